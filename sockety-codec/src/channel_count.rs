@@ -1,0 +1,44 @@
+use core::fmt;
+
+use crate::ChannelId;
+
+/// How many channels one side receives on, 1 to 4096.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelCount(u16);
+
+impl ChannelCount {
+    /// A single channel.
+    pub const ONE: Self = Self(1);
+    /// All 4096 channels.
+    pub const MAX: Self = Self(4096);
+
+    /// A count, or `None` for 0 and above 4096.
+    // r[impl header.count.range]
+    #[inline]
+    pub const fn new(count: u16) -> Option<Self> {
+        if count >= Self::ONE.0 && count <= Self::MAX.0 {
+            Some(Self(count))
+        } else {
+            None
+        }
+    }
+
+    /// The count as a number.
+    #[inline]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// Whether `channel` is one of the channels counted: those from 0 to one below the count.
+    // r[impl header.count]
+    #[inline]
+    pub const fn contains(self, channel: ChannelId) -> bool {
+        channel.get() < self.0
+    }
+}
+
+impl fmt::Display for ChannelCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,71 @@
+use crate::reader::Reader;
+use crate::{ChannelCount, Violation};
+
+/// The first thing each side sends: how many channels it receives on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionHeader {
+    /// The channels that the sender of this header can receive on.
+    pub channels: ChannelCount,
+}
+
+impl ConnectionHeader {
+    /// A header that offers to receive on `channels`.
+    pub const fn new(channels: ChannelCount) -> Self {
+        Self { channels }
+    }
+
+    /// Bytes of the header that begins with `control`.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::NotSockety`] when no header begins so.
+    // r[impl header.form]
+    pub(crate) fn length(control: u8) -> Result<usize, Violation> {
+        if control >> 4 != 0b1110 {
+            return Err(Violation::NotSockety { byte: control });
+        }
+        Ok(match control & 0b11 {
+            0b00 | 0b11 => 1,
+            0b01 => 2,
+            _ => 3,
+        })
+    }
+
+    /// Reads a header whose bytes are all there; `None` when they are not.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Result<Self, Violation>> {
+        let mut reader = Reader::new(bytes);
+        let control = reader.byte()?;
+        let count = match control & 0b11 {
+            0b00 => 1,
+            // r[impl header.count.wrapped]
+            0b01 => match reader.byte()? {
+                0 => 256,
+                count => u16::from(count),
+            },
+            0b10 => u16::from_le_bytes(reader.array()?),
+            _ => ChannelCount::MAX.get(),
+        };
+        // r[impl header.count.range]
+        let channels = ChannelCount::new(count).ok_or(Violation::ChannelCount { count });
+        Some(channels.map(Self::new))
+    }
+
+    /// Whether bits without a meaning are set in the control byte.
+    // r[impl header.reserved]
+    pub(crate) const fn has_reserved_bits(control: u8) -> bool {
+        control & 0b1100 != 0
+    }
+
+    /// Appends the header in its smallest form.
+    // r[impl header.smallest]
+    pub fn encode(&self, dst: &mut Vec<u8>) {
+        let [low, high] = self.channels.get().to_le_bytes();
+        match (self.channels, high) {
+            (ChannelCount::ONE, _) => dst.push(0b1110_0000),
+            (ChannelCount::MAX, _) => dst.push(0b1110_0011),
+            (_, 0) => dst.extend_from_slice(&[0b1110_0001, low]),
+            // r[impl header.count.256]
+            _ => dst.extend_from_slice(&[0b1110_0010, low, high]),
+        }
+    }
+}

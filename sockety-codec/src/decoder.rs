@@ -1,0 +1,123 @@
+mod body;
+mod channels;
+mod cut;
+mod files;
+mod header;
+mod machine;
+mod partial_head;
+#[cfg(test)]
+mod tests;
+
+use self::machine::{Machine, Step};
+use crate::{ChannelId, Event, Limits, Tolerated, Truncated, Violation};
+
+/// Turns the bytes of a peer into [events](Event), and enforces every rule on the way.
+///
+/// It takes its input in pieces of any size. What it hands on is borrowed from the input; only
+/// the parts of a header that were cut apart are put together in memory of its own.
+///
+/// Memory grows with the bytes received and never with a number that the peer declares. A channel
+/// costs 24 bytes from the first message on it or on a higher one.
+///
+/// # Examples
+///
+/// ```
+/// use sockety_codec::{ChannelCount, Decoder, Event, Limits};
+///
+/// let mut decoder = Decoder::new(Limits::default());
+/// let mut input: &[u8] = &[0xE2, 0x00, 0x01, 0xA0];
+/// let mut events = Vec::new();
+/// while let Some(event) = decoder.decode(&mut input)? {
+///     events.push(event);
+/// #   break;
+/// }
+/// # let event = events.pop().unwrap();
+/// # let Event::Header(header) = event else { panic!() };
+/// # assert_eq!(header.channels.get(), 256);
+/// # Ok::<(), sockety_codec::Violation>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    machine: Machine,
+    /// The part of a header that the last event is borrowed from, when it was cut apart.
+    held: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder at the begin of a connection.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            machine: Machine::new(limits),
+            held: Vec::new(),
+        }
+    }
+
+    /// Takes the next event out of `input` and advances it past the bytes used.
+    ///
+    /// `Ok(None)` means that the input is used up: all of it, for the decoder keeps the incomplete
+    /// parts itself. No byte may be presented twice. Call it until then, also when the input is
+    /// empty already: the end of a message is an event without bytes of its own.
+    ///
+    /// # Errors
+    ///
+    /// The peer broke a rule. There is no way to go on: every further call gives the same error.
+    #[inline]
+    pub fn decode<'s, 'i: 's>(
+        &'s mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Event<'s>>, Violation> {
+        loop {
+            match self.machine.step(input)? {
+                Step::Event(event) => return Ok(Some(event)),
+                Step::Held(part) => {
+                    self.held = part;
+                    return self.machine.on_part(&self.held).map(Some);
+                }
+                Step::Proceed => {}
+                Step::Starved => return Ok(None),
+            }
+        }
+    }
+
+    /// Drops what is still to come of the message open on `channel`, silently, until its
+    /// [`End`](Event::End) or [`Abort`](Event::Abort).
+    ///
+    /// False when no announced message is in progress there. That is so as soon as its last
+    /// content was handed on, with its end as the next event.
+    pub fn refuse(&mut self, channel: ChannelId) -> bool {
+        self.machine.refuse(channel)
+    }
+
+    /// Whether the input may end here.
+    ///
+    /// # Errors
+    ///
+    /// What is incomplete.
+    pub fn finish(&self) -> Result<(), Truncated> {
+        self.machine.finish()
+    }
+
+    /// What was tolerated so far.
+    #[inline]
+    pub fn tolerated(&self) -> &Tolerated {
+        self.machine.tolerated()
+    }
+
+    /// Bytes of content dropped so far because their messages were refused.
+    #[inline]
+    pub fn drained(&self) -> u64 {
+        self.machine.drained()
+    }
+
+    /// Bytes of incomplete packets and headers held in memory.
+    #[inline]
+    pub fn buffered(&self) -> usize {
+        self.machine.buffered()
+    }
+
+    /// Whether the connection header is there and nothing else is incomplete.
+    #[inline]
+    pub fn is_between_messages(&self) -> bool {
+        self.finish().is_ok()
+    }
+}

@@ -1,0 +1,109 @@
+use super::body::Body;
+use super::partial_head::PartialHead;
+use crate::{ChannelId, Truncated};
+
+/// What is in progress on each channel.
+///
+/// It has entries up to the highest channel that ever had a message, and none for channels that
+/// were only switched to.
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    table: Vec<Channel>,
+    /// Channels that are not idle.
+    open: usize,
+}
+
+/// ```text
+///          Message, Response            header whole
+///   Idle ────────────────────> Head ──────────────────> Body
+///    │                           │ Abort                  │
+///    ├───────────────────────────┴────────────────────────┤
+///    │      all content in, or Abort                      │
+///    └────────────────────────────────────────────────────┘
+/// ```
+#[derive(Debug, Default)]
+pub(super) enum Channel {
+    /// Nothing is being received.
+    #[default]
+    Idle,
+    /// The header has begun.
+    Head(Box<PartialHead>),
+    /// The header is whole, and content is to come.
+    Body(Body),
+}
+
+impl Channels {
+    /// Changes the state of a channel.
+    #[inline]
+    pub(super) fn put(&mut self, channel: ChannelId, state: Channel) {
+        let index = channel.index();
+        if index >= self.table.len() {
+            self.table
+                .resize_with(index.saturating_add(1), Channel::default);
+        }
+        let Some(place) = self.table.get_mut(index) else {
+            return;
+        };
+        let freed = usize::from(!place.is_idle());
+        let opened = usize::from(!state.is_idle());
+        self.open = self.open.saturating_add(opened).saturating_sub(freed);
+        *place = state;
+    }
+
+    /// Takes the state out of a channel and leaves it idle.
+    #[inline]
+    pub(super) fn take(&mut self, channel: ChannelId) -> Channel {
+        let Some(place) = self.table.get_mut(channel.index()) else {
+            return Channel::Idle;
+        };
+        let state = core::mem::take(place);
+        let freed = usize::from(!state.is_idle());
+        self.open = self.open.saturating_sub(freed);
+        state
+    }
+
+    #[inline]
+    pub(super) fn is_idle(&self, channel: ChannelId) -> bool {
+        self.table
+            .get(channel.index())
+            .is_none_or(|state| state.is_idle())
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, channel: ChannelId) -> Option<&mut Channel> {
+        self.table.get_mut(channel.index())
+    }
+
+    /// The body of the announced message in progress on a channel.
+    #[inline]
+    pub(super) fn body_mut(&mut self, channel: ChannelId) -> Option<&mut Body> {
+        match self.get_mut(channel)? {
+            Channel::Idle => None,
+            Channel::Head(head) => head.body_mut(),
+            Channel::Body(body) => Some(body),
+        }
+    }
+
+    /// What is missing on the first channel that is not idle.
+    pub(super) fn finish(&self) -> Result<(), Truncated> {
+        if self.open == 0 {
+            return Ok(());
+        }
+        for (state, index) in self.table.iter().zip(0..) {
+            let channel = ChannelId::new(index).unwrap_or(ChannelId::MAX);
+            match state {
+                Channel::Idle => {}
+                Channel::Head(_) => return Err(Truncated::Head { channel }),
+                Channel::Body(_) => return Err(Truncated::Content { channel }),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Channel {
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self, Self::Idle)
+    }
+}

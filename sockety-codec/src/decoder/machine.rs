@@ -1,0 +1,595 @@
+use super::body::{Body, Content};
+use super::channels::{Channel, Channels};
+use super::cut::Cut;
+use super::partial_head::PartialHead;
+use crate::head::layout::{Kind, Prefix, Sizes, Text};
+use crate::packet::{Opening, Packet};
+use crate::reader::Reader;
+use crate::uint;
+use crate::{
+    ChannelId, ConnectionHeader, Event, FileIndex, Limits, Measure, MessageHead, Refusal,
+    RefusalReason, ResponseHead, Tolerated, Truncated, Violation,
+};
+
+/// Everything of the decoder but the memory that events borrow from.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) limits: Limits,
+    pub(super) reading: Reading,
+    /// The channel that packets belong to.
+    pub(super) channel: ChannelId,
+    pub(super) channels: Channels,
+    /// Whether the last packet was a switch.
+    switched: bool,
+    /// Whether the peer announced to go away.
+    going_away: bool,
+    /// Bytes held of the incomplete headers on all channels.
+    pub(super) held: usize,
+    drained: u64,
+    tolerated: Tolerated,
+}
+
+/// Where in the input we are.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// In the connection header.
+    ConnectionHeader(Cut),
+    /// At the first byte of a packet.
+    Packet,
+    /// In a packet before its content.
+    CutPacket(Cut),
+    /// In a packet with a piece of a header, on the current channel.
+    Header { left: u32 },
+    /// In a packet with content, on the current channel.
+    Content { content: Content, left: u32 },
+    /// At the first byte of a packet; a message has ended, which is still to be reported.
+    Ended(ChannelId),
+    /// A rule was broken.
+    Failed(Violation),
+}
+
+/// One step of the machine.
+pub(super) enum Step<'i> {
+    Event(Event<'i>),
+    /// Part of a header that was cut: to be given to [`Machine::on_part`].
+    Held(Vec<u8>),
+    Proceed,
+    /// The input is used up.
+    Starved,
+}
+
+pub(super) type StepResult<'i> = Result<Step<'i>, Violation>;
+
+impl Machine {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            reading: Reading::ConnectionHeader(Cut::default()),
+            // r[impl packet.switch.initial]
+            channel: ChannelId::ZERO,
+            channels: Channels::default(),
+            switched: false,
+            going_away: false,
+            held: 0,
+            drained: 0,
+            tolerated: Tolerated::default(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn step<'i>(&mut self, input: &mut &'i [u8]) -> StepResult<'i> {
+        let step = match self.reading {
+            Reading::Packet => self.packet(input),
+            Reading::Content { content, left } => self.content(content, left, input),
+            Reading::Header { left } => self.header(left, input),
+            Reading::Ended(channel) => Ok(self.end(channel)),
+            Reading::CutPacket(cut) => self.cut_packet(cut, input),
+            Reading::ConnectionHeader(cut) => self.connection_header(cut, input),
+            Reading::Failed(violation) => Err(violation),
+        };
+        if let Err(violation) = step {
+            self.reading = Reading::Failed(violation);
+        }
+        step
+    }
+
+    pub(super) fn refuse(&mut self, channel: ChannelId) -> bool {
+        let body = self.channels.body_mut(channel);
+        body.map(Body::refuse).is_some()
+    }
+
+    pub(super) fn finish(&self) -> Result<(), Truncated> {
+        match &self.reading {
+            Reading::ConnectionHeader(_) => Err(Truncated::ConnectionHeader),
+            Reading::CutPacket(_) => Err(Truncated::Packet),
+            // Where a packet has begun, its channel is not idle.
+            Reading::Packet
+            | Reading::Header { .. }
+            | Reading::Content { .. }
+            | Reading::Ended(_)
+            | Reading::Failed(_) => self.channels.finish(),
+        }
+    }
+
+    pub(super) fn tolerated(&self) -> &Tolerated {
+        &self.tolerated
+    }
+
+    pub(super) fn drained(&self) -> u64 {
+        self.drained
+    }
+
+    pub(super) fn buffered(&self) -> usize {
+        match &self.reading {
+            Reading::ConnectionHeader(cut) | Reading::CutPacket(cut) => {
+                self.held.saturating_add(cut.length())
+            }
+            Reading::Packet
+            | Reading::Header { .. }
+            | Reading::Content { .. }
+            | Reading::Ended(_)
+            | Reading::Failed(_) => self.held,
+        }
+    }
+
+    // r[impl header.first]
+    fn connection_header<'i>(&mut self, mut cut: Cut, input: &mut &'i [u8]) -> StepResult<'i> {
+        cut.fill(input, 1);
+        self.reading = Reading::ConnectionHeader(cut);
+        let Some(&control) = cut.bytes().first() else {
+            return Ok(Step::Starved);
+        };
+        cut.fill(input, ConnectionHeader::length(control)?);
+        self.reading = Reading::ConnectionHeader(cut);
+        let Some(header) = ConnectionHeader::decode(cut.bytes()) else {
+            return Ok(Step::Starved);
+        };
+        let header = header?;
+        if ConnectionHeader::has_reserved_bits(control) {
+            self.on_reserved_bits(control)?;
+        }
+        self.reading = Reading::Packet;
+        Ok(Step::Event(Event::Header(header)))
+    }
+
+    #[inline]
+    fn packet<'i>(&mut self, input: &mut &'i [u8]) -> StepResult<'i> {
+        let Some(&first) = input.first() else {
+            return Ok(Step::Starved);
+        };
+        let mut reader = Reader::new(input);
+        let Some(packet) = Packet::decode(&mut reader) else {
+            return self.cut_packet(Cut::default(), input);
+        };
+        *input = reader.rest();
+        self.on_packet(first, packet, input)
+    }
+
+    fn cut_packet<'i>(&mut self, mut cut: Cut, input: &mut &'i [u8]) -> StepResult<'i> {
+        cut.fill(input, 1);
+        let Some(&first) = cut.bytes().first() else {
+            return Ok(Step::Starved);
+        };
+        cut.fill(input, Packet::length(first));
+        match Packet::decode(&mut Reader::new(cut.bytes())) {
+            Some(packet) => {
+                self.reading = Reading::Packet;
+                self.on_packet(first, packet, input)
+            }
+            None => {
+                self.reading = Reading::CutPacket(cut);
+                Ok(Step::Starved)
+            }
+        }
+    }
+
+    #[inline]
+    fn on_packet<'i>(&mut self, first: u8, packet: Packet, input: &mut &'i [u8]) -> StepResult<'i> {
+        if Packet::has_reserved_bits(first) {
+            self.on_reserved_bits(first)?;
+        }
+        let switched = core::mem::replace(&mut self.switched, false);
+        match packet {
+            Packet::Message(opening) => self.on_opening(Kind::Message, opening, input),
+            Packet::Response(opening) => self.on_opening(Kind::Response, opening, input),
+            Packet::Data { size } => self.on_data(size, input),
+            Packet::Stream { size } => self.on_stream(size, input),
+            Packet::File { index, size } => self.on_file(index, size, input),
+            Packet::Switch(channel) => self.on_switch(channel, switched),
+            Packet::FastReply { id, code } => Ok(Step::Event(Event::FastReply { id, code })),
+            Packet::Continue { size } => self.on_continue(size),
+            Packet::StreamEnd => self.on_stream_end(),
+            Packet::FileEnd { index } => self.on_file_end(index),
+            Packet::Abort => self.on_abort(),
+            Packet::Heartbeat => Ok(self.on_heartbeat()),
+            Packet::GoAway => Ok(self.on_go_away()),
+            // r[impl packet.unknown]
+            Packet::Unassigned { byte } => Err(Violation::UnknownPacket { byte }),
+        }
+    }
+
+    // r[impl packet.switch.range]
+    // r[impl packet.switch.needless]
+    #[inline]
+    fn on_switch<'i>(&mut self, channel: ChannelId, switched: bool) -> StepResult<'i> {
+        let channels = self.limits.channels;
+        if !channels.contains(channel) {
+            return Err(Violation::ChannelOutOfRange { channel, channels });
+        }
+        if switched || channel == self.channel {
+            count(&mut self.tolerated.needless_switches);
+        }
+        self.channel = channel;
+        self.switched = true;
+        Ok(Step::Proceed)
+    }
+
+    #[inline]
+    fn on_opening<'i>(
+        &mut self,
+        kind: Kind,
+        opening: Opening,
+        input: &mut &'i [u8],
+    ) -> StepResult<'i> {
+        let channel = self.channel;
+        // r[impl content.busy]
+        if !self.channels.is_idle(channel) {
+            return Err(Violation::ChannelBusy { channel });
+        }
+        if let Some(event) = self.open_at_once(kind, opening, input) {
+            return Ok(Step::Event(event));
+        }
+        self.open_in_parts(kind, opening)
+    }
+
+    /// The short way for nearly every message: its header is whole in the input, has no file
+    /// headers, and nothing is wrong with it. Everything else goes the long way, unchanged.
+    #[inline]
+    fn open_at_once<'i>(
+        &mut self,
+        kind: Kind,
+        opening: Opening,
+        input: &mut &'i [u8],
+    ) -> Option<Event<'i>> {
+        let (header, rest) = input.split_at_checked(uint::index(opening.size))?;
+        let mut reader = Reader::new(header);
+        let prefix = Prefix::decode(kind, &mut reader, self.limits.action_bytes)?;
+        let Text::Whole(action) = prefix.action else {
+            return None;
+        };
+        let sizes = prefix.sizes;
+        let ordinary = reader.rest().is_empty()
+            && !prefix.flags.has_reserved_bits(kind)
+            && prefix.flags.count_width() == 0
+            && self.excess(sizes, uint::wide(header.len())).is_none();
+        if !ordinary {
+            return None;
+        }
+        let event = announce(self.channel, opening, &prefix, str::from_utf8(action).ok()?);
+        *input = rest;
+        if sizes.payload != 0 || opening.has_stream {
+            let body = Body::plain(sizes.payload, opening.has_stream);
+            self.channels.put(self.channel, Channel::Body(body));
+        }
+        Some(event)
+    }
+
+    #[cold]
+    fn open_in_parts<'i>(&mut self, kind: Kind, opening: Opening) -> StepResult<'i> {
+        if opening.size == 0 {
+            self.on_empty()?;
+        }
+        let head = Box::new(PartialHead::new(kind, opening));
+        self.channels.put(self.channel, Channel::Head(head));
+        self.reading = Reading::Header { left: opening.size };
+        Ok(Step::Proceed)
+    }
+
+    // r[impl head.cut]
+    // r[impl head.continue]
+    // r[impl head.continue.ended]
+    fn on_continue<'i>(&mut self, size: u32) -> StepResult<'i> {
+        if size == 0 {
+            self.on_empty()?;
+        }
+        let channel = self.channel;
+        match self.channels.get_mut(channel) {
+            Some(Channel::Head(head)) => {
+                self.reading = Reading::Header { left: size };
+                let refusal = head.on_piece(channel, &self.limits)?;
+                Ok(refusal.map_or(Step::Proceed, |refusal| refused(channel, refusal)))
+            }
+            Some(Channel::Idle | Channel::Body(_)) | None if size == 0 => Ok(Step::Proceed),
+            Some(Channel::Body(_)) => Err(Violation::ContinueAfterHeader { channel, size }),
+            Some(Channel::Idle) | None => Err(self.no_message(size)),
+        }
+    }
+
+    #[inline]
+    fn on_data<'i>(&mut self, size: u32, input: &mut &'i [u8]) -> StepResult<'i> {
+        if size == 0 {
+            return self.on_empty();
+        }
+        let channel = self.channel;
+        match self.channels.body_mut(channel) {
+            Some(body) => body.on_data(channel, size)?,
+            // r[impl content.order]
+            None => return Err(Violation::UnexpectedData { channel, size }),
+        }
+        self.content(Content::Data, size, input)
+    }
+
+    #[inline]
+    fn on_stream<'i>(&mut self, size: u32, input: &mut &'i [u8]) -> StepResult<'i> {
+        if size == 0 {
+            return self.on_empty();
+        }
+        let channel = self.channel;
+        match self.channels.body_mut(channel) {
+            Some(body) => body.on_stream(channel)?,
+            // r[impl content.order]
+            None => return Err(Violation::UnexpectedStream { channel }),
+        }
+        self.content(Content::Stream, size, input)
+    }
+
+    fn on_stream_end<'i>(&mut self) -> StepResult<'i> {
+        let channel = self.channel;
+        let Some(body) = self.channels.body_mut(channel) else {
+            return Err(Violation::UnexpectedStream { channel });
+        };
+        body.on_stream_end(channel)?;
+        Ok(self.after_content(Event::StreamEnd { channel }))
+    }
+
+    #[inline]
+    fn on_file<'i>(&mut self, index: FileIndex, size: u32, input: &mut &'i [u8]) -> StepResult<'i> {
+        if size == 0 {
+            return self.on_empty();
+        }
+        let channel = self.channel;
+        let refusal = match self.channels.body_mut(channel) {
+            Some(body) => body.on_file(channel, index, size)?,
+            None => return Err(no_file(channel, index)),
+        };
+        let content = Content::File(index);
+        let Some(refusal) = refusal else {
+            return self.content(content, size, input);
+        };
+        self.reading = Reading::Content {
+            content,
+            left: size,
+        };
+        Ok(refused(channel, refusal))
+    }
+
+    fn on_file_end<'i>(&mut self, index: FileIndex) -> StepResult<'i> {
+        let channel = self.channel;
+        let Some(body) = self.channels.body_mut(channel) else {
+            return Err(no_file(channel, index));
+        };
+        let missing = body.on_file_end(channel, index)?;
+        Ok(self.after_content(Event::FileEnd {
+            channel,
+            index,
+            missing,
+        }))
+    }
+
+    // r[impl content.abort]
+    fn on_abort<'i>(&mut self) -> StepResult<'i> {
+        let channel = self.channel;
+        match self.channels.take(channel) {
+            Channel::Idle => self.on_idle_abort(),
+            Channel::Head(head) => {
+                self.held = self.held.saturating_sub(head.held());
+                if head.identity().is_some() {
+                    return Ok(Step::Event(Event::Abort { channel }));
+                }
+                count(&mut self.tolerated.aborted_headers);
+                Ok(Step::Proceed)
+            }
+            Channel::Body(_) => Ok(Step::Event(Event::Abort { channel })),
+        }
+    }
+
+    fn on_heartbeat<'i>(&mut self) -> Step<'i> {
+        count(&mut self.tolerated.heartbeats);
+        Step::Event(Event::Heartbeat)
+    }
+
+    fn on_go_away<'i>(&mut self) -> Step<'i> {
+        if core::mem::replace(&mut self.going_away, true) {
+            count(&mut self.tolerated.repeated_go_aways);
+        }
+        Step::Event(Event::GoAway)
+    }
+
+    /// Hands on what is there of a packet's content.
+    #[inline]
+    fn content<'i>(&mut self, content: Content, left: u32, input: &mut &'i [u8]) -> StepResult<'i> {
+        let (bytes, rest) = input.split_at(uint::index(left).min(input.len()));
+        *input = rest;
+        let left = left.saturating_sub(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        self.reading = match left {
+            0 => Reading::Packet,
+            _ => Reading::Content { content, left },
+        };
+        let channel = self.channel;
+        if bytes.is_empty() {
+            return Ok(Step::Starved);
+        }
+        let Some(body) = self.channels.body_mut(channel) else {
+            return Err(self.no_message(left));
+        };
+        body.on_bytes(content, bytes.len());
+        if body.is_refused() {
+            self.drained = self.drained.saturating_add(uint::wide(bytes.len()));
+        }
+        let event = match content {
+            Content::Data => Event::Data {
+                channel,
+                bytes,
+                remaining: body.data(),
+            },
+            Content::Stream => Event::Stream { channel, bytes },
+            Content::File(index) => Event::File {
+                channel,
+                index,
+                bytes,
+            },
+        };
+        Ok(self.after_content(event))
+    }
+
+    /// Reports `event` unless the message is refused, and frees the channel when it is done.
+    // r[impl content.end]
+    #[inline]
+    fn after_content<'i>(&mut self, event: Event<'i>) -> Step<'i> {
+        let channel = self.channel;
+        let Some(body) = self.channels.body_mut(channel) else {
+            return Step::Proceed;
+        };
+        let refused = body.is_refused();
+        if body.is_done() {
+            self.channels.put(channel, Channel::Idle);
+            self.reading = Reading::Ended(channel);
+        }
+        if refused {
+            return Step::Proceed;
+        }
+        Step::Event(event)
+    }
+
+    #[inline]
+    fn end<'i>(&mut self, channel: ChannelId) -> Step<'i> {
+        self.reading = Reading::Packet;
+        Step::Event(Event::End { channel })
+    }
+
+    // r[impl packet.reserved]
+    // r[impl header.reserved]
+    // r[impl head.reserved]
+    #[cold]
+    pub(super) fn on_reserved_bits(&mut self, byte: u8) -> Result<(), Violation> {
+        count(&mut self.tolerated.reserved_bits);
+        // r[impl limits.strict]
+        self.tolerate(Violation::ReservedBits { byte })
+    }
+
+    // r[impl packet.empty.read]
+    #[cold]
+    fn on_empty<'i>(&mut self) -> StepResult<'i> {
+        let channel = self.channel;
+        count(&mut self.tolerated.empty_packets);
+        self.tolerate(Violation::EmptyPacket { channel })?;
+        Ok(Step::Proceed)
+    }
+
+    // r[impl content.abort.idle]
+    #[cold]
+    fn on_idle_abort<'i>(&mut self) -> StepResult<'i> {
+        let channel = self.channel;
+        count(&mut self.tolerated.aborts_without_message);
+        self.tolerate(Violation::AbortWithoutMessage { channel })?;
+        Ok(Step::Proceed)
+    }
+
+    fn tolerate(&self, violation: Violation) -> Result<(), Violation> {
+        if self.limits.strict {
+            return Err(violation);
+        }
+        Ok(())
+    }
+
+    pub(super) fn no_message(&self, size: u32) -> Violation {
+        let channel = self.channel;
+        Violation::NoMessage { channel, size }
+    }
+
+    /// What of a head is above the limits or wrong, if anything.
+    // r[impl limits.refuse]
+    #[inline]
+    pub(super) fn excess(&self, sizes: Sizes, header: u64) -> Option<RefusalReason> {
+        let limits = &self.limits;
+        let files = sizes.files;
+        let too_large = match () {
+            () if header > uint::wide(limits.header_bytes) => {
+                (Measure::Header, header, uint::wide(limits.header_bytes))
+            }
+            () if sizes.payload > limits.payload => {
+                (Measure::Payload, sizes.payload, limits.payload)
+            }
+            () if files.count > limits.files => {
+                (Measure::Files, files.count.into(), limits.files.into())
+            }
+            () if files.total_size > limits.files_total => {
+                (Measure::FilesTotal, files.total_size, limits.files_total)
+            }
+            () if files.count == 0 && files.total_size > 0 => {
+                let declared = files.total_size;
+                return Some(RefusalReason::FilesSizeMismatch { declared, sum: 0 });
+            }
+            () => return None,
+        };
+        let (what, size, limit) = too_large;
+        Some(RefusalReason::TooLarge { what, size, limit })
+    }
+}
+
+/// The event that announces a message or response.
+#[inline]
+pub(super) fn announce<'b>(
+    channel: ChannelId,
+    opening: Opening,
+    prefix: &Prefix<'_>,
+    action: &'b str,
+) -> Event<'b> {
+    let Opening {
+        has_stream,
+        expects_response,
+        ..
+    } = opening;
+    let Sizes { payload, files } = prefix.sizes;
+    match prefix.parent {
+        None => Event::Message {
+            channel,
+            head: MessageHead {
+                id: prefix.id,
+                action,
+                expects_response,
+                has_stream,
+                payload_size: payload,
+                files,
+            },
+        },
+        Some(parent) => Event::Response {
+            channel,
+            head: ResponseHead {
+                parent,
+                id: prefix.id,
+                expects_response,
+                has_stream,
+                payload_size: payload,
+                files,
+            },
+        },
+    }
+}
+
+fn refused<'i>(channel: ChannelId, refusal: Refusal) -> Step<'i> {
+    Step::Event(Event::Refused { channel, refusal })
+}
+
+// r[impl content.order]
+fn no_file(channel: ChannelId, index: FileIndex) -> Violation {
+    Violation::FileIndex {
+        channel,
+        index,
+        count: 0,
+    }
+}
+
+fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}

@@ -1,0 +1,298 @@
+use uuid::Uuid;
+
+use super::body::Body;
+use crate::head::layout::{FilePart, Flags, Kind, Prefix, Text};
+use crate::packet::Opening;
+use crate::uint;
+use crate::{ChannelId, FileIndex, Limits, Measure, Refusal, RefusalReason, Violation};
+
+/// How much of a refused header is dropped before the connection ends, as a multiple of the
+/// limit: the factor at which HTTP/2 servers give up on endless headers.
+const ABUSE: u32 = 4;
+
+/// A header that is being received.
+///
+/// ```text
+/// Prefix ──────────────────────────> Files ─> whole
+///    └── action too long ──> Sizes ────┘
+/// ```
+#[derive(Debug)]
+pub(super) struct PartialHead {
+    pub(super) kind: Kind,
+    pub(super) opening: Opening,
+    pub(super) stage: Stage,
+    /// Bytes of the header up to the last complete part.
+    pub(super) bytes: u64,
+    /// Packets of the header so far.
+    pub(super) pieces: u32,
+    /// Begin of the part that is incomplete.
+    buffer: Vec<u8>,
+}
+
+/// The part of the header that is awaited.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Everything before the file headers.
+    Prefix,
+    /// The sizes after an action that was too long. Of that, so much is still to be dropped.
+    Sizes { known: Known, dropping: u16 },
+    /// The next file header. Of a name before it that was too long, so much is still to be
+    /// dropped.
+    Files {
+        body: Body,
+        identity: Identity,
+        dropping: u16,
+    },
+}
+
+/// What is known of a message whose action is dropped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) flags: Flags,
+    pub(super) identity: Identity,
+}
+
+/// What a refusal says about the message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Identity {
+    pub(super) id: Uuid,
+    pub(super) parent: Option<Uuid>,
+    pub(super) expects_response: bool,
+}
+
+/// A part of the header.
+pub(super) enum Part<'i> {
+    /// It is whole in the input.
+    Direct(&'i [u8]),
+    /// It was cut, and is whole now.
+    Held(Vec<u8>),
+    /// Its rest has not arrived.
+    Incomplete,
+}
+
+impl PartialHead {
+    pub(super) fn new(kind: Kind, opening: Opening) -> Self {
+        Self {
+            kind,
+            opening,
+            stage: Stage::Prefix,
+            bytes: 0,
+            pieces: 1,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Drops what has arrived of a text that is too long. False while more of it is to come.
+    pub(super) fn drop_text(&mut self, bytes: &mut &[u8]) -> bool {
+        let (Stage::Sizes { dropping, .. } | Stage::Files { dropping, .. }) = &mut self.stage
+        else {
+            return true;
+        };
+        let (dropped, rest) = bytes.split_at(usize::from(*dropping).min(bytes.len()));
+        *bytes = rest;
+        *dropping = dropping.saturating_sub(u16::try_from(dropped.len()).unwrap_or(u16::MAX));
+        *dropping == 0
+    }
+
+    /// Takes the next part from the front of `bytes`, or all of them when it is not whole yet.
+    ///
+    /// Each call looks at the few bytes that tell how long the part is, so that a header costs the
+    /// same in pieces of any size.
+    pub(super) fn take_part<'i>(&mut self, bytes: &mut &'i [u8], limits: &Limits) -> Part<'i> {
+        if self.buffer.is_empty() {
+            let required = self.required(bytes, limits);
+            if let Some((part, rest)) = bytes.split_at_checked(required) {
+                *bytes = rest;
+                return Part::Direct(part);
+            }
+        }
+        loop {
+            let missing = self
+                .required(&self.buffer, limits)
+                .saturating_sub(self.buffer.len());
+            if missing == 0 {
+                return Part::Held(core::mem::take(&mut self.buffer));
+            }
+            if bytes.is_empty() {
+                return Part::Incomplete;
+            }
+            let (more, rest) = bytes.split_at(missing.min(bytes.len()));
+            self.buffer.extend_from_slice(more);
+            #[cfg(test)]
+            crate::work::add(more.len());
+            *bytes = rest;
+        }
+    }
+
+    /// Bytes held of the incomplete part.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// The body, as soon as the head is announced: content may come before the last file header.
+    // r[impl head.announce]
+    pub(super) fn body_mut(&mut self) -> Option<&mut Body> {
+        match &mut self.stage {
+            Stage::Files { body, .. } => Some(body),
+            Stage::Prefix | Stage::Sizes { .. } => None,
+        }
+    }
+
+    /// One more packet of the header begins. The refusal to report, when they are too many.
+    // r[impl limits.refuse]
+    // r[impl limits.abuse]
+    pub(super) fn on_piece(
+        &mut self,
+        channel: ChannelId,
+        limits: &Limits,
+    ) -> Result<Option<Refusal>, Violation> {
+        self.pieces = self.pieces.saturating_add(1);
+        let limit = limits.header_pieces;
+        if self.pieces <= limit {
+            return Ok(None);
+        }
+        match &mut self.stage {
+            Stage::Files { body, identity, .. } if !body.is_refused() => {
+                body.refuse();
+                Ok(Some(identity.refusal(RefusalReason::TooLarge {
+                    what: Measure::HeaderPieces,
+                    size: self.pieces.into(),
+                    limit: limit.into(),
+                })))
+            }
+            Stage::Files { .. } | Stage::Sizes { .. }
+                if self.pieces <= limit.saturating_mul(ABUSE) =>
+            {
+                Ok(None)
+            }
+            Stage::Prefix | Stage::Files { .. } | Stage::Sizes { .. } => Err(self.abuse(channel)),
+        }
+    }
+
+    /// `length` more bytes of the header have been taken.
+    pub(super) fn on_bytes(&mut self, length: usize) {
+        self.bytes = self.bytes.saturating_add(uint::wide(length));
+    }
+
+    /// The action is too long: it is dropped, and then come the sizes.
+    pub(super) fn drop_action(&mut self, known: Known, length: u16) {
+        self.on_bytes(length.into());
+        let dropping = length;
+        self.stage = Stage::Sizes { known, dropping };
+    }
+
+    /// Everything before the file headers is there.
+    pub(super) fn await_files(&mut self, body: Body, identity: Identity) {
+        self.stage = Stage::Files {
+            body,
+            identity,
+            dropping: 0,
+        };
+    }
+
+    /// Enters a file header, of whose name `name_taken` bytes are here although it is too long.
+    /// Gives the position of the file.
+    pub(super) fn on_file_header(&mut self, file: &FilePart<'_>, name_taken: usize) -> FileIndex {
+        let Stage::Files { body, dropping, .. } = &mut self.stage else {
+            return FileIndex::ZERO;
+        };
+        if let Text::TooLong { length } = file.name {
+            let taken = u16::try_from(name_taken).unwrap_or(u16::MAX);
+            *dropping = length.saturating_sub(taken);
+        }
+        let more = usize::from(*dropping);
+        let index = body
+            .files_mut()
+            .map(|files| files.on_header(file.size))
+            .unwrap_or_default();
+        self.on_bytes(more);
+        index
+    }
+
+    pub(super) fn refuse(&mut self) {
+        if let Some(body) = self.body_mut() {
+            body.refuse();
+        }
+    }
+
+    /// Bytes or packets went on far beyond the limits.
+    pub(super) fn is_abuse(&self, limits: &Limits) -> bool {
+        let most = limits.header_bytes.saturating_mul(uint::index(ABUSE));
+        self.bytes > uint::wide(most)
+    }
+
+    pub(super) fn abuse(&self, channel: ChannelId) -> Violation {
+        Violation::HeaderAbuse {
+            channel,
+            bytes: self.bytes,
+            pieces: self.pieces,
+        }
+    }
+
+    /// Whether nothing more of the header is to come.
+    pub(super) fn is_whole(&self) -> bool {
+        match &self.stage {
+            Stage::Files { body, dropping, .. } => *dropping == 0 && body.has_all_headers(),
+            Stage::Prefix | Stage::Sizes { .. } => false,
+        }
+    }
+
+    /// The body, when the header is whole.
+    pub(super) fn into_body(self: Box<Self>) -> Result<Body, Box<Self>> {
+        if !self.is_whole() {
+            return Err(self);
+        }
+        match self.stage {
+            Stage::Files { body, .. } => Ok(body),
+            Stage::Prefix | Stage::Sizes { .. } => Err(self),
+        }
+    }
+
+    /// Whether this header was refused already.
+    pub(super) fn is_refused(&self) -> bool {
+        match &self.stage {
+            Stage::Prefix => false,
+            Stage::Sizes { .. } => true,
+            Stage::Files { body, .. } => body.is_refused(),
+        }
+    }
+
+    /// Whose header it is, as soon as that is known.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        match &self.stage {
+            Stage::Prefix => None,
+            Stage::Sizes { known, .. } => Some(known.identity),
+            Stage::Files { identity, .. } => Some(*identity),
+        }
+    }
+
+    /// The longest file name that is read: none when nobody is going to see it.
+    pub(super) fn max_name(&self, limits: &Limits) -> usize {
+        if self.is_refused() {
+            0
+        } else {
+            limits.file_name_bytes
+        }
+    }
+
+    fn required(&self, bytes: &[u8], limits: &Limits) -> usize {
+        #[cfg(test)]
+        crate::work::add(1);
+        match &self.stage {
+            Stage::Prefix => Prefix::required(self.kind, bytes, limits.action_bytes),
+            Stage::Sizes { known, .. } => known.flags.sizes_length(),
+            Stage::Files { .. } => FilePart::required(bytes, self.max_name(limits)),
+        }
+    }
+}
+
+impl Identity {
+    pub(super) fn refusal(self, reason: RefusalReason) -> Refusal {
+        Refusal {
+            id: self.id,
+            parent: self.parent,
+            expects_response: self.expects_response,
+            reason,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+use super::*;
+use crate::Measure;
+
+fn too_large(what: Measure, size: u64, limit: u64) -> RefusalReason {
+    RefusalReason::TooLarge { what, size, limit }
+}
+
+// r[verify limits.refuse]
+#[test]
+fn each_limit_of_a_head_refuses_the_message() {
+    let limits = Limits {
+        action_bytes: 3,
+        payload: 10,
+        files: 2,
+        files_total: 20,
+        file_size: 6,
+        file_name_bytes: 1,
+        ..Limits::default()
+    };
+    let reason = |script: &str| refusal_of(limits, script).reason;
+    assert_eq!(
+        reason("21 16 00 U 04 70696e67"),
+        too_large(Measure::Action, 4, 3)
+    );
+    assert_eq!(
+        reason("21 14 40 U 01 61 0B"),
+        too_large(Measure::Payload, 11, 10)
+    );
+    assert_eq!(
+        reason("21 16 10 U 01 61 03 0000"),
+        too_large(Measure::Files, 3, 2)
+    );
+    assert_eq!(
+        reason("21 16 10 U 01 61 01 1500"),
+        too_large(Measure::FilesTotal, 21, 20)
+    );
+    assert_eq!(
+        reason("21 1A 10 U 01 61 01 0700 00 07 01 62"),
+        too_large(Measure::FileSize, 7, 6)
+    );
+    assert_eq!(
+        reason("21 1B 10 U 01 61 01 0600 00 06 02 6263"),
+        too_large(Measure::FileName, 2, 1)
+    );
+}
+
+// r[verify limits.refuse]
+#[test]
+fn a_refused_message_is_followed_to_its_end() {
+    let limits = Limits {
+        action_bytes: 3,
+        ..Limits::default()
+    };
+    let decoder = check_with(
+        limits,
+        "23 1F 50 U 04 70696e67 02 01 0300 00 03 02 6263 E0 02 0102 70 01 00 C0 03 010203 D0 80 A0",
+        &[
+            "refused 0 the length of the action is 4, above the limit of 3",
+            "end 0",
+            "heartbeat",
+        ],
+    );
+    assert_eq!(decoder.drained(), 6);
+    assert!(decoder.is_between_messages());
+    check_with(
+        limits,
+        "21 16 00 U 04 70696e67 21 16 00 U 04 70",
+        &[
+            "refused 0 the length of the action is 4, above the limit of 3",
+            "end 0",
+            "refused 0 the length of the action is 4, above the limit of 3",
+        ],
+    );
+    check_with(
+        limits,
+        "21 14 00 U 04 7069 90 A0",
+        &[
+            "refused 0 the length of the action is 4, above the limit of 3",
+            "abort 0",
+            "heartbeat",
+        ],
+    );
+}
+
+#[test]
+fn a_long_action_is_not_held() {
+    let mut decoder = connected(Limits::default());
+    let mut input = bytes("25 FFFF 02 U FFFF");
+    input.extend(vec![b'x'; 60_000]);
+    let (events, violation) = events(&mut decoder, &input);
+    assert_eq!(violation, None);
+    assert_eq!(events.len(), 1);
+    assert_eq!(decoder.buffered(), 0);
+}
+
+// r[verify limits.files]
+#[test]
+fn too_many_files_are_only_counted() {
+    let limits = Limits {
+        files: 1,
+        ..Limits::default()
+    };
+    let refused = "refused 0 the number of files is 2, above the limit of 1";
+    let message = "21 1E 10 U 01 61 02 0500 00 02 01 62 00 03 01 63";
+    check_with(
+        limits,
+        &format!("{message} C0 02 0102 D0 C1 03 01 010203 D1 01 A0"),
+        &[refused, "end 0", "heartbeat"],
+    );
+    let channel = ChannelId::ZERO;
+    let count = 2;
+    let index = file(2);
+    check_broken_with(
+        limits,
+        &format!("{message} D1 02"),
+        Violation::FileIndex {
+            channel,
+            index,
+            count,
+        },
+    );
+    // With one header and two ends, one of them is too many.
+    let index = file(0);
+    check_broken_with(
+        limits,
+        "21 1A 10 U 01 61 02 0500 00 02 01 62 D0 D0",
+        Violation::FileEnded { channel, index },
+    );
+}
+
+// r[verify limits.refuse]
+// r[verify limits.abuse]
+#[test]
+fn an_endless_header_is_refused_and_then_ends_the_connection() {
+    let limits = Limits {
+        header_bytes: 64,
+        files: 100,
+        ..Limits::default()
+    };
+    let mut script = String::from("21 16 10 U 01 61 64 0000");
+    // 22 bytes, and 3 with each file header: 64 are passed with the 15th, 256 with the 79th.
+    for _ in 0..14 {
+        script.push_str(" 60 03 00 00 00");
+    }
+    let mut decoder = connected(limits);
+    let (before, violation) = events(&mut decoder, &bytes(&script));
+    assert_eq!(violation, None);
+    assert_eq!(before.len(), 15);
+    let more = bytes(&"60 03 00 00 00".repeat(64));
+    let (after, violation) = events(&mut decoder, &more);
+    assert_eq!(violation, None);
+    assert_eq!(
+        after,
+        ["refused 0 the length of the header is 67, above the limit of 64"]
+    );
+    let (_, violation) = events(&mut decoder, &bytes("60 03 00 00 00"));
+    assert_eq!(
+        violation,
+        Some(Violation::HeaderAbuse {
+            channel: ChannelId::ZERO,
+            bytes: 259,
+            pieces: 80
+        })
+    );
+}
+
+// r[verify limits.refuse]
+// r[verify limits.abuse]
+#[test]
+fn a_header_in_too_many_pieces_is_refused_and_then_ends_the_connection() {
+    let limits = Limits {
+        header_pieces: 4,
+        ..Limits::default()
+    };
+    let begin = "21 16 10 U 01 61 01 0000";
+    let abuse = |bytes, pieces| Violation::HeaderAbuse {
+        channel: ChannelId::ZERO,
+        bytes,
+        pieces,
+    };
+    check_with(
+        limits,
+        &format!("{begin} {} 60 03 00 00 00 D0", "60 00".repeat(4)),
+        &[
+            "message 0 \"a\" response=true stream=false payload=0 files=1/0",
+            "refused 0 the number of packets of the header is 5, above the limit of 4",
+            "end 0",
+        ],
+    );
+    check_broken_with(
+        limits,
+        &format!("{begin} {}", "60 00".repeat(16)),
+        abuse(22, 17),
+    );
+    // Nobody knows yet whom to refuse.
+    check_broken_with(limits, &format!("21 00 {}", "60 00".repeat(4)), abuse(0, 5));
+}
+
+// r[verify limits.held]
+#[test]
+fn incomplete_headers_share_a_limit() {
+    let limits = Limits {
+        held_header_bytes: 40,
+        ..Limits::default()
+    };
+    check_broken_with(
+        limits,
+        "21 15 00 U 20 616161 05 21 15 00 U 20 616161",
+        Violation::HeldHeaders {
+            held: 42,
+            limit: 40,
+        },
+    );
+}
+
+#[test]
+fn a_message_can_be_refused_while_a_file_name_arrives() {
+    let mut decoder = connected(Limits::default());
+    let (before, _) = events(
+        &mut decoder,
+        &bytes("21 1F 10 U 01 61 01 0100 00 01 06 6162"),
+    );
+    assert_eq!(before.len(), 1);
+    assert!(decoder.refuse(ChannelId::ZERO));
+    let (after, violation) = events(&mut decoder, &bytes("63646566 C0 01 00 D0 A0"));
+    assert_eq!(violation, None);
+    assert_eq!(after, ["end 0", "heartbeat"]);
+}
+
+#[test]
+fn a_channel_costs_24_bytes() {
+    assert_eq!(size_of::<channels::Channel>(), 24);
+}

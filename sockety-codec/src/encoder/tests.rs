@@ -1,0 +1,48 @@
+//! Golden bytes of every packet, and the calls that are not allowed.
+
+mod order;
+mod packets;
+
+use super::*;
+
+const ID: Uuid = Uuid::from_bytes([0xA5; 16]);
+const PARENT: Uuid = Uuid::from_bytes([0x5A; 16]);
+
+fn encoder() -> Encoder {
+    Encoder::new(ChannelCount::MAX)
+}
+
+fn channel(id: u16) -> ChannelId {
+    ChannelId::new(id).unwrap()
+}
+
+fn file(index: u32) -> FileIndex {
+    FileIndex::new(index).unwrap()
+}
+
+fn message(action: &str) -> MessageHead<'_> {
+    MessageHead {
+        id: ID,
+        action,
+        expects_response: true,
+        has_stream: false,
+        payload_size: 0,
+        files: FilesSummary::NONE,
+    }
+}
+
+fn response() -> ResponseHead {
+    ResponseHead {
+        parent: PARENT,
+        id: ID,
+        expects_response: false,
+        has_stream: false,
+        payload_size: 0,
+        files: FilesSummary::NONE,
+    }
+}
+
+/// Parts put behind each other.
+fn join(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}

@@ -1,0 +1,28 @@
+use super::FileHeader;
+use crate::uint::{U24_MAX, U48_MAX};
+
+/// How many files a message or response carries, and their size together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FilesSummary {
+    /// Number of files, at most 16,777,215 (`head.files.count`).
+    pub count: u32,
+    /// Bytes of all files together, at most 2^48 - 1 (`head.files.total`).
+    pub total_size: u64,
+}
+
+impl FilesSummary {
+    /// No files.
+    pub const NONE: Self = Self {
+        count: 0,
+        total_size: 0,
+    };
+
+    /// The summary of these files, or `None` when they are more than the wire can announce.
+    pub fn of(files: &[FileHeader<'_>]) -> Option<Self> {
+        let count = u32::try_from(files.len()).ok()?;
+        let total_size = files
+            .iter()
+            .try_fold(0_u64, |total, file| total.checked_add(file.size))?;
+        (count <= U24_MAX && total_size <= U48_MAX).then_some(Self { count, total_size })
+    }
+}

@@ -1,0 +1,210 @@
+use uuid::Uuid;
+
+use crate::reader::Reader;
+use crate::uint::{self, FILE_INDEX, PACKET_SIZE};
+use crate::{ChannelId, FileIndex, ReplyCode};
+
+/// A packet up to where its content begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packet {
+    Switch(ChannelId),
+    Message(Opening),
+    Response(Opening),
+    FastReply { id: Uuid, code: ReplyCode },
+    Continue { size: u32 },
+    Stream { size: u32 },
+    StreamEnd,
+    Abort,
+    Heartbeat,
+    GoAway,
+    File { index: FileIndex, size: u32 },
+    FileEnd { index: FileIndex },
+    Data { size: u32 },
+    Unassigned { byte: u8 },
+}
+
+/// What the packet that begins a message or a response says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Opening {
+    /// Bytes of the header in this packet.
+    pub(crate) size: u32,
+    pub(crate) has_stream: bool,
+    pub(crate) expects_response: bool,
+}
+
+impl Packet {
+    /// The longest: a fast reply in its long form.
+    pub(crate) const MAX_LENGTH: usize = 18;
+
+    /// Bytes of the packet that begins with `first`, without its content.
+    pub(crate) fn length(first: u8) -> usize {
+        let size = PACKET_SIZE.width(first >> 2);
+        let index = FILE_INDEX.width(first);
+        let rest = match first >> 4 {
+            0x1 => 1,
+            0x3 => 16,
+            0x4 => 17,
+            0x2 | 0x5 | 0x6 | 0x7 | 0xE => size,
+            0xC => size.saturating_add(index),
+            0xD => index,
+            _ => 0,
+        };
+        usize::from(rest).saturating_add(1)
+    }
+
+    /// Whether bits without a meaning are set in `first`.
+    // r[impl packet.reserved]
+    #[inline]
+    pub(crate) const fn has_reserved_bits(first: u8) -> bool {
+        let reserved = match first >> 4 {
+            0x6 | 0x7 | 0xE => 0b0011,
+            0x8..=0xB => 0b1111,
+            0xD => 0b1100,
+            _ => 0,
+        };
+        first & reserved != 0
+    }
+
+    /// Reads a packet up to where its content begins; `None` when not all of that is there.
+    #[inline]
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        let first = reader.byte()?;
+        Some(match first >> 4 {
+            // r[impl packet.switch.low]
+            0x0 => Self::Switch(ChannelId::from_parts(0, first)),
+            // r[impl packet.switch.long]
+            0x1 => Self::Switch(ChannelId::from_parts(first, reader.byte()?)),
+            // r[impl packet.message]
+            0x2 => Self::Message(Opening::decode(first, reader)?),
+            // r[impl packet.reply.low]
+            0x3 => Self::FastReply {
+                code: ReplyCode::from_parts(0, first & 0x0F),
+                id: reader.uuid()?,
+            },
+            // r[impl packet.reply.long]
+            0x4 => Self::FastReply {
+                code: ReplyCode::from_parts(first, reader.byte()?),
+                id: reader.uuid()?,
+            },
+            // r[impl packet.response]
+            0x5 => Self::Response(Opening::decode(first, reader)?),
+            // r[impl packet.continue]
+            0x6 => Self::Continue {
+                size: size(first, reader)?,
+            },
+            // r[impl packet.stream]
+            0x7 => Self::Stream {
+                size: size(first, reader)?,
+            },
+            // r[impl packet.stream.end]
+            0x8 => Self::StreamEnd,
+            // r[impl packet.abort]
+            0x9 => Self::Abort,
+            // r[impl packet.heartbeat]
+            0xA => Self::Heartbeat,
+            // r[impl packet.goaway]
+            0xB => Self::GoAway,
+            // r[impl packet.file]
+            0xC => {
+                let size = size(first, reader)?;
+                let index = file_index(first, reader)?;
+                Self::File { index, size }
+            }
+            // r[impl packet.file.end]
+            0xD => Self::FileEnd {
+                index: file_index(first, reader)?,
+            },
+            // r[impl packet.data]
+            0xE => Self::Data {
+                size: size(first, reader)?,
+            },
+            _ => Self::Unassigned { byte: first },
+        })
+    }
+
+    /// Appends the packet up to where its content begins, in the smallest form.
+    #[inline]
+    pub(crate) fn encode(self, dst: &mut Vec<u8>) {
+        match self {
+            Self::Switch(channel) => put_12_bits(dst, 0x00, channel.to_parts()),
+            Self::Message(opening) => opening.encode(dst, 0x20),
+            Self::Response(opening) => opening.encode(dst, 0x50),
+            Self::FastReply { id, code } => {
+                put_12_bits(dst, 0x30, code.to_parts());
+                dst.extend_from_slice(id.as_bytes());
+            }
+            Self::Continue { size } => put_sized(dst, 0x60, size),
+            Self::Stream { size } => put_sized(dst, 0x70, size),
+            Self::StreamEnd => dst.push(0x80),
+            Self::Abort => dst.push(0x90),
+            Self::Heartbeat => dst.push(0xA0),
+            Self::GoAway => dst.push(0xB0),
+            Self::File { index, size } => {
+                let (code, width) = FILE_INDEX.smallest(index.get().into());
+                put_sized(dst, 0xC0 | code, size);
+                uint::put(dst, index.get().into(), width);
+            }
+            Self::FileEnd { index } => {
+                let (code, width) = FILE_INDEX.smallest(index.get().into());
+                dst.push(0xD0 | code);
+                uint::put(dst, index.get().into(), width);
+            }
+            Self::Data { size } => put_sized(dst, 0xE0, size),
+            Self::Unassigned { byte } => dst.push(byte),
+        }
+    }
+}
+
+impl Opening {
+    // r[impl packet.head.flags]
+    #[inline]
+    fn decode(first: u8, reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            size: size(first, reader)?,
+            has_stream: first & 0b10 != 0,
+            expects_response: first & 0b01 != 0,
+        })
+    }
+
+    #[inline]
+    fn encode(self, dst: &mut Vec<u8>, kind: u8) {
+        let stream = u8::from(self.has_stream) << 1;
+        let response = u8::from(self.expects_response);
+        put_sized(dst, kind | stream | response, self.size);
+    }
+}
+
+// r[impl packet.size]
+// r[impl packet.size.any]
+#[inline]
+fn size(first: u8, reader: &mut Reader<'_>) -> Option<u32> {
+    reader.u32(PACKET_SIZE.width(first >> 2))
+}
+
+// r[impl packet.file.index]
+#[inline]
+fn file_index(first: u8, reader: &mut Reader<'_>) -> Option<FileIndex> {
+    reader
+        .u32(FILE_INDEX.width(first))
+        .map(FileIndex::from_low_bits)
+}
+
+#[inline]
+fn put_sized(dst: &mut Vec<u8>, first: u8, size: u32) {
+    let (code, width) = PACKET_SIZE.smallest(size.into());
+    dst.push(first | (code << 2));
+    uint::put(dst, size.into(), width);
+}
+
+/// Types `kind` and `kind + 1` are the short and the long form of one packet.
+// r[impl number.split]
+// r[impl packet.switch.smallest]
+// r[impl packet.reply.smallest]
+#[inline]
+fn put_12_bits(dst: &mut Vec<u8>, kind: u8, [high, low]: [u8; 2]) {
+    if high == 0 && low < 0x10 {
+        dst.push(kind | low);
+    } else {
+        dst.extend_from_slice(&[kind.saturating_add(0x10) | high, low]);
+    }
+}

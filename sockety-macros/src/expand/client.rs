@@ -1,0 +1,152 @@
+//! The client: one method per action, which returns a call that is not yet begun.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+
+use super::{allow_many_arguments, describe, given, given_idents, reply_types};
+use crate::model::{Action, Service};
+use crate::names::{quiet, quiet_tokens};
+
+pub(crate) fn client(service: &Service) -> TokenStream {
+    let structure = structure(service);
+    let constructors = constructors(service);
+    let methods = service.actions.iter().map(|action| method(service, action));
+    let client = &service.names.client;
+    let conditions = &service.carried.conditions;
+    let implementation = implementation(service);
+    let allow = allow_deprecated(service);
+    quote! {
+        #structure
+
+        #(#conditions)*
+        #allow
+        impl #client {
+            #constructors
+            #(#methods)*
+        }
+
+        #implementation
+    }
+}
+
+pub(crate) fn structure(service: &Service) -> TokenStream {
+    let client = &service.names.client;
+    let private = &service.names.private;
+    let vis = quiet_tokens(&service.item.vis);
+    let attributes = describe_generated(service, " Calls the actions of");
+    quote! {
+        #attributes
+        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+        #vis struct #client {
+            connection: #private::Connection,
+        }
+    }
+}
+
+/// The attributes of what is generated beside the trait `Media`: `sentence` is completed with it.
+pub(crate) fn describe_generated(service: &Service, sentence: &str) -> TokenStream {
+    let sentence = format!(" {sentence} [`{}`].", service.item.ident.unraw());
+    let conditions = &service.carried.conditions;
+    let deprecated = service
+        .carried
+        .descriptions
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("deprecated"));
+    quote!(#(#conditions)* #[doc = #sentence] #(#deprecated)*)
+}
+
+/// What generated code needs to name generated items that are deprecated.
+pub(crate) fn allow_deprecated(service: &Service) -> Option<TokenStream> {
+    let methods = service
+        .actions
+        .iter()
+        .any(|action| action.carried.is_deprecated());
+    (methods || service.carried.is_deprecated()).then(|| quote!(#[allow(deprecated)]))
+}
+
+pub(crate) fn constructors(service: &Service) -> TokenStream {
+    let private = &service.names.private;
+    let vis = quiet_tokens(&service.item.vis);
+    quote! {
+        /// A client that calls over `connection`, which others may use too.
+        #vis fn new(connection: #private::Connection) -> Self {
+            Self { connection }
+        }
+
+        /// Connects to `address` and calls over the new connection.
+        ///
+        /// # Errors
+        ///
+        /// When no connection comes about.
+        #vis async fn connect<A: #private::ToAddress>(
+            address: A,
+        ) -> ::core::result::Result<Self, #private::ConnectError> {
+            ::core::result::Result::Ok(Self::new(#private::connect(address).await?))
+        }
+
+        /// The connection that the calls go over.
+        #vis fn connection(&self) -> &#private::Connection {
+            &self.connection
+        }
+    }
+}
+
+fn method(service: &Service, action: &Action) -> TokenStream {
+    let private = &service.names.private;
+    let (ident, draft) = (quiet(&action.ident), &service.names.draft);
+    let arguments = given_idents(action);
+    let begin = match reply_types(service, action) {
+        Some(_) => quote!(call),
+        None => quote!(pass),
+    };
+    let body = quote!(#private::#begin(&self.connection, #draft::#ident(#(#arguments),*)));
+    signature(service, action, &body)
+}
+
+/// The method of the client with another `body`.
+pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) -> TokenStream {
+    let private = &service.names.private;
+    let vis = quiet_tokens(&service.item.vis);
+    let (ident, given) = (quiet(&action.ident), given(action));
+    let attributes = describe(
+        &action.carried,
+        &format!(" Calls the action `{}`.", action.name),
+    );
+    let allow = allow_many_arguments(action);
+    let call = match reply_types(service, action) {
+        Some((output, error)) => quote!(#private::Call<#output, #error>),
+        None => quote!(#private::Pass),
+    };
+    quote! {
+        #attributes
+        #allow
+        #vis fn #ident(&self, #given) -> #call {
+            #body
+        }
+    }
+}
+
+pub(crate) fn implementation(service: &Service) -> TokenStream {
+    let client = &service.names.client;
+    let private = &service.names.private;
+    let conditions = &service.carried.conditions;
+    let allow = service
+        .carried
+        .is_deprecated()
+        .then(|| quote!(#[allow(deprecated)]));
+    quote! {
+        #(#conditions)*
+        #allow
+        #[automatically_derived]
+        impl #private::ServiceClient for #client {
+            fn new(connection: #private::Connection) -> Self {
+                Self { connection }
+            }
+
+            fn connection(&self) -> &#private::Connection {
+                &self.connection
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The server: hands incoming messages to the methods of a service.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned;
+
+use super::client::{allow_deprecated, describe_generated};
+use crate::model::{Action, Output, Param, ParamKind, Reply, Service};
+use crate::names::{local, made_here, quiet, quiet_tokens};
+
+pub(crate) fn server(service: &Service) -> TokenStream {
+    let structure = structure(service);
+    let implementation = implementation(service);
+    quote! {
+        #structure
+        #implementation
+    }
+}
+
+/// The struct and all that does not depend on the trait.
+pub(crate) fn structure(service: &Service) -> TokenStream {
+    let server = &service.names.server;
+    let vis = quiet_tokens(&service.item.vis);
+    let attributes = describe_generated(service, "Serves an implementation of");
+    let conditions = &service.carried.conditions;
+    let allow = service
+        .carried
+        .is_deprecated()
+        .then(|| quote!(#[allow(deprecated)]));
+    quote! {
+        #attributes
+        #vis struct #server<S> {
+            service: ::std::sync::Arc<S>,
+        }
+
+        #(#conditions)*
+        #allow
+        impl<S> #server<S> {
+            /// Serves `service`.
+            #vis fn new(service: S) -> Self {
+                Self::from_arc(::std::sync::Arc::new(service))
+            }
+
+            /// Serves a service that others hold too.
+            #vis fn from_arc(service: ::std::sync::Arc<S>) -> Self {
+                Self { service }
+            }
+        }
+
+        #(#conditions)*
+        #allow
+        #[automatically_derived]
+        impl<S> ::core::clone::Clone for #server<S> {
+            fn clone(&self) -> Self {
+                Self::from_arc(::core::clone::Clone::clone(&self.service))
+            }
+        }
+    }
+}
+
+/// The type parameter is `__S`: the arms name types of the user, who may have an `S`.
+fn implementation(service: &Service) -> TokenStream {
+    let (server, private) = (&service.names.server, &service.names.private);
+    let trait_ident = &service.item.ident;
+    let conditions = &service.carried.conditions;
+    let allow = allow_deprecated(service);
+    let names = service.actions.iter().map(|action| {
+        let (conditions, name) = (&action.carried.conditions, &action.name);
+        quote!(#(#conditions)* #name)
+    });
+    let dispatch = dispatch(service);
+    quote! {
+        #(#conditions)*
+        #allow
+        #[automatically_derived]
+        impl<__S> #private::Service for #server<__S>
+        where
+            __S: #trait_ident + ::core::marker::Send + ::core::marker::Sync + 'static,
+        {
+            fn actions(&self) -> &'static [&'static str] {
+                &[#(#names),*]
+            }
+
+            #dispatch
+        }
+    }
+}
+
+/// The local enum turns an index into the list of actions, which conditions may shorten, into a method.
+fn dispatch(service: &Service) -> TokenStream {
+    let private = &service.names.private;
+    let (index, incoming, this) = (local("action"), local("incoming"), local("service"));
+    let variants: Vec<_> = service
+        .actions
+        .iter()
+        .map(|action| quiet(&action.ident))
+        .collect();
+    let conditions: Vec<_> = service
+        .actions
+        .iter()
+        .map(|action| &action.carried.conditions)
+        .collect();
+    let bodies = service.actions.iter().map(|action| handle(service, action));
+    quote! {
+        fn dispatch(&self, #index: usize, #incoming: #private::Incoming) -> #private::Dispatch {
+            enum __Action {
+                #(#(#conditions)* #variants,)*
+            }
+            const __ACTIONS: &[__Action] = &[#(#(#conditions)* __Action::#variants),*];
+
+            let #this = ::core::clone::Clone::clone(&self.service);
+            match __ACTIONS[#index] {
+                #(
+                    #(#conditions)*
+                    __Action::#variants => ::std::boxed::Box::pin(async move { #bodies }),
+                )*
+            }
+        }
+    }
+}
+
+/// Opens the message, calls the method and responds.
+fn handle(service: &Service, action: &Action) -> TokenStream {
+    let trait_ident = &service.item.ident;
+    let (incoming, this, body, responder) = (
+        local("incoming"),
+        local("service"),
+        local("body"),
+        local("responder"),
+    );
+    let has_context = action
+        .params
+        .iter()
+        .any(|param| param.kind == ParamKind::Context);
+    let context = if has_context {
+        local("context").into_token_stream()
+    } else {
+        quote!(_)
+    };
+    let decode = decode(service, action);
+    let arguments = arguments(action);
+    let ident = quiet(&action.ident);
+    let respond = respond(
+        action,
+        &quote!(<__S as #trait_ident>::#ident(&*#this, #(#arguments),*).await),
+    );
+    quote! {
+        let (#context, #body, #responder) = #incoming.open();
+        #decode
+        ::core::mem::drop(#body);
+        #respond
+    }
+}
+
+/// Takes the arguments out of the body, or answers that they are not there.
+fn decode(service: &Service, action: &Action) -> TokenStream {
+    let (body, error, responder) = (local("body"), local("error"), local("responder"));
+    let refuse = quote!(return #responder.bad_request(#error).await);
+    let (structure, ty) = match &action.payload()[..] {
+        [] => {
+            return quote! {
+                if let ::core::result::Result::Err(#error) = #body.none() {
+                    #refuse;
+                }
+            };
+        }
+        [Param { ty, .. }] => (None, ty.to_token_stream()),
+        several => (Some(owned_arguments(service, several)), quote!(__Arguments)),
+    };
+    let value = local("value");
+    quote! {
+        #structure
+        let #value = match #body.value::<#ty>() {
+            ::core::result::Result::Ok(#value) => #value,
+            ::core::result::Result::Err(#error) => #refuse,
+        };
+    }
+}
+
+/// A struct that owns the parameters.
+fn owned_arguments(service: &Service, params: &[&Param]) -> TokenStream {
+    let private = &service.names.private;
+    let serde = super::serde_path(service);
+    let idents = params.iter().map(|param| quiet(&param.ident));
+    let types = params.iter().map(|param| &param.ty);
+    quote! {
+        #[derive(#private::serde::Deserialize)]
+        #[serde(crate = #serde)]
+        struct __Arguments {
+            #(#idents: #types,)*
+        }
+    }
+}
+
+/// What the method is called with, in the order of its parameters.
+fn arguments(action: &Action) -> Vec<TokenStream> {
+    let (context, value) = (local("context"), local("value"));
+    let is_alone = action.payload().len() == 1;
+    let argument = |param: &Param| {
+        let ident = quiet(&param.ident);
+        match param.kind {
+            ParamKind::Context => quote!(&#context),
+            ParamKind::Payload if is_alone => quote!(#value),
+            ParamKind::Payload => quote!(#value.#ident),
+        }
+    };
+    action.params.iter().map(argument).collect()
+}
+
+/// Sends what the method returned. Types that cannot be sent are reported where they stand.
+fn respond(action: &Action, called: &TokenStream) -> TokenStream {
+    let (output, responder) = (local("output"), local("responder"));
+    let (method, span) = match reply(&action.reply) {
+        (Output::Unit, None) => {
+            return quote! {
+                #called;
+                #responder.unit().await
+            };
+        }
+        (Output::Value(ty), None) => (quote!(value::<#ty>), ty.span()),
+        (Output::Unit, Some(error)) => (quote!(unit_result::<#error>), error.span()),
+        (Output::Value(ty), Some(error)) => (quote!(value_result::<#ty, #error>), error.span()),
+    };
+    let send = quote_spanned!(made_here(span)=> #responder.#method(#output).await);
+    quote! {
+        let #output = #called;
+        #send
+    }
+}
+
+/// A one-way action is answered like one without output: then nothing is sent.
+fn reply(reply: &Reply) -> (&Output, Option<&Type>) {
+    match reply {
+        Reply::OneWay => (&Output::Unit, None),
+        Reply::Response { output, error } => (output, error.as_deref()),
+    }
+}

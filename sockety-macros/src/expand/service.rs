@@ -1,0 +1,46 @@
+//! The trait itself, its methods returning futures that are `Send`.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, Type, parse_quote};
+
+use crate::model::Service;
+
+/// Who only calls the service does not use its trait, and should hear no warning.
+pub(crate) fn service(service: &Service) -> TokenStream {
+    let mut item = desugared(service.item.clone());
+    item.attrs.push(parse_quote!(#[allow(dead_code)]));
+    item.into_token_stream()
+}
+
+/// The trait with every `async fn` written out.
+pub(crate) fn desugared(mut item: ItemTrait) -> ItemTrait {
+    for item in &mut item.items {
+        if let TraitItem::Fn(method) = item
+            && method.sig.asyncness.take().is_some()
+        {
+            desugar(method);
+        }
+    }
+    item
+}
+
+fn desugar(method: &mut TraitItemFn) {
+    let output: Type = match &method.sig.output {
+        ReturnType::Default => parse_quote!(()),
+        ReturnType::Type(_, ty) => (**ty).clone(),
+    };
+    method.sig.output = parse_quote! {
+        -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
+    };
+    if let Some(body) = &method.default {
+        method.default = Some(parse_quote!({ async move #body }));
+        method
+            .sig
+            .generics
+            .make_where_clause()
+            .predicates
+            .push(parse_quote!(Self: ::core::marker::Sync));
+    }
+    method.semi_token = method.default.is_none().then(Default::default);
+}

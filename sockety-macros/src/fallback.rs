@@ -1,0 +1,132 @@
+//! What is emitted beside mistakes, so that each gives one message and code that uses the service resolves.
+
+use std::collections::HashSet;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{ItemTrait, TraitItem};
+
+use crate::errors::Errors;
+use crate::expand::{client, dispatcher, drafts, service};
+use crate::model::{Action, Service};
+
+/// The mistakes, the trait, and stand-ins with the same signatures that do nothing.
+pub(crate) fn expand(mut service: Service, errors: Errors) -> TokenStream {
+    let errors = errors.into_compile_errors();
+    repair(&mut service);
+    let item = service::desugared(service.item.clone());
+    let client = stand_in_client(&service);
+    let server = stand_in_server(&service);
+    let drafts = stand_in_drafts(&service);
+    quote! {
+        #errors
+        #item
+        #client
+        #server
+        #drafts
+    }
+}
+
+/// Takes away what the compiler would report once more.
+fn repair(service: &mut Service) {
+    remove_duplicates(&mut service.item);
+    let mut seen = HashSet::new();
+    let reserved = ["new", "connect", "connection", "clone"];
+    service.actions.retain(|action| {
+        let name = action.ident.to_string();
+        let is_conditional = !action.carried.conditions.is_empty();
+        action.nameable
+            && !reserved.contains(&name.as_str())
+            && (is_conditional || seen.insert(name))
+    });
+}
+
+fn remove_duplicates(item: &mut ItemTrait) {
+    let mut seen = HashSet::new();
+    item.items.retain_mut(|item| match item {
+        TraitItem::Fn(method) => {
+            method.sig.constness = None;
+            let is_conditional = method
+                .attrs
+                .iter()
+                .any(|attribute| attribute.path().is_ident("cfg"));
+            is_conditional || seen.insert(method.sig.ident.to_string())
+        }
+        _ => true,
+    });
+}
+
+fn stand_in_client(service: &Service) -> TokenStream {
+    let structure = client::structure(service);
+    let constructors = client::constructors(service);
+    let implementation = client::implementation(service);
+    let methods = service
+        .actions
+        .iter()
+        .map(|action| client::signature(service, action, &unreachable(action)));
+    let client = &service.names.client;
+    let conditions = &service.carried.conditions;
+    quote! {
+        #structure
+
+        #(#conditions)*
+        #[allow(deprecated)]
+        impl #client {
+            #constructors
+            #(#methods)*
+        }
+
+        #implementation
+    }
+}
+
+/// The parameters are used so that nothing is reported as unused.
+fn unreachable(action: &Action) -> TokenStream {
+    let idents = action
+        .given()
+        .map(|param| crate::names::quiet(&param.ident));
+    quote! {
+        let _ = (#(#idents,)*);
+        ::core::unreachable!()
+    }
+}
+
+fn stand_in_server(service: &Service) -> TokenStream {
+    let structure = dispatcher::structure(service);
+    let (server, private) = (&service.names.server, &service.names.private);
+    let conditions = &service.carried.conditions;
+    quote! {
+        #structure
+
+        #(#conditions)*
+        #[allow(deprecated)]
+        impl<S: ::core::marker::Send + ::core::marker::Sync + 'static> #private::Service for #server<S> {
+            fn actions(&self) -> &'static [&'static str] {
+                &[]
+            }
+
+            fn dispatch(&self, _: usize, _: #private::Incoming) -> #private::Dispatch {
+                ::core::unreachable!()
+            }
+        }
+    }
+}
+
+fn stand_in_drafts(service: &Service) -> TokenStream {
+    let structure = drafts::structure(service);
+    let factories = service
+        .actions
+        .iter()
+        .map(|action| drafts::signature(service, action, &unreachable(action)));
+    let draft = &service.names.draft;
+    let conditions = &service.carried.conditions;
+    quote! {
+        #structure
+
+        #(#conditions)*
+        #[allow(deprecated)]
+        impl #draft {
+            #(#factories)*
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Compares what is generated with files; `UPDATE_EXPECT=1` writes them anew.
+
+use expect_test::{ExpectFile, expect_file};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::{expand, service_error};
+
+#[test]
+fn a_basic_service() {
+    let item = quote! {
+        /// Stores clips.
+        pub trait Media {
+            /// Notes an event.
+            #[action(one_way)]
+            async fn track(&self, event: String);
+            async fn get(&self, id: u64) -> Result<Clip, MediaError>;
+            async fn rename(&self, id: u64, cx: &Context, title: String);
+            async fn remove(&self, id: u64) -> Result<(), MediaError>;
+            async fn count(&self) -> usize {
+                0
+            }
+        }
+    };
+    check(
+        &expand::expand(quote!(), item),
+        expect_file!["../tests/expand/basic.rs"],
+    );
+}
+
+#[test]
+fn names_and_paths_are_replaced() {
+    let item = quote! {
+        pub(crate) trait Media: Send + Sync {
+            #[action(name = "fetch")]
+            async fn get(&self, id: u64, r#type: Kind) -> Clip;
+            async fn r#move(&self);
+        }
+    };
+    let arguments = quote!(prefix = "media.", crate = "::facade::rpc");
+    let tokens = expand::expand(arguments, item);
+    assert!(
+        !tokens.to_string().contains("sockety"),
+        "the default path leaks"
+    );
+    check(&tokens, expect_file!["../tests/expand/names.rs"]);
+}
+
+#[test]
+fn conditions_docs_and_deprecation_are_carried() {
+    let item = quote! {
+        #[cfg(feature = "media")]
+        trait Media {
+            /// Finds a clip.
+            #[cfg(feature = "search")]
+            #[cfg_attr(docsrs, doc(cfg(feature = "search")))]
+            async fn find(&self, text: String, limit: u32) -> Vec<Clip>;
+            #[deprecated = "use `find`"]
+            #[allow(non_snake_case)]
+            async fn findOld(&self, text: String) -> Vec<Clip>;
+        }
+    };
+    check(
+        &expand::expand(quote!(), item),
+        expect_file!["../tests/expand/attributes.rs"],
+    );
+}
+
+#[test]
+fn mistakes_leave_stand_ins() {
+    let item = quote! {
+        pub trait Media {
+            async fn get(&self, id: u64) -> Clip;
+            fn find(&mut self, text: &str) -> Clip;
+        }
+    };
+    check(
+        &expand::expand(quote!(), item),
+        expect_file!["../tests/expand/stand_ins.rs"],
+    );
+}
+
+#[test]
+fn a_service_error() {
+    let item = quote! {
+        pub enum MediaError {
+            /// There is no such
+            /// clip.
+            ///
+            /// Nothing was changed.
+            #[code(16)]
+            NotFound,
+            #[code(17)]
+            QuotaExceeded { used: u64, limit: u64 },
+            #[code(18)]
+            Refused(String),
+        }
+    };
+    check(
+        &service_error::expand(item),
+        expect_file!["../tests/expand/service_error.rs"],
+    );
+}
+
+#[test]
+fn a_service_error_with_foreign_display() {
+    let item = quote! {
+        #[service_error(crate = "::facade::rpc")]
+        enum MediaError {
+            #[code(0x10)]
+            #[error("no such clip")]
+            NotFound,
+        }
+    };
+    let tokens = service_error::expand(item);
+    assert!(
+        !tokens.to_string().contains("sockety"),
+        "the default path leaks"
+    );
+    check(
+        &tokens,
+        expect_file!["../tests/expand/service_error_foreign.rs"],
+    );
+}
+
+fn check(tokens: &TokenStream, file: ExpectFile) {
+    let parsed = syn::parse2(tokens.clone()).expect("generated code is a file of items");
+    file.assert_eq(&prettyplease::unparse(&parsed));
+}

@@ -1,0 +1,75 @@
+//! Every identifier that is generated, and the path to `sockety`.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt;
+use syn::{Path, parse_quote};
+
+/// Names of what is generated for one service.
+pub(crate) struct Names {
+    pub(crate) client: Ident,
+    pub(crate) server: Ident,
+    pub(crate) draft: Ident,
+    /// Path of everything that generated code may use of `sockety`.
+    pub(crate) private: TokenStream,
+}
+
+impl Names {
+    pub(crate) fn new(service: &Ident, krate: &Path) -> Self {
+        let service = quiet(&service.unraw());
+        Self {
+            client: format_ident!("{service}Client"),
+            server: format_ident!("{service}Server"),
+            draft: format_ident!("{service}Draft"),
+            private: private(krate),
+        }
+    }
+}
+
+/// The path of `sockety` unless an attribute names another.
+pub(crate) fn default_crate() -> Path {
+    parse_quote!(::sockety)
+}
+
+/// The module that generated code uses of the crate.
+pub(crate) fn private(krate: &Path) -> TokenStream {
+    quote!(#krate::__private)
+}
+
+/// A local variable that no name of the user can meet.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(&format!("__{name}"), Span::mixed_site())
+}
+
+/// The same identifier at the same place, but made by the macro: lints on names pass over it.
+pub(crate) fn quiet(ident: &Ident) -> Ident {
+    let mut ident = ident.clone();
+    ident.set_span(made_here(ident.span()));
+    ident
+}
+
+/// As [`quiet`], for all tokens of `tokens`.
+pub(crate) fn quiet_tokens(tokens: impl ToTokens) -> TokenStream {
+    tokens
+        .into_token_stream()
+        .into_iter()
+        .map(quiet_tree)
+        .collect()
+}
+
+fn quiet_tree(tree: TokenTree) -> TokenTree {
+    let span = made_here(tree.span());
+    let mut tree = match tree {
+        TokenTree::Group(group) => {
+            Group::new(group.delimiter(), quiet_tokens(group.stream())).into()
+        }
+        TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => tree,
+    };
+    tree.set_span(span);
+    tree
+}
+
+/// The place of `span`, but for names and lints the macro's own.
+pub(crate) fn made_here(span: Span) -> Span {
+    span.resolved_at(Span::call_site())
+}

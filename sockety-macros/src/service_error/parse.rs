@@ -1,0 +1,143 @@
+//! From the enum to the model.
+
+use std::collections::HashMap;
+
+use syn::ext::IdentExt;
+use syn::{Attribute, Data, DataEnum, DeriveInput, LitInt};
+
+use super::model::{Display, ServiceError, Variant};
+use super::text;
+use crate::attr::service_error_crate;
+use crate::errors::Errors;
+use crate::names;
+
+pub(crate) fn service_error(input: &DeriveInput, errors: &mut Errors) -> ServiceError {
+    check_generics(input, errors);
+    let variants = match &input.data {
+        Data::Enum(data) => variants(input, data, errors),
+        Data::Struct(data) => {
+            errors.at(data.struct_token, refusal(input));
+            Vec::new()
+        }
+        Data::Union(data) => {
+            errors.at(data.union_token, refusal(input));
+            Vec::new()
+        }
+    };
+    check_codes(&variants, errors);
+    ServiceError {
+        ident: input.ident.clone(),
+        private: names::private(&service_error_crate(&input.attrs, errors)),
+        variants,
+        display: display(input),
+        is_generic: !input.generics.params.is_empty(),
+    }
+}
+
+fn refusal(input: &DeriveInput) -> String {
+    let name = &input.ident;
+    format!("each error of a service has a code: write `enum {name} {{ #[code(16)] Variant, … }}`")
+}
+
+fn check_generics(input: &DeriveInput, errors: &mut Errors) {
+    if !input.generics.params.is_empty() {
+        let name = &input.ident;
+        errors.at(
+            &input.generics,
+            format!("both sides must know the error: write `{name}` without parameters"),
+        );
+    }
+}
+
+fn variants(input: &DeriveInput, data: &DataEnum, errors: &mut Errors) -> Vec<Variant> {
+    if data.variants.is_empty() {
+        errors.at(&input.ident, refusal(input));
+    }
+    data.variants
+        .iter()
+        .filter_map(|variant| self::variant(variant, errors))
+        .collect()
+}
+
+fn variant(variant: &syn::Variant, errors: &mut Errors) -> Option<Variant> {
+    let name = variant.ident.unraw().to_string();
+    let code_tokens = code(variant, errors)?;
+    Some(Variant {
+        ident: variant.ident.clone(),
+        code: errors.ok(parse_code(&code_tokens))?,
+        code_tokens,
+        has_details: !variant.fields.is_empty(),
+        text: text::first_paragraph(&variant.attrs).unwrap_or_else(|| text::words(&name)),
+        name,
+    })
+}
+
+/// The literal in `#[code(N)]`.
+fn code(variant: &syn::Variant, errors: &mut Errors) -> Option<LitInt> {
+    let name = &variant.ident;
+    let mut codes = variant
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("code"));
+    let Some(attribute) = codes.next() else {
+        errors.at(
+            name,
+            format!("`{name}` has no code: write `#[code(N)]` before it, with N from 16 to 3839"),
+        );
+        return None;
+    };
+    for second in codes {
+        errors.at(
+            second,
+            format!("`{name}` has a code already: keep one `#[code(N)]`"),
+        );
+    }
+    let literal = attribute.parse_args::<LitInt>();
+    if literal.is_err() {
+        errors.at(
+            attribute,
+            format!("write the code of `{name}` as a number, as in `#[code(16)]`"),
+        );
+    }
+    literal.ok()
+}
+
+/// Codes of the user are 16 to 3839.
+fn parse_code(literal: &LitInt) -> syn::Result<u16> {
+    match literal.base10_parse::<u16>() {
+        Ok(code @ 16..=3839) => Ok(code),
+        _ => Err(syn::Error::new_spanned(
+            literal,
+            "write a code from 16 to 3839: 0–15 belong to the protocol and 3840–4095 to the framework",
+        )),
+    }
+}
+
+fn check_codes(variants: &[Variant], errors: &mut Errors) {
+    let mut owners = HashMap::new();
+    for variant in variants {
+        let owner = owners.entry(variant.code).or_insert(&variant.ident);
+        if *owner != &variant.ident {
+            let (code, name) = (variant.code, &variant.ident);
+            let message =
+                format!("`{owner}` has the code {code} already: write another for `{name}`");
+            errors.at(&variant.code_tokens, message);
+        }
+    }
+}
+
+fn display(input: &DeriveInput) -> Display {
+    let is_error = |attribute: &Attribute| attribute.path().is_ident("error");
+    let on_variant = match &input.data {
+        Data::Enum(data) => data
+            .variants
+            .iter()
+            .any(|variant| variant.attrs.iter().any(is_error)),
+        Data::Struct(_) | Data::Union(_) => false,
+    };
+    if on_variant || input.attrs.iter().any(is_error) {
+        Display::Foreign
+    } else {
+        Display::Generated
+    }
+}

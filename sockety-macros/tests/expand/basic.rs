@@ -1,0 +1,286 @@
+/// Stores clips.
+#[allow(dead_code)]
+pub trait Media {
+    /// Notes an event.
+    fn track(
+        &self,
+        event: String,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send;
+    fn get(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send;
+    fn rename(
+        &self,
+        id: u64,
+        cx: &Context,
+        title: String,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send;
+    fn remove(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<(), MediaError>,
+    > + ::core::marker::Send;
+    fn count(&self) -> impl ::core::future::Future<Output = usize> + ::core::marker::Send
+    where
+        Self: ::core::marker::Sync,
+    {
+        async move { 0 }
+    }
+}
+///  Calls the actions of [`Media`].
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+pub struct MediaClient {
+    connection: ::sockety::__private::Connection,
+}
+impl MediaClient {
+    /// A client that calls over `connection`, which others may use too.
+    pub fn new(connection: ::sockety::__private::Connection) -> Self {
+        Self { connection }
+    }
+    /// Connects to `address` and calls over the new connection.
+    ///
+    /// # Errors
+    ///
+    /// When no connection comes about.
+    pub async fn connect<A: ::sockety::__private::ToAddress>(
+        address: A,
+    ) -> ::core::result::Result<Self, ::sockety::__private::ConnectError> {
+        ::core::result::Result::Ok(
+            Self::new(::sockety::__private::connect(address).await?),
+        )
+    }
+    /// The connection that the calls go over.
+    pub fn connection(&self) -> &::sockety::__private::Connection {
+        &self.connection
+    }
+    /// Notes an event.
+    pub fn track(&self, event: String) -> ::sockety::__private::Pass {
+        ::sockety::__private::pass(&self.connection, MediaDraft::track(event))
+    }
+    /// Calls the action `get`.
+    pub fn get(&self, id: u64) -> ::sockety::__private::Call<Clip, MediaError> {
+        ::sockety::__private::call(&self.connection, MediaDraft::get(id))
+    }
+    /// Calls the action `rename`.
+    pub fn rename(
+        &self,
+        id: u64,
+        title: String,
+    ) -> ::sockety::__private::Call<(), ::sockety::__private::NoError> {
+        ::sockety::__private::call(&self.connection, MediaDraft::rename(id, title))
+    }
+    /// Calls the action `remove`.
+    pub fn remove(&self, id: u64) -> ::sockety::__private::Call<(), MediaError> {
+        ::sockety::__private::call(&self.connection, MediaDraft::remove(id))
+    }
+    /// Calls the action `count`.
+    pub fn count(
+        &self,
+    ) -> ::sockety::__private::Call<usize, ::sockety::__private::NoError> {
+        ::sockety::__private::call(&self.connection, MediaDraft::count())
+    }
+}
+#[automatically_derived]
+impl ::sockety::__private::ServiceClient for MediaClient {
+    fn new(connection: ::sockety::__private::Connection) -> Self {
+        Self { connection }
+    }
+    fn connection(&self) -> &::sockety::__private::Connection {
+        &self.connection
+    }
+}
+/// Serves an implementation of [`Media`].
+pub struct MediaServer<S> {
+    service: ::std::sync::Arc<S>,
+}
+impl<S> MediaServer<S> {
+    /// Serves `service`.
+    pub fn new(service: S) -> Self {
+        Self::from_arc(::std::sync::Arc::new(service))
+    }
+    /// Serves a service that others hold too.
+    pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
+        Self { service }
+    }
+}
+#[automatically_derived]
+impl<S> ::core::clone::Clone for MediaServer<S> {
+    fn clone(&self) -> Self {
+        Self::from_arc(::core::clone::Clone::clone(&self.service))
+    }
+}
+#[automatically_derived]
+impl<__S> ::sockety::__private::Service for MediaServer<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+{
+    fn actions(&self) -> &'static [&'static str] {
+        &["track", "get", "rename", "remove", "count"]
+    }
+    fn dispatch(
+        &self,
+        __action: usize,
+        __incoming: ::sockety::__private::Incoming,
+    ) -> ::sockety::__private::Dispatch {
+        enum __Action {
+            track,
+            get,
+            rename,
+            remove,
+            count,
+        }
+        const __ACTIONS: &[__Action] = &[
+            __Action::track,
+            __Action::get,
+            __Action::rename,
+            __Action::remove,
+            __Action::count,
+        ];
+        let __service = ::core::clone::Clone::clone(&self.service);
+        match __ACTIONS[__action] {
+            __Action::track => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let __value = match __body.value::<String>() {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    <__S as Media>::track(&*__service, __value).await;
+                    __responder.unit().await
+                })
+            }
+            __Action::get => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let __value = match __body.value::<u64>() {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::get(&*__service, __value).await;
+                    __responder.value_result::<Clip, MediaError>(__output).await
+                })
+            }
+            __Action::rename => {
+                ::std::boxed::Box::pin(async move {
+                    let (__context, __body, __responder) = __incoming.open();
+                    #[derive(::sockety::__private::serde::Deserialize)]
+                    #[serde(crate = "::sockety::__private::serde")]
+                    struct __Arguments {
+                        id: u64,
+                        title: String,
+                    }
+                    let __value = match __body.value::<__Arguments>() {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    <__S as Media>::rename(
+                            &*__service,
+                            __value.id,
+                            &__context,
+                            __value.title,
+                        )
+                        .await;
+                    __responder.unit().await
+                })
+            }
+            __Action::remove => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let __value = match __body.value::<u64>() {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::remove(&*__service, __value).await;
+                    __responder.unit_result::<MediaError>(__output).await
+                })
+            }
+            __Action::count => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    if let ::core::result::Result::Err(__error) = __body.none() {
+                        return __responder.bad_request(__error).await;
+                    }
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::count(&*__service).await;
+                    __responder.value::<usize>(__output).await
+                })
+            }
+        }
+    }
+}
+/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+#[derive(::core::fmt::Debug)]
+pub struct MediaDraft;
+impl MediaDraft {
+    /// Notes an event.
+    pub fn track(event: String) -> ::sockety::__private::PassDraft {
+        ::sockety::__private::pass_draft_with::<String>("track", &event)
+    }
+    /// Drafts a call of the action `get`.
+    pub fn get(id: u64) -> ::sockety::__private::CallDraft<Clip, MediaError> {
+        ::sockety::__private::call_draft_with::<Clip, MediaError, u64>("get", &id)
+    }
+    /// Drafts a call of the action `rename`.
+    pub fn rename(
+        id: u64,
+        title: String,
+    ) -> ::sockety::__private::CallDraft<(), ::sockety::__private::NoError> {
+        #[derive(::sockety::__private::serde::Serialize)]
+        #[serde(crate = "::sockety::__private::serde")]
+        struct __Arguments<'a> {
+            id: &'a u64,
+            title: &'a String,
+        }
+        ::sockety::__private::call_draft_with::<
+            (),
+            ::sockety::__private::NoError,
+            _,
+        >(
+            "rename",
+            &__Arguments {
+                id: &id,
+                title: &title,
+            },
+        )
+    }
+    /// Drafts a call of the action `remove`.
+    pub fn remove(id: u64) -> ::sockety::__private::CallDraft<(), MediaError> {
+        ::sockety::__private::call_draft_with::<(), MediaError, u64>("remove", &id)
+    }
+    /// Drafts a call of the action `count`.
+    pub fn count() -> ::sockety::__private::CallDraft<
+        usize,
+        ::sockety::__private::NoError,
+    > {
+        ::sockety::__private::call_draft::<usize, ::sockety::__private::NoError>("count")
+    }
+}
+const _: fn() = || {
+    fn __sent<T: ::core::marker::Send>() {}
+    fn __returned<
+        T: ::core::marker::Send + ::sockety::__private::serde::de::DeserializeOwned,
+    >() {}
+    __sent::<String>();
+    __sent::<u64>();
+    __returned::<Clip>();
+    __sent::<u64>();
+    __sent::<String>();
+    __sent::<u64>();
+    __returned::<usize>();
+};

@@ -1,0 +1,185 @@
+#[allow(dead_code)]
+pub(crate) trait Media: Send + Sync {
+    fn get(
+        &self,
+        id: u64,
+        r#type: Kind,
+    ) -> impl ::core::future::Future<Output = Clip> + ::core::marker::Send;
+    fn r#move(&self) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send;
+}
+///  Calls the actions of [`Media`].
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+pub(crate) struct MediaClient {
+    connection: ::facade::rpc::__private::Connection,
+}
+impl MediaClient {
+    /// A client that calls over `connection`, which others may use too.
+    pub(crate) fn new(connection: ::facade::rpc::__private::Connection) -> Self {
+        Self { connection }
+    }
+    /// Connects to `address` and calls over the new connection.
+    ///
+    /// # Errors
+    ///
+    /// When no connection comes about.
+    pub(crate) async fn connect<A: ::facade::rpc::__private::ToAddress>(
+        address: A,
+    ) -> ::core::result::Result<Self, ::facade::rpc::__private::ConnectError> {
+        ::core::result::Result::Ok(
+            Self::new(::facade::rpc::__private::connect(address).await?),
+        )
+    }
+    /// The connection that the calls go over.
+    pub(crate) fn connection(&self) -> &::facade::rpc::__private::Connection {
+        &self.connection
+    }
+    /// Calls the action `media.fetch`.
+    pub(crate) fn get(
+        &self,
+        id: u64,
+        r#type: Kind,
+    ) -> ::facade::rpc::__private::Call<Clip, ::facade::rpc::__private::NoError> {
+        ::facade::rpc::__private::call(&self.connection, MediaDraft::get(id, r#type))
+    }
+    /// Calls the action `media.move`.
+    pub(crate) fn r#move(
+        &self,
+    ) -> ::facade::rpc::__private::Call<(), ::facade::rpc::__private::NoError> {
+        ::facade::rpc::__private::call(&self.connection, MediaDraft::r#move())
+    }
+}
+#[automatically_derived]
+impl ::facade::rpc::__private::ServiceClient for MediaClient {
+    fn new(connection: ::facade::rpc::__private::Connection) -> Self {
+        Self { connection }
+    }
+    fn connection(&self) -> &::facade::rpc::__private::Connection {
+        &self.connection
+    }
+}
+/// Serves an implementation of [`Media`].
+pub(crate) struct MediaServer<S> {
+    service: ::std::sync::Arc<S>,
+}
+impl<S> MediaServer<S> {
+    /// Serves `service`.
+    pub(crate) fn new(service: S) -> Self {
+        Self::from_arc(::std::sync::Arc::new(service))
+    }
+    /// Serves a service that others hold too.
+    pub(crate) fn from_arc(service: ::std::sync::Arc<S>) -> Self {
+        Self { service }
+    }
+}
+#[automatically_derived]
+impl<S> ::core::clone::Clone for MediaServer<S> {
+    fn clone(&self) -> Self {
+        Self::from_arc(::core::clone::Clone::clone(&self.service))
+    }
+}
+#[automatically_derived]
+impl<__S> ::facade::rpc::__private::Service for MediaServer<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+{
+    fn actions(&self) -> &'static [&'static str] {
+        &["media.fetch", "media.move"]
+    }
+    fn dispatch(
+        &self,
+        __action: usize,
+        __incoming: ::facade::rpc::__private::Incoming,
+    ) -> ::facade::rpc::__private::Dispatch {
+        enum __Action {
+            get,
+            r#move,
+        }
+        const __ACTIONS: &[__Action] = &[__Action::get, __Action::r#move];
+        let __service = ::core::clone::Clone::clone(&self.service);
+        match __ACTIONS[__action] {
+            __Action::get => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    #[derive(::facade::rpc::__private::serde::Deserialize)]
+                    #[serde(crate = "::facade::rpc::__private::serde")]
+                    struct __Arguments {
+                        id: u64,
+                        r#type: Kind,
+                    }
+                    let __value = match __body.value::<__Arguments>() {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::get(
+                            &*__service,
+                            __value.id,
+                            __value.r#type,
+                        )
+                        .await;
+                    __responder.value::<Clip>(__output).await
+                })
+            }
+            __Action::r#move => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    if let ::core::result::Result::Err(__error) = __body.none() {
+                        return __responder.bad_request(__error).await;
+                    }
+                    ::core::mem::drop(__body);
+                    <__S as Media>::r#move(&*__service).await;
+                    __responder.unit().await
+                })
+            }
+        }
+    }
+}
+/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+#[derive(::core::fmt::Debug)]
+pub(crate) struct MediaDraft;
+impl MediaDraft {
+    /// Drafts a call of the action `media.fetch`.
+    pub(crate) fn get(
+        id: u64,
+        r#type: Kind,
+    ) -> ::facade::rpc::__private::CallDraft<Clip, ::facade::rpc::__private::NoError> {
+        #[derive(::facade::rpc::__private::serde::Serialize)]
+        #[serde(crate = "::facade::rpc::__private::serde")]
+        struct __Arguments<'a> {
+            id: &'a u64,
+            r#type: &'a Kind,
+        }
+        ::facade::rpc::__private::call_draft_with::<
+            Clip,
+            ::facade::rpc::__private::NoError,
+            _,
+        >(
+            "media.fetch",
+            &__Arguments {
+                id: &id,
+                r#type: &r#type,
+            },
+        )
+    }
+    /// Drafts a call of the action `media.move`.
+    pub(crate) fn r#move() -> ::facade::rpc::__private::CallDraft<
+        (),
+        ::facade::rpc::__private::NoError,
+    > {
+        ::facade::rpc::__private::call_draft::<
+            (),
+            ::facade::rpc::__private::NoError,
+        >("media.move")
+    }
+}
+const _: fn() = || {
+    fn __sent<T: ::core::marker::Send>() {}
+    fn __returned<
+        T: ::core::marker::Send + ::facade::rpc::__private::serde::de::DeserializeOwned,
+    >() {}
+    __sent::<u64>();
+    __sent::<Kind>();
+    __returned::<Clip>();
+};

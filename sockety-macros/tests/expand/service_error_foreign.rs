@@ -1,0 +1,25 @@
+#[automatically_derived]
+impl ::facade::rpc::__private::ServiceError for MediaError {
+    const VARIANTS: &'static [::facade::rpc::__private::ErrorVariant] = &[
+        ::facade::rpc::__private::ErrorVariant {
+            name: "NotFound",
+            code: 16u16,
+            has_details: false,
+        },
+    ];
+    fn variant(&self) -> &'static ::facade::rpc::__private::ErrorVariant {
+        let __index: usize = match self {
+            Self::NotFound { .. } => 0usize,
+        };
+        &<Self as ::facade::rpc::__private::ServiceError>::VARIANTS[__index]
+    }
+    fn from_code(__code: u16) -> ::core::option::Option<Self> {
+        match __code {
+            16u16 => ::core::option::Option::Some(Self::NotFound {}),
+            _ => ::core::option::Option::None,
+        }
+    }
+    fn message(&self) -> ::std::string::String {
+        ::std::string::ToString::to_string(self)
+    }
+}

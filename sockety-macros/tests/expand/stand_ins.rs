@@ -1,0 +1,109 @@
+::core::compile_error! {
+    "an action is asynchronous: write `async fn find`"
+}
+::core::compile_error! {
+    "many calls share a service: write `&self`"
+}
+::core::compile_error! {
+    "what travels is owned: write `String`"
+}
+pub trait Media {
+    fn get(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<Output = Clip> + ::core::marker::Send;
+    fn find(&mut self, text: &str) -> Clip;
+}
+///  Calls the actions of [`Media`].
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+pub struct MediaClient {
+    connection: ::sockety::__private::Connection,
+}
+#[allow(deprecated)]
+impl MediaClient {
+    /// A client that calls over `connection`, which others may use too.
+    pub fn new(connection: ::sockety::__private::Connection) -> Self {
+        Self { connection }
+    }
+    /// Connects to `address` and calls over the new connection.
+    ///
+    /// # Errors
+    ///
+    /// When no connection comes about.
+    pub async fn connect<A: ::sockety::__private::ToAddress>(
+        address: A,
+    ) -> ::core::result::Result<Self, ::sockety::__private::ConnectError> {
+        ::core::result::Result::Ok(
+            Self::new(::sockety::__private::connect(address).await?),
+        )
+    }
+    /// The connection that the calls go over.
+    pub fn connection(&self) -> &::sockety::__private::Connection {
+        &self.connection
+    }
+    /// Calls the action `get`.
+    pub fn get(
+        &self,
+        id: u64,
+    ) -> ::sockety::__private::Call<Clip, ::sockety::__private::NoError> {
+        let _ = (id,);
+        ::core::unreachable!()
+    }
+}
+#[automatically_derived]
+impl ::sockety::__private::ServiceClient for MediaClient {
+    fn new(connection: ::sockety::__private::Connection) -> Self {
+        Self { connection }
+    }
+    fn connection(&self) -> &::sockety::__private::Connection {
+        &self.connection
+    }
+}
+/// Serves an implementation of [`Media`].
+pub struct MediaServer<S> {
+    service: ::std::sync::Arc<S>,
+}
+impl<S> MediaServer<S> {
+    /// Serves `service`.
+    pub fn new(service: S) -> Self {
+        Self::from_arc(::std::sync::Arc::new(service))
+    }
+    /// Serves a service that others hold too.
+    pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
+        Self { service }
+    }
+}
+#[automatically_derived]
+impl<S> ::core::clone::Clone for MediaServer<S> {
+    fn clone(&self) -> Self {
+        Self::from_arc(::core::clone::Clone::clone(&self.service))
+    }
+}
+#[allow(deprecated)]
+impl<
+    S: ::core::marker::Send + ::core::marker::Sync + 'static,
+> ::sockety::__private::Service for MediaServer<S> {
+    fn actions(&self) -> &'static [&'static str] {
+        &[]
+    }
+    fn dispatch(
+        &self,
+        _: usize,
+        _: ::sockety::__private::Incoming,
+    ) -> ::sockety::__private::Dispatch {
+        ::core::unreachable!()
+    }
+}
+/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+#[derive(::core::fmt::Debug)]
+pub struct MediaDraft;
+#[allow(deprecated)]
+impl MediaDraft {
+    /// Drafts a call of the action `get`.
+    pub fn get(
+        id: u64,
+    ) -> ::sockety::__private::CallDraft<Clip, ::sockety::__private::NoError> {
+        let _ = (id,);
+        ::core::unreachable!()
+    }
+}

@@ -1,0 +1,25 @@
+use std::{fmt, ops::Deref, sync::Arc};
+
+/// The name of an action: static where the code knows it, else shared.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    Known(&'static str),
+    Named(Arc<str>),
+}
+
+impl Deref for Action {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Known(name) => name,
+            Self::Named(name) => name,
+        }
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}

@@ -1,0 +1,362 @@
+use std::{
+    fmt,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use sockety_codec::Uuid;
+use tokio::time::{Sleep, sleep};
+
+use crate::{
+    CallError, Connection, FastReply, Outcome, Outgoing, RemoteError, RequestError, SendError,
+    ServiceError,
+    action::Action,
+    connection::{
+        message_head,
+        outbox::Payload,
+        sending,
+        shared::State,
+        waiting::{RawReply, ReplyClock},
+    },
+    msgpack, scratch,
+    service::or_nil,
+};
+
+/// A message for a typed method that answers with `Result<T, E>`; made by a generated draft factory.
+///
+/// It can be sent by [`Connection::call`], typed, or as an [`Outgoing`], dynamically, any number of times.
+#[must_use = "a draft does nothing until it is sent"]
+pub struct CallDraft<T, E> {
+    message: Outgoing,
+    reply: PhantomData<fn() -> Result<T, E>>,
+}
+
+impl<T, E> CallDraft<T, E> {
+    pub(crate) fn new(action: &'static str) -> Self {
+        let message = Outgoing::new(Action::Known(action), Ok(bytes::Bytes::new()));
+        Self {
+            message,
+            reply: PhantomData,
+        }
+    }
+
+    pub(crate) fn with<P: Serialize + ?Sized>(action: &'static str, payload: &P) -> Self {
+        let message = Outgoing::new(Action::Known(action), scratch::encode_bytes(payload));
+        Self {
+            message,
+            reply: PhantomData,
+        }
+    }
+
+    /// The name of the action.
+    pub fn action(&self) -> &str {
+        self.message.action()
+    }
+}
+
+impl<T, E> Clone for CallDraft<T, E> {
+    fn clone(&self) -> Self {
+        Self {
+            message: self.message.clone(),
+            reply: PhantomData,
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for CallDraft<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CallDraft").field(&self.message).finish()
+    }
+}
+
+impl<T, E> From<CallDraft<T, E>> for Outgoing {
+    fn from(draft: CallDraft<T, E>) -> Self {
+        draft.message
+    }
+}
+
+impl<T, E> From<&CallDraft<T, E>> for Outgoing {
+    fn from(draft: &CallDraft<T, E>) -> Self {
+        draft.message.clone()
+    }
+}
+
+/// A typed call. Nothing is sent until it is awaited.
+///
+/// Dropping the future that awaits it gives the call up: a message that was sent goes out all the same, and
+/// its reply is dropped.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Call<T, E> {
+    connection: Connection,
+    draft: CallDraft<T, E>,
+    id: Uuid,
+    timeout: Option<Duration>,
+}
+
+impl<T, E> Call<T, E> {
+    pub(crate) fn new(connection: Connection, draft: CallDraft<T, E>) -> Self {
+        Self {
+            connection,
+            draft,
+            id: Uuid::new_v4(),
+            timeout: None,
+        }
+    }
+
+    /// How long to wait for the reply, instead of [`Options::call_timeout`](crate::Options::call_timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The id of its message.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl<T: DeserializeOwned, E: ServiceError> IntoFuture for Call<T, E> {
+    type Output = Result<T, CallError<E>>;
+    type IntoFuture = Calling<T, E>;
+
+    fn into_future(self) -> Calling<T, E> {
+        let stage = Stage::Unsent {
+            message: self.draft.message,
+            ticket: None,
+        };
+        let timer = self.timeout.map(|timeout| Box::pin(sleep(timeout)));
+        Calling {
+            connection: self.connection,
+            id: self.id,
+            stage,
+            timer,
+            reply: PhantomData,
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for Call<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("action", &self.draft.action())
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The future of a [`Call`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Calling<T, E> {
+    connection: Connection,
+    id: Uuid,
+    stage: Stage,
+    timer: Option<Pin<Box<Sleep>>>,
+    reply: PhantomData<fn() -> Result<T, E>>,
+}
+
+/// ```text
+/// Unsent ── has its place in the outbox ──▶ Waiting ── reply, timeout, end ──▶ Done
+///    └──────────────── cannot be sent ─────────────────────────────────────────▲
+/// ```
+enum Stage {
+    Unsent {
+        message: Outgoing,
+        ticket: Option<u64>,
+    },
+    Waiting {
+        start: u64,
+    },
+    Done,
+}
+
+impl<T: DeserializeOwned, E: ServiceError> Future for Calling<T, E> {
+    type Output = Result<T, CallError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let reply = match self.poll_reply(cx) {
+            Poll::Ready(reply) => reply,
+            Poll::Pending => Err(ready!(self.poll_timer(cx))),
+        };
+        self.finish();
+        Poll::Ready(reply.map_err(CallError::Request).and_then(read_reply))
+    }
+}
+
+impl<T, E> Calling<T, E> {
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
+        if let Stage::Unsent { .. } = self.stage {
+            let start = ready!(self.poll_send(cx))?;
+            self.stage = Stage::Waiting { start };
+        }
+        self.connection.shared.lock().waiting.poll(&self.id, cx)
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, SendError>> {
+        let Stage::Unsent { message, ticket } = &mut self.stage else {
+            unreachable!("only an unsent call is sent");
+        };
+        let payload = self.connection.checked_payload(message)?;
+        let head = message_head(self.id, message, true);
+        let clock = if self.timer.is_some() {
+            ReplyClock::Own
+        } else {
+            ReplyClock::Default
+        };
+        let put = |state: &mut State| state.send_message(&head, Payload::of(payload), clock);
+        let span = ready!(sending::poll_put(
+            &self.connection.shared,
+            ticket,
+            cx,
+            State::check_open,
+            put
+        ))?;
+        Poll::Ready(Ok(span.start))
+    }
+
+    /// Ready when the caller's own time is over.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<RequestError> {
+        let Some(timer) = &mut self.timer else {
+            return Poll::Pending;
+        };
+        ready!(timer.as_mut().poll(cx));
+        let written = self.connection.shared.lock().outbox.written();
+        let outcome = match self.stage {
+            Stage::Waiting { start } if start < written => Outcome::Unknown,
+            Stage::Waiting { .. } | Stage::Unsent { .. } | Stage::Done => Outcome::NotSent,
+        };
+        Poll::Ready(RequestError::TimedOut { outcome })
+    }
+
+    /// Gives up what the call holds in its connection.
+    fn finish(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Unsent {
+                ticket: Some(ticket),
+                ..
+            } => {
+                self.connection.shared.lock().outbox.forget_space(ticket);
+            }
+            Stage::Waiting { .. } => self.connection.shared.lock().waiting.remove(&self.id),
+            Stage::Unsent { ticket: None, .. } | Stage::Done => {}
+        }
+    }
+}
+
+impl<T, E> Drop for Calling<T, E> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl<T, E> fmt::Debug for Calling<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calling")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read_reply<T: DeserializeOwned, E: ServiceError>(reply: RawReply) -> Result<T, CallError<E>> {
+    match reply {
+        RawReply::Fast(FastReply::ACCEPT) => {
+            msgpack::from_slice(or_nil(&[])).map_err(CallError::Decode)
+        }
+        RawReply::Fast(code) => {
+            Err(E::from_code(code.code()).map_or(CallError::Refused(code), CallError::Service))
+        }
+        RawReply::Response(response) if msgpack::error_value::is_error(&response.payload) => {
+            Err(read_error(&response.payload).unwrap_or_else(CallError::Decode))
+        }
+        RawReply::Response(response) => {
+            msgpack::from_slice(or_nil(&response.payload)).map_err(CallError::Decode)
+        }
+    }
+}
+
+fn read_error<E: ServiceError>(payload: &[u8]) -> Result<CallError<E>, msgpack::DecodeError> {
+    let parts = msgpack::error_value::decode_error_parts(payload, &msgpack::Bounds::default())?;
+    let is_known = E::VARIANTS.iter().any(|variant| variant.name == parts.name);
+    match msgpack::from_slice(parts.details) {
+        Ok(error) if is_known => Ok(CallError::Service(error)),
+        _ => Ok(CallError::Remote(RemoteError {
+            name: parts.name,
+            message: parts.message,
+        })),
+    }
+}
+
+/// A message for a typed one-way method; made by a generated draft factory.
+#[derive(Debug, Clone)]
+#[must_use = "a draft does nothing until it is sent"]
+pub struct PassDraft {
+    message: Outgoing,
+}
+
+impl PassDraft {
+    pub(crate) fn new(action: &'static str) -> Self {
+        Self {
+            message: Outgoing::new(Action::Known(action), Ok(bytes::Bytes::new())),
+        }
+    }
+
+    pub(crate) fn with<P: Serialize + ?Sized>(action: &'static str, payload: &P) -> Self {
+        Self {
+            message: Outgoing::new(Action::Known(action), scratch::encode_bytes(payload)),
+        }
+    }
+
+    /// The name of the action.
+    pub fn action(&self) -> &str {
+        self.message.action()
+    }
+}
+
+impl From<PassDraft> for Outgoing {
+    fn from(draft: PassDraft) -> Self {
+        draft.message
+    }
+}
+
+impl From<&PassDraft> for Outgoing {
+    fn from(draft: &PassDraft) -> Self {
+        draft.message.clone()
+    }
+}
+
+/// A typed one-way message. Nothing is sent until it is awaited; then it is ready when it was handed to the
+/// socket.
+#[derive(Debug)]
+#[must_use = "a one-way message does nothing until it is awaited"]
+pub struct Pass {
+    connection: Connection,
+    draft: PassDraft,
+}
+
+impl Pass {
+    pub(crate) fn new(connection: Connection, draft: PassDraft) -> Self {
+        Self { connection, draft }
+    }
+}
+
+impl IntoFuture for Pass {
+    type Output = Result<(), RequestError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.connection.pass(self.draft).await })
+    }
+}
+
+impl Connection {
+    /// Calls a typed method by a draft of it, which may have been prepared long before.
+    ///
+    /// ```ignore
+    /// let clip = connection.call(MediaDraft::get(7)).await?;
+    /// ```
+    pub fn call<T, E>(&self, draft: CallDraft<T, E>) -> Call<T, E> {
+        Call::new(self.clone(), draft)
+    }
+}

@@ -1,0 +1,341 @@
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+};
+
+use sockety_codec::{ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, Uuid};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+pub(crate) mod driver;
+pub(crate) mod inbound;
+pub(crate) mod outbox;
+pub(crate) mod sending;
+pub(crate) mod shared;
+pub(crate) mod waiting;
+pub(crate) mod writing;
+
+use self::{
+    driver::Driver,
+    outbox::Payload,
+    sending::Span,
+    shared::{Peer, Shared},
+    waiting::ReplyClock,
+};
+use crate::{
+    ClosedBy, ConnectError, ConnectionError, Extensions, IntoRouter, Options, Outgoing, Request,
+    RequestError, Router, SendError,
+};
+
+/// A connection to a peer. Both sides may send messages on it, many at a time.
+///
+/// Cloning gives another handle on the same connection. When the last handle is dropped, what was accepted is
+/// written and the connection is closed. Messages being handled and the clients made of a connection hold
+/// handles too.
+pub struct Connection {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Connection {
+    /// Speaks Sockety over any pair of byte streams, such as one of TLS, a Unix socket or a pipe.
+    ///
+    /// The two sides have no different roles: both serve what they are given. Ready when the peer's connection
+    /// header has arrived.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the peer does not speak Sockety, says nothing in time, or is gone.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops `io`.
+    ///
+    /// ```
+    /// # use sockety::{Connection, Options, Router};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), sockety::ConnectError> {
+    /// let (here, there) = tokio::io::duplex(64 * 1024);
+    /// let (here, there) = tokio::try_join!(
+    ///     Connection::over(here, Router::new(), Options::default()),
+    ///     Connection::over(there, Router::new(), Options::default()),
+    /// )?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn over<IO>(
+        io: IO,
+        serve: impl IntoRouter,
+        options: Options,
+    ) -> Result<Self, ConnectError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let router = Arc::new(serve.into_router());
+        let (connection, driver) =
+            Self::establish(io, router, Arc::new(options), Peer::default()).await?;
+        tokio::spawn(driver.run());
+        Ok(connection)
+    }
+
+    /// Exchanges connection headers.
+    pub(crate) async fn establish<IO>(
+        io: IO,
+        router: Arc<Router>,
+        options: Arc<Options>,
+        peer: Peer,
+    ) -> Result<(Self, Driver<IO>), ConnectError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let limit = options.handshake_timeout;
+        let handshake = handshake(io, &options);
+        let (io, decoder, header) = tokio::time::timeout(limit, handshake)
+            .await
+            .map_err(|_| ConnectError::TimedOut(limit))??;
+        let shared = Arc::new(Shared::new(options, peer, header.channels));
+        let driver = Driver::new(io, Arc::clone(&shared), decoder, router);
+        Ok((Self::new(shared), driver))
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.handles.fetch_add(1, Ordering::Relaxed);
+        Self { shared }
+    }
+
+    /// Sends a message that expects replies.
+    ///
+    /// Ready when the message has its place among what waits to be written, which is at once unless the peer
+    /// takes less than is sent. See [`Request`] for what follows.
+    ///
+    /// # Errors
+    /// [`SendError`]: nothing was sent.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the message is not sent.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {
+    /// let ping = sockety::Draft::new("ping");
+    /// let reply = connection.send(&ping).await?.response().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Request, SendError> {
+        let message = message.into();
+        let id = Uuid::new_v4();
+        let span = self.queue(&message, id, true).await?;
+        Ok(Request::new(self.clone(), id, span))
+    }
+
+    /// Sends a message that expects no reply.
+    ///
+    /// Ready when it was handed to the socket. That says nothing about its arrival.
+    ///
+    /// # Errors
+    /// [`RequestError::Send`] when nothing was sent, [`RequestError::Disconnected`] when the connection ended
+    /// before all of it was.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the message may go out or not.
+    pub async fn pass(&self, message: impl Into<Outgoing>) -> Result<(), RequestError> {
+        let message = message.into();
+        let span = self.queue(&message, Uuid::new_v4(), false).await?;
+        sending::written(&self.shared, span).await
+    }
+
+    /// Sends several messages that expect no reply, back to back, with nothing between them.
+    ///
+    /// # Errors
+    /// As [`Connection::pass`]. When one of them cannot be sent, none is.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, all of them may go out, or none.
+    pub async fn pass_all<M: Into<Outgoing>>(
+        &self,
+        messages: impl IntoIterator<Item = M>,
+    ) -> Result<(), RequestError> {
+        let mut bytes = Vec::new();
+        for message in messages {
+            self.encode(&message.into(), &mut bytes)?;
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let span = self.queue_prepared(&bytes).await?;
+        sending::written(&self.shared, span).await
+    }
+
+    /// Closes the connection in order: nothing new is sent, calls that wait for replies fail, replies that are
+    /// owed and everything accepted before are written, within 5 s. Ready when it is closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the closing.
+    pub async fn close(&self) {
+        self.shared.close(ClosedBy::Local);
+        self.closed().await;
+    }
+
+    /// Waits until the connection has ended, and says why.
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again.
+    pub async fn closed(&self) -> ConnectionError {
+        loop {
+            let mut notified = std::pin::pin!(self.shared.ended.notified());
+            notified.as_mut().enable();
+            if let Some(error) = self.shared.lock().ended() {
+                return error;
+            }
+            notified.await;
+        }
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.shared.lock().ended().is_some()
+    }
+
+    /// The address of the peer, if the connection is one of TCP.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.shared.peer.peer_addr
+    }
+
+    /// The address of this side, if the connection is one of TCP.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.shared.peer.local_addr
+    }
+
+    /// Values attached to the connection.
+    pub fn extensions(&self) -> &Extensions {
+        &self.shared.extensions
+    }
+
+    async fn queue(
+        &self,
+        message: &Outgoing,
+        id: Uuid,
+        expects_response: bool,
+    ) -> Result<Span, SendError> {
+        let payload = self.checked_payload(message)?;
+        let head = message_head(id, message, expects_response);
+        sending::message(&self.shared, |state| {
+            state.send_message(&head, Payload::of(payload), ReplyClock::Default)
+        })
+        .await
+    }
+
+    /// Appends a one-way message to what [`Connection::queue_prepared`] takes.
+    pub(crate) fn encode(&self, message: &Outgoing, into: &mut Vec<u8>) -> Result<(), SendError> {
+        let payload = self.checked_payload(message)?;
+        let head = message_head(Uuid::new_v4(), message, false);
+        Ok(sockety_codec::encode_message(into, &head, payload)?)
+    }
+
+    pub(crate) async fn queue_prepared(&self, bytes: &[u8]) -> Result<Span, SendError> {
+        sending::message(&self.shared, |state| Ok(state.send_prepared(bytes)?)).await
+    }
+
+    /// As [`Connection::queue_prepared`], but only if that needs no waiting.
+    pub(crate) fn try_queue_prepared(&self, bytes: &[u8]) -> Result<(), SendError> {
+        self.shared.change(|state| {
+            state.check_open()?;
+            if state.outbox.is_full() {
+                return Err(SendError::Full);
+            }
+            Ok(state.send_prepared(bytes).map(drop)?)
+        })
+    }
+
+    pub(crate) fn checked_payload<'a>(
+        &self,
+        message: &'a Outgoing,
+    ) -> Result<&'a bytes::Bytes, SendError> {
+        let payload = message.payload()?;
+        sending::check_size(&self.shared, payload.len())?;
+        Ok(payload)
+    }
+}
+
+pub(crate) fn message_head(
+    id: Uuid,
+    message: &Outgoing,
+    expects_response: bool,
+) -> MessageHead<'_> {
+    MessageHead {
+        id,
+        action: &message.action,
+        expects_response,
+        has_stream: false,
+        payload_size: 0,
+        files: FilesSummary::default(),
+    }
+}
+
+/// Sends our connection header and reads the peer's.
+///
+/// r[impl connection.header.first]
+async fn handshake<IO>(
+    mut io: IO,
+    options: &Options,
+) -> Result<(IO, Decoder, ConnectionHeader), ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut header = Vec::new();
+    ConnectionHeader {
+        channels: options.limits.channels,
+    }
+    .encode(&mut header);
+    io.write_all(&header).await?;
+    io.flush().await?;
+    let mut decoder = Decoder::new(options.limits);
+    loop {
+        // Byte by byte, as what follows the header is for the driver to read.
+        let mut byte = [0; 1];
+        if io.read(&mut byte).await? == 0 {
+            return Err(ConnectError::Closed);
+        }
+        if let Some(Event::Header(header)) = decoder
+            .decode(&mut &byte[..])
+            .map_err(ConnectError::Handshake)?
+        {
+            return Ok((io, decoder, header));
+        }
+    }
+}
+
+/// Two ends of a connection in memory, for tests: each serves what it is given.
+///
+/// # Errors
+/// None in practice; the type is that of [`Connection::over`].
+pub async fn pair(
+    here: impl IntoRouter,
+    there: impl IntoRouter,
+) -> Result<(Connection, Connection), ConnectError> {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    tokio::try_join!(
+        Connection::over(near, here, Options::default()),
+        Connection::over(far, there, Options::default()),
+    )
+}
+
+impl Clone for Connection {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.shared.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shared.close(ClosedBy::Local);
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("peer_addr", &self.peer_addr())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,321 @@
+//! The only task that touches a connection's socket.
+
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use sockety_codec::Decoder;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    time::{Instant, Sleep, sleep, timeout},
+};
+use tracing::{debug, warn};
+
+use super::{
+    inbound::Inbound,
+    shared::{Life, Shared},
+    writing::Writing,
+};
+use crate::{ClosedBy, ConnectionError, Router};
+
+/// Reads, dispatches and writes until the connection ends.
+///
+/// It polls both directions: reading never waits for writing, writing never for reading. Everything that one
+/// read brought is handled before the replies leave, in one write.
+pub(crate) struct Driver<IO> {
+    io: IO,
+    shared: Arc<Shared>,
+    decoder: Decoder,
+    inbound: Inbound,
+    writing: Writing,
+    clock: Clock,
+    has_yielded: bool,
+}
+
+/// How much one read takes at most. All connections of a thread share one such buffer, as the decoder never
+/// asks for a byte twice.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Reads and writes before other tasks of the thread get their turn.
+const ROUNDS: usize = 4;
+
+/// How far refusals and codes may go beyond the outbox's limit before reading stops: 4,096 fast replies.
+const BACKLOG_BYTES: u64 = 4096 * 18;
+
+/// How long requests are not read when their replies are not taken.
+const BACKLOG_SECONDS: u32 = 1;
+
+/// How long an orderly end waits for handlers, and for the peer to take what is written.
+const LINGER_SECONDS: u32 = 5;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
+    pub(crate) fn new(io: IO, shared: Arc<Shared>, decoder: Decoder, router: Arc<Router>) -> Self {
+        let inbound = Inbound::new(Arc::clone(&shared), router);
+        Self {
+            io,
+            shared,
+            decoder,
+            inbound,
+            writing: Writing::default(),
+            clock: Clock::default(),
+            has_yielded: true,
+        }
+    }
+
+    /// Runs until the connection has ended and every waiter knows.
+    pub(crate) async fn run(mut self) {
+        let error = poll_fn(|cx| self.poll(cx)).await;
+        self.log(&error);
+        self.shared.lock().end(error.clone());
+        self.shared.ended.notify_waiters();
+        // The peer may be gone or stuck: what follows is a courtesy with a clock.
+        let _ = timeout(SECOND, self.say_goodbye(&error)).await;
+    }
+
+    fn log(&self, error: &ConnectionError) {
+        let peer = self.shared.peer.peer_addr;
+        match error {
+            ConnectionError::Closed(by) => debug!(?peer, "connection closed by {by}"),
+            ConnectionError::Io(source) => debug!(?peer, %source, "connection failed"),
+            error => warn!(?peer, "connection ended: {error}"),
+        }
+    }
+
+    async fn say_goodbye(&mut self, error: &ConnectionError) -> std::io::Result<()> {
+        if let ConnectionError::Protocol(_) | ConnectionError::ReplyBacklog(_) = error {
+            self.shared.lock().outbox.go_away();
+        }
+        poll_fn(|cx| self.poll_write(cx)).await?;
+        self.io.shutdown().await?;
+        // Closing with unread bytes would reset the connection, and could destroy what the peer has yet to read.
+        if matches!(
+            error,
+            ConnectionError::Closed(ClosedBy::Local) | ConnectionError::Protocol(_)
+        ) {
+            let mut rest = [0; 4096];
+            while self.io.read(&mut rest).await? > 0 {}
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionError> {
+        match self.poll_rounds(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(never)) => match never {},
+            Poll::Ready(Err(error)) => Poll::Ready(error),
+        }
+    }
+
+    fn poll_rounds(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<std::convert::Infallible, ConnectionError>> {
+        if self.lets_others_queue(cx).is_pending() {
+            return Poll::Pending;
+        }
+        for _ in 0..ROUNDS {
+            let is_written = self.poll_write(cx)?.is_ready();
+            if self.poll_read(cx)?.is_ready() {
+                continue;
+            }
+            ready!(self.poll_clock(cx))?;
+            if self.park(cx, is_written)?.is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Woken because something was queued, the driver lets the other tasks that are ready go first: most
+    /// likely they queue something too, and all of it leaves in one write.
+    fn lets_others_queue(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let was_woken_to_write = self.shared.lock().unpark().is_none();
+        if was_woken_to_write && !std::mem::replace(&mut self.has_yielded, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.has_yielded = false;
+        Poll::Ready(())
+    }
+
+    /// Ready when there is more to do at once.
+    fn park(&mut self, cx: &Context<'_>, is_written: bool) -> Result<Poll<()>, ConnectionError> {
+        let mut state = self.shared.lock();
+        if is_written && state.outbox.has_new() {
+            return Ok(Poll::Ready(()));
+        }
+        if let Life::Closing(by) = state.life {
+            let is_done =
+                state.outbox.waiting() == 0 && self.shared.executing.load(Ordering::Acquire) == 0;
+            if is_done {
+                return Err(ConnectionError::Closed(by));
+            }
+        }
+        state.park(cx.waker());
+        Ok(Poll::Pending)
+    }
+
+    /// Writes what is queued; ready when all of it is written.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        loop {
+            if self.writing.is_done() {
+                self.shared.lock().outbox.take(self.writing.refill());
+                if self.writing.is_done() {
+                    return Pin::new(&mut self.io).poll_flush(cx);
+                }
+            }
+            let count = ready!(self.writing.poll_write(Pin::new(&mut self.io), cx))?;
+            self.shared.lock().outbox.advance(count as u64);
+        }
+    }
+
+    /// Reads once and handles all that came; pending when nothing did.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        if self.clock.has_peer_ended || self.is_backlogged() {
+            return Poll::Pending;
+        }
+        let mut buffer = ReadBuffer::take();
+        let mut read = ReadBuf::new(&mut buffer.0);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+        let bytes = read.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(self.on_end_of_input());
+        }
+        Poll::Ready(self.handle(bytes, cx))
+    }
+
+    fn handle(&mut self, mut bytes: &[u8], cx: &mut Context<'_>) -> Result<(), ConnectionError> {
+        while let Some(event) = self
+            .decoder
+            .decode(&mut bytes)
+            .map_err(ConnectionError::Protocol)?
+        {
+            if let Some(channel) = self.inbound.on_event(event, cx).refused() {
+                self.decoder.refuse(channel);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_end_of_input(&mut self) -> Result<(), ConnectionError> {
+        self.decoder.finish().map_err(ConnectionError::Truncated)?;
+        self.clock.has_peer_ended = true;
+        self.shared.close(ClosedBy::Peer);
+        Ok(())
+    }
+
+    /// Requests are not read while thousands of their replies wait.
+    fn is_backlogged(&self) -> bool {
+        let limit = self.shared.options.outbox_bytes as u64 + BACKLOG_BYTES;
+        self.inbound.has_served() && self.shared.lock().outbox.waiting() > limit
+    }
+
+    /// Looks at the clocks once a second, while there is something to wait for.
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        while self.clock.poll_tick(cx, self.has_deadlines()).is_ready() {
+            self.on_tick()?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn has_deadlines(&self) -> bool {
+        let state = self.shared.lock();
+        !state.waiting.is_empty() || state.outbox.waiting() > 0 || !matches!(state.life, Life::Open)
+    }
+
+    fn on_tick(&mut self) -> Result<(), ConnectionError> {
+        let is_backlogged = self.is_backlogged();
+        let mut state = self.shared.lock();
+        let written = state.outbox.written();
+        state.waiting.tick(written);
+        self.clock
+            .on_tick(written, state.outbox.waiting() > 0, is_backlogged);
+        if let Life::Closing(by) = state.life {
+            self.clock.closing_seconds += 1;
+            if self.clock.closing_seconds > LINGER_SECONDS {
+                return Err(ConnectionError::Closed(by));
+            }
+        }
+        let stall = self.shared.options.write_stall;
+        if u64::from(self.clock.stalled_seconds) > stall.as_secs() {
+            return Err(ConnectionError::WriteStalled(stall));
+        }
+        if self.clock.backlogged_seconds > BACKLOG_SECONDS {
+            return Err(ConnectionError::ReplyBacklog(SECOND * BACKLOG_SECONDS));
+        }
+        Ok(())
+    }
+}
+
+/// Counts seconds without progress. Its timer exists only while something has a deadline.
+#[derive(Default)]
+struct Clock {
+    timer: Option<Pin<Box<Sleep>>>,
+    written: u64,
+    stalled_seconds: u32,
+    backlogged_seconds: u32,
+    closing_seconds: u32,
+    has_peer_ended: bool,
+}
+
+impl Clock {
+    fn poll_tick(&mut self, cx: &mut Context<'_>, is_needed: bool) -> Poll<()> {
+        if !is_needed && self.timer.is_none() {
+            return Poll::Pending;
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(SECOND)));
+        ready!(timer.as_mut().poll(cx));
+        if is_needed {
+            timer.as_mut().reset(Instant::now() + SECOND);
+        } else {
+            self.timer = None;
+        }
+        Poll::Ready(())
+    }
+
+    fn on_tick(&mut self, written: u64, is_waiting: bool, is_backlogged: bool) {
+        let is_stalled = is_waiting && written == self.written;
+        self.stalled_seconds = if is_stalled {
+            self.stalled_seconds + 1
+        } else {
+            0
+        };
+        self.backlogged_seconds = if is_backlogged {
+            self.backlogged_seconds + 1
+        } else {
+            0
+        };
+        self.written = written;
+    }
+}
+
+/// The thread's read buffer, borrowed for one read.
+struct ReadBuffer(Box<[u8]>);
+
+thread_local! {
+    static READ_BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+impl ReadBuffer {
+    fn take() -> Self {
+        Self(
+            READ_BUFFER
+                .take()
+                .unwrap_or_else(|| vec![0; READ_BYTES].into_boxed_slice()),
+        )
+    }
+}
+
+impl Drop for ReadBuffer {
+    fn drop(&mut self) {
+        READ_BUFFER.set(Some(std::mem::take(&mut self.0)));
+    }
+}

@@ -1,0 +1,258 @@
+//! Requests of ours that wait for their replies, found by id.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use sockety_codec::Uuid;
+
+use crate::{ConnectionError, FastReply, Outcome, RequestError};
+
+/// How many replies to one request are kept until they are taken.
+pub(crate) const REPLIES_KEPT: usize = 64;
+
+/// All waiting requests of one connection.
+pub(crate) struct Waiting {
+    requests: HashMap<Uuid, Waiter, BuildHasherDefault<IdHasher>>,
+    limit: usize,
+    timeout: Option<u32>,
+    /// Seconds since the connection began, as far as anybody waited: deadlines need no clock reading per call.
+    now: u32,
+    late: u64,
+}
+
+impl Waiting {
+    pub(crate) fn new(limit: usize, timeout: Option<Duration>) -> Self {
+        let seconds = |timeout: Duration| {
+            u32::try_from(timeout.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX)
+        };
+        Self {
+            requests: HashMap::default(),
+            limit,
+            timeout: timeout.map(seconds),
+            now: 0,
+            late: 0,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.requests.len() >= self.limit
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Expects replies to a message whose first byte has this position in the outbox.
+    pub(crate) fn insert(&mut self, id: Uuid, start: u64, clock: ReplyClock) {
+        let expires = match clock {
+            ReplyClock::Default => self.deadline(),
+            ReplyClock::Own => None,
+        };
+        self.requests.insert(
+            id,
+            Waiter {
+                start,
+                expires,
+                waker: None,
+                replies: Replies::default(),
+            },
+        );
+    }
+
+    pub(crate) fn remove(&mut self, id: &Uuid) {
+        self.requests.remove(id);
+    }
+
+    /// Hands a reply to the request that waits for it; `false` when none does.
+    pub(crate) fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) -> bool {
+        let Some(waiter) = self.requests.get_mut(parent) else {
+            self.late += 1;
+            return false;
+        };
+        waiter.replies.push(reply);
+        waiter.wake();
+        true
+    }
+
+    pub(crate) fn expects(&self, parent: &Uuid) -> bool {
+        self.requests.contains_key(parent)
+    }
+
+    /// Takes the next reply to this request.
+    pub(crate) fn poll(
+        &mut self,
+        id: &Uuid,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<RawReply, RequestError>> {
+        let expires = self.deadline();
+        let Some(waiter) = self.requests.get_mut(id) else {
+            unreachable!("a request stays in the table until its handle is dropped");
+        };
+        match waiter.replies.pop() {
+            Some(reply) => {
+                // Each further response has the whole time again.
+                if waiter.expires.is_some() {
+                    waiter.expires = expires;
+                }
+                Poll::Ready(reply)
+            }
+            None => {
+                waiter.register(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The connection has ended, having written up to this position.
+    pub(crate) fn fail_all(&mut self, error: &ConnectionError, written: u64) {
+        for waiter in self.requests.values_mut() {
+            let outcome = waiter.outcome(written);
+            waiter.replies.fail(RequestError::Disconnected {
+                error: error.clone(),
+                outcome,
+            });
+            waiter.wake();
+        }
+    }
+
+    /// A second has passed.
+    pub(crate) fn tick(&mut self, written: u64) {
+        self.now += 1;
+        for waiter in self.requests.values_mut() {
+            if waiter.expires.is_some_and(|at| at <= self.now) && waiter.replies.is_empty() {
+                let outcome = waiter.outcome(written);
+                waiter.replies.fail(RequestError::TimedOut { outcome });
+                waiter.wake();
+            }
+        }
+    }
+
+    /// One second more than asked for, as the current one has begun already.
+    fn deadline(&self) -> Option<u32> {
+        self.timeout
+            .map(|timeout| self.now.saturating_add(timeout).saturating_add(1))
+    }
+}
+
+/// Which clock ends the wait for a reply.
+#[derive(Clone, Copy)]
+pub(crate) enum ReplyClock {
+    /// [`Options::call_timeout`](crate::Options::call_timeout).
+    Default,
+    /// The caller has one of its own.
+    Own,
+}
+
+/// A reply as it came, before it is given its public face.
+#[derive(Debug, Clone)]
+pub(crate) enum RawReply {
+    Fast(FastReply),
+    Response(RawResponse),
+}
+
+/// A response whose payload has arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct RawResponse {
+    pub(crate) id: Uuid,
+    pub(crate) expects_response: bool,
+    pub(crate) payload: Bytes,
+}
+
+struct Waiter {
+    start: u64,
+    expires: Option<u32>,
+    waker: Option<Waker>,
+    replies: Replies,
+}
+
+impl Waiter {
+    fn outcome(&self, written: u64) -> Outcome {
+        if self.start < written {
+            Outcome::Unknown
+        } else {
+            Outcome::NotSent
+        }
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn register(&mut self, waker: &Waker) {
+        match &mut self.waker {
+            Some(known) => known.clone_from(waker),
+            None => self.waker = Some(waker.clone()),
+        }
+    }
+}
+
+/// Replies not yet taken. One is the usual number and needs no allocation.
+#[derive(Default)]
+struct Replies {
+    first: Option<Result<RawReply, RequestError>>,
+    more: VecDeque<Result<RawReply, RequestError>>,
+    end: Option<RequestError>,
+}
+
+impl Replies {
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.end.is_none()
+    }
+
+    fn push(&mut self, reply: Result<RawReply, RequestError>) {
+        if self.end.is_some() {
+            return;
+        }
+        if self.first.is_none() {
+            self.first = Some(reply);
+        } else if self.more.len() + 1 < REPLIES_KEPT {
+            self.more.push_back(reply);
+        } else {
+            self.end = Some(RequestError::Overrun {
+                limit: REPLIES_KEPT,
+            });
+        }
+    }
+
+    fn fail(&mut self, error: RequestError) {
+        self.end.get_or_insert(error);
+    }
+
+    fn pop(&mut self) -> Option<Result<RawReply, RequestError>> {
+        let next = self.first.take();
+        self.first = self.more.pop_front();
+        next.or_else(|| self.end.clone().map(Err))
+    }
+}
+
+/// Our ids are random already: their bytes are the hash. Nobody else chooses keys of this table.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut word = [0; 8];
+        if let Some(first) = bytes.first_chunk::<8>() {
+            word = *first;
+        }
+        // A length prefix comes as a write of its own and must not replace the random bytes.
+        self.0 ^= u64::from_le_bytes(word);
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,55 @@
+use std::net::SocketAddr;
+
+use sockety_codec::Uuid;
+
+use crate::{Connection, Extensions, ServiceClient, action::Action};
+
+/// Whom a typed method answers, and on which message; take it as a parameter `cx: &Context`.
+///
+/// It holds its connection: while a context lives, the connection is not closed for want of handles.
+#[derive(Debug)]
+pub struct Context {
+    connection: Connection,
+    id: Uuid,
+    action: Action,
+}
+
+impl Context {
+    pub(crate) fn new(connection: Connection, id: Uuid, action: Action) -> Self {
+        Self {
+            connection,
+            id,
+            action,
+        }
+    }
+
+    /// The id of the message.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The name of the action.
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// The connection that brought the message.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The address of the peer, if the connection has one.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.connection.peer_addr()
+    }
+
+    /// Values attached to the connection.
+    pub fn extensions(&self) -> &Extensions {
+        self.connection.extensions()
+    }
+
+    /// The caller, as a client of a service that it serves: both sides of a connection may call.
+    pub fn peer<C: ServiceClient>(&self) -> C {
+        C::new(self.connection.clone())
+    }
+}

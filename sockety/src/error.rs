@@ -1,0 +1,159 @@
+//! Errors of the dynamic layer, one enum per operation; what ended a connection is [`ConnectionError`].
+
+use std::{io, sync::Arc, time::Duration};
+
+use sockety_codec::{Truncated, UsageError, Violation};
+
+use crate::{Outcome, msgpack};
+
+/// Why a connection ended. Every request that waited on it gets a copy.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The connection was closed, in order, between messages.
+    #[error("connection closed by {0}")]
+    Closed(ClosedBy),
+    /// The peer broke a rule of the protocol; the error names it.
+    #[error("peer broke the protocol: {0}")]
+    Protocol(Violation),
+    /// The peer's bytes ended inside a message.
+    #[error("connection ended inside a message: {0}")]
+    Truncated(Truncated),
+    /// The peer did not take what we wrote.
+    #[error("peer took nothing of what was written for {0:?}")]
+    WriteStalled(Duration),
+    /// The peer sends requests, but does not read their replies.
+    #[error("peer did not read the replies to its requests for {0:?}")]
+    ReplyBacklog(Duration),
+    /// The operating system reported an error, or the link was reset.
+    #[error("connection failed")]
+    Io(#[source] Arc<io::Error>),
+}
+
+impl From<io::Error> for ConnectionError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+}
+
+/// Who closed a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClosedBy {
+    /// This side: [`Connection::close`](crate::Connection::close), a stopped server, or the last handle was dropped.
+    Local,
+    /// The other side.
+    Peer,
+}
+
+impl std::fmt::Display for ClosedBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Local => "this side",
+            Self::Peer => "the peer",
+        })
+    }
+}
+
+/// Why no connection could be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address could not be resolved, or nobody listens there.
+    #[error("cannot connect")]
+    Io(#[from] io::Error),
+    /// No connection, or no connection header from the peer, within the time set.
+    #[error("no connection within {0:?}")]
+    TimedOut(Duration),
+    /// The peer's first bytes are not those of a Sockety peer.
+    #[error("peer does not speak Sockety: {0}")]
+    Handshake(Violation),
+    /// The peer closed before its connection header was complete.
+    #[error("peer closed before its connection header was complete")]
+    Closed,
+}
+
+/// Why a message was not sent. No byte of it left: the outcome is always [`Outcome::NotSent`].
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The value could not be written as MessagePack.
+    #[error("payload cannot be encoded: {0}")]
+    Encode(Arc<msgpack::EncodeError>),
+    /// The payload is larger than [`Limits::payload`](crate::Limits).
+    #[error("payload of {size} bytes is over the limit of {limit}")]
+    PayloadTooLarge {
+        /// Size of the payload in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The message cannot stand on the wire.
+    #[error("message cannot be sent: {0}")]
+    Usage(#[from] UsageError),
+    /// Too many requests wait for a reply on this connection.
+    #[error("{limit} requests wait for their replies already")]
+    Busy {
+        /// How many may wait, see [`Options::requests_in_flight`](crate::Options::requests_in_flight).
+        limit: usize,
+    },
+    /// The peer takes less than is sent to it, and the outbox is full.
+    #[error("the outbox is full")]
+    Full,
+    /// The sender of the message waits for no reply, so none may be sent.
+    #[error("the message expects no reply")]
+    NotExpected,
+    /// The connection has ended.
+    #[error("connection is gone")]
+    Disconnected(#[source] ConnectionError),
+}
+
+impl From<msgpack::EncodeError> for SendError {
+    fn from(error: msgpack::EncodeError) -> Self {
+        Self::Encode(Arc::new(error))
+    }
+}
+
+/// Why a request got no reply, or one that could not be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The message was not sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The connection ended before a reply came.
+    #[error("connection ended before a reply came")]
+    Disconnected {
+        /// Why it ended.
+        #[source]
+        error: ConnectionError,
+        /// Whether the message may have been executed.
+        outcome: Outcome,
+    },
+    /// No reply within the time set.
+    #[error("no reply in time")]
+    TimedOut {
+        /// Whether the message may have been executed.
+        outcome: Outcome,
+    },
+    /// The peer's response broke one of our limits, or was given up by the peer half-way.
+    #[error("response lost: {0}")]
+    ResponseLost(Arc<str>),
+    /// More responses arrived than were taken: the rest is lost.
+    #[error("more than {limit} responses arrived without being taken")]
+    Overrun {
+        /// How many are kept.
+        limit: usize,
+    },
+}
+
+impl RequestError {
+    /// What is known about the message: may it have been executed?
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Send(_) => Outcome::NotSent,
+            Self::Disconnected { outcome, .. } | Self::TimedOut { outcome } => *outcome,
+            Self::ResponseLost(_) => Outcome::Executed,
+            Self::Overrun { .. } => Outcome::Replied,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+use std::fmt;
+
+use sockety_codec::ReplyCode;
+
+/// A 12-bit code that answers a message in 17 or 18 bytes, without a response.
+///
+/// The protocol names six codes, 0 to 5. Codes 16 to 3,839 are for the errors of services
+/// ([`ServiceError`](crate::ServiceError)), 3,840 to 4,095 are this framework's own.
+///
+/// ```
+/// use sockety::FastReply;
+///
+/// assert_eq!(FastReply::NOT_IMPLEMENTED.code(), 2);
+/// assert_eq!(FastReply::new(404).unwrap().code(), 404);
+/// assert!(FastReply::new(4096).is_err());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FastReply(ReplyCode);
+
+impl FastReply {
+    /// 0: accepted.
+    pub const ACCEPT: Self = Self(ReplyCode::ACCEPT);
+    /// 1: rejected.
+    pub const REJECT: Self = Self(ReplyCode::REJECT);
+    /// 2: nobody serves this action.
+    pub const NOT_IMPLEMENTED: Self = Self(ReplyCode::NOT_IMPLEMENTED);
+    /// 3: the peer may not do this.
+    pub const UNAUTHORIZED: Self = Self(ReplyCode::UNAUTHORIZED);
+    /// 4: the message could not be understood.
+    pub const BAD_REQUEST: Self = Self(ReplyCode::BAD_REQUEST);
+    /// 5: the handler failed.
+    pub const INTERNAL_ERROR: Self = Self(ReplyCode::INTERNAL_ERROR);
+
+    /// A reply with any code from 0 to 4,095.
+    ///
+    /// # Errors
+    /// [`InvalidCode`] when the code has more than 12 bits.
+    pub fn new(code: u16) -> Result<Self, InvalidCode> {
+        ReplyCode::new(code).map(Self).ok_or(InvalidCode(code))
+    }
+
+    /// The code, 0 to 4,095.
+    pub fn code(self) -> u16 {
+        self.0.get()
+    }
+
+    /// The name of a code of the protocol or of this framework.
+    pub fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::ACCEPT => "Accept",
+            Self::REJECT => "Reject",
+            Self::NOT_IMPLEMENTED => "Not Implemented",
+            Self::UNAUTHORIZED => "Unauthorized",
+            Self::BAD_REQUEST => "Bad Request",
+            Self::INTERNAL_ERROR => "Internal Error",
+            _ => {
+                return Framework::ALL
+                    .iter()
+                    .find(|known| known.reply() == self)
+                    .map(Framework::name);
+            }
+        })
+    }
+
+    pub(crate) fn reply_code(self) -> ReplyCode {
+        self.0
+    }
+}
+
+impl From<ReplyCode> for FastReply {
+    fn from(code: ReplyCode) -> Self {
+        Self(code)
+    }
+}
+
+impl From<FastReply> for u16 {
+    fn from(reply: FastReply) -> Self {
+        reply.code()
+    }
+}
+
+impl fmt::Display for FastReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "{} ({name})", self.code()),
+            None => write!(f, "{}", self.code()),
+        }
+    }
+}
+
+impl fmt::Debug for FastReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FastReply({self})")
+    }
+}
+
+/// A fast reply's code has 12 bits: 4,095 is the largest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is no fast-reply code: the largest is 4095")]
+pub struct InvalidCode(pub u16);
+
+/// Codes that the framework itself sends, above those of services.
+#[derive(Clone, Copy)]
+pub(crate) enum Framework {
+    Overloaded,
+    TooLarge,
+    BadHeader,
+}
+
+impl Framework {
+    const ALL: [Self; 3] = [Self::Overloaded, Self::TooLarge, Self::BadHeader];
+
+    pub(crate) fn reply(&self) -> FastReply {
+        let code = match self {
+            Self::Overloaded => 3840,
+            Self::TooLarge => 3842,
+            Self::BadHeader => 3846,
+        };
+        FastReply(ReplyCode::new(code).expect("framework codes have 12 bits"))
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Overloaded => "Overloaded",
+            Self::TooLarge => "Too Large",
+            Self::BadHeader => "Bad Header",
+        }
+    }
+
+    /// Whether the peer says with this code that no handler ran.
+    pub(crate) fn means_not_executed(reply: FastReply) -> bool {
+        reply == FastReply::NOT_IMPLEMENTED || Self::ALL.iter().any(|known| known.reply() == reply)
+    }
+}

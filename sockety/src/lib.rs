@@ -1,0 +1,193 @@
+//! Typed RPC over the Sockety protocol: many calls at a time over one connection, from either side.
+//!
+//! Annotate a trait with [`#[sockety::service]`](macro@service), implement it, serve it, call it:
+//!
+//! ```
+//! use sockety::{Context, Server, ServiceError, service};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! pub struct Clip { id: u64, title: String }
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize, ServiceError)]
+//! pub enum MediaError {
+//!     /// no such clip
+//!     #[code(16)] NotFound,                                   // travels as a fast reply of 18 bytes
+//!     /// the title is too long
+//!     #[code(17)] TitleTooLong { length: u64, limit: u64 },   // travels as a response with details
+//! }
+//!
+//! #[service]
+//! pub trait Media {
+//!     async fn get(&self, id: u64) -> Result<Clip, MediaError>;
+//!     async fn rename(&self, cx: &Context, id: u64, title: String) -> Result<(), MediaError>;
+//!     #[action(one_way)] async fn track(&self, event: String);
+//! }
+//!
+//! struct Store;
+//!
+//! impl Media for Store {
+//!     async fn get(&self, id: u64) -> Result<Clip, MediaError> {
+//!         if id == 7 { Ok(Clip { id, title: "Seven".into() }) } else { Err(MediaError::NotFound) }
+//!     }
+//!     async fn rename(&self, _cx: &Context, _id: u64, title: String) -> Result<(), MediaError> {
+//!         let (length, limit) = (title.len() as u64, 10);
+//!         if length > limit { Err(MediaError::TitleTooLong { length, limit }) } else { Ok(()) }
+//!     }
+//!     async fn track(&self, _event: String) {}
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::bind("127.0.0.1:0").await?;
+//! let address = server.local_addr()?;
+//! tokio::spawn(server.serve(MediaServer::new(Store)));
+//!
+//! let media = MediaClient::connect(address).await?;
+//! media.track("boot".into()).await?;
+//! assert_eq!(media.get(7).await?.title, "Seven");
+//! assert_eq!(media.get(8).await.unwrap_err().into_service(), Some(MediaError::NotFound));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Under the typed layer stands a dynamic one, with the vocabulary of the TypeScript library:
+//!
+//! ```
+//! use sockety::{Draft, FastReply, MessageHandler, Reply, ResponseDraft, Server};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pong = ResponseDraft::new().with_msgpack("pong")?;
+//! let handler = MessageHandler::new().action("ping", move |message| {
+//!     let pong = pong.create();
+//!     async move { message.respond(pong).await.map(drop) }
+//! });
+//! let server = Server::bind("127.0.0.1:0").await?;
+//! let address = server.local_addr()?;
+//! tokio::spawn(server.serve(handler));
+//!
+//! let connection = sockety::connect(address).await?;
+//! let reply = connection.send(&Draft::new("ping")).await?.response().await?;
+//! assert_eq!(reply.into_response().unwrap().msgpack::<String>()?, "pong");
+//!
+//! let reply = connection.send(&Draft::new("unknown")).await?.response().await?;
+//! assert_eq!(reply.code(), Some(FastReply::NOT_IMPLEMENTED));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What to know
+//!
+//! - A [`Connection`] has no client and no server side once it stands: both serve what they are given
+//!   ([`Connect::serve`], [`Server::serve`]), and both may send. A typed method reaches its caller with
+//!   [`Context::peer`].
+//! - Every failed call says what is known about its execution: [`CallError::outcome`].
+//! - Limits and clocks are in [`Options`]; their defaults are safe towards a peer that is not trusted.
+//! - Handlers run where their message was read until they first wait, then as a task of their own. Whoever
+//!   computes long or blocks should use `tokio::task::spawn_blocking`.
+//! - A handler that panics costs its own request only, as long as panics unwind.
+//! - The protocol itself is in the crate [`sockety_codec`].
+
+// Lets the paths of generated code resolve in this crate's own tests and examples.
+extern crate self as sockety;
+
+mod error;
+mod outcome;
+pub use error::{ClosedBy, ConnectError, ConnectionError, RequestError, SendError};
+pub use outcome::Outcome;
+
+mod fast_reply;
+mod options;
+pub use fast_reply::{FastReply, InvalidCode};
+pub use options::Options;
+pub use sockety_codec::{Limits, Uuid};
+
+mod connect;
+mod connection;
+mod server;
+pub use connect::{Connect, connect};
+pub use connection::{Connection, pair};
+pub use server::{Server, ServerHandle};
+
+mod action;
+mod draft;
+mod outgoing;
+mod scratch;
+pub use draft::{Data, Draft, Fixed, Msgpack, NoPayload, ResponseDraft};
+pub use outgoing::{Outgoing, OutgoingResponse};
+
+mod message;
+mod message_handler;
+mod owed;
+mod reply;
+mod request;
+mod response;
+mod sent;
+pub use message::Message;
+pub use message_handler::{BoxError, Handled, MessageHandler};
+pub use reply::Reply;
+pub use request::{Request, Responses};
+pub use response::Response;
+pub use sent::Sent;
+
+mod call;
+mod call_error;
+mod context;
+mod extensions;
+mod router;
+mod service;
+mod service_client;
+mod service_error;
+pub use call::{Call, CallDraft, Calling, Pass, PassDraft};
+pub use call_error::{CallError, RemoteError};
+pub use context::Context;
+pub use extensions::Extensions;
+pub use router::{DuplicateAction, IntoRouter, Router};
+pub use service::{Dispatch, Incoming, Service};
+pub use service_client::ServiceClient;
+pub use service_error::{ErrorVariant, NoError, ServiceError};
+
+pub mod msgpack;
+
+#[doc(hidden)]
+pub mod __private;
+
+/// Makes a trait a service: typed clients, servers and drafts.
+///
+/// Beside the trait `Media`, which stays as written, it generates
+/// - `MediaClient`, made by `MediaClient::new(connection)` or `MediaClient::connect(address)`, with a method for
+///   each action that gives a [`Call`] or, when one-way, a [`Pass`];
+/// - `MediaServer<S>`, made by `MediaServer::new(service)`, which is a [`Service`];
+/// - `MediaDraft`, with a function for each action that gives a [`CallDraft`] or a [`PassDraft`], to be sent
+///   later, often, or to many.
+///
+/// All methods are `async fn` with `&self`. An implementation uses plain `async fn` too.
+///
+/// # On the wire
+///
+/// | Rust | wire |
+/// | --- | --- |
+/// | method name | the action, exactly |
+/// | one parameter | the payload: its MessagePack value |
+/// | several | the payload: one map, keyed by their names |
+/// | none | no payload |
+/// | `cx: &Context` | nothing |
+/// | `-> ()`, `Ok(())` | fast reply 0 |
+/// | `-> T`, `Ok(T)` | a response with its MessagePack value |
+/// | `Err(E)`, variant without data | a fast reply with its code |
+/// | `Err(E)`, variant with data | a response with an error value, which TypeScript peers see as an `Error` |
+///
+/// # Arguments
+///
+/// - `#[service(prefix = "media.")]` is put before the names of all actions.
+/// - `#[service(crate = "path")]` names this crate when it is not `::sockety`.
+/// - `#[action(name = "…")]` on a method is the action's name instead of the method's.
+/// - `#[action(one_way)]`: the caller expects no reply.
+pub use sockety_macros::service;
+
+/// Gives the variants of an enum their codes; the enum is `Serialize` and `Deserialize` too.
+///
+/// Each variant has a `#[code(N)]`, 16 to 3,839. `Display` says the variant's doc comment, or its name in words,
+/// unless there are `#[error(…)]` attributes: then thiserror does it.
+pub use sockety_macros::ServiceError;

@@ -1,0 +1,179 @@
+use super::error_value::is_error;
+use super::token::{Kind, Token, fixed_len};
+use super::{Bounds, DecodeError};
+
+/// What [`check`] saw in passing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checked {
+    /// Whether the value is the error of a service: the marker `D4 65 00`, then its array.
+    pub service_error: bool,
+    /// Whether JavaScript's `undefined`, extension type 0, is somewhere in the value.
+    pub undefined: bool,
+}
+
+/// Checks that `bytes` are one whole value within `bounds`, without reading it into a type.
+///
+/// Everything that a value declares to hold must be there, strings must be UTF-8, and nothing may
+/// follow it. The marker of a service error and the array after it count as one value. It takes
+/// time in proportion to the bytes, and allocates only to follow more than 64 levels.
+///
+/// # Errors
+///
+/// Every [`DecodeError`] except `Invalid` and `ServiceError`.
+///
+/// # Examples
+///
+/// ```
+/// use sockety::msgpack::{Bounds, DecodeError, check};
+///
+/// assert!(check(&[0x92, 1, 2], &Bounds::default()).is_ok());
+/// assert_eq!(
+///     check(&[0xDD, 0xFF, 0xFF, 0xFF, 0xFF], &Bounds::default()),
+///     Err(DecodeError::Truncated { offset: 0, needed: 5 + 0xFFFF_FFFF, present: 5 }),
+/// );
+/// ```
+pub fn check(bytes: &[u8], bounds: &Bounds) -> Result<Checked, DecodeError> {
+    let service_error = is_error(bytes);
+    let start = if service_error {
+        super::error_value::MARKER.len()
+    } else {
+        0
+    };
+    let scan = scan(bytes, start, bounds)?;
+    if scan.end < bytes.len() {
+        return Err(DecodeError::TrailingBytes {
+            offset: scan.end,
+            count: bytes.len() - scan.end,
+        });
+    }
+    Ok(Checked {
+        service_error,
+        undefined: scan.undefined,
+    })
+}
+
+/// The number of bytes that the first value in `bytes` takes; others may follow it.
+///
+/// For values one after another. `Truncated` means that the rest of the value has not come yet.
+///
+/// # Errors
+///
+/// As [`check`], except `TrailingBytes`.
+///
+/// # Examples
+///
+/// ```
+/// use sockety::msgpack::{Bounds, value_len};
+///
+/// assert_eq!(value_len(&[0x91, 0x07, 0xC0], &Bounds::default()), Ok(2));
+/// ```
+pub fn value_len(bytes: &[u8], bounds: &Bounds) -> Result<usize, DecodeError> {
+    Ok(scan(bytes, 0, bounds)?.end)
+}
+
+pub(super) struct Scan {
+    /// Where the value ended.
+    pub(super) end: usize,
+    undefined: bool,
+}
+
+/// Follows the one value that begins at `start`.
+pub(super) fn scan(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<Scan, DecodeError> {
+    // Values still to come in each container around the current one, outermost first.
+    let mut few = [0; INLINE_DEPTH];
+    let mut many = Vec::new();
+    let around: &mut [usize] = if bounds.depth <= INLINE_DEPTH {
+        &mut few
+    } else {
+        // A level takes a byte at least.
+        many.resize(bounds.depth.min(bytes.len()), 0);
+        &mut many
+    };
+    let mut depth = 0;
+    // Values still to come in the current container, and in those around it.
+    let mut left = 1;
+    let mut left_around = 0;
+    let mut items = 1;
+    let mut undefined = false;
+    let mut end = start;
+    loop {
+        // Most values are numbers: a short way for them.
+        while left > 0 {
+            let fixed = bytes.get(end).map_or(0, |&marker| fixed_len(marker));
+            if fixed == 0 || fixed > bytes.len() - end {
+                break;
+            }
+            end += fixed;
+            left -= 1;
+        }
+        while left == 0 {
+            if depth == 0 {
+                return Ok(Scan { end, undefined });
+            }
+            depth -= 1;
+            left = around[depth];
+            left_around -= left;
+        }
+        let offset = end;
+        let token = Token::read(bytes, offset)?;
+        end += token.len;
+        left -= 1;
+        match token.kind {
+            Kind::Plain => {}
+            Kind::Str(text) => check_utf8(text, offset)?,
+            Kind::Ext { tag } => undefined |= tag == UNDEFINED_TAG,
+            Kind::Container { items: count, .. } => {
+                // Every value takes a byte at least, and the bytes are in memory: from here on all
+                // numbers are bounded by their length.
+                let promised = count + (left + left_around) as u64;
+                if promised > (bytes.len() - end) as u64 {
+                    return Err(DecodeError::Truncated {
+                        offset,
+                        needed: token.len as u64 + promised,
+                        present: bytes.len() - offset,
+                    });
+                }
+                items += count;
+                if items > bounds.items as u64 {
+                    return Err(DecodeError::TooManyItems {
+                        offset,
+                        items,
+                        limit: bounds.items,
+                    });
+                }
+                if depth >= bounds.depth {
+                    return Err(DecodeError::TooDeep {
+                        offset,
+                        depth: depth + 1,
+                        limit: bounds.depth,
+                    });
+                }
+                around[depth] = left;
+                depth += 1;
+                left_around += left;
+                left = count as usize;
+            }
+        }
+    }
+}
+
+#[inline]
+fn check_utf8(text: &[u8], offset: usize) -> Result<(), DecodeError> {
+    // Short names are the usual case, and this one is inlined.
+    if text.is_ascii() {
+        return Ok(());
+    }
+    match std::str::from_utf8(text) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(DecodeError::InvalidUtf8 {
+            offset,
+            valid_up_to: error.valid_up_to(),
+        }),
+    }
+}
+
+pub(super) const UNDEFINED_TAG: u8 = 0;
+
+/// The default of [`Bounds::depth`], so that the usual check does not allocate.
+const INLINE_DEPTH: usize = 64;

@@ -1,0 +1,80 @@
+use rmp_serde::decode::Error;
+use serde::de::DeserializeOwned;
+
+use super::check::check;
+use super::lenient::Lenient;
+use super::undefined::undefined_as_nil;
+use super::{Bounds, DecodeError};
+
+/// Reads the one value in `bytes` within the default [`Bounds`].
+///
+/// # Errors
+///
+/// See [`DecodeError`]; the structure of the bytes is checked before the type is looked at.
+///
+/// # Examples
+///
+/// ```
+/// // msgpackr writes 2^32 as a float.
+/// let bytes = [0xCB, 0x41, 0xF0, 0, 0, 0, 0, 0, 0];
+/// assert_eq!(sockety::msgpack::from_slice::<u64>(&bytes)?, 1 << 32);
+/// assert!(sockety::msgpack::from_slice::<u32>(&bytes).is_err());
+/// # Ok::<(), sockety::msgpack::DecodeError>(())
+/// ```
+pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    from_slice_with(bytes, &Bounds::default())
+}
+
+/// Reads the one value in `bytes` within `bounds`.
+///
+/// # Errors
+///
+/// See [`DecodeError`]; the structure of the bytes is checked before the type is looked at.
+pub fn from_slice_with<T: DeserializeOwned>(
+    bytes: &[u8],
+    bounds: &Bounds,
+) -> Result<T, DecodeError> {
+    let checked = check(bytes, bounds)?;
+    if checked.service_error {
+        return Err(DecodeError::ServiceError);
+    }
+    if checked.undefined {
+        return deserialize(&undefined_as_nil(bytes)?, bounds);
+    }
+    deserialize(bytes, bounds)
+}
+
+fn deserialize<T: DeserializeOwned>(bytes: &[u8], bounds: &Bounds) -> Result<T, DecodeError> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+    // Ours has already counted. rmp-serde stops when its counter reaches 0, and counts an
+    // extension as a level too.
+    deserializer.set_max_depth(bounds.depth.saturating_add(2));
+    T::deserialize(Lenient::value(&mut deserializer)).map_err(invalid)
+}
+
+#[cold]
+fn invalid(error: Error) -> DecodeError {
+    DecodeError::Invalid(match error {
+        Error::LengthMismatch(taken) => {
+            format!("array or map has more than the {taken} entries that the type takes")
+        }
+        // Only where an integer is asked for does rmp-serde look before the visitor does.
+        Error::TypeMismatch(marker) => {
+            let found = kind_of(marker.to_u8());
+            format!("invalid type: {found}, expected an integer")
+        }
+        error => error.to_string(),
+    })
+}
+
+/// What kind of value is not a number, by its marker.
+fn kind_of(marker: u8) -> &'static str {
+    match marker {
+        0xA0..=0xBF | 0xD9..=0xDB => "string",
+        0x90..=0x9F | 0xDC | 0xDD => "array",
+        0x80..=0x8F | 0xDE | 0xDF => "map",
+        0xC4..=0xC6 => "bin",
+        0xC7..=0xC9 | 0xD4..=0xD8 => "extension",
+        _ => "other value",
+    }
+}

@@ -1,0 +1,35 @@
+use serde::Serialize;
+
+use super::EncodeError;
+
+/// Writes `value` to a new buffer.
+///
+/// # Errors
+///
+/// When the `Serialize` implementation of the value refuses.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(sockety::msgpack::to_vec("hi")?, [0xA2, b'h', b'i']);
+/// assert_eq!(sockety::msgpack::to_vec(&300)?, [0xCD, 0x01, 0x2C]);
+/// # Ok::<(), sockety::msgpack::EncodeError>(())
+/// ```
+pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
+    let mut bytes = Vec::new();
+    encode(value, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Appends `value` to `into`; after an error `into` is as it was.
+///
+/// # Errors
+///
+/// When the `Serialize` implementation of the value refuses.
+pub fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let start = into.len();
+    rmp_serde::encode::write_named(into, value).map_err(|error| {
+        into.truncate(start);
+        EncodeError(error.to_string())
+    })
+}

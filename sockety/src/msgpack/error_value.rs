@@ -1,0 +1,90 @@
+//! The error of a service as a payload: the marker `D4 65 00`, then the array
+//! [variant name, message, details]. msgpackr reads it as a JavaScript `Error`.
+
+use serde::Serialize;
+
+use super::check::{UNDEFINED_TAG, check, scan};
+use super::token::{Kind, Token};
+use super::undefined::NIL;
+use super::{Bounds, DecodeError, EncodeError, encode, from_slice_with};
+
+/// The extension of type 0x65 (`e`) with one byte of data; msgpackr takes the next value as the
+/// error.
+pub(super) const MARKER: [u8; 3] = [0xD4, 0x65, 0x00];
+
+/// The parts of a received error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorParts<'a> {
+    /// The name of the variant; for a JavaScript `Error` its class.
+    pub name: String,
+    /// The text for people.
+    pub message: String,
+    /// The one value with the details, still encoded; nil if there was none.
+    pub details: &'a [u8],
+}
+
+/// Appends an error to `into`; after a failure `into` is as it was.
+///
+/// # Errors
+///
+/// When the `Serialize` implementation of the details refuses.
+pub fn encode_error<D: Serialize + ?Sized>(
+    name: &str,
+    message: &str,
+    details: &D,
+    into: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let start = into.len();
+    into.extend_from_slice(&MARKER);
+    encode(&(name, message, details), into).inspect_err(|_| into.truncate(start))
+}
+
+/// Whether a payload is an error and not a value.
+#[must_use]
+pub fn is_error(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MARKER)
+}
+
+/// Checks the structure of an error and takes it apart.
+///
+/// # Errors
+///
+/// When the bytes do not pass [`check`], or are not an error.
+pub fn decode_error_parts<'a>(
+    bytes: &'a [u8],
+    bounds: &Bounds,
+) -> Result<ErrorParts<'a>, DecodeError> {
+    if !check(bytes, bounds)?.service_error {
+        return Err(DecodeError::Invalid(
+            "payload is a value, not the error of a service".to_owned(),
+        ));
+    }
+    let array = Token::read(bytes, MARKER.len())?;
+    let count = match array.kind {
+        Kind::Container { map: false, items } if items >= 2 => items,
+        Kind::Container { .. } | Kind::Plain | Kind::Str(_) | Kind::Ext { .. } => {
+            return Err(DecodeError::Invalid(
+                "the error of a service is not an array of 2 or more".to_owned(),
+            ));
+        }
+    };
+    let name = MARKER.len() + array.len;
+    let message = scan(bytes, name, bounds)?.end;
+    let details = scan(bytes, message, bounds)?.end;
+    let text = |part: &str, bytes: &[u8]| {
+        from_slice_with(bytes, bounds).map_err(|error| {
+            DecodeError::Invalid(format!("{part} of the error of a service: {error}"))
+        })
+    };
+    Ok(ErrorParts {
+        name: text("name", &bytes[name..message])?,
+        message: text("message", &bytes[message..details])?,
+        details: match count {
+            2 => &[NIL],
+            _ => match Token::read(bytes, details)?.kind {
+                Kind::Ext { tag: UNDEFINED_TAG } => &[NIL],
+                _ => &bytes[details..scan(bytes, details, bounds)?.end],
+            },
+        },
+    })
+}

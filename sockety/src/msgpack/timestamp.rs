@@ -1,0 +1,235 @@
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::ser::{self, Serialize, Serializer};
+use thiserror::Error;
+
+/// A moment, the extension type -1 of MessagePack and a `Date` of JavaScript.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::SystemTime;
+/// use sockety::msgpack::{self, Timestamp};
+///
+/// let bytes = [0xD6, 0xFF, 0x65, 0x53, 0xF1, 0x00];
+/// let timestamp: Timestamp = msgpack::from_slice(&bytes)?;
+/// assert_eq!(timestamp, Timestamp { seconds: 1_700_000_000, nanoseconds: 0 });
+/// assert_eq!(Timestamp::from(SystemTime::try_from(timestamp)?), timestamp);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp {
+    /// Whole seconds since 1970-01-01 00:00 UTC, rounded down: before it they are negative.
+    pub seconds: i64,
+    /// Nanoseconds after them, under 1,000,000,000.
+    pub nanoseconds: u32,
+}
+
+/// A timestamp that this system's [`SystemTime`] cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{} s and {} ns since 1970 are outside the system's time", .0.seconds, .0.nanoseconds)]
+pub struct TimestampOutOfRange(pub Timestamp);
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let seconds_of = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => Self {
+                seconds: seconds_of(after),
+                nanoseconds: after.subsec_nanos(),
+            },
+            Err(before) => {
+                let before = before.duration();
+                match before.subsec_nanos() {
+                    0 => Self {
+                        seconds: -seconds_of(before),
+                        nanoseconds: 0,
+                    },
+                    part => Self {
+                        seconds: -1 - seconds_of(before),
+                        nanoseconds: SECOND - part,
+                    },
+                }
+            }
+        }
+    }
+}
+
+impl TryFrom<Timestamp> for SystemTime {
+    type Error = TimestampOutOfRange;
+
+    fn try_from(timestamp: Timestamp) -> Result<Self, TimestampOutOfRange> {
+        let seconds = Duration::from_secs(timestamp.seconds.unsigned_abs());
+        let whole = if timestamp.seconds < 0 {
+            Self::UNIX_EPOCH.checked_sub(seconds)
+        } else {
+            Self::UNIX_EPOCH.checked_add(seconds)
+        };
+        let part = Duration::from_nanos(u64::from(timestamp.nanoseconds));
+        whole
+            .and_then(|whole| whole.checked_add(part))
+            .ok_or(TimestampOutOfRange(timestamp))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.nanoseconds >= SECOND {
+            return Err(ser::Error::custom(format_args!(
+                "a timestamp with {} nanoseconds",
+                self.nanoseconds
+            )));
+        }
+        let data = Data::of(self);
+        serializer.serialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, &(TAG, data))
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, TimestampVisitor)
+    }
+}
+
+struct TimestampVisitor;
+
+impl<'de> Visitor<'de> for TimestampVisitor {
+    type Value = Timestamp;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a timestamp (extension type -1)")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Timestamp, D::Error> {
+        let (tag, data) = <(i8, Data)>::deserialize(deserializer)?;
+        if tag != TAG {
+            return Err(de::Error::custom(format_args!(
+                "extension type {tag}, expected a timestamp (extension type -1)"
+            )));
+        }
+        let timestamp = data.timestamp().ok_or_else(|| {
+            de::Error::custom(format_args!(
+                "a timestamp has 4, 8 or 12 bytes, not {}",
+                data.len
+            ))
+        })?;
+        if timestamp.nanoseconds >= SECOND {
+            return Err(de::Error::custom(format_args!(
+                "a timestamp with {} nanoseconds",
+                timestamp.nanoseconds
+            )));
+        }
+        Ok(timestamp)
+    }
+}
+
+/// The data of the extension. A length that no timestamp has is kept for the message.
+struct Data {
+    bytes: [u8; 12],
+    len: usize,
+}
+
+impl Data {
+    /// The smallest form: seconds in 32 bits; nanoseconds in 30 bits and seconds in 34; or
+    /// nanoseconds in 32 bits and signed seconds in 64.
+    fn of(timestamp: &Timestamp) -> Self {
+        let Timestamp {
+            seconds,
+            nanoseconds,
+        } = *timestamp;
+        let mut long = [0; 12];
+        long[..4].copy_from_slice(&nanoseconds.to_be_bytes());
+        long[4..].copy_from_slice(&seconds.to_be_bytes());
+        match u64::try_from(seconds) {
+            Ok(seconds) if seconds >> 32 == 0 && nanoseconds == 0 => Self::from(&long[8..]),
+            Ok(seconds) if seconds >> 34 == 0 => {
+                Self::from(&(u64::from(nanoseconds) << 34 | seconds).to_be_bytes()[..])
+            }
+            _ => Self::from(&long[..]),
+        }
+    }
+
+    fn timestamp(&self) -> Option<Timestamp> {
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |n, &byte| n << 8 | u64::from(byte));
+        let bytes = self.bytes.get(..self.len)?;
+        match self.len {
+            4 => Some(Timestamp {
+                seconds: number(bytes) as i64,
+                nanoseconds: 0,
+            }),
+            8 => Some(Timestamp {
+                seconds: (number(bytes) & ((1 << 34) - 1)) as i64,
+                nanoseconds: (number(bytes) >> 34) as u32,
+            }),
+            12 => Some(Timestamp {
+                seconds: number(&bytes[4..]) as i64,
+                nanoseconds: number(&bytes[..4]) as u32,
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl From<&[u8]> for Data {
+    fn from(data: &[u8]) -> Self {
+        let mut bytes = [0; 12];
+        for (to, from) in bytes.iter_mut().zip(data) {
+            *to = *from;
+        }
+        Self {
+            bytes,
+            len: data.len(),
+        }
+    }
+}
+
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.bytes[..self.len])
+    }
+}
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DataVisitor;
+
+        impl<'de> Visitor<'de> for DataVisitor {
+            type Value = Data;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("the bytes of a timestamp")
+            }
+
+            fn visit_bytes<E: de::Error>(self, data: &[u8]) -> Result<Data, E> {
+                Ok(Data::from(data))
+            }
+
+            // For formats without bytes, JSON for example.
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Data, A::Error> {
+                let mut data = Data {
+                    bytes: [0; 12],
+                    len: 0,
+                };
+                while let Some(byte) = seq.next_element()? {
+                    if let Some(place) = data.bytes.get_mut(data.len) {
+                        *place = byte;
+                    }
+                    data.len += 1;
+                }
+                Ok(data)
+            }
+        }
+
+        deserializer.deserialize_bytes(DataVisitor)
+    }
+}
+
+pub(super) const TAG: i8 = -1;
+
+const SECOND: u32 = 1_000_000_000;

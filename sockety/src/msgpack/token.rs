@@ -1,0 +1,122 @@
+use super::DecodeError;
+
+/// The next value without what it contains: its marker, its length and, if it is not a container,
+/// its data.
+pub(super) struct Token<'a> {
+    pub(super) kind: Kind<'a>,
+    /// Bytes it takes.
+    pub(super) len: usize,
+}
+
+pub(super) enum Kind<'a> {
+    /// Nil, a boolean, a number or a bin.
+    Plain,
+    Str(&'a [u8]),
+    Ext {
+        tag: u8,
+    },
+    /// An array or a map, and how many values follow as its elements or keys and values.
+    Container {
+        map: bool,
+        items: u64,
+    },
+}
+
+/// How many bytes a value with this marker takes when that is all there is to know about it: nil,
+/// a boolean or a number. 0 for the others.
+#[inline]
+pub(super) fn fixed_len(marker: u8) -> usize {
+    usize::from(FIXED_LEN[usize::from(marker)])
+}
+
+impl<'a> Token<'a> {
+    /// Reads the token at `offset`, which must not be after the end of `bytes`.
+    #[inline]
+    pub(super) fn read(bytes: &'a [u8], offset: usize) -> Result<Self, DecodeError> {
+        let rest = &bytes[offset..];
+        let truncated = |needed: u64| DecodeError::Truncated {
+            offset,
+            needed,
+            present: rest.len(),
+        };
+        let Some(&marker) = rest.first() else {
+            return Err(truncated(1));
+        };
+        let size = |width: usize| match rest.get(1..1 + width) {
+            Some(size) => Ok(size
+                .iter()
+                .fold(0, |size, &byte| size << 8 | u64::from(byte))),
+            None => Err(truncated(1 + width as u64)),
+        };
+        // A token whose data begins at `head` and has `size` bytes.
+        let with_data = |head: usize, size: u64, kind: fn(&'a [u8], &'a [u8]) -> Kind<'a>| {
+            let end = usize::try_from(size)
+                .ok()
+                .and_then(|size| size.checked_add(head));
+            let Some(data) = end.and_then(|end| rest.get(head..end)) else {
+                return Err(truncated(size.saturating_add(head as u64)));
+            };
+            Ok(Self {
+                kind: kind(&rest[..head], data),
+                len: head + data.len(),
+            })
+        };
+        let container = |head: usize, map: bool, count: u64| {
+            let items = if map { 2 * count } else { count };
+            Ok(Self {
+                kind: Kind::Container { map, items },
+                len: head,
+            })
+        };
+
+        let plain = |_: &'a [u8], _: &'a [u8]| Kind::Plain;
+        let str = |_: &'a [u8], data: &'a [u8]| Kind::Str(data);
+        let ext = |head: &'a [u8], _: &'a [u8]| Kind::Ext {
+            tag: head[head.len() - 1],
+        };
+        match marker {
+            0x00..=0x7F | 0xC0 | 0xC2 | 0xC3 | 0xCA..=0xD3 | 0xE0..=0xFF => {
+                with_data(1, fixed_len(marker) as u64 - 1, plain)
+            }
+            0x80..=0x8F => container(1, true, u64::from(marker & 0x0F)),
+            0x90..=0x9F => container(1, false, u64::from(marker & 0x0F)),
+            0xA0..=0xBF => with_data(1, u64::from(marker & 0x1F), str),
+            0xC1 => Err(DecodeError::ReservedMarker { offset }),
+            0xC4 => with_data(2, size(1)?, plain),
+            0xC5 => with_data(3, size(2)?, plain),
+            0xC6 => with_data(5, size(4)?, plain),
+            0xC7 => with_data(3, size(1)?, ext),
+            0xC8 => with_data(4, size(2)?, ext),
+            0xC9 => with_data(6, size(4)?, ext),
+            0xD4 => with_data(2, 1, ext),
+            0xD5 => with_data(2, 2, ext),
+            0xD6 => with_data(2, 4, ext),
+            0xD7 => with_data(2, 8, ext),
+            0xD8 => with_data(2, 16, ext),
+            0xD9 => with_data(2, size(1)?, str),
+            0xDA => with_data(3, size(2)?, str),
+            0xDB => with_data(5, size(4)?, str),
+            0xDC => container(3, false, size(2)?),
+            0xDD => container(5, false, size(4)?),
+            0xDE => container(3, true, size(2)?),
+            0xDF => container(5, true, size(4)?),
+        }
+    }
+}
+
+const FIXED_LEN: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut marker = 0;
+    while marker < table.len() {
+        table[marker] = match marker {
+            0x00..=0x7F | 0xC0 | 0xC2 | 0xC3 | 0xE0..=0xFF => 1,
+            0xCC | 0xD0 => 2,
+            0xCD | 0xD1 => 3,
+            0xCA | 0xCE | 0xD2 => 5,
+            0xCB | 0xCF | 0xD3 => 9,
+            _ => 0,
+        };
+        marker += 1;
+    }
+    table
+};

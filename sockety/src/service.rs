@@ -1,0 +1,165 @@
+use std::pin::Pin;
+
+use bytes::Bytes;
+
+use crate::{Context, FastReply, SendError, action::Action, msgpack, owed::Owed, scratch};
+
+/// What answers the actions of a connection; `#[sockety::service]` generates implementations.
+///
+/// Services are put together in a [`Router`](crate::Router).
+pub trait Service: Send + Sync + 'static {
+    /// The names of all its actions.
+    fn actions(&self) -> &'static [&'static str];
+
+    /// The handling of a message; `action` is an index into [`Service::actions`].
+    fn dispatch(&self, action: usize, incoming: Incoming) -> Dispatch;
+}
+
+/// The handling of one message. It is polled once where the message was read, and becomes a task if it is
+/// not done then.
+pub type Dispatch = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
+
+/// A message on its way to a service. Dropping it while the peer waits answers with code 5, Internal Error.
+pub struct Incoming {
+    action: Action,
+    payload: Bytes,
+    owed: Owed,
+}
+
+impl Incoming {
+    pub(crate) fn new(action: Action, payload: Bytes, owed: Owed) -> Self {
+        Self {
+            action,
+            payload,
+            owed,
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (Action, Bytes, Owed) {
+        (self.action, self.payload, self.owed)
+    }
+
+    /// Takes it apart for a typed service.
+    #[doc(hidden)]
+    pub fn open(self) -> (Context, Body, Responder) {
+        let context = Context::new(self.owed.connection.clone(), self.owed.id, self.action);
+        (context, Body(self.payload), Responder(self.owed))
+    }
+}
+
+/// The payload of an incoming message.
+#[doc(hidden)]
+pub struct Body(Bytes);
+
+impl Body {
+    /// A method without parameters takes whatever there is.
+    pub fn none(&self) -> Result<(), msgpack::DecodeError> {
+        Ok(())
+    }
+
+    /// The payload as a value.
+    pub fn value<T: serde::de::DeserializeOwned>(&self) -> Result<T, msgpack::DecodeError> {
+        msgpack::from_slice(or_nil(&self.0))
+    }
+}
+
+/// No payload means the same as nil: TypeScript peers send neither for `undefined`.
+pub(crate) fn or_nil(payload: &[u8]) -> &[u8] {
+    const NIL: &[u8] = &[0xC0];
+    if payload.is_empty() { NIL } else { payload }
+}
+
+/// Answers the message that a typed method has handled.
+#[doc(hidden)]
+pub struct Responder(Owed);
+
+impl Responder {
+    /// The parameters could not be read.
+    pub async fn bad_request(self, error: msgpack::DecodeError) {
+        tracing::debug!(id = %self.0.id, %error, "parameters cannot be read");
+        self.code(FastReply::BAD_REQUEST).await;
+    }
+
+    /// The method returned nothing.
+    pub async fn unit(self) {
+        self.code(FastReply::ACCEPT).await;
+    }
+
+    /// The method returned a value.
+    pub async fn value<T: serde::Serialize>(self, value: T) {
+        if self.0.claim() {
+            self.payload(scratch::encode(&value)).await;
+        }
+    }
+
+    /// The method returned nothing, or an error of the service.
+    pub async fn unit_result<E: crate::ServiceError>(self, result: Result<(), E>) {
+        match result {
+            Ok(()) => self.unit().await,
+            Err(error) => self.error(error).await,
+        }
+    }
+
+    /// The method returned a value, or an error of the service.
+    pub async fn value_result<T: serde::Serialize, E: crate::ServiceError>(
+        self,
+        result: Result<T, E>,
+    ) {
+        match result {
+            Ok(value) => self.value(value).await,
+            Err(error) => self.error(error).await,
+        }
+    }
+
+    async fn error<E: crate::ServiceError>(self, error: E) {
+        let variant = error.variant();
+        if !variant.has_details {
+            let code = FastReply::new(variant.code).unwrap_or(FastReply::INTERNAL_ERROR);
+            return self.code(code).await;
+        }
+        if self.0.claim() {
+            let payload = scratch::encode_with(|into| {
+                Ok(msgpack::error_value::encode_error(
+                    variant.name,
+                    &error.message(),
+                    &error,
+                    into,
+                )?)
+            });
+            self.payload(payload).await;
+        }
+    }
+
+    async fn code(self, code: FastReply) {
+        if self.0.claim() {
+            log_unsent(&self.0, self.0.fast_reply(code).await.map(drop));
+        }
+    }
+
+    async fn payload(self, payload: Result<Vec<u8>, SendError>) {
+        let sent = match payload {
+            Ok(payload) => self.0.respond_with(payload).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
+            let is_connected = !matches!(error, SendError::Disconnected(_));
+            log_unsent(&self.0, Err(error));
+            if is_connected {
+                log_unsent(
+                    &self.0,
+                    self.0.fast_reply(FastReply::INTERNAL_ERROR).await.map(drop),
+                );
+            }
+        }
+    }
+}
+
+fn log_unsent(owed: &Owed, sent: Result<(), SendError>) {
+    match sent {
+        Ok(()) => {}
+        Err(SendError::Disconnected(_)) => {
+            tracing::debug!(id = %owed.id, "reply not sent: the connection is gone");
+        }
+        Err(error) => tracing::error!(id = %owed.id, %error, "reply not sent"),
+    }
+}
