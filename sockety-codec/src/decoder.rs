@@ -8,7 +8,7 @@ mod partial_head;
 #[cfg(test)]
 mod tests;
 
-use self::machine::{Machine, Step};
+use self::machine::Machine;
 use crate::{ChannelId, Event, Limits, Tolerated, Truncated, Violation};
 
 /// Turns the bytes of a peer into [events](Event), and enforces every rule on the way.
@@ -67,14 +67,16 @@ impl Decoder {
         input: &mut &'i [u8],
     ) -> Result<Option<Event<'s>>, Violation> {
         loop {
-            match self.machine.step(input)? {
-                Step::Event(event) => return Ok(Some(event)),
-                Step::Held(part) => {
-                    self.held = part;
-                    return self.machine.on_part(&self.held).map(Some);
-                }
-                Step::Proceed => {}
-                Step::Starved => return Ok(None),
+            match self.machine.step(input) {
+                Ok(None) => {}
+                found => return found,
+            }
+            if let Some(part) = self.machine.take_part() {
+                self.held = part;
+                return self.machine.on_part(&self.held);
+            }
+            if input.is_empty() && self.machine.awaits_input() {
+                return Ok(None);
             }
         }
     }

@@ -105,6 +105,7 @@ impl Packet {
             // r[impl packet.goaway]
             0xB => Self::GoAway,
             // r[impl packet.file]
+            // r[impl packet.file.wide]
             0xC => {
                 let size = size(first, reader)?;
                 let index = file_index(first, reader)?;

@@ -4,6 +4,7 @@ use syn::ext::IdentExt;
 
 use crate::errors::Errors;
 use crate::model::{Action, Service};
+use crate::names::RESERVED;
 
 pub(crate) fn check(service: &Service, errors: &mut Errors) {
     for (index, action) in service.actions.iter().enumerate() {
@@ -36,10 +37,10 @@ fn check_name(action: &Action, errors: &mut Errors) {
 
 const MAX_NAME: usize = 65_535;
 
-/// The client has functions of its own; `clone` would be taken for the one of `Clone`.
+/// The client has functions of its own.
 fn check_clash(service: &Service, action: &Action, errors: &mut Errors) {
     let name = action.ident.unraw().to_string();
-    if ["new", "connect", "connection", "clone"].contains(&name.as_str()) {
+    if RESERVED.contains(&name.as_str()) {
         let client = &service.names.client;
         errors.at(
             &action.ident,

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
+use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Error, Item, ItemTrait, Type, parse_quote};
 
@@ -75,6 +76,33 @@ fn describe(carried: &Carried, sentence: &str) -> TokenStream {
     } = carried;
     let sentence = (!carried.is_documented()).then(|| quote!(#[doc = #sentence]));
     quote!(#(#conditions)* #sentence #(#descriptions)*)
+}
+
+/// The attributes of what is generated beside the trait `Media`: `sentence` is completed with it.
+fn describe_generated(service: &Service, sentence: &str) -> TokenStream {
+    let sentence = format!(" {sentence} [`{}`].", service.item.ident.unraw());
+    let conditions = &service.carried.conditions;
+    let deprecated = service
+        .carried
+        .descriptions
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("deprecated"));
+    quote!(#(#conditions)* #[doc = #sentence] #(#deprecated)*)
+}
+
+/// What generated code needs to name generated items that are deprecated.
+fn allow_deprecated(service: &Service) -> Option<TokenStream> {
+    let mut actions = service.actions.iter();
+    if actions.any(|action| action.carried.is_deprecated()) {
+        return Some(quote!(#[allow(deprecated)]));
+    }
+    allow_deprecated_trait(service)
+}
+
+/// As [`allow_deprecated`], where no methods are named.
+fn allow_deprecated_trait(service: &Service) -> Option<TokenStream> {
+    let is_deprecated = service.carried.is_deprecated();
+    is_deprecated.then(|| quote!(#[allow(deprecated)]))
 }
 
 /// The parameters as a caller writes them: `id: u64, title: String`.

@@ -8,7 +8,9 @@ use syn::{ItemTrait, TraitItem};
 
 use crate::errors::Errors;
 use crate::expand::{client, dispatcher, drafts, service};
-use crate::model::{Action, Service};
+use crate::model::{Action, Reply, Service};
+use crate::names::{RESERVED, quiet};
+use crate::types::check_owned;
 
 /// The mistakes, the trait, and stand-ins with the same signatures that do nothing.
 pub(crate) fn expand(mut service: Service, errors: Errors) -> TokenStream {
@@ -31,14 +33,26 @@ pub(crate) fn expand(mut service: Service, errors: Errors) -> TokenStream {
 fn repair(service: &mut Service) {
     remove_duplicates(&mut service.item);
     let mut seen = HashSet::new();
-    let reserved = ["new", "connect", "connection", "clone"];
     service.actions.retain(|action| {
         let name = action.ident.to_string();
         let is_conditional = !action.carried.conditions.is_empty();
-        action.nameable
-            && !reserved.contains(&name.as_str())
+        is_nameable(action)
+            && !RESERVED.contains(&name.as_str())
             && (is_conditional || seen.insert(name))
     });
+}
+
+/// Whether the types of a method can stand outside the trait.
+fn is_nameable(action: &Action) -> bool {
+    let reply = match &action.reply {
+        Reply::OneWay => Vec::new(),
+        Reply::Response { output, error } => {
+            let error = error.as_deref().cloned();
+            error.into_iter().chain([output.ty()]).collect()
+        }
+    };
+    let mut types = action.given().map(|param| &param.ty).chain(&reply);
+    !action.is_generic && types.all(|ty| check_owned(ty, &mut Errors::default()))
 }
 
 fn remove_duplicates(item: &mut ItemTrait) {
@@ -82,9 +96,7 @@ fn stand_in_client(service: &Service) -> TokenStream {
 
 /// The parameters are used so that nothing is reported as unused.
 fn unreachable(action: &Action) -> TokenStream {
-    let idents = action
-        .given()
-        .map(|param| crate::names::quiet(&param.ident));
+    let idents = action.given().map(|param| quiet(&param.ident));
     quote! {
         let _ = (#(#idents,)*);
         ::core::unreachable!()

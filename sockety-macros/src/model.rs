@@ -26,8 +26,8 @@ pub(crate) struct Action {
     pub(crate) carried: Carried,
     pub(crate) params: Vec<Param>,
     pub(crate) reply: Reply,
-    /// Whether the types can be written outside the trait, which stand-ins need.
-    pub(crate) nameable: bool,
+    /// A mistake, after which types may name parameters that are nowhere else.
+    pub(crate) is_generic: bool,
 }
 
 impl Action {

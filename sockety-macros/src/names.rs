@@ -26,6 +26,9 @@ impl Names {
     }
 }
 
+/// What a client has beside its actions; `clone` is that of `Clone`.
+pub(crate) const RESERVED: [&str; 4] = ["new", "connect", "connection", "clone"];
+
 /// The path of `sockety` unless an attribute names another.
 pub(crate) fn default_crate() -> Path {
     parse_quote!(::sockety)

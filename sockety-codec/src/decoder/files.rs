@@ -34,6 +34,7 @@ enum File {
 
 impl Files {
     pub(super) fn new(identity: Identity, summary: FilesSummary, limits: &Limits) -> Self {
+        // r[impl limits.files]
         let book = if summary.count > limits.files {
             Book::Closed
         } else {
@@ -50,6 +51,7 @@ impl Files {
     }
 
     /// The next file header says `size`. Gives the position of the file.
+    // r[impl head.file.order]
     pub(super) fn on_header(&mut self, size: u64) -> FileIndex {
         let index = FileIndex::from_low_bits(self.headers);
         self.headers = self.headers.saturating_add(1);

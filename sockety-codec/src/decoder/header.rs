@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::channels::Channel;
-use super::machine::{Machine, Reading, Step, StepResult, announce};
+use super::machine::{Found, Machine, Reading, announce};
 use super::partial_head::{Identity, Known, Part, PartialHead, Stage};
 use crate::head::layout::{FilePart, Prefix, Sizes, Text};
 use crate::reader::Reader;
@@ -11,7 +11,7 @@ use crate::{Event, FileHeader, FileIndex, Measure, RefusalReason, Violation};
 
 impl Machine {
     /// Goes on in a packet with a piece of a header, of which `left` bytes are to come.
-    pub(super) fn header<'i>(&mut self, left: u32, input: &mut &'i [u8]) -> StepResult<'i> {
+    pub(super) fn header<'i>(&mut self, left: u32, input: &mut &'i [u8]) -> Found<'i> {
         let Channel::Head(mut head) = self.channels.take(self.channel) else {
             return Err(self.no_message(left));
         };
@@ -30,20 +30,34 @@ impl Machine {
         self.reading = Reading::Header { left };
         self.hold(held, head.held())?;
         match part {
-            Part::Incomplete if head.is_whole() => self.settle(head).map(|()| Step::Proceed),
-            Part::Incomplete => Ok(self.await_header(head, left)),
+            Part::Incomplete if head.is_whole() => self.settle(head).map(|()| None),
+            Part::Incomplete => {
+                self.await_header(head, left);
+                Ok(None)
+            }
             Part::Direct(part) if head.is_refused() => self.on_dropped_part(head, part),
             Part::Held(part) if head.is_refused() => self.on_dropped_part(head, &part),
-            Part::Direct(part) => self.on_announced_part(head, part).map(Step::Event),
+            Part::Direct(part) => self.on_announced_part(head, part).map(Some),
             Part::Held(part) => {
                 self.channels.put(self.channel, Channel::Head(head));
-                Ok(Step::Held(part))
+                self.reading = Reading::Part { part, left };
+                Ok(None)
             }
         }
     }
 
-    /// Goes on with a part that a [step](Step::Held) gave.
-    pub(super) fn on_part<'b>(&mut self, part: &'b [u8]) -> Result<Event<'b>, Violation> {
+    /// A part of a header that was cut and is whole now: to be given to [`on_part`](Self::on_part).
+    #[inline]
+    pub(super) fn take_part(&mut self) -> Option<Vec<u8>> {
+        let Reading::Part { part, left } = &mut self.reading else {
+            return None;
+        };
+        let (part, left) = (core::mem::take(part), *left);
+        self.reading = Reading::Header { left };
+        Some(part)
+    }
+
+    pub(super) fn on_part<'b>(&mut self, part: &'b [u8]) -> Found<'b> {
         let event = match self.channels.take(self.channel) {
             Channel::Head(head) => self.on_announced_part(head, part),
             Channel::Idle | Channel::Body(_) => Err(self.no_message(0)),
@@ -51,16 +65,14 @@ impl Machine {
         if let Err(violation) = event {
             self.reading = Reading::Failed(violation);
         }
-        event
+        event.map(Some)
     }
 
-    fn await_header<'i>(&mut self, head: Box<PartialHead>, left: u32) -> Step<'i> {
+    fn await_header(&mut self, head: Box<PartialHead>, left: u32) {
         self.channels.put(self.channel, Channel::Head(head));
-        if left > 0 {
-            return Step::Starved;
+        if left == 0 {
+            self.reading = Reading::Packet;
         }
-        self.reading = Reading::Packet;
-        Step::Proceed
     }
 
     // r[impl limits.held]
@@ -91,7 +103,7 @@ impl Machine {
     }
 
     /// Reads a part of a header that was refused: only what tells where it ends.
-    fn on_dropped_part<'i>(&mut self, mut head: Box<PartialHead>, part: &[u8]) -> StepResult<'i> {
+    fn on_dropped_part<'i>(&mut self, mut head: Box<PartialHead>, part: &[u8]) -> Found<'i> {
         head.on_bytes(part.len());
         match head.stage {
             Stage::Sizes { known, .. } => self.on_sizes(&mut head, known, part)?,
@@ -104,7 +116,7 @@ impl Machine {
             return Err(head.abuse(self.channel));
         }
         self.settle(head)?;
-        Ok(Step::Proceed)
+        Ok(None)
     }
 
     // r[impl head.announce]
@@ -253,7 +265,7 @@ impl Machine {
     }
 
     /// Puts the head back, or its body when the header is whole.
-    // r[impl head.end]
+    // r[impl content.end]
     fn settle(&mut self, head: Box<PartialHead>) -> Result<(), Violation> {
         let channel = self.channel;
         let body = match head.into_body() {

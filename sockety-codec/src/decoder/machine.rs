@@ -7,8 +7,8 @@ use crate::packet::{Opening, Packet};
 use crate::reader::Reader;
 use crate::uint;
 use crate::{
-    ChannelId, ConnectionHeader, Event, FileIndex, Limits, Measure, MessageHead, Refusal,
-    RefusalReason, ResponseHead, Tolerated, Truncated, Violation,
+    ChannelId, ConnectionHeader, Event, FileIndex, Limits, Measure, MessageHead, RefusalReason,
+    ResponseHead, Tolerated, Truncated, Violation,
 };
 
 /// Everything of the decoder but the memory that events borrow from.
@@ -40,6 +40,8 @@ pub(super) enum Reading {
     CutPacket(Cut),
     /// In a packet with a piece of a header, on the current channel.
     Header { left: u32 },
+    /// As above; a part of the header that was cut is whole, and is to be read.
+    Part { part: Vec<u8>, left: u32 },
     /// In a packet with content, on the current channel.
     Content { content: Content, left: u32 },
     /// At the first byte of a packet; a message has ended, which is still to be reported.
@@ -48,17 +50,10 @@ pub(super) enum Reading {
     Failed(Violation),
 }
 
-/// One step of the machine.
-pub(super) enum Step<'i> {
-    Event(Event<'i>),
-    /// Part of a header that was cut: to be given to [`Machine::on_part`].
-    Held(Vec<u8>),
-    Proceed,
-    /// The input is used up.
-    Starved,
-}
-
-pub(super) type StepResult<'i> = Result<Step<'i>, Violation>;
+/// What one step found: `None` when it only led on.
+///
+/// All steps return this one type, so that an event is written where the caller wants it.
+pub(super) type Found<'i> = Result<Option<Event<'i>>, Violation>;
 
 impl Machine {
     pub(super) fn new(limits: Limits) -> Self {
@@ -77,20 +72,30 @@ impl Machine {
     }
 
     #[inline]
-    pub(super) fn step<'i>(&mut self, input: &mut &'i [u8]) -> StepResult<'i> {
-        let step = match self.reading {
+    pub(super) fn step<'i>(&mut self, input: &mut &'i [u8]) -> Found<'i> {
+        let found = match self.reading {
             Reading::Packet => self.packet(input),
             Reading::Content { content, left } => self.content(content, left, input),
             Reading::Header { left } => self.header(left, input),
-            Reading::Ended(channel) => Ok(self.end(channel)),
+            Reading::Ended(channel) => self.end(channel),
+            Reading::Part { .. } => Ok(None),
             Reading::CutPacket(cut) => self.cut_packet(cut, input),
             Reading::ConnectionHeader(cut) => self.connection_header(cut, input),
             Reading::Failed(violation) => Err(violation),
         };
-        if let Err(violation) = step {
+        if let Err(violation) = found {
             self.reading = Reading::Failed(violation);
         }
-        step
+        found
+    }
+
+    /// Whether the next step needs more input: it is not the end of a message or of a packet.
+    #[inline]
+    pub(super) fn awaits_input(&self) -> bool {
+        !matches!(
+            self.reading,
+            Reading::Ended(_) | Reading::Header { left: 0 }
+        )
     }
 
     pub(super) fn refuse(&mut self, channel: ChannelId) -> bool {
@@ -105,6 +110,7 @@ impl Machine {
             // Where a packet has begun, its channel is not idle.
             Reading::Packet
             | Reading::Header { .. }
+            | Reading::Part { .. }
             | Reading::Content { .. }
             | Reading::Ended(_)
             | Reading::Failed(_) => self.channels.finish(),
@@ -126,6 +132,7 @@ impl Machine {
             }
             Reading::Packet
             | Reading::Header { .. }
+            | Reading::Part { .. }
             | Reading::Content { .. }
             | Reading::Ended(_)
             | Reading::Failed(_) => self.held,
@@ -133,29 +140,29 @@ impl Machine {
     }
 
     // r[impl header.first]
-    fn connection_header<'i>(&mut self, mut cut: Cut, input: &mut &'i [u8]) -> StepResult<'i> {
+    fn connection_header<'i>(&mut self, mut cut: Cut, input: &mut &'i [u8]) -> Found<'i> {
         cut.fill(input, 1);
         self.reading = Reading::ConnectionHeader(cut);
         let Some(&control) = cut.bytes().first() else {
-            return Ok(Step::Starved);
+            return Ok(None);
         };
         cut.fill(input, ConnectionHeader::length(control)?);
         self.reading = Reading::ConnectionHeader(cut);
         let Some(header) = ConnectionHeader::decode(cut.bytes()) else {
-            return Ok(Step::Starved);
+            return Ok(None);
         };
         let header = header?;
         if ConnectionHeader::has_reserved_bits(control) {
             self.on_reserved_bits(control)?;
         }
         self.reading = Reading::Packet;
-        Ok(Step::Event(Event::Header(header)))
+        Ok(Some(Event::Header(header)))
     }
 
     #[inline]
-    fn packet<'i>(&mut self, input: &mut &'i [u8]) -> StepResult<'i> {
+    fn packet<'i>(&mut self, input: &mut &'i [u8]) -> Found<'i> {
         let Some(&first) = input.first() else {
-            return Ok(Step::Starved);
+            return Ok(None);
         };
         let mut reader = Reader::new(input);
         let Some(packet) = Packet::decode(&mut reader) else {
@@ -165,10 +172,10 @@ impl Machine {
         self.on_packet(first, packet, input)
     }
 
-    fn cut_packet<'i>(&mut self, mut cut: Cut, input: &mut &'i [u8]) -> StepResult<'i> {
+    fn cut_packet<'i>(&mut self, mut cut: Cut, input: &mut &'i [u8]) -> Found<'i> {
         cut.fill(input, 1);
         let Some(&first) = cut.bytes().first() else {
-            return Ok(Step::Starved);
+            return Ok(None);
         };
         cut.fill(input, Packet::length(first));
         match Packet::decode(&mut Reader::new(cut.bytes())) {
@@ -178,16 +185,19 @@ impl Machine {
             }
             None => {
                 self.reading = Reading::CutPacket(cut);
-                Ok(Step::Starved)
+                Ok(None)
             }
         }
     }
 
     #[inline]
-    fn on_packet<'i>(&mut self, first: u8, packet: Packet, input: &mut &'i [u8]) -> StepResult<'i> {
+    fn on_packet<'i>(&mut self, first: u8, packet: Packet, input: &mut &'i [u8]) -> Found<'i> {
         if Packet::has_reserved_bits(first) {
             self.on_reserved_bits(first)?;
         }
+        // Nothing here touches what is in progress on the channels but the packets of that channel.
+        // r[impl packet.channelless]
+        // r[impl content.mixed]
         let switched = core::mem::replace(&mut self.switched, false);
         match packet {
             Packet::Message(opening) => self.on_opening(Kind::Message, opening, input),
@@ -196,13 +206,13 @@ impl Machine {
             Packet::Stream { size } => self.on_stream(size, input),
             Packet::File { index, size } => self.on_file(index, size, input),
             Packet::Switch(channel) => self.on_switch(channel, switched),
-            Packet::FastReply { id, code } => Ok(Step::Event(Event::FastReply { id, code })),
+            Packet::FastReply { id, code } => Ok(Some(Event::FastReply { id, code })),
             Packet::Continue { size } => self.on_continue(size),
             Packet::StreamEnd => self.on_stream_end(),
             Packet::FileEnd { index } => self.on_file_end(index),
             Packet::Abort => self.on_abort(),
-            Packet::Heartbeat => Ok(self.on_heartbeat()),
-            Packet::GoAway => Ok(self.on_go_away()),
+            Packet::Heartbeat => self.on_heartbeat(),
+            Packet::GoAway => self.on_go_away(),
             // r[impl packet.unknown]
             Packet::Unassigned { byte } => Err(Violation::UnknownPacket { byte }),
         }
@@ -211,7 +221,7 @@ impl Machine {
     // r[impl packet.switch.range]
     // r[impl packet.switch.needless]
     #[inline]
-    fn on_switch<'i>(&mut self, channel: ChannelId, switched: bool) -> StepResult<'i> {
+    fn on_switch<'i>(&mut self, channel: ChannelId, switched: bool) -> Found<'i> {
         let channels = self.limits.channels;
         if !channels.contains(channel) {
             return Err(Violation::ChannelOutOfRange { channel, channels });
@@ -221,25 +231,20 @@ impl Machine {
         }
         self.channel = channel;
         self.switched = true;
-        Ok(Step::Proceed)
+        Ok(None)
     }
 
     #[inline]
-    fn on_opening<'i>(
-        &mut self,
-        kind: Kind,
-        opening: Opening,
-        input: &mut &'i [u8],
-    ) -> StepResult<'i> {
+    fn on_opening<'i>(&mut self, kind: Kind, opening: Opening, input: &mut &'i [u8]) -> Found<'i> {
         let channel = self.channel;
         // r[impl content.busy]
         if !self.channels.is_idle(channel) {
             return Err(Violation::ChannelBusy { channel });
         }
-        if let Some(event) = self.open_at_once(kind, opening, input) {
-            return Ok(Step::Event(event));
+        match self.open_at_once(kind, opening, input) {
+            Ok(None) => self.open_in_parts(kind, opening),
+            found => found,
         }
-        self.open_in_parts(kind, opening)
     }
 
     /// The short way for nearly every message: its header is whole in the input, has no file
@@ -250,45 +255,51 @@ impl Machine {
         kind: Kind,
         opening: Opening,
         input: &mut &'i [u8],
-    ) -> Option<Event<'i>> {
-        let (header, rest) = input.split_at_checked(uint::index(opening.size))?;
+    ) -> Found<'i> {
+        let Some((header, rest)) = input.split_at_checked(uint::index(opening.size)) else {
+            return Ok(None);
+        };
         let mut reader = Reader::new(header);
-        let prefix = Prefix::decode(kind, &mut reader, self.limits.action_bytes)?;
+        let Some(prefix) = Prefix::decode(kind, &mut reader, self.limits.action_bytes) else {
+            return Ok(None);
+        };
         let Text::Whole(action) = prefix.action else {
-            return None;
+            return Ok(None);
         };
         let sizes = prefix.sizes;
         let ordinary = reader.rest().is_empty()
             && !prefix.flags.has_reserved_bits(kind)
             && prefix.flags.count_width() == 0
             && self.excess(sizes, uint::wide(header.len())).is_none();
+        let Ok(action) = str::from_utf8(action) else {
+            return Ok(None);
+        };
         if !ordinary {
-            return None;
+            return Ok(None);
         }
-        let event = announce(self.channel, opening, &prefix, str::from_utf8(action).ok()?);
         *input = rest;
         if sizes.payload != 0 || opening.has_stream {
             let body = Body::plain(sizes.payload, opening.has_stream);
             self.channels.put(self.channel, Channel::Body(body));
         }
-        Some(event)
+        Ok(Some(announce(self.channel, opening, &prefix, action)))
     }
 
     #[cold]
-    fn open_in_parts<'i>(&mut self, kind: Kind, opening: Opening) -> StepResult<'i> {
+    fn open_in_parts<'i>(&mut self, kind: Kind, opening: Opening) -> Found<'i> {
         if opening.size == 0 {
             self.on_empty()?;
         }
         let head = Box::new(PartialHead::new(kind, opening));
         self.channels.put(self.channel, Channel::Head(head));
         self.reading = Reading::Header { left: opening.size };
-        Ok(Step::Proceed)
+        Ok(None)
     }
 
     // r[impl head.cut]
     // r[impl head.continue]
     // r[impl head.continue.ended]
-    fn on_continue<'i>(&mut self, size: u32) -> StepResult<'i> {
+    fn on_continue<'i>(&mut self, size: u32) -> Found<'i> {
         if size == 0 {
             self.on_empty()?;
         }
@@ -297,16 +308,16 @@ impl Machine {
             Some(Channel::Head(head)) => {
                 self.reading = Reading::Header { left: size };
                 let refusal = head.on_piece(channel, &self.limits)?;
-                Ok(refusal.map_or(Step::Proceed, |refusal| refused(channel, refusal)))
+                Ok(refusal.map(|refusal| Event::Refused { channel, refusal }))
             }
-            Some(Channel::Idle | Channel::Body(_)) | None if size == 0 => Ok(Step::Proceed),
+            Some(Channel::Idle | Channel::Body(_)) | None if size == 0 => Ok(None),
             Some(Channel::Body(_)) => Err(Violation::ContinueAfterHeader { channel, size }),
             Some(Channel::Idle) | None => Err(self.no_message(size)),
         }
     }
 
     #[inline]
-    fn on_data<'i>(&mut self, size: u32, input: &mut &'i [u8]) -> StepResult<'i> {
+    fn on_data<'i>(&mut self, size: u32, input: &mut &'i [u8]) -> Found<'i> {
         if size == 0 {
             return self.on_empty();
         }
@@ -320,7 +331,7 @@ impl Machine {
     }
 
     #[inline]
-    fn on_stream<'i>(&mut self, size: u32, input: &mut &'i [u8]) -> StepResult<'i> {
+    fn on_stream<'i>(&mut self, size: u32, input: &mut &'i [u8]) -> Found<'i> {
         if size == 0 {
             return self.on_empty();
         }
@@ -333,17 +344,17 @@ impl Machine {
         self.content(Content::Stream, size, input)
     }
 
-    fn on_stream_end<'i>(&mut self) -> StepResult<'i> {
+    fn on_stream_end<'i>(&mut self) -> Found<'i> {
         let channel = self.channel;
         let Some(body) = self.channels.body_mut(channel) else {
             return Err(Violation::UnexpectedStream { channel });
         };
         body.on_stream_end(channel)?;
-        Ok(self.after_content(Event::StreamEnd { channel }))
+        self.after_content(Event::StreamEnd { channel })
     }
 
     #[inline]
-    fn on_file<'i>(&mut self, index: FileIndex, size: u32, input: &mut &'i [u8]) -> StepResult<'i> {
+    fn on_file<'i>(&mut self, index: FileIndex, size: u32, input: &mut &'i [u8]) -> Found<'i> {
         if size == 0 {
             return self.on_empty();
         }
@@ -360,77 +371,83 @@ impl Machine {
             content,
             left: size,
         };
-        Ok(refused(channel, refusal))
+        Ok(Some(Event::Refused { channel, refusal }))
     }
 
-    fn on_file_end<'i>(&mut self, index: FileIndex) -> StepResult<'i> {
+    fn on_file_end<'i>(&mut self, index: FileIndex) -> Found<'i> {
         let channel = self.channel;
         let Some(body) = self.channels.body_mut(channel) else {
             return Err(no_file(channel, index));
         };
         let missing = body.on_file_end(channel, index)?;
-        Ok(self.after_content(Event::FileEnd {
+        self.after_content(Event::FileEnd {
             channel,
             index,
             missing,
-        }))
+        })
     }
 
     // r[impl content.abort]
-    fn on_abort<'i>(&mut self) -> StepResult<'i> {
+    fn on_abort<'i>(&mut self) -> Found<'i> {
         let channel = self.channel;
         match self.channels.take(channel) {
             Channel::Idle => self.on_idle_abort(),
             Channel::Head(head) => {
                 self.held = self.held.saturating_sub(head.held());
                 if head.identity().is_some() {
-                    return Ok(Step::Event(Event::Abort { channel }));
+                    return Ok(Some(Event::Abort { channel }));
                 }
                 count(&mut self.tolerated.aborted_headers);
-                Ok(Step::Proceed)
+                Ok(None)
             }
-            Channel::Body(_) => Ok(Step::Event(Event::Abort { channel })),
+            Channel::Body(_) => Ok(Some(Event::Abort { channel })),
         }
     }
 
-    fn on_heartbeat<'i>(&mut self) -> Step<'i> {
+    fn on_heartbeat<'i>(&mut self) -> Found<'i> {
         count(&mut self.tolerated.heartbeats);
-        Step::Event(Event::Heartbeat)
+        Ok(Some(Event::Heartbeat))
     }
 
-    fn on_go_away<'i>(&mut self) -> Step<'i> {
+    fn on_go_away<'i>(&mut self) -> Found<'i> {
         if core::mem::replace(&mut self.going_away, true) {
             count(&mut self.tolerated.repeated_go_aways);
         }
-        Step::Event(Event::GoAway)
+        Ok(Some(Event::GoAway))
     }
 
     /// Hands on what is there of a packet's content.
     #[inline]
-    fn content<'i>(&mut self, content: Content, left: u32, input: &mut &'i [u8]) -> StepResult<'i> {
+    fn content<'i>(&mut self, content: Content, left: u32, input: &mut &'i [u8]) -> Found<'i> {
+        let channel = self.channel;
         let (bytes, rest) = input.split_at(uint::index(left).min(input.len()));
         *input = rest;
         let left = left.saturating_sub(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        self.reading = match left {
-            0 => Reading::Packet,
-            _ => Reading::Content { content, left },
-        };
-        let channel = self.channel;
-        if bytes.is_empty() {
-            return Ok(Step::Starved);
-        }
         let Some(body) = self.channels.body_mut(channel) else {
             return Err(self.no_message(left));
         };
         body.on_bytes(content, bytes.len());
-        if body.is_refused() {
-            self.drained = self.drained.saturating_add(uint::wide(bytes.len()));
+        let (remaining, refused) = (body.data(), body.is_refused());
+        self.reading = match left {
+            0 if body.is_done() => {
+                self.channels.put(channel, Channel::Idle);
+                Reading::Ended(channel)
+            }
+            0 => Reading::Packet,
+            _ => Reading::Content { content, left },
+        };
+        if bytes.is_empty() {
+            return Ok(None);
         }
-        let event = match content {
+        if refused {
+            self.drained = self.drained.saturating_add(uint::wide(bytes.len()));
+            return Ok(None);
+        }
+        Ok(Some(match content {
             Content::Data => Event::Data {
                 channel,
                 bytes,
-                remaining: body.data(),
+                remaining,
             },
             Content::Stream => Event::Stream { channel, bytes },
             Content::File(index) => Event::File {
@@ -438,17 +455,16 @@ impl Machine {
                 index,
                 bytes,
             },
-        };
-        Ok(self.after_content(event))
+        }))
     }
 
     /// Reports `event` unless the message is refused, and frees the channel when it is done.
     // r[impl content.end]
     #[inline]
-    fn after_content<'i>(&mut self, event: Event<'i>) -> Step<'i> {
+    fn after_content<'i>(&mut self, event: Event<'i>) -> Found<'i> {
         let channel = self.channel;
         let Some(body) = self.channels.body_mut(channel) else {
-            return Step::Proceed;
+            return Ok(None);
         };
         let refused = body.is_refused();
         if body.is_done() {
@@ -456,15 +472,15 @@ impl Machine {
             self.reading = Reading::Ended(channel);
         }
         if refused {
-            return Step::Proceed;
+            return Ok(None);
         }
-        Step::Event(event)
+        Ok(Some(event))
     }
 
     #[inline]
-    fn end<'i>(&mut self, channel: ChannelId) -> Step<'i> {
+    fn end<'i>(&mut self, channel: ChannelId) -> Found<'i> {
         self.reading = Reading::Packet;
-        Step::Event(Event::End { channel })
+        Ok(Some(Event::End { channel }))
     }
 
     // r[impl packet.reserved]
@@ -479,20 +495,20 @@ impl Machine {
 
     // r[impl packet.empty.read]
     #[cold]
-    fn on_empty<'i>(&mut self) -> StepResult<'i> {
+    fn on_empty<'i>(&mut self) -> Found<'i> {
         let channel = self.channel;
         count(&mut self.tolerated.empty_packets);
         self.tolerate(Violation::EmptyPacket { channel })?;
-        Ok(Step::Proceed)
+        Ok(None)
     }
 
     // r[impl content.abort.idle]
     #[cold]
-    fn on_idle_abort<'i>(&mut self) -> StepResult<'i> {
+    fn on_idle_abort<'i>(&mut self) -> Found<'i> {
         let channel = self.channel;
         count(&mut self.tolerated.aborts_without_message);
         self.tolerate(Violation::AbortWithoutMessage { channel })?;
-        Ok(Step::Proceed)
+        Ok(None)
     }
 
     fn tolerate(&self, violation: Violation) -> Result<(), Violation> {
@@ -575,10 +591,6 @@ pub(super) fn announce<'b>(
             },
         },
     }
-}
-
-fn refused<'i>(channel: ChannelId, refusal: Refusal) -> Step<'i> {
-    Step::Event(Event::Refused { channel, refusal })
 }
 
 // r[impl content.order]

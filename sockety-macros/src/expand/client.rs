@@ -2,9 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::ext::IdentExt;
 
-use super::{allow_many_arguments, describe, given, given_idents, reply_types};
+use super::{
+    allow_deprecated, allow_deprecated_trait, allow_many_arguments, describe, describe_generated,
+    given, given_idents, reply_types,
+};
 use crate::model::{Action, Service};
 use crate::names::{quiet, quiet_tokens};
 
@@ -42,27 +44,6 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
             connection: #private::Connection,
         }
     }
-}
-
-/// The attributes of what is generated beside the trait `Media`: `sentence` is completed with it.
-pub(crate) fn describe_generated(service: &Service, sentence: &str) -> TokenStream {
-    let sentence = format!(" {sentence} [`{}`].", service.item.ident.unraw());
-    let conditions = &service.carried.conditions;
-    let deprecated = service
-        .carried
-        .descriptions
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("deprecated"));
-    quote!(#(#conditions)* #[doc = #sentence] #(#deprecated)*)
-}
-
-/// What generated code needs to name generated items that are deprecated.
-pub(crate) fn allow_deprecated(service: &Service) -> Option<TokenStream> {
-    let methods = service
-        .actions
-        .iter()
-        .any(|action| action.carried.is_deprecated());
-    (methods || service.carried.is_deprecated()).then(|| quote!(#[allow(deprecated)]))
 }
 
 pub(crate) fn constructors(service: &Service) -> TokenStream {
@@ -131,10 +112,7 @@ pub(crate) fn implementation(service: &Service) -> TokenStream {
     let client = &service.names.client;
     let private = &service.names.private;
     let conditions = &service.carried.conditions;
-    let allow = service
-        .carried
-        .is_deprecated()
-        .then(|| quote!(#[allow(deprecated)]));
+    let allow = allow_deprecated_trait(service);
     quote! {
         #(#conditions)*
         #allow

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
-use super::client::{allow_deprecated, describe_generated};
+use super::{allow_deprecated, allow_deprecated_trait, describe_generated, serde_path};
 use crate::model::{Action, Output, Param, ParamKind, Reply, Service};
 use crate::names::{local, made_here, quiet, quiet_tokens};
 
@@ -24,10 +24,7 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     let vis = quiet_tokens(&service.item.vis);
     let attributes = describe_generated(service, "Serves an implementation of");
     let conditions = &service.carried.conditions;
-    let allow = service
-        .carried
-        .is_deprecated()
-        .then(|| quote!(#[allow(deprecated)]));
+    let allow = allow_deprecated_trait(service);
     quote! {
         #attributes
         #vis struct #server<S> {
@@ -181,7 +178,7 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
 /// A struct that owns the parameters.
 fn owned_arguments(service: &Service, params: &[&Param]) -> TokenStream {
     let private = &service.names.private;
-    let serde = super::serde_path(service);
+    let serde = serde_path(service);
     let idents = params.iter().map(|param| quiet(&param.ident));
     let types = params.iter().map(|param| &param.ty);
     quote! {

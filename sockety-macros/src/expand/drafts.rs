@@ -3,8 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::client::{allow_deprecated, describe_generated};
-use super::{allow_many_arguments, describe, given, reply_types};
+use super::{
+    allow_deprecated, allow_many_arguments, describe, describe_generated, given, reply_types,
+    serde_path,
+};
 use crate::model::{Action, Param, Service};
 use crate::names::{quiet, quiet_tokens};
 
@@ -93,7 +95,7 @@ fn body(service: &Service, action: &Action) -> TokenStream {
 /// A struct that borrows the parameters, and the expression that makes one.
 fn arguments(service: &Service, params: &[&Param]) -> (TokenStream, TokenStream) {
     let private = &service.names.private;
-    let serde = super::serde_path(service);
+    let serde = serde_path(service);
     let idents: Vec<_> = params.iter().map(|param| quiet(&param.ident)).collect();
     let types = params.iter().map(|param| &param.ty);
     let structure = quote! {

@@ -7,23 +7,33 @@ use syn::spanned::Spanned;
 
 use crate::model::{Action, Output, Reply, Service};
 use crate::names::made_here;
+use crate::parse::RESULT_MESSAGE;
+use crate::types::last_segment;
 
 /// The rest is checked where payloads are encoded and decoded.
 pub(crate) fn types(service: &Service) -> TokenStream {
+    let bounds = bounds(service);
+    let aliases = aliases(service);
+    quote! {
+        #bounds
+        #aliases
+    }
+}
+
+fn bounds(service: &Service) -> Option<TokenStream> {
     let private = &service.names.private;
     let conditions = &service.carried.conditions;
     let checks: Vec<_> = service.actions.iter().flat_map(checks).collect();
-    if checks.is_empty() {
-        return TokenStream::new();
-    }
-    quote! {
-        #(#conditions)*
-        const _: fn() = || {
-            fn __sent<T: ::core::marker::Send>() {}
-            fn __returned<T: ::core::marker::Send + #private::serde::de::DeserializeOwned>() {}
-            #(#checks)*
-        };
-    }
+    (!checks.is_empty()).then(|| {
+        quote! {
+            #(#conditions)*
+            const _: fn() = || {
+                fn __sent<T: ::core::marker::Send>() {}
+                fn __returned<T: ::core::marker::Send + #private::serde::de::DeserializeOwned>() {}
+                #(#checks)*
+            };
+        }
+    })
 }
 
 fn checks(action: &Action) -> Vec<TokenStream> {
@@ -47,4 +57,46 @@ fn checks(action: &Action) -> Vec<TokenStream> {
 fn check(action: &Action, function: &Ident, ty: &Type) -> TokenStream {
     let conditions = &action.carried.conditions;
     quote_spanned!(made_here(ty.span())=> #(#conditions)* #function::<#ty>();)
+}
+
+/// Refuses types that are called `…Result` and are aliases of `Result`.
+///
+/// Of the two constants, the inherent one goes first where it applies.
+fn aliases(service: &Service) -> Option<TokenStream> {
+    let conditions = &service.carried.conditions;
+    let checks: Vec<_> = service.actions.iter().filter_map(alias).collect();
+    (!checks.is_empty()).then(|| {
+        quote! {
+            #(#conditions)*
+            const _: () = {
+                struct __Type<T>(::core::marker::PhantomData<T>);
+                trait __Any {
+                    const IS_RESULT: bool = false;
+                }
+                impl<T> __Any for __Type<T> {}
+                impl<T, E> __Type<::core::result::Result<T, E>> {
+                    const IS_RESULT: bool = true;
+                }
+                #(#checks)*
+            };
+        }
+    })
+}
+
+fn alias(action: &Action) -> Option<TokenStream> {
+    let Reply::Response {
+        output: Output::Value(ty),
+        error: None,
+    } = &action.reply
+    else {
+        return None;
+    };
+    let conditions = &action.carried.conditions;
+    let is_suspect = last_segment(ty)?.ident.to_string().ends_with("Result");
+    is_suspect.then(|| {
+        quote_spanned! {made_here(ty.span())=>
+            #(#conditions)*
+            ::core::assert!(!__Type::<#ty>::IS_RESULT, #RESULT_MESSAGE);
+        }
+    })
 }

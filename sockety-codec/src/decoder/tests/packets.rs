@@ -4,6 +4,7 @@ const PING: &str = "message 0 \"ping\" response=true stream=false payload=0 file
 
 // r[verify packet.message]
 // r[verify head.action]
+// r[verify packet.size]
 // r[verify packet.size.any]
 #[test]
 fn a_ping_is_one_event_in_every_size_form() {
@@ -37,10 +38,7 @@ fn the_connection_header_is_the_first_event() {
         assert_eq!(decoder.finish(), Ok(()));
         let last = channel(count - 1);
         assert!(channels.contains(last));
-        assert_eq!(
-            ChannelId::new(count).is_some_and(|id| channels.contains(id)),
-            false
-        );
+        assert!(!ChannelId::new(count).is_some_and(|id| channels.contains(id)));
     }
 }
 

@@ -103,7 +103,6 @@ fn pieces_of_one_byte_cost_a_fixed_amount_each() {
     };
     let (small, small_work) = work(10);
     let (large, large_work) = work(1000);
-    println!("{small} bytes: {small_work}, {large} bytes: {large_work}");
     assert!(small_work <= 8 * small);
     assert!(large_work <= 8 * large);
     assert!(large_work * small <= small_work * large * 11 / 10);

@@ -124,7 +124,7 @@ fn files_are_announced_in_the_same_packet() {
                 .unwrap()
         },
         &[
-            &[0x25, 0x36, 0x01, 0x18],
+            &[0x25, 0x34, 0x01, 0x18],
             &[0xA5; 16],
             b"\x01a",
             &[5, 0x01, 0x01, 0x01, 0x01],

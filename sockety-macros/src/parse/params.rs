@@ -1,0 +1,105 @@
+//! The parameters of a method.
+
+use proc_macro2::Ident;
+use quote::format_ident;
+use syn::{Attribute, FnArg, Pat, PatIdent, PatType, ReceiverKind, Signature, Type};
+
+use crate::errors::Errors;
+use crate::model::{Param, ParamKind};
+use crate::types::{bare, check_owned, is_context};
+
+pub(super) fn params(sig: &Signature, errors: &mut Errors) -> Vec<Param> {
+    if sig.receiver().is_none() {
+        errors.at(
+            &sig.ident,
+            format!(
+                "an action is called on a service: write `async fn {}(&self, …)`",
+                sig.ident
+            ),
+        );
+    }
+    let mut params: Vec<Param> = Vec::new();
+    for (index, input) in sig.inputs.iter().enumerate() {
+        let FnArg::Typed(typed) = input else {
+            check_receiver(input, errors);
+            continue;
+        };
+        refuse_conditions(&typed.attrs, errors);
+        let ident = param_ident(typed, errors).unwrap_or_else(|| format_ident!("__{index}"));
+        let kind = param_kind(&typed.ty, errors);
+        if kind == ParamKind::Context && params.iter().any(|param| param.kind == kind) {
+            errors.at(
+                &typed.ty,
+                format!(
+                    "there is one context in a call: keep one `&Context` in `{}`",
+                    sig.ident
+                ),
+            );
+        }
+        params.push(Param {
+            ident,
+            ty: (*typed.ty).clone(),
+            kind,
+        });
+    }
+    params
+}
+
+/// Many calls run at the same time on one service, hence `&self`.
+fn check_receiver(input: &FnArg, errors: &mut Errors) {
+    let FnArg::Receiver(receiver) = input else {
+        return;
+    };
+    let is_shared = matches!(receiver.kind, ReceiverKind::Reference(_, None, None))
+        && receiver.mutability.is_none();
+    if !is_shared {
+        errors.at(receiver, "many calls share a service: write `&self`");
+    }
+}
+
+fn refuse_conditions(attributes: &[Attribute], errors: &mut Errors) {
+    for attribute in attributes {
+        if attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr") {
+            errors.at(
+                attribute,
+                "a parameter cannot be conditional: write two methods, each with its own `#[cfg]`",
+            );
+        }
+    }
+}
+
+/// The name of a parameter, which may be a key on the wire.
+fn param_ident(typed: &PatType, errors: &mut Errors) -> Option<Ident> {
+    match &*typed.pat {
+        Pat::Ident(PatIdent {
+            by_ref: None,
+            subpat: None,
+            ident,
+            ..
+        }) => Some(ident.clone()),
+        pattern => {
+            errors.at(
+                pattern,
+                "a parameter is known by its name: write a name instead of a pattern",
+            );
+            None
+        }
+    }
+}
+
+fn param_kind(ty: &Type, errors: &mut Errors) -> ParamKind {
+    if is_context(ty) {
+        check_context(ty, errors);
+        return ParamKind::Context;
+    }
+    check_owned(ty, errors);
+    ParamKind::Payload
+}
+
+fn check_context(ty: &Type, errors: &mut Errors) {
+    if let Type::Reference(reference) = bare(ty)
+        && (reference.mutability.is_some() || reference.lifetime.is_some())
+    {
+        errors.at(ty, "the context is lent for the call: write `&Context`");
+    }
+}

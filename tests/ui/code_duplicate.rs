@@ -1,0 +1,11 @@
+use sockety::ServiceError;
+
+#[derive(Debug, serde::Serialize, serde::Deserialize, ServiceError)]
+pub enum MediaError {
+    #[code(16)]
+    NotFound,
+    #[code(0x10)]
+    Refused(String),
+}
+
+fn main() {}

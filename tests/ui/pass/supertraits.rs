@@ -1,0 +1,27 @@
+//! A service may ask for other traits, and its default bodies may use them.
+#![deny(warnings)]
+
+use std::fmt::Display;
+
+use sockety::{Service, service};
+
+#[service]
+trait Named: Display + Send + Sync + 'static {
+    async fn name(&self) -> String {
+        self.to_string()
+    }
+}
+
+struct Store;
+
+impl Display for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("store")
+    }
+}
+
+impl Named for Store {}
+
+fn main() {
+    assert_eq!(NamedServer::new(Store).clone().actions(), ["name"]);
+}

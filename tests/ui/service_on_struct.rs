@@ -1,0 +1,7 @@
+use sockety::service;
+
+/// Holds clips.
+#[service]
+pub struct Store;
+
+fn main() {}
