@@ -22,18 +22,17 @@ use crate::{ChannelId, Event, Limits, Tolerated, Truncated, Violation};
 /// # Examples
 ///
 /// ```
-/// use sockety_codec::{ChannelCount, Decoder, Event, Limits};
+/// use sockety_codec::{Decoder, Event, Limits};
 ///
 /// let mut decoder = Decoder::new(Limits::default());
 /// let mut input: &[u8] = &[0xE2, 0x00, 0x01, 0xA0];
-/// let mut events = Vec::new();
 /// while let Some(event) = decoder.decode(&mut input)? {
-///     events.push(event);
-/// #   break;
+///     match event {
+///         Event::Header(header) => assert_eq!(header.channels.get(), 256),
+///         event => assert_eq!(event, Event::Heartbeat),
+///     }
 /// }
-/// # let event = events.pop().unwrap();
-/// # let Event::Header(header) = event else { panic!() };
-/// # assert_eq!(header.channels.get(), 256);
+/// assert!(decoder.is_between_messages());
 /// # Ok::<(), sockety_codec::Violation>(())
 /// ```
 #[derive(Debug)]

@@ -1,4 +1,58 @@
-//! The Sockety wire protocol.
+//! The Sockety wire protocol without I/O: bytes to events and back.
+//!
+//! This crate knows no sockets, no tasks and no clock. A runtime gives what it has read to a
+//! [`Decoder`] and acts on the [events](Event); what it wants to say it lets an [`Encoder`] write
+//! to a buffer, and sends that. All rules of the [protocol] about what is legal when are enforced
+//! here, so that nobody else must know them.
+//!
+//! # Examples
+//!
+//! One side asks, the other reads:
+//!
+//! ```
+//! use sockety_codec::{
+//!     ChannelCount, ChannelId, ConnectionHeader, Decoder, Encoder, Event, FilesSummary, Limits,
+//!     MessageHead, Uuid,
+//! };
+//!
+//! let mut wire = Vec::new();
+//! ConnectionHeader::new(ChannelCount::MAX).encode(&mut wire);
+//! let mut encoder = Encoder::new(ChannelCount::ONE);
+//! let head = MessageHead {
+//!     id: Uuid::from_u128(0x8a1f_6f0e_0f5c_4c1e_9d7b_6a3c_55aa_0f21),
+//!     action: "greet",
+//!     expects_response: true,
+//!     has_stream: false,
+//!     payload_size: 0,
+//!     files: FilesSummary::NONE,
+//! };
+//! encoder.whole_message(&mut wire, ChannelId::ZERO, &head, b"hello")?;
+//!
+//! let mut decoder = Decoder::new(Limits::default());
+//! let mut input = wire.as_slice();
+//! while let Some(event) = decoder.decode(&mut input)? {
+//!     match event {
+//!         Event::Header(header) => assert_eq!(header.channels, ChannelCount::MAX),
+//!         Event::Message { head, .. } => assert_eq!(head.action, "greet"),
+//!         Event::Data { bytes, .. } => assert_eq!(bytes, b"hello"),
+//!         event => assert_eq!(event, Event::End { channel: ChannelId::ZERO }),
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is wrong, and whose fault it is
+//!
+//! | error | fault | consequence |
+//! |---|---|---|
+//! | [`Violation`] | the peer's | the connection cannot go on |
+//! | [`Refusal`] | the peer's | one message is dropped, the connection goes on |
+//! | [`Tolerated`] | the peer's | counted, for the runtime to set a bound |
+//! | [`Truncated`] | the network's | the input ended in the middle of something |
+//! | [`UsageError`] | the caller's | nothing was written |
+//!
+//! Bytes from a peer never make this crate panic, and never make it allocate more than a small
+//! multiple of their number: see [`Limits`].
 #![cfg_attr(
     not(test),
     deny(
