@@ -2,38 +2,59 @@
 
 pub use serde;
 
-use serde::Serialize;
-use tokio::net::ToSocketAddrs;
+use serde::{Serialize, de::DeserializeOwned};
 
 pub use crate::{
-    Call, CallDraft, ConnectError, Connection, Context, Dispatch, ErrorVariant, Incoming, NoError,
-    Pass, PassDraft, Service, ServiceClient, ServiceError,
+    Address, ByteStream, Call, CallDraft, Connect, ConnectError, Connection, Content, ContentError,
+    Context, Dispatch, ErrorVariant, File, Incoming, NoError, Pass, PassDraft, Received, Service,
+    ServiceClient, ServiceError, Streaming,
     msgpack::DecodeError,
     service::{Body, Responder},
 };
-pub use tokio::net::ToSocketAddrs as ToAddress;
 
 /// A typed message without parameters.
-pub fn call_draft<T, E>(action: &'static str) -> CallDraft<T, E> {
-    CallDraft::new(action)
+pub fn call_draft<T: DeserializeOwned, E>(action: &'static str) -> CallDraft<T, E> {
+    CallDraft::new(action, Content::new(), read_payload)
 }
 
 /// A typed message with parameters.
-pub fn call_draft_with<T, E, P: Serialize + ?Sized>(
+pub fn call_draft_with<T: DeserializeOwned, E, P: Serialize + ?Sized>(
     action: &'static str,
     payload: &P,
 ) -> CallDraft<T, E> {
-    CallDraft::with(action, payload)
+    CallDraft::new(action, Content::new().payload(payload), read_payload)
+}
+
+/// A typed message with files or a stream, in either direction.
+pub fn call_draft_carrying<T, E>(
+    action: &'static str,
+    content: Content,
+    read: fn(&mut Received) -> Result<T, ContentError>,
+) -> CallDraft<T, E> {
+    CallDraft::new(action, content, read)
+}
+
+/// What a method returns that returns a payload alone.
+///
+/// # Errors
+/// [`ContentError::Decode`].
+pub fn read_payload<T: DeserializeOwned>(received: &mut Received) -> Result<T, ContentError> {
+    received.payload()
 }
 
 /// A typed one-way message without parameters.
 pub fn pass_draft(action: &'static str) -> PassDraft {
-    PassDraft::new(action)
+    PassDraft::new(action, Content::new())
 }
 
 /// A typed one-way message with parameters.
 pub fn pass_draft_with<P: Serialize + ?Sized>(action: &'static str, payload: &P) -> PassDraft {
-    PassDraft::with(action, payload)
+    PassDraft::new(action, Content::new().payload(payload))
+}
+
+/// A typed one-way message with files or a stream.
+pub fn pass_draft_carrying(action: &'static str, content: Content) -> PassDraft {
+    PassDraft::new(action, content)
 }
 
 /// A call of a method.
@@ -47,9 +68,6 @@ pub fn pass(connection: &Connection, draft: PassDraft) -> Pass {
 }
 
 /// Connects for a client.
-///
-/// # Errors
-/// As [`crate::connect`].
-pub async fn connect<A: ToSocketAddrs>(address: A) -> Result<Connection, ConnectError> {
-    crate::connect::dial(address, crate::Router::new(), crate::Options::default()).await
+pub fn connect<C>(address: impl Into<Address>) -> Connect<C> {
+    Connect::new(address.into())
 }

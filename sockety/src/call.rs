@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use serde::{Serialize, de::DeserializeOwned};
+use bytes::Bytes;
 use sockety_codec::Uuid;
 use tokio::time::{Sleep, sleep};
 
@@ -14,6 +14,8 @@ use crate::{
     CallError, Connection, FastReply, Outcome, Outgoing, RemoteError, RequestError, SendError,
     ServiceError,
     action::Action,
+    carried::Carried,
+    carrying::{Cargo, Pump, Sending, Unwritten},
     connection::{
         message_head,
         outbox::Payload,
@@ -21,8 +23,8 @@ use crate::{
         shared::State,
         waiting::{RawReply, ReplyClock},
     },
-    msgpack, scratch,
-    service::or_nil,
+    content::{Content, ContentError, Received},
+    msgpack::{self, error_value},
 };
 
 /// A message for a typed method that answers with `Result<T, E>`; made by a generated draft factory.
@@ -31,23 +33,20 @@ use crate::{
 #[must_use = "a draft does nothing until it is sent"]
 pub struct CallDraft<T, E> {
     message: Outgoing,
-    reply: PhantomData<fn() -> Result<T, E>>,
+    read: Read<T>,
+    error: PhantomData<fn() -> E>,
 }
 
-impl<T, E> CallDraft<T, E> {
-    pub(crate) fn new(action: &'static str) -> Self {
-        let message = Outgoing::new(Action::Known(action), Ok(bytes::Bytes::new()));
-        Self {
-            message,
-            reply: PhantomData,
-        }
-    }
+/// Takes what a method returns out of a response.
+pub(crate) type Read<T> = fn(&mut Received) -> Result<T, ContentError>;
 
-    pub(crate) fn with<P: Serialize + ?Sized>(action: &'static str, payload: &P) -> Self {
-        let message = Outgoing::new(Action::Known(action), scratch::encode_bytes(payload));
+impl<T, E> CallDraft<T, E> {
+    pub(crate) fn new(action: &'static str, content: Content, read: Read<T>) -> Self {
+        let message = Outgoing::with_content(Action::Known(action), content.into_outgoing());
         Self {
             message,
-            reply: PhantomData,
+            read,
+            error: PhantomData,
         }
     }
 
@@ -61,7 +60,8 @@ impl<T, E> Clone for CallDraft<T, E> {
     fn clone(&self) -> Self {
         Self {
             message: self.message.clone(),
-            reply: PhantomData,
+            read: self.read,
+            error: PhantomData,
         }
     }
 }
@@ -118,13 +118,14 @@ impl<T, E> Call<T, E> {
     }
 }
 
-impl<T: DeserializeOwned, E: ServiceError> IntoFuture for Call<T, E> {
+impl<T, E: ServiceError> IntoFuture for Call<T, E> {
     type Output = Result<T, CallError<E>>;
     type IntoFuture = Calling<T, E>;
 
     fn into_future(self) -> Calling<T, E> {
         let stage = Stage::Unsent {
             message: self.draft.message,
+            cargo: None,
             ticket: None,
         };
         let timer = self.timeout.map(|timeout| Box::pin(sleep(timeout)));
@@ -132,8 +133,10 @@ impl<T: DeserializeOwned, E: ServiceError> IntoFuture for Call<T, E> {
             connection: self.connection,
             id: self.id,
             stage,
+            pump: Pump::default(),
             timer,
-            reply: PhantomData,
+            read: self.draft.read,
+            error: PhantomData,
         }
     }
 }
@@ -153,8 +156,11 @@ pub struct Calling<T, E> {
     connection: Connection,
     id: Uuid,
     stage: Stage,
+    /// Sends what the call carries.
+    pump: Pump,
     timer: Option<Pin<Box<Sleep>>>,
-    reply: PhantomData<fn() -> Result<T, E>>,
+    read: Read<T>,
+    error: PhantomData<fn() -> E>,
 }
 
 /// ```text
@@ -164,6 +170,7 @@ pub struct Calling<T, E> {
 enum Stage {
     Unsent {
         message: Outgoing,
+        cargo: Option<Cargo>,
         ticket: Option<u64>,
     },
     Waiting {
@@ -172,7 +179,7 @@ enum Stage {
     Done,
 }
 
-impl<T: DeserializeOwned, E: ServiceError> Future for Calling<T, E> {
+impl<T, E: ServiceError> Future for Calling<T, E> {
     type Output = Result<T, CallError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -181,7 +188,16 @@ impl<T: DeserializeOwned, E: ServiceError> Future for Calling<T, E> {
             Poll::Pending => Err(ready!(self.poll_timer(cx))),
         };
         self.finish();
-        Poll::Ready(reply.map_err(CallError::Request).and_then(read_reply))
+        if reply.is_ok() {
+            // The answer may come before all of the call was sent: the rest follows.
+            self.pump.detach();
+        }
+        let (read, limit) = (self.read, self.connection.payload_limit());
+        Poll::Ready(
+            reply
+                .map_err(CallError::Request)
+                .and_then(|reply| read_reply(reply, read, limit)),
+        )
     }
 }
 
@@ -195,24 +211,45 @@ impl<T, E> Calling<T, E> {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, SendError>> {
-        let Stage::Unsent { message, ticket } = &mut self.stage else {
+        let Stage::Unsent {
+            message,
+            cargo,
+            ticket,
+        } = &mut self.stage
+        else {
             unreachable!("only an unsent call is sent");
         };
-        let payload = self.connection.checked_payload(message)?;
+        let payload = self.connection.checked_payload(message.content())?;
         let head = message_head(self.id, message, true);
         let clock = if self.timer.is_some() {
             ReplyClock::Own
         } else {
             ReplyClock::Default
         };
-        let put = |state: &mut State| state.send_message(&head, Payload::of(payload), clock);
-        let span = ready!(sending::poll_put(
-            &self.connection.shared,
-            ticket,
-            cx,
-            State::check_open,
-            put
-        ))?;
+        let shared = &self.connection.shared;
+        let Some(carrying) = &message.content().carrying else {
+            let put = |state: &mut State| state.send_message(&head, Payload::of(payload), clock);
+            let span = ready!(sending::poll_put(
+                shared,
+                ticket,
+                cx,
+                State::message_room,
+                put
+            ))?;
+            return Poll::Ready(Ok(span.start));
+        };
+        let cargo = match cargo {
+            Some(cargo) => cargo,
+            None => cargo.insert(carrying.take()?),
+        };
+        let mut plan = cargo.plan(Unwritten::Ends);
+        let put =
+            |state: &mut State| state.begin_message(&head, Payload::of(payload), &mut plan, clock);
+        let room = State::carrying_message_room;
+        let (key, span) = ready!(sending::poll_put(shared, ticket, cx, room, put))?;
+        let cargo = std::mem::take(cargo);
+        self.pump =
+            Sending::carrying(self.connection.clone(), span, key, cargo, Unwritten::Ends).pump;
         Poll::Ready(Ok(span.start))
     }
 
@@ -239,7 +276,11 @@ impl<T, E> Calling<T, E> {
             } => {
                 self.connection.shared.lock().outbox.forget_space(ticket);
             }
-            Stage::Waiting { .. } => self.connection.shared.lock().waiting.remove(&self.id),
+            Stage::Waiting { .. } => {
+                let replies = self.connection.shared.lock().waiting.remove(&self.id);
+                // Readers of their parts take the same lock: dropped after it was given back.
+                drop(replies);
+            }
             Stage::Unsent { ticket: None, .. } | Stage::Done => {}
         }
     }
@@ -259,29 +300,46 @@ impl<T, E> fmt::Debug for Calling<T, E> {
     }
 }
 
-fn read_reply<T: DeserializeOwned, E: ServiceError>(reply: RawReply) -> Result<T, CallError<E>> {
+fn read_reply<T, E: ServiceError>(
+    reply: RawReply,
+    read: Read<T>,
+    item_limit: usize,
+) -> Result<T, CallError<E>> {
     match reply {
         RawReply::Fast(FastReply::ACCEPT) => {
-            msgpack::from_slice(or_nil(&[])).map_err(CallError::Decode)
+            let mut nothing = Received::new(Bytes::new(), Carried::default(), item_limit);
+            read(&mut nothing).map_err(CallError::Content)
         }
         RawReply::Fast(code) => {
             Err(E::from_code(code.code()).map_or(CallError::Refused(code), CallError::Service))
         }
-        RawReply::Response(response) if msgpack::error_value::is_error(&response.payload) => {
-            Err(read_error(&response.payload).unwrap_or_else(CallError::Decode))
+        RawReply::Response(response) if error_value::is_error(&response.payload) => {
+            Err(read_error(&response.payload))
         }
         RawReply::Response(response) => {
-            msgpack::from_slice(or_nil(&response.payload)).map_err(CallError::Decode)
+            let mut received = Received::new(response.payload, response.carried, item_limit);
+            read(&mut received).map_err(CallError::Content)
         }
     }
 }
 
-fn read_error<E: ServiceError>(payload: &[u8]) -> Result<CallError<E>, msgpack::DecodeError> {
-    let parts = msgpack::error_value::decode_error_parts(payload, &msgpack::Bounds::default())?;
+fn read_error<E: ServiceError>(payload: &[u8]) -> CallError<E> {
+    match read_remote(payload) {
+        Ok(Ok(error)) => CallError::Service(error),
+        Ok(Err(remote)) => CallError::Remote(remote),
+        Err(error) => CallError::Content(error.into()),
+    }
+}
+
+/// The error of a service out of its wire form, as far as it is known here.
+pub(crate) fn read_remote<E: ServiceError>(
+    value: &[u8],
+) -> Result<Result<E, RemoteError>, msgpack::DecodeError> {
+    let parts = error_value::decode_error_parts(value, &msgpack::Bounds::default())?;
     let is_known = E::VARIANTS.iter().any(|variant| variant.name == parts.name);
     match msgpack::from_slice(parts.details) {
-        Ok(error) if is_known => Ok(CallError::Service(error)),
-        _ => Ok(CallError::Remote(RemoteError {
+        Ok(error) if is_known => Ok(Ok(error)),
+        _ => Ok(Err(RemoteError {
             name: parts.name,
             message: parts.message,
         })),
@@ -296,15 +354,9 @@ pub struct PassDraft {
 }
 
 impl PassDraft {
-    pub(crate) fn new(action: &'static str) -> Self {
+    pub(crate) fn new(action: &'static str, content: Content) -> Self {
         Self {
-            message: Outgoing::new(Action::Known(action), Ok(bytes::Bytes::new())),
-        }
-    }
-
-    pub(crate) fn with<P: Serialize + ?Sized>(action: &'static str, payload: &P) -> Self {
-        Self {
-            message: Outgoing::new(Action::Known(action), scratch::encode_bytes(payload)),
+            message: Outgoing::with_content(Action::Known(action), content.into_outgoing()),
         }
     }
 

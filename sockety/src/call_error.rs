@@ -1,29 +1,21 @@
-use crate::{FastReply, Outcome, RequestError, fast_reply::Framework, msgpack::DecodeError};
+use std::{error::Error, fmt};
+
+use crate::{ContentError, FastReply, Outcome, RequestError, ServiceError, fast_reply::Framework};
 
 /// Why a typed call gave no value: the service's own error, or what happened on the way.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CallError<E> {
     /// The method returned its error.
-    #[error("{}", service_message(.0))]
     Service(E),
     /// The method returned an error that this side does not know, such as one of a newer version.
-    #[error("{}: {}", .0.name, .0.message)]
     Remote(RemoteError),
     /// The peer answered with a code that is none of the service's errors.
-    #[error("refused with code {0}")]
     Refused(FastReply),
-    /// The reply is not of the type that the method returns.
-    #[error("reply cannot be read")]
-    Decode(#[source] DecodeError),
+    /// The reply is not what the method returns.
+    Content(ContentError),
     /// There was no reply.
-    #[error(transparent)]
-    Request(#[from] RequestError),
-}
-
-/// Details need not be `Display`: the variant stands for itself.
-fn service_message<E>(_: &E) -> &'static str {
-    "the service answered with an error"
+    Request(RequestError),
 }
 
 impl<E> CallError<E> {
@@ -32,7 +24,7 @@ impl<E> CallError<E> {
         match self {
             Self::Service(_) | Self::Remote(_) => Outcome::Replied,
             Self::Refused(code) if Framework::means_not_executed(*code) => Outcome::NotExecuted,
-            Self::Refused(FastReply::INTERNAL_ERROR) | Self::Decode(_) => Outcome::Executed,
+            Self::Refused(FastReply::INTERNAL_ERROR) | Self::Content(_) => Outcome::Executed,
             Self::Refused(_) => Outcome::Replied,
             Self::Request(error) => error.outcome(),
         }
@@ -47,13 +39,41 @@ impl<E> CallError<E> {
     pub fn into_service(self) -> Option<E> {
         match self {
             Self::Service(error) => Some(error),
-            Self::Remote(_) | Self::Refused(_) | Self::Decode(_) | Self::Request(_) => None,
+            Self::Remote(_) | Self::Refused(_) | Self::Content(_) | Self::Request(_) => None,
         }
     }
 }
 
+impl<E: ServiceError> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => f.write_str(&error.message()),
+            Self::Remote(error) => error.fmt(f),
+            Self::Refused(code) => write!(f, "refused with code {code}"),
+            Self::Content(error) => write!(f, "reply cannot be read: {error}"),
+            Self::Request(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: ServiceError + fmt::Debug> Error for CallError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Service(_) | Self::Remote(_) | Self::Refused(_) | Self::Content(_) => None,
+            Self::Request(error) => error.source(),
+        }
+    }
+}
+
+impl<E> From<RequestError> for CallError<E> {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
 /// An error of a service as it came, when its type here does not have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {message}")]
 pub struct RemoteError {
     /// The name of the variant.
     pub name: String,

@@ -7,24 +7,31 @@ use std::{
 use sockety_codec::{ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, Uuid};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+pub(crate) mod chunks;
 pub(crate) mod driver;
 pub(crate) mod inbound;
+pub(crate) mod intake;
 pub(crate) mod outbox;
+pub(crate) mod part_writer;
 pub(crate) mod sending;
 pub(crate) mod shared;
+pub(crate) mod slow_readers;
+pub(crate) mod sources;
 pub(crate) mod waiting;
 pub(crate) mod writing;
 
 use self::{
     driver::Driver,
     outbox::Payload,
-    sending::Span,
-    shared::{Peer, Shared},
+    sending::{Queued, Room},
+    shared::{Peer, Shared, State},
     waiting::ReplyClock,
 };
 use crate::{
     ClosedBy, ConnectError, ConnectionError, Extensions, IntoRouter, Options, Outgoing, Request,
-    RequestError, Router, SendError,
+    RequestError, Router, SendError, Sent,
+    carrying::{Sending, Unwritten},
+    outgoing::Content,
 };
 
 /// A connection to a peer. Both sides may send messages on it, many at a time.
@@ -89,7 +96,7 @@ impl Connection {
         let handshake = handshake(io, &options);
         let (io, decoder, header) = tokio::time::timeout(limit, handshake)
             .await
-            .map_err(|_| ConnectError::TimedOut(limit))??;
+            .map_err(|_| ConnectError::HandshakeTimedOut(limit))??;
         let shared = Arc::new(Shared::new(options, peer, header.channels));
         let driver = Driver::new(io, Arc::clone(&shared), decoder, router);
         Ok((Self::new(shared), driver))
@@ -119,48 +126,85 @@ impl Connection {
     /// # }
     /// ```
     pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Request, SendError> {
-        let message = message.into();
         let id = Uuid::new_v4();
-        let span = self.queue(&message, id, true).await?;
-        Ok(Request::new(self.clone(), id, span))
+        Ok(Request::new(
+            id,
+            self.queue(&message.into(), id, true, Unwritten::Waits)
+                .await?,
+        ))
     }
 
     /// Sends a message that expects no reply.
     ///
-    /// Ready when it was handed to the socket. That says nothing about its arrival.
+    /// Ready when it was handed to the socket, with its files and its stream. That says nothing about
+    /// its arrival. A stream that the sender was to write ends at once: see
+    /// [`Connection::pass_stream`].
     ///
     /// # Errors
-    /// [`RequestError::Send`] when nothing was sent, [`RequestError::Disconnected`] when the connection ended
-    /// before all of it was.
+    /// [`RequestError::Send`] when nothing was sent, [`RequestError::Disconnected`] when the
+    /// connection ended before all of it was, [`RequestError::Source`] when a file or a stream could
+    /// not be sent to its end.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the message may go out or not.
+    /// Dropped before it is ready, the message may go out or not; with files or a stream, it is given
+    /// up.
     pub async fn pass(&self, message: impl Into<Outgoing>) -> Result<(), RequestError> {
-        let message = message.into();
-        let span = self.queue(&message, Uuid::new_v4(), false).await?;
-        sending::written(&self.shared, span).await
+        let id = Uuid::new_v4();
+        let mut passed = self
+            .queue(&message.into(), id, false, Unwritten::Ends)
+            .await?;
+        passed.queued.sent().await
     }
 
-    /// Sends several messages that expect no reply, back to back, with nothing between them.
+    /// Sends a message that expects no reply, and whose stream the caller writes: [`Sent::stream`].
     ///
     /// # Errors
-    /// As [`Connection::pass`]. When one of them cannot be sent, none is.
+    /// [`SendError`]: nothing was sent.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, all of them may go out, or none.
+    /// Dropped before it is ready, the message is not sent.
+    pub async fn pass_stream(&self, message: impl Into<Outgoing>) -> Result<Sent, SendError> {
+        let (id, message) = (Uuid::new_v4(), message.into().stream());
+        Ok(Sent::new(
+            id,
+            self.queue(&message, id, false, Unwritten::Waits).await?,
+        ))
+    }
+
+    /// Sends several messages that expect no reply, in order, back to back: nothing stands between them
+    /// unless one carries files or a stream.
+    ///
+    /// Ready when all were handed to the socket.
+    ///
+    /// # Errors
+    /// As [`Connection::pass`]. When one of them cannot be sent, none after it is.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, some of them may go out.
     pub async fn pass_all<M: Into<Outgoing>>(
         &self,
         messages: impl IntoIterator<Item = M>,
     ) -> Result<(), RequestError> {
         let mut bytes = Vec::new();
         for message in messages {
-            self.encode(&message.into(), &mut bytes)?;
+            let message = message.into();
+            if message.content().carrying.is_none() {
+                self.encode(&message, &mut bytes)?;
+            } else {
+                self.pass_prepared(&std::mem::take(&mut bytes)).await?;
+                self.pass(message).await?;
+            }
         }
+        self.pass_prepared(&bytes).await
+    }
+
+    async fn pass_prepared(&self, bytes: &[u8]) -> Result<(), RequestError> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let span = self.queue_prepared(&bytes).await?;
-        sending::written(&self.shared, span).await
+        let put = |state: &mut State| Ok(state.send_prepared(bytes)?);
+        let span = sending::put(&self.shared, State::message_room, put).await?;
+        Queued::whole(self.clone(), span).sent().await
     }
 
     /// Closes the connection in order: nothing new is sent, calls that wait for replies fail, replies that are
@@ -213,42 +257,75 @@ impl Connection {
         message: &Outgoing,
         id: Uuid,
         expects_response: bool,
-    ) -> Result<Span, SendError> {
-        let payload = self.checked_payload(message)?;
+        unwritten: Unwritten,
+    ) -> Result<Sending, SendError> {
+        let payload = self.checked_payload(message.content())?;
         let head = message_head(id, message, expects_response);
-        sending::message(&self.shared, |state| {
-            state.send_message(&head, Payload::of(payload), ReplyClock::Default)
-        })
-        .await
+        let Some(carrying) = &message.content().carrying else {
+            let put = |state: &mut State| {
+                state.send_message(&head, Payload::of(payload), ReplyClock::Default)
+            };
+            let span = sending::put(&self.shared, State::message_room, put).await?;
+            return Ok(Sending::whole(self.clone(), span));
+        };
+        let cargo = carrying.take()?;
+        let mut plan = cargo.plan(unwritten);
+        let put = |state: &mut State| {
+            state.begin_message(&head, Payload::of(payload), &mut plan, ReplyClock::Default)
+        };
+        let (key, span) = sending::put(&self.shared, State::carrying_message_room, put).await?;
+        Ok(Sending::carrying(self.clone(), span, key, cargo, unwritten))
     }
 
-    /// Appends a one-way message to what [`Connection::queue_prepared`] takes.
+    /// Appends a one-way message to what is sent at once by [`State::send_prepared`].
     pub(crate) fn encode(&self, message: &Outgoing, into: &mut Vec<u8>) -> Result<(), SendError> {
-        let payload = self.checked_payload(message)?;
+        let payload = self.checked_payload(message.content())?;
         let head = message_head(Uuid::new_v4(), message, false);
         Ok(sockety_codec::encode_message(into, &head, payload)?)
     }
 
-    pub(crate) async fn queue_prepared(&self, bytes: &[u8]) -> Result<Span, SendError> {
-        sending::message(&self.shared, |state| Ok(state.send_prepared(bytes)?)).await
-    }
-
-    /// As [`Connection::queue_prepared`], but only if that needs no waiting.
+    /// Queues one-way messages that were encoded before, if that needs no waiting.
     pub(crate) fn try_queue_prepared(&self, bytes: &[u8]) -> Result<(), SendError> {
         self.shared.change(|state| {
-            state.check_open()?;
-            if state.outbox.is_full() {
-                return Err(SendError::Full);
-            }
+            state.try_message_room()?;
             Ok(state.send_prepared(bytes).map(drop)?)
         })
     }
 
+    /// Sends a one-way message with files or a stream, if it can begin without waiting.
+    pub(crate) fn try_carry(&self, message: &Outgoing) -> Result<(), SendError> {
+        let payload = self.checked_payload(message.content())?;
+        let head = message_head(Uuid::new_v4(), message, false);
+        let Some(carrying) = &message.content().carrying else {
+            return Ok(());
+        };
+        let cargo = carrying.take()?;
+        let mut plan = cargo.plan(Unwritten::Ends);
+        let (key, span) = self
+            .shared
+            .change(|state| match state.carrying_message_room()? {
+                Room::Full => Err(SendError::Full),
+                Room::Free => {
+                    let payload = Payload::of(payload);
+                    state.begin_message(&head, payload, &mut plan, ReplyClock::Default)
+                }
+            })?;
+        Sending::carrying(self.clone(), span, key, cargo, Unwritten::Ends)
+            .pump
+            .detach();
+        Ok(())
+    }
+
+    /// The largest payload, and item of a stream, in either direction.
+    pub(crate) fn payload_limit(&self) -> usize {
+        usize::try_from(self.shared.options.limits.payload).unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn checked_payload<'a>(
         &self,
-        message: &'a Outgoing,
+        content: &'a Content,
     ) -> Result<&'a bytes::Bytes, SendError> {
-        let payload = message.payload()?;
+        let payload = content.payload()?;
         sending::check_size(&self.shared, payload.len())?;
         Ok(payload)
     }
@@ -270,8 +347,8 @@ pub(crate) fn message_head(
 }
 
 /// Sends our connection header and reads the peer's.
-///
-/// r[impl connection.header.first]
+// r[impl header.immediate]
+// r[impl header.wait]
 async fn handshake<IO>(
     mut io: IO,
     options: &Options,

@@ -3,7 +3,10 @@ use std::{marker::PhantomData, sync::Arc};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::{Outgoing, OutgoingResponse, SendError, action::Action, msgpack::EncodeError, scratch};
+use crate::{
+    File, Outgoing, OutgoingResponse, SendError, action::Action, carrying::Carrying,
+    msgpack::EncodeError, scratch,
+};
 
 /// A form for messages: an action, and what each message of it carries. Prepare it once, send it often.
 ///
@@ -26,6 +29,7 @@ use crate::{Outgoing, OutgoingResponse, SendError, action::Action, msgpack::Enco
 pub struct Draft<P = NoPayload> {
     action: Action,
     payload: P,
+    carrying: Option<Box<Carrying>>,
 }
 
 /// A form for responses; as [`Draft`], but without an action.
@@ -39,6 +43,7 @@ pub struct Draft<P = NoPayload> {
 #[derive(Debug, Clone, Default)]
 pub struct ResponseDraft<P = NoPayload> {
     payload: P,
+    carrying: Option<Box<Carrying>>,
 }
 
 /// A draft without a payload.
@@ -71,12 +76,13 @@ impl Draft {
         Self {
             action: Action::Named(action.into()),
             payload: NoPayload,
+            carrying: None,
         }
     }
 
     /// A message.
     pub fn create(&self) -> Outgoing {
-        Outgoing::new(self.action.clone(), Ok(Bytes::new()))
+        self.outgoing(Ok(Bytes::new()))
     }
 
     /// Each message brings its payload as bytes.
@@ -109,6 +115,7 @@ impl Draft {
         Draft {
             action: self.action,
             payload,
+            carrying: self.carrying,
         }
     }
 }
@@ -118,19 +125,64 @@ impl<P> Draft<P> {
     pub fn action(&self) -> &str {
         &self.action
     }
+
+    /// All messages carry these files, before those that each brings itself. A file from a reader can be sent
+    /// only once.
+    pub fn with_files(mut self, files: impl IntoIterator<Item = File>) -> Self {
+        let carrying = self.carrying.get_or_insert_default();
+        files.into_iter().for_each(|file| carrying.add_file(file));
+        self
+    }
+
+    /// Each message has a stream that its sender writes, see [`Request::stream`](crate::Request::stream).
+    pub fn stream(mut self) -> Self {
+        self.carrying.get_or_insert_default().write_stream();
+        self
+    }
+
+    fn outgoing(&self, payload: Encoded) -> Outgoing {
+        Outgoing::new(self.action.clone(), payload).with_carrying(self.carrying.clone())
+    }
+}
+
+impl<P> ResponseDraft<P> {
+    /// All responses carry these files, before those that each brings itself. A file from a reader can be sent
+    /// only once.
+    pub fn with_files(mut self, files: impl IntoIterator<Item = File>) -> Self {
+        let carrying = self.carrying.get_or_insert_default();
+        files.into_iter().for_each(|file| carrying.add_file(file));
+        self
+    }
+
+    /// Each response has a stream that its sender writes, see [`Sent::stream`](crate::Sent::stream).
+    pub fn stream(mut self) -> Self {
+        self.carrying.get_or_insert_default().write_stream();
+        self
+    }
+
+    fn outgoing(&self, payload: Encoded) -> OutgoingResponse {
+        OutgoingResponse::new(payload).with_carrying(self.carrying.clone())
+    }
+
+    fn with<Q>(self, payload: Q) -> ResponseDraft<Q> {
+        ResponseDraft {
+            payload,
+            carrying: self.carrying,
+        }
+    }
 }
 
 impl Draft<Fixed> {
     /// A message.
     pub fn create(&self) -> Outgoing {
-        Outgoing::new(self.action.clone(), Ok(self.payload.0.clone()))
+        self.outgoing(Ok(self.payload.0.clone()))
     }
 }
 
 impl Draft<Data> {
     /// A message with this payload.
     pub fn create(&self, data: impl Into<Bytes>) -> Outgoing {
-        Outgoing::new(self.action.clone(), Ok(data.into()))
+        self.outgoing(Ok(data.into()))
     }
 }
 
@@ -138,7 +190,7 @@ impl<T: Serialize + ?Sized> Draft<Msgpack<T>> {
     /// A message with this value as its payload. A value that cannot be written as MessagePack is reported
     /// when the message is sent.
     pub fn create(&self, value: &T) -> Outgoing {
-        Outgoing::new(self.action.clone(), scratch::encode_bytes(value))
+        self.outgoing(scratch::encode_bytes(value))
     }
 }
 
@@ -150,26 +202,22 @@ impl ResponseDraft {
 
     /// A response.
     pub fn create(&self) -> OutgoingResponse {
-        OutgoingResponse::new(Ok(Bytes::new()))
+        self.outgoing(Ok(Bytes::new()))
     }
 
     /// Each response brings its payload as bytes.
     pub fn data(self) -> ResponseDraft<Data> {
-        ResponseDraft { payload: Data }
+        self.with(Data)
     }
 
     /// Each response brings its payload as a value.
     pub fn msgpack<T: Serialize + ?Sized>(self) -> ResponseDraft<Msgpack<T>> {
-        ResponseDraft {
-            payload: Msgpack(PhantomData),
-        }
+        self.with(Msgpack(PhantomData))
     }
 
     /// All responses have this payload.
     pub fn with_data(self, data: impl Into<Bytes>) -> ResponseDraft<Fixed> {
-        ResponseDraft {
-            payload: Fixed(data.into()),
-        }
+        self.with(Fixed(data.into()))
     }
 
     /// All responses have this payload, which is encoded now.
@@ -180,30 +228,28 @@ impl ResponseDraft {
         self,
         value: &T,
     ) -> Result<ResponseDraft<Fixed>, EncodeError> {
-        Ok(ResponseDraft {
-            payload: Fixed(crate::msgpack::to_vec(value)?.into()),
-        })
+        Ok(self.with(Fixed(crate::msgpack::to_vec(value)?.into())))
     }
 }
 
 impl ResponseDraft<Fixed> {
     /// A response.
     pub fn create(&self) -> OutgoingResponse {
-        OutgoingResponse::new(Ok(self.payload.0.clone()))
+        self.outgoing(Ok(self.payload.0.clone()))
     }
 }
 
 impl ResponseDraft<Data> {
     /// A response with this payload.
     pub fn create(&self, data: impl Into<Bytes>) -> OutgoingResponse {
-        OutgoingResponse::new(Ok(data.into()))
+        self.outgoing(Ok(data.into()))
     }
 }
 
 impl<T: Serialize + ?Sized> ResponseDraft<Msgpack<T>> {
     /// A response with this value as its payload.
     pub fn create(&self, value: &T) -> OutgoingResponse {
-        OutgoingResponse::new(scratch::encode_bytes(value))
+        self.outgoing(scratch::encode_bytes(value))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use sockety_codec::{Truncated, UsageError, Violation};
 
-use crate::{Outcome, msgpack};
+use crate::{Address, Outcome, SourceError, msgpack};
 
 /// Why a connection ended. Every request that waited on it gets a copy.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,11 +59,17 @@ impl std::fmt::Display for ClosedBy {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The address could not be resolved, or nobody listens there.
-    #[error("cannot connect")]
+    #[error("cannot connect to {0}: {1}")]
+    Unreachable(Address, io::Error),
+    /// No connection within the time set.
+    #[error("no connection to {0} within {1:?}")]
+    TimedOut(Address, Duration),
+    /// Connected, but no connection header of the peer within the time set.
+    #[error("no connection header of the peer within {0:?}")]
+    HandshakeTimedOut(Duration),
+    /// The connection failed before the peer's connection header was complete.
+    #[error("connection failed before it was established: {0}")]
     Io(#[from] io::Error),
-    /// No connection, or no connection header from the peer, within the time set.
-    #[error("no connection within {0:?}")]
-    TimedOut(Duration),
     /// The peer's first bytes are not those of a Sockety peer.
     #[error("peer does not speak Sockety: {0}")]
     Handshake(Violation),
@@ -96,12 +102,22 @@ pub enum SendError {
         /// How many may wait, see [`Options::requests_in_flight`](crate::Options::requests_in_flight).
         limit: usize,
     },
+    /// So many messages with files or streams were given up half-way that no channel is left for another: some
+    /// peers never take notice of that. A new connection has them all.
+    #[error("no channel of the connection is usable any longer for files or streams")]
+    ChannelsExhausted,
+    /// A file or stream of the message comes from a reader, and was sent with another message already.
+    #[error("files and streams that come from readers can be sent only once")]
+    ContentTaken,
     /// The peer takes less than is sent to it, and the outbox is full.
     #[error("the outbox is full")]
     Full,
     /// The sender of the message waits for no reply, so none may be sent.
     #[error("the message expects no reply")]
     NotExpected,
+    /// The peer is about to close, and takes no new messages.
+    #[error("the peer is about to close the connection")]
+    PeerGoingAway,
     /// The connection has ended.
     #[error("connection is gone")]
     Disconnected(#[source] ConnectionError),
@@ -138,6 +154,9 @@ pub enum RequestError {
     /// The peer's response broke one of our limits, or was given up by the peer half-way.
     #[error("response lost: {0}")]
     ResponseLost(Arc<str>),
+    /// The message was not sent to its end, and the peer was told so.
+    #[error("message given up: {0}")]
+    Source(#[from] SourceError),
     /// More responses arrived than were taken: the rest is lost.
     #[error("more than {limit} responses arrived without being taken")]
     Overrun {
@@ -152,6 +171,7 @@ impl RequestError {
         match self {
             Self::Send(_) => Outcome::NotSent,
             Self::Disconnected { outcome, .. } | Self::TimedOut { outcome } => *outcome,
+            Self::Source(_) => Outcome::Unknown,
             Self::ResponseLost(_) => Outcome::Executed,
             Self::Overrun { .. } => Outcome::Replied,
         }

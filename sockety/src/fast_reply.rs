@@ -104,16 +104,23 @@ pub struct InvalidCode(pub u16);
 pub(crate) enum Framework {
     Overloaded,
     TooLarge,
+    SlowConsumer,
     BadHeader,
 }
 
 impl Framework {
-    const ALL: [Self; 3] = [Self::Overloaded, Self::TooLarge, Self::BadHeader];
+    const ALL: [Self; 4] = [
+        Self::Overloaded,
+        Self::TooLarge,
+        Self::SlowConsumer,
+        Self::BadHeader,
+    ];
 
     pub(crate) fn reply(&self) -> FastReply {
         let code = match self {
             Self::Overloaded => 3840,
             Self::TooLarge => 3842,
+            Self::SlowConsumer => 3845,
             Self::BadHeader => 3846,
         };
         FastReply(ReplyCode::new(code).expect("framework codes have 12 bits"))
@@ -123,12 +130,18 @@ impl Framework {
         match self {
             Self::Overloaded => "Overloaded",
             Self::TooLarge => "Too Large",
+            Self::SlowConsumer => "Slow Consumer",
             Self::BadHeader => "Bad Header",
         }
     }
 
     /// Whether the peer says with this code that no handler ran.
     pub(crate) fn means_not_executed(reply: FastReply) -> bool {
-        reply == FastReply::NOT_IMPLEMENTED || Self::ALL.iter().any(|known| known.reply() == reply)
+        let is_refusal = |known: &Self| match known {
+            Self::Overloaded | Self::TooLarge | Self::BadHeader => known.reply() == reply,
+            // Sent in the middle of the handler's work.
+            Self::SlowConsumer => false,
+        };
+        reply == FastReply::NOT_IMPLEMENTED || Self::ALL.iter().any(is_refusal)
     }
 }

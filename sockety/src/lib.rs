@@ -61,7 +61,7 @@
 //! let pong = ResponseDraft::new().with_msgpack("pong")?;
 //! let handler = MessageHandler::new().action("ping", move |message| {
 //!     let pong = pong.create();
-//!     async move { message.respond(pong).await.map(drop) }
+//!     async move { message.respond(pong).await }
 //! });
 //! let server = Server::bind("127.0.0.1:0").await?;
 //! let address = server.local_addr()?;
@@ -94,8 +94,12 @@ extern crate self as sockety;
 
 mod error;
 mod outcome;
+mod read_error;
+mod source_error;
 pub use error::{ClosedBy, ConnectError, ConnectionError, RequestError, SendError};
 pub use outcome::Outcome;
+pub use read_error::ReadError;
+pub use source_error::SourceError;
 
 mod fast_reply;
 mod options;
@@ -103,20 +107,35 @@ pub use fast_reply::{FastReply, InvalidCode};
 pub use options::Options;
 pub use sockety_codec::{Limits, Uuid};
 
+mod address;
 mod connect;
 mod connection;
+pub use address::Address;
 mod server;
+#[doc(hidden)]
+pub use connect::Connected;
 pub use connect::{Connect, connect};
 pub use connection::{Connection, pair};
 pub use server::{Server, ServerHandle};
 
+mod byte_stream;
+mod file;
+mod stream_writer;
+mod streaming;
+pub use byte_stream::ByteStream;
+pub use file::File;
+pub use stream_writer::StreamWriter;
+pub use streaming::{StreamError, Streaming};
+
 mod action;
+mod carrying;
 mod draft;
 mod outgoing;
 mod scratch;
 pub use draft::{Data, Draft, Fixed, Msgpack, NoPayload, ResponseDraft};
 pub use outgoing::{Outgoing, OutgoingResponse};
 
+mod carried;
 mod message;
 mod message_handler;
 mod owed;
@@ -133,6 +152,7 @@ pub use sent::Sent;
 
 mod call;
 mod call_error;
+mod content;
 mod context;
 mod extensions;
 mod router;
@@ -141,6 +161,9 @@ mod service_client;
 mod service_error;
 pub use call::{Call, CallDraft, Calling, Pass, PassDraft};
 pub use call_error::{CallError, RemoteError};
+pub use content::ContentError;
+#[doc(hidden)]
+pub use content::{Content, Received};
 pub use context::Context;
 pub use extensions::Extensions;
 pub use router::{DuplicateAction, IntoRouter, Router};

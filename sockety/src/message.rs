@@ -1,12 +1,13 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
 
 use crate::{
-    Connection, FastReply, Incoming, OutgoingResponse, Request, SendError, Sent,
+    ByteStream, Connection, FastReply, File, Incoming, OutgoingResponse, Request, SendError, Sent,
     action::Action,
+    carried::Carried,
     msgpack::{self, DecodeError},
     owed::Owed,
     service::or_nil,
@@ -24,16 +25,19 @@ pub struct Message {
 struct Inner {
     action: Action,
     payload: Bytes,
+    carried: Mutex<Carried>,
     owed: Owed,
 }
 
 impl Message {
     pub(crate) fn new(incoming: Incoming) -> Self {
-        let (action, payload, owed) = incoming.into_parts();
+        let (action, payload, carried, owed) = incoming.into_parts();
+        let carried = Mutex::new(carried);
         Self {
             inner: Arc::new(Inner {
                 action,
                 payload,
+                carried,
                 owed,
             }),
         }
@@ -75,6 +79,23 @@ impl Message {
     /// [`DecodeError`] when it is no MessagePack, or not of this type.
     pub fn msgpack<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         msgpack::from_slice(or_nil(&self.inner.payload))
+    }
+
+    /// Its files, in order. They belong to who takes them: a second call gives none.
+    pub fn files(&self) -> Vec<File> {
+        std::mem::take(&mut self.carried().files)
+    }
+
+    /// Its stream. It belongs to who takes it: a second call gives none.
+    pub fn stream(&self) -> Option<ByteStream> {
+        self.carried().stream.take()
+    }
+
+    fn carried(&self) -> MutexGuard<'_, Carried> {
+        self.inner
+            .carried
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers with a response. A message may be answered by several, one after another.
@@ -137,8 +158,8 @@ impl Message {
 
 pub(crate) async fn respond(owed: &Owed, response: &OutgoingResponse) -> Result<Sent, SendError> {
     check_expected(owed)?;
-    let (id, span) = owed.respond(response.payload()?, false).await?;
-    Ok(Sent::new(owed.connection.clone(), id, span))
+    let (id, sending) = owed.respond(response.content(), false).await?;
+    Ok(Sent::new(id, sending))
 }
 
 pub(crate) async fn respond_expecting(
@@ -146,16 +167,16 @@ pub(crate) async fn respond_expecting(
     response: &OutgoingResponse,
 ) -> Result<Request, SendError> {
     check_expected(owed)?;
-    let (id, span) = owed.respond(response.payload()?, true).await?;
-    Ok(Request::new(owed.connection.clone(), id, span))
+    let (id, sending) = owed.respond(response.content(), true).await?;
+    Ok(Request::new(id, sending))
 }
 
 pub(crate) async fn fast_reply(owed: &Owed, code: FastReply) -> Result<(), SendError> {
     check_expected(owed)?;
-    owed.fast_reply(code).await.map(drop)
+    owed.fast_reply(code).await
 }
 
-/// r[impl reply.only-when-expected]
+// r[impl reply.only-when-expected]
 fn check_expected(owed: &Owed) -> Result<(), SendError> {
     if owed.expects_response {
         Ok(())

@@ -2,7 +2,7 @@ use std::{error::Error, fmt, pin::Pin, sync::Arc};
 
 use tracing::{error, warn};
 
-use crate::{Dispatch, FastReply, Incoming, Message};
+use crate::{Dispatch, FastReply, Incoming, Message, Sent};
 
 /// Handles messages by their actions, without a typed service.
 ///
@@ -30,7 +30,7 @@ use crate::{Dispatch, FastReply, Incoming, Message};
 ///     })
 ///     .action("ping", move |message| {
 ///         let pong = pong.create("pong");
-///         async move { message.respond(pong).await.map(drop) }
+///         async move { message.respond(pong).await }
 ///     })
 ///     .error(|_message, _error| async { FastReply::INTERNAL_ERROR })
 ///     .fallback(|_message| async { FastReply::NOT_IMPLEMENTED });
@@ -228,6 +228,13 @@ pub trait Handled {
 }
 
 impl Handled for () {
+    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
+        Ok(None)
+    }
+}
+
+/// A response was sent.
+impl Handled for Sent {
     fn into_code(self) -> Result<Option<FastReply>, BoxError> {
         Ok(None)
     }

@@ -3,7 +3,7 @@
 //! Writing gives the smallest form of every value, structs as maps with their field names and byte
 //! buffers (`bytes::Bytes` and the types of `serde_bytes`) as bin.
 //!
-//! Reading checks the structure of the bytes first, see [`check`], so that bytes from a peer can
+//! Reading checks the structure of the bytes first, see [`check()`], so that bytes from a peer can
 //! neither overflow the stack nor make us allocate by a length that they only declare. It is then
 //! lenient towards what msgpackr writes, the encoder of the TypeScript implementation:
 //!

@@ -20,6 +20,8 @@ pub struct Options {
     pub(crate) requests_executing: usize,
     pub(crate) outbox_bytes: usize,
     pub(crate) write_stall: Duration,
+    pub(crate) window: usize,
+    pub(crate) unread_bytes: usize,
 }
 
 impl Options {
@@ -76,6 +78,22 @@ impl Options {
         self.write_stall = limit;
         self
     }
+
+    /// How many bytes of the files and the stream of one message may wait to be read; 256 KiB, and what one
+    /// read of the socket brings beyond.
+    ///
+    /// When that many wait, nothing more is read from the connection until some are taken. A reader that takes
+    /// none loses its message: after 5 s, or after 1 s when others on the connection wait.
+    pub fn window(mut self, bytes: usize) -> Self {
+        self.window = bytes;
+        self
+    }
+
+    /// How many bytes of all files and streams of the connection may wait to be read; 8 MiB.
+    pub fn unread_bytes(mut self, bytes: usize) -> Self {
+        self.unread_bytes = bytes;
+        self
+    }
 }
 
 impl Default for Options {
@@ -89,6 +107,8 @@ impl Default for Options {
             requests_executing: 256,
             outbox_bytes: 256 * 1024,
             write_stall: Duration::from_secs(30),
+            window: 256 * 1024,
+            unread_bytes: 8 * 1024 * 1024,
         }
     }
 }

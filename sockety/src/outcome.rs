@@ -30,3 +30,15 @@ impl Outcome {
         matches!(self, Self::NotSent | Self::NotExecuted)
     }
 }
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotSent => "not sent",
+            Self::NotExecuted => "not executed",
+            Self::Unknown => "unknown whether it was executed",
+            Self::Executed => "executed",
+            Self::Replied => "replied",
+        })
+    }
+}

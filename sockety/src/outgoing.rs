@@ -1,22 +1,66 @@
 use bytes::Bytes;
 
 use crate::{
-    Draft, ResponseDraft, SendError,
+    ByteStream, Draft, File, ResponseDraft, SendError,
     action::Action,
+    carrying::Carrying,
     draft::{Encoded, Fixed},
 };
 
-/// A message that can be sent; made by a [`Draft`]. Cloning and sending it again encodes nothing again.
+/// A message that can be sent; made by a [`Draft`].
+///
+/// Cloning and sending it again encodes nothing again. Files in memory or on disk can be sent again too; what comes
+/// from a reader only once ([`SendError::ContentTaken`]).
 #[derive(Debug, Clone)]
 #[must_use = "a message does nothing until it is sent"]
 pub struct Outgoing {
     pub(crate) action: Action,
-    payload: Encoded,
+    content: Content,
+}
+
+/// A response that can be sent; made by a [`ResponseDraft`]. As [`Outgoing`].
+#[derive(Debug, Clone)]
+#[must_use = "a response does nothing until it is sent"]
+pub struct OutgoingResponse {
+    content: Content,
+}
+
+/// What both carry.
+#[derive(Debug, Clone)]
+pub(crate) struct Content {
+    pub(crate) payload: Encoded,
+    /// Most messages carry nothing beside their payload.
+    pub(crate) carrying: Option<Box<Carrying>>,
+}
+
+impl Content {
+    pub(crate) fn payload(&self) -> Result<&Bytes, SendError> {
+        self.payload.as_ref().map_err(Clone::clone)
+    }
+
+    pub(crate) fn carrying(&mut self) -> &mut Carrying {
+        self.carrying.get_or_insert_default()
+    }
 }
 
 impl Outgoing {
     pub(crate) fn new(action: Action, payload: Encoded) -> Self {
-        Self { action, payload }
+        Self {
+            action,
+            content: Content {
+                payload,
+                carrying: None,
+            },
+        }
+    }
+
+    pub(crate) fn with_content(action: Action, content: Content) -> Self {
+        Self { action, content }
+    }
+
+    pub(crate) fn with_carrying(mut self, carrying: Option<Box<Carrying>>) -> Self {
+        self.content.carrying = carrying;
+        self
     }
 
     /// The name of the action.
@@ -24,8 +68,74 @@ impl Outgoing {
         &self.action
     }
 
-    pub(crate) fn payload(&self) -> Result<&Bytes, SendError> {
-        self.payload.as_ref().map_err(Clone::clone)
+    /// Adds a file.
+    pub fn file(mut self, file: File) -> Self {
+        self.content.carrying().add_file(file);
+        self
+    }
+
+    /// Adds files.
+    pub fn files(self, files: impl IntoIterator<Item = File>) -> Self {
+        files.into_iter().fold(self, Self::file)
+    }
+
+    /// Attaches a stream that the sender writes, see [`Request::stream`](crate::Request::stream).
+    pub fn stream(mut self) -> Self {
+        self.content.carrying().write_stream();
+        self
+    }
+
+    /// Attaches a stream that is read from here.
+    pub fn stream_from(mut self, stream: ByteStream) -> Self {
+        self.content.carrying().set_stream(stream);
+        self
+    }
+
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+}
+
+impl OutgoingResponse {
+    pub(crate) fn new(payload: Encoded) -> Self {
+        Self {
+            content: Content {
+                payload,
+                carrying: None,
+            },
+        }
+    }
+
+    pub(crate) fn with_carrying(mut self, carrying: Option<Box<Carrying>>) -> Self {
+        self.content.carrying = carrying;
+        self
+    }
+
+    /// Adds a file.
+    pub fn file(mut self, file: File) -> Self {
+        self.content.carrying().add_file(file);
+        self
+    }
+
+    /// Adds files.
+    pub fn files(self, files: impl IntoIterator<Item = File>) -> Self {
+        files.into_iter().fold(self, Self::file)
+    }
+
+    /// Attaches a stream that the sender writes, see [`Sent::stream`](crate::Sent::stream).
+    pub fn stream(mut self) -> Self {
+        self.content.carrying().write_stream();
+        self
+    }
+
+    /// Attaches a stream that is read from here.
+    pub fn stream_from(mut self, stream: ByteStream) -> Self {
+        self.content.carrying().set_stream(stream);
+        self
+    }
+
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
     }
 }
 
@@ -44,23 +154,6 @@ impl From<&Draft<Fixed>> for Outgoing {
 impl From<&Self> for Outgoing {
     fn from(outgoing: &Self) -> Self {
         outgoing.clone()
-    }
-}
-
-/// A response that can be sent; made by a [`ResponseDraft`].
-#[derive(Debug, Clone)]
-#[must_use = "a response does nothing until it is sent"]
-pub struct OutgoingResponse {
-    payload: Encoded,
-}
-
-impl OutgoingResponse {
-    pub(crate) fn new(payload: Encoded) -> Self {
-        Self { payload }
-    }
-
-    pub(crate) fn payload(&self) -> Result<&Bytes, SendError> {
-        self.payload.as_ref().map_err(Clone::clone)
     }
 }
 

@@ -2,19 +2,24 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use bytes::Bytes;
 use sockety_codec::{FilesSummary, ResponseHead, Uuid};
 
 use crate::{
     Connection, FastReply, SendError,
+    carrying::{Sending, Unwritten},
     connection::{
+        intake::Intake,
         outbox::Payload,
-        sending::{self, Span},
+        sending,
         shared::{Executing, State},
     },
+    outgoing::Content,
 };
 
 /// Dropped without a reply, it answers with code 5, Internal Error, so that no caller waits in vain.
@@ -22,7 +27,7 @@ pub(crate) struct Owed {
     pub(crate) connection: Connection,
     pub(crate) id: Uuid,
     pub(crate) expects_response: bool,
-    is_answered: AtomicBool,
+    is_answered: Answered,
     _executing: Option<Executing>,
 }
 
@@ -32,62 +37,83 @@ impl Owed {
         id: Uuid,
         expects_response: bool,
         executing: Executing,
+        intake: Option<Arc<Intake>>,
     ) -> Self {
+        let is_answered = Answered {
+            own: AtomicBool::new(false),
+            intake,
+        };
         Self {
             connection,
             id,
             expects_response,
-            is_answered: AtomicBool::new(false),
+            is_answered,
             _executing: Some(executing),
         }
     }
 
     /// For a response that itself expects one. Nothing is owed for it unless the user answers.
     pub(crate) fn optional(connection: Connection, id: Uuid, expects_response: bool) -> Self {
+        let is_answered = Answered {
+            own: AtomicBool::new(true),
+            intake: None,
+        };
         Self {
             connection,
             id,
             expects_response,
-            is_answered: AtomicBool::new(true),
+            is_answered,
             _executing: None,
         }
     }
 
     /// Whether a reply went out already.
     pub(crate) fn is_answered(&self) -> bool {
-        self.is_answered.load(Ordering::Relaxed)
+        self.is_answered.flag().load(Ordering::Relaxed)
     }
 
     /// Claims the one reply that the peer waits for; `false` when it waits for none, or has one.
-    ///
-    /// r[impl reply.only-when-expected]
+    // r[impl reply.only-when-expected]
     pub(crate) fn claim(&self) -> bool {
-        self.expects_response && !self.is_answered.swap(true, Ordering::Relaxed)
+        self.expects_response && !self.is_answered.flag().swap(true, Ordering::Relaxed)
     }
 
-    pub(crate) async fn fast_reply(&self, reply: FastReply) -> Result<Span, SendError> {
-        self.is_answered.store(true, Ordering::Relaxed);
-        sending::reply(&self.connection.shared, |state| {
-            Ok(state.send_fast_reply(self.id, reply))
-        })
-        .await
+    pub(crate) async fn fast_reply(&self, reply: FastReply) -> Result<(), SendError> {
+        self.is_answered.flag().store(true, Ordering::Relaxed);
+        let put = |state: &mut State| {
+            state.outbox.fast_reply(self.id, reply);
+            Ok(())
+        };
+        sending::put(&self.connection.shared, State::reply_room, put).await
     }
 
     pub(crate) async fn respond(
         &self,
-        payload: &Bytes,
+        content: &Content,
         expects_response: bool,
-    ) -> Result<(Uuid, Span), SendError> {
-        self.is_answered.store(true, Ordering::Relaxed);
-        sending::check_size(&self.connection.shared, payload.len())?;
+    ) -> Result<(Uuid, Sending), SendError> {
+        self.is_answered.flag().store(true, Ordering::Relaxed);
+        let payload = self.connection.checked_payload(content)?;
         let head = self.response_head(expects_response);
-        let put = |state: &mut State| state.send_response(&head, Payload::of(payload));
-        Ok((head.id, sending::reply(&self.connection.shared, put).await?))
+        let (shared, connection) = (&self.connection.shared, self.connection.clone());
+        let Some(carrying) = &content.carrying else {
+            let put = |state: &mut State| state.send_response(&head, Payload::of(payload));
+            let span = sending::put(shared, State::reply_room, put).await?;
+            return Ok((head.id, Sending::whole(connection, span)));
+        };
+        let cargo = carrying.take()?;
+        let mut plan = cargo.plan(Unwritten::Waits);
+        let put = |state: &mut State| state.begin_response(&head, Payload::of(payload), &mut plan);
+        let (key, span) = sending::put(shared, State::carrying_reply_room, put).await?;
+        Ok((
+            head.id,
+            Sending::carrying(connection, span, key, cargo, Unwritten::Waits),
+        ))
     }
 
     /// As [`Owed::respond`], with a payload in a buffer that is used again.
     pub(crate) async fn respond_with(&self, payload: Vec<u8>) -> Result<(), SendError> {
-        self.is_answered.store(true, Ordering::Relaxed);
+        self.is_answered.flag().store(true, Ordering::Relaxed);
         sending::check_size(&self.connection.shared, payload.len())?;
         let head = self.response_head(false);
         let put = |state: &mut State| {
@@ -95,7 +121,7 @@ impl Owed {
                 .send_response(&head, Payload::Copied(&payload))
                 .map(drop)
         };
-        let sent = sending::reply(&self.connection.shared, put).await;
+        let sent = sending::put(&self.connection.shared, State::reply_room, put).await;
         crate::scratch::give_back(payload);
         sent
     }
@@ -109,6 +135,20 @@ impl Owed {
             payload_size: 0,
             files: FilesSummary::default(),
         }
+    }
+}
+
+/// Whether a reply went out. The driver answers too, for a message whose content it cuts off.
+struct Answered {
+    own: AtomicBool,
+    intake: Option<Arc<Intake>>,
+}
+
+impl Answered {
+    fn flag(&self) -> &AtomicBool {
+        self.intake
+            .as_ref()
+            .map_or(&self.own, |intake| &intake.is_answered)
     }
 }
 

@@ -6,31 +6,24 @@ use std::{
 use sockety_codec::Uuid;
 
 use crate::{
-    Connection, Reply, RequestError, Response,
-    connection::{
-        sending::{self, Span},
-        waiting::RawReply,
-    },
+    Connection, Reply, RequestError, Response, StreamWriter, carrying::Sending,
+    connection::waiting::RawReply,
 };
 
 /// A message that was sent and expects replies.
 ///
-/// Dropping it gives the replies up: the message itself goes out all the same.
+/// Dropping it gives the replies up. Files and a stream that are still being sent are given up too, and
+/// their message with them, unless a reply was taken or the writer of the stream was.
 #[derive(Debug)]
 #[must_use = "dropping a request gives its replies up; to send without a reply, use `pass`"]
 pub struct Request {
-    connection: Connection,
     id: Uuid,
-    span: Span,
+    sending: Sending,
 }
 
 impl Request {
-    pub(crate) fn new(connection: Connection, id: Uuid, span: Span) -> Self {
-        Self {
-            connection,
-            id,
-            span,
-        }
+    pub(crate) fn new(id: Uuid, sending: Sending) -> Self {
+        Self { id, sending }
     }
 
     /// The id of the message.
@@ -38,57 +31,70 @@ impl Request {
         self.id
     }
 
-    /// Waits until the message was handed to the socket. That says nothing about its arrival.
+    /// The writer of its stream, once.
+    pub fn stream(&mut self) -> Option<StreamWriter> {
+        self.sending.stream.take()
+    }
+
+    /// Waits until all of it was handed to the socket. That says nothing about its arrival.
     ///
     /// # Errors
-    /// [`RequestError::Disconnected`].
+    /// [`RequestError::Disconnected`], or [`RequestError::Source`] when a file or a stream could not be
+    /// sent to its end.
     ///
     /// # Cancel safety
     /// May be dropped and called again.
     pub async fn sent(&mut self) -> Result<(), RequestError> {
-        sending::written(&self.connection.shared, self.span).await
+        self.sending.queued.sent().await
     }
 
     /// Waits for a reply: the first, or when called again the next. Replies that came before are kept.
+    /// What is still being sent goes on.
     ///
     /// # Errors
     /// [`RequestError::Disconnected`], [`RequestError::TimedOut`] after
     /// [`Options::call_timeout`](crate::Options::call_timeout), [`RequestError::ResponseLost`],
-    /// [`RequestError::Overrun`].
+    /// [`RequestError::Source`], [`RequestError::Overrun`].
     ///
     /// # Cancel safety
     /// May be dropped and called again: no reply is lost.
     pub async fn response(&mut self) -> Result<Reply, RequestError> {
-        poll_fn(|cx| self.poll_raw(cx))
-            .await
-            .map(|raw| self.reply(raw))
+        let raw = poll_fn(|cx| self.poll_raw(cx)).await?;
+        self.sending.pump.detach();
+        Ok(self.reply(raw))
     }
 
-    /// All replies, one after another. The protocol does not say which is the last: a code ends them, else
-    /// the caller decides.
+    /// All replies, one after another. The protocol does not say which is the last: a code ends them,
+    /// else the caller decides.
     pub fn responses(self) -> Responses {
         Responses {
             request: Some(self),
         }
     }
 
-    pub(crate) fn poll_raw(&self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
-        self.connection.shared.lock().waiting.poll(&self.id, cx)
+    fn poll_raw(&self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
+        self.connection().shared.lock().waiting.poll(&self.id, cx)
     }
 
     fn reply(&self, raw: RawReply) -> Reply {
         match raw {
             RawReply::Fast(code) => Reply::Fast(code),
             RawReply::Response(raw) => {
-                Reply::Response(Response::new(self.connection.clone(), self.id, raw))
+                Reply::Response(Response::new(self.connection().clone(), self.id, raw))
             }
         }
+    }
+
+    fn connection(&self) -> &Connection {
+        self.sending.queued.connection()
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.connection.shared.lock().waiting.remove(&self.id);
+        let replies = self.connection().shared.lock().waiting.remove(&self.id);
+        // Readers of their parts take the same lock: dropped after it was given back.
+        drop(replies);
     }
 }
 

@@ -3,7 +3,8 @@ use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
 
 use crate::{
-    Connection, FastReply, OutgoingResponse, Request, SendError, Sent,
+    ByteStream, Connection, FastReply, File, OutgoingResponse, Request, SendError, Sent,
+    carried::Carried,
     connection::waiting::RawResponse,
     msgpack::{self, DecodeError},
     owed::Owed,
@@ -18,6 +19,7 @@ use crate::{
 pub struct Response {
     parent: Uuid,
     payload: Bytes,
+    carried: Carried,
     owed: Owed,
 }
 
@@ -27,6 +29,7 @@ impl Response {
         Self {
             parent,
             payload: raw.payload,
+            carried: raw.carried,
             owed,
         }
     }
@@ -57,6 +60,16 @@ impl Response {
     /// [`DecodeError`] when it is no MessagePack, or not of this type.
     pub fn msgpack<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         msgpack::from_slice(or_nil(&self.payload))
+    }
+
+    /// Its files, in order. They belong to who takes them: a second call gives none.
+    pub fn files(&mut self) -> Vec<File> {
+        std::mem::take(&mut self.carried.files)
+    }
+
+    /// Its stream. It belongs to who takes it: a second call gives none.
+    pub fn stream(&mut self) -> Option<ByteStream> {
+        self.carried.stream.take()
     }
 
     /// Answers it with a response.

@@ -2,7 +2,9 @@ use std::{any::type_name, collections::HashMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Dispatch, Incoming, MessageHandler, Service, action::Action, owed::Owed};
+use crate::{
+    Dispatch, Incoming, MessageHandler, Service, action::Action, carried::Carried, owed::Owed,
+};
 
 /// Several services, and a [`MessageHandler`] for the rest, on one connection.
 ///
@@ -78,8 +80,14 @@ impl Router {
         }
     }
 
-    pub(crate) fn dispatch(&self, route: Route, payload: Bytes, owed: Owed) -> Dispatch {
-        let incoming = Incoming::new(route.action, payload, owed);
+    pub(crate) fn dispatch(
+        &self,
+        route: Route,
+        payload: Bytes,
+        carried: Carried,
+        owed: Owed,
+    ) -> Dispatch {
+        let incoming = Incoming::new(route.action, payload, carried, owed);
         match (route.target, &self.handler) {
             (Some(target), _) => self.services[target.service]
                 .0

@@ -1,40 +1,42 @@
 use sockety_codec::Uuid;
 
-use crate::{
-    Connection, RequestError,
-    connection::sending::{self, Span},
-};
+use crate::{RequestError, StreamWriter, carrying::Sending};
 
-/// A response on its way out. Dropping it changes nothing: the response goes out all the same.
+/// A message or response on its way out, to which no answer is expected.
+///
+/// Dropping it changes nothing, except that a stream whose writer was not taken is given up, and its
+/// message with it.
 #[derive(Debug)]
 pub struct Sent {
-    connection: Connection,
     id: Uuid,
-    span: Span,
+    sending: Sending,
 }
 
 impl Sent {
-    pub(crate) fn new(connection: Connection, id: Uuid, span: Span) -> Self {
-        Self {
-            connection,
-            id,
-            span,
-        }
+    pub(crate) fn new(id: Uuid, mut sending: Sending) -> Self {
+        sending.pump.detach();
+        Self { id, sending }
     }
 
-    /// The id of the response.
+    /// Its id.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Waits until it was handed to the socket. That says nothing about its arrival.
+    /// The writer of its stream, once.
+    pub fn stream(&mut self) -> Option<StreamWriter> {
+        self.sending.stream.take()
+    }
+
+    /// Waits until all of it was handed to the socket. That says nothing about its arrival.
     ///
     /// # Errors
-    /// [`RequestError::Disconnected`].
+    /// [`RequestError::Disconnected`], or [`RequestError::Source`] when a file or a stream could not be
+    /// sent to its end.
     ///
     /// # Cancel safety
     /// May be dropped and called again.
     pub async fn sent(&mut self) -> Result<(), RequestError> {
-        sending::written(&self.connection.shared, self.span).await
+        self.sending.queued.sent().await
     }
 }

@@ -10,14 +10,14 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream, ToSocketAddrs},
+    net::{TcpListener, TcpStream},
     sync::{Notify, Semaphore},
 };
 use tracing::{debug, warn};
 
 use crate::{
-    ConnectError, Connection, IntoRouter, Options, Outgoing, Router, SendError, connect::prepare,
-    connection::driver::Driver,
+    Address, ConnectError, Connection, IntoRouter, Options, Outgoing, Router, SendError,
+    connect::prepare, connection::driver::Driver,
 };
 
 /// Accepts connections over TCP and serves them.
@@ -42,8 +42,13 @@ impl Server {
     ///
     /// # Errors
     /// Those of the operating system: the address is in use, or not one of this machine.
-    pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<Self> {
-        Ok(Self::new(TcpListener::bind(address).await?))
+    pub async fn bind(address: impl Into<Address>) -> io::Result<Self> {
+        let address = address.into();
+        let listener = async { TcpListener::bind(&*address.resolve().await?).await };
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+        };
+        Ok(Self::new(listener.await.map_err(named)?))
     }
 
     /// Accepts from a listener that exists already.
@@ -186,6 +191,12 @@ impl ServerHandle {
         let Some(first) = connections.first() else {
             return Ok(0);
         };
+        if message.content().carrying.is_some() {
+            return Ok(connections
+                .iter()
+                .filter(|c| c.try_carry(&message).is_ok())
+                .count());
+        }
         let mut bytes = Vec::new();
         first.encode(&message, &mut bytes)?;
         Ok(connections

@@ -2,7 +2,15 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
-use crate::{Context, FastReply, SendError, action::Action, msgpack, owed::Owed, scratch};
+use crate::{
+    Context, FastReply, SendError,
+    action::Action,
+    carried::Carried,
+    content::{Content, ContentError, Received},
+    msgpack,
+    owed::Owed,
+    scratch,
+};
 
 /// What answers the actions of a connection; `#[sockety::service]` generates implementations.
 ///
@@ -23,33 +31,37 @@ pub type Dispatch = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 pub struct Incoming {
     action: Action,
     payload: Bytes,
+    carried: Carried,
     owed: Owed,
 }
 
 impl Incoming {
-    pub(crate) fn new(action: Action, payload: Bytes, owed: Owed) -> Self {
+    pub(crate) fn new(action: Action, payload: Bytes, carried: Carried, owed: Owed) -> Self {
         Self {
             action,
             payload,
+            carried,
             owed,
         }
     }
 
-    pub(crate) fn into_parts(self) -> (Action, Bytes, Owed) {
-        (self.action, self.payload, self.owed)
+    pub(crate) fn into_parts(self) -> (Action, Bytes, Carried, Owed) {
+        (self.action, self.payload, self.carried, self.owed)
     }
 
     /// Takes it apart for a typed service.
     #[doc(hidden)]
     pub fn open(self) -> (Context, Body, Responder) {
         let context = Context::new(self.owed.connection.clone(), self.owed.id, self.action);
-        (context, Body(self.payload), Responder(self.owed))
+        let limit = self.owed.connection.payload_limit();
+        let received = Received::new(self.payload, self.carried, limit);
+        (context, Body(received), Responder(self.owed))
     }
 }
 
-/// The payload of an incoming message.
+/// What an incoming message brings.
 #[doc(hidden)]
-pub struct Body(Bytes);
+pub struct Body(Received);
 
 impl Body {
     /// A method without parameters takes whatever there is.
@@ -59,7 +71,12 @@ impl Body {
 
     /// The payload as a value.
     pub fn value<T: serde::de::DeserializeOwned>(&self) -> Result<T, msgpack::DecodeError> {
-        msgpack::from_slice(or_nil(&self.0))
+        self.0.value()
+    }
+
+    /// For a method that takes files or a stream.
+    pub fn into_received(self) -> Received {
+        self.0
     }
 }
 
@@ -78,6 +95,29 @@ impl Responder {
     pub async fn bad_request(self, error: msgpack::DecodeError) {
         tracing::debug!(id = %self.0.id, %error, "parameters cannot be read");
         self.code(FastReply::BAD_REQUEST).await;
+    }
+
+    /// Something that the method takes is missing, or could not be read.
+    pub async fn bad_content(self, error: ContentError) {
+        tracing::debug!(id = %self.0.id, %error, "parameters cannot be read");
+        self.code(FastReply::BAD_REQUEST).await;
+    }
+
+    /// The method returned files or a stream.
+    pub async fn content(self, content: Content) {
+        if self.0.claim() {
+            let sent = self.0.respond(&content.into_outgoing(), false).await;
+            let sent = sent.map(|(_, mut sending)| sending.pump.detach());
+            self.after_response(sent).await;
+        }
+    }
+
+    /// The method returned files or a stream, or an error of the service.
+    pub async fn content_result<E: crate::ServiceError>(self, result: Result<Content, E>) {
+        match result {
+            Ok(content) => self.content(content).await,
+            Err(error) => self.error(error).await,
+        }
     }
 
     /// The method returned nothing.
@@ -132,7 +172,7 @@ impl Responder {
 
     async fn code(self, code: FastReply) {
         if self.0.claim() {
-            log_unsent(&self.0, self.0.fast_reply(code).await.map(drop));
+            log_unsent(&self.0, self.0.fast_reply(code).await);
         }
     }
 
@@ -141,14 +181,16 @@ impl Responder {
             Ok(payload) => self.0.respond_with(payload).await,
             Err(error) => Err(error),
         };
+        self.after_response(sent).await;
+    }
+
+    /// A response that cannot be sent is an error of this side, which the peer is told.
+    async fn after_response(self, sent: Result<(), SendError>) {
         if let Err(error) = sent {
             let is_connected = !matches!(error, SendError::Disconnected(_));
             log_unsent(&self.0, Err(error));
             if is_connected {
-                log_unsent(
-                    &self.0,
-                    self.0.fast_reply(FastReply::INTERNAL_ERROR).await.map(drop),
-                );
+                log_unsent(&self.0, self.0.fast_reply(FastReply::INTERNAL_ERROR).await);
             }
         }
     }

@@ -30,6 +30,14 @@ pub struct ErrorVariant {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoError {}
 
+impl std::fmt::Display for NoError {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {}
+    }
+}
+
+impl std::error::Error for NoError {}
+
 impl ServiceError for NoError {
     const VARIANTS: &'static [ErrorVariant] = &[];
 

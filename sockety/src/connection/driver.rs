@@ -35,11 +35,24 @@ pub(crate) struct Driver<IO> {
     writing: Writing,
     clock: Clock,
     has_yielded: bool,
+    /// Nothing is read until somebody reads a file or a stream.
+    is_paused: bool,
+}
+
+/// How much of what was queued is with the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    All,
+    /// It is the turn of reading.
+    Some,
 }
 
 /// How much one read takes at most. All connections of a thread share one such buffer, as the decoder never
 /// asks for a byte twice.
 const READ_BYTES: usize = 64 * 1024;
+
+/// How much is written before it is the turn of reading.
+const WRITE_BYTES: usize = 256 * 1024;
 
 /// Reads and writes before other tasks of the thread get their turn.
 const ROUNDS: usize = 4;
@@ -66,6 +79,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             writing: Writing::default(),
             clock: Clock::default(),
             has_yielded: true,
+            is_paused: false,
         }
     }
 
@@ -74,6 +88,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         let error = poll_fn(|cx| self.poll(cx)).await;
         self.log(&error);
         self.shared.lock().end(error.clone());
+        self.inbound.end(&error);
         self.shared.ended.notify_waiters();
         // The peer may be gone or stuck: what follows is a courtesy with a clock.
         let _ = timeout(SECOND, self.say_goodbye(&error)).await;
@@ -92,7 +107,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if let ConnectionError::Protocol(_) | ConnectionError::ReplyBacklog(_) = error {
             self.shared.lock().outbox.go_away();
         }
-        poll_fn(|cx| self.poll_write(cx)).await?;
+        while let Written::Some = poll_fn(|cx| self.poll_write(cx)).await? {}
         self.io.shutdown().await?;
         // Closing with unread bytes would reset the connection, and could destroy what the peer has yet to read.
         if matches!(
@@ -121,12 +136,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Poll::Pending;
         }
         for _ in 0..ROUNDS {
-            let is_written = self.poll_write(cx)?.is_ready();
-            if self.poll_read(cx)?.is_ready() {
+            let written = self.poll_write(cx)?;
+            let has_read = self.poll_read(cx)?.is_ready();
+            if has_read || matches!(written, Poll::Ready(Written::Some)) {
                 continue;
             }
             ready!(self.poll_clock(cx))?;
-            if self.park(cx, is_written)?.is_pending() {
+            if self.park(cx, written.is_ready())?.is_pending() {
                 return Poll::Pending;
             }
         }
@@ -149,37 +165,55 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Ready when there is more to do at once.
     fn park(&mut self, cx: &Context<'_>, is_written: bool) -> Result<Poll<()>, ConnectionError> {
         let mut state = self.shared.lock();
-        if is_written && state.outbox.has_new() {
+        if is_written && state.has_work() {
             return Ok(Poll::Ready(()));
         }
         if let Life::Closing(by) = state.life {
-            let is_done =
-                state.outbox.waiting() == 0 && self.shared.executing.load(Ordering::Acquire) == 0;
-            if is_done {
+            let is_executing = self.shared.executing.load(Ordering::Acquire) > 0;
+            if state.is_all_written() && !is_executing {
                 return Err(ConnectionError::Closed(by));
             }
         }
         state.park(cx.waker());
-        Ok(Poll::Pending)
+        drop(state);
+        // A reader that took something before the waker stood there could not use it.
+        let has_resumed = self.is_paused && !self.inbound.is_paused();
+        Ok(if has_resumed {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        })
     }
 
-    /// Writes what is queued; ready when all of it is written.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        loop {
+    /// Writes what is queued, up to a share of the time.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Written>> {
+        let mut share = WRITE_BYTES;
+        while share > 0 {
             if self.writing.is_done() {
-                self.shared.lock().outbox.take(self.writing.refill());
+                self.refill();
                 if self.writing.is_done() {
-                    return Pin::new(&mut self.io).poll_flush(cx);
+                    return Pin::new(&mut self.io)
+                        .poll_flush(cx)
+                        .map_ok(|()| Written::All);
                 }
             }
             let count = ready!(self.writing.poll_write(Pin::new(&mut self.io), cx))?;
             self.shared.lock().outbox.advance(count as u64);
+            share = share.saturating_sub(count);
         }
+        Poll::Ready(Ok(Written::Some))
+    }
+
+    fn refill(&mut self) {
+        let mut state = self.shared.lock();
+        state.fill();
+        state.outbox.take(self.writing.refill());
     }
 
     /// Reads once and handles all that came; pending when nothing did.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        if self.clock.has_peer_ended || self.is_backlogged() {
+        self.is_paused = self.inbound.is_paused();
+        if self.clock.has_peer_ended || self.is_paused || self.is_backlogged() {
             return Poll::Pending;
         }
         let mut buffer = ReadBuffer::take();
@@ -220,7 +254,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// Looks at the clocks once a second, while there is something to wait for.
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        while self.clock.poll_tick(cx, self.has_deadlines()).is_ready() {
+        while self
+            .clock
+            .poll_tick(cx, self.has_deadlines() || self.is_paused)
+            .is_ready()
+        {
             self.on_tick()?;
         }
         Poll::Ready(Ok(()))
@@ -232,6 +270,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn on_tick(&mut self) -> Result<(), ConnectionError> {
+        for channel in self.inbound.on_tick() {
+            self.decoder.refuse(channel);
+        }
         let is_backlogged = self.is_backlogged();
         let mut state = self.shared.lock();
         let written = state.outbox.written();

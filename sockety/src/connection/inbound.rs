@@ -2,21 +2,26 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use sockety_codec::{ChannelId, Event, MessageHead, Refusal, RefusalReason, ResponseHead, Uuid};
+use sockety_codec::{
+    ChannelId, Event, FileHeader, FileIndex, MessageHead, Refusal, RefusalReason, ResponseHead,
+    Uuid,
+};
 use tracing::error;
 
 use super::{
+    intake::Intake,
     shared::{Executing, Shared},
+    slow_readers::SlowReaders,
     waiting::{RawReply, RawResponse},
 };
 use crate::{
-    Connection, Dispatch, FastReply, RequestError, Router, fast_reply::Framework, owed::Owed,
-    router::Route,
+    ByteStream, Connection, ConnectionError, Dispatch, FastReply, File, ReadError, RequestError,
+    Router, carried::Carried, fast_reply::Framework, owed::Owed, router::Route,
 };
 
 /// The receiving side of one connection. Only its driver has it.
@@ -27,33 +32,61 @@ pub(crate) struct Inbound {
     /// Declared payload bytes of messages that are arriving.
     reserved: u64,
     has_served: bool,
+    slow: SlowReaders,
 }
 
 /// Payloads that may be arriving at once on a connection: two of the largest by default.
 const RESERVED_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What is open on a channel.
+///
+/// ```text
+/// Free ── head ──▶ Open ── payload and file headers whole ──▶ Rest ── files and stream whole ──▶ Free
+/// ```
 #[derive(Default)]
 enum Slot {
     #[default]
     Free,
-    Message(OpenMessage),
-    Response(OpenResponse),
+    Open(Box<Open>),
+    Rest(Rest),
 }
 
-struct OpenMessage {
-    id: Uuid,
-    expects_response: bool,
-    route: Route,
-    executing: Executing,
-    payload: Assembly,
-}
-
-struct OpenResponse {
-    parent: Uuid,
+/// A message or response that has not been handed on yet.
+struct Open {
+    role: Role,
     id: Uuid,
     expects_response: bool,
     payload: Assembly,
+    carried: Option<Arriving>,
+}
+
+enum Role {
+    Message { route: Route, executing: Executing },
+    Response { parent: Uuid },
+}
+
+/// Files and stream of a message that has not been handed on yet.
+struct Arriving {
+    rest: Rest,
+    carried: Carried,
+    headers_due: u32,
+}
+
+/// What remains to arrive of a message that somebody reads already.
+struct Rest {
+    intake: Arc<Intake>,
+    has_stream: bool,
+    /// The message, when it waits for a reply.
+    owed: Option<Uuid>,
+}
+
+impl Rest {
+    /// The stream is the first part, the files follow.
+    const STREAM: usize = 0;
+
+    fn file(&self, index: FileIndex) -> usize {
+        index.get() as usize + usize::from(self.has_stream)
+    }
 }
 
 /// What the decoder is to do with the rest of a message.
@@ -74,12 +107,14 @@ impl Verdict {
 
 impl Inbound {
     pub(crate) fn new(shared: Arc<Shared>, router: Arc<Router>) -> Self {
+        let slow = SlowReaders::new(&shared);
         Self {
             shared,
             router,
             slots: Vec::new(),
             reserved: 0,
             has_served: false,
+            slow,
         }
     }
 
@@ -88,27 +123,90 @@ impl Inbound {
         self.has_served
     }
 
+    /// Whether reading has to pause until somebody reads a file or a stream.
+    pub(crate) fn is_paused(&mut self) -> bool {
+        self.slow.is_paused()
+    }
+
+    /// A second has passed. Gives the channels whose messages are cut off, as their readers hold others up.
+    pub(crate) fn on_tick(&mut self) -> Vec<ChannelId> {
+        let others_wait = self.do_others_wait();
+        let cut = self.slow.on_tick(others_wait);
+        for channel in &cut {
+            self.cut_off(*channel);
+        }
+        cut
+    }
+
+    fn do_others_wait(&self) -> bool {
+        let is_open = |slot: &&Slot| !matches!(slot, Slot::Free);
+        self.shared.executing.load(Ordering::Relaxed) > 1
+            || !self.shared.lock().waiting.is_empty()
+            || self.slots.iter().filter(is_open).count() > 1
+    }
+
+    fn cut_off(&mut self, channel: ChannelId) {
+        let Slot::Rest(rest) = self.slot(channel) else {
+            return;
+        };
+        rest.intake.fail(&ReadError::Overrun);
+        if let Some(id) = rest
+            .owed
+            .filter(|_| !rest.intake.is_answered.swap(true, Ordering::Relaxed))
+        {
+            self.shared.fast_reply(id, Framework::SlowConsumer.reply());
+        }
+    }
+
+    /// The connection has ended: whatever is not whole never will be.
+    pub(crate) fn end(&mut self, error: &ConnectionError) {
+        let error = ReadError::Disconnected(error.clone());
+        for slot in &mut self.slots {
+            match std::mem::take(slot) {
+                Slot::Free => {}
+                Slot::Open(open) => {
+                    if let Some(arriving) = &open.carried {
+                        arriving.rest.intake.fail(&error);
+                    }
+                }
+                Slot::Rest(rest) => rest.intake.fail(&error),
+            }
+        }
+    }
+
     pub(crate) fn on_event(&mut self, event: Event<'_>, cx: &mut Context<'_>) -> Verdict {
         match event {
             Event::Message { channel, head } => return self.on_message(channel, &head, cx),
-            Event::Response { channel, head } => return self.on_response(channel, &head),
+            Event::Response { channel, head } => return self.on_response(channel, &head, cx),
+            Event::FileHeader {
+                channel, header, ..
+            } => self.on_file_header(channel, &header, cx),
             Event::Data {
                 channel,
                 bytes,
                 remaining,
             } => self.on_data(channel, bytes, remaining, cx),
+            Event::Stream { channel, bytes } => self.on_content(channel, |_| Rest::STREAM, bytes),
+            Event::StreamEnd { channel } => self.on_part_end(channel, |_| Rest::STREAM, 0),
+            Event::File {
+                channel,
+                index,
+                bytes,
+            } => self.on_content(channel, |rest| rest.file(index), bytes),
+            Event::FileEnd {
+                channel,
+                index,
+                missing,
+            } => {
+                self.on_part_end(channel, |rest| rest.file(index), missing);
+            }
             Event::FastReply { id, code } => self.deliver(&id, Ok(RawReply::Fast(code.into()))),
             Event::End { channel } => self.free(channel),
-            Event::Abort { channel } => self.on_lost(channel, "given up by the peer"),
+            Event::Abort { channel } => self.on_lost(channel, &ReadError::Aborted),
             Event::Refused { channel, refusal } => self.on_refused(channel, &refusal),
-            // Messages with files or a stream are refused at their head.
-            Event::FileHeader { .. }
-            | Event::File { .. }
-            | Event::FileEnd { .. }
-            | Event::Stream { .. }
-            | Event::StreamEnd { .. } => {}
-            // The connection header was read in the handshake; the others are signs of life.
-            Event::Header(_) | Event::Heartbeat | Event::GoAway => {}
+            Event::GoAway => self.shared.lock().is_peer_going_away = true,
+            // The connection header was read in the handshake; the other is a sign of life.
+            Event::Header(_) | Event::Heartbeat => {}
         }
         Verdict::Keep
     }
@@ -120,10 +218,8 @@ impl Inbound {
         cx: &mut Context<'_>,
     ) -> Verdict {
         self.has_served = true;
-        let carries_unsupported = head.has_stream || head.files.count > 0;
-        let route = match self.router.resolve(head.action) {
-            Some(route) if !carries_unsupported => route,
-            _ => return self.refuse_message(channel, head, FastReply::NOT_IMPLEMENTED),
+        let Some(route) = self.router.resolve(head.action) else {
+            return self.refuse_message(channel, head, FastReply::NOT_IMPLEMENTED);
         };
         let Some(executing) = self.shared.begin_executing() else {
             return self.refuse_message(channel, head, Framework::Overloaded.reply());
@@ -131,19 +227,18 @@ impl Inbound {
         let Some(payload) = self.assemble(head.payload_size) else {
             return self.refuse_message(channel, head, Framework::Overloaded.reply());
         };
-        let (id, expects_response) = (head.id, head.expects_response);
-        let message = OpenMessage {
-            id,
-            expects_response,
-            route,
-            executing,
+        let open = Open {
+            role: Role::Message { route, executing },
+            id: head.id,
+            expects_response: head.expects_response,
             payload,
+            carried: self.arriving(
+                head.has_stream,
+                head.files.count,
+                head.expects_response.then_some(head.id),
+            ),
         };
-        if head.has_content() {
-            *self.slot(channel) = Slot::Message(message);
-        } else {
-            self.dispatch(message, Bytes::new(), cx);
-        }
+        self.begin(channel, open, cx);
         Verdict::Keep
     }
 
@@ -164,15 +259,13 @@ impl Inbound {
         }
     }
 
-    fn on_response(&mut self, channel: ChannelId, head: &ResponseHead) -> Verdict {
-        let carries_unsupported = head.has_stream || head.files.count > 0;
-        if carries_unsupported {
-            self.deliver(
-                &head.parent,
-                lost("files and streams in responses are not supported"),
-            );
-        }
-        if carries_unsupported || !self.shared.lock().waiting.expects(&head.parent) {
+    fn on_response(
+        &mut self,
+        channel: ChannelId,
+        head: &ResponseHead,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        if !self.shared.lock().waiting.expects(&head.parent) {
             return if head.has_content() {
                 Verdict::Refuse(channel)
             } else {
@@ -183,55 +276,170 @@ impl Inbound {
             self.deliver(&head.parent, lost("too many payloads are arriving at once"));
             return Verdict::Refuse(channel);
         };
-        let (parent, id, expects_response) = (head.parent, head.id, head.expects_response);
-        let response = OpenResponse {
-            parent,
-            id,
-            expects_response,
+        let open = Open {
+            role: Role::Response {
+                parent: head.parent,
+            },
+            id: head.id,
+            expects_response: head.expects_response,
             payload,
+            carried: self.arriving(head.has_stream, head.files.count, None),
         };
-        if head.has_content() {
-            *self.slot(channel) = Slot::Response(response);
-        } else {
-            self.deliver_response(response, Bytes::new());
-        }
+        self.begin(channel, open, cx);
         Verdict::Keep
     }
 
-    fn on_data(&mut self, channel: ChannelId, bytes: &[u8], remaining: u64, cx: &mut Context<'_>) {
-        let slot = self.slot(channel);
-        let payload = match slot {
-            Slot::Free => return,
-            Slot::Message(message) => &mut message.payload,
-            Slot::Response(response) => &mut response.payload,
+    fn arriving(&self, has_stream: bool, files: u32, owed: Option<Uuid>) -> Option<Arriving> {
+        if !has_stream && files == 0 {
+            return None;
+        }
+        let intake = Intake::new(Arc::clone(&self.shared));
+        let stream = has_stream.then(|| ByteStream::received(intake.part()));
+        let carried = Carried {
+            files: Vec::new(),
+            stream,
+            intake: Some(Arc::clone(&intake)),
         };
-        let Some(whole) = payload.push(bytes, remaining) else {
+        Some(Arriving {
+            rest: Rest {
+                intake,
+                has_stream,
+                owed,
+            },
+            carried,
+            headers_due: files,
+        })
+    }
+
+    fn begin(&mut self, channel: ChannelId, open: Open, cx: &mut Context<'_>) {
+        let has_payload = open.payload.size > 0;
+        *self.slot(channel) = Slot::Open(Box::new(open));
+        if !has_payload {
+            self.hand_on(channel, Bytes::new(), cx);
+        }
+    }
+
+    fn on_file_header(
+        &mut self,
+        channel: ChannelId,
+        header: &FileHeader<'_>,
+        cx: &mut Context<'_>,
+    ) {
+        let Slot::Open(open) = self.slot(channel) else {
             return;
         };
-        let reserved = payload.size;
-        let open = std::mem::take(slot);
-        self.reserved -= reserved;
-        match open {
-            Slot::Free => {}
-            Slot::Message(message) => self.dispatch(message, whole, cx),
-            Slot::Response(response) => self.deliver_response(response, whole),
+        let Some(arriving) = &mut open.carried else {
+            return;
+        };
+        let reader = arriving.rest.intake.part();
+        arriving
+            .carried
+            .files
+            .push(File::received(header.name, header.size, reader));
+        arriving.headers_due -= 1;
+        if let Some(payload) = open.payload.whole() {
+            self.hand_on(channel, payload, cx);
+        }
+    }
+
+    fn on_data(&mut self, channel: ChannelId, bytes: &[u8], remaining: u64, cx: &mut Context<'_>) {
+        let Slot::Open(open) = self.slot(channel) else {
+            return;
+        };
+        if let Some(payload) = open.payload.push(bytes, remaining) {
+            self.hand_on(channel, payload, cx);
+        }
+    }
+
+    /// Hands a message on when its payload and its file headers are there, the latter of which may come last.
+    fn hand_on(&mut self, channel: ChannelId, payload: Bytes, cx: &mut Context<'_>) {
+        let slot = self.slot(channel);
+        let Slot::Open(open) = slot else { return };
+        if open
+            .carried
+            .as_ref()
+            .is_some_and(|arriving| arriving.headers_due > 0)
+        {
+            open.payload.keep(payload);
+            return;
+        }
+        let Slot::Open(open) = std::mem::take(slot) else {
+            return;
+        };
+        let Open {
+            role,
+            id,
+            expects_response,
+            payload: assembly,
+            carried,
+        } = *open;
+        self.reserved -= assembly.size;
+        let carried = carried.map(|arriving| {
+            *self.slot(channel) = Slot::Rest(arriving.rest);
+            arriving.carried
+        });
+        let carried = carried.unwrap_or_default();
+        match role {
+            Role::Message { route, executing } => {
+                let connection = Connection::new(Arc::clone(&self.shared));
+                let owed = Owed::new(
+                    connection,
+                    id,
+                    expects_response,
+                    executing,
+                    carried.intake.clone(),
+                );
+                self.dispatch(route, payload, carried, owed, cx);
+            }
+            Role::Response { parent } => {
+                self.deliver(
+                    &parent,
+                    Ok(RawReply::Response(RawResponse {
+                        id,
+                        expects_response,
+                        payload,
+                        carried,
+                    })),
+                );
+            }
+        }
+    }
+
+    fn on_content(&mut self, channel: ChannelId, part: impl FnOnce(&Rest) -> usize, bytes: &[u8]) {
+        let Some(rest) = self.slot(channel).rest() else {
+            return;
+        };
+        let unread = rest.intake.push(part(rest), bytes);
+        let intake = Arc::clone(&rest.intake);
+        if self.slow.is_too_much(unread) {
+            self.slow.add(channel, intake);
+        }
+    }
+
+    fn on_part_end(&mut self, channel: ChannelId, part: impl FnOnce(&Rest) -> usize, missing: u64) {
+        let Some(rest) = self.slot(channel).rest() else {
+            return;
+        };
+        let part = part(rest);
+        match missing {
+            0 => rest.intake.end(part),
+            missing => rest.intake.fail_part(part, ReadError::TooShort { missing }),
         }
     }
 
     /// Runs the handler as far as it goes without waiting; what has to wait becomes a task of its own.
     ///
     /// Most handlers end at once, and cost no task and no wake-up this way.
-    fn dispatch(&self, message: OpenMessage, payload: Bytes, cx: &mut Context<'_>) {
-        let connection = Connection::new(Arc::clone(&self.shared));
-        let OpenMessage {
-            id,
-            expects_response,
-            route,
-            executing,
-            ..
-        } = message;
-        let owed = Owed::new(connection, id, expects_response, executing);
-        let mut handler = self.router.dispatch(route, payload, owed);
+    fn dispatch(
+        &self,
+        route: Route,
+        payload: Bytes,
+        carried: Carried,
+        owed: Owed,
+        cx: &mut Context<'_>,
+    ) {
+        let id = owed.id;
+        let mut handler = self.router.dispatch(route, payload, carried, owed);
         match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
             Ok(Poll::Ready(())) => {}
             Ok(Poll::Pending) => spawn(handler),
@@ -240,33 +448,19 @@ impl Inbound {
         }
     }
 
-    fn deliver_response(&self, response: OpenResponse, payload: Bytes) {
-        let OpenResponse {
-            parent,
-            id,
-            expects_response,
-            ..
-        } = response;
-        self.deliver(
-            &parent,
-            Ok(RawReply::Response(RawResponse {
-                id,
-                expects_response,
-                payload,
-            })),
-        );
-    }
-
     /// A reply that nobody waits for any longer is counted and dropped.
     fn deliver(&self, parent: &Uuid, reply: Result<RawReply, RequestError>) {
-        self.shared.lock().waiting.deliver(parent, reply);
+        let unwanted = self.shared.lock().waiting.deliver(parent, reply);
+        // Readers of its parts take the same lock: dropped after it was given back.
+        drop(unwanted);
     }
 
     fn on_refused(&mut self, channel: ChannelId, refusal: &Refusal) {
-        self.free(channel);
+        let is_handed_on = matches!(self.slot(channel), Slot::Rest(_));
+        self.on_lost(channel, &ReadError::Refused(refusal.reason));
         if let Some(parent) = refusal.parent {
             self.deliver(&parent, lost(&refusal.reason.to_string()));
-        } else if refusal.expects_response {
+        } else if refusal.expects_response && !is_handed_on {
             let code = match refusal.reason {
                 RefusalReason::TooLarge { .. } => Framework::TooLarge,
                 _ => Framework::BadHeader,
@@ -275,19 +469,26 @@ impl Inbound {
         }
     }
 
-    fn on_lost(&mut self, channel: ChannelId, reason: &str) {
-        if let Slot::Response(response) = self.slot(channel) {
-            let parent = response.parent;
-            self.deliver(&parent, lost(reason));
+    fn on_lost(&mut self, channel: ChannelId, error: &ReadError) {
+        match self.slot(channel) {
+            Slot::Free => {}
+            Slot::Rest(rest) => rest.intake.fail(error),
+            Slot::Open(open) => {
+                if let Some(arriving) = &open.carried {
+                    arriving.rest.intake.fail(error);
+                }
+                if let Role::Response { parent } = open.role {
+                    self.deliver(&parent, lost(&error.to_string()));
+                }
+            }
         }
         self.free(channel);
     }
 
     fn free(&mut self, channel: ChannelId) {
-        match std::mem::take(self.slot(channel)) {
-            Slot::Free => {}
-            Slot::Message(message) => self.reserved -= message.payload.size,
-            Slot::Response(response) => self.reserved -= response.payload.size,
+        self.slow.remove(channel);
+        if let Slot::Open(open) = std::mem::take(self.slot(channel)) {
+            self.reserved -= open.payload.size;
         }
     }
 
@@ -301,7 +502,7 @@ impl Inbound {
         self.reserved = reserved;
         Some(Assembly {
             size,
-            bytes: Vec::new(),
+            state: AssemblyState::Arriving(Vec::new()),
         })
     }
 
@@ -311,6 +512,16 @@ impl Inbound {
             self.slots.resize_with(index + 1, Slot::default);
         }
         &mut self.slots[index]
+    }
+}
+
+impl Slot {
+    fn rest(&self) -> Option<&Rest> {
+        match self {
+            Self::Free => None,
+            Self::Open(open) => open.carried.as_ref().map(|arriving| &arriving.rest),
+            Self::Rest(rest) => Some(rest),
+        }
     }
 }
 
@@ -326,16 +537,36 @@ fn spawn(handler: Dispatch) {
 /// A payload that is arriving. It grows with what came, not with what was announced.
 struct Assembly {
     size: u64,
-    bytes: Vec<u8>,
+    state: AssemblyState,
+}
+
+enum AssemblyState {
+    Arriving(Vec<u8>),
+    Whole(Bytes),
 }
 
 impl Assembly {
     /// Adds a part, and gives the whole when it was the last.
     fn push(&mut self, part: &[u8], remaining: u64) -> Option<Bytes> {
-        if self.bytes.is_empty() && remaining == 0 {
+        let AssemblyState::Arriving(bytes) = &mut self.state else {
+            return None;
+        };
+        if bytes.is_empty() && remaining == 0 {
             return Some(Bytes::copy_from_slice(part));
         }
-        self.bytes.extend_from_slice(part);
-        (remaining == 0).then(|| Bytes::from(std::mem::take(&mut self.bytes)))
+        bytes.extend_from_slice(part);
+        (remaining == 0).then(|| Bytes::from(std::mem::take(bytes)))
+    }
+
+    /// The whole waits for the header to be whole too.
+    fn keep(&mut self, payload: Bytes) {
+        self.state = AssemblyState::Whole(payload);
+    }
+
+    fn whole(&self) -> Option<Bytes> {
+        match &self.state {
+            AssemblyState::Arriving(_) => (self.size == 0).then(Bytes::new),
+            AssemblyState::Whole(payload) => Some(payload.clone()),
+        }
     }
 }

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, task::Waker};
 
 use bytes::Bytes;
 use sockety_codec::{
-    ChannelCount, ChannelId, Encoder, MessageHead, ResponseHead, UsageError, Uuid,
+    ChannelCount, ChannelId, Encoder, FilesSummary, MessageHead, ResponseHead, UsageError, Uuid,
 };
 
-use crate::FastReply;
+use super::sources::PartKind;
+use crate::{FastReply, carrying::Plan};
 
 /// Payloads from this size on are referenced instead of copied. Copying 16 KiB costs about as much as the
 /// extra slices of a vectored write.
@@ -58,7 +59,7 @@ impl Outbox {
                 };
                 self.encoder
                     .message(&mut self.pieces.bytes, ChannelId::ZERO, &head, &[])?;
-                self.referenced(bytes)?;
+                self.referenced(ChannelId::ZERO, bytes)?;
             }
         }
         self.count_from(before);
@@ -88,11 +89,108 @@ impl Outbox {
                 };
                 self.encoder
                     .response(&mut self.pieces.bytes, ChannelId::ZERO, &head, &[])?;
-                self.referenced(bytes)?;
+                self.referenced(ChannelId::ZERO, bytes)?;
             }
         }
         self.count_from(before);
         Ok(())
+    }
+
+    /// Begins a message whose files or stream follow, and sends its payload.
+    pub(crate) fn begin_message(
+        &mut self,
+        channel: ChannelId,
+        head: &MessageHead<'_>,
+        payload: Payload<'_>,
+        plan: &Plan,
+    ) -> Result<(), UsageError> {
+        let before = self.pieces.bytes.len();
+        let files = plan.headers();
+        let head = MessageHead {
+            payload_size: payload.len() as u64,
+            has_stream: plan.has_stream,
+            // More than the wire can say is another summary, which the encoder refuses.
+            files: FilesSummary::of(&files).unwrap_or_default(),
+            ..*head
+        };
+        self.encoder
+            .message(&mut self.pieces.bytes, channel, &head, &files)?;
+        self.payload(channel, payload)?;
+        self.count_from(before);
+        Ok(())
+    }
+
+    /// Begins a response, as [`Outbox::begin_message`].
+    pub(crate) fn begin_response(
+        &mut self,
+        channel: ChannelId,
+        head: &ResponseHead,
+        payload: Payload<'_>,
+        plan: &Plan,
+    ) -> Result<(), UsageError> {
+        let before = self.pieces.bytes.len();
+        let files = plan.headers();
+        let head = ResponseHead {
+            payload_size: payload.len() as u64,
+            has_stream: plan.has_stream,
+            files: FilesSummary::of(&files).unwrap_or_default(),
+            ..*head
+        };
+        self.encoder
+            .response(&mut self.pieces.bytes, channel, &head, &files)?;
+        self.payload(channel, payload)?;
+        self.count_from(before);
+        Ok(())
+    }
+
+    /// A part of a file or a stream, and its end if this is it. The chunks make one packet.
+    pub(crate) fn content(
+        &mut self,
+        channel: ChannelId,
+        kind: PartKind,
+        chunks: Vec<Bytes>,
+        is_end: bool,
+    ) -> Result<(), UsageError> {
+        let before = self.pieces.bytes.len();
+        let length = chunks.iter().map(Bytes::len).sum::<usize>();
+        if length > 0 {
+            let length = u32::try_from(length).unwrap_or(u32::MAX);
+            match kind {
+                PartKind::Stream => self
+                    .encoder
+                    .stream(&mut self.pieces.bytes, channel, length)?,
+                PartKind::File(index) => {
+                    self.encoder
+                        .file(&mut self.pieces.bytes, channel, index, length)?
+                }
+            }
+            for chunk in chunks {
+                self.chunk(chunk);
+            }
+        }
+        match kind {
+            _ if !is_end => {}
+            PartKind::Stream => self.encoder.stream_end(&mut self.pieces.bytes, channel)?,
+            PartKind::File(index) => {
+                self.encoder
+                    .file_end(&mut self.pieces.bytes, channel, index)?
+            }
+        }
+        self.count_from(before);
+        Ok(())
+    }
+
+    /// The message open on this channel ends here, unfinished.
+    pub(crate) fn abort(&mut self, channel: ChannelId) {
+        let before = self.pieces.bytes.len();
+        if let Err(error) = self.encoder.abort(&mut self.pieces.bytes, channel) {
+            debug_assert!(false, "nothing to abort: {error}");
+        }
+        self.count_from(before);
+    }
+
+    pub(crate) fn is_free(&self, channel: ChannelId) -> bool {
+        self.encoder.is_free(channel)
     }
 
     /// Appends messages that were encoded before, for this or other connections.
@@ -117,15 +215,38 @@ impl Outbox {
         self.count_from(before);
     }
 
-    /// r[impl write.payload.one-packet]
-    fn referenced(&mut self, bytes: Bytes) -> Result<(), UsageError> {
+    fn payload(&mut self, channel: ChannelId, payload: Payload<'_>) -> Result<(), UsageError> {
+        match payload {
+            Payload::Copied(&[]) => Ok(()),
+            Payload::Copied(bytes) => {
+                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                self.encoder.data(&mut self.pieces.bytes, channel, length)?;
+                self.pieces.bytes.extend_from_slice(bytes);
+                Ok(())
+            }
+            Payload::Referenced(bytes) => self.referenced(channel, bytes),
+        }
+    }
+
+    fn chunk(&mut self, chunk: Bytes) {
+        if chunk.len() < REFERENCED_FROM {
+            self.pieces.bytes.extend_from_slice(&chunk);
+        } else {
+            self.queued += chunk.len() as u64;
+            self.pieces
+                .references
+                .push((self.pieces.bytes.len(), chunk));
+        }
+    }
+
+    // r[impl content.data.single]
+    fn referenced(&mut self, channel: ChannelId, bytes: Bytes) -> Result<(), UsageError> {
         let size = bytes.len() as u64;
         let length = u32::try_from(size).map_err(|_| UsageError::PayloadTooLarge {
             size,
             max: u64::from(u32::MAX),
         })?;
-        self.encoder
-            .data(&mut self.pieces.bytes, ChannelId::ZERO, length)?;
+        self.encoder.data(&mut self.pieces.bytes, channel, length)?;
         self.queued += size;
         self.pieces
             .references
@@ -176,6 +297,11 @@ impl Outbox {
         }
     }
 
+    /// A channel has become free, or will never be.
+    pub(crate) fn wake_space(&mut self) {
+        self.space.wake_all();
+    }
+
     /// Wakes everybody: the connection has ended.
     pub(crate) fn wake_all(&mut self) {
         self.progress.wake_all();
@@ -206,6 +332,13 @@ pub(crate) enum Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Copied(bytes) => bytes.len(),
+            Self::Referenced(bytes) => bytes.len(),
+        }
+    }
+
     pub(crate) fn of(bytes: &'a Bytes) -> Self {
         if bytes.len() < REFERENCED_FROM {
             Self::Copied(bytes)

@@ -5,10 +5,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::shared::{Shared, State};
-use crate::{Outcome, RequestError, SendError};
+use super::{
+    shared::{Shared, State},
+    sources::Sending,
+};
+use crate::{Connection, Outcome, RequestError, SendError, SourceError};
 
-/// Puts something into the outbox when it has room and `check` finds the connection fit for it.
+/// Puts something into the outbox when there is room for it.
 ///
 /// While it is pending, `ticket` is a place in the queue for room; its owner gives it up with
 /// [`Outbox::forget_space`](super::outbox::Outbox::forget_space).
@@ -16,37 +19,40 @@ pub(crate) fn poll_put<R>(
     shared: &Shared,
     ticket: &mut Option<u64>,
     cx: &mut Context<'_>,
-    check: fn(&State) -> Result<(), SendError>,
+    room: fn(&State) -> Result<Room, SendError>,
     put: impl FnOnce(&mut State) -> Result<R, SendError>,
 ) -> Poll<Result<R, SendError>> {
-    shared.change(|state| {
-        if let Err(error) = check(state) {
-            return Poll::Ready(Err(error));
-        }
-        if state.outbox.is_full() {
+    shared.change(|state| match room(state)? {
+        Room::Free => Poll::Ready(put(state)),
+        Room::Full => {
             state.outbox.wait_for_space(ticket, cx.waker());
-            return Poll::Pending;
+            Poll::Pending
         }
-        Poll::Ready(put(state))
     })
 }
 
-/// Queues a new message.
-///
-/// Cancel safe: dropped before it is ready, nothing was queued.
-pub(crate) async fn message<R>(
-    shared: &Shared,
-    put: impl FnMut(&mut State) -> Result<R, SendError>,
-) -> Result<R, SendError> {
-    Turn::new(shared).put(State::check_open, put).await
+/// Whether something can be queued now, or has to wait for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Free,
+    Full,
 }
 
-/// Queues a reply that is owed. Cancel safe as [`message`].
-pub(crate) async fn reply<R>(
+impl Room {
+    pub(crate) fn free_if(is_free: bool) -> Self {
+        if is_free { Self::Free } else { Self::Full }
+    }
+}
+
+/// As [`poll_put`], waiting for room.
+///
+/// Cancel safe: dropped before it is ready, nothing was queued.
+pub(crate) async fn put<R>(
     shared: &Shared,
+    room: fn(&State) -> Result<Room, SendError>,
     put: impl FnMut(&mut State) -> Result<R, SendError>,
 ) -> Result<R, SendError> {
-    Turn::new(shared).put(State::check_replies, put).await
+    Turn::new(shared).put(room, put).await
 }
 
 /// A place in the queue for room. Dropping it gives the place up.
@@ -65,10 +71,10 @@ impl<'a> Turn<'a> {
 
     async fn put<R>(
         mut self,
-        check: fn(&State) -> Result<(), SendError>,
+        room: fn(&State) -> Result<Room, SendError>,
         mut put: impl FnMut(&mut State) -> Result<R, SendError>,
     ) -> Result<R, SendError> {
-        poll_fn(|cx| poll_put(self.shared, &mut self.ticket, cx, check, &mut put)).await
+        poll_fn(|cx| poll_put(self.shared, &mut self.ticket, cx, room, &mut put)).await
     }
 }
 
@@ -87,40 +93,106 @@ pub(crate) struct Span {
     pub(crate) end: u64,
 }
 
-/// Waits until the message was handed to the socket. Only one task may wait for a message.
-pub(crate) async fn written(shared: &Shared, span: Span) -> Result<(), RequestError> {
-    let waiting = Written { shared, span };
-    poll_fn(|cx| waiting.poll(cx)).await
+/// A message that has its place, and what is still to be written of it.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    connection: Connection,
+    span: Span,
+    /// While it has files or a stream to be sent.
+    transmission: Option<u64>,
 }
 
+impl Queued {
+    pub(crate) fn whole(connection: Connection, span: Span) -> Self {
+        Self {
+            connection,
+            span,
+            transmission: None,
+        }
+    }
+
+    /// Holds the entry of its transmission.
+    pub(crate) fn carrying(connection: Connection, span: Span, transmission: u64) -> Self {
+        Self {
+            connection,
+            span,
+            transmission: Some(transmission),
+        }
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Waits until all of it was handed to the socket.
+    pub(crate) async fn sent(&mut self) -> Result<(), RequestError> {
+        let waiting = Written { queued: self };
+        poll_fn(|cx| waiting.poll(cx)).await
+    }
+
+    /// What is known if the connection ended now.
+    pub(crate) fn outcome(&self, state: &State) -> Outcome {
+        if state.outbox.written() > self.span.start {
+            Outcome::Unknown
+        } else {
+            Outcome::NotSent
+        }
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
+        let shared = &self.connection.shared;
+        let mut state = shared.lock();
+        let end = match self.transmission {
+            None => self.span.end,
+            Some(key) => match state.sources.watch(key, cx.waker()) {
+                Sending::Open => return Poll::Pending,
+                Sending::Whole(end) => end,
+                Sending::Aborted(SourceError::Disconnected(error)) => {
+                    let outcome = self.outcome(&state);
+                    return Poll::Ready(Err(RequestError::Disconnected { error, outcome }));
+                }
+                Sending::Aborted(error) => return Poll::Ready(Err(RequestError::Source(error))),
+            },
+        };
+        if state.outbox.written() >= end {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(error) = state.ended() {
+            let outcome = self.outcome(&state);
+            return Poll::Ready(Err(RequestError::Disconnected { error, outcome }));
+        }
+        state.outbox.wait_for_progress(end, cx.waker());
+        Poll::Pending
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        if let Some(key) = self.transmission {
+            self.connection.shared.lock().sources.release(key);
+        }
+    }
+}
+
+/// One wait for it; only one at a time.
 struct Written<'a> {
-    shared: &'a Shared,
-    span: Span,
+    queued: &'a mut Queued,
 }
 
 impl Written<'_> {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
-        let mut state = self.shared.lock();
-        let written = state.outbox.written();
-        if written >= self.span.end {
-            return Poll::Ready(Ok(()));
-        }
-        if let Some(error) = state.ended() {
-            let outcome = if written > self.span.start {
-                Outcome::Unknown
-            } else {
-                Outcome::NotSent
-            };
-            return Poll::Ready(Err(RequestError::Disconnected { error, outcome }));
-        }
-        state.outbox.wait_for_progress(self.span.end, cx.waker());
-        Poll::Pending
+        self.queued.poll(cx)
     }
 }
 
 impl Drop for Written<'_> {
     fn drop(&mut self) {
-        self.shared.lock().outbox.forget_progress(self.span.end);
+        self.queued
+            .connection
+            .shared
+            .lock()
+            .outbox
+            .forget_progress(self.queued.span.end);
     }
 }
 

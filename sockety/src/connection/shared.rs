@@ -9,15 +9,19 @@ use std::{
     task::Waker,
 };
 
-use sockety_codec::{ChannelCount, MessageHead, ResponseHead, UsageError, Uuid};
+use sockety_codec::{ChannelCount, ChannelId, MessageHead, ResponseHead, UsageError, Uuid};
 use tokio::sync::Notify;
 
 use super::{
     outbox::{Outbox, Payload},
-    sending::Span,
+    sending::{Room, Span},
+    sources::Sources,
     waiting::{ReplyClock, Waiting},
 };
-use crate::{ClosedBy, ConnectionError, FastReply, Options, SendError, extensions::Extensions};
+use crate::{
+    ClosedBy, ConnectionError, FastReply, Options, RequestError, SendError, SourceError,
+    carrying::Plan, extensions::Extensions,
+};
 
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -29,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) handles: AtomicUsize,
     /// Requests of the peer whose handlers have not ended.
     pub(crate) executing: AtomicUsize,
+    /// Bytes of files and streams that wait to be read.
+    pub(crate) unread: AtomicUsize,
 }
 
 /// Where the other side is.
@@ -41,8 +47,11 @@ pub(crate) struct Peer {
 /// Everything under the lock. No user code runs and nothing waits while it is held.
 pub(crate) struct State {
     pub(crate) outbox: Outbox,
+    pub(crate) sources: Sources,
     pub(crate) waiting: Waiting,
     pub(crate) life: Life,
+    /// The peer is about to close: it takes no new messages, but goes on with those it has.
+    pub(crate) is_peer_going_away: bool,
     /// Set while the driver sleeps.
     driver: Option<Waker>,
 }
@@ -63,8 +72,10 @@ impl Shared {
     pub(crate) fn new(options: Arc<Options>, peer: Peer, peer_channels: ChannelCount) -> Self {
         let state = State {
             outbox: Outbox::new(peer_channels, options.outbox_bytes),
+            sources: Sources::new(peer_channels),
             waiting: Waiting::new(options.requests_in_flight, options.call_timeout),
             life: Life::Open,
+            is_peer_going_away: false,
             driver: None,
         };
         Self {
@@ -75,6 +86,7 @@ impl Shared {
             ended: Notify::new(),
             handles: AtomicUsize::new(0),
             executing: AtomicUsize::new(0),
+            unread: AtomicUsize::new(0),
         }
     }
 
@@ -141,7 +153,7 @@ impl Shared {
 
 impl State {
     fn needs_driver(&self) -> bool {
-        self.outbox.has_new() || matches!(self.life, Life::Closing(_))
+        self.has_work() || matches!(self.life, Life::Closing(_))
     }
 
     /// The driver goes to sleep.
@@ -154,20 +166,75 @@ impl State {
         self.driver.take()
     }
 
-    /// Whether a new message may be sent.
-    pub(crate) fn check_open(&self) -> Result<(), SendError> {
+    /// Whether there is something to write that the driver has not taken yet.
+    pub(crate) fn has_work(&self) -> bool {
+        self.outbox.has_new() || self.sources.has_ready()
+    }
+
+    /// Whether nothing that was accepted is still to be written.
+    pub(crate) fn is_all_written(&self) -> bool {
+        self.outbox.waiting() == 0 && self.sources.is_empty()
+    }
+
+    /// Whether a new message, whole in itself, may be sent now.
+    pub(crate) fn message_room(&self) -> Result<Room, SendError> {
+        self.check_open()?;
+        Ok(self.whole_room())
+    }
+
+    /// Whether a reply, whole in itself, may be sent now.
+    pub(crate) fn reply_room(&self) -> Result<Room, SendError> {
+        self.check_replies()?;
+        Ok(self.whole_room())
+    }
+
+    /// Whether a new message with files or a stream may begin now.
+    pub(crate) fn carrying_message_room(&self) -> Result<Room, SendError> {
+        self.check_open()?;
+        self.carrying_room()
+    }
+
+    /// Whether a reply with files or a stream may begin now.
+    pub(crate) fn carrying_reply_room(&self) -> Result<Room, SendError> {
+        self.check_replies()?;
+        self.carrying_room()
+    }
+
+    /// A message whole in itself goes on channel 0, which only a peer with a single channel sees occupied.
+    fn whole_room(&self) -> Room {
+        Room::free_if(!self.outbox.is_full() && self.outbox.is_free(ChannelId::ZERO))
+    }
+
+    fn carrying_room(&self) -> Result<Room, SendError> {
+        if self.sources.channels.is_exhausted() {
+            return Err(SendError::ChannelsExhausted);
+        }
+        Ok(Room::free_if(
+            !self.outbox.is_full() && self.sources.channels.is_available(),
+        ))
+    }
+
+    fn check_open(&self) -> Result<(), SendError> {
         match &self.life {
+            Life::Open if self.is_peer_going_away => Err(SendError::PeerGoingAway),
             Life::Open => Ok(()),
             Life::Closing(by) => Err(SendError::Disconnected(ConnectionError::Closed(*by))),
             Life::Ended(error) => Err(SendError::Disconnected(error.clone())),
         }
     }
 
-    /// Whether a reply that is owed may be sent.
-    pub(crate) fn check_replies(&self) -> Result<(), SendError> {
+    fn check_replies(&self) -> Result<(), SendError> {
         match &self.life {
             Life::Open | Life::Closing(_) => Ok(()),
             Life::Ended(error) => Err(SendError::Disconnected(error.clone())),
+        }
+    }
+
+    /// As [`State::message_room`], for who does not wait.
+    pub(crate) fn try_message_room(&self) -> Result<(), SendError> {
+        match self.message_room()? {
+            Room::Free => Ok(()),
+            Room::Full => Err(SendError::Full),
         }
     }
 
@@ -216,13 +283,100 @@ impl State {
         })
     }
 
-    pub(crate) fn send_fast_reply(&mut self, id: Uuid, reply: FastReply) -> Span {
-        let start = self.outbox.end();
-        self.outbox.fast_reply(id, reply);
-        Span {
-            start,
-            end: self.outbox.end(),
+    /// Begins a message with files or a stream. The key names its transmission.
+    pub(crate) fn begin_message(
+        &mut self,
+        head: &MessageHead<'_>,
+        payload: Payload<'_>,
+        plan: &mut Plan,
+        clock: ReplyClock,
+    ) -> Result<(u64, Span), SendError> {
+        self.check_room(head.expects_response)?;
+        let (start, channel) = (self.outbox.end(), self.take_channel()?);
+        let written = self.outbox.begin_message(channel, head, payload, plan);
+        let key = self.begin(written, head.id, channel, plan)?;
+        if head.expects_response {
+            self.waiting.insert(head.id, start, clock);
         }
+        Ok((
+            key,
+            Span {
+                start,
+                end: self.outbox.end(),
+            },
+        ))
+    }
+
+    /// Begins a response with files or a stream, as [`State::begin_message`].
+    pub(crate) fn begin_response(
+        &mut self,
+        head: &ResponseHead,
+        payload: Payload<'_>,
+        plan: &mut Plan,
+    ) -> Result<(u64, Span), SendError> {
+        self.check_room(head.expects_response)?;
+        let (start, channel) = (self.outbox.end(), self.take_channel()?);
+        let written = self.outbox.begin_response(channel, head, payload, plan);
+        let key = self.begin(written, head.id, channel, plan)?;
+        if head.expects_response {
+            self.waiting.insert(head.id, start, ReplyClock::Default);
+        }
+        Ok((
+            key,
+            Span {
+                start,
+                end: self.outbox.end(),
+            },
+        ))
+    }
+
+    fn take_channel(&mut self) -> Result<ChannelId, SendError> {
+        self.sources.channels.take().ok_or(SendError::Full)
+    }
+
+    fn begin(
+        &mut self,
+        written: Result<(), UsageError>,
+        id: Uuid,
+        channel: ChannelId,
+        plan: &mut Plan,
+    ) -> Result<u64, SendError> {
+        if let Err(error) = written {
+            self.sources.channels.give_back(channel);
+            return Err(error.into());
+        }
+        Ok(self.sources.begin(id, channel, plan.take_parts()))
+    }
+
+    /// Moves files and streams into the outbox, each in its turn, behind what waits there.
+    pub(crate) fn fill(&mut self) {
+        while self.outbox.waiting() < FILLED_BYTES {
+            let Some(turn) = self.sources.turn() else {
+                return;
+            };
+            let written = self
+                .outbox
+                .content(turn.channel, turn.kind, turn.chunks, turn.is_end);
+            if let Err(error) = written {
+                // More than was announced, which the writer of the part checks first.
+                debug_assert!(false, "content breaks the protocol: {error}");
+                self.abort(turn.transmission, SourceError::GivenUp);
+            } else if turn.is_last {
+                self.sources.complete(turn.transmission, self.outbox.end());
+                self.outbox.wake_space();
+            }
+        }
+    }
+
+    /// Gives a message up whose files or stream are being sent. Who waits for its reply is told why.
+    pub(crate) fn abort(&mut self, transmission: u64, error: SourceError) {
+        let Some((id, channel)) = self.sources.abort(transmission, error.clone()) else {
+            return;
+        };
+        self.outbox.abort(channel);
+        self.sources.channels.retire();
+        self.waiting.deliver(&id, Err(RequestError::Source(error)));
+        self.outbox.wake_space();
     }
 
     /// Queues one-way messages that were encoded before.
@@ -250,10 +404,16 @@ impl State {
             return;
         }
         self.waiting.fail_all(&error, self.outbox.written());
+        self.sources
+            .abort_all(&SourceError::Disconnected(error.clone()));
         self.life = Life::Ended(error);
         self.outbox.wake_all();
     }
 }
+
+/// How much is moved into the outbox ahead of the socket: enough for one large write, and little enough that
+/// a small message behind it leaves soon.
+const FILLED_BYTES: u64 = 128 * 1024;
 
 /// The slot of an executing request, held until its handler is really gone.
 pub(crate) struct Executing(Arc<Shared>);

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use sockety_codec::Uuid;
 
-use crate::{ConnectionError, FastReply, Outcome, RequestError};
+use crate::{ConnectionError, FastReply, Outcome, RequestError, carried::Carried};
 
 /// How many replies to one request are kept until they are taken.
 pub(crate) const REPLIES_KEPT: usize = 64;
@@ -68,19 +68,24 @@ impl Waiting {
         );
     }
 
-    pub(crate) fn remove(&mut self, id: &Uuid) {
-        self.requests.remove(id);
+    /// The replies that nobody took are given to the caller, to be dropped without the lock.
+    pub(crate) fn remove(&mut self, id: &Uuid) -> Option<Waiter> {
+        self.requests.remove(id)
     }
 
-    /// Hands a reply to the request that waits for it; `false` when none does.
-    pub(crate) fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) -> bool {
+    /// Hands a reply to the request that waits for it; gives it back when none does.
+    pub(crate) fn deliver(
+        &mut self,
+        parent: &Uuid,
+        reply: Result<RawReply, RequestError>,
+    ) -> Option<Result<RawReply, RequestError>> {
         let Some(waiter) = self.requests.get_mut(parent) else {
             self.late += 1;
-            return false;
+            return Some(reply);
         };
-        waiter.replies.push(reply);
+        let dropped = waiter.replies.push(reply);
         waiter.wake();
-        true
+        dropped
     }
 
     pub(crate) fn expects(&self, parent: &Uuid) -> bool {
@@ -153,21 +158,22 @@ pub(crate) enum ReplyClock {
 }
 
 /// A reply as it came, before it is given its public face.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum RawReply {
     Fast(FastReply),
     Response(RawResponse),
 }
 
 /// A response whose payload has arrived.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct RawResponse {
     pub(crate) id: Uuid,
     pub(crate) expects_response: bool,
     pub(crate) payload: Bytes,
+    pub(crate) carried: Carried,
 }
 
-struct Waiter {
+pub(crate) struct Waiter {
     start: u64,
     expires: Option<u32>,
     waker: Option<Waker>,
@@ -210,9 +216,13 @@ impl Replies {
         self.first.is_none() && self.end.is_none()
     }
 
-    fn push(&mut self, reply: Result<RawReply, RequestError>) {
+    /// Gives the reply back when it is one too many.
+    fn push(
+        &mut self,
+        reply: Result<RawReply, RequestError>,
+    ) -> Option<Result<RawReply, RequestError>> {
         if self.end.is_some() {
-            return;
+            return Some(reply);
         }
         if self.first.is_none() {
             self.first = Some(reply);
@@ -222,7 +232,9 @@ impl Replies {
             self.end = Some(RequestError::Overrun {
                 limit: REPLIES_KEPT,
             });
+            return Some(reply);
         }
+        None
     }
 
     fn fail(&mut self, error: RequestError) {

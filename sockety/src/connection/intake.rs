@@ -1,0 +1,273 @@
+//! Files and streams that are arriving, between the driver that brings them and the readers that take them.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{Buf, Bytes};
+use futures_core::Stream;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::{chunks::Chunks, shared::Shared};
+use crate::ReadError;
+
+/// The files and the stream of one message.
+pub(crate) struct Intake {
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+    /// Whether its message was answered: the driver answers for a handler whose content it cuts off.
+    pub(crate) is_answered: AtomicBool,
+}
+
+struct State {
+    parts: Vec<Part>,
+    unread: usize,
+    /// Bytes taken or dropped since the beginning.
+    taken: u64,
+    /// The driver waits for it to be read.
+    is_awaited: bool,
+    failure: Option<ReadError>,
+}
+
+#[derive(Default)]
+struct Part {
+    chunks: Chunks,
+    state: PartState,
+    reader: Option<Waker>,
+}
+
+#[derive(Default)]
+enum PartState {
+    #[default]
+    Open,
+    Ended,
+    Failed(ReadError),
+    /// Its reader was dropped: what comes is dropped too.
+    Unwanted,
+}
+
+impl Intake {
+    pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
+        let state = State {
+            parts: Vec::new(),
+            unread: 0,
+            taken: 0,
+            is_awaited: false,
+            failure: None,
+        };
+        Arc::new(Self {
+            shared,
+            state: Mutex::new(state),
+            is_answered: AtomicBool::new(false),
+        })
+    }
+
+    /// Makes the next part.
+    pub(crate) fn part(self: &Arc<Self>) -> PartReader {
+        let mut state = self.lock();
+        state.parts.push(Part::default());
+        PartReader {
+            intake: Arc::clone(self),
+            part: state.parts.len() - 1,
+            rest: Bytes::new(),
+        }
+    }
+
+    /// Adds to a part. Gives how much of the message is unread.
+    pub(crate) fn push(&self, part: usize, bytes: &[u8]) -> usize {
+        let mut state = self.lock();
+        let Some(found) = state.parts.get_mut(part) else {
+            return state.unread;
+        };
+        if !matches!(found.state, PartState::Open) {
+            return state.unread;
+        }
+        found.chunks.push_slice(bytes);
+        found.wake();
+        state.unread += bytes.len();
+        self.shared.unread.fetch_add(bytes.len(), Ordering::Relaxed);
+        state.unread
+    }
+
+    /// The part is whole.
+    pub(crate) fn end(&self, part: usize) {
+        self.settle(part, PartState::Ended);
+    }
+
+    /// The part is not whole, and never will be.
+    pub(crate) fn fail_part(&self, part: usize, error: ReadError) {
+        self.settle(part, PartState::Failed(error));
+    }
+
+    fn settle(&self, part: usize, new: PartState) {
+        let mut state = self.lock();
+        if let Some(part) = state.parts.get_mut(part) {
+            if matches!(part.state, PartState::Open) {
+                part.state = new;
+            }
+            part.wake();
+        }
+    }
+
+    /// The message is given up: whatever is not whole ends with this error.
+    pub(crate) fn fail(&self, error: &ReadError) {
+        let mut state = self.lock();
+        state.failure = Some(error.clone());
+        let mut dropped = 0;
+        for part in &mut state.parts {
+            if matches!(part.state, PartState::Open) {
+                part.state = PartState::Failed(error.clone());
+                dropped += part.chunks.len();
+                part.chunks.clear();
+            }
+            part.wake();
+        }
+        self.count_taken(&mut state, dropped);
+    }
+
+    /// How much is unread and was taken; from now on the driver is woken when something is.
+    pub(crate) fn await_reader(&self) -> Level {
+        let mut state = self.lock();
+        state.is_awaited = true;
+        Level {
+            unread: state.unread,
+            taken: state.taken,
+        }
+    }
+
+    /// Bytes leave the intake: the caller woke nobody yet.
+    fn count_taken(&self, state: &mut State, count: usize) -> bool {
+        state.unread -= count;
+        state.taken += count as u64;
+        self.shared.unread.fetch_sub(count, Ordering::Relaxed);
+        count > 0 && std::mem::take(&mut state.is_awaited)
+    }
+
+    fn poll_chunk(
+        &self,
+        part: usize,
+        limit: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, ReadError>>> {
+        let mut state = self.lock();
+        let found = &mut state.parts[part];
+        if let Some(chunk) = found.chunks.pop(limit) {
+            let wakes_driver = self.count_taken(&mut state, chunk.len());
+            drop(state);
+            if wakes_driver {
+                self.shared.wake_driver();
+            }
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+        match &found.state {
+            PartState::Ended => Poll::Ready(None),
+            PartState::Failed(error) => Poll::Ready(Some(Err(error.clone()))),
+            PartState::Open | PartState::Unwanted => {
+                found.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn drop_part(&self, part: usize) {
+        let mut state = self.lock();
+        let found = &mut state.parts[part];
+        let dropped = found.chunks.len();
+        found.chunks.clear();
+        found.state = PartState::Unwanted;
+        let wakes_driver = self.count_taken(&mut state, dropped);
+        drop(state);
+        if wakes_driver {
+            self.shared.wake_driver();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How full an intake is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Level {
+    pub(crate) unread: usize,
+    pub(crate) taken: u64,
+}
+
+impl Part {
+    fn wake(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+/// Reads one file or stream. Dropping it drops what it has not read, and the message goes on.
+pub(crate) struct PartReader {
+    intake: Arc<Intake>,
+    part: usize,
+    /// Of the chunk taken last, for who reads into a buffer.
+    rest: Bytes,
+}
+
+impl PartReader {
+    /// The next chunk, at most this long; `None` at the end.
+    pub(crate) fn poll_chunk(
+        &mut self,
+        limit: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, ReadError>>> {
+        if !self.rest.is_empty() {
+            let length = self.rest.len().min(limit);
+            return Poll::Ready(Some(Ok(self.rest.split_to(length))));
+        }
+        self.intake.poll_chunk(self.part, limit, cx)
+    }
+}
+
+impl Drop for PartReader {
+    fn drop(&mut self) {
+        self.intake.drop_part(self.part);
+    }
+}
+
+impl Stream for PartReader {
+    type Item = Result<Bytes, ReadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_chunk(usize::MAX, cx)
+    }
+}
+
+impl AsyncRead for PartReader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.rest.is_empty() {
+            match ready!(self.poll_chunk(usize::MAX, cx)) {
+                None => return Poll::Ready(Ok(())),
+                Some(chunk) => self.rest = chunk?,
+            }
+        }
+        let length = self.rest.len().min(into.remaining());
+        into.put_slice(&self.rest[..length]);
+        self.rest.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl std::fmt::Debug for PartReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartReader")
+            .field("part", &self.part)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! What typed methods carry: the parts of their parameters and results.
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    ByteStream, File, ServiceError, Streaming,
+    carried::Carried,
+    carrying::Carrying,
+    msgpack::{self, DecodeError},
+    outgoing, scratch,
+    service::or_nil,
+};
+
+/// Parts on their way out.
+#[derive(Debug)]
+pub struct Content {
+    outgoing: outgoing::Content,
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Content {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        let carrying = Some(Box::<Carrying>::default());
+        Self {
+            outgoing: outgoing::Content {
+                payload: Ok(Bytes::new()),
+                carrying,
+            },
+        }
+    }
+
+    /// The payload.
+    pub fn payload<P: Serialize + ?Sized>(mut self, value: &P) -> Self {
+        self.outgoing.payload = scratch::encode_bytes(value);
+        self
+    }
+
+    /// The next file.
+    pub fn file(mut self, file: File) -> Self {
+        self.outgoing.carrying().add_file(file);
+        self
+    }
+
+    /// The rest of the files.
+    pub fn files(self, files: Vec<File>) -> Self {
+        files.into_iter().fold(self, Self::file)
+    }
+
+    /// The stream, of bytes.
+    pub fn bytes(mut self, stream: ByteStream) -> Self {
+        self.outgoing.carrying().set_stream(stream);
+        self
+    }
+
+    /// The stream, of items.
+    pub fn streaming<T: Serialize + Send + 'static, E: ServiceError>(
+        self,
+        stream: Streaming<T, E>,
+    ) -> Self {
+        self.bytes(stream.into_bytes())
+    }
+
+    /// With neither files nor a stream it is a message whole in itself.
+    pub(crate) fn into_outgoing(mut self) -> outgoing::Content {
+        self.outgoing.carrying = self
+            .outgoing
+            .carrying
+            .filter(|carrying| !carrying.is_empty());
+        self.outgoing
+    }
+}
+
+/// Parts that came, taken in order.
+#[derive(Debug)]
+pub struct Received {
+    payload: Bytes,
+    files: std::vec::IntoIter<File>,
+    stream: Option<ByteStream>,
+    taken_files: usize,
+    item_limit: usize,
+}
+
+impl Received {
+    pub(crate) fn new(payload: Bytes, carried: Carried, item_limit: usize) -> Self {
+        let files = carried.files.into_iter();
+        Self {
+            payload,
+            files,
+            stream: carried.stream,
+            taken_files: 0,
+            item_limit,
+        }
+    }
+
+    pub(crate) fn value<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        msgpack::from_slice(or_nil(&self.payload))
+    }
+
+    /// The payload.
+    ///
+    /// # Errors
+    /// [`ContentError::Decode`].
+    pub fn payload<T: DeserializeOwned>(&mut self) -> Result<T, ContentError> {
+        Ok(self.value()?)
+    }
+
+    /// The next file.
+    ///
+    /// # Errors
+    /// [`ContentError::MissingFile`].
+    pub fn file(&mut self) -> Result<File, ContentError> {
+        let present = self.taken_files;
+        let file = self
+            .files
+            .next()
+            .ok_or(ContentError::MissingFile { present })?;
+        self.taken_files += 1;
+        Ok(file)
+    }
+
+    /// The rest of the files.
+    pub fn files(&mut self) -> Vec<File> {
+        self.files.by_ref().collect()
+    }
+
+    /// The stream, of bytes.
+    ///
+    /// # Errors
+    /// [`ContentError::MissingStream`].
+    pub fn bytes(&mut self) -> Result<ByteStream, ContentError> {
+        self.stream.take().ok_or(ContentError::MissingStream)
+    }
+
+    /// The stream, of items.
+    ///
+    /// # Errors
+    /// [`ContentError::MissingStream`].
+    pub fn streaming<T: DeserializeOwned + Send + 'static, E: ServiceError>(
+        &mut self,
+    ) -> Result<Streaming<T, E>, ContentError> {
+        let limit = self.item_limit;
+        self.bytes().map(|bytes| Streaming::received(bytes, limit))
+    }
+}
+
+/// Why a message is not what a typed method takes or returns.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContentError {
+    /// The payload cannot be read.
+    #[error("payload cannot be read: {0}")]
+    Decode(#[from] DecodeError),
+    /// There are fewer files than the method has.
+    #[error("a file is missing after the first {present}")]
+    MissingFile {
+        /// How many there are.
+        present: usize,
+    },
+    /// There is no stream.
+    #[error("the stream is missing")]
+    MissingStream,
+}

@@ -1,0 +1,45 @@
+use std::io;
+
+use crate::ConnectionError;
+
+/// Why a received file or stream did not come to its end. Its end is reported only when its sender said so.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Its sender gave the message up.
+    #[error("message given up by its sender")]
+    Aborted,
+    /// It was not read for so long that others on the connection had to wait, and was cut off.
+    #[error("not read in time: other messages on the connection had to wait")]
+    Overrun,
+    /// A file has fewer bytes than were announced.
+    #[error("file ended {missing} bytes short of its announced size")]
+    TooShort {
+        /// How many are missing.
+        missing: u64,
+    },
+    /// The message broke a limit or a rule after it had begun.
+    #[error("message refused: {0}")]
+    Refused(sockety_codec::RefusalReason),
+    /// It is larger than the caller takes.
+    #[error("more than {limit} bytes")]
+    TooLarge {
+        /// What the caller takes, in bytes.
+        limit: u64,
+    },
+    /// The connection ended before it did.
+    #[error("connection ended")]
+    Disconnected(#[source] ConnectionError),
+}
+
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> Self {
+        let kind = match &error {
+            ReadError::Aborted | ReadError::Disconnected(_) => io::ErrorKind::ConnectionAborted,
+            ReadError::Overrun => io::ErrorKind::TimedOut,
+            ReadError::TooShort { .. } | ReadError::Refused(_) => io::ErrorKind::InvalidData,
+            ReadError::TooLarge { .. } => io::ErrorKind::FileTooLarge,
+        };
+        Self::new(kind, error)
+    }
+}
