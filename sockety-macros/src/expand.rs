@@ -11,6 +11,7 @@ use crate::model::{Action, Carried, Reply, Service};
 use crate::{check, fallback, names, parse};
 
 pub(crate) mod client;
+mod content;
 pub(crate) mod dispatcher;
 pub(crate) mod drafts;
 pub(crate) mod service;

@@ -67,6 +67,56 @@ fn conditions_docs_and_deprecation_are_carried() {
 }
 
 #[test]
+fn parameters_that_carry() {
+    let item = quote! {
+        pub trait Media {
+            async fn upload(&self, cx: &Context, title: String, video: File, subtitles: Vec<File>) -> Result<Clip, MediaError>;
+            async fn store(&self, video: sockety::File, lines: Streaming<Line, LogError>, id: u64, cover: File, r#type: Kind);
+            async fn keep(&self, files: Vec<File>) -> Result<(), MediaError>;
+            #[action(one_way)]
+            async fn ingest(&self, source: String, lines: Streaming<Line>, attachments: Vec<File>);
+        }
+    };
+    check(
+        &expand::expand(quote!(), item),
+        expect_file!["../tests/expand/carrying_parameters.rs"],
+    );
+}
+
+#[test]
+fn returns_that_carry() {
+    let item = quote! {
+        pub trait Media {
+            async fn search(&self, ids: Streaming<u64>) -> Result<Streaming<Clip>, MediaError>;
+            async fn download(&self, id: u64) -> Result<(Clip, File), MediaError>;
+            async fn shell(&self, input: ByteStream) -> ByteStream;
+            async fn logs(&self, from: u64, to: u64) -> Streaming<Line, LogError>;
+            async fn export(&self) -> (File, ByteStream, Vec<Clip>, Vec<File>);
+            async fn covers(&self) -> Result<Vec<File>, MediaError>;
+            async fn plain(&self) -> (u64, String);
+        }
+    };
+    check(
+        &expand::expand(quote!(), item),
+        expect_file!["../tests/expand/carrying_returns.rs"],
+    );
+}
+
+#[test]
+fn content_has_the_path_of_the_crate() {
+    let item = quote! {
+        trait Media {
+            async fn copy(&self, id: u64, file: File, bytes: ByteStream) -> (u64, Vec<File>, Streaming<u64>);
+        }
+    };
+    let tokens = expand::expand(quote!(crate = "::facade::rpc"), item);
+    assert!(
+        !tokens.to_string().contains("sockety"),
+        "the default path leaks"
+    );
+}
+
+#[test]
 fn mistakes_leave_stand_ins() {
     let item = quote! {
         pub trait Media {

@@ -35,8 +35,24 @@ impl Action {
     pub(crate) fn payload(&self) -> Vec<&Param> {
         self.params
             .iter()
-            .filter(|param| param.kind == ParamKind::Payload)
+            .filter(|param| param.kind == ParamKind::Part(Part::Payload))
             .collect()
+    }
+
+    /// Whether files or a stream travel, in either direction.
+    pub(crate) fn carries(&self) -> bool {
+        self.params_carry() || matches!(self.reply.output(), Output::Parts(_))
+    }
+
+    /// Whether files or a stream travel with the call.
+    pub(crate) fn params_carry(&self) -> bool {
+        let is_plain = |param: &Param| {
+            matches!(
+                param.kind,
+                ParamKind::Context | ParamKind::Part(Part::Payload)
+            )
+        };
+        !self.params.iter().all(is_plain)
     }
 
     /// The parameters that a caller gives.
@@ -58,7 +74,27 @@ pub(crate) struct Param {
 pub(crate) enum ParamKind {
     /// Nothing travels: the receiving side gives it.
     Context,
+    Part(Part),
+}
+
+/// How a value travels. The order is that in which values are packed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
     Payload,
+    File,
+    /// All files that follow.
+    Files,
+    ByteStream,
+    Streaming,
+}
+
+impl Part {
+    pub(crate) fn is_stream(self) -> bool {
+        match self {
+            Self::ByteStream | Self::Streaming => true,
+            Self::Payload | Self::File | Self::Files => false,
+        }
+    }
 }
 
 /// What the caller hears of a call.
@@ -72,10 +108,28 @@ pub(crate) enum Reply {
     },
 }
 
+impl Reply {
+    /// A one-way action returns nothing.
+    pub(crate) fn output(&self) -> &Output {
+        match self {
+            Self::OneWay => &Output::Unit,
+            Self::Response { output, .. } => output,
+        }
+    }
+
+    pub(crate) fn error(&self) -> Option<&Type> {
+        match self {
+            Self::OneWay => None,
+            Self::Response { error, .. } => error.as_deref(),
+        }
+    }
+}
+
 /// What a response carries when all went well.
 pub(crate) enum Output {
     Unit,
     Value(Box<Type>),
+    Parts(Box<Parts>),
 }
 
 impl Output {
@@ -83,8 +137,22 @@ impl Output {
         match self {
             Self::Unit => parse_quote!(()),
             Self::Value(ty) => (**ty).clone(),
+            Self::Parts(parts) => parts.ty.clone(),
         }
     }
+}
+
+/// A value that is not, or not as a whole, the payload: a file, a stream, or a tuple with some of those.
+pub(crate) struct Parts {
+    pub(crate) ty: Type,
+    pub(crate) is_tuple: bool,
+    /// The elements of the tuple, or the one value.
+    pub(crate) elements: Vec<Element>,
+}
+
+pub(crate) struct Element {
+    pub(crate) ty: Type,
+    pub(crate) part: Part,
 }
 
 /// The attributes of a trait or method that are repeated on what is generated for it.

@@ -41,7 +41,12 @@ pub(crate) fn private(krate: &Path) -> TokenStream {
 
 /// A local variable that no name of the user can meet.
 pub(crate) fn local(name: &str) -> Ident {
-    Ident::new(&format!("__{name}"), Span::mixed_site())
+    local_at(name, Span::mixed_site())
+}
+
+/// The same variable as [`local`], mentioned at a place of the user: mistakes are reported there.
+pub(crate) fn local_at(name: &str, span: Span) -> Ident {
+    Ident::new(&format!("__{name}"), span.resolved_at(Span::mixed_site()))
 }
 
 /// The same identifier at the same place, but made by the macro: lints on names pass over it.

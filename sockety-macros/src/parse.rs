@@ -11,6 +11,7 @@ use crate::model::{Action, Carried, Service};
 use crate::names::Names;
 
 mod params;
+mod parts;
 mod reply;
 
 pub(crate) use reply::RESULT_MESSAGE;

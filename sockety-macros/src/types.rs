@@ -6,6 +6,8 @@ use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type, TypePath}
 
 use crate::errors::Errors;
 
+pub(crate) mod parts;
+
 /// The type without parentheses and without the invisible groups that `macro_rules!` makes.
 pub(crate) fn bare(ty: &Type) -> &Type {
     match ty {
@@ -113,7 +115,7 @@ fn owned_form(ty: &Type) -> String {
 }
 
 /// The tokens of a type as one would write them.
-fn text(ty: &Type) -> String {
+pub(crate) fn text(ty: &Type) -> String {
     let spaced = ty.to_token_stream().to_string();
     spaced
         .replace(" < ", "<")

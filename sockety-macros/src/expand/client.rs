@@ -55,15 +55,9 @@ pub(crate) fn constructors(service: &Service) -> TokenStream {
             Self { connection }
         }
 
-        /// Connects to `address` and calls over the new connection.
-        ///
-        /// # Errors
-        ///
-        /// When no connection comes about.
-        #vis async fn connect<A: #private::ToAddress>(
-            address: A,
-        ) -> ::core::result::Result<Self, #private::ConnectError> {
-            ::core::result::Result::Ok(Self::new(#private::connect(address).await?))
+        /// Connects to `address` when awaited, and calls over the new connection.
+        #vis fn connect(address: impl ::core::convert::Into<#private::Address>) -> #private::Connect<Self> {
+            #private::connect(address)
         }
 
         /// The connection that the calls go over.

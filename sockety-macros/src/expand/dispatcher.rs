@@ -2,11 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned;
 
-use super::{allow_deprecated, allow_deprecated_trait, describe_generated, serde_path};
-use crate::model::{Action, Output, Param, ParamKind, Reply, Service};
+use super::{allow_deprecated, allow_deprecated_trait, content, describe_generated, serde_path};
+use crate::model::{Action, Output, Param, ParamKind, Part, Service};
 use crate::names::{local, made_here, quiet, quiet_tokens};
 
 pub(crate) fn server(service: &Service) -> TokenStream {
@@ -135,17 +134,21 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
     } else {
         quote!(_)
     };
-    let decode = decode(service, action);
+    let decode = if action.params_carry() {
+        content::take_params(service, action)
+    } else {
+        decode(service, action)
+    };
     let arguments = arguments(action);
     let ident = quiet(&action.ident);
     let respond = respond(
+        service,
         action,
         &quote!(<__S as #trait_ident>::#ident(&*#this, #(#arguments),*).await),
     );
     quote! {
         let (#context, #body, #responder) = #incoming.open();
         #decode
-        ::core::mem::drop(#body);
         #respond
     }
 }
@@ -160,6 +163,7 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
                 if let ::core::result::Result::Err(#error) = #body.none() {
                     #refuse;
                 }
+                ::core::mem::drop(#body);
             };
         }
         [Param { ty, .. }] => (None, ty.to_token_stream()),
@@ -172,11 +176,12 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
             ::core::result::Result::Ok(#value) => #value,
             ::core::result::Result::Err(#error) => #refuse,
         };
+        ::core::mem::drop(#body);
     }
 }
 
 /// A struct that owns the parameters.
-fn owned_arguments(service: &Service, params: &[&Param]) -> TokenStream {
+pub(super) fn owned_arguments(service: &Service, params: &[&Param]) -> TokenStream {
     let private = &service.names.private;
     let serde = serde_path(service);
     let idents = params.iter().map(|param| quiet(&param.ident));
@@ -194,21 +199,22 @@ fn owned_arguments(service: &Service, params: &[&Param]) -> TokenStream {
 fn arguments(action: &Action) -> Vec<TokenStream> {
     let (context, value) = (local("context"), local("value"));
     let is_alone = action.payload().len() == 1;
-    let argument = |param: &Param| {
+    let argument = |(index, param): (usize, &Param)| {
         let ident = quiet(&param.ident);
         match param.kind {
             ParamKind::Context => quote!(&#context),
-            ParamKind::Payload if is_alone => quote!(#value),
-            ParamKind::Payload => quote!(#value.#ident),
+            ParamKind::Part(Part::Payload) if is_alone => quote!(#value),
+            ParamKind::Part(Part::Payload) => quote!(#value.#ident),
+            ParamKind::Part(_) => content::local_part(index, &param.ty).into_token_stream(),
         }
     };
-    action.params.iter().map(argument).collect()
+    action.params.iter().enumerate().map(argument).collect()
 }
 
-/// Sends what the method returned. Types that cannot be sent are reported where they stand.
-fn respond(action: &Action, called: &TokenStream) -> TokenStream {
+/// Sends what the method returned, where the caller waits for it. Types that cannot be sent are reported where they stand.
+fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStream {
     let (output, responder) = (local("output"), local("responder"));
-    let (method, span) = match reply(&action.reply) {
+    let (method, span) = match (action.reply.output(), action.reply.error()) {
         (Output::Unit, None) => {
             return quote! {
                 #called;
@@ -218,18 +224,13 @@ fn respond(action: &Action, called: &TokenStream) -> TokenStream {
         (Output::Value(ty), None) => (quote!(value::<#ty>), ty.span()),
         (Output::Unit, Some(error)) => (quote!(unit_result::<#error>), error.span()),
         (Output::Value(ty), Some(error)) => (quote!(value_result::<#ty, #error>), error.span()),
+        (Output::Parts(parts), error) => {
+            return content::respond(service, parts, error, called);
+        }
     };
     let send = quote_spanned!(made_here(span)=> #responder.#method(#output).await);
     quote! {
         let #output = #called;
         #send
-    }
-}
-
-/// A one-way action is answered like one without output: then nothing is sent.
-fn reply(reply: &Reply) -> (&Output, Option<&Type>) {
-    match reply {
-        Reply::OneWay => (&Output::Unit, None),
-        Reply::Response { output, error } => (output, error.as_deref()),
     }
 }

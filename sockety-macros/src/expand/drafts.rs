@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{
-    allow_deprecated, allow_many_arguments, describe, describe_generated, given, reply_types,
-    serde_path,
+    allow_deprecated, allow_many_arguments, content, describe, describe_generated, given,
+    reply_types, serde_path,
 };
 use crate::model::{Action, Param, Service};
 use crate::names::{quiet, quiet_tokens};
@@ -68,6 +68,32 @@ pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) 
 }
 
 fn body(service: &Service, action: &Action) -> TokenStream {
+    if action.carries() {
+        carrying_body(service, action)
+    } else {
+        plain_body(service, action)
+    }
+}
+
+/// The parameters become content, also where only what is returned is more than a payload.
+fn carrying_body(service: &Service, action: &Action) -> TokenStream {
+    let private = &service.names.private;
+    let name = &action.name;
+    let (structure, content) = content::of_params(service, action);
+    let draft = match reply_types(service, action) {
+        Some((output, error)) => {
+            let read = content::read(service, action.reply.output());
+            quote!(#private::call_draft_carrying::<#output, #error>(#name, #content, #read))
+        }
+        None => quote!(#private::pass_draft_carrying(#name, #content)),
+    };
+    quote! {
+        #structure
+        #draft
+    }
+}
+
+fn plain_body(service: &Service, action: &Action) -> TokenStream {
     let private = &service.names.private;
     let name = &action.name;
     let (function, types) = match reply_types(service, action) {
@@ -93,7 +119,7 @@ fn body(service: &Service, action: &Action) -> TokenStream {
 }
 
 /// A struct that borrows the parameters, and the expression that makes one.
-fn arguments(service: &Service, params: &[&Param]) -> (TokenStream, TokenStream) {
+pub(super) fn arguments(service: &Service, params: &[&Param]) -> (TokenStream, TokenStream) {
     let private = &service.names.private;
     let serde = serde_path(service);
     let idents: Vec<_> = params.iter().map(|param| quiet(&param.ident)).collect();

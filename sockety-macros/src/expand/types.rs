@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
-use crate::model::{Action, Output, Reply, Service};
+use crate::model::{Action, Output, Part, Parts, Reply, Service};
 use crate::names::made_here;
 use crate::parse::RESULT_MESSAGE;
 use crate::types::last_segment;
@@ -39,19 +39,20 @@ fn bounds(service: &Service) -> Option<TokenStream> {
 fn checks(action: &Action) -> Vec<TokenStream> {
     let payload = action.payload();
     let sent = payload.into_iter().map(|param| ("__sent", &param.ty));
-    let returned = match &action.reply {
-        Reply::Response {
-            output: Output::Value(ty),
-            ..
-        } => Some(("__returned", &**ty)),
-        Reply::Response {
-            output: Output::Unit,
-            ..
-        }
-        | Reply::OneWay => None,
+    let returned = match action.reply.output() {
+        Output::Unit => None,
+        Output::Value(ty) if action.carries() => Some(("__sent", &**ty)),
+        Output::Value(ty) => Some(("__returned", &**ty)),
+        Output::Parts(parts) => returned_payload(parts).map(|ty| ("__sent", ty)),
     };
     let check = |(function, ty)| check(action, &format_ident!("{function}"), ty);
     sent.chain(returned).map(check).collect()
+}
+
+fn returned_payload(parts: &Parts) -> Option<&Type> {
+    let mut elements = parts.elements.iter();
+    let payload = elements.find(|element| element.part == Part::Payload)?;
+    Some(&payload.ty)
 }
 
 fn check(action: &Action, function: &Ident, ty: &Type) -> TokenStream {

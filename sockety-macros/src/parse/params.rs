@@ -5,8 +5,11 @@ use quote::format_ident;
 use syn::{Attribute, FnArg, Pat, PatIdent, PatType, ReceiverKind, Signature, Type};
 
 use crate::errors::Errors;
-use crate::model::{Param, ParamKind};
+use crate::model::{Param, ParamKind, Part};
+use crate::types::parts::{Direction, check_nested, part};
 use crate::types::{bare, check_owned, is_context};
+
+use super::parts::check_parts;
 
 pub(super) fn params(sig: &Signature, errors: &mut Errors) -> Vec<Param> {
     if sig.receiver().is_none() {
@@ -42,7 +45,17 @@ pub(super) fn params(sig: &Signature, errors: &mut Errors) -> Vec<Param> {
             kind,
         });
     }
+    check_parts(&parts(&params), Direction::Call, &sig.ident, errors);
     params
+}
+
+fn parts(params: &[Param]) -> Vec<(Part, &Type)> {
+    let part = |param: &Param| match param.kind {
+        ParamKind::Context => None,
+        ParamKind::Part(part) => Some(part),
+    };
+    let parts = params.iter().map(|param| Some((part(param)?, &param.ty)));
+    parts.flatten().collect()
 }
 
 /// Many calls run at the same time on one service, hence `&self`.
@@ -93,7 +106,8 @@ fn param_kind(ty: &Type, errors: &mut Errors) -> ParamKind {
         return ParamKind::Context;
     }
     check_owned(ty, errors);
-    ParamKind::Payload
+    check_nested(ty, Direction::Call, errors);
+    ParamKind::Part(part(ty))
 }
 
 fn check_context(ty: &Type, errors: &mut Errors) {

@@ -4,8 +4,11 @@ use proc_macro2::Ident;
 use syn::{ReturnType, Signature, Type};
 
 use crate::errors::Errors;
-use crate::model::{Output, Reply};
-use crate::types::{check_owned, is_unit, last_segment, type_arguments};
+use crate::model::{Element, Output, Part, Parts, Reply};
+use crate::types::parts::{Direction, carries, check_nested, part};
+use crate::types::{bare, check_owned, is_unit, last_segment, text, type_arguments};
+
+use super::parts::{check_one_payload, check_parts};
 
 /// A one-way action has nothing to return.
 pub(super) fn no_reply(one_way: &Ident, sig: &Signature, errors: &mut Errors) -> Reply {
@@ -27,7 +30,7 @@ pub(super) fn reply(sig: &Signature, errors: &mut Errors) -> Reply {
     check_owned(ty, errors);
     let Some(segment) = last_segment(ty).filter(|segment| segment.ident == "Result") else {
         return Reply::Response {
-            output: output(ty),
+            output: output(ty, &sig.ident, errors),
             error: None,
         };
     };
@@ -38,18 +41,65 @@ pub(super) fn reply(sig: &Signature, errors: &mut Errors) -> Reply {
             error: None,
         };
     };
+    check_error(error, errors);
     Reply::Response {
-        output: output(value),
+        output: output(value, &sig.ident, errors),
         error: Some(Box::new(error.clone())),
     }
 }
 
-fn output(ty: &Type) -> Output {
-    if is_unit(ty) {
-        Output::Unit
-    } else {
-        Output::Value(Box::new(ty.clone()))
+fn check_error(ty: &Type, errors: &mut Errors) {
+    if carries(ty) {
+        let name = text(ty);
+        errors.at(
+            ty,
+            format!("`{name}` cannot be an error: write an enum with `#[derive(ServiceError)]`"),
+        );
     }
+}
+
+fn output(ty: &Type, method: &Ident, errors: &mut Errors) -> Output {
+    if is_unit(ty) {
+        return Output::Unit;
+    }
+    let Some((elements, is_tuple)) = elements(ty) else {
+        check_nested(ty, Direction::Reply, errors);
+        return Output::Value(Box::new(ty.clone()));
+    };
+    check_elements(&elements, method, errors);
+    Output::Parts(Box::new(Parts {
+        ty: ty.clone(),
+        is_tuple,
+        elements,
+    }))
+}
+
+/// What the type consists of, and whether it is a tuple, if it carries files or a stream.
+fn elements(ty: &Type) -> Option<(Vec<Element>, bool)> {
+    let (types, is_tuple) = match bare(ty) {
+        Type::Tuple(tuple) => (tuple.elems.iter().collect(), true),
+        ty => (vec![ty], false),
+    };
+    let elements: Vec<_> = types.into_iter().map(element).collect();
+    let carries = |element: &Element| element.part != Part::Payload;
+    elements.iter().any(carries).then_some((elements, is_tuple))
+}
+
+fn element(ty: &Type) -> Element {
+    Element {
+        ty: ty.clone(),
+        part: part(ty),
+    }
+}
+
+fn check_elements(elements: &[Element], method: &Ident, errors: &mut Errors) {
+    for element in elements {
+        check_nested(&element.ty, Direction::Reply, errors);
+    }
+    let parts = elements.iter().map(|element| (element.part, &element.ty));
+    let parts: Vec<_> = parts.collect();
+    check_one_payload(&parts, errors);
+    check_parts(&parts, Direction::Reply, method, errors);
 }
 
 /// Also the answer to aliases, which only the compiler recognises.

@@ -1,0 +1,213 @@
+//! What actions that carry files or streams need: values become content, and content becomes values.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned;
+
+use super::{dispatcher, drafts};
+use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Service};
+use crate::names::{local, local_at, made_here, quiet};
+use crate::types::parts::streamed;
+
+/// The content of a call, made of its parameters, and the struct that it may need.
+pub(super) fn of_params(service: &Service, action: &Action) -> (Option<TokenStream>, TokenStream) {
+    let (structure, payload) = match &action.payload()[..] {
+        [] => (None, None),
+        [Param { ident, ty, .. }] => {
+            let ident = quiet(ident);
+            (None, Some(quote!(.payload::<#ty>(&#ident))))
+        }
+        several => {
+            let (structure, value) = drafts::arguments(service, several);
+            (Some(structure), Some(quote!(.payload(&#value))))
+        }
+    };
+    let packed = carried(action).into_iter().map(|(_, part, param)| {
+        let ident = quiet(&param.ident);
+        pack(part, &param.ty, &ident)
+    });
+    let private = &service.names.private;
+    let content = quote!(#private::Content::new() #payload #(#packed)*);
+    (structure, content)
+}
+
+/// The function that takes what was returned out of a response.
+pub(super) fn read(service: &Service, output: &Output) -> TokenStream {
+    let private = &service.names.private;
+    let Output::Parts(parts) = output else {
+        let ty = output.ty();
+        return quote!(#private::read_payload::<#ty>);
+    };
+    let received = local("received");
+    let value = whole(parts, parts.elements.iter().map(take_or_fail));
+    quote!(|#received| ::core::result::Result::Ok(#value))
+}
+
+fn take_or_fail(Element { part, ty }: &Element) -> TokenStream {
+    let taken = take(*part, ty);
+    match part {
+        Part::Files => taken,
+        Part::Payload | Part::File | Part::ByteStream | Part::Streaming => {
+            quote_spanned!(made_here(ty.span())=> #taken?)
+        }
+    }
+}
+
+/// Takes the parameters out of a message, or answers that they are not there.
+pub(super) fn take_params(service: &Service, action: &Action) -> TokenStream {
+    let (body, received) = (local("body"), local("received"));
+    let payload = take_payload(service, action);
+    let carried = carried(action)
+        .into_iter()
+        .map(|(index, part, param)| take_param(index, part, &param.ty));
+    quote! {
+        let mut #received = #body.into_received();
+        #payload
+        #(#carried)*
+        ::core::mem::drop(#received);
+    }
+}
+
+fn take_payload(service: &Service, action: &Action) -> Option<TokenStream> {
+    let (structure, ty) = match &action.payload()[..] {
+        [] => return None,
+        [Param { ty, .. }] => (None, ty.to_token_stream()),
+        several => (
+            Some(dispatcher::owned_arguments(service, several)),
+            quote!(__Arguments),
+        ),
+    };
+    let received = local("received");
+    let value = local("value");
+    let taken = quote!(#received.payload::<#ty>());
+    let taken = or_refuse(&value.to_token_stream(), &value, &taken);
+    Some(quote! {
+        #structure
+        #taken
+    })
+}
+
+fn take_param(index: usize, part: Part, ty: &Type) -> TokenStream {
+    let (value, taken) = (local_part(index, ty), take(part, ty));
+    match part {
+        Part::Files => quote!(let #value: #ty = #taken;),
+        Part::Payload | Part::File | Part::ByteStream | Part::Streaming => {
+            or_refuse(&quote!(#value: #ty), &value, &taken)
+        }
+    }
+}
+
+/// Binds what was taken, or ends the handling.
+fn or_refuse(binding: &TokenStream, value: &Ident, taken: &TokenStream) -> TokenStream {
+    let (error, responder) = (local("error"), local("responder"));
+    quote! {
+        let #binding = match #taken {
+            ::core::result::Result::Ok(#value) => #value,
+            ::core::result::Result::Err(#error) => return #responder.bad_content(#error).await,
+        };
+    }
+}
+
+/// Sends what the method returned when it was `called`.
+pub(super) fn respond(
+    service: &Service,
+    parts: &Parts,
+    error: Option<&Type>,
+    called: &TokenStream,
+) -> TokenStream {
+    let (output, responder) = (local("output"), local("responder"));
+    let (pattern, content) = unpack(service, parts);
+    let Some(error) = error else {
+        return quote! {
+            let #pattern = #called;
+            #responder.content(#content).await
+        };
+    };
+    let send = quote_spanned! {made_here(error.span())=>
+        let #output = ::core::result::Result::map(#output, |#pattern| #content);
+        #responder.content_result::<#error>(#output).await
+    };
+    quote! {
+        let #output = #called;
+        #send
+    }
+}
+
+/// The pattern that takes a returned value apart, and the content made of its parts.
+fn unpack(service: &Service, parts: &Parts) -> (TokenStream, TokenStream) {
+    let private = &service.names.private;
+    let elements = parts.elements.iter().enumerate();
+    let mut elements: Vec<_> = elements
+        .map(|(index, Element { part, ty })| (*part, ty, local_part(index, ty)))
+        .collect();
+    let pattern = whole(parts, elements.iter().map(|(_, _, ident)| quote!(#ident)));
+    elements.sort_by_key(|(part, ..)| *part);
+    let packed = elements
+        .iter()
+        .map(|(part, ty, ident)| pack(*part, ty, ident));
+    (pattern, quote!(#private::Content::new() #(#packed)*))
+}
+
+/// The elements as a tuple, or the one element as it is.
+fn whole(parts: &Parts, elements: impl Iterator<Item = TokenStream>) -> TokenStream {
+    if parts.is_tuple {
+        quote!((#(#elements,)*))
+    } else {
+        quote!(#(#elements)*)
+    }
+}
+
+/// The parameters beside the payload in the order of the wire, and where they are in the method's.
+fn carried(action: &Action) -> Vec<(usize, Part, &Param)> {
+    let params = action.params.iter().enumerate();
+    let mut carried: Vec<_> = params
+        .filter_map(|(index, param)| match param.kind {
+            ParamKind::Context | ParamKind::Part(Part::Payload) => None,
+            ParamKind::Part(part) => Some((index, part, param)),
+        })
+        .collect();
+    carried.sort_by_key(|(_, part, _)| *part);
+    carried
+}
+
+/// The call that adds a value to content.
+fn pack(part: Part, ty: &Type, value: &Ident) -> TokenStream {
+    match part {
+        Part::Payload => quote!(.payload::<#ty>(&#value)),
+        Part::File => quote!(.file(#value)),
+        Part::Files => quote!(.files(#value)),
+        Part::ByteStream => quote!(.bytes(#value)),
+        Part::Streaming => {
+            let types = stream_types(ty);
+            quote!(.streaming::<#types>(#value))
+        }
+    }
+}
+
+/// The call that takes a value out of `__received`.
+fn take(part: Part, ty: &Type) -> TokenStream {
+    let (received, span) = (local_at("received", ty.span()), made_here(ty.span()));
+    match part {
+        Part::Payload => quote!(#received.payload::<#ty>()),
+        Part::File => quote_spanned!(span=> #received.file()),
+        Part::Files => quote_spanned!(span=> #received.files()),
+        Part::ByteStream => quote_spanned!(span=> #received.bytes()),
+        Part::Streaming => {
+            let types = stream_types(ty);
+            quote!(#received.streaming::<#types>())
+        }
+    }
+}
+
+/// The types of a stream, so that those that cannot travel are reported where they stand.
+fn stream_types(ty: &Type) -> TokenStream {
+    let (item, error) = streamed(ty);
+    let error = error.map_or_else(|| quote!(_), ToTokens::to_token_stream);
+    quote!(#item, #error)
+}
+
+/// The local variable of a value, at the place of its type.
+pub(super) fn local_part(index: usize, ty: &Type) -> Ident {
+    local_at(&index.to_string(), ty.span())
+}

@@ -1,0 +1,444 @@
+#[allow(dead_code)]
+pub trait Media {
+    fn search(
+        &self,
+        ids: Streaming<u64>,
+    ) -> impl ::core::future::Future<
+        Output = Result<Streaming<Clip>, MediaError>,
+    > + ::core::marker::Send;
+    fn download(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<(Clip, File), MediaError>,
+    > + ::core::marker::Send;
+    fn shell(
+        &self,
+        input: ByteStream,
+    ) -> impl ::core::future::Future<Output = ByteStream> + ::core::marker::Send;
+    fn logs(
+        &self,
+        from: u64,
+        to: u64,
+    ) -> impl ::core::future::Future<
+        Output = Streaming<Line, LogError>,
+    > + ::core::marker::Send;
+    fn export(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = (File, ByteStream, Vec<Clip>, Vec<File>),
+    > + ::core::marker::Send;
+    fn covers(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = Result<Vec<File>, MediaError>,
+    > + ::core::marker::Send;
+    fn plain(
+        &self,
+    ) -> impl ::core::future::Future<Output = (u64, String)> + ::core::marker::Send;
+}
+///  Calls the actions of [`Media`].
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+pub struct MediaClient {
+    connection: ::sockety::__private::Connection,
+}
+impl MediaClient {
+    /// A client that calls over `connection`, which others may use too.
+    pub fn new(connection: ::sockety::__private::Connection) -> Self {
+        Self { connection }
+    }
+    /// Connects to `address` and calls over the new connection.
+    ///
+    /// # Errors
+    ///
+    /// When no connection comes about.
+    pub async fn connect<A: ::sockety::__private::ToAddress>(
+        address: A,
+    ) -> ::core::result::Result<Self, ::sockety::__private::ConnectError> {
+        ::core::result::Result::Ok(
+            Self::new(::sockety::__private::connect(address).await?),
+        )
+    }
+    /// The connection that the calls go over.
+    pub fn connection(&self) -> &::sockety::__private::Connection {
+        &self.connection
+    }
+    /// Calls the action `search`.
+    pub fn search(
+        &self,
+        ids: Streaming<u64>,
+    ) -> ::sockety::__private::Call<Streaming<Clip>, MediaError> {
+        ::sockety::__private::call(&self.connection, MediaDraft::search(ids))
+    }
+    /// Calls the action `download`.
+    pub fn download(
+        &self,
+        id: u64,
+    ) -> ::sockety::__private::Call<(Clip, File), MediaError> {
+        ::sockety::__private::call(&self.connection, MediaDraft::download(id))
+    }
+    /// Calls the action `shell`.
+    pub fn shell(
+        &self,
+        input: ByteStream,
+    ) -> ::sockety::__private::Call<ByteStream, ::sockety::__private::NoError> {
+        ::sockety::__private::call(&self.connection, MediaDraft::shell(input))
+    }
+    /// Calls the action `logs`.
+    pub fn logs(
+        &self,
+        from: u64,
+        to: u64,
+    ) -> ::sockety::__private::Call<
+        Streaming<Line, LogError>,
+        ::sockety::__private::NoError,
+    > {
+        ::sockety::__private::call(&self.connection, MediaDraft::logs(from, to))
+    }
+    /// Calls the action `export`.
+    pub fn export(
+        &self,
+    ) -> ::sockety::__private::Call<
+        (File, ByteStream, Vec<Clip>, Vec<File>),
+        ::sockety::__private::NoError,
+    > {
+        ::sockety::__private::call(&self.connection, MediaDraft::export())
+    }
+    /// Calls the action `covers`.
+    pub fn covers(&self) -> ::sockety::__private::Call<Vec<File>, MediaError> {
+        ::sockety::__private::call(&self.connection, MediaDraft::covers())
+    }
+    /// Calls the action `plain`.
+    pub fn plain(
+        &self,
+    ) -> ::sockety::__private::Call<(u64, String), ::sockety::__private::NoError> {
+        ::sockety::__private::call(&self.connection, MediaDraft::plain())
+    }
+}
+#[automatically_derived]
+impl ::sockety::__private::ServiceClient for MediaClient {
+    fn new(connection: ::sockety::__private::Connection) -> Self {
+        Self { connection }
+    }
+    fn connection(&self) -> &::sockety::__private::Connection {
+        &self.connection
+    }
+}
+/// Serves an implementation of [`Media`].
+pub struct MediaServer<S> {
+    service: ::std::sync::Arc<S>,
+}
+impl<S> MediaServer<S> {
+    /// Serves `service`.
+    pub fn new(service: S) -> Self {
+        Self::from_arc(::std::sync::Arc::new(service))
+    }
+    /// Serves a service that others hold too.
+    pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
+        Self { service }
+    }
+}
+#[automatically_derived]
+impl<S> ::core::clone::Clone for MediaServer<S> {
+    fn clone(&self) -> Self {
+        Self::from_arc(::core::clone::Clone::clone(&self.service))
+    }
+}
+#[automatically_derived]
+impl<__S> ::sockety::__private::Service for MediaServer<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+{
+    fn actions(&self) -> &'static [&'static str] {
+        &["search", "download", "shell", "logs", "export", "covers", "plain"]
+    }
+    fn dispatch(
+        &self,
+        __action: usize,
+        __incoming: ::sockety::__private::Incoming,
+    ) -> ::sockety::__private::Dispatch {
+        enum __Action {
+            search,
+            download,
+            shell,
+            logs,
+            export,
+            covers,
+            plain,
+        }
+        const __ACTIONS: &[__Action] = &[
+            __Action::search,
+            __Action::download,
+            __Action::shell,
+            __Action::logs,
+            __Action::export,
+            __Action::covers,
+            __Action::plain,
+        ];
+        let __service = ::core::clone::Clone::clone(&self.service);
+        match __ACTIONS[__action] {
+            __Action::search => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let mut __received = __body.into_received();
+                    let __0: Streaming<u64> = match __received.streaming::<u64, _>() {
+                        ::core::result::Result::Ok(__0) => __0,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__received);
+                    let __output = <__S as Media>::search(&*__service, __0).await;
+                    let __output = ::core::result::Result::map(
+                        __output,
+                        |__0| {
+                            ::sockety::__private::Content::new()
+                                .streaming::<Clip, _>(__0)
+                        },
+                    );
+                    __responder.content_result::<MediaError>(__output).await
+                })
+            }
+            __Action::download => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let __value = match __body.value::<u64>() {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::download(&*__service, __value).await;
+                    let __output = ::core::result::Result::map(
+                        __output,
+                        |(__0, __1)| {
+                            ::sockety::__private::Content::new()
+                                .payload::<Clip>(&__0)
+                                .file(__1)
+                        },
+                    );
+                    __responder.content_result::<MediaError>(__output).await
+                })
+            }
+            __Action::shell => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let mut __received = __body.into_received();
+                    let __0: ByteStream = match __received.bytes() {
+                        ::core::result::Result::Ok(__0) => __0,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__received);
+                    let __0 = <__S as Media>::shell(&*__service, __0).await;
+                    __responder
+                        .content(::sockety::__private::Content::new().bytes(__0))
+                        .await
+                })
+            }
+            __Action::logs => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    #[derive(::sockety::__private::serde::Deserialize)]
+                    #[serde(crate = "::sockety::__private::serde")]
+                    struct __Arguments {
+                        from: u64,
+                        to: u64,
+                    }
+                    let __value = match __body.value::<__Arguments>() {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __0 = <__S as Media>::logs(&*__service, __value.from, __value.to)
+                        .await;
+                    __responder
+                        .content(
+                            ::sockety::__private::Content::new()
+                                .streaming::<Line, LogError>(__0),
+                        )
+                        .await
+                })
+            }
+            __Action::export => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    if let ::core::result::Result::Err(__error) = __body.none() {
+                        return __responder.bad_request(__error).await;
+                    }
+                    ::core::mem::drop(__body);
+                    let (__0, __1, __2, __3) = <__S as Media>::export(&*__service).await;
+                    __responder
+                        .content(
+                            ::sockety::__private::Content::new()
+                                .payload::<Vec<Clip>>(&__2)
+                                .file(__0)
+                                .files(__3)
+                                .bytes(__1),
+                        )
+                        .await
+                })
+            }
+            __Action::covers => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    if let ::core::result::Result::Err(__error) = __body.none() {
+                        return __responder.bad_request(__error).await;
+                    }
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::covers(&*__service).await;
+                    let __output = ::core::result::Result::map(
+                        __output,
+                        |__0| ::sockety::__private::Content::new().files(__0),
+                    );
+                    __responder.content_result::<MediaError>(__output).await
+                })
+            }
+            __Action::plain => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    if let ::core::result::Result::Err(__error) = __body.none() {
+                        return __responder.bad_request(__error).await;
+                    }
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::plain(&*__service).await;
+                    __responder.value::<(u64, String)>(__output).await
+                })
+            }
+        }
+    }
+}
+/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+#[derive(::core::fmt::Debug)]
+pub struct MediaDraft;
+impl MediaDraft {
+    /// Drafts a call of the action `search`.
+    pub fn search(
+        ids: Streaming<u64>,
+    ) -> ::sockety::__private::CallDraft<Streaming<Clip>, MediaError> {
+        ::sockety::__private::call_draft_carrying::<
+            Streaming<Clip>,
+            MediaError,
+        >(
+            "search",
+            ::sockety::__private::Content::new().streaming::<u64, _>(ids),
+            |__received| ::core::result::Result::Ok(__received.streaming::<Clip, _>()?),
+        )
+    }
+    /// Drafts a call of the action `download`.
+    pub fn download(
+        id: u64,
+    ) -> ::sockety::__private::CallDraft<(Clip, File), MediaError> {
+        ::sockety::__private::call_draft_carrying::<
+            (Clip, File),
+            MediaError,
+        >(
+            "download",
+            ::sockety::__private::Content::new().payload::<u64>(&id),
+            |__received| ::core::result::Result::Ok((
+                __received.payload::<Clip>()?,
+                __received.file()?,
+            )),
+        )
+    }
+    /// Drafts a call of the action `shell`.
+    pub fn shell(
+        input: ByteStream,
+    ) -> ::sockety::__private::CallDraft<ByteStream, ::sockety::__private::NoError> {
+        ::sockety::__private::call_draft_carrying::<
+            ByteStream,
+            ::sockety::__private::NoError,
+        >(
+            "shell",
+            ::sockety::__private::Content::new().bytes(input),
+            |__received| ::core::result::Result::Ok(__received.bytes()?),
+        )
+    }
+    /// Drafts a call of the action `logs`.
+    pub fn logs(
+        from: u64,
+        to: u64,
+    ) -> ::sockety::__private::CallDraft<
+        Streaming<Line, LogError>,
+        ::sockety::__private::NoError,
+    > {
+        #[derive(::sockety::__private::serde::Serialize)]
+        #[serde(crate = "::sockety::__private::serde")]
+        struct __Arguments<'a> {
+            from: &'a u64,
+            to: &'a u64,
+        }
+        ::sockety::__private::call_draft_carrying::<
+            Streaming<Line, LogError>,
+            ::sockety::__private::NoError,
+        >(
+            "logs",
+            ::sockety::__private::Content::new()
+                .payload(
+                    &__Arguments {
+                        from: &from,
+                        to: &to,
+                    },
+                ),
+            |__received| ::core::result::Result::Ok(
+                __received.streaming::<Line, LogError>()?,
+            ),
+        )
+    }
+    /// Drafts a call of the action `export`.
+    pub fn export() -> ::sockety::__private::CallDraft<
+        (File, ByteStream, Vec<Clip>, Vec<File>),
+        ::sockety::__private::NoError,
+    > {
+        ::sockety::__private::call_draft_carrying::<
+            (File, ByteStream, Vec<Clip>, Vec<File>),
+            ::sockety::__private::NoError,
+        >(
+            "export",
+            ::sockety::__private::Content::new(),
+            |__received| ::core::result::Result::Ok((
+                __received.file()?,
+                __received.bytes()?,
+                __received.payload::<Vec<Clip>>()?,
+                __received.files(),
+            )),
+        )
+    }
+    /// Drafts a call of the action `covers`.
+    pub fn covers() -> ::sockety::__private::CallDraft<Vec<File>, MediaError> {
+        ::sockety::__private::call_draft_carrying::<
+            Vec<File>,
+            MediaError,
+        >(
+            "covers",
+            ::sockety::__private::Content::new(),
+            |__received| ::core::result::Result::Ok(__received.files()),
+        )
+    }
+    /// Drafts a call of the action `plain`.
+    pub fn plain() -> ::sockety::__private::CallDraft<
+        (u64, String),
+        ::sockety::__private::NoError,
+    > {
+        ::sockety::__private::call_draft::<
+            (u64, String),
+            ::sockety::__private::NoError,
+        >("plain")
+    }
+}
+const _: fn() = || {
+    fn __sent<T: ::core::marker::Send>() {}
+    fn __returned<
+        T: ::core::marker::Send + ::sockety::__private::serde::de::DeserializeOwned,
+    >() {}
+    __sent::<u64>();
+    __sent::<Clip>();
+    __sent::<u64>();
+    __sent::<u64>();
+    __sent::<Vec<Clip>>();
+    __returned::<(u64, String)>();
+};

@@ -1,0 +1,8 @@
+use sockety::{File, service};
+
+#[service]
+pub trait Media {
+    async fn put(&self, cover: Option<File>);
+}
+
+fn main() {}

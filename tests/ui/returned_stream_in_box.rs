@@ -1,0 +1,8 @@
+use sockety::{ByteStream, NoError, service};
+
+#[service]
+pub trait Media {
+    async fn get(&self) -> Result<Box<ByteStream>, NoError>;
+}
+
+fn main() {}
