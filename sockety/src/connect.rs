@@ -126,8 +126,15 @@ async fn open(address: &Address) -> io::Result<TcpStream> {
 /// A small message must not wait for an acknowledgement of the one before.
 pub(crate) fn prepare(stream: &TcpStream) -> io::Result<Peer> {
     stream.set_nodelay(true)?;
+    // A small message must not wait behind megabytes given to the kernel before either.
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
     Ok(Peer {
         peer_addr: stream.peer_addr().ok(),
         local_addr: stream.local_addr().ok(),
     })
 }
+
+/// How much the kernel takes beyond what the network does.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+const NOT_SENT_BYTES: u32 = 128 * 1024;

@@ -17,6 +17,7 @@ pub(crate) mod sending;
 pub(crate) mod shared;
 pub(crate) mod slow_readers;
 pub(crate) mod sources;
+pub(crate) mod spill;
 pub(crate) mod waiting;
 pub(crate) mod writing;
 

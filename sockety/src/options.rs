@@ -1,6 +1,8 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sockety_codec::Limits;
+
+use crate::connection::spill::SpillBudget;
 
 /// Limits and clocks of a connection. Every one has a default that is safe towards an unknown peer.
 ///
@@ -22,6 +24,7 @@ pub struct Options {
     pub(crate) write_stall: Duration,
     pub(crate) window: usize,
     pub(crate) unread_bytes: usize,
+    pub(crate) spill: Arc<SpillBudget>,
 }
 
 impl Options {
@@ -89,6 +92,16 @@ impl Options {
         self
     }
 
+    /// How many bytes may lie in temporary files, of all connections with these options; 1 GiB.
+    ///
+    /// The files and the stream of a message arrive mixed, and may be read in any order: what is not read yet goes to
+    /// a temporary file while a reader waits for another part. Without room there, as with 0, such a message is
+    /// treated like any that is not read.
+    pub fn spill_bytes(mut self, bytes: u64) -> Self {
+        self.spill = Arc::new(SpillBudget::new(bytes));
+        self
+    }
+
     /// How many bytes of all files and streams of the connection may wait to be read; 8 MiB.
     pub fn unread_bytes(mut self, bytes: usize) -> Self {
         self.unread_bytes = bytes;
@@ -109,6 +122,7 @@ impl Default for Options {
             write_stall: Duration::from_secs(30),
             window: 256 * 1024,
             unread_bytes: 8 * 1024 * 1024,
+            spill: Arc::new(SpillBudget::new(1024 * 1024 * 1024)),
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::io;
+use std::{io, sync::Arc};
 
 use crate::ConnectionError;
 
@@ -27,6 +27,9 @@ pub enum ReadError {
         /// What the caller takes, in bytes.
         limit: u64,
     },
+    /// It lay in a temporary file, which could not be read or written.
+    #[error("temporary file failed: {0}")]
+    Spill(Arc<io::Error>),
     /// The connection ended before it did.
     #[error("connection ended")]
     Disconnected(#[source] ConnectionError),
@@ -39,6 +42,7 @@ impl From<ReadError> for io::Error {
             ReadError::Overrun => io::ErrorKind::TimedOut,
             ReadError::TooShort { .. } | ReadError::Refused(_) => io::ErrorKind::InvalidData,
             ReadError::TooLarge { .. } => io::ErrorKind::FileTooLarge,
+            ReadError::Spill(error) => error.kind(),
         };
         Self::new(kind, error)
     }

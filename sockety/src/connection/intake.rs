@@ -12,9 +12,12 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use futures_core::Stream;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    task::JoinHandle,
+};
 
-use super::{chunks::Chunks, shared::Shared};
+use super::{chunks::Chunks, shared::Shared, spill::Spill};
 use crate::ReadError;
 
 /// The files and the stream of one message.
@@ -32,7 +35,6 @@ struct State {
     taken: u64,
     /// The driver waits for it to be read.
     is_awaited: bool,
-    failure: Option<ReadError>,
 }
 
 #[derive(Default)]
@@ -40,6 +42,10 @@ struct Part {
     chunks: Chunks,
     state: PartState,
     reader: Option<Waker>,
+    /// What came before the chunks, and is on disk.
+    spill: Option<Spill>,
+    /// Bytes on their way to the disk.
+    spilling: usize,
 }
 
 #[derive(Default)]
@@ -59,7 +65,6 @@ impl Intake {
             unread: 0,
             taken: 0,
             is_awaited: false,
-            failure: None,
         };
         Arc::new(Self {
             shared,
@@ -76,6 +81,70 @@ impl Intake {
             intake: Arc::clone(self),
             part: state.parts.len() - 1,
             rest: Bytes::new(),
+            reading: None,
+        }
+    }
+
+    /// Sends what nobody reads yet to disk, if somebody waits for another part. Woken when that is done, the driver
+    /// looks again.
+    pub(crate) fn spill_for_starved(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if !state.parts.iter().any(Part::is_starved) {
+            return;
+        }
+        for part in 0..state.parts.len() {
+            if let Some(job) = self.begin_spilling(&mut state.parts[part]) {
+                let intake = Arc::clone(self);
+                tokio::spawn(async move { intake.spill(part, job).await });
+            }
+        }
+    }
+
+    fn begin_spilling(&self, part: &mut Part) -> Option<SpillJob> {
+        let bytes = part.chunks.len();
+        let is_busy = part.spilling > 0 || part.reader.is_some() || bytes == 0;
+        if is_busy || !self.shared.options.spill.take(bytes as u64) {
+            return None;
+        }
+        let budget = &self.shared.options.spill;
+        let spill = match &mut part.spill {
+            Some(spill) => spill,
+            none => match Spill::create(Arc::clone(budget)) {
+                Ok(spill) => none.insert(spill),
+                Err(error) => {
+                    budget.give_back(bytes as u64);
+                    part.state = PartState::Failed(ReadError::Spill(Arc::new(error)));
+                    return None;
+                }
+            },
+        };
+        let chunks: Vec<_> = std::iter::from_fn(|| part.chunks.pop(usize::MAX)).collect();
+        part.spilling = bytes;
+        Some(Box::new(spill.append(chunks)))
+    }
+
+    async fn spill(&self, part: usize, job: SpillJob) {
+        let result = tokio::task::spawn_blocking(job)
+            .await
+            .map_err(io::Error::other)
+            .flatten();
+        let mut state = self.lock();
+        let found = &mut state.parts[part];
+        let count = std::mem::take(&mut found.spilling);
+        match (result, &mut found.spill) {
+            (Ok(()), Some(spill)) => spill.appended(count),
+            // The reader was dropped meanwhile.
+            (Ok(()), None) => self.shared.options.spill.give_back(count as u64),
+            (Err(error), _) => {
+                self.shared.options.spill.give_back(count as u64);
+                found.state = PartState::Failed(ReadError::Spill(Arc::new(error)));
+            }
+        }
+        found.wake();
+        let wakes_driver = self.count_taken(&mut state, count);
+        drop(state);
+        if wakes_driver {
+            self.shared.wake_driver();
         }
     }
 
@@ -118,7 +187,7 @@ impl Intake {
     /// The message is given up: whatever is not whole ends with this error.
     pub(crate) fn fail(&self, error: &ReadError) {
         let mut state = self.lock();
-        state.failure = Some(error.clone());
+
         let mut dropped = 0;
         for part in &mut state.parts {
             if matches!(part.state, PartState::Open) {
@@ -154,24 +223,44 @@ impl Intake {
         part: usize,
         limit: usize,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, ReadError>>> {
+    ) -> Poll<Option<Result<Next, ReadError>>> {
         let mut state = self.lock();
         let found = &mut state.parts[part];
-        if let Some(chunk) = found.chunks.pop(limit) {
+        if let Some(spill) = found.spill.as_ref().filter(|spill| spill.has_unread()) {
+            return Poll::Ready(Some(Ok(Next::OnDisk(Box::new(spill.read())))));
+        }
+        let chunk = if found.spilling > 0 {
+            None
+        } else {
+            found.chunks.pop(limit)
+        };
+        if let Some(chunk) = chunk {
             let wakes_driver = self.count_taken(&mut state, chunk.len());
             drop(state);
             if wakes_driver {
                 self.shared.wake_driver();
             }
-            return Poll::Ready(Some(Ok(chunk)));
+            return Poll::Ready(Some(Ok(Next::Chunk(chunk))));
         }
         match &found.state {
-            PartState::Ended => Poll::Ready(None),
+            PartState::Ended if found.spilling == 0 => Poll::Ready(None),
             PartState::Failed(error) => Poll::Ready(Some(Err(error.clone()))),
-            PartState::Open | PartState::Unwanted => {
+            PartState::Ended | PartState::Open | PartState::Unwanted => {
                 found.reader = Some(cx.waker().clone());
+                // Paused for other parts of this message, the driver has to move those out of the way.
+                let wakes_driver = std::mem::take(&mut state.is_awaited);
+                drop(state);
+                if wakes_driver {
+                    self.shared.wake_driver();
+                }
                 Poll::Pending
             }
+        }
+    }
+
+    fn was_read_back(&self, part: usize, count: usize) {
+        if let Some(spill) = &mut self.lock().parts[part].spill {
+            spill.was_read(count);
         }
     }
 
@@ -180,9 +269,12 @@ impl Intake {
         let found = &mut state.parts[part];
         let dropped = found.chunks.len();
         found.chunks.clear();
+        let spill = found.spill.take();
+        found.reader = None;
         found.state = PartState::Unwanted;
         let wakes_driver = self.count_taken(&mut state, dropped);
         drop(state);
+        drop(spill);
         if wakes_driver {
             self.shared.wake_driver();
         }
@@ -201,11 +293,27 @@ pub(crate) struct Level {
 }
 
 impl Part {
+    /// Its reader waits for what has not come.
+    fn is_starved(&self) -> bool {
+        let is_waiting = self.reader.is_some() && self.spilling == 0;
+        is_waiting && self.chunks.is_empty() && matches!(self.state, PartState::Open)
+    }
+
     fn wake(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
     }
+}
+
+type SpillJob = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+type ReadJob = Box<dyn FnOnce() -> io::Result<Bytes> + Send>;
+
+/// Where the next bytes of a part are.
+enum Next {
+    Chunk(Bytes),
+    OnDisk(ReadJob),
 }
 
 /// Reads one file or stream. Dropping it drops what it has not read, and the message goes on.
@@ -214,6 +322,8 @@ pub(crate) struct PartReader {
     part: usize,
     /// Of the chunk taken last, for who reads into a buffer.
     rest: Bytes,
+    /// A chunk that is being read from the disk.
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl PartReader {
@@ -227,7 +337,32 @@ impl PartReader {
             let length = self.rest.len().min(limit);
             return Poll::Ready(Some(Ok(self.rest.split_to(length))));
         }
-        self.intake.poll_chunk(self.part, limit, cx)
+        let chunk = loop {
+            if let Some(reading) = &mut self.reading {
+                let read = ready!(Pin::new(reading).poll(cx))
+                    .map_err(io::Error::other)
+                    .flatten();
+                self.reading = None;
+                match read {
+                    Ok(chunk) => {
+                        self.intake.was_read_back(self.part, chunk.len());
+                        break chunk;
+                    }
+                    Err(error) => return Poll::Ready(Some(Err(ReadError::Spill(Arc::new(error))))),
+                }
+            }
+            match ready!(self.intake.poll_chunk(self.part, limit, cx)) {
+                Some(Ok(Next::Chunk(chunk))) => return Poll::Ready(Some(Ok(chunk))),
+                Some(Ok(Next::OnDisk(job))) => {
+                    self.reading = Some(tokio::task::spawn_blocking(job))
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        };
+        self.rest = chunk;
+        let length = self.rest.len().min(limit);
+        Poll::Ready(Some(Ok(self.rest.split_to(length))))
     }
 }
 

@@ -88,6 +88,7 @@ impl SlowReaders {
         let window = self.shared.options.window;
         let mut is_paused = false;
         for reader in self.readers.iter_mut().filter(|reader| reader.is_awaited) {
+            reader.intake.spill_for_starved();
             let unread = reader.intake.await_reader().unread;
             reader.is_awaited = unread >= window || (unread > 0 && is_over_budget);
             is_paused |= reader.is_awaited;

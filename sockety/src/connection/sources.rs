@@ -33,6 +33,8 @@ pub(crate) struct Transmission {
     pub(crate) channel: ChannelId,
     parts: Vec<Part>,
     open_parts: usize,
+    /// The file that is being sent. Files follow one another, so that a receiver may read them in order.
+    file: usize,
     state: Sending,
     /// Handles that look at the entry still.
     holders: usize,
@@ -113,24 +115,29 @@ impl Sources {
         let key = self.next;
         let writers = parts.iter().filter(|part| part.whole.is_none()).count();
         let parts: Vec<_> = parts.into_iter().map(Part::new).collect();
-        for (part, new) in parts.iter().enumerate() {
-            if new.is_ready {
-                self.ready.push_back(PartKey {
-                    transmission: key,
-                    part,
-                });
-            }
-        }
+        let first_file = parts
+            .iter()
+            .position(|part| part.kind != PartKind::Stream)
+            .unwrap_or(0);
+        let has_content = |(part, new): (usize, &Part)| new.has_content().then_some(part);
+        let ready: Vec<_> = parts.iter().enumerate().filter_map(has_content).collect();
         let transmission = Transmission {
             id,
             channel,
             open_parts: parts.len(),
+            file: first_file,
             parts,
             state: Sending::Open,
             holders: writers + 1,
             watcher: None,
         };
         self.transmissions.insert(key, transmission);
+        ready.into_iter().for_each(|part| {
+            self.make_ready(PartKey {
+                transmission: key,
+                part,
+            })
+        });
         key
     }
 
@@ -190,6 +197,9 @@ impl Sources {
         let Some(transmission) = self.transmissions.get_mut(&key.transmission) else {
             return;
         };
+        if !transmission.is_its_turn(key.part) {
+            return;
+        }
         if !std::mem::replace(&mut transmission.parts[key.part].is_ready, true) {
             self.ready.push_back(key);
         }
@@ -213,6 +223,9 @@ impl Sources {
             let turn = transmission.turn(key, quantum);
             if transmission.parts[key.part].is_ready {
                 self.ready.push_back(key);
+            }
+            if let Some(part) = transmission.next_file(&turn) {
+                self.make_ready(PartKey { part, ..key });
             }
             return Some(turn);
         }
@@ -302,6 +315,22 @@ impl Transmission {
         }
     }
 
+    fn is_its_turn(&self, part: usize) -> bool {
+        self.parts[part].kind == PartKind::Stream || part == self.file
+    }
+
+    /// After the end of a file: the next one, if it has something to send.
+    fn next_file(&mut self, turn: &Turn) -> Option<usize> {
+        if !turn.is_end || turn.kind == PartKind::Stream {
+            return None;
+        }
+        self.file += 1;
+        self.parts
+            .get(self.file)
+            .filter(|part| part.has_content())
+            .map(|_| self.file)
+    }
+
     fn settle(&mut self, state: Sending) {
         self.state = state;
         for part in &mut self.parts {
@@ -325,9 +354,13 @@ impl Part {
             kind: new.kind,
             chunks,
             is_ended: is_whole,
-            is_ready: is_whole,
+            is_ready: false,
             writer: None,
         }
+    }
+
+    fn has_content(&self) -> bool {
+        self.is_ended || !self.chunks.is_empty()
     }
 
     fn wake(&mut self) {
