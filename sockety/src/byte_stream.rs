@@ -6,6 +6,7 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_core::Stream;
+use sync_wrapper::SyncWrapper;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::intake::PartReader;
@@ -26,12 +27,12 @@ pub struct ByteStream {
 
 enum Source {
     Received(PartReader),
-    Reader(Pin<Box<dyn AsyncRead + Send>>),
+    Reader(SyncWrapper<Pin<Box<dyn AsyncRead + Send>>>),
     Chunks(Chunks),
 }
 
 struct Chunks {
-    stream: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+    stream: SyncWrapper<Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>>,
     rest: Bytes,
 }
 
@@ -42,7 +43,7 @@ impl ByteStream {
     /// What a reader gives.
     pub fn from_reader(reader: impl AsyncRead + Send + 'static) -> Self {
         Self {
-            source: Source::Reader(Box::pin(reader)),
+            source: Source::Reader(SyncWrapper::new(Box::pin(reader))),
         }
     }
 
@@ -50,7 +51,7 @@ impl ByteStream {
     pub fn from_stream(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self {
             source: Source::Chunks(Chunks {
-                stream: Box::pin(stream),
+                stream: SyncWrapper::new(Box::pin(stream)),
                 rest: Bytes::new(),
             }),
         }
@@ -85,9 +86,9 @@ impl ByteStream {
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         match &mut self.source {
             Source::Received(reader) => reader.poll_chunk(usize::MAX, cx).map_err(io::Error::from),
-            Source::Reader(reader) => poll_reader(reader.as_mut(), cx),
+            Source::Reader(reader) => poll_reader(reader.get_mut().as_mut(), cx),
             Source::Chunks(chunks) if chunks.rest.is_empty() => {
-                chunks.stream.as_mut().poll_next(cx)
+                chunks.stream.get_mut().as_mut().poll_next(cx)
             }
             Source::Chunks(chunks) => Poll::Ready(Some(Ok(std::mem::take(&mut chunks.rest)))),
         }
@@ -122,7 +123,7 @@ impl AsyncRead for ByteStream {
     ) -> Poll<io::Result<()>> {
         match &mut self.source {
             Source::Received(reader) => Pin::new(reader).poll_read(cx, into),
-            Source::Reader(reader) => reader.as_mut().poll_read(cx, into),
+            Source::Reader(reader) => reader.get_mut().as_mut().poll_read(cx, into),
             Source::Chunks(chunks) => chunks.poll_read(cx, into),
         }
     }
@@ -131,7 +132,7 @@ impl AsyncRead for ByteStream {
 impl Chunks {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         while self.rest.is_empty() {
-            match ready!(self.stream.as_mut().poll_next(cx)) {
+            match ready!(self.stream.get_mut().as_mut().poll_next(cx)) {
                 None => return Poll::Ready(Ok(())),
                 Some(chunk) => self.rest = chunk?,
             }

@@ -173,9 +173,7 @@ enum Stage {
         cargo: Option<Cargo>,
         ticket: Option<u64>,
     },
-    Waiting {
-        start: u64,
-    },
+    Waiting,
     Done,
 }
 
@@ -204,13 +202,13 @@ impl<T, E: ServiceError> Future for Calling<T, E> {
 impl<T, E> Calling<T, E> {
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
         if let Stage::Unsent { .. } = self.stage {
-            let start = ready!(self.poll_send(cx))?;
-            self.stage = Stage::Waiting { start };
+            ready!(self.poll_send(cx))?;
+            self.stage = Stage::Waiting;
         }
         self.connection.shared.lock().waiting.poll(&self.id, cx)
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, SendError>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let Stage::Unsent {
             message,
             cargo,
@@ -229,14 +227,14 @@ impl<T, E> Calling<T, E> {
         let shared = &self.connection.shared;
         let Some(carrying) = &message.content().carrying else {
             let put = |state: &mut State| state.send_message(&head, Payload::of(payload), clock);
-            let span = ready!(sending::poll_put(
+            ready!(sending::poll_put(
                 shared,
                 ticket,
                 cx,
                 State::message_room,
                 put
             ))?;
-            return Poll::Ready(Ok(span.start));
+            return Poll::Ready(Ok(()));
         };
         let cargo = match cargo {
             Some(cargo) => cargo,
@@ -250,7 +248,7 @@ impl<T, E> Calling<T, E> {
         let cargo = std::mem::take(cargo);
         self.pump =
             Sending::carrying(self.connection.clone(), span, key, cargo, Unwritten::Ends).pump;
-        Poll::Ready(Ok(span.start))
+        Poll::Ready(Ok(()))
     }
 
     /// Ready when the caller's own time is over.
@@ -259,10 +257,10 @@ impl<T, E> Calling<T, E> {
             return Poll::Pending;
         };
         ready!(timer.as_mut().poll(cx));
-        let written = self.connection.shared.lock().outbox.written();
         let outcome = match self.stage {
-            Stage::Waiting { start } if start < written => Outcome::Unknown,
-            Stage::Waiting { .. } | Stage::Unsent { .. } | Stage::Done => Outcome::NotSent,
+            // What waits to be written still is.
+            Stage::Waiting => Outcome::Unknown,
+            Stage::Unsent { .. } | Stage::Done => Outcome::NotSent,
         };
         Poll::Ready(RequestError::TimedOut { outcome })
     }
@@ -276,7 +274,7 @@ impl<T, E> Calling<T, E> {
             } => {
                 self.connection.shared.lock().outbox.forget_space(ticket);
             }
-            Stage::Waiting { .. } => {
+            Stage::Waiting => {
                 let replies = self.connection.shared.lock().waiting.remove(&self.id);
                 // Readers of their parts take the same lock: dropped after it was given back.
                 drop(replies);

@@ -44,10 +44,6 @@ impl Carrying {
         self.stream = StreamPlan::From(Arc::new(Mutex::new(Some(stream))));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.files.is_empty() && matches!(self.stream, StreamPlan::None)
-    }
-
     /// What this sending of the message carries.
     pub(crate) fn take(&self) -> Result<Cargo, SendError> {
         let files = self.files.iter().map(take_file).collect::<Result<_, _>>()?;

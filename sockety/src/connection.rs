@@ -127,6 +127,7 @@ impl Connection {
     /// # }
     /// ```
     pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Request, SendError> {
+        // r[impl head.id.version]
         let id = Uuid::new_v4();
         Ok(Request::new(
             id,

@@ -6,7 +6,6 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     ByteStream, File, ServiceError, Streaming,
     carried::Carried,
-    carrying::Carrying,
     msgpack::{self, DecodeError},
     outgoing, scratch,
     service::or_nil,
@@ -27,11 +26,10 @@ impl Default for Content {
 impl Content {
     /// Nothing yet.
     pub fn new() -> Self {
-        let carrying = Some(Box::<Carrying>::default());
         Self {
             outgoing: outgoing::Content {
                 payload: Ok(Bytes::new()),
-                carrying,
+                carrying: None,
             },
         }
     }
@@ -67,12 +65,7 @@ impl Content {
         self.bytes(stream.into_bytes())
     }
 
-    /// With neither files nor a stream it is a message whole in itself.
-    pub(crate) fn into_outgoing(mut self) -> outgoing::Content {
-        self.outgoing.carrying = self
-            .outgoing
-            .carrying
-            .filter(|carrying| !carrying.is_empty());
+    pub(crate) fn into_outgoing(self) -> outgoing::Content {
         self.outgoing
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
+use sync_wrapper::SyncWrapper;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::{ReadError, SourceError, connection::intake::PartReader};
@@ -31,8 +32,8 @@ pub struct File {
 enum Content {
     Memory(Bytes),
     Path(PathBuf),
-    Opening(Pin<Box<dyn Future<Output = io::Result<tokio::fs::File>> + Send>>),
-    Reader(Pin<Box<dyn AsyncRead + Send>>),
+    Opening(SyncWrapper<Pin<Box<dyn Future<Output = io::Result<tokio::fs::File>> + Send>>>),
+    Reader(SyncWrapper<Pin<Box<dyn AsyncRead + Send>>>),
     Received(PartReader),
 }
 
@@ -87,7 +88,7 @@ impl File {
         Self {
             name: name.into().into(),
             size,
-            content: Content::Reader(Box::pin(reader)),
+            content: Content::Reader(SyncWrapper::new(Box::pin(reader))),
         }
     }
 
@@ -230,14 +231,14 @@ impl AsyncRead for File {
                 }
                 Content::Path(path) => {
                     let opening = tokio::fs::File::open(std::mem::take(path));
-                    self.content = Content::Opening(Box::pin(opening));
+                    self.content = Content::Opening(SyncWrapper::new(Box::pin(opening)));
                 }
                 Content::Opening(opening) => {
-                    let mut file = ready!(opening.as_mut().poll(cx))?;
+                    let mut file = ready!(opening.get_mut().as_mut().poll(cx))?;
                     file.set_max_buf_size(DISK_CHUNK);
-                    self.content = Content::Reader(Box::pin(file));
+                    self.content = Content::Reader(SyncWrapper::new(Box::pin(file)));
                 }
-                Content::Reader(reader) => return reader.as_mut().poll_read(cx, into),
+                Content::Reader(reader) => return reader.get_mut().as_mut().poll_read(cx, into),
                 Content::Received(reader) => return Pin::new(reader).poll_read(cx, into),
             }
         }

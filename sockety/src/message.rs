@@ -149,7 +149,7 @@ impl Message {
 
     /// Answers with a code if the sender waits for a reply and has none yet.
     pub(crate) async fn settle(&self, code: FastReply) -> Result<(), SendError> {
-        if self.inner.owed.claim() {
+        if self.inner.owed.is_awaited() {
             self.inner.owed.fast_reply(code).await?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::{Dispatch, FastReply, Incoming, Message, Sent};
 /// Handles messages by their actions, without a typed service.
 ///
 /// Its parts run in the order in which they were added:
-/// - [`middleware`](Self::middleware) sees every message, and may answer it;
+/// - [`middleware`](Self::middleware) sees every message that no part before it handled, and may answer it;
 /// - [`action`](Self::action) handles the messages of one action;
 /// - [`error`](Self::error) handles what a part before it failed with;
 /// - [`fallback`](Self::fallback) handles what no action before it did.
@@ -61,7 +61,7 @@ impl MessageHandler {
         Self::default()
     }
 
-    /// Adds a part that sees every message, before what is added after it.
+    /// Adds a part that sees every message that nothing before it handled.
     pub fn middleware<F, R>(self, run: F) -> Self
     where
         F: Fn(Message) -> R + Send + Sync + 'static,

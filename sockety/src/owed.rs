@@ -72,19 +72,25 @@ impl Owed {
         self.is_answered.flag().load(Ordering::Relaxed)
     }
 
-    /// Claims the one reply that the peer waits for; `false` when it waits for none, or has one.
+    /// Whether the peer waits for a reply and has none yet.
     // r[impl reply.only-when-expected]
-    pub(crate) fn claim(&self) -> bool {
-        self.expects_response && !self.is_answered.flag().swap(true, Ordering::Relaxed)
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.expects_response && !self.is_answered()
+    }
+
+    /// Only what has its place is an answer: a reply that failed, or was given up, leaves the peer waiting.
+    fn mark_answered(&self) {
+        self.is_answered.flag().store(true, Ordering::Relaxed);
     }
 
     pub(crate) async fn fast_reply(&self, reply: FastReply) -> Result<(), SendError> {
-        self.is_answered.flag().store(true, Ordering::Relaxed);
         let put = |state: &mut State| {
             state.outbox.fast_reply(self.id, reply);
             Ok(())
         };
-        sending::put(&self.connection.shared, State::reply_room, put).await
+        sending::put(&self.connection.shared, State::reply_room, put).await?;
+        self.mark_answered();
+        Ok(())
     }
 
     pub(crate) async fn respond(
@@ -92,19 +98,20 @@ impl Owed {
         content: &Content,
         expects_response: bool,
     ) -> Result<(Uuid, Sending), SendError> {
-        self.is_answered.flag().store(true, Ordering::Relaxed);
         let payload = self.connection.checked_payload(content)?;
         let head = self.response_head(expects_response);
         let (shared, connection) = (&self.connection.shared, self.connection.clone());
         let Some(carrying) = &content.carrying else {
             let put = |state: &mut State| state.send_response(&head, Payload::of(payload));
             let span = sending::put(shared, State::reply_room, put).await?;
+            self.mark_answered();
             return Ok((head.id, Sending::whole(connection, span)));
         };
         let cargo = carrying.take()?;
         let mut plan = cargo.plan(Unwritten::Waits);
         let put = |state: &mut State| state.begin_response(&head, Payload::of(payload), &mut plan);
         let (key, span) = sending::put(shared, State::carrying_reply_room, put).await?;
+        self.mark_answered();
         Ok((
             head.id,
             Sending::carrying(connection, span, key, cargo, Unwritten::Waits),
@@ -113,7 +120,6 @@ impl Owed {
 
     /// As [`Owed::respond`], with a payload in a buffer that is used again.
     pub(crate) async fn respond_with(&self, payload: Vec<u8>) -> Result<(), SendError> {
-        self.is_answered.flag().store(true, Ordering::Relaxed);
         sending::check_size(&self.connection.shared, payload.len())?;
         let head = self.response_head(false);
         let put = |state: &mut State| {
@@ -123,7 +129,7 @@ impl Owed {
         };
         let sent = sending::put(&self.connection.shared, State::reply_room, put).await;
         crate::scratch::give_back(payload);
-        sent
+        sent.inspect(|()| self.mark_answered())
     }
 
     fn response_head(&self, expects_response: bool) -> ResponseHead {
@@ -152,9 +158,10 @@ impl Answered {
     }
 }
 
+// r[impl reply.expected]
 impl Drop for Owed {
     fn drop(&mut self) {
-        if self.claim() {
+        if self.is_awaited() {
             self.connection
                 .shared
                 .fast_reply(self.id, FastReply::INTERNAL_ERROR);

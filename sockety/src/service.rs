@@ -105,7 +105,7 @@ impl Responder {
 
     /// The method returned files or a stream.
     pub async fn content(self, content: Content) {
-        if self.0.claim() {
+        if self.0.is_awaited() {
             let sent = self.0.respond(&content.into_outgoing(), false).await;
             let sent = sent.map(|(_, mut sending)| sending.pump.detach());
             self.after_response(sent).await;
@@ -127,7 +127,7 @@ impl Responder {
 
     /// The method returned a value.
     pub async fn value<T: serde::Serialize>(self, value: T) {
-        if self.0.claim() {
+        if self.0.is_awaited() {
             self.payload(scratch::encode(&value)).await;
         }
     }
@@ -157,7 +157,7 @@ impl Responder {
             let code = FastReply::new(variant.code).unwrap_or(FastReply::INTERNAL_ERROR);
             return self.code(code).await;
         }
-        if self.0.claim() {
+        if self.0.is_awaited() {
             let payload = scratch::encode_with(|into| {
                 Ok(msgpack::error_value::encode_error(
                     variant.name,
@@ -171,7 +171,7 @@ impl Responder {
     }
 
     async fn code(self, code: FastReply) {
-        if self.0.claim() {
+        if self.0.is_awaited() {
             log_unsent(&self.0, self.0.fast_reply(code).await);
         }
     }

@@ -8,6 +8,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use serde::{Serialize, de::DeserializeOwned};
+use sync_wrapper::SyncWrapper;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -34,7 +35,7 @@ pub struct Streaming<T, E = NoError> {
 type LocalItems<T, E> = Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>;
 
 enum Source<T, E> {
-    Local(LocalItems<T, E>),
+    Local(SyncWrapper<LocalItems<T, E>>),
     Received(Items<T, E>),
 }
 
@@ -54,7 +55,7 @@ impl<T, E> Streaming<T, E> {
     /// The items of a stream, until it gives an error, which ends it.
     pub fn from_results(stream: impl Stream<Item = Result<T, E>> + Send + 'static) -> Self {
         Self {
-            source: Source::Local(Box::pin(stream)),
+            source: Source::Local(SyncWrapper::new(Box::pin(stream))),
         }
     }
 
@@ -115,7 +116,7 @@ impl<T: Serialize + Send + 'static, E: ServiceError> Streaming<T, E> {
     pub(crate) fn into_bytes(self) -> ByteStream {
         match self.source {
             Source::Local(items) => ByteStream::from_stream(Encoded {
-                items: Some(items),
+                items: Some(items.into_inner()),
                 buffer: BytesMut::new(),
             }),
             // Sent on as it came.
@@ -132,7 +133,11 @@ impl<T: DeserializeOwned, E: ServiceError> Stream for Streaming<T, E> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.source {
-            Source::Local(items) => items.as_mut().poll_next(cx).map_err(StreamError::Service),
+            Source::Local(items) => items
+                .get_mut()
+                .as_mut()
+                .poll_next(cx)
+                .map_err(StreamError::Service),
             Source::Received(items) => items.poll_next(cx),
         }
     }

@@ -29,17 +29,11 @@ impl MediaClient {
     fn new(connection: ::sockety::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` and calls over the new connection.
-    ///
-    /// # Errors
-    ///
-    /// When no connection comes about.
-    async fn connect<A: ::sockety::__private::ToAddress>(
-        address: A,
-    ) -> ::core::result::Result<Self, ::sockety::__private::ConnectError> {
-        ::core::result::Result::Ok(
-            Self::new(::sockety::__private::connect(address).await?),
-        )
+    /// Connects to `address` when awaited, and calls over the new connection.
+    fn connect(
+        address: impl ::core::convert::Into<::sockety::__private::Address>,
+    ) -> ::sockety::__private::Connect<Self> {
+        ::sockety::__private::connect(address)
     }
     /// The connection that the calls go over.
     fn connection(&self) -> &::sockety::__private::Connection {

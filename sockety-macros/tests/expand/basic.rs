@@ -41,17 +41,11 @@ impl MediaClient {
     pub fn new(connection: ::sockety::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` and calls over the new connection.
-    ///
-    /// # Errors
-    ///
-    /// When no connection comes about.
-    pub async fn connect<A: ::sockety::__private::ToAddress>(
-        address: A,
-    ) -> ::core::result::Result<Self, ::sockety::__private::ConnectError> {
-        ::core::result::Result::Ok(
-            Self::new(::sockety::__private::connect(address).await?),
-        )
+    /// Connects to `address` when awaited, and calls over the new connection.
+    pub fn connect(
+        address: impl ::core::convert::Into<::sockety::__private::Address>,
+    ) -> ::sockety::__private::Connect<Self> {
+        ::sockety::__private::connect(address)
     }
     /// The connection that the calls go over.
     pub fn connection(&self) -> &::sockety::__private::Connection {

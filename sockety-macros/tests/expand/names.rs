@@ -17,17 +17,11 @@ impl MediaClient {
     pub(crate) fn new(connection: ::facade::rpc::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` and calls over the new connection.
-    ///
-    /// # Errors
-    ///
-    /// When no connection comes about.
-    pub(crate) async fn connect<A: ::facade::rpc::__private::ToAddress>(
-        address: A,
-    ) -> ::core::result::Result<Self, ::facade::rpc::__private::ConnectError> {
-        ::core::result::Result::Ok(
-            Self::new(::facade::rpc::__private::connect(address).await?),
-        )
+    /// Connects to `address` when awaited, and calls over the new connection.
+    pub(crate) fn connect(
+        address: impl ::core::convert::Into<::facade::rpc::__private::Address>,
+    ) -> ::facade::rpc::__private::Connect<Self> {
+        ::facade::rpc::__private::connect(address)
     }
     /// The connection that the calls go over.
     pub(crate) fn connection(&self) -> &::facade::rpc::__private::Connection {

@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 
 use super::{
     inbound::Inbound,
-    shared::{Life, Shared},
+    shared::{Life, Shared, Unwritten},
     writing::Writing,
 };
 use crate::{ClosedBy, ConnectionError, Router};
@@ -57,8 +57,8 @@ const WRITE_BYTES: usize = 256 * 1024;
 /// Reads and writes before other tasks of the thread get their turn.
 const ROUNDS: usize = 4;
 
-/// How far refusals and codes may go beyond the outbox's limit before reading stops: 4,096 fast replies.
-const BACKLOG_BYTES: u64 = 4096 * 18;
+/// Codes that may wait beside what the outbox has room for, before reading stops.
+const BACKLOG_REPLIES: usize = 4096;
 
 /// How long requests are not read when their replies are not taken.
 const BACKLOG_SECONDS: u32 = 1;
@@ -87,7 +87,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     pub(crate) async fn run(mut self) {
         let error = poll_fn(|cx| self.poll(cx)).await;
         self.log(&error);
-        self.shared.lock().end(error.clone());
+        self.shared.lock().end(error.clone(), Unwritten::of(&error));
         self.inbound.end(&error);
         self.shared.ended.notify_waiters();
         // The peer may be gone or stuck: what follows is a courtesy with a clock.
@@ -104,16 +104,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     async fn say_goodbye(&mut self, error: &ConnectionError) -> std::io::Result<()> {
-        if let ConnectionError::Protocol(_) | ConnectionError::ReplyBacklog(_) = error {
+        let is_our_decision = Unwritten::of(error) == Unwritten::Sent;
+        if is_our_decision {
             self.shared.lock().outbox.go_away();
+            while let Written::Some = poll_fn(|cx| self.poll_write(cx)).await? {}
         }
-        while let Written::Some = poll_fn(|cx| self.poll_write(cx)).await? {}
         self.io.shutdown().await?;
         // Closing with unread bytes would reset the connection, and could destroy what the peer has yet to read.
-        if matches!(
-            error,
-            ConnectionError::Closed(ClosedBy::Local) | ConnectionError::Protocol(_)
-        ) {
+        if is_our_decision || matches!(error, ConnectionError::Closed(ClosedBy::Local)) {
             let mut rest = [0; 4096];
             while self.io.read(&mut rest).await? > 0 {}
         }
@@ -136,7 +134,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Poll::Pending;
         }
         for _ in 0..ROUNDS {
-            let written = self.poll_write(cx)?;
+            let written = match self.poll_write(cx) {
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(self.read_the_rest(error.into(), cx)));
+                }
+                Poll::Ready(Ok(written)) => Poll::Ready(written),
+                Poll::Pending => Poll::Pending,
+            };
             let has_read = self.poll_read(cx)?.is_ready();
             if has_read || matches!(written, Poll::Ready(Written::Some)) {
                 continue;
@@ -148,6 +152,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// The peer takes nothing more, but what it sent before may answer somebody.
+    fn read_the_rest(&mut self, error: ConnectionError, cx: &mut Context<'_>) -> ConnectionError {
+        while let Poll::Ready(Ok(())) = self.poll_read(cx) {
+            if self.clock.has_peer_ended {
+                break;
+            }
+        }
+        error
     }
 
     /// Woken because something was queued, the driver lets the other tasks that are ready go first: most
@@ -246,10 +260,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         Ok(())
     }
 
-    /// Requests are not read while thousands of their replies wait.
+    /// Requests are not read while thousands of refusals wait.
     fn is_backlogged(&self) -> bool {
-        let limit = self.shared.options.outbox_bytes as u64 + BACKLOG_BYTES;
-        self.inbound.has_served() && self.shared.lock().outbox.waiting() > limit
+        self.inbound.has_served() && self.shared.lock().outbox.unasked() > BACKLOG_REPLIES
     }
 
     /// Looks at the clocks once a second, while there is something to wait for.
@@ -276,7 +289,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         let is_backlogged = self.is_backlogged();
         let mut state = self.shared.lock();
         let written = state.outbox.written();
-        state.waiting.tick(written);
+        state.waiting.tick();
         self.clock
             .on_tick(written, state.outbox.waiting() > 0, is_backlogged);
         if let Life::Closing(by) = state.life {
@@ -293,6 +306,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Err(ConnectionError::ReplyBacklog(SECOND * BACKLOG_SECONDS));
         }
         Ok(())
+    }
+}
+
+/// However the driver goes, with its runtime or by a panic, nobody is left waiting.
+impl<IO> Drop for Driver<IO> {
+    fn drop(&mut self) {
+        let error = ConnectionError::Closed(ClosedBy::Local);
+        self.shared.lock().end(error.clone(), Unwritten::Dropped);
+        self.inbound.end(&error);
+        self.shared.ended.notify_waiters();
     }
 }
 
@@ -324,16 +347,9 @@ impl Clock {
 
     fn on_tick(&mut self, written: u64, is_waiting: bool, is_backlogged: bool) {
         let is_stalled = is_waiting && written == self.written;
-        self.stalled_seconds = if is_stalled {
-            self.stalled_seconds + 1
-        } else {
-            0
-        };
-        self.backlogged_seconds = if is_backlogged {
-            self.backlogged_seconds + 1
-        } else {
-            0
-        };
+        let count = |seconds, goes_on| if goes_on { seconds + 1 } else { 0 };
+        self.stalled_seconds = count(self.stalled_seconds, is_stalled);
+        self.backlogged_seconds = count(self.backlogged_seconds, is_stalled && is_backlogged);
         self.written = written;
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll},
+    task::Context,
 };
 
 use bytes::Bytes;
@@ -47,7 +47,7 @@ const RESERVED_BYTES: u64 = 8 * 1024 * 1024;
 enum Slot {
     #[default]
     Free,
-    Open(Box<Open>),
+    Open(Open),
     Rest(Rest),
 }
 
@@ -57,7 +57,7 @@ struct Open {
     id: Uuid,
     expects_response: bool,
     payload: Assembly,
-    carried: Option<Arriving>,
+    carried: Option<Box<Arriving>>,
 }
 
 enum Role {
@@ -289,7 +289,7 @@ impl Inbound {
         Verdict::Keep
     }
 
-    fn arriving(&self, has_stream: bool, files: u32, owed: Option<Uuid>) -> Option<Arriving> {
+    fn arriving(&self, has_stream: bool, files: u32, owed: Option<Uuid>) -> Option<Box<Arriving>> {
         if !has_stream && files == 0 {
             return None;
         }
@@ -300,20 +300,21 @@ impl Inbound {
             stream,
             intake: Some(Arc::clone(&intake)),
         };
-        Some(Arriving {
-            rest: Rest {
-                intake,
-                has_stream,
-                owed,
-            },
+        let rest = Rest {
+            intake,
+            has_stream,
+            owed,
+        };
+        Some(Box::new(Arriving {
+            rest,
             carried,
             headers_due: files,
-        })
+        }))
     }
 
     fn begin(&mut self, channel: ChannelId, open: Open, cx: &mut Context<'_>) {
         let has_payload = open.payload.size > 0;
-        *self.slot(channel) = Slot::Open(Box::new(open));
+        *self.slot(channel) = Slot::Open(open);
         if !has_payload {
             self.hand_on(channel, Bytes::new(), cx);
         }
@@ -372,11 +373,12 @@ impl Inbound {
             expects_response,
             payload: assembly,
             carried,
-        } = *open;
+        } = open;
         self.reserved -= assembly.size;
         let carried = carried.map(|arriving| {
-            *self.slot(channel) = Slot::Rest(arriving.rest);
-            arriving.carried
+            let Arriving { rest, carried, .. } = *arriving;
+            *self.slot(channel) = Slot::Rest(rest);
+            carried
         });
         let carried = carried.unwrap_or_default();
         match role {
@@ -439,15 +441,19 @@ impl Inbound {
         cx: &mut Context<'_>,
     ) {
         let id = owed.id;
-        let mut handler = self.router.dispatch(route, payload, carried, owed);
-        match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
-            Ok(Poll::Ready(())) => {}
-            Ok(Poll::Pending) => spawn(handler),
+        let begin = || {
+            let mut handler = self.router.dispatch(route, payload, carried, owed);
+            handler.as_mut().poll(cx).is_pending().then_some(handler)
+        };
+        match catch_unwind(AssertUnwindSafe(begin)) {
+            Ok(None) => {}
+            Ok(Some(handler)) => spawn(handler),
             // The reply went out when the message was dropped.
             Err(_) => error!(%id, "handler panicked"),
         }
     }
 
+    // r[impl reply.response]
     /// A reply that nobody waits for any longer is counted and dropped.
     fn deliver(&self, parent: &Uuid, reply: Result<RawReply, RequestError>) {
         let unwanted = self.shared.lock().waiting.deliver(parent, reply);

@@ -25,6 +25,14 @@ pub(crate) struct Outbox {
     limit: u64,
     space: Wakers,
     progress: Wakers,
+    unasked: Unasked,
+}
+
+/// Fast replies that were queued without room for them, as nobody could wait.
+#[derive(Default)]
+struct Unasked {
+    count: usize,
+    end: u64,
 }
 
 impl Outbox {
@@ -37,6 +45,7 @@ impl Outbox {
             limit: limit as u64,
             space: Wakers::default(),
             progress: Wakers::default(),
+            unasked: Unasked::default(),
         }
     }
 
@@ -143,6 +152,7 @@ impl Outbox {
         Ok(())
     }
 
+    // r[impl content.stream.joined]
     /// A part of a file or a stream, and its end if this is it. The chunks make one packet.
     pub(crate) fn content(
         &mut self,
@@ -207,6 +217,20 @@ impl Outbox {
         self.encoder
             .fast_reply(&mut self.pieces.bytes, id, reply.reply_code());
         self.count_from(before);
+    }
+
+    /// As [`Outbox::fast_reply`], whether there is room or not.
+    pub(crate) fn unasked_reply(&mut self, id: Uuid, reply: FastReply) {
+        self.fast_reply(id, reply);
+        self.unasked = Unasked {
+            count: self.unasked.count + 1,
+            end: self.queued,
+        };
+    }
+
+    /// How many of those wait.
+    pub(crate) fn unasked(&self) -> usize {
+        self.unasked.count
     }
 
     pub(crate) fn go_away(&mut self) {
@@ -291,6 +315,9 @@ impl Outbox {
     /// Bytes were handed to the socket: wakes whoever waited for that, or for a place.
     pub(crate) fn advance(&mut self, count: u64) {
         self.written += count;
+        if self.written >= self.unasked.end {
+            self.unasked.count = 0;
+        }
         self.progress.wake_up_to(self.written);
         if !self.is_full() {
             self.space.wake_all();

@@ -115,7 +115,7 @@ impl Shared {
     pub(crate) fn fast_reply(&self, id: Uuid, reply: FastReply) {
         self.change(|state| {
             if !matches!(state.life, Life::Ended(_)) {
-                state.outbox.fast_reply(id, reply);
+                state.outbox.unasked_reply(id, reply);
             }
         });
     }
@@ -130,9 +130,11 @@ impl Shared {
                 state.outbox.go_away();
             }
             state.life = Life::Closing(by);
+            // What waits to be written still is.
             state
                 .waiting
-                .fail_all(&ConnectionError::Closed(by), state.outbox.written());
+                .fail_all(&ConnectionError::Closed(by), state.outbox.end());
+            state.outbox.wake_space();
         });
     }
 
@@ -399,11 +401,15 @@ impl State {
     }
 
     /// Resolves everything that waits.
-    pub(crate) fn end(&mut self, error: ConnectionError) {
+    pub(crate) fn end(&mut self, error: ConnectionError, unwritten: Unwritten) {
         if let Life::Ended(_) = self.life {
             return;
         }
-        self.waiting.fail_all(&error, self.outbox.written());
+        let last_sent = match unwritten {
+            Unwritten::Dropped => self.outbox.written(),
+            Unwritten::Sent => self.outbox.end(),
+        };
+        self.waiting.fail_all(&error, last_sent);
         self.sources
             .abort_all(&SourceError::Disconnected(error.clone()));
         self.life = Life::Ended(error);
@@ -424,6 +430,26 @@ impl Drop for Executing {
         // A connection that the peer has half closed waits for its last handler.
         if before == 1 && !matches!(self.0.lock().life, Life::Open) {
             self.0.wake_driver();
+        }
+    }
+}
+
+/// What becomes of that which waits to be written when a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unwritten {
+    Dropped,
+    Sent,
+}
+
+impl Unwritten {
+    /// A connection that we end for what the peer did is still good for replies owed.
+    pub(crate) fn of(error: &ConnectionError) -> Self {
+        match error {
+            ConnectionError::Protocol(_) | ConnectionError::ReplyBacklog(_) => Self::Sent,
+            ConnectionError::Closed(_)
+            | ConnectionError::Truncated(_)
+            | ConnectionError::WriteStalled(_)
+            | ConnectionError::Io(_) => Self::Dropped,
         }
     }
 }

@@ -1,0 +1,580 @@
+//! How connections end, and what everybody who waits on one learns.
+
+use std::time::Duration;
+
+use sockety::{
+    ClosedBy, Connection, ConnectionError, Draft, FastReply, MessageHandler, Options, Outcome,
+    Request, RequestError, Router, SendError,
+};
+use sockety_codec::{ChannelId, Truncated, Violation};
+use tokio::io::duplex;
+use tokio::time::Instant;
+
+use crate::support::{
+    PIPE, Peer, Received, answers_ping, code_of, dialogue, dialogue_with, hex, id, is_closed_by,
+    is_pending, pair_serving, ping_handler, settled, tasks, tasks_are_back_to, waiting_handler,
+};
+
+async fn ask(connection: &Connection, action: &str) -> Request {
+    connection.send(&Draft::new(action)).await.expect("sent")
+}
+
+/// How the wait for the reply ended.
+async fn end_of(mut request: Request) -> (ConnectionError, Outcome) {
+    match request.response().await.expect_err("no reply") {
+        RequestError::Disconnected { error, outcome } => (error, outcome),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn ends_with(request: Request, by: ClosedBy, outcome: Outcome) {
+    let (error, found) = end_of(request).await;
+    assert!(is_closed_by(&error, by), "{error:?}");
+    assert_eq!(found, outcome);
+}
+
+/// Checks that nothing can be sent any more.
+async fn refuses_to_send(connection: &Connection) {
+    let error = connection
+        .send(&Draft::new("late"))
+        .await
+        .expect_err("refused");
+    assert!(matches!(error, SendError::Disconnected(_)), "{error:?}");
+    let error = connection
+        .pass(&Draft::new("late"))
+        .await
+        .expect_err("refused");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+}
+
+// In order.
+
+#[tokio::test(start_paused = true)]
+async fn closing_says_goodbye_and_ends_both_sides() {
+    let baseline = tasks();
+    let (near, far) = pair_serving(ping_handler()).await;
+    assert!(!near.is_closed());
+    near.close().await;
+    assert!(near.is_closed());
+    assert!(is_closed_by(&near.closed().await, ClosedBy::Local));
+    assert!(is_closed_by(&far.closed().await, ClosedBy::Peer));
+    refuses_to_send(&near).await;
+    refuses_to_send(&far).await;
+    tasks_are_back_to(baseline).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_writes_go_away_and_then_the_end() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    let closing = tokio::spawn(async move { connection.close().await });
+    peer.expect("B0").await;
+    peer.expect_end().await;
+    closing.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_again_changes_nothing() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    tokio::join!(connection.close(), connection.close());
+    connection.close().await;
+    peer.expect("B0").await;
+    peer.expect_end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_fail_at_once_when_the_connection_is_closed() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    let first = ask(&connection, "ask").await;
+    let second = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
+    peer.expect_message("ask").await;
+    let begin = Instant::now();
+    connection.close().await;
+    ends_with(first, ClosedBy::Local, Outcome::Unknown).await;
+    ends_with(second, ClosedBy::Local, Outcome::Unknown).await;
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_fail_at_once_when_the_peer_closes() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    let request = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
+    let begin = Instant::now();
+    drop(peer);
+    ends_with(request, ClosedBy::Peer, Outcome::Unknown).await;
+    assert!(is_closed_by(&connection.closed().await, ClosedBy::Peer));
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_that_came_before_the_end_are_given_first() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    let mut request = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
+    peer.respond(request.id(), id(1), b"first").await;
+    drop(peer);
+    connection.closed().await;
+    let reply = request.response().await.expect("a reply");
+    let response = reply.into_response().expect("a response");
+    assert_eq!(response.payload(), &b"first"[..]);
+    ends_with(request, ClosedBy::Peer, Outcome::Unknown).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_came_with_the_end_is_given_though_something_waits_to_be_written() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    let request = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
+    peer.reply(request.id(), 7).await;
+    drop(peer);
+    let _unsent = connection
+        .send(&Draft::new("more"))
+        .await
+        .expect("accepted");
+    assert_eq!(code_of(request).await, 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_said_not_to_be_sent_is_not_written_while_closing() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    // Nothing else ran since: not a byte of it was written.
+    let request = ask(&connection, "ask").await;
+    let mut closing = Box::pin(connection.close());
+    assert!(is_pending(&mut closing).await);
+    let (_, outcome) = end_of(request).await;
+    let (first, ()) = tokio::join!(peer.next(), closing);
+    match outcome {
+        Outcome::NotSent => assert_eq!(first, Some(Received::GoAway)),
+        outcome => assert_eq!(outcome, Outcome::Unknown),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_handle_to_go_writes_what_was_accepted() {
+    let baseline = tasks();
+    let (connection, mut peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    let large = Draft::new("large").data().create(vec![7; 50_000]);
+    for message in [large, Draft::new("small").create()] {
+        drop(connection.send(message).await.expect("accepted"));
+    }
+    drop(connection);
+    let (_, payload) = peer.expect_message("large").await;
+    assert!(payload == vec![7; 50_000]);
+    peer.expect_message("small").await;
+    peer.expect("B0").await;
+    peer.expect_end().await;
+    drop(peer);
+    tasks_are_back_to(baseline).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_lives_while_one_handle_does() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let clone = connection.clone();
+    drop(connection);
+    answers_ping(&mut peer).await;
+    let request = ask(&clone, "ask").await;
+    drop(clone);
+    peer.expect_message("ask").await;
+    answers_ping(&mut peer).await;
+    peer.reply(request.id(), 7).await;
+    assert_eq!(code_of(request).await, 7);
+    peer.expect("B0").await;
+    peer.expect_end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_waits_for_handlers_that_owe_a_reply() {
+    let handler = MessageHandler::new().action("slow", |_| async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        FastReply::ACCEPT
+    });
+    let (connection, mut peer) = dialogue(handler).await;
+    peer.ask(id(1), "slow", b"").await;
+    settled().await;
+    let closing = tokio::spawn(async move { connection.close().await });
+    peer.expect("B0").await;
+    peer.expect_code(id(1), 0).await;
+    peer.expect_end().await;
+    closing.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_waits_no_longer_than_it_says() {
+    let baseline = tasks();
+    let (connection, mut peer) = dialogue(waiting_handler()).await;
+    peer.ask(id(1), "wait", b"").await;
+    settled().await;
+    let begin = Instant::now();
+    connection.close().await;
+    let waited = begin.elapsed().as_secs();
+    assert!((5..=6).contains(&waited), "{waited} s");
+    peer.expect("B0").await;
+    peer.expect_end().await;
+    drop(peer);
+    // The handler itself is not stopped.
+    tasks_are_back_to(baseline + 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_ends_though_the_peer_reads_nothing() {
+    let (connection, _peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    let large = Draft::new("large").data().create(vec![7; 50_000]);
+    drop(connection.send(large).await.expect("accepted"));
+    let begin = Instant::now();
+    connection.close().await;
+    let waited = begin.elapsed().as_secs();
+    assert!((5..=7).contains(&waited), "{waited} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_sends_no_more_still_gets_its_replies() {
+    let baseline = tasks();
+    let handler = ping_handler().action("slow", |_| async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        FastReply::REJECT
+    });
+    let (connection, mut peer) = dialogue(handler).await;
+    let own = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
+    peer.ask(id(1), "slow", b"").await;
+    peer.ask(id(2), "ping", b"").await;
+    peer.finish().await;
+    peer.expect_code(id(2), 0).await;
+    ends_with(own, ClosedBy::Peer, Outcome::Unknown).await;
+    peer.expect_code(id(1), 1).await;
+    peer.expect_end().await;
+    assert!(is_closed_by(&connection.closed().await, ClosedBy::Peer));
+    drop(peer);
+    tasks_are_back_to(baseline).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn go_away_of_the_peer_ends_nothing_that_is_under_way() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let request = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
+    peer.send("B0").await;
+    peer.send("B0 A0").await;
+    answers_ping(&mut peer).await;
+    peer.reply(request.id(), 7).await;
+    assert_eq!(code_of(request).await, 7);
+    assert!(!connection.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_after_go_away_of_the_peer_is_not_sent() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    peer.send("B0").await;
+    settled().await;
+    let error = connection
+        .send(&Draft::new("late"))
+        .await
+        .expect_err("refused");
+    assert!(matches!(error, SendError::PeerGoingAway), "{error:?}");
+    peer.expect_silence().await;
+}
+
+// Out of order.
+
+async fn check_truncated(digits: &str, expected: Truncated) {
+    let baseline = tasks();
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let request = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
+    peer.send(digits).await;
+    drop(peer);
+    let (error, outcome) = end_of(request).await;
+    assert!(
+        matches!(error, ConnectionError::Truncated(found) if found == expected),
+        "{digits}: {error:?}"
+    );
+    assert_eq!(outcome, Outcome::Unknown);
+    let error = connection.closed().await;
+    assert!(matches!(error, ConnectionError::Truncated(_)), "{error:?}");
+    refuses_to_send(&connection).await;
+    tasks_are_back_to(baseline).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_inside_a_message_is_a_truncated_connection() {
+    let channel = ChannelId::ZERO;
+    let one = hex(id(1));
+    check_truncated("21", Truncated::Packet).await;
+    check_truncated("21 16", Truncated::Head { channel }).await;
+    check_truncated("21 16 00", Truncated::Head { channel }).await;
+    check_truncated("30 00", Truncated::Packet).await;
+    check_truncated(
+        &format!("21 16 00 {one} 04 7069"),
+        Truncated::Head { channel },
+    )
+    .await;
+    let head = format!("21 17 40 {one} 04 70696e67 05");
+    check_truncated(&head, Truncated::Content { channel }).await;
+    check_truncated(&format!("{head} E0 02 01"), Truncated::Content { channel }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_inside_a_response_tells_its_request_so() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    let request = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
+    let parent = hex(request.id());
+    peer.send(&format!("50 22 40 {parent} {} 05 E0 05 01", hex(id(1))))
+        .await;
+    drop(peer);
+    let (error, _) = end_of(request).await;
+    assert!(matches!(error, ConnectionError::Truncated(_)), "{error:?}");
+}
+
+async fn check_violation(digits: &str, is_expected: fn(&Violation) -> bool) {
+    let baseline = tasks();
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let request = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
+    peer.send(digits).await;
+    let (error, outcome) = end_of(request).await;
+    let ConnectionError::Protocol(violation) = error else {
+        panic!("{digits}: {error:?}");
+    };
+    assert!(is_expected(&violation), "{digits}: {violation:?}");
+    assert_eq!(outcome, Outcome::Unknown);
+    let text = connection.closed().await.to_string();
+    assert!(text.contains(&violation.to_string()), "{text}");
+    peer.expect("B0").await;
+    peer.expect_end().await;
+    drop(peer);
+    refuses_to_send(&connection).await;
+    tasks_are_back_to(baseline).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_breaks_the_protocol_is_told_goodbye_and_the_rule_is_named() {
+    use Violation as V;
+    let one = hex(id(1));
+    let awaiting = format!("21 17 40 {one} 04 70696e67 02");
+    check_violation("F0", |v| matches!(v, V::UnknownPacket { byte: 0xF0 })).await;
+    check_violation("11 00", |v| matches!(v, V::ChannelOutOfRange { .. })).await;
+    check_violation(&format!("{awaiting} 21 16 00"), |v| {
+        matches!(v, V::ChannelBusy { .. })
+    })
+    .await;
+    check_violation("60 01 00", |v| matches!(v, V::NoMessage { .. })).await;
+    check_violation(&format!("{awaiting} 60 01 00"), |v| {
+        matches!(v, V::ContinueAfterHeader { .. })
+    })
+    .await;
+    check_violation(&format!("21 17 00 {one} 04 70696e67 00"), |v| {
+        matches!(v, V::HeaderTrailing { .. })
+    })
+    .await;
+    check_violation("E0 01 00", |v| matches!(v, V::UnexpectedData { .. })).await;
+    check_violation(&format!("{awaiting} E0 03 010203"), |v| {
+        matches!(v, V::DataOverflow { .. })
+    })
+    .await;
+    check_violation("70 01 00", |v| matches!(v, V::UnexpectedStream { .. })).await;
+    check_violation("80", |v| matches!(v, V::UnexpectedStream { .. })).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_breaks_the_protocol_ends_only_its_own_connection() {
+    let (first, mut good) = dialogue(ping_handler()).await;
+    let (second, mut bad) = dialogue(ping_handler()).await;
+    bad.send("F0").await;
+    second.closed().await;
+    answers_ping(&mut good).await;
+    assert!(!first.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_before_a_violation_is_handled() {
+    let (_connection, mut peer) = dialogue(ping_handler()).await;
+    let mut bytes = crate::support::message(id(1), "ping", true, b"");
+    bytes.push(0xF0);
+    peer.send_bytes(&bytes).await;
+    peer.expect_code(id(1), 0).await;
+    peer.expect("B0").await;
+    peer.expect_end().await;
+}
+
+/// Fills the pipe with a message and queues another; gives the requests.
+async fn half_written(connection: &Connection) -> (Request, Request) {
+    let large = Draft::new("large").data().create(vec![7; 50_000]);
+    let begun = connection.send(large).await.expect("accepted");
+    let queued = ask(connection, "queued").await;
+    settled().await;
+    (begun, queued)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_outcome_is_known_by_whether_a_byte_was_written() {
+    let (connection, mut peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    let (begun, queued) = half_written(&connection).await;
+    let mut passing = Box::pin(connection.pass(Draft::new("queued too").create()));
+    assert!(is_pending(&mut passing).await);
+    // Half a packet, and then the link is gone.
+    peer.send("21").await;
+    drop(peer);
+    assert_eq!(end_of(begun).await.1, Outcome::Unknown);
+    assert_eq!(end_of(queued).await.1, Outcome::NotSent);
+    let error = passing.await.expect_err("not written");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(
+        matches!(error, RequestError::Disconnected { .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_one_way_message_that_was_begun_has_an_unknown_outcome() {
+    let (connection, peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    let large = Draft::new("large").data().create(vec![7; 50_000]);
+    let mut passing = Box::pin(connection.pass(large));
+    assert!(is_pending(&mut passing).await);
+    settled().await;
+    drop(peer);
+    let error = passing.await.expect_err("not written");
+    assert_eq!(error.outcome(), Outcome::Unknown);
+}
+
+/// What the peer reads until the end, by action.
+async fn actions(peer: &mut Peer) -> Vec<String> {
+    let mut actions = Vec::new();
+    while let Some(received) = peer.next().await {
+        if let Received::Message { action, .. } = received {
+            actions.push(action);
+        }
+    }
+    actions
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_said_not_to_be_sent_is_not_written_after_a_violation() {
+    let (connection, mut peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    let (_begun, queued) = half_written(&connection).await;
+    peer.send("F0").await;
+    let outcome = end_of(queued).await.1;
+    let actions = actions(&mut peer).await;
+    match outcome {
+        Outcome::NotSent => assert!(!actions.contains(&"queued".to_owned()), "{actions:?}"),
+        outcome => assert_eq!(outcome, Outcome::Unknown),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_said_not_to_be_sent_is_not_written_after_the_end_of_the_peers_bytes() {
+    let (connection, mut peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    let (_begun, queued) = half_written(&connection).await;
+    peer.finish().await;
+    let outcome = end_of(queued).await.1;
+    let actions = actions(&mut peer).await;
+    match outcome {
+        Outcome::NotSent => assert!(!actions.contains(&"queued".to_owned()), "{actions:?}"),
+        outcome => assert_eq!(outcome, Outcome::Unknown),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_that_wait_for_a_place_learn_of_the_end() {
+    let options = Options::default().outbox_bytes(100);
+    let (connection, peer) = dialogue_with(Router::new(), options, 64).await;
+    let (_begun, waiting) = {
+        let large = Draft::new("large").data().create(vec![7; 50_000]);
+        let begun = connection.send(large).await.expect("accepted");
+        let connection = connection.clone();
+        let waiting = tokio::spawn(async move { connection.send(&Draft::new("next")).await });
+        (begun, waiting)
+    };
+    settled().await;
+    assert!(!waiting.is_finished());
+    drop(peer);
+    let error = waiting.await.expect("no panic").expect_err("refused");
+    assert!(matches!(error, SendError::Disconnected(_)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_that_wait_for_a_place_learn_at_once_that_the_connection_is_closed() {
+    let options = Options::default().outbox_bytes(100);
+    let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
+    let large = Draft::new("large").data().create(vec![7; 50_000]);
+    let _begun = connection.send(large).await.expect("accepted");
+    let sender = connection.clone();
+    let waiting = tokio::spawn(async move { sender.send(&Draft::new("next")).await });
+    settled().await;
+    let begin = Instant::now();
+    let closing = tokio::spawn(async move { connection.close().await });
+    let error = waiting.await.expect("no panic").expect_err("refused");
+    assert!(matches!(error, SendError::Disconnected(_)), "{error:?}");
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    peer.expect_message("large").await;
+    peer.expect("B0").await;
+    peer.expect_end().await;
+    closing.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_whose_connection_is_gone_ends_in_peace() {
+    let baseline = tasks();
+    let handler = MessageHandler::new().action("slow", |message| async move {
+        message.connection().closed().await;
+        let error = message.accept().await.expect_err("gone");
+        assert!(matches!(error, SendError::Disconnected(_)), "{error:?}");
+        Ok::<_, SendError>(FastReply::ACCEPT)
+    });
+    let (connection, mut peer) = dialogue(handler).await;
+    peer.ask(id(1), "slow", b"").await;
+    peer.send("F0").await;
+    connection.closed().await;
+    peer.expect("B0").await;
+    peer.expect_end().await;
+    drop(peer);
+    drop(connection);
+    tasks_are_back_to(baseline).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_panics_outside_its_future_costs_only_its_message() {
+    struct Broken;
+
+    impl sockety::Service for Broken {
+        fn actions(&self) -> &'static [&'static str] {
+            &["broken"]
+        }
+
+        fn dispatch(&self, _: usize, _: sockety::Incoming) -> sockety::Dispatch {
+            panic!("a panic");
+        }
+    }
+
+    let router = Router::new()
+        .service(Broken)
+        .expect("one action")
+        .handler(ping_handler());
+    let (_connection, mut peer) = dialogue(router).await;
+    peer.ask(id(1), "broken", b"").await;
+    peer.expect_code(id(1), 5).await;
+    answers_ping(&mut peer).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_connections_leave_no_tasks_behind() {
+    let baseline = tasks();
+    for round in 0..20_usize {
+        let (near, far) = duplex(PIPE);
+        let (near, far) = tokio::try_join!(
+            Connection::over(near, Router::new(), Options::default()),
+            Connection::over(far, ping_handler(), Options::default()),
+        )
+        .expect("two connections");
+        let request = ask(&near, "ping").await;
+        assert_eq!(code_of(request).await, 0);
+        match round % 3 {
+            0 => near.close().await,
+            1 => far.close().await,
+            _ => {}
+        }
+    }
+    tasks_are_back_to(baseline).await;
+}

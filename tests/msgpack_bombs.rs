@@ -1,0 +1,63 @@
+//! Bytes that ask for much memory do not get it. A process of its own, because the allocator
+//! counts for the whole process; one test, because tests run side by side.
+
+use peak_alloc::PeakAlloc;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use sockety::msgpack::{DecodeError, from_slice};
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// For the error and for what the harness allocates meanwhile. The first bomb costs bare rmp-serde
+/// 99 MiB.
+const MAX_PEAK: usize = 4 * 1024;
+
+#[test]
+fn bombs_end_in_an_error_before_anything_is_allocated() {
+    let declared = [0xDD, 0xFF, 0xFF, 0xFF, 0xFF].repeat(120);
+    assert_eq!(declared.len(), 600);
+    check_into_all(&declared, is_truncated);
+
+    let honest = [vec![0x91; 1000], vec![0xC0]].concat();
+    check_into_all(&honest, |error| {
+        matches!(error, DecodeError::TooDeep { .. })
+    });
+
+    for marker in [0xDD, 0xDF, 0xDB, 0xC6, 0xC9] {
+        check_into_all(&[marker, 0xFF, 0xFF, 0xFF, 0xFF], is_truncated);
+    }
+
+    let many_nils = [&[0xDD, 0x00, 0x40, 0x00, 0x00][..], &vec![0xC0; 4 << 20]].concat();
+    check_into_all(&many_nils, |error| {
+        matches!(error, DecodeError::TooManyItems { .. })
+    });
+}
+
+/// The widest stack of arrays that serde's derive gives, and the largest elements.
+type Nested = Vec<Vec<Vec<Vec<Vec<Vec<[u64; 32]>>>>>>;
+
+fn check_into_all(bytes: &[u8], expected: fn(&DecodeError) -> bool) {
+    check_into::<Nested>(bytes, expected);
+    check_into::<Vec<Option<[u64; 32]>>>(bytes, expected);
+    check_into::<String>(bytes, expected);
+    check_into::<Vec<u8>>(bytes, expected);
+    check_into::<serde_json::Value>(bytes, expected);
+    check_into::<IgnoredAny>(bytes, expected);
+}
+
+fn check_into<T: DeserializeOwned>(bytes: &[u8], expected: fn(&DecodeError) -> bool) {
+    ALLOCATOR.reset_peak_usage();
+    let before = ALLOCATOR.current_usage();
+    let error = from_slice::<T>(bytes).map(|_| ()).unwrap_err();
+    let peak = ALLOCATOR.peak_usage() - before;
+    assert!(expected(&error), "{error}");
+    assert!(
+        peak <= MAX_PEAK,
+        "{peak} bytes allocated for {} bytes: {error}",
+        bytes.len()
+    );
+}
+
+fn is_truncated(error: &DecodeError) -> bool {
+    matches!(error, DecodeError::Truncated { .. })
+}
