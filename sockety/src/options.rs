@@ -46,7 +46,8 @@ impl Options {
         self
     }
 
-    /// How long a request waits for a reply when the call itself sets no time; 30 s, looked at once a second.
+    /// How long a request waits for a reply when the call itself sets no time; 30 s, looked at once a second. The
+    /// clock stands still while files or a stream of the request are being sent.
     /// `None` waits as long as the connection lives.
     pub fn call_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.call_timeout = timeout;

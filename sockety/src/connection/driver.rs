@@ -289,7 +289,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         let is_backlogged = self.is_backlogged();
         let mut state = self.shared.lock();
         let written = state.outbox.written();
-        state.waiting.tick();
+        state.tick();
         self.clock
             .on_tick(written, state.outbox.waiting() > 0, is_backlogged);
         if let Life::Closing(by) = state.life {

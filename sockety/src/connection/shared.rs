@@ -259,7 +259,7 @@ impl State {
         let start = self.outbox.end();
         self.outbox.message(head, payload)?;
         if head.expects_response {
-            self.waiting.insert(head.id, start, clock);
+            self.waiting.insert(head.id, start, clock, None);
         }
         Ok(Span {
             start,
@@ -277,7 +277,8 @@ impl State {
         let start = self.outbox.end();
         self.outbox.response(head, payload)?;
         if head.expects_response {
-            self.waiting.insert(head.id, start, ReplyClock::Default);
+            self.waiting
+                .insert(head.id, start, ReplyClock::Default, None);
         }
         Ok(Span {
             start,
@@ -298,7 +299,7 @@ impl State {
         let written = self.outbox.begin_message(channel, head, payload, plan);
         let key = self.begin(written, head.id, channel, plan)?;
         if head.expects_response {
-            self.waiting.insert(head.id, start, clock);
+            self.waiting.insert(head.id, start, clock, Some(key));
         }
         Ok((
             key,
@@ -321,7 +322,8 @@ impl State {
         let written = self.outbox.begin_response(channel, head, payload, plan);
         let key = self.begin(written, head.id, channel, plan)?;
         if head.expects_response {
-            self.waiting.insert(head.id, start, ReplyClock::Default);
+            self.waiting
+                .insert(head.id, start, ReplyClock::Default, Some(key));
         }
         Ok((
             key,
@@ -398,6 +400,11 @@ impl State {
             });
         }
         Ok(())
+    }
+
+    /// A second has passed.
+    pub(crate) fn tick(&mut self) {
+        self.waiting.tick(&self.sources);
     }
 
     /// Resolves everything that waits.

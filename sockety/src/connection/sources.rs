@@ -108,6 +108,13 @@ impl Sources {
             .all(|transmission| !matches!(transmission.state, Sending::Open))
     }
 
+    /// Whether something of this message is still to be sent.
+    pub(crate) fn is_open(&self, key: u64) -> bool {
+        self.transmissions
+            .get(&key)
+            .is_some_and(|known| matches!(known.state, Sending::Open))
+    }
+
     /// Begins to send the parts of a message. Each part without its bytes gets one writer, and whoever began it
     /// holds the entry too.
     pub(crate) fn begin(&mut self, id: Uuid, channel: ChannelId, parts: Vec<NewPart>) -> u64 {

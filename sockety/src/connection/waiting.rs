@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use sockety_codec::Uuid;
 
+use super::sources::Sources;
 use crate::{ConnectionError, FastReply, Outcome, RequestError, carried::Carried};
 
 /// How many replies to one request are kept until they are taken.
@@ -52,7 +53,15 @@ impl Waiting {
     }
 
     /// Expects replies to a message whose first byte has this position in the outbox.
-    pub(crate) fn insert(&mut self, id: Uuid, start: u64, clock: ReplyClock) {
+    ///
+    /// While a transmission of it goes on, the clock of the reply stands still.
+    pub(crate) fn insert(
+        &mut self,
+        id: Uuid,
+        start: u64,
+        clock: ReplyClock,
+        transmission: Option<u64>,
+    ) {
         let expires = match clock {
             ReplyClock::Default => self.deadline(),
             ReplyClock::Own => None,
@@ -62,6 +71,7 @@ impl Waiting {
             Waiter {
                 start,
                 expires,
+                transmission,
                 waker: None,
                 replies: Replies::default(),
             },
@@ -130,9 +140,15 @@ impl Waiting {
     }
 
     /// A second has passed.
-    pub(crate) fn tick(&mut self) {
+    pub(crate) fn tick(&mut self, sources: &Sources) {
         self.now += 1;
+        let expires = self.deadline();
         for waiter in self.requests.values_mut() {
+            if waiter.transmission.is_some_and(|key| sources.is_open(key))
+                && waiter.expires.is_some()
+            {
+                waiter.expires = expires;
+            }
             if waiter.expires.is_some_and(|at| at <= self.now) && waiter.replies.is_empty() {
                 // What waits to be written still is.
                 let outcome = Outcome::Unknown;
@@ -177,6 +193,8 @@ pub(crate) struct RawResponse {
 pub(crate) struct Waiter {
     start: u64,
     expires: Option<u32>,
+    /// Of its files and stream.
+    transmission: Option<u64>,
     waker: Option<Waker>,
     replies: Replies,
 }
