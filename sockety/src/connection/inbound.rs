@@ -149,7 +149,6 @@ impl Inbound {
         let Slot::Rest(rest) = self.slot(channel) else {
             return;
         };
-        rest.intake.fail(&ReadError::Overrun);
         if let Some(id) = rest
             .owed
             .filter(|_| !rest.intake.is_answered.swap(true, Ordering::Relaxed))
@@ -492,7 +491,7 @@ impl Inbound {
     }
 
     fn free(&mut self, channel: ChannelId) {
-        self.slow.remove(channel);
+        self.slow.finish(channel);
         if let Slot::Open(open) = std::mem::take(self.slot(channel)) {
             self.reserved -= open.payload.size;
         }

@@ -200,6 +200,22 @@ impl Intake {
         self.count_taken(&mut state, dropped);
     }
 
+    /// What is unread is dropped, whether all of it has come or not.
+    pub(crate) fn cut_off(&self, error: &ReadError) {
+        let mut state = self.lock();
+        let mut dropped = 0;
+        for part in &mut state.parts {
+            let is_unread = !part.chunks.is_empty();
+            if is_unread || matches!(part.state, PartState::Open) {
+                part.state = PartState::Failed(error.clone());
+                dropped += part.chunks.len();
+                part.chunks.clear();
+                part.wake();
+            }
+        }
+        self.count_taken(&mut state, dropped);
+    }
+
     /// How much is unread and was taken; from now on the driver is woken when something is.
     pub(crate) fn await_reader(&self) -> Level {
         let mut state = self.lock();

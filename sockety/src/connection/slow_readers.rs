@@ -12,6 +12,7 @@ use super::{
     intake::{Intake, Level},
     shared::Shared,
 };
+use crate::ReadError;
 
 pub(crate) struct SlowReaders {
     shared: Arc<Shared>,
@@ -19,7 +20,8 @@ pub(crate) struct SlowReaders {
 }
 
 struct SlowReader {
-    channel: ChannelId,
+    /// Where its message is still arriving.
+    channel: Option<ChannelId>,
     intake: Arc<Intake>,
     /// Whether reading pauses for it now.
     is_awaited: bool,
@@ -58,6 +60,7 @@ impl SlowReaders {
     }
 
     pub(crate) fn add(&mut self, channel: ChannelId, intake: Arc<Intake>) {
+        let channel = Some(channel);
         if let Some(known) = self
             .readers
             .iter_mut()
@@ -78,8 +81,13 @@ impl SlowReaders {
         });
     }
 
-    pub(crate) fn remove(&mut self, channel: ChannelId) {
-        self.readers.retain(|reader| reader.channel != channel);
+    /// The message has arrived, or is over. While too much of it is unread, it is waited for all the same.
+    pub(crate) fn finish(&mut self, channel: ChannelId) {
+        for reader in &mut self.readers {
+            if reader.channel == Some(channel) {
+                reader.channel = None;
+            }
+        }
     }
 
     /// Whether anybody is waited for. Whoever is wakes the driver when he takes something.
@@ -93,23 +101,25 @@ impl SlowReaders {
             reader.is_awaited = unread >= window || (unread > 0 && is_over_budget);
             is_paused |= reader.is_awaited;
         }
+        self.readers
+            .retain(|reader| reader.is_awaited || reader.channel.is_some());
         is_paused
     }
 
-    /// A second has passed: gives the channels of those that are waited for no longer.
+    /// A second has passed: cuts off those that are waited for no longer, and gives the channels of their messages.
     pub(crate) fn on_tick(&mut self, others_wait: bool) -> Vec<ChannelId> {
         let window = self.shared.options.window as u64;
-        let is_cut = |reader: &mut SlowReader| {
+        let mut channels = Vec::new();
+        self.readers.retain_mut(|reader| {
             let level = reader.intake.await_reader();
-            reader.is_awaited && reader.is_out_of_patience(level, others_wait, window)
-        };
-        let cut: Vec<_> = self
-            .readers
-            .iter_mut()
-            .filter_map(|reader| is_cut(reader).then_some(reader.channel))
-            .collect();
-        self.readers.retain(|reader| !cut.contains(&reader.channel));
-        cut
+            let is_cut = reader.is_awaited && reader.is_out_of_patience(level, others_wait, window);
+            if is_cut {
+                reader.intake.cut_off(&ReadError::Overrun);
+                channels.extend(reader.channel);
+            }
+            !is_cut
+        });
+        channels
     }
 }
 
