@@ -60,7 +60,7 @@ impl ByteStream {
     /// What is written to the writer. The stream ends when the writer is shut down or dropped; `capacity` bytes may
     /// wait between the two.
     pub fn pipe(capacity: usize) -> (impl AsyncWrite + Send + Unpin + 'static, Self) {
-        let (reader, writer) = tokio::io::simplex(capacity);
+        let (writer, reader) = tokio::io::duplex(capacity);
         (writer, Self::from_reader(reader))
     }
 

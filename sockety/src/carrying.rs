@@ -210,18 +210,27 @@ impl Cargo {
             .filter(|(_, file)| file.in_memory().is_none())
             .map(|(index, file)| (file, writer(first_file + index)))
             .collect();
-        (written, Pump::start(files, from))
+        (
+            written,
+            Pump::start(connection.clone(), transmission, files, from),
+        )
     }
 }
 
-/// The tasks that read files and streams for a message. Dropping it stops them, which gives the message up.
+/// What sends the files and streams of a message. Dropping it gives the message up, if it is being sent still.
 #[derive(Debug, Default)]
 pub(crate) struct Pump {
+    message: Option<(Connection, u64)>,
     tasks: Vec<AbortHandle>,
 }
 
 impl Pump {
-    fn start(files: Vec<(File, PartWriter)>, stream: Option<(ByteStream, PartWriter)>) -> Self {
+    fn start(
+        connection: Connection,
+        transmission: u64,
+        files: Vec<(File, PartWriter)>,
+        stream: Option<(ByteStream, PartWriter)>,
+    ) -> Self {
         let mut tasks = Vec::new();
         if !files.is_empty() {
             tasks.push(tokio::spawn(send_files(files)).abort_handle());
@@ -229,19 +238,27 @@ impl Pump {
         if let Some((stream, writer)) = stream {
             tasks.push(tokio::spawn(send_stream(stream, writer)).abort_handle());
         }
-        Self { tasks }
+        Self {
+            message: Some((connection, transmission)),
+            tasks,
+        }
     }
 
     /// The message is sent to its end whoever waits for it.
     pub(crate) fn detach(&mut self) {
+        self.message = None;
         self.tasks.clear();
     }
 }
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
+        if let Some((connection, transmission)) = &self.message {
+            let error = SourceError::GivenUp;
+            connection
+                .shared
+                .change(|state| state.abort(*transmission, error));
         }
     }
 }
@@ -282,12 +299,19 @@ async fn send_stream(stream: ByteStream, mut writer: PartWriter) {
 }
 
 async fn send_chunks(mut stream: ByteStream, writer: &mut PartWriter) -> Result<(), SourceError> {
-    let read_error = |error| SourceError::Read {
-        name: "".into(),
-        error: Arc::new(error),
-    };
-    while let Some(chunk) = stream.next_chunk().await.map_err(read_error)? {
+    while let Some(chunk) = stream.next_chunk().await.map_err(stream_error)? {
         writer.push(chunk).await?;
     }
     writer.finish()
+}
+
+/// Items of a typed stream are encoded while it is read.
+fn stream_error(error: std::io::Error) -> SourceError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(SendError::Encode(error)) => SourceError::Encode(Arc::clone(error)),
+        _ => SourceError::Read {
+            name: "".into(),
+            error: Arc::new(error),
+        },
+    }
 }

@@ -1,3 +1,16 @@
+mod disk;
+mod file_name;
+mod partial;
+mod save;
+mod save_error;
+
+pub use self::{
+    file_name::{FileNameError, NameProblem},
+    partial::sweep_partial_files,
+    save::{Save, Saved},
+    save_error::SaveError,
+};
+
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -35,6 +48,8 @@ enum Content {
     Opening(SyncWrapper<Pin<Box<dyn Future<Output = io::Result<tokio::fs::File>> + Send>>>),
     Reader(SyncWrapper<Pin<Box<dyn AsyncRead + Send>>>),
     Received(PartReader),
+    /// It could not be opened.
+    Failed(Arc<io::Error>),
 }
 
 /// How much is read from a disk at a time, off the async threads.
@@ -107,7 +122,7 @@ impl File {
     }
 
     /// Its name. That of a received file is whatever the peer chose: data, not a path. To save it, use
-    /// the methods that check it.
+    /// [`File::save_in`], which checks it; [`File::safe_name`] does the same.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -161,17 +176,15 @@ impl File {
                 let chunk = std::future::poll_fn(|cx| reader.poll_chunk(usize::MAX, cx)).await;
                 Ok(chunk.transpose()?)
             }
-            Content::Path(_) | Content::Opening(_) | Content::Reader(_) => self.read_chunk().await,
+            Content::Path(_) | Content::Opening(_) | Content::Reader(_) | Content::Failed(_) => {
+                self.read_chunk().await
+            }
         }
     }
 
     async fn read_chunk(&mut self) -> io::Result<Option<Bytes>> {
         let mut chunk = bytes::BytesMut::with_capacity(DISK_CHUNK);
-        while chunk.len() < DISK_CHUNK / 2 {
-            if tokio::io::AsyncReadExt::read_buf(self, &mut chunk).await? == 0 {
-                break;
-            }
-        }
+        tokio::io::AsyncReadExt::read_buf(self, &mut chunk).await?;
         Ok(Some(chunk.freeze()).filter(|chunk| !chunk.is_empty()))
     }
 
@@ -179,9 +192,11 @@ impl File {
     pub(crate) fn in_memory(&self) -> Option<Bytes> {
         match &self.content {
             Content::Memory(bytes) => Some(bytes.clone()),
-            Content::Path(_) | Content::Opening(_) | Content::Reader(_) | Content::Received(_) => {
-                None
-            }
+            Content::Path(_)
+            | Content::Opening(_)
+            | Content::Reader(_)
+            | Content::Received(_)
+            | Content::Failed(_) => None,
         }
     }
 
@@ -190,7 +205,10 @@ impl File {
         let content = match &self.content {
             Content::Memory(bytes) => Content::Memory(bytes.clone()),
             Content::Path(path) => Content::Path(path.clone()),
-            Content::Opening(_) | Content::Reader(_) | Content::Received(_) => return None,
+            Content::Opening(_)
+            | Content::Reader(_)
+            | Content::Received(_)
+            | Content::Failed(_) => return None,
         };
         Some(Self {
             name: Arc::clone(&self.name),
@@ -234,12 +252,19 @@ impl AsyncRead for File {
                     self.content = Content::Opening(SyncWrapper::new(Box::pin(opening)));
                 }
                 Content::Opening(opening) => {
-                    let mut file = ready!(opening.get_mut().as_mut().poll(cx))?;
-                    file.set_max_buf_size(DISK_CHUNK);
-                    self.content = Content::Reader(SyncWrapper::new(Box::pin(file)));
+                    self.content = match ready!(opening.get_mut().as_mut().poll(cx)) {
+                        Ok(mut file) => {
+                            file.set_max_buf_size(DISK_CHUNK);
+                            Content::Reader(SyncWrapper::new(Box::pin(file)))
+                        }
+                        Err(error) => Content::Failed(Arc::new(error)),
+                    };
                 }
                 Content::Reader(reader) => return reader.get_mut().as_mut().poll_read(cx, into),
                 Content::Received(reader) => return Pin::new(reader).poll_read(cx, into),
+                Content::Failed(error) => {
+                    return Poll::Ready(Err(io::Error::new(error.kind(), Arc::clone(error))));
+                }
             }
         }
     }

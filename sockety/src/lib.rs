@@ -105,7 +105,7 @@ mod fast_reply;
 mod options;
 pub use fast_reply::{FastReply, InvalidCode};
 pub use options::Options;
-pub use sockety_codec::{Limits, Uuid};
+pub use sockety_codec::{ChannelCount, Limits, Uuid};
 
 mod address;
 mod connect;
@@ -123,7 +123,7 @@ mod file;
 mod stream_writer;
 mod streaming;
 pub use byte_stream::ByteStream;
-pub use file::File;
+pub use file::{File, FileNameError, NameProblem, Save, SaveError, Saved, sweep_partial_files};
 pub use stream_writer::StreamWriter;
 pub use streaming::{StreamError, Streaming};
 

@@ -88,7 +88,7 @@ impl Owed {
             state.outbox.fast_reply(self.id, reply);
             Ok(())
         };
-        sending::put(&self.connection.shared, State::reply_room, put).await?;
+        sending::put(&self.connection.shared, State::code_room, put).await?;
         self.mark_answered();
         Ok(())
     }

@@ -33,7 +33,10 @@ impl Request {
 
     /// The writer of its stream, once.
     pub fn stream(&mut self) -> Option<StreamWriter> {
-        self.sending.stream.take()
+        let writer = self.sending.stream.take()?;
+        // From here on the writer decides whether the message is sent to its end.
+        self.sending.pump.detach();
+        Some(writer)
     }
 
     /// Waits until all of it was handed to the socket. That says nothing about its arrival.

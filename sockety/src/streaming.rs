@@ -235,6 +235,7 @@ impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
     /// Takes one whole value off the buffer, or finds out how many bytes it has at least.
     fn split(&mut self) -> Result<Option<Bytes>, StreamError<E>> {
         match error_value::item_len(&self.buffer, &msgpack::Bounds::default()) {
+            Ok(length) if length > self.limit => Err(StreamError::TooLarge { limit: self.limit }),
             Ok(length) => {
                 self.needed = 1;
                 Ok(Some(self.buffer.split_to(length).freeze()))

@@ -2,8 +2,11 @@
 
 mod support;
 
+mod abort;
 mod carry_macro;
 mod connection_end;
+mod fairness;
+mod files;
 mod handshake;
 mod limits;
 mod messages;
@@ -11,7 +14,10 @@ mod msgpack;
 mod multiplexing;
 mod protocol;
 mod replies;
+mod saving;
 mod server;
 mod service;
 mod service_hygiene;
+mod slow_readers;
+mod streams;
 mod vectors;

@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 use super::{
     inbound::Inbound,
     shared::{Life, Shared, Unwritten},
+    slow_readers::READ_BYTES,
     writing::Writing,
 };
 use crate::{ClosedBy, ConnectionError, Router};
@@ -46,10 +47,6 @@ enum Written {
     /// It is the turn of reading.
     Some,
 }
-
-/// How much one read takes at most. All connections of a thread share one such buffer, as the decoder never
-/// asks for a byte twice.
-const READ_BYTES: usize = 64 * 1024;
 
 /// How much is written before it is the turn of reading.
 const WRITE_BYTES: usize = 256 * 1024;
@@ -219,8 +216,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn refill(&mut self) {
+        let amount = if self.clock.is_peer_slow() {
+            SLOW_FILL_BYTES
+        } else {
+            FILL_BYTES
+        };
         let mut state = self.shared.lock();
-        state.fill();
+        state.fill(amount);
         state.outbox.take(self.writing.refill());
     }
 
@@ -231,7 +233,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Poll::Pending;
         }
         let mut buffer = ReadBuffer::take();
-        let mut read = ReadBuf::new(&mut buffer.0);
+        let mut read = ReadBuf::new(&mut buffer.0[..self.inbound.room()]);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
         let bytes = read.filled();
         if bytes.is_empty() {
@@ -283,7 +285,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn on_tick(&mut self) -> Result<(), ConnectionError> {
-        for channel in self.inbound.on_tick() {
+        let written = self.shared.lock().outbox.written();
+        for channel in self.inbound.on_tick(written > self.clock.written) {
             self.decoder.refuse(channel);
         }
         let is_backlogged = self.is_backlogged();
@@ -319,6 +322,11 @@ impl<IO> Drop for Driver<IO> {
     }
 }
 
+/// How much of files and streams is taken at a time: enough for one large write, and little enough that a small
+/// message behind it leaves soon. A peer that needs seconds for it gets less, so that their writers see progress.
+const FILL_BYTES: u64 = 128 * 1024;
+const SLOW_FILL_BYTES: u64 = 16 * 1024;
+
 /// Counts seconds without progress. Its timer exists only while something has a deadline.
 #[derive(Default)]
 struct Clock {
@@ -327,6 +335,8 @@ struct Clock {
     stalled_seconds: u32,
     backlogged_seconds: u32,
     closing_seconds: u32,
+    /// Seconds that what was taken last has been waiting to be written.
+    fill_seconds: u32,
     has_peer_ended: bool,
 }
 
@@ -345,7 +355,13 @@ impl Clock {
         Poll::Ready(())
     }
 
+    /// Whether what was taken last took longer than a tick. Asked before something is taken.
+    fn is_peer_slow(&mut self) -> bool {
+        std::mem::take(&mut self.fill_seconds) > 0
+    }
+
     fn on_tick(&mut self, written: u64, is_waiting: bool, is_backlogged: bool) {
+        self.fill_seconds += u32::from(is_waiting);
         let is_stalled = is_waiting && written == self.written;
         let count = |seconds, goes_on| if goes_on { seconds + 1 } else { 0 };
         self.stalled_seconds = count(self.stalled_seconds, is_stalled);
@@ -354,7 +370,8 @@ impl Clock {
     }
 }
 
-/// The thread's read buffer, borrowed for one read.
+/// The thread's read buffer, borrowed for one read. All connections of the thread share it, as the decoder never asks
+/// for a byte twice.
 struct ReadBuffer(Box<[u8]>);
 
 thread_local! {

@@ -128,10 +128,15 @@ impl Inbound {
         self.slow.is_paused()
     }
 
+    /// How much may be read at a time.
+    pub(crate) fn room(&self) -> usize {
+        self.slow.room()
+    }
+
     /// A second has passed. Gives the channels whose messages are cut off, as their readers hold others up.
-    pub(crate) fn on_tick(&mut self) -> Vec<ChannelId> {
+    pub(crate) fn on_tick(&mut self, has_written: bool) -> Vec<ChannelId> {
         let others_wait = self.do_others_wait();
-        let cut = self.slow.on_tick(others_wait);
+        let cut = self.slow.on_tick(others_wait, has_written);
         for channel in &cut {
             self.cut_off(*channel);
         }
@@ -141,19 +146,30 @@ impl Inbound {
     fn do_others_wait(&self) -> bool {
         let is_open = |slot: &&Slot| !matches!(slot, Slot::Free);
         self.shared.executing.load(Ordering::Relaxed) > 1
-            || !self.shared.lock().waiting.is_empty()
+            || self.shared.lock().waiting.has_unanswered()
             || self.slots.iter().filter(is_open).count() > 1
     }
 
     fn cut_off(&mut self, channel: ChannelId) {
-        let Slot::Rest(rest) = self.slot(channel) else {
-            return;
-        };
-        if let Some(id) = rest
-            .owed
-            .filter(|_| !rest.intake.is_answered.swap(true, Ordering::Relaxed))
-        {
-            self.shared.fast_reply(id, Framework::SlowConsumer.reply());
+        match self.slot(channel) {
+            Slot::Free => {}
+            Slot::Rest(rest) => {
+                let owed = rest
+                    .owed
+                    .filter(|_| !rest.intake.is_answered.swap(true, Ordering::Relaxed));
+                if let Some(id) = owed {
+                    self.shared.fast_reply(id, Framework::SlowConsumer.reply());
+                }
+            }
+            // Its payload comes after more than may wait to be read.
+            Slot::Open(open) => {
+                let owed = (open.expects_response && matches!(open.role, Role::Message { .. }))
+                    .then_some(open.id);
+                if let Some(id) = owed {
+                    self.shared.fast_reply(id, Framework::SlowConsumer.reply());
+                }
+                self.on_lost(channel, &ReadError::Overrun);
+            }
         }
     }
 

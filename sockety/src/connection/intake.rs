@@ -231,7 +231,18 @@ impl Intake {
         state.unread -= count;
         state.taken += count as u64;
         self.shared.unread.fetch_sub(count, Ordering::Relaxed);
-        count > 0 && std::mem::take(&mut state.is_awaited)
+        let is_awaited = count > 0 && std::mem::take(&mut state.is_awaited);
+        is_awaited || self.makes_room_for_others()
+    }
+
+    /// Whether reading pauses for the budget of all messages, and that has room now.
+    fn makes_room_for_others(&self) -> bool {
+        let awaits_room = &self.shared.awaits_room;
+        let has_room =
+            self.shared.unread.load(Ordering::Relaxed) < self.shared.options.unread_bytes;
+        has_room
+            && awaits_room.load(Ordering::Relaxed)
+            && awaits_room.swap(false, Ordering::Relaxed)
     }
 
     fn poll_chunk(
@@ -332,6 +343,9 @@ enum Next {
     OnDisk(ReadJob),
 }
 
+/// What who reads into a small buffer takes at a time.
+const READ_BYTES: usize = 1024;
+
 /// Reads one file or stream. Dropping it drops what it has not read, and the message goes on.
 pub(crate) struct PartReader {
     intake: Arc<Intake>,
@@ -349,36 +363,32 @@ impl PartReader {
         limit: usize,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, ReadError>>> {
-        if !self.rest.is_empty() {
+        if ready!(self.poll_fill(limit, cx))? {
             let length = self.rest.len().min(limit);
             return Poll::Ready(Some(Ok(self.rest.split_to(length))));
         }
-        let chunk = loop {
+        Poll::Ready(None)
+    }
+
+    /// Sees to it that there is a rest; `false` at the end.
+    fn poll_fill(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<Result<bool, ReadError>> {
+        while self.rest.is_empty() {
             if let Some(reading) = &mut self.reading {
                 let read = ready!(Pin::new(reading).poll(cx))
                     .map_err(io::Error::other)
                     .flatten();
                 self.reading = None;
-                match read {
-                    Ok(chunk) => {
-                        self.intake.was_read_back(self.part, chunk.len());
-                        break chunk;
-                    }
-                    Err(error) => return Poll::Ready(Some(Err(ReadError::Spill(Arc::new(error))))),
-                }
+                self.rest = read.map_err(|error| ReadError::Spill(Arc::new(error)))?;
+                self.intake.was_read_back(self.part, self.rest.len());
+                continue;
             }
-            match ready!(self.intake.poll_chunk(self.part, limit, cx)) {
-                Some(Ok(Next::Chunk(chunk))) => return Poll::Ready(Some(Ok(chunk))),
-                Some(Ok(Next::OnDisk(job))) => {
-                    self.reading = Some(tokio::task::spawn_blocking(job))
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
+            match ready!(self.intake.poll_chunk(self.part, limit, cx)).transpose()? {
+                Some(Next::Chunk(chunk)) => self.rest = chunk,
+                Some(Next::OnDisk(job)) => self.reading = Some(tokio::task::spawn_blocking(job)),
+                None => return Poll::Ready(Ok(false)),
             }
-        };
-        self.rest = chunk;
-        let length = self.rest.len().min(limit);
-        Poll::Ready(Some(Ok(self.rest.split_to(length))))
+        }
+        Poll::Ready(Ok(true))
     }
 }
 
@@ -402,11 +412,10 @@ impl AsyncRead for PartReader {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.rest.is_empty() {
-            match ready!(self.poll_chunk(usize::MAX, cx)) {
-                None => return Poll::Ready(Ok(())),
-                Some(chunk) => self.rest = chunk?,
-            }
+        // No more than is read soon: what lies in the rest counts as taken.
+        let limit = into.remaining().max(READ_BYTES);
+        if !ready!(self.poll_fill(limit, cx))? {
+            return Poll::Ready(Ok(()));
         }
         let length = self.rest.len().min(into.remaining());
         into.put_slice(&self.rest[..length]);

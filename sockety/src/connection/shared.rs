@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Waker,
 };
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) executing: AtomicUsize,
     /// Bytes of files and streams that wait to be read.
     pub(crate) unread: AtomicUsize,
+    /// Reading pauses until some of those are read.
+    pub(crate) awaits_room: AtomicBool,
 }
 
 /// Where the other side is.
@@ -87,6 +89,7 @@ impl Shared {
             handles: AtomicUsize::new(0),
             executing: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
+            awaits_room: AtomicBool::new(false),
         }
     }
 
@@ -181,13 +184,19 @@ impl State {
     /// Whether a new message, whole in itself, may be sent now.
     pub(crate) fn message_room(&self) -> Result<Room, SendError> {
         self.check_open()?;
-        Ok(self.whole_room())
+        self.whole_room()
     }
 
     /// Whether a reply, whole in itself, may be sent now.
     pub(crate) fn reply_room(&self) -> Result<Room, SendError> {
         self.check_replies()?;
-        Ok(self.whole_room())
+        self.whole_room()
+    }
+
+    /// Whether a code may be sent now: it needs no channel.
+    pub(crate) fn code_room(&self) -> Result<Room, SendError> {
+        self.check_replies()?;
+        Ok(Room::free_if(!self.outbox.is_full()))
     }
 
     /// Whether a new message with files or a stream may begin now.
@@ -203,8 +212,12 @@ impl State {
     }
 
     /// A message whole in itself goes on channel 0, which only a peer with a single channel sees occupied.
-    fn whole_room(&self) -> Room {
-        Room::free_if(!self.outbox.is_full() && self.outbox.is_free(ChannelId::ZERO))
+    fn whole_room(&self) -> Result<Room, SendError> {
+        let is_free = self.outbox.is_free(ChannelId::ZERO);
+        if !is_free && self.sources.channels.is_exhausted() {
+            return Err(SendError::ChannelsExhausted);
+        }
+        Ok(Room::free_if(is_free && !self.outbox.is_full()))
     }
 
     fn carrying_room(&self) -> Result<Room, SendError> {
@@ -352,9 +365,9 @@ impl State {
         Ok(self.sources.begin(id, channel, plan.take_parts()))
     }
 
-    /// Moves files and streams into the outbox, each in its turn, behind what waits there.
-    pub(crate) fn fill(&mut self) {
-        while self.outbox.waiting() < FILLED_BYTES {
+    /// Moves files and streams into the outbox, each in its turn, behind what waits there, until so much waits.
+    pub(crate) fn fill(&mut self, amount: u64) {
+        while self.outbox.waiting() < amount {
             let Some(turn) = self.sources.turn() else {
                 return;
             };
@@ -423,10 +436,6 @@ impl State {
         self.outbox.wake_all();
     }
 }
-
-/// How much is moved into the outbox ahead of the socket: enough for one large write, and little enough that
-/// a small message behind it leaves soon.
-const FILLED_BYTES: u64 = 128 * 1024;
 
 /// The slot of an executing request, held until its handler is really gone.
 pub(crate) struct Executing(Arc<Shared>);

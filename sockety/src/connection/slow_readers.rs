@@ -17,7 +17,12 @@ use crate::ReadError;
 pub(crate) struct SlowReaders {
     shared: Arc<Shared>,
     readers: Vec<SlowReader>,
+    room: usize,
 }
+
+/// How much is read at a time at most, and beside a slow reader at least.
+pub(crate) const READ_BYTES: usize = 64 * 1024;
+const LEAST_READ_BYTES: usize = 4 * 1024;
 
 struct SlowReader {
     /// Where its message is still arriving.
@@ -47,6 +52,7 @@ impl SlowReaders {
         Self {
             shared: Arc::clone(shared),
             readers: Vec::new(),
+            room: READ_BYTES,
         }
     }
 
@@ -92,27 +98,57 @@ impl SlowReaders {
 
     /// Whether anybody is waited for. Whoever is wakes the driver when he takes something.
     pub(crate) fn is_paused(&mut self) -> bool {
-        let is_over_budget = !self.readers.is_empty() && self.is_over_budget();
+        if self.readers.is_empty() {
+            return false;
+        }
+        // Before the look: whoever makes room after it wakes the driver.
+        self.shared.awaits_room.store(true, Ordering::Relaxed);
+        let is_over_budget = self.is_over_budget();
         let window = self.shared.options.window;
-        let mut is_paused = false;
-        for reader in self.readers.iter_mut().filter(|reader| reader.is_awaited) {
+        self.room = READ_BYTES;
+        for reader in self
+            .readers
+            .iter_mut()
+            .filter(|reader| reader.is_awaited || reader.channel.is_some())
+        {
             reader.intake.spill_for_starved();
             let unread = reader.intake.await_reader().unread;
-            reader.is_awaited = unread >= window || (unread > 0 && is_over_budget);
-            is_paused |= reader.is_awaited;
+            let is_too_much = unread >= window || (unread > 0 && is_over_budget);
+            reader.is_awaited &= is_too_much;
+            self.room = self
+                .room
+                .min(window.saturating_sub(unread).max(LEAST_READ_BYTES));
         }
         self.readers
             .retain(|reader| reader.is_awaited || reader.channel.is_some());
-        is_paused
+        self.readers.iter().any(|reader| reader.is_awaited)
+    }
+
+    /// How much may be read at a time: what a slow reader makes room for comes in steps as small, so that its
+    /// sender sees something move.
+    pub(crate) fn room(&self) -> usize {
+        if self.readers.is_empty() {
+            READ_BYTES
+        } else {
+            self.room
+        }
     }
 
     /// A second has passed: cuts off those that are waited for no longer, and gives the channels of their messages.
-    pub(crate) fn on_tick(&mut self, others_wait: bool) -> Vec<ChannelId> {
+    ///
+    /// A reader may wait for the peer to take what it answers: while that goes on and nobody else waits, it is not idle.
+    pub(crate) fn on_tick(&mut self, others_wait: bool, has_written: bool) -> Vec<ChannelId> {
         let window = self.shared.options.window as u64;
         let mut channels = Vec::new();
         self.readers.retain_mut(|reader| {
             let level = reader.intake.await_reader();
-            let is_cut = reader.is_awaited && reader.is_out_of_patience(level, others_wait, window);
+            let goes_on = has_written && !others_wait;
+            let is_cut = reader.is_awaited
+                && !goes_on
+                && reader.is_out_of_patience(level, others_wait, window);
+            if goes_on {
+                reader.idle_seconds = 0;
+            }
             if is_cut {
                 reader.intake.cut_off(&ReadError::Overrun);
                 channels.extend(reader.channel);

@@ -307,7 +307,8 @@ impl Transmission {
         }
         let is_end = part.is_ended && part.chunks.is_empty();
         part.is_ready = !part.chunks.is_empty();
-        if part.chunks.len() <= QUEUED_BYTES / 2 {
+        // In small steps: a writer that stands still for long would seem not to read what it echoes.
+        if part.chunks.len() + QUANTUM <= QUEUED_BYTES {
             part.wake();
         }
         self.open_parts -= usize::from(is_end);

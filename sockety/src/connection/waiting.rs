@@ -44,6 +44,11 @@ impl Waiting {
         self.requests.is_empty()
     }
 
+    /// Whether anybody waits who has no reply at all.
+    pub(crate) fn has_unanswered(&self) -> bool {
+        self.requests.values().any(|waiter| !waiter.is_answered)
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.requests.len() >= self.limit
     }
@@ -72,6 +77,7 @@ impl Waiting {
                 start,
                 expires,
                 transmission,
+                is_answered: false,
                 waker: None,
                 replies: Replies::default(),
             },
@@ -93,6 +99,7 @@ impl Waiting {
             self.late += 1;
             return Some(reply);
         };
+        waiter.is_answered = true;
         let dropped = waiter.replies.push(reply);
         waiter.wake();
         dropped
@@ -195,6 +202,7 @@ pub(crate) struct Waiter {
     expires: Option<u32>,
     /// Of its files and stream.
     transmission: Option<u64>,
+    is_answered: bool,
     waker: Option<Waker>,
     replies: Replies,
 }

@@ -110,10 +110,7 @@ fn is_device(name: &str) -> bool {
         let is_number = matches!(number.next(), Some('0'..='9' | '¹' | '²' | '³'));
         is_port && is_number && number.next().is_none()
     };
-    DEVICES
-        .iter()
-        .any(|known| stem.eq_ignore_ascii_case(known))
-        || is_numbered()
+    DEVICES.iter().any(|known| stem.eq_ignore_ascii_case(known)) || is_numbered()
 }
 
 impl File {
@@ -225,8 +222,22 @@ mod tests {
     #[test]
     fn t_x4_devices_streams_and_trailing_dots_are_not_safe() {
         for name in [
-            "CON", "con", "Prn", "AUX", "nul", "NUL.txt", "nul.tar.gz", "NUL .txt", "CONIN$",
-            "conout$.x", "COM1", "com0", "LPT9.log", "COM¹", "lpt³.txt", "aux.",
+            "CON",
+            "con",
+            "Prn",
+            "AUX",
+            "nul",
+            "NUL.txt",
+            "nul.tar.gz",
+            "NUL .txt",
+            "CONIN$",
+            "conout$.x",
+            "COM1",
+            "com0",
+            "LPT9.log",
+            "COM¹",
+            "lpt³.txt",
+            "aux.",
         ] {
             let problem = NameProblem::find(name);
             let is_refused = matches!(

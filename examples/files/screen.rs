@@ -1,0 +1,69 @@
+//! What is printed: lines, and progress bars on a terminal.
+
+use std::{
+    env,
+    error::Error,
+    fmt::Display,
+    io::{self, Write},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
+
+/// One for the program: lines and bars must not be mixed up. Bars go to the standard error, and are hidden when that
+/// is no terminal; lines are the same with and without them.
+#[derive(Clone, Default)]
+pub struct Screen {
+    bars: MultiProgress,
+}
+
+impl Screen {
+    /// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+    pub fn say(&self, line: impl Display) {
+        self.bars.suspend(|| drop(writeln!(io::stdout(), "{line}")));
+    }
+
+    pub fn complain(&self, line: impl Display) {
+        self.bars.suspend(|| drop(writeln!(io::stderr(), "{line}")));
+    }
+
+    /// A bar of so many bytes, which is gone when all handles on it are dropped.
+    pub fn bar(&self, what: String, bytes: u64) -> ProgressBar {
+        let bar = ProgressBar::new(bytes)
+            .with_message(what)
+            .with_style(style())
+            .with_finish(ProgressFinish::AndClear);
+        self.bars.add(bar)
+    }
+}
+
+fn style() -> ProgressStyle {
+    // https://no-color.org
+    let is_plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let bar = if is_plain {
+        "{bar:30}"
+    } else {
+        "{bar:30.cyan/blue}"
+    };
+    let template =
+        format!("{bar} {{bytes:>10}} of {{total_bytes:10}} {{bytes_per_sec:>12}}  {{msg}}");
+    ProgressStyle::with_template(&template).expect("the template is constant but for the colours")
+}
+
+/// An error with its causes. Some say their cause themselves.
+pub fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let shown = cause.to_string();
+        if !text.ends_with(&shown) {
+            text += &format!(": {shown}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// What comes from a peer or a disk must not steer the terminal.
+pub fn printable(text: &str) -> String {
+    text.replace(char::is_control, "·")
+}

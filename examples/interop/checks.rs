@@ -1,0 +1,171 @@
+//! The checks by theme, and what they have in common.
+
+use std::{fmt::Debug, pin::Pin, time::Duration};
+
+use sockety::{
+    BoxError, ConnectError, Connection, Draft, File, Outgoing, Reply, Response, StreamWriter,
+};
+use tokio::io::AsyncReadExt;
+
+use crate::{content, service::options};
+
+mod connections;
+mod files;
+mod one_way;
+mod payloads;
+mod replies;
+mod streams;
+mod together;
+mod values;
+
+/// One check.
+pub struct Check {
+    pub what: String,
+    pub run: Run,
+}
+
+pub type Run = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// Why a check failed.
+type Outcome<T = ()> = Result<T, BoxError>;
+
+/// All checks of the server on a port of 127.0.0.1.
+pub fn all(port: u16) -> Vec<Check> {
+    let mut checks = Checks {
+        peer: Peer { port },
+        list: Vec::new(),
+    };
+    replies::add(&mut checks);
+    payloads::add(&mut checks);
+    values::add(&mut checks);
+    files::add(&mut checks);
+    streams::add(&mut checks);
+    together::add(&mut checks);
+    one_way::add(&mut checks);
+    connections::add(&mut checks);
+    checks.list
+}
+
+struct Checks {
+    peer: Peer,
+    list: Vec<Check>,
+}
+
+impl Checks {
+    /// Adds a check with a connection of its own: what one of them breaks, no other notices.
+    fn add<F, R>(&mut self, what: impl Into<String>, run: F)
+    where
+        F: FnOnce(Connection) -> R + Send + 'static,
+        R: Future<Output = Outcome> + Send + 'static,
+    {
+        self.add_with_peer(what, |peer| async move { run(peer.connect().await?).await });
+    }
+
+    /// Adds a check that makes its connections itself.
+    fn add_with_peer<F, R>(&mut self, what: impl Into<String>, run: F)
+    where
+        F: FnOnce(Peer) -> R,
+        R: Future<Output = Outcome> + Send + 'static,
+    {
+        let run = run(self.peer);
+        self.list.push(Check {
+            what: what.into(),
+            run: Box::pin(run),
+        });
+    }
+}
+
+/// The server.
+#[derive(Clone, Copy)]
+struct Peer {
+    port: u16,
+}
+
+impl Peer {
+    fn address(self) -> (&'static str, u16) {
+        ("127.0.0.1", self.port)
+    }
+
+    async fn connect(self) -> Result<Connection, ConnectError> {
+        // Well below the limit of a check: a server that says nothing should fail all of them soon.
+        let options = options().handshake_timeout(Duration::from_secs(2));
+        sockety::connect(self.address()).options(options).await
+    }
+}
+
+/// Sends a message and waits for a reply.
+async fn ask(connection: &Connection, message: impl Into<Outgoing>) -> Outcome<Reply> {
+    Ok(connection.send(message).await?.response().await?)
+}
+
+/// The reply must be a response.
+async fn response(connection: &Connection, message: impl Into<Outgoing>) -> Outcome<Response> {
+    to_response(ask(connection, message).await?)
+}
+
+fn to_response(reply: Reply) -> Outcome<Response> {
+    match reply {
+        Reply::Response(response) => Ok(response),
+        Reply::Fast(code) => Err(format!("a response was expected, code {code} came").into()),
+    }
+}
+
+/// The reply must be this code.
+async fn expect_code(
+    connection: &Connection,
+    message: impl Into<Outgoing>,
+    expected: u16,
+) -> Outcome {
+    match ask(connection, message).await? {
+        Reply::Fast(code) => equal("code", &code.code(), &expected),
+        Reply::Response(_) => Err(format!("code {expected} was expected, a response came").into()),
+    }
+}
+
+/// Whatever came before, the connection must go on.
+async fn expect_alive(connection: &Connection) -> Outcome {
+    let ping = Draft::new("ping");
+    let alive = expect_code(connection, &ping, 0).await;
+    alive.map_err(|error| format!("the connection does not go on: {error}").into())
+}
+
+fn equal<T: PartialEq + Debug + ?Sized>(what: &str, found: &T, expected: &T) -> Outcome {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: {found:?} instead of {expected:?}").into())
+    }
+}
+
+/// As [`equal`], for bytes that are too many to be shown.
+fn equal_bytes(found: &[u8], expected: &[u8]) -> Outcome {
+    equal("number of bytes", &found.len(), &expected.len())?;
+    let difference = found.iter().zip(expected).position(|(a, b)| a != b);
+    match difference {
+        None => Ok(()),
+        Some(position) => Err(format!("byte {position} is another than was sent").into()),
+    }
+}
+
+/// Writes all of a stream.
+async fn write(mut writer: StreamWriter, content: Vec<bytes::Bytes>) -> Outcome {
+    for chunk in content {
+        writer.write_chunk(chunk).await?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// Reads a received file to its end: it must be as large as announced, and have the generated content.
+async fn expect_generated(mut file: File) -> Outcome {
+    let name = file.name().to_owned();
+    let mut position = 0;
+    let mut chunk = Vec::with_capacity(16 * 1024);
+    while file.read_buf(&mut chunk).await? > 0 {
+        if let Some(difference) = content::first_difference(&chunk, position) {
+            return Err(format!("file {name:?}: byte {difference} is wrong").into());
+        }
+        position += chunk.len() as u64;
+        chunk.clear();
+    }
+    equal("bytes of a file", &position, &file.size())
+}

@@ -1,0 +1,54 @@
+//! The client: runs the checks one after another.
+
+use std::time::Duration;
+
+use sockety::BoxError;
+
+use crate::{
+    checks::{self, Check},
+    explain, say,
+};
+
+/// So that no server, however wrong, can hang the client.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// A line for each check at most so long.
+const REASON_CHARS: usize = 300;
+
+/// Whether the server on this port passes all checks.
+pub async fn run(port: u16) -> bool {
+    let (mut passed, mut failed) = (0, 0);
+    for (number, check) in (1..).zip(checks::all(port)) {
+        let Check { what, run } = check;
+        match within_limit(run).await {
+            Ok(()) => {
+                passed += 1;
+                say(format_args!("PASS {number:02} {what}"));
+            }
+            Err(error) => {
+                failed += 1;
+                let reason = one_line(&explain(&*error));
+                say(format_args!("FAIL {number:02} {what}: {reason}"));
+            }
+        }
+    }
+    say(format_args!("{passed} passed, {failed} failed"));
+    failed == 0
+}
+
+async fn within_limit(run: checks::Run) -> Result<(), BoxError> {
+    // As a task: then a panic costs its own check only, and the limit holds whatever the check does.
+    let mut task = tokio::spawn(run);
+    match tokio::time::timeout(TIME_LIMIT, &mut task).await {
+        Ok(done) => done?,
+        Err(_) => {
+            task.abort();
+            Err(format!("not done after {TIME_LIMIT:?}").into())
+        }
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let text = text.chars().take(REASON_CHARS);
+    text.flat_map(char::escape_debug).collect()
+}

@@ -1,0 +1,195 @@
+//! The server: an action, a function.
+
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use sockety::{
+    BoxError, ByteStream, FastReply, InvalidCode, Message, MessageHandler, ResponseDraft,
+    SendError, Sent, Server,
+    msgpack::{self, DecodeError},
+};
+
+use crate::{
+    complain, content, digest, explain, say,
+    service::{BOUNDS, Everything, Wanted, options},
+};
+
+/// Serves until it is killed.
+pub async fn run(port: u16) -> Result<(), Box<dyn Error>> {
+    let server = Server::bind(("127.0.0.1", port)).await?.options(options());
+    say(format_args!("PORT {}", server.local_addr()?.port()));
+    Ok(server.serve(handler()).await?)
+}
+
+/// All of the service. What has no action here is answered with code 2, Not Implemented, without our doing.
+fn handler() -> MessageHandler {
+    // Handlers are called for many messages at the same time, so what they share has a lock.
+    let (notes, all_notes) = {
+        let notes = Notes::default();
+        (notes.clone(), notes)
+    };
+    MessageHandler::new()
+        .action("ping", |_| async { FastReply::ACCEPT })
+        .action("echo", echo)
+        .action("raw", raw)
+        .action("code", code)
+        .action("upload", upload)
+        .action("download", download)
+        .action("stream-sum", stream_sum)
+        .action("stream-echo", stream_echo)
+        .action("everything", everything)
+        .action("note", move |message| note(message, notes.clone()))
+        .action("notes", move |message| list(message, all_notes.clone()))
+        .action("close", close)
+        .error(failed)
+}
+
+async fn echo(message: Message) -> Result<Sent, BoxError> {
+    // Reading it into a type and writing that would be another choice of forms, and so other bytes.
+    msgpack::check(message.payload(), &BOUNDS)?;
+    raw(message).await
+}
+
+async fn raw(message: Message) -> Result<Sent, BoxError> {
+    let same = ResponseDraft::new().with_data(message.payload().clone());
+    Ok(message.respond(&same).await?)
+}
+
+async fn code(message: Message) -> Result<FastReply, BoxError> {
+    Ok(FastReply::new(message.msgpack()?)?)
+}
+
+async fn upload(message: Message) -> Result<Sent, BoxError> {
+    let digests = digest::of_files(message.files()).await?;
+    respond(&message, &digests).await
+}
+
+async fn download(message: Message) -> Result<Option<FastReply>, BoxError> {
+    let wanted: Vec<Wanted> = message.msgpack()?;
+    if !can_be_sent(&wanted) {
+        return Ok(Some(FastReply::BAD_REQUEST));
+    }
+    let files = wanted
+        .into_iter()
+        .map(|file| content::file(file.name, file.size));
+    message
+        .respond(ResponseDraft::new().create().files(files))
+        .await?;
+    Ok(None)
+}
+
+/// Whether the protocol has room for such files.
+fn can_be_sent(wanted: &[Wanted]) -> bool {
+    const LONGEST_NAME: usize = 65_535;
+    const LARGEST_TOTAL: u64 = (1 << 48) - 1;
+    let total = wanted
+        .iter()
+        .try_fold(0_u64, |total, file| total.checked_add(file.size));
+    total.is_some_and(|total| total <= LARGEST_TOTAL)
+        && wanted.iter().all(|file| file.name.len() <= LONGEST_NAME)
+}
+
+async fn stream_sum(message: Message) -> Result<Sent, BoxError> {
+    let digest = digest::of_stream(message.stream()).await?;
+    respond(&message, &digest).await
+}
+
+async fn stream_echo(message: Message) -> Result<Sent, BoxError> {
+    let nothing = || ByteStream::from_reader(tokio::io::empty());
+    // A stream that arrives can be sent on as it is: whatever has come of it goes out.
+    let stream = message.stream().unwrap_or_else(nothing);
+    let echo = ResponseDraft::new().create().stream_from(stream);
+    Ok(message.respond(echo).await?)
+}
+
+async fn everything(message: Message) -> Result<Sent, BoxError> {
+    // At the same time, as the peer may mix files and stream.
+    let (files, stream) = tokio::try_join!(
+        digest::of_files(message.files()),
+        digest::of_stream(message.stream()),
+    )?;
+    let data = digest::of_bytes(message.payload());
+    let parts = Everything {
+        data,
+        files,
+        stream,
+    };
+    respond(&message, &parts).await
+}
+
+async fn note(message: Message, notes: Notes) -> Result<FastReply, BoxError> {
+    msgpack::check(message.payload(), &BOUNDS)?;
+    // Nothing was awaited: messages without files or streams get here in the order in which they were sent.
+    notes.all().push(message.payload().clone());
+    // Sent only to who expects a reply all the same.
+    Ok(FastReply::ACCEPT)
+}
+
+async fn list(message: Message, notes: Notes) -> Result<Sent, BoxError> {
+    let array = ResponseDraft::new().with_data(notes.to_msgpack());
+    Ok(message.respond(&array).await?)
+}
+
+async fn close(message: Message) -> FastReply {
+    let connection = message.connection().clone();
+    // Closing waits for the replies that are owed. This message's is one of them, so it must not wait here.
+    tokio::spawn(async move { connection.close().await });
+    FastReply::ACCEPT
+}
+
+async fn respond<T>(message: &Message, value: &T) -> Result<Sent, BoxError>
+where
+    T: serde::Serialize,
+{
+    let response = ResponseDraft::new().with_msgpack(value)?;
+    Ok(message.respond(&response).await?)
+}
+
+/// What to answer when an action has failed.
+async fn failed(message: Message, error: Arc<BoxError>) -> Option<FastReply> {
+    if error.is::<DecodeError>() || error.is::<InvalidCode>() {
+        return Some(FastReply::BAD_REQUEST);
+    }
+    // The message is one-way, and all that was not done is its answer.
+    if let Some(SendError::NotExpected) = error.downcast_ref() {
+        return None;
+    }
+    let action = message.action().escape_debug();
+    complain(format_args!("{action}: {}", explain(&**error.as_ref())));
+    Some(FastReply::INTERNAL_ERROR)
+}
+
+/// What `note` remembers, of all connections. Clones are the same notes.
+#[derive(Clone, Default)]
+struct Notes {
+    /// MessagePack values, as they came.
+    all: Arc<Mutex<Vec<Bytes>>>,
+}
+
+impl Notes {
+    fn all(&self) -> MutexGuard<'_, Vec<Bytes>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As an array. An array in MessagePack is its length, then its values as they are.
+    fn to_msgpack(&self) -> Bytes {
+        let all = self.all();
+        let mut array = BytesMut::new();
+        match all.len() {
+            length @ 0..=15 => array.put_u8(0x90 | length as u8),
+            length @ 16..=0xFFFF => {
+                array.put_u8(0xDC);
+                array.put_u16(length as u16);
+            }
+            length => {
+                array.put_u8(0xDD);
+                array.put_u32(length as u32);
+            }
+        }
+        all.iter().for_each(|note| array.put_slice(note));
+        array.freeze()
+    }
+}

@@ -1,0 +1,129 @@
+//! A log that grows, as a stream of its lines.
+
+use std::{
+    fs::Metadata,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sockety::Streaming;
+use tokio::{
+    fs::File,
+    io::{AsyncBufReadExt, BufReader},
+    sync::mpsc::Sender,
+    time::sleep,
+};
+
+use crate::service::{Line, TailError};
+
+/// How often a log is looked at.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes of one line: longer ones are cut, so that no item is large.
+const LONGEST: usize = 64 * 1024;
+
+/// Lines that may wait for a slow reader. Then the log is read no further until it takes some.
+const WAITING: usize = 64;
+
+pub struct Log {
+    path: PathBuf,
+    file: BufReader<File>,
+    /// What was read of the line that has not ended yet.
+    begun: Vec<u8>,
+    lines: u64,
+    bytes: u64,
+}
+
+impl Log {
+    /// Opens a log, if it is in the folder: a peer must not read whatever it knows a path of.
+    pub async fn open(folder: &Path, path: &str) -> Result<Self, TailError> {
+        // Without links and `..`.
+        let path = tokio::fs::canonicalize(folder.join(path)).await;
+        let path = path.map_err(|_| TailError::NotFound)?;
+        if !path.starts_with(folder) || !path.is_file() {
+            return Err(TailError::NotFound);
+        }
+        let file = File::open(&path).await.map_err(unreadable)?;
+        Ok(Self {
+            path,
+            file: BufReader::new(file),
+            begun: Vec::new(),
+            lines: 0,
+            bytes: 0,
+        })
+    }
+
+    /// Its lines, until `listening` ends, which it also does when the connection is gone.
+    pub fn follow_while(self, mut listening: Streaming<()>) -> Streaming<Line, TailError> {
+        let (sender, lines) = Streaming::channel(WAITING);
+        tokio::spawn(async move {
+            let is_over = async { while let Some(Ok(())) = listening.next().await {} };
+            let followed = tokio::select! {
+                followed = self.follow(&sender) => followed,
+                () = is_over => Ok(()),
+            };
+            if let Err(error) = followed {
+                // An error is the last item. Without one the stream ends cleanly, as the sender is dropped.
+                let _ = sender.send(Err(error)).await;
+            }
+        });
+        lines
+    }
+
+    async fn follow(mut self, lines: &Sender<Result<Line, TailError>>) -> Result<(), TailError> {
+        loop {
+            // Looked at first, and judged after its lines were sent: those of a file that vanishes too.
+            let (found, read) = (tokio::fs::metadata(&self.path).await, self.bytes);
+            while let Some(line) = self.next_line().await.map_err(unreadable)? {
+                if lines.send(Ok(line)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            self.check(found, read)?;
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Whether there was such a file, with what had been read of it until then.
+    fn check(&self, found: io::Result<Metadata>, read: u64) -> Result<(), TailError> {
+        let lines = self.lines;
+        match found {
+            Ok(file) if file.len() < read => Err(TailError::Truncated { lines }),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(TailError::Vanished { lines })
+            }
+            Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    /// The next line that has ended; `None` when there is none yet.
+    async fn next_line(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            let read = self.file.fill_buf().await?;
+            if read.is_empty() {
+                return Ok(None);
+            }
+            let room = read.len().min(LONGEST - self.begun.len());
+            let end = read[..room].iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(room, |end| end + 1);
+            self.begun.extend_from_slice(&read[..end.unwrap_or(room)]);
+            self.file.consume(taken);
+            self.bytes += taken as u64;
+            if end.is_some() || self.begun.len() == LONGEST {
+                self.lines += 1;
+                let text = String::from_utf8_lossy(&self.begun).into_owned();
+                self.begun.clear();
+                let number = self.lines;
+                return Ok(Some(Line { number, text }));
+            }
+        }
+    }
+}
+
+fn unreadable(error: io::Error) -> TailError {
+    TailError::Unreadable {
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,228 @@
+//! What is sent takes turns, however much of it there is.
+
+use bytes::Bytes;
+use sockety::{
+    ByteStream, Connection, Draft, File, MessageHandler, Options, Request, StreamWriter,
+};
+use tokio::io::AsyncReadExt;
+
+use crate::streams::{Packet, Packets, pattern, send_stream};
+use crate::support::{dialogue_with, id, is_pending, ping_handler, settled};
+
+/// What may stand on the wire between a small message and the moment when it was sent.
+const AHEAD: usize = 256 * 1024;
+
+/// What the pipe holds, which is on its way already.
+const PIPE: usize = 1000;
+
+/// One of our connections with a slow peer: it takes only what the test reads.
+async fn slow_peer() -> (Connection, Packets) {
+    let (near, peer) = dialogue_with(ping_handler(), Options::default(), PIPE).await;
+    (near, Packets::of(peer))
+}
+
+/// Begins messages whose streams never end.
+async fn endless_streams(connection: &Connection, count: usize) -> Vec<Request> {
+    let mut requests = Vec::new();
+    for _ in 0..count {
+        let endless = ByteStream::from_reader(tokio::io::repeat(7));
+        let message = Draft::new("bulk").create().stream_from(endless);
+        requests.push(connection.send(message).await.expect("sent"));
+    }
+    settled().await;
+    requests
+}
+
+/// Reads until this packet; gives the bytes of content before it.
+async fn content_before(packets: &mut Packets, is_it: impl Fn(&Packet) -> bool) -> usize {
+    let mut content = 0;
+    loop {
+        let packet = packets.next().await;
+        if is_it(&packet) {
+            return content;
+        }
+        content += packet.content();
+        assert!(content < 10_000_000, "it does not come");
+    }
+}
+
+/// A message without files and streams, as all of those are on channel 0.
+fn is_small(packet: &Packet) -> bool {
+    matches!(packet, Packet::Message { channel: 0, .. })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_message_waits_for_little_of_the_bulk_before_it() {
+    for streams in [1, 4, 50] {
+        let (near, mut packets) = slow_peer().await;
+        let _bulk = endless_streams(&near, streams).await;
+        for _ in 0..5 {
+            // In the middle of it, at some place or other.
+            for _ in 0..37 {
+                packets.next().await;
+            }
+            settled().await;
+            let draft = Draft::new("small");
+            let mut request = Box::pin(near.pass(&draft));
+            assert!(is_pending(&mut request).await);
+            let content = content_before(&mut packets, is_small).await;
+            assert!(content <= AHEAD, "{content} bytes before it");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_message_waits_for_little_of_large_files_before_it() {
+    let (near, mut packets) = slow_peer().await;
+    let file = |n: usize| match n % 2 {
+        0 => File::from_bytes("m", vec![7; 5_000_000]),
+        _ => File::from_reader("r", 5_000_000, tokio::io::repeat(7).take(5_000_000)),
+    };
+    let message = Draft::new("bulk").create().files((0..4).map(file));
+    let _request = near.send(message).await.expect("sent");
+    for _ in 0..20 {
+        packets.next().await;
+    }
+    settled().await;
+    let draft = Draft::new("small");
+    let mut small = Box::pin(near.pass(&draft));
+    assert!(is_pending(&mut small).await);
+    let content = content_before(&mut packets, is_small).await;
+    assert!(content <= AHEAD, "{content} bytes before it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_waits_for_little_of_the_bulk_before_it() {
+    let (near, mut packets) = slow_peer().await;
+    let _bulk = endless_streams(&near, 4).await;
+    for _ in 0..20 {
+        packets.next().await;
+    }
+    packets.peer.ask(id(1), "ping", b"").await;
+    settled().await;
+    let is_reply = |packet: &Packet| matches!(packet, Packet::FastReply { code: 0, .. });
+    let content = content_before(&mut packets, is_reply).await;
+    assert!(content <= AHEAD, "{content} bytes before it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_with_a_stream_begins_soon_beside_others() {
+    let (near, mut packets) = slow_peer().await;
+    let _bulk = endless_streams(&near, 4).await;
+    for _ in 0..20 {
+        packets.next().await;
+    }
+    let (_request, mut writer) = send_stream(&near, "late").await;
+    writer.write_chunk("hi").await.expect("written");
+    let is_head = |packet: &Packet| matches!(packet, Packet::Message { channel: 5, .. });
+    let content = content_before(&mut packets, is_head).await;
+    assert!(content <= AHEAD, "{content} bytes before its head");
+    let is_content = |packet: &Packet| *packet == Packet::stream(5, b"hi");
+    let content = content_before(&mut packets, is_content).await;
+    assert!(content <= AHEAD, "{content} bytes before its content");
+}
+
+/// Channels of the next packets of content, and the largest of them.
+async fn turns(packets: &mut Packets, count: usize) -> (Vec<u16>, usize) {
+    let (mut channels, mut largest) = (Vec::new(), 0);
+    while channels.len() < count {
+        if let Packet::Stream { channel, bytes } = packets.next().await {
+            channels.push(channel);
+            largest = largest.max(bytes.len());
+        }
+    }
+    (channels, largest)
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_take_turns_and_none_gets_two_while_another_waits() {
+    for streams in [2, 4, 30] {
+        let (near, mut packets) = slow_peer().await;
+        let _bulk = endless_streams(&near, streams).await;
+        // What was sent before all of them had begun.
+        turns(&mut packets, 4 * streams).await;
+        let (channels, largest) = turns(&mut packets, 10 * streams).await;
+        assert!(largest <= 16 * 1024, "a turn of {largest} bytes");
+        for round in channels.windows(streams) {
+            let mut round = round.to_vec();
+            round.sort_unstable();
+            round.dedup();
+            assert_eq!(round.len(), streams, "turns of {channels:?}");
+        }
+    }
+}
+
+/// Writes chunks until there is no room.
+async fn fill(writer: &mut StreamWriter, size: usize) {
+    loop {
+        let chunk = Bytes::from(vec![7; size]);
+        let mut write = Box::pin(writer.write_chunk(chunk));
+        if is_pending(&mut write).await {
+            return;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_of_small_and_of_large_chunks_get_the_same_share() {
+    let (near, mut packets) = slow_peer().await;
+    let (_one, mut small) = send_stream(&near, "small").await;
+    let (_other, mut large) = send_stream(&near, "large").await;
+    fill(&mut small, 100).await;
+    fill(&mut large, 100_000).await;
+    // The first began alone.
+    let is_second = |packet: &Packet| matches!(packet, Packet::Stream { channel: 2, .. });
+    content_before(&mut packets, is_second).await;
+    let mut shares = [0_usize; 3];
+    for _ in 0..20 {
+        if let Packet::Stream { channel, bytes } = packets.next().await {
+            shares[usize::from(channel)] += bytes.len();
+        }
+    }
+    assert!(shares[1].abs_diff(shares[2]) <= 2 * 16 * 1024, "{shares:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_takes_turns_with_the_files_beside_it() {
+    let (near, mut packets) = slow_peer().await;
+    let files = (0..10).map(|_| File::from_bytes("f", pattern(100_000)));
+    let endless = ByteStream::from_reader(tokio::io::repeat(7));
+    let message = Draft::new("bulk")
+        .create()
+        .files(files)
+        .stream_from(endless);
+    let _request = near.send(message).await.expect("sent");
+    settled().await;
+    let mut ended = 0;
+    let mut since_stream = 0;
+    while ended < 10 {
+        match packets.next().await {
+            Packet::FileEnd { .. } => ended += 1,
+            Packet::File { bytes, .. } => since_stream += bytes.len(),
+            Packet::Stream { .. } => since_stream = 0,
+            _ => {}
+        }
+        // At first the stream has nothing to send yet.
+        assert!(since_stream <= AHEAD, "{since_stream}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_alone_gets_all_of_the_connection() {
+    let (near, mut packets) = slow_peer().await;
+    let _bulk = endless_streams(&near, 1).await;
+    let (_, largest) = turns(&mut packets, 20).await;
+    assert!((32 * 1024..=64 * 1024).contains(&largest), "{largest}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unread_handler_does_not_keep_replies_from_leaving() {
+    let handler = MessageHandler::new();
+    let (near, peer) = dialogue_with(handler, Options::default(), PIPE).await;
+    let mut packets = Packets::of(peer);
+    let _bulk = endless_streams(&near, 2).await;
+    packets.peer.ask(id(1), "unknown", b"").await;
+    settled().await;
+    let is_reply = |packet: &Packet| matches!(packet, Packet::FastReply { code: 2, .. });
+    assert!(content_before(&mut packets, is_reply).await <= AHEAD);
+}

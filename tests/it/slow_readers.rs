@@ -1,0 +1,661 @@
+//! Readers of files and streams that are slower than what comes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sockety::{
+    BoxError, ByteStream, Connection, Draft, FastReply, File, Message, MessageHandler, Options,
+    ReadError, RequestError, ResponseDraft, Router, StreamWriter,
+};
+use sockety_codec::ChannelId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::streams::{
+    Asks, Packet, Packets, collecting, head, head_on, pattern, read_all, read_error, response,
+    send_stream,
+};
+use crate::support::{
+    PIPE, Peer, answers_ping, code_of, dialogue, dialogue_with, id, pair_serving, pair_with,
+    settled, waiting_handler,
+};
+
+/// The code that answers a message whose content was not read in time.
+const SLOW_CONSUMER: u16 = 3845;
+
+const WINDOW: usize = 256 * 1024;
+
+/// What one read of the connection brings at most.
+const READ: usize = 64 * 1024;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Keeps the messages `hold` and never reads them; collects and echoes, answers `ping`, never answers `wait`.
+fn holding() -> MessageHandler {
+    collecting()
+        .action("hold", |message: Message| async move {
+            std::future::pending::<()>().await;
+            drop(message);
+        })
+        .action("wait", |_| std::future::pending::<()>())
+}
+
+/// Writes until the message is given up or this is dropped.
+async fn write_for_ever(mut writer: StreamWriter) {
+    while writer.write_chunk(vec![7; 10_000]).await.is_ok() {}
+}
+
+/// Sends a message that nobody reads, and goes on writing its stream.
+async fn flood(connection: &Connection) -> sockety::Request {
+    let (request, writer) = send_stream(connection, "hold").await;
+    tokio::spawn(write_for_ever(writer));
+    request
+}
+
+async fn ping(connection: &Connection) {
+    let request = connection.send(&Draft::new("ping")).await.expect("sent");
+    assert_eq!(code_of(request).await, 0);
+}
+
+/// How long something takes.
+async fn time<T>(future: impl Future<Output = T>) -> (Duration, T) {
+    let start = Instant::now();
+    let result = future.await;
+    (start.elapsed(), result)
+}
+
+fn check_between(from: u64, elapsed: Duration, to: u64) {
+    let range = from * SECOND.as_millis() as u64..=to * SECOND.as_millis() as u64;
+    assert!(range.contains(&(elapsed.as_millis() as u64)), "{elapsed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_nobody_reads_is_lost_after_five_seconds_when_it_is_alone() {
+    let (near, _far) = pair_serving(holding()).await;
+    let request = flood(&near).await;
+    let (elapsed, code) = time(code_of(request)).await;
+    assert_eq!(code, SLOW_CONSUMER);
+    check_between(5, elapsed, 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_nobody_reads_is_lost_after_a_second_when_others_wait() {
+    let (near, _far) = pair_serving(holding()).await;
+    let _other = near.send(&Draft::new("wait")).await.expect("sent");
+    let request = flood(&near).await;
+    let (elapsed, code) = time(code_of(request)).await;
+    assert_eq!(code, SLOW_CONSUMER);
+    check_between(1, elapsed, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_behind_a_message_that_nobody_reads_are_answered_when_it_is_cut_off() {
+    let (near, _far) = pair_serving(holding()).await;
+    let _other = near.send(&Draft::new("wait")).await.expect("sent");
+    let request = flood(&near).await;
+    settled().await;
+    let (elapsed, ()) = time(ping(&near)).await;
+    check_between(0, elapsed, 3);
+    assert_eq!(code_of(request).await, SLOW_CONSUMER);
+    // From then on it holds nobody up, though it is still being written.
+    for _ in 0..100 {
+        let (elapsed, ()) = time(ping(&near)).await;
+        assert_eq!(elapsed, Duration::ZERO);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_too_late_is_told_that_the_message_was_cut_off() {
+    let (sender, mut reads) = mpsc::unbounded_channel();
+    let handler = MessageHandler::new().action("late", move |message: Message| {
+        let sender = sender.clone();
+        async move {
+            sleep(20 * SECOND).await;
+            let mut stream = message.stream().expect("a stream");
+            let error = read_all(&mut stream).await.expect_err("cut off");
+            sender
+                .send(read_error(&error).clone())
+                .expect("the test listens");
+        }
+    });
+    let (near, _far) = pair_serving(handler).await;
+    let (request, writer) = send_stream(&near, "late").await;
+    let writing = tokio::spawn(write_for_ever(writer));
+    assert_eq!(code_of(request).await, SLOW_CONSUMER);
+    // While anything is written the paused clock stands still.
+    writing.abort();
+    assert!(matches!(reads.recv().await, Some(ReadError::Overrun)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_cut_off_is_answered_once() {
+    let handler = holding().action("late", |message: Message| async move {
+        sleep(20 * SECOND).await;
+        let mut stream = message.stream().expect("a stream");
+        read_all(&mut stream).await.expect_err("cut off");
+        FastReply::ACCEPT
+    });
+    let (_near, mut peer) = dialogue(handler).await;
+    peer.send_bytes(&head(id(1), "late", Asks::Reply, 0, true, &[]))
+        .await;
+    peer.send_bytes(&stream_packets(WINDOW + READ)).await;
+    peer.expect_code(id(1), SLOW_CONSUMER).await;
+    sleep(60 * SECOND).await;
+    peer.send("80").await;
+    answers_ping(&mut peer).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_remains_of_a_message_that_was_cut_off_is_dropped_and_its_channel_used_again() {
+    let (_near, mut peer) = dialogue(holding()).await;
+    peer.send_bytes(&head(id(1), "hold", Asks::Reply, 0, true, &[]))
+        .await;
+    peer.send_bytes(&stream_packets(WINDOW + READ)).await;
+    peer.expect_code(id(1), SLOW_CONSUMER).await;
+    peer.send_bytes(&stream_packets(3_000_000)).await;
+    peer.send("80").await;
+    peer.send_bytes(&head(id(2), "collect", Asks::Reply, 0, true, &[]))
+        .await;
+    peer.send("70 02 68 69 80").await;
+    assert_eq!(peer.expect_response(id(2)).await.1, b"hi");
+}
+
+/// Packets of a stream with so many bytes.
+fn stream_packets(bytes: usize) -> Vec<u8> {
+    let packet = [&[0x74, 0xE8, 0x03][..], &[7; 1000]].concat();
+    packet.repeat(bytes.div_ceil(1000))
+}
+
+/// Answers `slow` when its stream has ended; reads it by chunks, at this pace.
+fn chunk_every(pause: Duration) -> MessageHandler {
+    waiting_handler().action("slow", move |message: Message| async move {
+        let mut stream = message.stream().expect("a stream");
+        let mut all = 0;
+        while let Some(chunk) = stream.next_chunk().await? {
+            all += chunk.len();
+            sleep(pause).await;
+        }
+        let response = ResponseDraft::new().data().create(all.to_string());
+        Ok::<_, BoxError>(message.respond(response).await?)
+    })
+}
+
+/// Answers `slow` when its stream has ended; reads so much of it each second.
+fn bytes_each_second(count: usize) -> MessageHandler {
+    waiting_handler().action("slow", move |message: Message| async move {
+        let mut stream = message.stream().expect("a stream");
+        let (mut all, mut buffer) = (0, vec![0; count]);
+        loop {
+            let read = stream.read(&mut buffer).await?;
+            if read == 0 {
+                break;
+            }
+            all += read;
+            sleep(SECOND).await;
+        }
+        let response = ResponseDraft::new().data().create(all.to_string());
+        Ok::<_, BoxError>(message.respond(response).await?)
+    })
+}
+
+fn patient() -> Options {
+    Options::default().call_timeout(None)
+}
+
+/// Sends so many bytes to `slow`, and expects that all of them are read.
+async fn check_is_read_whole(handler: MessageHandler, size: usize) {
+    let (near, _far) = pair_with((Router::new(), patient()), (handler, patient()), PIPE).await;
+    let (mut request, mut writer) = send_stream(&near, "slow").await;
+    let writing = async {
+        for chunk in pattern(size).chunks(10_000) {
+            let chunk = Bytes::copy_from_slice(chunk);
+            writer
+                .write_chunk(chunk)
+                .await
+                .expect("the connection is up");
+        }
+        writer.finish().expect("the connection is up");
+    };
+    let ((), reply) = tokio::join!(writing, request.response());
+    let response = reply.expect("a reply").into_response();
+    assert_eq!(response.expect("not cut off").payload(), &size.to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_a_chunk_every_few_seconds_is_not_cut_off_when_alone() {
+    check_is_read_whole(chunk_every(4 * SECOND), 2_000_000).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_reads_a_little_each_second_is_not_cut_off_when_alone() {
+    check_is_read_whole(bytes_each_second(8 * 1024), 1_000_000).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_reads_very_little_each_second_is_not_cut_off_when_alone() {
+    check_is_read_whole(bytes_each_second(1024), 1_000_000).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_holds_others_up_for_long_loses_its_message() {
+    let (near, _far) = pair_serving(chunk_every(SECOND)).await;
+    let _other = near.send(&Draft::new("wait")).await.expect("sent");
+    let (request, writer) = send_stream(&near, "slow").await;
+    tokio::spawn(write_for_ever(writer));
+    let (elapsed, code) = time(code_of(request)).await;
+    assert_eq!(code, SLOW_CONSUMER);
+    check_between(5, elapsed, 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_steady_reader_of_a_response_is_not_cut_off_when_alone() {
+    let (near, _far) = pair_serving(collecting()).await;
+    let (mut request, mut writer) = send_stream(&near, "echo").await;
+    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let writing = tokio::spawn(async move {
+        for _ in 0..200 {
+            writer
+                .write_chunk(vec![7; 10_000])
+                .await
+                .expect("the connection is up");
+        }
+        writer.finish().expect("the connection is up");
+    });
+    let mut all = 0;
+    while let Some(chunk) = stream.next_chunk().await.expect("not cut off") {
+        all += chunk.len();
+        sleep(2 * SECOND).await;
+    }
+    assert_eq!(all, 2_000_000);
+    writing.await.expect("no panic");
+    // The request is still there, and waits for nothing.
+    drop(request);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_goes_on_in_time_loses_nothing() {
+    let handler = holding().action("slow", |message: Message| async move {
+        sleep(4 * SECOND).await;
+        let all = read_all(&mut message.stream().expect("a stream")).await?;
+        assert!(all == pattern(2_000_000));
+        Ok::<_, BoxError>(FastReply::ACCEPT)
+    });
+    let (near, _far) = pair_serving(handler).await;
+    let stream = ByteStream::from_reader(std::io::Cursor::new(pattern(2_000_000)));
+    let message = Draft::new("slow").create().stream_from(stream);
+    let request = near.send(message).await.expect("sent");
+    let (elapsed, code) = time(code_of(request)).await;
+    assert_eq!(code, 0);
+    check_between(4, elapsed, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_reader_resumes_at_once() {
+    let go = Arc::new(Notify::new());
+    let gone = Arc::clone(&go);
+    let handler = collecting().action("drop", move |message: Message| {
+        let gone = Arc::clone(&gone);
+        async move {
+            let stream = message.stream().expect("a stream");
+            gone.notified().await;
+            drop(stream);
+            std::future::pending::<()>().await;
+        }
+    });
+    let (near, _far) = pair_serving(handler).await;
+    let (_request, writer) = send_stream(&near, "drop").await;
+    tokio::spawn(write_for_ever(writer));
+    settled().await;
+    go.notify_one();
+    let (elapsed, ()) = time(ping(&near)).await;
+    assert_eq!(elapsed, Duration::ZERO);
+}
+
+/// Sends packets until the connection takes no more; gives how many bytes of content it took.
+async fn taken(peer: &mut Peer) -> usize {
+    let packet = stream_packets(1000);
+    let mut taken = 0;
+    loop {
+        tokio::select! {
+            biased;
+            () = peer.send_bytes(&packet) => taken += 1000,
+            () = settled() => return taken,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_to_be_read_of_a_message_is_bounded_by_the_window_and_one_read() {
+    for window in [1, 10_000, 300_000] {
+        let options = Options::default().window(window);
+        let (_near, mut peer) = dialogue_with(holding(), options, 1000).await;
+        peer.send_bytes(&head(id(1), "hold", Asks::Nothing, 0, true, &[]))
+            .await;
+        let taken = taken(&mut peer).await;
+        assert!(taken + 1000 >= window, "{taken} of {window}");
+        assert!(taken <= window + READ + 2000, "{taken} of {window}");
+    }
+}
+
+/// Begins messages `hold`, each of which brings so much of its stream and goes on later; gives how much was taken.
+async fn flood_of_many(peer: &mut Peer, count: u16, each: usize) -> usize {
+    let mut taken = 0;
+    for channel in 1..=count {
+        let channel = ChannelId::new(channel).expect("a channel");
+        let mut bytes = head_on(
+            channel,
+            id(channel.get().into()),
+            "hold",
+            Asks::Nothing,
+            0,
+            true,
+            &[],
+        );
+        bytes.extend(stream_packets(each));
+        tokio::select! {
+            biased;
+            () = peer.send_bytes(&bytes) => taken += each,
+            () = settled() => break,
+        }
+        settled().await;
+    }
+    taken
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_to_be_read_of_all_messages_is_bounded_for_the_connection() {
+    let options = Options::default().window(100_000).unread_bytes(200_000);
+    let (_near, mut peer) = dialogue_with(holding(), options, 1000).await;
+    let taken = flood_of_many(&mut peer, 100, 50_000).await;
+    assert!(
+        (100_000..=200_000 + READ + 50_000).contains(&taken),
+        "{taken}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_to_be_read_is_bounded_also_when_each_message_is_small_and_whole() {
+    let options = Options::default().window(100_000).unread_bytes(100_000);
+    let (_near, mut peer) = dialogue_with(holding(), options, PIPE).await;
+    let mut taken = 0;
+    for number in 1..=200 {
+        let mut bytes = head(id(number), "hold", Asks::Nothing, 0, true, &[]);
+        bytes.extend(stream_packets(10_000));
+        bytes.push(0x80);
+        tokio::select! {
+            biased;
+            () = peer.send_bytes(&bytes) => taken += 10_000,
+            () = settled() => break,
+        }
+        settled().await;
+    }
+    assert!(taken <= 100_000 + READ + PIPE, "{taken}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_goes_on_at_once_when_others_make_room_for_it() {
+    let go = Arc::new(Notify::new());
+    let gone = Arc::clone(&go);
+    let handler = collecting()
+        .action("keep", move |message: Message| {
+            let gone = Arc::clone(&gone);
+            async move {
+                gone.notified().await;
+                drop(message);
+            }
+        })
+        .action("hold", |message: Message| async move {
+            std::future::pending::<()>().await;
+            drop(message);
+        });
+    let options = Options::default().window(100_000).unread_bytes(100_000);
+    let (_near, mut peer) = dialogue_with(handler, options, PIPE).await;
+    // The budget is used up by a message that is whole.
+    let mut bytes = head(id(1), "keep", Asks::Nothing, 0, true, &[]);
+    bytes.extend(stream_packets(99_000));
+    bytes.push(0x80);
+    bytes.extend(&head(id(2), "hold", Asks::Nothing, 0, true, &[])[1..]);
+    bytes.extend(stream_packets(2000));
+    peer.send_bytes(&bytes).await;
+    settled().await;
+    go.notify_one();
+    peer.send("00").await;
+    let (elapsed, ()) = time(answers_ping(&mut peer)).await;
+    assert_eq!(elapsed, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_of_messages_that_were_cut_off_is_free_again() {
+    let options = Options::default().unread_bytes(2 * WINDOW);
+    let (near, _far) = pair_with((Router::new(), patient()), (holding(), options), PIPE).await;
+    for _ in 0..10 {
+        assert_eq!(code_of(flood(&near).await).await, SLOW_CONSUMER);
+    }
+    let stream = ByteStream::from_reader(std::io::Cursor::new(pattern(2_000_000)));
+    let message = Draft::new("collect").create().stream_from(stream);
+    let mut request = near.send(message).await.expect("sent");
+    let (elapsed, response) = time(response(&mut request)).await;
+    assert!(response.payload() == &pattern(2_000_000));
+    assert_eq!(elapsed, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_messages_that_nobody_reads_cost_each_other_only_themselves() {
+    let options = patient().unread_bytes(2 * WINDOW);
+    let (near, _far) = pair_with((Router::new(), patient()), (holding(), options), PIPE).await;
+    let mut floods = Vec::new();
+    for _ in 0..20 {
+        floods.push(flood(&near).await);
+    }
+    for flood in floods {
+        assert_eq!(code_of(flood).await, SLOW_CONSUMER);
+    }
+    ping(&near).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_over_the_window_before_the_payload_is_whole_gets_an_answer() {
+    let (near, mut peer) = dialogue(holding()).await;
+    peer.send_bytes(&head(id(1), "collect", Asks::Reply, 1, true, &[]))
+        .await;
+    peer.send_bytes(&stream_packets(WINDOW + READ)).await;
+    sleep(60 * SECOND).await;
+    // The payload comes at last, and the stream ends.
+    peer.send("E0 01 07 80").await;
+    peer.expect_code(id(1), SLOW_CONSUMER).await;
+    assert!(!near.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_over_the_window_before_the_payload_of_a_response_is_whole_ends_its_request() {
+    let (near, mut peer) = dialogue(holding()).await;
+    let mut request = near.send(&Draft::new("a")).await.expect("sent");
+    let parent = peer.expect_id("21 13 00 <id> 01 61").await;
+    let mut bytes = crate::support::bytes("01 52 22 40");
+    bytes.extend(parent.as_bytes());
+    bytes.extend(id(1).as_bytes());
+    bytes.push(1);
+    bytes.extend(stream_packets(WINDOW + READ));
+    peer.send_bytes(&bytes).await;
+    sleep(20 * SECOND).await;
+    peer.send("E0 01 07 80").await;
+    let error = request.response().await.expect_err("lost");
+    assert!(matches!(error, RequestError::ResponseLost(_)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_read_out_of_order_without_room_on_disk_are_lost_when_over_the_window() {
+    let (sender, mut reads) = mpsc::unbounded_channel();
+    let handler = MessageHandler::new().action("files", move |message: Message| {
+        let sender = sender.clone();
+        async move {
+            let mut files = message.files();
+            let last = files.pop().expect("a file");
+            let error = last.bytes(u64::MAX).await.expect_err("cut off");
+            sender
+                .send(read_error(&error).clone())
+                .expect("the test listens");
+        }
+    });
+    let options = Options::default().spill_bytes(0);
+    let (near, _far) = pair_with((Router::new(), patient()), (handler, options), PIPE).await;
+    let files = [1, 2].map(|_| File::from_bytes("f", pattern(1_000_000)));
+    let message = Draft::new("files").create().files(files);
+    let request = near.send(message).await.expect("sent");
+    assert_eq!(code_of(request).await, SLOW_CONSUMER);
+    assert!(matches!(reads.recv().await, Some(ReadError::Overrun)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_window_slows_nothing_down_for_a_reader_that_keeps_up() {
+    for window in [1, 1000, 70_000] {
+        let options = Options::default().window(window);
+        let (near, _far) =
+            pair_with((Router::new(), patient()), (collecting(), options), 5000).await;
+        let stream = ByteStream::from_reader(std::io::Cursor::new(pattern(3_000_000)));
+        let message = Draft::new("collect").create().stream_from(stream);
+        let mut request = near.send(message).await.expect("sent");
+        let (elapsed, response) = time(response(&mut request)).await;
+        assert!(response.payload() == &pattern(3_000_000));
+        assert_eq!(elapsed, Duration::ZERO, "a wake-up was lost");
+    }
+}
+
+/// How long a run on real threads may take. Without lost wake-ups it is done in a small part of that; each lost
+/// one costs a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_on_other_threads_lose_no_wake_up() {
+    const CHUNKS: usize = 30_000;
+    let options = Options::default().window(1).unread_bytes(100);
+    let (near, _far) = pair_with((Router::new(), patient()), (counting(), options), 300).await;
+    let mut writing = JoinSet::new();
+    for _ in 0..2 {
+        let near = near.clone();
+        writing.spawn(async move {
+            let (mut request, mut writer) = send_stream(&near, "count").await;
+            for _ in 0..CHUNKS {
+                writer.write_all(&[7; 50]).await.expect("written");
+            }
+            writer.finish().expect("ended");
+            let response = response(&mut request).await;
+            assert_eq!(response.payload(), &(CHUNKS * 50).to_string());
+        });
+    }
+    let all = async {
+        while let Some(written) = writing.join_next().await {
+            written.expect("no panic");
+        }
+    };
+    timeout(PATIENCE, all).await.expect("no wake-up was lost");
+}
+
+/// Counts the bytes of a stream in a task of its own.
+fn counting() -> MessageHandler {
+    MessageHandler::new().action("count", |message: Message| async move {
+        let mut stream = message.stream().expect("a stream");
+        let mut all = 0;
+        while let Some(chunk) = stream.next_chunk().await? {
+            all += chunk.len();
+        }
+        let response = ResponseDraft::new().data().create(all.to_string());
+        Ok::<_, BoxError>(message.respond(response).await?)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_sides_send_much_to_slow_readers_and_neither_is_stuck() {
+    const SIZE: usize = 1_000_000;
+    let handler = || chunk_every(SECOND / 10);
+    let (near, far) = pair_with((handler(), patient()), (handler(), patient()), 1000).await;
+    let send = async |connection: &Connection| {
+        let stream = ByteStream::from_reader(std::io::Cursor::new(pattern(SIZE)));
+        let message = Draft::new("slow").create().stream_from(stream);
+        let mut request = connection.send(message).await.expect("sent");
+        assert_eq!(response(&mut request).await.payload(), &SIZE.to_string());
+    };
+    tokio::join!(send(&near), send(&far), send(&near), send(&far));
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_sides_send_to_readers_that_read_nothing_and_the_connection_goes_on() {
+    let (near, far) = pair_with((holding(), patient()), (holding(), patient()), 1000).await;
+    let (one, other) = (flood(&near).await, flood(&far).await);
+    assert_eq!(code_of(one).await, SLOW_CONSUMER);
+    assert_eq!(code_of(other).await, SLOW_CONSUMER);
+    ping(&near).await;
+    ping(&far).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_writes_all_before_it_reads_what_is_echoed_is_not_stuck() {
+    let (near, _far) = pair_serving(collecting()).await;
+    let (mut request, mut writer) = send_stream(&near, "echo").await;
+    let mut stream = response(&mut request).await.stream().expect("a stream");
+    for _ in 0..1000 {
+        let written = writer.write_chunk(vec![7; 10_000]).await;
+        if written.is_err() {
+            break;
+        }
+    }
+    // Too much waited: one side lost it, and the connection did not.
+    assert!(read_all(&mut stream).await.is_err());
+    ping(&near).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_hundred_streams_and_a_thousand_calls_finish_beside_a_reader_that_never_reads() {
+    let options = || patient().requests_executing(10_000);
+    let (near, _far) = pair_with((Router::new(), options()), (holding(), options()), PIPE).await;
+    let stuck = flood(&near).await;
+    let done = Arc::new(AtomicUsize::new(0));
+    let mut tasks = JoinSet::new();
+    for number in 0..300 {
+        let (near, done) = (near.clone(), Arc::clone(&done));
+        tasks.spawn(async move {
+            let all = pattern(number * 97);
+            let stream = ByteStream::from_reader(std::io::Cursor::new(all.clone()));
+            let message = Draft::new("collect").create().stream_from(stream);
+            let mut request = near.send(message).await.expect("sent");
+            assert!(response(&mut request).await.payload() == &all);
+            done.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    for _ in 0..1000 {
+        let (near, done) = (near.clone(), Arc::clone(&done));
+        tasks.spawn(async move {
+            ping(&near).await;
+            done.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task.expect("no panic");
+    }
+    assert_eq!(done.load(Ordering::Relaxed), 1300);
+    assert_eq!(code_of(stuck).await, SLOW_CONSUMER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reading_pauses_but_writing_goes_on() {
+    let handler = holding().action("give", |message: Message| async move {
+        let response = ResponseDraft::new().data().create(vec![7; 3_000_000]);
+        sleep(SECOND).await;
+        message.respond(response).await
+    });
+    let (_near, mut peer) = dialogue(handler).await;
+    peer.ask(id(1), "give", b"").await;
+    peer.send_bytes(&head(id(2), "hold", Asks::Reply, 0, true, &[]))
+        .await;
+    peer.send_bytes(&stream_packets(WINDOW + READ)).await;
+    let mut packets = Packets::of(peer);
+    assert!(matches!(packets.next().await, Packet::Response { .. }));
+    let Packet::Data { bytes, .. } = packets.next().await else {
+        panic!("no data");
+    };
+    assert_eq!(bytes.len(), 3_000_000);
+}
