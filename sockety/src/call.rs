@@ -403,8 +403,17 @@ impl IntoFuture for Pass {
 impl Connection {
     /// Calls a typed method by a draft of it, which may have been prepared long before.
     ///
-    /// ```ignore
-    /// let clip = connection.call(MediaDraft::get(7)).await?;
+    /// ```
+    /// #[sockety::service]
+    /// pub trait Media {
+    ///     async fn title(&self, id: u64) -> String;
+    /// }
+    ///
+    /// async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let prepared = MediaDraft::title(7);
+    ///     let title: String = connection.call(prepared.clone()).await?;
+    ///     Ok(())
+    /// }
     /// ```
     pub fn call<T, E>(&self, draft: CallDraft<T, E>) -> Call<T, E> {
         Call::new(self.clone(), draft)

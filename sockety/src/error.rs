@@ -69,7 +69,7 @@ pub enum ConnectError {
     HandshakeTimedOut(Duration),
     /// The connection failed before the peer's connection header was complete.
     #[error("connection failed before it was established: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// The peer's first bytes are not those of a Sockety peer.
     #[error("peer does not speak Sockety: {0}")]
     Handshake(Violation),
@@ -95,7 +95,7 @@ pub enum SendError {
     },
     /// The message cannot stand on the wire.
     #[error("message cannot be sent: {0}")]
-    Usage(#[from] UsageError),
+    Usage(UsageError),
     /// Too many requests wait for a reply on this connection.
     #[error("{limit} requests wait for their replies already")]
     Busy {
@@ -156,7 +156,7 @@ pub enum RequestError {
     ResponseLost(Arc<str>),
     /// The message was not sent to its end, and the peer was told so.
     #[error("message given up: {0}")]
-    Source(#[from] SourceError),
+    Source(SourceError),
     /// More responses arrived than were taken: the rest is lost.
     #[error("more than {limit} responses arrived without being taken")]
     Overrun {
@@ -175,5 +175,25 @@ impl RequestError {
             Self::ResponseLost(_) => Outcome::Executed,
             Self::Overrun { .. } => Outcome::Replied,
         }
+    }
+}
+
+// Messages that hold the whole story have no `source`, or it would be told twice.
+
+impl From<io::Error> for ConnectError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<UsageError> for SendError {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl From<SourceError> for RequestError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
     }
 }

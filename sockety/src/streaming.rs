@@ -21,7 +21,8 @@ use crate::{
 ///
 /// It is a `Stream` of results. An error of the service, of type `E`, may end it; without one it ends cleanly, and
 /// that is reported only when its sender has ended it. On the wire the items are MessagePack values one after
-/// another. Dropping a received one drops what was not read, and the message goes on.
+/// another. Dropping a received one drops what was not read, and the message goes on: the protocol cannot tell its
+/// sender to stop. For a stream without an end, take a second one that the caller ends.
 ///
 /// ```
 /// # use sockety::{NoError, Streaming};
@@ -155,28 +156,37 @@ impl<T, E> fmt::Debug for Streaming<T, E> {
 }
 
 /// Why a [`Streaming`] gave no further item.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum StreamError<E> {
     /// The service ended it with its error.
-    #[error("the service ended the stream with an error")]
     Service(E),
     /// The service ended it with an error that this side does not know.
-    #[error("{}: {}", .0.name, .0.message)]
     Remote(RemoteError),
     /// An item is not of the type that the method says.
-    #[error("stream item cannot be read")]
-    Decode(#[source] DecodeError),
+    Decode(DecodeError),
     /// An item is larger than is taken.
-    #[error("stream item has more than {limit} bytes")]
     TooLarge {
         /// The largest that is taken, see [`Limits::payload`](crate::Limits).
         limit: usize,
     },
     /// It did not come to its end; of a received one, a [`ReadError`](crate::ReadError) inside.
-    #[error("stream broke off")]
-    Read(#[source] io::Error),
+    Read(io::Error),
 }
+
+impl<E: ServiceError> fmt::Display for StreamError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => f.write_str(&error.message()),
+            Self::Remote(error) => error.fmt(f),
+            Self::Decode(error) => write!(f, "stream item cannot be read: {error}"),
+            Self::TooLarge { limit } => write!(f, "stream item has more than {limit} bytes"),
+            Self::Read(error) => write!(f, "stream broke off: {error}"),
+        }
+    }
+}
+
+impl<E: ServiceError + fmt::Debug> std::error::Error for StreamError<E> {}
 
 /// Items out of received bytes.
 struct Items<T, E> {
