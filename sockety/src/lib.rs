@@ -151,25 +151,48 @@ pub use response::Response;
 pub use sent::Sent;
 
 mod call;
+mod call_draft;
 mod call_error;
 mod content;
 mod context;
+mod error_variant;
 mod extensions;
+mod local;
+mod pass;
+mod pass_draft;
+mod payload;
+mod remote_error;
+mod request_mismatch;
 mod router;
 mod service;
 mod service_client;
 mod service_error;
-pub use call::{Call, CallDraft, Calling, Pass, PassDraft};
-pub use call_error::{CallError, RemoteError};
+pub use call::{Call, Calling};
+pub use call_draft::CallDraft;
+pub use call_error::CallError;
 pub use content::ContentError;
 #[doc(hidden)]
 pub use content::{Content, Received};
 pub use context::Context;
+pub use error_variant::ErrorVariant;
 pub use extensions::Extensions;
+pub use pass::Pass;
+pub use pass_draft::PassDraft;
+pub use payload::Payload;
+pub use remote_error::RemoteError;
+pub use request_mismatch::RequestMismatch;
 pub use router::{DuplicateAction, IntoRouter, Router};
 pub use service::{Dispatch, Incoming, Service};
 pub use service_client::ServiceClient;
-pub use service_error::{ErrorVariant, NoError, ServiceError};
+pub use service_error::{NoError, ServiceError};
+
+mod describe;
+mod description;
+pub use describe::describe;
+pub use description::{
+    ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
+    ServiceDescription,
+};
 
 pub mod msgpack;
 
