@@ -9,6 +9,7 @@ mod limits;
 mod messages;
 mod msgpack;
 mod multiplexing;
+mod product;
 mod protocol;
 mod replies;
 mod server;
