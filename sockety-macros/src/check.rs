@@ -97,8 +97,13 @@ fn check_duplicates(earlier: &[Action], action: &Action, errors: &mut Errors) {
             errors.at(
                 tokens,
                 format!(
-                    "`{}` has the action `{name}` already: write another `#[action(name = \"…\")]`",
-                    other.ident
+                    "`{}` has the action `{name}` already: write another {}",
+                    other.ident,
+                    if index == 0 {
+                        "`#[action(name = \"…\")]`"
+                    } else {
+                        "alias"
+                    },
                 ),
             );
         }

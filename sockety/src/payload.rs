@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// the other.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel as a payload: derive `serde::Serialize` and `serde::Deserialize` for it",
-    label = "not both `Serialize` and `Deserialize`"
+    label = "it, or a type inside it, is not both `Serialize` and `Deserialize`"
 )]
 pub trait Payload: Serialize + DeserializeOwned {}
 
