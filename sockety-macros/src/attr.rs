@@ -1,4 +1,4 @@
-//! The arguments of `#[service]`, `#[action]` and `#[service_error]`.
+//! The arguments of attributes.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::Parser;
@@ -6,8 +6,14 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Path, Token};
 
 use crate::errors::Errors;
-use crate::model::conditional;
 use crate::names::default_crate;
+
+mod action;
+mod limits;
+mod units;
+
+pub(crate) use action::ActionArguments;
+pub(crate) use limits::Limits;
 
 /// An attribute, with its arguments as they are written.
 struct Known {
@@ -16,17 +22,12 @@ struct Known {
 }
 
 const SERVICE: Known = Known {
-    attribute: "service",
+    attribute: "#[service(…)]",
     arguments: &[("prefix", "prefix = \"…\""), ("crate", "crate = \"…\"")],
 };
 
-const ACTION: Known = Known {
-    attribute: "action",
-    arguments: &[("name", "name = \"…\""), ("one_way", "one_way")],
-};
-
 const SERVICE_ERROR: Known = Known {
-    attribute: "service_error",
+    attribute: "#[service_error(…)]",
     arguments: &[("crate", "crate = \"…\"")],
 };
 
@@ -52,49 +53,9 @@ impl ServiceArguments {
     }
 }
 
-/// The arguments of `#[action]`.
-#[derive(Default)]
-pub(crate) struct ActionArguments {
-    pub(crate) name: Option<LitStr>,
-    pub(crate) one_way: Option<Ident>,
-}
-
-impl ActionArguments {
-    /// Takes every `#[action]` out of `attributes` and reads it.
-    pub(crate) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Self {
-        refuse_conditional(attributes, errors);
-        let is_action = |attribute: &mut Attribute| attribute.path().is_ident(ACTION.attribute);
-        let taken: Vec<_> = attributes.extract_if(.., is_action).collect();
-        let mut arguments = Self::default();
-        for argument in ACTION.read_all(&taken, errors) {
-            match argument.name.as_str() {
-                "name" => arguments.name = argument.text(errors),
-                _ => arguments.one_way = argument.flag(errors),
-            }
-        }
-        arguments
-    }
-}
-
-/// Whether a `cfg_attr` applies cannot be known here.
-fn refuse_conditional(attributes: &mut Vec<Attribute>, errors: &mut Errors) {
-    attributes.retain(|attribute| {
-        let is_action = |meta: &Meta| meta.path().is_ident(ACTION.attribute);
-        let refused = attribute.path().is_ident("cfg_attr")
-            && conditional(&attribute.meta).iter().any(is_action);
-        if refused {
-            errors.at(
-                attribute,
-                "`#[action]` cannot be conditional: write two methods, each with its own `#[cfg]`",
-            );
-        }
-        !refused
-    });
-}
-
 /// The path of the crate that `#[service_error(crate = "…")]` names, or the default.
 pub(crate) fn service_error_crate(attributes: &[Attribute], errors: &mut Errors) -> Path {
-    let is_ours = |attribute: &&Attribute| attribute.path().is_ident(SERVICE_ERROR.attribute);
+    let is_ours = |attribute: &&Attribute| attribute.path().is_ident("service_error");
     let attributes: Vec<_> = attributes.iter().filter(is_ours).cloned().collect();
     let arguments = SERVICE_ERROR.read_all(&attributes, errors);
     let paths = arguments
@@ -150,12 +111,10 @@ impl Known {
     }
 
     fn answer(&self, mistake: &str) -> String {
-        let forms: Vec<_> = self
-            .arguments
-            .iter()
-            .map(|(_, form)| format!("`#[{}({form})]`", self.attribute))
-            .collect();
-        format!("{mistake}: write {}", forms.join(" or "))
+        let arguments = self.arguments.iter();
+        let forms: Vec<_> = arguments.map(|(_, form)| format!("`{form}`")).collect();
+        let (forms, attribute) = (forms.join(", "), self.attribute);
+        format!("{mistake}: `{attribute}` takes {forms}")
     }
 }
 
@@ -182,6 +141,21 @@ impl Argument {
         None
     }
 
+    fn texts(&self, errors: &mut Errors) -> Vec<LitStr> {
+        let texts = match &self.meta {
+            Meta::NameValue(meta) => texts(&meta.value),
+            Meta::Path(_) | Meta::List(_) => None,
+        };
+        if texts.is_none() {
+            let name = &self.name;
+            errors.at(
+                &self.meta,
+                format!("write `{name} = [\"…\"]`, with texts in quotes"),
+            );
+        }
+        texts.unwrap_or_default()
+    }
+
     fn path(&self, errors: &mut Errors) -> Option<Path> {
         let text = self.text(errors)?;
         let path = text.parse_with(Path::parse_mod_style);
@@ -204,4 +178,19 @@ impl Argument {
         errors.at(&self.meta, format!("write `{}` without a value", self.name));
         None
     }
+}
+
+/// The elements of `["…", "…"]`.
+fn texts(array: &Expr) -> Option<Vec<LitStr>> {
+    let Expr::Array(array) = array else {
+        return None;
+    };
+    let text = |element: &Expr| match element {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text.clone()),
+        _ => None,
+    };
+    array.elems.iter().map(text).collect()
 }

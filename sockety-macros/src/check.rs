@@ -1,33 +1,40 @@
 //! Rules that concern more than one token of a service.
 
+use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 
 use crate::errors::Errors;
 use crate::model::{Action, Service};
 use crate::names::RESERVED;
 
+mod arguments;
+
 pub(crate) fn check(service: &Service, errors: &mut Errors) {
     for (index, action) in service.actions.iter().enumerate() {
-        check_name(action, errors);
+        for (name, tokens) in action.names() {
+            check_name(action, name, &tokens, errors);
+        }
         check_clash(service, action, errors);
-        check_duplicate(&service.actions[..index], action, errors);
+        check_variant(service, &service.actions[..index], action, errors);
+        check_duplicates(&service.actions[..index], action, errors);
+        arguments::check(action, errors);
     }
 }
 
 /// The size of an action travels in one or two bytes, and is never 0.
-fn check_name(action: &Action, errors: &mut Errors) {
-    if action.name.is_empty() {
+fn check_name(action: &Action, name: &str, tokens: &TokenStream, errors: &mut Errors) {
+    if name.is_empty() {
         errors.at(
-            &action.name_tokens,
+            tokens,
             format!(
                 "an action has a name: write `name = \"{}\"`",
                 action.ident.unraw()
             ),
         );
     }
-    if action.name.len() > MAX_NAME {
-        let tokens = action.prefix_tokens.as_ref().unwrap_or(&action.name_tokens);
-        let size = action.name.len();
+    if name.len() > MAX_NAME {
+        let tokens = action.prefix_tokens.as_ref().unwrap_or(tokens);
+        let size = name.len();
         errors.at(
             tokens,
             format!("the action's name is {size} bytes: write at most 65,535, prefix included"),
@@ -52,22 +59,61 @@ fn check_clash(service: &Service, action: &Action, errors: &mut Errors) {
     }
 }
 
-/// Peers tell actions apart by name alone. Two that are both conditional may exclude each other.
-fn check_duplicate(earlier: &[Action], action: &Action, errors: &mut Errors) {
-    let is_conditional = |action: &Action| !action.carried.conditions.is_empty();
-    let duplicate = earlier.iter().find(|other| {
-        other.name == action.name && !(is_conditional(other) && is_conditional(action))
+/// Two methods of the same name are reported by the rule on their actions.
+fn check_variant(service: &Service, earlier: &[Action], action: &Action, errors: &mut Errors) {
+    let variant = action.variant();
+    let same = earlier.iter().find(|other| {
+        other.variant() == variant && other.ident != action.ident && !may_exclude(other, action)
     });
-    if let Some(other) = duplicate {
-        let name = &action.name;
+    if let Some(other) = same {
+        let request = &service.names.request;
         errors.at(
-            &action.name_tokens,
+            &action.ident,
             format!(
-                "`{}` has the action `{name}` already: write another `#[action(name = \"…\")]`",
-                other.ident
+                "`{}` is the variant `{request}::{variant}` already: write another name for `{}`",
+                other.ident, action.ident
             ),
         );
     }
+}
+
+/// Peers tell actions apart by name alone.
+fn check_duplicates(earlier: &[Action], action: &Action, errors: &mut Errors) {
+    let names: Vec<_> = action.names().collect();
+    for (index, (name, tokens)) in names.iter().enumerate() {
+        let is_same = |known: &str| known == *name;
+        if names[..index].iter().any(|(known, _)| is_same(known)) {
+            let method = &action.ident;
+            errors.at(
+                tokens,
+                format!("`{method}` has the name `{name}` already: remove this one"),
+            );
+            continue;
+        }
+        let duplicate = earlier.iter().find(|other| {
+            other.names().any(|(known, _)| is_same(known)) && !may_exclude(other, action)
+        });
+        if let Some(other) = duplicate {
+            errors.at(
+                tokens,
+                format!(
+                    "`{}` has the action `{name}` already: write another {}",
+                    other.ident,
+                    if index == 0 {
+                        "`#[action(name = \"…\")]`"
+                    } else {
+                        "alias"
+                    },
+                ),
+            );
+        }
+    }
+}
+
+/// Two that are both conditional may exclude each other.
+fn may_exclude(other: &Action, action: &Action) -> bool {
+    let is_conditional = |action: &Action| !action.carried.conditions.is_empty();
+    is_conditional(other) && is_conditional(action)
 }
 
 #[cfg(test)]

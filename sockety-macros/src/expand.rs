@@ -12,8 +12,11 @@ use crate::{check, fallback, names, parse};
 
 pub(crate) mod client;
 mod content;
+mod description;
 pub(crate) mod dispatcher;
 pub(crate) mod drafts;
+mod pointers;
+pub(crate) mod request;
 pub(crate) mod service;
 mod types;
 
@@ -57,15 +60,40 @@ fn first(input: ParseStream<'_>) -> syn::Result<TokenTree> {
 fn expand_service(service: &Service) -> TokenStream {
     let item = service::service(service);
     let client = client::client(service);
-    let server = dispatcher::server(service);
+    let server = dispatcher::structure(service);
     let drafts = drafts::drafts(service);
+    let request = request::structure(service);
+    let received = received(service);
+    let pointers = pointers::pointers(service);
+    let description = description::description(service);
     let types = types::types(service);
     quote! {
         #item
         #client
         #server
         #drafts
+        #request
+        #received
+        #pointers
+        #description
         #types
+    }
+}
+
+/// What reads messages, and the structs that they are read into.
+fn received(service: &Service) -> TokenStream {
+    let conditions = &service.carried.conditions;
+    let actions = service.actions.iter();
+    let arguments = actions.filter_map(|action| dispatcher::arguments(service, action));
+    let server = dispatcher::implementation(service);
+    let request = request::implementations(service);
+    quote! {
+        #(#conditions)*
+        const _: () = {
+            #(#arguments)*
+            #server
+            #request
+        };
     }
 }
 

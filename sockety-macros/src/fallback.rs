@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 use syn::{ItemTrait, TraitItem};
 
 use crate::errors::Errors;
-use crate::expand::{client, dispatcher, drafts, service};
+use crate::expand::{client, dispatcher, drafts, request, service};
 use crate::model::{Action, Reply, Service};
-use crate::names::{RESERVED, quiet};
+use crate::names::{RESERVED, quiet, quiet_tokens};
 use crate::types::check_owned;
 
 /// The mistakes, the trait, and stand-ins with the same signatures that do nothing.
@@ -20,12 +21,14 @@ pub(crate) fn expand(mut service: Service, errors: Errors) -> TokenStream {
     let client = stand_in_client(&service);
     let server = stand_in_server(&service);
     let drafts = stand_in_drafts(&service);
+    let request = stand_in_request(&service);
     quote! {
         #errors
         #item
         #client
         #server
         #drafts
+        #request
     }
 }
 
@@ -38,7 +41,7 @@ fn repair(service: &mut Service) {
         let is_conditional = !action.carried.conditions.is_empty();
         is_nameable(action)
             && !RESERVED.contains(&name.as_str())
-            && (is_conditional || seen.insert(name))
+            && (is_conditional || seen.insert(action.variant().to_string()))
     });
 }
 
@@ -78,7 +81,11 @@ fn stand_in_client(service: &Service) -> TokenStream {
         .actions
         .iter()
         .map(|action| client::signature(service, action, &unreachable(action)));
-    let client = &service.names.client;
+    let (client, private) = (&service.names.client, &service.names.private);
+    let (vis, name) = (
+        quiet_tokens(&service.item.vis),
+        service.item.ident.unraw().to_string(),
+    );
     let conditions = &service.carried.conditions;
     quote! {
         #structure
@@ -86,7 +93,18 @@ fn stand_in_client(service: &Service) -> TokenStream {
         #(#conditions)*
         #[allow(deprecated)]
         impl #client {
+            /// The service as plain data.
+            #vis const DESCRIPTION: &'static #private::ServiceDescription =
+                &#private::ServiceDescription::new(#name);
+
             #constructors
+
+            /// A client that calls `service` in this process.
+            #vis fn local<__S>(service: __S) -> Self {
+                let _ = service;
+                ::core::unreachable!()
+            }
+
             #(#methods)*
         }
 
@@ -113,8 +131,8 @@ fn stand_in_server(service: &Service) -> TokenStream {
         #(#conditions)*
         #[allow(deprecated)]
         impl<S: ::core::marker::Send + ::core::marker::Sync + 'static> #private::Service for #server<S> {
-            fn actions(&self) -> &'static [&'static str] {
-                &[]
+            fn description(&self) -> &'static #private::ServiceDescription {
+                Self::DESCRIPTION
             }
 
             fn dispatch(&self, _: usize, _: #private::Incoming) -> #private::Dispatch {
@@ -139,6 +157,33 @@ fn stand_in_drafts(service: &Service) -> TokenStream {
         #[allow(deprecated)]
         impl #draft {
             #(#factories)*
+        }
+    }
+}
+
+fn stand_in_request(service: &Service) -> TokenStream {
+    let structure = request::structure(service);
+    let (request, private) = (&service.names.request, &service.names.private);
+    let conditions = &service.carried.conditions;
+    quote! {
+        #structure
+
+        #(#conditions)*
+        #[allow(deprecated)]
+        impl ::core::convert::TryFrom<&#private::Message> for #request {
+            type Error = #private::RequestMismatch;
+
+            fn try_from(_: &#private::Message) -> ::core::result::Result<Self, Self::Error> {
+                ::core::unreachable!()
+            }
+        }
+
+        #(#conditions)*
+        #[allow(deprecated)]
+        impl ::core::convert::From<#request> for #private::Outgoing {
+            fn from(_: #request) -> Self {
+                ::core::unreachable!()
+            }
         }
     }
 }

@@ -67,6 +67,22 @@ fn conditions_docs_and_deprecation_are_carried() {
 }
 
 #[test]
+fn arguments_of_actions() {
+    let item = quote! {
+        pub trait Media {
+            #[action(alias = ["fetch"], idempotent, timeout = "1m")]
+            async fn get(&self, id: u64) -> Result<Clip, MediaError>;
+            #[action(spawn, limit(payload = "1 KiB", files = 8, file = "2 GB"))]
+            async fn upload(&self, id: u64, title: String, files: Vec<File>);
+        }
+    };
+    check(
+        &expand::expand(quote!(prefix = "media."), item),
+        expect_file!["../tests/expand/arguments.rs"],
+    );
+}
+
+#[test]
 fn parameters_that_carry() {
     let item = quote! {
         pub trait Media {

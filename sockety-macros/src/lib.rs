@@ -6,6 +6,7 @@ use proc_macro::TokenStream;
 
 mod attr;
 mod check;
+mod docs;
 mod errors;
 mod expand;
 mod fallback;

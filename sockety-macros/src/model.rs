@@ -1,10 +1,12 @@
 //! What a service trait means, independent of how it was written and of what is generated.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, ItemTrait, Meta, Token, Type, parse_quote};
+use syn::{Attribute, ItemTrait, LitStr, Meta, Token, Type, parse_quote};
 
-use crate::names::Names;
+use crate::attr::ActionArguments;
+use crate::names::{self, Names};
 
 /// A service: a trait, and the actions it stands for.
 pub(crate) struct Service {
@@ -21,6 +23,9 @@ pub(crate) struct Action {
     pub(crate) name: String,
     /// Where the action got its name: a literal, or the name of the method.
     pub(crate) name_tokens: TokenStream,
+    /// Further names, and where they stand.
+    pub(crate) aliases: Vec<(String, LitStr)>,
+    pub(crate) arguments: ActionArguments,
     /// The prefix that `name` begins with.
     pub(crate) prefix_tokens: Option<TokenStream>,
     pub(crate) carried: Carried,
@@ -31,12 +36,40 @@ pub(crate) struct Action {
 }
 
 impl Action {
+    /// Its variant of the request enum.
+    pub(crate) fn variant(&self) -> Ident {
+        names::variant(&self.ident)
+    }
+
     /// The parameters that travel as the payload.
     pub(crate) fn payload(&self) -> Vec<&Param> {
         self.params
             .iter()
             .filter(|param| param.kind == ParamKind::Part(Part::Payload))
             .collect()
+    }
+
+    /// All names on the wire, and the tokens they come from.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, TokenStream)> {
+        let own = (self.name.as_str(), self.name_tokens.clone());
+        let aliases = self.aliases.iter();
+        let aliases = aliases.map(|(name, tokens)| (name.as_str(), tokens.to_token_stream()));
+        std::iter::once(own).chain(aliases)
+    }
+
+    /// Whether a stream travels, in either direction.
+    pub(crate) fn streams(&self) -> bool {
+        let is_stream =
+            |kind: &ParamKind| matches!(kind, ParamKind::Part(part) if part.is_stream());
+        let called = self.params.iter().any(|param| is_stream(&param.kind));
+        called || self.reply.output().parts().any(Part::is_stream)
+    }
+
+    /// Whether files travel with the call.
+    pub(crate) fn takes_files(&self) -> bool {
+        let is_file =
+            |param: &Param| matches!(param.kind, ParamKind::Part(Part::File | Part::Files));
+        self.params.iter().any(is_file)
     }
 
     /// Whether files or a stream travel, in either direction.
@@ -109,6 +142,10 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
+    pub(crate) fn is_awaited(&self) -> bool {
+        !matches!(self, Self::OneWay)
+    }
+
     /// A one-way action returns nothing.
     pub(crate) fn output(&self) -> &Output {
         match self {
@@ -139,6 +176,17 @@ impl Output {
             Self::Value(ty) => (**ty).clone(),
             Self::Parts(parts) => parts.ty.clone(),
         }
+    }
+
+    /// How it travels.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> {
+        let (value, parts) = match self {
+            Self::Unit => (None, &[][..]),
+            Self::Value(_) => (Some(Part::Payload), &[][..]),
+            Self::Parts(parts) => (None, &parts.elements[..]),
+        };
+        let parts = parts.iter().map(|element| element.part);
+        value.into_iter().chain(parts)
     }
 }
 

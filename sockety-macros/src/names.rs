@@ -10,6 +10,7 @@ pub(crate) struct Names {
     pub(crate) client: Ident,
     pub(crate) server: Ident,
     pub(crate) draft: Ident,
+    pub(crate) request: Ident,
     /// Path of everything that generated code may use of `sockety`.
     pub(crate) private: TokenStream,
 }
@@ -21,13 +22,38 @@ impl Names {
             client: format_ident!("{service}Client"),
             server: format_ident!("{service}Server"),
             draft: format_ident!("{service}Draft"),
+            request: format_ident!("{service}Request"),
             private: private(krate),
         }
     }
 }
 
 /// What a client has beside its actions; `clone` is that of `Clone`.
-pub(crate) const RESERVED: [&str; 4] = ["new", "connect", "connection", "clone"];
+pub(crate) const RESERVED: [&str; 6] = [
+    "new",
+    "connect",
+    "local",
+    "connection",
+    "clone",
+    "DESCRIPTION",
+];
+
+/// A method as a variant: `ask_back` is `AskBack`.
+pub(crate) fn variant(method: &Ident) -> Ident {
+    let mut name = String::new();
+    for word in method.unraw().to_string().split('_') {
+        let mut letters = word.chars();
+        name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        name.push_str(letters.as_str());
+    }
+    if !name.starts_with(|letter: char| letter.is_alphabetic()) {
+        name.insert(0, '_');
+    }
+    if name == "Self" || name == "_" {
+        name.push('_');
+    }
+    Ident::new(&name, made_here(method.span()))
+}
 
 /// The path of `sockety` unless an attribute names another.
 pub(crate) fn default_crate() -> Path {

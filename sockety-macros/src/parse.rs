@@ -72,9 +72,10 @@ fn actions(
             continue;
         };
         let mut action = action(method, errors);
-        action
-            .name
-            .insert_str(0, prefix.as_deref().unwrap_or_default());
+        let names = action.aliases.iter_mut().map(|(name, _)| name);
+        for name in names.chain([&mut action.name]) {
+            name.insert_str(0, prefix.as_deref().unwrap_or_default());
+        }
         action.prefix_tokens.clone_from(&prefix_tokens);
         actions.push(action);
     }
@@ -94,10 +95,14 @@ fn action(method: &mut TraitItemFn, errors: &mut Errors) -> Action {
         Some(one_way) => reply::no_reply(one_way, &method.sig, errors),
         None => reply::reply(&method.sig, errors),
     };
+    let aliases = arguments.aliases.iter();
+    let aliases = aliases.map(|alias| (alias.value(), alias.clone()));
     Action {
         ident,
         name,
         name_tokens,
+        aliases: aliases.collect(),
+        arguments,
         prefix_tokens: None,
         carried: Carried::of(&method.attrs),
         params,

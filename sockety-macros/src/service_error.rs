@@ -9,7 +9,6 @@ mod expand;
 mod fallback;
 mod model;
 mod parse;
-mod text;
 
 /// Everything the derive on `item` stands for, mistakes included.
 pub(crate) fn expand(item: TokenStream) -> TokenStream {

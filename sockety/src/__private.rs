@@ -4,25 +4,38 @@ pub use serde;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::{msgpack, service::or_nil};
+
 pub use crate::{
-    Address, ByteStream, Call, CallDraft, Connect, ConnectError, Connection, Content, ContentError,
-    Context, Dispatch, ErrorVariant, File, Incoming, NoError, Pass, PassDraft, Received, Service,
-    ServiceClient, ServiceError, Streaming,
+    ActionDescription, ActionLimits, Address, ByteStream, Call, CallDraft, Connect, ConnectError,
+    Connection, Content, ContentError, Context, Dispatch, ErrorVariant, File, Incoming, Message,
+    NoError, Outgoing, ParameterDescription, PartKind, Pass, PassDraft, Payload, Received,
+    RequestMismatch, ReturnDescription, Service, ServiceClient, ServiceDescription, ServiceError,
+    Streaming,
+    call_draft::read_payload,
     msgpack::DecodeError,
-    service::{Body, Responder},
+    service::{Answer, Body, Responder},
 };
 
 /// A typed message without parameters.
-pub fn call_draft<T: DeserializeOwned, E>(action: &'static str) -> CallDraft<T, E> {
+pub fn call_draft<T: Payload, E>(action: &'static str) -> CallDraft<T, E> {
     CallDraft::new(action, Content::new(), read_payload)
 }
 
-/// A typed message with parameters.
-pub fn call_draft_with<T: DeserializeOwned, E, P: Serialize + ?Sized>(
+/// A typed message with a parameter.
+pub fn call_draft_with<T: Payload, E, P: Payload>(
     action: &'static str,
     payload: &P,
 ) -> CallDraft<T, E> {
     CallDraft::new(action, Content::new().payload(payload), read_payload)
+}
+
+/// A typed message with several parameters.
+pub fn call_draft_with_all<T: Payload, E, P: Serialize>(
+    action: &'static str,
+    payload: &P,
+) -> CallDraft<T, E> {
+    CallDraft::new(action, Content::new().payloads(payload), read_payload)
 }
 
 /// A typed message with files or a stream, in either direction.
@@ -34,27 +47,40 @@ pub fn call_draft_carrying<T, E>(
     CallDraft::new(action, content, read)
 }
 
-/// What a method returns that returns a payload alone.
-///
-/// # Errors
-/// [`ContentError::Decode`].
-pub fn read_payload<T: DeserializeOwned>(received: &mut Received) -> Result<T, ContentError> {
-    received.payload()
-}
-
 /// A typed one-way message without parameters.
 pub fn pass_draft(action: &'static str) -> PassDraft {
     PassDraft::new(action, Content::new())
 }
 
-/// A typed one-way message with parameters.
-pub fn pass_draft_with<P: Serialize + ?Sized>(action: &'static str, payload: &P) -> PassDraft {
+/// A typed one-way message with a parameter.
+pub fn pass_draft_with<P: Payload>(action: &'static str, payload: &P) -> PassDraft {
     PassDraft::new(action, Content::new().payload(payload))
+}
+
+/// A typed one-way message with several parameters.
+pub fn pass_draft_with_all<P: Serialize>(action: &'static str, payload: &P) -> PassDraft {
+    PassDraft::new(action, Content::new().payloads(payload))
 }
 
 /// A typed one-way message with files or a stream.
 pub fn pass_draft_carrying(action: &'static str, content: Content) -> PassDraft {
     PassDraft::new(action, content)
+}
+
+/// The parameter of a method.
+///
+/// # Errors
+/// When the payload is not of its type.
+pub fn decode<T: Payload>(payload: &[u8]) -> Result<T, DecodeError> {
+    msgpack::from_slice(or_nil(payload))
+}
+
+/// The parameters of a method that has several.
+///
+/// # Errors
+/// When the payload is not of this type.
+pub fn decode_all<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
+    msgpack::from_slice(or_nil(payload))
 }
 
 /// A call of a method.
@@ -70,4 +96,9 @@ pub fn pass(connection: &Connection, draft: PassDraft) -> Pass {
 /// Connects for a client.
 pub fn connect<C>(address: impl Into<Address>) -> Connect<C> {
     Connect::new(address.into())
+}
+
+/// A client that calls a service in this process.
+pub fn local<C: ServiceClient>(service: impl Service) -> C {
+    C::new(crate::local::local(service))
 }

@@ -1,6 +1,9 @@
 use std::{error::Error, fmt};
 
-use crate::{ContentError, FastReply, Outcome, RequestError, ServiceError, fast_reply::Framework};
+use crate::{
+    ContentError, FastReply, Outcome, RemoteError, RequestError, ServiceError,
+    fast_reply::Framework,
+};
 
 /// Why a typed call gave no value: the service's own error, or what happened on the way.
 #[derive(Debug, Clone)]
@@ -8,9 +11,10 @@ use crate::{ContentError, FastReply, Outcome, RequestError, ServiceError, fast_r
 pub enum CallError<E> {
     /// The method returned its error.
     Service(E),
-    /// The method returned an error that this side does not know, such as one of a newer version.
+    /// The method returned an error that this side does not know, such as one of a newer version: a code of 16 to
+    /// 3,839 that is none of the service's errors, or details that are not those of its errors.
     Remote(RemoteError),
-    /// The peer answered with a code that is none of the service's errors.
+    /// The peer answered with a code of the protocol or of this framework.
     Refused(FastReply),
     /// The reply is not what the method returns.
     Content(ContentError),
@@ -69,14 +73,4 @@ impl<E> From<RequestError> for CallError<E> {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
     }
-}
-
-/// An error of a service as it came, when its type here does not have it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: {message}")]
-pub struct RemoteError {
-    /// The name of the variant.
-    pub name: String,
-    /// What it says to a person.
-    pub message: String,
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    ByteStream, File, ServiceError, Streaming,
+    ByteStream, File, Payload, ServiceError, Streaming,
     carried::Carried,
     msgpack::{self, DecodeError},
     outgoing, scratch,
@@ -35,7 +35,12 @@ impl Content {
     }
 
     /// The payload.
-    pub fn payload<P: Serialize + ?Sized>(mut self, value: &P) -> Self {
+    pub fn payload<P: Payload>(self, value: &P) -> Self {
+        self.payloads(value)
+    }
+
+    /// The payload, made of several values.
+    pub fn payloads<P: Serialize>(mut self, value: &P) -> Self {
         self.outgoing.payload = scratch::encode_bytes(value);
         self
     }
@@ -58,7 +63,7 @@ impl Content {
     }
 
     /// The stream, of items.
-    pub fn streaming<T: Serialize + Send + 'static, E: ServiceError>(
+    pub fn streaming<T: Payload + Send + 'static, E: ServiceError>(
         self,
         stream: Streaming<T, E>,
     ) -> Self {
@@ -92,16 +97,24 @@ impl Received {
         }
     }
 
-    pub(crate) fn value<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        msgpack::from_slice(or_nil(&self.payload))
+    pub(crate) fn payload_bytes(&self) -> &[u8] {
+        &self.payload
     }
 
     /// The payload.
     ///
     /// # Errors
     /// [`ContentError::Decode`].
-    pub fn payload<T: DeserializeOwned>(&mut self) -> Result<T, ContentError> {
-        Ok(self.value()?)
+    pub fn payload<T: Payload>(&mut self) -> Result<T, ContentError> {
+        self.payloads()
+    }
+
+    /// The payload, made of several values.
+    ///
+    /// # Errors
+    /// [`ContentError::Decode`].
+    pub fn payloads<T: DeserializeOwned>(&mut self) -> Result<T, ContentError> {
+        Ok(msgpack::from_slice(or_nil(&self.payload))?)
     }
 
     /// The next file.
@@ -135,7 +148,7 @@ impl Received {
     ///
     /// # Errors
     /// [`ContentError::MissingStream`].
-    pub fn streaming<T: DeserializeOwned + Send + 'static, E: ServiceError>(
+    pub fn streaming<T: Payload + Send + 'static, E: ServiceError>(
         &mut self,
     ) -> Result<Streaming<T, E>, ContentError> {
         let limit = self.item_limit;

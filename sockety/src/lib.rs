@@ -151,41 +151,70 @@ pub use response::Response;
 pub use sent::Sent;
 
 mod call;
+mod call_draft;
 mod call_error;
 mod content;
 mod context;
+mod error_variant;
 mod extensions;
+mod local;
+mod pass;
+mod pass_draft;
+mod payload;
+mod remote_error;
+mod request_mismatch;
 mod router;
 mod service;
 mod service_client;
 mod service_error;
-pub use call::{Call, CallDraft, Calling, Pass, PassDraft};
-pub use call_error::{CallError, RemoteError};
+pub use call::{Call, Calling};
+pub use call_draft::CallDraft;
+pub use call_error::CallError;
 pub use content::ContentError;
 #[doc(hidden)]
 pub use content::{Content, Received};
 pub use context::Context;
+pub use error_variant::ErrorVariant;
 pub use extensions::Extensions;
+pub use pass::Pass;
+pub use pass_draft::PassDraft;
+pub use payload::Payload;
+pub use remote_error::RemoteError;
+pub use request_mismatch::RequestMismatch;
 pub use router::{DuplicateAction, IntoRouter, Router};
 pub use service::{Dispatch, Incoming, Service};
 pub use service_client::ServiceClient;
-pub use service_error::{ErrorVariant, NoError, ServiceError};
+pub use service_error::{NoError, ServiceError};
+
+mod describe;
+mod description;
+pub use describe::describe;
+pub use description::{
+    ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
+    ServiceDescription,
+};
 
 pub mod msgpack;
 
 #[doc(hidden)]
 pub mod __private;
 
-/// Makes a trait a service: typed clients, servers and drafts.
+/// Makes a trait a service: typed clients, servers, drafts and requests.
 ///
-/// Beside the trait `Media`, which stays as written, it generates
+/// All methods are `async fn` with `&self`; an implementation uses plain `async fn` too. Beside the trait `Media`,
+/// which stays as written, it generates
 /// - `MediaClient`, made by `MediaClient::new(connection)` or `MediaClient::connect(address)`, with a method for
-///   each action that gives a [`Call`] or, when one-way, a [`Pass`];
-/// - `MediaServer<S>`, made by `MediaServer::new(service)`, which is a [`Service`];
+///   each action that gives a [`Call`] or, when one-way, a [`Pass`]; `MediaClient::local(implementation)` calls an
+///   implementation in this process, for tests and mocks;
+/// - `MediaServer<S>`, made by `MediaServer::new(implementation)`, which is a [`Service`];
 /// - `MediaDraft`, with a function for each action that gives a [`CallDraft`] or a [`PassDraft`], to be sent
-///   later, often, or to many.
+///   later, often, or to many;
+/// - `MediaRequest`, an enum with a variant for each action, which holds the parameters that travel in the payload:
+///   to match messages in a [`MessageHandler`], and to be sent as an [`Outgoing`];
+/// - `MediaClient::DESCRIPTION`, the service as plain data ([`ServiceDescription`]);
+/// - implementations of the trait for `&S`, `Box<S>` and `Arc<S>`.
 ///
-/// All methods are `async fn` with `&self`. An implementation uses plain `async fn` too.
+/// The trait may stand in a crate that several programs share.
 ///
 /// # On the wire
 ///
@@ -195,18 +224,128 @@ pub mod __private;
 /// | one parameter | the payload: its MessagePack value |
 /// | several | the payload: one map, keyed by their names |
 /// | none | no payload |
+/// | [`File`], then `Vec<File>` at the end | the files, in the order of the parameters |
+/// | one [`Streaming`] or [`ByteStream`] | the stream |
 /// | `cx: &Context` | nothing |
 /// | `-> ()`, `Ok(())` | fast reply 0 |
 /// | `-> T`, `Ok(T)` | a response with its MessagePack value |
+/// | `-> (T, File)`, tuples of a payload, files and a stream | a response that carries them |
 /// | `Err(E)`, variant without data | a fast reply with its code |
 /// | `Err(E)`, variant with data | a response with an error value, which TypeScript peers see as an `Error` |
 ///
-/// # Arguments
+/// # Arguments of the service
 ///
-/// - `#[service(prefix = "media.")]` is put before the names of all actions.
-/// - `#[service(crate = "path")]` names this crate when it is not `::sockety`.
-/// - `#[action(name = "…")]` on a method is the action's name instead of the method's.
-/// - `#[action(one_way)]`: the caller expects no reply.
+/// `#[service(prefix = "…")]` is put before the names of all actions. `#[service(crate = "path")]` names this crate
+/// when it is not `::sockety`.
+///
+/// ```
+/// # use sockety::service;
+/// #[service(prefix = "media.")]
+/// pub trait Media {
+///     async fn count(&self) -> u64;
+/// }
+///
+/// assert_eq!(MediaDraft::count().action(), "media.count");
+/// ```
+///
+/// # Arguments of actions
+///
+/// All are written in `#[action(…)]` on a method.
+///
+/// `name = "…"` is the action's name instead of the method's; `alias = ["…"]` are further names by which it is
+/// served, for peers that know it by those. The prefix of the service is put before them too.
+///
+/// ```
+/// # use sockety::service;
+/// #[service]
+/// pub trait Media {
+///     #[action(name = "get clip", alias = ["get", "fetch"])]
+///     async fn get(&self, id: u64) -> String;
+/// }
+///
+/// let names: Vec<_> = MediaClient::DESCRIPTION.actions[0].names().collect();
+/// assert_eq!(names, ["get clip", "get", "fetch"]);
+/// ```
+///
+/// `one_way`: the caller expects no reply, and learns nothing of the method.
+///
+/// ```
+/// # use sockety::service;
+/// # #[service]
+/// # pub trait Media {
+/// #[action(one_way)]
+/// async fn track(&self, event: String);
+/// # }
+/// ```
+///
+/// `timeout = "2s"`: how long callers wait, unless they say otherwise ([`Call::timeout`]); the units are ms, s, m
+/// and h. Without it, [`Options::call_timeout`] holds.
+///
+/// ```
+/// # use sockety::service;
+/// # #[service]
+/// # pub trait Media {
+/// #[action(timeout = "500ms")]
+/// async fn get(&self, id: u64) -> String;
+/// # }
+/// ```
+///
+/// `limit(payload = "1 MiB", files = 8, file = "2 GiB")`, or some of these: a message with a larger payload, more
+/// files or a larger file is answered with the framework's code 3,842, Too Large, before its content is read, and
+/// the method is not called. The units are B, KB, MB and GB of 1,000, KiB, MiB and GiB of 1,024. A limit cannot
+/// raise those of the connection, [`Options::limits`].
+///
+/// ```
+/// # use sockety::{File, service};
+/// # #[service]
+/// # pub trait Media {
+/// #[action(limit(payload = "4 KiB", files = 1, file = "2 GiB"))]
+/// async fn upload(&self, title: String, video: File);
+/// # }
+/// ```
+///
+/// `idempotent`: executing it twice is as good as once. Its calls and its description say so
+/// ([`Call::is_idempotent`]). What has a stream cannot be repeated.
+///
+/// ```
+/// # use sockety::service;
+/// # #[service]
+/// # pub trait Media {
+/// #[action(idempotent)]
+/// async fn get(&self, id: u64) -> String;
+/// # }
+/// # assert!(MediaDraft::get(7).is_idempotent());
+/// ```
+///
+/// `spawn`: each call is a task of its own from its beginning. Without it, a call runs where its message was read
+/// until it first waits, which is cheaper for short ones.
+///
+/// ```
+/// # use sockety::service;
+/// # #[service]
+/// # pub trait Media {
+/// #[action(spawn)]
+/// async fn render(&self, id: u64) -> Vec<u8>;
+/// # }
+/// ```
+///
+/// # Requests
+///
+/// ```
+/// # use sockety::{FastReply, Message, MessageHandler, Outgoing, service};
+/// # #[service]
+/// # pub trait Media {
+/// #     #[action(one_way)] async fn track(&self, event: String);
+/// #     async fn rename(&self, id: u64, title: String);
+/// # }
+/// let audit = MessageHandler::new().middleware(|message: Message| async move {
+///     if let Ok(MediaRequest::Rename { id, .. }) = MediaRequest::try_from(&message) {
+///         tracing::info!(id, "renamed");
+///     }
+/// });
+/// let event = Outgoing::from(MediaRequest::Track { event: "boot".into() });
+/// // server.handle().broadcast(&event, |_| true) encodes nothing again.
+/// ```
 pub use sockety_macros::service;
 
 /// Gives the variants of an enum their codes; the enum is `Serialize` and `Deserialize` too.

@@ -1,4 +1,6 @@
-use crate::{FastReply, Response};
+use sockety_codec::Uuid;
+
+use crate::{Connection, FastReply, Response, connection::waiting::RawReply};
 
 /// What answers a message: a code, or a response.
 #[derive(Debug)]
@@ -10,6 +12,15 @@ pub enum Reply {
 }
 
 impl Reply {
+    pub(crate) fn new(connection: &Connection, parent: Uuid, raw: RawReply) -> Self {
+        match raw {
+            RawReply::Fast(code) => Self::Fast(code),
+            RawReply::Response(raw) => {
+                Self::Response(Response::new(connection.clone(), parent, raw))
+            }
+        }
+    }
+
     /// The code, if it is one.
     pub fn code(&self) -> Option<FastReply> {
         match self {

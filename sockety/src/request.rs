@@ -6,8 +6,7 @@ use std::{
 use sockety_codec::Uuid;
 
 use crate::{
-    Connection, Reply, RequestError, Response, StreamWriter, carrying::Sending,
-    connection::waiting::RawReply,
+    Connection, Reply, RequestError, StreamWriter, carrying::Sending, connection::waiting::RawReply,
 };
 
 /// A message that was sent and expects replies.
@@ -64,7 +63,7 @@ impl Request {
     pub async fn response(&mut self) -> Result<Reply, RequestError> {
         let raw = poll_fn(|cx| self.poll_raw(cx)).await?;
         self.sending.pump.detach();
-        Ok(self.reply(raw))
+        Ok(Reply::new(self.connection(), self.id, raw))
     }
 
     /// All replies, one after another. The protocol does not say which is the last: a code ends them,
@@ -77,15 +76,6 @@ impl Request {
 
     fn poll_raw(&self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
         self.connection().shared.lock().waiting.poll(&self.id, cx)
-    }
-
-    fn reply(&self, raw: RawReply) -> Reply {
-        match raw {
-            RawReply::Fast(code) => Reply::Fast(code),
-            RawReply::Response(raw) => {
-                Reply::Response(Response::new(self.connection().clone(), self.id, raw))
-            }
-        }
     }
 
     fn connection(&self) -> &Connection {

@@ -3,7 +3,8 @@ use std::{any::type_name, collections::HashMap, fmt, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    Dispatch, Incoming, MessageHandler, Service, action::Action, carried::Carried, owed::Owed,
+    ActionDescription, ActionLimits, Dispatch, Incoming, MessageHandler, Service,
+    ServiceDescription, action::Action, carried::Carried, describe, owed::Owed,
 };
 
 /// Several services, and a [`MessageHandler`] for the rest, on one connection.
@@ -23,8 +24,9 @@ use crate::{
 #[derive(Default)]
 pub struct Router {
     services: Vec<(Arc<dyn Service>, &'static str)>,
-    actions: HashMap<&'static str, Target>,
+    actions: HashMap<&'static str, Served>,
     handler: Option<MessageHandler>,
+    describes: bool,
 }
 
 impl Router {
@@ -38,26 +40,56 @@ impl Router {
     /// # Errors
     /// [`DuplicateAction`] when another service has an action of the same name.
     pub fn service<S: Service>(mut self, service: S) -> Result<Self, DuplicateAction> {
-        let index = self.services.len();
         let name = type_name::<S>();
-        for (action, action_name) in service.actions().iter().enumerate() {
-            let target = Target {
-                service: index,
+        for (action, description) in service.description().actions.iter().enumerate() {
+            let served = Served {
+                service: self.services.len(),
                 action,
+                description,
             };
-            if let Some(known) = self.actions.insert(action_name, target) {
-                let first = self
-                    .services
-                    .get(known.service)
-                    .map_or(name, |(_, first)| first);
-                return Err(DuplicateAction {
-                    action: action_name,
-                    services: [first, name],
-                });
+            for action in description.names() {
+                self.add(action, served, name)?;
             }
         }
         self.services.push((Arc::new(service), name));
         Ok(self)
+    }
+
+    fn add(
+        &mut self,
+        action: &'static str,
+        served: Served,
+        name: &'static str,
+    ) -> Result<(), DuplicateAction> {
+        let Some(known) = self.actions.insert(action, served) else {
+            return Ok(());
+        };
+        let first = self.services.get(known.service);
+        let first = first.map_or(name, |(_, first)| first);
+        let services = [first, name];
+        Err(DuplicateAction { action, services })
+    }
+
+    /// Tells peers that ask which services there are, under the action `$sockety.describe`; see
+    /// [`describe`](crate::describe()).
+    ///
+    /// ```
+    /// # use sockety::{IntoRouter, Router, pair, service};
+    /// # #[service]
+    /// # trait Media { async fn count(&self) -> u64; }
+    /// # struct Store;
+    /// # impl Media for Store { async fn count(&self) -> u64 { 0 } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let router = MediaServer::new(Store).into_router().describe();
+    /// let (client, _server) = pair(Router::new(), router).await?;
+    /// assert_eq!(sockety::describe(&client).await?[0].name, "Media");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn describe(mut self) -> Self {
+        self.describes = true;
+        self
     }
 
     /// Sets what handles the actions that no service has.
@@ -67,17 +99,17 @@ impl Router {
     }
 
     pub(crate) fn resolve(&self, action: &str) -> Option<Route> {
-        match self.actions.get_key_value(action) {
-            Some((name, target)) => Some(Route {
-                action: Action::Known(name),
-                target: Some(*target),
-            }),
-            None if self.handler.is_some() => Some(Route {
-                action: Action::Named(action.into()),
-                target: None,
-            }),
-            None => None,
+        if let Some((name, served)) = self.actions.get_key_value(action) {
+            let (action, target) = (Action::Known(name), Target::Service(*served));
+            return Some(Route { action, target });
         }
+        if self.describes && action == describe::ACTION {
+            let (action, target) = (Action::Known(describe::ACTION), Target::Description);
+            return Some(Route { action, target });
+        }
+        self.handler.as_ref()?;
+        let (action, target) = (Action::Named(action.into()), Target::Handler);
+        Some(Route { action, target })
     }
 
     pub(crate) fn dispatch(
@@ -89,12 +121,24 @@ impl Router {
     ) -> Dispatch {
         let incoming = Incoming::new(route.action, payload, carried, owed);
         match (route.target, &self.handler) {
-            (Some(target), _) => self.services[target.service]
+            (Target::Service(served), _) => self.services[served.service]
                 .0
-                .dispatch(target.action, incoming),
-            (None, Some(handler)) => handler.dispatch(incoming),
-            (None, None) => Box::pin(async move { drop(incoming) }),
+                .dispatch(served.action, incoming),
+            (Target::Description, _) => self.answer_with_descriptions(incoming),
+            (Target::Handler, Some(handler)) => handler.dispatch(incoming),
+            (Target::Handler, None) => Box::pin(async move { drop(incoming) }),
         }
+    }
+
+    fn answer_with_descriptions(&self, incoming: Incoming) -> Dispatch {
+        let services = self.services.iter();
+        let descriptions = services.map(|(service, _)| service.description());
+        let descriptions: Vec<&'static ServiceDescription> = descriptions.collect();
+        Box::pin(async move {
+            let (_, _, responder) = incoming.open();
+            let answer = responder.encoded(&descriptions);
+            responder.send(answer).await;
+        })
     }
 }
 
@@ -112,14 +156,44 @@ impl fmt::Debug for Router {
 #[derive(Clone)]
 pub(crate) struct Route {
     action: Action,
-    /// To the handler, when there is none.
-    target: Option<Target>,
+    target: Target,
 }
 
 #[derive(Clone, Copy)]
-struct Target {
+enum Target {
+    Service(Served),
+    /// The router itself tells what it serves.
+    Description,
+    Handler,
+}
+
+/// An action of one of the services.
+#[derive(Clone, Copy)]
+struct Served {
     service: usize,
     action: usize,
+    description: &'static ActionDescription,
+}
+
+impl Route {
+    /// What its messages may carry, beside the limits of the connection.
+    pub(crate) fn limits(&self) -> ActionLimits {
+        self.description()
+            .map_or(ActionLimits::none(), |description| description.limits)
+    }
+
+    /// Whether its handler is not to be polled where the message was read.
+    pub(crate) fn is_spawned(&self) -> bool {
+        self.description()
+            .is_some_and(|description| description.is_spawned)
+    }
+
+    fn description(&self) -> Option<&'static ActionDescription> {
+        match self.target {
+            Target::Service(served) => Some(served.description),
+            Target::Description | Target::Handler => None,
+        }
+    }
 }
 
 /// Two services of a [`Router`] have an action of the same name.

@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 
 use crate::{
     Address, ConnectError, Connection, IntoRouter, Options, Outgoing, Router, SendError,
-    connect::prepare, connection::driver::Driver,
+    ServiceClient, connect::prepare, connection::driver::Driver,
 };
 
 /// Accepts connections over TCP and serves them.
@@ -165,6 +165,23 @@ impl Default for ServerHandle {
 }
 
 impl ServerHandle {
+    /// All connections at this moment, as clients of a service that the peers serve.
+    ///
+    /// ```no_run
+    /// # use sockety::{Server, service};
+    /// # #[service]
+    /// # trait Viewer { async fn show(&self, text: String); }
+    /// # async fn example(server: Server) -> Result<(), Box<dyn std::error::Error>> {
+    /// for viewer in server.handle().clients::<ViewerClient>() {
+    ///     viewer.show("hello".into()).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn clients<C: ServiceClient>(&self) -> Vec<C> {
+        self.connections().into_iter().map(C::new).collect()
+    }
+
     /// All connections at this moment.
     pub fn connections(&self) -> Vec<Connection> {
         self.lock().values().cloned().collect()

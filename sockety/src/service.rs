@@ -1,13 +1,14 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use crate::{
-    Context, FastReply, SendError,
+    Context, FastReply, Payload, SendError, ServiceDescription, ServiceError,
     action::Action,
     carried::Carried,
     content::{Content, ContentError, Received},
-    msgpack,
+    msgpack::{self, error_value},
     owed::Owed,
     scratch,
 };
@@ -16,10 +17,10 @@ use crate::{
 ///
 /// Services are put together in a [`Router`](crate::Router).
 pub trait Service: Send + Sync + 'static {
-    /// The names of all its actions.
-    fn actions(&self) -> &'static [&'static str];
+    /// What it is, and its actions with their names.
+    fn description(&self) -> &'static ServiceDescription;
 
-    /// The handling of a message; `action` is an index into [`Service::actions`].
+    /// The handling of a message; `action` is an index into [`ServiceDescription::actions`].
     fn dispatch(&self, action: usize, incoming: Incoming) -> Dispatch;
 }
 
@@ -69,9 +70,9 @@ impl Body {
         Ok(())
     }
 
-    /// The payload as a value.
-    pub fn value<T: serde::de::DeserializeOwned>(&self) -> Result<T, msgpack::DecodeError> {
-        self.0.value()
+    /// The payload, to be decoded.
+    pub fn payload(&self) -> &[u8] {
+        self.0.payload_bytes()
     }
 
     /// For a method that takes files or a stream.
@@ -86,7 +87,22 @@ pub(crate) fn or_nil(payload: &[u8]) -> &[u8] {
     if payload.is_empty() { NIL } else { payload }
 }
 
+/// What answers a message.
+#[doc(hidden)]
+pub enum Answer {
+    /// Nobody waits for one.
+    Nothing,
+    /// A code.
+    Code(FastReply),
+    /// A response, in a buffer to be given back.
+    Payload(Result<Vec<u8>, SendError>),
+    /// A response with files or a stream.
+    Content(Content),
+}
+
 /// Answers the message that a typed method has handled.
+///
+/// The answer is made before it is sent, so that no future holds what the method returned.
 #[doc(hidden)]
 pub struct Responder(Owed);
 
@@ -104,69 +120,72 @@ impl Responder {
     }
 
     /// The method returned files or a stream.
-    pub async fn content(self, content: Content) {
-        if self.0.is_awaited() {
-            let sent = self.0.respond(&content.into_outgoing(), false).await;
-            let sent = sent.map(|(_, mut sending)| sending.pump.detach());
-            self.after_response(sent).await;
-        }
+    pub fn content(&self, content: Content) -> Answer {
+        Answer::Content(content)
     }
 
     /// The method returned files or a stream, or an error of the service.
-    pub async fn content_result<E: crate::ServiceError>(self, result: Result<Content, E>) {
-        match result {
-            Ok(content) => self.content(content).await,
-            Err(error) => self.error(error).await,
-        }
+    pub fn content_result<E: ServiceError>(&self, result: Result<Content, E>) -> Answer {
+        result.map_or_else(|error| self.error(&error), Answer::Content)
     }
 
     /// The method returned nothing.
-    pub async fn unit(self) {
-        self.code(FastReply::ACCEPT).await;
-    }
-
-    /// The method returned a value.
-    pub async fn value<T: serde::Serialize>(self, value: T) {
-        if self.0.is_awaited() {
-            self.payload(scratch::encode(&value)).await;
-        }
+    pub fn unit(&self) -> Answer {
+        Answer::Code(FastReply::ACCEPT)
     }
 
     /// The method returned nothing, or an error of the service.
-    pub async fn unit_result<E: crate::ServiceError>(self, result: Result<(), E>) {
-        match result {
-            Ok(()) => self.unit().await,
-            Err(error) => self.error(error).await,
-        }
+    pub fn unit_result<E: ServiceError>(&self, result: Result<(), E>) -> Answer {
+        result.map_or_else(|error| self.error(&error), |()| self.unit())
+    }
+
+    /// The method returned a value.
+    pub fn value<T: Payload>(&self, value: T) -> Answer {
+        self.encoded(&value)
     }
 
     /// The method returned a value, or an error of the service.
-    pub async fn value_result<T: serde::Serialize, E: crate::ServiceError>(
-        self,
-        result: Result<T, E>,
-    ) {
-        match result {
-            Ok(value) => self.value(value).await,
-            Err(error) => self.error(error).await,
+    pub fn value_result<T: Payload, E: ServiceError>(&self, result: Result<T, E>) -> Answer {
+        result.map_or_else(|error| self.error(&error), |value| self.value(value))
+    }
+
+    pub(crate) fn encoded<T: Serialize>(&self, value: &T) -> Answer {
+        if self.0.is_awaited() {
+            Answer::Payload(scratch::encode(value))
+        } else {
+            Answer::Nothing
         }
     }
 
-    async fn error<E: crate::ServiceError>(self, error: E) {
+    fn error<E: ServiceError>(&self, error: &E) -> Answer {
         let variant = error.variant();
         if !variant.has_details {
-            let code = FastReply::new(variant.code).unwrap_or(FastReply::INTERNAL_ERROR);
-            return self.code(code).await;
+            let code = FastReply::new(variant.code);
+            return Answer::Code(code.unwrap_or(FastReply::INTERNAL_ERROR));
         }
-        if self.0.is_awaited() {
-            let payload = scratch::encode_with(|into| {
-                Ok(msgpack::error_value::encode_error(
-                    variant.name,
-                    &error.message(),
-                    &error,
-                    into,
-                )?)
-            });
-            self.payload(payload).await;
+        if !self.0.is_awaited() {
+            return Answer::Nothing;
+        }
+        let (name, message) = (&variant.name, error.message());
+        Answer::Payload(scratch::encode_with(|into| {
+            Ok(error_value::encode_error(name, &message, error, into)?)
+        }))
+    }
+
+    /// Sends the answer, where the caller waits for it.
+    pub async fn send(self, answer: Answer) {
+        if !self.0.is_awaited() {
+            return;
+        }
+        match answer {
+            Answer::Nothing => {}
+            Answer::Code(code) => self.code(code).await,
+            Answer::Payload(payload) => self.payload(payload).await,
+            Answer::Content(content) => {
+                let sent = self.0.respond(&content.into_outgoing(), false).await;
+                let sent = sent.map(|(_, mut sending)| sending.pump.detach());
+                self.after_response(sent).await;
+            }
         }
     }
 

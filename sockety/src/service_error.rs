@@ -1,6 +1,12 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::ErrorVariant;
+
 /// An error type of a service, whose variants travel with codes; made by `#[derive(ServiceError)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot travel as the error of an action",
+    label = "write an enum with `#[derive(Serialize, Deserialize, ServiceError)]`"
+)]
 pub trait ServiceError: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// All variants.
     const VARIANTS: &'static [ErrorVariant];
@@ -13,17 +19,6 @@ pub trait ServiceError: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// What it says to a person.
     fn message(&self) -> String;
-}
-
-/// A variant of a [`ServiceError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ErrorVariant {
-    /// Its name.
-    pub name: &'static str,
-    /// Its code, 16 to 3,839.
-    pub code: u16,
-    /// Whether it has data. One without travels as a fast reply, one with data as a response.
-    pub has_details: bool,
 }
 
 /// The error of methods that return none: there is no value of it.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sockety::{
-    ClosedBy, Connection, ConnectionError, Draft, FastReply, MessageHandler, Options, Outcome,
-    Request, RequestError, Router, SendError,
+    ActionDescription, ClosedBy, Connection, ConnectionError, Draft, FastReply, MessageHandler,
+    Options, Outcome, Request, RequestError, Router, SendError, ServiceDescription,
 };
 use sockety_codec::{ChannelId, Truncated, Violation};
 use tokio::io::duplex;
@@ -539,8 +539,10 @@ async fn a_service_that_panics_outside_its_future_costs_only_its_message() {
     struct Broken;
 
     impl sockety::Service for Broken {
-        fn actions(&self) -> &'static [&'static str] {
-            &["broken"]
+        fn description(&self) -> &'static ServiceDescription {
+            const ACTIONS: &[ActionDescription] = &[ActionDescription::new("broken")];
+            const BROKEN: &ServiceDescription = &ServiceDescription::new("Broken").actions(ACTIONS);
+            BROKEN
         }
 
         fn dispatch(&self, _: usize, _: sockety::Incoming) -> sockety::Dispatch {

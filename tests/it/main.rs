@@ -12,6 +12,7 @@ mod limits;
 mod messages;
 mod msgpack;
 mod multiplexing;
+mod product;
 mod protocol;
 mod replies;
 mod saving;

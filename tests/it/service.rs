@@ -409,8 +409,9 @@ async fn codes_are_told_apart() {
     check_call(3842, is_refused, Outcome::NotExecuted).await;
     check_call(3846, is_refused, Outcome::NotExecuted).await;
     // Codes of variants with details, which travel otherwise, and of no variant.
-    check_call(17, is_refused, Outcome::Replied).await;
-    check_call(100, is_refused, Outcome::Replied).await;
+    let is_remote = |error: &CallError<MediaError>| matches!(error, CallError::Remote(remote) if remote.code.is_some());
+    check_call(17, is_remote, Outcome::Replied).await;
+    check_call(100, is_remote, Outcome::Replied).await;
     let is_not_found =
         |error: &CallError<MediaError>| matches!(error, CallError::Service(MediaError::NotFound));
     check_call(16, is_not_found, Outcome::Replied).await;

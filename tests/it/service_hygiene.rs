@@ -123,7 +123,12 @@ async fn errors_come_back_as_they_are() {
 fn names_on_the_wire_are_those_of_the_attributes() {
     let server = OddServer::new(Store);
     assert_eq!(
-        server.actions(),
+        server
+            .description()
+            .actions
+            .iter()
+            .map(|action| &*action.name)
+            .collect::<Vec<_>>(),
         [
             "odd.move",
             "odd.body",
@@ -162,7 +167,7 @@ async fn call_move(
     client: &OddClient,
     parameters: &impl serde::Serialize,
 ) -> Result<S, CallError<NoError>> {
-    let draft = sockety::__private::call_draft_with("odd.move", parameters);
+    let draft = sockety::__private::call_draft_with_all("odd.move", parameters);
     sockety::__private::call(client.connection(), draft).await
 }
 

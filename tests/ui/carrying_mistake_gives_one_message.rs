@@ -28,7 +28,7 @@ async fn use_all(connection: Connection, input: ByteStream) {
     let _ = client.clone().get(7).await;
     let _ = client.track(input).await;
     let _ = MediaDraft::get(7);
-    let _ = MediaServer::new(Store).clone().actions();
+    let _ = MediaServer::new(Store).clone().description().actions;
 }
 
 fn main() {}

@@ -13,6 +13,7 @@ use crate::names::{quiet, quiet_tokens};
 pub(crate) fn client(service: &Service) -> TokenStream {
     let structure = structure(service);
     let constructors = constructors(service);
+    let local = local(service);
     let methods = service.actions.iter().map(|action| method(service, action));
     let client = &service.names.client;
     let conditions = &service.carried.conditions;
@@ -25,6 +26,7 @@ pub(crate) fn client(service: &Service) -> TokenStream {
         #allow
         impl #client {
             #constructors
+            #local
             #(#methods)*
         }
 
@@ -36,7 +38,7 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     let client = &service.names.client;
     let private = &service.names.private;
     let vis = quiet_tokens(&service.item.vis);
-    let attributes = describe_generated(service, " Calls the actions of");
+    let attributes = describe_generated(service, "Calls the actions of");
     quote! {
         #attributes
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
@@ -63,6 +65,22 @@ pub(crate) fn constructors(service: &Service) -> TokenStream {
         /// The connection that the calls go over.
         #vis fn connection(&self) -> &#private::Connection {
             &self.connection
+        }
+    }
+}
+
+fn local(service: &Service) -> TokenStream {
+    let (private, trait_ident) = (&service.names.private, &service.item.ident);
+    let (vis, server) = (quiet_tokens(&service.item.vis), &service.names.server);
+    let bounds = quote!(#trait_ident + ::core::marker::Send + ::core::marker::Sync + 'static);
+    quote! {
+        /// A client that calls `service` in this process, over a connection in memory: for tests, and for
+        /// mocks, which are implementations.
+        ///
+        /// # Panics
+        /// Outside of a Tokio runtime.
+        #vis fn local(service: impl #bounds) -> Self {
+            #private::local(#server::new(service))
         }
     }
 }

@@ -12,24 +12,29 @@ use crate::types::parts::streamed;
 
 /// The content of a call, made of its parameters, and the struct that it may need.
 pub(super) fn of_params(service: &Service, action: &Action) -> (Option<TokenStream>, TokenStream) {
-    let (structure, payload) = match &action.payload()[..] {
-        [] => (None, None),
-        [Param { ident, ty, .. }] => {
-            let ident = quiet(ident);
-            (None, Some(quote!(.payload::<#ty>(&#ident))))
-        }
-        several => {
-            let (structure, value) = drafts::arguments(service, several);
-            (Some(structure), Some(quote!(.payload(&#value))))
-        }
-    };
+    let (structure, content) = of_payload(service, action);
     let packed = carried(action).into_iter().map(|(_, part, param)| {
         let ident = quiet(&param.ident);
         pack(part, &param.ty, &ident)
     });
+    (structure, quote!(#content #(#packed)*))
+}
+
+/// As [`of_params`], without files and streams.
+pub(super) fn of_payload(service: &Service, action: &Action) -> (Option<TokenStream>, TokenStream) {
     let private = &service.names.private;
-    let content = quote!(#private::Content::new() #payload #(#packed)*);
-    (structure, content)
+    let content = quote!(#private::Content::new());
+    match &action.payload()[..] {
+        [] => (None, content),
+        [Param { ident, ty, .. }] => {
+            let ident = quiet(ident);
+            (None, quote!(#content.payload::<#ty>(&#ident)))
+        }
+        several => {
+            let (structure, value) = drafts::arguments(service, several);
+            (Some(structure), quote!(#content.payloads(&#value)))
+        }
+    }
 }
 
 /// The function that takes what was returned out of a response.
@@ -55,9 +60,9 @@ fn take_or_fail(Element { part, ty }: &Element) -> TokenStream {
 }
 
 /// Takes the parameters out of a message, or answers that they are not there.
-pub(super) fn take_params(service: &Service, action: &Action) -> TokenStream {
+pub(super) fn take_params(action: &Action) -> TokenStream {
     let (body, received) = (local("body"), local("received"));
-    let payload = take_payload(service, action);
+    let payload = take_payload(action);
     let carried = carried(action)
         .into_iter()
         .map(|(index, part, param)| take_param(index, part, &param.ty));
@@ -69,23 +74,14 @@ pub(super) fn take_params(service: &Service, action: &Action) -> TokenStream {
     }
 }
 
-fn take_payload(service: &Service, action: &Action) -> Option<TokenStream> {
-    let (structure, ty) = match &action.payload()[..] {
-        [] => return None,
-        [Param { ty, .. }] => (None, ty.to_token_stream()),
-        several => (
-            Some(dispatcher::owned_arguments(service, several)),
-            quote!(__Arguments),
-        ),
+fn take_payload(action: &Action) -> Option<TokenStream> {
+    let ty = dispatcher::payload_type(action)?;
+    let (received, value) = (local("received"), local("value"));
+    let taken = match &action.payload()[..] {
+        [_] => quote!(#received.payload::<#ty>()),
+        _ => quote!(#received.payloads::<#ty>()),
     };
-    let received = local("received");
-    let value = local("value");
-    let taken = quote!(#received.payload::<#ty>());
-    let taken = or_refuse(&value.to_token_stream(), &value, &taken);
-    Some(quote! {
-        #structure
-        #taken
-    })
+    Some(or_refuse(&value.to_token_stream(), &value, &taken))
 }
 
 fn take_param(index: usize, part: Part, ty: &Type) -> TokenStream {
@@ -116,21 +112,23 @@ pub(super) fn respond(
     error: Option<&Type>,
     called: &TokenStream,
 ) -> TokenStream {
-    let (output, responder) = (local("output"), local("responder"));
+    let (output, answer, responder) = (local("output"), local("answer"), local("responder"));
     let (pattern, content) = unpack(service, parts);
     let Some(error) = error else {
         return quote! {
             let #pattern = #called;
-            #responder.content(#content).await
+            let #answer = #responder.content(#content);
+            #responder.send(#answer).await
         };
     };
     let send = quote_spanned! {made_here(error.span())=>
         let #output = ::core::result::Result::map(#output, |#pattern| #content);
-        #responder.content_result::<#error>(#output).await
+        let #answer = #responder.content_result::<#error>(#output);
     };
     quote! {
         let #output = #called;
         #send
+        #responder.send(#answer).await
     }
 }
 

@@ -1,21 +1,12 @@
 //! The server: hands incoming messages to the methods of a service.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{allow_deprecated, allow_deprecated_trait, content, describe_generated, serde_path};
 use crate::model::{Action, Output, Param, ParamKind, Part, Service};
 use crate::names::{local, made_here, quiet, quiet_tokens};
-
-pub(crate) fn server(service: &Service) -> TokenStream {
-    let structure = structure(service);
-    let implementation = implementation(service);
-    quote! {
-        #structure
-        #implementation
-    }
-}
 
 /// The struct and all that does not depend on the trait.
 pub(crate) fn structure(service: &Service) -> TokenStream {
@@ -24,6 +15,7 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     let attributes = describe_generated(service, "Serves an implementation of");
     let conditions = &service.carried.conditions;
     let allow = allow_deprecated_trait(service);
+    let (client, private) = (&service.names.client, &service.names.private);
     quote! {
         #attributes
         #vis struct #server<S> {
@@ -33,6 +25,9 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
         #(#conditions)*
         #allow
         impl<S> #server<S> {
+            /// The service as plain data.
+            #vis const DESCRIPTION: &'static #private::ServiceDescription = #client::DESCRIPTION;
+
             /// Serves `service`.
             #vis fn new(service: S) -> Self {
                 Self::from_arc(::std::sync::Arc::new(service))
@@ -56,26 +51,20 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
 }
 
 /// The type parameter is `__S`: the arms name types of the user, who may have an `S`.
-fn implementation(service: &Service) -> TokenStream {
+pub(super) fn implementation(service: &Service) -> TokenStream {
     let (server, private) = (&service.names.server, &service.names.private);
     let trait_ident = &service.item.ident;
-    let conditions = &service.carried.conditions;
     let allow = allow_deprecated(service);
-    let names = service.actions.iter().map(|action| {
-        let (conditions, name) = (&action.carried.conditions, &action.name);
-        quote!(#(#conditions)* #name)
-    });
     let dispatch = dispatch(service);
     quote! {
-        #(#conditions)*
         #allow
         #[automatically_derived]
         impl<__S> #private::Service for #server<__S>
         where
             __S: #trait_ident + ::core::marker::Send + ::core::marker::Sync + 'static,
         {
-            fn actions(&self) -> &'static [&'static str] {
-                &[#(#names),*]
+            fn description(&self) -> &'static #private::ServiceDescription {
+                Self::DESCRIPTION
             }
 
             #dispatch
@@ -135,11 +124,11 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
         quote!(_)
     };
     let decode = if action.params_carry() {
-        content::take_params(service, action)
+        content::take_params(action)
     } else {
         decode(service, action)
     };
-    let arguments = arguments(action);
+    let arguments = called_with(action);
     let ident = quiet(&action.ident);
     let respond = respond(
         service,
@@ -157,22 +146,17 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
 fn decode(service: &Service, action: &Action) -> TokenStream {
     let (body, error, responder) = (local("body"), local("error"), local("responder"));
     let refuse = quote!(return #responder.bad_request(#error).await);
-    let (structure, ty) = match &action.payload()[..] {
-        [] => {
-            return quote! {
-                if let ::core::result::Result::Err(#error) = #body.none() {
-                    #refuse;
-                }
-                ::core::mem::drop(#body);
-            };
-        }
-        [Param { ty, .. }] => (None, ty.to_token_stream()),
-        several => (Some(owned_arguments(service, several)), quote!(__Arguments)),
+    let Some(decode) = decoding(service, action, &quote!(#body.payload())) else {
+        return quote! {
+            if let ::core::result::Result::Err(#error) = #body.none() {
+                #refuse;
+            }
+            ::core::mem::drop(#body);
+        };
     };
     let value = local("value");
     quote! {
-        #structure
-        let #value = match #body.value::<#ty>() {
+        let #value = match #decode {
             ::core::result::Result::Ok(#value) => #value,
             ::core::result::Result::Err(#error) => #refuse,
         };
@@ -180,23 +164,56 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
     }
 }
 
-/// A struct that owns the parameters.
-pub(super) fn owned_arguments(service: &Service, params: &[&Param]) -> TokenStream {
+/// The type that the payload is read into, if there is one.
+pub(super) fn payload_type(action: &Action) -> Option<TokenStream> {
+    match &action.payload()[..] {
+        [] => None,
+        [Param { ty, .. }] => Some(ty.to_token_stream()),
+        _ => Some(arguments_ident(action).into_token_stream()),
+    }
+}
+
+/// The call that reads the payload, if there is one.
+pub(super) fn decoding(
+    service: &Service,
+    action: &Action,
+    payload: &TokenStream,
+) -> Option<TokenStream> {
+    let private = &service.names.private;
+    let ty = payload_type(action)?;
+    Some(match &action.payload()[..] {
+        [_] => quote!(#private::decode::<#ty>(#payload)),
+        _ => quote!(#private::decode_all::<#ty>(#payload)),
+    })
+}
+
+fn arguments_ident(action: &Action) -> Ident {
+    format_ident!("__{}Arguments", action.variant())
+}
+
+/// A struct that owns the parameters, when there are several.
+pub(super) fn arguments(service: &Service, action: &Action) -> Option<TokenStream> {
+    let params = action.payload();
+    if params.len() < 2 {
+        return None;
+    }
+    let (ident, conditions) = (arguments_ident(action), &action.carried.conditions);
     let private = &service.names.private;
     let serde = serde_path(service);
     let idents = params.iter().map(|param| quiet(&param.ident));
     let types = params.iter().map(|param| &param.ty);
-    quote! {
+    Some(quote! {
+        #(#conditions)*
         #[derive(#private::serde::Deserialize)]
         #[serde(crate = #serde)]
-        struct __Arguments {
+        struct #ident {
             #(#idents: #types,)*
         }
-    }
+    })
 }
 
 /// What the method is called with, in the order of its parameters.
-fn arguments(action: &Action) -> Vec<TokenStream> {
+fn called_with(action: &Action) -> Vec<TokenStream> {
     let (context, value) = (local("context"), local("value"));
     let is_alone = action.payload().len() == 1;
     let argument = |(index, param): (usize, &Param)| {
@@ -213,12 +230,13 @@ fn arguments(action: &Action) -> Vec<TokenStream> {
 
 /// Sends what the method returned, where the caller waits for it. Types that cannot be sent are reported where they stand.
 fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStream {
-    let (output, responder) = (local("output"), local("responder"));
+    let (output, answer, responder) = (local("output"), local("answer"), local("responder"));
     let (method, span) = match (action.reply.output(), action.reply.error()) {
         (Output::Unit, None) => {
             return quote! {
                 #called;
-                #responder.unit().await
+                let #answer = #responder.unit();
+                #responder.send(#answer).await
             };
         }
         (Output::Value(ty), None) => (quote!(value::<#ty>), ty.span()),
@@ -228,9 +246,10 @@ fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStr
             return content::respond(service, parts, error, called);
         }
     };
-    let send = quote_spanned!(made_here(span)=> #responder.#method(#output).await);
+    let answer_with = quote_spanned!(made_here(span)=> #responder.#method(#output));
     quote! {
         let #output = #called;
-        #send
+        let #answer = #answer_with;
+        #responder.send(#answer).await
     }
 }

@@ -1,7 +1,7 @@
 //! The drafts: one function per action, which prepares the message that calls it.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 
 use super::{
     allow_deprecated, allow_many_arguments, content, describe, describe_generated, given,
@@ -68,15 +68,32 @@ pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) 
 }
 
 fn body(service: &Service, action: &Action) -> TokenStream {
-    if action.carries() {
+    let (structure, draft) = if action.carries() {
         carrying_body(service, action)
     } else {
         plain_body(service, action)
+    };
+    let treatment = action.reply.is_awaited().then(|| treatment(action));
+    quote! {
+        #structure
+        #draft #treatment
     }
 }
 
+/// What the attributes of the action say to callers.
+fn treatment(action: &Action) -> TokenStream {
+    let timeout = action.arguments.timeout.as_ref();
+    let timeout = timeout.map(|timeout| {
+        let milliseconds = timeout.milliseconds;
+        quote!(.timeout(::core::time::Duration::from_millis(#milliseconds)))
+    });
+    let idempotent = action.arguments.idempotent.as_ref();
+    let idempotent = idempotent.map(|_| quote!(.idempotent()));
+    quote!(#timeout #idempotent)
+}
+
 /// The parameters become content, also where only what is returned is more than a payload.
-fn carrying_body(service: &Service, action: &Action) -> TokenStream {
+fn carrying_body(service: &Service, action: &Action) -> (Option<TokenStream>, TokenStream) {
     let private = &service.names.private;
     let name = &action.name;
     let (structure, content) = content::of_params(service, action);
@@ -87,33 +104,33 @@ fn carrying_body(service: &Service, action: &Action) -> TokenStream {
         }
         None => quote!(#private::pass_draft_carrying(#name, #content)),
     };
-    quote! {
-        #structure
-        #draft
-    }
+    (structure, draft)
 }
 
-fn plain_body(service: &Service, action: &Action) -> TokenStream {
+fn plain_body(service: &Service, action: &Action) -> (Option<TokenStream>, TokenStream) {
     let private = &service.names.private;
     let name = &action.name;
     let (function, types) = match reply_types(service, action) {
-        Some((output, error)) => (quote!(call_draft), quote!(#output, #error,)),
-        None => (quote!(pass_draft), quote!()),
+        Some((output, error)) => ("call_draft", quote!(#output, #error,)),
+        None => ("pass_draft", quote!()),
     };
-    let with = quote::format_ident!("{}_with", function.to_string());
+    let (with, with_all) = (
+        format_ident!("{function}_with"),
+        format_ident!("{function}_with_all"),
+    );
+    let function = format_ident!("{function}");
     match &action.payload()[..] {
-        [] if types.is_empty() => quote!(#private::#function(#name)),
-        [] => quote!(#private::#function::<#types>(#name)),
+        [] if types.is_empty() => (None, quote!(#private::#function(#name))),
+        [] => (None, quote!(#private::#function::<#types>(#name))),
         [Param { ident, ty, .. }] => {
             let ident = quiet(ident);
-            quote!(#private::#with::<#types #ty>(#name, &#ident))
+            let draft = quote!(#private::#with::<#types #ty>(#name, &#ident));
+            (None, draft)
         }
         several => {
             let (arguments, value) = arguments(service, several);
-            quote! {
-                #arguments
-                #private::#with::<#types _>(#name, &#value)
-            }
+            let draft = quote!(#private::#with_all::<#types _>(#name, &#value));
+            (Some(arguments), draft)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The trait itself, its methods returning futures that are `Send`.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, Type, parse_quote};
 
 use crate::model::Service;
@@ -26,13 +26,8 @@ pub(crate) fn desugared(mut item: ItemTrait) -> ItemTrait {
 }
 
 fn desugar(method: &mut TraitItemFn) {
-    let output: Type = match &method.sig.output {
-        ReturnType::Default => parse_quote!(()),
-        ReturnType::Type(_, ty) => (**ty).clone(),
-    };
-    method.sig.output = parse_quote! {
-        -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
-    };
+    let future = future(&method.sig.output);
+    method.sig.output = parse_quote!(-> #future);
     if let Some(body) = &method.default {
         method.default = Some(parse_quote!({ async move #body }));
         method
@@ -43,4 +38,13 @@ fn desugar(method: &mut TraitItemFn) {
             .push(parse_quote!(Self: ::core::marker::Sync));
     }
     method.semi_token = method.default.is_none().then(Default::default);
+}
+
+/// What an `async fn` with this output returns.
+pub(super) fn future(output: &ReturnType) -> TokenStream {
+    let output: Type = match output {
+        ReturnType::Default => parse_quote!(()),
+        ReturnType::Type(_, ty) => (**ty).clone(),
+    };
+    quote!(impl ::core::future::Future<Output = #output> + ::core::marker::Send)
 }

@@ -1,7 +1,7 @@
 //! Checks of types that generated code makes nowhere else, or not where the types stand.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
@@ -21,7 +21,6 @@ pub(crate) fn types(service: &Service) -> TokenStream {
 }
 
 fn bounds(service: &Service) -> Option<TokenStream> {
-    let private = &service.names.private;
     let conditions = &service.carried.conditions;
     let checks: Vec<_> = service.actions.iter().flat_map(checks).collect();
     (!checks.is_empty()).then(|| {
@@ -29,7 +28,6 @@ fn bounds(service: &Service) -> Option<TokenStream> {
             #(#conditions)*
             const _: fn() = || {
                 fn __sent<T: ::core::marker::Send>() {}
-                fn __returned<T: ::core::marker::Send + #private::serde::de::DeserializeOwned>() {}
                 #(#checks)*
             };
         }
@@ -38,15 +36,14 @@ fn bounds(service: &Service) -> Option<TokenStream> {
 
 fn checks(action: &Action) -> Vec<TokenStream> {
     let payload = action.payload();
-    let sent = payload.into_iter().map(|param| ("__sent", &param.ty));
+    let sent = payload.into_iter().map(|param| &param.ty);
     let returned = match action.reply.output() {
         Output::Unit => None,
-        Output::Value(ty) if action.carries() => Some(("__sent", &**ty)),
-        Output::Value(ty) => Some(("__returned", &**ty)),
-        Output::Parts(parts) => returned_payload(parts).map(|ty| ("__sent", ty)),
+        Output::Value(ty) => Some(&**ty),
+        Output::Parts(parts) => returned_payload(parts),
     };
-    let check = |(function, ty)| check(action, &format_ident!("{function}"), ty);
-    sent.chain(returned).map(check).collect()
+    let types = sent.chain(returned);
+    types.map(|ty| check(action, ty)).collect()
 }
 
 fn returned_payload(parts: &Parts) -> Option<&Type> {
@@ -55,9 +52,9 @@ fn returned_payload(parts: &Parts) -> Option<&Type> {
     Some(&payload.ty)
 }
 
-fn check(action: &Action, function: &Ident, ty: &Type) -> TokenStream {
+fn check(action: &Action, ty: &Type) -> TokenStream {
     let conditions = &action.carried.conditions;
-    quote_spanned!(made_here(ty.span())=> #(#conditions)* #function::<#ty>();)
+    quote_spanned!(made_here(ty.span())=> #(#conditions)* __sent::<#ty>();)
 }
 
 /// Refuses types that are called `…Result` and are aliases of `Result`.

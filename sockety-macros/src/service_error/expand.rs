@@ -38,12 +38,10 @@ fn implementation(model: &ServiceError) -> TokenStream {
 fn entry(model: &ServiceError, variant: &Variant) -> TokenStream {
     let private = &model.private;
     let Variant {
-        name,
-        code,
-        has_details,
-        ..
+        name, code, text, ..
     } = variant;
-    quote!(#private::ErrorVariant { name: #name, code: #code, has_details: #has_details })
+    let with_details = variant.has_details.then(|| quote!(.with_details()));
+    quote!(#private::ErrorVariant::new(#name, #code, #text) #with_details)
 }
 
 fn variant(model: &ServiceError) -> TokenStream {

@@ -6,8 +6,8 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Data, DataEnum, DeriveInput, LitInt};
 
 use super::model::{Display, ServiceError, Variant};
-use super::text;
 use crate::attr::service_error_crate;
+use crate::docs;
 use crate::errors::Errors;
 use crate::names;
 
@@ -67,7 +67,7 @@ fn variant(variant: &syn::Variant, errors: &mut Errors) -> Option<Variant> {
         code: errors.ok(parse_code(&code_tokens))?,
         code_tokens,
         has_details: !variant.fields.is_empty(),
-        text: text::first_paragraph(&variant.attrs).unwrap_or_else(|| text::words(&name)),
+        text: docs::first_paragraph(&variant.attrs).unwrap_or_else(|| docs::words(&name)),
         name,
     })
 }

@@ -17,7 +17,7 @@ trait Media {
     ) -> impl ::core::future::Future<Output = Vec<Clip>> + ::core::marker::Send;
 }
 #[cfg(feature = "media")]
-///  Calls the actions of [`Media`].
+/// Calls the actions of [`Media`].
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 struct MediaClient {
     connection: ::sockety::__private::Connection,
@@ -38,6 +38,16 @@ impl MediaClient {
     /// The connection that the calls go over.
     fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
+    }
+    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
+    /// mocks, which are implementations.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    fn local(
+        service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+    ) -> Self {
+        ::sockety::__private::local(MediaServer::new(service))
     }
     #[cfg(feature = "search")]
     /// Finds a clip.
@@ -76,6 +86,8 @@ struct MediaServer<S> {
 }
 #[cfg(feature = "media")]
 impl<S> MediaServer<S> {
+    /// The service as plain data.
+    const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
     /// Serves `service`.
     fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
@@ -90,76 +102,6 @@ impl<S> MediaServer<S> {
 impl<S> ::core::clone::Clone for MediaServer<S> {
     fn clone(&self) -> Self {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
-    }
-}
-#[cfg(feature = "media")]
-#[allow(deprecated)]
-#[automatically_derived]
-impl<__S> ::sockety::__private::Service for MediaServer<__S>
-where
-    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
-{
-    fn actions(&self) -> &'static [&'static str] {
-        &[#[cfg(feature = "search")] "find", "findOld"]
-    }
-    fn dispatch(
-        &self,
-        __action: usize,
-        __incoming: ::sockety::__private::Incoming,
-    ) -> ::sockety::__private::Dispatch {
-        enum __Action {
-            #[cfg(feature = "search")]
-            find,
-            findOld,
-        }
-        const __ACTIONS: &[__Action] = &[
-            #[cfg(feature = "search")]
-            __Action::find,
-            __Action::findOld,
-        ];
-        let __service = ::core::clone::Clone::clone(&self.service);
-        match __ACTIONS[__action] {
-            #[cfg(feature = "search")]
-            __Action::find => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    #[derive(::sockety::__private::serde::Deserialize)]
-                    #[serde(crate = "::sockety::__private::serde")]
-                    struct __Arguments {
-                        text: String,
-                        limit: u32,
-                    }
-                    let __value = match __body.value::<__Arguments>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
-                    let __output = <__S as Media>::find(
-                            &*__service,
-                            __value.text,
-                            __value.limit,
-                        )
-                        .await;
-                    __responder.value::<Vec<Clip>>(__output).await
-                })
-            }
-            __Action::findOld => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    let __value = match __body.value::<String>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
-                    let __output = <__S as Media>::findOld(&*__service, __value).await;
-                    __responder.value::<Vec<Clip>>(__output).await
-                })
-            }
-        }
     }
 }
 #[cfg(feature = "media")]
@@ -182,7 +124,7 @@ impl MediaDraft {
             text: &'a String,
             limit: &'a u32,
         }
-        ::sockety::__private::call_draft_with::<
+        ::sockety::__private::call_draft_with_all::<
             Vec<Clip>,
             ::sockety::__private::NoError,
             _,
@@ -208,14 +150,276 @@ impl MediaDraft {
     }
 }
 #[cfg(feature = "media")]
+/// What messages ask for, without files and streams, by the actions of [`Media`].
+#[allow(deprecated)]
+enum MediaRequest {
+    #[cfg(feature = "search")]
+    /// Finds a clip.
+    #[cfg_attr(docsrs, doc(cfg(feature = "search")))]
+    Find {
+        /// The parameter `text`.
+        text: String,
+        /// The parameter `limit`.
+        limit: u32,
+    },
+    /// The action `findOld`.
+    #[deprecated = "use `find`"]
+    #[allow(non_snake_case)]
+    FindOld {
+        /// The parameter `text`.
+        text: String,
+    },
+}
+#[cfg(feature = "media")]
+const _: () = {
+    #[cfg(feature = "search")]
+    #[derive(::sockety::__private::serde::Deserialize)]
+    #[serde(crate = "::sockety::__private::serde")]
+    struct __FindArguments {
+        text: String,
+        limit: u32,
+    }
+    #[allow(deprecated)]
+    #[automatically_derived]
+    impl<__S> ::sockety::__private::Service for MediaServer<__S>
+    where
+        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+    {
+        fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+            Self::DESCRIPTION
+        }
+        fn dispatch(
+            &self,
+            __action: usize,
+            __incoming: ::sockety::__private::Incoming,
+        ) -> ::sockety::__private::Dispatch {
+            enum __Action {
+                #[cfg(feature = "search")]
+                find,
+                findOld,
+            }
+            const __ACTIONS: &[__Action] = &[
+                #[cfg(feature = "search")]
+                __Action::find,
+                __Action::findOld,
+            ];
+            let __service = ::core::clone::Clone::clone(&self.service);
+            match __ACTIONS[__action] {
+                #[cfg(feature = "search")]
+                __Action::find => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let __value = match ::sockety::__private::decode_all::<
+                            __FindArguments,
+                        >(__body.payload()) {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_request(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__body);
+                        let __output = <__S as Media>::find(
+                                &*__service,
+                                __value.text,
+                                __value.limit,
+                            )
+                            .await;
+                        let __answer = __responder.value::<Vec<Clip>>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::findOld => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let __value = match ::sockety::__private::decode::<
+                            String,
+                        >(__body.payload()) {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_request(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__body);
+                        let __output = <__S as Media>::findOld(&*__service, __value)
+                            .await;
+                        let __answer = __responder.value::<Vec<Clip>>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+            }
+        }
+    }
+    #[allow(deprecated)]
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+        type Error = ::sockety::__private::RequestMismatch;
+        fn try_from(
+            __message: &::sockety::__private::Message,
+        ) -> ::core::result::Result<Self, Self::Error> {
+            match __message.action() {
+                #[cfg(feature = "search")]
+                "find" => {
+                    let __value = ::sockety::__private::decode_all::<
+                        __FindArguments,
+                    >(__message.payload())?;
+                    ::core::result::Result::Ok(Self::Find {
+                        text: __value.text,
+                        limit: __value.limit,
+                    })
+                }
+                "findOld" => {
+                    ::core::result::Result::Ok(Self::FindOld {
+                        text: ::sockety::__private::decode::<
+                            String,
+                        >(__message.payload())?,
+                    })
+                }
+                _ => {
+                    ::core::result::Result::Err(
+                        ::sockety::__private::RequestMismatch::action(__message),
+                    )
+                }
+            }
+        }
+    }
+    #[allow(deprecated)]
+    #[automatically_derived]
+    impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+        fn from(__request: MediaRequest) -> Self {
+            match __request {
+                #[cfg(feature = "search")]
+                MediaRequest::Find { text, limit } => {
+                    MediaDraft::find(text, limit).into_outgoing()
+                }
+                MediaRequest::FindOld { text } => {
+                    MediaDraft::findOld(text).into_outgoing()
+                }
+            }
+        }
+    }
+};
+#[cfg(feature = "media")]
+#[allow(deprecated)]
+#[automatically_derived]
+impl<__S> Media for &__S
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    #[cfg(feature = "search")]
+    fn find(
+        &self,
+        text: String,
+        limit: u32,
+    ) -> impl ::core::future::Future<Output = Vec<Clip>> + ::core::marker::Send {
+        <__S as Media>::find(&**self, text, limit)
+    }
+    fn findOld(
+        &self,
+        text: String,
+    ) -> impl ::core::future::Future<Output = Vec<Clip>> + ::core::marker::Send {
+        <__S as Media>::findOld(&**self, text)
+    }
+}
+#[cfg(feature = "media")]
+#[allow(deprecated)]
+#[automatically_derived]
+impl<__S> Media for ::std::boxed::Box<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    #[cfg(feature = "search")]
+    fn find(
+        &self,
+        text: String,
+        limit: u32,
+    ) -> impl ::core::future::Future<Output = Vec<Clip>> + ::core::marker::Send {
+        <__S as Media>::find(&**self, text, limit)
+    }
+    fn findOld(
+        &self,
+        text: String,
+    ) -> impl ::core::future::Future<Output = Vec<Clip>> + ::core::marker::Send {
+        <__S as Media>::findOld(&**self, text)
+    }
+}
+#[cfg(feature = "media")]
+#[allow(deprecated)]
+#[automatically_derived]
+impl<__S> Media for ::std::sync::Arc<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    #[cfg(feature = "search")]
+    fn find(
+        &self,
+        text: String,
+        limit: u32,
+    ) -> impl ::core::future::Future<Output = Vec<Clip>> + ::core::marker::Send {
+        <__S as Media>::find(&**self, text, limit)
+    }
+    fn findOld(
+        &self,
+        text: String,
+    ) -> impl ::core::future::Future<Output = Vec<Clip>> + ::core::marker::Send {
+        <__S as Media>::findOld(&**self, text)
+    }
+}
+#[cfg(feature = "media")]
+impl MediaClient {
+    /// The service as plain data.
+    const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
+            "Media",
+        )
+        .actions(const {
+            &[
+                #[cfg(feature = "search")]
+                ::sockety::__private::ActionDescription::new("find")
+                    .docs("Finds a clip.")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "text",
+                                "String",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "limit",
+                                "u32",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                        ]
+                    })
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "Vec<Clip>",
+                            &[::sockety::__private::PartKind::Payload],
+                        ),
+                    ),
+                ::sockety::__private::ActionDescription::new("findOld")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "text",
+                                "String",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                        ]
+                    })
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "Vec<Clip>",
+                            &[::sockety::__private::PartKind::Payload],
+                        ),
+                    ),
+            ]
+        });
+}
+#[cfg(feature = "media")]
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}
-    fn __returned<
-        T: ::core::marker::Send + ::sockety::__private::serde::de::DeserializeOwned,
-    >() {}
     #[cfg(feature = "search")] __sent::<String>();
     #[cfg(feature = "search")] __sent::<u32>();
-    #[cfg(feature = "search")] __returned::<Vec<Clip>>();
+    #[cfg(feature = "search")] __sent::<Vec<Clip>>();
     __sent::<String>();
-    __returned::<Vec<Clip>>();
+    __sent::<Vec<Clip>>();
 };

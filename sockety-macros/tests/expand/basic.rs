@@ -31,7 +31,7 @@ pub trait Media {
         async move { 0 }
     }
 }
-///  Calls the actions of [`Media`].
+/// Calls the actions of [`Media`].
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
@@ -50,6 +50,16 @@ impl MediaClient {
     /// The connection that the calls go over.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
+    }
+    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
+    /// mocks, which are implementations.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn local(
+        service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+    ) -> Self {
+        ::sockety::__private::local(MediaServer::new(service))
     }
     /// Notes an event.
     pub fn track(&self, event: String) -> ::sockety::__private::Pass {
@@ -92,6 +102,8 @@ pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
+    /// The service as plain data.
+    pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
     /// Serves `service`.
     pub fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
@@ -105,117 +117,6 @@ impl<S> MediaServer<S> {
 impl<S> ::core::clone::Clone for MediaServer<S> {
     fn clone(&self) -> Self {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
-    }
-}
-#[automatically_derived]
-impl<__S> ::sockety::__private::Service for MediaServer<__S>
-where
-    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
-{
-    fn actions(&self) -> &'static [&'static str] {
-        &["track", "get", "rename", "remove", "count"]
-    }
-    fn dispatch(
-        &self,
-        __action: usize,
-        __incoming: ::sockety::__private::Incoming,
-    ) -> ::sockety::__private::Dispatch {
-        enum __Action {
-            track,
-            get,
-            rename,
-            remove,
-            count,
-        }
-        const __ACTIONS: &[__Action] = &[
-            __Action::track,
-            __Action::get,
-            __Action::rename,
-            __Action::remove,
-            __Action::count,
-        ];
-        let __service = ::core::clone::Clone::clone(&self.service);
-        match __ACTIONS[__action] {
-            __Action::track => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    let __value = match __body.value::<String>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
-                    <__S as Media>::track(&*__service, __value).await;
-                    __responder.unit().await
-                })
-            }
-            __Action::get => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    let __value = match __body.value::<u64>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
-                    let __output = <__S as Media>::get(&*__service, __value).await;
-                    __responder.value_result::<Clip, MediaError>(__output).await
-                })
-            }
-            __Action::rename => {
-                ::std::boxed::Box::pin(async move {
-                    let (__context, __body, __responder) = __incoming.open();
-                    #[derive(::sockety::__private::serde::Deserialize)]
-                    #[serde(crate = "::sockety::__private::serde")]
-                    struct __Arguments {
-                        id: u64,
-                        title: String,
-                    }
-                    let __value = match __body.value::<__Arguments>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
-                    <__S as Media>::rename(
-                            &*__service,
-                            __value.id,
-                            &__context,
-                            __value.title,
-                        )
-                        .await;
-                    __responder.unit().await
-                })
-            }
-            __Action::remove => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    let __value = match __body.value::<u64>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
-                    let __output = <__S as Media>::remove(&*__service, __value).await;
-                    __responder.unit_result::<MediaError>(__output).await
-                })
-            }
-            __Action::count => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    if let ::core::result::Result::Err(__error) = __body.none() {
-                        return __responder.bad_request(__error).await;
-                    }
-                    ::core::mem::drop(__body);
-                    let __output = <__S as Media>::count(&*__service).await;
-                    __responder.value::<usize>(__output).await
-                })
-            }
-        }
     }
 }
 /// Prepares calls, to be sent later or often, of the actions of [`Media`].
@@ -241,7 +142,7 @@ impl MediaDraft {
             id: &'a u64,
             title: &'a String,
         }
-        ::sockety::__private::call_draft_with::<
+        ::sockety::__private::call_draft_with_all::<
             (),
             ::sockety::__private::NoError,
             _,
@@ -265,16 +166,424 @@ impl MediaDraft {
         ::sockety::__private::call_draft::<usize, ::sockety::__private::NoError>("count")
     }
 }
+/// What messages ask for, without files and streams, by the actions of [`Media`].
+pub enum MediaRequest {
+    /// Notes an event.
+    Track {
+        /// The parameter `event`.
+        event: String,
+    },
+    /// The action `get`.
+    Get {
+        /// The parameter `id`.
+        id: u64,
+    },
+    /// The action `rename`.
+    Rename {
+        /// The parameter `id`.
+        id: u64,
+        /// The parameter `title`.
+        title: String,
+    },
+    /// The action `remove`.
+    Remove {
+        /// The parameter `id`.
+        id: u64,
+    },
+    /// The action `count`.
+    Count,
+}
+const _: () = {
+    #[derive(::sockety::__private::serde::Deserialize)]
+    #[serde(crate = "::sockety::__private::serde")]
+    struct __RenameArguments {
+        id: u64,
+        title: String,
+    }
+    #[automatically_derived]
+    impl<__S> ::sockety::__private::Service for MediaServer<__S>
+    where
+        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+    {
+        fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+            Self::DESCRIPTION
+        }
+        fn dispatch(
+            &self,
+            __action: usize,
+            __incoming: ::sockety::__private::Incoming,
+        ) -> ::sockety::__private::Dispatch {
+            enum __Action {
+                track,
+                get,
+                rename,
+                remove,
+                count,
+            }
+            const __ACTIONS: &[__Action] = &[
+                __Action::track,
+                __Action::get,
+                __Action::rename,
+                __Action::remove,
+                __Action::count,
+            ];
+            let __service = ::core::clone::Clone::clone(&self.service);
+            match __ACTIONS[__action] {
+                __Action::track => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let __value = match ::sockety::__private::decode::<
+                            String,
+                        >(__body.payload()) {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_request(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__body);
+                        <__S as Media>::track(&*__service, __value).await;
+                        let __answer = __responder.unit();
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::get => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let __value = match ::sockety::__private::decode::<
+                            u64,
+                        >(__body.payload()) {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_request(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__body);
+                        let __output = <__S as Media>::get(&*__service, __value).await;
+                        let __answer = __responder
+                            .value_result::<Clip, MediaError>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::rename => {
+                    ::std::boxed::Box::pin(async move {
+                        let (__context, __body, __responder) = __incoming.open();
+                        let __value = match ::sockety::__private::decode_all::<
+                            __RenameArguments,
+                        >(__body.payload()) {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_request(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__body);
+                        <__S as Media>::rename(
+                                &*__service,
+                                __value.id,
+                                &__context,
+                                __value.title,
+                            )
+                            .await;
+                        let __answer = __responder.unit();
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::remove => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let __value = match ::sockety::__private::decode::<
+                            u64,
+                        >(__body.payload()) {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_request(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__body);
+                        let __output = <__S as Media>::remove(&*__service, __value)
+                            .await;
+                        let __answer = __responder.unit_result::<MediaError>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::count => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        if let ::core::result::Result::Err(__error) = __body.none() {
+                            return __responder.bad_request(__error).await;
+                        }
+                        ::core::mem::drop(__body);
+                        let __output = <__S as Media>::count(&*__service).await;
+                        let __answer = __responder.value::<usize>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+        type Error = ::sockety::__private::RequestMismatch;
+        fn try_from(
+            __message: &::sockety::__private::Message,
+        ) -> ::core::result::Result<Self, Self::Error> {
+            match __message.action() {
+                "track" => {
+                    ::core::result::Result::Ok(Self::Track {
+                        event: ::sockety::__private::decode::<
+                            String,
+                        >(__message.payload())?,
+                    })
+                }
+                "get" => {
+                    ::core::result::Result::Ok(Self::Get {
+                        id: ::sockety::__private::decode::<u64>(__message.payload())?,
+                    })
+                }
+                "rename" => {
+                    let __value = ::sockety::__private::decode_all::<
+                        __RenameArguments,
+                    >(__message.payload())?;
+                    ::core::result::Result::Ok(Self::Rename {
+                        id: __value.id,
+                        title: __value.title,
+                    })
+                }
+                "remove" => {
+                    ::core::result::Result::Ok(Self::Remove {
+                        id: ::sockety::__private::decode::<u64>(__message.payload())?,
+                    })
+                }
+                "count" => ::core::result::Result::Ok(Self::Count),
+                _ => {
+                    ::core::result::Result::Err(
+                        ::sockety::__private::RequestMismatch::action(__message),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+        fn from(__request: MediaRequest) -> Self {
+            match __request {
+                MediaRequest::Track { event } => MediaDraft::track(event).into_outgoing(),
+                MediaRequest::Get { id } => MediaDraft::get(id).into_outgoing(),
+                MediaRequest::Rename { id, title } => {
+                    MediaDraft::rename(id, title).into_outgoing()
+                }
+                MediaRequest::Remove { id } => MediaDraft::remove(id).into_outgoing(),
+                MediaRequest::Count {} => MediaDraft::count().into_outgoing(),
+            }
+        }
+    }
+};
+#[automatically_derived]
+impl<__S> Media for &__S
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn track(
+        &self,
+        event: String,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::track(&**self, event)
+    }
+    fn get(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::get(&**self, id)
+    }
+    fn rename(
+        &self,
+        id: u64,
+        cx: &Context,
+        title: String,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::rename(&**self, id, cx, title)
+    }
+    fn remove(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<(), MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::remove(&**self, id)
+    }
+    fn count(
+        &self,
+    ) -> impl ::core::future::Future<Output = usize> + ::core::marker::Send {
+        <__S as Media>::count(&**self)
+    }
+}
+#[automatically_derived]
+impl<__S> Media for ::std::boxed::Box<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn track(
+        &self,
+        event: String,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::track(&**self, event)
+    }
+    fn get(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::get(&**self, id)
+    }
+    fn rename(
+        &self,
+        id: u64,
+        cx: &Context,
+        title: String,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::rename(&**self, id, cx, title)
+    }
+    fn remove(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<(), MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::remove(&**self, id)
+    }
+    fn count(
+        &self,
+    ) -> impl ::core::future::Future<Output = usize> + ::core::marker::Send {
+        <__S as Media>::count(&**self)
+    }
+}
+#[automatically_derived]
+impl<__S> Media for ::std::sync::Arc<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn track(
+        &self,
+        event: String,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::track(&**self, event)
+    }
+    fn get(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::get(&**self, id)
+    }
+    fn rename(
+        &self,
+        id: u64,
+        cx: &Context,
+        title: String,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::rename(&**self, id, cx, title)
+    }
+    fn remove(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<(), MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::remove(&**self, id)
+    }
+    fn count(
+        &self,
+    ) -> impl ::core::future::Future<Output = usize> + ::core::marker::Send {
+        <__S as Media>::count(&**self)
+    }
+}
+impl MediaClient {
+    /// The service as plain data.
+    pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
+            "Media",
+        )
+        .docs("Stores clips.")
+        .actions(const {
+            &[
+                ::sockety::__private::ActionDescription::new("track")
+                    .docs("Notes an event.")
+                    .one_way()
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "event",
+                                "String",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                        ]
+                    }),
+                ::sockety::__private::ActionDescription::new("get")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "id",
+                                "u64",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                        ]
+                    })
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "Clip",
+                            &[::sockety::__private::PartKind::Payload],
+                        ),
+                    )
+                    .errors(
+                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
+                    ),
+                ::sockety::__private::ActionDescription::new("rename")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "id",
+                                "u64",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "title",
+                                "String",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                        ]
+                    }),
+                ::sockety::__private::ActionDescription::new("remove")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "id",
+                                "u64",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                        ]
+                    })
+                    .errors(
+                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
+                    ),
+                ::sockety::__private::ActionDescription::new("count")
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "usize",
+                            &[::sockety::__private::PartKind::Payload],
+                        ),
+                    ),
+            ]
+        });
+}
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}
-    fn __returned<
-        T: ::core::marker::Send + ::sockety::__private::serde::de::DeserializeOwned,
-    >() {}
     __sent::<String>();
     __sent::<u64>();
-    __returned::<Clip>();
+    __sent::<Clip>();
     __sent::<u64>();
     __sent::<String>();
     __sent::<u64>();
-    __returned::<usize>();
+    __sent::<usize>();
 };

@@ -30,7 +30,7 @@ pub trait Media {
         attachments: Vec<File>,
     ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send;
 }
-///  Calls the actions of [`Media`].
+/// Calls the actions of [`Media`].
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
@@ -49,6 +49,16 @@ impl MediaClient {
     /// The connection that the calls go over.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
+    }
+    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
+    /// mocks, which are implementations.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn local(
+        service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+    ) -> Self {
+        ::sockety::__private::local(MediaServer::new(service))
     }
     /// Calls the action `upload`.
     pub fn upload(
@@ -107,6 +117,8 @@ pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
+    /// The service as plain data.
+    pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
     /// Serves `service`.
     pub fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
@@ -120,146 +132,6 @@ impl<S> MediaServer<S> {
 impl<S> ::core::clone::Clone for MediaServer<S> {
     fn clone(&self) -> Self {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
-    }
-}
-#[automatically_derived]
-impl<__S> ::sockety::__private::Service for MediaServer<__S>
-where
-    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
-{
-    fn actions(&self) -> &'static [&'static str] {
-        &["upload", "store", "keep", "ingest"]
-    }
-    fn dispatch(
-        &self,
-        __action: usize,
-        __incoming: ::sockety::__private::Incoming,
-    ) -> ::sockety::__private::Dispatch {
-        enum __Action {
-            upload,
-            store,
-            keep,
-            ingest,
-        }
-        const __ACTIONS: &[__Action] = &[
-            __Action::upload,
-            __Action::store,
-            __Action::keep,
-            __Action::ingest,
-        ];
-        let __service = ::core::clone::Clone::clone(&self.service);
-        match __ACTIONS[__action] {
-            __Action::upload => {
-                ::std::boxed::Box::pin(async move {
-                    let (__context, __body, __responder) = __incoming.open();
-                    let mut __received = __body.into_received();
-                    let __value = match __received.payload::<String>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __2: File = match __received.file() {
-                        ::core::result::Result::Ok(__2) => __2,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __3: Vec<File> = __received.files();
-                    ::core::mem::drop(__received);
-                    let __output = <__S as Media>::upload(
-                            &*__service,
-                            &__context,
-                            __value,
-                            __2,
-                            __3,
-                        )
-                        .await;
-                    __responder.value_result::<Clip, MediaError>(__output).await
-                })
-            }
-            __Action::store => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    let mut __received = __body.into_received();
-                    #[derive(::sockety::__private::serde::Deserialize)]
-                    #[serde(crate = "::sockety::__private::serde")]
-                    struct __Arguments {
-                        id: u64,
-                        r#type: Kind,
-                    }
-                    let __value = match __received.payload::<__Arguments>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __0: sockety::File = match __received.file() {
-                        ::core::result::Result::Ok(__0) => __0,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __3: File = match __received.file() {
-                        ::core::result::Result::Ok(__3) => __3,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __1: Streaming<Line, LogError> = match __received
-                        .streaming::<Line, LogError>()
-                    {
-                        ::core::result::Result::Ok(__1) => __1,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__received);
-                    <__S as Media>::store(
-                            &*__service,
-                            __0,
-                            __1,
-                            __value.id,
-                            __3,
-                            __value.r#type,
-                        )
-                        .await;
-                    __responder.unit().await
-                })
-            }
-            __Action::keep => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    let mut __received = __body.into_received();
-                    let __0: Vec<File> = __received.files();
-                    ::core::mem::drop(__received);
-                    let __output = <__S as Media>::keep(&*__service, __0).await;
-                    __responder.unit_result::<MediaError>(__output).await
-                })
-            }
-            __Action::ingest => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    let mut __received = __body.into_received();
-                    let __value = match __received.payload::<String>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __2: Vec<File> = __received.files();
-                    let __1: Streaming<Line> = match __received.streaming::<Line, _>() {
-                        ::core::result::Result::Ok(__1) => __1,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__received);
-                    <__S as Media>::ingest(&*__service, __value, __1, __2).await;
-                    __responder.unit().await
-                })
-            }
-        }
     }
 }
 /// Prepares calls, to be sent later or often, of the actions of [`Media`].
@@ -304,7 +176,7 @@ impl MediaDraft {
         >(
             "store",
             ::sockety::__private::Content::new()
-                .payload(
+                .payloads(
                     &__Arguments {
                         id: &id,
                         r#type: &r#type,
@@ -342,11 +214,499 @@ impl MediaDraft {
         )
     }
 }
+/// What messages ask for, without files and streams, by the actions of [`Media`].
+pub enum MediaRequest {
+    /// The action `upload`.
+    Upload {
+        /// The parameter `title`.
+        title: String,
+    },
+    /// The action `store`.
+    Store {
+        /// The parameter `id`.
+        id: u64,
+        /// The parameter `type`.
+        r#type: Kind,
+    },
+    /// The action `keep`.
+    Keep,
+    /// The action `ingest`.
+    Ingest {
+        /// The parameter `source`.
+        source: String,
+    },
+}
+const _: () = {
+    #[derive(::sockety::__private::serde::Deserialize)]
+    #[serde(crate = "::sockety::__private::serde")]
+    struct __StoreArguments {
+        id: u64,
+        r#type: Kind,
+    }
+    #[automatically_derived]
+    impl<__S> ::sockety::__private::Service for MediaServer<__S>
+    where
+        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+    {
+        fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+            Self::DESCRIPTION
+        }
+        fn dispatch(
+            &self,
+            __action: usize,
+            __incoming: ::sockety::__private::Incoming,
+        ) -> ::sockety::__private::Dispatch {
+            enum __Action {
+                upload,
+                store,
+                keep,
+                ingest,
+            }
+            const __ACTIONS: &[__Action] = &[
+                __Action::upload,
+                __Action::store,
+                __Action::keep,
+                __Action::ingest,
+            ];
+            let __service = ::core::clone::Clone::clone(&self.service);
+            match __ACTIONS[__action] {
+                __Action::upload => {
+                    ::std::boxed::Box::pin(async move {
+                        let (__context, __body, __responder) = __incoming.open();
+                        let mut __received = __body.into_received();
+                        let __value = match __received.payload::<String>() {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        let __2: File = match __received.file() {
+                            ::core::result::Result::Ok(__2) => __2,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        let __3: Vec<File> = __received.files();
+                        ::core::mem::drop(__received);
+                        let __output = <__S as Media>::upload(
+                                &*__service,
+                                &__context,
+                                __value,
+                                __2,
+                                __3,
+                            )
+                            .await;
+                        let __answer = __responder
+                            .value_result::<Clip, MediaError>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::store => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let mut __received = __body.into_received();
+                        let __value = match __received.payloads::<__StoreArguments>() {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        let __0: sockety::File = match __received.file() {
+                            ::core::result::Result::Ok(__0) => __0,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        let __3: File = match __received.file() {
+                            ::core::result::Result::Ok(__3) => __3,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        let __1: Streaming<Line, LogError> = match __received
+                            .streaming::<Line, LogError>()
+                        {
+                            ::core::result::Result::Ok(__1) => __1,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__received);
+                        <__S as Media>::store(
+                                &*__service,
+                                __0,
+                                __1,
+                                __value.id,
+                                __3,
+                                __value.r#type,
+                            )
+                            .await;
+                        let __answer = __responder.unit();
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::keep => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let mut __received = __body.into_received();
+                        let __0: Vec<File> = __received.files();
+                        ::core::mem::drop(__received);
+                        let __output = <__S as Media>::keep(&*__service, __0).await;
+                        let __answer = __responder.unit_result::<MediaError>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::ingest => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let mut __received = __body.into_received();
+                        let __value = match __received.payload::<String>() {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        let __2: Vec<File> = __received.files();
+                        let __1: Streaming<Line> = match __received
+                            .streaming::<Line, _>()
+                        {
+                            ::core::result::Result::Ok(__1) => __1,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__received);
+                        <__S as Media>::ingest(&*__service, __value, __1, __2).await;
+                        let __answer = __responder.unit();
+                        __responder.send(__answer).await
+                    })
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+        type Error = ::sockety::__private::RequestMismatch;
+        fn try_from(
+            __message: &::sockety::__private::Message,
+        ) -> ::core::result::Result<Self, Self::Error> {
+            match __message.action() {
+                "upload" => {
+                    ::core::result::Result::Ok(Self::Upload {
+                        title: ::sockety::__private::decode::<
+                            String,
+                        >(__message.payload())?,
+                    })
+                }
+                "store" => {
+                    let __value = ::sockety::__private::decode_all::<
+                        __StoreArguments,
+                    >(__message.payload())?;
+                    ::core::result::Result::Ok(Self::Store {
+                        id: __value.id,
+                        r#type: __value.r#type,
+                    })
+                }
+                "keep" => ::core::result::Result::Ok(Self::Keep),
+                "ingest" => {
+                    ::core::result::Result::Ok(Self::Ingest {
+                        source: ::sockety::__private::decode::<
+                            String,
+                        >(__message.payload())?,
+                    })
+                }
+                _ => {
+                    ::core::result::Result::Err(
+                        ::sockety::__private::RequestMismatch::action(__message),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+        fn from(__request: MediaRequest) -> Self {
+            match __request {
+                MediaRequest::Upload { title } => {
+                    ::sockety::__private::pass_draft_carrying(
+                            "upload",
+                            ::sockety::__private::Content::new()
+                                .payload::<String>(&title),
+                        )
+                        .into_outgoing()
+                }
+                MediaRequest::Store { id, r#type } => {
+                    #[derive(::sockety::__private::serde::Serialize)]
+                    #[serde(crate = "::sockety::__private::serde")]
+                    struct __Arguments<'a> {
+                        id: &'a u64,
+                        r#type: &'a Kind,
+                    }
+                    ::sockety::__private::pass_draft_carrying(
+                            "store",
+                            ::sockety::__private::Content::new()
+                                .payloads(
+                                    &__Arguments {
+                                        id: &id,
+                                        r#type: &r#type,
+                                    },
+                                ),
+                        )
+                        .into_outgoing()
+                }
+                MediaRequest::Keep {} => {
+                    ::sockety::__private::pass_draft_carrying(
+                            "keep",
+                            ::sockety::__private::Content::new(),
+                        )
+                        .into_outgoing()
+                }
+                MediaRequest::Ingest { source } => {
+                    ::sockety::__private::pass_draft_carrying(
+                            "ingest",
+                            ::sockety::__private::Content::new()
+                                .payload::<String>(&source),
+                        )
+                        .into_outgoing()
+                }
+            }
+        }
+    }
+};
+#[automatically_derived]
+impl<__S> Media for &__S
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn upload(
+        &self,
+        cx: &Context,
+        title: String,
+        video: File,
+        subtitles: Vec<File>,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::upload(&**self, cx, title, video, subtitles)
+    }
+    fn store(
+        &self,
+        video: sockety::File,
+        lines: Streaming<Line, LogError>,
+        id: u64,
+        cover: File,
+        r#type: Kind,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::store(&**self, video, lines, id, cover, r#type)
+    }
+    fn keep(
+        &self,
+        files: Vec<File>,
+    ) -> impl ::core::future::Future<
+        Output = Result<(), MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::keep(&**self, files)
+    }
+    fn ingest(
+        &self,
+        source: String,
+        lines: Streaming<Line>,
+        attachments: Vec<File>,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::ingest(&**self, source, lines, attachments)
+    }
+}
+#[automatically_derived]
+impl<__S> Media for ::std::boxed::Box<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn upload(
+        &self,
+        cx: &Context,
+        title: String,
+        video: File,
+        subtitles: Vec<File>,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::upload(&**self, cx, title, video, subtitles)
+    }
+    fn store(
+        &self,
+        video: sockety::File,
+        lines: Streaming<Line, LogError>,
+        id: u64,
+        cover: File,
+        r#type: Kind,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::store(&**self, video, lines, id, cover, r#type)
+    }
+    fn keep(
+        &self,
+        files: Vec<File>,
+    ) -> impl ::core::future::Future<
+        Output = Result<(), MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::keep(&**self, files)
+    }
+    fn ingest(
+        &self,
+        source: String,
+        lines: Streaming<Line>,
+        attachments: Vec<File>,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::ingest(&**self, source, lines, attachments)
+    }
+}
+#[automatically_derived]
+impl<__S> Media for ::std::sync::Arc<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn upload(
+        &self,
+        cx: &Context,
+        title: String,
+        video: File,
+        subtitles: Vec<File>,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::upload(&**self, cx, title, video, subtitles)
+    }
+    fn store(
+        &self,
+        video: sockety::File,
+        lines: Streaming<Line, LogError>,
+        id: u64,
+        cover: File,
+        r#type: Kind,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::store(&**self, video, lines, id, cover, r#type)
+    }
+    fn keep(
+        &self,
+        files: Vec<File>,
+    ) -> impl ::core::future::Future<
+        Output = Result<(), MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::keep(&**self, files)
+    }
+    fn ingest(
+        &self,
+        source: String,
+        lines: Streaming<Line>,
+        attachments: Vec<File>,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::ingest(&**self, source, lines, attachments)
+    }
+}
+impl MediaClient {
+    /// The service as plain data.
+    pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
+            "Media",
+        )
+        .actions(const {
+            &[
+                ::sockety::__private::ActionDescription::new("upload")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "title",
+                                "String",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "video",
+                                "File",
+                                ::sockety::__private::PartKind::File,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "subtitles",
+                                "Vec<File>",
+                                ::sockety::__private::PartKind::Files,
+                            ),
+                        ]
+                    })
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "Clip",
+                            &[::sockety::__private::PartKind::Payload],
+                        ),
+                    )
+                    .errors(
+                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
+                    ),
+                ::sockety::__private::ActionDescription::new("store")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "video",
+                                "sockety::File",
+                                ::sockety::__private::PartKind::File,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "lines",
+                                "Streaming<Line, LogError>",
+                                ::sockety::__private::PartKind::Streaming,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "id",
+                                "u64",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "cover",
+                                "File",
+                                ::sockety::__private::PartKind::File,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "type",
+                                "Kind",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                        ]
+                    }),
+                ::sockety::__private::ActionDescription::new("keep")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "files",
+                                "Vec<File>",
+                                ::sockety::__private::PartKind::Files,
+                            ),
+                        ]
+                    })
+                    .errors(
+                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
+                    ),
+                ::sockety::__private::ActionDescription::new("ingest")
+                    .one_way()
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "source",
+                                "String",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "lines",
+                                "Streaming<Line>",
+                                ::sockety::__private::PartKind::Streaming,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "attachments",
+                                "Vec<File>",
+                                ::sockety::__private::PartKind::Files,
+                            ),
+                        ]
+                    }),
+            ]
+        });
+}
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}
-    fn __returned<
-        T: ::core::marker::Send + ::sockety::__private::serde::de::DeserializeOwned,
-    >() {}
     __sent::<String>();
     __sent::<Clip>();
     __sent::<u64>();

@@ -37,7 +37,7 @@ pub trait Media {
         &self,
     ) -> impl ::core::future::Future<Output = (u64, String)> + ::core::marker::Send;
 }
-///  Calls the actions of [`Media`].
+/// Calls the actions of [`Media`].
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
@@ -56,6 +56,16 @@ impl MediaClient {
     /// The connection that the calls go over.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
+    }
+    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
+    /// mocks, which are implementations.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn local(
+        service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+    ) -> Self {
+        ::sockety::__private::local(MediaServer::new(service))
     }
     /// Calls the action `search`.
     pub fn search(
@@ -123,6 +133,8 @@ pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
+    /// The service as plain data.
+    pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
     /// Serves `service`.
     pub fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
@@ -136,174 +148,6 @@ impl<S> MediaServer<S> {
 impl<S> ::core::clone::Clone for MediaServer<S> {
     fn clone(&self) -> Self {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
-    }
-}
-#[automatically_derived]
-impl<__S> ::sockety::__private::Service for MediaServer<__S>
-where
-    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
-{
-    fn actions(&self) -> &'static [&'static str] {
-        &["search", "download", "shell", "logs", "export", "covers", "plain"]
-    }
-    fn dispatch(
-        &self,
-        __action: usize,
-        __incoming: ::sockety::__private::Incoming,
-    ) -> ::sockety::__private::Dispatch {
-        enum __Action {
-            search,
-            download,
-            shell,
-            logs,
-            export,
-            covers,
-            plain,
-        }
-        const __ACTIONS: &[__Action] = &[
-            __Action::search,
-            __Action::download,
-            __Action::shell,
-            __Action::logs,
-            __Action::export,
-            __Action::covers,
-            __Action::plain,
-        ];
-        let __service = ::core::clone::Clone::clone(&self.service);
-        match __ACTIONS[__action] {
-            __Action::search => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    let mut __received = __body.into_received();
-                    let __0: Streaming<u64> = match __received.streaming::<u64, _>() {
-                        ::core::result::Result::Ok(__0) => __0,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__received);
-                    let __output = <__S as Media>::search(&*__service, __0).await;
-                    let __output = ::core::result::Result::map(
-                        __output,
-                        |__0| {
-                            ::sockety::__private::Content::new()
-                                .streaming::<Clip, _>(__0)
-                        },
-                    );
-                    __responder.content_result::<MediaError>(__output).await
-                })
-            }
-            __Action::download => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    let __value = match __body.value::<u64>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
-                    let __output = <__S as Media>::download(&*__service, __value).await;
-                    let __output = ::core::result::Result::map(
-                        __output,
-                        |(__0, __1)| {
-                            ::sockety::__private::Content::new()
-                                .payload::<Clip>(&__0)
-                                .file(__1)
-                        },
-                    );
-                    __responder.content_result::<MediaError>(__output).await
-                })
-            }
-            __Action::shell => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    let mut __received = __body.into_received();
-                    let __0: ByteStream = match __received.bytes() {
-                        ::core::result::Result::Ok(__0) => __0,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__received);
-                    let __0 = <__S as Media>::shell(&*__service, __0).await;
-                    __responder
-                        .content(::sockety::__private::Content::new().bytes(__0))
-                        .await
-                })
-            }
-            __Action::logs => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    #[derive(::sockety::__private::serde::Deserialize)]
-                    #[serde(crate = "::sockety::__private::serde")]
-                    struct __Arguments {
-                        from: u64,
-                        to: u64,
-                    }
-                    let __value = match __body.value::<__Arguments>() {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
-                    let __0 = <__S as Media>::logs(&*__service, __value.from, __value.to)
-                        .await;
-                    __responder
-                        .content(
-                            ::sockety::__private::Content::new()
-                                .streaming::<Line, LogError>(__0),
-                        )
-                        .await
-                })
-            }
-            __Action::export => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    if let ::core::result::Result::Err(__error) = __body.none() {
-                        return __responder.bad_request(__error).await;
-                    }
-                    ::core::mem::drop(__body);
-                    let (__0, __1, __2, __3) = <__S as Media>::export(&*__service).await;
-                    __responder
-                        .content(
-                            ::sockety::__private::Content::new()
-                                .payload::<Vec<Clip>>(&__2)
-                                .file(__0)
-                                .files(__3)
-                                .bytes(__1),
-                        )
-                        .await
-                })
-            }
-            __Action::covers => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    if let ::core::result::Result::Err(__error) = __body.none() {
-                        return __responder.bad_request(__error).await;
-                    }
-                    ::core::mem::drop(__body);
-                    let __output = <__S as Media>::covers(&*__service).await;
-                    let __output = ::core::result::Result::map(
-                        __output,
-                        |__0| ::sockety::__private::Content::new().files(__0),
-                    );
-                    __responder.content_result::<MediaError>(__output).await
-                })
-            }
-            __Action::plain => {
-                ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
-                    if let ::core::result::Result::Err(__error) = __body.none() {
-                        return __responder.bad_request(__error).await;
-                    }
-                    ::core::mem::drop(__body);
-                    let __output = <__S as Media>::plain(&*__service).await;
-                    __responder.value::<(u64, String)>(__output).await
-                })
-            }
-        }
     }
 }
 /// Prepares calls, to be sent later or often, of the actions of [`Media`].
@@ -372,7 +216,7 @@ impl MediaDraft {
         >(
             "logs",
             ::sockety::__private::Content::new()
-                .payload(
+                .payloads(
                     &__Arguments {
                         from: &from,
                         to: &to,
@@ -424,15 +268,572 @@ impl MediaDraft {
         >("plain")
     }
 }
+/// What messages ask for, without files and streams, by the actions of [`Media`].
+pub enum MediaRequest {
+    /// The action `search`.
+    Search,
+    /// The action `download`.
+    Download {
+        /// The parameter `id`.
+        id: u64,
+    },
+    /// The action `shell`.
+    Shell,
+    /// The action `logs`.
+    Logs {
+        /// The parameter `from`.
+        from: u64,
+        /// The parameter `to`.
+        to: u64,
+    },
+    /// The action `export`.
+    Export,
+    /// The action `covers`.
+    Covers,
+    /// The action `plain`.
+    Plain,
+}
+const _: () = {
+    #[derive(::sockety::__private::serde::Deserialize)]
+    #[serde(crate = "::sockety::__private::serde")]
+    struct __LogsArguments {
+        from: u64,
+        to: u64,
+    }
+    #[automatically_derived]
+    impl<__S> ::sockety::__private::Service for MediaServer<__S>
+    where
+        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+    {
+        fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+            Self::DESCRIPTION
+        }
+        fn dispatch(
+            &self,
+            __action: usize,
+            __incoming: ::sockety::__private::Incoming,
+        ) -> ::sockety::__private::Dispatch {
+            enum __Action {
+                search,
+                download,
+                shell,
+                logs,
+                export,
+                covers,
+                plain,
+            }
+            const __ACTIONS: &[__Action] = &[
+                __Action::search,
+                __Action::download,
+                __Action::shell,
+                __Action::logs,
+                __Action::export,
+                __Action::covers,
+                __Action::plain,
+            ];
+            let __service = ::core::clone::Clone::clone(&self.service);
+            match __ACTIONS[__action] {
+                __Action::search => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let mut __received = __body.into_received();
+                        let __0: Streaming<u64> = match __received.streaming::<u64, _>()
+                        {
+                            ::core::result::Result::Ok(__0) => __0,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__received);
+                        let __output = <__S as Media>::search(&*__service, __0).await;
+                        let __output = ::core::result::Result::map(
+                            __output,
+                            |__0| {
+                                ::sockety::__private::Content::new()
+                                    .streaming::<Clip, _>(__0)
+                            },
+                        );
+                        let __answer = __responder
+                            .content_result::<MediaError>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::download => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let __value = match ::sockety::__private::decode::<
+                            u64,
+                        >(__body.payload()) {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_request(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__body);
+                        let __output = <__S as Media>::download(&*__service, __value)
+                            .await;
+                        let __output = ::core::result::Result::map(
+                            __output,
+                            |(__0, __1)| {
+                                ::sockety::__private::Content::new()
+                                    .payload::<Clip>(&__0)
+                                    .file(__1)
+                            },
+                        );
+                        let __answer = __responder
+                            .content_result::<MediaError>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::shell => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let mut __received = __body.into_received();
+                        let __0: ByteStream = match __received.bytes() {
+                            ::core::result::Result::Ok(__0) => __0,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__received);
+                        let __0 = <__S as Media>::shell(&*__service, __0).await;
+                        let __answer = __responder
+                            .content(::sockety::__private::Content::new().bytes(__0));
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::logs => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let __value = match ::sockety::__private::decode_all::<
+                            __LogsArguments,
+                        >(__body.payload()) {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_request(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__body);
+                        let __0 = <__S as Media>::logs(
+                                &*__service,
+                                __value.from,
+                                __value.to,
+                            )
+                            .await;
+                        let __answer = __responder
+                            .content(
+                                ::sockety::__private::Content::new()
+                                    .streaming::<Line, LogError>(__0),
+                            );
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::export => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        if let ::core::result::Result::Err(__error) = __body.none() {
+                            return __responder.bad_request(__error).await;
+                        }
+                        ::core::mem::drop(__body);
+                        let (__0, __1, __2, __3) = <__S as Media>::export(&*__service)
+                            .await;
+                        let __answer = __responder
+                            .content(
+                                ::sockety::__private::Content::new()
+                                    .payload::<Vec<Clip>>(&__2)
+                                    .file(__0)
+                                    .files(__3)
+                                    .bytes(__1),
+                            );
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::covers => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        if let ::core::result::Result::Err(__error) = __body.none() {
+                            return __responder.bad_request(__error).await;
+                        }
+                        ::core::mem::drop(__body);
+                        let __output = <__S as Media>::covers(&*__service).await;
+                        let __output = ::core::result::Result::map(
+                            __output,
+                            |__0| ::sockety::__private::Content::new().files(__0),
+                        );
+                        let __answer = __responder
+                            .content_result::<MediaError>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::plain => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        if let ::core::result::Result::Err(__error) = __body.none() {
+                            return __responder.bad_request(__error).await;
+                        }
+                        ::core::mem::drop(__body);
+                        let __output = <__S as Media>::plain(&*__service).await;
+                        let __answer = __responder.value::<(u64, String)>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+        type Error = ::sockety::__private::RequestMismatch;
+        fn try_from(
+            __message: &::sockety::__private::Message,
+        ) -> ::core::result::Result<Self, Self::Error> {
+            match __message.action() {
+                "search" => ::core::result::Result::Ok(Self::Search),
+                "download" => {
+                    ::core::result::Result::Ok(Self::Download {
+                        id: ::sockety::__private::decode::<u64>(__message.payload())?,
+                    })
+                }
+                "shell" => ::core::result::Result::Ok(Self::Shell),
+                "logs" => {
+                    let __value = ::sockety::__private::decode_all::<
+                        __LogsArguments,
+                    >(__message.payload())?;
+                    ::core::result::Result::Ok(Self::Logs {
+                        from: __value.from,
+                        to: __value.to,
+                    })
+                }
+                "export" => ::core::result::Result::Ok(Self::Export),
+                "covers" => ::core::result::Result::Ok(Self::Covers),
+                "plain" => ::core::result::Result::Ok(Self::Plain),
+                _ => {
+                    ::core::result::Result::Err(
+                        ::sockety::__private::RequestMismatch::action(__message),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+        fn from(__request: MediaRequest) -> Self {
+            match __request {
+                MediaRequest::Search {} => {
+                    ::sockety::__private::pass_draft_carrying(
+                            "search",
+                            ::sockety::__private::Content::new(),
+                        )
+                        .into_outgoing()
+                }
+                MediaRequest::Download { id } => MediaDraft::download(id).into_outgoing(),
+                MediaRequest::Shell {} => {
+                    ::sockety::__private::pass_draft_carrying(
+                            "shell",
+                            ::sockety::__private::Content::new(),
+                        )
+                        .into_outgoing()
+                }
+                MediaRequest::Logs { from, to } => {
+                    MediaDraft::logs(from, to).into_outgoing()
+                }
+                MediaRequest::Export {} => MediaDraft::export().into_outgoing(),
+                MediaRequest::Covers {} => MediaDraft::covers().into_outgoing(),
+                MediaRequest::Plain {} => MediaDraft::plain().into_outgoing(),
+            }
+        }
+    }
+};
+#[automatically_derived]
+impl<__S> Media for &__S
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn search(
+        &self,
+        ids: Streaming<u64>,
+    ) -> impl ::core::future::Future<
+        Output = Result<Streaming<Clip>, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::search(&**self, ids)
+    }
+    fn download(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<(Clip, File), MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::download(&**self, id)
+    }
+    fn shell(
+        &self,
+        input: ByteStream,
+    ) -> impl ::core::future::Future<Output = ByteStream> + ::core::marker::Send {
+        <__S as Media>::shell(&**self, input)
+    }
+    fn logs(
+        &self,
+        from: u64,
+        to: u64,
+    ) -> impl ::core::future::Future<
+        Output = Streaming<Line, LogError>,
+    > + ::core::marker::Send {
+        <__S as Media>::logs(&**self, from, to)
+    }
+    fn export(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = (File, ByteStream, Vec<Clip>, Vec<File>),
+    > + ::core::marker::Send {
+        <__S as Media>::export(&**self)
+    }
+    fn covers(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = Result<Vec<File>, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::covers(&**self)
+    }
+    fn plain(
+        &self,
+    ) -> impl ::core::future::Future<Output = (u64, String)> + ::core::marker::Send {
+        <__S as Media>::plain(&**self)
+    }
+}
+#[automatically_derived]
+impl<__S> Media for ::std::boxed::Box<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn search(
+        &self,
+        ids: Streaming<u64>,
+    ) -> impl ::core::future::Future<
+        Output = Result<Streaming<Clip>, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::search(&**self, ids)
+    }
+    fn download(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<(Clip, File), MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::download(&**self, id)
+    }
+    fn shell(
+        &self,
+        input: ByteStream,
+    ) -> impl ::core::future::Future<Output = ByteStream> + ::core::marker::Send {
+        <__S as Media>::shell(&**self, input)
+    }
+    fn logs(
+        &self,
+        from: u64,
+        to: u64,
+    ) -> impl ::core::future::Future<
+        Output = Streaming<Line, LogError>,
+    > + ::core::marker::Send {
+        <__S as Media>::logs(&**self, from, to)
+    }
+    fn export(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = (File, ByteStream, Vec<Clip>, Vec<File>),
+    > + ::core::marker::Send {
+        <__S as Media>::export(&**self)
+    }
+    fn covers(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = Result<Vec<File>, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::covers(&**self)
+    }
+    fn plain(
+        &self,
+    ) -> impl ::core::future::Future<Output = (u64, String)> + ::core::marker::Send {
+        <__S as Media>::plain(&**self)
+    }
+}
+#[automatically_derived]
+impl<__S> Media for ::std::sync::Arc<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn search(
+        &self,
+        ids: Streaming<u64>,
+    ) -> impl ::core::future::Future<
+        Output = Result<Streaming<Clip>, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::search(&**self, ids)
+    }
+    fn download(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<(Clip, File), MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::download(&**self, id)
+    }
+    fn shell(
+        &self,
+        input: ByteStream,
+    ) -> impl ::core::future::Future<Output = ByteStream> + ::core::marker::Send {
+        <__S as Media>::shell(&**self, input)
+    }
+    fn logs(
+        &self,
+        from: u64,
+        to: u64,
+    ) -> impl ::core::future::Future<
+        Output = Streaming<Line, LogError>,
+    > + ::core::marker::Send {
+        <__S as Media>::logs(&**self, from, to)
+    }
+    fn export(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = (File, ByteStream, Vec<Clip>, Vec<File>),
+    > + ::core::marker::Send {
+        <__S as Media>::export(&**self)
+    }
+    fn covers(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = Result<Vec<File>, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::covers(&**self)
+    }
+    fn plain(
+        &self,
+    ) -> impl ::core::future::Future<Output = (u64, String)> + ::core::marker::Send {
+        <__S as Media>::plain(&**self)
+    }
+}
+impl MediaClient {
+    /// The service as plain data.
+    pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
+            "Media",
+        )
+        .actions(const {
+            &[
+                ::sockety::__private::ActionDescription::new("search")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "ids",
+                                "Streaming<u64>",
+                                ::sockety::__private::PartKind::Streaming,
+                            ),
+                        ]
+                    })
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "Streaming<Clip>",
+                            &[::sockety::__private::PartKind::Streaming],
+                        ),
+                    )
+                    .errors(
+                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
+                    ),
+                ::sockety::__private::ActionDescription::new("download")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "id",
+                                "u64",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                        ]
+                    })
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "(Clip, File)",
+                            &[
+                                ::sockety::__private::PartKind::Payload,
+                                ::sockety::__private::PartKind::File,
+                            ],
+                        ),
+                    )
+                    .errors(
+                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
+                    ),
+                ::sockety::__private::ActionDescription::new("shell")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "input",
+                                "ByteStream",
+                                ::sockety::__private::PartKind::ByteStream,
+                            ),
+                        ]
+                    })
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "ByteStream",
+                            &[::sockety::__private::PartKind::ByteStream],
+                        ),
+                    ),
+                ::sockety::__private::ActionDescription::new("logs")
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "from",
+                                "u64",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "to",
+                                "u64",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                        ]
+                    })
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "Streaming<Line, LogError>",
+                            &[::sockety::__private::PartKind::Streaming],
+                        ),
+                    ),
+                ::sockety::__private::ActionDescription::new("export")
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "(File, ByteStream, Vec<Clip>, Vec<File>)",
+                            &[
+                                ::sockety::__private::PartKind::File,
+                                ::sockety::__private::PartKind::ByteStream,
+                                ::sockety::__private::PartKind::Payload,
+                                ::sockety::__private::PartKind::Files,
+                            ],
+                        ),
+                    ),
+                ::sockety::__private::ActionDescription::new("covers")
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "Vec<File>",
+                            &[::sockety::__private::PartKind::Files],
+                        ),
+                    )
+                    .errors(
+                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
+                    ),
+                ::sockety::__private::ActionDescription::new("plain")
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "(u64, String)",
+                            &[::sockety::__private::PartKind::Payload],
+                        ),
+                    ),
+            ]
+        });
+}
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}
-    fn __returned<
-        T: ::core::marker::Send + ::sockety::__private::serde::de::DeserializeOwned,
-    >() {}
     __sent::<u64>();
     __sent::<Clip>();
     __sent::<u64>();
     __sent::<u64>();
     __sent::<Vec<Clip>>();
-    __returned::<(u64, String)>();
+    __sent::<(u64, String)>();
 };

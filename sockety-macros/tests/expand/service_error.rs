@@ -1,21 +1,15 @@
 #[automatically_derived]
 impl ::sockety::__private::ServiceError for MediaError {
     const VARIANTS: &'static [::sockety::__private::ErrorVariant] = &[
-        ::sockety::__private::ErrorVariant {
-            name: "NotFound",
-            code: 16u16,
-            has_details: false,
-        },
-        ::sockety::__private::ErrorVariant {
-            name: "QuotaExceeded",
-            code: 17u16,
-            has_details: true,
-        },
-        ::sockety::__private::ErrorVariant {
-            name: "Refused",
-            code: 18u16,
-            has_details: true,
-        },
+        ::sockety::__private::ErrorVariant::new(
+            "NotFound",
+            16u16,
+            "There is no such clip",
+        ),
+        ::sockety::__private::ErrorVariant::new("QuotaExceeded", 17u16, "quota exceeded")
+            .with_details(),
+        ::sockety::__private::ErrorVariant::new("Refused", 18u16, "refused")
+            .with_details(),
     ];
     fn variant(&self) -> &'static ::sockety::__private::ErrorVariant {
         let __index: usize = match self {

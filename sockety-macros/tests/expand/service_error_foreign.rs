@@ -1,11 +1,7 @@
 #[automatically_derived]
 impl ::facade::rpc::__private::ServiceError for MediaError {
     const VARIANTS: &'static [::facade::rpc::__private::ErrorVariant] = &[
-        ::facade::rpc::__private::ErrorVariant {
-            name: "NotFound",
-            code: 16u16,
-            has_details: false,
-        },
+        ::facade::rpc::__private::ErrorVariant::new("NotFound", 16u16, "not found"),
     ];
     fn variant(&self) -> &'static ::facade::rpc::__private::ErrorVariant {
         let __index: usize = match self {

@@ -14,13 +14,17 @@ pub trait Media {
     ) -> impl ::core::future::Future<Output = Clip> + ::core::marker::Send;
     fn find(&mut self, text: &str) -> Clip;
 }
-///  Calls the actions of [`Media`].
+/// Calls the actions of [`Media`].
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
 }
 #[allow(deprecated)]
 impl MediaClient {
+    /// The service as plain data.
+    pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
+        "Media",
+    );
     /// A client that calls over `connection`, which others may use too.
     pub fn new(connection: ::sockety::__private::Connection) -> Self {
         Self { connection }
@@ -34,6 +38,11 @@ impl MediaClient {
     /// The connection that the calls go over.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
+    }
+    /// A client that calls `service` in this process.
+    pub fn local<__S>(service: __S) -> Self {
+        let _ = service;
+        ::core::unreachable!()
     }
     /// Calls the action `get`.
     pub fn get(
@@ -58,6 +67,8 @@ pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
+    /// The service as plain data.
+    pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
     /// Serves `service`.
     pub fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
@@ -77,8 +88,8 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
 impl<
     S: ::core::marker::Send + ::core::marker::Sync + 'static,
 > ::sockety::__private::Service for MediaServer<S> {
-    fn actions(&self) -> &'static [&'static str] {
-        &[]
+    fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+        Self::DESCRIPTION
     }
     fn dispatch(
         &self,
@@ -98,6 +109,29 @@ impl MediaDraft {
         id: u64,
     ) -> ::sockety::__private::CallDraft<Clip, ::sockety::__private::NoError> {
         let _ = (id,);
+        ::core::unreachable!()
+    }
+}
+/// What messages ask for, without files and streams, by the actions of [`Media`].
+pub enum MediaRequest {
+    /// The action `get`.
+    Get {
+        /// The parameter `id`.
+        id: u64,
+    },
+}
+#[allow(deprecated)]
+impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+    type Error = ::sockety::__private::RequestMismatch;
+    fn try_from(
+        _: &::sockety::__private::Message,
+    ) -> ::core::result::Result<Self, Self::Error> {
+        ::core::unreachable!()
+    }
+}
+#[allow(deprecated)]
+impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+    fn from(_: MediaRequest) -> Self {
         ::core::unreachable!()
     }
 }

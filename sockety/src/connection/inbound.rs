@@ -65,6 +65,15 @@ enum Role {
     Response { parent: Uuid },
 }
 
+impl Role {
+    fn allows_file(&self, size: u64) -> bool {
+        match self {
+            Self::Message { route, .. } => route.limits().allow_file(size),
+            Self::Response { .. } => true,
+        }
+    }
+}
+
 /// Files and stream of a message that has not been handed on yet.
 struct Arriving {
     rest: Rest,
@@ -195,7 +204,7 @@ impl Inbound {
             Event::Response { channel, head } => return self.on_response(channel, &head, cx),
             Event::FileHeader {
                 channel, header, ..
-            } => self.on_file_header(channel, &header, cx),
+            } => return self.on_file_header(channel, &header, cx),
             Event::Data {
                 channel,
                 bytes,
@@ -236,6 +245,9 @@ impl Inbound {
         let Some(route) = self.router.resolve(head.action) else {
             return self.refuse_message(channel, head, FastReply::NOT_IMPLEMENTED);
         };
+        if !route.limits().allow(head.payload_size, head.files.count) {
+            return self.refuse_message(channel, head, Framework::TooLarge.reply());
+        }
         let Some(executing) = self.shared.begin_executing() else {
             return self.refuse_message(channel, head, Framework::Overloaded.reply());
         };
@@ -340,12 +352,15 @@ impl Inbound {
         channel: ChannelId,
         header: &FileHeader<'_>,
         cx: &mut Context<'_>,
-    ) {
+    ) -> Verdict {
         let Slot::Open(open) = self.slot(channel) else {
-            return;
+            return Verdict::Keep;
         };
+        if !open.role.allows_file(header.size) {
+            return self.refuse_open(channel);
+        }
         let Some(arriving) = &mut open.carried else {
-            return;
+            return Verdict::Keep;
         };
         let reader = arriving.rest.intake.part();
         arriving
@@ -356,6 +371,19 @@ impl Inbound {
         if let Some(payload) = open.payload.whole() {
             self.hand_on(channel, payload, cx);
         }
+        Verdict::Keep
+    }
+
+    /// Refuses a message, one of whose files is too large, while nobody has seen it yet.
+    fn refuse_open(&mut self, channel: ChannelId) -> Verdict {
+        if let Slot::Open(open) = self.slot(channel)
+            && open.expects_response
+        {
+            let id = open.id;
+            self.shared.fast_reply(id, Framework::TooLarge.reply());
+        }
+        self.free(channel);
+        Verdict::Refuse(channel)
     }
 
     fn on_data(&mut self, channel: ChannelId, bytes: &[u8], remaining: u64, cx: &mut Context<'_>) {
@@ -446,7 +474,8 @@ impl Inbound {
 
     /// Runs the handler as far as it goes without waiting; what has to wait becomes a task of its own.
     ///
-    /// Most handlers end at once, and cost no task and no wake-up this way.
+    /// Most handlers end at once, and cost no task and no wake-up this way. A service may want a task from the
+    /// beginning all the same.
     fn dispatch(
         &self,
         route: Route,
@@ -456,8 +485,12 @@ impl Inbound {
         cx: &mut Context<'_>,
     ) {
         let id = owed.id;
+        let is_spawned = route.is_spawned();
         let begin = || {
             let mut handler = self.router.dispatch(route, payload, carried, owed);
+            if is_spawned {
+                return Some(handler);
+            }
             handler.as_mut().poll(cx).is_pending().then_some(handler)
         };
         match catch_unwind(AssertUnwindSafe(begin)) {

@@ -45,6 +45,6 @@ impl Media for Store {
 impl Empty for Store {}
 
 fn main() {
-    assert_eq!(MediaServer::new(Store).actions(), ["get", "last"]);
-    assert!(EmptyServer::new(Store).actions().is_empty());
+    assert_eq!(MediaServer::new(Store).description().actions.iter().map(|action| &*action.name).collect::<Vec<_>>(), ["get", "last"]);
+    assert!(EmptyServer::new(Store).description().actions.is_empty());
 }

@@ -46,5 +46,5 @@ impl Media for Store {
 }
 
 fn main() {
-    assert_eq!(MediaServer::new(Store).actions().len(), 4);
+    assert_eq!(MediaServer::new(Store).description().actions.len(), 4);
 }

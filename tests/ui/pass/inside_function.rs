@@ -20,5 +20,5 @@ fn main() {
         }
     }
 
-    assert_eq!(MediaServer::new(Store).actions(), ["put"]);
+    assert_eq!(MediaServer::new(Store).description().actions.iter().map(|action| &*action.name).collect::<Vec<_>>(), ["put"]);
 }

@@ -34,5 +34,5 @@ impl Values for Store {
 }
 
 fn main() {
-    assert_eq!(ValuesServer::new(Store).actions(), ["put", "fixed"]);
+    assert_eq!(ValuesServer::new(Store).description().actions.iter().map(|action| &*action.name).collect::<Vec<_>>(), ["put", "fixed"]);
 }

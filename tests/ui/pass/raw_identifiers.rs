@@ -32,6 +32,6 @@ impl r#trait for Store {
 }
 
 fn main() {
-    assert_eq!(traitServer::new(Store).actions(), ["move", "match"]);
+    assert_eq!(traitServer::new(Store).description().actions.iter().map(|action| &*action.name).collect::<Vec<_>>(), ["move", "match"]);
     assert_eq!(r#try::r#loop.to_string(), "loop");
 }

@@ -69,7 +69,7 @@ fn main() {
         assert_eq!(error.message(), text);
         let variant = error.variant();
         assert_eq!(
-            (variant.name, variant.code, variant.has_details),
+            (&*variant.name, variant.code, variant.has_details),
             (name, code, has_details)
         );
         assert_eq!(MediaError::from_code(code).is_some(), !has_details);

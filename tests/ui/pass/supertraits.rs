@@ -23,5 +23,5 @@ impl Display for Store {
 impl Named for Store {}
 
 fn main() {
-    assert_eq!(NamedServer::new(Store).clone().actions(), ["name"]);
+    assert_eq!(NamedServer::new(Store).clone().description().actions.iter().map(|action| &*action.name).collect::<Vec<_>>(), ["name"]);
 }

@@ -135,5 +135,5 @@ impl Media for Store {
 fn main() {
     drop(client_only::run());
     drop(server_only::PrivateServer::new(server_only::Store));
-    assert_eq!(MediaServer::new(Store).actions()[1], "media.from_store");
+    assert_eq!(MediaServer::new(Store).description().actions[1].name, "media.from_store");
 }

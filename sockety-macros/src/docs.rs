@@ -1,4 +1,4 @@
-//! The text of an error, from its documentation or from its name.
+//! Texts for people, from documentation or from a name.
 
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
@@ -17,6 +17,15 @@ pub(crate) fn first_paragraph(attributes: &[Attribute]) -> Option<String> {
         _ => &paragraph,
     };
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The whole documentation, without the spaces that every line begins with.
+pub(crate) fn text(attributes: &[Attribute]) -> String {
+    let lines = attributes
+        .iter()
+        .filter_map(doc)
+        .flat_map(|text| lines(&text));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 /// The text of a `#[doc = "…"]`.

@@ -1,0 +1,88 @@
+//! The arguments of `#[action]`.
+
+use proc_macro2::Ident;
+use syn::{Attribute, LitStr, Meta};
+
+use super::limits::Limits;
+use super::{Known, units};
+use crate::errors::Errors;
+use crate::model::conditional;
+
+const ACTION: Known = Known {
+    attribute: "#[action(…)]",
+    arguments: &[
+        ("name", "name = \"…\""),
+        ("alias", "alias = [\"…\"]"),
+        ("one_way", "one_way"),
+        ("idempotent", "idempotent"),
+        ("timeout", "timeout = \"2s\""),
+        ("limit", "limit(…)"),
+        ("spawn", "spawn"),
+    ],
+};
+
+#[derive(Default)]
+pub(crate) struct ActionArguments {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) aliases: Vec<LitStr>,
+    pub(crate) one_way: Option<Ident>,
+    pub(crate) idempotent: Option<Ident>,
+    pub(crate) timeout: Option<Timeout>,
+    pub(crate) limits: Limits,
+    pub(crate) spawn: Option<Ident>,
+}
+
+/// How long callers wait.
+pub(crate) struct Timeout {
+    pub(crate) milliseconds: u64,
+    pub(crate) tokens: LitStr,
+}
+
+impl ActionArguments {
+    /// Takes every `#[action]` out of `attributes` and reads it.
+    pub(crate) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Self {
+        refuse_conditional(attributes, errors);
+        let is_action = |attribute: &mut Attribute| attribute.path().is_ident("action");
+        let taken: Vec<_> = attributes.extract_if(.., is_action).collect();
+        let mut arguments = Self::default();
+        for argument in ACTION.read_all(&taken, errors) {
+            match argument.name.as_str() {
+                "name" => arguments.name = argument.text(errors),
+                "alias" => arguments.aliases = argument.texts(errors),
+                "one_way" => arguments.one_way = argument.flag(errors),
+                "idempotent" => arguments.idempotent = argument.flag(errors),
+                "timeout" => {
+                    let text = argument.text(errors);
+                    arguments.timeout = text.and_then(|text| timeout(text, errors));
+                }
+                "limit" => arguments.limits = Limits::parse(&argument, errors),
+                _ => arguments.spawn = argument.flag(errors),
+            }
+        }
+        arguments
+    }
+}
+
+fn timeout(tokens: LitStr, errors: &mut Errors) -> Option<Timeout> {
+    let milliseconds = errors.ok(units::milliseconds(&tokens))?;
+    Some(Timeout {
+        milliseconds,
+        tokens,
+    })
+}
+
+/// Whether a `cfg_attr` applies cannot be known here.
+fn refuse_conditional(attributes: &mut Vec<Attribute>, errors: &mut Errors) {
+    attributes.retain(|attribute| {
+        let is_action = |meta: &Meta| meta.path().is_ident("action");
+        let refused = attribute.path().is_ident("cfg_attr")
+            && conditional(&attribute.meta).iter().any(is_action);
+        if refused {
+            errors.at(
+                attribute,
+                "`#[action]` cannot be conditional: write two methods, each with its own `#[cfg]`",
+            );
+        }
+        !refused
+    });
+}

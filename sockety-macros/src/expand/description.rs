@@ -1,0 +1,126 @@
+//! The description: the service as plain data.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+
+use super::allow_deprecated_trait;
+use crate::attr::Limits;
+use crate::docs;
+use crate::model::{Action, Carried, Output, Param, ParamKind, Part, Service};
+use crate::names::{made_here, quiet_tokens};
+use crate::types::text;
+
+pub(super) fn description(service: &Service) -> TokenStream {
+    let (client, private) = (&service.names.client, &service.names.private);
+    let (conditions, allow) = (&service.carried.conditions, allow_deprecated_trait(service));
+    let vis = quiet_tokens(&service.item.vis);
+    let name = service.item.ident.unraw().to_string();
+    let docs = documented(&service.carried);
+    let actions = service
+        .actions
+        .iter()
+        .map(|action| self::action(service, action));
+    quote! {
+        #(#conditions)*
+        #allow
+        impl #client {
+            /// The service as plain data.
+            #vis const DESCRIPTION: &'static #private::ServiceDescription =
+                &#private::ServiceDescription::new(#name)
+                    #docs
+                    .actions(const { &[#(#actions),*] });
+        }
+    }
+}
+
+fn action(service: &Service, action: &Action) -> TokenStream {
+    let private = &service.names.private;
+    let (conditions, name) = (&action.carried.conditions, &action.name);
+    let docs = documented(&action.carried);
+    let treatment = treatment(service, action);
+    let parameters = parameters(service, action);
+    let returns = returns(service, action);
+    let errors = action.reply.error().map(|ty| errors(service, ty));
+    quote! {
+        #(#conditions)*
+        #private::ActionDescription::new(#name) #docs #treatment #parameters #returns #errors
+    }
+}
+
+fn documented(carried: &Carried) -> Option<TokenStream> {
+    let text = docs::text(&carried.descriptions);
+    (!text.is_empty()).then(|| quote!(.docs(#text)))
+}
+
+/// What the attributes of the action say.
+fn treatment(service: &Service, action: &Action) -> TokenStream {
+    let arguments = &action.arguments;
+    let aliases = action.aliases.iter().map(|(alias, _)| alias);
+    let aliases = (!action.aliases.is_empty())
+        .then(|| quote!(.aliases(const { &[#(::std::borrow::Cow::Borrowed(#aliases)),*] })));
+    let one_way = arguments.one_way.as_ref().map(|_| quote!(.one_way()));
+    let idempotent = arguments.idempotent.as_ref().map(|_| quote!(.idempotent()));
+    let spawned = arguments.spawn.as_ref().map(|_| quote!(.spawned()));
+    let timeout = arguments.timeout.as_ref().map(|timeout| {
+        let milliseconds = timeout.milliseconds;
+        quote!(.timeout(::core::time::Duration::from_millis(#milliseconds)))
+    });
+    let limits = limits(service, &arguments.limits);
+    quote!(#aliases #one_way #idempotent #spawned #timeout #limits)
+}
+
+fn limits(service: &Service, limits: &Limits) -> Option<TokenStream> {
+    let private = &service.names.private;
+    let payload = limits.payload.as_ref().map(|limit| limit.value);
+    let payload = payload.map(|limit| quote!(.payload(#limit)));
+    let files = limits.files.as_ref().map(|limit| limit.value);
+    let files = files.map(|limit| quote!(.files(#limit)));
+    let file = limits.file.as_ref().map(|limit| limit.value);
+    let file = file.map(|limit| quote!(.file(#limit)));
+    (!limits.is_none())
+        .then(|| quote!(.limits(#private::ActionLimits::none() #payload #files #file)))
+}
+
+fn parameters(service: &Service, action: &Action) -> Option<TokenStream> {
+    let private = &service.names.private;
+    let parameters = action.params.iter().filter_map(|param| {
+        let Param { ident, ty, kind } = param;
+        let ParamKind::Part(part) = kind else {
+            return None;
+        };
+        let (name, ty, kind) = (ident.unraw().to_string(), text(ty), kind_of(service, *part));
+        Some(quote!(#private::ParameterDescription::new(#name, #ty, #kind)))
+    });
+    let parameters: Vec<_> = parameters.collect();
+    (!parameters.is_empty()).then(|| quote!(.parameters(const { &[#(#parameters),*] })))
+}
+
+fn returns(service: &Service, action: &Action) -> Option<TokenStream> {
+    let private = &service.names.private;
+    let output = action.reply.output();
+    let kinds = output.parts().map(|part| kind_of(service, part));
+    let ty = text(&output.ty());
+    let is_nothing = matches!(output, Output::Unit);
+    (!is_nothing).then(|| quote!(.returns(#private::ReturnDescription::new(#ty, &[#(#kinds),*]))))
+}
+
+fn kind_of(service: &Service, part: Part) -> TokenStream {
+    let private = &service.names.private;
+    let kind = match part {
+        Part::Payload => quote!(Payload),
+        Part::File => quote!(File),
+        Part::Files => quote!(Files),
+        Part::ByteStream => quote!(ByteStream),
+        Part::Streaming => quote!(Streaming),
+    };
+    quote!(#private::PartKind::#kind)
+}
+
+fn errors(service: &Service, ty: &Type) -> TokenStream {
+    let private = &service.names.private;
+    let variants = quote_spanned!(made_here(ty.span())=> <#ty as #private::ServiceError>::VARIANTS);
+    quote!(.errors(#variants)).into_token_stream()
+}

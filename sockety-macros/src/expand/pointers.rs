@@ -1,0 +1,66 @@
+//! What points to an implementation is one too.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{ReturnType, TraitItem};
+
+use super::service::future;
+use super::{allow_deprecated, allow_many_arguments};
+use crate::model::{Action, Service};
+use crate::names::quiet;
+
+pub(super) fn pointers(service: &Service) -> TokenStream {
+    let pointers = [
+        quote!(&__S),
+        quote!(::std::boxed::Box<__S>),
+        quote!(::std::sync::Arc<__S>),
+    ];
+    let implementations = pointers.map(|pointer| implementation(service, &pointer));
+    quote!(#(#implementations)*)
+}
+
+fn implementation(service: &Service, pointer: &TokenStream) -> TokenStream {
+    let trait_ident = &service.item.ident;
+    let conditions = &service.carried.conditions;
+    let allow = allow_deprecated(service);
+    let supertraits = &service.item.supertraits;
+    let supertraits = (!supertraits.is_empty()).then(|| quote!(Self: #supertraits,));
+    let methods = service.item.items.iter().filter_map(|item| match item {
+        TraitItem::Fn(method) => Some(&method.sig.output),
+        _ => None,
+    });
+    let methods = service.actions.iter().zip(methods);
+    let methods = methods.map(|(action, output)| method(service, action, output));
+    quote! {
+        #(#conditions)*
+        #allow
+        #[automatically_derived]
+        impl<__S> #trait_ident for #pointer
+        where
+            __S: #trait_ident + ::core::marker::Send + ::core::marker::Sync,
+            #supertraits
+        {
+            #(#methods)*
+        }
+    }
+}
+
+fn method(service: &Service, action: &Action, output: &ReturnType) -> TokenStream {
+    let (trait_ident, ident) = (&service.item.ident, quiet(&action.ident));
+    let conditions = &action.carried.conditions;
+    let allow = allow_many_arguments(action);
+    let names: Vec<_> = action
+        .params
+        .iter()
+        .map(|param| quiet(&param.ident))
+        .collect();
+    let types = action.params.iter().map(|param| &param.ty);
+    let output = future(output);
+    quote! {
+        #(#conditions)*
+        #allow
+        fn #ident(&self, #(#names: #types),*) -> #output {
+            <__S as #trait_ident>::#ident(&**self, #(#names),*)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The request: what messages ask for as an enum, to be matched or sent.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+
+use super::{allow_deprecated, content, describe, describe_generated, dispatcher};
+use crate::model::{Action, Param, Service};
+use crate::names::{local, quiet, quiet_tokens};
+
+pub(crate) fn structure(service: &Service) -> TokenStream {
+    let request = &service.names.request;
+    let vis = quiet_tokens(&service.item.vis);
+    let attributes = describe_generated(
+        service,
+        "What messages ask for, without files and streams, by the actions of",
+    );
+    let allow = allow_deprecated(service);
+    let variants = service.actions.iter().map(variant);
+    quote! {
+        #attributes
+        #allow
+        #vis enum #request {
+            #(#variants,)*
+        }
+    }
+}
+
+fn variant(action: &Action) -> TokenStream {
+    let variant = action.variant();
+    let sentence = format!(" The action `{}`.", action.name);
+    let attributes = describe(&action.carried, &sentence);
+    let fields = action.payload().into_iter().map(|Param { ident, ty, .. }| {
+        let (ident, sentence) = (quiet(ident), format!(" The parameter `{}`.", ident.unraw()));
+        quote!(#[doc = #sentence] #ident: #ty)
+    });
+    let fields: Vec<_> = fields.collect();
+    let fields = (!fields.is_empty()).then(|| quote!({ #(#fields),* }));
+    quote!(#attributes #variant #fields)
+}
+
+pub(super) fn implementations(service: &Service) -> TokenStream {
+    let received = received(service);
+    let outgoing = outgoing(service);
+    quote! {
+        #received
+        #outgoing
+    }
+}
+
+fn received(service: &Service) -> TokenStream {
+    let (request, private) = (&service.names.request, &service.names.private);
+    let (message, allow) = (local("message"), allow_deprecated(service));
+    let arms = service
+        .actions
+        .iter()
+        .map(|action| receive(service, action));
+    quote! {
+        #allow
+        #[automatically_derived]
+        impl ::core::convert::TryFrom<&#private::Message> for #request {
+            type Error = #private::RequestMismatch;
+
+            fn try_from(#message: &#private::Message) -> ::core::result::Result<Self, Self::Error> {
+                match #message.action() {
+                    #(#arms)*
+                    _ => ::core::result::Result::Err(#private::RequestMismatch::action(#message)),
+                }
+            }
+        }
+    }
+}
+
+fn receive(service: &Service, action: &Action) -> TokenStream {
+    let (conditions, variant) = (&action.carried.conditions, action.variant());
+    let names = action.names().map(|(name, _)| name);
+    let (message, value) = (local("message"), local("value"));
+    let decode = dispatcher::decoding(service, action, &quote!(#message.payload()));
+    let ok = quote!(::core::result::Result::Ok);
+    let request = match &action.payload()[..] {
+        [] => quote!(#ok(Self::#variant)),
+        [Param { ident, .. }] => {
+            let ident = quiet(ident);
+            quote!(#ok(Self::#variant { #ident: #decode? }))
+        }
+        several => {
+            let idents: Vec<_> = several.iter().map(|param| quiet(&param.ident)).collect();
+            quote!({
+                let #value = #decode?;
+                #ok(Self::#variant { #(#idents: #value.#idents),* })
+            })
+        }
+    };
+    quote!(#(#conditions)* #(#names)|* => #request,)
+}
+
+fn outgoing(service: &Service) -> TokenStream {
+    let (request, private) = (&service.names.request, &service.names.private);
+    let (value, allow) = (local("request"), allow_deprecated(service));
+    let arms = service.actions.iter().map(|action| send(service, action));
+    quote! {
+        #allow
+        #[automatically_derived]
+        impl ::core::convert::From<#request> for #private::Outgoing {
+            fn from(#value: #request) -> Self {
+                match #value {
+                    #(#arms)*
+                }
+            }
+        }
+    }
+}
+
+/// Files and streams are added by who sends it.
+fn send(service: &Service, action: &Action) -> TokenStream {
+    let (request, variant) = (&service.names.request, action.variant());
+    let (private, draft) = (&service.names.private, &service.names.draft);
+    let (conditions, name) = (&action.carried.conditions, &action.name);
+    let idents: Vec<_> = action
+        .payload()
+        .iter()
+        .map(|param| quiet(&param.ident))
+        .collect();
+    let message = if action.params_carry() {
+        let (structure, content) = content::of_payload(service, action);
+        quote!({
+            #structure
+            #private::pass_draft_carrying(#name, #content).into_outgoing()
+        })
+    } else {
+        let ident = quiet(&action.ident);
+        quote!(#draft::#ident(#(#idents),*).into_outgoing())
+    };
+    quote!(#(#conditions)* #request::#variant { #(#idents),* } => #message,)
+}

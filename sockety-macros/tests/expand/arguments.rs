@@ -1,0 +1,407 @@
+#[allow(dead_code)]
+pub trait Media {
+    fn get(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send;
+    fn upload(
+        &self,
+        id: u64,
+        title: String,
+        files: Vec<File>,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send;
+}
+/// Calls the actions of [`Media`].
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+pub struct MediaClient {
+    connection: ::sockety::__private::Connection,
+}
+impl MediaClient {
+    /// A client that calls over `connection`, which others may use too.
+    pub fn new(connection: ::sockety::__private::Connection) -> Self {
+        Self { connection }
+    }
+    /// Connects to `address` when awaited, and calls over the new connection.
+    pub fn connect(
+        address: impl ::core::convert::Into<::sockety::__private::Address>,
+    ) -> ::sockety::__private::Connect<Self> {
+        ::sockety::__private::connect(address)
+    }
+    /// The connection that the calls go over.
+    pub fn connection(&self) -> &::sockety::__private::Connection {
+        &self.connection
+    }
+    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
+    /// mocks, which are implementations.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn local(
+        service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+    ) -> Self {
+        ::sockety::__private::local(MediaServer::new(service))
+    }
+    /// Calls the action `media.get`.
+    pub fn get(&self, id: u64) -> ::sockety::__private::Call<Clip, MediaError> {
+        ::sockety::__private::call(&self.connection, MediaDraft::get(id))
+    }
+    /// Calls the action `media.upload`.
+    pub fn upload(
+        &self,
+        id: u64,
+        title: String,
+        files: Vec<File>,
+    ) -> ::sockety::__private::Call<(), ::sockety::__private::NoError> {
+        ::sockety::__private::call(
+            &self.connection,
+            MediaDraft::upload(id, title, files),
+        )
+    }
+}
+#[automatically_derived]
+impl ::sockety::__private::ServiceClient for MediaClient {
+    fn new(connection: ::sockety::__private::Connection) -> Self {
+        Self { connection }
+    }
+    fn connection(&self) -> &::sockety::__private::Connection {
+        &self.connection
+    }
+}
+/// Serves an implementation of [`Media`].
+pub struct MediaServer<S> {
+    service: ::std::sync::Arc<S>,
+}
+impl<S> MediaServer<S> {
+    /// The service as plain data.
+    pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
+    /// Serves `service`.
+    pub fn new(service: S) -> Self {
+        Self::from_arc(::std::sync::Arc::new(service))
+    }
+    /// Serves a service that others hold too.
+    pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
+        Self { service }
+    }
+}
+#[automatically_derived]
+impl<S> ::core::clone::Clone for MediaServer<S> {
+    fn clone(&self) -> Self {
+        Self::from_arc(::core::clone::Clone::clone(&self.service))
+    }
+}
+/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+#[derive(::core::fmt::Debug)]
+pub struct MediaDraft;
+impl MediaDraft {
+    /// Drafts a call of the action `media.get`.
+    pub fn get(id: u64) -> ::sockety::__private::CallDraft<Clip, MediaError> {
+        ::sockety::__private::call_draft_with::<Clip, MediaError, u64>("media.get", &id)
+            .timeout(::core::time::Duration::from_millis(60000u64))
+            .idempotent()
+    }
+    /// Drafts a call of the action `media.upload`.
+    pub fn upload(
+        id: u64,
+        title: String,
+        files: Vec<File>,
+    ) -> ::sockety::__private::CallDraft<(), ::sockety::__private::NoError> {
+        #[derive(::sockety::__private::serde::Serialize)]
+        #[serde(crate = "::sockety::__private::serde")]
+        struct __Arguments<'a> {
+            id: &'a u64,
+            title: &'a String,
+        }
+        ::sockety::__private::call_draft_carrying::<
+            (),
+            ::sockety::__private::NoError,
+        >(
+            "media.upload",
+            ::sockety::__private::Content::new()
+                .payloads(
+                    &__Arguments {
+                        id: &id,
+                        title: &title,
+                    },
+                )
+                .files(files),
+            ::sockety::__private::read_payload::<()>,
+        )
+    }
+}
+/// What messages ask for, without files and streams, by the actions of [`Media`].
+pub enum MediaRequest {
+    /// The action `media.get`.
+    Get {
+        /// The parameter `id`.
+        id: u64,
+    },
+    /// The action `media.upload`.
+    Upload {
+        /// The parameter `id`.
+        id: u64,
+        /// The parameter `title`.
+        title: String,
+    },
+}
+const _: () = {
+    #[derive(::sockety::__private::serde::Deserialize)]
+    #[serde(crate = "::sockety::__private::serde")]
+    struct __UploadArguments {
+        id: u64,
+        title: String,
+    }
+    #[automatically_derived]
+    impl<__S> ::sockety::__private::Service for MediaServer<__S>
+    where
+        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+    {
+        fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+            Self::DESCRIPTION
+        }
+        fn dispatch(
+            &self,
+            __action: usize,
+            __incoming: ::sockety::__private::Incoming,
+        ) -> ::sockety::__private::Dispatch {
+            enum __Action {
+                get,
+                upload,
+            }
+            const __ACTIONS: &[__Action] = &[__Action::get, __Action::upload];
+            let __service = ::core::clone::Clone::clone(&self.service);
+            match __ACTIONS[__action] {
+                __Action::get => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let __value = match ::sockety::__private::decode::<
+                            u64,
+                        >(__body.payload()) {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_request(__error).await;
+                            }
+                        };
+                        ::core::mem::drop(__body);
+                        let __output = <__S as Media>::get(&*__service, __value).await;
+                        let __answer = __responder
+                            .value_result::<Clip, MediaError>(__output);
+                        __responder.send(__answer).await
+                    })
+                }
+                __Action::upload => {
+                    ::std::boxed::Box::pin(async move {
+                        let (_, __body, __responder) = __incoming.open();
+                        let mut __received = __body.into_received();
+                        let __value = match __received.payloads::<__UploadArguments>() {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __responder.bad_content(__error).await;
+                            }
+                        };
+                        let __2: Vec<File> = __received.files();
+                        ::core::mem::drop(__received);
+                        <__S as Media>::upload(
+                                &*__service,
+                                __value.id,
+                                __value.title,
+                                __2,
+                            )
+                            .await;
+                        let __answer = __responder.unit();
+                        __responder.send(__answer).await
+                    })
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+        type Error = ::sockety::__private::RequestMismatch;
+        fn try_from(
+            __message: &::sockety::__private::Message,
+        ) -> ::core::result::Result<Self, Self::Error> {
+            match __message.action() {
+                "media.get" | "media.fetch" => {
+                    ::core::result::Result::Ok(Self::Get {
+                        id: ::sockety::__private::decode::<u64>(__message.payload())?,
+                    })
+                }
+                "media.upload" => {
+                    let __value = ::sockety::__private::decode_all::<
+                        __UploadArguments,
+                    >(__message.payload())?;
+                    ::core::result::Result::Ok(Self::Upload {
+                        id: __value.id,
+                        title: __value.title,
+                    })
+                }
+                _ => {
+                    ::core::result::Result::Err(
+                        ::sockety::__private::RequestMismatch::action(__message),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+        fn from(__request: MediaRequest) -> Self {
+            match __request {
+                MediaRequest::Get { id } => MediaDraft::get(id).into_outgoing(),
+                MediaRequest::Upload { id, title } => {
+                    #[derive(::sockety::__private::serde::Serialize)]
+                    #[serde(crate = "::sockety::__private::serde")]
+                    struct __Arguments<'a> {
+                        id: &'a u64,
+                        title: &'a String,
+                    }
+                    ::sockety::__private::pass_draft_carrying(
+                            "media.upload",
+                            ::sockety::__private::Content::new()
+                                .payloads(
+                                    &__Arguments {
+                                        id: &id,
+                                        title: &title,
+                                    },
+                                ),
+                        )
+                        .into_outgoing()
+                }
+            }
+        }
+    }
+};
+#[automatically_derived]
+impl<__S> Media for &__S
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn get(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::get(&**self, id)
+    }
+    fn upload(
+        &self,
+        id: u64,
+        title: String,
+        files: Vec<File>,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::upload(&**self, id, title, files)
+    }
+}
+#[automatically_derived]
+impl<__S> Media for ::std::boxed::Box<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn get(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::get(&**self, id)
+    }
+    fn upload(
+        &self,
+        id: u64,
+        title: String,
+        files: Vec<File>,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::upload(&**self, id, title, files)
+    }
+}
+#[automatically_derived]
+impl<__S> Media for ::std::sync::Arc<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync,
+{
+    fn get(
+        &self,
+        id: u64,
+    ) -> impl ::core::future::Future<
+        Output = Result<Clip, MediaError>,
+    > + ::core::marker::Send {
+        <__S as Media>::get(&**self, id)
+    }
+    fn upload(
+        &self,
+        id: u64,
+        title: String,
+        files: Vec<File>,
+    ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__S as Media>::upload(&**self, id, title, files)
+    }
+}
+impl MediaClient {
+    /// The service as plain data.
+    pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
+            "Media",
+        )
+        .actions(const {
+            &[
+                ::sockety::__private::ActionDescription::new("media.get")
+                    .aliases(const { &[::std::borrow::Cow::Borrowed("media.fetch")] })
+                    .idempotent()
+                    .timeout(::core::time::Duration::from_millis(60000u64))
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "id",
+                                "u64",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                        ]
+                    })
+                    .returns(
+                        ::sockety::__private::ReturnDescription::new(
+                            "Clip",
+                            &[::sockety::__private::PartKind::Payload],
+                        ),
+                    )
+                    .errors(
+                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
+                    ),
+                ::sockety::__private::ActionDescription::new("media.upload")
+                    .spawned()
+                    .limits(
+                        ::sockety::__private::ActionLimits::none()
+                            .payload(1024u64)
+                            .files(8u32)
+                            .file(2000000000u64),
+                    )
+                    .parameters(const {
+                        &[
+                            ::sockety::__private::ParameterDescription::new(
+                                "id",
+                                "u64",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "title",
+                                "String",
+                                ::sockety::__private::PartKind::Payload,
+                            ),
+                            ::sockety::__private::ParameterDescription::new(
+                                "files",
+                                "Vec<File>",
+                                ::sockety::__private::PartKind::Files,
+                            ),
+                        ]
+                    }),
+            ]
+        });
+}
+const _: fn() = || {
+    fn __sent<T: ::core::marker::Send>() {}
+    __sent::<u64>();
+    __sent::<Clip>();
+    __sent::<u64>();
+    __sent::<String>();
+};

@@ -1,0 +1,169 @@
+//! A call on its way, until its reply is there.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use sockety_codec::Uuid;
+use tokio::time::{Sleep, sleep};
+
+use crate::{
+    Connection, Outcome, Outgoing, RequestError, SendError,
+    carrying::{Cargo, Pump, Sending, Unwritten},
+    connection::{
+        message_head,
+        outbox::Payload,
+        sending,
+        shared::State,
+        waiting::{RawReply, ReplyClock},
+    },
+};
+
+/// Dropping it gives the call up.
+pub(super) struct Exchange {
+    pub(super) connection: Connection,
+    pub(super) id: Uuid,
+    stage: Stage,
+    /// Sends what the call carries.
+    pump: Pump,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// ```text
+/// Unsent ── has its place in the outbox ──▶ Waiting ── reply, timeout, end ──▶ Done
+///    └──────────────── cannot be sent ─────────────────────────────────────────▲
+/// ```
+enum Stage {
+    Unsent {
+        message: Outgoing,
+        cargo: Option<Cargo>,
+        ticket: Option<u64>,
+    },
+    Waiting,
+    Done,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        connection: Connection,
+        id: Uuid,
+        message: Outgoing,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let stage = Stage::Unsent {
+            message,
+            cargo: None,
+            ticket: None,
+        };
+        Self {
+            connection,
+            id,
+            stage,
+            pump: Pump::default(),
+            timer: timeout.map(|timeout| Box::pin(sleep(timeout))),
+        }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
+        let reply = match self.poll_reply(cx) {
+            Poll::Ready(reply) => reply,
+            Poll::Pending => Err(ready!(self.poll_timer(cx))),
+        };
+        self.finish();
+        if reply.is_ok() {
+            // The answer may come before all of the call was sent: the rest follows.
+            self.pump.detach();
+        }
+        Poll::Ready(reply)
+    }
+
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
+        if let Stage::Unsent { .. } = self.stage {
+            ready!(self.poll_send(cx))?;
+            self.stage = Stage::Waiting;
+        }
+        self.connection.shared.lock().waiting.poll(&self.id, cx)
+    }
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let Stage::Unsent {
+            message,
+            cargo,
+            ticket,
+        } = &mut self.stage
+        else {
+            unreachable!("only an unsent call is sent");
+        };
+        let payload = self.connection.checked_payload(message.content())?;
+        let head = message_head(self.id, message, true);
+        let clock = if self.timer.is_some() {
+            ReplyClock::Own
+        } else {
+            ReplyClock::Default
+        };
+        let shared = &self.connection.shared;
+        let Some(carrying) = &message.content().carrying else {
+            let put = |state: &mut State| state.send_message(&head, Payload::of(payload), clock);
+            ready!(sending::poll_put(
+                shared,
+                ticket,
+                cx,
+                State::message_room,
+                put
+            ))?;
+            return Poll::Ready(Ok(()));
+        };
+        let cargo = match cargo {
+            Some(cargo) => cargo,
+            None => cargo.insert(carrying.take()?),
+        };
+        let mut plan = cargo.plan(Unwritten::Ends);
+        let put =
+            |state: &mut State| state.begin_message(&head, Payload::of(payload), &mut plan, clock);
+        let room = State::carrying_message_room;
+        let (key, span) = ready!(sending::poll_put(shared, ticket, cx, room, put))?;
+        let cargo = std::mem::take(cargo);
+        self.pump =
+            Sending::carrying(self.connection.clone(), span, key, cargo, Unwritten::Ends).pump;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when the caller's own time is over.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<RequestError> {
+        let Some(timer) = &mut self.timer else {
+            return Poll::Pending;
+        };
+        ready!(timer.as_mut().poll(cx));
+        let outcome = match self.stage {
+            // What waits to be written still is.
+            Stage::Waiting => Outcome::Unknown,
+            Stage::Unsent { .. } | Stage::Done => Outcome::NotSent,
+        };
+        Poll::Ready(RequestError::TimedOut { outcome })
+    }
+
+    /// Gives up what the call holds in its connection.
+    fn finish(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Unsent {
+                ticket: Some(ticket),
+                ..
+            } => {
+                self.connection.shared.lock().outbox.forget_space(ticket);
+            }
+            Stage::Waiting => {
+                let replies = self.connection.shared.lock().waiting.remove(&self.id);
+                // Readers of their parts take the same lock: dropped after it was given back.
+                drop(replies);
+            }
+            Stage::Unsent { ticket: None, .. } | Stage::Done => {}
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

@@ -1,0 +1,80 @@
+//! What a service is, as plain data: for tools, gateways and generators.
+
+use std::{borrow::Cow, mem};
+
+use serde::{Deserialize, Serialize};
+
+mod action;
+mod limits;
+mod parameter;
+mod part_kind;
+mod returned;
+
+pub use action::ActionDescription;
+pub use limits::ActionLimits;
+pub use parameter::ParameterDescription;
+pub use part_kind::PartKind;
+pub use returned::ReturnDescription;
+
+/// A service: its name, its documentation and its actions.
+///
+/// `MediaClient::DESCRIPTION` and `MediaServer::<S>::DESCRIPTION` are generated. Those of a peer are asked for
+/// with [`describe`](crate::describe()), if it serves them.
+///
+/// ```
+/// use sockety::{PartKind, service};
+///
+/// /// Stores clips.
+/// #[service(prefix = "media.")]
+/// pub trait Media {
+///     /// Finds a clip.
+///     #[action(idempotent, timeout = "2s")]
+///     async fn find(&self, title: String) -> Option<u64>;
+/// }
+///
+/// let media = MediaClient::DESCRIPTION;
+/// assert_eq!((&*media.name, &*media.docs), ("Media", "Stores clips."));
+/// let find = &media.actions[0];
+/// assert_eq!(find.name, "media.find");
+/// assert!(find.is_idempotent);
+/// assert_eq!((&*find.parameters[0].name, find.parameters[0].kind), ("title", PartKind::Payload));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ServiceDescription {
+    /// The name of the trait.
+    pub name: Cow<'static, str>,
+    /// The documentation of the trait.
+    #[serde(default)]
+    pub docs: Cow<'static, str>,
+    /// Its actions, in the order of the trait.
+    pub actions: Cow<'static, [ActionDescription]>,
+}
+
+impl ServiceDescription {
+    /// A service without actions.
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name: Cow::Borrowed(name),
+            docs: Cow::Borrowed(""),
+            actions: Cow::Borrowed(&[]),
+        }
+    }
+
+    /// With this documentation.
+    pub const fn docs(mut self, docs: &'static str) -> Self {
+        set(&mut self.docs, Cow::Borrowed(docs));
+        self
+    }
+
+    /// With these actions.
+    pub const fn actions(mut self, actions: &'static [ActionDescription]) -> Self {
+        set(&mut self.actions, Cow::Borrowed(actions));
+        self
+    }
+}
+
+/// Assigns in a `const fn`, where nothing may be dropped. What was there is borrowed: nothing leaks.
+const fn set<T>(place: &mut T, value: T) {
+    mem::forget(mem::replace(place, value));
+}

@@ -1,0 +1,57 @@
+use serde::{Deserialize, Serialize};
+
+/// What a message for an action may carry at most; beyond it is answered with the framework's code 3,842,
+/// Too Large, before it is read.
+///
+/// The limits of the connection, [`Options::limits`](crate::Options::limits), hold all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ActionLimits {
+    /// Bytes of its payload.
+    #[serde(default)]
+    pub payload: Option<u64>,
+    /// Number of its files.
+    #[serde(default)]
+    pub files: Option<u32>,
+    /// Bytes of each file.
+    #[serde(default)]
+    pub file: Option<u64>,
+}
+
+impl ActionLimits {
+    /// None but those of the connection.
+    pub const fn none() -> Self {
+        Self {
+            payload: None,
+            files: None,
+            file: None,
+        }
+    }
+
+    /// At most so many bytes of payload.
+    pub const fn payload(mut self, bytes: u64) -> Self {
+        self.payload = Some(bytes);
+        self
+    }
+
+    /// At most so many files.
+    pub const fn files(mut self, files: u32) -> Self {
+        self.files = Some(files);
+        self
+    }
+
+    /// At most so many bytes in each file.
+    pub const fn file(mut self, bytes: u64) -> Self {
+        self.file = Some(bytes);
+        self
+    }
+
+    pub(crate) fn allow(&self, payload: u64, files: u32) -> bool {
+        self.payload.is_none_or(|limit| payload <= limit)
+            && self.files.is_none_or(|limit| files <= limit)
+    }
+
+    pub(crate) fn allow_file(&self, bytes: u64) -> bool {
+        self.file.is_none_or(|limit| bytes <= limit)
+    }
+}

@@ -1,0 +1,14 @@
+use serde::{Serialize, de::DeserializeOwned};
+
+/// What can travel as a payload, or as an item of a stream: everything that is `Serialize` and `Deserialize`.
+///
+/// Both are needed of every parameter and of every returned value, as each is written on one side and read on
+/// the other.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot travel as a payload: derive `serde::Serialize` and `serde::Deserialize` for it",
+    label = "it, or a type inside it, is not both `Serialize` and `Deserialize`"
+)]
+pub trait Payload: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Payload for T {}

@@ -1,0 +1,10 @@
+use sockety::service;
+
+#[service]
+pub trait Media {
+    #[action(alias = ["fetch"])]
+    async fn get(&self, id: u64) -> u64;
+    async fn fetch(&self, id: u64) -> u64;
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use sockety::service;
+
+#[service]
+pub trait Media {
+    #[action(limit = "1 MiB")]
+    async fn put(&self, text: String);
+}
+
+fn main() {}
