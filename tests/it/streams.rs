@@ -580,7 +580,7 @@ mod typed {
 
     type Items<T, E> = Result<Streaming<T, E>, ContentError>;
 
-    fn read<T: serde::de::DeserializeOwned + Send + 'static, E: ServiceError>(
+    fn read<T: sockety::Payload + Send + 'static, E: ServiceError>(
         received: &mut Received,
     ) -> Items<T, E> {
         received.streaming()
@@ -589,7 +589,7 @@ mod typed {
     /// Calls a method that gives items.
     async fn items<T, E>(connection: &Connection) -> Streaming<T, E>
     where
-        T: serde::de::DeserializeOwned + Send + 'static,
+        T: sockety::Payload + Send + 'static,
         E: ServiceError,
     {
         let draft =
@@ -614,7 +614,7 @@ mod typed {
     /// What comes out of these bytes, read as items.
     async fn items_of<T, E>(digits: &str, chunk: usize) -> Vec<Result<T, StreamError<E>>>
     where
-        T: serde::de::DeserializeOwned + Send + 'static,
+        T: sockety::Payload + Send + 'static,
         E: ServiceError,
     {
         let all = bytes(digits);
@@ -626,7 +626,7 @@ mod typed {
     /// Sends items as the stream of a message, and gives what arrives of them as bytes.
     async fn encoded<T, E>(stream: Streaming<T, E>) -> Vec<u8>
     where
-        T: Serialize + Send + 'static,
+        T: sockety::Payload + Send + 'static,
         E: ServiceError,
     {
         let (near, _far) = pair_serving(collecting()).await;
@@ -822,6 +822,7 @@ mod typed {
 
     #[tokio::test(start_paused = true)]
     async fn an_item_that_cannot_be_encoded_gives_the_message_up_and_says_why() {
+        #[derive(Deserialize)]
         struct Unencodable;
         impl Serialize for Unencodable {
             fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
