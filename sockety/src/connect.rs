@@ -128,7 +128,10 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<Peer> {
     stream.set_nodelay(true)?;
     // A small message must not wait behind megabytes given to the kernel before either.
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    socket2::SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT_BYTES) {
+        // Some sandboxes do not know it. Only latency beside bulk depends on it.
+        tracing::debug!(%error, "TCP_NOTSENT_LOWAT not set");
+    }
     Ok(Peer {
         peer_addr: stream.peer_addr().ok(),
         local_addr: stream.local_addr().ok(),

@@ -7,6 +7,7 @@ use std::{
 use sockety_codec::{ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, Uuid};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+pub(crate) mod assembly;
 pub(crate) mod chunks;
 pub(crate) mod driver;
 pub(crate) mod inbound;
@@ -15,6 +16,7 @@ pub(crate) mod outbox;
 pub(crate) mod part_writer;
 pub(crate) mod sending;
 pub(crate) mod shared;
+pub(crate) mod slot;
 pub(crate) mod slow_readers;
 pub(crate) mod sources;
 pub(crate) mod spill;

@@ -8,14 +8,15 @@ use std::{
 
 use bytes::Bytes;
 use sockety_codec::{
-    ChannelId, Event, FileHeader, FileIndex, MessageHead, Refusal, RefusalReason, ResponseHead,
-    Uuid,
+    ChannelId, Event, FileHeader, MessageHead, Refusal, RefusalReason, ResponseHead, Uuid,
 };
 use tracing::error;
 
 use super::{
+    assembly::Assembly,
     intake::Intake,
-    shared::{Executing, Shared},
+    shared::Shared,
+    slot::{Arriving, Open, Rest, Role, Slot},
     slow_readers::SlowReaders,
     waiting::{RawReply, RawResponse},
 };
@@ -35,68 +36,8 @@ pub(crate) struct Inbound {
     slow: SlowReaders,
 }
 
-/// Payloads that may be arriving at once on a connection: two of the largest by default.
+/// Payloads that may be arriving at once on a connection, unless two of the largest are more.
 const RESERVED_BYTES: u64 = 8 * 1024 * 1024;
-
-/// What is open on a channel.
-///
-/// ```text
-/// Free ── head ──▶ Open ── payload and file headers whole ──▶ Rest ── files and stream whole ──▶ Free
-/// ```
-#[derive(Default)]
-enum Slot {
-    #[default]
-    Free,
-    Open(Open),
-    Rest(Rest),
-}
-
-/// A message or response that has not been handed on yet.
-struct Open {
-    role: Role,
-    id: Uuid,
-    expects_response: bool,
-    payload: Assembly,
-    carried: Option<Box<Arriving>>,
-}
-
-enum Role {
-    Message { route: Route, executing: Executing },
-    Response { parent: Uuid },
-}
-
-impl Role {
-    fn allows_file(&self, size: u64) -> bool {
-        match self {
-            Self::Message { route, .. } => route.limits().allow_file(size),
-            Self::Response { .. } => true,
-        }
-    }
-}
-
-/// Files and stream of a message that has not been handed on yet.
-struct Arriving {
-    rest: Rest,
-    carried: Carried,
-    headers_due: u32,
-}
-
-/// What remains to arrive of a message that somebody reads already.
-struct Rest {
-    intake: Arc<Intake>,
-    has_stream: bool,
-    /// The message, when it waits for a reply.
-    owed: Option<Uuid>,
-}
-
-impl Rest {
-    /// The stream is the first part, the files follow.
-    const STREAM: usize = 0;
-
-    fn file(&self, index: FileIndex) -> usize {
-        index.get() as usize + usize::from(self.has_stream)
-    }
-}
 
 /// What the decoder is to do with the rest of a message.
 #[must_use]
@@ -549,15 +490,13 @@ impl Inbound {
     /// Reserves what a head declares. Nothing is allocated for it.
     fn assemble(&mut self, size: u64) -> Option<Assembly> {
         let reserved = self.reserved.checked_add(size)?;
+        let limit = RESERVED_BYTES.max(self.shared.options.limits.payload.saturating_mul(2));
         // One payload alone is bounded by its own limit already.
-        if reserved > RESERVED_BYTES && self.reserved > 0 {
+        if reserved > limit && self.reserved > 0 {
             return None;
         }
         self.reserved = reserved;
-        Some(Assembly {
-            size,
-            state: AssemblyState::Arriving(Vec::new()),
-        })
+        Some(Assembly::new(size))
     }
 
     fn slot(&mut self, channel: ChannelId) -> &mut Slot {
@@ -569,16 +508,6 @@ impl Inbound {
     }
 }
 
-impl Slot {
-    fn rest(&self) -> Option<&Rest> {
-        match self {
-            Self::Free => None,
-            Self::Open(open) => open.carried.as_ref().map(|arriving| &arriving.rest),
-            Self::Rest(rest) => Some(rest),
-        }
-    }
-}
-
 fn lost(reason: &str) -> Result<RawReply, RequestError> {
     Err(RequestError::ResponseLost(reason.into()))
 }
@@ -586,41 +515,4 @@ fn lost(reason: &str) -> Result<RawReply, RequestError> {
 /// The slot of the request is inside the handler, so the number of such tasks is bounded.
 fn spawn(handler: Dispatch) {
     tokio::spawn(handler);
-}
-
-/// A payload that is arriving. It grows with what came, not with what was announced.
-struct Assembly {
-    size: u64,
-    state: AssemblyState,
-}
-
-enum AssemblyState {
-    Arriving(Vec<u8>),
-    Whole(Bytes),
-}
-
-impl Assembly {
-    /// Adds a part, and gives the whole when it was the last.
-    fn push(&mut self, part: &[u8], remaining: u64) -> Option<Bytes> {
-        let AssemblyState::Arriving(bytes) = &mut self.state else {
-            return None;
-        };
-        if bytes.is_empty() && remaining == 0 {
-            return Some(Bytes::copy_from_slice(part));
-        }
-        bytes.extend_from_slice(part);
-        (remaining == 0).then(|| Bytes::from(std::mem::take(bytes)))
-    }
-
-    /// The whole waits for the header to be whole too.
-    fn keep(&mut self, payload: Bytes) {
-        self.state = AssemblyState::Whole(payload);
-    }
-
-    fn whole(&self) -> Option<Bytes> {
-        match &self.state {
-            AssemblyState::Arriving(_) => (self.size == 0).then(Bytes::new),
-            AssemblyState::Whole(payload) => Some(payload.clone()),
-        }
-    }
 }

@@ -1,0 +1,78 @@
+//! What is arriving on a channel.
+
+use std::sync::Arc;
+
+use sockety_codec::{FileIndex, Uuid};
+
+use super::{assembly::Assembly, intake::Intake, shared::Executing};
+use crate::{carried::Carried, router::Route};
+
+/// What is open on a channel.
+///
+/// ```text
+/// Free ── head ──▶ Open ── payload and file headers whole ──▶ Rest ── files and stream whole ──▶ Free
+/// ```
+#[derive(Default)]
+pub(crate) enum Slot {
+    #[default]
+    Free,
+    Open(Open),
+    Rest(Rest),
+}
+
+/// A message or response that has not been handed on yet.
+pub(crate) struct Open {
+    pub(crate) role: Role,
+    pub(crate) id: Uuid,
+    pub(crate) expects_response: bool,
+    pub(crate) payload: Assembly,
+    pub(crate) carried: Option<Box<Arriving>>,
+}
+
+pub(crate) enum Role {
+    Message { route: Route, executing: Executing },
+    Response { parent: Uuid },
+}
+
+impl Role {
+    pub(crate) fn allows_file(&self, size: u64) -> bool {
+        match self {
+            Self::Message { route, .. } => route.limits().allow_file(size),
+            Self::Response { .. } => true,
+        }
+    }
+}
+
+/// Files and stream of a message that has not been handed on yet.
+pub(crate) struct Arriving {
+    pub(crate) rest: Rest,
+    pub(crate) carried: Carried,
+    pub(crate) headers_due: u32,
+}
+
+/// What remains to arrive of a message that somebody reads already.
+pub(crate) struct Rest {
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) has_stream: bool,
+    /// The message, when it waits for a reply.
+    pub(crate) owed: Option<Uuid>,
+}
+
+impl Rest {
+    /// The stream is the first part, the files follow.
+    pub(crate) const STREAM: usize = 0;
+
+    pub(crate) fn file(&self, index: FileIndex) -> usize {
+        index.get() as usize + usize::from(self.has_stream)
+    }
+}
+
+impl Slot {
+    pub(crate) fn rest(&self) -> Option<&Rest> {
+        match self {
+            Self::Free => None,
+            Self::Open(open) => open.carried.as_ref().map(|arriving| &arriving.rest),
+            Self::Rest(rest) => Some(rest),
+        }
+    }
+}
