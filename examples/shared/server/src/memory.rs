@@ -1,0 +1,98 @@
+//! The store, as a service.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use sockety::{Context, Streaming};
+use sockety_shared_api::{Change, Store, StoreError, VisitorClient, WatchError};
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    mpsc,
+};
+
+/// How many keys there is room for.
+const KEYS: usize = 1_000;
+
+/// Changes that wait for a slow watcher. With more it has missed some.
+const WAITING: usize = 256;
+
+/// Characters of a visitor's name that are announced.
+const NAME: usize = 40;
+
+/// Keys and values. Calls run at the same time, so they share them by a lock.
+pub(crate) struct Memory {
+    values: Mutex<HashMap<String, String>>,
+    changes: broadcast::Sender<Change>,
+}
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Self {
+            values: Mutex::default(),
+            changes: broadcast::Sender::new(WAITING),
+        }
+    }
+}
+
+impl Store for Memory {
+    async fn get(&self, key: String) -> Result<String, StoreError> {
+        let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        values.get(&key).cloned().ok_or(StoreError::NoSuchKey)
+    }
+
+    async fn put(&self, cx: &Context, key: String, value: String) -> Result<(), StoreError> {
+        // The caller, as a client of what it serves to us. One that serves no `Visitor` may store all the same.
+        let name = cx.peer::<VisitorClient>().name().await.ok();
+        let by = name.map(|name| name.chars().take(NAME).collect());
+
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        match values.get(&key) {
+            Some(present) if *present == value => return Ok(()),
+            None if values.len() == KEYS => return Err(StoreError::Full { keys: KEYS as u64 }),
+            _ => values.insert(key.clone(), value.clone()),
+        };
+        // Under the lock, so that changes are announced in their order. Nobody may be watching.
+        let _ = self.changes.send(Change { key, value, by });
+        Ok(())
+    }
+
+    async fn watch(
+        &self,
+        prefix: String,
+        mut listening: Streaming<()>,
+    ) -> Streaming<Change, WatchError> {
+        let changes = self.changes.subscribe();
+        let (watcher, watched) = Streaming::channel(1);
+        tokio::spawn(async move {
+            // Ends with the connection, too.
+            let is_over = async { while let Some(Ok(())) = listening.next().await {} };
+            tokio::select! {
+                () = forward(changes, &prefix, &watcher) => {}
+                () = is_over => {}
+            }
+        });
+        watched
+    }
+}
+
+async fn forward(
+    mut changes: broadcast::Receiver<Change>,
+    prefix: &str,
+    watcher: &mpsc::Sender<Result<Change, WatchError>>,
+) {
+    loop {
+        let item = match changes.recv().await {
+            Ok(change) if !change.key.starts_with(prefix) => continue,
+            Ok(change) => Ok(change),
+            Err(RecvError::Lagged(changes)) => Err(WatchError::Missed { changes }),
+            Err(RecvError::Closed) => return,
+        };
+        // An error is the last item.
+        let is_last = item.is_err();
+        if watcher.send(item).await.is_err() || is_last {
+            return;
+        }
+    }
+}
