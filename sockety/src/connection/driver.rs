@@ -51,6 +51,9 @@ enum Written {
 /// How much is written before it is the turn of reading.
 const WRITE_BYTES: usize = 256 * 1024;
 
+/// Reads after a write has failed: more than the system holds for us, and an end for a link that never stops.
+const LAST_READS: usize = 128;
+
 /// Reads and writes before other tasks of the thread get their turn.
 const ROUNDS: usize = 4;
 
@@ -153,8 +156,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// The peer takes nothing more, but what it sent before may answer somebody.
     fn read_the_rest(&mut self, error: ConnectionError, cx: &mut Context<'_>) -> ConnectionError {
-        while let Poll::Ready(Ok(())) = self.poll_read(cx) {
-            if self.clock.has_peer_ended {
+        for _ in 0..LAST_READS {
+            if !matches!(self.poll_read(cx), Poll::Ready(Ok(()))) || self.clock.has_peer_ended {
                 break;
             }
         }

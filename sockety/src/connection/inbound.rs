@@ -443,7 +443,7 @@ impl Inbound {
     }
 
     // r[impl reply.response]
-    /// A reply that nobody waits for any longer is counted and dropped.
+    /// A reply that nobody waits for any longer is dropped.
     fn deliver(&self, parent: &Uuid, reply: Result<RawReply, RequestError>) {
         let unwanted = self.shared.lock().waiting.deliver(parent, reply);
         // Readers of its parts take the same lock: dropped after it was given back.

@@ -111,9 +111,10 @@ impl Intake {
             Some(spill) => spill,
             none => match Spill::create(Arc::clone(budget)) {
                 Ok(spill) => none.insert(spill),
+                // Then it waits in memory like any other that is not read.
                 Err(error) => {
                     budget.give_back(bytes as u64);
-                    part.state = PartState::Failed(ReadError::Spill(Arc::new(error)));
+                    tracing::warn!(%error, "no temporary file");
                     return None;
                 }
             },
@@ -130,7 +131,7 @@ impl Intake {
             .flatten();
         let mut state = self.lock();
         let found = &mut state.parts[part];
-        let count = std::mem::take(&mut found.spilling);
+        let mut count = std::mem::take(&mut found.spilling);
         match (result, &mut found.spill) {
             (Ok(()), Some(spill)) => spill.appended(count),
             // The reader was dropped meanwhile.
@@ -138,6 +139,9 @@ impl Intake {
             (Err(error), _) => {
                 self.shared.options.spill.give_back(count as u64);
                 found.state = PartState::Failed(ReadError::Spill(Arc::new(error)));
+                // What came meanwhile would be read with a gap before it.
+                count += found.chunks.len();
+                found.chunks.clear();
             }
         }
         found.wake();
@@ -187,7 +191,6 @@ impl Intake {
     /// The message is given up: whatever is not whole ends with this error.
     pub(crate) fn fail(&self, error: &ReadError) {
         let mut state = self.lock();
-
         let mut dropped = 0;
         for part in &mut state.parts {
             if matches!(part.state, PartState::Open) {
@@ -270,9 +273,12 @@ impl Intake {
             return Poll::Ready(Some(Ok(Next::Chunk(chunk))));
         }
         match &found.state {
+            // What is on its way to the disk comes first.
             PartState::Ended if found.spilling == 0 => Poll::Ready(None),
-            PartState::Failed(error) => Poll::Ready(Some(Err(error.clone()))),
-            PartState::Ended | PartState::Open | PartState::Unwanted => {
+            PartState::Failed(error) if found.spilling == 0 => {
+                Poll::Ready(Some(Err(error.clone())))
+            }
+            PartState::Ended | PartState::Failed(_) | PartState::Open | PartState::Unwanted => {
                 found.reader = Some(cx.waker().clone());
                 // Paused for other parts of this message, the driver has to move those out of the way.
                 let wakes_driver = std::mem::take(&mut state.is_awaited);

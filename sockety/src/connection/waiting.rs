@@ -23,7 +23,6 @@ pub(crate) struct Waiting {
     timeout: Option<u32>,
     /// Seconds since the connection began, as far as anybody waited: deadlines need no clock reading per call.
     now: u32,
-    late: u64,
 }
 
 impl Waiting {
@@ -36,7 +35,6 @@ impl Waiting {
             limit,
             timeout: timeout.map(seconds),
             now: 0,
-            late: 0,
         }
     }
 
@@ -96,7 +94,6 @@ impl Waiting {
         reply: Result<RawReply, RequestError>,
     ) -> Option<Result<RawReply, RequestError>> {
         let Some(waiter) = self.requests.get_mut(parent) else {
-            self.late += 1;
             return Some(reply);
         };
         waiter.is_answered = true;
