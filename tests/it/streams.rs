@@ -291,7 +291,7 @@ async fn a_stream_that_is_echoed_while_it_is_written_comes_back_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_gives_way_to_another_future_loses_nothing() {
+async fn t_a5_a_reader_that_gives_way_to_another_future_loses_nothing() {
     let all = pattern(300_000);
     let written = Bytes::from(all.clone());
     let handler = giving(move |mut writer| {
@@ -515,7 +515,7 @@ async fn a_response_may_come_before_the_stream_of_the_request_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_of_an_action_that_nobody_serves_is_dropped_and_the_connection_goes_on() {
+async fn t_m20_a_stream_of_an_action_that_nobody_serves_is_dropped_and_the_connection_goes_on() {
     let (near, _far) = pair_serving(ping_handler()).await;
     let (mut request, mut writer) = send_stream(&near, "unknown").await;
     let reply = request.response().await.expect("a reply");
