@@ -292,6 +292,27 @@ async fn t_r2_more_replies_than_are_kept_end_in_overrun() {
     assert_eq!(code_of(other).await, 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn t_r2_large_replies_are_kept_up_to_8_mib() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let mut request = asked(&connection, &mut peer).await;
+    let large = vec![7; 3 * 1024 * 1024];
+    peer.respond(request.id(), id(1), &large).await;
+    assert!(payload_of(&mut request).await == large);
+    for number in 2..6 {
+        peer.respond(request.id(), id(number), &large).await;
+    }
+    answers_ping(&mut peer).await;
+    for _ in 0..2 {
+        assert!(payload_of(&mut request).await == large);
+    }
+    let error = request.response().await.expect_err("lost");
+    assert!(
+        matches!(error, RequestError::Overrun { limit: 2 }),
+        "{error:?}"
+    );
+}
+
 // Who gets no reply.
 
 // r[verify reply.only-when-expected]
