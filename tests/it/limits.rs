@@ -370,7 +370,7 @@ async fn the_time_for_writing_can_be_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t_n1_a_peer_that_takes_little_at_a_time_is_waited_for() {
+async fn a_peer_that_takes_little_at_a_time_is_waited_for() {
     let options = Options::default().call_timeout(None);
     let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
     let mut request = connection.send(filler(10_000)).await.expect("a place");

@@ -515,7 +515,7 @@ async fn a_response_may_come_before_the_stream_of_the_request_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t_m20_a_stream_of_an_action_that_nobody_serves_is_dropped_and_the_connection_goes_on() {
+async fn a_stream_of_an_action_that_nobody_serves_is_dropped_and_the_connection_goes_on() {
     let (near, _far) = pair_serving(ping_handler()).await;
     let (mut request, mut writer) = send_stream(&near, "unknown").await;
     let reply = request.response().await.expect("a reply");
