@@ -187,7 +187,11 @@ impl Passage {
     async fn end(self) {
         match &self.state {
             State::Handled => {}
-            State::Open => self.settle(FastReply::NOT_IMPLEMENTED).await,
+            State::Open => {
+                let counters = &self.message.connection().shared.counters;
+                counters.count(|all| &all.not_implemented);
+                self.settle(FastReply::NOT_IMPLEMENTED).await;
+            }
             State::Failed(error) => {
                 error!(action = %self.message.action().escape_debug(), %error, "message handler failed");
                 self.settle(FastReply::INTERNAL_ERROR).await;

@@ -152,20 +152,21 @@ impl Intake {
         }
     }
 
-    /// Adds to a part. Gives how much of the message is unread.
-    pub(crate) fn push(&self, part: usize, bytes: &[u8]) -> usize {
+    /// Adds to a part.
+    pub(crate) fn push(&self, part: usize, bytes: &[u8]) -> Pushed {
         let mut state = self.lock();
         let Some(found) = state.parts.get_mut(part) else {
-            return state.unread;
+            return Pushed::Dropped;
         };
         if !matches!(found.state, PartState::Open) {
-            return state.unread;
+            return Pushed::Dropped;
         }
         found.chunks.push_slice(bytes);
         found.wake();
         state.unread += bytes.len();
         self.shared.unread.fetch_add(bytes.len(), Ordering::Relaxed);
-        state.unread
+        self.shared.options.received.charge(bytes.len() as u64);
+        Pushed::Unread(state.unread)
     }
 
     /// The part is whole.
@@ -234,6 +235,7 @@ impl Intake {
         state.unread -= count;
         state.taken += count as u64;
         self.shared.unread.fetch_sub(count, Ordering::Relaxed);
+        self.shared.options.received.give_back(count as u64);
         let is_awaited = count > 0 && std::mem::take(&mut state.is_awaited);
         is_awaited || self.makes_room_for_others()
     }
@@ -316,6 +318,14 @@ impl Intake {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What became of content.
+pub(crate) enum Pushed {
+    /// It waits; so many bytes of the message do.
+    Unread(usize),
+    /// Nobody wants it any longer.
+    Dropped,
 }
 
 /// How full an intake is.

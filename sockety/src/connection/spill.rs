@@ -5,19 +5,18 @@
 
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
+
+use super::budget::Budget;
 
 /// Appended to at its end and read from its beginning, both off the async threads.
 #[derive(Debug)]
 pub(crate) struct Spill {
     file: Arc<Mutex<std::fs::File>>,
-    budget: Arc<SpillBudget>,
+    budget: Arc<Budget>,
     written: u64,
     read: u64,
 }
@@ -27,7 +26,7 @@ const READ_BYTES: u64 = 256 * 1024;
 
 impl Spill {
     /// The file has no name: nothing is left of it whatever happens.
-    pub(crate) fn create(budget: Arc<SpillBudget>) -> io::Result<Self> {
+    pub(crate) fn create(budget: Arc<Budget>) -> io::Result<Self> {
         let file = Arc::new(Mutex::new(tempfile::tempfile()?));
         Ok(Self {
             file,
@@ -85,38 +84,13 @@ impl Drop for Spill {
     }
 }
 
-/// How much may lie in temporary files, of all connections that share it.
-#[derive(Debug)]
-pub(crate) struct SpillBudget {
-    left: AtomicU64,
-}
-
-impl SpillBudget {
-    pub(crate) fn new(bytes: u64) -> Self {
-        Self {
-            left: AtomicU64::new(bytes),
-        }
-    }
-
-    pub(crate) fn take(&self, bytes: u64) -> bool {
-        let take = |left: u64| left.checked_sub(bytes);
-        self.left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
-    }
-
-    pub(crate) fn give_back(&self, bytes: u64) {
-        self.left.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_was_appended_is_read_back_in_order() {
-        let mut spill = Spill::create(Arc::new(SpillBudget::new(100))).unwrap();
+        let mut spill = Spill::create(Arc::new(Budget::new(100))).unwrap();
         for chunk in [&b"hello "[..], b"world"] {
             spill.append(vec![Bytes::from_static(chunk)])().unwrap();
             spill.appended(chunk.len());
@@ -129,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_budget_is_given_back_with_the_file() {
-        let budget = Arc::new(SpillBudget::new(5));
+        let budget = Arc::new(Budget::new(5));
         assert!(budget.take(5) && !budget.take(1));
         let mut spill = Spill::create(Arc::clone(&budget)).unwrap();
         spill.appended(5);
