@@ -119,6 +119,14 @@ impl Decoder {
     /// Whether the connection header is there and nothing else is incomplete.
     #[inline]
     pub fn is_between_messages(&self) -> bool {
-        self.finish().is_ok()
+        self.machine.is_between_messages()
+    }
+
+    /// Counts a unit of time for every header that is incomplete, and for a packet that was cut before its content.
+    /// Gives for how many units the oldest of them has been arriving; 0 when there is none.
+    ///
+    /// The decoder has no clock: who calls it says how long a unit is.
+    pub fn age_headers(&mut self) -> u32 {
+        self.machine.age_headers()
     }
 }

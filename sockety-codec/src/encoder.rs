@@ -288,6 +288,14 @@ impl Encoder {
         Ok(())
     }
 
+    /// Makes a channel usable again whose message was dropped with [`abort`](Self::abort): only where the peer is known to
+    /// take notice of aborts. Does nothing on any other channel.
+    pub fn reuse(&mut self, channel: ChannelId) {
+        if self.check_free(channel) == Err(UsageError::ChannelRetired { channel }) {
+            self.set(channel, Outbound::Free);
+        }
+    }
+
     /// Answers the message or response `id` with a code.
     #[inline]
     pub fn fast_reply(&mut self, dst: &mut Vec<u8>, id: Uuid, code: ReplyCode) {

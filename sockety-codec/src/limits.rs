@@ -62,6 +62,22 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// More than the defaults in one step, for peers that are trusted, such as services of one's own: payloads of up to
+    /// 256 MiB, 65,536 files, headers of 16 MiB in 65,536 packets.
+    ///
+    /// Memory grows with what arrives all the same, so a peer has to send what it wants held.
+    #[must_use]
+    pub fn trusted() -> Self {
+        Self {
+            header_bytes: 16 * 1024 * 1024,
+            header_pieces: 65_536,
+            held_header_bytes: 16 * 1024 * 1024,
+            payload: 256 * 1024 * 1024,
+            files: 65_536,
+            ..Self::default()
+        }
+    }
+
     /// Nothing is refused that the wire can say. For tools and tests; never for unknown peers.
     pub const WIRE: Self = Self {
         channels: ChannelCount::MAX,

@@ -2,14 +2,19 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use sockety_codec::{ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, Uuid};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 pub(crate) mod assembly;
+pub(crate) mod bucket;
+pub(crate) mod budget;
 pub(crate) mod chunks;
+pub(crate) mod clocks;
 pub(crate) mod driver;
+pub(crate) mod guard;
 pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod outbox;
@@ -32,7 +37,7 @@ use self::{
 };
 use crate::{
     ClosedBy, ConnectError, ConnectionError, Extensions, IntoRouter, Options, Outgoing, Request,
-    RequestError, Router, SendError, Sent,
+    RequestError, Router, SendError, Sent, Stats,
     carrying::{Sending, Unwritten},
     outgoing::Content,
 };
@@ -211,14 +216,46 @@ impl Connection {
         Queued::whole(self.clone(), span).sent().await
     }
 
+    /// Ends the connection when its work is done, for which it has so long, in whole seconds.
+    ///
+    /// The peer is told to send nothing new (Go Away). Everything accepted before is finished, on both sides: handlers
+    /// run to their end, and calls of this side get their replies; handlers may still call the peer. What the peer
+    /// sends within 2 s, as it could not know, is executed too; what it sends later is answered with code 3,841,
+    /// Going Away, and not executed. Ready when the connection is closed, which takes 2 s at least.
+    ///
+    /// What is not done in time fails: calls of this side with an [`Outcome`](crate::Outcome) of their own, and the replies of
+    /// handlers that still run are not sent.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the shutdown.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example(connection: sockety::Connection) {
+    /// connection.shutdown(Duration::from_secs(30)).await;
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.shared.drain(deadline);
+        self.shared.until_gone().await;
+    }
+
+    /// What of the peer was tolerated, refused or cut off so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.read()
+    }
+
     /// Closes the connection in order: nothing new is sent, calls that wait for replies fail, replies that are
-    /// owed and everything accepted before are written, within 5 s. Ready when it is closed.
+    /// owed and everything accepted before are written, within 5 s. Ready when the socket is closed, for which the peer
+    /// has another second: one that has not read everything yet would lose it.
+    ///
+    /// [`Connection::shutdown`] lets calls finish.
     ///
     /// # Cancel safety
     /// Dropping the future does not stop the closing.
     pub async fn close(&self) {
         self.shared.close(ClosedBy::Local);
-        self.closed().await;
+        self.shared.until_gone().await;
     }
 
     /// Waits until the connection has ended, and says why.

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use sockety_codec::{Truncated, UsageError, Violation};
 
-use crate::{Address, Outcome, SourceError, msgpack};
+use crate::{Address, LimitExceeded, Outcome, SourceError, msgpack};
 
 /// Why a connection ended. Every request that waited on it gets a copy.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -22,12 +22,21 @@ pub enum ConnectionError {
     /// The peer did not take what we wrote.
     #[error("peer took nothing of what was written for {0:?}")]
     WriteStalled(Duration),
-    /// The peer sends requests, but does not read their replies.
-    #[error("peer did not read the replies to its requests for {0:?}")]
-    ReplyBacklog(Duration),
+    /// Nothing came from the peer, not even a heartbeat.
+    #[error("nothing came from the peer for {0:?}")]
+    Idle(Duration),
+    /// The peer did too much of something.
+    #[error("peer exceeded a limit: {0}")]
+    Limit(LimitExceeded),
     /// The operating system reported an error, or the link was reset.
     #[error("connection failed")]
     Io(#[source] Arc<io::Error>),
+}
+
+impl From<LimitExceeded> for ConnectionError {
+    fn from(limit: LimitExceeded) -> Self {
+        Self::Limit(limit)
+    }
 }
 
 impl From<io::Error> for ConnectionError {

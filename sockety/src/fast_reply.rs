@@ -103,14 +103,16 @@ pub struct InvalidCode(pub u16);
 #[derive(Clone, Copy)]
 pub(crate) enum Framework {
     Overloaded,
+    GoingAway,
     TooLarge,
     SlowConsumer,
     BadHeader,
 }
 
 impl Framework {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Overloaded,
+        Self::GoingAway,
         Self::TooLarge,
         Self::SlowConsumer,
         Self::BadHeader,
@@ -119,6 +121,7 @@ impl Framework {
     pub(crate) fn reply(&self) -> FastReply {
         let code = match self {
             Self::Overloaded => 3840,
+            Self::GoingAway => 3841,
             Self::TooLarge => 3842,
             Self::SlowConsumer => 3845,
             Self::BadHeader => 3846,
@@ -129,16 +132,28 @@ impl Framework {
     fn name(&self) -> &'static str {
         match self {
             Self::Overloaded => "Overloaded",
+            Self::GoingAway => "Going Away",
             Self::TooLarge => "Too Large",
             Self::SlowConsumer => "Slow Consumer",
             Self::BadHeader => "Bad Header",
         }
     }
 
+    pub(crate) fn is_one(reply: FastReply) -> bool {
+        Self::ALL.iter().any(|known| known.reply() == reply)
+    }
+
+    /// Whether the peer says with this code that nobody reads the rest of the message.
+    pub(crate) fn means_unread(reply: FastReply) -> bool {
+        reply == FastReply::NOT_IMPLEMENTED || Self::is_one(reply)
+    }
+
     /// Whether the peer says with this code that no handler ran.
     pub(crate) fn means_not_executed(reply: FastReply) -> bool {
         let is_refusal = |known: &Self| match known {
-            Self::Overloaded | Self::TooLarge | Self::BadHeader => known.reply() == reply,
+            Self::Overloaded | Self::GoingAway | Self::TooLarge | Self::BadHeader => {
+                known.reply() == reply
+            }
             // Sent in the middle of the handler's work.
             Self::SlowConsumer => false,
         };

@@ -93,19 +93,25 @@
 extern crate self as sockety;
 
 mod error;
+mod limit_exceeded;
 mod outcome;
 mod read_error;
 mod source_error;
 pub use error::{ClosedBy, ConnectError, ConnectionError, RequestError, SendError};
+pub use limit_exceeded::LimitExceeded;
 pub use outcome::Outcome;
 pub use read_error::ReadError;
 pub use source_error::SourceError;
 
 mod fast_reply;
 mod options;
+mod rate;
+mod stats;
 pub use fast_reply::{FastReply, InvalidCode};
 pub use options::Options;
+pub use rate::Rate;
 pub use sockety_codec::{ChannelCount, Limits, Uuid};
+pub use stats::Stats;
 
 mod address;
 mod connect;
@@ -116,7 +122,9 @@ mod server;
 pub use connect::Connected;
 pub use connect::{Connect, connect};
 pub use connection::{Connection, pair};
+mod server_stats;
 pub use server::{Server, ServerHandle};
+pub use server_stats::ServerStats;
 
 mod byte_stream;
 mod file;

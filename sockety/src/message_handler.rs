@@ -187,7 +187,11 @@ impl Passage {
     async fn end(self) {
         match &self.state {
             State::Handled => {}
-            State::Open => self.settle(FastReply::NOT_IMPLEMENTED).await,
+            State::Open => {
+                let counters = &self.message.connection().shared.counters;
+                counters.count(|all| &all.not_implemented);
+                self.settle(FastReply::NOT_IMPLEMENTED).await;
+            }
             State::Failed(error) => {
                 let action = Shown::new(self.message.action());
                 error!(%action, %error, "message handler failed");

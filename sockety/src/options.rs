@@ -2,9 +2,43 @@ use std::{sync::Arc, time::Duration};
 
 use sockety_codec::Limits;
 
-use crate::connection::spill::SpillBudget;
+use crate::{Rate, connection::budget::Budget, stats::Counters};
 
 /// Limits and clocks of a connection. Every one has a default that is safe towards an unknown peer.
+///
+/// Clocks count whole seconds, and look once a second.
+///
+/// | Clock | Default | What it limits |
+/// | --- | --- | --- |
+/// | [`connect_timeout`](Self::connect_timeout) | 10 s | connecting |
+/// | [`handshake_timeout`](Self::handshake_timeout) | 10 s | until the peer's connection header is there |
+/// | [`heartbeat`](Self::heartbeat) | 20 s | writing nothing; then a heartbeat is sent |
+/// | [`idle_timeout`](Self::idle_timeout) | 90 s | receiving nothing, not even a heartbeat |
+/// | [`header_timeout`](Self::header_timeout) | 15 s | the header of one message |
+/// | [`progress_timeout`](Self::progress_timeout) | 60 s | no byte of a payload or file that has begun |
+/// | [`write_stall`](Self::write_stall) | 30 s | the peer takes nothing of what is written |
+/// | [`call_timeout`](Self::call_timeout) | 30 s | waiting for a reply, if the call has no time of its own |
+/// | reader of a file or stream | 5 s, 1 s when others wait | nothing is taken of what has arrived, see [`window`](Self::window) |
+/// | reply backlog | 1 s | requests come, but none of their replies is taken |
+/// | end of a connection | 5 s | [`Connection::close`](crate::Connection::close) |
+///
+/// | Limit | Default | What it limits |
+/// | --- | --- | --- |
+/// | [`limits`](Self::limits) | | sizes of messages, see [`Limits`] |
+/// | [`requests_executing`](Self::requests_executing) | 256 | requests of the peer |
+/// | [`tasks`](Self::tasks) | 8,192 | requests that are waiting for something, of all connections |
+/// | [`requests_in_flight`](Self::requests_in_flight) | 16,384 | requests of this side |
+/// | [`outbox_bytes`](Self::outbox_bytes) | 256 KiB | what waits to be written |
+/// | [`window`](Self::window) | 256 KiB | unread files and stream of one message |
+/// | [`unread_bytes`](Self::unread_bytes) | 8 MiB | unread files and streams of a connection |
+/// | [`received_bytes`](Self::received_bytes) | 512 MiB | unread files and streams, and incomplete payloads, of all connections |
+/// | [`spill_bytes`](Self::spill_bytes) | 1 GiB | temporary files of all connections |
+/// | [`useless_packets`](Self::useless_packets) | 128, then 10/s | packets without use |
+/// | [`refused_messages`](Self::refused_messages) | 256, then 20/s | messages that break limits |
+/// | [`aborted_messages`](Self::aborted_messages) | 128, then 20/s | messages that the peer gives up |
+/// | [`dropped_content`](Self::dropped_content) | 64 MiB, then 2 MiB/s | content that nobody takes |
+///
+/// "Of all connections" means those that were given clones of the same options, such as all connections of a server.
 ///
 /// ```
 /// use std::time::Duration;
@@ -15,6 +49,17 @@ use crate::connection::spill::SpillBudget;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub(crate) limits: Limits,
+    pub(crate) heartbeat: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) header_timeout: Duration,
+    pub(crate) progress_timeout: Option<Duration>,
+    pub(crate) useless_packets: Rate,
+    pub(crate) refused_messages: Rate,
+    pub(crate) aborted_messages: Rate,
+    pub(crate) dropped_content: Rate,
+    pub(crate) tasks: Arc<Budget>,
+    pub(crate) received: Arc<Budget>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) connect_timeout: Duration,
     pub(crate) handshake_timeout: Duration,
     pub(crate) call_timeout: Option<Duration>,
@@ -24,13 +69,108 @@ pub struct Options {
     pub(crate) write_stall: Duration,
     pub(crate) window: usize,
     pub(crate) unread_bytes: usize,
-    pub(crate) spill: Arc<SpillBudget>,
+    pub(crate) spill: Arc<Budget>,
 }
 
 impl Options {
     /// What is accepted from the peer, and the largest payload sent; see [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Raises what the defaults hold back, in one step, for peers that are trusted, such as services of one's own: sizes by
+    /// [`Limits::trusted`], 16,384 requests executing at once, and no bound on oddities and refusals. Clocks and the
+    /// budgets of memory stay.
+    ///
+    /// ```
+    /// # use sockety::Options;
+    /// let options = Options::trusted();
+    /// ```
+    pub fn trusted() -> Self {
+        Self::default()
+            .limits(Limits::trusted())
+            .requests_executing(16_384)
+            .tasks(65_536)
+            .useless_packets(Rate::UNLIMITED)
+            .refused_messages(Rate::UNLIMITED)
+            .aborted_messages(Rate::UNLIMITED)
+            .dropped_content(Rate::UNLIMITED)
+    }
+
+    /// After how long without a byte written a heartbeat is sent; 20 s, and up to 5 s more, as a quiet connection looks at
+    /// its clock seldom. Peers of other implementations close a connection that is quiet for 60 s.
+    pub fn heartbeat(mut self, after: Duration) -> Self {
+        self.heartbeat = after;
+        self
+    }
+
+    /// How long nothing may come from the peer, not even a heartbeat; 90 s. `None` waits for ever. The clock stands still
+    /// while this side does not read.
+    ///
+    /// The connection ends with [`ConnectionError::Idle`](crate::ConnectionError::Idle).
+    pub fn idle_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.idle_timeout = limit;
+        self
+    }
+
+    /// How long the header of a message may take from its first byte to its last; 15 s.
+    ///
+    /// The connection ends with [`LimitExceeded::HeaderTimeout`](crate::LimitExceeded::HeaderTimeout).
+    pub fn header_timeout(mut self, limit: Duration) -> Self {
+        self.header_timeout = limit;
+        self
+    }
+
+    /// How long a payload or a file that has begun may go on without a byte; 60 s. `None` waits for ever. Streams may be
+    /// silent as long as they like, and the clock stands still while this side does not read.
+    ///
+    /// The message is given up ([`ReadError::Stalled`](crate::ReadError::Stalled)), and its channel is lost. When a quarter
+    /// of all channels is, the connection ends.
+    pub fn progress_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.progress_timeout = limit;
+        self
+    }
+
+    /// How many packets without use the peer may send: empty ones, needless switches of the channel, heartbeats, aborts
+    /// of nothing, replies to nothing; 128, and then 10 a second. One more ends the connection.
+    pub fn useless_packets(mut self, rate: Rate) -> Self {
+        self.useless_packets = rate;
+        self
+    }
+
+    /// How many messages of the peer may be refused because they are too large, or break a rule; 256, and then 20 a
+    /// second. One more ends the connection.
+    pub fn refused_messages(mut self, rate: Rate) -> Self {
+        self.refused_messages = rate;
+        self
+    }
+
+    /// How many messages the peer may begin and give up; 128, and then 20 a second. One more ends the connection.
+    pub fn aborted_messages(mut self, rate: Rate) -> Self {
+        self.aborted_messages = rate;
+        self
+    }
+
+    /// How many bytes of content the peer may send that nobody takes, of messages that were refused and of replies that
+    /// nobody reads any longer; 64 MiB, and then 2 MiB a second. More end the connection: another is cheaper.
+    pub fn dropped_content(mut self, bytes: Rate) -> Self {
+        self.dropped_content = bytes;
+        self
+    }
+
+    /// How many requests of peers may be waiting for something in their handlers, of all connections with these options;
+    /// 8,192. One more is answered with the framework's code 3,840, Overloaded, and does not run.
+    pub fn tasks(mut self, tasks: u64) -> Self {
+        self.tasks = Arc::new(Budget::new(tasks));
+        self
+    }
+
+    /// How many bytes may be held of what peers sent and nobody has read yet, and of payloads that are not whole, of all
+    /// connections with these options; 512 MiB. Then payloads are refused with code 3,840, Overloaded, and files and
+    /// streams are not read from their connections until there is room.
+    pub fn received_bytes(mut self, bytes: u64) -> Self {
+        self.received = Arc::new(Budget::new(bytes));
         self
     }
 
@@ -99,7 +239,7 @@ impl Options {
     /// a temporary file while a reader waits for another part. Without room there, as with 0, such a message is
     /// treated like any that is not read.
     pub fn spill_bytes(mut self, bytes: u64) -> Self {
-        self.spill = Arc::new(SpillBudget::new(bytes));
+        self.spill = Arc::new(Budget::new(bytes));
         self
     }
 
@@ -114,6 +254,17 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            heartbeat: Duration::from_secs(20),
+            idle_timeout: Some(Duration::from_secs(90)),
+            header_timeout: Duration::from_secs(15),
+            progress_timeout: Some(Duration::from_secs(60)),
+            useless_packets: Rate::new(128, 10),
+            refused_messages: Rate::new(256, 20),
+            aborted_messages: Rate::new(128, 20),
+            dropped_content: Rate::new(64 * 1024 * 1024, 2 * 1024 * 1024),
+            tasks: Arc::new(Budget::new(8192)),
+            received: Arc::new(Budget::new(512 * 1024 * 1024)),
+            counters: Arc::default(),
             connect_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
             call_timeout: Some(Duration::from_secs(30)),
@@ -123,7 +274,7 @@ impl Default for Options {
             write_stall: Duration::from_secs(30),
             window: 256 * 1024,
             unread_bytes: 8 * 1024 * 1024,
-            spill: Arc::new(SpillBudget::new(1024 * 1024 * 1024)),
+            spill: Arc::new(Budget::new(1024 * 1024 * 1024)),
         }
     }
 }

@@ -162,9 +162,13 @@ impl Answered {
 impl Drop for Owed {
     fn drop(&mut self) {
         if self.is_awaited() {
-            self.connection
-                .shared
-                .fast_reply(self.id, FastReply::INTERNAL_ERROR);
+            let shared = &self.connection.shared;
+            if std::thread::panicking() {
+                shared.counters.count(|all| &all.handler_panics);
+            } else {
+                shared.counters.count(|all| &all.unanswered_messages);
+            }
+            shared.fast_reply(self.id, FastReply::INTERNAL_ERROR);
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use crate::ConnectionError;
 
@@ -12,6 +12,9 @@ pub enum ReadError {
     /// It was not read for so long that others on the connection had to wait, and was cut off.
     #[error("not read in time: other messages on the connection had to wait")]
     Overrun,
+    /// Nothing more came of it, nor of the rest of its message, for so long.
+    #[error("nothing came for {0:?}")]
+    Stalled(Duration),
     /// A file has fewer bytes than were announced.
     #[error("file ended {missing} bytes short of its announced size")]
     TooShort {
@@ -39,7 +42,7 @@ impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> Self {
         let kind = match &error {
             ReadError::Aborted | ReadError::Disconnected(_) => io::ErrorKind::ConnectionAborted,
-            ReadError::Overrun => io::ErrorKind::TimedOut,
+            ReadError::Overrun | ReadError::Stalled(_) => io::ErrorKind::TimedOut,
             ReadError::TooShort { .. } | ReadError::Refused(_) => io::ErrorKind::InvalidData,
             ReadError::TooLarge { .. } => io::ErrorKind::FileTooLarge,
             ReadError::Spill(error) => error.kind(),

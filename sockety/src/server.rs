@@ -3,8 +3,8 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,8 +16,8 @@ use tokio::{
 use tracing::{debug, warn};
 
 use crate::{
-    Address, ConnectError, Connection, IntoRouter, Options, Outgoing, Router, SendError,
-    ServiceClient, connect::prepare, connection::driver::Driver,
+    Address, ClosedBy, ConnectError, Connection, IntoRouter, Options, Outgoing, Router, SendError,
+    ServerStats, ServiceClient, connect::prepare, connection::driver::Driver, stats::Counters,
 };
 
 /// Accepts connections over TCP and serves them.
@@ -53,15 +53,17 @@ impl Server {
 
     /// Accepts from a listener that exists already.
     pub fn new(listener: TcpListener) -> Self {
-        Self {
+        let server = Self {
             listener,
             options: Arc::default(),
             handle: ServerHandle::default(),
-        }
+        };
+        server.options(Options::default())
     }
 
     /// Limits and clocks of the connections.
-    pub fn options(mut self, options: Options) -> Self {
+    pub fn options(mut self, mut options: Options) -> Self {
+        options.counters = Arc::clone(&self.handle.inner.counters);
         self.options = Arc::new(options);
         self
     }
@@ -107,7 +109,7 @@ impl Server {
                 Err(error) => backoff.wait(&error).await,
             }
         }
-        self.handle.close_all().await;
+        self.handle.all_closed().await;
         Ok(())
     }
 
@@ -142,8 +144,27 @@ struct Inner {
     connections: Mutex<HashMap<u64, Connection>>,
     next: AtomicU64,
     permits: Arc<Semaphore>,
-    is_stopped: AtomicBool,
+    ending: Mutex<Option<Ending>>,
     stopped: Notify,
+    counters: Arc<Counters>,
+    accepted: AtomicU64,
+    failed_handshakes: AtomicU64,
+}
+
+/// What becomes of the connections of a server that has stopped accepting.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    Close,
+    Drain(Duration),
+}
+
+impl Ending {
+    fn of(self, connection: &Connection) {
+        match self {
+            Self::Close => connection.shared.close(ClosedBy::Local),
+            Self::Drain(deadline) => connection.shared.drain(deadline),
+        }
+    }
 }
 
 /// Connections at a time. Further ones wait in the queue of the operating system.
@@ -155,8 +176,11 @@ impl Default for ServerHandle {
             connections: Mutex::default(),
             next: AtomicU64::new(0),
             permits: Arc::new(Semaphore::new(CONNECTIONS)),
-            is_stopped: AtomicBool::new(false),
+            ending: Mutex::default(),
             stopped: Notify::new(),
+            counters: Arc::default(),
+            accepted: AtomicU64::new(0),
+            failed_handshakes: AtomicU64::new(0),
         };
         Self {
             inner: Arc::new(inner),
@@ -224,15 +248,60 @@ impl ServerHandle {
 
     /// Stops accepting, and closes every connection in order, see [`Connection::close`]. The future of
     /// [`Server::serve`] is ready when all are closed.
+    ///
+    /// To let accepted calls finish, [`ServerHandle::shutdown`].
     pub fn stop(&self) {
-        self.inner.is_stopped.store(true, Ordering::Release);
+        self.end(Ending::Close);
+    }
+
+    /// Stops accepting, and ends every connection when its work is done, for which it has so long; see
+    /// [`Connection::shutdown`]. Ready when all are closed, and so is the future of [`Server::serve`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the shutdown.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example(handle: sockety::ServerHandle) -> std::io::Result<()> {
+    /// tokio::signal::ctrl_c().await?;
+    /// handle.shutdown(Duration::from_secs(30)).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.end(Ending::Drain(deadline));
+        self.all_closed().await;
+    }
+
+    /// How many connections there are and were, and what of their peers was tolerated, refused or cut off.
+    pub fn stats(&self) -> ServerStats {
+        ServerStats {
+            connections: self.lock().len(),
+            accepted: self.inner.accepted.load(Ordering::Relaxed),
+            failed_handshakes: self.inner.failed_handshakes.load(Ordering::Relaxed),
+            peers: self.inner.counters.read(),
+        }
+    }
+
+    fn end(&self, ending: Ending) {
+        *self.ending() = Some(ending);
         self.inner.stopped.notify_waiters();
+        for connection in self.connections() {
+            ending.of(&connection);
+        }
+    }
+
+    fn ending(&self) -> MutexGuard<'_, Option<Ending>> {
+        self.inner
+            .ending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn or_stopped<F: Future>(&self, future: F) -> Option<F::Output> {
         let mut stopped = std::pin::pin!(self.inner.stopped.notified());
         stopped.as_mut().enable();
-        if self.inner.is_stopped.load(Ordering::Acquire) {
+        if self.ending().is_some() {
             return None;
         }
         tokio::select! {
@@ -254,13 +323,17 @@ impl ServerHandle {
         _permit: Option<tokio::sync::OwnedSemaphorePermit>,
     ) {
         let peer = stream.peer_addr().ok();
+        self.inner.accepted.fetch_add(1, Ordering::Relaxed);
         match self.or_stopped(establish(stream, router, options)).await {
             Some(Ok((connection, driver))) => {
                 let _entry = self.register(&connection);
                 drop(connection);
                 driver.run().await;
             }
-            Some(Err(error)) => warn!(?peer, %error, "handshake failed"),
+            Some(Err(error)) => {
+                self.inner.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+                warn!(?peer, %error, "handshake failed");
+            }
             None => debug!(?peer, "stopped during the handshake"),
         }
     }
@@ -268,9 +341,10 @@ impl ServerHandle {
     fn register(&self, connection: &Connection) -> Entry {
         let key = self.inner.next.fetch_add(1, Ordering::Relaxed);
         self.lock().insert(key, connection.clone());
-        // A server that was stopped meanwhile has closed all that it saw.
-        if self.inner.is_stopped.load(Ordering::Acquire) {
-            connection.shared.close(crate::ClosedBy::Local);
+        // A server that was stopped meanwhile has ended all that it saw.
+        let ending = *self.ending();
+        if let Some(ending) = ending {
+            ending.of(connection);
         }
         Entry {
             handle: self.clone(),
@@ -278,17 +352,13 @@ impl ServerHandle {
         }
     }
 
-    async fn close_all(&self) {
-        let connections = self.connections();
-        for connection in &connections {
-            connection.shared.close(crate::ClosedBy::Local);
-        }
-        for connection in connections {
-            connection.closed().await;
+    async fn all_closed(&self) {
+        for connection in self.connections() {
+            connection.shared.until_gone().await;
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Connection>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Connection>> {
         self.inner
             .connections
             .lock()

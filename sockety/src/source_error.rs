@@ -10,6 +10,9 @@ pub enum SourceError {
     /// The writer of a part was dropped before it had ended the part, or the whole message was.
     #[error("message given up before it was sent to its end")]
     GivenUp,
+    /// The peer has answered that it does not take the message; the code is the reply.
+    #[error("message refused by the peer before it was sent to its end")]
+    Refused,
     /// The part has ended already.
     #[error("written to after the end")]
     Ended,
@@ -42,7 +45,9 @@ pub enum SourceError {
 impl From<SourceError> for io::Error {
     fn from(error: SourceError) -> Self {
         let kind = match &error {
-            SourceError::GivenUp | SourceError::Disconnected(_) => io::ErrorKind::ConnectionAborted,
+            SourceError::GivenUp | SourceError::Refused | SourceError::Disconnected(_) => {
+                io::ErrorKind::ConnectionAborted
+            }
             SourceError::Ended => io::ErrorKind::BrokenPipe,
             SourceError::Read { error, .. } => error.kind(),
             SourceError::SizeChanged { .. } | SourceError::Encode(_) => io::ErrorKind::InvalidData,

@@ -371,7 +371,7 @@ async fn the_time_for_writing_can_be_set() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_little_at_a_time_is_waited_for() {
-    let options = Options::default().call_timeout(None);
+    let options = Options::default().call_timeout(None).idle_timeout(None);
     let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
     let mut request = connection.send(filler(10_000)).await.expect("a place");
     for _ in 0..50 {
@@ -407,7 +407,10 @@ async fn t_r8_a_peer_that_never_reads_its_replies_is_given_up() {
     flood(&mut peer).await;
     let error = connection.closed().await;
     assert!(
-        matches!(error, ConnectionError::ReplyBacklog(_)),
+        matches!(
+            error,
+            ConnectionError::Limit(sockety::LimitExceeded::ReplyBacklog(_))
+        ),
         "{error:?}"
     );
     let waited = begin.elapsed().as_secs();

@@ -8,6 +8,7 @@ mod connection_end;
 mod fairness;
 mod files;
 mod handshake;
+mod life;
 mod limits;
 mod messages;
 mod msgpack;

@@ -751,7 +751,7 @@ async fn a_call_without_a_time_of_its_own_ends_with_that_of_the_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_of_a_connection_without_a_time_waits_as_long_as_it_takes() {
-    let options = Options::default().call_timeout(None);
+    let options = Options::default().call_timeout(None).idle_timeout(None);
     let (connection, mut peer) = dialogue_with(Router::new(), options, PIPE).await;
     let media = MediaClient::new(connection);
     let mut call = Box::pin(media.version().into_future());

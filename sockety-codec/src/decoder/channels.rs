@@ -84,6 +84,23 @@ impl Channels {
         }
     }
 
+    #[inline]
+    pub(super) fn are_idle(&self) -> bool {
+        self.open == 0
+    }
+
+    /// A unit of time has passed. Gives the age of the oldest header.
+    pub(super) fn age_heads(&mut self) -> u32 {
+        if self.are_idle() {
+            return 0;
+        }
+        let heads = self.table.iter_mut().filter_map(|state| match state {
+            Channel::Head(head) => Some(head.grow_older()),
+            Channel::Idle | Channel::Body(_) => None,
+        });
+        heads.max().unwrap_or(0)
+    }
+
     /// What is missing on the first channel that is not idle.
     pub(super) fn finish(&self) -> Result<(), Truncated> {
         if self.open == 0 {

@@ -25,6 +25,8 @@ pub(super) struct Machine {
     going_away: bool,
     /// Bytes held of the incomplete headers on all channels.
     pub(super) held: usize,
+    /// Units of time that the packet was cut for which is being read.
+    cut_age: u32,
     drained: u64,
     tolerated: Tolerated,
 }
@@ -66,6 +68,7 @@ impl Machine {
             switched: false,
             going_away: false,
             held: 0,
+            cut_age: 0,
             drained: 0,
             tolerated: Tolerated::default(),
         }
@@ -115,6 +118,18 @@ impl Machine {
             | Reading::Ended(_)
             | Reading::Failed(_) => self.channels.finish(),
         }
+    }
+
+    #[inline]
+    pub(super) fn is_between_messages(&self) -> bool {
+        matches!(self.reading, Reading::Packet | Reading::Ended(_)) && self.channels.are_idle()
+    }
+
+    pub(super) fn age_headers(&mut self) -> u32 {
+        if let Reading::CutPacket(_) = self.reading {
+            self.cut_age = self.cut_age.saturating_add(1);
+        }
+        self.channels.age_heads().max(self.cut_age)
     }
 
     pub(super) fn tolerated(&self) -> &Tolerated {
@@ -180,6 +195,7 @@ impl Machine {
         cut.fill(input, Packet::length(first));
         match Packet::decode(&mut Reader::new(cut.bytes())) {
             Some(packet) => {
+                self.cut_age = 0;
                 self.reading = Reading::Packet;
                 self.on_packet(first, packet, input)
             }

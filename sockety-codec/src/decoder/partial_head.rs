@@ -25,6 +25,8 @@ pub(super) struct PartialHead {
     pub(super) bytes: u64,
     /// Packets of the header so far.
     pub(super) pieces: u32,
+    /// Units of time since it began.
+    age: u32,
     /// Begin of the part that is incomplete.
     buffer: Vec<u8>,
 }
@@ -78,8 +80,15 @@ impl PartialHead {
             stage: Stage::Prefix,
             bytes: 0,
             pieces: 1,
+            age: 0,
             buffer: Vec::new(),
         }
+    }
+
+    /// A unit of time has passed. Gives the age.
+    pub(super) fn grow_older(&mut self) -> u32 {
+        self.age = self.age.saturating_add(1);
+        self.age
     }
 
     /// Drops what has arrived of a text that is too long. False while more of it is to come.

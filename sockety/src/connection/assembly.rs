@@ -2,11 +2,18 @@
 
 use bytes::Bytes;
 
+use super::budget::Share;
+
 /// A payload that is arriving. It grows with what came, not with what was announced.
 pub(crate) struct Assembly {
     pub(crate) size: u64,
     state: AssemblyState,
+    /// What it holds of the bytes that all connections may hold.
+    share: Share,
 }
+
+/// Too many bytes are waiting on all connections together.
+pub(crate) struct BudgetUsedUp;
 
 enum AssemblyState {
     Arriving(Vec<u8>),
@@ -14,23 +21,31 @@ enum AssemblyState {
 }
 
 impl Assembly {
-    pub(crate) fn new(size: u64) -> Self {
+    pub(crate) fn new(size: u64, share: Share) -> Self {
         Self {
             size,
+            share,
             state: AssemblyState::Arriving(Vec::new()),
         }
     }
 
     /// Adds a part, and gives the whole when it was the last.
-    pub(crate) fn push(&mut self, part: &[u8], remaining: u64) -> Option<Bytes> {
+    pub(crate) fn push(
+        &mut self,
+        part: &[u8],
+        remaining: u64,
+    ) -> Result<Option<Bytes>, BudgetUsedUp> {
         let AssemblyState::Arriving(bytes) = &mut self.state else {
-            return None;
+            return Ok(None);
         };
         if bytes.is_empty() && remaining == 0 {
-            return Some(Bytes::copy_from_slice(part));
+            return Ok(Some(Bytes::copy_from_slice(part)));
+        }
+        if !self.share.grow(part.len() as u64) {
+            return Err(BudgetUsedUp);
         }
         bytes.extend_from_slice(part);
-        (remaining == 0).then(|| Bytes::from(std::mem::take(bytes)))
+        Ok((remaining == 0).then(|| Bytes::from(std::mem::take(bytes))))
     }
 
     /// The whole waits for the header to be whole too.

@@ -12,11 +12,12 @@ use std::{
 use sockety_codec::Decoder;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
-    time::{Instant, Sleep, sleep, timeout},
+    time::timeout,
 };
 use tracing::{debug, warn};
 
 use super::{
+    clocks::{Clocks, Sight},
     inbound::Inbound,
     shared::{Life, Shared, Unwritten},
     slow_readers::READ_BYTES,
@@ -34,7 +35,7 @@ pub(crate) struct Driver<IO> {
     decoder: Decoder,
     inbound: Inbound,
     writing: Writing,
-    clock: Clock,
+    clocks: Clocks,
     has_yielded: bool,
     /// Nothing is read until somebody reads a file or a stream.
     is_paused: bool,
@@ -60,24 +61,20 @@ const ROUNDS: usize = 4;
 /// Codes that may wait beside what the outbox has room for, before reading stops.
 const BACKLOG_REPLIES: usize = 4096;
 
-/// How long requests are not read when their replies are not taken.
-const BACKLOG_SECONDS: u32 = 1;
-
-/// How long an orderly end waits for handlers, and for the peer to take what is written.
-const LINGER_SECONDS: u32 = 5;
-
-const SECOND: Duration = Duration::from_secs(1);
+/// How long a farewell may take.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     pub(crate) fn new(io: IO, shared: Arc<Shared>, decoder: Decoder, router: Arc<Router>) -> Self {
         let inbound = Inbound::new(Arc::clone(&shared), router);
+        let clocks = Clocks::new(&shared.options);
         Self {
             io,
             shared,
             decoder,
             inbound,
             writing: Writing::default(),
-            clock: Clock::default(),
+            clocks,
             has_yielded: true,
             is_paused: false,
         }
@@ -86,12 +83,26 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Runs until the connection has ended and every waiter knows.
     pub(crate) async fn run(mut self) {
         let error = poll_fn(|cx| self.poll(cx)).await;
+        self.count(&error);
         self.log(&error);
         self.shared.lock().end(error.clone(), Unwritten::of(&error));
         self.inbound.end(&error);
         self.shared.ended.notify_waiters();
         // The peer may be gone or stuck: what follows is a courtesy with a clock.
-        let _ = timeout(SECOND, self.say_goodbye(&error)).await;
+        let _ = timeout(FAREWELL, self.say_goodbye(&error)).await;
+    }
+
+    fn count(&self, error: &ConnectionError) {
+        let counters = &self.shared.counters;
+        match error {
+            ConnectionError::Protocol(_) => counters.count(|all| &all.violations),
+            ConnectionError::Limit(_) => counters.count(|all| &all.exceeded_limits),
+            ConnectionError::Idle(_) | ConnectionError::WriteStalled(_) => {
+                counters.count(|all| &all.timed_out_connections);
+            }
+            ConnectionError::Truncated(_) => counters.count(|all| &all.truncated_connections),
+            ConnectionError::Closed(_) | ConnectionError::Io(_) => {}
+        }
     }
 
     fn log(&self, error: &ConnectionError) {
@@ -157,7 +168,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// The peer takes nothing more, but what it sent before may answer somebody.
     fn read_the_rest(&mut self, error: ConnectionError, cx: &mut Context<'_>) -> ConnectionError {
         for _ in 0..LAST_READS {
-            if !matches!(self.poll_read(cx), Poll::Ready(Ok(()))) || self.clock.has_peer_ended {
+            if !matches!(self.poll_read(cx), Poll::Ready(Ok(()))) || self.clocks.has_peer_ended {
                 break;
             }
         }
@@ -219,7 +230,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn refill(&mut self) {
-        let amount = if self.clock.is_peer_slow() {
+        let amount = if self.clocks.is_peer_slow() {
             SLOW_FILL_BYTES
         } else {
             FILL_BYTES
@@ -232,7 +243,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Reads once and handles all that came; pending when nothing did.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         self.is_paused = self.inbound.is_paused();
-        if self.clock.has_peer_ended || self.is_paused || self.is_backlogged() {
+        if self.clocks.has_peer_ended || self.is_paused || self.is_backlogged() {
             return Poll::Pending;
         }
         let mut buffer = ReadBuffer::take();
@@ -255,12 +266,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 self.decoder.refuse(channel);
             }
         }
-        Ok(())
+        self.clocks.on_received();
+        Ok(self.inbound.guard.check(&self.decoder)?)
     }
 
     fn on_end_of_input(&mut self) -> Result<(), ConnectionError> {
         self.decoder.finish().map_err(ConnectionError::Truncated)?;
-        self.clock.has_peer_ended = true;
+        self.clocks.has_peer_ended = true;
         self.shared.close(ClosedBy::Peer);
         Ok(())
     }
@@ -270,48 +282,45 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.inbound.has_served() && self.shared.lock().outbox.unasked() > BACKLOG_REPLIES
     }
 
-    /// Looks at the clocks once a second, while there is something to wait for.
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        while self
-            .clock
-            .poll_tick(cx, self.has_deadlines() || self.is_paused)
-            .is_ready()
-        {
-            self.on_tick()?;
+        while let Poll::Ready(seconds) = self.clocks.poll_tick(cx, self.has_deadlines()) {
+            self.on_tick(seconds)?;
         }
         Poll::Ready(Ok(()))
     }
 
+    /// Whether anything but the peer's next sign of life is waited for.
     fn has_deadlines(&self) -> bool {
+        if self.is_paused || !self.decoder.is_between_messages() {
+            return true;
+        }
         let state = self.shared.lock();
         !state.waiting.is_empty() || state.outbox.waiting() > 0 || !matches!(state.life, Life::Open)
     }
 
-    fn on_tick(&mut self) -> Result<(), ConnectionError> {
+    fn on_tick(&mut self, seconds: u32) -> Result<(), ConnectionError> {
         let written = self.shared.lock().outbox.written();
-        for channel in self.inbound.on_tick(written > self.clock.written) {
+        let has_written = self.clocks.has_written(written);
+        for channel in self.inbound.on_tick(has_written, self.is_paused) {
             self.decoder.refuse(channel);
         }
         let is_backlogged = self.is_backlogged();
+        let is_executing = self.shared.executing.load(Ordering::Acquire) > 0;
+        let sight = Sight {
+            is_backlogged,
+            is_paused: self.is_paused || is_backlogged,
+            oldest_header: self.decoder.age_headers(),
+            is_at_work: is_executing || !self.decoder.is_between_messages(),
+        };
         let mut state = self.shared.lock();
-        let written = state.outbox.written();
-        state.tick();
-        self.clock
-            .on_tick(written, state.outbox.waiting() > 0, is_backlogged);
-        if let Life::Closing(by) = state.life {
-            self.clock.closing_seconds += 1;
-            if self.clock.closing_seconds > LINGER_SECONDS {
-                return Err(ConnectionError::Closed(by));
-            }
-        }
-        let stall = self.shared.options.write_stall;
-        if u64::from(self.clock.stalled_seconds) > stall.as_secs() {
-            return Err(ConnectionError::WriteStalled(stall));
-        }
-        if self.clock.backlogged_seconds > BACKLOG_SECONDS {
-            return Err(ConnectionError::ReplyBacklog(SECOND * BACKLOG_SECONDS));
-        }
-        Ok(())
+        let timed_out = state.tick();
+        let result = self.clocks.on_tick(seconds, &sight, &mut state);
+        drop(state);
+        let counters = &self.shared.counters;
+        counters.add(|all| &all.timed_out_requests, timed_out);
+        self.inbound.refuses_new = self.clocks.is_late();
+        result?;
+        Ok(self.inbound.guard.check(&self.decoder)?)
     }
 }
 
@@ -322,6 +331,7 @@ impl<IO> Drop for Driver<IO> {
         self.shared.lock().end(error.clone(), Unwritten::Dropped);
         self.inbound.end(&error);
         self.shared.ended.notify_waiters();
+        self.shared.be_gone();
     }
 }
 
@@ -329,49 +339,6 @@ impl<IO> Drop for Driver<IO> {
 /// message behind it leaves soon. A peer that needs seconds for it gets less, so that their writers see progress.
 const FILL_BYTES: u64 = 128 * 1024;
 const SLOW_FILL_BYTES: u64 = 16 * 1024;
-
-/// Counts seconds without progress. Its timer exists only while something has a deadline.
-#[derive(Default)]
-struct Clock {
-    timer: Option<Pin<Box<Sleep>>>,
-    written: u64,
-    stalled_seconds: u32,
-    backlogged_seconds: u32,
-    closing_seconds: u32,
-    /// Seconds that what was taken last has been waiting to be written.
-    fill_seconds: u32,
-    has_peer_ended: bool,
-}
-
-impl Clock {
-    fn poll_tick(&mut self, cx: &mut Context<'_>, is_needed: bool) -> Poll<()> {
-        if !is_needed && self.timer.is_none() {
-            return Poll::Pending;
-        }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(SECOND)));
-        ready!(timer.as_mut().poll(cx));
-        if is_needed {
-            timer.as_mut().reset(Instant::now() + SECOND);
-        } else {
-            self.timer = None;
-        }
-        Poll::Ready(())
-    }
-
-    /// Whether what was taken last took longer than a tick. Asked before something is taken.
-    fn is_peer_slow(&mut self) -> bool {
-        std::mem::take(&mut self.fill_seconds) > 0
-    }
-
-    fn on_tick(&mut self, written: u64, is_waiting: bool, is_backlogged: bool) {
-        self.fill_seconds += u32::from(is_waiting);
-        let is_stalled = is_waiting && written == self.written;
-        let count = |seconds, goes_on| if goes_on { seconds + 1 } else { 0 };
-        self.stalled_seconds = count(self.stalled_seconds, is_stalled);
-        self.backlogged_seconds = count(self.backlogged_seconds, is_stalled && is_backlogged);
-        self.written = written;
-    }
-}
 
 /// The thread's read buffer, borrowed for one read. All connections of the thread share it, as the decoder never asks
 /// for a byte twice.

@@ -13,10 +13,13 @@ use sockety_codec::{
 use tracing::error;
 
 use super::{
-    assembly::Assembly,
-    intake::Intake,
-    shared::Shared,
-    slot::{Arriving, Open, Rest, Role, Slot},
+    assembly::{Assembly, BudgetUsedUp},
+    budget::Share,
+    clocks,
+    guard::Guard,
+    intake::{Intake, Pushed},
+    shared::{Executing, Shared},
+    slot::{Arriving, Open, Progress, Rest, Role, Slot},
     slow_readers::SlowReaders,
     waiting::{RawReply, RawResponse},
 };
@@ -34,6 +37,11 @@ pub(crate) struct Inbound {
     reserved: u64,
     has_served: bool,
     slow: SlowReaders,
+    /// Channels of messages that were given up, as their content did not come.
+    stalled: Vec<ChannelId>,
+    pub(crate) guard: Guard,
+    /// What begins now was sent after the peer could know that we are going away.
+    pub(crate) refuses_new: bool,
 }
 
 /// Payloads that may be arriving at once on a connection, unless two of the largest are more.
@@ -58,6 +66,7 @@ impl Verdict {
 impl Inbound {
     pub(crate) fn new(shared: Arc<Shared>, router: Arc<Router>) -> Self {
         let slow = SlowReaders::new(&shared);
+        let guard = Guard::new(&shared);
         Self {
             shared,
             router,
@@ -65,6 +74,9 @@ impl Inbound {
             reserved: 0,
             has_served: false,
             slow,
+            stalled: Vec::new(),
+            guard,
+            refuses_new: false,
         }
     }
 
@@ -83,14 +95,48 @@ impl Inbound {
         self.slow.room()
     }
 
-    /// A second has passed. Gives the channels whose messages are cut off, as their readers hold others up.
-    pub(crate) fn on_tick(&mut self, has_written: bool) -> Vec<ChannelId> {
+    /// A tick has passed. Gives the channels whose messages are given up: their readers hold others up, or their content
+    /// does not come.
+    pub(crate) fn on_tick(&mut self, has_written: bool, is_paused: bool) -> Vec<ChannelId> {
         let others_wait = self.do_others_wait();
-        let cut = self.slow.on_tick(others_wait, has_written);
-        for channel in &cut {
+        let mut lost = self.slow.on_tick(others_wait, has_written);
+        for channel in &lost {
+            self.shared.counters.count(|all| &all.overrun_messages);
             self.cut_off(*channel);
         }
-        cut
+        // While we do not read, nothing can come.
+        if !is_paused {
+            lost.extend(self.give_up_stalled());
+        }
+        lost
+    }
+
+    fn give_up_stalled(&mut self) -> Vec<ChannelId> {
+        let Some(limit) = self.shared.options.progress_timeout else {
+            return Vec::new();
+        };
+        let seconds = clocks::seconds(limit);
+        let slots = self.slots.iter_mut().zip(0..);
+        let stalled: Vec<_> = slots
+            .filter_map(|(slot, index)| slot.is_stalled(seconds).then(|| ChannelId::new(index))?)
+            .collect();
+        for channel in &stalled {
+            self.shared.counters.count(|all| &all.stalled_messages);
+            if let Slot::Open(open) = self.slot(*channel)
+                && open.expects_response
+                && matches!(open.role, Role::Message { .. })
+            {
+                let id = open.id;
+                self.shared.fast_reply(id, FastReply::BAD_REQUEST);
+            }
+            self.on_lost(*channel, &ReadError::Stalled(limit));
+        }
+        self.stalled.extend(&stalled);
+        let channels = usize::from(self.shared.options.limits.channels.get());
+        if self.stalled.len() * 4 > channels {
+            self.guard.on_stalled();
+        }
+        stalled
     }
 
     fn do_others_wait(&self) -> bool {
@@ -150,7 +196,7 @@ impl Inbound {
                 channel,
                 bytes,
                 remaining,
-            } => self.on_data(channel, bytes, remaining, cx),
+            } => return self.on_data(channel, bytes, remaining, cx),
             Event::Stream { channel, bytes } => self.on_content(channel, |_| Rest::STREAM, bytes),
             Event::StreamEnd { channel } => self.on_part_end(channel, |_| Rest::STREAM, 0),
             Event::File {
@@ -164,10 +210,17 @@ impl Inbound {
                 missing,
             } => {
                 self.on_part_end(channel, |rest| rest.file(index), missing);
+                if let Some(rest) = self.slot(channel).rest_mut() {
+                    rest.files_due = rest.files_due.saturating_sub(1);
+                }
             }
             Event::FastReply { id, code } => self.deliver(&id, Ok(RawReply::Fast(code.into()))),
-            Event::End { channel } => self.free(channel),
-            Event::Abort { channel } => self.on_lost(channel, &ReadError::Aborted),
+            Event::End { channel } => self.on_end(channel),
+            Event::Abort { channel } => {
+                self.guard.on_aborted(1);
+                self.on_lost(channel, &ReadError::Aborted);
+                self.on_end(channel);
+            }
             Event::Refused { channel, refusal } => self.on_refused(channel, &refusal),
             Event::GoAway => self.shared.lock().is_peer_going_away = true,
             // The connection header was read in the handshake; the other is a sign of life.
@@ -183,16 +236,20 @@ impl Inbound {
         cx: &mut Context<'_>,
     ) -> Verdict {
         self.has_served = true;
+        if self.refuses_new {
+            self.shared.counters.count(|all| &all.going_away);
+            return self.refuse_message(channel, head, Framework::GoingAway.reply());
+        }
         let Some(route) = self.router.resolve(head.action) else {
+            self.shared.counters.count(|all| &all.not_implemented);
             return self.refuse_message(channel, head, FastReply::NOT_IMPLEMENTED);
         };
         if !route.limits().allow(head.payload_size, head.files.count) {
+            self.guard.on_refused();
             return self.refuse_message(channel, head, Framework::TooLarge.reply());
         }
-        let Some(executing) = self.shared.begin_executing() else {
-            return self.refuse_message(channel, head, Framework::Overloaded.reply());
-        };
-        let Some(payload) = self.assemble(head.payload_size) else {
+        let Some((executing, payload)) = self.admit(head.payload_size) else {
+            self.shared.counters.count(|all| &all.overloaded);
             return self.refuse_message(channel, head, Framework::Overloaded.reply());
         };
         let open = Open {
@@ -204,10 +261,18 @@ impl Inbound {
                 head.has_stream,
                 head.files.count,
                 head.expects_response.then_some(head.id),
+                false,
             ),
+            progress: Progress::default(),
         };
         self.begin(channel, open, cx);
         Verdict::Keep
+    }
+
+    fn admit(&mut self, payload_size: u64) -> Option<(Executing, Assembly)> {
+        let executing = self.shared.begin_executing()?;
+        let payload = self.assemble(payload_size)?;
+        Some((executing, payload))
     }
 
     fn refuse_message(
@@ -234,6 +299,7 @@ impl Inbound {
         cx: &mut Context<'_>,
     ) -> Verdict {
         if !self.shared.lock().waiting.expects(&head.parent) {
+            self.on_unwanted(&head.parent);
             return if head.has_content() {
                 Verdict::Refuse(channel)
             } else {
@@ -251,13 +317,20 @@ impl Inbound {
             id: head.id,
             expects_response: head.expects_response,
             payload,
-            carried: self.arriving(head.has_stream, head.files.count, None),
+            carried: self.arriving(head.has_stream, head.files.count, None, true),
+            progress: Progress::default(),
         };
         self.begin(channel, open, cx);
         Verdict::Keep
     }
 
-    fn arriving(&self, has_stream: bool, files: u32, owed: Option<Uuid>) -> Option<Box<Arriving>> {
+    fn arriving(
+        &self,
+        has_stream: bool,
+        files: u32,
+        owed: Option<Uuid>,
+        is_response: bool,
+    ) -> Option<Box<Arriving>> {
         if !has_stream && files == 0 {
             return None;
         }
@@ -271,7 +344,10 @@ impl Inbound {
         let rest = Rest {
             intake,
             has_stream,
+            files_due: files,
             owed,
+            is_response,
+            progress: Progress::default(),
         };
         Some(Box::new(Arriving {
             rest,
@@ -298,7 +374,8 @@ impl Inbound {
             return Verdict::Keep;
         };
         if !open.role.allows_file(header.size) {
-            return self.refuse_open(channel);
+            self.guard.on_refused();
+            return self.refuse_open(channel, Framework::TooLarge.reply());
         }
         let Some(arriving) = &mut open.carried else {
             return Verdict::Keep;
@@ -315,25 +392,47 @@ impl Inbound {
         Verdict::Keep
     }
 
-    /// Refuses a message, one of whose files is too large, while nobody has seen it yet.
-    fn refuse_open(&mut self, channel: ChannelId) -> Verdict {
+    /// Refuses a message that nobody has seen yet.
+    fn refuse_open(&mut self, channel: ChannelId, reply: FastReply) -> Verdict {
         if let Slot::Open(open) = self.slot(channel)
             && open.expects_response
+            && matches!(open.role, Role::Message { .. })
         {
             let id = open.id;
-            self.shared.fast_reply(id, Framework::TooLarge.reply());
+            self.shared.fast_reply(id, reply);
         }
         self.free(channel);
         Verdict::Refuse(channel)
     }
 
-    fn on_data(&mut self, channel: ChannelId, bytes: &[u8], remaining: u64, cx: &mut Context<'_>) {
+    fn on_data(
+        &mut self,
+        channel: ChannelId,
+        bytes: &[u8],
+        remaining: u64,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
         let Slot::Open(open) = self.slot(channel) else {
-            return;
+            return Verdict::Keep;
         };
-        if let Some(payload) = open.payload.push(bytes, remaining) {
-            self.hand_on(channel, payload, cx);
+        open.progress.on_content();
+        match open.payload.push(bytes, remaining) {
+            Ok(None) => {}
+            Ok(Some(payload)) => self.hand_on(channel, payload, cx),
+            Err(BudgetUsedUp) => return self.on_budget_used_up(channel),
         }
+        Verdict::Keep
+    }
+
+    /// All connections together hold as much as they may.
+    fn on_budget_used_up(&mut self, channel: ChannelId) -> Verdict {
+        self.shared.counters.count(|all| &all.overloaded);
+        if let Slot::Open(open) = self.slot(channel)
+            && let Role::Response { parent } = open.role
+        {
+            self.deliver(&parent, lost("too many payloads are arriving at once"));
+        }
+        self.refuse_open(channel, Framework::Overloaded.reply())
     }
 
     /// Hands a message on when its payload and its file headers are there, the latter of which may come last.
@@ -357,6 +456,7 @@ impl Inbound {
             expects_response,
             payload: assembly,
             carried,
+            progress: _,
         } = open;
         self.reserved -= assembly.size;
         let carried = carried.map(|arriving| {
@@ -392,11 +492,23 @@ impl Inbound {
     }
 
     fn on_content(&mut self, channel: ChannelId, part: impl FnOnce(&Rest) -> usize, bytes: &[u8]) {
-        let Some(rest) = self.slot(channel).rest() else {
+        let slot = self.slot(channel);
+        let Some(rest) = slot.rest_mut() else {
             return;
         };
-        let unread = rest.intake.push(part(rest), bytes);
+        rest.progress.on_content();
+        let unread = match rest.intake.push(part(rest), bytes) {
+            Pushed::Unread(unread) => unread,
+            // Whoever sends a message may send all of it; a caller who has gone should not be sent a reply without end.
+            Pushed::Dropped if rest.is_response => {
+                return self.guard.on_dropped(bytes.len() as u64);
+            }
+            Pushed::Dropped => return,
+        };
         let intake = Arc::clone(&rest.intake);
+        if let Slot::Open(open) = slot {
+            open.progress.on_content();
+        }
         if self.slow.is_too_much(unread) {
             self.slow.add(channel, intake);
         }
@@ -436,21 +548,44 @@ impl Inbound {
         };
         match catch_unwind(AssertUnwindSafe(begin)) {
             Ok(None) => {}
-            Ok(Some(handler)) => spawn(handler),
+            Ok(Some(handler)) => self.spawn(handler),
             // The reply went out when the message was dropped.
             Err(_) => error!(%id, "handler panicked"),
         }
     }
 
+    /// The slot of the request is inside the handler, so the number of such tasks is bounded.
+    fn spawn(&self, handler: Dispatch) {
+        let tasks = Arc::clone(&self.shared.options.tasks);
+        let share = Share::none(tasks).charge(1);
+        tokio::spawn(async move {
+            handler.await;
+            drop(share);
+        });
+    }
+
     // r[impl reply.response]
     /// A reply that nobody waits for any longer is dropped.
-    fn deliver(&self, parent: &Uuid, reply: Result<RawReply, RequestError>) {
-        let unwanted = self.shared.lock().waiting.deliver(parent, reply);
+    fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) {
+        let unwanted = self.shared.lock().deliver(parent, reply);
         // Readers of its parts take the same lock: dropped after it was given back.
-        drop(unwanted);
+        if unwanted.is_some() {
+            drop(unwanted);
+            self.on_unwanted(parent);
+        }
+    }
+
+    /// A reply came that nobody waits for.
+    fn on_unwanted(&mut self, parent: &Uuid) {
+        if self.shared.lock().waiting.was_given_up(parent) {
+            self.shared.counters.count(|all| &all.late_replies);
+        } else {
+            self.guard.on_unexpected_reply();
+        }
     }
 
     fn on_refused(&mut self, channel: ChannelId, refusal: &Refusal) {
+        self.guard.on_refused();
         let is_handed_on = matches!(self.slot(channel), Slot::Rest(_));
         self.on_lost(channel, &ReadError::Refused(refusal.reason));
         if let Some(parent) = refusal.parent {
@@ -480,6 +615,12 @@ impl Inbound {
         self.free(channel);
     }
 
+    /// Nothing more of the message comes.
+    fn on_end(&mut self, channel: ChannelId) {
+        self.stalled.retain(|stalled| *stalled != channel);
+        self.free(channel);
+    }
+
     fn free(&mut self, channel: ChannelId) {
         self.slow.finish(channel);
         if let Slot::Open(open) = std::mem::take(self.slot(channel)) {
@@ -496,7 +637,8 @@ impl Inbound {
             return None;
         }
         self.reserved = reserved;
-        Some(Assembly::new(size))
+        let budget = Arc::clone(&self.shared.options.received);
+        Some(Assembly::new(size, Share::none(budget)))
     }
 
     fn slot(&mut self, channel: ChannelId) -> &mut Slot {
@@ -510,9 +652,4 @@ impl Inbound {
 
 fn lost(reason: &str) -> Result<RawReply, RequestError> {
     Err(RequestError::ResponseLost(reason.into()))
-}
-
-/// The slot of the request is inside the handler, so the number of such tasks is bounded.
-fn spawn(handler: Dispatch) {
-    tokio::spawn(handler);
 }

@@ -119,7 +119,7 @@ impl Intake {
         let file = match &mut state.spill {
             Some(file) => file,
             none => match SpillFile::create(Arc::clone(&self.shared.options.spill)) {
-                Ok(file) => none.insert(file),
+                Ok(file) => none.insert(file?),
                 // Then it waits in memory like any other that is not read.
                 Err(error) => {
                     tracing::warn!(%error, "no temporary file");
@@ -164,20 +164,21 @@ impl Intake {
         }
     }
 
-    /// Adds to a part. Gives how much of the message is unread.
-    pub(crate) fn push(&self, part: usize, bytes: &[u8]) -> usize {
+    /// Adds to a part.
+    pub(crate) fn push(&self, part: usize, bytes: &[u8]) -> Pushed {
         let mut state = self.lock();
         let Some(found) = state.parts.get_mut(part) else {
-            return state.unread;
+            return Pushed::Dropped;
         };
         if !matches!(found.state, PartState::Open) {
-            return state.unread;
+            return Pushed::Dropped;
         }
         found.chunks.push_slice(bytes);
         found.wake();
         state.unread += bytes.len();
         self.shared.unread.fetch_add(bytes.len(), Ordering::Relaxed);
-        state.unread
+        self.shared.options.received.charge(bytes.len() as u64);
+        Pushed::Unread(state.unread)
     }
 
     /// The part is whole.
@@ -246,6 +247,7 @@ impl Intake {
         state.unread -= count;
         state.taken += count as u64;
         self.shared.unread.fetch_sub(count, Ordering::Relaxed);
+        self.shared.options.received.give_back(count as u64);
         let is_awaited = count > 0 && std::mem::take(&mut state.is_awaited);
         is_awaited || self.makes_room_for_others()
     }
@@ -331,6 +333,14 @@ impl Intake {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What became of content.
+pub(crate) enum Pushed {
+    /// It waits; so many bytes of the message do.
+    Unread(usize),
+    /// Nobody wants it any longer.
+    Dropped,
 }
 
 /// How full an intake is.

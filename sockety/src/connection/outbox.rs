@@ -199,6 +199,11 @@ impl Outbox {
         self.count_from(before);
     }
 
+    /// The peer takes notice of aborts: the channel may be used again.
+    pub(crate) fn reuse(&mut self, channel: ChannelId) {
+        self.encoder.reuse(channel);
+    }
+
     pub(crate) fn is_free(&self, channel: ChannelId) -> bool {
         self.encoder.is_free(channel)
     }
@@ -231,6 +236,12 @@ impl Outbox {
     /// How many of those wait.
     pub(crate) fn unasked(&self) -> usize {
         self.unasked.count
+    }
+
+    pub(crate) fn heartbeat(&mut self) {
+        let before = self.pieces.bytes.len();
+        self.encoder.heartbeat(&mut self.pieces.bytes);
+        self.count_from(before);
     }
 
     pub(crate) fn go_away(&mut self) {

@@ -7,28 +7,34 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Waker,
+    time::Duration,
 };
 
 use sockety_codec::{ChannelCount, ChannelId, MessageHead, ResponseHead, UsageError, Uuid};
 use tokio::sync::Notify;
 
 use super::{
+    clocks,
     outbox::{Outbox, Payload},
     sending::{Room, Span},
     sources::Sources,
-    waiting::{ReplyClock, Waiting},
+    waiting::{RawReply, ReplyClock, Waiting},
 };
 use crate::{
     ClosedBy, ConnectionError, FastReply, Options, RequestError, SendError, SourceError,
-    carrying::Plan, extensions::Extensions,
+    carrying::Plan, extensions::Extensions, fast_reply::Framework, stats::Counters,
 };
 
 pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) options: Arc<Options>,
     pub(crate) peer: Peer,
+    pub(crate) counters: Counters,
     pub(crate) extensions: Extensions,
     pub(crate) ended: Notify,
+    /// After the end the peer is given a moment to read what was written. Then the socket is closed.
+    pub(crate) is_gone: AtomicBool,
+    pub(crate) gone: Notify,
     /// Handles in users' hands; the driver has none. The last one to go closes the connection.
     pub(crate) handles: AtomicUsize,
     /// Requests of the peer whose handlers have not ended.
@@ -59,12 +65,18 @@ pub(crate) struct State {
 }
 
 /// ```text
-/// Open ── close(), last handle dropped, peer's end ──▶ Closing ──▶ Ended
-///   └──────────────────── error ─────────────────────────────────────▲
+///  ┌── shutdown() ──▶ Draining ── all done, or out of time ────────────┐
+/// Open                  └───────┐                                      ▼
+///  ├── close(), last handle dropped, peer's end ──▶ Closing ────────▶ Ended
+///  └──────────────────────────── error ───────────────────────────────▲
 /// ```
 #[derive(Clone)]
 pub(crate) enum Life {
     Open,
+    /// The peer was told that we are going away. What both sides have accepted is finished, within so many seconds.
+    Draining {
+        seconds: u32,
+    },
     /// No new message is sent; replies that are owed still are, and what was accepted is written.
     Closing(ClosedBy),
     Ended(ConnectionError),
@@ -72,6 +84,7 @@ pub(crate) enum Life {
 
 impl Shared {
     pub(crate) fn new(options: Arc<Options>, peer: Peer, peer_channels: ChannelCount) -> Self {
+        let counters = Counters::of_connection(Arc::clone(&options.counters));
         let state = State {
             outbox: Outbox::new(peer_channels, options.outbox_bytes),
             sources: Sources::new(peer_channels),
@@ -84,8 +97,11 @@ impl Shared {
             state: Mutex::new(state),
             options,
             peer,
+            counters,
             extensions: Extensions::default(),
             ended: Notify::new(),
+            is_gone: AtomicBool::new(false),
+            gone: Notify::new(),
             handles: AtomicUsize::new(0),
             executing: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
@@ -126,11 +142,10 @@ impl Shared {
     /// Begins the orderly end.
     pub(crate) fn close(&self, by: ClosedBy) {
         self.change(|state| {
-            if !matches!(state.life, Life::Open) {
-                return;
-            }
-            if by == ClosedBy::Local {
-                state.outbox.go_away();
+            match state.life {
+                Life::Open if by == ClosedBy::Local => state.outbox.go_away(),
+                Life::Open | Life::Draining { .. } => {}
+                Life::Closing(_) | Life::Ended(_) => return,
             }
             state.life = Life::Closing(by);
             // What waits to be written still is.
@@ -141,11 +156,43 @@ impl Shared {
         });
     }
 
+    /// Begins an end that waits for everything that was accepted, for so long.
+    pub(crate) fn drain(&self, deadline: Duration) {
+        self.change(|state| {
+            let seconds = clocks::seconds(deadline);
+            match &mut state.life {
+                Life::Open => state.outbox.go_away(),
+                Life::Draining { seconds: known } => {
+                    *known = seconds.min(*known);
+                    return;
+                }
+                Life::Closing(_) | Life::Ended(_) => return,
+            }
+            state.life = Life::Draining { seconds };
+        });
+    }
+
     /// Takes a slot for a request of the peer; `None` when all are taken.
     pub(crate) fn begin_executing(self: &Arc<Self>) -> Option<Executing> {
         let before = self.executing.fetch_add(1, Ordering::Relaxed);
         let slot = Executing(Arc::clone(self));
-        (before < self.options.requests_executing).then_some(slot)
+        let is_free = before < self.options.requests_executing && !self.options.tasks.is_used_up();
+        is_free.then_some(slot)
+    }
+
+    /// Waits until the socket is closed.
+    pub(crate) async fn until_gone(&self) {
+        let mut gone = std::pin::pin!(self.gone.notified());
+        gone.as_mut().enable();
+        if !self.is_gone.load(Ordering::Acquire) {
+            gone.await;
+        }
+    }
+
+    /// The socket is closed.
+    pub(crate) fn be_gone(&self) {
+        self.is_gone.store(true, Ordering::Release);
+        self.gone.notify_waiters();
     }
 
     pub(crate) fn wake_driver(&self) {
@@ -158,7 +205,7 @@ impl Shared {
 
 impl State {
     fn needs_driver(&self) -> bool {
-        self.has_work() || matches!(self.life, Life::Closing(_))
+        self.has_work() || !matches!(self.life, Life::Open)
     }
 
     /// The driver goes to sleep.
@@ -179,6 +226,11 @@ impl State {
     /// Whether nothing that was accepted is still to be written.
     pub(crate) fn is_all_written(&self) -> bool {
         self.outbox.waiting() == 0 && self.sources.is_empty()
+    }
+
+    /// Whether nobody on this side waits for anything either.
+    pub(crate) fn is_all_done(&self) -> bool {
+        self.is_all_written() && self.waiting.is_empty()
     }
 
     /// Whether a new message, whole in itself, may be sent now.
@@ -231,8 +283,10 @@ impl State {
 
     fn check_open(&self) -> Result<(), SendError> {
         match &self.life {
-            Life::Open if self.is_peer_going_away => Err(SendError::PeerGoingAway),
-            Life::Open => Ok(()),
+            Life::Open | Life::Draining { .. } if self.is_peer_going_away => {
+                Err(SendError::PeerGoingAway)
+            }
+            Life::Open | Life::Draining { .. } => Ok(()),
             Life::Closing(by) => Err(SendError::Disconnected(ConnectionError::Closed(*by))),
             Life::Ended(error) => Err(SendError::Disconnected(error.clone())),
         }
@@ -240,7 +294,7 @@ impl State {
 
     fn check_replies(&self) -> Result<(), SendError> {
         match &self.life {
-            Life::Open | Life::Closing(_) => Ok(()),
+            Life::Open | Life::Draining { .. } | Life::Closing(_) => Ok(()),
             Life::Ended(error) => Err(SendError::Disconnected(error.clone())),
         }
     }
@@ -256,7 +310,7 @@ impl State {
     /// Why the connection is over, if it is.
     pub(crate) fn ended(&self) -> Option<ConnectionError> {
         match &self.life {
-            Life::Open | Life::Closing(_) => None,
+            Life::Open | Life::Draining { .. } | Life::Closing(_) => None,
             Life::Ended(error) => Some(error.clone()),
         }
     }
@@ -396,6 +450,40 @@ impl State {
         self.outbox.wake_space();
     }
 
+    /// Hands a reply to the request that waits for it; gives it back when none does.
+    ///
+    /// What is still being sent of a message that the peer refuses is not sent.
+    pub(crate) fn deliver(
+        &mut self,
+        parent: &Uuid,
+        reply: Result<RawReply, RequestError>,
+    ) -> Option<Result<RawReply, RequestError>> {
+        if let Ok(RawReply::Fast(code)) = &reply
+            && let Some(transmission) = self.waiting.transmission(parent)
+        {
+            let (is_ours, is_refused) = (Framework::is_one(*code), Framework::means_unread(*code));
+            if is_refused {
+                self.withdraw(transmission, is_ours);
+            }
+        }
+        self.waiting.deliver(parent, reply)
+    }
+
+    /// Whoever answers with a code of this framework takes notice of an abort, so the channel may be used again.
+    fn withdraw(&mut self, transmission: u64, is_ours: bool) {
+        let Some((_, channel)) = self.sources.abort(transmission, SourceError::Refused) else {
+            return;
+        };
+        self.outbox.abort(channel);
+        if is_ours {
+            self.outbox.reuse(channel);
+            self.sources.channels.give_back(channel);
+        } else {
+            self.sources.channels.retire();
+        }
+        self.outbox.wake_space();
+    }
+
     /// Queues one-way messages that were encoded before.
     pub(crate) fn send_prepared(&mut self, bytes: &[u8]) -> Result<Span, UsageError> {
         let start = self.outbox.end();
@@ -415,9 +503,9 @@ impl State {
         Ok(())
     }
 
-    /// A second has passed.
-    pub(crate) fn tick(&mut self) {
-        self.waiting.tick(&self.sources);
+    /// A tick has passed. Gives how many requests have run out of time.
+    pub(crate) fn tick(&mut self) -> u64 {
+        self.waiting.tick(&self.sources)
     }
 
     /// Resolves everything that waits.
@@ -461,9 +549,10 @@ impl Unwritten {
     /// A connection that we end for what the peer did is still good for replies owed.
     pub(crate) fn of(error: &ConnectionError) -> Self {
         match error {
-            ConnectionError::Protocol(_) | ConnectionError::ReplyBacklog(_) => Self::Sent,
+            ConnectionError::Protocol(_) | ConnectionError::Limit(_) => Self::Sent,
             ConnectionError::Closed(_)
             | ConnectionError::Truncated(_)
+            | ConnectionError::Idle(_)
             | ConnectionError::WriteStalled(_)
             | ConnectionError::Io(_) => Self::Dropped,
         }

@@ -27,6 +27,7 @@ pub(crate) struct Open {
     pub(crate) expects_response: bool,
     pub(crate) payload: Assembly,
     pub(crate) carried: Option<Box<Arriving>>,
+    pub(crate) progress: Progress,
 }
 
 pub(crate) enum Role {
@@ -54,8 +55,33 @@ pub(crate) struct Arriving {
 pub(crate) struct Rest {
     pub(crate) intake: Arc<Intake>,
     pub(crate) has_stream: bool,
+    /// Files that have not ended. A stream may be silent as long as it likes, a file may not.
+    pub(crate) files_due: u32,
     /// The message, when it waits for a reply.
     pub(crate) owed: Option<Uuid>,
+    pub(crate) is_response: bool,
+    pub(crate) progress: Progress,
+}
+
+/// Whether content comes.
+#[derive(Default)]
+pub(crate) struct Progress {
+    has_come: bool,
+    /// For how long nothing did.
+    seconds: u32,
+}
+
+impl Progress {
+    pub(crate) fn on_content(&mut self) {
+        self.has_come = true;
+    }
+
+    /// A tick has passed. Whether nothing came for longer than the limit.
+    fn is_stalled(&mut self, limit: u32) -> bool {
+        let has_come = std::mem::take(&mut self.has_come);
+        self.seconds = if has_come { 0 } else { self.seconds + 1 };
+        self.seconds > limit
+    }
 }
 
 impl Rest {
@@ -68,6 +94,23 @@ impl Rest {
 }
 
 impl Slot {
+    /// A tick has passed. Whether content is due of which nothing came for longer than the limit.
+    pub(crate) fn is_stalled(&mut self, limit: u32) -> bool {
+        match self {
+            Self::Open(open) => open.progress.is_stalled(limit),
+            Self::Rest(rest) if rest.files_due > 0 => rest.progress.is_stalled(limit),
+            Self::Free | Self::Rest(_) => false,
+        }
+    }
+
+    pub(crate) fn rest_mut(&mut self) -> Option<&mut Rest> {
+        match self {
+            Self::Free => None,
+            Self::Open(open) => open.carried.as_mut().map(|arriving| &mut arriving.rest),
+            Self::Rest(rest) => Some(rest),
+        }
+    }
+
     pub(crate) fn rest(&self) -> Option<&Rest> {
         match self {
             Self::Free => None,

@@ -63,6 +63,7 @@ impl SlowReaders {
 
     fn is_over_budget(&self) -> bool {
         self.shared.unread.load(Ordering::Relaxed) >= self.shared.options.unread_bytes
+            || self.shared.options.received.is_used_up()
     }
 
     pub(crate) fn add(&mut self, channel: ChannelId, intake: Arc<Intake>) {

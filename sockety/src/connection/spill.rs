@@ -6,13 +6,12 @@
 use std::{
     collections::VecDeque,
     io::{self, Read, Seek, SeekFrom, Write},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
+
+use super::budget::{Budget, Share};
 
 /// The file of one message. All parts share it, so a message costs one descriptor however many they are.
 ///
@@ -20,9 +19,8 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub(crate) struct SpillFile {
     file: Arc<Mutex<std::fs::File>>,
-    budget: Arc<SpillBudget>,
     /// What it took of the budget.
-    charged: u64,
+    share: Share,
     /// Where the next bytes go.
     end: u64,
 }
@@ -41,30 +39,32 @@ pub(crate) struct Spilled(VecDeque<Extent>);
 /// How much is read back at a time.
 const READ_BYTES: u64 = 256 * 1024;
 
-/// An extent takes at least so much of the budget, as an entry in memory stands for it.
+/// A file takes so much of the budget, and every extent at least so much, as an entry in memory stands for it.
 const LEAST_CHARGE: u64 = 4 * 1024;
 
 impl SpillFile {
-    /// The file has no name: nothing is left of it whatever happens.
-    pub(crate) fn create(budget: Arc<SpillBudget>) -> io::Result<Self> {
+    /// The file has no name: nothing is left of it whatever happens. `None` when the budget is used up.
+    pub(crate) fn create(budget: Arc<Budget>) -> io::Result<Option<Self>> {
+        let mut share = Share::none(budget);
+        if !share.grow(LEAST_CHARGE) {
+            return Ok(None);
+        }
         let file = Arc::new(Mutex::new(tempfile::tempfile()?));
-        Ok(Self {
+        Ok(Some(Self {
             file,
-            budget,
-            charged: 0,
+            share,
             end: 0,
-        })
+        }))
     }
 
     /// A place for so many bytes; `None` when the budget is used up.
     pub(crate) fn reserve(&mut self, bytes: usize) -> Option<Extent> {
         let size = bytes as u64;
         let charge = size.max(LEAST_CHARGE);
-        if !self.budget.take(charge) {
+        if !self.share.grow(charge) {
             return None;
         }
         let at = self.end;
-        self.charged += charge;
         self.end += size;
         Some(Extent { at, size })
     }
@@ -102,12 +102,6 @@ impl SpillFile {
     }
 }
 
-impl Drop for SpillFile {
-    fn drop(&mut self) {
-        self.budget.give_back(self.charged);
-    }
-}
-
 impl Spilled {
     pub(crate) fn push(&mut self, extent: Extent) {
         match self.0.back_mut() {
@@ -141,38 +135,15 @@ impl Spilled {
     }
 }
 
-/// How much may lie in temporary files, of all connections that share it.
-#[derive(Debug)]
-pub(crate) struct SpillBudget {
-    left: AtomicU64,
-}
-
-impl SpillBudget {
-    pub(crate) fn new(bytes: u64) -> Self {
-        Self {
-            left: AtomicU64::new(bytes),
-        }
-    }
-
-    pub(crate) fn take(&self, bytes: u64) -> bool {
-        let take = |left: u64| left.checked_sub(bytes);
-        self.left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
-    }
-
-    pub(crate) fn give_back(&self, bytes: u64) {
-        self.left.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn parts_are_read_back_in_their_order_from_one_file() {
-        let mut file = SpillFile::create(Arc::new(SpillBudget::new(100_000))).unwrap();
+        let mut file = SpillFile::create(Arc::new(Budget::new(100_000)))
+            .unwrap()
+            .unwrap();
         let mut parts = [Spilled::default(), Spilled::default()];
         for (part, chunk) in [(0, "hel"), (1, "world"), (0, "lo"), (0, "!"), (1, "s")] {
             let extent = file.reserve(chunk.len()).unwrap();
@@ -194,11 +165,13 @@ mod tests {
 
     #[test]
     fn the_budget_is_given_back_with_the_file() {
-        let budget = Arc::new(SpillBudget::new(5000));
-        let mut file = SpillFile::create(Arc::clone(&budget)).unwrap();
+        let budget = Arc::new(Budget::new(10_000));
+        let create = || SpillFile::create(Arc::clone(&budget)).unwrap();
+        let mut file = create().unwrap();
         assert!(file.reserve(1).is_some());
         assert!(file.reserve(1).is_none());
+        assert!(create().is_none());
         drop(file);
-        assert!(budget.take(5000) && !budget.take(1));
+        assert!(budget.take(10_000) && !budget.take(1));
     }
 }

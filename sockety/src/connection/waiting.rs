@@ -19,9 +19,14 @@ pub(crate) const REPLIES_KEPT: usize = 64;
 /// How many bytes of payloads they may have together, unless the first has more alone.
 const REPLY_BYTES_KEPT: usize = 8 * 1024 * 1024;
 
+/// How many requests that were given up are remembered.
+const GIVEN_UP_KEPT: usize = 4096;
+
 /// All waiting requests of one connection.
 pub(crate) struct Waiting {
     requests: HashMap<Uuid, Waiter, BuildHasherDefault<IdHasher>>,
+    /// Given up without a reply: those that still come are nobody's fault.
+    given_up: VecDeque<Uuid>,
     limit: usize,
     timeout: Option<u32>,
     /// Seconds since the connection began, as far as anybody waited: deadlines need no clock reading per call.
@@ -35,6 +40,7 @@ impl Waiting {
         };
         Self {
             requests: HashMap::default(),
+            given_up: VecDeque::new(),
             limit,
             timeout: timeout.map(seconds),
             now: 0,
@@ -87,7 +93,20 @@ impl Waiting {
 
     /// The replies that nobody took are given to the caller, to be dropped without the lock.
     pub(crate) fn remove(&mut self, id: &Uuid) -> Option<Waiter> {
-        self.requests.remove(id)
+        let waiter = self.requests.remove(id)?;
+        if !waiter.is_answered {
+            if self.given_up.len() == GIVEN_UP_KEPT {
+                self.given_up.pop_front();
+            }
+            self.given_up.push_back(*id);
+        }
+        Some(waiter)
+    }
+
+    /// Whether this is the first reply to a request that was given up.
+    pub(crate) fn was_given_up(&mut self, parent: &Uuid) -> bool {
+        let found = self.given_up.iter().position(|id| id == parent);
+        found.and_then(|at| self.given_up.remove(at)).is_some()
     }
 
     /// Hands a reply to the request that waits for it; gives it back when none does.
@@ -103,6 +122,11 @@ impl Waiting {
         let dropped = waiter.replies.push(reply);
         waiter.wake();
         dropped
+    }
+
+    /// The files and stream of this request, which may still be being sent.
+    pub(crate) fn transmission(&self, id: &Uuid) -> Option<u64> {
+        self.requests.get(id)?.transmission
     }
 
     pub(crate) fn expects(&self, parent: &Uuid) -> bool {
@@ -146,9 +170,10 @@ impl Waiting {
         }
     }
 
-    /// A second has passed.
-    pub(crate) fn tick(&mut self, sources: &Sources) {
+    /// A tick has passed. Gives how many requests have run out of time.
+    pub(crate) fn tick(&mut self, sources: &Sources) -> u64 {
         self.now += 1;
+        let mut timed_out = 0;
         let expires = self.deadline();
         for waiter in self.requests.values_mut() {
             if waiter.transmission.is_some_and(|key| sources.is_open(key))
@@ -161,8 +186,10 @@ impl Waiting {
                 let outcome = Outcome::Unknown;
                 waiter.replies.fail(RequestError::TimedOut { outcome });
                 waiter.wake();
+                timed_out += 1;
             }
         }
+        timed_out
     }
 
     /// One second more than asked for, as the current one has begun already.

@@ -129,9 +129,14 @@ impl Peer {
         ids[0]
     }
 
-    /// Expects exactly this code as the next packet.
+    /// Expects exactly this code as the next packet, but for heartbeats.
     pub(crate) async fn expect_code(&mut self, parent: Uuid, code: u16) {
-        let reply = self.next().await;
+        let reply = loop {
+            match self.next().await {
+                Some(Received::Heartbeat) => {}
+                other => break other,
+            }
+        };
         assert_eq!(reply, Some(Received::FastReply { id: parent, code }));
     }
 

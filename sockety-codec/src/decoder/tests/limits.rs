@@ -231,3 +231,33 @@ fn a_message_can_be_refused_while_a_file_name_arrives() {
 fn a_channel_costs_24_bytes() {
     assert_eq!(size_of::<channels::Channel>(), 24);
 }
+
+#[test]
+fn the_age_of_headers_is_counted_from_their_first_byte() {
+    let mut decoder = connected(Limits::default());
+    assert_eq!(decoder.age_headers(), 0);
+    // One header on channel 0, cut; then one on channel 1, and content on channel 2.
+    events(&mut decoder, &bytes("21 16 00 U 04"));
+    assert_eq!(decoder.age_headers(), 1);
+    events(&mut decoder, &bytes("70 69 6e 67 01 21 00"));
+    assert!(!decoder.is_between_messages());
+    assert_eq!([decoder.age_headers(), decoder.age_headers()], [1, 2]);
+    events(&mut decoder, &bytes("60 01 00 02 23 16 00 U 04 70696e67"));
+    assert_eq!(decoder.age_headers(), 3);
+    // The header is given up; what remains is a stream, which has no age.
+    events(&mut decoder, &bytes("01 90"));
+    assert_eq!(decoder.age_headers(), 0);
+    assert!(!decoder.is_between_messages());
+}
+
+#[test]
+fn a_packet_cut_before_its_content_has_an_age_too() {
+    let mut decoder = connected(Limits::default());
+    events(&mut decoder, &bytes("40 00"));
+    assert_eq!([decoder.age_headers(), decoder.age_headers()], [1, 2]);
+    events(&mut decoder, &bytes("00112233445566778899aabbccdd"));
+    assert_eq!(decoder.age_headers(), 3);
+    events(&mut decoder, &bytes("ee ff"));
+    assert_eq!(decoder.age_headers(), 0);
+    assert!(decoder.is_between_messages());
+}

@@ -191,6 +191,17 @@ fn a_channel_is_not_used_again_after_an_abort() {
     check_refused(&mut encoder, |e, dst| e.abort(dst, channel(1)), open);
 }
 
+// r[verify content.abort.retire]
+#[test]
+fn a_channel_is_used_again_where_the_peer_takes_notice_of_aborts() {
+    let mut encoder = with_message();
+    encoder.reuse(ON);
+    assert!(!encoder.is_free(ON), "a message is in progress");
+    encoder.abort(&mut Vec::new(), ON).unwrap();
+    encoder.reuse(ON);
+    assert!(encoder.is_free(ON));
+}
+
 // r[verify head.action]
 // r[verify head.payload]
 // r[verify head.files.sum]

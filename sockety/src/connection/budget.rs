@@ -1,0 +1,107 @@
+//! A limit on what several connections hold together.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// A number of bytes, or of other things, of which connections take shares.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    used: AtomicU64,
+    limit: u64,
+}
+
+impl Budget {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            used: AtomicU64::new(0),
+            limit,
+        }
+    }
+
+    /// Takes that much if there is so much left.
+    pub(crate) fn take(&self, amount: u64) -> bool {
+        let take = |used: u64| {
+            let used = used.checked_add(amount)?;
+            (used <= self.limit).then_some(used)
+        };
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
+    }
+
+    /// Takes that much, whatever is left: for what is there already.
+    pub(crate) fn charge(&self, amount: u64) {
+        self.used.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    pub(crate) fn give_back(&self, amount: u64) {
+        self.used.fetch_sub(amount, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.used.load(Ordering::Relaxed) >= self.limit
+    }
+}
+
+/// What was taken of a budget, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    budget: Arc<Budget>,
+    amount: u64,
+}
+
+impl Share {
+    pub(crate) fn none(budget: Arc<Budget>) -> Self {
+        Self { budget, amount: 0 }
+    }
+
+    /// Takes so much more, if there is so much left.
+    pub(crate) fn grow(&mut self, amount: u64) -> bool {
+        let is_taken = self.budget.take(amount);
+        if is_taken {
+            self.amount += amount;
+        }
+        is_taken
+    }
+
+    /// Takes so much more, whatever is left.
+    pub(crate) fn charge(mut self, amount: u64) -> Self {
+        self.budget.charge(amount);
+        self.amount += amount;
+        self
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if self.amount > 0 {
+            self.budget.give_back(self.amount);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_taken_than_there_is() {
+        let budget = Arc::new(Budget::new(5));
+        let mut share = Share::none(Arc::clone(&budget));
+        assert!(share.grow(3) && !share.grow(3) && share.grow(2));
+        assert!(budget.is_used_up());
+        drop(share);
+        assert!(budget.take(5));
+    }
+
+    #[test]
+    fn what_is_there_already_is_charged_beyond_the_limit() {
+        let budget = Arc::new(Budget::new(1));
+        let share = Share::none(Arc::clone(&budget)).charge(3);
+        assert!(budget.is_used_up() && !budget.take(1));
+        drop(share);
+        assert!(budget.take(1));
+    }
+}

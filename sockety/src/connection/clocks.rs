@@ -1,0 +1,228 @@
+//! The clocks of a connection: everything that waits for the peer waits for so long and no longer.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::shared::{Life, State};
+use crate::{ClosedBy, ConnectionError, LimitExceeded, Options};
+
+/// Counts seconds in which something did not happen.
+///
+/// It ticks once a second while something has a deadline, and seldom while the connection is quiet. Ticks are counted,
+/// and a late one as no more than [`LATE`]: after this process was suspended the peer is read before it is judged.
+pub(crate) struct Clocks {
+    timer: Option<Pin<Box<Sleep>>>,
+    pace: Pace,
+    ticked: Instant,
+    limits: Seconds,
+    /// Nothing was written, nothing was received.
+    quiet: u32,
+    silent: u32,
+    /// Nothing of what waits was taken; and so with replies that the peer asked for.
+    stalled: u32,
+    backlogged: u32,
+    /// What was taken from files and streams last has been waiting to be written.
+    filled: u32,
+    /// Since the end of the connection began.
+    ending: u32,
+    written: u64,
+    has_received: bool,
+    pub(crate) has_peer_ended: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Busy,
+    Quiet,
+}
+
+/// The limits of [`Options`], in seconds.
+struct Seconds {
+    heartbeat: u32,
+    idle: Option<u32>,
+    header: u32,
+    write_stall: u32,
+}
+
+/// What the driver sees at a tick.
+pub(crate) struct Sight {
+    pub(crate) is_backlogged: bool,
+    /// Nothing is read for now, by our own decision.
+    pub(crate) is_paused: bool,
+    /// For how many ticks the oldest header has been arriving.
+    pub(crate) oldest_header: u32,
+    /// A message is arriving, or a handler has not ended.
+    pub(crate) is_at_work: bool,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_secs(5);
+
+/// The most that a tick counts for.
+const LATE: Duration = Duration::from_secs(10);
+
+/// How long requests are not read when their replies are not taken.
+const BACKLOG_SECONDS: u32 = 1;
+
+/// How long an orderly end waits for handlers, and for the peer to take what is written.
+const LINGER_SECONDS: u32 = 5;
+
+/// What the peer sent before it could know that we are going away is executed. It had this long.
+const LATE_SECONDS: u32 = 2;
+
+impl Clocks {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            timer: None,
+            pace: Pace::Quiet,
+            ticked: Instant::now(),
+            limits: Seconds::of(options),
+            quiet: 0,
+            silent: 0,
+            stalled: 0,
+            backlogged: 0,
+            filled: 0,
+            ending: 0,
+            written: 0,
+            has_received: false,
+            has_peer_ended: false,
+        }
+    }
+
+    /// Ready with the seconds since the last tick.
+    pub(crate) fn poll_tick(&mut self, cx: &mut Context<'_>, is_busy: bool) -> Poll<u32> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(QUIET)));
+        if is_busy && self.pace == Pace::Quiet {
+            self.pace = Pace::Busy;
+            timer.as_mut().reset(Instant::now() + SECOND);
+        }
+        ready!(timer.as_mut().poll(cx));
+        let now = Instant::now();
+        self.pace = if is_busy { Pace::Busy } else { Pace::Quiet };
+        let period = if is_busy { SECOND } else { QUIET };
+        timer.as_mut().reset(now + period);
+        let since = now.duration_since(std::mem::replace(&mut self.ticked, now));
+        Poll::Ready(u32::try_from(since.min(LATE).as_secs()).unwrap_or(1).max(1))
+    }
+
+    pub(crate) fn on_received(&mut self) {
+        self.has_received = true;
+    }
+
+    /// Whether what was taken from files and streams last took longer than a tick. Asked before something is taken.
+    pub(crate) fn is_peer_slow(&mut self) -> bool {
+        std::mem::take(&mut self.filled) > 0
+    }
+
+    /// Whether something was handed to the socket since the last tick.
+    pub(crate) fn has_written(&self, written: u64) -> bool {
+        written > self.written
+    }
+
+    /// Whether a new message of the peer was sent after it could know that we are going away.
+    pub(crate) fn is_late(&self) -> bool {
+        self.ending > LATE_SECONDS
+    }
+
+    /// What has taken too long. Sends a heartbeat when it is time.
+    pub(crate) fn on_tick(
+        &mut self,
+        seconds: u32,
+        sight: &Sight,
+        state: &mut State,
+    ) -> Result<(), ConnectionError> {
+        let (written, is_waiting) = (state.outbox.written(), state.outbox.waiting() > 0);
+        let has_written = self.has_written(written);
+        self.written = written;
+        self.filled += u32::from(is_waiting);
+        let is_stalled = is_waiting && !has_written;
+        self.stalled = next(self.stalled, is_stalled, 1);
+        self.backlogged = next(self.backlogged, is_stalled && sight.is_backlogged, 1);
+        self.quiet = next(self.quiet, !has_written && !is_waiting, seconds);
+        self.check_writing()?;
+        self.check_reading(seconds, sight)?;
+        self.check_end(sight, state)?;
+        if self.quiet >= self.limits.heartbeat && matches!(state.life, Life::Open) {
+            self.quiet = 0;
+            state.outbox.heartbeat();
+        }
+        Ok(())
+    }
+
+    fn check_writing(&self) -> Result<(), ConnectionError> {
+        if self.stalled > self.limits.write_stall {
+            return Err(ConnectionError::WriteStalled(duration(
+                self.limits.write_stall,
+            )));
+        }
+        if self.backlogged > BACKLOG_SECONDS {
+            return Err(LimitExceeded::ReplyBacklog(duration(BACKLOG_SECONDS)).into());
+        }
+        Ok(())
+    }
+
+    fn check_reading(&mut self, seconds: u32, sight: &Sight) -> Result<(), ConnectionError> {
+        if std::mem::take(&mut self.has_received) {
+            self.silent = 0;
+        } else if !sight.is_paused && !self.has_peer_ended {
+            self.silent += seconds;
+        }
+        if let Some(idle) = self.limits.idle.filter(|idle| self.silent > *idle) {
+            return Err(ConnectionError::Idle(duration(idle)));
+        }
+        if sight.oldest_header > self.limits.header {
+            return Err(LimitExceeded::HeaderTimeout(duration(self.limits.header)).into());
+        }
+        Ok(())
+    }
+
+    fn check_end(&mut self, sight: &Sight, state: &mut State) -> Result<(), ConnectionError> {
+        match state.life {
+            Life::Open | Life::Ended(_) => return Ok(()),
+            Life::Closing(by) if self.ending >= LINGER_SECONDS => {
+                return Err(ConnectionError::Closed(by));
+            }
+            Life::Closing(_) => {}
+            Life::Draining { seconds } => {
+                let is_done =
+                    self.ending >= LATE_SECONDS && !sight.is_at_work && state.is_all_done();
+                if is_done || self.ending >= seconds {
+                    return Err(ConnectionError::Closed(ClosedBy::Local));
+                }
+            }
+        }
+        self.ending += 1;
+        Ok(())
+    }
+}
+
+/// Counts on while it goes on.
+fn next(count: u32, goes_on: bool, seconds: u32) -> u32 {
+    if goes_on { count + seconds } else { 0 }
+}
+
+fn duration(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+/// Whole seconds, as the clocks count; a part of one is a whole one.
+pub(crate) fn seconds(duration: Duration) -> u32 {
+    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    u32::try_from(whole).unwrap_or(u32::MAX)
+}
+
+impl Seconds {
+    fn of(options: &Options) -> Self {
+        Self {
+            heartbeat: seconds(options.heartbeat),
+            idle: options.idle_timeout.map(seconds),
+            header: seconds(options.header_timeout),
+            write_stall: seconds(options.write_stall),
+        }
+    }
+}

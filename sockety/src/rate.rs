@@ -1,0 +1,24 @@
+/// How often something may happen: so many times at once, and then so many times a second.
+///
+/// ```
+/// use sockety::{Options, Rate};
+///
+/// let options = Options::default().aborted_messages(Rate::new(1_000, 100));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How often at once.
+    pub burst: u64,
+    /// How often a second in the long run.
+    pub per_second: u64,
+}
+
+impl Rate {
+    /// So often at once, and then so often a second.
+    pub const fn new(burst: u64, per_second: u64) -> Self {
+        Self { burst, per_second }
+    }
+
+    /// As often as it likes.
+    pub const UNLIMITED: Self = Self::new(u64::MAX, 0);
+}
