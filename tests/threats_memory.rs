@@ -216,6 +216,26 @@ fn t_m4_an_announced_payload_costs_nothing() {
 }
 
 #[test]
+fn t_m16_headers_begun_on_all_channels_cost_no_more_than_their_bytes() {
+    run(async {
+        let mut attack = Attack::begin(Options::default()).await;
+        let mut headers = Vec::new();
+        for channel in 0..=255 {
+            headers.extend([0x10, channel]);
+            // All of an action of 1,000 bytes but its last.
+            headers.extend(bytes(&format!("25 FA03 02 {ID} E803")));
+            headers.extend([b'a'; 999]);
+        }
+        attack.count();
+        attack.peer.write_all(&headers).await.expect("open");
+        attack.settle().await;
+        assert!(!attack.connection.is_closed());
+        // Buffers that double, a table, and what is kept of each header.
+        attack.costs_at_most(2 * headers.len() + 64 * KIB);
+    });
+}
+
+#[test]
 fn t_c12_a_stream_that_nobody_reads_costs_no_more_than_the_window() {
     run(async {
         let mut attack = Attack::begin(Options::default()).await;

@@ -152,7 +152,7 @@ async fn a_call_said_not_to_be_sent_is_not_written_while_closing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_handle_to_go_writes_what_was_accepted() {
+async fn t_a8_the_last_handle_to_go_writes_what_was_accepted() {
     let baseline = tasks();
     let (connection, mut peer) = dialogue_with(Router::new(), Options::default(), 64).await;
     let large = Draft::new("large").data().create(vec![7; 50_000]);

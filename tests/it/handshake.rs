@@ -158,7 +158,7 @@ async fn check_silence(first: &str, options: Options, limit: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_without_a_whole_header_is_given_up_in_time() {
+async fn t_h2_a_peer_without_a_whole_header_is_given_up_in_time() {
     let options = Options::default();
     check_silence("", options.clone(), Duration::from_secs(10)).await;
     check_silence("E2", options.clone(), Duration::from_secs(10)).await;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sockety::{
-    ClosedBy, Connection, ConnectionError, Draft, LimitExceeded, MessageHandler, Options, Outcome,
-    ReadError, Router, SendError, Server,
+    ClosedBy, Connection, ConnectionError, Draft, MessageHandler, Options, Outcome, ReadError,
+    Router, SendError, Server,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -68,7 +68,7 @@ async fn two_quiet_connections_keep_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_shows_no_sign_of_life_is_given_up() {
+async fn t_s4_a_peer_that_shows_no_sign_of_life_is_given_up() {
     let baseline = tasks();
     let (connection, peer) = dialogue(Router::new()).await;
     let begin = Instant::now();
@@ -82,7 +82,7 @@ async fn a_peer_that_shows_no_sign_of_life_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_does_not_hide_that_its_peer_is_gone() {
+async fn t_s8_a_call_that_waits_does_not_hide_that_its_peer_is_gone() {
     let options = Options::default().call_timeout(None);
     let (connection, _peer) = dialogue_with(Router::new(), options, PIPE).await;
     let mut request = connection.send(&Draft::new("wait")).await.expect("sent");
@@ -93,7 +93,7 @@ async fn a_call_that_waits_does_not_hide_that_its_peer_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_bytes_of_one_long_packet_are_signs_of_life() {
+async fn t_s7_the_bytes_of_one_long_packet_are_signs_of_life() {
     let (connection, mut peer) = dialogue(waiting_handler()).await;
     peer.send_bytes(&head(id(1), "wait", Asks::Nothing, 1000, false, &[]))
         .await;
@@ -108,7 +108,7 @@ async fn the_bytes_of_one_long_packet_are_signs_of_life() {
 // Clocks of what arrives.
 
 #[tokio::test(start_paused = true)]
-async fn a_payload_that_stops_coming_is_given_up_and_the_connection_goes_on() {
+async fn t_s2_a_payload_that_stops_coming_is_given_up_and_the_connection_goes_on() {
     let (connection, mut peer) = dialogue(waiting_handler()).await;
     peer.send_bytes(&head(id(1), "wait", Asks::Reply, 100, false, &[]))
         .await;
@@ -125,7 +125,7 @@ async fn a_payload_that_stops_coming_is_given_up_and_the_connection_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_stops_coming_fails_where_it_is_read() {
+async fn t_s2_a_file_that_stops_coming_fails_where_it_is_read() {
     let (sender, receiver) = oneshot::channel();
     let sender = std::sync::Mutex::new(Some(sender));
     let handler = ping_handler().action("file", move |message: sockety::Message| {
@@ -207,7 +207,7 @@ async fn a_shutdown_without_work_ends_when_the_peer_could_have_heard_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_crosses_the_goodbye_is_executed_and_a_later_one_is_not() {
+async fn t_r10_a_message_that_crosses_the_goodbye_is_executed_and_a_later_one_is_not() {
     let (connection, mut peer) = dialogue(slow_handler(10 * SECOND)).await;
     peer.ask(id(1), "slow", b"").await;
     settled().await;
@@ -355,16 +355,4 @@ async fn the_statistics_of_a_server_are_those_of_all_its_connections() {
     let stats = handle.stats();
     assert_eq!((stats.accepted, stats.peers.not_implemented), (3, 2));
     assert_eq!(stats.peers.violations, 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn heartbeats_in_masses_end_the_connection() {
-    let (connection, mut peer) = dialogue(Router::new()).await;
-    peer.send_bytes(&[0xA0; 129]).await;
-    let error = connection.closed().await;
-    assert!(matches!(
-        error,
-        ConnectionError::Limit(LimitExceeded::UselessPackets)
-    ));
-    assert_eq!(connection.stats().heartbeats, 129);
 }

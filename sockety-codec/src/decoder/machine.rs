@@ -195,9 +195,10 @@ impl Machine {
         cut.fill(input, Packet::length(first));
         match Packet::decode(&mut Reader::new(cut.bytes())) {
             Some(packet) => {
-                self.cut_age = 0;
                 self.reading = Reading::Packet;
-                self.on_packet(first, packet, input)
+                let found = self.on_packet(first, packet, input);
+                self.cut_age = 0;
+                found
             }
             None => {
                 self.reading = Reading::CutPacket(cut);
@@ -306,7 +307,8 @@ impl Machine {
         if opening.size == 0 {
             self.on_empty()?;
         }
-        let head = Box::new(PartialHead::new(kind, opening));
+        // A header is as old as the packet that it begins in.
+        let head = Box::new(PartialHead::new(kind, opening, self.cut_age));
         self.channels.put(self.channel, Channel::Head(head));
         self.reading = Reading::Header { left: opening.size };
         Ok(None)

@@ -73,14 +73,14 @@ pub(super) enum Part<'i> {
 }
 
 impl PartialHead {
-    pub(super) fn new(kind: Kind, opening: Opening) -> Self {
+    pub(super) fn new(kind: Kind, opening: Opening, age: u32) -> Self {
         Self {
             kind,
             opening,
             stage: Stage::Prefix,
             bytes: 0,
             pieces: 1,
-            age: 0,
+            age,
             buffer: Vec::new(),
         }
     }

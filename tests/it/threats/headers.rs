@@ -187,6 +187,23 @@ async fn t_m12_flags_without_a_meaning_are_ignored() {
     is_answered("21 16 0C U 04 70696e67", 0).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn t_m13_two_requests_of_one_id_are_both_handled_and_answered() {
+    let handler = ping_handler().action("slow", |_| async {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        FastReply::REJECT
+    });
+    let (_connection, mut peer) = dialogue(handler).await;
+    peer.ask(id(1), "slow", b"").await;
+    peer.ask(id(1), "ping", b"").await;
+    peer.ask(id(1), "slow", b"").await;
+    for code in [0, 1, 1] {
+        peer.expect_code(id(1), code).await;
+    }
+    answers_ping(&mut peer).await;
+    peer.expect_silence().await;
+}
+
 // r[verify reply.expected]
 #[tokio::test(start_paused = true)]
 async fn t_m14_ids_of_all_versions_are_echoed_byte_for_byte() {

@@ -260,4 +260,11 @@ fn a_packet_cut_before_its_content_has_an_age_too() {
     events(&mut decoder, &bytes("ee ff"));
     assert_eq!(decoder.age_headers(), 0);
     assert!(decoder.is_between_messages());
+    // And a header has that of the packet in which it begins.
+    events(&mut decoder, &bytes("21"));
+    assert_eq!([decoder.age_headers(), decoder.age_headers()], [1, 2]);
+    events(&mut decoder, &bytes("16 00"));
+    assert_eq!(decoder.age_headers(), 3);
+    events(&mut decoder, &bytes("U 04 70696e67"));
+    assert_eq!(decoder.age_headers(), 0);
 }

@@ -1,0 +1,282 @@
+//! What is harmless now and then, and an attack in masses.
+
+use std::time::Duration;
+
+use sockety::{
+    Connection, ConnectionError, Draft, FastReply, LimitExceeded, Options, Rate, Router,
+};
+
+use super::script;
+use crate::support::{
+    PIPE, Peer, answers_ping, bytes, code_of, dialogue, dialogue_with, id, ping_handler, settled,
+    waiting_handler,
+};
+
+const USELESS: LimitExceeded = LimitExceeded::UselessPackets;
+
+/// A peer may send this so many times at once, and then as often as is said per second, but not once more. What the
+/// connection answers is not looked at.
+async fn is_limited(digits: &str, burst: usize, per_second: u64, expected: LimitExceeded) {
+    let attack = bytes(&script(digits));
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let (_other, mut honest) = dialogue(ping_handler()).await;
+    peer.send_bytes(&attack.repeat(burst)).await;
+    settled().await;
+    assert!(
+        !connection.is_closed(),
+        "{digits}: {:?}",
+        connection.closed().await
+    );
+    // Less than a token was added while all settled.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    peer.send_bytes(&attack.repeat(per_second as usize)).await;
+    settled().await;
+    assert!(
+        !connection.is_closed(),
+        "{digits}: {:?}",
+        connection.closed().await
+    );
+    peer.send_bytes(&attack.repeat(2)).await;
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::Limit(limit) if limit == expected),
+        "{digits}: {error:?}"
+    );
+    let rest = peer.rest().await;
+    assert_eq!(rest.last(), Some(&0xB0), "{digits}");
+    answers_ping(&mut honest).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_f4_empty_packets_are_allowed_now_and_then() {
+    for empty in ["70 00", "E0 00", "C0 00", "60 00"] {
+        is_limited(empty, 128, 10, USELESS).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_f4_empty_packets_inside_a_message_count_too() {
+    let (connection, mut peer) = dialogue(waiting_handler()).await;
+    peer.send(&script("22 16 00 U 04 77616974")).await;
+    peer.send(&"70 00 70 01 07".repeat(129)).await;
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::Limit(USELESS)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_f6_needless_switches_are_allowed_now_and_then() {
+    is_limited("07 00 A0", 64, 5, USELESS).await;
+    // Each to the channel that is current.
+    is_limited("00", 128, 10, USELESS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_f10_heartbeats_are_allowed_now_and_then() {
+    is_limited("A0", 128, 10, USELESS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_f11_goodbyes_are_allowed_now_and_then() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    peer.send(&"B0".repeat(129)).await;
+    answers_ping(&mut peer).await;
+    peer.send("B0").await;
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::Limit(USELESS)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_c14_aborts_of_nothing_are_allowed_now_and_then() {
+    is_limited("90", 128, 10, USELESS).await;
+    super::is_ignored("90").await;
+    // After the end of a message, and once more.
+    super::is_answered("21 17 40 U 04 70696e67 01 E0 01 07 90 90", 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m18_rapid_abort() {
+    let aborted = LimitExceeded::AbortedMessages;
+    is_limited("22 16 00 U 04 70696e67 90", 128, 20, aborted).await;
+    is_limited("23 17 40 U 04 70696e67 02 90", 128, 20, aborted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m18_an_abort_gives_no_place_free_that_a_handler_has() {
+    let options = Options::default()
+        .requests_executing(2)
+        .aborted_messages(Rate::UNLIMITED);
+    let (_connection, mut peer) = dialogue_with(waiting_handler(), options, PIPE).await;
+    for _ in 0..2 {
+        peer.send(&script("23 16 00 U 04 77616974 90")).await;
+    }
+    for _ in 0..200 {
+        peer.send(&script("23 16 00 V 04 77616974 90")).await;
+        peer.expect_code(id(2), 3840).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_c15_headers_that_are_given_up_are_allowed_now_and_then() {
+    is_limited(
+        "21 04 00 0A0B0C 90",
+        128,
+        20,
+        LimitExceeded::AbortedMessages,
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m19_messages_to_be_refused_are_allowed_now_and_then() {
+    let refused = LimitExceeded::RefusedMessages;
+    is_limited("21 14 00 U 02 FF FE", 256, 20, refused).await;
+    // One way: nothing is answered, and it counts all the same.
+    is_limited("20 14 00 U 02 FF FE", 256, 20, refused).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_r1_replies_to_nobody_are_allowed_now_and_then() {
+    is_limited("30 U", 128, 10, USELESS).await;
+    is_limited("50 21 00 U V", 128, 10, USELESS).await;
+    // With content, which is dropped.
+    is_limited("51 22 40 U V 01 E0 01 07", 128, 10, USELESS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_r6_replies_to_one_way_messages_are_allowed_now_and_then() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    for number in 0..129 {
+        assert!(!connection.is_closed(), "{number}");
+        connection.pass(&Draft::new("note")).await.expect("written");
+        let (id, _) = peer.expect_message("note").await;
+        peer.reply(id, 0).await;
+    }
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::Limit(USELESS)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_r1_replies_to_what_was_given_up_are_free_once() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let mut given_up = Vec::new();
+    for _ in 0..1000 {
+        given_up.push(give_up(&connection, &mut peer).await);
+    }
+    for id in &given_up {
+        peer.reply(*id, 0).await;
+    }
+    answers_ping(&mut peer).await;
+    for id in &given_up[..129] {
+        peer.reply(*id, 0).await;
+    }
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::Limit(USELESS)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_r1_no_more_than_4096_requests_that_were_given_up_are_remembered() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let mut given_up = Vec::new();
+    for _ in 0..4096 + 129 {
+        given_up.push(give_up(&connection, &mut peer).await);
+    }
+    for id in &given_up[129..] {
+        peer.reply(*id, 0).await;
+    }
+    answers_ping(&mut peer).await;
+    for id in &given_up[..129] {
+        peer.reply(*id, 0).await;
+    }
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::Limit(USELESS)),
+        "{error:?}"
+    );
+}
+
+async fn give_up(connection: &Connection, peer: &mut Peer) -> sockety::Uuid {
+    drop(connection.send(&Draft::new("ask")).await.expect("sent"));
+    peer.expect_message("ask").await.0
+}
+
+/// A stream of a response, of so many MiB.
+async fn send_mib(peer: &mut Peer, count: usize) {
+    let packet = [&bytes("78 000010")[..], &vec![7; 1024 * 1024]].concat();
+    for _ in 0..count {
+        peer.send_bytes(&packet).await;
+    }
+}
+
+const DROPPED: LimitExceeded = LimitExceeded::DroppedContent;
+
+#[tokio::test(start_paused = true)]
+async fn t_r3_a_response_to_nobody_is_dropped_up_to_64_mib() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    peer.send(&script("01 52 21 00 U V")).await;
+    send_mib(&mut peer, 64).await;
+    peer.send("00").await;
+    answers_ping(&mut peer).await;
+    peer.send("01 70 01 07").await;
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::Limit(DROPPED)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_r11_a_response_to_a_call_that_was_given_up_is_dropped_up_to_64_mib() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let request = connection.send(&Draft::new("ask")).await.expect("sent");
+    let (parent, _) = peer.expect_message("ask").await;
+    peer.send(&format!(
+        "01 52 21 00 {} {}",
+        parent.simple(),
+        id(1).simple()
+    ))
+    .await;
+    settled().await;
+    drop(request);
+    send_mib(&mut peer, 64).await;
+    peer.send("00").await;
+    answers_ping(&mut peer).await;
+    peer.send("01 70 01 07").await;
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::Limit(DROPPED)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m17_no_more_handlers_wait_than_all_connections_may_have() {
+    let options = Options::default().tasks(3);
+    let (_first, mut one) = dialogue_with(waiting_handler(), options.clone(), PIPE).await;
+    let (_second, mut other) = dialogue_with(waiting_handler(), options, PIPE).await;
+    for number in 0..2 {
+        one.ask(id(number), "wait", b"").await;
+    }
+    settled().await;
+    other.ask(id(2), "wait", b"").await;
+    settled().await;
+    other.ask(id(3), "wait", b"").await;
+    other.expect_code(id(3), 3840).await;
+    one.ask(id(4), "wait", b"").await;
+    one.expect_code(id(4), 3840).await;
+    let request = _first.send(&Draft::new("ask")).await.expect("sent");
+    one.expect_message("ask").await;
+    one.reply(request.id(), 1).await;
+    assert_eq!(code_of(request).await, FastReply::REJECT.code());
+}
