@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use sockety_codec::Limits;
 
-use crate::connection::spill::SpillBudget;
+use crate::{TcpOptions, connection::spill::SpillBudget};
 
 /// Limits and clocks of a connection. Every one has a default that is safe towards an unknown peer.
 ///
@@ -25,6 +25,7 @@ pub struct Options {
     pub(crate) window: usize,
     pub(crate) unread_bytes: usize,
     pub(crate) spill: Arc<SpillBudget>,
+    pub(crate) tcp: TcpOptions,
 }
 
 impl Options {
@@ -34,13 +35,13 @@ impl Options {
         self
     }
 
-    /// How long connecting may take; 10 s.
+    /// How long connecting may take, the name's resolution included; 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long the peer may take for its connection header; 10 s.
+    /// How long the peer may take for its connection header, a TLS handshake included; 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
         self
@@ -108,6 +109,12 @@ impl Options {
         self.unread_bytes = bytes;
         self
     }
+
+    /// Options of TCP sockets, see [`TcpOptions`].
+    pub fn tcp(mut self, tcp: TcpOptions) -> Self {
+        self.tcp = tcp;
+        self
+    }
 }
 
 impl Default for Options {
@@ -124,6 +131,7 @@ impl Default for Options {
             window: 256 * 1024,
             unread_bytes: 8 * 1024 * 1024,
             spill: Arc::new(SpillBudget::new(1024 * 1024 * 1024)),
+            tcp: TcpOptions::default(),
         }
     }
 }
