@@ -40,6 +40,7 @@ use crate::{
     RequestError, Router, SendError, Sent, Stats,
     carrying::{Sending, Unwritten},
     outgoing::Content,
+    transport::{Setup, start, within},
 };
 
 /// A connection to a peer. Both sides may send messages on it, many at a time.
@@ -84,13 +85,15 @@ impl Connection {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = Arc::new(serve.into_router());
-        let (connection, driver) =
-            Self::establish(io, router, Arc::new(options), Peer::default()).await?;
-        tokio::spawn(driver.run());
-        Ok(connection)
+        let setup = Setup::new(router, Arc::new(options), drop);
+        within(
+            setup.options.handshake_timeout,
+            start(io, Peer::default(), setup),
+        )
+        .await
     }
 
-    /// Exchanges connection headers.
+    /// Exchanges connection headers. The clock is the caller's.
     pub(crate) async fn establish<IO>(
         io: IO,
         router: Arc<Router>,
@@ -100,11 +103,7 @@ impl Connection {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let limit = options.handshake_timeout;
-        let handshake = handshake(io, &options);
-        let (io, decoder, header) = tokio::time::timeout(limit, handshake)
-            .await
-            .map_err(|_| ConnectError::HandshakeTimedOut(limit))??;
+        let (io, decoder, header) = handshake(io, &options).await?;
         let shared = Arc::new(Shared::new(options, peer, header.channels));
         let driver = Driver::new(io, Arc::clone(&shared), decoder, router);
         Ok((Self::new(shared), driver))
@@ -286,6 +285,19 @@ impl Connection {
     /// The address of this side, if the connection is one of TCP.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.shared.peer.local_addr
+    }
+
+    /// Who the peer is by its TLS certificate, if it showed one. It was checked during the handshake.
+    #[cfg(feature = "_tls")]
+    pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {
+        self.shared.peer.identity.as_ref()
+    }
+
+    /// The user and process of the peer, if the connection is one of a Unix socket: those that connected or
+    /// listened, as the operating system knows them.
+    #[cfg(unix)]
+    pub fn peer_credentials(&self) -> Option<tokio::net::unix::UCred> {
+        self.shared.peer.credentials
     }
 
     /// Values attached to the connection.

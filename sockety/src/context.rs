@@ -43,6 +43,12 @@ impl Context {
         self.connection.peer_addr()
     }
 
+    /// Who the peer is by its TLS certificate, if it showed one.
+    #[cfg(feature = "_tls")]
+    pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {
+        self.connection.peer_identity()
+    }
+
     /// Values attached to the connection.
     pub fn extensions(&self) -> &Extensions {
         self.connection.extensions()

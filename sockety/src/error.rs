@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use sockety_codec::{Truncated, UsageError, Violation};
 
-use crate::{Address, LimitExceeded, Outcome, SourceError, msgpack};
+use crate::{Address, AddressError, LimitExceeded, Outcome, SourceError, msgpack};
 
 /// Why a connection ended. Every request that waited on it gets a copy.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -67,13 +67,26 @@ impl std::fmt::Display for ClosedBy {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
+    /// The address is none, or one that cannot be used here.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The TLS configuration cannot be used, or none was found.
+    #[cfg(feature = "_tls")]
+    #[error("TLS configuration: {0}")]
+    TlsConfig(#[from] crate::tls::TlsError),
     /// The address could not be resolved, or nobody listens there.
     #[error("cannot connect to {0}: {1}")]
     Unreachable(Address, io::Error),
     /// No connection within the time set.
     #[error("no connection to {0} within {1:?}")]
     TimedOut(Address, Duration),
-    /// Connected, but no connection header of the peer within the time set.
+    /// The TLS handshake failed, or the peer refused our certificate: with what `rustls` says inside.
+    #[error("TLS handshake failed: {0}")]
+    Tls(io::Error),
+    /// The peer did not agree to speak `sockety/1`, which was required.
+    #[error("peer did not agree by ALPN to speak sockety/1")]
+    NoAlpn,
+    /// Connected, but no connection header of the peer within the time set, or no end of the TLS handshake.
     #[error("no connection header of the peer within {0:?}")]
     HandshakeTimedOut(Duration),
     /// The connection failed before the peer's connection header was complete.

@@ -107,17 +107,24 @@ mod fast_reply;
 mod options;
 mod rate;
 mod stats;
+mod tcp_options;
 pub use fast_reply::{FastReply, InvalidCode};
 pub use options::Options;
 pub use rate::Rate;
 pub use sockety_codec::{ChannelCount, Limits, Uuid};
 pub use stats::Stats;
+pub use tcp_options::TcpOptions;
 
 mod address;
+mod address_error;
 mod connect;
 mod connection;
-pub use address::Address;
 mod server;
+#[cfg(feature = "_tls")]
+pub mod tls;
+mod transport;
+pub use address::Address;
+pub use address_error::{AddressError, AddressProblem};
 #[doc(hidden)]
 pub use connect::Connected;
 pub use connect::{Connect, connect};

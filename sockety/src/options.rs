@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use sockety_codec::Limits;
 
-use crate::{Rate, connection::budget::Budget, stats::Counters};
+use crate::{Rate, TcpOptions, connection::budget::Budget, stats::Counters};
 
 /// Limits and clocks of a connection. Every one has a default that is safe towards an unknown peer.
 ///
@@ -70,6 +70,7 @@ pub struct Options {
     pub(crate) window: usize,
     pub(crate) unread_bytes: usize,
     pub(crate) spill: Arc<Budget>,
+    pub(crate) tcp: TcpOptions,
 }
 
 impl Options {
@@ -174,13 +175,13 @@ impl Options {
         self
     }
 
-    /// How long connecting may take; 10 s.
+    /// How long connecting may take, the name's resolution included; 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long the peer may take for its connection header; 10 s.
+    /// How long the peer may take for its connection header, a TLS handshake included; 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
         self
@@ -248,6 +249,12 @@ impl Options {
         self.unread_bytes = bytes;
         self
     }
+
+    /// Options of TCP sockets, see [`TcpOptions`].
+    pub fn tcp(mut self, tcp: TcpOptions) -> Self {
+        self.tcp = tcp;
+        self
+    }
 }
 
 impl Default for Options {
@@ -275,6 +282,7 @@ impl Default for Options {
             window: 256 * 1024,
             unread_bytes: 8 * 1024 * 1024,
             spill: Arc::new(Budget::new(1024 * 1024 * 1024)),
+            tcp: TcpOptions::default(),
         }
     }
 }

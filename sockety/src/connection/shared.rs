@@ -45,11 +45,15 @@ pub(crate) struct Shared {
     pub(crate) awaits_room: AtomicBool,
 }
 
-/// Where the other side is.
-#[derive(Debug, Clone, Copy, Default)]
+/// Where the other side is, and who.
+#[derive(Debug, Default)]
 pub(crate) struct Peer {
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
+    #[cfg(feature = "_tls")]
+    pub(crate) identity: Option<crate::tls::PeerIdentity>,
+    #[cfg(unix)]
+    pub(crate) credentials: Option<tokio::net::unix::UCred>,
 }
 
 /// Everything under the lock. No user code runs and nothing waits while it is held.
