@@ -1,5 +1,7 @@
 //! Bytes that ask for much memory do not get it. A process of its own, because the allocator
-//! counts for the whole process; one test, because tests run side by side.
+//! counts for the whole process, in which the tests take turns.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use peak_alloc::PeakAlloc;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -12,21 +14,40 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 /// 99 MiB.
 const MAX_PEAK: usize = 4 * 1024;
 
-#[test]
-fn bombs_end_in_an_error_before_anything_is_allocated() {
-    let declared = [0xDD, 0xFF, 0xFF, 0xFF, 0xFF].repeat(120);
-    assert_eq!(declared.len(), 600);
-    check_into_all(&declared, is_truncated);
+static TURN: Mutex<()> = Mutex::new(());
 
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn t_p1_nesting_is_refused_before_anything_is_allocated() {
+    let _turn = turn();
     let honest = [vec![0x91; 1000], vec![0xC0]].concat();
     check_into_all(&honest, |error| {
         matches!(error, DecodeError::TooDeep { .. })
     });
+}
 
+#[test]
+fn t_p2_arrays_of_arrays_are_refused_before_anything_is_allocated() {
+    let _turn = turn();
+    let declared = [0xDD, 0xFF, 0xFF, 0xFF, 0xFF].repeat(120);
+    assert_eq!(declared.len(), 600);
+    check_into_all(&declared, is_truncated);
+}
+
+#[test]
+fn t_p3_lengths_that_are_not_there_are_refused_before_anything_is_allocated() {
+    let _turn = turn();
     for marker in [0xDD, 0xDF, 0xDB, 0xC6, 0xC9] {
         check_into_all(&[marker, 0xFF, 0xFF, 0xFF, 0xFF], is_truncated);
     }
+}
 
+#[test]
+fn t_p4_many_values_are_refused_before_anything_is_allocated() {
+    let _turn = turn();
     let many_nils = [&[0xDD, 0x00, 0x40, 0x00, 0x00][..], &vec![0xC0; 4 << 20]].concat();
     check_into_all(&many_nils, |error| {
         matches!(error, DecodeError::TooManyItems { .. })

@@ -182,7 +182,7 @@ pub enum RequestError {
     /// More responses arrived than were taken: the rest is lost.
     #[error("more than {limit} responses arrived without being taken")]
     Overrun {
-        /// How many are kept.
+        /// How many were kept: 64, or fewer when their payloads have more than 8 MiB together.
         limit: usize,
     },
 }

@@ -182,6 +182,7 @@ mod router;
 mod service;
 mod service_client;
 mod service_error;
+mod shown;
 pub use call::{Call, Calling};
 pub use call_draft::CallDraft;
 pub use call_error::CallError;

@@ -2,7 +2,7 @@ use std::{error::Error, fmt, pin::Pin, sync::Arc};
 
 use tracing::{error, warn};
 
-use crate::{Dispatch, FastReply, Incoming, Message, Sent};
+use crate::{Dispatch, FastReply, Incoming, Message, Sent, shown::Shown};
 
 /// Handles messages by their actions, without a typed service.
 ///
@@ -193,7 +193,8 @@ impl Passage {
                 self.settle(FastReply::NOT_IMPLEMENTED).await;
             }
             State::Failed(error) => {
-                error!(action = %self.message.action().escape_debug(), %error, "message handler failed");
+                let action = Shown::new(self.message.action());
+                error!(%action, %error, "message handler failed");
                 self.settle(FastReply::INTERNAL_ERROR).await;
             }
         }

@@ -220,7 +220,7 @@ async fn a_sent_message_whose_writer_was_not_taken_is_given_up_when_it_is_droppe
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_half_way_gives_its_message_up() {
+async fn t_a4_a_call_that_is_dropped_half_way_gives_its_message_up() {
     let (near, mut peer) = dialogue(ping_handler()).await;
     let draft = __private::call_draft_carrying::<(), NoError>(
         "a",
@@ -290,7 +290,7 @@ async fn a_file_that_fails_gives_the_stream_beside_it_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_was_given_up_never_reads_as_whole() {
+async fn t_c16_a_message_that_was_given_up_never_reads_as_whole() {
     let (handler, mut reads) = reading();
     let (near, _far) = pair_serving(handler).await;
     for size in [0, 1, 1_000_000] {
@@ -332,7 +332,7 @@ async fn an_abort_of_the_peer_ends_the_message_and_frees_its_channel() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_abort_before_the_payload_is_whole_runs_no_handler() {
+async fn t_c16_an_abort_before_the_payload_is_whole_runs_no_handler() {
     let (handler, mut reads) = reading();
     let (_near, mut peer) = dialogue(handler).await;
     peer.send_bytes(&head(id(1), "read", Asks::Reply, 2, true, &[3]))

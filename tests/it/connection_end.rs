@@ -6,7 +6,7 @@ use sockety::{
     ActionDescription, ClosedBy, Connection, ConnectionError, Draft, FastReply, MessageHandler,
     Options, Outcome, Request, RequestError, Router, SendError, ServiceDescription,
 };
-use sockety_codec::{ChannelId, Truncated, Violation};
+use sockety_codec::{ChannelId, Truncated};
 use tokio::io::duplex;
 use tokio::time::Instant;
 
@@ -230,7 +230,7 @@ async fn closing_ends_though_the_peer_reads_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_sends_no_more_still_gets_its_replies() {
+async fn t_s5_a_peer_that_sends_no_more_still_gets_its_replies() {
     let baseline = tasks();
     let handler = ping_handler().action("slow", |_| async {
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -252,7 +252,7 @@ async fn a_peer_that_sends_no_more_still_gets_its_replies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn go_away_of_the_peer_ends_nothing_that_is_under_way() {
+async fn t_r9_go_away_of_the_peer_ends_nothing_that_is_under_way() {
     let (connection, mut peer) = dialogue(ping_handler()).await;
     let request = ask(&connection, "ask").await;
     peer.expect_message("ask").await;
@@ -265,7 +265,7 @@ async fn go_away_of_the_peer_ends_nothing_that_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_after_go_away_of_the_peer_is_not_sent() {
+async fn t_r9_a_call_after_go_away_of_the_peer_is_not_sent() {
     let (connection, mut peer) = dialogue(Router::new()).await;
     peer.send("B0").await;
     settled().await;
@@ -299,7 +299,7 @@ async fn check_truncated(digits: &str, expected: Truncated) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_inside_a_message_is_a_truncated_connection() {
+async fn t_f8_an_end_inside_a_message_is_a_truncated_connection() {
     let channel = ChannelId::ZERO;
     let one = hex(id(1));
     check_truncated("21", Truncated::Packet).await;
@@ -327,66 +327,6 @@ async fn an_end_inside_a_response_tells_its_request_so() {
     drop(peer);
     let (error, _) = end_of(request).await;
     assert!(matches!(error, ConnectionError::Truncated(_)), "{error:?}");
-}
-
-async fn check_violation(digits: &str, is_expected: fn(&Violation) -> bool) {
-    let baseline = tasks();
-    let (connection, mut peer) = dialogue(ping_handler()).await;
-    let request = ask(&connection, "ask").await;
-    peer.expect_message("ask").await;
-    peer.send(digits).await;
-    let (error, outcome) = end_of(request).await;
-    let ConnectionError::Protocol(violation) = error else {
-        panic!("{digits}: {error:?}");
-    };
-    assert!(is_expected(&violation), "{digits}: {violation:?}");
-    assert_eq!(outcome, Outcome::Unknown);
-    let text = connection.closed().await.to_string();
-    assert!(text.contains(&violation.to_string()), "{text}");
-    peer.expect("B0").await;
-    peer.expect_end().await;
-    drop(peer);
-    refuses_to_send(&connection).await;
-    tasks_are_back_to(baseline).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_breaks_the_protocol_is_told_goodbye_and_the_rule_is_named() {
-    use Violation as V;
-    let one = hex(id(1));
-    let awaiting = format!("21 17 40 {one} 04 70696e67 02");
-    check_violation("F0", |v| matches!(v, V::UnknownPacket { byte: 0xF0 })).await;
-    check_violation("11 00", |v| matches!(v, V::ChannelOutOfRange { .. })).await;
-    check_violation(&format!("{awaiting} 21 16 00"), |v| {
-        matches!(v, V::ChannelBusy { .. })
-    })
-    .await;
-    check_violation("60 01 00", |v| matches!(v, V::NoMessage { .. })).await;
-    check_violation(&format!("{awaiting} 60 01 00"), |v| {
-        matches!(v, V::ContinueAfterHeader { .. })
-    })
-    .await;
-    check_violation(&format!("21 17 00 {one} 04 70696e67 00"), |v| {
-        matches!(v, V::HeaderTrailing { .. })
-    })
-    .await;
-    check_violation("E0 01 00", |v| matches!(v, V::UnexpectedData { .. })).await;
-    check_violation(&format!("{awaiting} E0 03 010203"), |v| {
-        matches!(v, V::DataOverflow { .. })
-    })
-    .await;
-    check_violation("70 01 00", |v| matches!(v, V::UnexpectedStream { .. })).await;
-    check_violation("80", |v| matches!(v, V::UnexpectedStream { .. })).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_breaks_the_protocol_ends_only_its_own_connection() {
-    let (first, mut good) = dialogue(ping_handler()).await;
-    let (second, mut bad) = dialogue(ping_handler()).await;
-    bad.send("F0").await;
-    second.closed().await;
-    answers_ping(&mut good).await;
-    assert!(!first.is_closed());
 }
 
 #[tokio::test(start_paused = true)]

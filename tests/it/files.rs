@@ -569,7 +569,7 @@ fn failed(error: &str) -> Found {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_ends_before_its_announced_size_is_too_short() {
+async fn t_c5_a_file_that_ends_before_its_announced_size_is_too_short() {
     let (found, _near, mut peer) = raw(&[3], "C0 01 61 D0").await;
     assert_eq!(
         found,
@@ -587,7 +587,7 @@ async fn a_file_that_is_too_short_does_not_harm_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_with_more_than_its_announced_size_is_refused_and_nothing_past_it_is_read() {
+async fn t_c4_a_file_with_more_than_its_announced_size_is_refused_and_nothing_past_it_is_read() {
     let (all, _near, mut peer) = raw(&[3], "C0 05 61 62 63 64 65 D0").await;
     let content = all[0].content.as_ref().expect_err("refused");
     assert!(content.starts_with("message refused"), "{content}");
@@ -595,7 +595,7 @@ async fn a_file_with_more_than_its_announced_size_is_refused_and_nothing_past_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn sizes_of_files_that_do_not_sum_up_are_refused_with_a_code() {
+async fn t_m5_sizes_of_files_that_do_not_sum_up_are_refused_with_a_code() {
     let (_near, mut peer) = dialogue(reading(Order::Forward).0).await;
     // One file of 5 bytes, announced with 4 together.
     let mut message = head(id(1), "files", Asks::Reply, 0, false, &[4]);
@@ -631,7 +631,7 @@ async fn check_violation(sizes: &[u64], digits: &str, rule: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_ends_twice_ends_the_connection() {
+async fn t_c6_a_file_that_ends_twice_ends_the_connection() {
     check_violation(&[0, 0], "D0 D0", "content.file.once").await;
 }
 
@@ -641,7 +641,7 @@ async fn a_file_that_goes_on_after_its_end_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_was_not_announced_ends_the_connection() {
+async fn t_c7_a_file_that_was_not_announced_ends_the_connection() {
     check_violation(&[1], "C1 01 01 61", "content.file.index").await;
     check_violation(&[1], "D1 07", "content.file.index").await;
 }
@@ -671,7 +671,7 @@ async fn files_stand_on_the_wire_with_one_end_each() {
 
 // r[verify packet.file.small]
 #[tokio::test(start_paused = true)]
-async fn file_packets_are_small_and_each_file_ends_once() {
+async fn t_c10_file_packets_are_small_and_each_file_ends_once() {
     let (near, peer) = dialogue(ping_handler()).await;
     let mut packets = Packets::of(peer);
     let sizes = [20_000_000, 0, 100_000, 1, 17_000_000];

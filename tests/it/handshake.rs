@@ -86,7 +86,7 @@ async fn every_form_of_the_peers_header_is_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_speaks_something_else_is_refused_and_told_nothing() {
+async fn t_h1_a_peer_that_speaks_something_else_is_refused_and_told_nothing() {
     for (digits, first) in [
         ("47 45 54 20", 0x47),
         ("16 03 01", 0x16),
@@ -102,11 +102,40 @@ async fn a_peer_that_speaks_something_else_is_refused_and_told_nothing() {
     }
 }
 
+async fn check_count(digits: &str, count: u16) {
+    let error = refusal_of(digits).await;
+    let expected = Violation::ChannelCount { count };
+    assert!(
+        matches!(error, ConnectError::Handshake(violation) if violation == expected),
+        "{error:?}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_count_of_no_channels_or_too_many_is_refused() {
-    for (digits, count) in [("E2 00 00", 0), ("E2 01 10", 4097), ("E2 FF FF", 0xFFFF)] {
-        let error = refusal_of(digits).await;
-        let expected = Violation::ChannelCount { count };
+async fn t_h3_a_count_of_no_channels_is_refused() {
+    check_count("E2 00 00", 0).await;
+    is_accepted("E1 00").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_h4_more_channels_than_there_can_be_are_refused() {
+    check_count("E2 01 10", 4097).await;
+    check_count("E2 FF FF", 0xFFFF).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_h5_bits_without_a_meaning_are_ignored_unless_limits_are_strict() {
+    let limits = Limits {
+        strict: true,
+        ..Limits::default()
+    };
+    for digits in ["E4", "E5 01", "E6 00 01", "E7", "E8", "EB", "EC", "EF"] {
+        is_accepted(digits).await;
+        let (connecting, mut peer) = connecting(Options::default().limits(limits));
+        peer.send(digits).await;
+        let error = refusal(connecting).await;
+        let byte = crate::support::bytes(digits)[0];
+        let expected = Violation::ReservedBits { byte };
         assert!(
             matches!(error, ConnectError::Handshake(violation) if violation == expected),
             "{error:?}"

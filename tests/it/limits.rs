@@ -57,7 +57,7 @@ impl Gate {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_request_more_than_may_execute_is_refused_and_does_not_run() {
+async fn t_m17_one_request_more_than_may_execute_is_refused_and_does_not_run() {
     let baseline = tasks();
     let gate = Gate::new();
     let (connection, mut peer) = dialogue(gate.handler()).await;
@@ -151,38 +151,6 @@ async fn calls_over_the_peers_limit_are_not_executed_and_say_so() {
 
 // Sizes.
 
-async fn check_refused(digits: &str, code: u16) {
-    let (_connection, mut peer) = dialogue(ping_handler()).await;
-    peer.send(digits).await;
-    peer.expect_code(id(1), code).await;
-    answers_ping(&mut peer).await;
-    peer.expect_silence().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_message_with_too_much_is_refused_at_its_head_and_the_connection_lives() {
-    let one = hex(id(1));
-    let name = hex(vec![b'a'; 1025]);
-    // An action of 1,025 bytes.
-    check_refused(&format!("25 14 04 02 {one} 01 04 {name}"), 3842).await;
-    // 4 MiB and one byte of payload, begun and aborted.
-    check_refused(
-        &format!("21 1C C0 {one} 04 70696e67 01 00 40 00 00 00 E0 01 00 90"),
-        3842,
-    )
-    .await;
-    // 2^48 - 1 bytes of payload.
-    check_refused(
-        &format!("21 1C C0 {one} 04 70696e67 FF FF FF FF FF FF 90"),
-        3842,
-    )
-    .await;
-    // 1,025 files of no bytes.
-    check_refused(&format!("21 1A 20 {one} 04 70696e67 01 04 00 00 90"), 3842).await;
-    // An action that is not UTF-8.
-    check_refused(&format!("21 14 00 {one} 02 FF FE"), 3846).await;
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_rest_of_a_refused_message_is_dropped() {
     let (_connection, mut peer) = dialogue(ping_handler()).await;
@@ -271,7 +239,7 @@ async fn payloads_that_would_be_too_much_together_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_header_in_endless_pieces_ends_the_connection() {
+async fn t_m1_a_header_in_endless_pieces_ends_the_connection() {
     let (connection, mut peer) = dialogue(ping_handler()).await;
     peer.send("21 01 00").await;
     for _ in 0..1100 {
@@ -282,7 +250,7 @@ async fn a_header_in_endless_pieces_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn parameters_nested_too_deep_are_a_bad_request() {
+async fn t_p1_parameters_nested_too_deep_are_a_bad_request() {
     #[service]
     trait Any {
         async fn any(&self, value: serde_json::Value);
@@ -367,7 +335,7 @@ async fn handlers_wait_for_a_place_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_takes_nothing_is_given_up_in_time() {
+async fn t_s3_a_peer_that_takes_nothing_is_given_up_in_time() {
     let baseline = tasks();
     let (connection, peer) = dialogue_with(Router::new(), Options::default(), 64).await;
     let begin = Instant::now();
@@ -432,7 +400,7 @@ async fn flood(peer: &mut Peer) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_never_reads_its_replies_is_given_up() {
+async fn t_r8_a_peer_that_never_reads_its_replies_is_given_up() {
     let baseline = tasks();
     let (connection, mut peer) = dialogue(ping_handler()).await;
     let begin = Instant::now();

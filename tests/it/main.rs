@@ -22,4 +22,5 @@ mod service;
 mod service_hygiene;
 mod slow_readers;
 mod streams;
+mod threats;
 mod vectors;

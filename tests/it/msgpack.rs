@@ -519,7 +519,7 @@ fn a_bin_as_a_list_gives_only_u8() {
 }
 
 #[test]
-fn a_string_that_is_not_utf_8_is_refused_everywhere() {
+fn t_p6_a_string_that_is_not_utf_8_is_refused_everywhere() {
     let cut = b"\xA5a\xED\xA0\x80b";
     let error = DecodeError::InvalidUtf8 {
         offset: 0,
@@ -922,7 +922,7 @@ fn every_value_counts_as_an_item() {
 }
 
 #[test]
-fn four_mib_of_nil_end_at_the_default_number_of_items() {
+fn t_p4_four_mib_of_nil_end_at_the_default_number_of_items() {
     let count = 4 * 1024 * 1024u32;
     let bytes = [
         &[0xDD][..],
@@ -941,7 +941,7 @@ fn four_mib_of_nil_end_at_the_default_number_of_items() {
 }
 
 #[test]
-fn nested_arrays_that_declare_everything_are_refused() {
+fn t_p2_nested_arrays_that_declare_everything_are_refused() {
     let bytes = [0xDD, 0xFF, 0xFF, 0xFF, 0xFF].repeat(120);
     assert_eq!(
         from_slice::<Value>(&bytes),
@@ -954,7 +954,7 @@ fn nested_arrays_that_declare_everything_are_refused() {
 }
 
 #[test]
-fn a_thousand_honest_levels_are_refused() {
+fn t_p1_a_thousand_honest_levels_are_refused() {
     let bytes = [vec![0x91; 1000], vec![0xC0]].concat();
     assert_eq!(
         from_slice::<Value>(&bytes),
@@ -967,7 +967,7 @@ fn a_thousand_honest_levels_are_refused() {
 }
 
 #[test]
-fn lengths_that_are_not_there_are_refused_for_every_kind() {
+fn t_p3_lengths_that_are_not_there_are_refused_for_every_kind() {
     for marker in [0xC6u8, 0xC9, 0xDB, 0xDD, 0xDF] {
         let bytes = [marker, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
         let read = from_slice::<Value>(&bytes);
@@ -983,6 +983,24 @@ fn lengths_that_are_not_there_are_refused_for_every_kind() {
             "{marker:02X}: {read:?}"
         );
     }
+}
+
+#[test]
+fn an_error_quotes_little_and_nothing_that_acts_on_a_terminal() {
+    #[derive(Debug, Deserialize)]
+    enum Known {
+        One,
+    }
+    let name = format!("\n\u{1b}[2J\u{202e}\"{}", "x".repeat(1_000_000));
+    let error = from_slice::<Known>(&to_vec(&name).unwrap())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with(r#"unknown variant `\n\u{1b}[2J\u{202e}"xxx"#),
+        "{error}"
+    );
+    assert!(!error.contains(char::is_control));
+    assert!(error.len() < 600, "{}", error.len());
 }
 
 #[test]
@@ -1016,7 +1034,7 @@ fn every_prefix_of_a_value_is_truncated() {
 }
 
 #[test]
-fn bytes_after_the_value_are_refused() {
+fn t_p5_bytes_after_the_value_are_refused() {
     assert_eq!(
         from_slice::<u8>(b"\x07\x08\x09"),
         Err(DecodeError::TrailingBytes {

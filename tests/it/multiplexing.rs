@@ -207,7 +207,7 @@ impl Count for Counter {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_sides_call_each_other_in_turns_as_deep_as_requests_may_execute() {
+async fn t_a7_two_sides_call_each_other_in_turns_as_deep_as_requests_may_execute() {
     let (near, _far) = sockety::pair(CountServer::new(Counter), CountServer::new(Counter))
         .await
         .expect("two connections");

@@ -129,7 +129,7 @@ fn problems(rules: &BTreeMap<String, bool>, cited: &BTreeMap<String, Cited>) -> 
 }
 
 /// All Rust files below a folder.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -72,7 +72,7 @@ async fn every_code_has_its_shortest_bytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_code_arrives_as_it_was_sent() {
+async fn t_r7_every_code_arrives_as_it_was_sent() {
     let handler = MessageHandler::new().action("code", |message| async move {
         Ok::<_, BoxError>(FastReply::new(message.msgpack()?)?)
     });
@@ -210,7 +210,7 @@ async fn replies_that_came_before_they_were_asked_for_are_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_for_a_reply_may_be_given_up_and_begun_again() {
+async fn t_a5_a_wait_for_a_reply_may_be_given_up_and_begun_again() {
     let (connection, mut peer) = dialogue(Router::new()).await;
     let mut request = asked(&connection, &mut peer).await;
     for number in 0..3_u8 {
@@ -269,7 +269,7 @@ async fn as_many_replies_as_are_kept_can_all_be_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_replies_than_are_kept_end_in_overrun() {
+async fn t_r2_more_replies_than_are_kept_end_in_overrun() {
     let (connection, mut peer) = dialogue(ping_handler()).await;
     let mut request = asked(&connection, &mut peer).await;
     for number in 0..66 {
@@ -290,6 +290,27 @@ async fn more_replies_than_are_kept_end_in_overrun() {
     let other = asked(&connection, &mut peer).await;
     peer.reply(other.id(), 0).await;
     assert_eq!(code_of(other).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_r2_large_replies_are_kept_up_to_8_mib() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let mut request = asked(&connection, &mut peer).await;
+    let large = vec![7; 3 * 1024 * 1024];
+    peer.respond(request.id(), id(1), &large).await;
+    assert!(payload_of(&mut request).await == large);
+    for number in 2..6 {
+        peer.respond(request.id(), id(number), &large).await;
+    }
+    answers_ping(&mut peer).await;
+    for _ in 0..2 {
+        assert!(payload_of(&mut request).await == large);
+    }
+    let error = request.response().await.expect_err("lost");
+    assert!(
+        matches!(error, RequestError::Overrun { limit: 2 }),
+        "{error:?}"
+    );
 }
 
 // Who gets no reply.
@@ -344,7 +365,7 @@ async fn a_message_that_expects_no_reply_gets_none_whatever_the_handler_does() {
 
 // r[verify reply.response]
 #[tokio::test(start_paused = true)]
-async fn a_response_is_never_answered_unasked() {
+async fn t_m21_a_response_is_never_answered_unasked() {
     let (connection, mut peer) = dialogue(ping_handler()).await;
     let mut request = asked(&connection, &mut peer).await;
     // The flag has no meaning in what the TypeScript implementation sends.
@@ -453,7 +474,7 @@ async fn two_of_ours_can_hold_a_conversation() {
 // Who forgets to answer.
 
 #[tokio::test(start_paused = true)]
-async fn a_forgotten_message_is_answered_with_code_5() {
+async fn t_a2_a_forgotten_message_is_answered_with_code_5() {
     let handler = answering(|message| async move {
         drop(message);
         Ok(())
@@ -710,7 +731,7 @@ async fn a_part_for_errors_that_gives_nothing_leaves_code_5() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_action_that_nobody_handles_is_answered_with_code_2() {
+async fn t_m20_an_action_that_nobody_handles_is_answered_with_code_2() {
     check_parts(|_| MessageHandler::new(), "act", 2, &[]).await;
     check_parts(
         |log| MessageHandler::new().middleware(note!(log, "seen")),
@@ -735,7 +756,7 @@ async fn the_first_of_two_parts_for_an_action_handles_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_is_answered_with_code_5_and_the_connection_lives() {
+async fn t_a1_a_panic_is_answered_with_code_5_and_the_connection_lives() {
     let handler = ping_handler()
         .middleware(|message| async move {
             assert_ne!(message.action(), "middleware", "a panic");
@@ -776,7 +797,7 @@ async fn a_slow_handler_does_not_delay_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_can_call_back_over_the_connection_that_brought_its_message() {
+async fn t_a7_a_handler_can_call_back_over_the_connection_that_brought_its_message() {
     let handler = answering(|message| async move {
         let mut request = message.connection().send(&Draft::new("ping")).await?;
         let reply = request.response().await?;

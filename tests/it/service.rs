@@ -812,7 +812,7 @@ async fn a_request_said_not_to_be_sent_is_never_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_given_up_leaves_the_connection_as_it_was() {
+async fn t_a4_a_call_that_is_given_up_leaves_the_connection_as_it_was() {
     let (media, mut peer) = calling().await;
     let mut call = Box::pin(media.version().into_future());
     assert!(is_pending(&mut call).await);
@@ -856,7 +856,7 @@ async fn nothing_but_an_error_value_is_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_of_several_replies_to_a_call_wins() {
+async fn t_r2_the_first_of_several_replies_to_a_call_wins() {
     let (media, mut peer) = calling().await;
     for _ in 0..2 {
         let mut call = Box::pin(media.version().into_future());

@@ -93,7 +93,7 @@ async fn a_message_that_nobody_reads_is_lost_after_a_second_when_others_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_behind_a_message_that_nobody_reads_are_answered_when_it_is_cut_off() {
+async fn t_s6_calls_behind_a_message_that_nobody_reads_are_answered_when_it_is_cut_off() {
     let (near, _far) = pair_serving(holding()).await;
     let _other = near.send(&Draft::new("wait")).await.expect("sent");
     let request = flood(&near).await;
@@ -329,7 +329,7 @@ async fn taken(peer: &mut Peer) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_to_be_read_of_a_message_is_bounded_by_the_window_and_one_read() {
+async fn t_c12_what_waits_to_be_read_of_a_message_is_bounded_by_the_window_and_one_read() {
     for window in [1, 10_000, 300_000] {
         let options = Options::default().window(window);
         let (_near, mut peer) = dialogue_with(holding(), options, 1000).await;

@@ -291,7 +291,7 @@ async fn a_stream_that_is_echoed_while_it_is_written_comes_back_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_gives_way_to_another_future_loses_nothing() {
+async fn t_a5_a_reader_that_gives_way_to_another_future_loses_nothing() {
     let all = pattern(300_000);
     let written = Bytes::from(all.clone());
     let handler = giving(move |mut writer| {

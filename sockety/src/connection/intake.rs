@@ -17,7 +17,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{chunks::Chunks, shared::Shared, spill::Spill};
+use super::{
+    chunks::Chunks,
+    shared::Shared,
+    spill::{Extent, SpillFile, Spilled},
+};
 use crate::ReadError;
 
 /// The files and the stream of one message.
@@ -35,6 +39,10 @@ struct State {
     taken: u64,
     /// The driver waits for it to be read.
     is_awaited: bool,
+    /// Where content is that had to make way.
+    spill: Option<SpillFile>,
+    /// Bytes there, or on their way there, that were not read back.
+    on_disk: u64,
 }
 
 #[derive(Default)]
@@ -43,7 +51,7 @@ struct Part {
     state: PartState,
     reader: Option<Waker>,
     /// What came before the chunks, and is on disk.
-    spill: Option<Spill>,
+    spilled: Spilled,
     /// Bytes on their way to the disk.
     spilling: usize,
 }
@@ -65,6 +73,8 @@ impl Intake {
             unread: 0,
             taken: 0,
             is_awaited: false,
+            spill: None,
+            on_disk: 0,
         };
         Arc::new(Self {
             shared,
@@ -93,38 +103,38 @@ impl Intake {
             return;
         }
         for part in 0..state.parts.len() {
-            if let Some(job) = self.begin_spilling(&mut state.parts[part]) {
+            if let Some((extent, job)) = self.begin_spilling(&mut state, part) {
                 let intake = Arc::clone(self);
-                tokio::spawn(async move { intake.spill(part, job).await });
+                tokio::spawn(async move { intake.spill(part, extent, job).await });
             }
         }
     }
 
-    fn begin_spilling(&self, part: &mut Part) -> Option<SpillJob> {
+    fn begin_spilling(&self, state: &mut State, part: usize) -> Option<(Extent, SpillJob)> {
+        let part = &mut state.parts[part];
         let bytes = part.chunks.len();
-        let is_busy = part.spilling > 0 || part.reader.is_some() || bytes == 0;
-        if is_busy || !self.shared.options.spill.take(bytes as u64) {
+        if part.spilling > 0 || part.reader.is_some() || bytes == 0 {
             return None;
         }
-        let budget = &self.shared.options.spill;
-        let spill = match &mut part.spill {
-            Some(spill) => spill,
-            none => match Spill::create(Arc::clone(budget)) {
-                Ok(spill) => none.insert(spill),
+        let file = match &mut state.spill {
+            Some(file) => file,
+            none => match SpillFile::create(Arc::clone(&self.shared.options.spill)) {
+                Ok(file) => none.insert(file),
                 // Then it waits in memory like any other that is not read.
                 Err(error) => {
-                    budget.give_back(bytes as u64);
                     tracing::warn!(%error, "no temporary file");
                     return None;
                 }
             },
         };
+        let extent = file.reserve(bytes)?;
         let chunks: Vec<_> = std::iter::from_fn(|| part.chunks.pop(usize::MAX)).collect();
         part.spilling = bytes;
-        Some(Box::new(spill.append(chunks)))
+        state.on_disk += bytes as u64;
+        Some((extent, Box::new(file.write(extent, chunks))))
     }
 
-    async fn spill(&self, part: usize, job: SpillJob) {
+    async fn spill(&self, part: usize, extent: Extent, job: SpillJob) {
         let result = tokio::task::spawn_blocking(job)
             .await
             .map_err(io::Error::other)
@@ -132,12 +142,12 @@ impl Intake {
         let mut state = self.lock();
         let found = &mut state.parts[part];
         let mut count = std::mem::take(&mut found.spilling);
-        match (result, &mut found.spill) {
-            (Ok(()), Some(spill)) => spill.appended(count),
-            // The reader was dropped meanwhile.
-            (Ok(()), None) => self.shared.options.spill.give_back(count as u64),
+        let mut gone = 0;
+        match (result, &found.state) {
+            (_, PartState::Unwanted) => gone = count,
+            (Ok(()), _) => found.spilled.push(extent),
             (Err(error), _) => {
-                self.shared.options.spill.give_back(count as u64);
+                gone = count;
                 found.state = PartState::Failed(ReadError::Spill(Arc::new(error)));
                 // What came meanwhile would be read with a gap before it.
                 count += found.chunks.len();
@@ -145,8 +155,10 @@ impl Intake {
             }
         }
         found.wake();
+        let file = state.leave_disk(gone as u64);
         let wakes_driver = self.count_taken(&mut state, count);
         drop(state);
+        drop(file);
         if wakes_driver {
             self.shared.wake_driver();
         }
@@ -257,10 +269,10 @@ impl Intake {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Next, ReadError>>> {
         let mut state = self.lock();
-        let found = &mut state.parts[part];
-        if let Some(spill) = found.spill.as_ref().filter(|spill| spill.has_unread()) {
-            return Poll::Ready(Some(Ok(Next::OnDisk(Box::new(spill.read())))));
+        if let Some(job) = state.read_back(part) {
+            return Poll::Ready(Some(Ok(Next::OnDisk(job))));
         }
+        let found = &mut state.parts[part];
         let chunk = if found.spilling > 0 {
             None
         } else {
@@ -294,9 +306,11 @@ impl Intake {
     }
 
     fn was_read_back(&self, part: usize, count: usize) {
-        if let Some(spill) = &mut self.lock().parts[part].spill {
-            spill.was_read(count);
-        }
+        let mut state = self.lock();
+        state.parts[part].spilled.was_read(count);
+        let file = state.leave_disk(count as u64);
+        drop(state);
+        drop(file);
     }
 
     fn drop_part(&self, part: usize) {
@@ -304,12 +318,13 @@ impl Intake {
         let found = &mut state.parts[part];
         let dropped = found.chunks.len();
         found.chunks.clear();
-        let spill = found.spill.take();
+        let spilled = std::mem::take(&mut found.spilled);
         found.reader = None;
         found.state = PartState::Unwanted;
+        let file = state.leave_disk(spilled.len());
         let wakes_driver = self.count_taken(&mut state, dropped);
         drop(state);
-        drop(spill);
+        drop(file);
         if wakes_driver {
             self.shared.wake_driver();
         }
@@ -333,6 +348,26 @@ pub(crate) enum Pushed {
 pub(crate) struct Level {
     pub(crate) unread: usize,
     pub(crate) taken: u64,
+}
+
+impl State {
+    /// What reads the next bytes of a part from the disk, if there are any.
+    fn read_back(&self, part: usize) -> Option<ReadJob> {
+        let extent = self.parts[part].spilled.next()?;
+        Some(Box::new(self.spill.as_ref()?.read(extent)))
+    }
+
+    /// Bytes were read back from disk, or nobody wants them. With the last of them the file goes, to be dropped
+    /// without the lock.
+    #[must_use]
+    fn leave_disk(&mut self, count: u64) -> Option<SpillFile> {
+        self.on_disk -= count;
+        if self.on_disk == 0 {
+            self.spill.take()
+        } else {
+            None
+        }
+    }
 }
 
 impl Part {

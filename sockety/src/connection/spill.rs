@@ -4,6 +4,7 @@
 //! others fill the window, those go to disk: else neither could go on.
 
 use std::{
+    collections::VecDeque,
     io::{self, Read, Seek, SeekFrom, Write},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,75 +13,130 @@ use bytes::Bytes;
 
 use super::budget::Budget;
 
-/// Appended to at its end and read from its beginning, both off the async threads.
+/// The file of one message. All parts share it, so a message costs one descriptor however many they are.
+///
+/// Written and read off the async threads.
 #[derive(Debug)]
-pub(crate) struct Spill {
+pub(crate) struct SpillFile {
     file: Arc<Mutex<std::fs::File>>,
     budget: Arc<Budget>,
-    written: u64,
-    read: u64,
+    /// What it took of the budget.
+    charged: u64,
+    /// Where the next bytes go.
+    end: u64,
 }
+
+/// Some of the bytes of one part, one after another in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    at: u64,
+    size: u64,
+}
+
+/// What is on disk of one part, in its order.
+#[derive(Debug, Default)]
+pub(crate) struct Spilled(VecDeque<Extent>);
 
 /// How much is read back at a time.
 const READ_BYTES: u64 = 256 * 1024;
 
-impl Spill {
+/// An extent takes at least so much of the budget, as an entry in memory stands for it.
+const LEAST_CHARGE: u64 = 4 * 1024;
+
+impl SpillFile {
     /// The file has no name: nothing is left of it whatever happens.
     pub(crate) fn create(budget: Arc<Budget>) -> io::Result<Self> {
         let file = Arc::new(Mutex::new(tempfile::tempfile()?));
         Ok(Self {
             file,
             budget,
-            written: 0,
-            read: 0,
+            charged: 0,
+            end: 0,
         })
     }
 
-    pub(crate) fn has_unread(&self) -> bool {
-        self.read < self.written
+    /// A place for so many bytes; `None` when the budget is used up.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Option<Extent> {
+        let size = bytes as u64;
+        let charge = size.max(LEAST_CHARGE);
+        if !self.budget.take(charge) {
+            return None;
+        }
+        let at = self.end;
+        self.charged += charge;
+        self.end += size;
+        Some(Extent { at, size })
     }
 
-    /// What appends the chunks, in a blocking task; when it is done, [`Spill::appended`].
-    pub(crate) fn append(
+    /// What writes the chunks to their place, in a blocking task.
+    pub(crate) fn write(
         &self,
+        extent: Extent,
         chunks: Vec<Bytes>,
     ) -> impl FnOnce() -> io::Result<()> + Send + 'static {
-        let (file, at) = (Arc::clone(&self.file), self.written);
+        let file = Arc::clone(&self.file);
         move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(at))?;
+            file.seek(SeekFrom::Start(extent.at))?;
             chunks.iter().try_for_each(|chunk| file.write_all(chunk))
         }
     }
 
-    pub(crate) fn appended(&mut self, count: usize) {
-        self.written += count as u64;
-    }
-
-    /// What reads the next part back, in a blocking task; when it is done, [`Spill::was_read`].
-    pub(crate) fn read(&self) -> impl FnOnce() -> io::Result<Bytes> + Send + 'static {
-        let (file, at) = (Arc::clone(&self.file), self.read);
-        let count = (self.written - self.read).min(READ_BYTES);
+    /// What reads the bytes back, in a blocking task.
+    pub(crate) fn read(
+        &self,
+        extent: Extent,
+    ) -> impl FnOnce() -> io::Result<Bytes> + Send + 'static {
+        let file = Arc::clone(&self.file);
         move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(at))?;
-            let mut bytes = Vec::with_capacity(count as usize);
-            (&mut *file).take(count).read_to_end(&mut bytes)?;
-            if (bytes.len() as u64) < count {
+            file.seek(SeekFrom::Start(extent.at))?;
+            let mut bytes = Vec::with_capacity(extent.size as usize);
+            (&mut *file).take(extent.size).read_to_end(&mut bytes)?;
+            if (bytes.len() as u64) < extent.size {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             Ok(bytes.into())
         }
     }
+}
 
-    pub(crate) fn was_read(&mut self, count: usize) {
-        self.read += count as u64;
+impl Drop for SpillFile {
+    fn drop(&mut self) {
+        self.budget.give_back(self.charged);
     }
 }
 
-impl Drop for Spill {
-    fn drop(&mut self) {
-        self.budget.give_back(self.written);
+impl Spilled {
+    pub(crate) fn push(&mut self, extent: Extent) {
+        match self.0.back_mut() {
+            Some(last) if last.at + last.size == extent.at => last.size += extent.size,
+            _ => self.0.push_back(extent),
+        }
+    }
+
+    /// What is to be read next; when that is done, [`Spilled::was_read`].
+    pub(crate) fn next(&self) -> Option<Extent> {
+        let first = self.0.front()?;
+        Some(Extent {
+            at: first.at,
+            size: first.size.min(READ_BYTES),
+        })
+    }
+
+    pub(crate) fn was_read(&mut self, count: usize) {
+        let Some(first) = self.0.front_mut() else {
+            return;
+        };
+        first.at += count as u64;
+        first.size -= count as u64;
+        if first.size == 0 {
+            self.0.pop_front();
+        }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.0.iter().map(|extent| extent.size).sum()
     }
 }
 
@@ -89,25 +145,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_appended_is_read_back_in_order() {
-        let mut spill = Spill::create(Arc::new(Budget::new(100))).unwrap();
-        for chunk in [&b"hello "[..], b"world"] {
-            spill.append(vec![Bytes::from_static(chunk)])().unwrap();
-            spill.appended(chunk.len());
+    fn parts_are_read_back_in_their_order_from_one_file() {
+        let mut file = SpillFile::create(Arc::new(Budget::new(100_000))).unwrap();
+        let mut parts = [Spilled::default(), Spilled::default()];
+        for (part, chunk) in [(0, "hel"), (1, "world"), (0, "lo"), (0, "!"), (1, "s")] {
+            let extent = file.reserve(chunk.len()).unwrap();
+            file.write(extent, vec![Bytes::from_static(chunk.as_bytes())])().unwrap();
+            parts[part].push(extent);
         }
-        let bytes = spill.read()().unwrap();
-        spill.was_read(bytes.len());
-        assert_eq!(&bytes[..], b"hello world");
-        assert!(!spill.has_unread());
+        assert_eq!(parts[0].0.len(), 2);
+        for (part, expected) in parts.iter_mut().zip(["hello!", "worlds"]) {
+            assert_eq!(part.len(), expected.len() as u64);
+            let mut found = Vec::new();
+            while let Some(extent) = part.next() {
+                let bytes = file.read(extent)().unwrap();
+                part.was_read(bytes.len());
+                found.extend_from_slice(&bytes);
+            }
+            assert_eq!(found, expected.as_bytes());
+        }
     }
 
     #[test]
     fn the_budget_is_given_back_with_the_file() {
-        let budget = Arc::new(Budget::new(5));
-        assert!(budget.take(5) && !budget.take(1));
-        let mut spill = Spill::create(Arc::clone(&budget)).unwrap();
-        spill.appended(5);
-        drop(spill);
-        assert!(budget.take(5));
+        let budget = Arc::new(Budget::new(5000));
+        let mut file = SpillFile::create(Arc::clone(&budget)).unwrap();
+        assert!(file.reserve(1).is_some());
+        assert!(file.reserve(1).is_none());
+        drop(file);
+        assert!(budget.take(5000) && !budget.take(1));
     }
 }

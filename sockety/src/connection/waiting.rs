@@ -19,6 +19,9 @@ pub(crate) const REPLIES_KEPT: usize = 64;
 /// How many requests that were given up are remembered.
 const GIVEN_UP_KEPT: usize = 4096;
 
+/// How many bytes of payloads they may have together, unless the first has more alone.
+const REPLY_BYTES_KEPT: usize = 8 * 1024 * 1024;
+
 /// All waiting requests of one connection.
 pub(crate) struct Waiting {
     requests: HashMap<Uuid, Waiter, BuildHasherDefault<IdHasher>>,
@@ -259,6 +262,7 @@ impl Waiter {
 struct Replies {
     first: Option<Result<RawReply, RequestError>>,
     more: VecDeque<Result<RawReply, RequestError>>,
+    bytes: usize,
     end: Option<RequestError>,
 }
 
@@ -275,16 +279,17 @@ impl Replies {
         if self.end.is_some() {
             return Some(reply);
         }
+        let bytes = self.bytes + payload_size(&reply);
+        let kept = self.more.len() + 1;
         if self.first.is_none() {
             self.first = Some(reply);
-        } else if self.more.len() + 1 < REPLIES_KEPT {
+        } else if kept < REPLIES_KEPT && bytes <= REPLY_BYTES_KEPT {
             self.more.push_back(reply);
         } else {
-            self.end = Some(RequestError::Overrun {
-                limit: REPLIES_KEPT,
-            });
+            self.end = Some(RequestError::Overrun { limit: kept });
             return Some(reply);
         }
+        self.bytes = bytes;
         None
     }
 
@@ -294,8 +299,16 @@ impl Replies {
 
     fn pop(&mut self) -> Option<Result<RawReply, RequestError>> {
         let next = self.first.take();
+        self.bytes -= next.as_ref().map_or(0, payload_size);
         self.first = self.more.pop_front();
         next.or_else(|| self.end.clone().map(Err))
+    }
+}
+
+fn payload_size(reply: &Result<RawReply, RequestError>) -> usize {
+    match reply {
+        Ok(RawReply::Response(response)) => response.payload.len(),
+        Ok(RawReply::Fast(_)) | Err(_) => 0,
     }
 }
 
@@ -317,5 +330,28 @@ impl Hasher for IdHasher {
 
     fn finish(&self) -> u64 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_m15_no_id_of_a_peer_enters_the_table_of_our_requests() {
+        let mut waiting = Waiting::new(10, None);
+        let ours = Uuid::new_v4();
+        waiting.insert(ours, 0, ReplyClock::Own, None);
+        // All of them have the same hash.
+        for number in 0..1000_u64 {
+            let mut chosen = *ours.as_bytes();
+            chosen[8..].copy_from_slice(&number.to_le_bytes());
+            let chosen = Uuid::from_bytes(chosen);
+            assert!(!waiting.expects(&chosen));
+            let reply = Ok(RawReply::Fast(FastReply::ACCEPT));
+            assert!(waiting.deliver(&chosen, reply).is_some());
+        }
+        assert_eq!(waiting.requests.len(), 1);
+        assert!(waiting.has_unanswered());
     }
 }

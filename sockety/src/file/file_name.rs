@@ -1,6 +1,5 @@
-use std::fmt;
-
 use super::{File, partial};
+use crate::shown::Shown;
 
 /// A name that is not usable as the name of a file; made by [`File::safe_name`].
 ///
@@ -8,7 +7,7 @@ use super::{File, partial};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("file name {name} {problem}")]
 pub struct FileNameError {
-    name: ShownName,
+    name: Shown,
     problem: NameProblem,
 }
 
@@ -135,31 +134,10 @@ impl File {
         match NameProblem::find(&self.name) {
             None => Ok(&self.name),
             Some(problem) => Err(FileNameError {
-                name: ShownName::new(&self.name),
+                name: Shown::new(&self.name),
                 problem,
             }),
         }
-    }
-}
-
-/// A name that a peer chose, fit for messages and logs: escaped, and cut when it is long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ShownName(Box<str>);
-
-impl ShownName {
-    /// How much of a name is shown, in bytes: enough to recognise it, too little to flood a log.
-    const LONGEST: usize = 128;
-
-    pub(crate) fn new(name: &str) -> Self {
-        let shown = &name[..name.floor_char_boundary(Self::LONGEST)];
-        let cut = if shown.len() < name.len() { "…" } else { "" };
-        Self(format!("{shown:?}{cut}").into())
-    }
-}
-
-impl fmt::Display for ShownName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

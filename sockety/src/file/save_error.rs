@@ -3,7 +3,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::file_name::{FileNameError, ShownName};
+use super::file_name::FileNameError;
+use crate::shown::Shown;
 
 /// Why a file was not saved. Nothing of it is left on disk, and the connection that brought it goes on.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +66,7 @@ impl SaveError {
 
     pub(super) fn too_large(name: &str, directory: &Path, size: u64, limit: u64) -> Self {
         Self::TooLarge {
-            name: ShownName::new(name).to_string().into(),
+            name: Shown::new(name).to_string().into(),
             directory: directory.to_owned(),
             size,
             limit,

@@ -5,6 +5,7 @@ use super::check::check;
 use super::lenient::Lenient;
 use super::undefined::undefined_as_nil;
 use super::{Bounds, DecodeError};
+use crate::shown::escaped;
 
 /// Reads the one value in `bytes` within the default [`Bounds`].
 ///
@@ -63,7 +64,8 @@ fn invalid(error: Error) -> DecodeError {
             let found = kind_of(marker.to_u8());
             format!("invalid type: {found}, expected an integer")
         }
-        error => error.to_string(),
+        // serde quotes what it found.
+        error => escaped(&error.to_string()),
     })
 }
 

@@ -152,7 +152,7 @@ fn files_come_in_any_order_and_form() {
 
 // r[verify packet.file.wide]
 #[test]
-fn a_file_packet_of_four_size_bytes_is_read_as_such() {
+fn t_c10_a_file_packet_of_four_size_bytes_is_read_as_such() {
     let mut decoder = connected(Limits::default());
     let mut input = bytes("21 22 1C U 01 61 01 000000010000 0C 000000010000 00 CC 00000001");
     input.push(0xAA);
@@ -182,7 +182,7 @@ fn a_short_file_tells_what_is_missing() {
 
 // r[verify content.file.size]
 #[test]
-fn nothing_past_the_size_of_a_file_is_handed_on() {
+fn t_c4_nothing_past_the_size_of_a_file_is_handed_on() {
     let decoder = check(
         &format!(
             "{TWO_FILES} C0 05 0102030405 C1 03 01 0A0B0C C1 09 01 000000000000000000 D0 D1 01"
@@ -277,7 +277,7 @@ fn an_abort_frees_the_channel() {
 
 // r[verify content.abort]
 #[test]
-fn an_abort_inside_a_header_drops_it() {
+fn t_c15_an_abort_inside_a_header_drops_it() {
     let decoder = check(
         "21 04 40 0a1b2c 90 21 13 00 U 01 62",
         &["message 0 \"b\" response=true stream=false payload=0 files=0/0"],

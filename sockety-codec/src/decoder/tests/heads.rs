@@ -89,7 +89,7 @@ fn a_file_count_of_zero_is_no_files() {
 
 // r[verify head.reserved]
 #[test]
-fn reserved_bits_of_heads_are_counted() {
+fn t_m12_reserved_bits_of_heads_are_counted() {
     let decoder = check(
         "20 13 01 U 01 61",
         &["message 0 \"a\" response=false stream=false payload=0 files=0/0"],
@@ -230,7 +230,7 @@ fn a_file_name_that_is_not_text_is_refused() {
 // r[verify head.files.sum]
 #[test]
 fn file_sizes_must_sum_to_the_announced_total() {
-    // Too small, too large, and so large that the sum does not fit.
+    // Too small and too large.
     check(
         "21 1A 10 U 01 61 01 0900 00 02 01 62 D0",
         &[
@@ -254,6 +254,24 @@ fn file_sizes_must_sum_to_the_announced_total() {
             "end 0",
         ],
     );
+}
+
+#[test]
+fn t_m5_file_sizes_without_a_sum_are_refused() {
+    let mut decoder = connected(Limits::WIRE);
+    let (before, _) = events(
+        &mut decoder,
+        &bytes("2D FFFFFFFF 3C U 01 61 FFFFFF FFFFFFFFFFFF"),
+    );
+    assert_eq!(before.len(), 1);
+    // Each has 2^48 - 1 bytes: already two are more than can be announced, and the sum of 65,538 fits no number.
+    let header = bytes("0C FFFFFFFFFFFF 00");
+    let (after, violation) = events(&mut decoder, &header.repeat(70_000));
+    assert_eq!(violation, None);
+    let announced = "the files are announced with 281474976710655 bytes together";
+    let sum = "their headers sum to 562949953421310";
+    assert_eq!(after[1], format!("refused 0 {announced}, but {sum}"));
+    assert_eq!(after.len(), 2);
 }
 
 #[track_caller]

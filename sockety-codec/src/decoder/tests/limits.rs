@@ -83,7 +83,7 @@ fn a_refused_message_is_followed_to_its_end() {
 }
 
 #[test]
-fn a_long_action_is_not_held() {
+fn t_m6_a_long_action_is_not_held() {
     let mut decoder = connected(Limits::default());
     let mut input = bytes("25 FFFF 02 U FFFF");
     input.extend(vec![b'x'; 60_000]);
@@ -95,7 +95,7 @@ fn a_long_action_is_not_held() {
 
 // r[verify limits.files]
 #[test]
-fn too_many_files_are_only_counted() {
+fn t_m2_too_many_files_are_only_counted() {
     let limits = Limits {
         files: 1,
         ..Limits::default()
@@ -131,7 +131,7 @@ fn too_many_files_are_only_counted() {
 // r[verify limits.refuse]
 // r[verify limits.abuse]
 #[test]
-fn an_endless_header_is_refused_and_then_ends_the_connection() {
+fn t_m1_an_endless_header_is_refused_and_then_ends_the_connection() {
     let limits = Limits {
         header_bytes: 64,
         files: 100,
@@ -167,7 +167,7 @@ fn an_endless_header_is_refused_and_then_ends_the_connection() {
 // r[verify limits.refuse]
 // r[verify limits.abuse]
 #[test]
-fn a_header_in_too_many_pieces_is_refused_and_then_ends_the_connection() {
+fn t_m1_a_header_in_too_many_pieces_is_refused_and_then_ends_the_connection() {
     let limits = Limits {
         header_pieces: 4,
         ..Limits::default()

@@ -44,7 +44,7 @@ fn the_connection_header_is_the_first_event() {
 
 // r[verify header.count.wrapped]
 #[test]
-fn a_count_of_zero_in_a_byte_is_256() {
+fn t_h3_a_count_of_zero_in_a_byte_is_256() {
     let mut decoder = Decoder::new(Limits::default());
     let (events, violation) = events(&mut decoder, &[0xE1, 0x00]);
     assert_eq!((events, violation), (vec!["header 256".into()], None));
@@ -70,7 +70,7 @@ fn another_protocol_is_noticed_at_its_first_byte() {
 
 // r[verify header.reserved]
 #[test]
-fn reserved_bits_of_the_connection_header_are_counted() {
+fn t_h5_reserved_bits_of_the_connection_header_are_counted() {
     let mut decoder = Decoder::new(Limits::default());
     let (events, _) = events(&mut decoder, &[0xEF]);
     assert_eq!(events, ["header 4096"]);
@@ -97,7 +97,7 @@ fn packets_belong_to_the_channel_switched_to() {
 
 // r[verify packet.switch.range]
 #[test]
-fn a_switch_beyond_the_channels_breaks_a_rule() {
+fn t_f7_a_switch_beyond_the_channels_breaks_a_rule() {
     let limits = Limits {
         channels: ChannelCount::new(16).unwrap(),
         ..Limits::default()
@@ -148,7 +148,7 @@ fn signals_are_events_and_counted() {
 
 // r[verify packet.channelless]
 #[test]
-fn packets_without_a_channel_may_stand_anywhere() {
+fn t_f12_packets_without_a_channel_may_stand_anywhere() {
     check(
         "21 06 40 0a1b2c3d4e A0 30 P 07 0A 00 \
          60 0E 5f4a6b8c7d9e0f1a2b3c4d 01 61 02 B0 E0 01 AA 3F P E0 01 BB",
@@ -174,7 +174,7 @@ fn the_unassigned_type_breaks_a_rule() {
 
 // r[verify packet.reserved]
 #[test]
-fn reserved_bits_of_packets_are_counted() {
+fn t_f2_reserved_bits_of_packets_are_counted() {
     let decoder = check("AF BF E3 00 72 00 61 00", &["heartbeat", "go away"]);
     assert_eq!(decoder.tolerated().reserved_bits, 5);
     let decoder = check(

@@ -73,7 +73,7 @@ fn the_input_may_be_cut_anywhere() {
 
 /// Work is counted in bytes that are looked at or moved: see [`crate::work`].
 #[test]
-fn pieces_of_one_byte_cost_a_fixed_amount_each() {
+fn t_f9_pieces_of_one_byte_cost_a_fixed_amount_each() {
     let work = |names: usize| {
         let mut head = bytes("00");
         head[0] = 0x30;

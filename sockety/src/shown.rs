@@ -1,0 +1,42 @@
+//! Text that a peer chose, made fit for messages and logs.
+
+use std::fmt;
+
+/// Text of a peer: quoted, escaped, and cut when it is long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shown(Box<str>);
+
+/// How much is shown, in bytes: enough to recognise it, too little to flood a log.
+const LONGEST: usize = 128;
+
+impl Shown {
+    pub(crate) fn new(text: &str) -> Self {
+        let shown = &text[..text.floor_char_boundary(LONGEST)];
+        let cut = if shown.len() < text.len() { "…" } else { "" };
+        Self(format!("{shown:?}{cut}").into())
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A sentence that may quote a peer: what acts on a terminal is escaped, and it is cut when it is long.
+pub(crate) fn escaped(text: &str) -> String {
+    const LONGEST: usize = 512;
+    let mut escaped = String::new();
+    for shown in text.chars() {
+        match shown {
+            // Quotes of the sentence itself.
+            '"' | '\'' | '\\' => escaped.push(shown),
+            _ => escaped.extend(shown.escape_debug()),
+        }
+        if escaped.len() > LONGEST {
+            escaped.push('…');
+            break;
+        }
+    }
+    escaped
+}

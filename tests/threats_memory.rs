@@ -1,0 +1,281 @@
+//! What hostile peers cost in memory and file descriptors, row by row of THREATS.md. A binary of its own: it counts
+//! what the whole process has, so its tests take turns.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use peak_alloc::PeakAlloc;
+use sockety::{Connection, FastReply, Limits, Message, MessageHandler, Options};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::time::{Duration, sleep, timeout};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const KIB: usize = 1024;
+
+const MIB: usize = 1024 * KIB;
+
+/// What the pipe between the peer and the connection holds.
+const PIPE: usize = 4 * KIB;
+
+/// For what tokio and the test harness allocate meanwhile.
+const NOISE: usize = 16 * KIB;
+
+/// The id 1, and the beginning of every message here.
+const ID: &str = "50050000000040008000000000000001";
+
+/// A connection, and the raw end of its pipe.
+struct Attack {
+    connection: Connection,
+    peer: DuplexStream,
+    before: usize,
+}
+
+impl Attack {
+    /// What was allocated before counts no more: the connection has answered a ping, and its pipe was full once.
+    async fn begin(options: Options) -> Self {
+        let (near, mut peer) = tokio::io::duplex(PIPE);
+        peer.write_all(&[0xE2, 0, 1]).await.expect("open");
+        let connection = Connection::over(near, handler(), options).await;
+        let mut attack = Self {
+            connection: connection.expect("a connection"),
+            peer,
+            before: 0,
+        };
+        let payload = vec![0; PIPE];
+        attack
+            .send(&format!("21 18 80 {ID} 04 70696e67 0010 E8 001000"))
+            .await;
+        attack.peer.write_all(&payload).await.expect("open");
+        // The connection header, and the code.
+        let mut answer = [0; 3 + 17];
+        let reading = attack.peer.read_exact(&mut answer);
+        reading.await.expect("an answer");
+        attack.count();
+        attack
+    }
+
+    fn count(&mut self) {
+        HEAP.reset_peak_usage();
+        self.before = HEAP.current_usage();
+    }
+
+    async fn send(&mut self, digits: &str) {
+        self.peer.write_all(&bytes(digits)).await.expect("open");
+    }
+
+    /// Sends the same over and over, so many times or until the connection takes no more or ends.
+    async fn send_often(&mut self, bytes: &[u8], times: usize) -> usize {
+        for time in 0..times {
+            let sending = timeout(Duration::from_millis(1), self.peer.write_all(bytes));
+            if !matches!(sending.await, Ok(Ok(()))) {
+                return time;
+            }
+        }
+        times
+    }
+
+    /// Lets the connection do all it can. The clock is paused: it moves when all wait.
+    async fn settle(&self) {
+        sleep(Duration::from_millis(1)).await;
+    }
+
+    /// The most that was allocated since.
+    fn peak(&self) -> usize {
+        HEAP.peak_usage().saturating_sub(self.before)
+    }
+
+    fn costs_at_most(&self, limit: usize) {
+        let peak = self.peak();
+        assert!(peak <= limit + NOISE, "{} KiB", peak / KIB);
+    }
+}
+
+fn bytes(digits: &str) -> Vec<u8> {
+    let digits: String = digits.split_whitespace().collect();
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("digits"))
+        .collect()
+}
+
+/// Answers `ping`, keeps `hold` unread, reads the files of `last` backwards.
+fn handler() -> MessageHandler {
+    MessageHandler::new()
+        .action("ping", |_| async { FastReply::ACCEPT })
+        .action("hold", |message: Message| async move {
+            std::future::pending::<()>().await;
+            drop(message);
+        })
+        .action("last", |message: Message| async move {
+            let mut files = message.files();
+            while let Some(mut file) = files.pop() {
+                let mut size = 0;
+                while let Some(chunk) = file.next_chunk().await? {
+                    size += chunk.len();
+                }
+                assert_eq!(size, 300);
+            }
+            Ok::<_, std::io::Error>(FastReply::ACCEPT)
+        })
+}
+
+fn run(attack: impl Future<Output = ()>) {
+    let _turn = turn();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime")
+        .block_on(attack);
+}
+
+#[test]
+fn t_f3_a_packet_of_four_gigabytes_costs_what_arrived_of_it() {
+    run(async {
+        let options = Options::default().limits(Limits {
+            payload: 1 << 40,
+            ..Limits::default()
+        });
+        let mut attack = Attack::begin(options).await;
+        attack
+            .send(&format!(
+                "20 1C C0 {ID} 04 70696e67 000000000100 EC FFFFFFFF"
+            ))
+            .await;
+        attack.settle().await;
+        attack.costs_at_most(0);
+        let content = vec![7; 64 * KIB];
+        attack.count();
+        attack.send_often(&content, 16).await;
+        attack.settle().await;
+        // A growing buffer has its old and its new place for a moment.
+        attack.costs_at_most(3 * MIB);
+    });
+}
+
+#[test]
+fn t_f5_packets_of_one_byte_cost_no_more_than_the_window() {
+    run(async {
+        let mut attack = Attack::begin(Options::default()).await;
+        attack.send(&format!("22 16 00 {ID} 04 686f6c64")).await;
+        let packets = [0x70, 1, 7].repeat(1000);
+        attack.count();
+        let sent = attack.send_often(&packets, 10_000).await;
+        assert!((256..10_000).contains(&sent), "{sent}");
+        // The window, what one read brings beyond it, and the rest of the last buffer.
+        attack.costs_at_most((256 + 64 + 64) * KIB);
+    });
+}
+
+#[test]
+fn t_m2_announced_files_cost_nothing() {
+    run(async {
+        let mut attack = Attack::begin(Options::default()).await;
+        attack
+            .send(&format!("21 1B 30 {ID} 04 70696e67 FFFFFF 0000"))
+            .await;
+        attack.settle().await;
+        attack.costs_at_most(0);
+    });
+}
+
+#[test]
+fn t_m3_headers_of_refused_files_cost_nothing() {
+    run(async {
+        let mut attack = Attack::begin(Options::default()).await;
+        attack
+            .send(&format!("2D FFFFFFFF 30 {ID} 04 70696e67 FFFFFF 0000"))
+            .await;
+        let headers = vec![0; 3 * KIB];
+        attack.count();
+        attack.send_often(&headers, 100).await;
+        assert!(attack.connection.is_closed());
+        attack.costs_at_most(0);
+    });
+}
+
+#[test]
+fn t_m4_an_announced_payload_costs_nothing() {
+    run(async {
+        let mut attack = Attack::begin(Options::default()).await;
+        attack
+            .send(&format!("21 1C C0 {ID} 04 70696e67 FFFFFFFFFFFF"))
+            .await;
+        let content = [&bytes("E8 000001")[..], &vec![7; 64 * KIB]].concat();
+        attack.count();
+        attack.send_often(&content, 100).await;
+        attack.costs_at_most(0);
+    });
+}
+
+#[test]
+fn t_c12_a_stream_that_nobody_reads_costs_no_more_than_the_window() {
+    run(async {
+        let mut attack = Attack::begin(Options::default()).await;
+        attack.send(&format!("22 16 00 {ID} 04 686f6c64")).await;
+        let packet = [&bytes("78 004000")[..], &vec![7; 16 * KIB]].concat();
+        attack.count();
+        let sent = attack.send_often(&packet, 10_000).await;
+        assert!((16..100).contains(&sent), "{sent}");
+        attack.costs_at_most((256 + 64 + 16) * KIB);
+    });
+}
+
+#[test]
+fn t_r8_replies_that_nobody_reads_cost_no_more_than_the_queue() {
+    run(async {
+        let mut attack = Attack::begin(Options::default()).await;
+        let pings = bytes(&format!("21 16 00 {ID} 04 70696e67")).repeat(100);
+        attack.count();
+        attack.send_often(&pings, 10_000).await;
+        // 256 KiB and 4,096 codes, in buffers that double when they are full, and 256 handlers that wait for a place.
+        attack.costs_at_most(5 * MIB / 4);
+    });
+}
+
+#[test]
+fn t_c9_a_thousand_files_that_come_mixed_open_one() {
+    run(async {
+        let mut attack = Attack::begin(Options::default()).await;
+        let before = descriptors();
+        // 1,024 files of 300 bytes, without names.
+        let mut message = bytes(&format!("25 1C10 28 {ID} 04 6c617374 0004 00B00400"));
+        message.extend(bytes("04 2C01 00").repeat(1024));
+        for index in 0..1023_u16 {
+            message.extend(bytes("C6 2C01"));
+            message.extend(index.to_le_bytes());
+            message.extend([7; 300]);
+        }
+        attack.peer.write_all(&message).await.expect("open");
+        attack.settle().await;
+        // The last is waited for, the others are more than the window: they are on disk.
+        assert_eq!(descriptors(), before + 1);
+        let mut rest = bytes("C6 2C01 FF03");
+        rest.extend([7; 300]);
+        for index in 0..1024_u16 {
+            rest.push(0xD2);
+            rest.extend(index.to_le_bytes());
+        }
+        attack.peer.write_all(&rest).await.expect("open");
+        let mut answer = [0; 17];
+        attack
+            .peer
+            .read_exact(&mut answer)
+            .await
+            .expect("an answer");
+        assert_eq!(answer[0], 0x30);
+        assert_eq!(descriptors(), before);
+    });
+}
+
+/// File descriptors that the process has open.
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("a list").count()
+}
