@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 pub(crate) mod assembly;
 pub(crate) mod chunks;
 pub(crate) mod driver;
+pub(crate) mod gate;
 pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod outbox;
@@ -254,6 +255,12 @@ impl Connection {
     /// Values attached to the connection.
     pub fn extensions(&self) -> &Extensions {
         &self.shared.extensions
+    }
+
+    /// Whether the peer may call: always, unless what is served asks for
+    /// [authorization](crate::Router::authorize).
+    pub fn is_authorized(&self) -> bool {
+        self.shared.gate.is_open()
     }
 
     async fn queue(

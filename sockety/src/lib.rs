@@ -135,14 +135,19 @@ mod scratch;
 pub use draft::{Data, Draft, Fixed, Msgpack, NoPayload, ResponseDraft};
 pub use outgoing::{Outgoing, OutgoingResponse};
 
+mod answered;
 mod carried;
+mod incoming;
 mod message;
 mod message_handler;
 mod owed;
+mod record;
 mod reply;
 mod request;
 mod response;
 mod sent;
+pub use answered::Answered;
+pub use incoming::Incoming;
 pub use message::Message;
 pub use message_handler::{BoxError, Handled, MessageHandler};
 pub use reply::Reply;
@@ -182,9 +187,20 @@ pub use payload::Payload;
 pub use remote_error::RemoteError;
 pub use request_mismatch::RequestMismatch;
 pub use router::{DuplicateAction, IntoRouter, Router};
-pub use service::{Dispatch, Incoming, Service};
+pub use service::{Dispatch, Service};
 pub use service_client::ServiceClient;
 pub use service_error::{NoError, ServiceError};
+
+mod authorization;
+mod authorize;
+mod first_message;
+pub use authorization::Authorization;
+pub use authorize::Authorize;
+pub use first_message::FirstMessage;
+
+mod serve_middleware;
+pub use async_trait::async_trait;
+pub use serve_middleware::{ServeMiddleware, ServeNext};
 
 mod describe;
 mod description;

@@ -3,6 +3,7 @@
 mod support;
 
 mod abort;
+mod authorize;
 mod carry_macro;
 mod connection_end;
 mod fairness;

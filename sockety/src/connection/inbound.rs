@@ -14,6 +14,7 @@ use tracing::error;
 
 use super::{
     assembly::Assembly,
+    gate::Attempt,
     intake::Intake,
     shared::Shared,
     slot::{Arriving, Open, Rest, Role, Slot},
@@ -57,6 +58,9 @@ impl Verdict {
 
 impl Inbound {
     pub(crate) fn new(shared: Arc<Shared>, router: Arc<Router>) -> Self {
+        if router.asks_for_authorization() {
+            shared.gate.close();
+        }
         let slow = SlowReaders::new(&shared);
         Self {
             shared,
@@ -183,12 +187,10 @@ impl Inbound {
         cx: &mut Context<'_>,
     ) -> Verdict {
         self.has_served = true;
-        let Some(route) = self.router.resolve(head.action) else {
-            return self.refuse_message(channel, head, FastReply::NOT_IMPLEMENTED);
+        let route = match self.route(head) {
+            Ok(route) => route,
+            Err(code) => return self.refuse_message(channel, head, code),
         };
-        if !route.limits().allow(head.payload_size, head.files.count) {
-            return self.refuse_message(channel, head, Framework::TooLarge.reply());
-        }
         let Some(executing) = self.shared.begin_executing() else {
             return self.refuse_message(channel, head, Framework::Overloaded.reply());
         };
@@ -208,6 +210,15 @@ impl Inbound {
         };
         self.begin(channel, open, cx);
         Verdict::Keep
+    }
+
+    fn route(&self, head: &MessageHead<'_>) -> Result<Route, FastReply> {
+        if self.shared.gate.is_open() {
+            let files = head.files.count;
+            return self.router.route(head.action, head.payload_size, files);
+        }
+        let attempt = Attempt::begin(&self.shared, head).ok_or(FastReply::UNAUTHORIZED)?;
+        Ok(Route::to_judge(head.action, attempt))
     }
 
     fn refuse_message(

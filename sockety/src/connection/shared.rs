@@ -13,6 +13,7 @@ use sockety_codec::{ChannelCount, ChannelId, MessageHead, ResponseHead, UsageErr
 use tokio::sync::Notify;
 
 use super::{
+    gate::Gate,
     outbox::{Outbox, Payload},
     sending::{Room, Span},
     sources::Sources,
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) options: Arc<Options>,
     pub(crate) peer: Peer,
     pub(crate) extensions: Extensions,
+    pub(crate) gate: Gate,
     pub(crate) ended: Notify,
     /// Handles in users' hands; the driver has none. The last one to go closes the connection.
     pub(crate) handles: AtomicUsize,
@@ -85,6 +87,7 @@ impl Shared {
             options,
             peer,
             extensions: Extensions::default(),
+            gate: Gate::default(),
             ended: Notify::new(),
             handles: AtomicUsize::new(0),
             executing: AtomicUsize::new(0),
