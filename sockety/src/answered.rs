@@ -15,8 +15,8 @@ pub enum Answered {
     },
 }
 
-impl From<&RawReply> for Answered {
-    fn from(reply: &RawReply) -> Self {
+impl Answered {
+    pub(crate) fn of(reply: &RawReply) -> Self {
         match reply {
             RawReply::Fast(code) => Self::Code(*code),
             RawReply::Response(response) => Self::Response {

@@ -198,8 +198,13 @@ pub use authorization::Authorization;
 pub use authorize::Authorize;
 pub use first_message::FirstMessage;
 
+mod call_middleware;
+mod outgoing_call;
+mod passage;
 mod serve_middleware;
 pub use async_trait::async_trait;
+pub use call_middleware::{CallMiddleware, CallNext};
+pub use outgoing_call::OutgoingCall;
 pub use serve_middleware::{ServeMiddleware, ServeNext};
 
 mod describe;

@@ -12,8 +12,9 @@ use crate::{Answered, Dispatch, Incoming, Router};
 /// [`Incoming::request_extensions`]. A message that is dropped, a `run` that is dropped half-way, and a panic
 /// are answered with code 5, Internal Error.
 ///
-/// What the connection refuses by itself is not seen: unknown actions, messages over a limit, those
-/// before [authorization](crate::Authorize). Requests that are being handled are counted with their middleware.
+/// What the connection refuses by itself is not seen: messages over a limit, those before
+/// [authorization](crate::Authorize), and, where no [`MessageHandler`] takes them, unknown actions. A request counts
+/// as executing while its middleware runs.
 ///
 /// A function that takes an [`Incoming`] and a [`ServeNext`] and gives a future is middleware. What has a name of
 /// its own implements the trait with [`#[async_trait]`](crate::async_trait).

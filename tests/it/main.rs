@@ -11,6 +11,7 @@ mod files;
 mod handshake;
 mod limits;
 mod messages;
+mod middleware;
 mod msgpack;
 mod multiplexing;
 mod product;
