@@ -83,6 +83,8 @@
 //!   ([`Connect::serve`], [`Server::serve`]), and both may send. A typed method reaches its caller with
 //!   [`Context::peer`].
 //! - Every failed call says what is known about its execution: [`CallError::outcome`].
+//! - Everybody who connects may call, unless [`Router::authorize`] asks who is there. [Middleware](ServeMiddleware)
+//!   times, traces, refuses what is served; [`CallMiddleware`] does so for calls.
 //! - Limits and clocks are in [`Options`]; their defaults are safe towards a peer that is not trusted.
 //! - Handlers run where their message was read until they first wait, then as a task of their own. Whoever
 //!   computes long or blocks should use `tokio::task::spawn_blocking`.
