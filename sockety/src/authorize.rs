@@ -37,7 +37,8 @@ pub trait Authorize: Send + Sync + 'static {
     /// Judges one message. The verdict is made by consuming the message; dropping it refuses it with code 5,
     /// Internal Error, as a panic does.
     ///
-    /// While this runs, all other messages of the connection are refused. It has no clock of its own.
+    /// While this runs, all other messages of the connection are refused. It has no clock of its own; when the
+    /// connection ends, it is dropped wherever it waits.
     async fn authorize(&self, first: FirstMessage) -> Authorization;
 }
 
@@ -58,12 +59,19 @@ pub(crate) fn judge(
     hook: Arc<dyn Authorize>,
     first: FirstMessage,
 ) -> Dispatch {
+    let connection = first.connection().clone();
     Box::pin(async move {
+        // Or peers that come and go would leave hooks behind, without bound.
+        let judged = tokio::select! {
+            biased;
+            judged = hook.authorize(first) => judged,
+            _ = connection.closed() => return,
+        };
         let Authorization {
             incoming,
             attempt,
             verdict,
-        } = hook.authorize(first).await;
+        } = judged;
         // Before the peer can know: it may send the next message when it has the answer.
         match verdict {
             Verdict::PassOn | Verdict::Accept | Verdict::Respond(_) => attempt.accept(),

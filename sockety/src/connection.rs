@@ -302,7 +302,7 @@ impl Connection {
     }
 
     /// Whether the peer may call: always, unless what is served asks for
-    /// [authorization](crate::Router::authorize).
+    /// [authorization](crate::Router::authorize). This side may call a peer that may not.
     pub fn is_authorized(&self) -> bool {
         self.shared.gate.is_open()
     }

@@ -86,7 +86,7 @@ impl FirstMessage {
         self.with(Verdict::PassOn)
     }
 
-    /// Refuses it with code 3, Unauthorized. The peer may try again, seven times.
+    /// Refuses it with code 3, Unauthorized. The peer may try again, until eight messages have failed.
     pub fn refuse(self) -> Authorization {
         self.refuse_with(FastReply::UNAUTHORIZED)
     }

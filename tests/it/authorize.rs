@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::support::{
     Log, PIPE, Received, answers_ping, code_of, dialogue, dialogue_with, hex, id, is_closed_by,
-    message, settled, tasks,
+    message, settled, tasks, tasks_are_back_to,
 };
 
 #[derive(Debug, PartialEq)]
@@ -407,14 +407,21 @@ async fn a_peer_that_is_not_authorized_can_be_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_waits_is_no_obstacle_to_the_end_of_the_connection() {
-    let slow = Slow::new();
-    let (connection, mut peer) =
-        dialogue_with(vault(&Ledger::default(), slow), Options::default(), PIPE).await;
+async fn a_hook_that_waits_ends_with_its_connection() {
+    let (slow, baseline) = (Slow::new(), tasks());
+    let (connection, mut peer) = dialogue_with(
+        vault(&Ledger::default(), slow.clone()),
+        Options::default(),
+        PIPE,
+    )
+    .await;
     peer.ask(id(1), "auth", &secret()).await;
     settled().await;
-    connection.close().await;
-    assert!(connection.is_closed());
+    assert_eq!(tasks(), baseline + 2, "the driver and the hook");
+    drop(peer);
+    assert!(is_closed_by(&connection.closed().await, ClosedBy::Peer));
+    tasks_are_back_to(baseline).await;
+    assert_eq!(slow.log.events(), ["auth"]);
 }
 
 #[tokio::test]
