@@ -131,6 +131,9 @@ pub enum SendError {
     /// A file or stream of the message comes from a reader, and was sent with another message already.
     #[error("files and streams that come from readers can be sent only once")]
     ContentTaken,
+    /// A [middleware](crate::CallMiddleware) of this side refused the message, and says why.
+    #[error("refused before it was sent: {0}")]
+    Refused(Arc<str>),
     /// The peer takes less than is sent to it, and the outbox is full.
     #[error("the outbox is full")]
     Full,
@@ -143,6 +146,13 @@ pub enum SendError {
     /// The connection has ended.
     #[error("connection is gone")]
     Disconnected(#[source] ConnectionError),
+}
+
+impl SendError {
+    /// By a middleware that dropped the message.
+    pub(crate) fn refused_unsaid() -> Self {
+        Self::Refused("a middleware dropped the message".into())
+    }
 }
 
 impl From<msgpack::EncodeError> for SendError {
@@ -179,6 +189,12 @@ pub enum RequestError {
     /// The message was not sent to its end, and the peer was told so.
     #[error("message given up: {0}")]
     Source(SourceError),
+    /// A [middleware](crate::CallMiddleware) of this side waits no longer for the reply.
+    #[error("given up by a middleware")]
+    GivenUp {
+        /// Whether the message may have been executed.
+        outcome: Outcome,
+    },
     /// More responses arrived than were taken: the rest is lost.
     #[error("more than {limit} responses arrived without being taken")]
     Overrun {
@@ -188,11 +204,19 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// By a middleware, after it was sent.
+    pub(crate) fn given_up() -> Self {
+        let outcome = Outcome::Unknown;
+        Self::GivenUp { outcome }
+    }
+
     /// What is known about the message: may it have been executed?
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Send(_) => Outcome::NotSent,
-            Self::Disconnected { outcome, .. } | Self::TimedOut { outcome } => *outcome,
+            Self::Disconnected { outcome, .. }
+            | Self::TimedOut { outcome }
+            | Self::GivenUp { outcome } => *outcome,
             Self::Source(_) => Outcome::Unknown,
             Self::ResponseLost(_) => Outcome::Executed,
             Self::Overrun { .. } => Outcome::Replied,

@@ -16,6 +16,7 @@ use crate::{Rate, TcpOptions, connection::budget::Budget, stats::Counters};
 /// | [`idle_timeout`](Self::idle_timeout) | 90 s | receiving nothing, not even a heartbeat |
 /// | [`header_timeout`](Self::header_timeout) | 15 s | the header of one message |
 /// | [`progress_timeout`](Self::progress_timeout) | 60 s | no byte of a payload or file that has begun |
+/// | [`authorization_timeout`](Self::authorization_timeout) | 15 s | until the peer is authorized, where that is asked for |
 /// | [`write_stall`](Self::write_stall) | 30 s | the peer takes nothing of what is written |
 /// | [`call_timeout`](Self::call_timeout) | 30 s | waiting for a reply, if the call has no time of its own |
 /// | reader of a file or stream | 5 s, 1 s when others wait | nothing is taken of what has arrived, see [`window`](Self::window) |
@@ -53,6 +54,7 @@ pub struct Options {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) header_timeout: Duration,
     pub(crate) progress_timeout: Option<Duration>,
+    pub(crate) authorization_timeout: Duration,
     pub(crate) useless_packets: Rate,
     pub(crate) refused_messages: Rate,
     pub(crate) aborted_messages: Rate,
@@ -130,6 +132,14 @@ impl Options {
     /// of all channels is, the connection ends.
     pub fn progress_timeout(mut self, limit: Option<Duration>) -> Self {
         self.progress_timeout = limit;
+        self
+    }
+
+    /// How long the peer may take to become [authorized](crate::Authorize), where that is asked for; 15 s.
+    ///
+    /// The connection ends with [`LimitExceeded::AuthorizationTimeout`](crate::LimitExceeded::AuthorizationTimeout).
+    pub fn authorization_timeout(mut self, limit: Duration) -> Self {
+        self.authorization_timeout = limit;
         self
     }
 
@@ -265,6 +275,7 @@ impl Default for Options {
             idle_timeout: Some(Duration::from_secs(90)),
             header_timeout: Duration::from_secs(15),
             progress_timeout: Some(Duration::from_secs(60)),
+            authorization_timeout: Duration::from_secs(15),
             useless_packets: Rate::new(128, 10),
             refused_messages: Rate::new(256, 20),
             aborted_messages: Rate::new(128, 20),

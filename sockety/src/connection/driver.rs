@@ -303,7 +303,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// Whether anything but the peer's next sign of life is waited for.
     fn has_deadlines(&self) -> bool {
-        if self.is_paused || !self.decoder.is_between_messages() {
+        let is_judging = !self.shared.gate.is_open();
+        if self.is_paused || is_judging || !self.decoder.is_between_messages() {
             return true;
         }
         let state = self.shared.lock();
@@ -320,6 +321,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         let is_executing = self.shared.executing.load(Ordering::Acquire) > 0;
         let sight = Sight {
             is_backlogged,
+            is_authorized: self.shared.gate.is_open(),
             is_paused: self.is_paused || is_backlogged,
             oldest_header: self.decoder.age_headers(),
             is_at_work: is_executing || !self.decoder.is_between_messages(),

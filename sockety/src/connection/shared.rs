@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::{
     clocks,
+    gate::Gate,
     outbox::{Outbox, Payload},
     sending::{Room, Span},
     sources::Sources,
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) peer: Peer,
     pub(crate) counters: Counters,
     pub(crate) extensions: Extensions,
+    pub(crate) gate: Gate,
     pub(crate) ended: Notify,
     /// After the end the peer is given a moment to read what was written. Then the socket is closed.
     pub(crate) is_gone: AtomicBool,
@@ -103,6 +105,7 @@ impl Shared {
             peer,
             counters,
             extensions: Extensions::default(),
+            gate: Gate::default(),
             ended: Notify::new(),
             is_gone: AtomicBool::new(false),
             gone: Notify::new(),

@@ -75,7 +75,8 @@ impl ServerHandle {
         shared.map(Connection::new).collect()
     }
 
-    /// Sends a message that expects no reply to every connection that `filter` accepts. It is encoded once.
+    /// Sends a message that expects no reply to every [authorized](Connection::is_authorized) connection that
+    /// `filter` accepts. It is encoded once.
     ///
     /// Ready when it has its place among what each of them writes, which waits for no peer: a connection whose
     /// peer takes less than is sent is left out. Gives the number of connections that it goes to.
@@ -91,7 +92,7 @@ impl ServerHandle {
         let connections: Vec<_> = self
             .connections()
             .into_iter()
-            .filter(|connection| filter(connection))
+            .filter(|connection| connection.is_authorized() && filter(connection))
             .collect();
         let Some(first) = connections.first() else {
             return Ok(0);
