@@ -15,9 +15,10 @@ use crate::{
 
 mod exchange;
 mod reply;
+mod way;
 
-use exchange::Exchange;
 pub(crate) use reply::read_remote;
+use way::Way;
 
 /// A typed call. Nothing is sent until it is awaited.
 ///
@@ -81,15 +82,15 @@ impl<T, E> Call<T, E> {
     /// # }
     /// ```
     pub async fn raw(self) -> Result<Reply, RequestError> {
-        let (mut exchange, _) = self.begin();
-        let raw = poll_fn(|cx| exchange.poll(cx)).await?;
-        Ok(Reply::new(&exchange.connection, exchange.id, raw))
+        let (mut way, _) = self.begin();
+        let raw = poll_fn(|cx| way.poll(cx)).await?;
+        Ok(Reply::new(way.connection(), way.id(), raw))
     }
 
-    fn begin(self) -> (Exchange, Read<T>) {
+    fn begin(self) -> (Way, Read<T>) {
         let CallDraft { message, read, .. } = self.draft;
-        let exchange = Exchange::new(self.connection, self.id, message, self.timeout);
-        (exchange, read)
+        let way = Way::new(self.connection, self.id, message, self.timeout);
+        (way, read)
     }
 }
 
@@ -98,9 +99,9 @@ impl<T, E: ServiceError> IntoFuture for Call<T, E> {
     type IntoFuture = Calling<T, E>;
 
     fn into_future(self) -> Calling<T, E> {
-        let (exchange, read) = self.begin();
+        let (way, read) = self.begin();
         Calling {
-            exchange,
+            way,
             read,
             error: PhantomData,
         }
@@ -119,7 +120,7 @@ impl<T, E> fmt::Debug for Call<T, E> {
 /// The future of a [`Call`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Calling<T, E> {
-    exchange: Exchange,
+    way: Way,
     read: Read<T>,
     error: PhantomData<fn() -> E>,
 }
@@ -128,8 +129,8 @@ impl<T, E: ServiceError> Future for Calling<T, E> {
     type Output = Result<T, CallError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let reply = ready!(self.exchange.poll(cx));
-        let (read, limit) = (self.read, self.exchange.connection.payload_limit());
+        let reply = ready!(self.way.poll(cx));
+        let (read, limit) = (self.read, self.way.connection().payload_limit());
         Poll::Ready(
             reply
                 .map_err(CallError::Request)
@@ -141,7 +142,7 @@ impl<T, E: ServiceError> Future for Calling<T, E> {
 impl<T, E> fmt::Debug for Calling<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Calling")
-            .field("id", &self.exchange.id)
+            .field("id", &self.way.id())
             .finish_non_exhaustive()
     }
 }

@@ -44,6 +44,14 @@ impl Carrying {
         self.stream = StreamPlan::From(Arc::new(Mutex::new(Some(stream))));
     }
 
+    pub(crate) fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    pub(crate) fn has_stream(&self) -> bool {
+        !matches!(self.stream, StreamPlan::None)
+    }
+
     /// What this sending of the message carries.
     pub(crate) fn take(&self) -> Result<Cargo, SendError> {
         let files = self.files.iter().map(take_file).collect::<Result<_, _>>()?;

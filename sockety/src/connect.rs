@@ -2,12 +2,18 @@ use std::{fmt, io, marker::PhantomData, pin::Pin, sync::Arc};
 
 use tokio::{net::TcpStream, time::timeout};
 
+#[cfg(not(unix))]
+use crate::AddressProblem;
 use crate::{
     Address, ConnectError, Connection, IntoRouter, Options, Router, ServiceClient,
-    connection::shared::Peer,
+    address::{Endpoint, Host},
+    transport::{Handshake, Link, Setup},
 };
 
-/// Connects to a server over TCP.
+/// Connects to a server, over TCP, TLS or a Unix socket: the [`Address`] says which.
+///
+/// `tls://` without a configuration trusts whom the operating system trusts, see
+/// `TlsClient::system_roots`; [`Connect`] has a method `tls` for any other configuration. Both need the feature `tls`.
 ///
 /// The result is awaited as it is, or given options and services for the server to call first. A
 /// generated client has a `connect` of its own, which gives the client.
@@ -33,6 +39,8 @@ pub struct Connect<C = Connection> {
     address: Address,
     router: Router,
     options: Options,
+    #[cfg(feature = "_tls")]
+    tls: Option<crate::tls::TlsClient>,
     client: PhantomData<fn() -> C>,
 }
 
@@ -43,6 +51,8 @@ impl<C> Connect<C> {
             address,
             router,
             options,
+            #[cfg(feature = "_tls")]
+            tls: None,
             client: PhantomData,
         }
     }
@@ -58,6 +68,32 @@ impl<C> Connect<C> {
         self.options = options;
         self
     }
+
+    /// Speaks TLS, whatever the scheme of the address. The server's certificate must be one for the host that the
+    /// address names, or for [`TlsClient::server_name`](crate::tls::TlsClient::server_name).
+    #[cfg(feature = "_tls")]
+    pub fn tls(mut self, tls: crate::tls::TlsClient) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    #[cfg(feature = "_tls")]
+    fn handshake(&self) -> Result<Option<Handshake>, ConnectError> {
+        let tls = match &self.tls {
+            Some(tls) => tls.clone(),
+            None if self.address.is_tls() => crate::tls::TlsClient::shared_system_roots()?,
+            None => return Ok(None),
+        };
+        Ok(Some(tls.handshake_with(&self.address)?))
+    }
+
+    #[cfg(not(feature = "_tls"))]
+    fn handshake(&self) -> Result<Option<Handshake>, ConnectError> {
+        match self.address.is_tls() {
+            true => Err(self.address.error(crate::AddressProblem::NeedsTls).into()),
+            false => Ok(None),
+        }
+    }
 }
 
 impl<C: Connected + 'static> IntoFuture for Connect<C> {
@@ -66,7 +102,7 @@ impl<C: Connected + 'static> IntoFuture for Connect<C> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let connection = dial(&self.address, self.router, self.options).await?;
+            let connection = dial(self).await?;
             Ok(C::connected(connection))
         })
     }
@@ -99,45 +135,32 @@ impl<C: ServiceClient> Connected for C {
     }
 }
 
-async fn dial(
-    address: &Address,
-    router: Router,
-    options: Options,
-) -> Result<Connection, ConnectError> {
-    let limit = options.connect_timeout;
-    let timed_out = |_| ConnectError::TimedOut(address.clone(), limit);
-    let refused = |error| ConnectError::Unreachable(address.clone(), error);
-    let stream = timeout(limit, open(address))
+async fn dial<C>(connect: Connect<C>) -> Result<Connection, ConnectError> {
+    let handshake = connect.handshake()?;
+    let limit = connect.options.connect_timeout;
+    let address = &connect.address;
+    let link = timeout(limit, open(address))
         .await
-        .map_err(timed_out)?
-        .map_err(refused)?;
-    let peer = prepare(&stream).map_err(refused)?;
-    let (connection, driver) =
-        Connection::establish(stream, Arc::new(router), Arc::new(options), peer).await?;
-    tokio::spawn(driver.run());
-    Ok(connection)
+        .map_err(|_| ConnectError::TimedOut(address.clone(), limit))??;
+    let (router, options) = (Arc::new(connect.router), Arc::new(connect.options));
+    link.start(handshake, Setup::new(router, options, drop))
+        .await
+}
+
+async fn open(address: &Address) -> Result<Link, ConnectError> {
+    let opened = match address.endpoint()? {
+        Endpoint::Tcp(host) => open_tcp(host).await,
+        #[cfg(unix)]
+        Endpoint::Unix(path) => tokio::net::UnixStream::connect(path).await.map(Link::Unix),
+        #[cfg(not(unix))]
+        Endpoint::Unix(_) => return Err(address.error(AddressProblem::NeedsUnix).into()),
+    };
+    opened.map_err(|error| ConnectError::Unreachable(address.clone(), error))
 }
 
 /// Tries the addresses of a name in turn, and reports the last failure.
-async fn open(address: &Address) -> io::Result<TcpStream> {
-    TcpStream::connect(&*address.resolve().await?).await
+async fn open_tcp(host: &Host) -> io::Result<Link> {
+    TcpStream::connect(&*host.resolve().await?)
+        .await
+        .map(Link::Tcp)
 }
-
-/// A small message must not wait for an acknowledgement of the one before.
-pub(crate) fn prepare(stream: &TcpStream) -> io::Result<Peer> {
-    stream.set_nodelay(true)?;
-    // A small message must not wait behind megabytes given to the kernel before either.
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT_BYTES) {
-        // Some sandboxes do not know it. Only latency beside bulk depends on it.
-        tracing::debug!(%error, "TCP_NOTSENT_LOWAT not set");
-    }
-    Ok(Peer {
-        peer_addr: stream.peer_addr().ok(),
-        local_addr: stream.local_addr().ok(),
-    })
-}
-
-/// How much the kernel takes beyond what the network does.
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-const NOT_SENT_BYTES: u32 = 128 * 1024;

@@ -14,6 +14,7 @@ pub(crate) mod budget;
 pub(crate) mod chunks;
 pub(crate) mod clocks;
 pub(crate) mod driver;
+pub(crate) mod gate;
 pub(crate) mod guard;
 pub(crate) mod inbound;
 pub(crate) mod intake;
@@ -36,10 +37,13 @@ use self::{
     waiting::ReplyClock,
 };
 use crate::{
-    ClosedBy, ConnectError, ConnectionError, Extensions, IntoRouter, Options, Outgoing, Request,
-    RequestError, Router, SendError, Sent, Stats,
+    CallMiddleware, ClosedBy, ConnectError, ConnectionError, Extensions, IntoRouter, Options,
+    Outgoing, Request, RequestError, Router, SendError, Sent, Stats,
+    call_middleware::Chain,
     carrying::{Sending, Unwritten},
     outgoing::Content,
+    outgoing_call::{self, Terms},
+    transport::{Setup, start, within},
 };
 
 /// A connection to a peer. Both sides may send messages on it, many at a time.
@@ -49,6 +53,8 @@ use crate::{
 /// handles too.
 pub struct Connection {
     pub(crate) shared: Arc<Shared>,
+    /// What calls of this handle go through.
+    pub(crate) middleware: Option<Chain>,
 }
 
 impl Connection {
@@ -84,13 +90,15 @@ impl Connection {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = Arc::new(serve.into_router());
-        let (connection, driver) =
-            Self::establish(io, router, Arc::new(options), Peer::default()).await?;
-        tokio::spawn(driver.run());
-        Ok(connection)
+        let setup = Setup::new(router, Arc::new(options), drop);
+        within(
+            setup.options.handshake_timeout,
+            start(io, Peer::default(), setup),
+        )
+        .await
     }
 
-    /// Exchanges connection headers.
+    /// Exchanges connection headers. The clock is the caller's.
     pub(crate) async fn establish<IO>(
         io: IO,
         router: Arc<Router>,
@@ -100,11 +108,7 @@ impl Connection {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let limit = options.handshake_timeout;
-        let handshake = handshake(io, &options);
-        let (io, decoder, header) = tokio::time::timeout(limit, handshake)
-            .await
-            .map_err(|_| ConnectError::HandshakeTimedOut(limit))??;
+        let (io, decoder, header) = handshake(io, &options).await?;
         let shared = Arc::new(Shared::new(options, peer, header.channels));
         let driver = Driver::new(io, Arc::clone(&shared), decoder, router);
         Ok((Self::new(shared), driver))
@@ -112,7 +116,32 @@ impl Connection {
 
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         shared.handles.fetch_add(1, Ordering::Relaxed);
-        Self { shared }
+        Self {
+            shared,
+            middleware: None,
+        }
+    }
+
+    /// A handle on the same connection whose messages go through this middleware, after that of this handle.
+    ///
+    /// ```
+    /// # use sockety::{CallNext, Connection, OutgoingCall};
+    /// # fn example(connection: Connection) -> Connection {
+    /// connection.with(|call: OutgoingCall, next: CallNext| async move {
+    ///     let action = call.action().to_owned();
+    ///     match next.run(call).await {
+    ///         Ok(answered) => println!("{action:?}: {answered:?}"),
+    ///         Err(error) => println!("{action:?} failed, {}: {error}", error.outcome()),
+    ///     }
+    /// })
+    /// # }
+    /// ```
+    pub fn with(&self, middleware: impl CallMiddleware) -> Self {
+        let mut chain = self.middleware.as_deref().cloned().unwrap_or_default();
+        chain.push(Arc::new(middleware));
+        let mut handle = self.clone();
+        handle.middleware = Some(Arc::new(chain));
+        handle
     }
 
     /// Sends a message that expects replies.
@@ -136,10 +165,22 @@ impl Connection {
     pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Request, SendError> {
         // r[impl head.id.version]
         let id = Uuid::new_v4();
+        let terms = Terms::new(Unwritten::Waits);
+        self.request(id, message.into(), terms).await
+    }
+
+    pub(crate) async fn request(
+        &self,
+        id: Uuid,
+        message: Outgoing,
+        terms: Terms,
+    ) -> Result<Request, SendError> {
+        if self.middleware.is_some() {
+            return Box::pin(outgoing_call::request(self, id, message, terms)).await;
+        }
         Ok(Request::new(
             id,
-            self.queue(&message.into(), id, true, Unwritten::Waits)
-                .await?,
+            self.queue(&message, id, true, terms).await?,
         ))
     }
 
@@ -158,10 +199,12 @@ impl Connection {
     /// Dropped before it is ready, the message may go out or not; with files or a stream, it is given
     /// up.
     pub async fn pass(&self, message: impl Into<Outgoing>) -> Result<(), RequestError> {
-        let id = Uuid::new_v4();
-        let mut passed = self
-            .queue(&message.into(), id, false, Unwritten::Ends)
-            .await?;
+        let (id, message) = (Uuid::new_v4(), message.into());
+        if self.middleware.is_some() {
+            return Box::pin(outgoing_call::pass(self, id, message)).await;
+        }
+        let terms = Terms::new(Unwritten::Ends);
+        let mut passed = self.queue(&message, id, false, terms).await?;
         passed.queued.sent().await
     }
 
@@ -174,10 +217,11 @@ impl Connection {
     /// Dropped before it is ready, the message is not sent.
     pub async fn pass_stream(&self, message: impl Into<Outgoing>) -> Result<Sent, SendError> {
         let (id, message) = (Uuid::new_v4(), message.into().stream());
-        Ok(Sent::new(
-            id,
-            self.queue(&message, id, false, Unwritten::Waits).await?,
-        ))
+        if self.middleware.is_some() {
+            return Box::pin(outgoing_call::pass_stream(self, id, message)).await;
+        }
+        let terms = Terms::new(Unwritten::Waits);
+        Ok(Sent::new(id, self.queue(&message, id, false, terms).await?))
     }
 
     /// Sends several messages that expect no reply, in order, back to back: nothing stands between them
@@ -197,7 +241,7 @@ impl Connection {
         let mut bytes = Vec::new();
         for message in messages {
             let message = message.into();
-            if message.content().carrying.is_none() {
+            if message.content().carrying.is_none() && self.middleware.is_none() {
                 self.encode(&message, &mut bytes)?;
             } else {
                 self.pass_prepared(&std::mem::take(&mut bytes)).await?;
@@ -288,32 +332,49 @@ impl Connection {
         self.shared.peer.local_addr
     }
 
+    /// Who the peer is by its TLS certificate, if it showed one. It was checked during the handshake.
+    #[cfg(feature = "_tls")]
+    pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {
+        self.shared.peer.identity.as_ref()
+    }
+
+    /// The user and process of the peer, if the connection is one of a Unix socket: those that connected or
+    /// listened, as the operating system knows them.
+    #[cfg(unix)]
+    pub fn peer_credentials(&self) -> Option<tokio::net::unix::UCred> {
+        self.shared.peer.credentials
+    }
+
     /// Values attached to the connection.
     pub fn extensions(&self) -> &Extensions {
         &self.shared.extensions
     }
 
-    async fn queue(
+    /// Whether the peer may call: always, unless what is served asks for
+    /// [authorization](crate::Router::authorize). This side may call a peer that may not.
+    pub fn is_authorized(&self) -> bool {
+        self.shared.gate.is_open()
+    }
+
+    pub(crate) async fn queue(
         &self,
         message: &Outgoing,
         id: Uuid,
         expects_response: bool,
-        unwritten: Unwritten,
+        terms: Terms,
     ) -> Result<Sending, SendError> {
+        let Terms { unwritten, clock } = terms;
         let payload = self.checked_payload(message.content())?;
         let head = message_head(id, message, expects_response);
         let Some(carrying) = &message.content().carrying else {
-            let put = |state: &mut State| {
-                state.send_message(&head, Payload::of(payload), ReplyClock::Default)
-            };
+            let put = |state: &mut State| state.send_message(&head, Payload::of(payload), clock);
             let span = sending::put(&self.shared, State::message_room, put).await?;
             return Ok(Sending::whole(self.clone(), span));
         };
         let cargo = carrying.take()?;
         let mut plan = cargo.plan(unwritten);
-        let put = |state: &mut State| {
-            state.begin_message(&head, Payload::of(payload), &mut plan, ReplyClock::Default)
-        };
+        let put =
+            |state: &mut State| state.begin_message(&head, Payload::of(payload), &mut plan, clock);
         let (key, span) = sending::put(&self.shared, State::carrying_message_room, put).await?;
         Ok(Sending::carrying(self.clone(), span, key, cargo, unwritten))
     }
@@ -437,7 +498,9 @@ pub async fn pair(
 
 impl Clone for Connection {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.shared))
+        let mut handle = Self::new(Arc::clone(&self.shared));
+        handle.middleware.clone_from(&self.middleware);
+        handle
     }
 }
 

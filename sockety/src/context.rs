@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use sockety_codec::Uuid;
 
-use crate::{Connection, Extensions, ServiceClient, action::Action};
+use crate::{Connection, Extensions, ServiceClient, action::Action, record::Record};
 
 /// Whom a typed method answers, and on which message; take it as a parameter `cx: &Context`.
 ///
@@ -12,14 +12,16 @@ pub struct Context {
     connection: Connection,
     id: Uuid,
     action: Action,
+    record: Record,
 }
 
 impl Context {
-    pub(crate) fn new(connection: Connection, id: Uuid, action: Action) -> Self {
+    pub(crate) fn new(connection: Connection, id: Uuid, action: Action, record: Record) -> Self {
         Self {
             connection,
             id,
             action,
+            record,
         }
     }
 
@@ -43,9 +45,20 @@ impl Context {
         self.connection.peer_addr()
     }
 
+    /// Who the peer is by its TLS certificate, if it showed one.
+    #[cfg(feature = "_tls")]
+    pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {
+        self.connection.peer_identity()
+    }
+
     /// Values attached to the connection.
     pub fn extensions(&self) -> &Extensions {
         self.connection.extensions()
+    }
+
+    /// Values attached to this message alone, as [middleware](crate::ServeMiddleware) does.
+    pub fn request_extensions(&self) -> &Extensions {
+        self.record.extensions()
     }
 
     /// The caller, as a client of a service that it serves: both sides of a connection may call.

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use sockety_codec::{Truncated, UsageError, Violation};
 
-use crate::{Address, LimitExceeded, Outcome, SourceError, msgpack};
+use crate::{Address, AddressError, LimitExceeded, Outcome, SourceError, msgpack};
 
 /// Why a connection ended. Every request that waited on it gets a copy.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -67,13 +67,26 @@ impl std::fmt::Display for ClosedBy {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
+    /// The address is none, or one that cannot be used here.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The TLS configuration cannot be used, or none was found.
+    #[cfg(feature = "_tls")]
+    #[error("TLS configuration: {0}")]
+    TlsConfig(#[from] crate::tls::TlsError),
     /// The address could not be resolved, or nobody listens there.
     #[error("cannot connect to {0}: {1}")]
     Unreachable(Address, io::Error),
     /// No connection within the time set.
     #[error("no connection to {0} within {1:?}")]
     TimedOut(Address, Duration),
-    /// Connected, but no connection header of the peer within the time set.
+    /// The TLS handshake failed, or the peer refused our certificate: with what `rustls` says inside.
+    #[error("TLS handshake failed: {0}")]
+    Tls(io::Error),
+    /// The peer did not agree to speak `sockety/1`, which was required.
+    #[error("peer did not agree by ALPN to speak sockety/1")]
+    NoAlpn,
+    /// Connected, but no connection header of the peer within the time set, or no end of the TLS handshake.
     #[error("no connection header of the peer within {0:?}")]
     HandshakeTimedOut(Duration),
     /// The connection failed before the peer's connection header was complete.
@@ -118,6 +131,9 @@ pub enum SendError {
     /// A file or stream of the message comes from a reader, and was sent with another message already.
     #[error("files and streams that come from readers can be sent only once")]
     ContentTaken,
+    /// A [middleware](crate::CallMiddleware) of this side refused the message, and says why.
+    #[error("refused before it was sent: {0}")]
+    Refused(Arc<str>),
     /// The peer takes less than is sent to it, and the outbox is full.
     #[error("the outbox is full")]
     Full,
@@ -130,6 +146,13 @@ pub enum SendError {
     /// The connection has ended.
     #[error("connection is gone")]
     Disconnected(#[source] ConnectionError),
+}
+
+impl SendError {
+    /// By a middleware that dropped the message.
+    pub(crate) fn refused_unsaid() -> Self {
+        Self::Refused("a middleware dropped the message".into())
+    }
 }
 
 impl From<msgpack::EncodeError> for SendError {
@@ -166,6 +189,12 @@ pub enum RequestError {
     /// The message was not sent to its end, and the peer was told so.
     #[error("message given up: {0}")]
     Source(SourceError),
+    /// A [middleware](crate::CallMiddleware) of this side waits no longer for the reply.
+    #[error("given up by a middleware")]
+    GivenUp {
+        /// Whether the message may have been executed.
+        outcome: Outcome,
+    },
     /// More responses arrived than were taken: the rest is lost.
     #[error("more than {limit} responses arrived without being taken")]
     Overrun {
@@ -175,11 +204,19 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// By a middleware, after it was sent.
+    pub(crate) fn given_up() -> Self {
+        let outcome = Outcome::Unknown;
+        Self::GivenUp { outcome }
+    }
+
     /// What is known about the message: may it have been executed?
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Send(_) => Outcome::NotSent,
-            Self::Disconnected { outcome, .. } | Self::TimedOut { outcome } => *outcome,
+            Self::Disconnected { outcome, .. }
+            | Self::TimedOut { outcome }
+            | Self::GivenUp { outcome } => *outcome,
             Self::Source(_) => Outcome::Unknown,
             Self::ResponseLost(_) => Outcome::Executed,
             Self::Overrun { .. } => Outcome::Replied,

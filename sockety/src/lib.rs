@@ -83,6 +83,8 @@
 //!   ([`Connect::serve`], [`Server::serve`]), and both may send. A typed method reaches its caller with
 //!   [`Context::peer`].
 //! - Every failed call says what is known about its execution: [`CallError::outcome`].
+//! - Everybody who connects may call, unless [`Router::authorize`] asks who is there. [Middleware](ServeMiddleware)
+//!   times, traces, refuses what is served; [`CallMiddleware`] does so for calls.
 //! - Limits and clocks are in [`Options`]; their defaults are safe towards a peer that is not trusted.
 //! - Handlers run where their message was read until they first wait, then as a task of their own. Whoever
 //!   computes long or blocks should use `tokio::task::spawn_blocking`.
@@ -107,17 +109,24 @@ mod fast_reply;
 mod options;
 mod rate;
 mod stats;
+mod tcp_options;
 pub use fast_reply::{FastReply, InvalidCode};
 pub use options::Options;
 pub use rate::Rate;
 pub use sockety_codec::{ChannelCount, Limits, Uuid};
 pub use stats::Stats;
+pub use tcp_options::TcpOptions;
 
 mod address;
+mod address_error;
 mod connect;
 mod connection;
-pub use address::Address;
 mod server;
+#[cfg(feature = "_tls")]
+pub mod tls;
+mod transport;
+pub use address::Address;
+pub use address_error::{AddressError, AddressProblem};
 #[doc(hidden)]
 pub use connect::Connected;
 pub use connect::{Connect, connect};
@@ -143,14 +152,19 @@ mod scratch;
 pub use draft::{Data, Draft, Fixed, Msgpack, NoPayload, ResponseDraft};
 pub use outgoing::{Outgoing, OutgoingResponse};
 
+mod answered;
 mod carried;
+mod incoming;
 mod message;
 mod message_handler;
 mod owed;
+mod record;
 mod reply;
 mod request;
 mod response;
 mod sent;
+pub use answered::Answered;
+pub use incoming::Incoming;
 pub use message::Message;
 pub use message_handler::{BoxError, Handled, MessageHandler};
 pub use reply::Reply;
@@ -191,9 +205,25 @@ pub use payload::Payload;
 pub use remote_error::RemoteError;
 pub use request_mismatch::RequestMismatch;
 pub use router::{DuplicateAction, IntoRouter, Router};
-pub use service::{Dispatch, Incoming, Service};
+pub use service::{Dispatch, Service};
 pub use service_client::ServiceClient;
 pub use service_error::{NoError, ServiceError};
+
+mod authorization;
+mod authorize;
+mod first_message;
+pub use authorization::Authorization;
+pub use authorize::Authorize;
+pub use first_message::FirstMessage;
+
+mod call_middleware;
+mod outgoing_call;
+mod passage;
+mod serve_middleware;
+pub use async_trait::async_trait;
+pub use call_middleware::{CallMiddleware, CallNext};
+pub use outgoing_call::OutgoingCall;
+pub use serve_middleware::{ServeMiddleware, ServeNext};
 
 mod describe;
 mod description;

@@ -7,6 +7,9 @@ pub enum LimitExceeded {
     /// The header of a message, or the begin of a packet, was not whole in time.
     #[error("a header was not whole within {0:?}")]
     HeaderTimeout(Duration),
+    /// The peer did not become [authorized](crate::Authorize) in time.
+    #[error("not authorized within {0:?}")]
+    AuthorizationTimeout(Duration),
     /// Packets without use: empty ones, needless switches of the channel, heartbeats in masses, replies to nothing.
     #[error("too many packets without use")]
     UselessPackets,

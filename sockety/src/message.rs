@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
 
 use crate::{
-    ByteStream, Connection, FastReply, File, Incoming, OutgoingResponse, Request, SendError, Sent,
+    ByteStream, Connection, Extensions, FastReply, File, Incoming, OutgoingResponse, Request,
+    SendError, Sent,
     action::Action,
     carried::Carried,
     msgpack::{self, DecodeError},
@@ -31,7 +32,8 @@ struct Inner {
 
 impl Message {
     pub(crate) fn new(incoming: Incoming) -> Self {
-        let (action, payload, carried, owed) = incoming.into_parts();
+        let (route, payload, carried, owed) = incoming.into_parts();
+        let action = route.action;
         let carried = Mutex::new(carried);
         Self {
             inner: Arc::new(Inner {
@@ -66,6 +68,11 @@ impl Message {
     /// The connection that brought it.
     pub fn connection(&self) -> &Connection {
         &self.inner.owed.connection
+    }
+
+    /// Values attached to this message alone, as [middleware](crate::ServeMiddleware) does.
+    pub fn request_extensions(&self) -> &Extensions {
+        self.inner.owed.record.extensions()
     }
 
     /// Its payload; empty when there is none.

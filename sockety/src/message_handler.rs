@@ -61,7 +61,8 @@ impl MessageHandler {
         Self::default()
     }
 
-    /// Adds a part that sees every message that nothing before it handled.
+    /// Adds a part that sees every message that nothing before it handled. Around all that a router serves, and with
+    /// an eye on how it was answered, runs [`ServeMiddleware`](crate::ServeMiddleware).
     pub fn middleware<F, R>(self, run: F) -> Self
     where
         F: Fn(Message) -> R + Send + Sync + 'static,

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use sockety_codec::Limits;
 
-use crate::{Rate, connection::budget::Budget, stats::Counters};
+use crate::{Rate, TcpOptions, connection::budget::Budget, stats::Counters};
 
 /// Limits and clocks of a connection. Every one has a default that is safe towards an unknown peer.
 ///
@@ -16,6 +16,7 @@ use crate::{Rate, connection::budget::Budget, stats::Counters};
 /// | [`idle_timeout`](Self::idle_timeout) | 90 s | receiving nothing, not even a heartbeat |
 /// | [`header_timeout`](Self::header_timeout) | 15 s | the header of one message |
 /// | [`progress_timeout`](Self::progress_timeout) | 60 s | no byte of a payload or file that has begun |
+/// | [`authorization_timeout`](Self::authorization_timeout) | 15 s | until the peer is authorized, where that is asked for |
 /// | [`write_stall`](Self::write_stall) | 30 s | the peer takes nothing of what is written |
 /// | [`call_timeout`](Self::call_timeout) | 30 s | waiting for a reply, if the call has no time of its own |
 /// | reader of a file or stream | 5 s, 1 s when others wait | nothing is taken of what has arrived, see [`window`](Self::window) |
@@ -53,6 +54,7 @@ pub struct Options {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) header_timeout: Duration,
     pub(crate) progress_timeout: Option<Duration>,
+    pub(crate) authorization_timeout: Duration,
     pub(crate) useless_packets: Rate,
     pub(crate) refused_messages: Rate,
     pub(crate) aborted_messages: Rate,
@@ -70,6 +72,7 @@ pub struct Options {
     pub(crate) window: usize,
     pub(crate) unread_bytes: usize,
     pub(crate) spill: Arc<Budget>,
+    pub(crate) tcp: TcpOptions,
 }
 
 impl Options {
@@ -132,6 +135,14 @@ impl Options {
         self
     }
 
+    /// How long the peer may take to become [authorized](crate::Authorize), where that is asked for; 15 s.
+    ///
+    /// The connection ends with [`LimitExceeded::AuthorizationTimeout`](crate::LimitExceeded::AuthorizationTimeout).
+    pub fn authorization_timeout(mut self, limit: Duration) -> Self {
+        self.authorization_timeout = limit;
+        self
+    }
+
     /// How many packets without use the peer may send: empty ones, needless switches of the channel, heartbeats, aborts
     /// of nothing, replies to nothing; 128, and then 10 a second. One more ends the connection.
     pub fn useless_packets(mut self, rate: Rate) -> Self {
@@ -174,13 +185,13 @@ impl Options {
         self
     }
 
-    /// How long connecting may take; 10 s.
+    /// How long connecting may take, the name's resolution included; 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long the peer may take for its connection header; 10 s.
+    /// How long the peer may take for its connection header, a TLS handshake included; 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
         self
@@ -248,6 +259,12 @@ impl Options {
         self.unread_bytes = bytes;
         self
     }
+
+    /// Options of TCP sockets, see [`TcpOptions`].
+    pub fn tcp(mut self, tcp: TcpOptions) -> Self {
+        self.tcp = tcp;
+        self
+    }
 }
 
 impl Default for Options {
@@ -258,6 +275,7 @@ impl Default for Options {
             idle_timeout: Some(Duration::from_secs(90)),
             header_timeout: Duration::from_secs(15),
             progress_timeout: Some(Duration::from_secs(60)),
+            authorization_timeout: Duration::from_secs(15),
             useless_packets: Rate::new(128, 10),
             refused_messages: Rate::new(256, 20),
             aborted_messages: Rate::new(128, 20),
@@ -275,6 +293,7 @@ impl Default for Options {
             window: 256 * 1024,
             unread_bytes: 8 * 1024 * 1024,
             spill: Arc::new(Budget::new(1024 * 1024 * 1024)),
+            tcp: TcpOptions::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use sockety_codec::{FilesSummary, ResponseHead, Uuid};
 
 use crate::{
-    Connection, FastReply, SendError,
+    Answered, Connection, FastReply, SendError,
     carrying::{Sending, Unwritten},
     connection::{
         intake::Intake,
@@ -20,6 +20,7 @@ use crate::{
         shared::{Executing, State},
     },
     outgoing::Content,
+    record::Record,
 };
 
 /// Dropped without a reply, it answers with code 5, Internal Error, so that no caller waits in vain.
@@ -27,7 +28,8 @@ pub(crate) struct Owed {
     pub(crate) connection: Connection,
     pub(crate) id: Uuid,
     pub(crate) expects_response: bool,
-    is_answered: Answered,
+    pub(crate) record: Record,
+    is_answered: AnsweredFlag,
     _executing: Option<Executing>,
 }
 
@@ -39,7 +41,7 @@ impl Owed {
         executing: Executing,
         intake: Option<Arc<Intake>>,
     ) -> Self {
-        let is_answered = Answered {
+        let is_answered = AnsweredFlag {
             own: AtomicBool::new(false),
             intake,
         };
@@ -47,6 +49,7 @@ impl Owed {
             connection,
             id,
             expects_response,
+            record: Record::default(),
             is_answered,
             _executing: Some(executing),
         }
@@ -54,7 +57,7 @@ impl Owed {
 
     /// For a response that itself expects one. Nothing is owed for it unless the user answers.
     pub(crate) fn optional(connection: Connection, id: Uuid, expects_response: bool) -> Self {
-        let is_answered = Answered {
+        let is_answered = AnsweredFlag {
             own: AtomicBool::new(true),
             intake: None,
         };
@@ -62,6 +65,7 @@ impl Owed {
             connection,
             id,
             expects_response,
+            record: Record::default(),
             is_answered,
             _executing: None,
         }
@@ -79,7 +83,8 @@ impl Owed {
     }
 
     /// Only what has its place is an answer: a reply that failed, or was given up, leaves the peer waiting.
-    fn mark_answered(&self) {
+    fn mark_answered(&self, answered: Answered) {
+        self.record.set_answered(answered);
         self.is_answered.flag().store(true, Ordering::Relaxed);
     }
 
@@ -89,7 +94,7 @@ impl Owed {
             Ok(())
         };
         sending::put(&self.connection.shared, State::code_room, put).await?;
-        self.mark_answered();
+        self.mark_answered(Answered::Code(reply));
         Ok(())
     }
 
@@ -99,19 +104,22 @@ impl Owed {
         expects_response: bool,
     ) -> Result<(Uuid, Sending), SendError> {
         let payload = self.connection.checked_payload(content)?;
+        let answered = Answered::Response {
+            payload: payload.len(),
+        };
         let head = self.response_head(expects_response);
         let (shared, connection) = (&self.connection.shared, self.connection.clone());
         let Some(carrying) = &content.carrying else {
             let put = |state: &mut State| state.send_response(&head, Payload::of(payload));
             let span = sending::put(shared, State::reply_room, put).await?;
-            self.mark_answered();
+            self.mark_answered(answered);
             return Ok((head.id, Sending::whole(connection, span)));
         };
         let cargo = carrying.take()?;
         let mut plan = cargo.plan(Unwritten::Waits);
         let put = |state: &mut State| state.begin_response(&head, Payload::of(payload), &mut plan);
         let (key, span) = sending::put(shared, State::carrying_reply_room, put).await?;
-        self.mark_answered();
+        self.mark_answered(answered);
         Ok((
             head.id,
             Sending::carrying(connection, span, key, cargo, Unwritten::Waits),
@@ -122,6 +130,9 @@ impl Owed {
     pub(crate) async fn respond_with(&self, payload: Vec<u8>) -> Result<(), SendError> {
         sending::check_size(&self.connection.shared, payload.len())?;
         let head = self.response_head(false);
+        let answered = Answered::Response {
+            payload: payload.len(),
+        };
         let put = |state: &mut State| {
             state
                 .send_response(&head, Payload::Copied(&payload))
@@ -129,7 +140,7 @@ impl Owed {
         };
         let sent = sending::put(&self.connection.shared, State::reply_room, put).await;
         crate::scratch::give_back(payload);
-        sent.inspect(|()| self.mark_answered())
+        sent.inspect(|()| self.mark_answered(answered))
     }
 
     fn response_head(&self, expects_response: bool) -> ResponseHead {
@@ -145,12 +156,12 @@ impl Owed {
 }
 
 /// Whether a reply went out. The driver answers too, for a message whose content it cuts off.
-struct Answered {
+struct AnsweredFlag {
     own: AtomicBool,
     intake: Option<Arc<Intake>>,
 }
 
-impl Answered {
+impl AnsweredFlag {
     fn flag(&self) -> &AtomicBool {
         self.intake
             .as_ref()
@@ -168,7 +179,9 @@ impl Drop for Owed {
             } else {
                 shared.counters.count(|all| &all.unanswered_messages);
             }
-            shared.fast_reply(self.id, FastReply::INTERNAL_ERROR);
+            let code = FastReply::INTERNAL_ERROR;
+            self.record.set_answered(Answered::Code(code));
+            shared.fast_reply(self.id, code);
         }
     }
 }

@@ -1,12 +1,13 @@
 use std::{
     future::poll_fn,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use sockety_codec::Uuid;
 
 use crate::{
-    Connection, Reply, RequestError, StreamWriter, carrying::Sending, connection::waiting::RawReply,
+    Connection, Reply, RequestError, StreamWriter, carrying::Sending,
+    connection::waiting::RawReply, passage::Passage,
 };
 
 /// A message that was sent and expects replies.
@@ -18,11 +19,23 @@ use crate::{
 pub struct Request {
     id: Uuid,
     sending: Sending,
+    /// Until the first reply, if it goes through middleware.
+    passage: Option<Passage<RawReply>>,
 }
 
 impl Request {
     pub(crate) fn new(id: Uuid, sending: Sending) -> Self {
-        Self { id, sending }
+        Self {
+            id,
+            sending,
+            passage: None,
+        }
+    }
+
+    /// Its first reply comes through middleware.
+    pub(crate) fn through(mut self, passage: Passage<RawReply>) -> Self {
+        self.passage = Some(passage);
+        self
     }
 
     /// The id of the message.
@@ -61,8 +74,7 @@ impl Request {
     /// # Cancel safety
     /// May be dropped and called again: no reply is lost.
     pub async fn response(&mut self) -> Result<Reply, RequestError> {
-        let raw = poll_fn(|cx| self.poll_raw(cx)).await?;
-        self.sending.pump.detach();
+        let raw = poll_fn(|cx| self.poll_reply(cx)).await?;
         Ok(Reply::new(self.connection(), self.id, raw))
     }
 
@@ -74,8 +86,23 @@ impl Request {
         }
     }
 
-    fn poll_raw(&self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
-        self.connection().shared.lock().waiting.poll(&self.id, cx)
+    pub(crate) fn poll_reply(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<RawReply, RequestError>> {
+        let reply = match &mut self.passage {
+            Some(passage) => {
+                let reply = ready!(passage.poll(cx));
+                self.passage = None;
+                reply
+            }
+            None => ready!(self.connection().shared.lock().waiting.poll(&self.id, cx)),
+        };
+        if reply.is_ok() {
+            // The answer may come before all of the message was sent: the rest follows.
+            self.sending.pump.detach();
+        }
+        Poll::Ready(reply)
     }
 
     fn connection(&self) -> &Connection {

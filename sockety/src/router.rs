@@ -3,8 +3,10 @@ use std::{any::type_name, collections::HashMap, fmt, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    ActionDescription, ActionLimits, Dispatch, Incoming, MessageHandler, Service,
-    ServiceDescription, action::Action, carried::Carried, describe, owed::Owed,
+    ActionDescription, ActionLimits, Authorize, Dispatch, FastReply, FirstMessage, Incoming,
+    MessageHandler, ServeMiddleware, Service, ServiceDescription, action::Action, authorize,
+    carried::Carried, connection::gate::Attempt, describe, fast_reply::Framework, owed::Owed,
+    serve_middleware,
 };
 
 /// Several services, and a [`MessageHandler`] for the rest, on one connection.
@@ -27,6 +29,8 @@ pub struct Router {
     actions: HashMap<&'static str, Served>,
     handler: Option<MessageHandler>,
     describes: bool,
+    authorize: Option<Arc<dyn Authorize>>,
+    pub(crate) middleware: Vec<Arc<dyn ServeMiddleware>>,
 }
 
 impl Router {
@@ -98,7 +102,84 @@ impl Router {
         self
     }
 
-    pub(crate) fn resolve(&self, action: &str) -> Option<Route> {
+    /// Serves a connection only once this hook has authorized it; see [`Authorize`].
+    ///
+    /// The hook judges each message of a connection until it accepts one; no handler and no middleware runs before.
+    /// At most one message at a time is judged, with a payload of at most 64 KiB, no files and no stream; all others
+    /// are refused with code 3, Unauthorized, and with the eighth message refused the connection is closed. Those
+    /// that arrive while another is judged do not count, but are refused too: a peer sends nothing more until it
+    /// has the answer.
+    ///
+    /// The peer's replies to what this side sends are taken before, too; see
+    /// [`Connection::is_authorized`](crate::Connection::is_authorized).
+    ///
+    /// ```
+    /// # use sockety::{Draft, FastReply, FirstMessage, MessageHandler, Router, pair};
+    /// struct User(&'static str);
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let handler = MessageHandler::new().action("who", |message| async move {
+    ///     let user = message.connection().extensions().get::<User>();
+    ///     assert_eq!(user.unwrap().0, "ada");
+    ///     FastReply::ACCEPT
+    /// });
+    /// let router = Router::new().handler(handler).authorize(|first: FirstMessage| async move {
+    ///     if first.action() == "auth" && first.payload() == "secret" {
+    ///         first.extensions().insert(User("ada"));
+    ///         first.accept()
+    ///     } else {
+    ///         first.refuse()
+    ///     }
+    /// });
+    /// let (client, _server) = pair(Router::new(), router).await?;
+    /// let ask = async |message: &Draft<_>| client.send(message).await?.response().await;
+    ///
+    /// let (who, auth) = (Draft::new("who").with_data(""), Draft::new("auth").with_data("secret"));
+    /// assert_eq!(ask(&who).await?.code(), Some(FastReply::UNAUTHORIZED));
+    /// assert_eq!(ask(&auth).await?.code(), Some(FastReply::ACCEPT));
+    /// assert_eq!(ask(&who).await?.code(), Some(FastReply::ACCEPT));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn authorize(mut self, hook: impl Authorize) -> Self {
+        self.authorize = Some(Arc::new(hook));
+        self
+    }
+
+    /// Adds middleware around all handlers, whether these were added before or after it. What is added first
+    /// sees a message first, and its answer last.
+    ///
+    /// ```
+    /// # use sockety::{FastReply, Incoming, MessageHandler, Router, ServeNext};
+    /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
+    /// let router = Router::new().handler(handler).with(|incoming: Incoming, next: ServeNext| async move {
+    ///     if incoming.payload().len() > 100 {
+    ///         return incoming.refuse(FastReply::REJECT).await;
+    ///     }
+    ///     next.run(incoming).await;
+    /// });
+    /// ```
+    pub fn with(mut self, middleware: impl ServeMiddleware) -> Self {
+        self.middleware.push(Arc::new(middleware));
+        self
+    }
+
+    pub(crate) fn asks_for_authorization(&self) -> bool {
+        self.authorize.is_some()
+    }
+
+    /// Where a message goes whose head says this, or the code that refuses it.
+    pub(crate) fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, FastReply> {
+        let route = self.resolve(action).ok_or(FastReply::NOT_IMPLEMENTED)?;
+        if route.limits().allow(payload, files) {
+            Ok(route)
+        } else {
+            Err(Framework::TooLarge.reply())
+        }
+    }
+
+    fn resolve(&self, action: &str) -> Option<Route> {
         if let Some((name, served)) = self.actions.get_key_value(action) {
             let (action, target) = (Action::Known(name), Target::Service(*served));
             return Some(Route { action, target });
@@ -113,20 +194,62 @@ impl Router {
     }
 
     pub(crate) fn dispatch(
-        &self,
-        route: Route,
+        self: &Arc<Self>,
+        mut route: Route,
         payload: Bytes,
         carried: Carried,
         owed: Owed,
     ) -> Dispatch {
-        let incoming = Incoming::new(route.action, payload, carried, owed);
-        match (route.target, &self.handler) {
-            (Target::Service(served), _) => self.services[served.service]
-                .0
-                .dispatch(served.action, incoming),
+        let target = std::mem::replace(&mut route.target, Target::Unknown);
+        let Target::Judge(attempt) = target else {
+            route.target = target;
+            return self.begin(Incoming::new(route, payload, carried, owed));
+        };
+        let first = FirstMessage::new(Incoming::new(route, payload, carried, owed), attempt);
+        match &self.authorize {
+            Some(hook) => authorize::judge(Arc::clone(self), Arc::clone(hook), first),
+            None => Box::pin(async move { drop(first) }),
+        }
+    }
+
+    /// A message that authorized its connection goes where any other would.
+    pub(crate) async fn pass_on(self: &Arc<Self>, mut incoming: Incoming) {
+        let payload = incoming.payload().len() as u64;
+        match self.route(incoming.action(), payload, 0) {
+            Ok(route) => incoming.route = route,
+            Err(code) => return incoming.refuse(code).await,
+        }
+        let is_spawned = incoming.route.is_spawned();
+        let handling = self.begin(incoming);
+        if is_spawned {
+            tokio::spawn(handling);
+        } else {
+            handling.await;
+        }
+    }
+
+    fn begin(self: &Arc<Self>, incoming: Incoming) -> Dispatch {
+        if self.middleware.is_empty() {
+            self.handle(incoming)
+        } else {
+            serve_middleware::run(self, incoming)
+        }
+    }
+
+    /// The handler itself.
+    pub(crate) fn handle(&self, incoming: Incoming) -> Dispatch {
+        match (&incoming.route.target, &self.handler) {
+            (Target::Service(served), _) => {
+                let Served {
+                    service, action, ..
+                } = *served;
+                self.services[service].0.dispatch(action, incoming)
+            }
             (Target::Description, _) => self.answer_with_descriptions(incoming),
             (Target::Handler, Some(handler)) => handler.dispatch(incoming),
-            (Target::Handler, None) => Box::pin(async move { drop(incoming) }),
+            (Target::Handler, None) | (Target::Judge(_) | Target::Unknown, _) => {
+                Box::pin(incoming.refuse(FastReply::NOT_IMPLEMENTED))
+            }
         }
     }
 
@@ -153,14 +276,16 @@ impl fmt::Debug for Router {
 }
 
 /// Where a message goes.
-#[derive(Clone)]
 pub(crate) struct Route {
-    action: Action,
+    pub(crate) action: Action,
     target: Target,
 }
 
-#[derive(Clone, Copy)]
 enum Target {
+    /// The connection is not authorized yet.
+    Judge(Attempt),
+    /// Not known before the verdict.
+    Unknown,
     Service(Served),
     /// The router itself tells what it serves.
     Description,
@@ -176,6 +301,12 @@ struct Served {
 }
 
 impl Route {
+    /// To the hook that authorizes the connection.
+    pub(crate) fn to_judge(action: &str, attempt: Attempt) -> Self {
+        let (action, target) = (Action::Named(action.into()), Target::Judge(attempt));
+        Self { action, target }
+    }
+
     /// What its messages may carry, beside the limits of the connection.
     pub(crate) fn limits(&self) -> ActionLimits {
         self.description()
@@ -189,9 +320,9 @@ impl Route {
     }
 
     fn description(&self) -> Option<&'static ActionDescription> {
-        match self.target {
+        match &self.target {
             Target::Service(served) => Some(served.description),
-            Target::Description | Target::Handler => None,
+            Target::Judge(_) | Target::Unknown | Target::Description | Target::Handler => None,
         }
     }
 }

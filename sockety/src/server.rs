@@ -1,26 +1,25 @@
-use std::{
-    collections::HashMap,
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Notify, Semaphore},
-};
+use tokio::net::TcpListener;
 use tracing::{debug, warn};
 
+mod gate;
+mod handle;
+mod listener;
+#[cfg(unix)]
+mod socket_file;
+
+pub use self::handle::ServerHandle;
+use self::{
+    gate::{Admitted, Gate},
+    listener::Listener,
+};
 use crate::{
-    Address, ClosedBy, ConnectError, Connection, IntoRouter, Options, Outgoing, Router, SendError,
-    ServerStats, ServiceClient, connect::prepare, connection::driver::Driver, stats::Counters,
+    Address, AddressError, AddressProblem, ConnectError, Connection, IntoRouter, Options, Router,
+    transport::Setup,
 };
 
-/// Accepts connections over TCP and serves them.
+/// Accepts connections and serves them, over TCP, TLS or a Unix socket.
 ///
 /// ```no_run
 /// # use sockety::{FastReply, MessageHandler, Server};
@@ -32,30 +31,49 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
     options: Arc<Options>,
+    gate: Gate,
+    /// It was bound to `tls://`: the error of serving without.
+    without_tls: Option<AddressError>,
     handle: ServerHandle,
 }
 
 impl Server {
     /// Listens on an address; port 0 takes a free one.
     ///
+    /// The file of a Unix socket must not exist, or be a socket that nobody listens on any more, which is
+    /// replaced. It is removed when the server has stopped, or is dropped.
+    ///
+    /// `tls://` is a promise to call `tls` too: without it, nothing is served.
+    ///
     /// # Errors
-    /// Those of the operating system: the address is in use, or not one of this machine.
+    /// Those of the operating system: the address is in use, or not one of this machine. A text that is no address is
+    /// an error of kind `InvalidInput` with the [`AddressError`] inside.
     pub async fn bind(address: impl Into<Address>) -> io::Result<Self> {
         let address = address.into();
-        let listener = async { TcpListener::bind(&*address.resolve().await?).await };
-        let named = |error: io::Error| {
-            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-        };
-        Ok(Self::new(listener.await.map_err(named)?))
+        if address.is_tls() && !cfg!(feature = "_tls") {
+            let error = address.error(AddressProblem::NeedsTls);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        }
+        let mut server = Self::with(Listener::bind(&address).await?);
+        if address.is_tls() {
+            server.without_tls = Some(address.error(AddressProblem::NoCertificate));
+        }
+        Ok(server)
     }
 
     /// Accepts from a listener that exists already.
     pub fn new(listener: TcpListener) -> Self {
+        Self::with(Listener::Tcp(listener))
+    }
+
+    fn with(listener: Listener) -> Self {
         let server = Self {
             listener,
             options: Arc::default(),
+            gate: Gate::default(),
+            without_tls: None,
             handle: ServerHandle::default(),
         };
         server.options(Options::default())
@@ -63,15 +81,42 @@ impl Server {
 
     /// Limits and clocks of the connections.
     pub fn options(mut self, mut options: Options) -> Self {
-        options.counters = Arc::clone(&self.handle.inner.counters);
+        options.counters = self.handle.counters();
         self.options = Arc::new(options);
+        self
+    }
+
+    /// Speaks TLS with every peer. [`ServerHandle::set_tls`] changes certificates while the server runs.
+    #[cfg(feature = "_tls")]
+    pub fn tls(self, tls: crate::tls::TlsServer) -> Self {
+        self.handle.set_tls(tls);
+        self
+    }
+
+    /// How many connections there may be at a time; 4,096. Further ones wait in the queue of the operating system.
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.gate.set_connections(connections);
+        self
+    }
+
+    /// How many handshakes may run at a time, those of TLS included; 256. Further connections wait in the queue of the
+    /// operating system. Each ends within [`Options::handshake_timeout`].
+    pub fn handshakes(mut self, handshakes: usize) -> Self {
+        self.gate.set_handshakes(handshakes);
+        self
+    }
+
+    /// How many connections a host may have at a time, by its IPv4 address or the first 64 bits of its IPv6 address;
+    /// by default as many as there may be. Further ones are closed at once. Unix sockets are not counted.
+    pub fn connections_per_host(mut self, connections: usize) -> Self {
+        self.gate.set_connections_per_host(connections);
         self
     }
 
     /// The address that it listens on.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// Those of the operating system; `Unsupported` for a Unix socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -81,331 +126,91 @@ impl Server {
         self.handle.clone()
     }
 
-    /// Accepts and serves connections until [`ServerHandle::stop`]. A failing connection, or a lack of file
+    /// Accepts and serves connections until [`ServerHandle::shutdown`] or [`ServerHandle::stop`]. A failing connection, or a lack of file
     /// descriptors, does not end it.
     ///
     /// # Errors
-    /// None at present; an accept error is logged and tried again.
+    /// `InvalidInput` when the server was bound to `tls://` and has no TLS. An accept error is logged and tried
+    /// again.
     ///
     /// # Cancel safety
     /// Dropping the future stops accepting; connections that exist go on.
     pub async fn serve(self, serve: impl IntoRouter) -> io::Result<()> {
+        self.check_tls()
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let router = Arc::new(serve.into_router());
-        let mut backoff = Backoff::default();
-        loop {
-            let Some(permit) = self.handle.or_stopped(self.handle.permit()).await else {
-                break;
-            };
-            let Some(accepted) = self.handle.or_stopped(self.listener.accept()).await else {
-                break;
-            };
-            match accepted {
-                Ok((stream, _)) => {
-                    backoff = Backoff::default();
-                    let (router, options) = (Arc::clone(&router), Arc::clone(&self.options));
-                    let handle = self.handle.clone();
-                    tokio::spawn(async move { handle.run(stream, router, options, permit).await });
-                }
-                Err(error) => backoff.wait(&error).await,
-            }
+        let Self {
+            listener,
+            options,
+            gate,
+            handle,
+            ..
+        } = self;
+        while let Some(admitted) = handle.or_stopped(gate.admit(&listener)).await {
+            let (handle, router, options) =
+                (handle.clone(), Arc::clone(&router), Arc::clone(&options));
+            tokio::spawn(async move { run(handle, admitted, router, options).await });
         }
-        self.handle.all_closed().await;
+        // New peers are told at once, not when the old ones have gone.
+        drop(listener);
+        handle.all_closed().await;
         Ok(())
     }
 
-    /// Accepts one connection and serves it; for servers that look at each connection first.
+    /// Accepts one connection and serves it; for servers that look at each connection first. The connection lives as
+    /// long as it has handles, like one that was made by connecting.
+    ///
+    /// Several tasks may accept at once, so that nobody waits for the handshake of another.
     ///
     /// # Errors
-    /// [`ConnectError`] when accepting failed, or the peer does not speak Sockety.
+    /// [`ConnectError`] when the handshake failed, or the server was bound to `tls://` and has no TLS. A connection
+    /// that failed before it was accepted, or a lack of file descriptors, is no error.
     ///
     /// # Cancel safety
     /// Dropping the future drops a connection whose handshake has begun.
     pub async fn accept(&self, serve: impl IntoRouter) -> Result<Connection, ConnectError> {
-        let (stream, _) = self.listener.accept().await?;
-        let router = Arc::new(serve.into_router());
-        let (connection, driver) = establish(stream, router, Arc::clone(&self.options)).await?;
-        let entry = self.handle.register(&connection);
-        tokio::spawn(async move {
-            driver.run().await;
-            drop(entry);
-        });
-        Ok(connection)
+        self.check_tls()?;
+        let Admitted {
+            link,
+            place,
+            handshake,
+        } = self.gate.admit(&self.listener).await;
+        let (router, options) = (Arc::new(serve.into_router()), Arc::clone(&self.options));
+        let entered = |connection| (self.handle.register(&connection), place);
+        let setup = Setup::new(router, options, entered);
+        self.handle.on_accepted();
+        let connection = link.start(self.handle.handshake(), setup).await;
+        drop(handshake);
+        connection.inspect_err(|_| self.handle.on_failed_handshake())
     }
-}
 
-/// The connections of a [`Server`], and its end. Clones are handles on the same server.
-#[derive(Debug, Clone)]
-pub struct ServerHandle {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    connections: Mutex<HashMap<u64, Connection>>,
-    next: AtomicU64,
-    permits: Arc<Semaphore>,
-    ending: Mutex<Option<Ending>>,
-    stopped: Notify,
-    counters: Arc<Counters>,
-    accepted: AtomicU64,
-    failed_handshakes: AtomicU64,
-}
-
-/// What becomes of the connections of a server that has stopped accepting.
-#[derive(Debug, Clone, Copy)]
-enum Ending {
-    Close,
-    Drain(Duration),
-}
-
-impl Ending {
-    fn of(self, connection: &Connection) {
-        match self {
-            Self::Close => connection.shared.close(ClosedBy::Local),
-            Self::Drain(deadline) => connection.shared.drain(deadline),
+    /// Bytes that were to be secret must not travel in the open.
+    fn check_tls(&self) -> Result<(), AddressError> {
+        match &self.without_tls {
+            Some(error) if self.handle.handshake().is_none() => Err(error.clone()),
+            _ => Ok(()),
         }
     }
 }
 
-/// Connections at a time. Further ones wait in the queue of the operating system.
-const CONNECTIONS: usize = 4096;
-
-impl Default for ServerHandle {
-    fn default() -> Self {
-        let inner = Inner {
-            connections: Mutex::default(),
-            next: AtomicU64::new(0),
-            permits: Arc::new(Semaphore::new(CONNECTIONS)),
-            ending: Mutex::default(),
-            stopped: Notify::new(),
-            counters: Arc::default(),
-            accepted: AtomicU64::new(0),
-            failed_handshakes: AtomicU64::new(0),
-        };
-        Self {
-            inner: Arc::new(inner),
+async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, options: Arc<Options>) {
+    let Admitted {
+        link,
+        place,
+        handshake,
+    } = admitted;
+    let peer = link.peer().peer_addr;
+    handle.on_accepted();
+    // The server keeps a handle: the connection is closed when its peer, or the server, wants it.
+    let entered = |connection| (handle.register(&connection), connection, place);
+    let started = link.start(handle.handshake(), Setup::new(router, options, entered));
+    match handle.or_stopped(started).await {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => {
+            handle.on_failed_handshake();
+            warn!(?peer, %error, "handshake failed");
         }
+        None => debug!(?peer, "stopped during the handshake"),
     }
-}
-
-impl ServerHandle {
-    /// All connections at this moment, as clients of a service that the peers serve.
-    ///
-    /// ```no_run
-    /// # use sockety::{Server, service};
-    /// # #[service]
-    /// # trait Viewer { async fn show(&self, text: String); }
-    /// # async fn example(server: Server) -> Result<(), Box<dyn std::error::Error>> {
-    /// for viewer in server.handle().clients::<ViewerClient>() {
-    ///     viewer.show("hello".into()).await?;
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn clients<C: ServiceClient>(&self) -> Vec<C> {
-        self.connections().into_iter().map(C::new).collect()
-    }
-
-    /// All connections at this moment.
-    pub fn connections(&self) -> Vec<Connection> {
-        self.lock().values().cloned().collect()
-    }
-
-    /// Sends a message that expects no reply to every connection that `filter` accepts. It is encoded once.
-    ///
-    /// Ready when it has its place among what each of them writes, which waits for no peer: a connection whose
-    /// peer takes less than is sent is left out. Gives the number of connections that it goes to.
-    ///
-    /// # Errors
-    /// [`SendError`] when the message cannot be sent to anybody.
-    pub fn broadcast(
-        &self,
-        message: impl Into<Outgoing>,
-        mut filter: impl FnMut(&Connection) -> bool,
-    ) -> Result<usize, SendError> {
-        let message = message.into();
-        let connections: Vec<_> = self
-            .connections()
-            .into_iter()
-            .filter(|connection| filter(connection))
-            .collect();
-        let Some(first) = connections.first() else {
-            return Ok(0);
-        };
-        if message.content().carrying.is_some() {
-            return Ok(connections
-                .iter()
-                .filter(|c| c.try_carry(&message).is_ok())
-                .count());
-        }
-        let mut bytes = Vec::new();
-        first.encode(&message, &mut bytes)?;
-        Ok(connections
-            .iter()
-            .filter(|connection| connection.try_queue_prepared(&bytes).is_ok())
-            .count())
-    }
-
-    /// Stops accepting, and closes every connection in order, see [`Connection::close`]. The future of
-    /// [`Server::serve`] is ready when all are closed.
-    ///
-    /// To let accepted calls finish, [`ServerHandle::shutdown`].
-    pub fn stop(&self) {
-        self.end(Ending::Close);
-    }
-
-    /// Stops accepting, and ends every connection when its work is done, for which it has so long; see
-    /// [`Connection::shutdown`]. Ready when all are closed, and so is the future of [`Server::serve`].
-    ///
-    /// # Cancel safety
-    /// Dropping the future does not stop the shutdown.
-    ///
-    /// ```no_run
-    /// # use std::time::Duration;
-    /// # async fn example(handle: sockety::ServerHandle) -> std::io::Result<()> {
-    /// tokio::signal::ctrl_c().await?;
-    /// handle.shutdown(Duration::from_secs(30)).await;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn shutdown(&self, deadline: Duration) {
-        self.end(Ending::Drain(deadline));
-        self.all_closed().await;
-    }
-
-    /// How many connections there are and were, and what of their peers was tolerated, refused or cut off.
-    pub fn stats(&self) -> ServerStats {
-        ServerStats {
-            connections: self.lock().len(),
-            accepted: self.inner.accepted.load(Ordering::Relaxed),
-            failed_handshakes: self.inner.failed_handshakes.load(Ordering::Relaxed),
-            peers: self.inner.counters.read(),
-        }
-    }
-
-    fn end(&self, ending: Ending) {
-        *self.ending() = Some(ending);
-        self.inner.stopped.notify_waiters();
-        for connection in self.connections() {
-            ending.of(&connection);
-        }
-    }
-
-    fn ending(&self) -> MutexGuard<'_, Option<Ending>> {
-        self.inner
-            .ending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn or_stopped<F: Future>(&self, future: F) -> Option<F::Output> {
-        let mut stopped = std::pin::pin!(self.inner.stopped.notified());
-        stopped.as_mut().enable();
-        if self.ending().is_some() {
-            return None;
-        }
-        tokio::select! {
-            output = future => Some(output),
-            () = stopped => None,
-        }
-    }
-
-    /// Taken before a connection is accepted, given back when it ends.
-    async fn permit(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
-        Arc::clone(&self.inner.permits).acquire_owned().await.ok()
-    }
-
-    async fn run(
-        &self,
-        stream: TcpStream,
-        router: Arc<Router>,
-        options: Arc<Options>,
-        _permit: Option<tokio::sync::OwnedSemaphorePermit>,
-    ) {
-        let peer = stream.peer_addr().ok();
-        self.inner.accepted.fetch_add(1, Ordering::Relaxed);
-        match self.or_stopped(establish(stream, router, options)).await {
-            Some(Ok((connection, driver))) => {
-                let _entry = self.register(&connection);
-                drop(connection);
-                driver.run().await;
-            }
-            Some(Err(error)) => {
-                self.inner.failed_handshakes.fetch_add(1, Ordering::Relaxed);
-                warn!(?peer, %error, "handshake failed");
-            }
-            None => debug!(?peer, "stopped during the handshake"),
-        }
-    }
-
-    fn register(&self, connection: &Connection) -> Entry {
-        let key = self.inner.next.fetch_add(1, Ordering::Relaxed);
-        self.lock().insert(key, connection.clone());
-        // A server that was stopped meanwhile has ended all that it saw.
-        let ending = *self.ending();
-        if let Some(ending) = ending {
-            ending.of(connection);
-        }
-        Entry {
-            handle: self.clone(),
-            key,
-        }
-    }
-
-    async fn all_closed(&self) {
-        for connection in self.connections() {
-            connection.shared.until_gone().await;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Connection>> {
-        self.inner
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A connection's place in the list of its server.
-struct Entry {
-    handle: ServerHandle,
-    key: u64,
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        let connection = self.handle.lock().remove(&self.key);
-        // Dropped outside of the lock, as the last handle closes its connection.
-        drop(connection);
-    }
-}
-
-async fn establish(
-    stream: TcpStream,
-    router: Arc<Router>,
-    options: Arc<Options>,
-) -> Result<(Connection, Driver<TcpStream>), ConnectError> {
-    let peer = prepare(&stream)?;
-    Connection::establish(stream, router, options, peer).await
-}
-
-/// A pause after an accept error, longer each time: with no file descriptors left, accepting fails at once
-/// and would keep a processor busy.
-struct Backoff(Duration);
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self(Self::FIRST)
-    }
-}
-
-impl Backoff {
-    const FIRST: Duration = Duration::from_millis(10);
-    const LONGEST: Duration = Duration::from_secs(1);
-
-    async fn wait(&mut self, error: &io::Error) {
-        warn!(%error, pause = ?self.0, "cannot accept");
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(Self::LONGEST);
-    }
+    drop(handshake);
 }

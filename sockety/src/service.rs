@@ -1,12 +1,9 @@
 use std::pin::Pin;
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{
-    Context, FastReply, Payload, SendError, ServiceDescription, ServiceError,
-    action::Action,
-    carried::Carried,
+    FastReply, Incoming, Payload, SendError, ServiceDescription, ServiceError,
     content::{Content, ContentError, Received},
     msgpack::{self, error_value},
     owed::Owed,
@@ -28,41 +25,9 @@ pub trait Service: Send + Sync + 'static {
 /// not done then.
 pub type Dispatch = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
-/// A message on its way to a service. Dropping it while the peer waits answers with code 5, Internal Error.
-pub struct Incoming {
-    action: Action,
-    payload: Bytes,
-    carried: Carried,
-    owed: Owed,
-}
-
-impl Incoming {
-    pub(crate) fn new(action: Action, payload: Bytes, carried: Carried, owed: Owed) -> Self {
-        Self {
-            action,
-            payload,
-            carried,
-            owed,
-        }
-    }
-
-    pub(crate) fn into_parts(self) -> (Action, Bytes, Carried, Owed) {
-        (self.action, self.payload, self.carried, self.owed)
-    }
-
-    /// Takes it apart for a typed service.
-    #[doc(hidden)]
-    pub fn open(self) -> (Context, Body, Responder) {
-        let context = Context::new(self.owed.connection.clone(), self.owed.id, self.action);
-        let limit = self.owed.connection.payload_limit();
-        let received = Received::new(self.payload, self.carried, limit);
-        (context, Body(received), Responder(self.owed))
-    }
-}
-
 /// What an incoming message brings.
 #[doc(hidden)]
-pub struct Body(Received);
+pub struct Body(pub(crate) Received);
 
 impl Body {
     /// A method without parameters takes whatever there is.
@@ -104,7 +69,7 @@ pub enum Answer {
 ///
 /// The answer is made before it is sent, so that no future holds what the method returned.
 #[doc(hidden)]
-pub struct Responder(Owed);
+pub struct Responder(pub(crate) Owed);
 
 impl Responder {
     /// The parameters could not be read.
@@ -204,7 +169,7 @@ impl Responder {
     }
 
     /// A response that cannot be sent is an error of this side, which the peer is told.
-    async fn after_response(self, sent: Result<(), SendError>) {
+    pub(crate) async fn after_response(self, sent: Result<(), SendError>) {
         if let Err(error) = sent {
             let is_connected = !matches!(error, SendError::Disconnected(_));
             log_unsent(&self.0, Err(error));
@@ -215,7 +180,7 @@ impl Responder {
     }
 }
 
-fn log_unsent(owed: &Owed, sent: Result<(), SendError>) {
+pub(crate) fn log_unsent(owed: &Owed, sent: Result<(), SendError>) {
     match sent {
         Ok(()) => {}
         Err(SendError::Disconnected(_)) => {

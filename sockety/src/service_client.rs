@@ -1,4 +1,4 @@
-use crate::Connection;
+use crate::{CallMiddleware, Connection};
 
 /// A generated client: typed methods for the actions of a service, on a connection.
 pub trait ServiceClient: Clone {
@@ -7,4 +7,10 @@ pub trait ServiceClient: Clone {
 
     /// Its connection.
     fn connection(&self) -> &Connection;
+
+    /// A client on the same connection whose calls go through this middleware, and that of this client before
+    /// it; see [`Connection::with`].
+    fn with(&self, middleware: impl CallMiddleware) -> Self {
+        Self::new(self.connection().with(middleware))
+    }
 }

@@ -3,6 +3,7 @@
 mod support;
 
 mod abort;
+mod authorize;
 mod carry_macro;
 mod connection_end;
 mod fairness;
@@ -11,6 +12,7 @@ mod handshake;
 mod life;
 mod limits;
 mod messages;
+mod middleware;
 mod msgpack;
 mod multiplexing;
 mod product;

@@ -28,6 +28,8 @@ pub(crate) struct Clocks {
     backlogged: u32,
     /// What was taken from files and streams last has been waiting to be written.
     filled: u32,
+    /// The peer is not authorized to call.
+    unauthorized: u32,
     /// Since the end of the connection began.
     ending: u32,
     written: u64,
@@ -47,11 +49,13 @@ struct Seconds {
     idle: Option<u32>,
     header: u32,
     write_stall: u32,
+    authorization: u32,
 }
 
 /// What the driver sees at a tick.
 pub(crate) struct Sight {
     pub(crate) is_backlogged: bool,
+    pub(crate) is_authorized: bool,
     /// Nothing is read for now, by our own decision.
     pub(crate) is_paused: bool,
     /// For how many ticks the oldest header has been arriving.
@@ -87,6 +91,7 @@ impl Clocks {
             stalled: 0,
             backlogged: 0,
             filled: 0,
+            unauthorized: 0,
             ending: 0,
             written: 0,
             has_received: false,
@@ -175,6 +180,11 @@ impl Clocks {
         if let Some(idle) = self.limits.idle.filter(|idle| self.silent > *idle) {
             return Err(ConnectionError::Idle(duration(idle)));
         }
+        self.unauthorized = next(self.unauthorized, !sight.is_authorized, 1);
+        if self.unauthorized > self.limits.authorization {
+            let limit = duration(self.limits.authorization);
+            return Err(LimitExceeded::AuthorizationTimeout(limit).into());
+        }
         if sight.oldest_header > self.limits.header {
             return Err(LimitExceeded::HeaderTimeout(duration(self.limits.header)).into());
         }
@@ -223,6 +233,7 @@ impl Seconds {
             idle: options.idle_timeout.map(seconds),
             header: seconds(options.header_timeout),
             write_stall: seconds(options.write_stall),
+            authorization: seconds(options.authorization_timeout),
         }
     }
 }

@@ -248,7 +248,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         let mut buffer = ReadBuffer::take();
         let mut read = ReadBuf::new(&mut buffer.0[..self.inbound.room()]);
-        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+        if let Err(error) = ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)) {
+            return Poll::Ready(self.on_failed_read(error));
+        }
         let bytes = read.filled();
         if bytes.is_empty() {
             return Poll::Ready(self.on_end_of_input());
@@ -268,6 +270,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         self.clocks.on_received();
         Ok(self.inbound.guard.check(&self.decoder)?)
+    }
+
+    /// TLS whose link ends without its closing words gives this kind: some peers say none, and so may anyone who cuts
+    /// the link. Between messages it makes no difference.
+    fn on_failed_read(&mut self, error: std::io::Error) -> Result<(), ConnectionError> {
+        if error.kind() != std::io::ErrorKind::UnexpectedEof {
+            return Err(error.into());
+        }
+        debug!(peer = ?self.shared.peer.peer_addr, "unclean end: the link ended without a close_notify");
+        self.on_end_of_input()
     }
 
     fn on_end_of_input(&mut self) -> Result<(), ConnectionError> {
@@ -291,7 +303,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// Whether anything but the peer's next sign of life is waited for.
     fn has_deadlines(&self) -> bool {
-        if self.is_paused || !self.decoder.is_between_messages() {
+        let is_judging = !self.shared.gate.is_open();
+        if self.is_paused || is_judging || !self.decoder.is_between_messages() {
             return true;
         }
         let state = self.shared.lock();
@@ -308,6 +321,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         let is_executing = self.shared.executing.load(Ordering::Acquire) > 0;
         let sight = Sight {
             is_backlogged,
+            is_authorized: self.shared.gate.is_open(),
             is_paused: self.is_paused || is_backlogged,
             oldest_header: self.decoder.age_headers(),
             is_at_work: is_executing || !self.decoder.is_between_messages(),

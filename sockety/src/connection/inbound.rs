@@ -16,6 +16,7 @@ use super::{
     assembly::{Assembly, BudgetUsedUp},
     budget::Share,
     clocks,
+    gate::Attempt,
     guard::Guard,
     intake::{Intake, Pushed},
     shared::{Executing, Shared},
@@ -65,6 +66,9 @@ impl Verdict {
 
 impl Inbound {
     pub(crate) fn new(shared: Arc<Shared>, router: Arc<Router>) -> Self {
+        if router.asks_for_authorization() {
+            shared.gate.close();
+        }
         let slow = SlowReaders::new(&shared);
         let guard = Guard::new(&shared);
         Self {
@@ -236,18 +240,10 @@ impl Inbound {
         cx: &mut Context<'_>,
     ) -> Verdict {
         self.has_served = true;
-        if self.refuses_new {
-            self.shared.counters.count(|all| &all.going_away);
-            return self.refuse_message(channel, head, Framework::GoingAway.reply());
-        }
-        let Some(route) = self.router.resolve(head.action) else {
-            self.shared.counters.count(|all| &all.not_implemented);
-            return self.refuse_message(channel, head, FastReply::NOT_IMPLEMENTED);
+        let route = match self.route(head) {
+            Ok(route) => route,
+            Err(code) => return self.refuse_message(channel, head, code),
         };
-        if !route.limits().allow(head.payload_size, head.files.count) {
-            self.guard.on_refused();
-            return self.refuse_message(channel, head, Framework::TooLarge.reply());
-        }
         let Some((executing, payload)) = self.admit(head.payload_size) else {
             self.shared.counters.count(|all| &all.overloaded);
             return self.refuse_message(channel, head, Framework::Overloaded.reply());
@@ -267,6 +263,33 @@ impl Inbound {
         };
         self.begin(channel, open, cx);
         Verdict::Keep
+    }
+
+    fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, FastReply> {
+        let counters = &self.shared.counters;
+        if self.refuses_new {
+            counters.count(|all| &all.going_away);
+            return Err(Framework::GoingAway.reply());
+        }
+        if !self.shared.gate.is_open() {
+            return match Attempt::begin(&self.shared, head) {
+                Some(attempt) => Ok(Route::to_judge(head.action, attempt)),
+                None => {
+                    counters.count(|all| &all.unauthorized);
+                    Err(FastReply::UNAUTHORIZED)
+                }
+            };
+        }
+        let files = head.files.count;
+        let route = self.router.route(head.action, head.payload_size, files);
+        match &route {
+            Ok(_) => {}
+            Err(code) if *code == FastReply::NOT_IMPLEMENTED => {
+                counters.count(|all| &all.not_implemented);
+            }
+            Err(_) => self.guard.on_refused(),
+        }
+        route
     }
 
     fn admit(&mut self, payload_size: u64) -> Option<(Executing, Assembly)> {

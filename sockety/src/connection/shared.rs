@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::{
     clocks,
+    gate::Gate,
     outbox::{Outbox, Payload},
     sending::{Room, Span},
     sources::Sources,
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) peer: Peer,
     pub(crate) counters: Counters,
     pub(crate) extensions: Extensions,
+    pub(crate) gate: Gate,
     pub(crate) ended: Notify,
     /// After the end the peer is given a moment to read what was written. Then the socket is closed.
     pub(crate) is_gone: AtomicBool,
@@ -45,11 +47,15 @@ pub(crate) struct Shared {
     pub(crate) awaits_room: AtomicBool,
 }
 
-/// Where the other side is.
-#[derive(Debug, Clone, Copy, Default)]
+/// Where the other side is, and who.
+#[derive(Debug, Default)]
 pub(crate) struct Peer {
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
+    #[cfg(feature = "_tls")]
+    pub(crate) identity: Option<crate::tls::PeerIdentity>,
+    #[cfg(unix)]
+    pub(crate) credentials: Option<tokio::net::unix::UCred>,
 }
 
 /// Everything under the lock. No user code runs and nothing waits while it is held.
@@ -99,6 +105,7 @@ impl Shared {
             peer,
             counters,
             extensions: Extensions::default(),
+            gate: Gate::default(),
             ended: Notify::new(),
             is_gone: AtomicBool::new(false),
             gone: Notify::new(),

@@ -1,0 +1,57 @@
+/// A text that is no address, or an address that cannot be used here. Its message shows the text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("address {text:?} {problem}")]
+pub struct AddressError {
+    text: Box<str>,
+    problem: AddressProblem,
+}
+
+impl AddressError {
+    pub(crate) fn new(text: &str, problem: AddressProblem) -> Self {
+        let text = text.into();
+        Self { text, problem }
+    }
+
+    /// The text, as it was given.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What is wrong with it.
+    pub fn problem(&self) -> AddressProblem {
+        self.problem
+    }
+}
+
+/// What is wrong with an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressProblem {
+    /// It begins with a scheme that is not known.
+    #[error("has a scheme other than tcp://, tls:// and unix://")]
+    UnknownScheme,
+    /// Nothing stands before the port.
+    #[error("has no host")]
+    NoHost,
+    /// No colon and port follow the host.
+    #[error("has no port")]
+    NoPort,
+    /// What follows the last colon is no number from 0 to 65,535.
+    #[error("has a port that is no number from 0 to 65535")]
+    InvalidPort,
+    /// It has several colons, like an IPv6 address, but no brackets around that.
+    #[error("has more than one colon; an IPv6 address stands in brackets")]
+    NoBrackets,
+    /// Nothing follows `unix://`.
+    #[error("has no path")]
+    NoPath,
+    /// The crate was built without its feature `tls`.
+    #[error("needs the cargo feature `tls`")]
+    NeedsTls,
+    /// It asks a server for TLS that has no certificate.
+    #[error("needs a certificate, see `Server::tls`")]
+    NoCertificate,
+    /// The operating system has no Unix sockets.
+    #[error("needs Unix sockets, which this system does not have")]
+    NeedsUnix,
+}

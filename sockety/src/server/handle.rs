@@ -1,0 +1,264 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    ClosedBy, Connection, Outgoing, SendError, ServerStats, ServiceClient,
+    connection::shared::Shared, stats::Counters, transport::Handshake,
+};
+
+/// The connections of a [`Server`](crate::Server), and its end. Clones are handles on the same server.
+#[derive(Debug, Clone, Default)]
+pub struct ServerHandle {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Not handles: those keep a connection open.
+    connections: Mutex<HashMap<u64, Weak<Shared>>>,
+    next: AtomicU64,
+    ending: Mutex<Option<Ending>>,
+    stopped: Notify,
+    counters: Arc<Counters>,
+    accepted: AtomicU64,
+    failed_handshakes: AtomicU64,
+    #[cfg(feature = "_tls")]
+    tls: Mutex<Option<crate::tls::TlsServer>>,
+}
+
+/// What becomes of the connections of a server that has stopped accepting.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    Close,
+    Drain(Duration),
+}
+
+impl Ending {
+    fn of(self, connection: &Connection) {
+        match self {
+            Self::Close => connection.shared.close(ClosedBy::Local),
+            Self::Drain(deadline) => connection.shared.drain(deadline),
+        }
+    }
+}
+
+impl ServerHandle {
+    /// All connections at this moment, as clients of a service that the peers serve.
+    ///
+    /// ```no_run
+    /// # use sockety::{Server, service};
+    /// # #[service]
+    /// # trait Viewer { async fn show(&self, text: String); }
+    /// # async fn example(server: Server) -> Result<(), Box<dyn std::error::Error>> {
+    /// for viewer in server.handle().clients::<ViewerClient>() {
+    ///     viewer.show("hello".into()).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn clients<C: ServiceClient>(&self) -> Vec<C> {
+        self.connections().into_iter().map(C::new).collect()
+    }
+
+    /// All connections at this moment.
+    pub fn connections(&self) -> Vec<Connection> {
+        let connections = self.lock();
+        let shared = connections.values().filter_map(Weak::upgrade);
+        shared.map(Connection::new).collect()
+    }
+
+    /// Sends a message that expects no reply to every [authorized](Connection::is_authorized) connection that
+    /// `filter` accepts. It is encoded once.
+    ///
+    /// Ready when it has its place among what each of them writes, which waits for no peer: a connection whose
+    /// peer takes less than is sent is left out. Gives the number of connections that it goes to.
+    ///
+    /// # Errors
+    /// [`SendError`] when the message cannot be sent to anybody.
+    pub fn broadcast(
+        &self,
+        message: impl Into<Outgoing>,
+        mut filter: impl FnMut(&Connection) -> bool,
+    ) -> Result<usize, SendError> {
+        let message = message.into();
+        let connections: Vec<_> = self
+            .connections()
+            .into_iter()
+            .filter(|connection| connection.is_authorized() && filter(connection))
+            .collect();
+        let Some(first) = connections.first() else {
+            return Ok(0);
+        };
+        if message.content().carrying.is_some() {
+            return Ok(connections
+                .iter()
+                .filter(|c| c.try_carry(&message).is_ok())
+                .count());
+        }
+        let mut bytes = Vec::new();
+        first.encode(&message, &mut bytes)?;
+        Ok(connections
+            .iter()
+            .filter(|connection| connection.try_queue_prepared(&bytes).is_ok())
+            .count())
+    }
+
+    /// Stops accepting, and closes every connection in order, see [`Connection::close`]. The future of
+    /// [`Server::serve`](crate::Server::serve) is ready when all are closed.
+    ///
+    /// To let accepted calls finish, [`ServerHandle::shutdown`].
+    pub fn stop(&self) {
+        self.end(Ending::Close);
+    }
+
+    /// Stops accepting, and ends every connection when its work is done, for which it has so long; see
+    /// [`Connection::shutdown`]. Ready when all are closed, and so is the future of [`Server::serve`](crate::Server::serve).
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the shutdown.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example(handle: sockety::ServerHandle) {
+    /// // When the process is told to end:
+    /// handle.shutdown(Duration::from_secs(30)).await;
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.end(Ending::Drain(deadline));
+        self.all_closed().await;
+    }
+
+    /// How many connections there are and were, and what of their peers was tolerated, refused or cut off.
+    pub fn stats(&self) -> ServerStats {
+        ServerStats {
+            connections: self.lock().len(),
+            accepted: self.inner.accepted.load(Ordering::Relaxed),
+            failed_handshakes: self.inner.failed_handshakes.load(Ordering::Relaxed),
+            peers: self.inner.counters.read(),
+        }
+    }
+
+    pub(super) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.inner.counters)
+    }
+
+    pub(super) fn on_accepted(&self) {
+        self.inner.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn on_failed_handshake(&self) {
+        self.inner.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn end(&self, ending: Ending) {
+        *self.ending() = Some(ending);
+        self.inner.stopped.notify_waiters();
+        for connection in self.connections() {
+            ending.of(&connection);
+        }
+    }
+
+    fn ending(&self) -> MutexGuard<'_, Option<Ending>> {
+        self.inner
+            .ending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves every new connection with these certificates and rules; for certificates that are renewed. Connections
+    /// that exist go on. A [`TlsServer`](crate::tls::TlsServer) is checked when it is made, so a broken file keeps the
+    /// one before in use.
+    ///
+    /// ```no_run
+    /// use sockety::{ServerHandle, tls::{TlsError, TlsServer}};
+    ///
+    /// fn renew(server: &ServerHandle) -> Result<(), TlsError> {
+    ///     server.set_tls(TlsServer::from_pem_files("server.pem", "server.key")?);
+    ///     Ok(())
+    /// }
+    /// ```
+    #[cfg(feature = "_tls")]
+    pub fn set_tls(&self, tls: crate::tls::TlsServer) {
+        *self.lock_tls() = Some(tls);
+    }
+
+    #[cfg(feature = "_tls")]
+    fn lock_tls(&self) -> MutexGuard<'_, Option<crate::tls::TlsServer>> {
+        self.inner
+            .tls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What comes before the connection headers.
+    #[cfg(feature = "_tls")]
+    pub(super) fn handshake(&self) -> Option<Handshake> {
+        self.lock_tls().as_ref().map(|tls| tls.handshake())
+    }
+
+    #[cfg(not(feature = "_tls"))]
+    pub(super) fn handshake(&self) -> Option<Handshake> {
+        None
+    }
+
+    pub(super) async fn or_stopped<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut stopped = std::pin::pin!(self.inner.stopped.notified());
+        stopped.as_mut().enable();
+        if self.ending().is_some() {
+            return None;
+        }
+        tokio::select! {
+            output = future => Some(output),
+            () = stopped => None,
+        }
+    }
+
+    /// Enters a connection in the list, until what this gives is dropped.
+    pub(super) fn register(&self, connection: &Connection) -> Entry {
+        let key = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(key, Arc::downgrade(&connection.shared));
+        // A server that was stopped meanwhile has ended all that it saw.
+        let ending = *self.ending();
+        if let Some(ending) = ending {
+            ending.of(connection);
+        }
+        Entry {
+            handle: self.clone(),
+            key,
+        }
+    }
+
+    pub(super) async fn all_closed(&self) {
+        for connection in self.connections() {
+            connection.shared.until_gone().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<Shared>>> {
+        self.inner
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection's place in the list of its server.
+pub(super) struct Entry {
+    handle: ServerHandle,
+    key: u64,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.handle.lock().remove(&self.key);
+    }
+}

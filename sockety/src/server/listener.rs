@@ -1,0 +1,59 @@
+use std::{io, net::SocketAddr};
+
+use tokio::net::TcpListener;
+
+#[cfg(unix)]
+use super::socket_file::SocketFile;
+#[cfg(not(unix))]
+use crate::AddressProblem;
+use crate::{Address, address::Endpoint, transport::Link};
+
+/// Where connections come from.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(SocketFile),
+}
+
+impl Listener {
+    pub(super) async fn bind(address: &Address) -> io::Result<Self> {
+        let endpoint = address
+            .endpoint()
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let bound = match endpoint {
+            Endpoint::Tcp(host) => async { TcpListener::bind(&*host.resolve().await?).await }
+                .await
+                .map(Self::Tcp),
+            #[cfg(unix)]
+            Endpoint::Unix(path) => SocketFile::bind(path).await.map(Self::Unix),
+            #[cfg(not(unix))]
+            Endpoint::Unix(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                address.error(AddressProblem::NeedsUnix),
+            )),
+        };
+        bound.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+        })
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<Link> {
+        match self {
+            Self::Tcp(listener) => Ok(Link::Tcp(listener.accept().await?.0)),
+            #[cfg(unix)]
+            Self::Unix(file) => Ok(Link::Unix(file.listener().accept().await?.0)),
+        }
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr(),
+            #[cfg(unix)]
+            Self::Unix(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a Unix socket has a path, and no such address",
+            )),
+        }
+    }
+}

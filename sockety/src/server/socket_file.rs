@@ -1,0 +1,75 @@
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use tokio::net::{UnixListener, UnixStream};
+
+/// A listening Unix socket and its file, which is removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    listener: UnixListener,
+    path: PathBuf,
+    file: Option<FileId>,
+}
+
+/// Device and inode.
+type FileId = (u64, u64);
+
+impl SocketFile {
+    /// A file left behind by a process that has ended is replaced, one that somebody listens on is not.
+    pub(super) async fn bind(path: &Path) -> io::Result<Self> {
+        let listener = match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                remove_stale(path).await?;
+                UnixListener::bind(path)?
+            }
+            bound => bound?,
+        };
+        // The working directory may change until the file is removed.
+        let path = std::path::absolute(path)?;
+        let file = id_of(&path);
+        Ok(Self {
+            listener,
+            path,
+            file,
+        })
+    }
+
+    pub(super) fn listener(&self) -> &UnixListener {
+        &self.listener
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Another server may have replaced it meanwhile.
+        if self.file.is_some() && id_of(&self.path) == self.file {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn id_of(path: &Path) -> Option<FileId> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Two servers that find the same stale file in the same moment may remove each other's new one. To prevent that
+/// would take a lock file, which stays behind in its turn.
+async fn remove_stale(path: &Path) -> io::Result<()> {
+    let in_use = |what| Err(io::Error::new(io::ErrorKind::AddrInUse, what));
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return in_use("there is a file that is no socket");
+    }
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Ok(_) => in_use("somebody listens there"),
+        // Its queue may be full, or it may belong to somebody else.
+        Err(error) => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            format!("somebody may listen there: {error}"),
+        )),
+    }
+}

@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tracing::debug;
+
+/// Options of TCP sockets. The defaults find out about a dead peer or link, and keep small messages fast.
+///
+/// What an operating system or a sandbox does not have is left as it is.
+///
+/// ```
+/// use std::time::Duration;
+/// use sockety::{Options, TcpOptions};
+///
+/// let tcp = TcpOptions::default().user_timeout(Some(Duration::from_secs(10)));
+/// let options = Options::default().tcp(tcp);
+/// ```
+#[derive(Debug, Clone)]
+pub struct TcpOptions {
+    nodelay: bool,
+    keepalive: Option<Keepalive>,
+    user_timeout: Option<Duration>,
+    not_sent_bytes: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Keepalive {
+    idle: Duration,
+    interval: Duration,
+    probes: u32,
+}
+
+impl TcpOptions {
+    /// `TCP_NODELAY`: a small message does not wait for an acknowledgement of the one before; on.
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.nodelay = nodelay;
+        self
+    }
+
+    /// `SO_KEEPALIVE`: when nothing was exchanged for `idle`, the system asks the peer's system, every `interval`,
+    /// and gives the connection up after `probes` questions without an answer; 60 s, 10 s, 3. Whole seconds, at least 1.
+    pub fn keepalive(mut self, idle: Duration, interval: Duration, probes: u32) -> Self {
+        self.keepalive = Some(Keepalive {
+            idle,
+            interval,
+            probes,
+        });
+        self
+    }
+
+    /// Nobody asks an idle peer's system.
+    pub fn no_keepalive(mut self) -> Self {
+        self.keepalive = None;
+        self
+    }
+
+    /// `TCP_USER_TIMEOUT`, on Linux: how long the peer's system may leave bytes unacknowledged before the connection
+    /// fails; 30 s, in milliseconds. `None` leaves it to the system, which takes about 15 minutes.
+    ///
+    /// It holds for questions of [`TcpOptions::keepalive`] too: with both defaults, an idle connection fails with the
+    /// second question.
+    pub fn user_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.user_timeout = timeout;
+        self
+    }
+
+    /// `TCP_NOTSENT_LOWAT`, on Linux: how many bytes the system takes beyond what the network does; 128 KiB. A small
+    /// message waits behind no more than that. `None` leaves it to the system, which takes megabytes.
+    pub fn not_sent_bytes(mut self, bytes: Option<u32>) -> Self {
+        self.not_sent_bytes = bytes;
+        self
+    }
+
+    /// Sets what can be set: none of it is a reason to have no connection.
+    pub(crate) fn apply(&self, stream: &TcpStream) {
+        let socket = SockRef::from(stream);
+        note("TCP_NODELAY", socket.set_tcp_nodelay(self.nodelay));
+        if let Some(keepalive) = self.keepalive {
+            let set = socket.set_tcp_keepalive(&keepalive.into());
+            note("SO_KEEPALIVE", set);
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            if self.user_timeout.is_some() {
+                let set = socket.set_tcp_user_timeout(self.user_timeout);
+                note("TCP_USER_TIMEOUT", set);
+            }
+            if let Some(bytes) = self.not_sent_bytes {
+                note("TCP_NOTSENT_LOWAT", socket.set_tcp_notsent_lowat(bytes));
+            }
+        }
+    }
+}
+
+fn note(option: &str, set: std::io::Result<()>) {
+    if let Err(error) = set {
+        debug!(%error, "{option} not set");
+    }
+}
+
+impl From<Keepalive> for TcpKeepalive {
+    fn from(keepalive: Keepalive) -> Self {
+        let parameters = Self::new().with_time(keepalive.idle);
+        #[cfg(any(
+            target_os = "linux",
+            target_os = "android",
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            windows
+        ))]
+        let parameters = parameters
+            .with_interval(keepalive.interval)
+            .with_retries(keepalive.probes);
+        parameters
+    }
+}
+
+impl Default for TcpOptions {
+    fn default() -> Self {
+        let keepalive = Keepalive {
+            idle: Duration::from_secs(60),
+            interval: Duration::from_secs(10),
+            probes: 3,
+        };
+        Self {
+            nodelay: true,
+            keepalive: Some(keepalive),
+            user_timeout: Some(Duration::from_secs(30)),
+            not_sent_bytes: Some(128 * 1024),
+        }
+    }
+}

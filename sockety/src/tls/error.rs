@@ -1,0 +1,67 @@
+use std::{io, sync::Arc};
+
+use tokio_rustls::rustls;
+
+/// A TLS configuration that cannot be used, by what it is made of.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{subject} {problem}")]
+pub struct TlsError {
+    subject: Box<str>,
+    problem: TlsProblem,
+}
+
+impl TlsError {
+    pub(super) fn new(subject: &str, problem: TlsProblem) -> Self {
+        let subject = subject.into();
+        Self { subject, problem }
+    }
+
+    /// What has the problem: the path of a file, or a description such as `certificate`.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// What is wrong with it.
+    pub fn problem(&self) -> &TlsProblem {
+        &self.problem
+    }
+}
+
+/// What is wrong with a part of a TLS configuration.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsProblem {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(Arc<io::Error>),
+    /// It is no PEM text.
+    #[error("is no valid PEM: {0}")]
+    InvalidPem(Arc<str>),
+    /// It has no section with a certificate.
+    #[error("has no certificate")]
+    NoCertificate,
+    /// It has no section with a private key that is not encrypted.
+    #[error("has no private key")]
+    NoKey,
+    /// Its certificate cannot be parsed or used.
+    #[error("has a certificate that cannot be used: {0}")]
+    InvalidCertificate(rustls::Error),
+    /// Its private key cannot be parsed or used.
+    #[error("has a private key that cannot be used: {0}")]
+    InvalidKey(rustls::Error),
+    /// Its private key belongs to another certificate.
+    #[error("has the key of another certificate than the one of {certificate}")]
+    KeyMismatch {
+        /// What has the certificate.
+        certificate: Box<str>,
+    },
+    /// The operating system has no certificates to trust, or they cannot be read.
+    #[error("cannot be used: {0}")]
+    NoSystemRoots(rustls::Error),
+    /// A certificate is not for such a name: it is neither a DNS name nor an IP address.
+    #[error("is no name that a certificate could have")]
+    InvalidServerName,
+    /// The address names no host, so a name for the certificate must be given.
+    #[error("names no host: give a server name")]
+    NoServerName,
+}

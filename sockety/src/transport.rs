@@ -1,0 +1,154 @@
+//! The links below connections: TCP and Unix sockets, with or without TLS on them.
+//!
+//! Every kind of link has a driver of its own type, so nothing is decided for each byte.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+
+#[cfg(feature = "_tls")]
+pub(crate) use crate::tls::handshake::Handshake;
+use crate::{ConnectError, Connection, Options, Router, connection::shared::Peer};
+
+/// A link that stands, before anything was said on it.
+#[derive(Debug)]
+pub(crate) enum Link {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+/// The TLS handshake to come; there is none without the feature.
+#[cfg(not(feature = "_tls"))]
+pub(crate) enum Handshake {}
+
+/// What a connection is made of beside its link.
+pub(crate) struct Setup<K> {
+    router: Arc<Router>,
+    pub(crate) options: Arc<Options>,
+    /// Gets a handle on the connection; what it gives is dropped when the connection has ended.
+    keep: K,
+}
+
+impl<K> Setup<K> {
+    pub(crate) fn new(router: Arc<Router>, options: Arc<Options>, keep: K) -> Self {
+        Self {
+            router,
+            options,
+            keep,
+        }
+    }
+}
+
+impl Link {
+    pub(crate) fn peer(&self) -> Peer {
+        match self {
+            Self::Tcp(stream) => Peer {
+                peer_addr: stream.peer_addr().ok(),
+                local_addr: stream.local_addr().ok(),
+                ..Peer::default()
+            },
+            #[cfg(unix)]
+            Self::Unix(stream) => Peer {
+                credentials: stream.peer_cred().ok(),
+                ..Peer::default()
+            },
+        }
+    }
+
+    /// Makes a connection of it, which runs as a task of its own. All handshakes together have the time of one.
+    pub(crate) async fn start<K, G>(
+        self,
+        handshake: Option<Handshake>,
+        setup: Setup<K>,
+    ) -> Result<Connection, ConnectError>
+    where
+        K: FnOnce(Connection) -> G,
+        G: Send + 'static,
+    {
+        let (limit, peer) = (setup.options.handshake_timeout, self.peer());
+        match self {
+            Self::Tcp(io) => {
+                setup.options.tcp.apply(&io);
+                within(limit, secure(io, handshake, peer, setup)).await
+            }
+            #[cfg(unix)]
+            Self::Unix(io) => within(limit, secure(io, handshake, peer, setup)).await,
+        }
+    }
+}
+
+/// The clock of a handshake.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    handshake: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    timeout(limit, handshake)
+        .await
+        .unwrap_or(Err(ConnectError::HandshakeTimedOut(limit)))
+}
+
+#[cfg(feature = "_tls")]
+async fn secure<IO, K, G>(
+    io: IO,
+    handshake: Option<Handshake>,
+    mut peer: Peer,
+    setup: Setup<K>,
+) -> Result<Connection, ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    K: FnOnce(Connection) -> G,
+    G: Send + 'static,
+{
+    let Some(handshake) = handshake else {
+        return start(io, peer, setup).await;
+    };
+    let (io, identity) = handshake.run(io).await?;
+    peer.identity = identity;
+    // A server refuses a client's certificate when the client believes that the handshake is done.
+    start(io, peer, setup)
+        .await
+        .map_err(crate::tls::handshake::late_failure)
+}
+
+#[cfg(not(feature = "_tls"))]
+async fn secure<IO, K, G>(
+    io: IO,
+    handshake: Option<Handshake>,
+    peer: Peer,
+    setup: Setup<K>,
+) -> Result<Connection, ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    K: FnOnce(Connection) -> G,
+    G: Send + 'static,
+{
+    match handshake {
+        None => start(io, peer, setup).await,
+        Some(never) => match never {},
+    }
+}
+
+/// Exchanges connection headers, and runs the connection.
+pub(crate) async fn start<IO, K, G>(
+    io: IO,
+    peer: Peer,
+    setup: Setup<K>,
+) -> Result<Connection, ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    K: FnOnce(Connection) -> G,
+    G: Send + 'static,
+{
+    let (connection, driver) = Connection::establish(io, setup.router, setup.options, peer).await?;
+    let kept = (setup.keep)(connection.clone());
+    tokio::spawn(async move {
+        driver.run().await;
+        drop(kept);
+    });
+    Ok(connection)
+}
