@@ -51,7 +51,13 @@ fn problems_with_rows_are_found() {
     assert_eq!(rows, ["F1", "F2", "F3"]);
     let mut tests = BTreeMap::new();
     let name = |name: &str| format!("    async fn {name}() {{\n");
-    for test in ["t_f1_a", "t_f1_b", "t_f3_c", "t_f10_d", "take", "t_shirt"] {
+    for test in [
+        "t_f1_a",
+        "t_f1_b_and_t_f3_c",
+        "t_f10_d_and_e",
+        "take",
+        "t_shirt",
+    ] {
         collect(&name(test), &mut tests);
     }
     assert_eq!(
@@ -86,14 +92,17 @@ fn is_id(text: &str) -> bool {
     letter.chars().all(|letter| letter.is_ascii_uppercase()) && number.parse::<u8>().is_ok()
 }
 
-/// Enters the tests of a source file under the rows that they are named after.
+/// Enters the tests of a source file under the rows that they are named after: one, or `t_h7_and_t_l3_…`.
 fn collect(source: &str, tests: &mut BTreeMap<String, Vec<String>>) {
     for (at, mark) in source.match_indices("fn t_") {
         let name = &source[at + mark.len() - "t_".len()..];
         let name = name.split('(').next().unwrap_or_default();
-        let id = name.split('_').nth(1).unwrap_or_default().to_uppercase();
-        if is_id(&id) {
-            tests.entry(id).or_default().push(name.to_owned());
+        for part in name.split("_and_") {
+            let id = part.strip_prefix("t_").and_then(|id| id.split('_').next());
+            let id = id.unwrap_or_default().to_uppercase();
+            if is_id(&id) {
+                tests.entry(id).or_default().push(name.to_owned());
+            }
         }
     }
 }
