@@ -5,7 +5,7 @@ use tokio::{net::TcpStream, time::timeout};
 #[cfg(not(unix))]
 use crate::AddressProblem;
 use crate::{
-    Address, ConnectError, Connection, IntoRouter, Options, Router, ServiceClient,
+    Address, ConnectError, Connection, IntoRouter, Options, Reconnecting, Router, ServiceClient,
     address::{Endpoint, Host},
     transport::{Handshake, Link, Setup},
 };
@@ -37,8 +37,8 @@ pub fn connect(address: impl Into<Address>) -> Connect {
 #[must_use = "nothing is connected until this is awaited"]
 pub struct Connect<C = Connection> {
     address: Address,
-    router: Router,
-    options: Options,
+    router: Arc<Router>,
+    options: Arc<Options>,
     #[cfg(feature = "_tls")]
     tls: Option<crate::tls::TlsClient>,
     client: PhantomData<fn() -> C>,
@@ -46,11 +46,10 @@ pub struct Connect<C = Connection> {
 
 impl<C> Connect<C> {
     pub(crate) fn new(address: Address) -> Self {
-        let (router, options) = (Router::new(), Options::default());
         Self {
             address,
-            router,
-            options,
+            router: Arc::default(),
+            options: Arc::default(),
             #[cfg(feature = "_tls")]
             tls: None,
             client: PhantomData,
@@ -59,13 +58,13 @@ impl<C> Connect<C> {
 
     /// What the server may call on this side.
     pub fn serve(mut self, serve: impl IntoRouter) -> Self {
-        self.router = serve.into_router();
+        self.router = Arc::new(serve.into_router());
         self
     }
 
     /// Limits and clocks of the connection.
     pub fn options(mut self, options: Options) -> Self {
-        self.options = options;
+        self.options = Arc::new(options);
         self
     }
 
@@ -75,6 +74,11 @@ impl<C> Connect<C> {
     pub fn tls(mut self, tls: crate::tls::TlsClient) -> Self {
         self.tls = Some(tls);
         self
+    }
+
+    /// Connects when a connection is needed, and again when it has ended.
+    pub fn reconnecting(self) -> Reconnecting<C> {
+        Reconnecting::new(self)
     }
 
     #[cfg(feature = "_tls")]
@@ -96,13 +100,27 @@ impl<C> Connect<C> {
     }
 }
 
+impl<C> Connect<C> {
+    pub(crate) async fn dial(&self) -> Result<Connection, ConnectError> {
+        let handshake = self.handshake()?;
+        let limit = self.options.connect_timeout;
+        let address = &self.address;
+        let link = timeout(limit, open(address))
+            .await
+            .map_err(|_| ConnectError::TimedOut(address.clone(), limit))??;
+        let (router, options) = (Arc::clone(&self.router), Arc::clone(&self.options));
+        link.start(handshake, Setup::new(router, options, drop))
+            .await
+    }
+}
+
 impl<C: Connected + 'static> IntoFuture for Connect<C> {
     type Output = Result<C, ConnectError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let connection = dial(self).await?;
+            let connection = self.dial().await?;
             Ok(C::connected(connection))
         })
     }
@@ -133,18 +151,6 @@ impl<C: ServiceClient> Connected for C {
     fn connected(connection: Connection) -> Self {
         C::new(connection)
     }
-}
-
-async fn dial<C>(connect: Connect<C>) -> Result<Connection, ConnectError> {
-    let handshake = connect.handshake()?;
-    let limit = connect.options.connect_timeout;
-    let address = &connect.address;
-    let link = timeout(limit, open(address))
-        .await
-        .map_err(|_| ConnectError::TimedOut(address.clone(), limit))??;
-    let (router, options) = (Arc::new(connect.router), Arc::new(connect.options));
-    link.start(handshake, Setup::new(router, options, drop))
-        .await
 }
 
 async fn open(address: &Address) -> Result<Link, ConnectError> {

@@ -322,6 +322,11 @@ impl Connection {
         self.shared.lock().ended().is_some()
     }
 
+    /// Whether new messages of any kind may be sent on it, now or when there is room.
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.shared.lock().takes_calls()
+    }
+
     /// The address of the peer, if the connection is one of TCP.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.shared.peer.peer_addr

@@ -121,6 +121,7 @@ mod address;
 mod address_error;
 mod connect;
 mod connection;
+mod reconnecting;
 mod server;
 #[cfg(feature = "_tls")]
 pub mod tls;
@@ -131,6 +132,7 @@ pub use address_error::{AddressError, AddressProblem};
 pub use connect::Connected;
 pub use connect::{Connect, connect};
 pub use connection::{Connection, pair};
+pub use reconnecting::Reconnecting;
 mod server_stats;
 pub use server::{Server, ServerHandle};
 pub use server_stats::ServerStats;

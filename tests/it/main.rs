@@ -17,6 +17,7 @@ mod msgpack;
 mod multiplexing;
 mod product;
 mod protocol;
+mod reconnecting;
 mod replies;
 mod saving;
 mod server;

@@ -288,6 +288,10 @@ impl State {
         ))
     }
 
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.check_open().is_ok() && !self.sources.channels.is_exhausted()
+    }
+
     fn check_open(&self) -> Result<(), SendError> {
         match &self.life {
             Life::Open | Life::Draining { .. } if self.is_peer_going_away => {
