@@ -1,17 +1,17 @@
 use std::pin::Pin;
 
-use bytes::Bytes;
-use serde::Serialize;
-
 use crate::{
-    Context, FastReply, Payload, SendError, ServiceDescription, ServiceError,
+    Context, FastReply, SendError, ServiceDescription, ServiceError,
     action::Action,
     carried::Carried,
     content::{Content, ContentError, Received},
+    format::Format,
     msgpack::{self, error_value},
     owed::Owed,
     scratch,
 };
+use bytes::Bytes;
+use serde::Serialize;
 
 /// What answers the actions of a connection; `#[sockety::service]` generates implementations.
 ///
@@ -140,13 +140,24 @@ impl Responder {
     }
 
     /// The method returned a value.
-    pub fn value<T: Payload>(&self, value: T) -> Answer {
-        self.encoded(&value)
+    pub fn value<T>(&self, format: Format<T>, value: T) -> Answer {
+        if self.0.is_awaited() {
+            Answer::Payload(format.buffer(&value))
+        } else {
+            Answer::Nothing
+        }
     }
 
     /// The method returned a value, or an error of the service.
-    pub fn value_result<T: Payload, E: ServiceError>(&self, result: Result<T, E>) -> Answer {
-        result.map_or_else(|error| self.error(&error), |value| self.value(value))
+    pub fn value_result<T, E: ServiceError>(
+        &self,
+        format: Format<T>,
+        result: Result<T, E>,
+    ) -> Answer {
+        result.map_or_else(
+            |error| self.error(&error),
+            |value| self.value(format, value),
+        )
     }
 
     pub(crate) fn encoded<T: Serialize>(&self, value: &T) -> Answer {
