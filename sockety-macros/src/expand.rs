@@ -158,3 +158,9 @@ fn format(service: &Service, ty: &Type) -> TokenStream {
     let private = &service.names.private;
     quote!(#private::payload::<#ty>())
 }
+
+/// As [`format`], for the error type of a method.
+fn error_format(service: &Service, ty: &Type) -> TokenStream {
+    let private = &service.names.private;
+    quote!(#private::error::<#ty>())
+}

@@ -5,7 +5,7 @@ pub use crate::{
     Connection, Content, ContentError, Context, Dispatch, ErrorVariant, File, Incoming, Message,
     NoError, Outgoing, ParameterDescription, PartKind, Pass, PassDraft, Received, RequestMismatch,
     ReturnDescription, Service, ServiceClient, ServiceDescription, ServiceError, Streaming,
-    format::{Format, payload},
+    format::{ErrorFormat, Format, error, payload},
     msgpack::{DecodeError, Entries, Reader},
     parameters::{Given, Parameter, decode_all, parameter},
     service::{Answer, Body, Responder},

@@ -1,11 +1,11 @@
 use rmp_serde::decode::Error;
 
 use crate::{
-    Payload, SendError,
+    ErrorVariant, Payload, SendError, ServiceError,
     content::{ContentError, Received},
     msgpack::{self, DecodeError, EncodeError, Reader},
     scratch,
-    service::or_nil,
+    service::{Answer, Responder, or_nil},
 };
 
 /// How values of a type become a payload, and are read from one again.
@@ -49,5 +49,20 @@ impl<T> Format<T> {
     #[inline]
     pub(crate) fn decode(&self, payload: &[u8]) -> Result<T, DecodeError> {
         msgpack::read_whole(or_nil(payload), self.read)
+    }
+}
+
+/// As [`Format`], of the error type of a method.
+pub struct ErrorFormat<E> {
+    /// All variants.
+    pub variants: &'static [ErrorVariant],
+    pub(crate) answer: fn(&Responder, &E) -> Answer,
+}
+
+/// The format of an error type of a service.
+pub const fn error<E: ServiceError>() -> ErrorFormat<E> {
+    ErrorFormat {
+        variants: E::VARIANTS,
+        answer: Responder::error,
     }
 }

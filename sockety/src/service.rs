@@ -5,7 +5,7 @@ use crate::{
     action::Action,
     carried::Carried,
     content::{Content, ContentError, Received},
-    format::Format,
+    format::{ErrorFormat, Format},
     msgpack::{self, error_value},
     owed::Owed,
     scratch,
@@ -125,8 +125,8 @@ impl Responder {
     }
 
     /// The method returned files or a stream, or an error of the service.
-    pub fn content_result<E: ServiceError>(&self, result: Result<Content, E>) -> Answer {
-        result.map_or_else(|error| self.error(&error), Answer::Content)
+    pub fn content_result<E>(&self, error: ErrorFormat<E>, result: Result<Content, E>) -> Answer {
+        result.map_or_else(|value| (error.answer)(self, &value), Answer::Content)
     }
 
     /// The method returned nothing.
@@ -135,8 +135,8 @@ impl Responder {
     }
 
     /// The method returned nothing, or an error of the service.
-    pub fn unit_result<E: ServiceError>(&self, result: Result<(), E>) -> Answer {
-        result.map_or_else(|error| self.error(&error), |()| self.unit())
+    pub fn unit_result<E>(&self, error: ErrorFormat<E>, result: Result<(), E>) -> Answer {
+        result.map_or_else(|value| (error.answer)(self, &value), |()| self.unit())
     }
 
     /// The method returned a value.
@@ -149,13 +149,14 @@ impl Responder {
     }
 
     /// The method returned a value, or an error of the service.
-    pub fn value_result<T, E: ServiceError>(
+    pub fn value_result<T, E>(
         &self,
         format: Format<T>,
+        error: ErrorFormat<E>,
         result: Result<T, E>,
     ) -> Answer {
         result.map_or_else(
-            |error| self.error(&error),
+            |value| (error.answer)(self, &value),
             |value| self.value(format, value),
         )
     }
@@ -168,7 +169,7 @@ impl Responder {
         }
     }
 
-    fn error<E: ServiceError>(&self, error: &E) -> Answer {
+    pub(crate) fn error<E: ServiceError>(&self, error: &E) -> Answer {
         let variant = error.variant();
         if !variant.has_details {
             let code = FastReply::new(variant.code);

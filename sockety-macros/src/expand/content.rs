@@ -6,7 +6,7 @@ use syn::Type;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::format;
+use super::{error_format, format};
 use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Service};
 use crate::names::{local, local_at, made_here, quiet};
 use crate::types::parts::streamed;
@@ -163,9 +163,10 @@ pub(super) fn respond(
             #responder.send(#answer).await
         };
     };
+    let format = error_format(service, error);
     let send = quote_spanned! {made_here(error.span())=>
         let #output = ::core::result::Result::map(#output, |#pattern| #content);
-        let #answer = #responder.content_result::<#error>(#output);
+        let #answer = #responder.content_result(#format, #output);
     };
     quote! {
         let #output = #called;

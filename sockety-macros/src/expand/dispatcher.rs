@@ -4,7 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{allow_deprecated, allow_deprecated_trait, content, describe_generated, format};
+use super::{
+    allow_deprecated, allow_deprecated_trait, content, describe_generated, error_format, format,
+};
 use crate::model::{Action, Output, Param, ParamKind, Service};
 use crate::names::{local, made_here, quiet, quiet_tokens};
 
@@ -205,10 +207,13 @@ fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStr
             let format = format(service, ty);
             (quote!(value(#format, #output)), ty.span())
         }
-        (Output::Unit, Some(error)) => (quote!(unit_result::<#error>(#output)), error.span()),
+        (Output::Unit, Some(error)) => {
+            let format = error_format(service, error);
+            (quote!(unit_result(#format, #output)), error.span())
+        }
         (Output::Value(ty), Some(error)) => {
-            let format = format(service, ty);
-            let method = quote!(value_result::<_, #error>(#format, #output));
+            let (format, error_format) = (format(service, ty), error_format(service, error));
+            let method = quote!(value_result(#format, #error_format, #output));
             (method, error.span())
         }
         (Output::Parts(parts), error) => {

@@ -178,10 +178,11 @@ where
                     ::core::mem::drop(__body);
                     let __output = <__S as Media>::get(&*__service, __0).await;
                     let __answer = __responder
-                        .value_result::<
-                            _,
-                            MediaError,
-                        >(::sockety::__private::payload::<Clip>(), __output);
+                        .value_result(
+                            ::sockety::__private::payload::<Clip>(),
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
                     __responder.send(__answer).await
                 })
             }
@@ -397,9 +398,7 @@ impl MediaClient {
                             &[::sockety::__private::PartKind::Payload],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("media.upload")
                     .spawned()
                     .limits(

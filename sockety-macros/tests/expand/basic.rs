@@ -263,10 +263,11 @@ where
                     ::core::mem::drop(__body);
                     let __output = <__S as Media>::get(&*__service, __0).await;
                     let __answer = __responder
-                        .value_result::<
-                            _,
-                            MediaError,
-                        >(::sockety::__private::payload::<Clip>(), __output);
+                        .value_result(
+                            ::sockety::__private::payload::<Clip>(),
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
                     __responder.send(__answer).await
                 })
             }
@@ -314,7 +315,11 @@ where
                     };
                     ::core::mem::drop(__body);
                     let __output = <__S as Media>::remove(&*__service, __0).await;
-                    let __answer = __responder.unit_result::<MediaError>(__output);
+                    let __answer = __responder
+                        .unit_result(
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
                     __responder.send(__answer).await
                 })
             }
@@ -593,9 +598,7 @@ impl MediaClient {
                             &[::sockety::__private::PartKind::Payload],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("rename")
                     .parameters(const {
                         &[
@@ -621,9 +624,7 @@ impl MediaClient {
                             ),
                         ]
                     })
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("count")
                     .returns(
                         ::sockety::__private::ReturnDescription::new(

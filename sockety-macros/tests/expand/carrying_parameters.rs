@@ -275,10 +275,11 @@ where
                         )
                         .await;
                     let __answer = __responder
-                        .value_result::<
-                            _,
-                            MediaError,
-                        >(::sockety::__private::payload::<Clip>(), __output);
+                        .value_result(
+                            ::sockety::__private::payload::<Clip>(),
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
                     __responder.send(__answer).await
                 })
             }
@@ -339,7 +340,11 @@ where
                     let __0: Vec<File> = __received.files();
                     ::core::mem::drop(__received);
                     let __output = <__S as Media>::keep(&*__service, __0).await;
-                    let __answer = __responder.unit_result::<MediaError>(__output);
+                    let __answer = __responder
+                        .unit_result(
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
                     __responder.send(__answer).await
                 })
             }
@@ -656,9 +661,7 @@ impl MediaClient {
                             &[::sockety::__private::PartKind::Payload],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("store")
                     .parameters(const {
                         &[
@@ -699,9 +702,7 @@ impl MediaClient {
                             ),
                         ]
                     })
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("ingest")
                     .one_way()
                     .parameters(const {

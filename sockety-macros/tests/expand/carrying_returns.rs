@@ -326,7 +326,11 @@ where
                                 .streaming::<Clip, _>(__0)
                         },
                     );
-                    let __answer = __responder.content_result::<MediaError>(__output);
+                    let __answer = __responder
+                        .content_result(
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
                     __responder.send(__answer).await
                 })
             }
@@ -352,7 +356,11 @@ where
                                 .file(__1)
                         },
                     );
-                    let __answer = __responder.content_result::<MediaError>(__output);
+                    let __answer = __responder
+                        .content_result(
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
                     __responder.send(__answer).await
                 })
             }
@@ -438,7 +446,11 @@ where
                         __output,
                         |__0| ::sockety::__private::Content::new().files(__0),
                     );
-                    let __answer = __responder.content_result::<MediaError>(__output);
+                    let __answer = __responder
+                        .content_result(
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
                     __responder.send(__answer).await
                 })
             }
@@ -749,9 +761,7 @@ impl MediaClient {
                             &[::sockety::__private::PartKind::Streaming],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("download")
                     .parameters(const {
                         &[
@@ -771,9 +781,7 @@ impl MediaClient {
                             ],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("shell")
                     .parameters(const {
                         &[
@@ -830,9 +838,7 @@ impl MediaClient {
                             &[::sockety::__private::PartKind::Files],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("plain")
                     .returns(
                         ::sockety::__private::ReturnDescription::new(
