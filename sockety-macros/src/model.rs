@@ -15,6 +15,8 @@ pub(crate) struct Service {
     pub(crate) names: Names,
     pub(crate) carried: Carried,
     pub(crate) actions: Vec<Action>,
+    /// Whether attributes of the compiler's tools, such as `diagnostic`, can be named.
+    pub(crate) has_tools: bool,
 }
 
 /// A method, and the action by which peers call it.
@@ -70,11 +72,6 @@ impl Action {
         let is_file =
             |param: &Param| matches!(param.kind, ParamKind::Part(Part::File | Part::Files));
         self.params.iter().any(is_file)
-    }
-
-    /// Whether files or a stream travel, in either direction.
-    pub(crate) fn carries(&self) -> bool {
-        self.params_carry() || matches!(self.reply.output(), Output::Parts(_))
     }
 
     /// Whether files or a stream travel with the call.
@@ -142,10 +139,6 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    pub(crate) fn is_awaited(&self) -> bool {
-        !matches!(self, Self::OneWay)
-    }
-
     /// A one-way action returns nothing.
     pub(crate) fn output(&self) -> &Output {
         match self {

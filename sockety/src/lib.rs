@@ -181,7 +181,9 @@ mod content;
 mod context;
 mod error_variant;
 mod extensions;
+mod format;
 mod local;
+mod parameters;
 mod pass;
 mod pass_draft;
 mod payload;
@@ -277,7 +279,9 @@ pub mod __private;
 /// # Arguments of the service
 ///
 /// `#[service(prefix = "…")]` is put before the names of all actions. `#[service(crate = "path")]` names this crate
-/// when it is not `::sockety`.
+/// when it is not `::sockety`. `#[service(no_implicit_prelude)]` is for modules under `#![no_implicit_prelude]`, in
+/// which the compiler does not know the `#[diagnostic::on_unimplemented]` that the trait is given otherwise, unless it
+/// has its own: it says which implementation is missing when a type is served that has none.
 ///
 /// ```
 /// # use sockety::service;

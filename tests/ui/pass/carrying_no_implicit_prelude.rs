@@ -19,7 +19,7 @@ pub enum MediaError {
 }
 
 /// Stores clips.
-#[::sockety::service]
+#[::sockety::service(no_implicit_prelude)]
 pub trait Media {
     /// Stores a clip.
     async fn upload(
