@@ -23,11 +23,7 @@ struct Known {
 
 const SERVICE: Known = Known {
     attribute: "#[service(…)]",
-    arguments: &[
-        ("prefix", "prefix = \"…\""),
-        ("crate", "crate = \"…\""),
-        ("no_implicit_prelude", "no_implicit_prelude"),
-    ],
+    arguments: &[("prefix", "prefix = \"…\""), ("crate", "crate = \"…\"")],
 };
 
 const SERVICE_ERROR: Known = Known {
@@ -39,7 +35,6 @@ const SERVICE_ERROR: Known = Known {
 pub(crate) struct ServiceArguments {
     pub(crate) prefix: Option<LitStr>,
     pub(crate) krate: Path,
-    pub(crate) no_implicit_prelude: Option<Ident>,
 }
 
 impl ServiceArguments {
@@ -47,12 +42,10 @@ impl ServiceArguments {
         let mut arguments = Self {
             prefix: None,
             krate: default_crate(),
-            no_implicit_prelude: None,
         };
         for argument in SERVICE.read(tokens, errors) {
             match argument.name.as_str() {
                 "prefix" => arguments.prefix = argument.text(errors),
-                "no_implicit_prelude" => arguments.no_implicit_prelude = argument.flag(errors),
                 _ => arguments.krate = argument.path(errors).unwrap_or(arguments.krate),
             }
         }

@@ -15,8 +15,6 @@ pub(crate) struct Service {
     pub(crate) names: Names,
     pub(crate) carried: Carried,
     pub(crate) actions: Vec<Action>,
-    /// Whether attributes of the compiler's tools, such as `diagnostic`, can be named.
-    pub(crate) has_tools: bool,
 }
 
 /// A method, and the action by which peers call it.

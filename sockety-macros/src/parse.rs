@@ -26,7 +26,6 @@ pub(crate) fn service(arguments: TokenStream, mut item: ItemTrait, errors: &mut 
         names: Names::new(&item.ident, &arguments.krate),
         carried: Carried::of(&item.attrs),
         actions,
-        has_tools: arguments.no_implicit_prelude.is_none(),
         item,
     }
 }

@@ -279,9 +279,7 @@ pub mod __private;
 /// # Arguments of the service
 ///
 /// `#[service(prefix = "…")]` is put before the names of all actions. `#[service(crate = "path")]` names this crate
-/// when it is not `::sockety`. `#[service(no_implicit_prelude)]` is for modules under `#![no_implicit_prelude]`, in
-/// which the compiler does not know the `#[diagnostic::on_unimplemented]` that the trait is given otherwise, unless it
-/// has its own: it says which implementation is missing when a type is served that has none.
+/// when it is not `::sockety`.
 ///
 /// ```
 /// # use sockety::service;

@@ -2,46 +2,15 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::ext::IdentExt;
-use syn::{Attribute, ItemTrait, ReturnType, TraitItem, TraitItemFn, Type, parse_quote};
+use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, Type, parse_quote};
 
-use crate::model::{Service, conditional};
+use crate::model::Service;
 
 /// Who only calls the service does not use its trait, and should hear no warning.
 pub(crate) fn service(service: &Service) -> TokenStream {
     let mut item = desugared(service.item.clone());
     item.attrs.push(parse_quote!(#[allow(dead_code)]));
-    item.attrs.extend(on_unimplemented(service));
     item.into_token_stream()
-}
-
-/// What is said of a type that is served and does not implement the trait, unless the user says it.
-fn on_unimplemented(service: &Service) -> Option<Attribute> {
-    let item = &service.item;
-    if !service.has_tools || item.attrs.iter().any(is_on_unimplemented) {
-        return None;
-    }
-    let name = item.ident.unraw();
-    let message = format!("`{{Self}}` does not implement the service `{name}`");
-    let label = format!("not an implementation of `{name}`");
-    let note = format!("write `impl {name} for {{Self}} {{{{ … }}}}`");
-    Some(parse_quote! {
-        #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
-    })
-}
-
-fn is_on_unimplemented(attribute: &Attribute) -> bool {
-    let metas = if attribute.path().is_ident("cfg_attr") {
-        conditional(&attribute.meta)
-    } else {
-        vec![attribute.meta.clone()]
-    };
-    metas.iter().any(|meta| {
-        let segments = meta.path().segments.iter();
-        segments
-            .map(|segment| segment.ident.to_string())
-            .eq(["diagnostic", "on_unimplemented"])
-    })
 }
 
 /// The trait with every `async fn` written out.

@@ -1,10 +1,5 @@
 #[cfg(feature = "media")]
 #[allow(dead_code)]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not implement the service `Media`",
-    label = "not an implementation of `Media`",
-    note = "write `impl Media for {Self} {{ … }}`"
-)]
 trait Media {
     /// Finds a clip.
     #[cfg(feature = "search")]

@@ -1,10 +1,5 @@
 /// Stores clips.
 #[allow(dead_code)]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not implement the service `Media`",
-    label = "not an implementation of `Media`",
-    note = "write `impl Media for {Self} {{ … }}`"
-)]
 pub trait Media {
     /// Notes an event.
     fn track(

@@ -1,9 +1,4 @@
 #[allow(dead_code)]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not implement the service `Media`",
-    label = "not an implementation of `Media`",
-    note = "write `impl Media for {Self} {{ … }}`"
-)]
 pub trait Media {
     fn search(
         &self,

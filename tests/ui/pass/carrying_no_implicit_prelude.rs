@@ -19,7 +19,7 @@ pub enum MediaError {
 }
 
 /// Stores clips.
-#[::sockety::service(no_implicit_prelude)]
+#[::sockety::service]
 pub trait Media {
     /// Stores a clip.
     async fn upload(

@@ -22,7 +22,7 @@ pub enum MediaError {
 }
 
 /// Stores clips.
-#[::sockety::service(no_implicit_prelude)]
+#[::sockety::service]
 pub trait Media {
     /// Notes an event.
     #[action(one_way)]
