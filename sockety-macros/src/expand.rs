@@ -62,8 +62,9 @@ fn expand_service(service: &Service) -> TokenStream {
     let client = client::client(service);
     let server = dispatcher::structure(service);
     let drafts = drafts::drafts(service);
+    let server_implementation = dispatcher::implementation(service);
     let request = request::structure(service);
-    let received = received(service);
+    let request_implementations = request::implementations(service);
     let pointers = pointers::pointers(service);
     let description = description::description(service);
     let types = types::types(service);
@@ -72,28 +73,12 @@ fn expand_service(service: &Service) -> TokenStream {
         #client
         #server
         #drafts
+        #server_implementation
         #request
-        #received
+        #request_implementations
         #pointers
         #description
         #types
-    }
-}
-
-/// What reads messages, and the structs that they are read into.
-fn received(service: &Service) -> TokenStream {
-    let conditions = &service.carried.conditions;
-    let actions = service.actions.iter();
-    let arguments = actions.filter_map(|action| dispatcher::arguments(service, action));
-    let server = dispatcher::implementation(service);
-    let request = request::implementations(service);
-    quote! {
-        #(#conditions)*
-        const _: () = {
-            #(#arguments)*
-            #server
-            #request
-        };
     }
 }
 
@@ -168,8 +153,14 @@ fn allow_many_arguments(action: &Action) -> Option<TokenStream> {
     (action.given().count() > 6).then(|| quote!(#[allow(clippy::too_many_arguments)]))
 }
 
-/// The path of `serde` as its attributes want it.
-fn serde_path(service: &Service) -> String {
+/// The expression that knows how values of a type travel; a type that cannot is reported there.
+fn format(service: &Service, ty: &Type) -> TokenStream {
     let private = &service.names.private;
-    quote!(#private::serde).to_string().replace(' ', "")
+    quote!(#private::payload::<#ty>())
+}
+
+/// As [`format`], for the error type of a method.
+fn error_format(service: &Service, ty: &Type) -> TokenStream {
+    let private = &service.names.private;
+    quote!(#private::error::<#ty>())
 }

@@ -72,11 +72,6 @@ impl Action {
         self.params.iter().any(is_file)
     }
 
-    /// Whether files or a stream travel, in either direction.
-    pub(crate) fn carries(&self) -> bool {
-        self.params_carry() || matches!(self.reply.output(), Output::Parts(_))
-    }
-
     /// Whether files or a stream travel with the call.
     pub(crate) fn params_carry(&self) -> bool {
         let is_plain = |param: &Param| {
@@ -142,10 +137,6 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    pub(crate) fn is_awaited(&self) -> bool {
-        !matches!(self, Self::OneWay)
-    }
-
     /// A one-way action returns nothing.
     pub(crate) fn output(&self) -> &Output {
         match self {

@@ -1,7 +1,7 @@
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use crate::{
-    Outgoing, Payload,
+    Outgoing,
     action::Action,
     content::{Content, ContentError, Received},
 };
@@ -21,11 +21,6 @@ pub struct CallDraft<T, E> {
 
 /// Takes what a method returns out of a response.
 pub(crate) type Read<T> = fn(&mut Received) -> Result<T, ContentError>;
-
-/// What a method returns that returns a payload alone.
-pub fn read_payload<T: Payload>(received: &mut Received) -> Result<T, ContentError> {
-    received.payload()
-}
 
 impl<T, E> CallDraft<T, E> {
     pub(crate) fn new(action: &'static str, content: Content, read: Read<T>) -> Self {

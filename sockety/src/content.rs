@@ -1,15 +1,15 @@
 //! What typed methods carry: the parts of their parameters and results.
 
-use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
-
 use crate::{
     ByteStream, File, Payload, ServiceError, Streaming,
     carried::Carried,
-    msgpack::{self, DecodeError},
-    outgoing, scratch,
-    service::or_nil,
+    format::Format,
+    msgpack::{DecodeError, Entries},
+    outgoing,
+    parameters::{self, Given, decode_all},
+    scratch,
 };
+use bytes::Bytes;
 
 /// Parts on their way out.
 #[derive(Debug)]
@@ -35,13 +35,14 @@ impl Content {
     }
 
     /// The payload.
-    pub fn payload<P: Payload>(self, value: &P) -> Self {
-        self.payloads(value)
+    pub fn payload<T>(mut self, format: Format<T>, value: &T) -> Self {
+        self.outgoing.payload = format.buffer(value).map(scratch::into_bytes);
+        self
     }
 
-    /// The payload, made of several values.
-    pub fn payloads<P: Serialize>(mut self, value: &P) -> Self {
-        self.outgoing.payload = scratch::encode_bytes(value);
+    /// The payload, made of several parameters.
+    pub fn parameters(mut self, count: u16, give: impl FnOnce(&mut Given<'_>)) -> Self {
+        self.outgoing.payload = parameters::encode(count, give);
         self
     }
 
@@ -105,16 +106,16 @@ impl Received {
     ///
     /// # Errors
     /// [`ContentError::Decode`].
-    pub fn payload<T: Payload>(&mut self) -> Result<T, ContentError> {
-        self.payloads()
+    pub fn payload<T>(&mut self, format: Format<T>) -> Result<T, ContentError> {
+        Ok(format.decode(&self.payload)?)
     }
 
-    /// The payload, made of several values.
+    /// The payload, made of several parameters.
     ///
     /// # Errors
     /// [`ContentError::Decode`].
-    pub fn payloads<T: DeserializeOwned>(&mut self) -> Result<T, ContentError> {
-        Ok(msgpack::from_slice(or_nil(&self.payload))?)
+    pub fn parameters<P: Entries>(&mut self, parameters: P) -> Result<P::Values, ContentError> {
+        Ok(decode_all(&self.payload, parameters)?)
     }
 
     /// The next file.
@@ -148,9 +149,7 @@ impl Received {
     ///
     /// # Errors
     /// [`ContentError::MissingStream`].
-    pub fn streaming<T: Payload + Send + 'static, E: ServiceError>(
-        &mut self,
-    ) -> Result<Streaming<T, E>, ContentError> {
+    pub fn streaming<T, E>(&mut self) -> Result<Streaming<T, E>, ContentError> {
         let limit = self.item_limit;
         self.bytes().map(|bytes| Streaming::received(bytes, limit))
     }

@@ -1,6 +1,6 @@
 use crate::{
-    CallDraft, CallError, Connection, NoError, ServiceDescription, call_draft::read_payload,
-    content::Content,
+    CallDraft, CallError, Connection, NoError, ServiceDescription, content::Content,
+    format::receive,
 };
 
 /// The action under which a peer describes its services, when it does.
@@ -29,6 +29,6 @@ pub(crate) const ACTION: &str = "$sockety.describe";
 pub async fn describe(
     connection: &Connection,
 ) -> Result<Vec<ServiceDescription>, CallError<NoError>> {
-    let draft = CallDraft::new(ACTION, Content::new(), read_payload);
+    let draft = CallDraft::new(ACTION, Content::new(), receive);
     connection.call(draft).await
 }

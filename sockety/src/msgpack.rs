@@ -38,9 +38,18 @@ pub use bounds::Bounds;
 
 mod encode;
 pub use encode::{encode, to_vec};
+pub(crate) use encode::{encode_map_head, encode_name};
 
 mod decode;
+#[doc(hidden)]
+pub use decode::Reader;
 pub use decode::{from_slice, from_slice_with};
+pub(crate) use decode::{read, read_whole};
+
+mod entries;
+#[doc(hidden)]
+pub use entries::Entries;
+pub(crate) use entries::{missing, read_entries};
 
 mod check;
 pub use check::{Checked, check, value_len};

@@ -35,13 +35,17 @@ pub(crate) fn encode_with(
 
 /// A value as MessagePack, in memory of exactly its size.
 pub(crate) fn encode_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, SendError> {
-    let buffer = encode(value)?;
+    encode(value).map(into_bytes)
+}
+
+/// What the buffer holds, in memory of exactly its size. Gives the buffer back.
+pub(crate) fn into_bytes(buffer: Vec<u8>) -> Bytes {
     if buffer.capacity() > KEPT {
-        return Ok(buffer.into());
+        return buffer.into();
     }
     let bytes = Bytes::copy_from_slice(&buffer);
     give_back(buffer);
-    Ok(bytes)
+    bytes
 }
 
 pub(crate) fn give_back(buffer: Vec<u8>) {

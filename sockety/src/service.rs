@@ -3,8 +3,9 @@ use std::pin::Pin;
 use serde::Serialize;
 
 use crate::{
-    FastReply, Incoming, Payload, SendError, ServiceDescription, ServiceError,
+    FastReply, Incoming, SendError, ServiceDescription, ServiceError,
     content::{Content, ContentError, Received},
+    format::{ErrorFormat, Format},
     msgpack::{self, error_value},
     owed::Owed,
     scratch,
@@ -90,8 +91,8 @@ impl Responder {
     }
 
     /// The method returned files or a stream, or an error of the service.
-    pub fn content_result<E: ServiceError>(&self, result: Result<Content, E>) -> Answer {
-        result.map_or_else(|error| self.error(&error), Answer::Content)
+    pub fn content_result<E>(&self, error: ErrorFormat<E>, result: Result<Content, E>) -> Answer {
+        result.map_or_else(|value| (error.answer)(self, &value), Answer::Content)
     }
 
     /// The method returned nothing.
@@ -100,18 +101,30 @@ impl Responder {
     }
 
     /// The method returned nothing, or an error of the service.
-    pub fn unit_result<E: ServiceError>(&self, result: Result<(), E>) -> Answer {
-        result.map_or_else(|error| self.error(&error), |()| self.unit())
+    pub fn unit_result<E>(&self, error: ErrorFormat<E>, result: Result<(), E>) -> Answer {
+        result.map_or_else(|value| (error.answer)(self, &value), |()| self.unit())
     }
 
     /// The method returned a value.
-    pub fn value<T: Payload>(&self, value: T) -> Answer {
-        self.encoded(&value)
+    pub fn value<T>(&self, format: Format<T>, value: T) -> Answer {
+        if self.0.is_awaited() {
+            Answer::Payload(format.buffer(&value))
+        } else {
+            Answer::Nothing
+        }
     }
 
     /// The method returned a value, or an error of the service.
-    pub fn value_result<T: Payload, E: ServiceError>(&self, result: Result<T, E>) -> Answer {
-        result.map_or_else(|error| self.error(&error), |value| self.value(value))
+    pub fn value_result<T, E>(
+        &self,
+        format: Format<T>,
+        error: ErrorFormat<E>,
+        result: Result<T, E>,
+    ) -> Answer {
+        result.map_or_else(
+            |value| (error.answer)(self, &value),
+            |value| self.value(format, value),
+        )
     }
 
     pub(crate) fn encoded<T: Serialize>(&self, value: &T) -> Answer {
@@ -122,7 +135,7 @@ impl Responder {
         }
     }
 
-    fn error<E: ServiceError>(&self, error: &E) -> Answer {
+    pub(crate) fn error<E: ServiceError>(&self, error: &E) -> Answer {
         let variant = error.variant();
         if !variant.has_details {
             let code = FastReply::new(variant.code);

@@ -40,6 +40,7 @@ async fn a_connection_whose_peer_goes_away_is_replaced_while_it_finishes() {
     let (port, handle, _) = serve(0).await;
     let client = connect(("127.0.0.1", port)).reconnecting();
     let old = client.get().await.expect("connected");
+    let held = old.send(&Draft::new("wait")).await.expect("sent");
     for connection in handle.connections() {
         tokio::spawn(async move {
             connection
@@ -47,7 +48,9 @@ async fn a_connection_whose_peer_goes_away_is_replaced_while_it_finishes() {
                 .await
         });
     }
-    while old.send(&Draft::new("ping")).await.is_ok() {}
+    while let Ok(request) = old.send(&Draft::new("ping")).await {
+        assert_eq!(code_of(request).await, 0);
+    }
     assert!(!old.is_closed());
     let new = client.get().await.expect("connected again");
     assert_eq!(

@@ -527,6 +527,52 @@ async fn parameters_of_msgpackr_are_read() {
     check_request("version", "C0", &[3]).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn parameters_are_read_by_name_place_or_order() {
+    // In another order.
+    check_request("sum", "83 A4 6c697374 91 02 A1 62 01 A1 61 01", &[4]).await;
+    // By their places, as a Rust peer may write them.
+    check_request("sum", "83 00 01 01 01 02 91 02", &[4]).await;
+    // As an array of all.
+    check_request("sum", "93 01 01 91 02", &[4]).await;
+    check_request("sum", "93 01 C0 91 02", &[0xCD, 3, 0xEB]).await;
+    // With places and names that we do not have.
+    check_request(
+        "sum",
+        "84 A1 61 01 A4 6c697374 90 03 90 A1 7A 81 A1 61 01",
+        &[0xCD, 3, 0xE9],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn parameters_that_are_missing_or_too_many_are_a_bad_request() {
+    for digits in [
+        // One that is not optional is missing; only the optional one is there.
+        "81 A4 6c697374 90",
+        "81 A1 62 01",
+        "80",
+        "C0",
+        "",
+        // An array with fewer, also where the last could be missing in a map, and with more.
+        "92 01 C0",
+        "90",
+        "94 01 01 90 01",
+        // Twice, by name, by place and by both.
+        "83 A1 61 01 A1 61 01 A4 6c697374 90",
+        "83 00 01 00 01 A4 6c697374 90",
+        "83 A1 61 01 00 01 A4 6c697374 90",
+        // Another type, of the whole, of a key and of a value.
+        "07",
+        "A1 61",
+        "82 C0 01 A1 61 01",
+        "82 FF 01 A1 61 01",
+        "82 A1 61 A1 61 A4 6c697374 90",
+    ] {
+        check_code("sum", digits, 4).await;
+    }
+}
+
 async fn check_code(action: &str, digits: &str, code: u16) {
     let (_connection, mut peer) = serving().await;
     peer.ask(id(1), action, &bytes(digits)).await;

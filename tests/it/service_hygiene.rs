@@ -156,7 +156,9 @@ async fn parameters_travel_under_their_names_without_r() {
 #[tokio::test]
 async fn parameters_of_other_types_are_a_bad_request() {
     let (client, _server) = client().await;
-    let refused = call_move(&client, &"text").await.expect_err("a code");
+    let refused = call_move(&client, &"text".to_owned())
+        .await
+        .expect_err("a code");
     assert!(matches!(
         refused,
         CallError::Refused(FastReply::BAD_REQUEST)
@@ -165,10 +167,13 @@ async fn parameters_of_other_types_are_a_bad_request() {
 
 async fn call_move(
     client: &OddClient,
-    parameters: &impl serde::Serialize,
+    parameters: &impl sockety::Payload,
 ) -> Result<S, CallError<NoError>> {
-    let draft = sockety::__private::call_draft_with_all("odd.move", parameters);
-    sockety::__private::call(client.connection(), draft).await
+    use sockety::__private::{Content, call, call_draft, payload};
+
+    let content = Content::new().payload(payload(), parameters);
+    let draft = call_draft("odd.move", content, payload().receive);
+    call(client.connection(), draft).await
 }
 
 fn service_error<T: std::fmt::Debug>(reply: Result<T, CallError<OddError>>) -> OddError {

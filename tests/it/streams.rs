@@ -589,8 +589,7 @@ mod typed {
         T: sockety::Payload + Send + 'static,
         E: ServiceError,
     {
-        let draft =
-            __private::call_draft_carrying::<_, NoError>("give", Content::new(), read::<T, E>);
+        let draft = __private::call_draft::<_, NoError>("give", Content::new(), read::<T, E>);
         __private::call(connection, draft).await.expect("a stream")
     }
 
@@ -628,7 +627,7 @@ mod typed {
     {
         let (near, _far) = pair_serving(collecting()).await;
         let content = Content::new().streaming(stream);
-        let draft = __private::call_draft_carrying::<Vec<u8>, NoError>("collect", content, |_| {
+        let draft = __private::call_draft::<Vec<u8>, NoError>("collect", content, |_| {
             unreachable!("sent as a message")
         });
         let mut request = near.send(draft).await.expect("sent");
@@ -688,7 +687,7 @@ mod typed {
         let mut packets = Packets::of(peer);
         let (sender, stream): (_, Streaming<u64>) = Streaming::channel(10);
         let content = Content::new().streaming(stream);
-        let draft = __private::pass_draft_carrying("a", content);
+        let draft = __private::pass_draft("a", content);
         let passing = tokio::spawn(async move { __private::pass(&near, draft).await });
         assert!(matches!(packets.next().await, Packet::Message { .. }));
         for number in 1..=3 {
@@ -829,7 +828,7 @@ mod typed {
         let (near, _far) = pair_serving(collecting()).await;
         let stream: Streaming<Unencodable> = Streaming::from_iter([Unencodable]);
         let content = Content::new().streaming(stream);
-        let draft = __private::pass_draft_carrying("collect", content);
+        let draft = __private::pass_draft("collect", content);
         let error = __private::pass(&near, draft).await.expect_err("given up");
         assert!(
             matches!(
@@ -862,7 +861,7 @@ mod typed {
         });
         let (near, mut peer) = dialogue(ping_handler()).await;
         let stream: Streaming<u64> = Streaming::from_iter(endless);
-        let draft = __private::pass_draft_carrying("a", Content::new().streaming(stream));
+        let draft = __private::pass_draft("a", Content::new().streaming(stream));
         let passing = tokio::spawn(async move { __private::pass(&near, draft).await });
         crate::support::settled().await;
         let asked = asked.load(std::sync::atomic::Ordering::Relaxed);

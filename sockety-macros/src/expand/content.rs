@@ -1,56 +1,97 @@
 //! What actions that carry files or streams need: values become content, and content becomes values.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::{dispatcher, drafts};
+use super::{error_format, format};
 use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Service};
 use crate::names::{local, local_at, made_here, quiet};
 use crate::types::parts::streamed;
 
-/// The content of a call, made of its parameters, and the struct that it may need.
-pub(super) fn of_params(service: &Service, action: &Action) -> (Option<TokenStream>, TokenStream) {
-    let (structure, content) = of_payload(service, action);
-    let packed = carried(action).into_iter().map(|(_, part, param)| {
-        let ident = quiet(&param.ident);
-        pack(part, &param.ty, &ident)
-    });
-    (structure, quote!(#content #(#packed)*))
+/// The content of a call, made of its parameters.
+pub(super) fn of_params(service: &Service, action: &Action) -> TokenStream {
+    let content = of_payload(service, action);
+    let packed = carried(action)
+        .into_iter()
+        .map(|(_, part, param)| pack(service, part, &param.ty, &quiet(&param.ident)));
+    quote!(#content #(#packed)*)
 }
 
 /// As [`of_params`], without files and streams.
-pub(super) fn of_payload(service: &Service, action: &Action) -> (Option<TokenStream>, TokenStream) {
+pub(super) fn of_payload(service: &Service, action: &Action) -> TokenStream {
     let private = &service.names.private;
     let content = quote!(#private::Content::new());
     match &action.payload()[..] {
-        [] => (None, content),
+        [] => content,
         [Param { ident, ty, .. }] => {
-            let ident = quiet(ident);
-            (None, quote!(#content.payload::<#ty>(&#ident)))
+            let packed = pack(service, Part::Payload, ty, &quiet(ident));
+            quote!(#content #packed)
         }
         several => {
-            let (structure, value) = drafts::arguments(service, several);
-            (Some(structure), quote!(#content.payloads(&#value)))
+            let count = Literal::usize_unsuffixed(several.len());
+            let given = several.iter().map(|Param { ident, ty, .. }| {
+                let (name, ident) = (ident.unraw().to_string(), quiet(ident));
+                let format = format(service, ty);
+                quote!(.with(#name, #format, &#ident))
+            });
+            let parameters = local("given");
+            quote!(#content.parameters(#count, |#parameters| { #parameters #(#given)*; }))
         }
     }
 }
 
+/// What takes the payload out of a message: a format, or the parameters as a list of the first and the rest.
+pub(super) fn reading(service: &Service, action: &Action) -> TokenStream {
+    let private = &service.names.private;
+    let payload = action.payload();
+    if let [param] = payload[..] {
+        return format(service, &param.ty);
+    }
+    list(payload.iter().map(|Param { ident, ty, .. }| {
+        let (name, format) = (ident.unraw().to_string(), format(service, ty));
+        quote!(#private::parameter(#name, #format))
+    }))
+}
+
+/// The pattern of what [`reading`] gives, and the variables in it.
+pub(super) fn pattern(action: &Action) -> (TokenStream, Vec<Ident>) {
+    let params = action.params.iter().enumerate();
+    let payload = params.filter(|(_, param)| param.kind == ParamKind::Part(Part::Payload));
+    let values: Vec<_> = payload
+        .map(|(index, param)| local_part(index, &param.ty))
+        .collect();
+    let pattern = match &values[..] {
+        [value] => value.to_token_stream(),
+        several => list(several.iter().map(ToTokens::to_token_stream)),
+    };
+    (pattern, values)
+}
+
+/// A list of the first and the rest: `(a, (b, ()))`.
+fn list(items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+    items.rfold(quote!(()), |rest, item| quote!((#item, #rest)))
+}
+
 /// The function that takes what was returned out of a response.
 pub(super) fn read(service: &Service, output: &Output) -> TokenStream {
-    let private = &service.names.private;
     let Output::Parts(parts) = output else {
-        let ty = output.ty();
-        return quote!(#private::read_payload::<#ty>);
+        let format = format(service, &output.ty());
+        return quote!(#format.receive);
     };
     let received = local("received");
-    let value = whole(parts, parts.elements.iter().map(take_or_fail));
+    let elements = parts.elements.iter();
+    let value = whole(
+        parts,
+        elements.map(|element| take_or_fail(service, element)),
+    );
     quote!(|#received| ::core::result::Result::Ok(#value))
 }
 
-fn take_or_fail(Element { part, ty }: &Element) -> TokenStream {
-    let taken = take(*part, ty);
+fn take_or_fail(service: &Service, Element { part, ty }: &Element) -> TokenStream {
+    let taken = take(service, *part, ty);
     match part {
         Part::Files => taken,
         Part::Payload | Part::File | Part::ByteStream | Part::Streaming => {
@@ -60,12 +101,12 @@ fn take_or_fail(Element { part, ty }: &Element) -> TokenStream {
 }
 
 /// Takes the parameters out of a message, or answers that they are not there.
-pub(super) fn take_params(action: &Action) -> TokenStream {
+pub(super) fn take_params(service: &Service, action: &Action) -> TokenStream {
     let (body, received) = (local("body"), local("received"));
-    let payload = take_payload(action);
+    let payload = take_payload(service, action);
     let carried = carried(action)
         .into_iter()
-        .map(|(index, part, param)| take_param(index, part, &param.ty));
+        .map(|(index, part, param)| take_param(service, index, part, &param.ty));
     quote! {
         let mut #received = #body.into_received();
         #payload
@@ -74,18 +115,19 @@ pub(super) fn take_params(action: &Action) -> TokenStream {
     }
 }
 
-fn take_payload(action: &Action) -> Option<TokenStream> {
-    let ty = dispatcher::payload_type(action)?;
-    let (received, value) = (local("received"), local("value"));
-    let taken = match &action.payload()[..] {
-        [_] => quote!(#received.payload::<#ty>()),
-        _ => quote!(#received.payloads::<#ty>()),
+fn take_payload(service: &Service, action: &Action) -> Option<TokenStream> {
+    let (received, reading) = (local("received"), reading(service, action));
+    let taken = match action.payload().len() {
+        0 => return None,
+        1 => quote!(#received.payload(#reading)),
+        _ => quote!(#received.parameters(#reading)),
     };
-    Some(or_refuse(&value.to_token_stream(), &value, &taken))
+    let (pattern, _) = pattern(action);
+    Some(or_refuse(&pattern, &local("value"), &taken))
 }
 
-fn take_param(index: usize, part: Part, ty: &Type) -> TokenStream {
-    let (value, taken) = (local_part(index, ty), take(part, ty));
+fn take_param(service: &Service, index: usize, part: Part, ty: &Type) -> TokenStream {
+    let (value, taken) = (local_part(index, ty), take(service, part, ty));
     match part {
         Part::Files => quote!(let #value: #ty = #taken;),
         Part::Payload | Part::File | Part::ByteStream | Part::Streaming => {
@@ -121,9 +163,10 @@ pub(super) fn respond(
             #responder.send(#answer).await
         };
     };
+    let format = error_format(service, error);
     let send = quote_spanned! {made_here(error.span())=>
         let #output = ::core::result::Result::map(#output, |#pattern| #content);
-        let #answer = #responder.content_result::<#error>(#output);
+        let #answer = #responder.content_result(#format, #output);
     };
     quote! {
         let #output = #called;
@@ -143,7 +186,7 @@ fn unpack(service: &Service, parts: &Parts) -> (TokenStream, TokenStream) {
     elements.sort_by_key(|(part, ..)| *part);
     let packed = elements
         .iter()
-        .map(|(part, ty, ident)| pack(*part, ty, ident));
+        .map(|(part, ty, ident)| pack(service, *part, ty, ident));
     (pattern, quote!(#private::Content::new() #(#packed)*))
 }
 
@@ -170,9 +213,12 @@ fn carried(action: &Action) -> Vec<(usize, Part, &Param)> {
 }
 
 /// The call that adds a value to content.
-fn pack(part: Part, ty: &Type, value: &Ident) -> TokenStream {
+fn pack(service: &Service, part: Part, ty: &Type, value: &Ident) -> TokenStream {
     match part {
-        Part::Payload => quote!(.payload::<#ty>(&#value)),
+        Part::Payload => {
+            let format = format(service, ty);
+            quote!(.payload(#format, &#value))
+        }
         Part::File => quote!(.file(#value)),
         Part::Files => quote!(.files(#value)),
         Part::ByteStream => quote!(.bytes(#value)),
@@ -184,10 +230,13 @@ fn pack(part: Part, ty: &Type, value: &Ident) -> TokenStream {
 }
 
 /// The call that takes a value out of `__received`.
-fn take(part: Part, ty: &Type) -> TokenStream {
+fn take(service: &Service, part: Part, ty: &Type) -> TokenStream {
     let (received, span) = (local_at("received", ty.span()), made_here(ty.span()));
     match part {
-        Part::Payload => quote!(#received.payload::<#ty>()),
+        Part::Payload => {
+            let format = format(service, ty);
+            quote!(#received.payload(#format))
+        }
         Part::File => quote_spanned!(span=> #received.file()),
         Part::Files => quote_spanned!(span=> #received.files()),
         Part::ByteStream => quote_spanned!(span=> #received.bytes()),

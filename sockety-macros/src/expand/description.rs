@@ -1,16 +1,15 @@
 //! The description: the service as plain data.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+use quote::quote;
 use syn::Type;
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 
-use super::allow_deprecated_trait;
+use super::{allow_deprecated_trait, error_format};
 use crate::attr::Limits;
 use crate::docs;
 use crate::model::{Action, Carried, Output, Param, ParamKind, Part, Service};
-use crate::names::{made_here, quiet_tokens};
+use crate::names::quiet_tokens;
 use crate::types::text;
 
 pub(super) fn description(service: &Service) -> TokenStream {
@@ -120,7 +119,6 @@ fn kind_of(service: &Service, part: Part) -> TokenStream {
 }
 
 fn errors(service: &Service, ty: &Type) -> TokenStream {
-    let private = &service.names.private;
-    let variants = quote_spanned!(made_here(ty.span())=> <#ty as #private::ServiceError>::VARIANTS);
-    quote!(.errors(#variants)).into_token_stream()
+    let error = error_format(service, ty);
+    quote!(.errors(#error.variants))
 }

@@ -1,11 +1,13 @@
 //! The server: hands incoming messages to the methods of a service.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{allow_deprecated, allow_deprecated_trait, content, describe_generated, serde_path};
-use crate::model::{Action, Output, Param, ParamKind, Part, Service};
+use super::{
+    allow_deprecated, allow_deprecated_trait, content, describe_generated, error_format, format,
+};
+use crate::model::{Action, Output, Param, ParamKind, Service};
 use crate::names::{local, made_here, quiet, quiet_tokens};
 
 /// The struct and all that does not depend on the trait.
@@ -54,9 +56,10 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
 pub(super) fn implementation(service: &Service) -> TokenStream {
     let (server, private) = (&service.names.server, &service.names.private);
     let trait_ident = &service.item.ident;
-    let allow = allow_deprecated(service);
+    let (conditions, allow) = (&service.carried.conditions, allow_deprecated(service));
     let dispatch = dispatch(service);
     quote! {
+        #(#conditions)*
         #allow
         #[automatically_derived]
         impl<__S> #private::Service for #server<__S>
@@ -124,7 +127,7 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
         quote!(_)
     };
     let decode = if action.params_carry() {
-        content::take_params(action)
+        content::take_params(service, action)
     } else {
         decode(service, action)
     };
@@ -154,22 +157,13 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
             ::core::mem::drop(#body);
         };
     };
-    let value = local("value");
+    let (value, (pattern, _)) = (local("value"), content::pattern(action));
     quote! {
-        let #value = match #decode {
+        let #pattern = match #decode {
             ::core::result::Result::Ok(#value) => #value,
             ::core::result::Result::Err(#error) => #refuse,
         };
         ::core::mem::drop(#body);
-    }
-}
-
-/// The type that the payload is read into, if there is one.
-pub(super) fn payload_type(action: &Action) -> Option<TokenStream> {
-    match &action.payload()[..] {
-        [] => None,
-        [Param { ty, .. }] => Some(ty.to_token_stream()),
-        _ => Some(arguments_ident(action).into_token_stream()),
     }
 }
 
@@ -180,50 +174,20 @@ pub(super) fn decoding(
     payload: &TokenStream,
 ) -> Option<TokenStream> {
     let private = &service.names.private;
-    let ty = payload_type(action)?;
-    Some(match &action.payload()[..] {
-        [_] => quote!(#private::decode::<#ty>(#payload)),
-        _ => quote!(#private::decode_all::<#ty>(#payload)),
-    })
-}
-
-fn arguments_ident(action: &Action) -> Ident {
-    format_ident!("__{}Arguments", action.variant())
-}
-
-/// A struct that owns the parameters, when there are several.
-pub(super) fn arguments(service: &Service, action: &Action) -> Option<TokenStream> {
-    let params = action.payload();
-    if params.len() < 2 {
-        return None;
+    let reading = content::reading(service, action);
+    match action.payload().len() {
+        0 => None,
+        1 => Some(quote!(#private::decode(#payload, #reading))),
+        _ => Some(quote!(#private::decode_all(#payload, #reading))),
     }
-    let (ident, conditions) = (arguments_ident(action), &action.carried.conditions);
-    let private = &service.names.private;
-    let serde = serde_path(service);
-    let idents = params.iter().map(|param| quiet(&param.ident));
-    let types = params.iter().map(|param| &param.ty);
-    Some(quote! {
-        #(#conditions)*
-        #[derive(#private::serde::Deserialize)]
-        #[serde(crate = #serde)]
-        struct #ident {
-            #(#idents: #types,)*
-        }
-    })
 }
 
 /// What the method is called with, in the order of its parameters.
 fn called_with(action: &Action) -> Vec<TokenStream> {
-    let (context, value) = (local("context"), local("value"));
-    let is_alone = action.payload().len() == 1;
-    let argument = |(index, param): (usize, &Param)| {
-        let ident = quiet(&param.ident);
-        match param.kind {
-            ParamKind::Context => quote!(&#context),
-            ParamKind::Part(Part::Payload) if is_alone => quote!(#value),
-            ParamKind::Part(Part::Payload) => quote!(#value.#ident),
-            ParamKind::Part(_) => content::local_part(index, &param.ty).into_token_stream(),
-        }
+    let context = local("context");
+    let argument = |(index, param): (usize, &Param)| match param.kind {
+        ParamKind::Context => quote!(&#context),
+        ParamKind::Part(_) => content::local_part(index, &param.ty).into_token_stream(),
     };
     action.params.iter().enumerate().map(argument).collect()
 }
@@ -239,14 +203,24 @@ fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStr
                 #responder.send(#answer).await
             };
         }
-        (Output::Value(ty), None) => (quote!(value::<#ty>), ty.span()),
-        (Output::Unit, Some(error)) => (quote!(unit_result::<#error>), error.span()),
-        (Output::Value(ty), Some(error)) => (quote!(value_result::<#ty, #error>), error.span()),
+        (Output::Value(ty), None) => {
+            let format = format(service, ty);
+            (quote!(value(#format, #output)), ty.span())
+        }
+        (Output::Unit, Some(error)) => {
+            let format = error_format(service, error);
+            (quote!(unit_result(#format, #output)), error.span())
+        }
+        (Output::Value(ty), Some(error)) => {
+            let (format, error_format) = (format(service, ty), error_format(service, error));
+            let method = quote!(value_result(#format, #error_format, #output));
+            (method, error.span())
+        }
         (Output::Parts(parts), error) => {
             return content::respond(service, parts, error, called);
         }
     };
-    let answer_with = quote_spanned!(made_here(span)=> #responder.#method(#output));
+    let answer_with = quote_spanned!(made_here(span)=> #responder.#method);
     quote! {
         let #output = #called;
         let #answer = #answer_with;

@@ -51,11 +51,13 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
 fn received(service: &Service) -> TokenStream {
     let (request, private) = (&service.names.request, &service.names.private);
     let (message, allow) = (local("message"), allow_deprecated(service));
+    let conditions = &service.carried.conditions;
     let arms = service
         .actions
         .iter()
         .map(|action| receive(service, action));
     quote! {
+        #(#conditions)*
         #allow
         #[automatically_derived]
         impl ::core::convert::TryFrom<&#private::Message> for #request {
@@ -74,31 +76,29 @@ fn received(service: &Service) -> TokenStream {
 fn receive(service: &Service, action: &Action) -> TokenStream {
     let (conditions, variant) = (&action.carried.conditions, action.variant());
     let names = action.names().map(|(name, _)| name);
-    let (message, value) = (local("message"), local("value"));
-    let decode = dispatcher::decoding(service, action, &quote!(#message.payload()));
+    let message = local("message");
     let ok = quote!(::core::result::Result::Ok);
-    let request = match &action.payload()[..] {
-        [] => quote!(#ok(Self::#variant)),
-        [Param { ident, .. }] => {
-            let ident = quiet(ident);
-            quote!(#ok(Self::#variant { #ident: #decode? }))
-        }
-        several => {
-            let idents: Vec<_> = several.iter().map(|param| quiet(&param.ident)).collect();
-            quote!({
-                let #value = #decode?;
-                #ok(Self::#variant { #(#idents: #value.#idents),* })
-            })
-        }
+    let Some(decode) = dispatcher::decoding(service, action, &quote!(#message.payload())) else {
+        return quote!(#(#conditions)* #(#names)|* => #ok(Self::#variant),);
     };
-    quote!(#(#conditions)* #(#names)|* => #request,)
+    let (pattern, values) = content::pattern(action);
+    let payload = action.payload();
+    let idents = payload.iter().map(|param| quiet(&param.ident));
+    quote! {
+        #(#conditions)* #(#names)|* => {
+            let #pattern = #decode?;
+            #ok(Self::#variant { #(#idents: #values),* })
+        }
+    }
 }
 
 fn outgoing(service: &Service) -> TokenStream {
     let (request, private) = (&service.names.request, &service.names.private);
     let (value, allow) = (local("request"), allow_deprecated(service));
+    let conditions = &service.carried.conditions;
     let arms = service.actions.iter().map(|action| send(service, action));
     quote! {
+        #(#conditions)*
         #allow
         #[automatically_derived]
         impl ::core::convert::From<#request> for #private::Outgoing {
@@ -122,11 +122,8 @@ fn send(service: &Service, action: &Action) -> TokenStream {
         .map(|param| quiet(&param.ident))
         .collect();
     let message = if action.params_carry() {
-        let (structure, content) = content::of_payload(service, action);
-        quote!({
-            #structure
-            #private::pass_draft_carrying(#name, #content).into_outgoing()
-        })
+        let content = content::of_payload(service, action);
+        quote!(#private::pass_draft(#name, #content).into_outgoing())
     } else {
         let ident = quiet(&action.ident);
         quote!(#draft::#ident(#(#idents),*).into_outgoing())

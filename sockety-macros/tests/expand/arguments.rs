@@ -97,7 +97,15 @@ pub struct MediaDraft;
 impl MediaDraft {
     /// Drafts a call of the action `media.get`.
     pub fn get(id: u64) -> ::sockety::__private::CallDraft<Clip, MediaError> {
-        ::sockety::__private::call_draft_with::<Clip, MediaError, u64>("media.get", &id)
+        ::sockety::__private::call_draft::<
+            Clip,
+            MediaError,
+        >(
+                "media.get",
+                ::sockety::__private::Content::new()
+                    .payload(::sockety::__private::payload::<u64>(), &id),
+                ::sockety::__private::payload::<Clip>().receive,
+            )
             .timeout(::core::time::Duration::from_millis(60000u64))
             .idempotent()
     }
@@ -107,27 +115,104 @@ impl MediaDraft {
         title: String,
         files: Vec<File>,
     ) -> ::sockety::__private::CallDraft<(), ::sockety::__private::NoError> {
-        #[derive(::sockety::__private::serde::Serialize)]
-        #[serde(crate = "::sockety::__private::serde")]
-        struct __Arguments<'a> {
-            id: &'a u64,
-            title: &'a String,
-        }
-        ::sockety::__private::call_draft_carrying::<
+        ::sockety::__private::call_draft::<
             (),
             ::sockety::__private::NoError,
         >(
             "media.upload",
             ::sockety::__private::Content::new()
-                .payloads(
-                    &__Arguments {
-                        id: &id,
-                        title: &title,
+                .parameters(
+                    2,
+                    |__given| {
+                        __given
+                            .with("id", ::sockety::__private::payload::<u64>(), &id)
+                            .with(
+                                "title",
+                                ::sockety::__private::payload::<String>(),
+                                &title,
+                            );
                     },
                 )
                 .files(files),
-            ::sockety::__private::read_payload::<()>,
+            ::sockety::__private::payload::<()>().receive,
         )
+    }
+}
+#[automatically_derived]
+impl<__S> ::sockety::__private::Service for MediaServer<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+{
+    fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+        Self::DESCRIPTION
+    }
+    fn dispatch(
+        &self,
+        __action: usize,
+        __incoming: ::sockety::__private::Incoming,
+    ) -> ::sockety::__private::Dispatch {
+        enum __Action {
+            get,
+            upload,
+        }
+        const __ACTIONS: &[__Action] = &[__Action::get, __Action::upload];
+        let __service = ::core::clone::Clone::clone(&self.service);
+        match __ACTIONS[__action] {
+            __Action::get => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let __0 = match ::sockety::__private::decode(
+                        __body.payload(),
+                        ::sockety::__private::payload::<u64>(),
+                    ) {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::get(&*__service, __0).await;
+                    let __answer = __responder
+                        .value_result(
+                            ::sockety::__private::payload::<Clip>(),
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::upload => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let mut __received = __body.into_received();
+                    let (__0, (__1, ())) = match __received
+                        .parameters((
+                            ::sockety::__private::parameter(
+                                "id",
+                                ::sockety::__private::payload::<u64>(),
+                            ),
+                            (
+                                ::sockety::__private::parameter(
+                                    "title",
+                                    ::sockety::__private::payload::<String>(),
+                                ),
+                                (),
+                            ),
+                        ))
+                    {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    let __2: Vec<File> = __received.files();
+                    ::core::mem::drop(__received);
+                    <__S as Media>::upload(&*__service, __0, __1, __2).await;
+                    let __answer = __responder.unit();
+                    __responder.send(__answer).await
+                })
+            }
+        }
     }
 }
 /// What messages ask for, without files and streams, by the actions of [`Media`].
@@ -145,134 +230,77 @@ pub enum MediaRequest {
         title: String,
     },
 }
-const _: () = {
-    #[derive(::sockety::__private::serde::Deserialize)]
-    #[serde(crate = "::sockety::__private::serde")]
-    struct __UploadArguments {
-        id: u64,
-        title: String,
-    }
-    #[automatically_derived]
-    impl<__S> ::sockety::__private::Service for MediaServer<__S>
-    where
-        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
-    {
-        fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
-            Self::DESCRIPTION
-        }
-        fn dispatch(
-            &self,
-            __action: usize,
-            __incoming: ::sockety::__private::Incoming,
-        ) -> ::sockety::__private::Dispatch {
-            enum __Action {
-                get,
-                upload,
+#[automatically_derived]
+impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+    type Error = ::sockety::__private::RequestMismatch;
+    fn try_from(
+        __message: &::sockety::__private::Message,
+    ) -> ::core::result::Result<Self, Self::Error> {
+        match __message.action() {
+            "media.get" | "media.fetch" => {
+                let __0 = ::sockety::__private::decode(
+                    __message.payload(),
+                    ::sockety::__private::payload::<u64>(),
+                )?;
+                ::core::result::Result::Ok(Self::Get { id: __0 })
             }
-            const __ACTIONS: &[__Action] = &[__Action::get, __Action::upload];
-            let __service = ::core::clone::Clone::clone(&self.service);
-            match __ACTIONS[__action] {
-                __Action::get => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let __value = match ::sockety::__private::decode::<
-                            u64,
-                        >(__body.payload()) {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_request(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__body);
-                        let __output = <__S as Media>::get(&*__service, __value).await;
-                        let __answer = __responder
-                            .value_result::<Clip, MediaError>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::upload => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let mut __received = __body.into_received();
-                        let __value = match __received.payloads::<__UploadArguments>() {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        let __2: Vec<File> = __received.files();
-                        ::core::mem::drop(__received);
-                        <__S as Media>::upload(
-                                &*__service,
-                                __value.id,
-                                __value.title,
-                                __2,
-                            )
-                            .await;
-                        let __answer = __responder.unit();
-                        __responder.send(__answer).await
-                    })
-                }
+            "media.upload" => {
+                let (__0, (__1, ())) = ::sockety::__private::decode_all(
+                    __message.payload(),
+                    (
+                        ::sockety::__private::parameter(
+                            "id",
+                            ::sockety::__private::payload::<u64>(),
+                        ),
+                        (
+                            ::sockety::__private::parameter(
+                                "title",
+                                ::sockety::__private::payload::<String>(),
+                            ),
+                            (),
+                        ),
+                    ),
+                )?;
+                ::core::result::Result::Ok(Self::Upload {
+                    id: __0,
+                    title: __1,
+                })
+            }
+            _ => {
+                ::core::result::Result::Err(
+                    ::sockety::__private::RequestMismatch::action(__message),
+                )
             }
         }
     }
-    #[automatically_derived]
-    impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
-        type Error = ::sockety::__private::RequestMismatch;
-        fn try_from(
-            __message: &::sockety::__private::Message,
-        ) -> ::core::result::Result<Self, Self::Error> {
-            match __message.action() {
-                "media.get" | "media.fetch" => {
-                    ::core::result::Result::Ok(Self::Get {
-                        id: ::sockety::__private::decode::<u64>(__message.payload())?,
-                    })
-                }
-                "media.upload" => {
-                    let __value = ::sockety::__private::decode_all::<
-                        __UploadArguments,
-                    >(__message.payload())?;
-                    ::core::result::Result::Ok(Self::Upload {
-                        id: __value.id,
-                        title: __value.title,
-                    })
-                }
-                _ => {
-                    ::core::result::Result::Err(
-                        ::sockety::__private::RequestMismatch::action(__message),
+}
+#[automatically_derived]
+impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+    fn from(__request: MediaRequest) -> Self {
+        match __request {
+            MediaRequest::Get { id } => MediaDraft::get(id).into_outgoing(),
+            MediaRequest::Upload { id, title } => {
+                ::sockety::__private::pass_draft(
+                        "media.upload",
+                        ::sockety::__private::Content::new()
+                            .parameters(
+                                2,
+                                |__given| {
+                                    __given
+                                        .with("id", ::sockety::__private::payload::<u64>(), &id)
+                                        .with(
+                                            "title",
+                                            ::sockety::__private::payload::<String>(),
+                                            &title,
+                                        );
+                                },
+                            ),
                     )
-                }
+                    .into_outgoing()
             }
         }
     }
-    #[automatically_derived]
-    impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
-        fn from(__request: MediaRequest) -> Self {
-            match __request {
-                MediaRequest::Get { id } => MediaDraft::get(id).into_outgoing(),
-                MediaRequest::Upload { id, title } => {
-                    #[derive(::sockety::__private::serde::Serialize)]
-                    #[serde(crate = "::sockety::__private::serde")]
-                    struct __Arguments<'a> {
-                        id: &'a u64,
-                        title: &'a String,
-                    }
-                    ::sockety::__private::pass_draft_carrying(
-                            "media.upload",
-                            ::sockety::__private::Content::new()
-                                .payloads(
-                                    &__Arguments {
-                                        id: &id,
-                                        title: &title,
-                                    },
-                                ),
-                        )
-                        .into_outgoing()
-                }
-            }
-        }
-    }
-};
+}
 #[automatically_derived]
 impl<__S> Media for &__S
 where
@@ -365,9 +393,7 @@ impl MediaClient {
                             &[::sockety::__private::PartKind::Payload],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("media.upload")
                     .spawned()
                     .limits(

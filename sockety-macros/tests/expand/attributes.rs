@@ -118,22 +118,29 @@ impl MediaDraft {
         text: String,
         limit: u32,
     ) -> ::sockety::__private::CallDraft<Vec<Clip>, ::sockety::__private::NoError> {
-        #[derive(::sockety::__private::serde::Serialize)]
-        #[serde(crate = "::sockety::__private::serde")]
-        struct __Arguments<'a> {
-            text: &'a String,
-            limit: &'a u32,
-        }
-        ::sockety::__private::call_draft_with_all::<
+        ::sockety::__private::call_draft::<
             Vec<Clip>,
             ::sockety::__private::NoError,
-            _,
         >(
             "find",
-            &__Arguments {
-                text: &text,
-                limit: &limit,
-            },
+            ::sockety::__private::Content::new()
+                .parameters(
+                    2,
+                    |__given| {
+                        __given
+                            .with(
+                                "text",
+                                ::sockety::__private::payload::<String>(),
+                                &text,
+                            )
+                            .with(
+                                "limit",
+                                ::sockety::__private::payload::<u32>(),
+                                &limit,
+                            );
+                    },
+                ),
+            ::sockety::__private::payload::<Vec<Clip>>().receive,
         )
     }
     /// Drafts a call of the action `findOld`.
@@ -142,11 +149,96 @@ impl MediaDraft {
     fn findOld(
         text: String,
     ) -> ::sockety::__private::CallDraft<Vec<Clip>, ::sockety::__private::NoError> {
-        ::sockety::__private::call_draft_with::<
+        ::sockety::__private::call_draft::<
             Vec<Clip>,
             ::sockety::__private::NoError,
-            String,
-        >("findOld", &text)
+        >(
+            "findOld",
+            ::sockety::__private::Content::new()
+                .payload(::sockety::__private::payload::<String>(), &text),
+            ::sockety::__private::payload::<Vec<Clip>>().receive,
+        )
+    }
+}
+#[cfg(feature = "media")]
+#[allow(deprecated)]
+#[automatically_derived]
+impl<__S> ::sockety::__private::Service for MediaServer<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+{
+    fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+        Self::DESCRIPTION
+    }
+    fn dispatch(
+        &self,
+        __action: usize,
+        __incoming: ::sockety::__private::Incoming,
+    ) -> ::sockety::__private::Dispatch {
+        enum __Action {
+            #[cfg(feature = "search")]
+            find,
+            findOld,
+        }
+        const __ACTIONS: &[__Action] = &[
+            #[cfg(feature = "search")]
+            __Action::find,
+            __Action::findOld,
+        ];
+        let __service = ::core::clone::Clone::clone(&self.service);
+        match __ACTIONS[__action] {
+            #[cfg(feature = "search")]
+            __Action::find => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let (__0, (__1, ())) = match ::sockety::__private::decode_all(
+                        __body.payload(),
+                        (
+                            ::sockety::__private::parameter(
+                                "text",
+                                ::sockety::__private::payload::<String>(),
+                            ),
+                            (
+                                ::sockety::__private::parameter(
+                                    "limit",
+                                    ::sockety::__private::payload::<u32>(),
+                                ),
+                                (),
+                            ),
+                        ),
+                    ) {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::find(&*__service, __0, __1).await;
+                    let __answer = __responder
+                        .value(::sockety::__private::payload::<Vec<Clip>>(), __output);
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::findOld => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let __0 = match ::sockety::__private::decode(
+                        __body.payload(),
+                        ::sockety::__private::payload::<String>(),
+                    ) {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::findOld(&*__service, __0).await;
+                    let __answer = __responder
+                        .value(::sockety::__private::payload::<Vec<Clip>>(), __output);
+                    __responder.send(__answer).await
+                })
+            }
+        }
     }
 }
 #[cfg(feature = "media")]
@@ -171,133 +263,66 @@ enum MediaRequest {
     },
 }
 #[cfg(feature = "media")]
-const _: () = {
-    #[cfg(feature = "search")]
-    #[derive(::sockety::__private::serde::Deserialize)]
-    #[serde(crate = "::sockety::__private::serde")]
-    struct __FindArguments {
-        text: String,
-        limit: u32,
-    }
-    #[allow(deprecated)]
-    #[automatically_derived]
-    impl<__S> ::sockety::__private::Service for MediaServer<__S>
-    where
-        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
-    {
-        fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
-            Self::DESCRIPTION
-        }
-        fn dispatch(
-            &self,
-            __action: usize,
-            __incoming: ::sockety::__private::Incoming,
-        ) -> ::sockety::__private::Dispatch {
-            enum __Action {
-                #[cfg(feature = "search")]
-                find,
-                findOld,
+#[allow(deprecated)]
+#[automatically_derived]
+impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+    type Error = ::sockety::__private::RequestMismatch;
+    fn try_from(
+        __message: &::sockety::__private::Message,
+    ) -> ::core::result::Result<Self, Self::Error> {
+        match __message.action() {
+            #[cfg(feature = "search")]
+            "find" => {
+                let (__0, (__1, ())) = ::sockety::__private::decode_all(
+                    __message.payload(),
+                    (
+                        ::sockety::__private::parameter(
+                            "text",
+                            ::sockety::__private::payload::<String>(),
+                        ),
+                        (
+                            ::sockety::__private::parameter(
+                                "limit",
+                                ::sockety::__private::payload::<u32>(),
+                            ),
+                            (),
+                        ),
+                    ),
+                )?;
+                ::core::result::Result::Ok(Self::Find {
+                    text: __0,
+                    limit: __1,
+                })
             }
-            const __ACTIONS: &[__Action] = &[
-                #[cfg(feature = "search")]
-                __Action::find,
-                __Action::findOld,
-            ];
-            let __service = ::core::clone::Clone::clone(&self.service);
-            match __ACTIONS[__action] {
-                #[cfg(feature = "search")]
-                __Action::find => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let __value = match ::sockety::__private::decode_all::<
-                            __FindArguments,
-                        >(__body.payload()) {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_request(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__body);
-                        let __output = <__S as Media>::find(
-                                &*__service,
-                                __value.text,
-                                __value.limit,
-                            )
-                            .await;
-                        let __answer = __responder.value::<Vec<Clip>>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::findOld => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let __value = match ::sockety::__private::decode::<
-                            String,
-                        >(__body.payload()) {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_request(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__body);
-                        let __output = <__S as Media>::findOld(&*__service, __value)
-                            .await;
-                        let __answer = __responder.value::<Vec<Clip>>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
+            "findOld" => {
+                let __0 = ::sockety::__private::decode(
+                    __message.payload(),
+                    ::sockety::__private::payload::<String>(),
+                )?;
+                ::core::result::Result::Ok(Self::FindOld { text: __0 })
+            }
+            _ => {
+                ::core::result::Result::Err(
+                    ::sockety::__private::RequestMismatch::action(__message),
+                )
             }
         }
     }
-    #[allow(deprecated)]
-    #[automatically_derived]
-    impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
-        type Error = ::sockety::__private::RequestMismatch;
-        fn try_from(
-            __message: &::sockety::__private::Message,
-        ) -> ::core::result::Result<Self, Self::Error> {
-            match __message.action() {
-                #[cfg(feature = "search")]
-                "find" => {
-                    let __value = ::sockety::__private::decode_all::<
-                        __FindArguments,
-                    >(__message.payload())?;
-                    ::core::result::Result::Ok(Self::Find {
-                        text: __value.text,
-                        limit: __value.limit,
-                    })
-                }
-                "findOld" => {
-                    ::core::result::Result::Ok(Self::FindOld {
-                        text: ::sockety::__private::decode::<
-                            String,
-                        >(__message.payload())?,
-                    })
-                }
-                _ => {
-                    ::core::result::Result::Err(
-                        ::sockety::__private::RequestMismatch::action(__message),
-                    )
-                }
+}
+#[cfg(feature = "media")]
+#[allow(deprecated)]
+#[automatically_derived]
+impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+    fn from(__request: MediaRequest) -> Self {
+        match __request {
+            #[cfg(feature = "search")]
+            MediaRequest::Find { text, limit } => {
+                MediaDraft::find(text, limit).into_outgoing()
             }
+            MediaRequest::FindOld { text } => MediaDraft::findOld(text).into_outgoing(),
         }
     }
-    #[allow(deprecated)]
-    #[automatically_derived]
-    impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
-        fn from(__request: MediaRequest) -> Self {
-            match __request {
-                #[cfg(feature = "search")]
-                MediaRequest::Find { text, limit } => {
-                    MediaDraft::find(text, limit).into_outgoing()
-                }
-                MediaRequest::FindOld { text } => {
-                    MediaDraft::findOld(text).into_outgoing()
-                }
-            }
-        }
-    }
-};
+}
 #[cfg(feature = "media")]
 #[allow(deprecated)]
 #[automatically_derived]

@@ -125,45 +125,213 @@ pub struct MediaDraft;
 impl MediaDraft {
     /// Notes an event.
     pub fn track(event: String) -> ::sockety::__private::PassDraft {
-        ::sockety::__private::pass_draft_with::<String>("track", &event)
+        ::sockety::__private::pass_draft(
+            "track",
+            ::sockety::__private::Content::new()
+                .payload(::sockety::__private::payload::<String>(), &event),
+        )
     }
     /// Drafts a call of the action `get`.
     pub fn get(id: u64) -> ::sockety::__private::CallDraft<Clip, MediaError> {
-        ::sockety::__private::call_draft_with::<Clip, MediaError, u64>("get", &id)
+        ::sockety::__private::call_draft::<
+            Clip,
+            MediaError,
+        >(
+            "get",
+            ::sockety::__private::Content::new()
+                .payload(::sockety::__private::payload::<u64>(), &id),
+            ::sockety::__private::payload::<Clip>().receive,
+        )
     }
     /// Drafts a call of the action `rename`.
     pub fn rename(
         id: u64,
         title: String,
     ) -> ::sockety::__private::CallDraft<(), ::sockety::__private::NoError> {
-        #[derive(::sockety::__private::serde::Serialize)]
-        #[serde(crate = "::sockety::__private::serde")]
-        struct __Arguments<'a> {
-            id: &'a u64,
-            title: &'a String,
-        }
-        ::sockety::__private::call_draft_with_all::<
+        ::sockety::__private::call_draft::<
             (),
             ::sockety::__private::NoError,
-            _,
         >(
             "rename",
-            &__Arguments {
-                id: &id,
-                title: &title,
-            },
+            ::sockety::__private::Content::new()
+                .parameters(
+                    2,
+                    |__given| {
+                        __given
+                            .with("id", ::sockety::__private::payload::<u64>(), &id)
+                            .with(
+                                "title",
+                                ::sockety::__private::payload::<String>(),
+                                &title,
+                            );
+                    },
+                ),
+            ::sockety::__private::payload::<()>().receive,
         )
     }
     /// Drafts a call of the action `remove`.
     pub fn remove(id: u64) -> ::sockety::__private::CallDraft<(), MediaError> {
-        ::sockety::__private::call_draft_with::<(), MediaError, u64>("remove", &id)
+        ::sockety::__private::call_draft::<
+            (),
+            MediaError,
+        >(
+            "remove",
+            ::sockety::__private::Content::new()
+                .payload(::sockety::__private::payload::<u64>(), &id),
+            ::sockety::__private::payload::<()>().receive,
+        )
     }
     /// Drafts a call of the action `count`.
     pub fn count() -> ::sockety::__private::CallDraft<
         usize,
         ::sockety::__private::NoError,
     > {
-        ::sockety::__private::call_draft::<usize, ::sockety::__private::NoError>("count")
+        ::sockety::__private::call_draft::<
+            usize,
+            ::sockety::__private::NoError,
+        >(
+            "count",
+            ::sockety::__private::Content::new(),
+            ::sockety::__private::payload::<usize>().receive,
+        )
+    }
+}
+#[automatically_derived]
+impl<__S> ::sockety::__private::Service for MediaServer<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+{
+    fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+        Self::DESCRIPTION
+    }
+    fn dispatch(
+        &self,
+        __action: usize,
+        __incoming: ::sockety::__private::Incoming,
+    ) -> ::sockety::__private::Dispatch {
+        enum __Action {
+            track,
+            get,
+            rename,
+            remove,
+            count,
+        }
+        const __ACTIONS: &[__Action] = &[
+            __Action::track,
+            __Action::get,
+            __Action::rename,
+            __Action::remove,
+            __Action::count,
+        ];
+        let __service = ::core::clone::Clone::clone(&self.service);
+        match __ACTIONS[__action] {
+            __Action::track => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let __0 = match ::sockety::__private::decode(
+                        __body.payload(),
+                        ::sockety::__private::payload::<String>(),
+                    ) {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    <__S as Media>::track(&*__service, __0).await;
+                    let __answer = __responder.unit();
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::get => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let __0 = match ::sockety::__private::decode(
+                        __body.payload(),
+                        ::sockety::__private::payload::<u64>(),
+                    ) {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::get(&*__service, __0).await;
+                    let __answer = __responder
+                        .value_result(
+                            ::sockety::__private::payload::<Clip>(),
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::rename => {
+                ::std::boxed::Box::pin(async move {
+                    let (__context, __body, __responder) = __incoming.open();
+                    let (__0, (__2, ())) = match ::sockety::__private::decode_all(
+                        __body.payload(),
+                        (
+                            ::sockety::__private::parameter(
+                                "id",
+                                ::sockety::__private::payload::<u64>(),
+                            ),
+                            (
+                                ::sockety::__private::parameter(
+                                    "title",
+                                    ::sockety::__private::payload::<String>(),
+                                ),
+                                (),
+                            ),
+                        ),
+                    ) {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    <__S as Media>::rename(&*__service, __0, &__context, __2).await;
+                    let __answer = __responder.unit();
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::remove => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let __0 = match ::sockety::__private::decode(
+                        __body.payload(),
+                        ::sockety::__private::payload::<u64>(),
+                    ) {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::remove(&*__service, __0).await;
+                    let __answer = __responder
+                        .unit_result(
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::count => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    if let ::core::result::Result::Err(__error) = __body.none() {
+                        return __responder.bad_request(__error).await;
+                    }
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::count(&*__service).await;
+                    let __answer = __responder
+                        .value(::sockety::__private::payload::<usize>(), __output);
+                    __responder.send(__answer).await
+                })
+            }
+        }
     }
 }
 /// What messages ask for, without files and streams, by the actions of [`Media`].
@@ -193,190 +361,79 @@ pub enum MediaRequest {
     /// The action `count`.
     Count,
 }
-const _: () = {
-    #[derive(::sockety::__private::serde::Deserialize)]
-    #[serde(crate = "::sockety::__private::serde")]
-    struct __RenameArguments {
-        id: u64,
-        title: String,
-    }
-    #[automatically_derived]
-    impl<__S> ::sockety::__private::Service for MediaServer<__S>
-    where
-        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
-    {
-        fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
-            Self::DESCRIPTION
-        }
-        fn dispatch(
-            &self,
-            __action: usize,
-            __incoming: ::sockety::__private::Incoming,
-        ) -> ::sockety::__private::Dispatch {
-            enum __Action {
-                track,
-                get,
-                rename,
-                remove,
-                count,
+#[automatically_derived]
+impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+    type Error = ::sockety::__private::RequestMismatch;
+    fn try_from(
+        __message: &::sockety::__private::Message,
+    ) -> ::core::result::Result<Self, Self::Error> {
+        match __message.action() {
+            "track" => {
+                let __0 = ::sockety::__private::decode(
+                    __message.payload(),
+                    ::sockety::__private::payload::<String>(),
+                )?;
+                ::core::result::Result::Ok(Self::Track { event: __0 })
             }
-            const __ACTIONS: &[__Action] = &[
-                __Action::track,
-                __Action::get,
-                __Action::rename,
-                __Action::remove,
-                __Action::count,
-            ];
-            let __service = ::core::clone::Clone::clone(&self.service);
-            match __ACTIONS[__action] {
-                __Action::track => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let __value = match ::sockety::__private::decode::<
-                            String,
-                        >(__body.payload()) {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_request(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__body);
-                        <__S as Media>::track(&*__service, __value).await;
-                        let __answer = __responder.unit();
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::get => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let __value = match ::sockety::__private::decode::<
-                            u64,
-                        >(__body.payload()) {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_request(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__body);
-                        let __output = <__S as Media>::get(&*__service, __value).await;
-                        let __answer = __responder
-                            .value_result::<Clip, MediaError>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::rename => {
-                    ::std::boxed::Box::pin(async move {
-                        let (__context, __body, __responder) = __incoming.open();
-                        let __value = match ::sockety::__private::decode_all::<
-                            __RenameArguments,
-                        >(__body.payload()) {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_request(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__body);
-                        <__S as Media>::rename(
-                                &*__service,
-                                __value.id,
-                                &__context,
-                                __value.title,
-                            )
-                            .await;
-                        let __answer = __responder.unit();
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::remove => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let __value = match ::sockety::__private::decode::<
-                            u64,
-                        >(__body.payload()) {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_request(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__body);
-                        let __output = <__S as Media>::remove(&*__service, __value)
-                            .await;
-                        let __answer = __responder.unit_result::<MediaError>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::count => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        if let ::core::result::Result::Err(__error) = __body.none() {
-                            return __responder.bad_request(__error).await;
-                        }
-                        ::core::mem::drop(__body);
-                        let __output = <__S as Media>::count(&*__service).await;
-                        let __answer = __responder.value::<usize>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
+            "get" => {
+                let __0 = ::sockety::__private::decode(
+                    __message.payload(),
+                    ::sockety::__private::payload::<u64>(),
+                )?;
+                ::core::result::Result::Ok(Self::Get { id: __0 })
+            }
+            "rename" => {
+                let (__0, (__2, ())) = ::sockety::__private::decode_all(
+                    __message.payload(),
+                    (
+                        ::sockety::__private::parameter(
+                            "id",
+                            ::sockety::__private::payload::<u64>(),
+                        ),
+                        (
+                            ::sockety::__private::parameter(
+                                "title",
+                                ::sockety::__private::payload::<String>(),
+                            ),
+                            (),
+                        ),
+                    ),
+                )?;
+                ::core::result::Result::Ok(Self::Rename {
+                    id: __0,
+                    title: __2,
+                })
+            }
+            "remove" => {
+                let __0 = ::sockety::__private::decode(
+                    __message.payload(),
+                    ::sockety::__private::payload::<u64>(),
+                )?;
+                ::core::result::Result::Ok(Self::Remove { id: __0 })
+            }
+            "count" => ::core::result::Result::Ok(Self::Count),
+            _ => {
+                ::core::result::Result::Err(
+                    ::sockety::__private::RequestMismatch::action(__message),
+                )
             }
         }
     }
-    #[automatically_derived]
-    impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
-        type Error = ::sockety::__private::RequestMismatch;
-        fn try_from(
-            __message: &::sockety::__private::Message,
-        ) -> ::core::result::Result<Self, Self::Error> {
-            match __message.action() {
-                "track" => {
-                    ::core::result::Result::Ok(Self::Track {
-                        event: ::sockety::__private::decode::<
-                            String,
-                        >(__message.payload())?,
-                    })
-                }
-                "get" => {
-                    ::core::result::Result::Ok(Self::Get {
-                        id: ::sockety::__private::decode::<u64>(__message.payload())?,
-                    })
-                }
-                "rename" => {
-                    let __value = ::sockety::__private::decode_all::<
-                        __RenameArguments,
-                    >(__message.payload())?;
-                    ::core::result::Result::Ok(Self::Rename {
-                        id: __value.id,
-                        title: __value.title,
-                    })
-                }
-                "remove" => {
-                    ::core::result::Result::Ok(Self::Remove {
-                        id: ::sockety::__private::decode::<u64>(__message.payload())?,
-                    })
-                }
-                "count" => ::core::result::Result::Ok(Self::Count),
-                _ => {
-                    ::core::result::Result::Err(
-                        ::sockety::__private::RequestMismatch::action(__message),
-                    )
-                }
+}
+#[automatically_derived]
+impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+    fn from(__request: MediaRequest) -> Self {
+        match __request {
+            MediaRequest::Track { event } => MediaDraft::track(event).into_outgoing(),
+            MediaRequest::Get { id } => MediaDraft::get(id).into_outgoing(),
+            MediaRequest::Rename { id, title } => {
+                MediaDraft::rename(id, title).into_outgoing()
             }
+            MediaRequest::Remove { id } => MediaDraft::remove(id).into_outgoing(),
+            MediaRequest::Count {} => MediaDraft::count().into_outgoing(),
         }
     }
-    #[automatically_derived]
-    impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
-        fn from(__request: MediaRequest) -> Self {
-            match __request {
-                MediaRequest::Track { event } => MediaDraft::track(event).into_outgoing(),
-                MediaRequest::Get { id } => MediaDraft::get(id).into_outgoing(),
-                MediaRequest::Rename { id, title } => {
-                    MediaDraft::rename(id, title).into_outgoing()
-                }
-                MediaRequest::Remove { id } => MediaDraft::remove(id).into_outgoing(),
-                MediaRequest::Count {} => MediaDraft::count().into_outgoing(),
-            }
-        }
-    }
-};
+}
 #[automatically_derived]
 impl<__S> Media for &__S
 where
@@ -536,9 +593,7 @@ impl MediaClient {
                             &[::sockety::__private::PartKind::Payload],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("rename")
                     .parameters(const {
                         &[
@@ -564,9 +619,7 @@ impl MediaClient {
                             ),
                         ]
                     })
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("count")
                     .returns(
                         ::sockety::__private::ReturnDescription::new(

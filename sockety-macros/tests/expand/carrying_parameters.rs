@@ -144,16 +144,16 @@ impl MediaDraft {
         video: File,
         subtitles: Vec<File>,
     ) -> ::sockety::__private::CallDraft<Clip, MediaError> {
-        ::sockety::__private::call_draft_carrying::<
+        ::sockety::__private::call_draft::<
             Clip,
             MediaError,
         >(
             "upload",
             ::sockety::__private::Content::new()
-                .payload::<String>(&title)
+                .payload(::sockety::__private::payload::<String>(), &title)
                 .file(video)
                 .files(subtitles),
-            ::sockety::__private::read_payload::<Clip>,
+            ::sockety::__private::payload::<Clip>().receive,
         )
     }
     /// Drafts a call of the action `store`.
@@ -164,39 +164,39 @@ impl MediaDraft {
         cover: File,
         r#type: Kind,
     ) -> ::sockety::__private::CallDraft<(), ::sockety::__private::NoError> {
-        #[derive(::sockety::__private::serde::Serialize)]
-        #[serde(crate = "::sockety::__private::serde")]
-        struct __Arguments<'a> {
-            id: &'a u64,
-            r#type: &'a Kind,
-        }
-        ::sockety::__private::call_draft_carrying::<
+        ::sockety::__private::call_draft::<
             (),
             ::sockety::__private::NoError,
         >(
             "store",
             ::sockety::__private::Content::new()
-                .payloads(
-                    &__Arguments {
-                        id: &id,
-                        r#type: &r#type,
+                .parameters(
+                    2,
+                    |__given| {
+                        __given
+                            .with("id", ::sockety::__private::payload::<u64>(), &id)
+                            .with(
+                                "type",
+                                ::sockety::__private::payload::<Kind>(),
+                                &r#type,
+                            );
                     },
                 )
                 .file(video)
                 .file(cover)
                 .streaming::<Line, LogError>(lines),
-            ::sockety::__private::read_payload::<()>,
+            ::sockety::__private::payload::<()>().receive,
         )
     }
     /// Drafts a call of the action `keep`.
     pub fn keep(files: Vec<File>) -> ::sockety::__private::CallDraft<(), MediaError> {
-        ::sockety::__private::call_draft_carrying::<
+        ::sockety::__private::call_draft::<
             (),
             MediaError,
         >(
             "keep",
             ::sockety::__private::Content::new().files(files),
-            ::sockety::__private::read_payload::<()>,
+            ::sockety::__private::payload::<()>().receive,
         )
     }
     /// Drafts a call of the action `ingest`.
@@ -205,13 +205,170 @@ impl MediaDraft {
         lines: Streaming<Line>,
         attachments: Vec<File>,
     ) -> ::sockety::__private::PassDraft {
-        ::sockety::__private::pass_draft_carrying(
+        ::sockety::__private::pass_draft(
             "ingest",
             ::sockety::__private::Content::new()
-                .payload::<String>(&source)
+                .payload(::sockety::__private::payload::<String>(), &source)
                 .files(attachments)
                 .streaming::<Line, _>(lines),
         )
+    }
+}
+#[automatically_derived]
+impl<__S> ::sockety::__private::Service for MediaServer<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+{
+    fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+        Self::DESCRIPTION
+    }
+    fn dispatch(
+        &self,
+        __action: usize,
+        __incoming: ::sockety::__private::Incoming,
+    ) -> ::sockety::__private::Dispatch {
+        enum __Action {
+            upload,
+            store,
+            keep,
+            ingest,
+        }
+        const __ACTIONS: &[__Action] = &[
+            __Action::upload,
+            __Action::store,
+            __Action::keep,
+            __Action::ingest,
+        ];
+        let __service = ::core::clone::Clone::clone(&self.service);
+        match __ACTIONS[__action] {
+            __Action::upload => {
+                ::std::boxed::Box::pin(async move {
+                    let (__context, __body, __responder) = __incoming.open();
+                    let mut __received = __body.into_received();
+                    let __1 = match __received
+                        .payload(::sockety::__private::payload::<String>())
+                    {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    let __2: File = match __received.file() {
+                        ::core::result::Result::Ok(__2) => __2,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    let __3: Vec<File> = __received.files();
+                    ::core::mem::drop(__received);
+                    let __output = <__S as Media>::upload(
+                            &*__service,
+                            &__context,
+                            __1,
+                            __2,
+                            __3,
+                        )
+                        .await;
+                    let __answer = __responder
+                        .value_result(
+                            ::sockety::__private::payload::<Clip>(),
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::store => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let mut __received = __body.into_received();
+                    let (__2, (__4, ())) = match __received
+                        .parameters((
+                            ::sockety::__private::parameter(
+                                "id",
+                                ::sockety::__private::payload::<u64>(),
+                            ),
+                            (
+                                ::sockety::__private::parameter(
+                                    "type",
+                                    ::sockety::__private::payload::<Kind>(),
+                                ),
+                                (),
+                            ),
+                        ))
+                    {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    let __0: sockety::File = match __received.file() {
+                        ::core::result::Result::Ok(__0) => __0,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    let __3: File = match __received.file() {
+                        ::core::result::Result::Ok(__3) => __3,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    let __1: Streaming<Line, LogError> = match __received
+                        .streaming::<Line, LogError>()
+                    {
+                        ::core::result::Result::Ok(__1) => __1,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__received);
+                    <__S as Media>::store(&*__service, __0, __1, __2, __3, __4).await;
+                    let __answer = __responder.unit();
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::keep => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let mut __received = __body.into_received();
+                    let __0: Vec<File> = __received.files();
+                    ::core::mem::drop(__received);
+                    let __output = <__S as Media>::keep(&*__service, __0).await;
+                    let __answer = __responder
+                        .unit_result(
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::ingest => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let mut __received = __body.into_received();
+                    let __0 = match __received
+                        .payload(::sockety::__private::payload::<String>())
+                    {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    let __2: Vec<File> = __received.files();
+                    let __1: Streaming<Line> = match __received.streaming::<Line, _>() {
+                        ::core::result::Result::Ok(__1) => __1,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__received);
+                    <__S as Media>::ingest(&*__service, __0, __1, __2).await;
+                    let __answer = __responder.unit();
+                    __responder.send(__answer).await
+                })
+            }
+        }
     }
 }
 /// What messages ask for, without files and streams, by the actions of [`Media`].
@@ -236,243 +393,107 @@ pub enum MediaRequest {
         source: String,
     },
 }
-const _: () = {
-    #[derive(::sockety::__private::serde::Deserialize)]
-    #[serde(crate = "::sockety::__private::serde")]
-    struct __StoreArguments {
-        id: u64,
-        r#type: Kind,
-    }
-    #[automatically_derived]
-    impl<__S> ::sockety::__private::Service for MediaServer<__S>
-    where
-        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
-    {
-        fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
-            Self::DESCRIPTION
-        }
-        fn dispatch(
-            &self,
-            __action: usize,
-            __incoming: ::sockety::__private::Incoming,
-        ) -> ::sockety::__private::Dispatch {
-            enum __Action {
-                upload,
-                store,
-                keep,
-                ingest,
+#[automatically_derived]
+impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+    type Error = ::sockety::__private::RequestMismatch;
+    fn try_from(
+        __message: &::sockety::__private::Message,
+    ) -> ::core::result::Result<Self, Self::Error> {
+        match __message.action() {
+            "upload" => {
+                let __1 = ::sockety::__private::decode(
+                    __message.payload(),
+                    ::sockety::__private::payload::<String>(),
+                )?;
+                ::core::result::Result::Ok(Self::Upload { title: __1 })
             }
-            const __ACTIONS: &[__Action] = &[
-                __Action::upload,
-                __Action::store,
-                __Action::keep,
-                __Action::ingest,
-            ];
-            let __service = ::core::clone::Clone::clone(&self.service);
-            match __ACTIONS[__action] {
-                __Action::upload => {
-                    ::std::boxed::Box::pin(async move {
-                        let (__context, __body, __responder) = __incoming.open();
-                        let mut __received = __body.into_received();
-                        let __value = match __received.payload::<String>() {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        let __2: File = match __received.file() {
-                            ::core::result::Result::Ok(__2) => __2,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        let __3: Vec<File> = __received.files();
-                        ::core::mem::drop(__received);
-                        let __output = <__S as Media>::upload(
-                                &*__service,
-                                &__context,
-                                __value,
-                                __2,
-                                __3,
-                            )
-                            .await;
-                        let __answer = __responder
-                            .value_result::<Clip, MediaError>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::store => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let mut __received = __body.into_received();
-                        let __value = match __received.payloads::<__StoreArguments>() {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        let __0: sockety::File = match __received.file() {
-                            ::core::result::Result::Ok(__0) => __0,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        let __3: File = match __received.file() {
-                            ::core::result::Result::Ok(__3) => __3,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        let __1: Streaming<Line, LogError> = match __received
-                            .streaming::<Line, LogError>()
-                        {
-                            ::core::result::Result::Ok(__1) => __1,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__received);
-                        <__S as Media>::store(
-                                &*__service,
-                                __0,
-                                __1,
-                                __value.id,
-                                __3,
-                                __value.r#type,
-                            )
-                            .await;
-                        let __answer = __responder.unit();
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::keep => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let mut __received = __body.into_received();
-                        let __0: Vec<File> = __received.files();
-                        ::core::mem::drop(__received);
-                        let __output = <__S as Media>::keep(&*__service, __0).await;
-                        let __answer = __responder.unit_result::<MediaError>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::ingest => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let mut __received = __body.into_received();
-                        let __value = match __received.payload::<String>() {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        let __2: Vec<File> = __received.files();
-                        let __1: Streaming<Line> = match __received
-                            .streaming::<Line, _>()
-                        {
-                            ::core::result::Result::Ok(__1) => __1,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__received);
-                        <__S as Media>::ingest(&*__service, __value, __1, __2).await;
-                        let __answer = __responder.unit();
-                        __responder.send(__answer).await
-                    })
-                }
+            "store" => {
+                let (__2, (__4, ())) = ::sockety::__private::decode_all(
+                    __message.payload(),
+                    (
+                        ::sockety::__private::parameter(
+                            "id",
+                            ::sockety::__private::payload::<u64>(),
+                        ),
+                        (
+                            ::sockety::__private::parameter(
+                                "type",
+                                ::sockety::__private::payload::<Kind>(),
+                            ),
+                            (),
+                        ),
+                    ),
+                )?;
+                ::core::result::Result::Ok(Self::Store {
+                    id: __2,
+                    r#type: __4,
+                })
+            }
+            "keep" => ::core::result::Result::Ok(Self::Keep),
+            "ingest" => {
+                let __0 = ::sockety::__private::decode(
+                    __message.payload(),
+                    ::sockety::__private::payload::<String>(),
+                )?;
+                ::core::result::Result::Ok(Self::Ingest { source: __0 })
+            }
+            _ => {
+                ::core::result::Result::Err(
+                    ::sockety::__private::RequestMismatch::action(__message),
+                )
             }
         }
     }
-    #[automatically_derived]
-    impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
-        type Error = ::sockety::__private::RequestMismatch;
-        fn try_from(
-            __message: &::sockety::__private::Message,
-        ) -> ::core::result::Result<Self, Self::Error> {
-            match __message.action() {
-                "upload" => {
-                    ::core::result::Result::Ok(Self::Upload {
-                        title: ::sockety::__private::decode::<
-                            String,
-                        >(__message.payload())?,
-                    })
-                }
-                "store" => {
-                    let __value = ::sockety::__private::decode_all::<
-                        __StoreArguments,
-                    >(__message.payload())?;
-                    ::core::result::Result::Ok(Self::Store {
-                        id: __value.id,
-                        r#type: __value.r#type,
-                    })
-                }
-                "keep" => ::core::result::Result::Ok(Self::Keep),
-                "ingest" => {
-                    ::core::result::Result::Ok(Self::Ingest {
-                        source: ::sockety::__private::decode::<
-                            String,
-                        >(__message.payload())?,
-                    })
-                }
-                _ => {
-                    ::core::result::Result::Err(
-                        ::sockety::__private::RequestMismatch::action(__message),
+}
+#[automatically_derived]
+impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+    fn from(__request: MediaRequest) -> Self {
+        match __request {
+            MediaRequest::Upload { title } => {
+                ::sockety::__private::pass_draft(
+                        "upload",
+                        ::sockety::__private::Content::new()
+                            .payload(::sockety::__private::payload::<String>(), &title),
                     )
-                }
+                    .into_outgoing()
+            }
+            MediaRequest::Store { id, r#type } => {
+                ::sockety::__private::pass_draft(
+                        "store",
+                        ::sockety::__private::Content::new()
+                            .parameters(
+                                2,
+                                |__given| {
+                                    __given
+                                        .with("id", ::sockety::__private::payload::<u64>(), &id)
+                                        .with(
+                                            "type",
+                                            ::sockety::__private::payload::<Kind>(),
+                                            &r#type,
+                                        );
+                                },
+                            ),
+                    )
+                    .into_outgoing()
+            }
+            MediaRequest::Keep {} => {
+                ::sockety::__private::pass_draft(
+                        "keep",
+                        ::sockety::__private::Content::new(),
+                    )
+                    .into_outgoing()
+            }
+            MediaRequest::Ingest { source } => {
+                ::sockety::__private::pass_draft(
+                        "ingest",
+                        ::sockety::__private::Content::new()
+                            .payload(::sockety::__private::payload::<String>(), &source),
+                    )
+                    .into_outgoing()
             }
         }
     }
-    #[automatically_derived]
-    impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
-        fn from(__request: MediaRequest) -> Self {
-            match __request {
-                MediaRequest::Upload { title } => {
-                    ::sockety::__private::pass_draft_carrying(
-                            "upload",
-                            ::sockety::__private::Content::new()
-                                .payload::<String>(&title),
-                        )
-                        .into_outgoing()
-                }
-                MediaRequest::Store { id, r#type } => {
-                    #[derive(::sockety::__private::serde::Serialize)]
-                    #[serde(crate = "::sockety::__private::serde")]
-                    struct __Arguments<'a> {
-                        id: &'a u64,
-                        r#type: &'a Kind,
-                    }
-                    ::sockety::__private::pass_draft_carrying(
-                            "store",
-                            ::sockety::__private::Content::new()
-                                .payloads(
-                                    &__Arguments {
-                                        id: &id,
-                                        r#type: &r#type,
-                                    },
-                                ),
-                        )
-                        .into_outgoing()
-                }
-                MediaRequest::Keep {} => {
-                    ::sockety::__private::pass_draft_carrying(
-                            "keep",
-                            ::sockety::__private::Content::new(),
-                        )
-                        .into_outgoing()
-                }
-                MediaRequest::Ingest { source } => {
-                    ::sockety::__private::pass_draft_carrying(
-                            "ingest",
-                            ::sockety::__private::Content::new()
-                                .payload::<String>(&source),
-                        )
-                        .into_outgoing()
-                }
-            }
-        }
-    }
-};
+}
 #[automatically_derived]
 impl<__S> Media for &__S
 where
@@ -635,9 +656,7 @@ impl MediaClient {
                             &[::sockety::__private::PartKind::Payload],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("store")
                     .parameters(const {
                         &[
@@ -678,9 +697,7 @@ impl MediaClient {
                             ),
                         ]
                     })
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("ingest")
                     .one_way()
                     .parameters(const {

@@ -158,7 +158,7 @@ impl MediaDraft {
     pub fn search(
         ids: Streaming<u64>,
     ) -> ::sockety::__private::CallDraft<Streaming<Clip>, MediaError> {
-        ::sockety::__private::call_draft_carrying::<
+        ::sockety::__private::call_draft::<
             Streaming<Clip>,
             MediaError,
         >(
@@ -171,14 +171,15 @@ impl MediaDraft {
     pub fn download(
         id: u64,
     ) -> ::sockety::__private::CallDraft<(Clip, File), MediaError> {
-        ::sockety::__private::call_draft_carrying::<
+        ::sockety::__private::call_draft::<
             (Clip, File),
             MediaError,
         >(
             "download",
-            ::sockety::__private::Content::new().payload::<u64>(&id),
+            ::sockety::__private::Content::new()
+                .payload(::sockety::__private::payload::<u64>(), &id),
             |__received| ::core::result::Result::Ok((
-                __received.payload::<Clip>()?,
+                __received.payload(::sockety::__private::payload::<Clip>())?,
                 __received.file()?,
             )),
         )
@@ -187,7 +188,7 @@ impl MediaDraft {
     pub fn shell(
         input: ByteStream,
     ) -> ::sockety::__private::CallDraft<ByteStream, ::sockety::__private::NoError> {
-        ::sockety::__private::call_draft_carrying::<
+        ::sockety::__private::call_draft::<
             ByteStream,
             ::sockety::__private::NoError,
         >(
@@ -204,22 +205,18 @@ impl MediaDraft {
         Streaming<Line, LogError>,
         ::sockety::__private::NoError,
     > {
-        #[derive(::sockety::__private::serde::Serialize)]
-        #[serde(crate = "::sockety::__private::serde")]
-        struct __Arguments<'a> {
-            from: &'a u64,
-            to: &'a u64,
-        }
-        ::sockety::__private::call_draft_carrying::<
+        ::sockety::__private::call_draft::<
             Streaming<Line, LogError>,
             ::sockety::__private::NoError,
         >(
             "logs",
             ::sockety::__private::Content::new()
-                .payloads(
-                    &__Arguments {
-                        from: &from,
-                        to: &to,
+                .parameters(
+                    2,
+                    |__given| {
+                        __given
+                            .with("from", ::sockety::__private::payload::<u64>(), &from)
+                            .with("to", ::sockety::__private::payload::<u64>(), &to);
                     },
                 ),
             |__received| ::core::result::Result::Ok(
@@ -232,7 +229,7 @@ impl MediaDraft {
         (File, ByteStream, Vec<Clip>, Vec<File>),
         ::sockety::__private::NoError,
     > {
-        ::sockety::__private::call_draft_carrying::<
+        ::sockety::__private::call_draft::<
             (File, ByteStream, Vec<Clip>, Vec<File>),
             ::sockety::__private::NoError,
         >(
@@ -241,14 +238,14 @@ impl MediaDraft {
             |__received| ::core::result::Result::Ok((
                 __received.file()?,
                 __received.bytes()?,
-                __received.payload::<Vec<Clip>>()?,
+                __received.payload(::sockety::__private::payload::<Vec<Clip>>())?,
                 __received.files(),
             )),
         )
     }
     /// Drafts a call of the action `covers`.
     pub fn covers() -> ::sockety::__private::CallDraft<Vec<File>, MediaError> {
-        ::sockety::__private::call_draft_carrying::<
+        ::sockety::__private::call_draft::<
             Vec<File>,
             MediaError,
         >(
@@ -265,7 +262,210 @@ impl MediaDraft {
         ::sockety::__private::call_draft::<
             (u64, String),
             ::sockety::__private::NoError,
-        >("plain")
+        >(
+            "plain",
+            ::sockety::__private::Content::new(),
+            ::sockety::__private::payload::<(u64, String)>().receive,
+        )
+    }
+}
+#[automatically_derived]
+impl<__S> ::sockety::__private::Service for MediaServer<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+{
+    fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
+        Self::DESCRIPTION
+    }
+    fn dispatch(
+        &self,
+        __action: usize,
+        __incoming: ::sockety::__private::Incoming,
+    ) -> ::sockety::__private::Dispatch {
+        enum __Action {
+            search,
+            download,
+            shell,
+            logs,
+            export,
+            covers,
+            plain,
+        }
+        const __ACTIONS: &[__Action] = &[
+            __Action::search,
+            __Action::download,
+            __Action::shell,
+            __Action::logs,
+            __Action::export,
+            __Action::covers,
+            __Action::plain,
+        ];
+        let __service = ::core::clone::Clone::clone(&self.service);
+        match __ACTIONS[__action] {
+            __Action::search => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let mut __received = __body.into_received();
+                    let __0: Streaming<u64> = match __received.streaming::<u64, _>() {
+                        ::core::result::Result::Ok(__0) => __0,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__received);
+                    let __output = <__S as Media>::search(&*__service, __0).await;
+                    let __output = ::core::result::Result::map(
+                        __output,
+                        |__0| {
+                            ::sockety::__private::Content::new()
+                                .streaming::<Clip, _>(__0)
+                        },
+                    );
+                    let __answer = __responder
+                        .content_result(
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::download => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let __0 = match ::sockety::__private::decode(
+                        __body.payload(),
+                        ::sockety::__private::payload::<u64>(),
+                    ) {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::download(&*__service, __0).await;
+                    let __output = ::core::result::Result::map(
+                        __output,
+                        |(__0, __1)| {
+                            ::sockety::__private::Content::new()
+                                .payload(::sockety::__private::payload::<Clip>(), &__0)
+                                .file(__1)
+                        },
+                    );
+                    let __answer = __responder
+                        .content_result(
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::shell => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let mut __received = __body.into_received();
+                    let __0: ByteStream = match __received.bytes() {
+                        ::core::result::Result::Ok(__0) => __0,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_content(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__received);
+                    let __0 = <__S as Media>::shell(&*__service, __0).await;
+                    let __answer = __responder
+                        .content(::sockety::__private::Content::new().bytes(__0));
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::logs => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let (__0, (__1, ())) = match ::sockety::__private::decode_all(
+                        __body.payload(),
+                        (
+                            ::sockety::__private::parameter(
+                                "from",
+                                ::sockety::__private::payload::<u64>(),
+                            ),
+                            (
+                                ::sockety::__private::parameter(
+                                    "to",
+                                    ::sockety::__private::payload::<u64>(),
+                                ),
+                                (),
+                            ),
+                        ),
+                    ) {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __0 = <__S as Media>::logs(&*__service, __0, __1).await;
+                    let __answer = __responder
+                        .content(
+                            ::sockety::__private::Content::new()
+                                .streaming::<Line, LogError>(__0),
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::export => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    if let ::core::result::Result::Err(__error) = __body.none() {
+                        return __responder.bad_request(__error).await;
+                    }
+                    ::core::mem::drop(__body);
+                    let (__0, __1, __2, __3) = <__S as Media>::export(&*__service).await;
+                    let __answer = __responder
+                        .content(
+                            ::sockety::__private::Content::new()
+                                .payload(::sockety::__private::payload::<Vec<Clip>>(), &__2)
+                                .file(__0)
+                                .files(__3)
+                                .bytes(__1),
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::covers => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    if let ::core::result::Result::Err(__error) = __body.none() {
+                        return __responder.bad_request(__error).await;
+                    }
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::covers(&*__service).await;
+                    let __output = ::core::result::Result::map(
+                        __output,
+                        |__0| ::sockety::__private::Content::new().files(__0),
+                    );
+                    let __answer = __responder
+                        .content_result(
+                            ::sockety::__private::error::<MediaError>(),
+                            __output,
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::plain => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    if let ::core::result::Result::Err(__error) = __body.none() {
+                        return __responder.bad_request(__error).await;
+                    }
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::plain(&*__service).await;
+                    let __answer = __responder
+                        .value(
+                            ::sockety::__private::payload::<(u64, String)>(),
+                            __output,
+                        );
+                    __responder.send(__answer).await
+                })
+            }
+        }
     }
 }
 /// What messages ask for, without files and streams, by the actions of [`Media`].
@@ -293,256 +493,78 @@ pub enum MediaRequest {
     /// The action `plain`.
     Plain,
 }
-const _: () = {
-    #[derive(::sockety::__private::serde::Deserialize)]
-    #[serde(crate = "::sockety::__private::serde")]
-    struct __LogsArguments {
-        from: u64,
-        to: u64,
-    }
-    #[automatically_derived]
-    impl<__S> ::sockety::__private::Service for MediaServer<__S>
-    where
-        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
-    {
-        fn description(&self) -> &'static ::sockety::__private::ServiceDescription {
-            Self::DESCRIPTION
-        }
-        fn dispatch(
-            &self,
-            __action: usize,
-            __incoming: ::sockety::__private::Incoming,
-        ) -> ::sockety::__private::Dispatch {
-            enum __Action {
-                search,
-                download,
-                shell,
-                logs,
-                export,
-                covers,
-                plain,
+#[automatically_derived]
+impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
+    type Error = ::sockety::__private::RequestMismatch;
+    fn try_from(
+        __message: &::sockety::__private::Message,
+    ) -> ::core::result::Result<Self, Self::Error> {
+        match __message.action() {
+            "search" => ::core::result::Result::Ok(Self::Search),
+            "download" => {
+                let __0 = ::sockety::__private::decode(
+                    __message.payload(),
+                    ::sockety::__private::payload::<u64>(),
+                )?;
+                ::core::result::Result::Ok(Self::Download { id: __0 })
             }
-            const __ACTIONS: &[__Action] = &[
-                __Action::search,
-                __Action::download,
-                __Action::shell,
-                __Action::logs,
-                __Action::export,
-                __Action::covers,
-                __Action::plain,
-            ];
-            let __service = ::core::clone::Clone::clone(&self.service);
-            match __ACTIONS[__action] {
-                __Action::search => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let mut __received = __body.into_received();
-                        let __0: Streaming<u64> = match __received.streaming::<u64, _>()
-                        {
-                            ::core::result::Result::Ok(__0) => __0,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__received);
-                        let __output = <__S as Media>::search(&*__service, __0).await;
-                        let __output = ::core::result::Result::map(
-                            __output,
-                            |__0| {
-                                ::sockety::__private::Content::new()
-                                    .streaming::<Clip, _>(__0)
-                            },
-                        );
-                        let __answer = __responder
-                            .content_result::<MediaError>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::download => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let __value = match ::sockety::__private::decode::<
-                            u64,
-                        >(__body.payload()) {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_request(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__body);
-                        let __output = <__S as Media>::download(&*__service, __value)
-                            .await;
-                        let __output = ::core::result::Result::map(
-                            __output,
-                            |(__0, __1)| {
-                                ::sockety::__private::Content::new()
-                                    .payload::<Clip>(&__0)
-                                    .file(__1)
-                            },
-                        );
-                        let __answer = __responder
-                            .content_result::<MediaError>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::shell => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let mut __received = __body.into_received();
-                        let __0: ByteStream = match __received.bytes() {
-                            ::core::result::Result::Ok(__0) => __0,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_content(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__received);
-                        let __0 = <__S as Media>::shell(&*__service, __0).await;
-                        let __answer = __responder
-                            .content(::sockety::__private::Content::new().bytes(__0));
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::logs => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let __value = match ::sockety::__private::decode_all::<
-                            __LogsArguments,
-                        >(__body.payload()) {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_request(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__body);
-                        let __0 = <__S as Media>::logs(
-                                &*__service,
-                                __value.from,
-                                __value.to,
-                            )
-                            .await;
-                        let __answer = __responder
-                            .content(
-                                ::sockety::__private::Content::new()
-                                    .streaming::<Line, LogError>(__0),
-                            );
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::export => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        if let ::core::result::Result::Err(__error) = __body.none() {
-                            return __responder.bad_request(__error).await;
-                        }
-                        ::core::mem::drop(__body);
-                        let (__0, __1, __2, __3) = <__S as Media>::export(&*__service)
-                            .await;
-                        let __answer = __responder
-                            .content(
-                                ::sockety::__private::Content::new()
-                                    .payload::<Vec<Clip>>(&__2)
-                                    .file(__0)
-                                    .files(__3)
-                                    .bytes(__1),
-                            );
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::covers => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        if let ::core::result::Result::Err(__error) = __body.none() {
-                            return __responder.bad_request(__error).await;
-                        }
-                        ::core::mem::drop(__body);
-                        let __output = <__S as Media>::covers(&*__service).await;
-                        let __output = ::core::result::Result::map(
-                            __output,
-                            |__0| ::sockety::__private::Content::new().files(__0),
-                        );
-                        let __answer = __responder
-                            .content_result::<MediaError>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::plain => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        if let ::core::result::Result::Err(__error) = __body.none() {
-                            return __responder.bad_request(__error).await;
-                        }
-                        ::core::mem::drop(__body);
-                        let __output = <__S as Media>::plain(&*__service).await;
-                        let __answer = __responder.value::<(u64, String)>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
+            "shell" => ::core::result::Result::Ok(Self::Shell),
+            "logs" => {
+                let (__0, (__1, ())) = ::sockety::__private::decode_all(
+                    __message.payload(),
+                    (
+                        ::sockety::__private::parameter(
+                            "from",
+                            ::sockety::__private::payload::<u64>(),
+                        ),
+                        (
+                            ::sockety::__private::parameter(
+                                "to",
+                                ::sockety::__private::payload::<u64>(),
+                            ),
+                            (),
+                        ),
+                    ),
+                )?;
+                ::core::result::Result::Ok(Self::Logs { from: __0, to: __1 })
+            }
+            "export" => ::core::result::Result::Ok(Self::Export),
+            "covers" => ::core::result::Result::Ok(Self::Covers),
+            "plain" => ::core::result::Result::Ok(Self::Plain),
+            _ => {
+                ::core::result::Result::Err(
+                    ::sockety::__private::RequestMismatch::action(__message),
+                )
             }
         }
     }
-    #[automatically_derived]
-    impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
-        type Error = ::sockety::__private::RequestMismatch;
-        fn try_from(
-            __message: &::sockety::__private::Message,
-        ) -> ::core::result::Result<Self, Self::Error> {
-            match __message.action() {
-                "search" => ::core::result::Result::Ok(Self::Search),
-                "download" => {
-                    ::core::result::Result::Ok(Self::Download {
-                        id: ::sockety::__private::decode::<u64>(__message.payload())?,
-                    })
-                }
-                "shell" => ::core::result::Result::Ok(Self::Shell),
-                "logs" => {
-                    let __value = ::sockety::__private::decode_all::<
-                        __LogsArguments,
-                    >(__message.payload())?;
-                    ::core::result::Result::Ok(Self::Logs {
-                        from: __value.from,
-                        to: __value.to,
-                    })
-                }
-                "export" => ::core::result::Result::Ok(Self::Export),
-                "covers" => ::core::result::Result::Ok(Self::Covers),
-                "plain" => ::core::result::Result::Ok(Self::Plain),
-                _ => {
-                    ::core::result::Result::Err(
-                        ::sockety::__private::RequestMismatch::action(__message),
+}
+#[automatically_derived]
+impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
+    fn from(__request: MediaRequest) -> Self {
+        match __request {
+            MediaRequest::Search {} => {
+                ::sockety::__private::pass_draft(
+                        "search",
+                        ::sockety::__private::Content::new(),
                     )
-                }
+                    .into_outgoing()
             }
+            MediaRequest::Download { id } => MediaDraft::download(id).into_outgoing(),
+            MediaRequest::Shell {} => {
+                ::sockety::__private::pass_draft(
+                        "shell",
+                        ::sockety::__private::Content::new(),
+                    )
+                    .into_outgoing()
+            }
+            MediaRequest::Logs { from, to } => MediaDraft::logs(from, to).into_outgoing(),
+            MediaRequest::Export {} => MediaDraft::export().into_outgoing(),
+            MediaRequest::Covers {} => MediaDraft::covers().into_outgoing(),
+            MediaRequest::Plain {} => MediaDraft::plain().into_outgoing(),
         }
     }
-    #[automatically_derived]
-    impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
-        fn from(__request: MediaRequest) -> Self {
-            match __request {
-                MediaRequest::Search {} => {
-                    ::sockety::__private::pass_draft_carrying(
-                            "search",
-                            ::sockety::__private::Content::new(),
-                        )
-                        .into_outgoing()
-                }
-                MediaRequest::Download { id } => MediaDraft::download(id).into_outgoing(),
-                MediaRequest::Shell {} => {
-                    ::sockety::__private::pass_draft_carrying(
-                            "shell",
-                            ::sockety::__private::Content::new(),
-                        )
-                        .into_outgoing()
-                }
-                MediaRequest::Logs { from, to } => {
-                    MediaDraft::logs(from, to).into_outgoing()
-                }
-                MediaRequest::Export {} => MediaDraft::export().into_outgoing(),
-                MediaRequest::Covers {} => MediaDraft::covers().into_outgoing(),
-                MediaRequest::Plain {} => MediaDraft::plain().into_outgoing(),
-            }
-        }
-    }
-};
+}
 #[automatically_derived]
 impl<__S> Media for &__S
 where
@@ -734,9 +756,7 @@ impl MediaClient {
                             &[::sockety::__private::PartKind::Streaming],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("download")
                     .parameters(const {
                         &[
@@ -756,9 +776,7 @@ impl MediaClient {
                             ],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("shell")
                     .parameters(const {
                         &[
@@ -815,9 +833,7 @@ impl MediaClient {
                             &[::sockety::__private::PartKind::Files],
                         ),
                     )
-                    .errors(
-                        <MediaError as ::sockety::__private::ServiceError>::VARIANTS,
-                    ),
+                    .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("plain")
                     .returns(
                         ::sockety::__private::ReturnDescription::new(

@@ -92,22 +92,25 @@ impl MediaDraft {
         id: u64,
         r#type: Kind,
     ) -> ::facade::rpc::__private::CallDraft<Clip, ::facade::rpc::__private::NoError> {
-        #[derive(::facade::rpc::__private::serde::Serialize)]
-        #[serde(crate = "::facade::rpc::__private::serde")]
-        struct __Arguments<'a> {
-            id: &'a u64,
-            r#type: &'a Kind,
-        }
-        ::facade::rpc::__private::call_draft_with_all::<
+        ::facade::rpc::__private::call_draft::<
             Clip,
             ::facade::rpc::__private::NoError,
-            _,
         >(
             "media.fetch",
-            &__Arguments {
-                id: &id,
-                r#type: &r#type,
-            },
+            ::facade::rpc::__private::Content::new()
+                .parameters(
+                    2,
+                    |__given| {
+                        __given
+                            .with("id", ::facade::rpc::__private::payload::<u64>(), &id)
+                            .with(
+                                "type",
+                                ::facade::rpc::__private::payload::<Kind>(),
+                                &r#type,
+                            );
+                    },
+                ),
+            ::facade::rpc::__private::payload::<Clip>().receive,
         )
     }
     /// Drafts a call of the action `media.move`.
@@ -118,7 +121,77 @@ impl MediaDraft {
         ::facade::rpc::__private::call_draft::<
             (),
             ::facade::rpc::__private::NoError,
-        >("media.move")
+        >(
+            "media.move",
+            ::facade::rpc::__private::Content::new(),
+            ::facade::rpc::__private::payload::<()>().receive,
+        )
+    }
+}
+#[automatically_derived]
+impl<__S> ::facade::rpc::__private::Service for MediaServer<__S>
+where
+    __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
+{
+    fn description(&self) -> &'static ::facade::rpc::__private::ServiceDescription {
+        Self::DESCRIPTION
+    }
+    fn dispatch(
+        &self,
+        __action: usize,
+        __incoming: ::facade::rpc::__private::Incoming,
+    ) -> ::facade::rpc::__private::Dispatch {
+        enum __Action {
+            get,
+            r#move,
+        }
+        const __ACTIONS: &[__Action] = &[__Action::get, __Action::r#move];
+        let __service = ::core::clone::Clone::clone(&self.service);
+        match __ACTIONS[__action] {
+            __Action::get => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    let (__0, (__1, ())) = match ::facade::rpc::__private::decode_all(
+                        __body.payload(),
+                        (
+                            ::facade::rpc::__private::parameter(
+                                "id",
+                                ::facade::rpc::__private::payload::<u64>(),
+                            ),
+                            (
+                                ::facade::rpc::__private::parameter(
+                                    "type",
+                                    ::facade::rpc::__private::payload::<Kind>(),
+                                ),
+                                (),
+                            ),
+                        ),
+                    ) {
+                        ::core::result::Result::Ok(__value) => __value,
+                        ::core::result::Result::Err(__error) => {
+                            return __responder.bad_request(__error).await;
+                        }
+                    };
+                    ::core::mem::drop(__body);
+                    let __output = <__S as Media>::get(&*__service, __0, __1).await;
+                    let __answer = __responder
+                        .value(::facade::rpc::__private::payload::<Clip>(), __output);
+                    __responder.send(__answer).await
+                })
+            }
+            __Action::r#move => {
+                ::std::boxed::Box::pin(async move {
+                    let (_, __body, __responder) = __incoming.open();
+                    if let ::core::result::Result::Err(__error) = __body.none() {
+                        return __responder.bad_request(__error).await;
+                    }
+                    ::core::mem::drop(__body);
+                    <__S as Media>::r#move(&*__service).await;
+                    let __answer = __responder.unit();
+                    __responder.send(__answer).await
+                })
+            }
+        }
     }
 }
 /// What messages ask for, without files and streams, by the actions of [`Media`].
@@ -133,107 +206,52 @@ pub(crate) enum MediaRequest {
     /// The action `media.move`.
     Move,
 }
-const _: () = {
-    #[derive(::facade::rpc::__private::serde::Deserialize)]
-    #[serde(crate = "::facade::rpc::__private::serde")]
-    struct __GetArguments {
-        id: u64,
-        r#type: Kind,
-    }
-    #[automatically_derived]
-    impl<__S> ::facade::rpc::__private::Service for MediaServer<__S>
-    where
-        __S: Media + ::core::marker::Send + ::core::marker::Sync + 'static,
-    {
-        fn description(&self) -> &'static ::facade::rpc::__private::ServiceDescription {
-            Self::DESCRIPTION
-        }
-        fn dispatch(
-            &self,
-            __action: usize,
-            __incoming: ::facade::rpc::__private::Incoming,
-        ) -> ::facade::rpc::__private::Dispatch {
-            enum __Action {
-                get,
-                r#move,
+#[automatically_derived]
+impl ::core::convert::TryFrom<&::facade::rpc::__private::Message> for MediaRequest {
+    type Error = ::facade::rpc::__private::RequestMismatch;
+    fn try_from(
+        __message: &::facade::rpc::__private::Message,
+    ) -> ::core::result::Result<Self, Self::Error> {
+        match __message.action() {
+            "media.fetch" => {
+                let (__0, (__1, ())) = ::facade::rpc::__private::decode_all(
+                    __message.payload(),
+                    (
+                        ::facade::rpc::__private::parameter(
+                            "id",
+                            ::facade::rpc::__private::payload::<u64>(),
+                        ),
+                        (
+                            ::facade::rpc::__private::parameter(
+                                "type",
+                                ::facade::rpc::__private::payload::<Kind>(),
+                            ),
+                            (),
+                        ),
+                    ),
+                )?;
+                ::core::result::Result::Ok(Self::Get { id: __0, r#type: __1 })
             }
-            const __ACTIONS: &[__Action] = &[__Action::get, __Action::r#move];
-            let __service = ::core::clone::Clone::clone(&self.service);
-            match __ACTIONS[__action] {
-                __Action::get => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        let __value = match ::facade::rpc::__private::decode_all::<
-                            __GetArguments,
-                        >(__body.payload()) {
-                            ::core::result::Result::Ok(__value) => __value,
-                            ::core::result::Result::Err(__error) => {
-                                return __responder.bad_request(__error).await;
-                            }
-                        };
-                        ::core::mem::drop(__body);
-                        let __output = <__S as Media>::get(
-                                &*__service,
-                                __value.id,
-                                __value.r#type,
-                            )
-                            .await;
-                        let __answer = __responder.value::<Clip>(__output);
-                        __responder.send(__answer).await
-                    })
-                }
-                __Action::r#move => {
-                    ::std::boxed::Box::pin(async move {
-                        let (_, __body, __responder) = __incoming.open();
-                        if let ::core::result::Result::Err(__error) = __body.none() {
-                            return __responder.bad_request(__error).await;
-                        }
-                        ::core::mem::drop(__body);
-                        <__S as Media>::r#move(&*__service).await;
-                        let __answer = __responder.unit();
-                        __responder.send(__answer).await
-                    })
-                }
+            "media.move" => ::core::result::Result::Ok(Self::Move),
+            _ => {
+                ::core::result::Result::Err(
+                    ::facade::rpc::__private::RequestMismatch::action(__message),
+                )
             }
         }
     }
-    #[automatically_derived]
-    impl ::core::convert::TryFrom<&::facade::rpc::__private::Message> for MediaRequest {
-        type Error = ::facade::rpc::__private::RequestMismatch;
-        fn try_from(
-            __message: &::facade::rpc::__private::Message,
-        ) -> ::core::result::Result<Self, Self::Error> {
-            match __message.action() {
-                "media.fetch" => {
-                    let __value = ::facade::rpc::__private::decode_all::<
-                        __GetArguments,
-                    >(__message.payload())?;
-                    ::core::result::Result::Ok(Self::Get {
-                        id: __value.id,
-                        r#type: __value.r#type,
-                    })
-                }
-                "media.move" => ::core::result::Result::Ok(Self::Move),
-                _ => {
-                    ::core::result::Result::Err(
-                        ::facade::rpc::__private::RequestMismatch::action(__message),
-                    )
-                }
+}
+#[automatically_derived]
+impl ::core::convert::From<MediaRequest> for ::facade::rpc::__private::Outgoing {
+    fn from(__request: MediaRequest) -> Self {
+        match __request {
+            MediaRequest::Get { id, r#type } => {
+                MediaDraft::get(id, r#type).into_outgoing()
             }
+            MediaRequest::Move {} => MediaDraft::r#move().into_outgoing(),
         }
     }
-    #[automatically_derived]
-    impl ::core::convert::From<MediaRequest> for ::facade::rpc::__private::Outgoing {
-        fn from(__request: MediaRequest) -> Self {
-            match __request {
-                MediaRequest::Get { id, r#type } => {
-                    MediaDraft::get(id, r#type).into_outgoing()
-                }
-                MediaRequest::Move {} => MediaDraft::r#move().into_outgoing(),
-            }
-        }
-    }
-};
+}
 #[automatically_derived]
 impl<__S> Media for &__S
 where

@@ -1,4 +1,4 @@
-use rmp_serde::decode::Error;
+use rmp_serde::decode::{Error, ReadRefReader};
 use serde::de::DeserializeOwned;
 
 use super::check::check;
@@ -35,26 +35,60 @@ pub fn from_slice_with<T: DeserializeOwned>(
     bytes: &[u8],
     bounds: &Bounds,
 ) -> Result<T, DecodeError> {
+    checked(bytes, bounds, |bytes| {
+        read(&mut reader(bytes, bounds)).map_err(invalid)
+    })
+}
+
+/// What reads values one after another.
+pub type Reader<'de> = rmp_serde::Deserializer<ReadRefReader<'de, [u8]>>;
+
+/// Reads the next value.
+#[inline]
+pub(crate) fn read<T: DeserializeOwned>(reader: &mut Reader<'_>) -> Result<T, Error> {
+    T::deserialize(Lenient::value(reader))
+}
+
+/// Reads the one value in `bytes`, by [`read`] of its type, within the default [`Bounds`].
+pub(crate) fn read_whole<T>(
+    bytes: &[u8],
+    read: fn(&mut Reader<'_>) -> Result<T, Error>,
+) -> Result<T, DecodeError> {
+    let bounds = Bounds::default();
+    checked(bytes, &bounds, |bytes| {
+        read(&mut reader(bytes, &bounds)).map_err(invalid)
+    })
+}
+
+/// Checks `bytes`, and has them read as serde can read them.
+#[inline]
+pub(super) fn checked<T>(
+    bytes: &[u8],
+    bounds: &Bounds,
+    read: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
     let checked = check(bytes, bounds)?;
     if checked.service_error {
         return Err(DecodeError::ServiceError);
     }
     if checked.undefined {
-        return deserialize(&undefined_as_nil(bytes)?, bounds);
+        return read(&undefined_as_nil(bytes)?);
     }
-    deserialize(bytes, bounds)
+    read(bytes)
 }
 
-fn deserialize<T: DeserializeOwned>(bytes: &[u8], bounds: &Bounds) -> Result<T, DecodeError> {
-    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+/// The reader of values that are checked.
+#[inline]
+pub(super) fn reader<'de>(bytes: &'de [u8], bounds: &Bounds) -> Reader<'de> {
+    let mut reader = Reader::from_read_ref(bytes);
     // Ours has already counted. rmp-serde stops when its counter reaches 0, and counts an
     // extension as a level too.
-    deserializer.set_max_depth(bounds.depth.saturating_add(2));
-    T::deserialize(Lenient::value(&mut deserializer)).map_err(invalid)
+    reader.set_max_depth(bounds.depth.saturating_add(2));
+    reader
 }
 
 #[cold]
-fn invalid(error: Error) -> DecodeError {
+pub(super) fn invalid(error: Error) -> DecodeError {
     DecodeError::Invalid(match error {
         Error::LengthMismatch(taken) => {
             format!("array or map has more than the {taken} entries that the type takes")
@@ -70,7 +104,7 @@ fn invalid(error: Error) -> DecodeError {
 }
 
 /// What kind of value is not a number, by its marker.
-fn kind_of(marker: u8) -> &'static str {
+pub(super) fn kind_of(marker: u8) -> &'static str {
     match marker {
         0xA0..=0xBF | 0xD9..=0xDB => "string",
         0x90..=0x9F | 0xDC | 0xDD => "array",

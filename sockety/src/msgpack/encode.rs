@@ -33,3 +33,27 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<()
         EncodeError(error.to_string())
     })
 }
+
+/// Appends what a map begins with; `count` keys, each with its value, are to follow.
+pub(crate) fn encode_map_head(count: u16, into: &mut Vec<u8>) {
+    match u8::try_from(count) {
+        Ok(count @ 0..=0x0F) => into.push(0x80 | count),
+        Ok(_) | Err(_) => {
+            into.push(0xDE);
+            into.extend(count.to_be_bytes());
+        }
+    }
+}
+
+/// Appends a key.
+#[inline]
+pub(crate) fn encode_name(name: &str, into: &mut Vec<u8>) -> Result<(), EncodeError> {
+    match u8::try_from(name.len()) {
+        Ok(len @ 0..=0x1F) => {
+            into.push(0xA0 | len);
+            into.extend_from_slice(name.as_bytes());
+            Ok(())
+        }
+        Ok(_) | Err(_) => encode(name, into),
+    }
+}

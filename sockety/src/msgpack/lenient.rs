@@ -26,6 +26,12 @@ impl<D> Lenient<D, false> {
     }
 }
 
+impl<D> Lenient<D, true> {
+    pub(super) fn key(deserializer: D) -> Self {
+        Self(deserializer)
+    }
+}
+
 /// The methods that ask for something, and what they want.
 macro_rules! ask {
     ($($method:ident $want:ty,)*) => {$(
