@@ -16,6 +16,7 @@ pub(crate) mod clocks;
 pub(crate) mod driver;
 pub(crate) mod gate;
 pub(crate) mod guard;
+pub(crate) mod held;
 pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod outbox;

@@ -32,7 +32,9 @@ use crate::{Rate, TcpOptions, connection::budget::Budget, stats::Counters};
 /// | [`outbox_bytes`](Self::outbox_bytes) | 256 KiB | what waits to be written |
 /// | [`window`](Self::window) | 256 KiB | unread files and stream of one message |
 /// | [`unread_bytes`](Self::unread_bytes) | 8 MiB | unread files and streams of a connection |
-/// | [`received_bytes`](Self::received_bytes) | 512 MiB | unread files and streams, and incomplete payloads, of all connections |
+/// | [`payload_bytes`](Self::payload_bytes) | 32 MiB | payloads that arrive or are being handled, of a connection |
+/// | [`open_files`](Self::open_files) | 16,384 | files that were announced and are not done with |
+/// | [`received_bytes`](Self::received_bytes) | 512 MiB | unread files and streams, and payloads, of all connections |
 /// | [`spill_bytes`](Self::spill_bytes) | 1 GiB | temporary files of all connections |
 /// | [`useless_packets`](Self::useless_packets) | 128, then 10/s | packets without use |
 /// | [`refused_messages`](Self::refused_messages) | 256, then 20/s | messages that break limits |
@@ -71,6 +73,8 @@ pub struct Options {
     pub(crate) write_stall: Duration,
     pub(crate) window: usize,
     pub(crate) unread_bytes: usize,
+    pub(crate) payload_bytes: u64,
+    pub(crate) open_files: usize,
     pub(crate) spill: Arc<Budget>,
     pub(crate) tcp: TcpOptions,
 }
@@ -95,6 +99,7 @@ impl Options {
             .limits(Limits::trusted())
             .requests_executing(16_384)
             .tasks(65_536)
+            .payload_bytes(512 * 1024 * 1024)
             .useless_packets(Rate::UNLIMITED)
             .refused_messages(Rate::UNLIMITED)
             .aborted_messages(Rate::UNLIMITED)
@@ -177,8 +182,8 @@ impl Options {
         self
     }
 
-    /// How many bytes may be held of what peers sent and nobody has read yet, and of payloads that are not whole, of all
-    /// connections with these options; 512 MiB. Then payloads are refused with code 3,840, Overloaded, and files and
+    /// How many bytes may be held of what peers sent and nobody has read yet, and of payloads that arrive or are being
+    /// handled, of all connections with these options; 512 MiB. Payloads of up to 16 KiB do not count. Then payloads are refused with code 3,840, Overloaded, and files and
     /// streams are not read from their connections until there is room.
     pub fn received_bytes(mut self, bytes: u64) -> Self {
         self.received = Arc::new(Budget::new(bytes));
@@ -254,6 +259,21 @@ impl Options {
         self
     }
 
+    /// How many bytes of payloads may be arriving at once, as announced, or be with handlers that have not ended; 32 MiB,
+    /// and always one payload. Those of up to 16 KiB do not count: their number is limited. A message beyond that is
+    /// answered with the framework's code 3,840, Overloaded, and does not run.
+    pub fn payload_bytes(mut self, bytes: u64) -> Self {
+        self.payload_bytes = bytes;
+        self
+    }
+
+    /// How many files the peer may have announced in messages that are not done with; 16,384, and always those of one
+    /// message. A message beyond that is answered with the framework's code 3,840, Overloaded, and does not run.
+    pub fn open_files(mut self, files: usize) -> Self {
+        self.open_files = files;
+        self
+    }
+
     /// How many bytes of all files and streams of the connection may wait to be read; 8 MiB.
     pub fn unread_bytes(mut self, bytes: usize) -> Self {
         self.unread_bytes = bytes;
@@ -292,6 +312,8 @@ impl Default for Options {
             write_stall: Duration::from_secs(30),
             window: 256 * 1024,
             unread_bytes: 8 * 1024 * 1024,
+            payload_bytes: 32 * 1024 * 1024,
+            open_files: 16_384,
             spill: Arc::new(Budget::new(1024 * 1024 * 1024)),
             tcp: TcpOptions::default(),
         }

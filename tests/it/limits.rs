@@ -11,9 +11,11 @@ use sockety::{
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::streams::{Asks, head_on};
 use crate::support::{
     PIPE, Peer, Received, answers_ping, bytes, code_of, dialogue, dialogue_with, hex, id,
     is_pending, message, pair_with, ping_handler, settled, tasks, tasks_are_back_to,
+    waiting_handler,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -216,7 +218,8 @@ async fn a_payload_of_exactly_the_limit_is_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn payloads_that_would_be_too_much_together_are_refused() {
-    let (_connection, mut peer) = dialogue(ping_handler()).await;
+    let options = Options::default().payload_bytes(8 * MIB as u64);
+    let (_connection, mut peer) = dialogue_with(ping_handler(), options, PIPE).await;
     // 4 MiB each, of which nothing has arrived.
     for channel in 1..=2_u8 {
         let one = hex(id(channel.into()));
@@ -522,4 +525,35 @@ async fn each_further_response_has_the_whole_time_again() {
     }
     let error = request.response().await.expect_err("no reply");
     assert!(matches!(error, RequestError::TimedOut { .. }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m17_payloads_count_until_their_handlers_have_ended() {
+    let options = Options::default().payload_bytes(3 * MIB as u64);
+    let (_connection, mut peer) = dialogue_with(waiting_handler(), options, 8 * MIB).await;
+    for number in 1..=3 {
+        peer.ask(id(number), "wait", &vec![0; MIB]).await;
+    }
+    settled().await;
+    peer.ask(id(4), "ping", &vec![0; MIB]).await;
+    peer.expect_code(id(4), 3840).await;
+    // Little ones need no room.
+    peer.ask(id(5), "ping", &vec![0; 16 * 1024]).await;
+    peer.expect_code(id(5), 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m2_files_that_are_announced_count_until_their_messages_are_done_with() {
+    let options = Options::default().open_files(5);
+    let (connection, mut peer) = dialogue_with(waiting_handler(), options, PIPE).await;
+    let begin = |channel, number, files: &[u64]| {
+        let channel = sockety_codec::ChannelId::new(channel).expect("a channel");
+        head_on(channel, id(number), "wait", Asks::Reply, 0, false, files)
+    };
+    peer.send_bytes(&begin(1, 1, &[1, 1, 1])).await;
+    peer.send_bytes(&begin(2, 2, &[1, 1, 1])).await;
+    peer.expect_code(id(2), 3840).await;
+    peer.send_bytes(&begin(3, 3, &[1, 1])).await;
+    peer.expect_silence().await;
+    assert_eq!(connection.stats().overloaded, 1);
 }

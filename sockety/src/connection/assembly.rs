@@ -2,18 +2,14 @@
 
 use bytes::Bytes;
 
-use super::budget::Share;
+use super::held::{Held, NoRoom};
 
 /// A payload that is arriving. It grows with what came, not with what was announced.
 pub(crate) struct Assembly {
     pub(crate) size: u64,
     state: AssemblyState,
-    /// What it holds of the bytes that all connections may hold.
-    share: Share,
+    pub(crate) held: Option<Held>,
 }
-
-/// Too many bytes are waiting on all connections together.
-pub(crate) struct BudgetUsedUp;
 
 enum AssemblyState {
     Arriving(Vec<u8>),
@@ -21,28 +17,24 @@ enum AssemblyState {
 }
 
 impl Assembly {
-    pub(crate) fn new(size: u64, share: Share) -> Self {
+    pub(crate) fn new(size: u64, held: Option<Held>) -> Self {
         Self {
             size,
-            share,
+            held,
             state: AssemblyState::Arriving(Vec::new()),
         }
     }
 
     /// Adds a part, and gives the whole when it was the last.
-    pub(crate) fn push(
-        &mut self,
-        part: &[u8],
-        remaining: u64,
-    ) -> Result<Option<Bytes>, BudgetUsedUp> {
+    pub(crate) fn push(&mut self, part: &[u8], remaining: u64) -> Result<Option<Bytes>, NoRoom> {
         let AssemblyState::Arriving(bytes) = &mut self.state else {
             return Ok(None);
         };
+        if let Some(held) = &mut self.held {
+            held.grow(part.len())?;
+        }
         if bytes.is_empty() && remaining == 0 {
             return Ok(Some(Bytes::copy_from_slice(part)));
-        }
-        if !self.share.grow(part.len() as u64) {
-            return Err(BudgetUsedUp);
         }
         bytes.extend_from_slice(part);
         Ok((remaining == 0).then(|| Bytes::from(std::mem::take(bytes))))

@@ -13,11 +13,12 @@ use sockety_codec::{
 use tracing::error;
 
 use super::{
-    assembly::{Assembly, BudgetUsedUp},
+    assembly::Assembly,
     budget::Share,
     clocks,
     gate::Attempt,
     guard::Guard,
+    held::{Held, NoRoom},
     intake::{Intake, Pushed},
     shared::{Executing, Shared},
     slot::{Arriving, Open, Progress, Rest, Role, Slot},
@@ -34,8 +35,6 @@ pub(crate) struct Inbound {
     shared: Arc<Shared>,
     router: Arc<Router>,
     slots: Vec<Slot>,
-    /// Declared payload bytes of messages that are arriving.
-    reserved: u64,
     has_served: bool,
     slow: SlowReaders,
     /// Channels of messages that were given up, as their content did not come.
@@ -44,9 +43,6 @@ pub(crate) struct Inbound {
     /// What begins now was sent after the peer could know that we are going away.
     pub(crate) refuses_new: bool,
 }
-
-/// Payloads that may be arriving at once on a connection, unless two of the largest are more.
-const RESERVED_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What the decoder is to do with the rest of a message.
 #[must_use]
@@ -75,7 +71,6 @@ impl Inbound {
             shared,
             router,
             slots: Vec::new(),
-            reserved: 0,
             has_served: false,
             slow,
             stalled: Vec::new(),
@@ -244,7 +239,7 @@ impl Inbound {
             Ok(route) => route,
             Err(code) => return self.refuse_message(channel, head, code),
         };
-        let Some((executing, payload)) = self.admit(head.payload_size) else {
+        let Some((executing, payload)) = self.admit(head) else {
             self.shared.counters.count(|all| &all.overloaded);
             return self.refuse_message(channel, head, Framework::Overloaded.reply());
         };
@@ -292,10 +287,12 @@ impl Inbound {
         route
     }
 
-    fn admit(&mut self, payload_size: u64) -> Option<(Executing, Assembly)> {
+    fn admit(&self, head: &MessageHead<'_>) -> Option<(Executing, Assembly)> {
         let executing = self.shared.begin_executing()?;
-        let payload = self.assemble(payload_size)?;
-        Some((executing, payload))
+        let held = Held::reserve(&self.shared, head.payload_size).ok()?;
+        let files = head.files.count as usize;
+        let is_room = files == 0 || self.shared.has_room_for_files(files);
+        is_room.then(|| (executing, Assembly::new(head.payload_size, held)))
     }
 
     fn refuse_message(
@@ -329,10 +326,11 @@ impl Inbound {
                 Verdict::Keep
             };
         }
-        let Some(payload) = self.assemble(head.payload_size) else {
+        let Ok(held) = Held::reserve(&self.shared, head.payload_size) else {
             self.deliver(&head.parent, lost("too many payloads are arriving at once"));
             return Verdict::Refuse(channel);
         };
+        let payload = Assembly::new(head.payload_size, held);
         let open = Open {
             role: Role::Response {
                 parent: head.parent,
@@ -357,7 +355,7 @@ impl Inbound {
         if !has_stream && files == 0 {
             return None;
         }
-        let intake = Intake::new(Arc::clone(&self.shared));
+        let intake = Intake::new(Arc::clone(&self.shared), files as usize);
         let stream = has_stream.then(|| ByteStream::received(intake.part()));
         let carried = Carried {
             files: Vec::new(),
@@ -442,13 +440,13 @@ impl Inbound {
         match open.payload.push(bytes, remaining) {
             Ok(None) => {}
             Ok(Some(payload)) => self.hand_on(channel, payload, cx),
-            Err(BudgetUsedUp) => return self.on_budget_used_up(channel),
+            Err(NoRoom) => return self.on_no_room(channel),
         }
         Verdict::Keep
     }
 
     /// All connections together hold as much as they may.
-    fn on_budget_used_up(&mut self, channel: ChannelId) -> Verdict {
+    fn on_no_room(&mut self, channel: ChannelId) -> Verdict {
         self.shared.counters.count(|all| &all.overloaded);
         if let Slot::Open(open) = self.slot(channel)
             && let Role::Response { parent } = open.role
@@ -481,7 +479,6 @@ impl Inbound {
             carried,
             progress: _,
         } = open;
-        self.reserved -= assembly.size;
         let carried = carried.map(|arriving| {
             let Arriving { rest, carried, .. } = *arriving;
             *self.slot(channel) = Slot::Rest(rest);
@@ -489,7 +486,11 @@ impl Inbound {
         });
         let carried = carried.unwrap_or_default();
         match role {
-            Role::Message { route, executing } => {
+            Role::Message {
+                route,
+                mut executing,
+            } => {
+                executing.payload = assembly.held;
                 let connection = Connection::new(Arc::clone(&self.shared));
                 let owed = Owed::new(
                     connection,
@@ -646,22 +647,7 @@ impl Inbound {
 
     fn free(&mut self, channel: ChannelId) {
         self.slow.finish(channel);
-        if let Slot::Open(open) = std::mem::take(self.slot(channel)) {
-            self.reserved -= open.payload.size;
-        }
-    }
-
-    /// Reserves what a head declares. Nothing is allocated for it.
-    fn assemble(&mut self, size: u64) -> Option<Assembly> {
-        let reserved = self.reserved.checked_add(size)?;
-        let limit = RESERVED_BYTES.max(self.shared.options.limits.payload.saturating_mul(2));
-        // One payload alone is bounded by its own limit already.
-        if reserved > limit && self.reserved > 0 {
-            return None;
-        }
-        self.reserved = reserved;
-        let budget = Arc::clone(&self.shared.options.received);
-        Some(Assembly::new(size, Share::none(budget)))
+        *self.slot(channel) = Slot::Free;
     }
 
     fn slot(&mut self, channel: ChannelId) -> &mut Slot {

@@ -28,6 +28,7 @@ use crate::ReadError;
 pub(crate) struct Intake {
     shared: Arc<Shared>,
     state: Mutex<State>,
+    files: usize,
     /// Whether its message was answered: the driver answers for a handler whose content it cuts off.
     pub(crate) is_answered: AtomicBool,
 }
@@ -67,7 +68,8 @@ enum PartState {
 }
 
 impl Intake {
-    pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, files: usize) -> Arc<Self> {
+        shared.files.fetch_add(files, Ordering::Relaxed);
         let state = State {
             parts: Vec::new(),
             unread: 0,
@@ -79,6 +81,7 @@ impl Intake {
         Arc::new(Self {
             shared,
             state: Mutex::new(state),
+            files,
             is_answered: AtomicBool::new(false),
         })
     }
@@ -341,6 +344,12 @@ pub(crate) enum Pushed {
     Unread(usize),
     /// Nobody wants it any longer.
     Dropped,
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.shared.files.fetch_sub(self.files, Ordering::Relaxed);
+    }
 }
 
 /// How full an intake is.

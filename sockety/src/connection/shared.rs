@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
     time::Duration,
@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use super::{
     clocks,
     gate::Gate,
+    held::Held,
     outbox::{Outbox, Payload},
     sending::{Room, Span},
     sources::Sources,
@@ -41,6 +42,10 @@ pub(crate) struct Shared {
     pub(crate) handles: AtomicUsize,
     /// Requests of the peer whose handlers have not ended.
     pub(crate) executing: AtomicUsize,
+    /// Bytes of payloads that are arriving, or whose handlers run.
+    pub(crate) payloads: AtomicU64,
+    /// Files that were announced and whose messages are not done with.
+    pub(crate) files: AtomicUsize,
     /// Bytes of files and streams that wait to be read.
     pub(crate) unread: AtomicUsize,
     /// Reading pauses until some of those are read.
@@ -111,6 +116,8 @@ impl Shared {
             gone: Notify::new(),
             handles: AtomicUsize::new(0),
             executing: AtomicUsize::new(0),
+            payloads: AtomicU64::new(0),
+            files: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
             awaits_room: AtomicBool::new(false),
         }
@@ -182,9 +189,18 @@ impl Shared {
     /// Takes a slot for a request of the peer; `None` when all are taken.
     pub(crate) fn begin_executing(self: &Arc<Self>) -> Option<Executing> {
         let before = self.executing.fetch_add(1, Ordering::Relaxed);
-        let slot = Executing(Arc::clone(self));
+        let slot = Executing {
+            shared: Arc::clone(self),
+            payload: None,
+        };
         let is_free = before < self.options.requests_executing && !self.options.tasks.is_used_up();
         is_free.then_some(slot)
+    }
+
+    /// Whether a message with so many files may come. A file costs a few hundred bytes, however little of it has come.
+    pub(crate) fn has_room_for_files(&self, count: usize) -> bool {
+        let before = self.files.load(Ordering::Relaxed);
+        before == 0 || before.saturating_add(count) <= self.options.open_files
     }
 
     /// Waits until the socket is closed.
@@ -537,14 +553,18 @@ impl State {
 }
 
 /// The slot of an executing request, held until its handler is really gone.
-pub(crate) struct Executing(Arc<Shared>);
+pub(crate) struct Executing {
+    shared: Arc<Shared>,
+    /// Its payload counts as long as the handler may have it.
+    pub(crate) payload: Option<Held>,
+}
 
 impl Drop for Executing {
     fn drop(&mut self) {
-        let before = self.0.executing.fetch_sub(1, Ordering::Release);
+        let before = self.shared.executing.fetch_sub(1, Ordering::Release);
         // A connection that the peer has half closed waits for its last handler.
-        if before == 1 && !matches!(self.0.lock().life, Life::Open) {
-            self.0.wake_driver();
+        if before == 1 && !matches!(self.shared.lock().life, Life::Open) {
+            self.shared.wake_driver();
         }
     }
 }

@@ -1,0 +1,54 @@
+//! Payloads in memory: while they arrive, and as long as the handlers of their messages run.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{budget::Share, shared::Shared};
+
+/// Room for a payload: of what its connection may hold as announced, of what all may as it came.
+pub(crate) struct Held {
+    shared: Arc<Shared>,
+    size: u64,
+    share: Share,
+}
+
+/// There is no room for another payload.
+pub(crate) struct NoRoom;
+
+/// The number of messages bounds what these take.
+const LITTLE: u64 = 16 * 1024;
+
+impl Held {
+    /// Takes room for what a head announces. Nothing is allocated for it, and little payloads need none.
+    pub(crate) fn reserve(shared: &Arc<Shared>, size: u64) -> Result<Option<Self>, NoRoom> {
+        if size <= LITTLE {
+            return Ok(None);
+        }
+        let limit = shared.options.payload_bytes;
+        let before = shared.payloads.fetch_add(size, Ordering::Relaxed);
+        let held = Self {
+            shared: Arc::clone(shared),
+            size,
+            share: Share::none(Arc::clone(&shared.options.received)),
+        };
+        // One payload alone is bounded by its own limit already.
+        if before > 0 && before.saturating_add(size) > limit {
+            return Err(NoRoom);
+        }
+        Ok(Some(held))
+    }
+
+    /// So many bytes of it have come.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        if self.share.grow(bytes as u64) {
+            Ok(())
+        } else {
+            Err(NoRoom)
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shared.payloads.fetch_sub(self.size, Ordering::Relaxed);
+    }
+}
