@@ -3,6 +3,8 @@
 mod support;
 
 mod abort;
+mod accept;
+mod addresses;
 mod carry_macro;
 mod connection_end;
 mod fairness;
@@ -21,4 +23,6 @@ mod service;
 mod service_hygiene;
 mod slow_readers;
 mod streams;
+mod tls;
+mod unix;
 mod vectors;
