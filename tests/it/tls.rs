@@ -99,6 +99,20 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
+fn raw_server_config(
+    issued: &Issued,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> ServerConfig {
+    let certificate = CertificateDer::from_pem_slice(issued.certificate.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes());
+    ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.expect("PEM")], key.expect("PEM"))
+        .expect("a certificate")
+}
+
 async fn raw_client(
     running: &Running,
     config: &Arc<ClientConfig>,
@@ -118,14 +132,7 @@ struct RawServer {
 
 impl RawServer {
     async fn new(issued: &Issued, change: impl FnOnce(&mut ServerConfig)) -> Self {
-        let certificate = CertificateDer::from_pem_slice(issued.certificate.as_bytes());
-        let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes());
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.expect("PEM")], key.expect("PEM"))
-            .expect("a certificate");
+        let mut config = raw_server_config(issued, rustls::DEFAULT_VERSIONS);
         change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
         Self {

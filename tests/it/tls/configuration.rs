@@ -93,14 +93,7 @@ fn a_server_name_is_a_name_or_an_address() {
 async fn an_own_configuration_is_taken() {
     let authority = Authority::new("servers");
     let issued = authority.issue(&["localhost"]);
-    let certificate = CertificateDer::from_pem_slice(issued.certificate.as_bytes());
-    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes());
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS12])
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.expect("PEM")], key.expect("PEM"))
-        .expect("a certificate");
+    let mut config = raw_server_config(&issued, &[&rustls::version::TLS12]);
     config.alpn_protocols = vec![b"h2".to_vec()];
     let server = Server::bind("127.0.0.1:0").await.expect("bound");
     let tls = TlsServer::from(config).require_alpn();

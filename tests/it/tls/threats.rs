@@ -1,7 +1,10 @@
 //! A test for every row of the threats that concerns TLS, by its id.
 
+use tokio::io::duplex;
+
 use super::*;
 use crate::streams::{Asks, head};
+use crate::support::{PIPE, settled};
 
 /// Waits until the other side ends the link.
 async fn is_ended(mut io: impl AsyncReadExt + Unpin) {
@@ -349,14 +352,7 @@ async fn t_l1_a_link_cut_inside_a_stream_is_not_its_end() {
 async fn t_l2_early_data_is_never_accepted() {
     let authority = Authority::new("servers");
     let issued = authority.issue(&["localhost"]);
-    let certificate = CertificateDer::from_pem_slice(issued.certificate.as_bytes());
-    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes());
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.expect("PEM")], key.expect("PEM"))
-        .expect("a certificate");
+    let mut config = raw_server_config(&issued, rustls::DEFAULT_VERSIONS);
     // Even when it is asked for.
     config.max_early_data_size = 16_384;
     let server = Server::bind("127.0.0.1:0").await.expect("bound");
@@ -401,4 +397,44 @@ async fn t_l2_early_data_is_never_sent() {
         drop(peer);
         connection.closed().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_l3_records_that_nobody_reads_do_not_pile_up() {
+    let authority = Authority::new("servers");
+    let config = raw_server_config(&authority.issue(&["localhost"]), rustls::DEFAULT_VERSIONS);
+    let (near, far) = duplex(PIPE);
+    let (served, peer) = tokio::join!(
+        async {
+            let stream = TlsAcceptor::from(Arc::new(config)).accept(near).await;
+            let holding = MessageHandler::new().action("hold", |message| async move {
+                let _stream = message.stream();
+                std::future::pending::<()>().await;
+            });
+            Connection::over(stream.expect("TLS"), holding, Options::default()).await
+        },
+        async {
+            let config = Arc::new(raw_config(&authority, &[]));
+            let name = ServerName::try_from("localhost").expect("a name");
+            let stream = TlsConnector::from(config).connect(name, far).await;
+            Peer::greeted(stream.expect("TLS")).await
+        },
+    );
+    let (_served, mut peer) = (served.expect("connected"), peer);
+    peer.send_bytes(&head(id(1), "hold", Asks::Reply, 0, true, &[]))
+        .await;
+    let packet = [&[0x74, 0xE8, 0x03][..], &[7; 1000]].concat();
+    let mut written = 0;
+    loop {
+        tokio::select! {
+            biased;
+            () = peer.send_bytes(&packet) => written += packet.len(),
+            () = settled() => break,
+        }
+    }
+    // The window of a message, one read, the pipe, and what TLS holds at either end.
+    assert!(
+        (256 * 1024..768 * 1024).contains(&written),
+        "{written} bytes"
+    );
 }
