@@ -5,9 +5,12 @@ use std::{fmt::Debug, pin::Pin, time::Duration};
 use sockety::{
     BoxError, ConnectError, Connection, Draft, File, Outgoing, Reply, Response, StreamWriter,
 };
-use tokio::io::AsyncReadExt;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    net::TcpStream,
+};
 
-use crate::{content, service::options};
+use crate::{content, service::options, tls::Tls};
 
 mod connections;
 mod files;
@@ -30,9 +33,9 @@ pub type Run = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 type Outcome<T = ()> = Result<T, BoxError>;
 
 /// All checks of the server on a port of 127.0.0.1.
-pub fn all(port: u16) -> Vec<Check> {
+pub fn all(port: u16, tls: Option<Tls>) -> Vec<Check> {
     let mut checks = Checks {
-        peer: Peer { port },
+        peer: Peer { port, tls },
         list: Vec::new(),
     };
     replies::add(&mut checks);
@@ -67,7 +70,7 @@ impl Checks {
         F: FnOnce(Peer) -> R,
         R: Future<Output = Outcome> + Send + 'static,
     {
-        let run = run(self.peer);
+        let run = run(self.peer.clone());
         self.list.push(Check {
             what: what.into(),
             run: Box::pin(run),
@@ -76,22 +79,40 @@ impl Checks {
 }
 
 /// The server.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Peer {
     port: u16,
+    tls: Option<Tls>,
 }
 
 impl Peer {
-    fn address(self) -> (&'static str, u16) {
+    fn address(&self) -> (&'static str, u16) {
         ("127.0.0.1", self.port)
     }
 
-    async fn connect(self) -> Result<Connection, ConnectError> {
+    async fn connect(&self) -> Result<Connection, ConnectError> {
         // Well below the limit of a check: a server that says nothing should fail all of them soon.
         let options = options().handshake_timeout(Duration::from_secs(2));
-        sockety::connect(self.address()).options(options).await
+        let connect = sockety::connect(self.address()).options(options);
+        match &self.tls {
+            Some(tls) => connect.tls(tls.client.clone()).await,
+            None => connect.await,
+        }
+    }
+
+    /// A socket on which nothing has been said.
+    async fn socket(&self) -> Outcome<Box<dyn Socket>> {
+        let socket = TcpStream::connect(self.address()).await?;
+        Ok(match &self.tls {
+            Some(tls) => Box::new(tls.secure(socket).await?),
+            None => Box::new(socket),
+        })
     }
 }
+
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 
 /// Sends a message and waits for a reply.
 async fn ask(connection: &Connection, message: impl Into<Outgoing>) -> Outcome<Reply> {

@@ -7,6 +7,7 @@ use sockety::BoxError;
 use crate::{
     checks::{self, Check},
     explain, say,
+    tls::Tls,
 };
 
 /// So that no server, however wrong, can hang the client.
@@ -16,9 +17,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 const REASON_CHARS: usize = 300;
 
 /// Whether the server on this port passes all checks.
-pub async fn run(port: u16) -> bool {
+pub async fn run(port: u16, tls: Option<Tls>) -> bool {
     let (mut passed, mut failed) = (0, 0);
-    for (number, check) in (1..).zip(checks::all(port)) {
+    for (number, check) in (1..).zip(checks::all(port, tls)) {
         let Check { what, run } = check;
         match within_limit(run).await {
             Ok(()) => {

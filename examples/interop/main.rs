@@ -38,7 +38,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt::Display,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -48,10 +48,19 @@ mod content;
 mod digest;
 mod server;
 mod service;
+mod tls;
+
+use tls::{Files, Tls};
 
 const USAGE: &str = "\
-Usage: interop server [--port N]   serves on 127.0.0.1 and prints `PORT n`; without --port on a free port
-       interop client PORT         checks the server on 127.0.0.1:PORT; exit code 1 when a check fails";
+Usage: interop server [--port N] [--tls CERTIFICATE KEY]
+                                    serves on 127.0.0.1 and prints `PORT n`; without --port on a free port
+       interop client PORT [--tls ROOTS]
+                                    checks the server on 127.0.0.1:PORT; exit code 1 when a check fails
+       interop certificate CERTIFICATE KEY
+                                    writes a certificate for 127.0.0.1, which is its own root, and its key
+
+CERTIFICATE, KEY and ROOTS are PEM files.";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -62,7 +71,8 @@ async fn main() -> ExitCode {
             Ok(true)
         }
         Some(Command::Server(options)) => serve(options).await.map(|()| true),
-        Some(Command::Client(port)) => Ok(client::run(port).await),
+        Some(Command::Client(port, roots)) => check(port, roots).await,
+        Some(Command::Certificate(files)) => tls::make(&files).map(|()| true),
         None => {
             complain(USAGE);
             return ExitCode::from(2);
@@ -81,20 +91,16 @@ async fn main() -> ExitCode {
 enum Command {
     Help,
     Server(ServerOptions),
-    Client(u16),
+    /// With the roots of TLS.
+    Client(u16, Option<PathBuf>),
+    Certificate(Files),
 }
 
 #[derive(Default)]
 struct ServerOptions {
     /// 0 takes a free port.
     port: u16,
-    tls: Option<Tls>,
-}
-
-/// What a server needs for TLS.
-struct Tls {
-    certificate: PathBuf,
-    key: PathBuf,
+    tls: Option<Files>,
 }
 
 impl Command {
@@ -104,7 +110,16 @@ impl Command {
             [mode, options @ ..] if mode == "server" => {
                 ServerOptions::parse(options).map(Self::Server)
             }
-            [mode, port] if mode == "client" => parse_port(port).map(Self::Client),
+            [mode, port] if mode == "client" => {
+                parse_port(port).map(|port| Self::Client(port, None))
+            }
+            [mode, port, flag, roots] if mode == "client" && flag == "--tls" => {
+                parse_port(port).map(|port| Self::Client(port, Some(roots.into())))
+            }
+            [mode, certificate, key] if mode == "certificate" => {
+                let (certificate, key) = (certificate.into(), key.into());
+                Some(Self::Certificate(Files { certificate, key }))
+            }
             _ => None,
         }
     }
@@ -122,7 +137,7 @@ impl ServerOptions {
                 }
                 [flag, certificate, key, rest @ ..] if flag == "--tls" => {
                     let (certificate, key) = (certificate.into(), key.into());
-                    options.tls = Some(Tls { certificate, key });
+                    options.tls = Some(Files { certificate, key });
                     rest
                 }
                 _ => return None,
@@ -135,12 +150,13 @@ fn parse_port(text: &OsStr) -> Option<u16> {
     text.to_str()?.parse().ok()
 }
 
-async fn serve(options: ServerOptions) -> Result<(), Box<dyn Error>> {
-    if let Some(Tls { certificate, key }) = options.tls {
-        let (certificate, key) = (certificate.display(), key.display());
-        return Err(format!("--tls {certificate} {key}: TLS is not supported yet").into());
-    }
-    server::run(options.port).await
+async fn serve(options: ServerOptions) -> Result<(), Box<dyn Error + Send + Sync>> {
+    server::run(options.port, options.tls.as_ref()).await
+}
+
+async fn check(port: u16, roots: Option<PathBuf>) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    let tls = roots.as_deref().map(Path::new).map(Tls::trusting);
+    Ok(client::run(port, tls.transpose()?).await)
 }
 
 /// Prints a line at once, also into a pipe. A reader that has gone away (`| head`) is no panic.

@@ -1,25 +1,27 @@
 //! The server: an action, a function.
 
-use std::{
-    error::Error,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use sockety::{
     BoxError, ByteStream, FastReply, InvalidCode, Message, MessageHandler, ResponseDraft,
     SendError, Sent, Server,
     msgpack::{self, DecodeError},
+    tls::TlsServer,
 };
 
 use crate::{
     complain, content, digest, explain, say,
     service::{BOUNDS, Everything, Wanted, options},
+    tls::Files,
 };
 
 /// Serves until it is killed.
-pub async fn run(port: u16) -> Result<(), Box<dyn Error>> {
-    let server = Server::bind(("127.0.0.1", port)).await?.options(options());
+pub async fn run(port: u16, tls: Option<&Files>) -> Result<(), BoxError> {
+    let mut server = Server::bind(("127.0.0.1", port)).await?.options(options());
+    if let Some(files) = tls {
+        server = server.tls(TlsServer::from_pem_files(&files.certificate, &files.key)?);
+    }
     say(format_args!("PORT {}", server.local_addr()?.port()));
     Ok(server.serve(handler()).await?)
 }

@@ -89,6 +89,8 @@
 //! - Handlers run where their message was read until they first wait, then as a task of their own. Whoever
 //!   computes long or blocks should use `tokio::task::spawn_blocking`.
 //! - A handler that panics costs its own request only, as long as panics unwind.
+//! - An [`Address`] says how a peer is reached: TCP, TLS or a Unix socket. TLS needs one of the features `tls` (with
+//!   the cryptography of aws-lc-rs) and `tls-ring`; `tls-webpki-roots` builds Mozilla's roots in. None is on by default.
 //! - The protocol itself is in the crate [`sockety_codec`].
 
 // Lets the paths of generated code resolve in this crate's own tests and examples.

@@ -131,3 +131,61 @@ impl Default for TcpOptions {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn socket(options: TcpOptions) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let address = listener.local_addr().expect("an address");
+        let stream = TcpStream::connect(address).await.expect("connected");
+        options.apply(&stream);
+        stream
+    }
+
+    #[tokio::test]
+    async fn defaults_are_set() {
+        let stream = socket(TcpOptions::default()).await;
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().expect("an option"));
+        assert!(socket.keepalive().expect("an option"));
+        let idle = socket.tcp_keepalive_time().expect("an option");
+        let interval = socket.tcp_keepalive_interval().expect("an option");
+        assert_eq!((idle.as_secs(), interval.as_secs()), (60, 10));
+        assert_eq!(socket.tcp_keepalive_retries().expect("an option"), 3);
+        let timeout = socket.tcp_user_timeout().expect("an option");
+        assert_eq!(timeout, Some(Duration::from_secs(30)));
+        let bytes = socket.tcp_notsent_lowat();
+        // Some sandboxes do not have it.
+        assert!(bytes.is_err() || bytes.is_ok_and(|bytes| bytes == 128 * 1024));
+    }
+
+    #[tokio::test]
+    async fn what_is_given_is_set() {
+        let options = TcpOptions::default()
+            .nodelay(false)
+            .keepalive(Duration::from_secs(77), Duration::from_secs(7), 5)
+            .user_timeout(Some(Duration::from_millis(12_345)));
+        let stream = socket(options).await;
+        let socket = SockRef::from(&stream);
+        assert!(!socket.tcp_nodelay().expect("an option"));
+        let idle = socket.tcp_keepalive_time().expect("an option");
+        let interval = socket.tcp_keepalive_interval().expect("an option");
+        assert_eq!((idle.as_secs(), interval.as_secs()), (77, 7));
+        assert_eq!(socket.tcp_keepalive_retries().expect("an option"), 5);
+        let timeout = socket.tcp_user_timeout().expect("an option");
+        assert_eq!(timeout, Some(Duration::from_millis(12_345)));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_to_the_system_is_not_set() {
+        let options = TcpOptions::default().no_keepalive().user_timeout(None);
+        let stream = socket(options).await;
+        let socket = SockRef::from(&stream);
+        assert!(!socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_user_timeout().expect("an option"), None);
+    }
+}

@@ -152,3 +152,58 @@ where
     });
     Ok(connection)
 }
+
+#[cfg(all(test, feature = "_tls"))]
+mod tests {
+    use tokio::{
+        io::DuplexStream,
+        time::{Instant, sleep},
+    };
+
+    use super::*;
+    use crate::tls::{Identity, Roots, TlsClient, TlsServer};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn ends() -> (TlsClient, TlsServer) {
+        let made = rcgen::generate_simple_self_signed(["localhost".into()]).expect("made");
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let identity = Identity::from_pem(&certificate, key).expect("an identity");
+        let roots = Roots::from_pem(certificate).expect("roots");
+        (TlsClient::new(&roots), TlsServer::new(identity))
+    }
+
+    async fn serve(io: DuplexStream, tls: TlsServer) -> Result<Connection, ConnectError> {
+        let setup = Setup::new(Arc::default(), Arc::default(), drop);
+        let limit = setup.options.handshake_timeout;
+        let handshake = Some(tls.handshake());
+        within(limit, secure(io, handshake, Peer::default(), setup)).await
+    }
+
+    /// The clock is that of the server, whose peer waits this long before TLS, and again after it.
+    async fn time_until_it_gives_up(pause: Duration) -> Duration {
+        let begun = Instant::now();
+        let (tls_client, tls_server) = ends();
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let peer = tokio::spawn(async move {
+            sleep(pause).await;
+            let handshake = tls_client.handshake_with(&"localhost:1".into());
+            let handshaken = handshake.expect("a name").run(far).await;
+            sleep(60 * SECOND).await;
+            handshaken.map(drop)
+        });
+        let error = serve(near, tls_server).await.expect_err("timed out");
+        let is_timeout = matches!(error, ConnectError::HandshakeTimedOut(at) if at == 10 * SECOND);
+        assert!(is_timeout, "{error:?}");
+        peer.abort();
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn t_h2_all_handshakes_together_have_the_time_of_one() {
+        for pause in [0, 6, 20] {
+            let elapsed = time_until_it_gives_up(SECOND * pause).await;
+            assert_eq!(elapsed.as_secs(), 10, "after a pause of {pause} s");
+        }
+    }
+}

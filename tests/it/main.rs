@@ -3,6 +3,8 @@
 mod support;
 
 mod abort;
+mod accept;
+mod addresses;
 mod authorize;
 mod carry_macro;
 mod connection_end;
@@ -26,4 +28,6 @@ mod service_hygiene;
 mod slow_readers;
 mod streams;
 mod threats;
+mod tls;
+mod unix;
 mod vectors;

@@ -1,59 +1,17 @@
 //! Servers: accepting, the list of connections, broadcasts, and the end.
 
 use std::io;
-use std::net::SocketAddr;
 
 use sockety::{
-    ClosedBy, ConnectError, Connection, Draft, FastReply, IntoRouter, MessageHandler, Options,
-    Router, SendError, Server, ServerHandle,
+    ClosedBy, ConnectError, Draft, FastReply, MessageHandler, Options, Router, SendError, Server,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::support::{
-    HEADER, Peer, answers_ping, code_of, id, is_closed_by, ping_handler, tasks, tasks_are_back_to,
+    HEADER, Peer, Running, answers_ping, code_of, id, is_closed_by, ping, ping_handler, tasks,
+    tasks_are_back_to,
 };
-
-/// A server that runs.
-struct Running {
-    address: SocketAddr,
-    handle: ServerHandle,
-    serving: JoinHandle<io::Result<()>>,
-}
-
-impl Running {
-    async fn with(serve: impl IntoRouter + Send + 'static) -> Self {
-        let server = Server::bind("127.0.0.1:0").await.expect("bound");
-        let address = server.local_addr().expect("an address");
-        let handle = server.handle();
-        let router = serve.into_router();
-        let serving = tokio::spawn(server.serve(router));
-        Self {
-            address,
-            handle,
-            serving,
-        }
-    }
-
-    /// A client that the server knows.
-    async fn client(&self, serve: impl IntoRouter) -> Connection {
-        let connection = sockety::connect(self.address).serve(serve).await;
-        let connection = connection.expect("connected");
-        ping(&connection).await;
-        connection
-    }
-
-    async fn stop(self) {
-        self.handle.stop();
-        self.serving.await.expect("no panic").expect("stopped");
-    }
-}
-
-async fn ping(connection: &Connection) {
-    let request = connection.send(&Draft::new("ping")).await.expect("sent");
-    assert_eq!(code_of(request).await, 0);
-}
 
 /// Hands on the actions of all messages.
 fn listener() -> (MessageHandler, mpsc::UnboundedReceiver<String>) {

@@ -7,12 +7,9 @@ use sockety::{ByteStream, Connection, Draft, Limits, Uuid};
 use sockety_codec::{
     ChannelCount, ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, encode_message,
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Checks, Outcome, Peer, equal, expect_alive, response, write};
+use super::{Checks, Outcome, Peer, Socket, equal, expect_alive, response, write};
 use crate::content;
 
 pub(super) fn add(checks: &mut Checks) {
@@ -105,6 +102,7 @@ async fn unanswered(peer: Peer) -> Outcome {
 
     let mut bare = Bare::connect(peer).await?;
     bare.socket.write_all(&messages).await?;
+    bare.socket.flush().await?;
     equal("the reply", &bare.next_reply().await?, &LAST)?;
     // A reply to one of the others may come later.
     match tokio::time::timeout(Duration::from_millis(300), bare.next_reply()).await {
@@ -126,17 +124,18 @@ fn head(id: Uuid, action: &str, expects_response: bool) -> MessageHead<'_> {
 
 /// A connection that shows all that comes.
 struct Bare {
-    socket: TcpStream,
+    socket: Box<dyn Socket>,
     decoder: Decoder,
 }
 
 impl Bare {
     /// Ready when the server's connection header has come: nothing may be sent before.
     async fn connect(peer: Peer) -> Outcome<Self> {
-        let mut socket = TcpStream::connect(peer.address()).await?;
+        let mut socket = peer.socket().await?;
         let mut header = Vec::new();
         ConnectionHeader::new(ChannelCount::ONE).encode(&mut header);
         socket.write_all(&header).await?;
+        socket.flush().await?;
         let decoder = Decoder::new(Limits::WIRE);
         let mut bare = Self { socket, decoder };
         let is_header = |event: Event<'_>| matches!(event, Event::Header(_)).then_some(());

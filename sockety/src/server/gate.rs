@@ -167,7 +167,8 @@ fn host_of(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether the error says nothing about the next connection.
+/// Whether the error says nothing about the next connection. What it could say is waited for, and so is what is not known:
+/// an error that comes again and again would keep a processor busy.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -178,12 +179,10 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::Interrupted
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::PermissionDenied
     )
 }
 
-/// Waits after any other error, longer each time: with no file descriptors left, accepting fails at once
-/// and would keep a processor busy.
+/// Waits after any other error, longer each time.
 struct Pause(Duration);
 
 impl Default for Pause {

@@ -36,7 +36,8 @@ impl TlsClient {
 
     /// Trusts servers that the operating system trusts. On Linux and other Unix systems that is a file or a folder of
     /// certificates, which is read here and which the environment may name (`SSL_CERT_FILE`, `SSL_CERT_DIR`); macOS,
-    /// iOS, Android and Windows are asked at each handshake.
+    /// iOS and Windows are asked at each handshake. Android needs the preparation that `rustls-platform-verifier`
+    /// describes.
     ///
     /// This is what `tls://` uses when no configuration is given; there the roots are read once for the process.
     ///

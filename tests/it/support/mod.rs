@@ -1,8 +1,10 @@
 //! What the tests share: a scripted peer, and ends of connections in memory.
 
+mod certificates;
 mod hex;
 mod log;
 mod peer;
+mod running;
 mod trickle;
 
 use std::task::Poll;
@@ -14,9 +16,11 @@ use sockety::{
 };
 use tokio::io::duplex;
 
+pub(crate) use certificates::{Authority, Issued};
 pub(crate) use hex::{bytes, hex};
 pub(crate) use log::Log;
 pub(crate) use peer::{Link, Peer, Received, message};
+pub(crate) use running::{Running, ping};
 pub(crate) use trickle::Trickle;
 
 /// What a pipe in memory holds, when a test does not care.

@@ -1,0 +1,161 @@
+//! How a server lets peers in.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sockety::{ClosedBy, ConnectError, Draft, Options, Router, Server};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::support::{
+    HEADER, Peer, Running, answers_ping, is_closed_by, ping, ping_handler, tasks, tasks_are_back_to,
+};
+
+async fn bound() -> Server {
+    Server::bind("127.0.0.1:0").await.expect("bound")
+}
+
+async fn silent(running: &Running) -> Peer {
+    let stream = TcpStream::connect(running.address).await;
+    Peer::silent(stream.expect("connected"))
+}
+
+#[tokio::test]
+async fn t_h2_only_so_many_handshakes_run_at_a_time() {
+    let running = Running::of(bound().await.handshakes(2), ping_handler());
+    let mut first = silent(&running).await;
+    let mut second = silent(&running).await;
+    first.expect(HEADER).await;
+    second.expect(HEADER).await;
+    let mut third = silent(&running).await;
+    third.send(HEADER).await;
+    // The first is done, so there is a place; the second still has its own.
+    first.send(HEADER).await;
+    answers_ping(&mut first).await;
+    third.expect(HEADER).await;
+    answers_ping(&mut third).await;
+    // A peer that goes away in the middle gives its place back too.
+    drop(second);
+    let mut peers = Vec::new();
+    for _ in 0..8 {
+        let stream = TcpStream::connect(running.address)
+            .await
+            .expect("connected");
+        let mut peer = Peer::greeted(stream).await;
+        answers_ping(&mut peer).await;
+        peers.push(peer);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn t_h2_a_place_is_taken_before_a_connection_is_accepted() {
+    let options = Options::default().handshake_timeout(Duration::from_millis(50));
+    let running = Running::of(bound().await.options(options).handshakes(1), ping_handler());
+    let mut first = silent(&running).await;
+    let mut second = silent(&running).await;
+    second.send(HEADER).await;
+    // The second is served when the first has used up its time, and not before.
+    first.expect(HEADER).await;
+    first.expect_end().await;
+    second.expect(HEADER).await;
+    answers_ping(&mut second).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn t_h6_only_so_many_connections_live_at_a_time() {
+    let running = Running::of(bound().await.connections(1), ping_handler());
+    let first = running.client(Router::new()).await;
+    let mut second = silent(&running).await;
+    second.send(HEADER).await;
+    first.close().await;
+    second.expect(HEADER).await;
+    answers_ping(&mut second).await;
+    assert_eq!(running.handle.connections().len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn t_h6_a_host_has_only_so_many_connections() {
+    let running = Running::of(bound().await.connections_per_host(2), ping_handler());
+    let first = running.client(Router::new()).await;
+    let second = running.client(Router::new()).await;
+    let error = sockety::connect(running.address)
+        .await
+        .expect_err("too many");
+    assert!(
+        matches!(error, ConnectError::Closed | ConnectError::Io(_)),
+        "{error:?}"
+    );
+    ping(&second).await;
+    first.close().await;
+    while running.handle.connections().len() > 1 {
+        tokio::task::yield_now().await;
+    }
+    ping(&running.client(Router::new()).await).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_accepted_connection_is_closed_with_its_last_handle() {
+    let baseline = tasks();
+    let server = bound().await;
+    let address = server.local_addr().expect("an address");
+    let (client, accepted) = tokio::join!(
+        sockety::connect(address).into_future(),
+        server.accept(ping_handler()),
+    );
+    let (client, accepted) = (client.expect("connected"), accepted.expect("accepted"));
+    ping(&client).await;
+    assert_eq!(server.handle().connections().len(), 1);
+    ping(&client).await;
+    drop(accepted);
+    assert!(is_closed_by(&client.closed().await, ClosedBy::Peer));
+    tasks_are_back_to(baseline).await;
+    assert!(server.handle().connections().is_empty());
+}
+
+#[tokio::test]
+async fn an_accepted_connection_counts_among_the_connections() {
+    let server = bound().await.connections(1);
+    let address = server.local_addr().expect("an address");
+    let (client, accepted) = tokio::join!(
+        sockety::connect(address).into_future(),
+        server.accept(Router::new()),
+    );
+    let (_client, accepted) = (client.expect("connected"), accepted.expect("accepted"));
+    let (second, _) = tokio::join!(server.accept(Router::new()), async {
+        let connecting = sockety::connect(address).into_future();
+        let (second, ()) = tokio::join!(connecting, accepted.close());
+        second.expect("connected")
+    });
+    second.expect("accepted");
+}
+
+#[tokio::test]
+async fn a_server_that_stops_frees_its_address_at_once() {
+    let go_on = Arc::new(Notify::new());
+    let told = Arc::clone(&go_on);
+    let handler = ping_handler().action("wait", move |_| {
+        let told = Arc::clone(&told);
+        async move { told.notified().await }
+    });
+    let running = Running::with(handler).await;
+    let client = running.client(Router::new()).await;
+    let _request = client.send(&Draft::new("wait")).await.expect("sent");
+    ping(&client).await;
+    running.handle.stop();
+    // Its end waits for the handler, but new peers need not.
+    loop {
+        // A peer in the queue of the listener that goes away is reset.
+        match TcpStream::connect(running.address).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => break,
+            _ => tokio::task::yield_now().await,
+        }
+    }
+    assert!(!running.serving.is_finished());
+    go_on.notify_one();
+    running.stop().await;
+}

@@ -1,0 +1,88 @@
+//! Addresses as text.
+
+use std::io;
+use std::path::Path;
+
+use sockety::{Address, AddressError, AddressProblem, ConnectError, Server};
+
+fn shown(text: &str) -> String {
+    text.parse::<Address>().expect(text).to_string()
+}
+
+#[test]
+fn every_kind_of_address_is_read_and_shown() {
+    for text in [
+        "localhost:9000",
+        "127.0.0.1:9000",
+        "[::1]:9000",
+        "tls://example.com:443",
+        "tls://[::1]:443",
+        "unix:///run/app.sock",
+        "unix://relative/app.sock",
+    ] {
+        assert_eq!(shown(text), text);
+        assert_eq!(Address::from(text).to_string(), text);
+        assert_eq!(shown(&shown(text)), text);
+    }
+    assert_eq!(shown("tcp://localhost:0"), "localhost:0");
+    assert_eq!(shown("tcp://[::1]:65535"), "[::1]:65535");
+    assert_eq!(Address::from(("localhost", 1)).to_string(), "localhost:1");
+    assert_eq!(Address::from(("::1", 1)).to_string(), "[::1]:1");
+    let path = Address::from(Path::new("/run/app.sock"));
+    assert_eq!(path, Address::from("unix:///run/app.sock"));
+}
+
+#[test]
+fn a_text_that_is_no_address_says_why() {
+    use AddressProblem::*;
+    for (text, problem) in [
+        ("", NoPort),
+        ("localhost", NoPort),
+        ("tcp://localhost", NoPort),
+        ("[::1]", NoPort),
+        (":9000", NoHost),
+        ("tls://:9000", NoHost),
+        ("localhost:", InvalidPort),
+        ("localhost:http", InvalidPort),
+        ("localhost:65536", InvalidPort),
+        ("localhost:+1", InvalidPort),
+        ("tcp://localhost:9000/", InvalidPort),
+        ("::1:9000", NoBrackets),
+        ("a:b:9000", NoBrackets),
+        ("unix://", NoPath),
+        ("http://localhost:9000", UnknownScheme),
+        ("TLS://localhost:9000", UnknownScheme),
+        ("://localhost:9000", UnknownScheme),
+    ] {
+        let error = text.parse::<Address>().expect_err(text);
+        assert_eq!(error.problem(), problem, "{text:?}");
+        assert_eq!(error.text(), text);
+        assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn connecting_to_what_is_no_address_is_an_error_with_the_text() {
+    let error = sockety::connect("http://localhost:1")
+        .await
+        .expect_err("no address");
+    assert_eq!(
+        error.to_string(),
+        "address \"http://localhost:1\" has a scheme other than tcp://, tls:// and unix://"
+    );
+    assert!(matches!(error, ConnectError::Address(_)), "{error:?}");
+    let error = sockety::connect(("a:b", 9000))
+        .await
+        .expect_err("no address");
+    assert!(matches!(error, ConnectError::Address(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn listening_on_what_is_no_address_is_an_error_with_the_text() {
+    let error = Server::bind("localhost").await.expect_err("no address");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(error.to_string(), "address \"localhost\" has no port");
+    let inner = error.get_ref().expect("an inner error");
+    let inner: &AddressError = inner.downcast_ref().expect("typed");
+    assert_eq!(inner.problem(), AddressProblem::NoPort);
+}

@@ -1,0 +1,139 @@
+//! Unix sockets.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use sockety::tls::{TlsClient, TlsProblem, TlsServer};
+use sockety::{Address, ClosedBy, ConnectError, Router, Server};
+use tempfile::TempDir;
+
+use crate::support::{Authority, is_closed_by, ping, ping_handler};
+
+/// A directory of the test's own, and a path in it.
+fn place() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.sock");
+    (directory, path)
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
+async fn bind_error(path: &Path) -> io::Error {
+    Server::bind(path).await.map(drop).expect_err("refused")
+}
+
+#[tokio::test]
+async fn a_server_listens_on_a_path_until_it_is_stopped() {
+    let (_directory, path) = place();
+    let address = format!("unix://{}", path.display());
+    let server = Server::bind(&address).await.expect("bound");
+    assert!(is_socket(&path));
+    let error = server.local_addr().expect_err("a path");
+    assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    let handle = server.handle();
+    let serving = tokio::spawn(server.serve(ping_handler()));
+    let connection = sockety::connect(&address).await.expect("connected");
+    ping(&connection).await;
+    assert_eq!(connection.peer_addr(), None);
+    handle.stop();
+    serving.await.expect("no panic").expect("stopped");
+    assert!(is_closed_by(&connection.closed().await, ClosedBy::Peer));
+    assert!(!path.exists());
+    let error = sockety::connect(&address).await.expect_err("nobody");
+    assert!(matches!(error, ConnectError::Unreachable(..)), "{error:?}");
+}
+
+#[tokio::test]
+async fn both_sides_know_the_user_of_the_other() {
+    let (directory, path) = place();
+    let server = Server::bind(&*path).await.expect("bound");
+    let (client, accepted) = tokio::join!(
+        sockety::connect(&*path).into_future(),
+        server.accept(Router::new()),
+    );
+    let ours = fs::metadata(directory.path()).expect("metadata").uid();
+    for connection in [client.expect("connected"), accepted.expect("accepted")] {
+        let credentials = connection.peer_credentials().expect("credentials");
+        assert_eq!(credentials.uid(), ours);
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_somebody_listens_on_is_in_use() {
+    let (_directory, path) = place();
+    let server = Server::bind(&*path).await.expect("bound");
+    let error = bind_error(&path).await;
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert!(error.to_string().contains("somebody listens"), "{error}");
+    assert!(is_socket(&path));
+    drop(server);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_file_left_behind_is_replaced() {
+    let (_directory, path) = place();
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
+    assert!(is_socket(&path));
+    let server = Server::bind(&*path).await.expect("bound");
+    let serving = tokio::spawn(server.serve(ping_handler()));
+    ping(&sockety::connect(&*path).await.expect("connected")).await;
+    serving.abort();
+    serving.await.expect_err("aborted");
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_socket_is_left_alone() {
+    let (_directory, path) = place();
+    fs::write(&path, "precious").expect("written");
+    let error = bind_error(&path).await;
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(fs::read_to_string(&path).expect("read"), "precious");
+}
+
+#[tokio::test]
+async fn the_file_of_another_server_is_not_removed() {
+    let (_directory, path) = place();
+    let first = Server::bind(&*path).await.expect("bound");
+    fs::rename(&path, path.with_extension("old")).expect("renamed");
+    let second = Server::bind(&*path).await.expect("bound");
+    drop(first);
+    assert!(is_socket(&path));
+    drop(second);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_is_an_error() {
+    let (directory, _) = place();
+    let error = bind_error(&directory.path().join("missing/a.sock")).await;
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    // The operating system takes about a hundred bytes.
+    let error = bind_error(&directory.path().join("a".repeat(200))).await;
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[tokio::test]
+async fn tls_over_a_path_needs_a_name() {
+    let (_directory, path) = place();
+    let authority = Authority::new("servers");
+    let identity = authority.issue(&["app.example"]).identity();
+    let server = Server::bind(&*path).await.expect("bound");
+    let server = server.tls(TlsServer::new(identity));
+    tokio::spawn(server.serve(ping_handler()));
+    let tls = TlsClient::new(&authority.roots());
+    let error = sockety::connect(&*path).tls(tls.clone()).await;
+    let ConnectError::TlsConfig(error) = error.expect_err("no name") else {
+        panic!("another error");
+    };
+    assert!(matches!(error.problem(), TlsProblem::NoServerName));
+    assert_eq!(error.subject(), Address::from(&*path).to_string());
+    let tls = tls.server_name("app.example").expect("a name");
+    let connection = sockety::connect(&*path).tls(tls).await;
+    ping(&connection.expect("connected")).await;
+}
