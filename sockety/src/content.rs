@@ -80,19 +80,16 @@ impl Content {
 #[derive(Debug)]
 pub struct Received {
     payload: Bytes,
-    files: std::vec::IntoIter<File>,
-    stream: Option<ByteStream>,
+    carried: Carried,
     taken_files: usize,
     item_limit: usize,
 }
 
 impl Received {
     pub(crate) fn new(payload: Bytes, carried: Carried, item_limit: usize) -> Self {
-        let files = carried.files.into_iter();
         Self {
             payload,
-            files,
-            stream: carried.stream,
+            carried,
             taken_files: 0,
             item_limit,
         }
@@ -125,8 +122,8 @@ impl Received {
     pub fn file(&mut self) -> Result<File, ContentError> {
         let present = self.taken_files;
         let file = self
-            .files
-            .next()
+            .carried
+            .take_file()
             .ok_or(ContentError::MissingFile { present })?;
         self.taken_files += 1;
         Ok(file)
@@ -134,7 +131,7 @@ impl Received {
 
     /// The rest of the files.
     pub fn files(&mut self) -> Vec<File> {
-        self.files.by_ref().collect()
+        self.carried.take_files()
     }
 
     /// The stream, of bytes.
@@ -142,7 +139,9 @@ impl Received {
     /// # Errors
     /// [`ContentError::MissingStream`].
     pub fn bytes(&mut self) -> Result<ByteStream, ContentError> {
-        self.stream.take().ok_or(ContentError::MissingStream)
+        self.carried
+            .take_stream()
+            .ok_or(ContentError::MissingStream)
     }
 
     /// The stream, of items.

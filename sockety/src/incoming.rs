@@ -90,12 +90,12 @@ impl Incoming {
 
     /// Its files, in order, with their names and sizes. Their content may still be arriving.
     pub fn files(&self) -> &[File] {
-        &self.carried.files
+        self.carried.files()
     }
 
     /// Whether it has a stream.
     pub fn has_stream(&self) -> bool {
-        self.carried.stream.is_some()
+        self.carried.has_stream()
     }
 
     /// Answers it with this code, if its sender waits for a reply. It goes no further.

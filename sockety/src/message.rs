@@ -90,12 +90,12 @@ impl Message {
 
     /// Its files, in order. They belong to who takes them: a second call gives none.
     pub fn files(&self) -> Vec<File> {
-        std::mem::take(&mut self.carried().files)
+        self.carried().take_files()
     }
 
     /// Its stream. It belongs to who takes it: a second call gives none.
     pub fn stream(&self) -> Option<ByteStream> {
-        self.carried().stream.take()
+        self.carried().take_stream()
     }
 
     fn carried(&self) -> MutexGuard<'_, Carried> {

@@ -4,10 +4,6 @@ use crate::{Connection, FastReply, Response, connection::waiting::RawReply};
 
 /// What answers a message: a code, or a response.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a reply is taken apart at once, and a box would be an allocation for each response"
-)]
 pub enum Reply {
     /// A code.
     Fast(FastReply),

@@ -64,12 +64,12 @@ impl Response {
 
     /// Its files, in order. They belong to who takes them: a second call gives none.
     pub fn files(&mut self) -> Vec<File> {
-        std::mem::take(&mut self.carried.files)
+        self.carried.take_files()
     }
 
     /// Its stream. It belongs to who takes it: a second call gives none.
     pub fn stream(&mut self) -> Option<ByteStream> {
-        self.carried.stream.take()
+        self.carried.take_stream()
     }
 
     /// Answers it with a response.

@@ -8,7 +8,7 @@ use super::held::{Held, NoRoom};
 pub(crate) struct Assembly {
     pub(crate) size: u64,
     state: AssemblyState,
-    pub(crate) held: Option<Held>,
+    pub(crate) held: Option<Box<Held>>,
 }
 
 enum AssemblyState {
@@ -17,7 +17,7 @@ enum AssemblyState {
 }
 
 impl Assembly {
-    pub(crate) fn new(size: u64, held: Option<Held>) -> Self {
+    pub(crate) fn new(size: u64, held: Option<Box<Held>>) -> Self {
         Self {
             size,
             held,

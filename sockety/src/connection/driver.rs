@@ -194,7 +194,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Ok(Poll::Ready(()));
         }
         if let Life::Closing(by) = state.life {
-            let is_executing = self.shared.executing.load(Ordering::Acquire) > 0;
+            let is_executing = self.shared.executing.load(Ordering::SeqCst) > 0;
             if state.is_all_written() && !is_executing {
                 return Err(ConnectionError::Closed(by));
             }

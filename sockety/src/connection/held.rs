@@ -19,17 +19,17 @@ const LITTLE: u64 = 16 * 1024;
 
 impl Held {
     /// Takes room for what a head announces. Nothing is allocated for it, and little payloads need none.
-    pub(crate) fn reserve(shared: &Arc<Shared>, size: u64) -> Result<Option<Self>, NoRoom> {
+    pub(crate) fn reserve(shared: &Arc<Shared>, size: u64) -> Result<Option<Box<Self>>, NoRoom> {
         if size <= LITTLE {
             return Ok(None);
         }
         let limit = shared.options.payload_bytes;
         let before = shared.payloads.fetch_add(size, Ordering::Relaxed);
-        let held = Self {
+        let held = Box::new(Self {
             shared: Arc::clone(shared),
             size,
             share: Share::none(Arc::clone(&shared.options.received)),
-        };
+        });
         // One payload alone is bounded by its own limit already.
         if before > 0 && before.saturating_add(size) > limit {
             return Err(NoRoom);

@@ -357,11 +357,7 @@ impl Inbound {
         }
         let intake = Intake::new(Arc::clone(&self.shared), files as usize);
         let stream = has_stream.then(|| ByteStream::received(intake.part()));
-        let carried = Carried {
-            files: Vec::new(),
-            stream,
-            intake: Some(Arc::clone(&intake)),
-        };
+        let carried = Carried::new(Arc::clone(&intake), stream);
         let rest = Rest {
             intake,
             has_stream,
@@ -404,8 +400,7 @@ impl Inbound {
         let reader = arriving.rest.intake.part();
         arriving
             .carried
-            .files
-            .push(File::received(header.name, header.size, reader));
+            .add_file(File::received(header.name, header.size, reader));
         arriving.headers_due -= 1;
         if let Some(payload) = open.payload.whole() {
             self.hand_on(channel, payload, cx);
@@ -497,7 +492,7 @@ impl Inbound {
                     id,
                     expects_response,
                     executing,
-                    carried.intake.clone(),
+                    carried.intake().cloned(),
                 );
                 self.dispatch(route, payload, carried, owed, cx);
             }

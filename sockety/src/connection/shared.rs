@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) gone: Notify,
     /// Handles in users' hands; the driver has none. The last one to go closes the connection.
     pub(crate) handles: AtomicUsize,
+    /// Whether its life is no longer `Open`, for those who do not hold the lock.
+    is_ending: AtomicBool,
     /// Requests of the peer whose handlers have not ended.
     pub(crate) executing: AtomicUsize,
     /// Bytes of payloads that are arriving, or whose handlers run.
@@ -115,6 +117,7 @@ impl Shared {
             is_gone: AtomicBool::new(false),
             gone: Notify::new(),
             handles: AtomicUsize::new(0),
+            is_ending: AtomicBool::new(false),
             executing: AtomicUsize::new(0),
             payloads: AtomicU64::new(0),
             files: AtomicUsize::new(0),
@@ -155,6 +158,7 @@ impl Shared {
 
     /// Begins the orderly end.
     pub(crate) fn close(&self, by: ClosedBy) {
+        self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
             match state.life {
                 Life::Open if by == ClosedBy::Local => state.outbox.go_away(),
@@ -172,6 +176,7 @@ impl Shared {
 
     /// Begins an end that waits for everything that was accepted, for so long.
     pub(crate) fn drain(&self, deadline: Duration) {
+        self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
             let seconds = clocks::seconds(deadline);
             match &mut state.life {
@@ -556,14 +561,14 @@ impl State {
 pub(crate) struct Executing {
     shared: Arc<Shared>,
     /// Its payload counts as long as the handler may have it.
-    pub(crate) payload: Option<Held>,
+    pub(crate) payload: Option<Box<Held>>,
 }
 
 impl Drop for Executing {
     fn drop(&mut self) {
-        let before = self.shared.executing.fetch_sub(1, Ordering::Release);
-        // A connection that the peer has half closed waits for its last handler.
-        if before == 1 && !matches!(self.shared.lock().life, Life::Open) {
+        let before = self.shared.executing.fetch_sub(1, Ordering::SeqCst);
+        // A connection that is ending waits for its last handler.
+        if before == 1 && self.shared.is_ending.load(Ordering::SeqCst) {
             self.shared.wake_driver();
         }
     }
