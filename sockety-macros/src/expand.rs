@@ -159,7 +159,7 @@ fn format(service: &Service, ty: &Type) -> TokenStream {
     quote!(#private::payload::<#ty>())
 }
 
-/// As [`format`], for the error type of a method.
+/// As [`format()`], for the error type of a method.
 fn error_format(service: &Service, ty: &Type) -> TokenStream {
     let private = &service.names.private;
     quote!(#private::error::<#ty>())
