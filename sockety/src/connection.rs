@@ -373,14 +373,16 @@ impl Connection {
         let payload = self.checked_payload(message.content())?;
         let head = message_head(id, message, expects_response);
         let Some(carrying) = &message.content().carrying else {
-            let put = |state: &mut State| state.send_message(&head, Payload::of(payload), clock);
+            let put =
+                |state: &mut State| state.send_message(&head, Payload::of(payload), clock, None);
             let span = sending::put(&self.shared, State::message_room, put).await?;
             return Ok(Sending::whole(self.clone(), span));
         };
         let cargo = carrying.take()?;
         let mut plan = cargo.plan(unwritten);
-        let put =
-            |state: &mut State| state.begin_message(&head, Payload::of(payload), &mut plan, clock);
+        let put = |state: &mut State| {
+            state.begin_message(&head, Payload::of(payload), &mut plan, clock, None)
+        };
         let (key, span) = sending::put(&self.shared, State::carrying_message_room, put).await?;
         Ok(Sending::carrying(self.clone(), span, key, cargo, unwritten))
     }
@@ -415,7 +417,7 @@ impl Connection {
                 Room::Full => Err(SendError::Full),
                 Room::Free => {
                     let payload = Payload::of(payload);
-                    state.begin_message(&head, payload, &mut plan, ReplyClock::Default)
+                    state.begin_message(&head, payload, &mut plan, ReplyClock::Default, None)
                 }
             })?;
         Sending::carrying(self.clone(), span, key, cargo, Unwritten::Ends)

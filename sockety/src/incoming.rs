@@ -46,6 +46,15 @@ impl Incoming {
         (context, Body(received), Responder(owed))
     }
 
+    /// As [`Incoming::open`], for a method that does not look at whom it answers.
+    #[doc(hidden)]
+    pub fn open_without_context(self) -> (Body, Responder) {
+        let owed = self.owed;
+        let limit = owed.connection.payload_limit();
+        let received = Received::new(self.payload, self.carried, limit);
+        (Body(received), Responder(owed))
+    }
+
     /// Its id.
     pub fn id(&self) -> Uuid {
         self.owed.id

@@ -121,10 +121,11 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
         .params
         .iter()
         .any(|param| param.kind == ParamKind::Context);
-    let context = if has_context {
-        local("context").into_token_stream()
+    let open = if has_context {
+        let context = local("context");
+        quote!(let (#context, #body, #responder) = #incoming.open();)
     } else {
-        quote!(_)
+        quote!(let (#body, #responder) = #incoming.open_without_context();)
     };
     let decode = if action.params_carry() {
         content::take_params(service, action)
@@ -139,7 +140,7 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
         &quote!(<__S as #trait_ident>::#ident(&*#this, #(#arguments),*).await),
     );
     quote! {
-        let (#context, #body, #responder) = #incoming.open();
+        #open
         #decode
         #respond
     }

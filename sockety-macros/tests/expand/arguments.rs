@@ -160,7 +160,7 @@ where
         match __ACTIONS[__action] {
             __Action::get => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let __0 = match ::sockety::__private::decode(
                         __body.payload(),
                         ::sockety::__private::payload::<u64>(),
@@ -183,7 +183,7 @@ where
             }
             __Action::upload => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let mut __received = __body.into_received();
                     let (__0, (__1, ())) = match __received
                         .parameters((

@@ -190,7 +190,7 @@ where
             #[cfg(feature = "search")]
             __Action::find => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let (__0, (__1, ())) = match ::sockety::__private::decode_all(
                         __body.payload(),
                         (
@@ -221,7 +221,7 @@ where
             }
             __Action::findOld => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let __0 = match ::sockety::__private::decode(
                         __body.payload(),
                         ::sockety::__private::payload::<String>(),

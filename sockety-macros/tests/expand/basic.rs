@@ -227,7 +227,7 @@ where
         match __ACTIONS[__action] {
             __Action::track => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let __0 = match ::sockety::__private::decode(
                         __body.payload(),
                         ::sockety::__private::payload::<String>(),
@@ -245,7 +245,7 @@ where
             }
             __Action::get => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let __0 = match ::sockety::__private::decode(
                         __body.payload(),
                         ::sockety::__private::payload::<u64>(),
@@ -298,7 +298,7 @@ where
             }
             __Action::remove => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let __0 = match ::sockety::__private::decode(
                         __body.payload(),
                         ::sockety::__private::payload::<u64>(),
@@ -320,7 +320,7 @@ where
             }
             __Action::count => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     if let ::core::result::Result::Err(__error) = __body.none() {
                         return __responder.bad_request(__error).await;
                     }

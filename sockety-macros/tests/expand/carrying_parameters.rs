@@ -280,7 +280,7 @@ where
             }
             __Action::store => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let mut __received = __body.into_received();
                     let (__2, (__4, ())) = match __received
                         .parameters((
@@ -330,7 +330,7 @@ where
             }
             __Action::keep => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let mut __received = __body.into_received();
                     let __0: Vec<File> = __received.files();
                     ::core::mem::drop(__received);
@@ -345,7 +345,7 @@ where
             }
             __Action::ingest => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let mut __received = __body.into_received();
                     let __0 = match __received
                         .payload(::sockety::__private::payload::<String>())

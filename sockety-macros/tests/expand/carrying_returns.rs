@@ -304,7 +304,7 @@ where
         match __ACTIONS[__action] {
             __Action::search => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let mut __received = __body.into_received();
                     let __0: Streaming<u64> = match __received.streaming::<u64, _>() {
                         ::core::result::Result::Ok(__0) => __0,
@@ -331,7 +331,7 @@ where
             }
             __Action::download => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let __0 = match ::sockety::__private::decode(
                         __body.payload(),
                         ::sockety::__private::payload::<u64>(),
@@ -361,7 +361,7 @@ where
             }
             __Action::shell => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let mut __received = __body.into_received();
                     let __0: ByteStream = match __received.bytes() {
                         ::core::result::Result::Ok(__0) => __0,
@@ -378,7 +378,7 @@ where
             }
             __Action::logs => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let (__0, (__1, ())) = match ::sockety::__private::decode_all(
                         __body.payload(),
                         (
@@ -412,7 +412,7 @@ where
             }
             __Action::export => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     if let ::core::result::Result::Err(__error) = __body.none() {
                         return __responder.bad_request(__error).await;
                     }
@@ -431,7 +431,7 @@ where
             }
             __Action::covers => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     if let ::core::result::Result::Err(__error) = __body.none() {
                         return __responder.bad_request(__error).await;
                     }
@@ -451,7 +451,7 @@ where
             }
             __Action::plain => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     if let ::core::result::Result::Err(__error) = __body.none() {
                         return __responder.bad_request(__error).await;
                     }

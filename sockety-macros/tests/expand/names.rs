@@ -150,7 +150,7 @@ where
         match __ACTIONS[__action] {
             __Action::get => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     let (__0, (__1, ())) = match ::facade::rpc::__private::decode_all(
                         __body.payload(),
                         (
@@ -181,7 +181,7 @@ where
             }
             __Action::r#move => {
                 ::std::boxed::Box::pin(async move {
-                    let (_, __body, __responder) = __incoming.open();
+                    let (__body, __responder) = __incoming.open_without_context();
                     if let ::core::result::Result::Err(__error) = __body.none() {
                         return __responder.bad_request(__error).await;
                     }

@@ -83,9 +83,15 @@ impl Exchange {
         if let Stage::Unsent { .. } = self.stage {
             ready!(self.poll_send(cx))?;
             self.stage = Stage::Waiting;
+            return Poll::Pending;
         }
-        self.connection.shared.lock().waiting.poll(&self.id, cx)
+        let shared = &self.connection.shared;
+        let waiter = ready!(shared.lock().waiting.poll_only(&self.id, cx));
+        self.stage = Stage::Done;
+        Poll::Ready(waiter.into_reply())
     }
+
+    /// Whoever waits is woken by the reply from then on.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let Stage::Unsent {
             message,
@@ -104,7 +110,9 @@ impl Exchange {
         };
         let shared = &self.connection.shared;
         let Some(carrying) = &message.content().carrying else {
-            let put = |state: &mut State| state.send_message(&head, Payload::of(payload), clock);
+            let waker = Some(cx.waker());
+            let put =
+                |state: &mut State| state.send_message(&head, Payload::of(payload), clock, waker);
             ready!(sending::poll_put(
                 shared,
                 ticket,
@@ -119,8 +127,10 @@ impl Exchange {
             None => cargo.insert(carrying.take()?),
         };
         let mut plan = cargo.plan(Unwritten::Ends);
-        let put =
-            |state: &mut State| state.begin_message(&head, Payload::of(payload), &mut plan, clock);
+        let waker = Some(cx.waker());
+        let put = |state: &mut State| {
+            state.begin_message(&head, Payload::of(payload), &mut plan, clock, waker)
+        };
         let room = State::carrying_message_room;
         let (key, span) = ready!(sending::poll_put(shared, ticket, cx, room, put))?;
         let cargo = std::mem::take(cargo);

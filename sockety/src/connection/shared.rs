@@ -347,18 +347,19 @@ impl State {
         }
     }
 
-    /// Queues a message, and expects replies if its head says so.
+    /// Queues a message, and expects replies if its head says so; whoever waits for them already is woken by them.
     pub(crate) fn send_message(
         &mut self,
         head: &MessageHead<'_>,
         payload: Payload<'_>,
         clock: ReplyClock,
+        waker: Option<&Waker>,
     ) -> Result<Span, SendError> {
         self.check_room(head.expects_response)?;
         let start = self.outbox.end();
         self.outbox.message(head, payload)?;
         if head.expects_response {
-            self.waiting.insert(head.id, start, clock, None);
+            self.waiting.insert(head.id, start, clock, waker, None);
         }
         Ok(Span {
             start,
@@ -377,7 +378,7 @@ impl State {
         self.outbox.response(head, payload)?;
         if head.expects_response {
             self.waiting
-                .insert(head.id, start, ReplyClock::Default, None);
+                .insert(head.id, start, ReplyClock::Default, None, None);
         }
         Ok(Span {
             start,
@@ -392,13 +393,14 @@ impl State {
         payload: Payload<'_>,
         plan: &mut Plan,
         clock: ReplyClock,
+        waker: Option<&Waker>,
     ) -> Result<(u64, Span), SendError> {
         self.check_room(head.expects_response)?;
         let (start, channel) = (self.outbox.end(), self.take_channel()?);
         let written = self.outbox.begin_message(channel, head, payload, plan);
         let key = self.begin(written, head.id, channel, plan)?;
         if head.expects_response {
-            self.waiting.insert(head.id, start, clock, Some(key));
+            self.waiting.insert(head.id, start, clock, waker, Some(key));
         }
         Ok((
             key,
@@ -422,7 +424,7 @@ impl State {
         let key = self.begin(written, head.id, channel, plan)?;
         if head.expects_response {
             self.waiting
-                .insert(head.id, start, ReplyClock::Default, Some(key));
+                .insert(head.id, start, ReplyClock::Default, None, Some(key));
         }
         Ok((
             key,

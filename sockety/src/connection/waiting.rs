@@ -72,6 +72,7 @@ impl Waiting {
         id: Uuid,
         start: u64,
         clock: ReplyClock,
+        waker: Option<&Waker>,
         transmission: Option<u64>,
     ) {
         let expires = match clock {
@@ -85,7 +86,7 @@ impl Waiting {
                 expires,
                 transmission,
                 is_answered: false,
-                waker: None,
+                waker: waker.cloned(),
                 replies: Replies::default(),
             },
         );
@@ -156,6 +157,19 @@ impl Waiting {
                 Poll::Pending
             }
         }
+    }
+
+    /// Ready when there is a reply, for who takes only one: the request is forgotten.
+    pub(crate) fn poll_only(&mut self, id: &Uuid, cx: &mut Context<'_>) -> Poll<Waiter> {
+        let waiting = self.requests.get_mut(id);
+        if let Some(waiter) = waiting.filter(|waiter| waiter.replies.is_empty()) {
+            waiter.register(cx.waker());
+            return Poll::Pending;
+        }
+        let Some(waiter) = self.remove(id) else {
+            unreachable!("a request stays in the table until its handle is dropped");
+        };
+        Poll::Ready(waiter)
     }
 
     /// The connection has ended, having written up to this position.
@@ -235,6 +249,14 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
+    /// Its reply, from [`Waiting::poll_only`]. What else it has is dropped, so the lock must not be held.
+    pub(crate) fn into_reply(mut self) -> Result<RawReply, RequestError> {
+        let Some(reply) = self.replies.pop() else {
+            unreachable!("there is a reply, or an end");
+        };
+        reply
+    }
+
     fn outcome(&self, written: u64) -> Outcome {
         if self.start < written {
             Outcome::Unknown
@@ -261,14 +283,25 @@ impl Waiter {
 #[derive(Default)]
 struct Replies {
     first: Option<Result<RawReply, RequestError>>,
+    rest: Option<Box<Rest>>,
+}
+
+/// What few requests have.
+#[derive(Default)]
+struct Rest {
     more: VecDeque<Result<RawReply, RequestError>>,
+    /// Bytes of those payloads.
     bytes: usize,
     end: Option<RequestError>,
 }
 
 impl Replies {
     fn is_empty(&self) -> bool {
-        self.first.is_none() && self.end.is_none()
+        self.first.is_none() && self.end().is_none()
+    }
+
+    fn end(&self) -> Option<&RequestError> {
+        self.rest.as_ref()?.end.as_ref()
     }
 
     /// Gives the reply back when it is one too many.
@@ -276,32 +309,39 @@ impl Replies {
         &mut self,
         reply: Result<RawReply, RequestError>,
     ) -> Option<Result<RawReply, RequestError>> {
-        if self.end.is_some() {
+        if self.end().is_some() {
             return Some(reply);
         }
-        let bytes = self.bytes + payload_size(&reply);
-        let kept = self.more.len() + 1;
-        if self.first.is_none() {
+        let Some(first) = &self.first else {
             self.first = Some(reply);
-        } else if kept < REPLIES_KEPT && bytes <= REPLY_BYTES_KEPT {
-            self.more.push_back(reply);
-        } else {
-            self.end = Some(RequestError::Overrun { limit: kept });
-            return Some(reply);
+            return None;
+        };
+        let first = payload_size(first);
+        let rest = self.rest.get_or_insert_default();
+        let bytes = rest.bytes + payload_size(&reply);
+        let kept = rest.more.len() + 1;
+        if kept < REPLIES_KEPT && first + bytes <= REPLY_BYTES_KEPT {
+            rest.bytes = bytes;
+            rest.more.push_back(reply);
+            return None;
         }
-        self.bytes = bytes;
-        None
+        rest.end = Some(RequestError::Overrun { limit: kept });
+        Some(reply)
     }
 
     fn fail(&mut self, error: RequestError) {
-        self.end.get_or_insert(error);
+        let rest = self.rest.get_or_insert_default();
+        rest.end.get_or_insert(error);
     }
 
     fn pop(&mut self) -> Option<Result<RawReply, RequestError>> {
         let next = self.first.take();
-        self.bytes -= next.as_ref().map_or(0, payload_size);
-        self.first = self.more.pop_front();
-        next.or_else(|| self.end.clone().map(Err))
+        let Some(rest) = &mut self.rest else {
+            return next;
+        };
+        self.first = rest.more.pop_front();
+        rest.bytes -= self.first.as_ref().map_or(0, payload_size);
+        next.or_else(|| rest.end.clone().map(Err))
     }
 }
 
@@ -341,7 +381,7 @@ mod tests {
     fn t_m15_no_id_of_a_peer_enters_the_table_of_our_requests() {
         let mut waiting = Waiting::new(10, None);
         let ours = Uuid::new_v4();
-        waiting.insert(ours, 0, ReplyClock::Own, None);
+        waiting.insert(ours, 0, ReplyClock::Own, None, None);
         // All of them have the same hash.
         for number in 0..1000_u64 {
             let mut chosen = *ours.as_bytes();
