@@ -15,6 +15,7 @@ mod messages;
 mod middleware;
 mod msgpack;
 mod multiplexing;
+mod outcomes;
 mod product;
 mod protocol;
 mod replies;

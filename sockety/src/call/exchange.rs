@@ -86,6 +86,7 @@ impl Exchange {
         }
         self.connection.shared.lock().waiting.poll(&self.id, cx)
     }
+
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let Stage::Unsent {
             message,
@@ -136,8 +137,10 @@ impl Exchange {
         };
         ready!(timer.as_mut().poll(cx));
         let outcome = match self.stage {
-            // What waits to be written still is.
-            Stage::Waiting => Outcome::Unknown,
+            Stage::Waiting => {
+                let state = self.connection.shared.lock();
+                state.waiting.outcome_if_given_up(&self.id)
+            }
             Stage::Unsent { .. } | Stage::Done => Outcome::NotSent,
         };
         Poll::Ready(RequestError::TimedOut { outcome })

@@ -4,6 +4,7 @@ mod hex;
 mod log;
 mod peer;
 mod trickle;
+mod wire;
 
 use std::task::Poll;
 use std::time::Duration;
@@ -16,8 +17,9 @@ use tokio::io::duplex;
 
 pub(crate) use hex::{bytes, hex};
 pub(crate) use log::Log;
-pub(crate) use peer::{Link, Peer, Received, message};
+pub(crate) use peer::{Link, Peer, Received, message, response};
 pub(crate) use trickle::Trickle;
+pub(crate) use wire::{Way, Wire};
 
 /// What a pipe in memory holds, when a test does not care.
 pub(crate) const PIPE: usize = 64 * 1024;
