@@ -1,9 +1,6 @@
 use std::{error::Error, fmt};
 
-use crate::{
-    ContentError, FastReply, Outcome, RemoteError, RequestError, ServiceError,
-    fast_reply::Framework,
-};
+use crate::{ContentError, FastReply, Outcome, RemoteError, RequestError, ServiceError};
 
 /// Why a typed call gave no value: the service's own error, or what happened on the way.
 #[derive(Debug, Clone)]
@@ -27,9 +24,8 @@ impl<E> CallError<E> {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Service(_) | Self::Remote(_) => Outcome::Replied,
-            Self::Refused(code) if Framework::means_not_executed(*code) => Outcome::NotExecuted,
-            Self::Refused(FastReply::INTERNAL_ERROR) | Self::Content(_) => Outcome::Executed,
-            Self::Refused(_) => Outcome::Replied,
+            Self::Refused(code) => code.outcome(),
+            Self::Content(_) => Outcome::Executed,
             Self::Request(error) => error.outcome(),
         }
     }

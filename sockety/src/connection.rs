@@ -43,7 +43,7 @@ use crate::{
     call_middleware::Chain,
     carrying::{Sending, Unwritten},
     outgoing::Content,
-    outgoing_call::{self, Terms},
+    outgoing_call::{self, Departure, Terms},
     transport::{Setup, start, within},
 };
 
@@ -177,7 +177,8 @@ impl Connection {
         terms: Terms,
     ) -> Result<Request, SendError> {
         if self.middleware.is_some() {
-            return Box::pin(outgoing_call::request(self, id, message, terms)).await;
+            let departure = Departure::new(self, id, message, terms);
+            return Box::pin(departure.request()).await;
         }
         Ok(Request::new(
             id,
@@ -231,7 +232,8 @@ impl Connection {
     /// Ready when all were handed to the socket.
     ///
     /// # Errors
-    /// As [`Connection::pass`]. When one of them cannot be sent, none after it is.
+    /// As [`Connection::pass`]. When one of them cannot be sent, none after it is. The outcome is that of this one; those
+    /// before it may have been sent.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, some of them may go out.

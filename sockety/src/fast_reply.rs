@@ -2,6 +2,8 @@ use std::fmt;
 
 use sockety_codec::ReplyCode;
 
+use crate::Outcome;
+
 /// A 12-bit code that answers a message in 17 or 18 bytes, without a response.
 ///
 /// The protocol names six codes, 0 to 5. Codes 16 to 3,839 are for the errors of services
@@ -53,13 +55,28 @@ impl FastReply {
             Self::UNAUTHORIZED => "Unauthorized",
             Self::BAD_REQUEST => "Bad Request",
             Self::INTERNAL_ERROR => "Internal Error",
-            _ => {
-                return Framework::ALL
-                    .iter()
-                    .find(|known| known.reply() == self)
-                    .map(Framework::name);
-            }
+            _ => return Framework::of(self).map(Framework::name),
         })
+    }
+
+    /// What is known about the message that this code answers. A code of a service, or of one of the protocol's that a
+    /// handler may choose, is [`Outcome::Replied`].
+    ///
+    /// ```
+    /// use sockety::{FastReply, Outcome};
+    ///
+    /// assert_eq!(FastReply::NOT_IMPLEMENTED.outcome(), Outcome::NotExecuted);
+    /// assert_eq!(FastReply::REJECT.outcome(), Outcome::Replied);
+    /// ```
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::NOT_IMPLEMENTED => Outcome::NotExecuted,
+            Self::INTERNAL_ERROR => Outcome::Executed,
+            _ => {
+                let known = Framework::of(self);
+                known.map_or(Outcome::Replied, Framework::outcome)
+            }
+        }
     }
 
     pub(crate) fn reply_code(self) -> ReplyCode {
@@ -129,6 +146,10 @@ impl Framework {
         FastReply(ReplyCode::new(code).expect("framework codes have 12 bits"))
     }
 
+    fn of(reply: FastReply) -> Option<&'static Self> {
+        Self::ALL.iter().find(|known| known.reply() == reply)
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Overloaded => "Overloaded",
@@ -140,7 +161,7 @@ impl Framework {
     }
 
     pub(crate) fn is_one(reply: FastReply) -> bool {
-        Self::ALL.iter().any(|known| known.reply() == reply)
+        Self::of(reply).is_some()
     }
 
     /// Whether the peer says with this code that nobody reads the rest of the message.
@@ -148,15 +169,13 @@ impl Framework {
         reply == FastReply::NOT_IMPLEMENTED || Self::is_one(reply)
     }
 
-    /// Whether the peer says with this code that no handler ran.
-    pub(crate) fn means_not_executed(reply: FastReply) -> bool {
-        let is_refusal = |known: &Self| match known {
+    fn outcome(&self) -> Outcome {
+        match self {
             Self::Overloaded | Self::GoingAway | Self::TooLarge | Self::BadHeader => {
-                known.reply() == reply
+                Outcome::NotExecuted
             }
             // Sent in the middle of the handler's work.
-            Self::SlowConsumer => false,
-        };
-        reply == FastReply::NOT_IMPLEMENTED || Self::ALL.iter().any(is_refusal)
+            Self::SlowConsumer => Outcome::Executed,
+        }
     }
 }

@@ -47,6 +47,16 @@ pub(crate) struct Terms {
     pub(crate) clock: ReplyClock,
 }
 
+impl Errand {
+    /// Ready when nobody waits for it any longer.
+    fn poll_unwanted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Request { report, .. } => report.poll_unwanted(cx),
+            Self::Pass { report } | Self::PassStream { report, .. } => report.poll_unwanted(cx),
+        }
+    }
+}
+
 impl OutgoingCall {
     /// The id of its message.
     pub fn id(&self) -> Uuid {
@@ -90,6 +100,23 @@ impl OutgoingCall {
         &self.connection
     }
 
+    /// Middleware may run as a task of its own: what nobody waits for any longer is not sent.
+    async fn queue(&mut self, terms: Terms) -> Result<Sending, SendError> {
+        let expects = self.expects_response();
+        let queued = self
+            .connection
+            .queue(&self.message, self.id, expects, terms);
+        let mut queued = std::pin::pin!(queued);
+        let errand = &mut self.errand;
+        poll_fn(|cx| {
+            if errand.poll_unwanted(cx).is_ready() {
+                return Poll::Ready(Err(SendError::refused_unsaid()));
+            }
+            queued.as_mut().poll(cx)
+        })
+        .await
+    }
+
     /// Does not send it: its caller gets [`SendError::Refused`] with this reason.
     pub fn refuse(self, reason: impl Into<Arc<str>>) {
         self.fail(SendError::Refused(reason.into()));
@@ -112,17 +139,13 @@ impl OutgoingCall {
     }
 
     /// The end of its way through middleware.
-    pub(crate) async fn depart(self) {
+    pub(crate) async fn depart(mut self) {
         let terms = match &self.errand {
             Errand::Request { terms, .. } => *terms,
             Errand::Pass { .. } => Terms::new(Unwritten::Ends),
             Errand::PassStream { .. } => Terms::new(Unwritten::Waits),
         };
-        let expects = self.expects_response();
-        let queued = self
-            .connection
-            .queue(&self.message, self.id, expects, terms);
-        let sending = match queued.await {
+        let sending = match self.queue(terms).await {
             Ok(sending) => sending,
             Err(error) => return self.fail(error),
         };
@@ -180,27 +203,41 @@ fn poll_reply(
     state.waiting.poll(id, cx)
 }
 
-/// Sends a request through the middleware of this handle.
-pub(crate) async fn request(
-    connection: &Connection,
-    id: Uuid,
-    message: Outgoing,
-    terms: Terms,
-) -> Result<Request, SendError> {
-    let (sender, receiver) = oneshot::channel();
-    let errand = |report| Errand::Request {
-        terms,
-        request: sender,
-        report,
-    };
-    let mut passage = begin(connection, id, message, errand);
-    match handed_out(&mut passage, receiver).await {
-        Some(request) => Ok(request.through(passage)),
-        None => Err(refusal(passage).await),
+/// A request on its way through the middleware of a handle, until it is sent.
+pub(crate) struct Departure {
+    passage: Passage<RawReply>,
+    request: oneshot::Receiver<Request>,
+}
+
+impl Departure {
+    pub(crate) fn new(connection: &Connection, id: Uuid, message: Outgoing, terms: Terms) -> Self {
+        let (sender, request) = oneshot::channel();
+        let errand = |report| Errand::Request {
+            terms,
+            request: sender,
+            report,
+        };
+        let passage = begin(connection, id, message, errand);
+        Self { passage, request }
+    }
+
+    pub(crate) fn summary(&self) -> Summary {
+        self.passage.summary()
+    }
+
+    pub(crate) async fn request(self) -> Result<Request, SendError> {
+        let Self {
+            mut passage,
+            request,
+        } = self;
+        match handed_out(&mut passage, request).await {
+            Some(request) => Ok(request.through(passage)),
+            None => Err(refusal(passage).await),
+        }
     }
 }
 
-/// As [`request`], for [`Connection::pass`].
+/// Sends a message through middleware, for [`Connection::pass`].
 pub(crate) async fn pass(
     connection: &Connection,
     id: Uuid,
@@ -210,7 +247,7 @@ pub(crate) async fn pass(
     poll_fn(|cx| passage.poll(cx)).await
 }
 
-/// As [`request`], for [`Connection::pass_stream`].
+/// As [`pass`], for [`Connection::pass_stream`].
 pub(crate) async fn pass_stream(
     connection: &Connection,
     id: Uuid,

@@ -10,21 +10,25 @@ use std::{
 use sync_wrapper::SyncWrapper;
 use tokio::sync::oneshot;
 
-use crate::{Answered, CallNext, OutgoingCall, RequestError, SendError, call_middleware::Chain};
+use crate::{
+    Answered, CallNext, Outcome, OutgoingCall, RequestError, SendError, call_middleware::Chain,
+};
 
 /// What the caller has. Dropping it drops the middleware wherever it waits.
 pub(crate) struct Passage<T> {
     /// Until the middleware is done.
     chain: Option<SyncWrapper<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     result: oneshot::Receiver<Result<T, RequestError>>,
+    summary: Summary,
 }
 
 /// Begins the way of a call, which reports what became of it.
 pub(crate) fn passage<T>(chain: Chain, call: impl FnOnce(Report<T>) -> OutgoingCall) -> Passage<T> {
     let (sender, result) = oneshot::channel();
+    let summary = Summary::default();
     let call = call(Report {
         to: Some(sender),
-        summary: Summary::default(),
+        summary: summary.clone(),
         is_sent: false,
     });
     let next = CallNext::new(chain);
@@ -34,10 +38,15 @@ pub(crate) fn passage<T>(chain: Chain, call: impl FnOnce(Report<T>) -> OutgoingC
     Passage {
         chain: Some(SyncWrapper::new(chain)),
         result,
+        summary,
     }
 }
 
 impl<T> Passage<T> {
+    pub(crate) fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
     /// Ready when the middleware is done.
     pub(crate) fn poll_chain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(chain) = &mut self.chain {
@@ -128,5 +137,13 @@ impl Summary {
         // Nothing yet when a middleware goes on elsewhere.
         let known = self.0.get().cloned();
         known.unwrap_or_else(|| Err(RequestError::given_up()))
+    }
+
+    /// What is known about the call when its caller has dropped the passage: a call that was still with it was not sent.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.get() {
+            Ok(_) => Outcome::Unknown,
+            Err(error) => error.outcome(),
+        }
     }
 }

@@ -50,11 +50,13 @@ impl Link {
             Self::Tcp(stream) => Peer {
                 peer_addr: stream.peer_addr().ok(),
                 local_addr: stream.local_addr().ok(),
+                fails_whole: true,
                 ..Peer::default()
             },
             #[cfg(unix)]
             Self::Unix(stream) => Peer {
                 credentials: stream.peer_cred().ok(),
+                fails_whole: true,
                 ..Peer::default()
             },
         }
@@ -109,6 +111,7 @@ where
     };
     let (io, identity) = handshake.run(io).await?;
     peer.identity = identity;
+    peer.fails_whole = false;
     // A server refuses a client's certificate when the client believes that the handshake is done.
     start(io, peer, setup)
         .await

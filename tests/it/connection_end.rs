@@ -119,7 +119,7 @@ async fn replies_that_came_before_the_end_are_given_first() {
     let reply = request.response().await.expect("a reply");
     let response = reply.into_response().expect("a response");
     assert_eq!(response.payload(), &b"first"[..]);
-    ends_with(request, ClosedBy::Peer, Outcome::Unknown).await;
+    ends_with(request, ClosedBy::Peer, Outcome::Executed).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -355,9 +355,9 @@ async fn the_outcome_is_known_by_whether_a_byte_was_written() {
     let (begun, queued) = half_written(&connection).await;
     let mut passing = Box::pin(connection.pass(Draft::new("queued too").create()));
     assert!(is_pending(&mut passing).await);
-    // Half a packet, and then the link is gone.
+    // Half a packet, and then nothing more comes.
     peer.send("21").await;
-    drop(peer);
+    peer.finish().await;
     assert_eq!(end_of(begun).await.1, Outcome::Unknown);
     assert_eq!(end_of(queued).await.1, Outcome::NotSent);
     let error = passing.await.expect_err("not written");

@@ -17,6 +17,7 @@ mod messages;
 mod middleware;
 mod msgpack;
 mod multiplexing;
+mod outcomes;
 mod product;
 mod protocol;
 mod reconnecting;

@@ -146,8 +146,10 @@ impl Exchange {
         };
         ready!(timer.as_mut().poll(cx));
         let outcome = match self.stage {
-            // What waits to be written still is.
-            Stage::Waiting => Outcome::Unknown,
+            Stage::Waiting => {
+                let state = self.connection.shared.lock();
+                state.waiting.outcome_if_given_up(&self.id)
+            }
             Stage::Unsent { .. } | Stage::Done => Outcome::NotSent,
         };
         Poll::Ready(RequestError::TimedOut { outcome })

@@ -13,10 +13,10 @@ use tokio::time::timeout;
 
 use super::exchange::Exchange;
 use crate::{
-    Connection, Outcome, Outgoing, RequestError,
+    Connection, Outgoing, RequestError,
     carrying::Unwritten,
     connection::waiting::{RawReply, ReplyClock},
-    outgoing_call::Terms,
+    outgoing_call::{Departure, Terms},
 };
 
 /// Dropping it gives the call up.
@@ -86,15 +86,18 @@ async fn through(
         unwritten: Unwritten::Ends,
         clock: limit.map_or(ReplyClock::Default, |_| ReplyClock::Own),
     };
-    let mut outcome = Outcome::NotSent;
+    let departure = Departure::new(&connection, id, message, terms);
+    let summary = departure.summary();
     let reply = async {
-        let mut request = connection.request(id, message, terms).await?;
-        outcome = Outcome::Unknown;
+        let mut request = departure.request().await?;
         poll_fn(|cx| request.poll_reply(cx)).await
     };
     let Some(limit) = limit else {
         return reply.await;
     };
     let replied = timeout(limit, reply).await;
-    replied.unwrap_or(Err(RequestError::TimedOut { outcome }))
+    replied.unwrap_or_else(|_| {
+        let outcome = summary.outcome();
+        Err(RequestError::TimedOut { outcome })
+    })
 }

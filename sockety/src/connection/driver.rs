@@ -222,11 +222,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                         .map_ok(|()| Written::All);
                 }
             }
-            let count = ready!(self.writing.poll_write(Pin::new(&mut self.io), cx))?;
+            let written = self.writing.poll_write(Pin::new(&mut self.io), cx);
+            let count = ready!(written).inspect_err(|_| self.on_failed_write())?;
             self.shared.lock().outbox.advance(count as u64);
             share = share.saturating_sub(count);
         }
         Poll::Ready(Ok(Written::Some))
+    }
+
+    fn on_failed_write(&self) {
+        if !self.shared.peer.fails_whole {
+            self.shared.lock().outbox.on_failed_write();
+        }
     }
 
     fn refill(&mut self) {

@@ -160,8 +160,9 @@ impl Inbound {
             Slot::Open(open) => {
                 let owed = (open.expects_response && matches!(open.role, Role::Message { .. }))
                     .then_some(open.id);
+                // Nobody has seen it: its handler did not run.
                 if let Some(id) = owed {
-                    self.shared.fast_reply(id, Framework::SlowConsumer.reply());
+                    self.shared.fast_reply(id, Framework::TooLarge.reply());
                 }
                 self.on_lost(channel, &ReadError::Overrun);
             }
@@ -318,7 +319,7 @@ impl Inbound {
         head: &ResponseHead,
         cx: &mut Context<'_>,
     ) -> Verdict {
-        if !self.shared.lock().waiting.expects(&head.parent) {
+        if !self.shared.lock().waiting.begin_response(&head.parent) {
             self.on_unwanted(&head.parent);
             return if head.has_content() {
                 Verdict::Refuse(channel)

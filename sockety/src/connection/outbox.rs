@@ -21,7 +21,11 @@ pub(crate) struct Outbox {
     encoder: Encoder,
     pieces: Pieces,
     queued: u64,
+    /// Taken by the driver, to be written.
+    taken: u64,
     written: u64,
+    /// What a write that failed may have sent all the same.
+    perhaps_written: u64,
     limit: u64,
     space: Wakers,
     progress: Wakers,
@@ -41,7 +45,9 @@ impl Outbox {
             encoder: Encoder::new(peer_channels),
             pieces: Pieces::default(),
             queued: 0,
+            taken: 0,
             written: 0,
+            perhaps_written: 0,
             limit: limit as u64,
             space: Wakers::default(),
             progress: Wakers::default(),
@@ -303,6 +309,16 @@ impl Outbox {
         self.written
     }
 
+    /// The position from which on no byte can have left.
+    pub(crate) fn last_sent(&self) -> u64 {
+        self.written.max(self.perhaps_written)
+    }
+
+    /// A write failed that may have passed on some of what it was given.
+    pub(crate) fn on_failed_write(&mut self) {
+        self.perhaps_written = self.taken;
+    }
+
     /// How many bytes wait.
     pub(crate) fn waiting(&self) -> u64 {
         self.queued - self.written
@@ -320,6 +336,7 @@ impl Outbox {
     /// Gives everything queued to the driver, and takes its used buffers back.
     pub(crate) fn take(&mut self, used: &mut Pieces) {
         used.clear();
+        self.taken = self.queued;
         std::mem::swap(&mut self.pieces, used);
     }
 

@@ -9,7 +9,7 @@ use super::{
     shared::{Shared, State},
     sources::Sending,
 };
-use crate::{Connection, Outcome, RequestError, SendError, SourceError};
+use crate::{Connection, RequestError, SendError, SourceError};
 
 /// Puts something into the outbox when there is room for it.
 ///
@@ -130,15 +130,6 @@ impl Queued {
         poll_fn(|cx| waiting.poll(cx)).await
     }
 
-    /// What is known if the connection ended now.
-    pub(crate) fn outcome(&self, state: &State) -> Outcome {
-        if state.outbox.written() > self.span.start {
-            Outcome::Unknown
-        } else {
-            Outcome::NotSent
-        }
-    }
-
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
         let shared = &self.connection.shared;
         let mut state = shared.lock();
@@ -148,7 +139,7 @@ impl Queued {
                 Sending::Open => return Poll::Pending,
                 Sending::Whole(end) => end,
                 Sending::Aborted(SourceError::Disconnected(error)) => {
-                    let outcome = self.outcome(&state);
+                    let outcome = state.outcome_from(self.span.start);
                     return Poll::Ready(Err(RequestError::Disconnected { error, outcome }));
                 }
                 Sending::Aborted(error) => return Poll::Ready(Err(RequestError::Source(error))),
@@ -158,7 +149,7 @@ impl Queued {
             return Poll::Ready(Ok(()));
         }
         if let Some(error) = state.ended() {
-            let outcome = self.outcome(&state);
+            let outcome = state.outcome_from(self.span.start);
             return Poll::Ready(Err(RequestError::Disconnected { error, outcome }));
         }
         state.outbox.wait_for_progress(end, cx.waker());

@@ -23,7 +23,7 @@ use super::{
     waiting::{RawReply, ReplyClock, Waiting},
 };
 use crate::{
-    ClosedBy, ConnectionError, FastReply, Options, RequestError, SendError, SourceError,
+    ClosedBy, ConnectionError, FastReply, Options, Outcome, RequestError, SendError, SourceError,
     carrying::Plan, extensions::Extensions, fast_reply::Framework, stats::Counters,
 };
 
@@ -59,6 +59,8 @@ pub(crate) struct Shared {
 pub(crate) struct Peer {
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
+    /// A write that fails has passed nothing on: so with sockets, but not with TLS, nor for certain with other links.
+    pub(crate) fails_whole: bool,
     #[cfg(feature = "_tls")]
     pub(crate) identity: Option<crate::tls::PeerIdentity>,
     #[cfg(unix)]
@@ -71,6 +73,8 @@ pub(crate) struct State {
     pub(crate) sources: Sources,
     pub(crate) waiting: Waiting,
     pub(crate) life: Life,
+    /// When it has ended: up to where the bytes of the outbox may have left, or still do with the farewell.
+    last_sent: u64,
     /// The peer is about to close: it takes no new messages, but goes on with those it has.
     pub(crate) is_peer_going_away: bool,
     /// Set while the driver sleeps.
@@ -103,6 +107,7 @@ impl Shared {
             sources: Sources::new(peer_channels),
             waiting: Waiting::new(options.requests_in_flight, options.call_timeout),
             life: Life::Open,
+            last_sent: 0,
             is_peer_going_away: false,
             driver: None,
         };
@@ -537,6 +542,11 @@ impl State {
         Ok(())
     }
 
+    /// What is known about a message without a reply, when the connection has ended.
+    pub(crate) fn outcome_from(&self, start: u64) -> Outcome {
+        outcome(start, self.last_sent)
+    }
+
     /// A tick has passed. Gives how many requests have run out of time.
     pub(crate) fn tick(&mut self) -> u64 {
         self.waiting.tick(&self.sources)
@@ -547,15 +557,25 @@ impl State {
         if let Life::Ended(_) = self.life {
             return;
         }
-        let last_sent = match unwritten {
-            Unwritten::Dropped => self.outbox.written(),
+        self.last_sent = match unwritten {
+            Unwritten::Dropped => self.outbox.last_sent(),
             Unwritten::Sent => self.outbox.end(),
         };
-        self.waiting.fail_all(&error, last_sent);
+        self.waiting.fail_all(&error, self.last_sent);
         self.sources
             .abort_all(&SourceError::Disconnected(error.clone()));
         self.life = Life::Ended(error);
         self.outbox.wake_all();
+    }
+}
+
+/// What is known about a message without a reply that begins at one position of the outbox, when no byte from the
+/// other on can have left.
+pub(crate) fn outcome(start: u64, last_sent: u64) -> Outcome {
+    if start < last_sent {
+        Outcome::Unknown
+    } else {
+        Outcome::NotSent
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use sockety_codec::Uuid;
 
-use super::sources::Sources;
+use super::{shared, sources::Sources};
 use crate::{ConnectionError, FastReply, Outcome, RequestError, carried::Carried};
 
 /// How many replies to one request are kept until they are taken.
@@ -86,6 +86,7 @@ impl Waiting {
                 expires,
                 transmission,
                 is_answered: false,
+                is_executed: false,
                 waker: waker.cloned(),
                 replies: Replies::default(),
             },
@@ -134,6 +135,20 @@ impl Waiting {
         self.requests.contains_key(parent)
     }
 
+    /// A response to this request begins, so its handler ran, whatever becomes of the response. Gives whether anybody
+    /// waits for it.
+    pub(crate) fn begin_response(&mut self, parent: &Uuid) -> bool {
+        let waiter = self.requests.get_mut(parent);
+        waiter.map(|waiter| waiter.is_executed = true).is_some()
+    }
+
+    /// What is known about this request, which has its place in the outbox, if nobody waited any longer. What waits to
+    /// be written still is.
+    pub(crate) fn outcome_if_given_up(&self, id: &Uuid) -> Outcome {
+        let waiter = self.requests.get(id);
+        waiter.map_or(Outcome::Unknown, Waiter::outcome_if_given_up)
+    }
+
     /// Takes the next reply to this request.
     pub(crate) fn poll(
         &mut self,
@@ -172,10 +187,10 @@ impl Waiting {
         Poll::Ready(waiter)
     }
 
-    /// The connection has ended, having written up to this position.
-    pub(crate) fn fail_all(&mut self, error: &ConnectionError, written: u64) {
+    /// The connection has ended. No byte from this position on can have left.
+    pub(crate) fn fail_all(&mut self, error: &ConnectionError, last_sent: u64) {
         for waiter in self.requests.values_mut() {
-            let outcome = waiter.outcome(written);
+            let outcome = waiter.outcome(last_sent);
             waiter.replies.fail(RequestError::Disconnected {
                 error: error.clone(),
                 outcome,
@@ -196,8 +211,7 @@ impl Waiting {
                 waiter.expires = expires;
             }
             if waiter.expires.is_some_and(|at| at <= self.now) && waiter.replies.is_empty() {
-                // What waits to be written still is.
-                let outcome = Outcome::Unknown;
+                let outcome = waiter.outcome_if_given_up();
                 waiter.replies.fail(RequestError::TimedOut { outcome });
                 waiter.wake();
                 timed_out += 1;
@@ -244,6 +258,8 @@ pub(crate) struct Waiter {
     /// Of its files and stream.
     transmission: Option<u64>,
     is_answered: bool,
+    /// A response has begun.
+    is_executed: bool,
     waker: Option<Waker>,
     replies: Replies,
 }
@@ -257,12 +273,16 @@ impl Waiter {
         reply
     }
 
-    fn outcome(&self, written: u64) -> Outcome {
-        if self.start < written {
-            Outcome::Unknown
+    fn outcome(&self, last_sent: u64) -> Outcome {
+        if self.is_executed {
+            Outcome::Executed
         } else {
-            Outcome::NotSent
+            shared::outcome(self.start, last_sent)
         }
+    }
+
+    fn outcome_if_given_up(&self) -> Outcome {
+        self.outcome(u64::MAX)
     }
 
     fn wake(&mut self) {

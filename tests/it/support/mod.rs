@@ -6,6 +6,7 @@ mod log;
 mod peer;
 mod running;
 mod trickle;
+mod wire;
 
 use std::task::Poll;
 use std::time::Duration;
@@ -19,9 +20,10 @@ use tokio::io::duplex;
 pub(crate) use certificates::{Authority, Issued};
 pub(crate) use hex::{bytes, hex};
 pub(crate) use log::Log;
-pub(crate) use peer::{Link, Peer, Received, message};
+pub(crate) use peer::{Link, Peer, Received, message, response};
 pub(crate) use running::{Running, ping};
 pub(crate) use trickle::Trickle;
+pub(crate) use wire::{Way, Wire};
 
 /// What a pipe in memory holds, when a test does not care.
 pub(crate) const PIPE: usize = 64 * 1024;

@@ -297,7 +297,7 @@ pub(crate) fn message(id: Uuid, action: &str, expects_response: bool, payload: &
 }
 
 /// The bytes of a response, whole.
-fn response(parent: Uuid, id: Uuid, expects_response: bool, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn response(parent: Uuid, id: Uuid, expects_response: bool, payload: &[u8]) -> Vec<u8> {
     let head = ResponseHead {
         parent,
         id,
