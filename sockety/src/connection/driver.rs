@@ -37,6 +37,7 @@ pub(crate) struct Driver<IO> {
     writing: Writing,
     clocks: Clocks,
     has_yielded: bool,
+    pace: Pace,
     /// Nothing is read until somebody reads a file or a stream.
     is_paused: bool,
 }
@@ -61,6 +62,9 @@ const ROUNDS: usize = 4;
 /// Codes that may wait beside what the outbox has room for, before reading stops.
 const BACKLOG_REPLIES: usize = 4096;
 
+/// What is read and dropped during a farewell: as much as may have been on its way.
+const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -76,6 +80,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             writing: Writing::default(),
             clocks,
             has_yielded: true,
+            pace: Pace::default(),
             is_paused: false,
         }
     }
@@ -123,10 +128,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.io.shutdown().await?;
         // Closing with unread bytes would reset the connection, and could destroy what the peer has yet to read.
         if is_our_decision || matches!(error, ConnectionError::Closed(ClosedBy::Local)) {
-            let mut rest = [0; 4096];
-            while self.io.read(&mut rest).await? > 0 {}
+            self.drain().await?;
         }
         Ok(())
+    }
+
+    /// Until the peer ends. One that goes on sending waits for the end of the farewell, at no cost to us.
+    async fn drain(&mut self) -> std::io::Result<()> {
+        let mut rest = [0; 4096];
+        let mut drained = 0;
+        while drained < DRAIN_BYTES {
+            match self.io.read(&mut rest).await? {
+                0 => return Ok(()),
+                count => drained += count,
+            }
+        }
+        std::future::pending().await
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionError> {
@@ -144,7 +161,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.lets_others_queue(cx).is_pending() {
             return Poll::Pending;
         }
+        self.pace.begin_turn();
         for _ in 0..ROUNDS {
+            if self.pace.is_turn_over() {
+                break;
+            }
             let written = match self.poll_write(cx) {
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Err(self.read_the_rest(error.into(), cx)));
@@ -254,7 +275,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Poll::Pending;
         }
         let mut buffer = ReadBuffer::take();
-        let mut read = ReadBuf::new(&mut buffer.0[..self.inbound.room()]);
+        let size = self.inbound.room().min(self.pace.read_bytes);
+        let mut read = ReadBuf::new(&mut buffer.0[..size]);
         if let Err(error) = ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)) {
             return Poll::Ready(self.on_failed_read(error));
         }
@@ -266,15 +288,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn handle(&mut self, mut bytes: &[u8], cx: &mut Context<'_>) -> Result<(), ConnectionError> {
+        let (size, mut events) = (bytes.len(), 0);
         while let Some(event) = self
             .decoder
             .decode(&mut bytes)
             .map_err(ConnectionError::Protocol)?
         {
+            events += 1;
             if let Some(channel) = self.inbound.on_event(event, cx).refused() {
                 self.decoder.refuse(channel);
             }
         }
+        self.pace.on_read(size, events);
         self.clocks.on_received();
         Ok(self.inbound.guard.check(&self.decoder)?)
     }
@@ -360,6 +385,47 @@ impl<IO> Drop for Driver<IO> {
 /// message behind it leaves soon. A peer that needs seconds for it gets less, so that their writers see progress.
 const FILL_BYTES: u64 = 128 * 1024;
 const SLOW_FILL_BYTES: u64 = 16 * 1024;
+
+/// How much one turn of the driver does, so that a peer that sends thousands of small messages at a time leaves the
+/// thread to others between them.
+struct Pace {
+    /// What the next read may bring.
+    read_bytes: usize,
+    /// Events of this turn.
+    events: usize,
+}
+
+/// Events of one turn, and of one read, more or less: a fraction of a millisecond.
+const TURN_EVENTS: usize = 512;
+
+/// Less than this is not worth a read.
+const LEAST_READ_BYTES: usize = 4 * 1024;
+
+impl Pace {
+    fn begin_turn(&mut self) {
+        self.events = 0;
+    }
+
+    fn is_turn_over(&self) -> bool {
+        self.events >= TURN_EVENTS
+    }
+
+    /// What follows is probably like what came.
+    fn on_read(&mut self, bytes: usize, events: usize) {
+        self.events += events;
+        let size = bytes.saturating_mul(TURN_EVENTS) / events.max(1);
+        self.read_bytes = size.clamp(LEAST_READ_BYTES, READ_BYTES);
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            read_bytes: READ_BYTES,
+            events: 0,
+        }
+    }
+}
 
 /// The thread's read buffer, borrowed for one read. All connections of the thread share it, as the decoder never asks
 /// for a byte twice.
