@@ -268,7 +268,8 @@ impl Connection {
     /// The peer is told to send nothing new (Go Away). Everything accepted before is finished, on both sides: handlers
     /// run to their end, and calls of this side get their replies; handlers may still call the peer. What the peer
     /// sends within 2 s, as it could not know, is executed too; what it sends later is answered with code 3,841,
-    /// Going Away, and not executed. Ready when the connection is closed, which takes 2 s at least.
+    /// Going Away, and not executed. Ready when the connection is closed, which takes 2 s
+    /// unless it has less time.
     ///
     /// What is not done in time fails: calls of this side with an [`Outcome`](crate::Outcome) of their own, and the replies of
     /// handlers that still run are not sent.

@@ -98,6 +98,9 @@ pub enum ConnectError {
     /// The peer closed before its connection header was complete.
     #[error("peer closed before its connection header was complete")]
     Closed,
+    /// The server that was to accept has been stopped.
+    #[error("the server was stopped")]
+    ServerStopped,
 }
 
 /// Why a message was not sent. No byte of it left: the outcome is always [`Outcome::NotSent`].

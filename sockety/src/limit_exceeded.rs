@@ -19,7 +19,7 @@ pub enum LimitExceeded {
     /// Messages that the peer began and gave up.
     #[error("too many messages given up by the peer")]
     AbortedMessages,
-    /// Content that nobody takes: of refused messages, or of files and streams whose readers were dropped.
+    /// Content that nobody takes: of refused messages, or of replies that nobody reads any longer.
     #[error("too much content that nobody takes")]
     DroppedContent,
     /// More than a quarter of the channels are held by messages whose content does not come.

@@ -133,8 +133,8 @@ impl Options {
     /// How long a payload or a file that has begun may go on without a byte; 60 s. `None` waits for ever. Streams may be
     /// silent as long as they like, and the clock stands still while this side does not read.
     ///
-    /// The message is given up ([`ReadError::Stalled`](crate::ReadError::Stalled)), and its channel is lost. When a quarter
-    /// of all channels is, the connection ends.
+    /// The message is given up ([`ReadError::Stalled`](crate::ReadError::Stalled)), and its channel is lost. When more than a
+    /// quarter of all channels are, the connection ends.
     pub fn progress_timeout(mut self, limit: Option<Duration>) -> Self {
         self.progress_timeout = limit;
         self

@@ -1,6 +1,9 @@
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,6 +38,8 @@ pub struct Reconnecting<C = Connection> {
 struct Inner<C> {
     connect: Connect<C>,
     current: Mutex<Option<Connection>>,
+    /// Attempts that failed.
+    failures: AtomicU64,
     /// Held by who connects; the others wait for what comes of it.
     attempts: tokio::sync::Mutex<Attempts>,
 }
@@ -43,6 +48,7 @@ struct Attempts {
     pauses: ExponentialBackoff,
     not_before: Option<Instant>,
     connected_at: Option<Instant>,
+    failure: Option<Arc<ConnectError>>,
 }
 
 /// Pauses between attempts, before what is added at random.
@@ -53,23 +59,35 @@ const LONGEST: Duration = Duration::from_secs(30);
 impl<C: Connected> Reconnecting<C> {
     /// A client on a connection that stands, connecting first if there is none.
     ///
-    /// Waits until the next attempt is due, and makes it; further callers wait for the same one.
+    /// Waits until the next attempt is due, and makes it; further callers wait for the same one, and get the same error.
     ///
     /// # Errors
     /// That of the attempt. The next call makes another.
     ///
     /// # Cancel safety
     /// Dropping the future gives the attempt up; the pause before the next one stays.
-    pub async fn get(&self) -> Result<C, ConnectError> {
+    pub async fn get(&self) -> Result<C, Arc<ConnectError>> {
         if let Some(connection) = self.current() {
             return Ok(C::connected(connection));
         }
+        let failures = self.inner.failures.load(Ordering::Acquire);
         let mut attempts = self.inner.attempts.lock().await;
         if let Some(connection) = self.current() {
             return Ok(C::connected(connection));
         }
+        if let Some(failure) = &attempts.failure
+            && failures != self.inner.failures.load(Ordering::Acquire)
+        {
+            return Err(Arc::clone(failure));
+        }
         attempts.pause().await;
-        let connection = self.inner.connect.dial().await?;
+        let connection = match self.inner.connect.dial().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                self.inner.failures.fetch_add(1, Ordering::Release);
+                return Err(Arc::clone(attempts.failure.insert(Arc::new(error))));
+            }
+        };
         attempts.connected_at = Some(Instant::now());
         *self.lock() = Some(connection.clone());
         Ok(C::connected(connection))
@@ -94,6 +112,7 @@ impl<C> Reconnecting<C> {
         let inner = Inner {
             connect,
             current: Mutex::default(),
+            failures: AtomicU64::new(0),
             attempts: tokio::sync::Mutex::new(Attempts::new()),
         };
         Self {
@@ -115,6 +134,7 @@ impl Attempts {
             pauses: pauses(),
             not_before: None,
             connected_at: None,
+            failure: None,
         }
     }
 

@@ -222,7 +222,8 @@ impl Router {
         let is_spawned = incoming.route.is_spawned();
         let handling = self.begin(incoming);
         if is_spawned {
-            tokio::spawn(handling);
+            // Awaited, as it counts among those that wait until it has ended.
+            let _ = tokio::spawn(handling).await;
         } else {
             handling.await;
         }

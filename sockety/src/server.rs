@@ -1,7 +1,7 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpListener;
-use tracing::{debug, warn};
+use tracing::debug;
 
 mod gate;
 mod handle;
@@ -163,8 +163,8 @@ impl Server {
     /// Several tasks may accept at once, so that nobody waits for the handshake of another.
     ///
     /// # Errors
-    /// [`ConnectError`] when the handshake failed, or the server was bound to `tls://` and has no TLS. A connection
-    /// that failed before it was accepted, or a lack of file descriptors, is no error.
+    /// [`ConnectError`] when the handshake failed, the server was stopped, or it was bound to `tls://` and has no TLS.
+    /// A connection that failed before it was accepted, or a lack of file descriptors, is no error.
     ///
     /// # Cancel safety
     /// Dropping the future drops a connection whose handshake has begun.
@@ -174,7 +174,11 @@ impl Server {
             link,
             place,
             handshake,
-        } = self.gate.admit(&self.listener).await;
+        } = self
+            .handle
+            .or_stopped(self.gate.admit(&self.listener))
+            .await
+            .ok_or(ConnectError::ServerStopped)?;
         let (router, options) = (Arc::new(serve.into_router()), Arc::clone(&self.options));
         let entered = |connection| (self.handle.register(&connection), place);
         let setup = Setup::new(router, options, entered);
@@ -208,7 +212,7 @@ async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, opti
         Some(Ok(_)) => {}
         Some(Err(error)) => {
             handle.on_failed_handshake();
-            warn!(?peer, %error, "handshake failed");
+            debug!(?peer, %error, "handshake failed");
         }
         None => debug!(?peer, "stopped during the handshake"),
     }

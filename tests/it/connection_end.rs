@@ -7,12 +7,13 @@ use sockety::{
     Options, Outcome, Request, RequestError, Router, SendError, ServiceDescription,
 };
 use sockety_codec::{ChannelId, Truncated};
-use tokio::io::duplex;
+use tokio::io::{AsyncWriteExt, duplex};
 use tokio::time::Instant;
 
 use crate::support::{
-    PIPE, Peer, Received, answers_ping, code_of, dialogue, dialogue_with, hex, id, is_closed_by,
-    is_pending, pair_serving, ping_handler, settled, tasks, tasks_are_back_to, waiting_handler,
+    HEADER, PIPE, Peer, Received, answers_ping, bytes, code_of, dialogue, dialogue_with, hex, id,
+    is_closed_by, is_pending, pair_serving, ping_handler, settled, tasks, tasks_are_back_to,
+    waiting_handler,
 };
 
 async fn ask(connection: &Connection, action: &str) -> Request {
@@ -520,4 +521,22 @@ async fn many_connections_leave_no_tasks_behind() {
         }
     }
     tasks_are_back_to(baseline).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_was_thrown_out_and_goes_on_sending_is_not_read_for_long() {
+    let (near, mut far) = tokio::io::duplex(PIPE);
+    far.write_all(&bytes(HEADER)).await.expect("open");
+    let connection = Connection::over(near, Router::new(), Options::default());
+    let connection = connection.await.expect("a connection");
+    far.write_all(&bytes("F0")).await.expect("open");
+    let begin = Instant::now();
+    let mut taken = 0;
+    while let Ok(count) = far.write(&[0; PIPE]).await {
+        taken += count;
+    }
+    assert!(taken > 1024 * 1024, "{taken} bytes taken");
+    assert!(taken < 5 * 1024 * 1024, "{taken} bytes taken");
+    assert_eq!(begin.elapsed().as_secs(), 1);
+    assert!(connection.is_closed());
 }

@@ -1,13 +1,17 @@
 //! What is sent takes turns, however much of it there is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
+
 use bytes::Bytes;
 use sockety::{
-    ByteStream, Connection, Draft, File, MessageHandler, Options, Request, StreamWriter,
+    ByteStream, Connection, Draft, FastReply, File, MessageHandler, Options, Request, StreamWriter,
 };
 use tokio::io::AsyncReadExt;
 
 use crate::streams::{Packet, Packets, pattern, send_stream};
-use crate::support::{dialogue_with, id, is_pending, ping_handler, settled};
+use crate::support::{dialogue_with, id, is_pending, message, ping_handler, settled};
 
 /// What may stand on the wire between a small message and the moment when it was sent.
 const AHEAD: usize = 256 * 1024;
@@ -225,4 +229,58 @@ async fn an_unread_handler_does_not_keep_replies_from_leaving() {
     settled().await;
     let is_reply = |packet: &Packet| matches!(packet, Packet::FastReply { code: 2, .. });
     assert!(content_before(&mut packets, is_reply).await <= AHEAD);
+}
+
+/// Lets the other tasks go first, those that are always ready too.
+async fn give_way() {
+    let mut has_given_way = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut has_given_way, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m17_many_small_messages_at_once_leave_the_thread_to_others_between_them() {
+    const PINGS: u32 = 20_000;
+    /// What is handled of it without a pause, after a first read whose content nobody could foresee.
+    const AT_ONCE: u32 = 1024;
+    // Pings since the other task had its turn: before it had any, and the most after that.
+    let since = Arc::new(AtomicU32::new(0));
+    let most = Arc::new(AtomicU32::new(0));
+    let handler = {
+        let (since, most) = (Arc::clone(&since), Arc::clone(&most));
+        MessageHandler::new().action("ping", move |_| {
+            let at_once = since.fetch_add(1, Ordering::Relaxed) + 1;
+            most.fetch_max(at_once, Ordering::Relaxed);
+            async { FastReply::ACCEPT }
+        })
+    };
+    let (_connection, mut peer) = dialogue_with(handler, Options::default(), 1024 * 1024).await;
+    let pings: Vec<u8> = (0..u64::from(PINGS))
+        .flat_map(|number| message(id(number), "ping", true, b""))
+        .collect();
+    peer.send_bytes(&pings).await;
+    let other = {
+        let most = Arc::clone(&most);
+        tokio::spawn(async move {
+            let (mut handled, mut first) = (0, 0);
+            while handled < PINGS {
+                give_way().await;
+                handled += since.swap(0, Ordering::Relaxed);
+                if first == 0 {
+                    first = most.swap(0, Ordering::Relaxed);
+                }
+            }
+            first
+        })
+    };
+    let first = other.await.expect("no panic");
+    let rest = most.load(Ordering::Relaxed);
+    assert!(rest > 0 && rest <= AT_ONCE, "{rest} at once after {first}");
+    assert!(first < 4000, "{first} at once");
 }

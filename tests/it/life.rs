@@ -356,3 +356,78 @@ async fn the_statistics_of_a_server_are_those_of_all_its_connections() {
     assert_eq!((stats.accepted, stats.peers.not_implemented), (3, 2));
     assert_eq!(stats.peers.violations, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_without_end_waits_for_its_work() {
+    let (near, far) = pair_serving(slow_handler(1000 * SECOND)).await;
+    let options = Draft::new("slow");
+    let slow = near.send(&options).await.expect("sent");
+    settled().await;
+    tokio::join!(far.shutdown(Duration::MAX), async {
+        // The caller gives up after 30 s, the handler goes on.
+        let mut slow = slow;
+        slow.response().await.expect_err("no reply in time");
+    });
+    assert!(is_closed_by(&near.closed().await, ClosedBy::Peer));
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_go_on_during_a_shutdown() {
+    let (connection, mut peer) = dialogue(slow_handler(80 * SECOND)).await;
+    peer.ask(id(1), "slow", b"").await;
+    settled().await;
+    let shutdown = tokio::spawn(async move { connection.shutdown(300 * SECOND).await });
+    peer.expect("B0 A0").await;
+    peer.expect_code(id(1), 0).await;
+    drop(peer);
+    shutdown.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_half_closes_during_a_shutdown_gets_its_reply() {
+    let (connection, mut peer) = dialogue(slow_handler(10 * SECOND)).await;
+    peer.ask(id(1), "slow", b"").await;
+    settled().await;
+    let shutdown = tokio::spawn(async move { connection.shutdown(60 * SECOND).await });
+    sleep(8 * SECOND).await;
+    peer.finish().await;
+    peer.expect("B0").await;
+    peer.expect_code(id(1), 0).await;
+    peer.expect_end().await;
+    drop(peer);
+    shutdown.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_wait_for_room_learn_at_once_that_the_peer_goes_away() {
+    let options = Options::default().outbox_bytes(100);
+    let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
+    let filler = Draft::new("filler").data().create(vec![7; 1000]);
+    let _filler = connection.send(filler).await.expect("accepted");
+    let waiting = tokio::spawn({
+        let connection = connection.clone();
+        async move { connection.send(&Draft::new("late")).await.map(drop) }
+    });
+    settled().await;
+    peer.send("B0").await;
+    let error = waiting.await.expect("no panic").expect_err("refused");
+    assert!(matches!(error, SendError::PeerGoingAway), "{error:?}");
+}
+
+/// Hangs are what this finds: nothing else ends it in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_never_stops_sending_does_not_stop_the_clocks() {
+    let server = Server::bind("127.0.0.1:0").await.expect("a port");
+    let (address, handle) = (server.local_addr().expect("bound"), server.handle());
+    let serving = tokio::spawn(server.serve(ping_handler()));
+    let socket = tokio::net::TcpStream::connect(address).await.expect("up");
+    let mut peer = Peer::greeted(socket).await;
+    let messages = crate::support::message(id(1), "tick", false, b"").repeat(1000);
+    let flood = tokio::spawn(async move { while peer.try_send_bytes(&messages).await {} });
+    while handle.stats().peers.not_implemented < 10_000 {
+        tokio::task::yield_now().await;
+    }
+    handle.shutdown(3 * SECOND).await;
+    serving.await.expect("no panic").expect("served");
+    flood.await.expect("no panic");
+}

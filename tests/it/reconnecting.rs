@@ -89,3 +89,29 @@ async fn an_attempt_that_fails_is_an_error_and_the_next_call_makes_another() {
     let _server = serve(port).await;
     client.get().await.expect("connected");
 }
+
+#[tokio::test]
+async fn callers_that_wait_share_a_failure() {
+    let (port, handle, task) = serve(0).await;
+    handle.stop();
+    task.await.expect("no panic");
+    let client = connect(("127.0.0.1", port)).reconnecting();
+    client.get().await.expect_err("nobody listens");
+    // The next attempt is due after a pause, in which all of these begin to wait.
+    let callers: Vec<_> = (0..50)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.get().await.map(drop).expect_err("nobody listens") })
+        })
+        .collect();
+    let mut errors = Vec::new();
+    for caller in callers {
+        errors.push(caller.await.expect("no panic"));
+    }
+    let first = &errors[0];
+    assert!(
+        errors
+            .iter()
+            .all(|error| std::sync::Arc::ptr_eq(error, first))
+    );
+}

@@ -826,3 +826,22 @@ async fn replies_of_one_read_leave_together() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_often_is_no_attacker_when_one_answer_is_taken() {
+    let (near, mut peer) = dialogue(Router::new()).await;
+    let mut request = near.send(&Draft::new("ask")).await.expect("sent");
+    let (parent, _) = peer.expect_message("ask").await;
+    for number in 0..200 {
+        peer.respond(parent, id(number), b"").await;
+    }
+    request.response().await.expect("the first");
+    drop(request);
+    for number in 200..600 {
+        peer.respond(parent, id(number), b"").await;
+    }
+    settled().await;
+    assert!(!near.is_closed());
+    assert_eq!(near.stats().unexpected_replies, 0);
+    assert!(near.stats().late_replies > 400);
+}

@@ -30,8 +30,10 @@ pub(crate) struct Clocks {
     filled: u32,
     /// The peer is not authorized to call.
     unauthorized: u32,
-    /// Since the end of the connection began.
+    /// Since this side, or the peer, has begun to leave; and since the present stage of the end began.
+    leaving: u32,
     ending: u32,
+    is_draining: bool,
     written: u64,
     has_received: bool,
     pub(crate) has_peer_ended: bool,
@@ -58,6 +60,7 @@ pub(crate) struct Sight {
     pub(crate) is_authorized: bool,
     /// Nothing is read for now, by our own decision.
     pub(crate) is_paused: bool,
+    pub(crate) is_flushed: bool,
     /// For how many ticks the oldest header has been arriving.
     pub(crate) oldest_header: u32,
     /// A message is arriving, or a handler has not ended.
@@ -92,7 +95,9 @@ impl Clocks {
             backlogged: 0,
             filled: 0,
             unauthorized: 0,
+            leaving: 0,
             ending: 0,
+            is_draining: false,
             written: 0,
             has_received: false,
             has_peer_ended: false,
@@ -131,7 +136,7 @@ impl Clocks {
 
     /// Whether a new message of the peer was sent after it could know that we are going away.
     pub(crate) fn is_late(&self) -> bool {
-        self.ending > LATE_SECONDS
+        self.leaving > LATE_SECONDS
     }
 
     /// What has taken too long. Sends a heartbeat when it is time.
@@ -141,7 +146,8 @@ impl Clocks {
         sight: &Sight,
         state: &mut State,
     ) -> Result<(), ConnectionError> {
-        let (written, is_waiting) = (state.outbox.written(), state.outbox.waiting() > 0);
+        let written = state.outbox.written();
+        let is_waiting = state.outbox.waiting() > 0 || !sight.is_flushed;
         let has_written = self.has_written(written);
         self.written = written;
         self.filled += u32::from(is_waiting);
@@ -152,7 +158,8 @@ impl Clocks {
         self.check_writing()?;
         self.check_reading(seconds, sight)?;
         self.check_end(sight, state)?;
-        if self.quiet >= self.limits.heartbeat && matches!(state.life, Life::Open) {
+        let is_up = matches!(state.life, Life::Open | Life::Draining { .. });
+        if self.quiet >= self.limits.heartbeat && is_up {
             self.quiet = 0;
             state.outbox.heartbeat();
         }
@@ -175,7 +182,7 @@ impl Clocks {
         if std::mem::take(&mut self.has_received) {
             self.silent = 0;
         } else if !sight.is_paused && !self.has_peer_ended {
-            self.silent += seconds;
+            self.silent = self.silent.saturating_add(seconds);
         }
         if let Some(idle) = self.limits.idle.filter(|idle| self.silent > *idle) {
             return Err(ConnectionError::Idle(duration(idle)));
@@ -192,6 +199,10 @@ impl Clocks {
     }
 
     fn check_end(&mut self, sight: &Sight, state: &mut State) -> Result<(), ConnectionError> {
+        let is_draining = matches!(state.life, Life::Draining { .. });
+        if std::mem::replace(&mut self.is_draining, is_draining) && !is_draining {
+            self.ending = 0;
+        }
         match state.life {
             Life::Open | Life::Ended(_) => return Ok(()),
             Life::Closing(by) if self.ending >= LINGER_SECONDS => {
@@ -199,21 +210,26 @@ impl Clocks {
             }
             Life::Closing(_) => {}
             Life::Draining { seconds } => {
-                let is_done =
-                    self.ending >= LATE_SECONDS && !sight.is_at_work && state.is_all_done();
+                let is_at_rest = sight.is_flushed && !sight.is_at_work && state.is_all_done();
+                let is_done = is_at_rest && self.ending >= LATE_SECONDS;
                 if is_done || self.ending >= seconds {
                     return Err(ConnectionError::Closed(ClosedBy::Local));
                 }
             }
         }
-        self.ending += 1;
+        self.ending = self.ending.saturating_add(1);
+        self.leaving = self.leaving.saturating_add(1);
         Ok(())
     }
 }
 
 /// Counts on while it goes on.
 fn next(count: u32, goes_on: bool, seconds: u32) -> u32 {
-    if goes_on { count + seconds } else { 0 }
+    if goes_on {
+        count.saturating_add(seconds)
+    } else {
+        0
+    }
 }
 
 fn duration(seconds: u32) -> Duration {
@@ -222,7 +238,8 @@ fn duration(seconds: u32) -> Duration {
 
 /// Whole seconds, as the clocks count; a part of one is a whole one.
 pub(crate) fn seconds(duration: Duration) -> u32 {
-    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    let part = u64::from(duration.subsec_nanos() > 0);
+    let whole = duration.as_secs().saturating_add(part);
     u32::try_from(whole).unwrap_or(u32::MAX)
 }
 
@@ -235,5 +252,18 @@ impl Seconds {
             write_stall: seconds(options.write_stall),
             authorization: seconds(options.authorization_timeout),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_second_is_a_whole_one_and_the_longest_time_is_long() {
+        assert_eq!(seconds(Duration::ZERO), 0);
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::from_secs(2)), 2);
+        assert_eq!(seconds(Duration::MAX), u32::MAX);
     }
 }

@@ -37,8 +37,11 @@ pub(crate) struct Driver<IO> {
     writing: Writing,
     clocks: Clocks,
     has_yielded: bool,
+    pace: Pace,
     /// Nothing is read until somebody reads a file or a stream.
     is_paused: bool,
+    /// Everything that was written has left this process, as far as we know: TLS may hold some of it back.
+    is_flushed: bool,
 }
 
 /// How much of what was queued is with the socket.
@@ -61,6 +64,9 @@ const ROUNDS: usize = 4;
 /// Codes that may wait beside what the outbox has room for, before reading stops.
 const BACKLOG_REPLIES: usize = 4096;
 
+/// What is read and dropped during a farewell: as much as may have been on its way.
+const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -76,7 +82,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             writing: Writing::default(),
             clocks,
             has_yielded: true,
+            pace: Pace::default(),
             is_paused: false,
+            is_flushed: true,
         }
     }
 
@@ -123,10 +131,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.io.shutdown().await?;
         // Closing with unread bytes would reset the connection, and could destroy what the peer has yet to read.
         if is_our_decision || matches!(error, ConnectionError::Closed(ClosedBy::Local)) {
-            let mut rest = [0; 4096];
-            while self.io.read(&mut rest).await? > 0 {}
+            self.drain().await?;
         }
         Ok(())
+    }
+
+    /// Until the peer ends. One that goes on sending waits for the end of the farewell, at no cost to us.
+    async fn drain(&mut self) -> std::io::Result<()> {
+        let mut rest = [0; 4096];
+        let mut drained = 0;
+        while drained < DRAIN_BYTES {
+            match self.io.read(&mut rest).await? {
+                0 => return Ok(()),
+                count => drained += count,
+            }
+        }
+        std::future::pending().await
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionError> {
@@ -144,7 +164,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.lets_others_queue(cx).is_pending() {
             return Poll::Pending;
         }
+        self.pace.begin_turn();
         for _ in 0..ROUNDS {
+            if self.pace.is_turn_over() {
+                break;
+            }
             let written = match self.poll_write(cx) {
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Err(self.read_the_rest(error.into(), cx)));
@@ -153,14 +177,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 Poll::Pending => Poll::Pending,
             };
             let has_read = self.poll_read(cx)?.is_ready();
+            self.is_flushed = matches!(written, Poll::Ready(Written::All));
             if has_read || matches!(written, Poll::Ready(Written::Some)) {
                 continue;
             }
-            ready!(self.poll_clock(cx))?;
+            self.poll_clock(cx)?;
             if self.park(cx, written.is_ready())?.is_pending() {
                 return Poll::Pending;
             }
         }
+        // A peer that never stops sending is no reason to judge nothing.
+        self.poll_clock(cx)?;
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -195,7 +222,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         if let Life::Closing(by) = state.life {
             let is_executing = self.shared.executing.load(Ordering::SeqCst) > 0;
-            if state.is_all_written() && !is_executing {
+            if is_written && state.is_all_written() && !is_executing {
                 return Err(ConnectionError::Closed(by));
             }
         }
@@ -254,7 +281,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Poll::Pending;
         }
         let mut buffer = ReadBuffer::take();
-        let mut read = ReadBuf::new(&mut buffer.0[..self.inbound.room()]);
+        let size = self.inbound.room().min(self.pace.read_bytes);
+        let mut read = ReadBuf::new(&mut buffer.0[..size]);
         if let Err(error) = ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)) {
             return Poll::Ready(self.on_failed_read(error));
         }
@@ -266,15 +294,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn handle(&mut self, mut bytes: &[u8], cx: &mut Context<'_>) -> Result<(), ConnectionError> {
+        let (size, mut events) = (bytes.len(), 0);
         while let Some(event) = self
             .decoder
             .decode(&mut bytes)
             .map_err(ConnectionError::Protocol)?
         {
+            events += 1;
             if let Some(channel) = self.inbound.on_event(event, cx).refused() {
                 self.decoder.refuse(channel);
             }
         }
+        self.pace.on_read(size, events);
         self.clocks.on_received();
         Ok(self.inbound.guard.check(&self.decoder)?)
     }
@@ -301,17 +332,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.inbound.has_served() && self.shared.lock().outbox.unasked() > BACKLOG_REPLIES
     }
 
-    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionError> {
         while let Poll::Ready(seconds) = self.clocks.poll_tick(cx, self.has_deadlines()) {
             self.on_tick(seconds)?;
         }
-        Poll::Ready(Ok(()))
+        Ok(())
     }
 
     /// Whether anything but the peer's next sign of life is waited for.
     fn has_deadlines(&self) -> bool {
         let is_judging = !self.shared.gate.is_open();
-        if self.is_paused || is_judging || !self.decoder.is_between_messages() {
+        let is_arriving = !self.decoder.is_between_messages();
+        if self.is_paused || is_judging || is_arriving || !self.is_flushed {
             return true;
         }
         let state = self.shared.lock();
@@ -321,16 +353,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     fn on_tick(&mut self, seconds: u32) -> Result<(), ConnectionError> {
         let written = self.shared.lock().outbox.written();
         let has_written = self.clocks.has_written(written);
-        for channel in self.inbound.on_tick(has_written, self.is_paused) {
-            self.decoder.refuse(channel);
-        }
         let is_backlogged = self.is_backlogged();
+        // While we do not read, nothing can come.
+        let is_paused = self.is_paused || is_backlogged;
+        self.inbound.on_tick(has_written, is_paused);
+        let oldest_header = if is_paused {
+            0
+        } else {
+            self.decoder.age_headers()
+        };
         let is_executing = self.shared.executing.load(Ordering::Acquire) > 0;
         let sight = Sight {
             is_backlogged,
             is_authorized: self.shared.gate.is_open(),
-            is_paused: self.is_paused || is_backlogged,
-            oldest_header: self.decoder.age_headers(),
+            is_paused,
+            is_flushed: self.is_flushed,
+            oldest_header,
             is_at_work: is_executing || !self.decoder.is_between_messages(),
         };
         let mut state = self.shared.lock();
@@ -360,6 +398,47 @@ impl<IO> Drop for Driver<IO> {
 /// message behind it leaves soon. A peer that needs seconds for it gets less, so that their writers see progress.
 const FILL_BYTES: u64 = 128 * 1024;
 const SLOW_FILL_BYTES: u64 = 16 * 1024;
+
+/// How much one turn of the driver does, so that a peer that sends thousands of small messages at a time leaves the
+/// thread to others between them.
+struct Pace {
+    /// What the next read may bring.
+    read_bytes: usize,
+    /// Events of this turn.
+    events: usize,
+}
+
+/// Events of one turn, and of one read, more or less: a fraction of a millisecond.
+const TURN_EVENTS: usize = 512;
+
+/// Less than this is not worth a read.
+const LEAST_READ_BYTES: usize = 4 * 1024;
+
+impl Pace {
+    fn begin_turn(&mut self) {
+        self.events = 0;
+    }
+
+    fn is_turn_over(&self) -> bool {
+        self.events >= TURN_EVENTS
+    }
+
+    /// What follows is probably like what came.
+    fn on_read(&mut self, bytes: usize, events: usize) {
+        self.events += events;
+        let size = bytes.saturating_mul(TURN_EVENTS) / events.max(1);
+        self.read_bytes = size.clamp(LEAST_READ_BYTES, READ_BYTES);
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            read_bytes: READ_BYTES,
+            events: 0,
+        }
+    }
+}
 
 /// The thread's read buffer, borrowed for one read. All connections of the thread share it, as the decoder never asks
 /// for a byte twice.

@@ -20,7 +20,7 @@ use super::{
     guard::Guard,
     held::{Held, NoRoom},
     intake::{Intake, Pushed},
-    shared::{Executing, Shared},
+    shared::{Executing, Shared, State},
     slot::{Arriving, Open, Progress, Rest, Role, Slot},
     slow_readers::SlowReaders,
     waiting::{RawReply, RawResponse},
@@ -94,25 +94,22 @@ impl Inbound {
         self.slow.room()
     }
 
-    /// A tick has passed. Gives the channels whose messages are given up: their readers hold others up, or their content
-    /// does not come.
-    pub(crate) fn on_tick(&mut self, has_written: bool, is_paused: bool) -> Vec<ChannelId> {
+    /// A tick has passed: gives up messages whose readers hold others up, or whose content does not come. What still
+    /// comes of them is dropped, and does not count against the peer, who need not know.
+    pub(crate) fn on_tick(&mut self, has_written: bool, is_paused: bool) {
         let others_wait = self.do_others_wait();
-        let mut lost = self.slow.on_tick(others_wait, has_written);
-        for channel in &lost {
+        for channel in self.slow.on_tick(others_wait, has_written) {
             self.shared.counters.count(|all| &all.overrun_messages);
-            self.cut_off(*channel);
+            self.cut_off(channel);
         }
-        // While we do not read, nothing can come.
         if !is_paused {
-            lost.extend(self.give_up_stalled());
+            self.give_up_stalled();
         }
-        lost
     }
 
-    fn give_up_stalled(&mut self) -> Vec<ChannelId> {
+    fn give_up_stalled(&mut self) {
         let Some(limit) = self.shared.options.progress_timeout else {
-            return Vec::new();
+            return;
         };
         let seconds = clocks::seconds(limit);
         let slots = self.slots.iter_mut().zip(0..);
@@ -135,7 +132,6 @@ impl Inbound {
         if self.stalled.len() * 4 > channels {
             self.guard.on_stalled();
         }
-        stalled
     }
 
     fn do_others_wait(&self) -> bool {
@@ -222,7 +218,7 @@ impl Inbound {
                 self.on_end(channel);
             }
             Event::Refused { channel, refusal } => self.on_refused(channel, &refusal),
-            Event::GoAway => self.shared.lock().is_peer_going_away = true,
+            Event::GoAway => self.shared.change(State::on_go_away),
             // The connection header was read in the handshake; the other is a sign of life.
             Event::Header(_) | Event::Heartbeat => {}
         }
@@ -320,7 +316,7 @@ impl Inbound {
         cx: &mut Context<'_>,
     ) -> Verdict {
         if !self.shared.lock().waiting.begin_response(&head.parent) {
-            self.on_unwanted(&head.parent);
+            self.on_unwanted(&head.parent, false);
             return if head.has_content() {
                 Verdict::Refuse(channel)
             } else {
@@ -589,15 +585,16 @@ impl Inbound {
     fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) {
         let unwanted = self.shared.lock().deliver(parent, reply);
         // Readers of its parts take the same lock: dropped after it was given back.
-        if unwanted.is_some() {
+        if let Some(unwanted) = unwanted {
+            let is_code = matches!(unwanted, Ok(RawReply::Fast(_)));
             drop(unwanted);
-            self.on_unwanted(parent);
+            self.on_unwanted(parent, is_code);
         }
     }
 
     /// A reply came that nobody waits for.
-    fn on_unwanted(&mut self, parent: &Uuid) {
-        if self.shared.lock().waiting.was_given_up(parent) {
+    fn on_unwanted(&mut self, parent: &Uuid, is_code: bool) {
+        if self.shared.lock().waiting.allows_late(parent, is_code) {
             self.shared.counters.count(|all| &all.late_replies);
         } else {
             self.guard.on_unexpected_reply();

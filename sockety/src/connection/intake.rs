@@ -249,20 +249,18 @@ impl Intake {
     fn count_taken(&self, state: &mut State, count: usize) -> bool {
         state.unread -= count;
         state.taken += count as u64;
-        self.shared.unread.fetch_sub(count, Ordering::Relaxed);
+        self.shared.unread.fetch_sub(count, Ordering::SeqCst);
         self.shared.options.received.give_back(count as u64);
         let is_awaited = count > 0 && std::mem::take(&mut state.is_awaited);
         is_awaited || self.makes_room_for_others()
     }
 
-    /// Whether reading pauses for the budget of all messages, and that has room now.
+    /// Whether reading pauses for the budget of the connection, and that has room now. The budget of all connections is
+    /// looked at again at the next tick.
     fn makes_room_for_others(&self) -> bool {
         let awaits_room = &self.shared.awaits_room;
-        let has_room =
-            self.shared.unread.load(Ordering::Relaxed) < self.shared.options.unread_bytes;
-        has_room
-            && awaits_room.load(Ordering::Relaxed)
-            && awaits_room.swap(false, Ordering::Relaxed)
+        let has_room = self.shared.unread.load(Ordering::SeqCst) < self.shared.options.unread_bytes;
+        has_room && awaits_room.load(Ordering::SeqCst) && awaits_room.swap(false, Ordering::SeqCst)
     }
 
     fn poll_chunk(

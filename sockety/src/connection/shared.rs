@@ -203,7 +203,9 @@ impl Shared {
             shared: Arc::clone(self),
             payload: None,
         };
-        let is_free = before < self.options.requests_executing && !self.options.tasks.is_used_up();
+        // A few connections must not take what all have.
+        let is_room = before < OWN_TASKS || !self.options.tasks.is_used_up();
+        let is_free = before < self.options.requests_executing && is_room;
         is_free.then_some(slot)
     }
 
@@ -259,6 +261,12 @@ impl State {
     /// Whether nothing that was accepted is still to be written.
     pub(crate) fn is_all_written(&self) -> bool {
         self.outbox.waiting() == 0 && self.sources.is_empty()
+    }
+
+    /// The peer takes no new messages: who waits for room to send one is told.
+    pub(crate) fn on_go_away(&mut self) {
+        self.is_peer_going_away = true;
+        self.outbox.wake_space();
     }
 
     /// Whether nobody on this side waits for anything either.
@@ -578,6 +586,9 @@ pub(crate) fn outcome(start: u64, last_sent: u64) -> Outcome {
         Outcome::NotSent
     }
 }
+
+/// Requests that each connection may execute, however many wait on others.
+const OWN_TASKS: usize = 8;
 
 /// The slot of an executing request, held until its handler is really gone.
 pub(crate) struct Executing {

@@ -62,8 +62,13 @@ impl SlowReaders {
     }
 
     fn is_over_budget(&self) -> bool {
-        self.shared.unread.load(Ordering::Relaxed) >= self.shared.options.unread_bytes
-            || self.shared.options.received.is_used_up()
+        let (unread, options) = (
+            self.shared.unread.load(Ordering::SeqCst),
+            &self.shared.options,
+        );
+        // A few connections must not take what all have.
+        unread >= options.unread_bytes
+            || (unread >= options.window && options.received.is_used_up())
     }
 
     pub(crate) fn add(&mut self, channel: ChannelId, intake: Arc<Intake>) {
@@ -103,7 +108,7 @@ impl SlowReaders {
             return false;
         }
         // Before the look: whoever makes room after it wakes the driver.
-        self.shared.awaits_room.store(true, Ordering::Relaxed);
+        self.shared.awaits_room.store(true, Ordering::SeqCst);
         let is_over_budget = self.is_over_budget();
         let window = self.shared.options.window;
         self.room = READ_BYTES;

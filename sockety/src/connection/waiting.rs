@@ -86,6 +86,7 @@ impl Waiting {
                 expires,
                 transmission,
                 is_answered: false,
+                has_code: false,
                 is_executed: false,
                 waker: waker.cloned(),
                 replies: Replies::default(),
@@ -94,21 +95,33 @@ impl Waiting {
     }
 
     /// The replies that nobody took are given to the caller, to be dropped without the lock.
+    ///
+    /// More may come, unless the last one was a code: they are nobody's fault.
     pub(crate) fn remove(&mut self, id: &Uuid) -> Option<Waiter> {
         let waiter = self.requests.remove(id)?;
-        if !waiter.is_answered {
-            if self.given_up.len() == GIVEN_UP_KEPT {
-                self.given_up.pop_front();
-            }
-            self.given_up.push_back(*id);
+        if !waiter.has_code {
+            self.remember(*id);
         }
         Some(waiter)
     }
 
-    /// Whether this is the first reply to a request that was given up.
-    pub(crate) fn was_given_up(&mut self, parent: &Uuid) -> bool {
+    fn remember(&mut self, id: Uuid) {
+        if self.given_up.len() == GIVEN_UP_KEPT {
+            self.given_up.pop_front();
+        }
+        self.given_up.push_back(id);
+    }
+
+    /// Whether there is, or was not long ago, a request that a reply may be late for. Nothing follows a code.
+    pub(crate) fn allows_late(&mut self, parent: &Uuid, is_code: bool) -> bool {
+        if self.requests.contains_key(parent) {
+            return true;
+        }
         let found = self.given_up.iter().position(|id| id == parent);
-        found.and_then(|at| self.given_up.remove(at)).is_some()
+        if let Some(at) = found.filter(|_| is_code) {
+            self.given_up.remove(at);
+        }
+        found.is_some()
     }
 
     /// Hands a reply to the request that waits for it; gives it back when none does.
@@ -121,6 +134,7 @@ impl Waiting {
             return Some(reply);
         };
         waiter.is_answered = true;
+        waiter.has_code = matches!(reply, Ok(RawReply::Fast(_)));
         let dropped = waiter.replies.push(reply);
         waiter.wake();
         dropped
@@ -181,9 +195,13 @@ impl Waiting {
             waiter.register(cx.waker());
             return Poll::Pending;
         }
-        let Some(waiter) = self.remove(id) else {
+        let Some(waiter) = self.requests.remove(id) else {
             unreachable!("a request stays in the table until its handle is dropped");
         };
+        // Whoever takes one reply asked for one: only a late one is expected after that.
+        if !waiter.is_answered {
+            self.remember(*id);
+        }
         Poll::Ready(waiter)
     }
 
@@ -258,6 +276,8 @@ pub(crate) struct Waiter {
     /// Of its files and stream.
     transmission: Option<u64>,
     is_answered: bool,
+    /// Whether its last reply was a code: nothing follows one.
+    has_code: bool,
     /// A response has begun.
     is_executed: bool,
     waker: Option<Waker>,

@@ -238,8 +238,12 @@ impl ServerHandle {
     }
 
     pub(super) async fn all_closed(&self) {
-        for connection in self.connections() {
-            connection.shared.until_gone().await;
+        // Until none is left: one whose handshake was just done may come while others close.
+        while !self.lock().is_empty() {
+            for connection in self.connections() {
+                connection.shared.until_gone().await;
+            }
+            tokio::task::yield_now().await;
         }
     }
 

@@ -73,6 +73,11 @@ impl Peer {
         peer
     }
 
+    /// Whether the other side still takes bytes.
+    pub(crate) async fn try_send_bytes(&mut self, bytes: &[u8]) -> bool {
+        self.io.write_all(bytes).await.is_ok()
+    }
+
     /// Sends these hexadecimal digits.
     pub(crate) async fn send(&mut self, digits: &str) {
         self.send_bytes(&bytes(digits)).await;

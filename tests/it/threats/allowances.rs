@@ -262,19 +262,23 @@ async fn t_r11_a_response_to_a_call_that_was_given_up_is_dropped_up_to_64_mib() 
 
 #[tokio::test(start_paused = true)]
 async fn t_m17_no_more_handlers_wait_than_all_connections_may_have() {
-    let options = Options::default().tasks(3);
+    let options = Options::default().tasks(20);
     let (_first, mut one) = dialogue_with(waiting_handler(), options.clone(), PIPE).await;
     let (_second, mut other) = dialogue_with(waiting_handler(), options, PIPE).await;
-    for number in 0..2 {
+    for number in 0..20 {
         one.ask(id(number), "wait", b"").await;
+        settled().await;
     }
-    settled().await;
-    other.ask(id(2), "wait", b"").await;
-    settled().await;
-    other.ask(id(3), "wait", b"").await;
-    other.expect_code(id(3), 3840).await;
-    one.ask(id(4), "wait", b"").await;
-    one.expect_code(id(4), 3840).await;
+    one.ask(id(20), "wait", b"").await;
+    one.expect_code(id(20), 3840).await;
+    // Eight of its own are left to every other connection.
+    for number in 0..8 {
+        other.ask(id(number), "wait", b"").await;
+        settled().await;
+    }
+    other.expect_silence().await;
+    other.ask(id(8), "wait", b"").await;
+    other.expect_code(id(8), 3840).await;
     let request = _first.send(&Draft::new("ask")).await.expect("sent");
     one.expect_message("ask").await;
     one.reply(request.id(), 1).await;
