@@ -1,4 +1,5 @@
 mod capnp;
+mod jsonrpsee;
 mod limit_bulk;
 mod limit_mux;
 mod limit_raw;
@@ -50,4 +51,5 @@ contenders![
     ttrpc::Ttrpc,
     capnp::Capnp,
     remoc::Remoc,
+    jsonrpsee::Jsonrpsee,
 ];

@@ -4,11 +4,9 @@ use serde::{Deserialize, Serialize};
 pub const CHUNK: usize = 64 * 1024;
 pub const MIB: usize = 1024 * 1024;
 
-/// 32 bytes that only this task sends.
+/// 32 bytes that only this task sends; text, as some can send nothing else.
 pub fn small(task: usize) -> Bytes {
-    let mut bytes = vec![0xA5; 32];
-    bytes[..8].copy_from_slice(&(task as u64).to_le_bytes());
-    bytes.into()
+    format!("{task:032}").into()
 }
 
 /// So many bytes that do not compress to nothing.

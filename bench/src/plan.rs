@@ -58,6 +58,13 @@ impl Plan {
 }
 
 impl Runtime {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Multi => "multi_thread",
+            Self::Current => "current_thread",
+        }
+    }
+
     pub fn build(self) -> std::io::Result<tokio::runtime::Runtime> {
         match self {
             Self::Multi => tokio::runtime::Builder::new_multi_thread()

@@ -224,10 +224,10 @@ fn write_all(
             .map(|name| format!("{name} {}", version_of(name)));
         writeln!(
             text,
-            "| {} | {} | {:?} | {} |",
+            "| {} | {} | {} | {} |",
             about.name,
             versions.collect::<Vec<_>>().join(", "),
-            settings.runtime.unwrap_or(about.runtime),
+            settings.runtime.unwrap_or(about.runtime).name(),
             about.settings,
         )?;
     }
@@ -237,7 +237,7 @@ fn write_all(
 fn write_row(text: &mut String, row: &Row, figures: &Figures<'_>) -> std::fmt::Result {
     let quantile = |figure: fn(&Quantiles) -> f64| {
         row.latency
-            .map_or("-".into(), |latency| duration(figure(&latency)))
+            .map_or_else(|| "-".into(), |latency| duration(figure(&latency)))
     };
     let goals = match row.kind {
         Kind::Ours => goals::of(row, figures),
@@ -254,7 +254,8 @@ fn write_row(text: &mut String, row: &Row, figures: &Figures<'_>) -> std::fmt::R
         quantile(|latency| latency.p50),
         quantile(|latency| latency.p99),
         quantile(|latency| latency.p999),
-        row.cpu.map_or("-".into(), |cpu| duration(cpu.median)),
+        row.cpu
+            .map_or_else(|| "-".into(), |cpu| duration(cpu.median)),
         row.server_peak / 1048576.0,
         row.client_peak / 1048576.0,
         goals.join("; "),

@@ -26,7 +26,10 @@ use crate::{
 
 pub struct LimitMux;
 
-const BUFFER: usize = 256 * 1024;
+/// What may wait to be written.
+const OUT: usize = 256 * 1024;
+/// What one read brings.
+const INPUT: usize = 64 * 1024;
 
 impl Contender for LimitMux {
     type Client = MuxClient;
@@ -42,7 +45,6 @@ impl Contender for LimitMux {
             Workload::W2,
             Workload::W3,
             Workload::W4,
-            Workload::W5,
             Workload::W12,
         ],
         tls: false,
@@ -113,11 +115,7 @@ impl State {
 
 impl Client for MuxClient {
     async fn echo(&self, payload: Bytes) -> Result<Bytes> {
-        Ok(self.call(Ask::Echo, payload).await)
-    }
-
-    async fn upload(&self, payload: Bytes) -> Result<u64> {
-        Ok(self.call(Ask::Upload, payload).await.get_u64_le())
+        Ok(self.call(payload).await)
     }
 
     async fn notify(&self, payload: &Bytes, count: usize) -> Result<()> {
@@ -125,7 +123,7 @@ impl Client for MuxClient {
             let room = self.shared.flushed.notified();
             {
                 let mut state = self.shared.lock();
-                if state.out.len() < BUFFER {
+                if state.out.len() < OUT {
                     for _ in 0..count {
                         put_request(&mut state.out, Ask::Note, 0, payload);
                     }
@@ -139,8 +137,8 @@ impl Client for MuxClient {
 }
 
 impl MuxClient {
-    fn call(&self, ask: Ask, payload: Bytes) -> MuxCall<'_> {
-        let state = CallState::New(ask, payload);
+    fn call(&self, payload: Bytes) -> MuxCall<'_> {
+        let state = CallState::New(payload);
         MuxCall {
             shared: &self.shared,
             state,
@@ -154,7 +152,7 @@ struct MuxCall<'a> {
 }
 
 enum CallState {
-    New(Ask, Bytes),
+    New(Bytes),
     Sent(usize),
 }
 
@@ -165,9 +163,9 @@ impl Future for MuxCall<'_> {
         let shared = self.shared;
         let mut state = shared.lock();
         match &self.state {
-            CallState::New(ask, payload) => {
+            CallState::New(payload) => {
                 let id = state.begin(cx.waker().clone());
-                put_request(&mut state.out, *ask, id as u64, payload);
+                put_request(&mut state.out, Ask::Echo, id as u64, payload);
                 drop(state);
                 shared.written.notify_one();
                 self.state = CallState::Sent(id);
@@ -201,7 +199,7 @@ async fn flush(mut writer: OwnedWriteHalf, shared: Arc<Shared>) -> Result<()> {
 }
 
 async fn receive(mut reader: OwnedReadHalf, shared: Arc<Shared>) -> Result<()> {
-    let mut input = BytesMut::with_capacity(BUFFER);
+    let mut input = BytesMut::with_capacity(INPUT);
     let mut ready = Vec::new();
     while reader.read_buf(&mut input).await? > 0 {
         let mut state = shared.lock();
@@ -213,7 +211,7 @@ async fn receive(mut reader: OwnedReadHalf, shared: Arc<Shared>) -> Result<()> {
         }
         drop(state);
         ready.drain(..).for_each(Waker::wake);
-        input.reserve(BUFFER);
+        input.reserve(INPUT);
     }
     Ok(())
 }

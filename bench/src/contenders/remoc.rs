@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use remoc::{
     ConnectExt, codec, rch,
     rtc::{self, CallError, ServerShared},
@@ -64,12 +64,8 @@ impl Bench for Desk {
 async fn count(bytes: rch::bin::Receiver) -> Result<u64> {
     let mut bytes = bytes.into_inner().await?;
     let mut sum = 0;
-    while let Some(chunk) = bytes
-        .recv_chunk()
-        .await
-        .map_err(|error| error.to_string())?
-    {
-        sum += chunk.len() as u64;
+    while let Some(data) = bytes.recv().await? {
+        sum += data.remaining() as u64;
     }
     Ok(sum)
 }
@@ -77,13 +73,14 @@ async fn count(bytes: rch::bin::Receiver) -> Result<u64> {
 pub struct Remoc;
 
 fn config() -> remoc::Cfg {
-    let mut config = remoc::Cfg::default();
-    config.max_data_size = 8 * MIB;
-    config.chunk_size = 256 * 1024;
-    config.port_receive_buffer = 4 * MIB as u32;
-    config.port_receive_throttle = 8 * MIB as u32;
-    config.io_buffer_size = 256 * 1024;
-    config
+    remoc::Cfg {
+        max_data_size: 8 * MIB,
+        chunk_size: 256 * 1024,
+        port_receive_buffer: 4 * MIB as u32,
+        port_receive_throttle: 8 * MIB as u32,
+        io_buffer_size: 256 * 1024,
+        ..remoc::Cfg::default()
+    }
 }
 
 impl Contender for Remoc {

@@ -151,7 +151,7 @@ impl Contender for Sockety {
 
 impl Client for BenchClient {
     async fn echo(&self, payload: Bytes) -> Result<Bytes> {
-        Ok(BenchClient::echo(self, payload).await?)
+        Ok(Self::echo(self, payload).await?)
     }
 
     async fn notify(&self, payload: &Bytes, count: usize) -> Result<()> {
@@ -160,16 +160,16 @@ impl Client for BenchClient {
     }
 
     async fn upload(&self, payload: Bytes) -> Result<u64> {
-        Ok(BenchClient::upload(self, payload).await?)
+        Ok(Self::upload(self, payload).await?)
     }
 
     async fn records(&self, records: Vec<Record>) -> Result<Vec<Record>> {
-        Ok(BenchClient::records(self, records).await?)
+        Ok(Self::records(self, records).await?)
     }
 
     async fn stream(&self, chunk: Bytes, count: u64) -> Result<u64> {
         let chunks = stream::iter((0..count).map(move |_| Ok(chunk.clone())));
-        Ok(BenchClient::stream(self, ByteStream::from_stream(chunks)).await?)
+        Ok(Self::stream(self, ByteStream::from_stream(chunks)).await?)
     }
 
     async fn file(&self, path: PathBuf) -> Result<u64> {

@@ -164,14 +164,14 @@ impl<F: Format> Contender for Tarpc<F> {
 
 impl Client for BenchClient {
     async fn echo(&self, payload: Bytes) -> Result<Bytes> {
-        Ok(BenchClient::echo(self, context::current(), payload).await?)
+        Ok(Self::echo(self, context::current(), payload).await?)
     }
 
     async fn upload(&self, payload: Bytes) -> Result<u64> {
-        Ok(BenchClient::upload(self, context::current(), payload).await?)
+        Ok(Self::upload(self, context::current(), payload).await?)
     }
 
     async fn records(&self, records: Vec<Record>) -> Result<Vec<Record>> {
-        Ok(BenchClient::records(self, context::current(), records).await?)
+        Ok(Self::records(self, context::current(), records).await?)
     }
 }
