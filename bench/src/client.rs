@@ -171,20 +171,12 @@ impl Run {
     }
 
     async fn beside_content<C: Client>(&self, clients: &[C]) -> Result<Outcome> {
-        let alone = self.calls_only(clients).await?;
+        let alone = self.calls(clients).await?;
         let content = Content::start(&clients[0], &self.plan);
-        let mut outcome = self.calls_only(clients).await?;
+        let mut outcome = self.calls(clients).await?;
         content.stop().await?;
         outcome.alone = alone.latency;
         Ok(outcome)
-    }
-
-    /// As [`Run::calls`], but something else may be executed too.
-    async fn calls_only<C: Client>(&self, clients: &[C]) -> Result<Outcome> {
-        let window = self.window();
-        let load = C::echo_load(clients, self.plan.case.in_flight, window);
-        let (tally, begin, end) = self.during(window, load).await?;
-        Ok(outcome(&tally, &window, &begin, &end))
     }
 
     async fn idle<C: Contender>(&self, target: &Target) -> Result<Outcome> {

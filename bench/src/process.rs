@@ -2,7 +2,7 @@ use std::{fs, time::Duration};
 
 use rustix::{
     process::{Resource, Rlimit, getrlimit, setrlimit},
-    thread::{CpuSet, sched_setaffinity},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
     time::{ClockId, clock_gettime},
 };
 use serde::{Deserialize, Serialize};
@@ -59,8 +59,13 @@ fn of_children() -> Result<Duration> {
 /// Goes where the measurement wants it, with its children to come. To be called before there are threads.
 pub fn place(placement: Placement) -> Result<()> {
     if placement == Placement::One {
+        let allowed = sched_getaffinity(None)?;
+        // The last, as the first is where systems do much else.
+        let last = (0..CpuSet::MAX_CPU)
+            .rev()
+            .find(|&core| allowed.is_set(core));
         let mut cores = CpuSet::new();
-        cores.set(0);
+        cores.set(last.ok_or("no core")?);
         sched_setaffinity(None, &cores)?;
     }
     Ok(())

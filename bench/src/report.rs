@@ -143,11 +143,21 @@ impl<'a> Figures<'a> {
 pub fn json(
     machine: &Machine,
     settings: &Settings,
+    contenders: &[&About],
     measurements: &[Measurement],
 ) -> Result<String> {
+    let contender = |about: &&About| {
+        json!({
+            "name": about.name,
+            "versions": versions(about),
+            "runtime": settings.runtime.unwrap_or(about.runtime).name(),
+            "settings": about.settings,
+        })
+    };
     let all = json!({
         "machine": machine,
         "settings": settings,
+        "contenders": contenders.iter().map(contender).collect::<Vec<_>>(),
         "measurements": measurements,
     });
     Ok(serde_json::to_string_pretty(&all)?)
@@ -215,23 +225,31 @@ fn write_all(
     }
     writeln!(
         text,
-        "\n| Contender | Versions | Runtime | Settings |\n| --- | --- | --- | --- |"
+        "\n| Contender | Versions | Runtime | Settings | Workloads |\n| --- | --- | --- | --- | --- |"
     )?;
     for about in contenders {
-        let versions = about
-            .crates
+        let workloads = about
+            .workloads
             .iter()
-            .map(|name| format!("{name} {}", version_of(name)));
+            .map(|workload| format!("{workload:?}"));
         writeln!(
             text,
-            "| {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {}{} |",
             about.name,
-            versions.collect::<Vec<_>>().join(", "),
+            versions(about),
             settings.runtime.unwrap_or(about.runtime).name(),
             about.settings,
+            workloads.collect::<Vec<_>>().join(" "),
+            if about.tls { "" } else { ", no TLS" },
         )?;
     }
     Ok(())
+}
+
+fn versions(about: &About) -> String {
+    let versions = about.crates.iter();
+    let versions = versions.map(|name| format!("{name} {}", version_of(name)));
+    versions.collect::<Vec<_>>().join(", ")
 }
 
 fn write_row(text: &mut String, row: &Row, figures: &Figures<'_>) -> std::fmt::Result {

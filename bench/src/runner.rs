@@ -113,7 +113,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     fs::remove_dir_all(&arguments.data)?;
     let machine = Machine::this();
     let table = report::markdown(&machine, &settings, &contenders, &measurements);
-    let figures = report::json(&machine, &settings, &measurements)?;
+    let figures = report::json(&machine, &settings, &contenders, &measurements)?;
     fs::create_dir_all(&arguments.output)?;
     fs::write(arguments.output.join("table.md"), &table)?;
     fs::write(arguments.output.join("figures.json"), figures)?;
@@ -199,7 +199,8 @@ fn prepare_files(data: &Path, bytes: u64) -> Result<()> {
 }
 
 fn measure(about: &'static About, plan: &Plan, repetition: usize) -> Measurement {
-    let result = in_processes(plan).map_err(|error| error.to_string());
+    let result = clear(plan).and_then(|()| in_processes(plan));
+    let result = result.map_err(|error| error.to_string());
     let detail = plan.case.detail();
     let shown = match &result {
         Ok(outcome) => format!("{:.1}", outcome.value),
@@ -219,6 +220,16 @@ fn measure(about: &'static About, plan: &Plan, repetition: usize) -> Measurement
         repetition,
         result,
     }
+}
+
+/// Nothing that was stored before is in the way, or still being written.
+fn clear(plan: &Plan) -> Result<()> {
+    if matches!(plan.case.workload, Workload::W9 | Workload::W10) {
+        fs::remove_dir_all(plan.stored())?;
+        fs::create_dir_all(plan.stored())?;
+        rustix::fs::sync();
+    }
+    Ok(())
 }
 
 fn in_processes(plan: &Plan) -> Result<Outcome> {

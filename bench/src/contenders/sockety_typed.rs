@@ -1,6 +1,6 @@
 //! Sockety by a typed service.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -79,11 +79,12 @@ pub async fn count(mut bytes: ByteStream) -> u64 {
     sum
 }
 
-/// Saves a file, and removes it.
-pub async fn store(file: File, directory: &PathBuf) -> Result<u64> {
+/// Saves a file, and removes it when it was counted.
+pub async fn store(file: File, directory: &Path) -> Result<u64> {
     let saved = file.save_in(directory).await?;
     let stored = tokio::fs::metadata(&saved.path).await?.len();
-    tokio::fs::remove_file(&saved.path).await?;
+    // Nobody waits for that.
+    tokio::spawn(tokio::fs::remove_file(saved.path));
     Ok(stored)
 }
 
