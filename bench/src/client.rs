@@ -107,6 +107,9 @@ impl Run {
         if executed != tally.calls {
             return Err(format!("{executed} executed of {} calls", tally.calls).into());
         }
+        if tally.latency.is_empty() {
+            return Err("no call ended while calls were counted".into());
+        }
         Ok(outcome(&tally, &window, &begin, &end))
     }
 

@@ -30,7 +30,7 @@ impl Contender for Jsonrpsee {
         kind: Kind::Peer,
         crates: &["jsonrpsee"],
         settings: "WebSocket, TCP_NODELAY, buffers of 4,096 messages; payloads of 32 characters",
-        runtime: Runtime::Multi,
+        runtime: Runtime::Current,
         workloads: &[
             Workload::W1,
             Workload::W2,

@@ -39,7 +39,7 @@ impl Contender for LimitMux {
         kind: Kind::Limit,
         crates: &["tokio"],
         settings: "a task per call, a shared write buffer, a table of waiting calls; the server of limit-raw",
-        runtime: Runtime::Multi,
+        runtime: Runtime::Current,
         workloads: &[
             Workload::W1,
             Workload::W2,

@@ -1,11 +1,19 @@
 //! TCP by hand, with as many bytes as a minimal Sockety message has, and as few system calls as there can be: all requests
 //! that may be sent leave in one write, all of a read is answered in one write, replies are counted.
 
-use std::{cell::RefCell, io, sync::Arc, time::Instant};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
     net::TcpStream,
     sync::Mutex,
     task::JoinSet,
@@ -97,21 +105,8 @@ pub async fn answer(mut stream: TcpStream) -> Result<()> {
     let mut partial = BytesMut::new();
     let mut output = Vec::new();
     loop {
-        stream.readable().await?;
-        let room = INPUT.with_borrow_mut(|input| {
-            let kept = partial.len();
-            input[..kept].copy_from_slice(&partial);
-            partial.clear();
-            let read = stream.try_read(&mut input[kept..]);
-            let filled = kept + read.as_ref().map_or(0, |read| *read);
-            let taken = answer_all(&input[..filled], &mut output);
-            partial.extend_from_slice(&input[taken..filled]);
-            read
-        });
-        match room {
-            Ok(0) => return Ok(()),
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error.into()),
-            _ => {}
+        if poll_fn(|cx| poll_answer(&mut stream, &mut partial, &mut output, cx)).await? == 0 {
+            return Ok(());
         }
         read_large(&mut stream, &mut partial, &mut output).await?;
         if !output.is_empty() {
@@ -119,6 +114,27 @@ pub async fn answer(mut stream: TcpStream) -> Result<()> {
             output.clear();
         }
     }
+}
+
+/// Answers what one read brings; gives the bytes of that.
+fn poll_answer(
+    stream: &mut TcpStream,
+    partial: &mut BytesMut,
+    output: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    INPUT.with_borrow_mut(|input| {
+        let kept = partial.len();
+        input[..kept].copy_from_slice(partial);
+        let mut buffer = ReadBuf::new(&mut input[kept..]);
+        ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+        let read = buffer.filled().len();
+        let filled = kept + read;
+        let taken = answer_all(&input[..filled], output);
+        partial.clear();
+        partial.extend_from_slice(&input[taken..filled]);
+        Poll::Ready(Ok(read))
+    })
 }
 
 /// The rest of a large request goes where it is to lie.

@@ -91,7 +91,7 @@ impl Contender for Remoc {
         kind: Kind::Peer,
         crates: &["remoc"],
         settings: "codec postbag-slim, messages up to 8 MiB, chunks of 256 KiB, 4 MiB per port; W4 and W6 by its channels",
-        runtime: Runtime::Multi,
+        runtime: Runtime::Current,
         workloads: &[
             Workload::W1,
             Workload::W2,

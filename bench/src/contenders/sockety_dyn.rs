@@ -28,7 +28,7 @@ impl Contender for SocketyDyn {
         kind: Kind::Ours,
         crates: &["sockety"],
         settings: "as sockety; the server decodes and encodes no payload, except in W8",
-        runtime: Runtime::Multi,
+        runtime: Runtime::Current,
         workloads: &[
             Workload::W1,
             Workload::W2,

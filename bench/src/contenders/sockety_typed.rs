@@ -121,7 +121,7 @@ impl Contender for Sockety {
         kind: Kind::Ours,
         crates: &["sockety"],
         settings: "`Options::trusted()`, 20,000 connections",
-        runtime: Runtime::Multi,
+        runtime: Runtime::Current,
         workloads: &[
             Workload::W1,
             Workload::W2,

@@ -118,7 +118,7 @@ impl<F: Format> Contender for Tarpc<F> {
         kind: Kind::Peer,
         crates: &["tarpc", "tokio-serde"],
         settings: "frames up to 8 MiB, buffers of 4,096 requests and responses, a task per request",
-        runtime: Runtime::Multi,
+        runtime: Runtime::Current,
         workloads: &[
             Workload::W1,
             Workload::W2,

@@ -68,7 +68,7 @@ impl Contender for Tonic {
         kind: Kind::Peer,
         crates: &["tonic", "prost"],
         settings: SETTINGS,
-        runtime: Runtime::Multi,
+        runtime: Runtime::Current,
         workloads: &[
             Workload::W1,
             Workload::W2,

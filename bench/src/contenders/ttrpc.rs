@@ -41,7 +41,7 @@ impl Contender for Ttrpc {
         kind: Kind::Peer,
         crates: &["ttrpc", "prost"],
         settings: "defaults, TCP_NODELAY; W6 by its streams",
-        runtime: Runtime::Multi,
+        runtime: Runtime::Current,
         workloads: &[
             Workload::W1,
             Workload::W2,

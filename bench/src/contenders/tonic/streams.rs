@@ -35,7 +35,7 @@ impl Contender for TonicStream {
         kind: Kind::Streams,
         crates: &["tonic", "prost"],
         settings: SETTINGS,
-        runtime: Runtime::Multi,
+        runtime: Runtime::Current,
         workloads: &[
             Workload::W1,
             Workload::W2,
