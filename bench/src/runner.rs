@@ -96,21 +96,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let settings = arguments.settings();
-    prepare_files(&arguments.data, settings.file_bytes)?;
+    // A folder of its own, as it is removed with all that is in it.
+    let data = arguments.data.join("sockety-bench");
+    prepare_files(&data, settings.file_bytes)?;
     let mut measurements = Vec::new();
     for repetition in 0..settings.repetitions {
         for &placement in &arguments.placements {
             for case in arguments.cases() {
                 for about in in_turn(&contenders, repetition) {
                     if about.does(&case) {
-                        let plan = settings.plan(about, case, placement, &arguments.data);
+                        let plan = settings.plan(about, case, placement, &data);
                         measurements.push(measure(about, &plan, repetition));
                     }
                 }
             }
         }
     }
-    fs::remove_dir_all(&arguments.data)?;
+    fs::remove_dir_all(&data)?;
     let machine = Machine::this();
     let table = report::markdown(&machine, &settings, &contenders, &measurements);
     let figures = report::json(&machine, &settings, &contenders, &measurements)?;
