@@ -1,0 +1,180 @@
+//! Sockety by a typed service.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures_util::stream;
+use sockety::{
+    BoxError, ByteStream, File, Options, Server, ServiceClient, service,
+    tls::{Identity, Roots, TlsClient, TlsServer},
+};
+
+use crate::{
+    Result,
+    contender::{About, Client, Contender, Kind, Serving, Target},
+    control,
+    payloads::Record,
+    plan::Runtime,
+    tls,
+    workload::Workload,
+};
+
+#[service]
+pub trait Bench {
+    async fn echo(&self, payload: Bytes) -> Bytes;
+
+    #[action(one_way)]
+    async fn note(&self, payload: Bytes);
+
+    async fn upload(&self, payload: Bytes) -> u64;
+
+    async fn records(&self, records: Vec<Record>) -> Vec<Record>;
+
+    async fn stream(&self, bytes: ByteStream) -> u64;
+
+    async fn store(&self, file: File) -> u64;
+}
+
+pub struct Sockety;
+
+struct Desk {
+    directory: PathBuf,
+}
+
+impl Bench for Desk {
+    async fn echo(&self, payload: Bytes) -> Bytes {
+        control::executed(1);
+        payload
+    }
+
+    async fn note(&self, _payload: Bytes) {
+        control::executed(1);
+    }
+
+    async fn upload(&self, payload: Bytes) -> u64 {
+        control::executed(1);
+        payload.len() as u64
+    }
+
+    async fn records(&self, records: Vec<Record>) -> Vec<Record> {
+        control::executed(1);
+        records
+    }
+
+    async fn stream(&self, bytes: ByteStream) -> u64 {
+        count(bytes).await
+    }
+
+    async fn store(&self, file: File) -> u64 {
+        store(file, &self.directory).await.unwrap_or(0)
+    }
+}
+
+/// Reads a stream to its end; gives its length.
+pub async fn count(mut bytes: ByteStream) -> u64 {
+    let mut sum = 0;
+    while let Ok(Some(chunk)) = bytes.next_chunk().await {
+        sum += chunk.len() as u64;
+    }
+    sum
+}
+
+/// Saves a file, and removes it when it was counted.
+pub async fn store(file: File, directory: &Path) -> Result<u64> {
+    let saved = file.save_in(directory).await?;
+    let stored = tokio::fs::metadata(&saved.path).await?.len();
+    // Nobody waits for that.
+    tokio::spawn(tokio::fs::remove_file(saved.path));
+    Ok(stored)
+}
+
+pub async fn server(serving: Serving) -> Result<Server> {
+    let server = Server::new(serving.listener)
+        .options(Options::trusted())
+        .connections(20_000);
+    if !serving.tls {
+        return Ok(server);
+    }
+    let identity = Identity::from_pem(&serving.identity.certificate, &serving.identity.key)?;
+    Ok(server.tls(TlsServer::new(identity)))
+}
+
+/// A connection, or a typed client on one.
+pub async fn connect<C: ServiceClient + 'static>(target: &Target) -> Result<C> {
+    let connect = sockety::connect(target.address).options(Options::trusted());
+    let connection = match target.tls {
+        true => {
+            let roots = Roots::from_pem(&target.certificate)?;
+            let tls = TlsClient::new(&roots).server_name(tls::NAME)?;
+            connect.tls(tls).await?
+        }
+        false => connect.await?,
+    };
+    Ok(C::new(connection))
+}
+
+impl Contender for Sockety {
+    type Client = BenchClient;
+
+    const ABOUT: About = About {
+        name: "sockety",
+        kind: Kind::Ours,
+        crates: &["sockety"],
+        settings: "`Options::trusted()`, 20,000 connections",
+        runtime: Runtime::Current,
+        workloads: &[
+            Workload::W1,
+            Workload::W2,
+            Workload::W3,
+            Workload::W4,
+            Workload::W5,
+            Workload::W6,
+            Workload::W7,
+            Workload::W8,
+            Workload::W9,
+            Workload::W10,
+            Workload::W11,
+            Workload::W12,
+        ],
+        tls: true,
+    };
+
+    async fn serve(serving: Serving) -> Result<()> {
+        let directory = serving.directory.clone();
+        let server = server(serving).await?;
+        Ok(server.serve(BenchServer::new(Desk { directory })).await?)
+    }
+
+    async fn connect(target: &Target) -> Result<BenchClient> {
+        connect(target).await
+    }
+}
+
+impl Client for BenchClient {
+    async fn echo(&self, payload: Bytes) -> Result<Bytes> {
+        Ok(Self::echo(self, payload).await?)
+    }
+
+    async fn notify(&self, payload: &Bytes, count: usize) -> Result<()> {
+        let notes = (0..count).map(|_| BenchDraft::note(payload.clone()));
+        Ok(self.connection().pass_all(notes).await?)
+    }
+
+    async fn upload(&self, payload: Bytes) -> Result<u64> {
+        Ok(Self::upload(self, payload).await?)
+    }
+
+    async fn records(&self, records: Vec<Record>) -> Result<Vec<Record>> {
+        Ok(Self::records(self, records).await?)
+    }
+
+    async fn stream(&self, chunk: Bytes, count: u64) -> Result<u64> {
+        let chunks = stream::iter((0..count).map(move |_| Ok(chunk.clone())));
+        Ok(Self::stream(self, ByteStream::from_stream(chunks)).await?)
+    }
+
+    async fn file(&self, path: PathBuf) -> Result<u64> {
+        let file = File::open(path).await.map_err(BoxError::from)?;
+        Ok(self.store(file).await?)
+    }
+}

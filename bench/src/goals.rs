@@ -1,0 +1,141 @@
+//! What Sockety is to reach, in each workload.
+
+use std::fmt;
+
+use crate::{
+    contender::Kind,
+    report::{Figures, Row},
+    workload::Workload,
+};
+
+/// A ratio or a number that has a bound, and what was measured.
+pub struct Goal {
+    what: String,
+    actual: f64,
+    bound: Bound,
+}
+
+#[derive(Clone, Copy)]
+pub enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Goal {
+    pub fn is_met(&self) -> bool {
+        match self.bound {
+            Bound::AtLeast(bound) => self.actual >= bound,
+            Bound::AtMost(bound) => self.actual <= bound,
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, bound) = match self.bound {
+            Bound::AtLeast(bound) => ('≥', bound),
+            Bound::AtMost(bound) => ('≤', bound),
+        };
+        let verdict = if self.is_met() { "met" } else { "**missed**" };
+        write!(
+            f,
+            "{:.2} {} ({sign} {bound}) {verdict}",
+            self.actual, self.what
+        )
+    }
+}
+
+/// The goals of a row of ours; those that lack something to compare with are left out.
+pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
+    let goal = |what: &str, actual: Option<f64>, bound| {
+        let what = what.to_owned();
+        actual.map(|actual| Goal {
+            what,
+            actual,
+            bound,
+        })
+    };
+    let beside = |name| figures.row(name, &row.case, row.placement);
+    let times = |other: Option<&Row>| other.map(|other| row.value.median / other.value.median);
+    let fastest = |kinds: &[Kind]| {
+        let peers = figures
+            .rows_beside(row)
+            .filter(|other| kinds.contains(&other.kind));
+        peers.max_by(|a, b| a.value.median.total_cmp(&b.value.median))
+    };
+    let p50 = |row: &Row| row.latency.map(|latency| latency.p50);
+    use Bound::{AtLeast, AtMost};
+    let goals = match row.case.workload {
+        Workload::W1 => {
+            let raw = beside("limit-raw").and_then(p50);
+            let ratio = p50(row).zip(raw).map(|(ours, raw)| ours / raw);
+            vec![goal("x p50 of limit-raw", ratio, AtMost(1.1))]
+        }
+        Workload::W2 => vec![
+            goal("x limit-mux", times(beside("limit-mux")), AtLeast(0.75)),
+            goal(
+                "x fastest peer",
+                times(fastest(&[Kind::Peer])),
+                AtLeast(4.0),
+            ),
+        ],
+        Workload::W3 => vec![
+            goal("x limit-mux", times(beside("limit-mux")), AtLeast(0.7)),
+            goal(
+                "x fastest peer",
+                times(fastest(&[Kind::Peer])),
+                AtLeast(9.0),
+            ),
+        ],
+        Workload::W4 => vec![
+            goal("M/s", Some(row.value.median / 1e6), AtLeast(15.0)),
+            goal(
+                "x fastest peer",
+                times(fastest(&[Kind::Peer, Kind::Streams])),
+                AtLeast(1.0),
+            ),
+        ],
+        Workload::W5 => vec![goal(
+            "x limit-raw",
+            times(beside("limit-raw")),
+            AtLeast(0.95),
+        )],
+        Workload::W6 => vec![goal(
+            "x limit-bulk-1m",
+            times(beside("limit-bulk-1m")),
+            AtLeast(0.97),
+        )],
+        Workload::W7 => {
+            let limit = if row.case.tls { 20.0 } else { 6.0 };
+            vec![goal("KiB", Some(row.value.median / 1024.0), AtMost(limit))]
+        }
+        Workload::W8 => vec![goal(
+            "x tarpc-msgpack",
+            times(beside("tarpc-msgpack")),
+            AtLeast(4.0),
+        )],
+        Workload::W9 => {
+            let slower = beside("cp")
+                .zip(beside("limit-bulk-1m"))
+                .map(|(copy, bulk)| match copy.value.median < bulk.value.median {
+                    true => copy,
+                    false => bulk,
+                });
+            vec![goal("x slower limit", times(slower), AtLeast(0.9))]
+        }
+        Workload::W10 => vec![goal("x p99 alone", row.beside_alone, AtMost(2.0))],
+        Workload::W11 => {
+            let plain = Workload::W2.cases()[0];
+            let plain = figures.row(row.contender, &plain, row.placement);
+            vec![goal("x W2", times(plain), AtLeast(0.85))]
+        }
+        Workload::W12 if row.case.connections == 10_000 => {
+            let mut fewer = row.case;
+            fewer.connections = 100;
+            let fewer = figures.row(row.contender, &fewer, row.placement);
+            vec![goal("x 100 connections", times(fewer), AtLeast(0.7))]
+        }
+        Workload::W12 => vec![],
+    };
+    goals.into_iter().flatten().collect()
+}

@@ -1,0 +1,79 @@
+use std::{path::PathBuf, time::Duration};
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::workload::Case;
+
+/// All that one measurement needs to know; handed to its two processes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Plan {
+    pub contender: String,
+    pub case: Case,
+    pub placement: Placement,
+    /// Instead of the one that suits the contender best.
+    pub runtime: Option<Runtime>,
+    pub warm_up: Duration,
+    pub measure: Duration,
+    /// Bytes of the stream of W6.
+    pub stream_bytes: u64,
+    /// Bytes of the file of W9.
+    pub file_bytes: u64,
+    /// Where the files of W9 and W10 are.
+    pub data: PathBuf,
+}
+
+/// Which cores the two processes run on.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// As the system places them.
+    Free,
+    /// Both on the same core.
+    One,
+}
+
+/// The runtime of each process, which has one worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtime {
+    /// `multi_thread` with `worker_threads(1)`.
+    Multi,
+    /// `current_thread`.
+    Current,
+}
+
+impl Plan {
+    /// The file that W9 and W10 send.
+    pub fn source(&self) -> PathBuf {
+        self.data.join("source")
+    }
+
+    /// Where the server stores what it gets.
+    pub fn stored(&self) -> PathBuf {
+        self.data.join("stored")
+    }
+}
+
+impl Runtime {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Multi => "multi_thread",
+            Self::Current => "current_thread",
+        }
+    }
+
+    pub fn build(self) -> std::io::Result<tokio::runtime::Runtime> {
+        match self {
+            Self::Multi => tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build(),
+            Self::Current => tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build(),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    Result,
+    contender::About,
+    contenders,
+    machine::Machine,
+    outcome::Outcome,
+    payloads::{MIB, large},
+    plan::{Placement, Plan, Runtime},
+    report,
+    workload::{Case, Workload},
+};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Only these contenders.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    only: Vec<String>,
+    /// Only these workloads.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "WORKLOADS",
+        ignore_case = true
+    )]
+    workloads: Vec<Workload>,
+    /// Where the processes run.
+    #[arg(long, value_delimiter = ',', default_values = ["free", "one"])]
+    placements: Vec<Placement>,
+    /// Short, once, and with less content: to see that everything runs.
+    #[arg(long)]
+    quick: bool,
+    /// How often each is measured; 5, or 1 with --quick.
+    #[arg(long)]
+    repetitions: Option<usize>,
+    /// How long calls are counted each time; 2, or 0.5 with --quick.
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// The runtime of all contenders, instead of the best for each.
+    #[arg(long)]
+    runtime: Option<Runtime>,
+    /// Where the table and the figures are written.
+    #[arg(long, default_value = "target/results")]
+    output: PathBuf,
+    /// Where files are sent from and stored.
+    #[arg(long, default_value = "target/data")]
+    data: PathBuf,
+    /// Says which contenders there are, and measures nothing.
+    #[arg(long)]
+    list: bool,
+}
+
+/// One measurement, and what came of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Measurement {
+    pub contender: &'static str,
+    pub case: Case,
+    pub placement: Placement,
+    pub repetition: usize,
+    /// The error says why there is none.
+    pub result: Result<Outcome, String>,
+}
+
+/// How all of it was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Settings {
+    pub quick: bool,
+    pub repetitions: usize,
+    pub warm_up: Duration,
+    pub measure: Duration,
+    pub stream_bytes: u64,
+    pub file_bytes: u64,
+    pub runtime: Option<Runtime>,
+}
+
+/// No measurement takes that long.
+const GIVE_UP: Duration = Duration::from_secs(180);
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let contenders = arguments.contenders()?;
+    if arguments.list {
+        for about in contenders {
+            println!("{:16} {:?}", about.name, about.workloads);
+        }
+        return Ok(());
+    }
+    let settings = arguments.settings();
+    // A folder of its own, as it is removed with all that is in it.
+    let data = arguments.data.join("sockety-bench");
+    prepare_files(&data, settings.file_bytes)?;
+    let mut measurements = Vec::new();
+    for repetition in 0..settings.repetitions {
+        for &placement in &arguments.placements {
+            for case in arguments.cases() {
+                for about in in_turn(&contenders, repetition) {
+                    if about.does(&case) {
+                        let plan = settings.plan(about, case, placement, &data);
+                        measurements.push(measure(about, &plan, repetition));
+                    }
+                }
+            }
+        }
+    }
+    fs::remove_dir_all(&data)?;
+    let machine = Machine::this();
+    let table = report::markdown(&machine, &settings, &contenders, &measurements);
+    let figures = report::json(&machine, &settings, &contenders, &measurements)?;
+    fs::create_dir_all(&arguments.output)?;
+    fs::write(arguments.output.join("table.md"), &table)?;
+    fs::write(arguments.output.join("figures.json"), figures)?;
+    println!("{table}");
+    eprintln!("written to {}", arguments.output.display());
+    Ok(())
+}
+
+impl Arguments {
+    fn contenders(&self) -> Result<Vec<&'static About>> {
+        let known = |name: &&String| !contenders::ALL.iter().any(|about| about.name == **name);
+        if let Some(unknown) = self.only.iter().find(known) {
+            return Err(
+                format!("there is no contender {unknown:?}; --list says which there are").into(),
+            );
+        }
+        let chosen = |about: &&About| {
+            self.only.is_empty() || self.only.iter().any(|name| name == about.name)
+        };
+        Ok(contenders::ALL.iter().filter(chosen).collect())
+    }
+
+    fn cases(&self) -> impl Iterator<Item = Case> {
+        let chosen =
+            |workload: &&Workload| self.workloads.is_empty() || self.workloads.contains(workload);
+        <Workload as clap::ValueEnum>::value_variants()
+            .iter()
+            .filter(chosen)
+            .flat_map(|workload| workload.cases())
+    }
+
+    fn settings(&self) -> Settings {
+        let seconds = |quick, full| {
+            self.seconds
+                .unwrap_or(if self.quick { quick } else { full })
+        };
+        let mib = |quick: u64, full: u64| MIB as u64 * if self.quick { quick } else { full };
+        Settings {
+            quick: self.quick,
+            repetitions: self.repetitions.unwrap_or(if self.quick { 1 } else { 5 }),
+            warm_up: Duration::from_secs_f64(seconds(0.5, 2.0) / 4.0),
+            measure: Duration::from_secs_f64(seconds(0.5, 2.0)),
+            stream_bytes: mib(256, 2048),
+            file_bytes: mib(64, 1024),
+            runtime: self.runtime,
+        }
+    }
+}
+
+impl Settings {
+    fn plan(&self, about: &About, case: Case, placement: Placement, data: &Path) -> Plan {
+        // A round of thousands of connections takes a while.
+        let longer = if case.connections >= 1000 { 2 } else { 1 };
+        Plan {
+            contender: about.name.into(),
+            case,
+            placement,
+            runtime: self.runtime,
+            warm_up: self.warm_up * longer,
+            measure: self.measure * longer,
+            stream_bytes: self.stream_bytes,
+            file_bytes: self.file_bytes,
+            data: data.to_owned(),
+        }
+    }
+}
+
+/// Each repetition begins with another one.
+fn in_turn<T: Copy>(all: &[T], repetition: usize) -> impl Iterator<Item = T> {
+    let first = repetition % all.len().max(1);
+    all[first..].iter().chain(&all[..first]).copied()
+}
+
+fn prepare_files(data: &Path, bytes: u64) -> Result<()> {
+    fs::create_dir_all(data.join("stored"))?;
+    let block = large(MIB);
+    let mut file = fs::File::create(data.join("source"))?;
+    for _ in 0..bytes / MIB as u64 {
+        std::io::Write::write_all(&mut file, &block)?;
+    }
+    // So that nothing measured competes with its writing.
+    Ok(file.sync_all()?)
+}
+
+fn measure(about: &'static About, plan: &Plan, repetition: usize) -> Measurement {
+    let result = clear(plan).and_then(|()| in_processes(plan));
+    let result = result.map_err(|error| error.to_string());
+    let detail = plan.case.detail();
+    let shown = match &result {
+        Ok(outcome) => format!("{:.1}", outcome.value),
+        Err(error) => error.clone(),
+    };
+    eprintln!(
+        "{} {:?} {:?} {detail} {}: {shown}",
+        repetition + 1,
+        plan.placement,
+        plan.case.workload,
+        about.name,
+    );
+    Measurement {
+        contender: about.name,
+        case: plan.case,
+        placement: plan.placement,
+        repetition,
+        result,
+    }
+}
+
+/// Nothing that was stored before is in the way, or still being written.
+fn clear(plan: &Plan) -> Result<()> {
+    if matches!(plan.case.workload, Workload::W9 | Workload::W10) {
+        fs::remove_dir_all(plan.stored())?;
+        fs::create_dir_all(plan.stored())?;
+        rustix::fs::sync();
+    }
+    Ok(())
+}
+
+fn in_processes(plan: &Plan) -> Result<Outcome> {
+    let mut client = Command::new(std::env::current_exe()?)
+        .args(["client", &serde_json::to_string(plan)?])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let ended = wait(&mut client);
+    let mut output = String::new();
+    if let Some(mut stdout) = client.stdout.take() {
+        stdout.read_to_string(&mut output)?;
+    }
+    match ended? {
+        true => Ok(serde_json::from_str::<Result<Outcome, String>>(&output)??),
+        false => Err("ended early".into()),
+    }
+}
+
+/// Whether it succeeded. One that takes too long is ended, and its server with it.
+fn wait(client: &mut Child) -> Result<bool> {
+    let give_up = Instant::now() + GIVE_UP;
+    loop {
+        if let Some(status) = client.try_wait()? {
+            return Ok(status.success());
+        }
+        if Instant::now() > give_up {
+            client.kill()?;
+            client.wait()?;
+            return Err("took too long".into());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}

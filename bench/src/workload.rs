@@ -1,0 +1,108 @@
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// What is measured.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum, Serialize, Deserialize,
+)]
+pub enum Workload {
+    /// Echo of 32 bytes, one at a time.
+    #[value(name = "W1")]
+    W1,
+    /// Echo of 32 bytes, 64 in flight on one connection.
+    #[value(name = "W2")]
+    W2,
+    /// Echo of 32 bytes, 256 in flight on each of two connections.
+    #[value(name = "W3")]
+    W3,
+    /// One-way messages of 32 bytes.
+    #[value(name = "W4")]
+    W4,
+    /// 1 MiB up, a small reply, 8 in flight.
+    #[value(name = "W5")]
+    W5,
+    /// A stream of chunks of 64 KiB.
+    #[value(name = "W6")]
+    W6,
+    /// Memory of idle connections.
+    #[value(name = "W7")]
+    W7,
+    /// Echo of eight records, 64 in flight.
+    #[value(name = "W8")]
+    W8,
+    /// A file from disk to disk.
+    #[value(name = "W9")]
+    W9,
+    /// W2 while W6 and W9 run on the same connection.
+    #[value(name = "W10")]
+    W10,
+    /// W2 over TLS.
+    #[value(name = "W11")]
+    W11,
+    /// Echo of 32 bytes, one in flight on each of many connections.
+    #[value(name = "W12")]
+    W12,
+}
+
+/// A workload with its numbers; some have several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Case {
+    pub workload: Workload,
+    pub tls: bool,
+    pub connections: usize,
+    /// Calls in flight on each connection.
+    pub in_flight: usize,
+}
+
+impl Workload {
+    pub fn cases(self) -> Vec<Case> {
+        let case = |tls, connections, in_flight| Case {
+            workload: self,
+            tls,
+            connections,
+            in_flight,
+        };
+        match self {
+            Self::W1 => vec![case(false, 1, 1)],
+            Self::W2 | Self::W8 | Self::W10 => vec![case(false, 1, 64)],
+            Self::W3 => vec![case(false, 2, 256)],
+            Self::W4 => vec![case(false, 1, 2)],
+            Self::W5 => vec![case(false, 1, 8)],
+            Self::W6 => vec![case(false, 1, 1), case(true, 1, 1)],
+            Self::W7 => vec![case(false, 5_000, 0), case(true, 5_000, 0)],
+            Self::W9 => vec![case(false, 1, 1)],
+            Self::W11 => vec![case(true, 1, 64)],
+            Self::W12 => [1, 10, 100, 1_000, 10_000]
+                .map(|connections| case(false, connections, 1))
+                .into(),
+        }
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::W1 => "32-byte echo, 1 in flight",
+            Self::W2 => "32-byte echo, 64 in flight",
+            Self::W3 => "32-byte echo, 2 x 256 in flight",
+            Self::W4 => "32-byte one-way messages",
+            Self::W5 => "1 MiB up, 8 in flight",
+            Self::W6 => "stream of 64 KiB chunks",
+            Self::W7 => "server memory of an idle connection",
+            Self::W8 => "echo of 8 records, 64 in flight",
+            Self::W9 => "file, disk to disk",
+            Self::W10 => "W2 beside a stream and files",
+            Self::W11 => "W2 over TLS",
+            Self::W12 => "32-byte echo on many connections",
+        }
+    }
+}
+
+impl Case {
+    /// What tells it from the other cases of its workload.
+    pub fn detail(&self) -> String {
+        match self.workload {
+            Workload::W6 | Workload::W7 => if self.tls { "TLS" } else { "plain" }.into(),
+            Workload::W12 => format!("{} connections", self.connections),
+            _ => String::new(),
+        }
+    }
+}
