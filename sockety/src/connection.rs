@@ -105,7 +105,7 @@ impl Connection {
         router: Arc<Router>,
         options: Arc<Options>,
         peer: Peer,
-    ) -> Result<(Self, Driver<IO>), ConnectError>
+    ) -> Result<(Self, Box<Driver<IO>>), ConnectError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {

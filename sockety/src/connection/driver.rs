@@ -71,10 +71,15 @@ const DRAIN_BYTES: usize = 4 * 1024 * 1024;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
-    pub(crate) fn new(io: IO, shared: Arc<Shared>, decoder: Decoder, router: Arc<Router>) -> Self {
+    pub(crate) fn new(
+        io: IO,
+        shared: Arc<Shared>,
+        decoder: Decoder,
+        router: Arc<Router>,
+    ) -> Box<Self> {
         let inbound = Inbound::new(Arc::clone(&shared), router);
         let clocks = Clocks::new(&shared.options);
-        Self {
+        Box::new(Self {
             io,
             shared,
             decoder,
@@ -85,11 +90,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             pace: Pace::default(),
             is_paused: false,
             is_flushed: true,
-        }
+        })
     }
 
     /// Runs until the connection has ended and every waiter knows.
-    pub(crate) async fn run(mut self) {
+    ///
+    /// Boxed, as a future has its arguments twice: when it is made, and while it runs.
+    pub(crate) async fn run(mut self: Box<Self>) {
         let error = poll_fn(|cx| self.poll(cx)).await;
         self.count(&error);
         self.log(&error);
@@ -138,7 +145,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// Until the peer ends. One that goes on sending waits for the end of the farewell, at no cost to us.
     async fn drain(&mut self) -> std::io::Result<()> {
-        let mut rest = [0; 4096];
+        // Not an array: it would be a part of every connection's task from the beginning.
+        let mut rest = vec![0; 4096];
         let mut drained = 0;
         while drained < DRAIN_BYTES {
             match self.io.read(&mut rest).await? {
