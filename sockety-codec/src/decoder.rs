@@ -51,6 +51,17 @@ impl Decoder {
         }
     }
 
+    /// Gives messages and responses that are whole in the input, with nothing but a payload, as one event:
+    /// [`WholeMessage`](Event::WholeMessage) and [`WholeResponse`](Event::WholeResponse). Others come as ever.
+    ///
+    /// Which ones are whole depends on how the input is cut, so who does not ask for it has the same events for the
+    /// same bytes.
+    #[must_use]
+    pub fn whole_messages(mut self) -> Self {
+        self.machine.gives_whole = true;
+        self
+    }
+
     /// Takes the next event out of `input` and advances it past the bytes used.
     ///
     /// `Ok(None)` means that the input is used up: all of it, for the decoder keeps the incomplete

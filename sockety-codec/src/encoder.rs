@@ -442,7 +442,7 @@ fn packet_size(payload: &[u8]) -> Result<u32, UsageError> {
 #[inline]
 fn put_payload(dst: &mut Vec<u8>, size: u32, payload: &[u8]) {
     if size > 0 {
-        Packet::Data { size }.encode(dst);
+        Packet::encode_data(dst, size);
         dst.extend_from_slice(payload);
     }
 }

@@ -27,6 +27,25 @@ pub enum Event<'a> {
         /// What it announces.
         head: ResponseHead,
     },
+    /// A message and all it has, a payload: what else would be [`Message`](Self::Message), [`Data`](Self::Data) and
+    /// [`End`](Self::End). Only for who asks for [whole messages](crate::Decoder::whole_messages).
+    WholeMessage {
+        /// The channel it came on, which is free.
+        channel: ChannelId,
+        /// What it announced.
+        head: MessageHead<'a>,
+        /// Its payload; empty when it has none.
+        payload: &'a [u8],
+    },
+    /// A response and all it has, as [`WholeMessage`](Self::WholeMessage).
+    WholeResponse {
+        /// The channel it came on, which is free.
+        channel: ChannelId,
+        /// What it announced.
+        head: ResponseHead,
+        /// Its payload; empty when it has none.
+        payload: &'a [u8],
+    },
     /// The header of the next file. They come in order, as many as the head announced.
     FileHeader {
         /// The channel of the message.

@@ -123,13 +123,30 @@ impl Packet {
         })
     }
 
+    /// Reads a data packet up to where its content begins, and gives its size; `None` for another, or when not all of
+    /// that is there.
+    #[inline]
+    pub(crate) fn decode_data(reader: &mut Reader<'_>) -> Option<u32> {
+        let first = reader.byte()?;
+        if first >> 4 != 0xE {
+            return None;
+        }
+        size(first, reader)
+    }
+
+    /// Appends what comes before `size` bytes of a payload.
+    #[inline]
+    pub(crate) fn encode_data(dst: &mut Vec<u8>, size: u32) {
+        put_sized(dst, 0xE0, size);
+    }
+
     /// Appends the packet up to where its content begins, in the smallest form.
     #[inline]
     pub(crate) fn encode(self, dst: &mut Vec<u8>) {
         match self {
             Self::Switch(channel) => put_12_bits(dst, 0x00, channel.to_parts()),
-            Self::Message(opening) => opening.encode(dst, 0x20),
-            Self::Response(opening) => opening.encode(dst, 0x50),
+            Self::Message(opening) => opening.encode(dst, false),
+            Self::Response(opening) => opening.encode(dst, true),
             Self::FastReply { id, code } => {
                 put_12_bits(dst, 0x30, code.to_parts());
                 dst.extend_from_slice(id.as_bytes());
@@ -150,7 +167,7 @@ impl Packet {
                 dst.push(0xD0 | code);
                 uint::put(dst, index.get().into(), width);
             }
-            Self::Data { size } => put_sized(dst, 0xE0, size),
+            Self::Data { size } => Self::encode_data(dst, size),
             Self::Unassigned { byte } => dst.push(byte),
         }
     }
@@ -167,8 +184,10 @@ impl Opening {
         })
     }
 
+    /// Appends the packet of a message, or of a response.
     #[inline]
-    fn encode(self, dst: &mut Vec<u8>, kind: u8) {
+    pub(crate) fn encode(self, dst: &mut Vec<u8>, is_response: bool) {
+        let kind = if is_response { 0x50 } else { 0x20 };
         let stream = u8::from(self.has_stream) << 1;
         let response = u8::from(self.expects_response);
         put_sized(dst, kind | stream | response, self.size);
@@ -192,6 +211,9 @@ fn file_index(first: u8, reader: &mut Reader<'_>) -> Option<FileIndex> {
 
 #[inline]
 fn put_sized(dst: &mut Vec<u8>, first: u8, size: u32) {
+    if let Ok(size) = u8::try_from(size) {
+        return dst.extend_from_slice(&[first, size]);
+    }
     let (code, width) = PACKET_SIZE.smallest(size.into());
     dst.push(first | (code << 2));
     uint::put(dst, size.into(), width);

@@ -75,10 +75,17 @@ const fn fits(value: u64, width: u8) -> bool {
 // r[impl number.order]
 #[inline]
 pub(crate) fn put(dst: &mut Vec<u8>, value: u64, width: u8) {
-    let [a, b, c, d, e, f, ..] = value.to_le_bytes();
     match width {
         0 => {}
-        1 => dst.push(a),
+        // Most numbers of most messages.
+        1 => dst.push(value.to_le_bytes()[0]),
+        _ => put_wide(dst, value, width),
+    }
+}
+
+fn put_wide(dst: &mut Vec<u8>, value: u64, width: u8) {
+    let [a, b, c, d, e, f, ..] = value.to_le_bytes();
+    match width {
         2 => dst.extend_from_slice(&[a, b]),
         3 => dst.extend_from_slice(&[a, b, c]),
         4 => dst.extend_from_slice(&[a, b, c, d]),

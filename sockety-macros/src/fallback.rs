@@ -135,7 +135,7 @@ fn stand_in_server(service: &Service) -> TokenStream {
                 Self::DESCRIPTION
             }
 
-            fn dispatch(&self, _: usize, _: #private::Incoming) -> #private::Dispatch {
+            fn dispatch(&self, _: usize, _: #private::Delivery<'_>) -> #private::Dispatch {
                 ::core::unreachable!()
             }
         }

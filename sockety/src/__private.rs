@@ -2,13 +2,14 @@
 
 pub use crate::{
     ActionDescription, ActionLimits, Address, ByteStream, Call, CallDraft, Connect, ConnectError,
-    Connection, Content, ContentError, Context, Dispatch, ErrorVariant, File, Incoming, Message,
+    Connection, Content, ContentError, Context, Delivery, Dispatch, ErrorVariant, File, Message,
     NoError, Outgoing, ParameterDescription, PartKind, Pass, PassDraft, Received, RequestMismatch,
     ReturnDescription, Service, ServiceClient, ServiceDescription, ServiceError, Streaming,
+    delivery::Body,
     format::{ErrorFormat, Format, error, payload},
     msgpack::{DecodeError, Entries, Reader},
     parameters::{Given, Parameter, decode_all, parameter},
-    service::{Answer, Body, Responder},
+    service::{Answer, Answering, Responder},
 };
 
 /// A typed message, and what takes the result out of a response.

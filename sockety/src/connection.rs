@@ -476,7 +476,7 @@ where
     .encode(&mut header);
     io.write_all(&header).await?;
     io.flush().await?;
-    let mut decoder = Decoder::new(options.limits);
+    let mut decoder = Decoder::new(options.limits).whole_messages();
     loop {
         // Byte by byte, as what follows the header is for the driver to read.
         let mut byte = [0; 1];

@@ -95,10 +95,6 @@ impl Received {
         }
     }
 
-    pub(crate) fn payload_bytes(&self) -> &[u8] {
-        &self.payload
-    }
-
     /// The payload.
     ///
     /// # Errors

@@ -4,13 +4,12 @@ use bytes::Bytes;
 use sockety_codec::Uuid;
 
 use crate::{
-    Connection, Context, Extensions, FastReply, File, OutgoingResponse,
+    Connection, Extensions, FastReply, File, OutgoingResponse,
     carried::Carried,
-    content::Received,
     owed::Owed,
     record::Record,
     router::Route,
-    service::{Body, Responder, log_unsent},
+    service::{Responder, log_unsent},
 };
 
 /// A message on its way to its handler. Dropping it while the peer waits answers with code 5, Internal Error.
@@ -33,26 +32,6 @@ impl Incoming {
 
     pub(crate) fn into_parts(self) -> (Route, Bytes, Carried, Owed) {
         (self.route, self.payload, self.carried, self.owed)
-    }
-
-    /// Takes it apart for a typed service.
-    #[doc(hidden)]
-    pub fn open(self) -> (Context, Body, Responder) {
-        let owed = self.owed;
-        let (connection, record) = (owed.connection.clone(), owed.record.clone());
-        let context = Context::new(connection, owed.id, self.route.action, record);
-        let limit = owed.connection.payload_limit();
-        let received = Received::new(self.payload, self.carried, limit);
-        (context, Body(received), Responder(owed))
-    }
-
-    /// As [`Incoming::open`], for a method that does not look at whom it answers.
-    #[doc(hidden)]
-    pub fn open_without_context(self) -> (Body, Responder) {
-        let owed = self.owed;
-        let limit = owed.connection.payload_limit();
-        let received = Received::new(self.payload, self.carried, limit);
-        (Body(received), Responder(owed))
     }
 
     /// Its id.

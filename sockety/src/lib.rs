@@ -181,6 +181,7 @@ mod call_draft;
 mod call_error;
 mod content;
 mod context;
+mod delivery;
 mod error_variant;
 mod extensions;
 mod format;
@@ -203,6 +204,7 @@ pub use content::ContentError;
 #[doc(hidden)]
 pub use content::{Content, Received};
 pub use context::Context;
+pub use delivery::Delivery;
 pub use error_variant::ErrorVariant;
 pub use extensions::Extensions;
 pub use pass::Pass;

@@ -27,7 +27,7 @@ pub(crate) fn local(serve: impl IntoRouter) -> Connection {
 fn begin(io: DuplexStream, router: Router, options: Arc<Options>) -> Connection {
     let (channels, mut header) = (options.limits.channels, Vec::new());
     ConnectionHeader { channels }.encode(&mut header);
-    let mut decoder = Decoder::new(options.limits);
+    let mut decoder = Decoder::new(options.limits).whole_messages();
     decoder
         .decode(&mut &header[..])
         .expect("our own header is legal");

@@ -21,6 +21,7 @@ use crate::{
     },
     outgoing::Content,
     record::Record,
+    scratch,
 };
 
 /// Dropped without a reply, it answers with code 5, Internal Error, so that no caller waits in vain.
@@ -98,6 +99,16 @@ impl Owed {
         Ok(())
     }
 
+    /// As [`Owed::fast_reply`], if there is room at once.
+    pub(crate) fn try_fast_reply(&self, reply: FastReply) -> Option<Result<(), SendError>> {
+        let put = |state: &mut State| {
+            state.outbox.fast_reply(self.id, reply);
+            Ok(())
+        };
+        let sent = sending::try_put(&self.connection.shared, State::code_room, put)?;
+        Some(sent.inspect(|()| self.mark_answered(Answered::Code(reply))))
+    }
+
     pub(crate) async fn respond(
         &self,
         content: &Content,
@@ -128,19 +139,41 @@ impl Owed {
 
     /// As [`Owed::respond`], with a payload in a buffer that is used again.
     pub(crate) async fn respond_with(&self, payload: Vec<u8>) -> Result<(), SendError> {
-        sending::check_size(&self.connection.shared, payload.len())?;
         let head = self.response_head(false);
-        let answered = Answered::Response {
-            payload: payload.len(),
-        };
-        let put = |state: &mut State| {
-            state
-                .send_response(&head, Payload::Copied(&payload))
-                .map(drop)
-        };
+        let put = |state: &mut State| self.put_response(state, &head, &payload);
         let sent = sending::put(&self.connection.shared, State::reply_room, put).await;
-        crate::scratch::give_back(payload);
-        sent.inspect(|()| self.mark_answered(answered))
+        scratch::give_back(payload);
+        sent
+    }
+
+    /// As [`Owed::respond_with`], if there is room at once; else gives the payload back.
+    pub(crate) fn try_respond_with(
+        &self,
+        payload: Vec<u8>,
+    ) -> Result<Result<(), SendError>, Vec<u8>> {
+        let head = self.response_head(false);
+        let put = |state: &mut State| self.put_response(state, &head, &payload);
+        match sending::try_put(&self.connection.shared, State::reply_room, put) {
+            Some(sent) => {
+                scratch::give_back(payload);
+                Ok(sent)
+            }
+            None => Err(payload),
+        }
+    }
+
+    fn put_response(
+        &self,
+        state: &mut State,
+        head: &ResponseHead,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        sending::check_size(&self.connection.shared, payload.len())?;
+        state.send_response(head, Payload::Copied(payload))?;
+        self.mark_answered(Answered::Response {
+            payload: payload.len(),
+        });
+        Ok(())
     }
 
     fn response_head(&self, expects_response: bool) -> ResponseHead {

@@ -1,12 +1,13 @@
-use std::{any::type_name, collections::HashMap, fmt, sync::Arc};
+use std::{any::type_name, fmt, sync::Arc};
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 
 use crate::{
-    ActionDescription, ActionLimits, Authorize, Dispatch, FastReply, FirstMessage, Incoming,
-    MessageHandler, ServeMiddleware, Service, ServiceDescription, action::Action, authorize,
-    carried::Carried, connection::gate::Attempt, describe, fast_reply::Framework, owed::Owed,
-    serve_middleware,
+    ActionDescription, ActionLimits, Authorize, Delivery, Dispatch, FastReply, FirstMessage,
+    Incoming, MessageHandler, ServeMiddleware, Service, ServiceDescription, action::Action,
+    authorize, carried::Carried, connection::gate::Attempt, describe, fast_reply::Framework,
+    owed::Owed, serve_middleware,
 };
 
 /// Several services, and a [`MessageHandler`] for the rest, on one connection.
@@ -26,7 +27,8 @@ use crate::{
 #[derive(Default)]
 pub struct Router {
     services: Vec<(Arc<dyn Service>, &'static str)>,
-    actions: HashMap<&'static str, Served>,
+    /// No peer chooses its keys, so the hash need not withstand one who would.
+    actions: FxHashMap<&'static str, Served>,
     handler: Option<MessageHandler>,
     describes: bool,
     authorize: Option<Arc<dyn Authorize>>,
@@ -212,6 +214,22 @@ impl Router {
         }
     }
 
+    /// As [`Router::dispatch`], of a message that is nothing but a payload, which a typed service reads where it is.
+    pub(crate) fn dispatch_whole(
+        self: &Arc<Self>,
+        route: Route,
+        payload: &[u8],
+        owed: Owed,
+    ) -> Dispatch {
+        if let Target::Service(served) = route.target
+            && self.middleware.is_empty()
+        {
+            return self.serve(served, Delivery::whole(route.action, payload, owed));
+        }
+        let payload = Bytes::copy_from_slice(payload);
+        self.dispatch(route, payload, Carried::default(), owed)
+    }
+
     /// A message that authorized its connection goes where any other would.
     pub(crate) async fn pass_on(self: &Arc<Self>, mut incoming: Incoming) {
         let payload = incoming.payload().len() as u64;
@@ -241,10 +259,8 @@ impl Router {
     pub(crate) fn handle(&self, incoming: Incoming) -> Dispatch {
         match (&incoming.route.target, &self.handler) {
             (Target::Service(served), _) => {
-                let Served {
-                    service, action, ..
-                } = *served;
-                self.services[service].0.dispatch(action, incoming)
+                let served = *served;
+                self.serve(served, incoming.into())
             }
             (Target::Description, _) => self.answer_with_descriptions(incoming),
             (Target::Handler, Some(handler)) => handler.dispatch(incoming),
@@ -254,12 +270,17 @@ impl Router {
         }
     }
 
+    fn serve(&self, served: Served, delivery: Delivery<'_>) -> Dispatch {
+        let (service, _) = &self.services[served.service];
+        service.dispatch(served.action, delivery)
+    }
+
     fn answer_with_descriptions(&self, incoming: Incoming) -> Dispatch {
         let services = self.services.iter();
         let descriptions = services.map(|(service, _)| service.description());
         let descriptions: Vec<&'static ServiceDescription> = descriptions.collect();
         Box::pin(async move {
-            let (_, _, responder) = incoming.open();
+            let (_, responder) = Delivery::from(incoming).open_without_context();
             let answer = responder.encoded(&descriptions);
             responder.send(answer).await;
         })

@@ -1,10 +1,13 @@
-use std::pin::Pin;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use serde::Serialize;
 
 use crate::{
-    FastReply, Incoming, SendError, ServiceDescription, ServiceError,
-    content::{Content, ContentError, Received},
+    Delivery, FastReply, SendError, ServiceDescription, ServiceError,
+    content::{Content, ContentError},
     format::{ErrorFormat, Format},
     msgpack::{self, error_value},
     owed::Owed,
@@ -19,33 +22,14 @@ pub trait Service: Send + Sync + 'static {
     fn description(&self) -> &'static ServiceDescription;
 
     /// The handling of a message; `action` is an index into [`ServiceDescription::actions`].
-    fn dispatch(&self, action: usize, incoming: Incoming) -> Dispatch;
+    ///
+    /// What it needs of the delivery it takes out at once; the future has no part in it.
+    fn dispatch(&self, action: usize, delivery: Delivery<'_>) -> Dispatch;
 }
 
 /// The handling of one message. It is polled once where the message was read, and becomes a task if it is
 /// not done then.
 pub type Dispatch = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
-
-/// What an incoming message brings.
-#[doc(hidden)]
-pub struct Body(pub(crate) Received);
-
-impl Body {
-    /// A method without parameters takes whatever there is.
-    pub fn none(&self) -> Result<(), msgpack::DecodeError> {
-        Ok(())
-    }
-
-    /// The payload, to be decoded.
-    pub fn payload(&self) -> &[u8] {
-        self.0.payload_bytes()
-    }
-
-    /// For a method that takes files or a stream.
-    pub fn into_received(self) -> Received {
-        self.0
-    }
-}
 
 /// No payload means the same as nil: TypeScript peers send neither for `undefined`.
 pub(crate) fn or_nil(payload: &[u8]) -> &[u8] {
@@ -74,15 +58,15 @@ pub struct Responder(pub(crate) Owed);
 
 impl Responder {
     /// The parameters could not be read.
-    pub async fn bad_request(self, error: msgpack::DecodeError) {
-        tracing::debug!(id = %self.0.id, %error, "parameters cannot be read");
-        self.code(FastReply::BAD_REQUEST).await;
+    pub fn bad_request(self, error: msgpack::DecodeError) -> Dispatch {
+        self.bad_content(error.into())
     }
 
     /// Something that the method takes is missing, or could not be read.
-    pub async fn bad_content(self, error: ContentError) {
+    #[cold]
+    pub fn bad_content(self, error: ContentError) -> Dispatch {
         tracing::debug!(id = %self.0.id, %error, "parameters cannot be read");
-        self.code(FastReply::BAD_REQUEST).await;
+        Box::pin(self.code(FastReply::BAD_REQUEST))
     }
 
     /// The method returned files or a stream.
@@ -150,21 +134,35 @@ impl Responder {
         }))
     }
 
-    /// Sends the answer, where the caller waits for it.
-    pub async fn send(self, answer: Answer) {
+    /// Sends the answer, where the caller waits for it: at once, if there is room.
+    #[inline]
+    pub fn send(self, answer: Answer) -> Answering {
         if !self.0.is_awaited() {
-            return;
+            return Answering::DONE;
         }
         match answer {
-            Answer::Nothing => {}
-            Answer::Code(code) => self.code(code).await,
-            Answer::Payload(payload) => self.payload(payload).await,
-            Answer::Content(content) => {
-                let sent = self.0.respond(&content.into_outgoing(), false).await;
-                let sent = sent.map(|(_, mut sending)| sending.pump.detach());
-                self.after_response(sent).await;
-            }
+            Answer::Nothing => Answering::DONE,
+            Answer::Code(code) => match self.0.try_fast_reply(code) {
+                Some(sent) => {
+                    log_unsent(&self.0, sent);
+                    Answering::DONE
+                }
+                None => Answering::later(self.code(code)),
+            },
+            Answer::Payload(Ok(payload)) => match self.0.try_respond_with(payload) {
+                Ok(Ok(())) => Answering::DONE,
+                Ok(error) => Answering::later(self.after_response(error)),
+                Err(payload) => Answering::later(self.payload(payload)),
+            },
+            Answer::Payload(Err(error)) => Answering::later(self.after_response(Err(error))),
+            Answer::Content(content) => Answering::later(self.respond(content)),
         }
+    }
+
+    async fn respond(self, content: Content) {
+        let sent = self.0.respond(&content.into_outgoing(), false).await;
+        let sent = sent.map(|(_, mut sending)| sending.pump.detach());
+        self.after_response(sent).await;
     }
 
     async fn code(self, code: FastReply) {
@@ -173,11 +171,8 @@ impl Responder {
         }
     }
 
-    async fn payload(self, payload: Result<Vec<u8>, SendError>) {
-        let sent = match payload {
-            Ok(payload) => self.0.respond_with(payload).await,
-            Err(error) => Err(error),
-        };
+    async fn payload(self, payload: Vec<u8>) {
+        let sent = self.0.respond_with(payload).await;
         self.after_response(sent).await;
     }
 
@@ -189,6 +184,30 @@ impl Responder {
             if is_connected {
                 log_unsent(&self.0, self.0.fast_reply(FastReply::INTERNAL_ERROR).await);
             }
+        }
+    }
+}
+
+/// An answer on its way into the outbox. Few have to wait for room, so few are futures of their own.
+pub struct Answering(Option<Dispatch>);
+
+impl Answering {
+    const DONE: Self = Self(None);
+
+    #[cold]
+    fn later(sending: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Some(Box::pin(sending)))
+    }
+}
+
+impl Future for Answering {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            None => Poll::Ready(()),
+            Some(sending) => sending.as_mut().poll(cx),
         }
     }
 }

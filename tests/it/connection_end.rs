@@ -487,7 +487,7 @@ async fn a_service_that_panics_outside_its_future_costs_only_its_message() {
             BROKEN
         }
 
-        fn dispatch(&self, _: usize, _: sockety::Incoming) -> sockety::Dispatch {
+        fn dispatch(&self, _: usize, _: sockety::Delivery<'_>) -> sockety::Dispatch {
             panic!("a panic");
         }
     }

@@ -384,7 +384,10 @@ impl Reader {
             Event::FastReply { id, code } => self.said.fast_replies.push((id, code.get())),
             Event::Heartbeat => self.said.heartbeats += 1,
             Event::GoAway => self.said.go_aways += 1,
-            Event::Abort { .. } | Event::Refused { .. } => panic!("unexpected {event:?}"),
+            Event::Abort { .. }
+            | Event::Refused { .. }
+            | Event::WholeMessage { .. }
+            | Event::WholeResponse { .. } => panic!("unexpected {event:?}"),
         }
     }
 
@@ -454,7 +457,9 @@ fn note(event: &Event<'_>) -> Option<String> {
         | Event::FileHeader { .. }
         | Event::End { .. }
         | Event::Abort { .. }
-        | Event::Refused { .. } => return None,
+        | Event::Refused { .. }
+        | Event::WholeMessage { .. }
+        | Event::WholeResponse { .. } => return None,
     })
 }
 

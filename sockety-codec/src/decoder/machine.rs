@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Machine {
     pub(super) limits: Limits,
     pub(super) reading: Reading,
+    /// Whether a message that is there at once is one event.
+    pub(super) gives_whole: bool,
     /// The channel that packets belong to.
     pub(super) channel: ChannelId,
     pub(super) channels: Channels,
@@ -62,6 +64,7 @@ impl Machine {
         Self {
             limits,
             reading: Reading::ConnectionHeader(Cut::default()),
+            gives_whole: false,
             // r[impl packet.switch.initial]
             channel: ChannelId::ZERO,
             channels: Channels::default(),
@@ -295,6 +298,13 @@ impl Machine {
             return Ok(None);
         }
         *input = rest;
+        if self.gives_whole
+            && !opening.has_stream
+            && let Some(payload) = take_payload(sizes.payload, input)
+        {
+            let announced = announce(self.channel, opening, &prefix, action);
+            return Ok(Some(whole(announced, payload)));
+        }
         if sizes.payload != 0 || opening.has_stream {
             let body = Body::plain(sizes.payload, opening.has_stream);
             self.channels.put(self.channel, Channel::Body(body));
@@ -568,6 +578,44 @@ impl Machine {
         };
         let (what, size, limit) = too_large;
         Some(RefusalReason::TooLarge { what, size, limit })
+    }
+}
+
+/// Takes the data packet that is all of the payload, if it comes next and is there; nothing, for no payload.
+// r[impl content.data.exact]
+#[inline]
+fn take_payload<'i>(size: u64, input: &mut &'i [u8]) -> Option<&'i [u8]> {
+    if size == 0 {
+        return Some(&[]);
+    }
+    let first = input.first()?;
+    let mut reader = Reader::new(input);
+    let is_plain = !Packet::has_reserved_bits(*first);
+    match Packet::decode_data(&mut reader)? {
+        data if is_plain && u64::from(data) == size => {
+            let payload = reader.take(uint::index(data))?;
+            *input = reader.rest();
+            Some(payload)
+        }
+        _ => None,
+    }
+}
+
+/// The event of a message or response that was announced by this one, and is whole.
+#[inline]
+fn whole<'b>(announced: Event<'b>, payload: &'b [u8]) -> Event<'b> {
+    match announced {
+        Event::Message { channel, head } => Event::WholeMessage {
+            channel,
+            head,
+            payload,
+        },
+        Event::Response { channel, head } => Event::WholeResponse {
+            channel,
+            head,
+            payload,
+        },
+        event => event,
     }
 }
 

@@ -1,7 +1,7 @@
 use uuid::Uuid;
 
 use crate::head::layout::{FilePart, Flags, Kind, Prefix, Sizes};
-use crate::packet::{Opening, Packet};
+use crate::packet::Opening;
 use crate::uint::{self, U48_MAX};
 use crate::{FileHeader, FileIndex, FilesSummary, MessageHead, ResponseHead, UsageError};
 
@@ -89,10 +89,7 @@ impl<'a> Outline<'a> {
     // r[impl head.smallest]
     #[inline]
     pub(super) fn encode(&self, dst: &mut Vec<u8>, files: &[FileHeader<'_>]) {
-        match self.parent {
-            None => Packet::Message(self.opening).encode(dst),
-            Some(_) => Packet::Response(self.opening).encode(dst),
-        }
+        self.opening.encode(dst, self.parent.is_some());
         let ids = (self.parent, self.id);
         Prefix::encode(dst, self.flags, ids, self.action, self.sizes);
         for file in files {

@@ -6,7 +6,7 @@ use syn::Type;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::{error_format, format};
+use super::{dispatcher::refuse, error_format, format};
 use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Service};
 use crate::names::{local, local_at, made_here, quiet};
 use crate::types::parts::streamed;
@@ -106,7 +106,7 @@ pub(super) fn take_params(service: &Service, action: &Action) -> TokenStream {
     let payload = take_payload(service, action);
     let carried = carried(action)
         .into_iter()
-        .map(|(index, part, param)| take_param(service, index, part, &param.ty));
+        .map(|(index, part, param)| take_param(service, action, (index, part), &param.ty));
     quote! {
         let mut #received = #body.into_received();
         #payload
@@ -123,26 +123,36 @@ fn take_payload(service: &Service, action: &Action) -> Option<TokenStream> {
         _ => quote!(#received.parameters(#reading)),
     };
     let (pattern, _) = pattern(action);
-    Some(or_refuse(&pattern, &local("value"), &taken))
+    Some(or_refuse(action, &pattern, &local("value"), &taken))
 }
 
-fn take_param(service: &Service, index: usize, part: Part, ty: &Type) -> TokenStream {
+fn take_param(
+    service: &Service,
+    action: &Action,
+    (index, part): (usize, Part),
+    ty: &Type,
+) -> TokenStream {
     let (value, taken) = (local_part(index, ty), take(service, part, ty));
     match part {
         Part::Files => quote!(let #value: #ty = #taken;),
         Part::Payload | Part::File | Part::ByteStream | Part::Streaming => {
-            or_refuse(&quote!(#value: #ty), &value, &taken)
+            or_refuse(action, &quote!(#value: #ty), &value, &taken)
         }
     }
 }
 
 /// Binds what was taken, or ends the handling.
-fn or_refuse(binding: &TokenStream, value: &Ident, taken: &TokenStream) -> TokenStream {
-    let (error, responder) = (local("error"), local("responder"));
+fn or_refuse(
+    action: &Action,
+    binding: &TokenStream,
+    value: &Ident,
+    taken: &TokenStream,
+) -> TokenStream {
+    let (error, refuse) = (local("error"), refuse(action, &quote!(bad_content)));
     quote! {
         let #binding = match #taken {
             ::core::result::Result::Ok(#value) => #value,
-            ::core::result::Result::Err(#error) => return #responder.bad_content(#error).await,
+            ::core::result::Result::Err(#error) => #refuse,
         };
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn implementation(service: &Service) -> TokenStream {
 /// The local enum turns an index into the list of actions, which conditions may shorten, into a method.
 fn dispatch(service: &Service) -> TokenStream {
     let private = &service.names.private;
-    let (index, incoming, this) = (local("action"), local("incoming"), local("service"));
+    let (index, delivery, this) = (local("action"), local("delivery"), local("service"));
     let variants: Vec<_> = service
         .actions
         .iter()
@@ -91,7 +91,7 @@ fn dispatch(service: &Service) -> TokenStream {
         .collect();
     let bodies = service.actions.iter().map(|action| handle(service, action));
     quote! {
-        fn dispatch(&self, #index: usize, #incoming: #private::Incoming) -> #private::Dispatch {
+        fn dispatch(&self, #index: usize, #delivery: #private::Delivery<'_>) -> #private::Dispatch {
             enum __Action {
                 #(#(#conditions)* #variants,)*
             }
@@ -101,7 +101,7 @@ fn dispatch(service: &Service) -> TokenStream {
             match __ACTIONS[#index] {
                 #(
                     #(#conditions)*
-                    __Action::#variants => ::std::boxed::Box::pin(async move { #bodies }),
+                    __Action::#variants => { #bodies }
                 )*
             }
         }
@@ -109,10 +109,12 @@ fn dispatch(service: &Service) -> TokenStream {
 }
 
 /// Opens the message, calls the method and responds.
+///
+/// The parameters are read at once, where the message lies, unless the method has a task of its own to do that.
 fn handle(service: &Service, action: &Action) -> TokenStream {
     let trait_ident = &service.item.ident;
-    let (incoming, this, body, responder) = (
-        local("incoming"),
+    let (delivery, this, body, responder) = (
+        local("delivery"),
         local("service"),
         local("body"),
         local("responder"),
@@ -123,9 +125,9 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
         .any(|param| param.kind == ParamKind::Context);
     let open = if has_context {
         let context = local("context");
-        quote!(let (#context, #body, #responder) = #incoming.open();)
+        quote!(let (#context, #body, #responder) = #delivery.open();)
     } else {
-        quote!(let (#body, #responder) = #incoming.open_without_context();)
+        quote!(let (#body, #responder) = #delivery.open_without_context();)
     };
     let decode = if action.params_carry() {
         content::take_params(service, action)
@@ -139,17 +141,38 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
         action,
         &quote!(<__S as #trait_ident>::#ident(&*#this, #(#arguments),*).await),
     );
+    if is_spawned(action) {
+        return quote! {
+            let #delivery = #delivery.into_owned();
+            ::std::boxed::Box::pin(async move {
+                #open
+                #decode
+                #respond
+            })
+        };
+    }
     quote! {
         #open
         #decode
-        #respond
+        ::std::boxed::Box::pin(async move { #respond })
     }
+}
+
+fn is_spawned(action: &Action) -> bool {
+    action.arguments.spawn.is_some()
+}
+
+/// Ends the handling with the answer that the parameters are not there, by this method of the responder.
+pub(super) fn refuse(action: &Action, method: &TokenStream) -> TokenStream {
+    let (error, responder) = (local("error"), local("responder"));
+    let wait = is_spawned(action).then(|| quote!(.await));
+    quote!(return #responder.#method(#error) #wait)
 }
 
 /// Takes the arguments out of the body, or answers that they are not there.
 fn decode(service: &Service, action: &Action) -> TokenStream {
-    let (body, error, responder) = (local("body"), local("error"), local("responder"));
-    let refuse = quote!(return #responder.bad_request(#error).await);
+    let (body, error) = (local("body"), local("error"));
+    let refuse = refuse(action, &quote!(bad_request));
     let Some(decode) = decoding(service, action, &quote!(#body.payload())) else {
         return quote! {
             if let ::core::result::Result::Err(#error) = #body.none() {

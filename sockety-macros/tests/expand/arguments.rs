@@ -149,7 +149,7 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __incoming: ::sockety::__private::Incoming,
+        __delivery: ::sockety::__private::Delivery<'_>,
     ) -> ::sockety::__private::Dispatch {
         enum __Action {
             get,
@@ -159,18 +159,18 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::get => {
+                let (__body, __responder) = __delivery.open_without_context();
+                let __0 = match ::sockety::__private::decode(
+                    __body.payload(),
+                    ::sockety::__private::payload::<u64>(),
+                ) {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_request(__error);
+                    }
+                };
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let __0 = match ::sockety::__private::decode(
-                        __body.payload(),
-                        ::sockety::__private::payload::<u64>(),
-                    ) {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
                     let __output = <__S as Media>::get(&*__service, __0).await;
                     let __answer = __responder
                         .value_result(
@@ -182,8 +182,9 @@ where
                 })
             }
             __Action::upload => {
+                let __delivery = __delivery.into_owned();
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
+                    let (__body, __responder) = __delivery.open_without_context();
                     let mut __received = __body.into_received();
                     let (__0, (__1, ())) = match __received
                         .parameters((

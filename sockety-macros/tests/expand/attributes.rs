@@ -173,7 +173,7 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __incoming: ::sockety::__private::Incoming,
+        __delivery: ::sockety::__private::Delivery<'_>,
     ) -> ::sockety::__private::Dispatch {
         enum __Action {
             #[cfg(feature = "search")]
@@ -189,30 +189,30 @@ where
         match __ACTIONS[__action] {
             #[cfg(feature = "search")]
             __Action::find => {
-                ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let (__0, (__1, ())) = match ::sockety::__private::decode_all(
-                        __body.payload(),
+                let (__body, __responder) = __delivery.open_without_context();
+                let (__0, (__1, ())) = match ::sockety::__private::decode_all(
+                    __body.payload(),
+                    (
+                        ::sockety::__private::parameter(
+                            "text",
+                            ::sockety::__private::payload::<String>(),
+                        ),
                         (
                             ::sockety::__private::parameter(
-                                "text",
-                                ::sockety::__private::payload::<String>(),
+                                "limit",
+                                ::sockety::__private::payload::<u32>(),
                             ),
-                            (
-                                ::sockety::__private::parameter(
-                                    "limit",
-                                    ::sockety::__private::payload::<u32>(),
-                                ),
-                                (),
-                            ),
+                            (),
                         ),
-                    ) {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
+                    ),
+                ) {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_request(__error);
+                    }
+                };
+                ::core::mem::drop(__body);
+                ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::find(&*__service, __0, __1).await;
                     let __answer = __responder
                         .value(::sockety::__private::payload::<Vec<Clip>>(), __output);
@@ -220,18 +220,18 @@ where
                 })
             }
             __Action::findOld => {
+                let (__body, __responder) = __delivery.open_without_context();
+                let __0 = match ::sockety::__private::decode(
+                    __body.payload(),
+                    ::sockety::__private::payload::<String>(),
+                ) {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_request(__error);
+                    }
+                };
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let __0 = match ::sockety::__private::decode(
-                        __body.payload(),
-                        ::sockety::__private::payload::<String>(),
-                    ) {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
                     let __output = <__S as Media>::findOld(&*__service, __0).await;
                     let __answer = __responder
                         .value(::sockety::__private::payload::<Vec<Clip>>(), __output);

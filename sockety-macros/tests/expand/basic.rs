@@ -207,7 +207,7 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __incoming: ::sockety::__private::Incoming,
+        __delivery: ::sockety::__private::Delivery<'_>,
     ) -> ::sockety::__private::Dispatch {
         enum __Action {
             track,
@@ -226,36 +226,36 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::track => {
+                let (__body, __responder) = __delivery.open_without_context();
+                let __0 = match ::sockety::__private::decode(
+                    __body.payload(),
+                    ::sockety::__private::payload::<String>(),
+                ) {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_request(__error);
+                    }
+                };
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let __0 = match ::sockety::__private::decode(
-                        __body.payload(),
-                        ::sockety::__private::payload::<String>(),
-                    ) {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
                     <__S as Media>::track(&*__service, __0).await;
                     let __answer = __responder.unit();
                     __responder.send(__answer).await
                 })
             }
             __Action::get => {
+                let (__body, __responder) = __delivery.open_without_context();
+                let __0 = match ::sockety::__private::decode(
+                    __body.payload(),
+                    ::sockety::__private::payload::<u64>(),
+                ) {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_request(__error);
+                    }
+                };
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let __0 = match ::sockety::__private::decode(
-                        __body.payload(),
-                        ::sockety::__private::payload::<u64>(),
-                    ) {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
                     let __output = <__S as Media>::get(&*__service, __0).await;
                     let __answer = __responder
                         .value_result(
@@ -267,48 +267,48 @@ where
                 })
             }
             __Action::rename => {
-                ::std::boxed::Box::pin(async move {
-                    let (__context, __body, __responder) = __incoming.open();
-                    let (__0, (__2, ())) = match ::sockety::__private::decode_all(
-                        __body.payload(),
+                let (__context, __body, __responder) = __delivery.open();
+                let (__0, (__2, ())) = match ::sockety::__private::decode_all(
+                    __body.payload(),
+                    (
+                        ::sockety::__private::parameter(
+                            "id",
+                            ::sockety::__private::payload::<u64>(),
+                        ),
                         (
                             ::sockety::__private::parameter(
-                                "id",
-                                ::sockety::__private::payload::<u64>(),
+                                "title",
+                                ::sockety::__private::payload::<String>(),
                             ),
-                            (
-                                ::sockety::__private::parameter(
-                                    "title",
-                                    ::sockety::__private::payload::<String>(),
-                                ),
-                                (),
-                            ),
+                            (),
                         ),
-                    ) {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
+                    ),
+                ) {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_request(__error);
+                    }
+                };
+                ::core::mem::drop(__body);
+                ::std::boxed::Box::pin(async move {
                     <__S as Media>::rename(&*__service, __0, &__context, __2).await;
                     let __answer = __responder.unit();
                     __responder.send(__answer).await
                 })
             }
             __Action::remove => {
+                let (__body, __responder) = __delivery.open_without_context();
+                let __0 = match ::sockety::__private::decode(
+                    __body.payload(),
+                    ::sockety::__private::payload::<u64>(),
+                ) {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_request(__error);
+                    }
+                };
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let __0 = match ::sockety::__private::decode(
-                        __body.payload(),
-                        ::sockety::__private::payload::<u64>(),
-                    ) {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
                     let __output = <__S as Media>::remove(&*__service, __0).await;
                     let __answer = __responder
                         .unit_result(
@@ -319,12 +319,12 @@ where
                 })
             }
             __Action::count => {
+                let (__body, __responder) = __delivery.open_without_context();
+                if let ::core::result::Result::Err(__error) = __body.none() {
+                    return __responder.bad_request(__error);
+                }
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    if let ::core::result::Result::Err(__error) = __body.none() {
-                        return __responder.bad_request(__error).await;
-                    }
-                    ::core::mem::drop(__body);
                     let __output = <__S as Media>::count(&*__service).await;
                     let __answer = __responder
                         .value(::sockety::__private::payload::<usize>(), __output);

@@ -225,7 +225,7 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __incoming: ::sockety::__private::Incoming,
+        __delivery: ::sockety::__private::Delivery<'_>,
     ) -> ::sockety::__private::Dispatch {
         enum __Action {
             upload,
@@ -242,25 +242,25 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::upload => {
+                let (__context, __body, __responder) = __delivery.open();
+                let mut __received = __body.into_received();
+                let __1 = match __received
+                    .payload(::sockety::__private::payload::<String>())
+                {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_content(__error);
+                    }
+                };
+                let __2: File = match __received.file() {
+                    ::core::result::Result::Ok(__2) => __2,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_content(__error);
+                    }
+                };
+                let __3: Vec<File> = __received.files();
+                ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
-                    let (__context, __body, __responder) = __incoming.open();
-                    let mut __received = __body.into_received();
-                    let __1 = match __received
-                        .payload(::sockety::__private::payload::<String>())
-                    {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __2: File = match __received.file() {
-                        ::core::result::Result::Ok(__2) => __2,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __3: Vec<File> = __received.files();
-                    ::core::mem::drop(__received);
                     let __output = <__S as Media>::upload(
                             &*__service,
                             &__context,
@@ -279,61 +279,61 @@ where
                 })
             }
             __Action::store => {
-                ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let mut __received = __body.into_received();
-                    let (__2, (__4, ())) = match __received
-                        .parameters((
+                let (__body, __responder) = __delivery.open_without_context();
+                let mut __received = __body.into_received();
+                let (__2, (__4, ())) = match __received
+                    .parameters((
+                        ::sockety::__private::parameter(
+                            "id",
+                            ::sockety::__private::payload::<u64>(),
+                        ),
+                        (
                             ::sockety::__private::parameter(
-                                "id",
-                                ::sockety::__private::payload::<u64>(),
+                                "type",
+                                ::sockety::__private::payload::<Kind>(),
                             ),
-                            (
-                                ::sockety::__private::parameter(
-                                    "type",
-                                    ::sockety::__private::payload::<Kind>(),
-                                ),
-                                (),
-                            ),
-                        ))
-                    {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __0: sockety::File = match __received.file() {
-                        ::core::result::Result::Ok(__0) => __0,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __3: File = match __received.file() {
-                        ::core::result::Result::Ok(__3) => __3,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __1: Streaming<Line, LogError> = match __received
-                        .streaming::<Line, LogError>()
-                    {
-                        ::core::result::Result::Ok(__1) => __1,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__received);
+                            (),
+                        ),
+                    ))
+                {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_content(__error);
+                    }
+                };
+                let __0: sockety::File = match __received.file() {
+                    ::core::result::Result::Ok(__0) => __0,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_content(__error);
+                    }
+                };
+                let __3: File = match __received.file() {
+                    ::core::result::Result::Ok(__3) => __3,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_content(__error);
+                    }
+                };
+                let __1: Streaming<Line, LogError> = match __received
+                    .streaming::<Line, LogError>()
+                {
+                    ::core::result::Result::Ok(__1) => __1,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_content(__error);
+                    }
+                };
+                ::core::mem::drop(__received);
+                ::std::boxed::Box::pin(async move {
                     <__S as Media>::store(&*__service, __0, __1, __2, __3, __4).await;
                     let __answer = __responder.unit();
                     __responder.send(__answer).await
                 })
             }
             __Action::keep => {
+                let (__body, __responder) = __delivery.open_without_context();
+                let mut __received = __body.into_received();
+                let __0: Vec<File> = __received.files();
+                ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let mut __received = __body.into_received();
-                    let __0: Vec<File> = __received.files();
-                    ::core::mem::drop(__received);
                     let __output = <__S as Media>::keep(&*__service, __0).await;
                     let __answer = __responder
                         .unit_result(
@@ -344,25 +344,25 @@ where
                 })
             }
             __Action::ingest => {
+                let (__body, __responder) = __delivery.open_without_context();
+                let mut __received = __body.into_received();
+                let __0 = match __received
+                    .payload(::sockety::__private::payload::<String>())
+                {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_content(__error);
+                    }
+                };
+                let __2: Vec<File> = __received.files();
+                let __1: Streaming<Line> = match __received.streaming::<Line, _>() {
+                    ::core::result::Result::Ok(__1) => __1,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_content(__error);
+                    }
+                };
+                ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let mut __received = __body.into_received();
-                    let __0 = match __received
-                        .payload(::sockety::__private::payload::<String>())
-                    {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    let __2: Vec<File> = __received.files();
-                    let __1: Streaming<Line> = match __received.streaming::<Line, _>() {
-                        ::core::result::Result::Ok(__1) => __1,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__received);
                     <__S as Media>::ingest(&*__service, __0, __1, __2).await;
                     let __answer = __responder.unit();
                     __responder.send(__answer).await

@@ -280,7 +280,7 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __incoming: ::sockety::__private::Incoming,
+        __delivery: ::sockety::__private::Delivery<'_>,
     ) -> ::sockety::__private::Dispatch {
         enum __Action {
             search,
@@ -303,16 +303,16 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::search => {
+                let (__body, __responder) = __delivery.open_without_context();
+                let mut __received = __body.into_received();
+                let __0: Streaming<u64> = match __received.streaming::<u64, _>() {
+                    ::core::result::Result::Ok(__0) => __0,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_content(__error);
+                    }
+                };
+                ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let mut __received = __body.into_received();
-                    let __0: Streaming<u64> = match __received.streaming::<u64, _>() {
-                        ::core::result::Result::Ok(__0) => __0,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__received);
                     let __output = <__S as Media>::search(&*__service, __0).await;
                     let __output = ::core::result::Result::map(
                         __output,
@@ -330,18 +330,18 @@ where
                 })
             }
             __Action::download => {
+                let (__body, __responder) = __delivery.open_without_context();
+                let __0 = match ::sockety::__private::decode(
+                    __body.payload(),
+                    ::sockety::__private::payload::<u64>(),
+                ) {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_request(__error);
+                    }
+                };
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let __0 = match ::sockety::__private::decode(
-                        __body.payload(),
-                        ::sockety::__private::payload::<u64>(),
-                    ) {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
                     let __output = <__S as Media>::download(&*__service, __0).await;
                     let __output = ::core::result::Result::map(
                         __output,
@@ -360,16 +360,16 @@ where
                 })
             }
             __Action::shell => {
+                let (__body, __responder) = __delivery.open_without_context();
+                let mut __received = __body.into_received();
+                let __0: ByteStream = match __received.bytes() {
+                    ::core::result::Result::Ok(__0) => __0,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_content(__error);
+                    }
+                };
+                ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let mut __received = __body.into_received();
-                    let __0: ByteStream = match __received.bytes() {
-                        ::core::result::Result::Ok(__0) => __0,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__received);
                     let __0 = <__S as Media>::shell(&*__service, __0).await;
                     let __answer = __responder
                         .content(::sockety::__private::Content::new().bytes(__0));
@@ -377,30 +377,30 @@ where
                 })
             }
             __Action::logs => {
-                ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let (__0, (__1, ())) = match ::sockety::__private::decode_all(
-                        __body.payload(),
+                let (__body, __responder) = __delivery.open_without_context();
+                let (__0, (__1, ())) = match ::sockety::__private::decode_all(
+                    __body.payload(),
+                    (
+                        ::sockety::__private::parameter(
+                            "from",
+                            ::sockety::__private::payload::<u64>(),
+                        ),
                         (
                             ::sockety::__private::parameter(
-                                "from",
+                                "to",
                                 ::sockety::__private::payload::<u64>(),
                             ),
-                            (
-                                ::sockety::__private::parameter(
-                                    "to",
-                                    ::sockety::__private::payload::<u64>(),
-                                ),
-                                (),
-                            ),
+                            (),
                         ),
-                    ) {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
+                    ),
+                ) {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_request(__error);
+                    }
+                };
+                ::core::mem::drop(__body);
+                ::std::boxed::Box::pin(async move {
                     let __0 = <__S as Media>::logs(&*__service, __0, __1).await;
                     let __answer = __responder
                         .content(
@@ -411,12 +411,12 @@ where
                 })
             }
             __Action::export => {
+                let (__body, __responder) = __delivery.open_without_context();
+                if let ::core::result::Result::Err(__error) = __body.none() {
+                    return __responder.bad_request(__error);
+                }
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    if let ::core::result::Result::Err(__error) = __body.none() {
-                        return __responder.bad_request(__error).await;
-                    }
-                    ::core::mem::drop(__body);
                     let (__0, __1, __2, __3) = <__S as Media>::export(&*__service).await;
                     let __answer = __responder
                         .content(
@@ -430,12 +430,12 @@ where
                 })
             }
             __Action::covers => {
+                let (__body, __responder) = __delivery.open_without_context();
+                if let ::core::result::Result::Err(__error) = __body.none() {
+                    return __responder.bad_request(__error);
+                }
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    if let ::core::result::Result::Err(__error) = __body.none() {
-                        return __responder.bad_request(__error).await;
-                    }
-                    ::core::mem::drop(__body);
                     let __output = <__S as Media>::covers(&*__service).await;
                     let __output = ::core::result::Result::map(
                         __output,
@@ -450,12 +450,12 @@ where
                 })
             }
             __Action::plain => {
+                let (__body, __responder) = __delivery.open_without_context();
+                if let ::core::result::Result::Err(__error) = __body.none() {
+                    return __responder.bad_request(__error);
+                }
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    if let ::core::result::Result::Err(__error) = __body.none() {
-                        return __responder.bad_request(__error).await;
-                    }
-                    ::core::mem::drop(__body);
                     let __output = <__S as Media>::plain(&*__service).await;
                     let __answer = __responder
                         .value(

@@ -139,7 +139,7 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __incoming: ::facade::rpc::__private::Incoming,
+        __delivery: ::facade::rpc::__private::Delivery<'_>,
     ) -> ::facade::rpc::__private::Dispatch {
         enum __Action {
             get,
@@ -149,30 +149,30 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::get => {
-                ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    let (__0, (__1, ())) = match ::facade::rpc::__private::decode_all(
-                        __body.payload(),
+                let (__body, __responder) = __delivery.open_without_context();
+                let (__0, (__1, ())) = match ::facade::rpc::__private::decode_all(
+                    __body.payload(),
+                    (
+                        ::facade::rpc::__private::parameter(
+                            "id",
+                            ::facade::rpc::__private::payload::<u64>(),
+                        ),
                         (
                             ::facade::rpc::__private::parameter(
-                                "id",
-                                ::facade::rpc::__private::payload::<u64>(),
+                                "type",
+                                ::facade::rpc::__private::payload::<Kind>(),
                             ),
-                            (
-                                ::facade::rpc::__private::parameter(
-                                    "type",
-                                    ::facade::rpc::__private::payload::<Kind>(),
-                                ),
-                                (),
-                            ),
+                            (),
                         ),
-                    ) {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __responder.bad_request(__error).await;
-                        }
-                    };
-                    ::core::mem::drop(__body);
+                    ),
+                ) {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(__error) => {
+                        return __responder.bad_request(__error);
+                    }
+                };
+                ::core::mem::drop(__body);
+                ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::get(&*__service, __0, __1).await;
                     let __answer = __responder
                         .value(::facade::rpc::__private::payload::<Clip>(), __output);
@@ -180,12 +180,12 @@ where
                 })
             }
             __Action::r#move => {
+                let (__body, __responder) = __delivery.open_without_context();
+                if let ::core::result::Result::Err(__error) = __body.none() {
+                    return __responder.bad_request(__error);
+                }
+                ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __incoming.open_without_context();
-                    if let ::core::result::Result::Err(__error) = __body.none() {
-                        return __responder.bad_request(__error).await;
-                    }
-                    ::core::mem::drop(__body);
                     <__S as Media>::r#move(&*__service).await;
                     let __answer = __responder.unit();
                     __responder.send(__answer).await

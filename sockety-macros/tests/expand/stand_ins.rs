@@ -94,7 +94,7 @@ impl<
     fn dispatch(
         &self,
         _: usize,
-        _: ::sockety::__private::Incoming,
+        _: ::sockety::__private::Delivery<'_>,
     ) -> ::sockety::__private::Dispatch {
         ::core::unreachable!()
     }

@@ -157,6 +157,9 @@ impl Exchange {
 
     /// Gives up what the call holds in its connection.
     fn finish(&mut self) {
+        if let Stage::Done = self.stage {
+            return;
+        }
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Unsent {
                 ticket: Some(ticket),

@@ -417,7 +417,7 @@ struct Pace {
 }
 
 /// Events of one turn, and of one read, more or less: a fraction of a millisecond.
-const TURN_EVENTS: usize = 512;
+const TURN_EVENTS: usize = 256;
 
 /// Less than this is not worth a read.
 const LEAST_READ_BYTES: usize = 4 * 1024;

@@ -37,6 +37,15 @@ impl Held {
         Ok(Some(held))
     }
 
+    /// As [`Held::reserve`], for a payload that is there.
+    pub(crate) fn whole(shared: &Arc<Shared>, size: usize) -> Result<Option<Box<Self>>, NoRoom> {
+        let mut held = Self::reserve(shared, size as u64)?;
+        if let Some(held) = &mut held {
+            held.grow(size)?;
+        }
+        Ok(held)
+    }
+
     /// So many bytes of it have come.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         if self.share.grow(bytes as u64) {

@@ -183,6 +183,12 @@ impl Inbound {
 
     pub(crate) fn on_event(&mut self, event: Event<'_>, cx: &mut Context<'_>) -> Verdict {
         match event {
+            Event::WholeMessage { head, payload, .. } => {
+                self.on_whole_message(&head, payload, cx);
+            }
+            Event::WholeResponse { head, payload, .. } => {
+                self.on_whole_response(&head, payload);
+            }
             Event::Message { channel, head } => return self.on_message(channel, &head, cx),
             Event::Response { channel, head } => return self.on_response(channel, &head, cx),
             Event::FileHeader {
@@ -223,6 +229,54 @@ impl Inbound {
             Event::Header(_) | Event::Heartbeat => {}
         }
         Verdict::Keep
+    }
+
+    /// Most messages: there is nothing to keep until more of it comes.
+    fn on_whole_message(&mut self, head: &MessageHead<'_>, payload: &[u8], cx: &mut Context<'_>) {
+        self.has_served = true;
+        let admitted = self.route(head).and_then(|route| {
+            let executing = self.admit_whole(payload);
+            let executing = executing.ok_or_else(|| Framework::Overloaded.reply())?;
+            Ok((route, executing))
+        });
+        let (route, executing) = match admitted {
+            Ok(admitted) => admitted,
+            Err(code) => {
+                // r[impl reply.only-when-expected]
+                if head.expects_response {
+                    self.shared.fast_reply(head.id, code);
+                }
+                return;
+            }
+        };
+        let connection = Connection::new(Arc::clone(&self.shared));
+        let owed = Owed::new(connection, head.id, head.expects_response, executing, None);
+        let is_spawned = route.is_spawned();
+        self.run(head.id, is_spawned, cx, |router| {
+            router.dispatch_whole(route, payload, owed)
+        });
+    }
+
+    fn admit_whole(&self, payload: &[u8]) -> Option<Executing> {
+        let executing = self.shared.begin_executing();
+        let admitted = executing.and_then(|mut executing| {
+            executing.payload = Held::whole(&self.shared, payload.len()).ok()?;
+            Some(executing)
+        });
+        if admitted.is_none() {
+            self.shared.counters.count(|all| &all.overloaded);
+        }
+        admitted
+    }
+
+    fn on_whole_response(&mut self, head: &ResponseHead, payload: &[u8]) {
+        let response = RawResponse {
+            id: head.id,
+            expects_response: head.expects_response,
+            payload: Bytes::copy_from_slice(payload),
+            carried: Carried::default(),
+        };
+        self.deliver(&head.parent, Ok(RawReply::Response(response)));
     }
 
     fn on_message(
@@ -553,10 +607,21 @@ impl Inbound {
         owed: Owed,
         cx: &mut Context<'_>,
     ) {
-        let id = owed.id;
-        let is_spawned = route.is_spawned();
+        let (id, is_spawned) = (owed.id, route.is_spawned());
+        self.run(id, is_spawned, cx, |router| {
+            router.dispatch(route, payload, carried, owed)
+        });
+    }
+
+    fn run(
+        &self,
+        id: Uuid,
+        is_spawned: bool,
+        cx: &mut Context<'_>,
+        dispatch: impl FnOnce(&Arc<Router>) -> Dispatch,
+    ) {
         let begin = || {
-            let mut handler = self.router.dispatch(route, payload, carried, owed);
+            let mut handler = dispatch(&self.router);
             if is_spawned {
                 return Some(handler);
             }

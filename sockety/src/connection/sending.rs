@@ -31,6 +31,19 @@ pub(crate) fn poll_put<R>(
     })
 }
 
+/// As [`poll_put`], for who does not wait: `None` when there is no room.
+pub(crate) fn try_put<R>(
+    shared: &Shared,
+    room: fn(&State) -> Result<Room, SendError>,
+    put: impl FnOnce(&mut State) -> Result<R, SendError>,
+) -> Option<Result<R, SendError>> {
+    shared.change(|state| match room(state) {
+        Ok(Room::Free) => Some(put(state)),
+        Ok(Room::Full) => None,
+        Err(error) => Some(Err(error)),
+    })
+}
+
 /// Whether something can be queued now, or has to wait for its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {

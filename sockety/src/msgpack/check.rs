@@ -79,7 +79,24 @@ pub(super) struct Scan {
 }
 
 /// Follows the one value that begins at `start`.
+#[inline]
 pub(super) fn scan(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<Scan, DecodeError> {
+    let token = Token::read(bytes, start)?;
+    let undefined = match token.kind {
+        Kind::Container { .. } => return scan_levels(bytes, start, bounds),
+        Kind::Plain => false,
+        Kind::Ext { tag } => tag == UNDEFINED_TAG,
+        Kind::Str(text) => {
+            check_utf8(text, start)?;
+            false
+        }
+    };
+    let end = start + token.len;
+    Ok(Scan { end, undefined })
+}
+
+/// As [`scan`], of a value that contains others.
+fn scan_levels(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<Scan, DecodeError> {
     // Values still to come in each container around the current one, outermost first.
     let mut few = [0; INLINE_DEPTH];
     let mut many = Vec::new();

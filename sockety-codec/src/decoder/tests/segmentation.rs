@@ -8,38 +8,51 @@ const DIALOGUE: &str = "23 06 50 0a1b2c3d4e 60 0F 5f4a6b8c7d9e0f1a2b3c4d 01 61 0
 /// The events of `input`, in pieces of the given sizes and then the rest at once. Content that
 /// was cut is joined again.
 fn joined(input: &[u8], pieces: &[usize]) -> (Vec<String>, Option<Violation>) {
-    let mut decoder = Decoder::new(Limits::default());
+    joined_by(Decoder::new(Limits::default()), input, pieces)
+}
+
+fn joined_by(
+    mut decoder: Decoder,
+    input: &[u8],
+    pieces: &[usize],
+) -> (Vec<String>, Option<Violation>) {
     let mut rest = input;
     let mut joined: Vec<(String, Vec<u8>)> = Vec::new();
     for piece in pieces.iter().copied().chain([usize::MAX]) {
         let (mut piece, later) = rest.split_at(piece.min(rest.len()));
         rest = later;
         loop {
-            let (key, bytes): (String, Vec<u8>) = match decoder.decode(&mut piece) {
+            let event = match decoder.decode(&mut piece) {
                 Ok(None) => break,
                 Err(violation) => return (lines(joined), Some(violation)),
-                Ok(Some(Event::Data { channel, bytes, .. })) => {
-                    (format!("data {channel}"), bytes.into())
-                }
-                Ok(Some(Event::Stream { channel, bytes })) => {
-                    (format!("stream {channel}"), bytes.into())
-                }
-                Ok(Some(Event::File {
-                    channel,
-                    index,
-                    bytes,
-                })) => (format!("file {channel} {index}"), bytes.into()),
-                Ok(Some(event)) => (describe(&event), Vec::new()),
+                Ok(Some(event)) => event,
             };
-            match joined.last_mut() {
-                Some((last, content)) if *last == key && !content.is_empty() => {
-                    content.extend(bytes);
+            for event in parts(&event) {
+                let (key, bytes) = keyed(event);
+                match joined.last_mut() {
+                    Some((last, content)) if *last == key && !content.is_empty() => {
+                        content.extend(bytes);
+                    }
+                    _ => joined.push((key, bytes)),
                 }
-                _ => joined.push((key, bytes)),
             }
         }
     }
     (lines(joined), None)
+}
+
+/// Content apart from where it belongs.
+fn keyed(event: Event<'_>) -> (String, Vec<u8>) {
+    match event {
+        Event::Data { channel, bytes, .. } => (format!("data {channel}"), bytes.into()),
+        Event::Stream { channel, bytes } => (format!("stream {channel}"), bytes.into()),
+        Event::File {
+            channel,
+            index,
+            bytes,
+        } => (format!("file {channel} {index}"), bytes.into()),
+        event => (describe(&event), Vec::new()),
+    }
 }
 
 fn lines(events: Vec<(String, Vec<u8>)>) -> Vec<String> {
@@ -69,6 +82,60 @@ fn the_input_may_be_cut_anywhere() {
     }
     assert_eq!(joined(&input, &vec![1; input.len()]), whole);
     assert_eq!(joined(&input, &vec![2; input.len()]), whole);
+}
+
+#[test]
+fn whole_messages_stand_for_the_same_events() {
+    let input = dialogue();
+    let separate = joined(&input, &[]);
+    for first in 0..input.len() {
+        let decoder = Decoder::new(Limits::default()).whole_messages();
+        assert_eq!(
+            joined_by(decoder, &input, &[first]),
+            separate,
+            "cut at {first}"
+        );
+    }
+}
+
+#[test]
+fn what_is_whole_and_only_that_is_one_event() {
+    let is_whole = |script: &str| {
+        let mut decoder = connected(Limits::default()).whole_messages();
+        let input = bytes(script);
+        let mut input = input.as_slice();
+        let event = decoder.decode(&mut input).unwrap().unwrap();
+        let is_whole = matches!(
+            event,
+            Event::WholeMessage { .. } | Event::WholeResponse { .. }
+        );
+        // Nothing is left on the channel, so that the next message may begin.
+        let mut next: &[u8] = &bytes("20 13 00 U 01 61");
+        assert!(!is_whole || decoder.decode(&mut next).unwrap().is_some());
+        is_whole
+    };
+    for whole in [
+        "20 13 00 U 01 61",
+        "21 14 40 U 01 61 02 E0 02 AABB",
+        "50 22 40 P U 01 E0 01 AA",
+        // In the wide forms.
+        "21 15 80 U 01 61 0200 E4 0200 AABB",
+    ] {
+        assert!(is_whole(whole), "{whole}");
+    }
+    for parts in [
+        // A stream, a payload in two packets, one that is not all there, a reserved bit, a file.
+        "22 13 00 U 01 61 80",
+        "21 14 40 U 01 61 02 E0 01 AA E0 01 BB",
+        "21 14 40 U 01 61 02 E0 02 AA",
+        "21 14 40 U 01 61 02 E0",
+        "21 14 40 U 01 61 02",
+        "21 14 40 U 01 61 02 E1 02 AABB",
+        "21 14 40 U 01 61 02 A0 E0 02 AABB",
+        "20 17 10 U 01 61 01 0000 00 00",
+    ] {
+        assert!(!is_whole(parts), "{parts}");
+    }
 }
 
 /// Work is counted in bytes that are looked at or moved: see [`crate::work`].
