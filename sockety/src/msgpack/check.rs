@@ -115,13 +115,12 @@ fn scan_levels(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<Scan, Deco
     let mut undefined = false;
     let mut end = start;
     loop {
-        // Most values are numbers: a short way for them.
+        // Most values are numbers and short texts, as are nearly all keys: a short way for them.
         while left > 0 {
-            let fixed = bytes.get(end).map_or(0, |&marker| fixed_len(marker));
-            if fixed == 0 || fixed > bytes.len() - end {
+            let Some(length) = ordinary_len(&bytes[end..]) else {
                 break;
-            }
-            end += fixed;
+            };
+            end += length;
             left -= 1;
         }
         while left == 0 {
@@ -174,6 +173,21 @@ fn scan_levels(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<Scan, Deco
         }
     }
 }
+
+/// How many bytes the value takes that these begin with, if it is a number or a short text with which nothing is wrong.
+#[inline]
+fn ordinary_len(bytes: &[u8]) -> Option<usize> {
+    let &marker = bytes.first()?;
+    if let SHORT_TEXT..=LONGEST_SHORT_TEXT = marker {
+        let length = 1 + usize::from(marker - SHORT_TEXT);
+        return bytes.get(1..length)?.is_ascii().then_some(length);
+    }
+    let length = fixed_len(marker);
+    (length != 0 && length <= bytes.len()).then_some(length)
+}
+
+const SHORT_TEXT: u8 = 0xA0;
+const LONGEST_SHORT_TEXT: u8 = 0xBF;
 
 #[inline]
 fn check_utf8(text: &[u8], offset: usize) -> Result<(), DecodeError> {
