@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::PathBuf,
+    process,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -100,6 +101,8 @@ pub(crate) enum Calls {
     },
     StreamChunk,
     FileMib,
+    /// Connections that stay, after one call each. The process ends with them.
+    Idle,
 }
 
 impl Calls {
@@ -115,6 +118,9 @@ impl Calls {
             std::fs::write(&source, vec![7; (times as usize) << 20]).expect("written");
         }
         runtime().block_on(async {
+            if let Self::Idle = self {
+                return idle(serve(desk), times).await;
+            }
             let client = match link {
                 Link::Memory => CostsClient::local(desk),
                 Link::Tcp => CostsClient::connect(serve(desk)).await.expect("connected"),
@@ -163,10 +169,14 @@ impl Calls {
             }
             Self::Upload { size } => {
                 let payload = Bytes::from(vec![7; size]);
-                for _ in 0..times {
-                    let arrived = client.upload(payload.clone()).await.expect("a reply");
-                    assert_eq!(arrived, size as u64);
-                }
+                in_tasks(client, 1, times, move |client| {
+                    let payload = payload.clone();
+                    async move {
+                        let arrived = client.upload(payload).await.expect("a reply");
+                        assert_eq!(arrived, size as u64);
+                    }
+                })
+                .await;
             }
             Self::StreamChunk => {
                 let chunk = Bytes::from(vec![7; CHUNK]);
@@ -179,6 +189,7 @@ impl Calls {
                 let file = File::open(source).await.expect("it is there");
                 assert_eq!(client.store(file).await.expect("a reply"), times << 20);
             }
+            Self::Idle => unreachable!("it has connections of its own"),
         }
     }
 }
@@ -202,6 +213,17 @@ where
     for task in tasks {
         task.await.expect("no panic");
     }
+}
+
+async fn idle(server: SocketAddr, connections: u64) {
+    let mut clients = Vec::new();
+    for _ in 0..connections {
+        let client = CostsClient::connect(server).await.expect("connected");
+        client.nothing().await.expect("a reply");
+        clients.push(client);
+    }
+    // So that nothing is freed.
+    process::exit(0);
 }
 
 /// A server in a thread of its own, until the process ends.

@@ -120,9 +120,12 @@ pub(crate) const PAYLOADS: &[Workload] = &[
     upload("1 MiB", 1 << 20, 128),
 ];
 
+/// What stays allocated for a connection.
+pub(crate) const IDLE: Workload = calls("idle connection", Calls::Idle, 400);
+
 impl Workload {
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
-        let all = [GUARDED, IN_FLIGHT, PAYLOADS];
+        let all = [GUARDED, IN_FLIGHT, PAYLOADS, &[IDLE]];
         all.into_iter()
             .flatten()
             .find(|workload| workload.name == name)
