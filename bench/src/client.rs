@@ -16,7 +16,7 @@ use crate::{
     contender::{Client, Contender, Target},
     contenders::{self, Visit},
     control::{Sample, Server},
-    load::{Echo, Operation, Tally},
+    load::{self, Echo, Note, Nothing, Operation, Tally},
     outcome::{Latency, Outcome},
     payloads::{CHUNK, MIB, large, small},
     plan::Plan,
@@ -75,6 +75,7 @@ impl Run {
         let clients = connect::<C>(target, self.plan.case.connections).await?;
         let mut outcome = match self.plan.case.workload {
             Workload::W4 => self.one_way(&clients[0]).await?,
+            Workload::T3 => self.one_way_by_tasks(&clients).await?,
             Workload::W6 => self.stream(&clients[0]).await?,
             Workload::W9 => self.file(&clients[0]).await?,
             Workload::W10 => self.beside_content(&clients).await?,
@@ -97,7 +98,8 @@ impl Run {
         let workload = self.plan.case.workload;
         let load = async {
             match workload {
-                Workload::W5 => C::upload_load(clients, in_flight, window).await,
+                Workload::W5 | Workload::T4 => C::upload_load(clients, in_flight, window).await,
+                Workload::T1 => load::closed_loop::<Nothing, C>(clients, in_flight, window).await,
                 Workload::W8 => C::records_load(clients, in_flight, window).await,
                 _ => C::echo_load(clients, in_flight, window).await,
             }
@@ -129,12 +131,16 @@ impl Run {
         let load = async { tokio::try_join!(sender(), sender()).map(|(a, b)| a + b) };
         let (sent, begin, end) = self.during(window, load).await?;
         self.until_executed(before + sent).await?;
-        let executed = (end.server.executed - begin.server.executed) as f64;
-        Ok(Outcome {
-            value: executed / end.seconds_since(&begin),
-            cpu: Some(end.cpu_since(&begin) / executed),
-            ..Outcome::default()
-        })
+        Ok(received(&begin, &end))
+    }
+
+    async fn one_way_by_tasks<C: Client>(&self, clients: &[C]) -> Result<Outcome> {
+        let (window, in_flight) = (self.window(), self.plan.case.in_flight);
+        let before = self.executed()?;
+        let load = load::closed_loop::<Note, C>(clients, in_flight, window);
+        let (tally, begin, end) = self.during(window, load).await?;
+        self.until_executed(before + tally.calls).await?;
+        Ok(received(&begin, &end))
     }
 
     /// Waits for messages that are still on their way, and for no others.
@@ -274,6 +280,16 @@ fn outcome(tally: &Tally, window: &Window, begin: &Sample, end: &Sample) -> Outc
         value: calls / window.seconds(),
         cpu: Some(end.cpu_since(begin) / calls),
         latency: Some(Latency::from(&tally.latency)),
+        ..Outcome::default()
+    }
+}
+
+/// What the server has executed.
+fn received(begin: &Sample, end: &Sample) -> Outcome {
+    let executed = (end.server.executed - begin.server.executed) as f64;
+    Outcome {
+        value: executed / end.seconds_since(begin),
+        cpu: Some(end.cpu_since(begin) / executed),
         ..Outcome::default()
     }
 }

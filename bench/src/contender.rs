@@ -84,6 +84,11 @@ pub trait Client: Clone + Send + Sync + 'static {
         async { missing() }
     }
 
+    /// Calls without parameters and result.
+    fn nothing(&self) -> impl Future<Output = Result<()>> + Send {
+        async { missing() }
+    }
+
     /// Sends so many one-way messages; ready when there is room for more.
     fn notify(&self, _payload: &Bytes, _count: usize) -> impl Future<Output = Result<()>> + Send {
         async { missing() }

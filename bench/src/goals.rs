@@ -4,9 +4,17 @@ use std::fmt;
 
 use crate::{
     contender::Kind,
+    plan::Placement,
     report::{Figures, Row},
     workload::Workload,
 };
+
+/// What the implementation in TypeScript does in a second, with one core for each side: given, not measured here.
+const TYPESCRIPT_SHORT_REPLIES: f64 = 367e3;
+const TYPESCRIPT_RESPONSES: f64 = 256e3;
+const TYPESCRIPT_ONE_WAY: f64 = 697e3;
+/// With payloads of 1 MB.
+const TYPESCRIPT_UPLOADS: f64 = 1_935.0;
 
 /// A ratio or a number that has a bound, and what was measured.
 pub struct Goal {
@@ -65,6 +73,12 @@ pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
     };
     let p50 = |row: &Row| row.latency.map(|latency| latency.p50);
     use Bound::{AtLeast, AtMost};
+    let typescript = |calls: f64| {
+        // Its figures are those of a core for each side.
+        let free = row.placement == Placement::Free;
+        let times = free.then(|| row.value.median / calls);
+        vec![goal("x TypeScript", times, AtLeast(3.0))]
+    };
     let goals = match row.case.workload {
         Workload::W1 => {
             let raw = beside("limit-raw").and_then(p50);
@@ -136,6 +150,10 @@ pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
             vec![goal("x 100 connections", times(fewer), AtLeast(0.7))]
         }
         Workload::W12 => vec![],
+        Workload::T1 => typescript(TYPESCRIPT_SHORT_REPLIES),
+        Workload::T2 => typescript(TYPESCRIPT_RESPONSES),
+        Workload::T3 => typescript(TYPESCRIPT_ONE_WAY),
+        Workload::T4 => typescript(TYPESCRIPT_UPLOADS),
     };
     goals.into_iter().flatten().collect()
 }

@@ -118,6 +118,35 @@ impl<C: Client> Operation<C> for Echo {
     }
 }
 
+pub struct Nothing;
+
+impl<C: Client> Operation<C> for Nothing {
+    fn new(_task: usize) -> Self {
+        Self
+    }
+
+    async fn call(&mut self, client: &C) -> Result<()> {
+        client.nothing().await
+    }
+}
+
+/// A one-way message at a time.
+pub struct Note {
+    payload: Bytes,
+}
+
+impl<C: Client> Operation<C> for Note {
+    fn new(task: usize) -> Self {
+        Self {
+            payload: small(task),
+        }
+    }
+
+    async fn call(&mut self, client: &C) -> Result<()> {
+        client.notify(&self.payload, 1).await
+    }
+}
+
 pub struct Upload {
     payload: Bytes,
 }

@@ -301,6 +301,7 @@ fn result(row: &Row) -> String {
     let (divisor, unit, digits) = match row.case.workload {
         Workload::W4 => (1e6, "M/s", 2),
         Workload::W5 | Workload::W6 | Workload::W9 => (1.0, "MiB/s", 0),
+        Workload::T4 => (1.0, "/s", 0),
         Workload::W7 => (1024.0, "KiB", 1),
         _ => (1e3, "k/s", 1),
     };

@@ -42,6 +42,18 @@ pub enum Workload {
     /// Echo of 32 bytes, one in flight on each of many connections.
     #[value(name = "W12")]
     W12,
+    /// A call that is answered by a code, 125 in flight on each of two connections.
+    #[value(name = "T1")]
+    T1,
+    /// Echo of 32 bytes, likewise.
+    #[value(name = "T2")]
+    T2,
+    /// One-way messages of 32 bytes, likewise.
+    #[value(name = "T3")]
+    T3,
+    /// 1 MiB up, a small reply, likewise.
+    #[value(name = "T4")]
+    T4,
 }
 
 /// A workload with its numbers; some have several.
@@ -72,6 +84,7 @@ impl Workload {
             Self::W7 => vec![case(false, 5_000, 0), case(true, 5_000, 0)],
             Self::W9 => vec![case(false, 1, 1)],
             Self::W11 => vec![case(true, 1, 64)],
+            Self::T1 | Self::T2 | Self::T3 | Self::T4 => vec![case(false, 2, 125)],
             Self::W12 => [1, 10, 100, 1_000, 10_000]
                 .map(|connections| case(false, connections, 1))
                 .into(),
@@ -92,6 +105,10 @@ impl Workload {
             Self::W10 => "W2 beside a stream and files",
             Self::W11 => "W2 over TLS",
             Self::W12 => "32-byte echo on many connections",
+            Self::T1 => "short reply, 2 x 125 in flight",
+            Self::T2 => "32-byte echo, 2 x 125 in flight",
+            Self::T3 => "32-byte one-way messages, 2 x 125 senders",
+            Self::T4 => "1 MiB up, 2 x 125 in flight",
         }
     }
 }

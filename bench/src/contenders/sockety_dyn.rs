@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use sockety::{
-    BoxError, Connection, Data, Draft, File, Message, MessageHandler, Outgoing, Response,
-    ResponseDraft, ServiceClient, msgpack,
+    BoxError, Connection, Data, Draft, FastReply, File, Message, MessageHandler, Outgoing,
+    Response, ResponseDraft, ServiceClient, msgpack,
 };
 
 use super::sockety_typed::{connect, count, server, store};
@@ -42,6 +42,10 @@ impl Contender for SocketyDyn {
             Workload::W10,
             Workload::W11,
             Workload::W12,
+            Workload::T1,
+            Workload::T2,
+            Workload::T3,
+            Workload::T4,
         ],
         tls: true,
     };
@@ -68,6 +72,10 @@ fn handler(directory: PathBuf) -> MessageHandler {
             control::executed(1);
             let reply = echo.create(message.payload().clone());
             async move { message.respond(reply).await }
+        })
+        .action("nothing", |_| async {
+            control::executed(1);
+            FastReply::ACCEPT
         })
         .action("note", |_| async { control::executed(1) })
         .action("upload", |message| async move {
@@ -134,6 +142,14 @@ impl Client for DynClient {
     async fn echo(&self, payload: Bytes) -> Result<Bytes> {
         let response = self.call(self.echo.create(payload)).await?;
         Ok(response.payload().clone())
+    }
+
+    async fn nothing(&self) -> Result<()> {
+        let request = self.connection.send(&Draft::new("nothing"));
+        match request.await?.response().await?.into_response() {
+            None => Ok(()),
+            Some(_) => Err("answered with more than a code".into()),
+        }
     }
 
     async fn notify(&self, payload: &Bytes, count: usize) -> Result<()> {

@@ -23,6 +23,8 @@ use crate::{
 pub trait Bench {
     async fn echo(&self, payload: Bytes) -> Bytes;
 
+    async fn nothing(&self);
+
     #[action(one_way)]
     async fn note(&self, payload: Bytes);
 
@@ -45,6 +47,10 @@ impl Bench for Desk {
     async fn echo(&self, payload: Bytes) -> Bytes {
         control::executed(1);
         payload
+    }
+
+    async fn nothing(&self) {
+        control::executed(1);
     }
 
     async fn note(&self, _payload: Bytes) {
@@ -135,6 +141,10 @@ impl Contender for Sockety {
             Workload::W10,
             Workload::W11,
             Workload::W12,
+            Workload::T1,
+            Workload::T2,
+            Workload::T3,
+            Workload::T4,
         ],
         tls: true,
     };
@@ -153,6 +163,10 @@ impl Contender for Sockety {
 impl Client for BenchClient {
     async fn echo(&self, payload: Bytes) -> Result<Bytes> {
         Ok(Self::echo(self, payload).await?)
+    }
+
+    async fn nothing(&self) -> Result<()> {
+        Ok(Self::nothing(self).await?)
     }
 
     async fn notify(&self, payload: &Bytes, count: usize) -> Result<()> {
