@@ -12,6 +12,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use futures_core::Stream;
+use sockety_codec::Uuid;
 use tokio::{
     io::{AsyncRead, ReadBuf},
     task::JoinHandle,
@@ -29,6 +30,8 @@ pub(crate) struct Intake {
     shared: Arc<Shared>,
     state: Mutex<State>,
     files: usize,
+    /// What it is about: the id of its message, or of the one that its message answers.
+    pub(crate) about: Uuid,
     /// Whether its message was answered: the driver answers for a handler whose content it cuts off.
     pub(crate) is_answered: AtomicBool,
 }
@@ -68,7 +71,7 @@ enum PartState {
 }
 
 impl Intake {
-    pub(crate) fn new(shared: Arc<Shared>, files: usize) -> Arc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, files: usize, about: Uuid) -> Arc<Self> {
         shared.files.fetch_add(files, Ordering::Relaxed);
         let state = State {
             parts: Vec::new(),
@@ -82,6 +85,7 @@ impl Intake {
             shared,
             state: Mutex::new(state),
             files,
+            about,
             is_answered: AtomicBool::new(false),
         })
     }

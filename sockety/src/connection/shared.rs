@@ -411,7 +411,7 @@ impl State {
         self.check_room(head.expects_response)?;
         let (start, channel) = (self.outbox.end(), self.take_channel()?);
         let written = self.outbox.begin_message(channel, head, payload, plan);
-        let key = self.begin(written, head.id, channel, plan)?;
+        let key = self.begin(written, head.id, None, channel, plan)?;
         if head.expects_response {
             self.waiting.insert(head.id, start, clock, waker, Some(key));
         }
@@ -434,7 +434,7 @@ impl State {
         self.check_room(head.expects_response)?;
         let (start, channel) = (self.outbox.end(), self.take_channel()?);
         let written = self.outbox.begin_response(channel, head, payload, plan);
-        let key = self.begin(written, head.id, channel, plan)?;
+        let key = self.begin(written, head.id, Some(head.parent), channel, plan)?;
         if head.expects_response {
             self.waiting
                 .insert(head.id, start, ReplyClock::Default, None, Some(key));
@@ -456,6 +456,7 @@ impl State {
         &mut self,
         written: Result<(), UsageError>,
         id: Uuid,
+        parent: Option<Uuid>,
         channel: ChannelId,
         plan: &mut Plan,
     ) -> Result<u64, SendError> {
@@ -463,7 +464,7 @@ impl State {
             self.sources.channels.give_back(channel);
             return Err(error.into());
         }
-        Ok(self.sources.begin(id, channel, plan.take_parts()))
+        Ok(self.sources.begin(id, parent, channel, plan.take_parts()))
     }
 
     /// Moves files and streams into the outbox, each in its turn, behind what waits there, until so much waits.
