@@ -3,10 +3,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -23,7 +20,10 @@ use super::{
     shared::Shared,
     spill::{Extent, SpillFile, Spilled},
 };
-use crate::ReadError;
+use crate::{
+    ReadError,
+    sync::{AtomicBool, Mutex, MutexGuard},
+};
 
 /// The files and the stream of one message.
 pub(crate) struct Intake {

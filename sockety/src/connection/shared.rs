@@ -2,10 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     task::Waker,
     time::Duration,
 };
@@ -24,7 +21,11 @@ use super::{
 };
 use crate::{
     ClosedBy, ConnectionError, FastReply, Options, Outcome, RequestError, SendError, SourceError,
-    carrying::Plan, extensions::Extensions, fast_reply::Framework, stats::Counters,
+    carrying::Plan,
+    extensions::Extensions,
+    fast_reply::Framework,
+    stats::Counters,
+    sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard},
 };
 
 pub(crate) struct Shared {
