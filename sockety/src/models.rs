@@ -250,6 +250,11 @@ fn lose_driver(which: usize) {
             check_truth(outcome, ledger.count(number));
         }
         ends.near.closed().await;
+        drop((ends.near, ends.far));
+        for driver in ends.drivers {
+            // The lost one has no end but that.
+            drop(driver.await);
+        }
     });
 }
 
