@@ -125,6 +125,7 @@ mod connect;
 mod connection;
 mod reconnecting;
 mod server;
+mod sync;
 #[cfg(feature = "_tls")]
 pub mod tls;
 mod transport;
@@ -240,6 +241,9 @@ pub use description::{
     ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
     ServiceDescription,
 };
+
+#[cfg(all(test, sockety_models))]
+mod models;
 
 pub mod msgpack;
 

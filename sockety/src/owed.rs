@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use sockety_codec::{FilesSummary, ResponseHead, Uuid};
@@ -22,6 +19,7 @@ use crate::{
     outgoing::Content,
     record::Record,
     scratch,
+    sync::AtomicBool,
 };
 
 /// Dropped without a reply, it answers with code 5, Internal Error, so that no caller waits in vain.

@@ -85,6 +85,28 @@ async fn a_message_that_nobody_reads_is_lost_after_five_seconds_when_it_is_alone
     check_between(5, elapsed, 7);
 }
 
+/// Its reader cannot be waiting for the peer to take that.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_nobody_reads_is_lost_also_while_something_else_is_sent() {
+    let handler = holding().action("report", |message: Message| async move {
+        let reports = futures_util::stream::unfold((), |()| async {
+            sleep(SECOND / 10).await;
+            Some((Ok(Bytes::from_static(b"all is well")), ()))
+        });
+        let response = ResponseDraft::new().create();
+        let reports = ByteStream::from_stream(reports);
+        message.respond(response.stream_from(reports)).await
+    });
+    let (near, _far) = pair_serving(handler).await;
+    let mut request = near.send(&Draft::new("report")).await.expect("sent");
+    let mut reports = response(&mut request).await.stream().expect("a stream");
+    tokio::spawn(async move { while let Ok(Some(_)) = reports.next_chunk().await {} });
+    let request = flood(&near).await;
+    let (elapsed, code) = time(code_of(request)).await;
+    assert_eq!(code, SLOW_CONSUMER);
+    check_between(5, elapsed, 7);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_that_nobody_reads_is_lost_after_a_second_when_others_wait() {
     let (near, _far) = pair_serving(holding()).await;

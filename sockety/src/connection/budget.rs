@@ -1,9 +1,8 @@
 //! A limit on what several connections hold together.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
+
+use crate::sync::AtomicU64;
 
 /// A number of bytes, or of other things, of which connections take shares.
 #[derive(Debug)]

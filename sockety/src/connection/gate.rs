@@ -1,15 +1,15 @@
 //! Whether the peer of a connection may call at all yet.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 
 use sockety_codec::MessageHead;
 use tracing::warn;
 
 use super::shared::Shared;
-use crate::ClosedBy;
+use crate::{
+    ClosedBy,
+    sync::{AtomicBool, Mutex, MutexGuard},
+};
 
 /// Open from the start, unless what is served asks for authorization.
 ///
@@ -60,7 +60,7 @@ impl Gate {
         begins
     }
 
-    fn attempts(&self) -> std::sync::MutexGuard<'_, Attempts> {
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -302,6 +302,7 @@ impl Inbound {
             carried: self.arriving(
                 head.has_stream,
                 head.files.count,
+                head.id,
                 head.expects_response.then_some(head.id),
                 false,
             ),
@@ -389,7 +390,7 @@ impl Inbound {
             id: head.id,
             expects_response: head.expects_response,
             payload,
-            carried: self.arriving(head.has_stream, head.files.count, None, true),
+            carried: self.arriving(head.has_stream, head.files.count, head.parent, None, true),
             progress: Progress::default(),
         };
         self.begin(channel, open, cx);
@@ -400,13 +401,14 @@ impl Inbound {
         &self,
         has_stream: bool,
         files: u32,
+        about: Uuid,
         owed: Option<Uuid>,
         is_response: bool,
     ) -> Option<Box<Arriving>> {
         if !has_stream && files == 0 {
             return None;
         }
-        let intake = Intake::new(Arc::clone(&self.shared), files as usize);
+        let intake = Intake::new(Arc::clone(&self.shared), files as usize, about);
         let stream = has_stream.then(|| ByteStream::received(intake.part()));
         let carried = Carried::new(Arc::clone(&intake), stream);
         let rest = Rest {

@@ -3,15 +3,13 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Buf, Bytes};
 use futures_core::Stream;
+use sockety_codec::Uuid;
 use tokio::{
     io::{AsyncRead, ReadBuf},
     task::JoinHandle,
@@ -22,13 +20,18 @@ use super::{
     shared::Shared,
     spill::{Extent, SpillFile, Spilled},
 };
-use crate::ReadError;
+use crate::{
+    ReadError,
+    sync::{AtomicBool, Mutex, MutexGuard},
+};
 
 /// The files and the stream of one message.
 pub(crate) struct Intake {
     shared: Arc<Shared>,
     state: Mutex<State>,
     files: usize,
+    /// What it is about: the id of its message, or of the one that its message answers.
+    pub(crate) about: Uuid,
     /// Whether its message was answered: the driver answers for a handler whose content it cuts off.
     pub(crate) is_answered: AtomicBool,
 }
@@ -68,7 +71,7 @@ enum PartState {
 }
 
 impl Intake {
-    pub(crate) fn new(shared: Arc<Shared>, files: usize) -> Arc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, files: usize, about: Uuid) -> Arc<Self> {
         shared.files.fetch_add(files, Ordering::Relaxed);
         let state = State {
             parts: Vec::new(),
@@ -82,6 +85,7 @@ impl Intake {
             shared,
             state: Mutex::new(state),
             files,
+            about,
             is_answered: AtomicBool::new(false),
         })
     }

@@ -367,6 +367,11 @@ impl Outbox {
         self.space.register(ticket, waker);
     }
 
+    /// Whether anybody waits for a place.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.space.wakers.is_empty()
+    }
+
     pub(crate) fn forget_space(&mut self, ticket: u64) {
         self.space.forget(ticket);
     }

@@ -2,10 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     task::Waker,
     time::Duration,
 };
@@ -24,7 +21,11 @@ use super::{
 };
 use crate::{
     ClosedBy, ConnectionError, FastReply, Options, Outcome, RequestError, SendError, SourceError,
-    carrying::Plan, extensions::Extensions, fast_reply::Framework, stats::Counters,
+    carrying::Plan,
+    extensions::Extensions,
+    fast_reply::Framework,
+    stats::Counters,
+    sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard},
 };
 
 pub(crate) struct Shared {
@@ -411,7 +412,7 @@ impl State {
         self.check_room(head.expects_response)?;
         let (start, channel) = (self.outbox.end(), self.take_channel()?);
         let written = self.outbox.begin_message(channel, head, payload, plan);
-        let key = self.begin(written, head.id, channel, plan)?;
+        let key = self.begin(written, head.id, None, channel, plan)?;
         if head.expects_response {
             self.waiting.insert(head.id, start, clock, waker, Some(key));
         }
@@ -434,7 +435,7 @@ impl State {
         self.check_room(head.expects_response)?;
         let (start, channel) = (self.outbox.end(), self.take_channel()?);
         let written = self.outbox.begin_response(channel, head, payload, plan);
-        let key = self.begin(written, head.id, channel, plan)?;
+        let key = self.begin(written, head.id, Some(head.parent), channel, plan)?;
         if head.expects_response {
             self.waiting
                 .insert(head.id, start, ReplyClock::Default, None, Some(key));
@@ -456,6 +457,7 @@ impl State {
         &mut self,
         written: Result<(), UsageError>,
         id: Uuid,
+        parent: Option<Uuid>,
         channel: ChannelId,
         plan: &mut Plan,
     ) -> Result<u64, SendError> {
@@ -463,7 +465,7 @@ impl State {
             self.sources.channels.give_back(channel);
             return Err(error.into());
         }
-        Ok(self.sources.begin(id, channel, plan.take_parts()))
+        Ok(self.sources.begin(id, parent, channel, plan.take_parts()))
     }
 
     /// Moves files and streams into the outbox, each in its turn, behind what waits there, until so much waits.

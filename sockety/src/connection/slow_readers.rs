@@ -143,12 +143,13 @@ impl SlowReaders {
     /// A second has passed: cuts off those that are waited for no longer, and gives the channels of their messages.
     ///
     /// A reader may wait for the peer to take what it answers: while that goes on and nobody else waits, it is not idle.
+    /// What else is written to the peer is no excuse: that may go on for ever.
     pub(crate) fn on_tick(&mut self, others_wait: bool, has_written: bool) -> Vec<ChannelId> {
         let window = self.shared.options.window as u64;
         let mut channels = Vec::new();
         self.readers.retain_mut(|reader| {
             let level = reader.intake.await_reader();
-            let goes_on = has_written && !others_wait;
+            let goes_on = has_written && !others_wait && reader.may_wait_for_peer(&self.shared);
             let is_cut = reader.is_awaited
                 && !goes_on
                 && reader.is_out_of_patience(level, others_wait, window);
@@ -166,6 +167,12 @@ impl SlowReaders {
 }
 
 impl SlowReader {
+    /// Whether something is on its way to the peer that this reader may wait for.
+    fn may_wait_for_peer(&self, shared: &Shared) -> bool {
+        let state = shared.lock();
+        state.sources.is_sending_about(&self.intake.about) || state.outbox.is_awaited()
+    }
+
     fn is_out_of_patience(&mut self, level: Level, others_wait: bool, window: u64) -> bool {
         let is_idle = level.taken == self.taken;
         self.idle_seconds = if is_idle { self.idle_seconds + 1 } else { 0 };

@@ -30,6 +30,8 @@ const QUANTUM_ALONE: usize = 64 * 1024;
 /// A message whose files and stream are being sent.
 pub(crate) struct Transmission {
     pub(crate) id: Uuid,
+    /// The message that it answers, or itself.
+    about: Uuid,
     pub(crate) channel: ChannelId,
     parts: Vec<Part>,
     open_parts: usize,
@@ -115,9 +117,22 @@ impl Sources {
             .is_some_and(|known| matches!(known.state, Sending::Open))
     }
 
-    /// Begins to send the parts of a message. Each part without its bytes gets one writer, and whoever began it
+    /// Whether something is still to be sent of this message, or of what answers it.
+    pub(crate) fn is_sending_about(&self, id: &Uuid) -> bool {
+        self.transmissions
+            .values()
+            .any(|known| known.about == *id && matches!(known.state, Sending::Open))
+    }
+
+    /// Begins to send the parts of a message, which answers another or none. Each part without its bytes gets one writer, and whoever began it
     /// holds the entry too.
-    pub(crate) fn begin(&mut self, id: Uuid, channel: ChannelId, parts: Vec<NewPart>) -> u64 {
+    pub(crate) fn begin(
+        &mut self,
+        id: Uuid,
+        parent: Option<Uuid>,
+        channel: ChannelId,
+        parts: Vec<NewPart>,
+    ) -> u64 {
         self.next += 1;
         let key = self.next;
         let writers = parts.iter().filter(|part| part.whole.is_none()).count();
@@ -130,6 +145,7 @@ impl Sources {
         let ready: Vec<_> = parts.iter().enumerate().filter_map(has_content).collect();
         let transmission = Transmission {
             id,
+            about: parent.unwrap_or(id),
             channel,
             open_parts: parts.len(),
             file: first_file,
