@@ -42,6 +42,7 @@ use crate::{
     Outgoing, Request, RequestError, Router, SendError, Sent, Stats,
     call_middleware::Chain,
     carrying::{Sending, Unwritten},
+    encoding::Encoding,
     outgoing::Content,
     outgoing_call::{self, Departure, Terms},
     transport::{Setup, start, within},
@@ -394,7 +395,7 @@ impl Connection {
     pub(crate) fn encode(&self, message: &Outgoing, into: &mut Vec<u8>) -> Result<(), SendError> {
         let payload = self.checked_payload(message.content())?;
         let head = message_head(Uuid::new_v4(), message, false);
-        Ok(sockety_codec::encode_message(into, &head, payload)?)
+        Ok(sockety_codec::encode_message(into, &head, payload.whole())?)
     }
 
     /// Queues one-way messages that were encoded before, if that needs no waiting.
@@ -437,7 +438,7 @@ impl Connection {
     pub(crate) fn checked_payload<'a>(
         &self,
         content: &'a Content,
-    ) -> Result<&'a bytes::Bytes, SendError> {
+    ) -> Result<&'a Encoding, SendError> {
         let payload = content.payload()?;
         sending::check_size(&self.shared, payload.len())?;
         Ok(payload)

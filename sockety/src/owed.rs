@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use sockety_codec::{FilesSummary, ResponseHead, Uuid};
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     carrying::{Sending, Unwritten},
     connection::{
         intake::Intake,
-        outbox::Payload,
+        outbox::{Payload, REFERENCED_FROM},
         sending,
         shared::{Executing, State},
     },
@@ -126,8 +127,15 @@ impl Owed {
         ))
     }
 
-    /// As [`Owed::respond`], with a payload in a buffer that is used again.
+    /// As [`Owed::respond`], with a payload in a buffer that is used again, unless it is large.
     pub(crate) async fn respond_with(&self, payload: Vec<u8>) -> Result<(), SendError> {
+        if payload.len() >= REFERENCED_FROM {
+            let content = Content {
+                payload: Ok(Bytes::from(payload).into()),
+                carrying: None,
+            };
+            return self.respond(&content, false).await.map(drop);
+        }
         sending::check_size(&self.connection.shared, payload.len())?;
         let head = self.response_head(false);
         let answered = Answered::Response {

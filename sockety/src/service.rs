@@ -1,5 +1,6 @@
 use std::pin::Pin;
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{
@@ -37,7 +38,7 @@ impl Body {
     }
 
     /// The payload, to be decoded.
-    pub fn payload(&self) -> &[u8] {
+    pub fn payload(&self) -> &Bytes {
         self.0.payload_bytes()
     }
 
@@ -107,10 +108,12 @@ impl Responder {
 
     /// The method returned a value.
     pub fn value<T>(&self, format: Format<T>, value: T) -> Answer {
-        if self.0.is_awaited() {
-            Answer::Payload(format.buffer(&value))
-        } else {
-            Answer::Nothing
+        if !self.0.is_awaited() {
+            return Answer::Nothing;
+        }
+        match format.large_buffer(&value) {
+            Some(encoding) => Answer::Content(Content::new().encoded(encoding)),
+            None => Answer::Payload(format.buffer(&value)),
         }
     }
 
