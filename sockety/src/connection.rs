@@ -21,6 +21,7 @@ pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod outbox;
 pub(crate) mod part_writer;
+pub(crate) mod recycled;
 pub(crate) mod sending;
 pub(crate) mod shared;
 pub(crate) mod slot;
