@@ -1,5 +1,7 @@
 //! What generated code names, and nobody else: it may change with any version.
 
+use bytes::Bytes;
+
 pub use crate::{
     ActionDescription, ActionLimits, Address, ByteStream, Call, CallDraft, Connect, ConnectError,
     Connection, Content, ContentError, Context, Delivery, Dispatch, ErrorVariant, File, Message,
@@ -31,7 +33,7 @@ pub fn pass_draft(action: &'static str, content: Content) -> PassDraft {
 /// # Errors
 /// When the payload is not of its type.
 #[inline]
-pub fn decode<T>(payload: &[u8], format: Format<T>) -> Result<T, DecodeError> {
+pub fn decode<T>(payload: &Bytes, format: Format<T>) -> Result<T, DecodeError> {
     format.decode(payload)
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod outbox;
 pub(crate) mod part_writer;
+pub(crate) mod recycled;
 pub(crate) mod sending;
 pub(crate) mod shared;
 pub(crate) mod slot;
@@ -42,6 +43,7 @@ use crate::{
     Outgoing, Request, RequestError, Router, SendError, Sent, Stats,
     call_middleware::Chain,
     carrying::{Sending, Unwritten},
+    encoding::Encoding,
     outgoing::Content,
     outgoing_call::{self, Departure, Terms},
     transport::{Setup, start, within},
@@ -394,7 +396,7 @@ impl Connection {
     pub(crate) fn encode(&self, message: &Outgoing, into: &mut Vec<u8>) -> Result<(), SendError> {
         let payload = self.checked_payload(message.content())?;
         let head = message_head(Uuid::new_v4(), message, false);
-        Ok(sockety_codec::encode_message(into, &head, payload)?)
+        Ok(sockety_codec::encode_message(into, &head, payload.whole())?)
     }
 
     /// Queues one-way messages that were encoded before, if that needs no waiting.
@@ -437,7 +439,7 @@ impl Connection {
     pub(crate) fn checked_payload<'a>(
         &self,
         content: &'a Content,
-    ) -> Result<&'a bytes::Bytes, SendError> {
+    ) -> Result<&'a Encoding, SendError> {
         let payload = content.payload()?;
         sending::check_size(&self.shared, payload.len())?;
         Ok(payload)

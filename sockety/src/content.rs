@@ -3,11 +3,11 @@
 use crate::{
     ByteStream, File, Payload, ServiceError, Streaming,
     carried::Carried,
+    encoding::Encoding,
     format::Format,
     msgpack::{DecodeError, Entries},
     outgoing,
     parameters::{self, Given, decode_all},
-    scratch,
 };
 use bytes::Bytes;
 
@@ -28,7 +28,7 @@ impl Content {
     pub fn new() -> Self {
         Self {
             outgoing: outgoing::Content {
-                payload: Ok(Bytes::new()),
+                payload: Ok(Bytes::new().into()),
                 carrying: None,
             },
         }
@@ -36,13 +36,18 @@ impl Content {
 
     /// The payload.
     pub fn payload<T>(mut self, format: Format<T>, value: &T) -> Self {
-        self.outgoing.payload = format.buffer(value).map(scratch::into_bytes);
+        self.outgoing.payload = format.encoding(value);
+        self
+    }
+
+    pub(crate) fn encoded(mut self, encoding: Encoding) -> Self {
+        self.outgoing.payload = Ok(encoding);
         self
     }
 
     /// The payload, made of several parameters.
     pub fn parameters(mut self, count: u16, give: impl FnOnce(&mut Given<'_>)) -> Self {
-        self.outgoing.payload = parameters::encode(count, give);
+        self.outgoing.payload = parameters::encode(count, give).map(Encoding::from);
         self
     }
 

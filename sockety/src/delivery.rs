@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Context, Incoming, action::Action, carried::Carried, content::Received, msgpack::DecodeError,
-    owed::Owed, service::Responder,
+    Context, Incoming, action::Action, carried::Carried, content::Received, format::Format,
+    msgpack::DecodeError, owed::Owed, service::Responder,
 };
 
 /// A message on its way into a [`Service`](crate::Service). Dropping it while the peer waits answers with code 5,
@@ -98,6 +98,19 @@ impl Body<'_> {
         match &self.payload {
             Delivered::Borrowed(bytes) => bytes,
             Delivered::Owned(bytes) => bytes,
+        }
+    }
+
+    /// The one value that the payload is.
+    ///
+    /// # Errors
+    /// When it is not of this type.
+    #[inline]
+    pub fn decode<T>(&self, format: Format<T>) -> Result<T, DecodeError> {
+        match &self.payload {
+            // No large buffer, which would be worth sharing.
+            Delivered::Borrowed(bytes) => format.decode_slice(bytes),
+            Delivered::Owned(bytes) => format.decode(bytes),
         }
     }
 

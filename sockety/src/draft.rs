@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     File, Outgoing, OutgoingResponse, SendError, action::Action, carrying::Carrying,
-    msgpack::EncodeError, scratch,
+    encoding::Encoding, msgpack::EncodeError, scratch,
 };
 
 /// A form for messages: an action, and what each message of it carries. Prepare it once, send it often.
@@ -82,7 +82,7 @@ impl Draft {
 
     /// A message.
     pub fn create(&self) -> Outgoing {
-        self.outgoing(Ok(Bytes::new()))
+        self.outgoing(Ok(Bytes::new().into()))
     }
 
     /// Each message brings its payload as bytes.
@@ -175,14 +175,14 @@ impl<P> ResponseDraft<P> {
 impl Draft<Fixed> {
     /// A message.
     pub fn create(&self) -> Outgoing {
-        self.outgoing(Ok(self.payload.0.clone()))
+        self.outgoing(Ok(self.payload.0.clone().into()))
     }
 }
 
 impl Draft<Data> {
     /// A message with this payload.
     pub fn create(&self, data: impl Into<Bytes>) -> Outgoing {
-        self.outgoing(Ok(data.into()))
+        self.outgoing(Ok(data.into().into()))
     }
 }
 
@@ -190,7 +190,7 @@ impl<T: Serialize + ?Sized> Draft<Msgpack<T>> {
     /// A message with this value as its payload. A value that cannot be written as MessagePack is reported
     /// when the message is sent.
     pub fn create(&self, value: &T) -> Outgoing {
-        self.outgoing(scratch::encode_bytes(value))
+        self.outgoing(scratch::encode_bytes(value).map(Encoding::from))
     }
 }
 
@@ -202,7 +202,7 @@ impl ResponseDraft {
 
     /// A response.
     pub fn create(&self) -> OutgoingResponse {
-        self.outgoing(Ok(Bytes::new()))
+        self.outgoing(Ok(Bytes::new().into()))
     }
 
     /// Each response brings its payload as bytes.
@@ -235,23 +235,23 @@ impl ResponseDraft {
 impl ResponseDraft<Fixed> {
     /// A response.
     pub fn create(&self) -> OutgoingResponse {
-        self.outgoing(Ok(self.payload.0.clone()))
+        self.outgoing(Ok(self.payload.0.clone().into()))
     }
 }
 
 impl ResponseDraft<Data> {
     /// A response with this payload.
     pub fn create(&self, data: impl Into<Bytes>) -> OutgoingResponse {
-        self.outgoing(Ok(data.into()))
+        self.outgoing(Ok(data.into().into()))
     }
 }
 
 impl<T: Serialize + ?Sized> ResponseDraft<Msgpack<T>> {
     /// A response with this value as its payload.
     pub fn create(&self, value: &T) -> OutgoingResponse {
-        self.outgoing(scratch::encode_bytes(value))
+        self.outgoing(scratch::encode_bytes(value).map(Encoding::from))
     }
 }
 
 /// What was encoded for a message, or why it could not be.
-pub(crate) type Encoded = Result<Bytes, SendError>;
+pub(crate) type Encoded = Result<Encoding, SendError>;

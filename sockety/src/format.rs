@@ -1,8 +1,10 @@
+use bytes::Bytes;
 use rmp_serde::decode::Error;
 
 use crate::{
     ErrorVariant, Payload, SendError, ServiceError,
     content::{ContentError, Received},
+    encoding::{self, Encoding},
     msgpack::{self, DecodeError, EncodeError, Reader},
     scratch,
     service::{Answer, Responder, or_nil},
@@ -18,6 +20,9 @@ pub struct Format<T> {
     pub(crate) read: fn(&mut Reader<'_>) -> Result<T, Error>,
     /// The value of a parameter that is not there: `None`, or an error with its name.
     pub(crate) missing: fn(&'static str) -> Result<T, Error>,
+    /// The buffer that the value is, and one out of a payload: what is large is not copied.
+    pub(crate) as_buffer: fn(&T) -> Option<&Bytes>,
+    pub(crate) read_buffer: fn(&Bytes) -> Option<T>,
     /// Takes it out of a message that has no files and no stream.
     pub receive: fn(&mut Received) -> Result<T, ContentError>,
 }
@@ -29,6 +34,8 @@ pub fn payload<T: Payload>() -> Format<T> {
         encode: msgpack::encode,
         read: msgpack::read,
         missing: msgpack::missing,
+        as_buffer: encoding::as_buffer,
+        read_buffer: encoding::read_buffer,
         receive,
     }
 }
@@ -45,9 +52,33 @@ impl<T> Format<T> {
         scratch::encode_with(|into| Ok((self.encode)(value, into)?))
     }
 
+    /// A payload.
+    #[inline]
+    pub(crate) fn encoding(&self, value: &T) -> Result<Encoding, SendError> {
+        match self.large_buffer(value) {
+            Some(encoding) => Ok(encoding),
+            None => Ok(scratch::into_bytes(self.buffer(value)?).into()),
+        }
+    }
+
+    /// The payload of a value that is a large buffer.
+    #[inline]
+    pub(crate) fn large_buffer(&self, value: &T) -> Option<Encoding> {
+        (self.as_buffer)(value).and_then(Encoding::of_buffer)
+    }
+
     /// The one value that is the payload.
     #[inline]
-    pub(crate) fn decode(&self, payload: &[u8]) -> Result<T, DecodeError> {
+    pub(crate) fn decode(&self, payload: &Bytes) -> Result<T, DecodeError> {
+        if let Some(value) = (self.read_buffer)(payload) {
+            return Ok(value);
+        }
+        self.decode_slice(payload)
+    }
+
+    /// As [`Format::decode`], copying whatever there is.
+    #[inline]
+    pub(crate) fn decode_slice(&self, payload: &[u8]) -> Result<T, DecodeError> {
         msgpack::read_whole(or_nil(payload), self.read)
     }
 }

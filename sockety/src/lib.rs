@@ -152,6 +152,7 @@ pub use streaming::{StreamError, Streaming};
 mod action;
 mod carrying;
 mod draft;
+mod encoding;
 mod outgoing;
 mod scratch;
 pub use draft::{Data, Draft, Fixed, Msgpack, NoPayload, ResponseDraft};

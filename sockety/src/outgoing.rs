@@ -1,10 +1,9 @@
-use bytes::Bytes;
-
 use crate::{
     ByteStream, Draft, File, ResponseDraft, SendError,
     action::Action,
     carrying::Carrying,
     draft::{Encoded, Fixed},
+    encoding::Encoding,
 };
 
 /// A message that can be sent; made by a [`Draft`].
@@ -34,7 +33,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    pub(crate) fn payload(&self) -> Result<&Bytes, SendError> {
+    pub(crate) fn payload(&self) -> Result<&Encoding, SendError> {
         self.payload.as_ref().map_err(Clone::clone)
     }
 

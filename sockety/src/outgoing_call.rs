@@ -76,7 +76,7 @@ impl OutgoingCall {
     /// Its payload; empty when there is none, or it could not be encoded.
     pub fn payload(&self) -> &[u8] {
         let payload = self.message.content().payload();
-        payload.map_or(&[], |payload| payload)
+        payload.map_or(&[], |payload| payload.whole())
     }
 
     /// How many files it has.

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use bytes::Bytes;
 use sockety_codec::{FilesSummary, ResponseHead, Uuid};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     carrying::{Sending, Unwritten},
     connection::{
         intake::Intake,
-        outbox::Payload,
+        outbox::{Payload, REFERENCED_FROM},
         sending,
         shared::{Executing, State},
     },
@@ -135,8 +136,15 @@ impl Owed {
         ))
     }
 
-    /// As [`Owed::respond`], with a payload in a buffer that is used again.
+    /// As [`Owed::respond`], with a payload in a buffer that is used again, unless it is large.
     pub(crate) async fn respond_with(&self, payload: Vec<u8>) -> Result<(), SendError> {
+        if payload.len() >= REFERENCED_FROM {
+            let content = Content {
+                payload: Ok(Bytes::from(payload).into()),
+                carrying: None,
+            };
+            return self.respond(&content, false).await.map(drop);
+        }
         let head = self.response_head(false);
         let put = |state: &mut State| self.put_response(state, &head, &payload);
         let sent = sending::put(&self.connection.shared, State::reply_room, put).await;
@@ -144,11 +152,14 @@ impl Owed {
         sent
     }
 
-    /// As [`Owed::respond_with`], if there is room at once; else gives the payload back.
+    /// As [`Owed::respond_with`], if that is done at once; else gives the payload back.
     pub(crate) fn try_respond_with(
         &self,
         payload: Vec<u8>,
     ) -> Result<Result<(), SendError>, Vec<u8>> {
+        if payload.len() >= REFERENCED_FROM {
+            return Err(payload);
+        }
         let head = self.response_head(false);
         let put = |state: &mut State| self.put_response(state, &head, &payload);
         match sending::try_put(&self.connection.shared, State::reply_room, put) {

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
     message = "`{Self}` cannot travel as a payload: derive `serde::Serialize` and `serde::Deserialize` for it",
     label = "it, or a type inside it, is not both `Serialize` and `Deserialize`"
 )]
-pub trait Payload: Serialize + DeserializeOwned {}
+pub trait Payload: Serialize + DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned> Payload for T {}
+impl<T: Serialize + DeserializeOwned + 'static> Payload for T {}

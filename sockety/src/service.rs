@@ -91,10 +91,12 @@ impl Responder {
 
     /// The method returned a value.
     pub fn value<T>(&self, format: Format<T>, value: T) -> Answer {
-        if self.0.is_awaited() {
-            Answer::Payload(format.buffer(&value))
-        } else {
-            Answer::Nothing
+        if !self.0.is_awaited() {
+            return Answer::Nothing;
+        }
+        match format.large_buffer(&value) {
+            Some(encoding) => Answer::Content(Content::new().encoded(encoding)),
+            None => Answer::Payload(format.buffer(&value)),
         }
     }
 

@@ -173,7 +173,14 @@ pub(super) fn refuse(action: &Action, method: &TokenStream) -> TokenStream {
 fn decode(service: &Service, action: &Action) -> TokenStream {
     let (body, error) = (local("body"), local("error"));
     let refuse = refuse(action, &quote!(bad_request));
-    let Some(decode) = decoding(service, action, &quote!(#body.payload())) else {
+    let decode = match action.payload().len() {
+        1 => {
+            let reading = content::reading(service, action);
+            Some(quote!(#body.decode(#reading)))
+        }
+        _ => decoding(service, action, &quote!(#body.payload())),
+    };
+    let Some(decode) = decode else {
         return quote! {
             if let ::core::result::Result::Err(#error) = #body.none() {
                 #refuse;

@@ -221,10 +221,8 @@ where
             }
             __Action::findOld => {
                 let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match ::sockety::__private::decode(
-                    __body.payload(),
-                    ::sockety::__private::payload::<String>(),
-                ) {
+                let __0 = match __body.decode(::sockety::__private::payload::<String>())
+                {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
                         return __responder.bad_request(__error);

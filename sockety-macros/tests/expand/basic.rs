@@ -227,10 +227,8 @@ where
         match __ACTIONS[__action] {
             __Action::track => {
                 let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match ::sockety::__private::decode(
-                    __body.payload(),
-                    ::sockety::__private::payload::<String>(),
-                ) {
+                let __0 = match __body.decode(::sockety::__private::payload::<String>())
+                {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
                         return __responder.bad_request(__error);
@@ -245,10 +243,7 @@ where
             }
             __Action::get => {
                 let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match ::sockety::__private::decode(
-                    __body.payload(),
-                    ::sockety::__private::payload::<u64>(),
-                ) {
+                let __0 = match __body.decode(::sockety::__private::payload::<u64>()) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
                         return __responder.bad_request(__error);
@@ -298,10 +293,7 @@ where
             }
             __Action::remove => {
                 let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match ::sockety::__private::decode(
-                    __body.payload(),
-                    ::sockety::__private::payload::<u64>(),
-                ) {
+                let __0 = match __body.decode(::sockety::__private::payload::<u64>()) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
                         return __responder.bad_request(__error);

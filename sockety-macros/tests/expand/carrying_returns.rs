@@ -331,10 +331,7 @@ where
             }
             __Action::download => {
                 let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match ::sockety::__private::decode(
-                    __body.payload(),
-                    ::sockety::__private::payload::<u64>(),
-                ) {
+                let __0 = match __body.decode(::sockety::__private::payload::<u64>()) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
                         return __responder.bad_request(__error);

@@ -36,6 +36,7 @@ impl Assembly {
         if bytes.is_empty() && remaining == 0 {
             return Ok(Some(Bytes::copy_from_slice(part)));
         }
+        make_room(bytes, part.len(), remaining);
         bytes.extend_from_slice(part);
         Ok((remaining == 0).then(|| Bytes::from(std::mem::take(bytes))))
     }
@@ -49,6 +50,45 @@ impl Assembly {
         match &self.state {
             AssemblyState::Arriving(_) => (self.size == 0).then(Bytes::new),
             AssemblyState::Whole(payload) => Some(payload.clone()),
+        }
+    }
+}
+
+/// Doubles the memory when it is full, but takes no more than the rest of the payload needs.
+fn make_room(bytes: &mut Vec<u8>, part: usize, remaining: u64) {
+    if bytes.capacity() - bytes.len() < part {
+        let rest = usize::try_from(remaining).unwrap_or(usize::MAX);
+        let doubled = part.max(bytes.len());
+        bytes.reserve_exact(doubled.min(part.saturating_add(rest)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What has come, and the memory that it took, after each part.
+    fn growth(size: usize, part: usize) -> Vec<(usize, usize)> {
+        let mut bytes = Vec::new();
+        let mut growth = Vec::new();
+        while bytes.len() < size {
+            let part = part.min(size - bytes.len());
+            let remaining = size - bytes.len() - part;
+            make_room(&mut bytes, part, remaining as u64);
+            bytes.resize(bytes.len() + part, 0);
+            growth.push((bytes.len(), bytes.capacity()));
+        }
+        growth
+    }
+
+    #[test]
+    fn a_payload_has_no_more_memory_than_it_needs_or_twice_what_has_come() {
+        for size in [1, 4096, 1_048_581, 3_000_000] {
+            for part in [1024, 65_536, 65_537, size] {
+                let growth = growth(size, part);
+                assert!(growth.iter().all(|(len, capacity)| *capacity <= 2 * len));
+                assert_eq!(growth.last(), Some(&(size, size)));
+            }
         }
     }
 }

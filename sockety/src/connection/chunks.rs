@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
+use super::recycled;
+
 /// Chunks below this are copied together: a queue of them would cost more than their bytes.
 const JOINED_BELOW: usize = 4 * 1024;
 
@@ -40,7 +42,7 @@ impl Chunks {
         self.bytes += chunk.len();
         if chunk.len() >= JOINED_BELOW {
             self.close();
-            self.whole.push_back(Bytes::copy_from_slice(chunk));
+            self.whole.push_back(recycled::copy(chunk));
             return;
         }
         self.joined.extend_from_slice(chunk);

@@ -8,7 +8,7 @@ use sockety_codec::{
 };
 
 use super::sources::PartKind;
-use crate::{FastReply, carrying::Plan};
+use crate::{FastReply, carrying::Plan, encoding::Encoding};
 
 /// Payloads from this size on are referenced instead of copied. Copying 16 KiB costs about as much as the
 /// extra slices of a vectored write.
@@ -67,14 +67,14 @@ impl Outbox {
                 self.encoder
                     .whole_message(&mut self.pieces.bytes, ChannelId::ZERO, head, bytes)?;
             }
-            Payload::Referenced(bytes) => {
+            Payload::Referenced(start, bytes) => {
                 let head = MessageHead {
-                    payload_size: bytes.len() as u64,
+                    payload_size: (start.len() + bytes.len()) as u64,
                     ..*head
                 };
                 self.encoder
                     .message(&mut self.pieces.bytes, ChannelId::ZERO, &head, &[])?;
-                self.referenced(ChannelId::ZERO, bytes)?;
+                self.referenced(ChannelId::ZERO, start, bytes)?;
             }
         }
         self.count_from(before);
@@ -97,14 +97,14 @@ impl Outbox {
                     bytes,
                 )?;
             }
-            Payload::Referenced(bytes) => {
+            Payload::Referenced(start, bytes) => {
                 let head = ResponseHead {
-                    payload_size: bytes.len() as u64,
+                    payload_size: (start.len() + bytes.len()) as u64,
                     ..*head
                 };
                 self.encoder
                     .response(&mut self.pieces.bytes, ChannelId::ZERO, &head, &[])?;
-                self.referenced(ChannelId::ZERO, bytes)?;
+                self.referenced(ChannelId::ZERO, start, bytes)?;
             }
         }
         self.count_from(before);
@@ -265,7 +265,7 @@ impl Outbox {
                 self.pieces.bytes.extend_from_slice(bytes);
                 Ok(())
             }
-            Payload::Referenced(bytes) => self.referenced(channel, bytes),
+            Payload::Referenced(start, bytes) => self.referenced(channel, start, bytes),
         }
     }
 
@@ -281,14 +281,20 @@ impl Outbox {
     }
 
     // r[impl content.data.single]
-    fn referenced(&mut self, channel: ChannelId, bytes: Bytes) -> Result<(), UsageError> {
-        let size = bytes.len() as u64;
+    fn referenced(
+        &mut self,
+        channel: ChannelId,
+        start: &[u8],
+        bytes: Bytes,
+    ) -> Result<(), UsageError> {
+        let size = (start.len() + bytes.len()) as u64;
         let length = u32::try_from(size).map_err(|_| UsageError::PayloadTooLarge {
             size,
             max: u64::from(u32::MAX),
         })?;
         self.encoder.data(&mut self.pieces.bytes, channel, length)?;
-        self.queued += size;
+        self.pieces.bytes.extend_from_slice(start);
+        self.queued += bytes.len() as u64;
         self.pieces
             .references
             .push((self.pieces.bytes.len(), bytes));
@@ -388,22 +394,22 @@ impl Outbox {
 /// The payload of a message on its way into the outbox.
 pub(crate) enum Payload<'a> {
     Copied(&'a [u8]),
-    Referenced(Bytes),
+    /// A few bytes, and the rest from where it lies.
+    Referenced(&'a [u8], Bytes),
 }
 
 impl<'a> Payload<'a> {
     fn len(&self) -> usize {
         match self {
             Self::Copied(bytes) => bytes.len(),
-            Self::Referenced(bytes) => bytes.len(),
+            Self::Referenced(start, bytes) => start.len() + bytes.len(),
         }
     }
 
-    pub(crate) fn of(bytes: &'a Bytes) -> Self {
-        if bytes.len() < REFERENCED_FROM {
-            Self::Copied(bytes)
-        } else {
-            Self::Referenced(bytes.clone())
+    pub(crate) fn of(encoding: &'a Encoding) -> Self {
+        match encoding.parts() {
+            ([], bytes) if bytes.len() < REFERENCED_FROM => Self::Copied(bytes),
+            (start, bytes) => Self::Referenced(start, bytes.clone()),
         }
     }
 }
