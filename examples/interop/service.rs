@@ -87,9 +87,12 @@ impl Profile {
         } else {
             options()
         };
-        let seconds = |seconds| Duration::from_secs(seconds) / self.clocks;
+        // On a machine that has much to do, less would be no time at all.
+        let least = Duration::from_secs(3);
+        let seconds = |seconds| (Duration::from_secs(seconds) / self.clocks).max(least);
         options
-            .heartbeat(seconds(20))
+            // Whoever has sent something lately waits for its readers, so no faster than their time is up.
+            .heartbeat(seconds(20).max(Duration::from_secs(8)))
             .idle_timeout(Some(seconds(90)))
             .header_timeout(seconds(15))
             .progress_timeout(Some(seconds(60)))

@@ -12,7 +12,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
     sync::{Notify, watch},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
     trial::{Outcome, Stop, equal, fail, failed},
     wire::{Id, hex, message::Message, packet},
 };
+
+/// How far heartbeats are apart: fewer than any limit on them.
+const HEARTBEAT_PAUSE: Duration = Duration::from_millis(300);
 
 /// One connection. It reads by itself whatever comes, unless it is told to pause.
 pub struct Peer {
@@ -150,6 +153,24 @@ impl Peer {
         };
         let late = || failed(format!("{what} did not come within {limit:?}"));
         timeout(limit, search).await.map_err(|_| late())?
+    }
+
+    /// Sends heartbeats, so that this side is not silent, until there is what is looked for. Whether it came in time, and
+    /// before the connection ended.
+    pub async fn keep_up(
+        &mut self,
+        limit: Duration,
+        find: impl Fn(&Received) -> bool,
+    ) -> Outcome<bool> {
+        let end = Instant::now() + limit;
+        while !self.look(&find) {
+            if Instant::now() > end || self.look(|all| all.closed.is_some()) {
+                return Ok(false);
+            }
+            self.send(packet::HEARTBEAT).await?;
+            tokio::time::sleep(HEARTBEAT_PAUSE).await;
+        }
+        Ok(true)
     }
 
     /// The channels that the endpoint receives on.

@@ -2,6 +2,7 @@
 
 use std::{io, process::Stdio, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -125,7 +126,11 @@ fn start(words: &[String], port: u16) -> io::Result<Child> {
 }
 
 async fn accept(listener: &TcpListener, tls: Option<&TlsAcceptor>) -> io::Result<Connected> {
-    let (tcp, _) = listener.accept().await?;
+    let (mut tcp, _) = listener.accept().await?;
+    // A client whose connection was not taken at once may have given it up, and made another since.
+    while let Some(later) = listener.accept().now_or_never() {
+        (tcp, _) = later?;
+    }
     let (tcp, socket) = with_socket(tcp)?;
     let link: Box<dyn Link> = match tls {
         None => Box::new(tcp),

@@ -1,7 +1,5 @@
 //! 8: Continue.
 
-use std::time::Duration;
-
 use super::{prelude::*, switch_channel::two_channels};
 
 pub fn section() -> Section {
@@ -117,12 +115,16 @@ pub fn section() -> Section {
         },
     );
     section.case(
-        "limits.abuse",
+        "limits.refuse",
         "257 pieces are taken or refused, and the connection goes on",
         async |t: Trial| {
             let mut peer = t.peer().await?;
-            let long = Message::ask("x".repeat(400));
-            peer.send(long.pieces([1; 256]).concat()).await?;
+            let long = (0..80).fold(Message::ask("unknown"), |message, _| {
+                message.file("name", "")
+            });
+            let mut pieces = long.pieces([1; 256]);
+            pieces.push(long.content());
+            peer.send(pieces.concat()).await?;
             peer.expect_refusal(&long.id).await?;
             peer.alive().await
         },
@@ -152,8 +154,11 @@ pub fn section() -> Section {
             let limit = t.clock(15.0)?;
             let mut peer = t.peer().await?;
             peer.send(&full().pieces([20])[0]).await?;
-            let end = signs_of_life(&mut peer, limit).await;
-            t.recommend(end)
+            let has_ended = peer.keep_up(limit, |all| all.closed.is_some()).await?;
+            t.recommended(
+                has_ended,
+                format!("the connection did not end within {limit:?}"),
+            )
         },
     );
     section.case(
@@ -210,16 +215,4 @@ async fn in_pieces<const N: usize>(t: Trial, sizes: [usize; N]) -> Outcome {
         .await?;
     expect_full(&peer, &message).await?;
     peer.alive().await
-}
-
-/// Heartbeats, so that nothing but the header is late, until the connection ends.
-async fn signs_of_life(peer: &mut Peer, limit: Duration) -> Outcome {
-    let end = tokio::time::Instant::now() + limit;
-    while tokio::time::Instant::now() < end {
-        peer.send(packet::HEARTBEAT).await?;
-        if peer.closed_within(Duration::from_millis(300)).await.is_ok() {
-            return Ok(());
-        }
-    }
-    fail(format!("the connection did not end within {limit:?}"))
 }

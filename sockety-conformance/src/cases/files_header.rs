@@ -102,6 +102,7 @@ pub fn section() -> Section {
                 .await?;
             peer.expect_refusal(&wrapped.id).await?;
             peer.alive().await?;
+            drop(peer);
 
             let mut peer = t.peer().await?;
             let many = (0..65_540).fold(Message::ask("upload"), |message, _| {

@@ -99,7 +99,7 @@ pub fn section() -> Section {
         "content.mixed",
         "a large answer does not hold up a small one",
         async |t: Trial| {
-            const LARGE: u64 = 24 << 20;
+            const LARGE: u64 = 12 << 20;
             let mut peer = t.peer().await?;
             let download = interop::download(&[("large", LARGE)]);
             peer.send(download.bytes()).await?;

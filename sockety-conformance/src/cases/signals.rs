@@ -57,10 +57,8 @@ pub fn section() -> Section {
         async |t: Trial| {
             let limit = t.clock(25.0)?;
             let mut peer = t.peer().await?;
-            let beat = peer.within(limit, "a heartbeat", |all| {
-                (all.heartbeats > 0).then_some(())
-            });
-            t.recommend(beat.await)?;
+            let quiet = peer.keep_up(limit, |all| all.heartbeats > 0).await?;
+            t.recommended(quiet, format!("no heartbeat came within {limit:?}"))?;
             peer.alive().await
         },
     );

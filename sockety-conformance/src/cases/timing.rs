@@ -42,18 +42,10 @@ pub fn section() -> Section {
             let message = Message::ask("raw").announced(10);
             peer.send([message.first(), packet::data(b"half")].concat())
                 .await?;
-            let end = Instant::now() + limit;
-            // Signs of life, so that nothing else is late.
-            let code = loop {
-                if let Some(code) = peer.look(|all| all.code_of(&message.id)) {
-                    break Some(code);
-                }
-                if Instant::now() > end {
-                    break None;
-                }
-                peer.send(packet::HEARTBEAT).await?;
-                sleep(Duration::from_millis(300)).await;
-            };
+            // Nothing but the payload is late.
+            peer.keep_up(limit, |all| all.code_of(&message.id).is_some())
+                .await?;
+            let code = peer.look(|all| all.code_of(&message.id));
             t.recommended(
                 code.is_some_and(|code| code != 0),
                 format!("its sender was not told within {limit:?}"),
