@@ -1,5 +1,4 @@
-//! Checks any implementation of the Sockety protocol, rule by rule, with bytes written by hand. Its README says how, and what
-//! the endpoint has to provide.
+//! The program; the README says how to use it.
 
 use std::{
     error::Error,
@@ -12,24 +11,15 @@ use std::{
 
 use clap::Parser;
 
-mod arguments;
-mod case;
-mod cases;
-mod interop;
-mod peer;
-mod received;
-mod report;
-mod rules;
-mod run;
-mod target;
-mod trial;
-mod wire;
-
-use arguments::Arguments;
-use case::Section;
-use report::{Finding, Sum, junit, tree};
-use target::Target;
-use trial::{Settings, Stop, Trial};
+use sockety_conformance::{
+    arguments::Arguments,
+    case::Section,
+    cases,
+    report::{Finding, Sum, junit, tree},
+    run,
+    target::Target,
+    trial::{Settings, Stop, Trial},
+};
 
 /// Something is wrong with the arguments or the target, so nothing was checked.
 const UNUSABLE: u8 = 2;

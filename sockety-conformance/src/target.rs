@@ -125,7 +125,21 @@ fn start(words: &[String], port: u16) -> io::Result<Child> {
         .spawn()
 }
 
+/// How often a client may give up in the middle of a TLS handshake.
+const ATTEMPTS: usize = 5;
+
 async fn accept(listener: &TcpListener, tls: Option<&TlsAcceptor>) -> io::Result<Connected> {
+    let mut attempts = 1..=ATTEMPTS;
+    loop {
+        attempts.next();
+        match accept_once(listener, tls).await {
+            Err(_) if !attempts.is_empty() => {}
+            done => return done,
+        }
+    }
+}
+
+async fn accept_once(listener: &TcpListener, tls: Option<&TlsAcceptor>) -> io::Result<Connected> {
     let (mut tcp, _) = listener.accept().await?;
     // A client whose connection was not taken at once may have given it up, and made another since.
     while let Some(later) = listener.accept().now_or_never() {

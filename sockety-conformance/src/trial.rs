@@ -116,7 +116,7 @@ impl Trial {
     pub fn clock(&self, seconds: f64) -> Outcome<Duration> {
         match self.settings.clocks {
             // Implementations look at their clocks now and then.
-            Some(factor) => Ok(Duration::from_secs_f64(1.5 * seconds / factor + 12.0)),
+            Some(factor) => Ok(Duration::from_secs_f64(1.5 * seconds / factor + 15.0)),
             None => skip(
                 "it is slow: say how fast the clocks of the target run, --clocks 1 for the defaults",
             ),
