@@ -1,12 +1,12 @@
 //! The whole suite against the endpoint of this repository: nothing fails, and what is skipped is known.
 
-use std::{path::PathBuf, process::Command};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 mod support;
 
-use support::{Found, Server, endpoint, suite};
+use support::{Client, Found, Server, endpoint, suite, suite_with};
 
 /// Limits for unknown peers, and clocks that are waited for in a test.
 const ENDPOINT: [&str; 3] = ["--defaults", "--clocks", "10"];
@@ -70,20 +70,7 @@ fn a_server_with_the_limits_of_the_wire_passes() {
 
 #[test]
 fn a_client_that_somebody_else_starts_passes() {
-    let folder = tempfile::tempdir().expect("a folder");
-    // A port that was free a moment ago.
-    let free =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let port = free.expect("a port").port().to_string();
-    let mut client = Command::new("sh");
-    // It is started first, and tries until the suite listens.
-    let script = format!(
-        "while [ ! -e {0}/over ]; do '{1}' client {port} --serve --defaults; sleep 0.1; done",
-        folder.path().display(),
-        endpoint().display(),
-    );
-    let mut client = client.arg("-c").arg(script).spawn().expect("a shell");
-    let found = suite([
+    let arguments = [
         "--timeout",
         "20",
         "--section",
@@ -91,11 +78,9 @@ fn a_client_that_somebody_else_starts_passes() {
         "--section",
         "13",
         "--client",
-        &port,
-    ]);
-    std::fs::write(folder.path().join("over"), "").expect("a sign");
-    client.wait().expect("an end");
-    assert_passed(&found, &[]);
+        "0",
+    ];
+    assert_passed(&suite_with(arguments, Client::start), &[]);
 }
 
 #[test]

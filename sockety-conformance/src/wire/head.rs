@@ -90,8 +90,9 @@ fn fields(
             Err(rule) => return Some(Err(rule)),
         }
     }
-    let sum: u64 = head.files.iter().map(|file| file.size).sum();
-    match sum == total {
+    let sizes = head.files.iter().map(|file| file.size);
+    let sum = sizes.fold(Some(0_u64), |sum, size| sum?.checked_add(size));
+    match sum == Some(total) {
         true => Some(Ok(head)),
         false => Some(Err("head.files.sum")),
     }

@@ -4,7 +4,7 @@
 
 use std::{
     ffi::OsStr,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
 };
@@ -22,12 +22,27 @@ pub struct Found {
 
 /// Runs the suite to its end.
 pub fn suite<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Found {
-    let output = Command::new(SUITE)
+    suite_with(arguments, |_| ())
+}
+
+/// Runs the suite to its end. `start` is called with the port on which it listens, once it does.
+pub fn suite_with<A: AsRef<OsStr>, T>(
+    arguments: impl IntoIterator<Item = A>,
+    start: impl FnOnce(&str) -> T,
+) -> Found {
+    let mut child = Command::new(SUITE)
         .args(arguments)
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .output();
-    let output = output.expect("the suite");
-    let report = String::from_utf8(output.stdout).expect("text");
+        .spawn()
+        .expect("the suite");
+    let mut output = BufReader::new(child.stdout.take().expect("its output"));
+    let mut report = String::new();
+    output.read_line(&mut report).expect("text");
+    let started = report.trim().strip_prefix("PORT ").map(start);
+    output.read_to_string(&mut report).expect("text");
+    drop(started);
+    let status = child.wait().expect("an end");
     let with_sign = |sign: &str| {
         let lines = report
             .lines()
@@ -38,7 +53,7 @@ pub fn suite<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Found {
             .collect()
     };
     Found {
-        exit_code: output.status.code(),
+        exit_code: status.code(),
         failed: with_sign("FAIL "),
         skipped: with_sign("skip "),
         report,
@@ -71,6 +86,8 @@ impl Server {
             .arg("server")
             .args(arguments)
             .stdout(Stdio::piped())
+            // It complains about what is done to it.
+            .stderr(Stdio::null())
             .spawn()
             .expect("the endpoint");
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
@@ -98,7 +115,30 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
+}
+
+/// A client that serves, killed at the end.
+pub struct Client(Child);
+
+impl Client {
+    pub fn start(port: &str) -> Self {
+        let client = Command::new(endpoint())
+            .args(["client", port, "--serve", "--defaults"])
+            .stderr(Stdio::null())
+            .spawn();
+        Self(client.expect("the endpoint"))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        end(&mut self.0);
+    }
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }
