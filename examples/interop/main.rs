@@ -37,7 +37,7 @@
 //!
 //! The server takes payloads of 64 MiB with a million MessagePack values, 64 deep, actions of 65,535 bytes, 1,024 files
 //! in a message, and offers 4,096 channels. With `--defaults` its limits are those that Sockety has for peers which are not
-//! known. `--clocks 10` makes all clocks run ten times as fast, for tests that wait for them.
+//! known. `--clocks 5` makes the clocks of connections run five times as fast, for tests that wait for them.
 //!
 //! `client PORT --serve` is for tests of clients: it connects, serves the same actions on the connection, and connects again when
 //! it has ended, until nobody listens any longer.

@@ -96,7 +96,6 @@ impl Profile {
             .idle_timeout(Some(seconds(90)))
             .header_timeout(seconds(15))
             .progress_timeout(Some(seconds(60)))
-            .handshake_timeout(seconds(10))
             .write_stall(seconds(30))
     }
 }

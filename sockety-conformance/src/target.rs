@@ -14,7 +14,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector, rustls::pki_types::ServerName};
 
 /// How long connecting may take, TLS included.
-const CONNECTING: Duration = Duration::from_secs(10);
+const CONNECTING: Duration = Duration::from_secs(20);
 
 pub enum Target {
     /// It listens: the suite connects.

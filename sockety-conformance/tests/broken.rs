@@ -22,7 +22,7 @@ mod support;
 
 use support::{Server, suite};
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     /// The proxy itself.
     None,
@@ -34,52 +34,33 @@ enum Fault {
     SwallowsAborts,
 }
 
+/// At the same time, as a run is mostly waiting.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_proxy_itself_is_no_fault() {
-    expect(Fault::None, &[]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_to_what_expects_none_is_found() {
-    // Beside 5/6, those that ask for the end of the connection one-way.
-    expect(Fault::AnswersWhatExpectsNoReply, &["4/8", "5/6", "15/9"]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_answers_are_found() {
-    // All that ask for an action that nobody serves.
-    let cases = ["1/7", "5/7", "5/21", "5/22"];
-    expect(Fault::AnswersUnknownActionsTwice, &cases).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn channels_beyond_the_offered_number_are_found() {
-    // All that offer one channel, or few, and ask for files.
-    expect(
-        Fault::UsesMoreChannelsThanOffered,
-        &["2/1", "2/2", "2/16", "3/10"],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn payload_beyond_the_announced_size_is_found() {
-    expect(
-        Fault::TakesMorePayloadThanAnnounced,
-        &["12/6", "12/7", "12/9"],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ids_that_come_back_changed_are_found() {
-    expect(Fault::MendsIds, &["5/25"]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn aborts_without_effect_are_found() {
-    let cases = ["13/2", "13/3", "13/4", "13/5", "13/7", "13/8"];
-    expect(Fault::SwallowsAborts, &cases).await;
+async fn each_fault_is_found_by_the_cases_about_it() {
+    tokio::join!(
+        expect(Fault::None, &[]),
+        // Beside 5/6, those that ask one-way for the end of the connection.
+        expect(Fault::AnswersWhatExpectsNoReply, &["4/8", "5/6", "15/9"]),
+        // All that ask for an action that nobody serves.
+        expect(
+            Fault::AnswersUnknownActionsTwice,
+            &["1/7", "5/7", "5/21", "5/22"]
+        ),
+        // All that offer one channel, or few, and ask for files.
+        expect(
+            Fault::UsesMoreChannelsThanOffered,
+            &["2/1", "2/2", "2/16", "3/10"]
+        ),
+        expect(
+            Fault::TakesMorePayloadThanAnnounced,
+            &["12/6", "12/7", "12/9"]
+        ),
+        expect(Fault::MendsIds, &["5/25"]),
+        expect(
+            Fault::SwallowsAborts,
+            &["13/2", "13/3", "13/4", "13/5", "13/7", "13/8"]
+        ),
+    );
 }
 
 /// Exactly these cases fail of an endpoint with that fault.
@@ -89,7 +70,7 @@ async fn expect(fault: Fault, cases: &[&str]) {
     let address = proxy(upstream, fault).await.to_string();
     let run = move || suite(["--timeout", "15", "--jobs", "8", &address]);
     let found = tokio::task::spawn_blocking(run).await.expect("the suite");
-    assert_eq!(found.failed, cases, "{}", found.report);
+    assert_eq!(found.failed, cases, "{fault:?}: {}", found.report);
     let exit_code = if cases.is_empty() { 0 } else { 1 };
     assert_eq!(found.exit_code, Some(exit_code), "{}", found.report);
 }

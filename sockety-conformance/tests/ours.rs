@@ -1,6 +1,6 @@
 //! The whole suite against the endpoint of this repository: nothing fails, and what is skipped is known.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, thread};
 
 use tempfile::TempDir;
 
@@ -9,22 +9,36 @@ mod support;
 use support::{Client, Found, Server, endpoint, suite, suite_with};
 
 /// Limits for unknown peers, and clocks that are waited for in a test.
-const ENDPOINT: [&str; 3] = ["--defaults", "--clocks", "10"];
+const ENDPOINT: [&str; 3] = ["--defaults", "--clocks", "5"];
 
 /// Recommendations are rules. A machine with much to do may be slow to answer.
-const SUITE: [&str; 5] = ["--strict", "--clocks", "10", "--timeout", "20"];
+const SUITE: [&str; 5] = ["--strict", "--clocks", "5", "--timeout", "20"];
 
 /// They are about TLS.
 const PLAIN_SKIPS: [&str; 2] = ["15/5", "15/6"];
 
+/// At the same time, as all of them wait for the same clocks.
 #[test]
+fn server_and_client_pass_plain_and_with_tls() {
+    thread::scope(|scope| {
+        let runs = [
+            a_server_passes,
+            a_server_with_tls_passes,
+            a_client_passes,
+            a_client_with_tls_passes,
+        ];
+        for run in runs {
+            scope.spawn(run);
+        }
+    });
+}
+
 fn a_server_passes() {
     let server = Server::start(ENDPOINT);
     let found = suite([&SUITE[..], &[&server.address(), "--pid", &server.pid()]].concat());
     assert_passed(&found, &PLAIN_SKIPS);
 }
 
-#[test]
 fn a_server_with_tls_passes() {
     let files = Certificate::new();
     let (certificate, key) = files.paths();
@@ -33,14 +47,12 @@ fn a_server_with_tls_passes() {
     assert_passed(&found, &[]);
 }
 
-#[test]
 fn a_client_passes() {
     let command = client(&ENDPOINT);
     let found = suite([&SUITE[..], &["--client-command", &command]].concat());
     assert_passed(&found, &PLAIN_SKIPS);
 }
 
-#[test]
 fn a_client_with_tls_passes() {
     let files = Certificate::new();
     let (certificate, key) = files.paths();

@@ -1,6 +1,7 @@
 //! 14: channels, and when they are free.
 
 use super::{prelude::*, switch_channel::two_channels};
+use crate::received::Received;
 
 pub fn section() -> Section {
     let mut section = Section::new(14, "Multiplexing");
@@ -115,6 +116,12 @@ pub fn section() -> Section {
                 at < LARGE,
                 "the small answer came after all of the large one",
             )?;
+            // This side has nothing to say for long, and must not seem dead.
+            let is_whole = |all: &Received| {
+                all.response_to(&download.id)
+                    .is_some_and(|each| each.is_whole)
+            };
+            peer.keep_up(t.settings.timeout * 4, is_whole).await?;
             let response = peer.expect_response(&download.id).await?;
             ensure_same(&response.files[0].content, &content(LARGE as usize))?;
             peer.alive().await
