@@ -53,6 +53,9 @@ pub struct Arguments {
     /// The process of the target on this machine, to look at its memory.
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
+    /// Writes byte by byte, each in a segment of its own as far as the system lets it, but for what is large.
+    #[arg(long)]
+    pub bytewise: bool,
     /// How many cases run at the same time.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = jobs)]
     pub jobs: usize,

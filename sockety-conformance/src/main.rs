@@ -75,6 +75,7 @@ async fn check(sections: &[Section], arguments: &Arguments) -> Result<Sum, Box<d
         timeout: arguments.timeout(),
         clocks: arguments.clocks,
         pid: arguments.pid,
+        is_bytewise: arguments.bytewise,
     });
     let cases = sections.iter().flat_map(|section| &section.cases);
     let cases: Vec<_> = cases

@@ -25,6 +25,9 @@ use crate::{
 /// How far heartbeats are apart: fewer than any limit on them.
 const HEARTBEAT_PAUSE: Duration = Duration::from_millis(300);
 
+/// What is longer is never written byte by byte.
+const LARGE: usize = 2048;
+
 /// One connection. It reads by itself whatever comes, unless it is told to pause.
 pub struct Peer {
     writer: WriteHalf<Box<dyn Link>>,
@@ -33,6 +36,7 @@ pub struct Peer {
     reader: JoinHandle<()>,
     pause: Arc<Pause>,
     timeout: Duration,
+    is_bytewise: bool,
 }
 
 #[derive(Default)]
@@ -61,7 +65,13 @@ impl Peer {
             received,
             pause,
             timeout,
+            is_bytewise: false,
         }
+    }
+
+    /// From now on each byte is written for itself, but for what is large.
+    pub fn write_bytewise(&mut self) {
+        self.is_bytewise = true;
     }
 
     pub fn received(&self) -> watch::Receiver<Received> {
@@ -82,9 +92,14 @@ impl Peer {
 
     /// Writes. That the endpoint has closed is noticed by who waits for something.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Outcome {
+        let bytes = bytes.as_ref();
+        let is_cut = self.is_bytewise && bytes.len() <= LARGE;
+        let segment = if is_cut { 1 } else { bytes.len().max(1) };
         let writing = async {
-            let _ = self.writer.write_all(bytes.as_ref()).await;
-            let _ = self.writer.flush().await;
+            for segment in bytes.chunks(segment) {
+                let _ = self.writer.write_all(segment).await;
+                let _ = self.writer.flush().await;
+            }
         };
         let limit = self.timeout * 4;
         timeout(limit, writing).await.map_err(|_| {

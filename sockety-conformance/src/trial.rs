@@ -34,6 +34,8 @@ pub struct Settings {
     pub clocks: Option<f64>,
     /// The process of the target, to look at its memory.
     pub pid: Option<u32>,
+    /// What is written is cut after each byte.
+    pub is_bytewise: bool,
 }
 
 /// A case that runs. Clones are the same.
@@ -85,7 +87,10 @@ impl Trial {
     pub async fn bare(&self, channels: u16) -> Outcome<Peer> {
         let connected = self.settings.target.connect(&self.session).await;
         let connected = connected.map_err(|error| failed(format!("no connection: {error}")))?;
-        let peer = Peer::new(connected, channels, self.settings.timeout);
+        let mut peer = Peer::new(connected, channels, self.settings.timeout);
+        if self.settings.is_bytewise {
+            peer.write_bytewise();
+        }
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers.push(peer.received());
         Ok(peer)

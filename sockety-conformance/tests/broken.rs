@@ -144,11 +144,10 @@ async fn forward(
             out.extend(edit.header(&rest[..length]));
             (rest, is_begun) = (&rest[length..], true);
         }
-        while is_begun {
+        loop {
             let before = rest;
-            let Some(packet) = Packet::take(&mut rest) else {
-                break;
-            };
+            let packet = is_begun.then(|| Packet::take(&mut rest)).flatten();
+            let Some(packet) = packet else { break };
             out.extend(edit.packet(packet.kind, &before[..before.len() - rest.len()]));
         }
         waiting = rest.to_vec();

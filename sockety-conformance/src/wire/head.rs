@@ -90,8 +90,8 @@ fn fields(
             Err(rule) => return Some(Err(rule)),
         }
     }
-    let sizes = head.files.iter().map(|file| file.size);
-    let sum = sizes.fold(Some(0_u64), |sum, size| sum?.checked_add(size));
+    let mut sizes = head.files.iter().map(|file| file.size);
+    let sum = sizes.try_fold(0_u64, u64::checked_add);
     match sum == Some(total) {
         true => Some(Ok(head)),
         false => Some(Err("head.files.sum")),
