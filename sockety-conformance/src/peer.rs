@@ -121,8 +121,6 @@ impl Peer {
     pub async fn send_each<B: AsRef<[u8]>>(&mut self, all: impl IntoIterator<Item = B>) -> Outcome {
         for bytes in all {
             self.send(bytes).await?;
-            // The next write would otherwise often share its segment.
-            tokio::task::yield_now().await;
         }
         Ok(())
     }

@@ -367,3 +367,146 @@ impl Incoming {
 fn ensure(holds: bool, rule: &'static str) -> Result<(), &'static str> {
     if holds { Ok(()) } else { Err(rule) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{fresh_id, message::Message, packet};
+
+    /// What a side that is told of two channels has written.
+    fn received(packets: &[&[u8]]) -> Received {
+        let mut all = Received::offering(2);
+        all.push(&packet::header(256));
+        packets.iter().for_each(|packet| all.push(packet));
+        all
+    }
+
+    #[test]
+    fn broken_rules_are_noticed() {
+        let open = Message::tell("open").announced(2).first();
+        let files = Message::tell("files")
+            .announced_file("a", 1)
+            .announced_file("b", 1)
+            .first();
+        let streams = Message::tell("streams").announced(2).stream().first();
+        let trailing = packet::sized(0x20, &[Message::tell("x").head(), vec![0]].concat());
+        let (asked, told) = (fresh_id(true), fresh_id(false));
+        let broken: [(&str, Vec<u8>); 17] = [
+            ("packet.switch.range", packet::switch(2)),
+            ("packet.unknown", vec![0xF0]),
+            ("content.busy", [&open[..], &open].concat()),
+            ("head.continue", packet::continued(b"piece")),
+            ("head.trailing", trailing),
+            (
+                "head.files.sum",
+                Message::tell("x").file("f", "abc").total(4).first(),
+            ),
+            ("text.utf8", Message::tell(b"\xFF").first()),
+            ("content.order", packet::data(b"x")),
+            (
+                "content.data.exact",
+                [&open[..], &packet::data(b"abc")].concat(),
+            ),
+            (
+                "content.stream.announced",
+                [&open[..], &packet::stream(b"x")].concat(),
+            ),
+            (
+                "content.stream.once",
+                [&streams[..], &packet::STREAM_END, &packet::STREAM_END].concat(),
+            ),
+            (
+                "content.file.index",
+                [&files[..], &packet::file(2, b"x")].concat(),
+            ),
+            (
+                "content.file.size",
+                [&files[..], &packet::file(0, b"xy")].concat(),
+            ),
+            (
+                "content.file.ends",
+                [&files[..], &packet::file_end(0)].concat(),
+            ),
+            (
+                "content.file.once",
+                [
+                    &files[..],
+                    &packet::file(0, b"x"),
+                    &packet::file_end(0),
+                    &packet::file_end(0),
+                ]
+                .concat(),
+            ),
+            ("reply.only-when-expected", packet::code(0, &told)),
+            (
+                "reply.expected",
+                [packet::code(0, &asked), Message::answer(asked).first()].concat(),
+            ),
+        ];
+        for (rule, bytes) in broken {
+            let all = received(&[&bytes]);
+            let found = all.broken.first().map(String::as_str).unwrap_or_default();
+            assert!(found.contains(&format!(" {rule}:")), "{rule}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn forms_that_a_writer_should_not_choose_are_noticed() {
+        let nil = Message::tell("x").id([0; 16]).first();
+        let odd: [(&str, Vec<u8>); 10] = [
+            ("packet.switch.smallest", packet::switch_long(1)),
+            (
+                "packet.reply.smallest",
+                packet::code_long(1, &fresh_id(true)),
+            ),
+            (
+                "packet.size.smallest",
+                Message::tell("x").packet_size(3).first(),
+            ),
+            ("packet.reserved", vec![0xA1]),
+            ("head.smallest", Message::tell("x").payload_form(3).first()),
+            ("head.reserved", Message::tell("x").reserved(1).first()),
+            ("head.id.version", nil),
+            ("head.whole", Message::tell("x").pieces([5]).concat()),
+            (
+                "packet.empty.write",
+                [Message::tell("x").stream().first(), packet::stream(b"")].concat(),
+            ),
+            ("content.abort.idle", packet::ABORT.to_vec()),
+        ];
+        for (rule, bytes) in odd {
+            let all = received(&[&bytes]);
+            assert!(all.broken.is_empty(), "{rule}: {:?}", all.broken);
+            assert!(all.oddities.contains(rule), "{rule}: {:?}", all.oddities);
+        }
+    }
+
+    #[test]
+    fn whole_messages_in_any_segments_break_nothing() {
+        let id = fresh_id(true);
+        let response = Message::answer(id)
+            .payload("data")
+            .file("f", "abc")
+            .stream();
+        let bytes = [
+            packet::header(300),
+            packet::switch(1),
+            response.bytes(),
+            packet::stream(b"flow"),
+            packet::STREAM_END.to_vec(),
+            packet::HEARTBEAT.to_vec(),
+        ]
+        .concat();
+        let mut all = Received::offering(2);
+        bytes.chunks(1).for_each(|byte| all.push(byte));
+        assert!(all.broken.is_empty() && all.oddities.is_empty());
+        assert_eq!((all.header, all.heartbeats), (Some((0xE2, 300)), 1));
+        let found = all.response_to(&id).expect("a response");
+        assert!(found.is_whole);
+        assert_eq!(
+            (&found.payload[..], &found.stream[..]),
+            (&b"data"[..], &b"flow"[..])
+        );
+        assert_eq!(found.files[0].content, b"abc");
+    }
+}

@@ -129,14 +129,12 @@ fn start(words: &[String], port: u16) -> io::Result<Child> {
 const ATTEMPTS: usize = 5;
 
 async fn accept(listener: &TcpListener, tls: Option<&TlsAcceptor>) -> io::Result<Connected> {
-    let mut attempts = 1..=ATTEMPTS;
-    loop {
-        attempts.next();
-        match accept_once(listener, tls).await {
-            Err(_) if !attempts.is_empty() => {}
-            done => return done,
+    for _ in 1..ATTEMPTS {
+        if let Ok(connected) = accept_once(listener, tls).await {
+            return Ok(connected);
         }
     }
+    accept_once(listener, tls).await
 }
 
 async fn accept_once(listener: &TcpListener, tls: Option<&TlsAcceptor>) -> io::Result<Connected> {

@@ -65,17 +65,17 @@ impl Trial {
     /// As [`Self::peer`], with so many channels.
     pub async fn peer_with(&self, channels: u16) -> Outcome<Peer> {
         // A client may have connected long ago, and have given up since.
-        let mut attempts = 1..=if self.settings.target.is_client() {
+        let mut attempts_left = if self.settings.target.is_client() {
             5
         } else {
             1
         };
         loop {
-            attempts.next();
+            attempts_left -= 1;
             let mut peer = self.bare(channels).await?;
             peer.send(packet::header(channels)).await?;
             match peer.header().await {
-                Err(_) if !attempts.is_empty() => {}
+                Err(_) if attempts_left > 0 => {}
                 Err(error) => return Err(error),
                 Ok(_) => return Ok(peer),
             }
