@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use sockety::File;
+use sockety::{ByteStream, File};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 fn byte_at(index: u64) -> u8 {
@@ -18,6 +18,11 @@ fn byte_at(index: u64) -> u8 {
 /// A file with such content, which is generated while it is sent.
 pub fn file(name: impl Into<String>, size: u64) -> File {
     File::from_reader(name, size, Generated { next: 0 }.take(size))
+}
+
+/// A stream of such content.
+pub fn stream(size: u64) -> ByteStream {
+    ByteStream::from_reader(Generated { next: 0 }.take(size))
 }
 
 /// Such content in memory.

@@ -19,9 +19,15 @@
 //! | `note` | a MessagePack value | nothing: one-way; the server remembers the value |
 //! | `notes` | nothing | an array of all values remembered, in order |
 //! | `close` | nothing | code 0 if anything, and the connection is closed |
+//! | `hold` | a number of milliseconds | code 0, so much later; nothing of the message is read meanwhile |
+//! | `relay` | `{action, replies, answer, stream}` | an array of `{code, data, files, stream, error}`, see below |
 //!
 //! - `everything` answers for its parts: `data` is `{bytes, sha256}` of the payload as it stands on the wire, `files`
 //!   is as the answer of `upload`, `stream` as that of `stream-sum`.
+//! - `relay` sends a message of that action back over the connection, with a stream of so many bytes if `stream` is one,
+//!   and tells what the first `replies` replies to it were: a code, or a response whose parts are told as by `everything`. Who
+//!   gives no `stream` gets none; without replies the call is given up at once. Responses that expect a reply are answered
+//!   with the code `answer`, if it is one. `error` says why a reply did not come, and is the last.
 //! - `sha256` is written in lower-case hexadecimal digits.
 //! - A stream that is not there counts as an empty one, and files that are not there as no files.
 //! - A payload that is not what the action takes is answered with code 4, and so is none where one is needed.
@@ -30,7 +36,11 @@
 //! - A one-way message is never answered.
 //!
 //! The server takes payloads of 64 MiB with a million MessagePack values, 64 deep, actions of 65,535 bytes, 1,024 files
-//! in a message, and offers 4,096 channels.
+//! in a message, and offers 4,096 channels. With `--defaults` its limits are those that Sockety has for peers which are not
+//! known. `--clocks 5` makes the clocks of connections run five times as fast, for tests that wait for them.
+//!
+//! `client PORT --serve` is for tests of clients: it connects, serves the same actions on the connection, and connects again when
+//! it has ended, until nobody listens any longer.
 
 use std::{
     env,
@@ -38,7 +48,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt::Display,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -50,17 +60,20 @@ mod server;
 mod service;
 mod tls;
 
+use service::Profile;
 use tls::{Files, Tls};
 
 const USAGE: &str = "\
-Usage: interop server [--port N] [--tls CERTIFICATE KEY]
+Usage: interop server [--port N] [--tls CERTIFICATE KEY] [--defaults] [--clocks FACTOR]
                                     serves on 127.0.0.1 and prints `PORT n`; without --port on a free port
-       interop client PORT [--tls ROOTS]
-                                    checks the server on 127.0.0.1:PORT; exit code 1 when a check fails
+       interop client PORT [--tls ROOTS] [--serve] [--defaults] [--clocks FACTOR]
+                                    checks the server on 127.0.0.1:PORT; exit code 1 when a check fails;
+                                    with --serve it serves on the connections that it makes
        interop certificate CERTIFICATE KEY
                                     writes a certificate for 127.0.0.1, which is its own root, and its key
 
-CERTIFICATE, KEY and ROOTS are PEM files.";
+CERTIFICATE, KEY and ROOTS are PEM files. --defaults has the limits for unknown peers, --clocks clocks that run FACTOR
+times as fast.";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -71,7 +84,7 @@ async fn main() -> ExitCode {
             Ok(true)
         }
         Some(Command::Server(options)) => serve(options).await.map(|()| true),
-        Some(Command::Client(port, roots)) => check(port, roots).await,
+        Some(Command::Client(options)) => check(options).await,
         Some(Command::Certificate(files)) => tls::make(&files).map(|()| true),
         None => {
             complain(USAGE);
@@ -91,8 +104,7 @@ async fn main() -> ExitCode {
 enum Command {
     Help,
     Server(ServerOptions),
-    /// With the roots of TLS.
-    Client(u16, Option<PathBuf>),
+    Client(ClientOptions),
     Certificate(Files),
 }
 
@@ -101,6 +113,15 @@ struct ServerOptions {
     /// 0 takes a free port.
     port: u16,
     tls: Option<Files>,
+    profile: Profile,
+}
+
+struct ClientOptions {
+    port: u16,
+    /// The roots of TLS.
+    roots: Option<PathBuf>,
+    serves: bool,
+    profile: Profile,
 }
 
 impl Command {
@@ -110,11 +131,8 @@ impl Command {
             [mode, options @ ..] if mode == "server" => {
                 ServerOptions::parse(options).map(Self::Server)
             }
-            [mode, port] if mode == "client" => {
-                parse_port(port).map(|port| Self::Client(port, None))
-            }
-            [mode, port, flag, roots] if mode == "client" && flag == "--tls" => {
-                parse_port(port).map(|port| Self::Client(port, Some(roots.into())))
+            [mode, port, options @ ..] if mode == "client" => {
+                ClientOptions::parse(port, options).map(Self::Client)
             }
             [mode, certificate, key] if mode == "certificate" => {
                 let (certificate, key) = (certificate.into(), key.into());
@@ -140,8 +158,51 @@ impl ServerOptions {
                     options.tls = Some(Files { certificate, key });
                     rest
                 }
-                _ => return None,
+                rest => options.profile.parse(rest)?,
             };
+        }
+    }
+}
+
+impl ClientOptions {
+    fn parse(port: &OsStr, mut arguments: &[OsString]) -> Option<Self> {
+        let mut options = Self {
+            port: parse_port(port)?,
+            roots: None,
+            serves: false,
+            profile: Profile::default(),
+        };
+        loop {
+            arguments = match arguments {
+                [] => return Some(options),
+                [flag, roots, rest @ ..] if flag == "--tls" => {
+                    options.roots = Some(roots.into());
+                    rest
+                }
+                [flag, rest @ ..] if flag == "--serve" => {
+                    options.serves = true;
+                    rest
+                }
+                rest => options.profile.parse(rest)?,
+            };
+        }
+    }
+}
+
+impl Profile {
+    /// Takes one option off the begin.
+    fn parse<'a>(&mut self, arguments: &'a [OsString]) -> Option<&'a [OsString]> {
+        match arguments {
+            [flag, rest @ ..] if flag == "--defaults" => {
+                self.has_defaults = true;
+                Some(rest)
+            }
+            [flag, factor, rest @ ..] if flag == "--clocks" => {
+                let factor = factor.to_str()?.parse().ok();
+                self.clocks = factor.filter(|factor| (1..=1000).contains(factor))?;
+                Some(rest)
+            }
+            _ => None,
         }
     }
 }
@@ -151,12 +212,16 @@ fn parse_port(text: &OsStr) -> Option<u16> {
 }
 
 async fn serve(options: ServerOptions) -> Result<(), Box<dyn Error + Send + Sync>> {
-    server::run(options.port, options.tls.as_ref()).await
+    server::run(options.port, options.tls.as_ref(), &options.profile).await
 }
 
-async fn check(port: u16, roots: Option<PathBuf>) -> Result<bool, Box<dyn Error + Send + Sync>> {
-    let tls = roots.as_deref().map(Path::new).map(Tls::trusting);
-    Ok(client::run(port, tls.transpose()?).await)
+async fn check(options: ClientOptions) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    let tls = options.roots.as_deref().map(Tls::trusting).transpose()?;
+    if options.serves {
+        server::run_on_client(options.port, tls, &options.profile).await;
+        return Ok(true);
+    }
+    Ok(client::run(options.port, tls).await)
 }
 
 /// Prints a line at once, also into a pipe. A reader that has gone away (`| head`) is no panic.

@@ -1,29 +1,53 @@
 //! The server: an action, a function.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use sockety::{
-    BoxError, ByteStream, FastReply, InvalidCode, Message, MessageHandler, ResponseDraft,
-    SendError, Sent, Server,
+    BoxError, ByteStream, ConnectError, Draft, FastReply, InvalidCode, Message, MessageHandler,
+    Reply, Request, Response, ResponseDraft, SendError, Sent, Server,
     msgpack::{self, DecodeError},
     tls::TlsServer,
 };
 
 use crate::{
     complain, content, digest, explain, say,
-    service::{BOUNDS, Everything, Wanted, options},
-    tls::Files,
+    service::{BOUNDS, Everything, Profile, Relay, Told, Wanted},
+    tls::{Files, Tls},
 };
 
 /// Serves until it is killed.
-pub async fn run(port: u16, tls: Option<&Files>) -> Result<(), BoxError> {
-    let mut server = Server::bind(("127.0.0.1", port)).await?.options(options());
+pub async fn run(port: u16, tls: Option<&Files>, profile: &Profile) -> Result<(), BoxError> {
+    let server = Server::bind(("127.0.0.1", port)).await?;
+    let mut server = server.options(profile.options());
     if let Some(files) = tls {
         server = server.tls(TlsServer::from_pem_files(&files.certificate, &files.key)?);
     }
     say(format_args!("PORT {}", server.local_addr()?.port()));
     Ok(server.serve(handler()).await?)
+}
+
+/// Serves on connections that it makes itself, one after another, until nobody listens.
+pub async fn run_on_client(port: u16, tls: Option<Tls>, profile: &Profile) {
+    let handler = handler();
+    loop {
+        let connect = sockety::connect(("127.0.0.1", port))
+            .serve(handler.clone())
+            .options(profile.options());
+        let connected = match &tls {
+            Some(tls) => connect.tls(tls.client.clone()).await,
+            None => connect.await,
+        };
+        match connected {
+            Ok(connection) => drop(connection.closed().await),
+            Err(ConnectError::Unreachable(..)) => return,
+            // What the other side says to begin with may be wrong, for a test.
+            Err(_) => {}
+        }
+    }
 }
 
 /// All of the service. What has no action here is answered with code 2, Not Implemented, without our doing.
@@ -46,6 +70,8 @@ fn handler() -> MessageHandler {
         .action("note", move |message| note(message, notes.clone()))
         .action("notes", move |message| list(message, all_notes.clone()))
         .action("close", close)
+        .action("hold", hold)
+        .action("relay", relay)
         .error(failed)
 }
 
@@ -140,6 +166,64 @@ async fn close(message: Message) -> FastReply {
     // Closing waits for the replies that are owed. This message's is one of them, so it must not wait here.
     tokio::spawn(async move { connection.close().await });
     FastReply::ACCEPT
+}
+
+async fn hold(message: Message) -> Result<FastReply, BoxError> {
+    tokio::time::sleep(Duration::from_millis(message.msgpack()?)).await;
+    Ok(FastReply::ACCEPT)
+}
+
+async fn relay(message: Message) -> Result<Sent, BoxError> {
+    let relay: Relay = message.msgpack()?;
+    let draft = Draft::new(&*relay.action);
+    let outgoing = match relay.stream {
+        Some(size) => draft.create().stream_from(content::stream(size)),
+        None => draft.create(),
+    };
+    let request = message.connection().send(outgoing).await?;
+    let told = replies(request, &relay).await;
+    respond(&message, &told).await
+}
+
+async fn replies(mut request: Request, relay: &Relay) -> Vec<Told> {
+    let mut all = Vec::new();
+    while all.len() < relay.replies {
+        let told = match request.response().await {
+            Ok(Reply::Fast(code)) => Ok(Told {
+                code: Some(code.code()),
+                ..Told::default()
+            }),
+            Ok(Reply::Response(response)) => tell(response, relay.answer).await,
+            Err(error) => Err(error.into()),
+        };
+        match told {
+            Ok(told) => all.push(told),
+            Err(error) => {
+                let error = Some(explain(&*error));
+                all.push(Told {
+                    error,
+                    ..Told::default()
+                });
+                break;
+            }
+        }
+    }
+    all
+}
+
+async fn tell(mut response: Response, answer: Option<u16>) -> Result<Told, BoxError> {
+    let (files, stream) = (response.files(), response.stream());
+    let has_stream = stream.is_some();
+    let (files, stream) = tokio::try_join!(digest::of_files(files), digest::of_stream(stream))?;
+    if let Some(code) = answer {
+        response.fast_reply(FastReply::new(code)?).await?;
+    }
+    Ok(Told {
+        data: Some(digest::of_bytes(response.payload())),
+        files,
+        stream: has_stream.then_some(stream),
+        ..Told::default()
+    })
 }
 
 async fn respond<T>(message: &Message, value: &T) -> Result<Sent, BoxError>

@@ -1,4 +1,6 @@
-//! What the actions take and answer, as MessagePack values.
+//! What the actions take and answer, as MessagePack values, and what this side accepts.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sockety::{Limits, Options, msgpack::Bounds};
@@ -38,6 +40,65 @@ pub const BOUNDS: Bounds = Bounds {
     depth: 64,
     items: 1_000_000,
 };
+
+/// The payload of `relay`.
+#[derive(Debug, Deserialize)]
+pub struct Relay {
+    pub action: String,
+    pub replies: usize,
+    pub answer: Option<u16>,
+    pub stream: Option<u64>,
+}
+
+/// What `relay` answers for each reply.
+#[derive(Debug, Default, Serialize)]
+pub struct Told {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Digest>,
+    pub files: Vec<FileDigest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What an endpoint accepts, and how fast its clocks run.
+pub struct Profile {
+    /// The limits for peers that are not known.
+    pub has_defaults: bool,
+    pub clocks: u32,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            has_defaults: false,
+            clocks: 1,
+        }
+    }
+}
+
+impl Profile {
+    pub fn options(&self) -> Options {
+        let options = if self.has_defaults {
+            Options::default()
+        } else {
+            options()
+        };
+        // On a machine that has much to do, less would be no time at all.
+        let least = Duration::from_secs(3);
+        let seconds = |seconds| (Duration::from_secs(seconds) / self.clocks).max(least);
+        options
+            // Whoever has sent something lately waits for its readers, so no faster than their time is up.
+            .heartbeat(seconds(20).max(Duration::from_secs(8)))
+            .idle_timeout(Some(seconds(90)))
+            .header_timeout(seconds(15))
+            .progress_timeout(Some(seconds(60)))
+            .write_stall(seconds(30))
+    }
+}
 
 /// Both sides take what a test of the protocol's borders sends, so they are for peers that are trusted.
 pub fn options() -> Options {

@@ -1,0 +1,55 @@
+//! The cases, a file for each section. Their numbers are their places in it: a new case goes to the end.
+
+use crate::case::Section;
+
+mod abort;
+mod closing;
+mod connection_header;
+mod content_of_files;
+mod continued;
+mod data;
+mod encoding;
+pub mod extension;
+mod fast_reply;
+mod files_header;
+mod message_header;
+mod multiplexing;
+mod response;
+mod signals;
+mod stream;
+mod switch_channel;
+mod timing;
+
+/// All sections in order.
+pub fn all() -> Vec<Section> {
+    vec![
+        encoding::section(),
+        connection_header::section(),
+        switch_channel::section(),
+        signals::section(),
+        message_header::section(),
+        files_header::section(),
+        response::section(),
+        continued::section(),
+        fast_reply::section(),
+        stream::section(),
+        content_of_files::section(),
+        data::section(),
+        abort::section(),
+        multiplexing::section(),
+        closing::section(),
+        timing::section(),
+        extension::section(),
+    ]
+}
+
+/// What the files of sections need.
+mod prelude {
+    pub(super) use crate::{
+        case::Section,
+        interop::{self, NOT_IMPLEMENTED, Relay, Told, content, digest},
+        peer::{Peer, Reply, ensure_same},
+        trial::{Outcome, Trial, ensure, equal, fail, skip},
+        wire::{fresh_id, message::Message, packet},
+    };
+}

@@ -1,0 +1,512 @@
+//! What has come from an endpoint, and which rules for writers it breaks.
+//!
+//! The ids that the suite makes say by themselves whether a reply is expected (see [`fresh_id`](crate::wire::fresh_id)),
+//! so a reply to a message that expects none is noticed in every case, and so is a second one.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::wire::{
+    Id,
+    head::{self, Head, Read},
+    hex, is_expecting,
+    packet::{Kind, Packet},
+};
+
+/// All that has come on one connection.
+#[derive(Default)]
+pub struct Received {
+    /// The first byte of its connection header, and the channels that the endpoint receives on.
+    pub header: Option<(u8, u16)>,
+    pub codes: Vec<Code>,
+    pub messages: Vec<Incoming>,
+    pub heartbeats: usize,
+    pub go_aways: usize,
+    /// Channels on which something came.
+    pub channels: BTreeSet<u16>,
+    /// How much came of everything.
+    pub bytes: u64,
+    pub closed: Option<Closed>,
+    /// Broken rules of the protocol.
+    pub broken: Vec<String>,
+    /// Rules that say what a writer should choose, and that it has not.
+    pub oddities: BTreeSet<&'static str>,
+    /// How many channels the suite receives on.
+    offered: u16,
+    /// Replies that an id may have, where it is another number than the id says.
+    pub allowed: HashMap<Id, usize>,
+    answers: HashMap<Id, usize>,
+    channel: u16,
+    /// The message in progress on a channel, as its index in `messages` once its header is whole.
+    open: HashMap<u16, Open>,
+    waiting: Vec<u8>,
+}
+
+/// A fast reply.
+pub struct Code {
+    pub id: Id,
+    pub code: u16,
+    /// How many bytes of everything came before it was there.
+    pub at: u64,
+}
+
+/// How the endpoint ended the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closed {
+    Cleanly,
+    /// By a reset, or without the end that TLS has.
+    Abruptly(String),
+}
+
+/// A message or response of the endpoint, as far as it has come.
+#[derive(Clone, Default)]
+pub struct Incoming {
+    pub is_response: bool,
+    pub head: Head,
+    pub has_stream: bool,
+    pub payload: Vec<u8>,
+    pub files: Vec<IncomingFile>,
+    pub stream: Vec<u8>,
+    pub is_stream_over: bool,
+    pub is_aborted: bool,
+    pub is_whole: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct IncomingFile {
+    pub content: Vec<u8>,
+    pub is_over: bool,
+}
+
+enum Open {
+    Header {
+        is_response: bool,
+        has_stream: bool,
+        bytes: Vec<u8>,
+    },
+    Body(usize),
+}
+
+impl Received {
+    /// From an endpoint that is told to write on so many channels.
+    pub fn offering(channels: u16) -> Self {
+        Self {
+            offered: channels,
+            ..Self::default()
+        }
+    }
+
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.waiting.extend_from_slice(bytes);
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut rest = &waiting[..];
+        if self.header.is_some() || self.take_header(&mut rest).is_some() {
+            // Behind something broken nothing can be told any longer.
+            while self.broken.is_empty() {
+                let Some(packet) = Packet::take(&mut rest) else {
+                    break;
+                };
+                self.oddities.extend(packet.oddities);
+                self.on(packet.kind);
+            }
+        }
+        self.waiting = rest.to_vec();
+    }
+
+    /// The code that answered the message with that id.
+    pub fn code_of(&self, id: &Id) -> Option<u16> {
+        self.codes
+            .iter()
+            .find(|code| code.id == *id)
+            .map(|code| code.code)
+    }
+
+    /// The first response to the message with that id.
+    pub fn response_to(&self, id: &Id) -> Option<&Incoming> {
+        self.messages
+            .iter()
+            .find(|message| message.head.parent == Some(*id))
+    }
+
+    pub fn replies_to(&self, id: &Id) -> usize {
+        self.answers.get(id).copied().unwrap_or(0)
+    }
+
+    fn take_header(&mut self, rest: &mut &[u8]) -> Option<()> {
+        let (first, after) = rest.split_first()?;
+        let (count, used) = match first & 3 {
+            0 => (1, 0),
+            1 => (u16::from(*after.first()?), 1),
+            2 => (u16::from_le_bytes(*after.first_chunk()?), 2),
+            _ => (4096, 0),
+        };
+        let count = if first & 3 == 1 && count == 0 {
+            256
+        } else {
+            count
+        };
+        if first >> 4 != 0xE || !(1..=4096).contains(&count) {
+            self.breaks("header.form", format_args!("it begins with {first:02x}"));
+        }
+        if first & 0x0C != 0 {
+            self.oddities.insert("header.reserved");
+        }
+        let smallest = match count {
+            1 => 0,
+            2..=255 => 1,
+            4096 => 3,
+            _ => 2,
+        };
+        if first & 3 != smallest {
+            self.oddities.insert("header.smallest");
+        }
+        self.header = Some((*first, count));
+        *rest = &after[used..];
+        Some(())
+    }
+
+    fn breaks(&mut self, rule: &str, what: impl std::fmt::Display) {
+        self.broken
+            .push(format!("the endpoint breaks {rule}: {what}"));
+    }
+
+    fn on(&mut self, kind: Kind) {
+        match kind {
+            Kind::Switch(channel) if channel >= self.offered => {
+                let offered = self.offered;
+                self.breaks(
+                    "packet.switch.range",
+                    format_args!("channel {channel} of {offered}"),
+                );
+            }
+            Kind::Switch(channel) => self.channel = channel,
+            Kind::FastReply(code, id) => {
+                let at = self.bytes;
+                self.codes.push(Code { id, code, at });
+                self.answer(id);
+            }
+            Kind::Heartbeat => self.heartbeats += 1,
+            Kind::GoAway => self.go_aways += 1,
+            Kind::Unknown(first) => {
+                self.breaks("packet.unknown", format_args!("a packet {first:02x}"));
+            }
+            Kind::Head {
+                is_response,
+                has_stream,
+                piece,
+                ..
+            } => {
+                if self.open.contains_key(&self.channel) {
+                    let channel = self.channel;
+                    self.breaks(
+                        "content.busy",
+                        format_args!("channel {channel} is not free"),
+                    );
+                }
+                self.channels.insert(self.channel);
+                let bytes = Vec::new();
+                let open = Open::Header {
+                    is_response,
+                    has_stream,
+                    bytes,
+                };
+                self.open.insert(self.channel, open);
+                self.header_piece(&piece);
+            }
+            Kind::Continue(piece) => {
+                self.oddities.insert("head.whole");
+                self.header_piece(&piece);
+            }
+            Kind::Abort => match self.open.remove(&self.channel) {
+                Some(Open::Body(index)) => self.messages[index].is_aborted = true,
+                Some(Open::Header { .. }) => {}
+                None => {
+                    self.oddities.insert("content.abort.idle");
+                }
+            },
+            content => self.content(content),
+        }
+    }
+
+    /// A message of ours was answered.
+    fn answer(&mut self, id: Id) {
+        let answers = self.answers.entry(id).or_default();
+        *answers += 1;
+        let allowed = self.allowed.get(&id).copied();
+        if *answers > allowed.unwrap_or(usize::from(is_expecting(&id))) {
+            let rule = match is_expecting(&id) {
+                true => "reply.expected",
+                false => "reply.only-when-expected",
+            };
+            let what = format!("reply number {answers} to {}", hex(&id));
+            self.breaks(rule, what);
+        }
+    }
+
+    fn header_piece(&mut self, piece: &[u8]) {
+        let channel = self.channel;
+        let Some(Open::Header {
+            is_response,
+            has_stream,
+            bytes,
+        }) = self.open.get_mut(&channel)
+        else {
+            return self.breaks("head.continue", format_args!("on channel {channel}"));
+        };
+        bytes.extend_from_slice(piece);
+        let (is_response, has_stream) = (*is_response, *has_stream);
+        match head::read(bytes, is_response) {
+            Read::Partial => {}
+            Read::Broken(rule) => self.breaks(rule, "in a header"),
+            Read::Whole(head, oddities) => {
+                self.oddities.extend(oddities);
+                if let Some(parent) = head.parent {
+                    self.answer(parent);
+                }
+                let files = vec![IncomingFile::default(); head.files.len()];
+                let message = Incoming {
+                    is_response,
+                    head,
+                    has_stream,
+                    files,
+                    ..Incoming::default()
+                };
+                self.open.insert(channel, Open::Body(self.messages.len()));
+                self.messages.push(message);
+                self.finish(channel);
+            }
+        }
+    }
+
+    fn content(&mut self, kind: Kind) {
+        let channel = self.channel;
+        let Some(Open::Body(index)) = self.open.get(&channel) else {
+            return self.breaks(
+                "content.order",
+                format_args!("content on channel {channel}"),
+            );
+        };
+        match self.messages[*index].content(kind) {
+            Ok(()) => self.finish(channel),
+            Err(rule) => self.breaks(rule, format_args!("on channel {channel}")),
+        }
+    }
+
+    /// Whether the message on this channel is whole, and the channel free.
+    fn finish(&mut self, channel: u16) {
+        if let Some(Open::Body(index)) = self.open.get(&channel)
+            && self.messages[*index].check_whole()
+        {
+            self.open.remove(&channel);
+        }
+    }
+}
+
+impl Incoming {
+    fn content(&mut self, kind: Kind) -> Result<(), &'static str> {
+        match kind {
+            Kind::Data(content) => {
+                self.payload.extend(content);
+                ensure(
+                    self.payload.len() as u64 <= self.head.payload,
+                    "content.data.exact",
+                )
+            }
+            Kind::Stream(content) => {
+                ensure(self.has_stream, "content.stream.announced")?;
+                ensure(!self.is_stream_over, "content.stream.once")?;
+                self.stream.extend(content);
+                Ok(())
+            }
+            Kind::StreamEnd => {
+                ensure(self.has_stream, "content.stream.announced")?;
+                ensure(!self.is_stream_over, "content.stream.once")?;
+                self.is_stream_over = true;
+                Ok(())
+            }
+            Kind::File(index, content) => {
+                ensure(content.len() < 1 << 24, "packet.file.small")?;
+                let file = self.file(index)?;
+                file.content.extend(content);
+                let size = file.content.len() as u64;
+                ensure(
+                    size <= self.head.files[index as usize].size,
+                    "content.file.size",
+                )
+            }
+            Kind::FileEnd(index) => {
+                let file = self.file(index)?;
+                file.is_over = true;
+                let size = file.content.len() as u64;
+                ensure(
+                    size == self.head.files[index as usize].size,
+                    "content.file.ends",
+                )
+            }
+            _ => unreachable!("no content"),
+        }
+    }
+
+    fn file(&mut self, index: u32) -> Result<&mut IncomingFile, &'static str> {
+        let file = self
+            .files
+            .get_mut(index as usize)
+            .ok_or("content.file.index")?;
+        ensure(!file.is_over, "content.file.once")?;
+        Ok(file)
+    }
+
+    fn check_whole(&mut self) -> bool {
+        self.is_whole = self.payload.len() as u64 == self.head.payload
+            && self.files.iter().all(|file| file.is_over)
+            && (self.is_stream_over || !self.has_stream);
+        self.is_whole
+    }
+}
+
+fn ensure(holds: bool, rule: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(rule) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{fresh_id, message::Message, packet};
+
+    /// What a side that is told of two channels has written.
+    fn received(packets: &[&[u8]]) -> Received {
+        let mut all = Received::offering(2);
+        all.push(&packet::header(256));
+        packets.iter().for_each(|packet| all.push(packet));
+        all
+    }
+
+    #[test]
+    fn broken_rules_are_noticed() {
+        let open = Message::tell("open").announced(2).first();
+        let files = Message::tell("files")
+            .announced_file("a", 1)
+            .announced_file("b", 1)
+            .first();
+        let streams = Message::tell("streams").announced(2).stream().first();
+        let trailing = packet::sized(0x20, &[Message::tell("x").head(), vec![0]].concat());
+        let (asked, told) = (fresh_id(true), fresh_id(false));
+        let broken: [(&str, Vec<u8>); 17] = [
+            ("packet.switch.range", packet::switch(2)),
+            ("packet.unknown", vec![0xF0]),
+            ("content.busy", [&open[..], &open].concat()),
+            ("head.continue", packet::continued(b"piece")),
+            ("head.trailing", trailing),
+            (
+                "head.files.sum",
+                Message::tell("x").file("f", "abc").total(4).first(),
+            ),
+            ("text.utf8", Message::tell(b"\xFF").first()),
+            ("content.order", packet::data(b"x")),
+            (
+                "content.data.exact",
+                [&open[..], &packet::data(b"abc")].concat(),
+            ),
+            (
+                "content.stream.announced",
+                [&open[..], &packet::stream(b"x")].concat(),
+            ),
+            (
+                "content.stream.once",
+                [&streams[..], &packet::STREAM_END, &packet::STREAM_END].concat(),
+            ),
+            (
+                "content.file.index",
+                [&files[..], &packet::file(2, b"x")].concat(),
+            ),
+            (
+                "content.file.size",
+                [&files[..], &packet::file(0, b"xy")].concat(),
+            ),
+            (
+                "content.file.ends",
+                [&files[..], &packet::file_end(0)].concat(),
+            ),
+            (
+                "content.file.once",
+                [
+                    &files[..],
+                    &packet::file(0, b"x"),
+                    &packet::file_end(0),
+                    &packet::file_end(0),
+                ]
+                .concat(),
+            ),
+            ("reply.only-when-expected", packet::code(0, &told)),
+            (
+                "reply.expected",
+                [packet::code(0, &asked), Message::answer(asked).first()].concat(),
+            ),
+        ];
+        for (rule, bytes) in broken {
+            let all = received(&[&bytes]);
+            let found = all.broken.first().map(String::as_str).unwrap_or_default();
+            assert!(found.contains(&format!(" {rule}:")), "{rule}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn forms_that_a_writer_should_not_choose_are_noticed() {
+        let nil = Message::tell("x").id([0; 16]).first();
+        let odd: [(&str, Vec<u8>); 10] = [
+            ("packet.switch.smallest", packet::switch_long(1)),
+            (
+                "packet.reply.smallest",
+                packet::code_long(1, &fresh_id(true)),
+            ),
+            (
+                "packet.size.smallest",
+                Message::tell("x").packet_size(3).first(),
+            ),
+            ("packet.reserved", vec![0xA1]),
+            ("head.smallest", Message::tell("x").payload_form(3).first()),
+            ("head.reserved", Message::tell("x").reserved(1).first()),
+            ("head.id.version", nil),
+            ("head.whole", Message::tell("x").pieces([5]).concat()),
+            (
+                "packet.empty.write",
+                [Message::tell("x").stream().first(), packet::stream(b"")].concat(),
+            ),
+            ("content.abort.idle", packet::ABORT.to_vec()),
+        ];
+        for (rule, bytes) in odd {
+            let all = received(&[&bytes]);
+            assert!(all.broken.is_empty(), "{rule}: {:?}", all.broken);
+            assert!(all.oddities.contains(rule), "{rule}: {:?}", all.oddities);
+        }
+    }
+
+    #[test]
+    fn whole_messages_in_any_segments_break_nothing() {
+        let id = fresh_id(true);
+        let response = Message::answer(id)
+            .payload("data")
+            .file("f", "abc")
+            .stream();
+        let bytes = [
+            packet::header(300),
+            packet::switch(1),
+            response.bytes(),
+            packet::stream(b"flow"),
+            packet::STREAM_END.to_vec(),
+            packet::HEARTBEAT.to_vec(),
+        ]
+        .concat();
+        let mut all = Received::offering(2);
+        bytes.chunks(1).for_each(|byte| all.push(byte));
+        assert!(all.broken.is_empty() && all.oddities.is_empty());
+        assert_eq!((all.header, all.heartbeats), (Some((0xE2, 300)), 1));
+        let found = all.response_to(&id).expect("a response");
+        assert!(found.is_whole);
+        assert_eq!(
+            (&found.payload[..], &found.stream[..]),
+            (&b"data"[..], &b"flow"[..])
+        );
+        assert_eq!(found.files[0].content, b"abc");
+    }
+}

@@ -1,0 +1,267 @@
+//! Packets: functions that write one each, and a reader of those that come.
+
+use super::{Id, uint};
+
+/// Widths of the size of a packet, by their code.
+pub const SIZE: [usize; 4] = [1, 2, 3, 4];
+/// Widths of the index of a file, by their code.
+pub const INDEX: [usize; 4] = [0, 1, 2, 3];
+
+pub const STREAM_END: [u8; 1] = [0x80];
+pub const ABORT: [u8; 1] = [0x90];
+pub const HEARTBEAT: [u8; 1] = [0xA0];
+pub const GO_AWAY: [u8; 1] = [0xB0];
+
+const CONTINUE: u8 = 0x60;
+const STREAM: u8 = 0x70;
+const FILE: u8 = 0xC0;
+const DATA: u8 = 0xE0;
+
+/// The connection header of a side that receives on so many channels.
+pub fn header(channels: u16) -> Vec<u8> {
+    match channels {
+        1 => vec![0xE0],
+        2..=255 => vec![0xE1, channels as u8],
+        4096 => vec![0xE3],
+        _ => vec![0xE2, channels as u8, (channels >> 8) as u8],
+    }
+}
+
+pub fn switch(channel: u16) -> Vec<u8> {
+    match channel {
+        0..=15 => vec![channel as u8],
+        _ => switch_long(channel),
+    }
+}
+
+pub fn switch_long(channel: u16) -> Vec<u8> {
+    vec![0x10 | (channel >> 8) as u8, channel as u8]
+}
+
+pub fn code(code: u16, id: &Id) -> Vec<u8> {
+    match code {
+        0..=15 => [&[0x30 | code as u8], &id[..]].concat(),
+        _ => code_long(code, id),
+    }
+}
+
+pub fn code_long(code: u16, id: &Id) -> Vec<u8> {
+    [&[0x40 | (code >> 8) as u8, code as u8], &id[..]].concat()
+}
+
+/// A packet of a type with a size, in the smallest width.
+pub fn sized(first: u8, content: &[u8]) -> Vec<u8> {
+    sized_as(uint::smallest(&SIZE, content.len() as u64), first, content)
+}
+
+/// As [`sized`], in the width with that code.
+pub fn sized_as(form: usize, first: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = begun(form, first, content.len() as u64);
+    out.extend_from_slice(content);
+    out
+}
+
+/// The begin of a packet that says to have so many bytes of content.
+pub fn begun(form: usize, first: u8, size: u64) -> Vec<u8> {
+    let mut out = vec![first | (form << 2) as u8];
+    uint::put(&mut out, size, SIZE[form]);
+    out
+}
+
+pub fn continued(content: &[u8]) -> Vec<u8> {
+    sized(CONTINUE, content)
+}
+
+pub fn data(content: &[u8]) -> Vec<u8> {
+    sized(DATA, content)
+}
+
+pub fn data_as(form: usize, content: &[u8]) -> Vec<u8> {
+    sized_as(form, DATA, content)
+}
+
+/// The begin of a Data packet.
+pub fn data_begun(size: u64) -> Vec<u8> {
+    begun(3, DATA, size)
+}
+
+pub fn stream(content: &[u8]) -> Vec<u8> {
+    sized(STREAM, content)
+}
+
+pub fn stream_as(form: usize, content: &[u8]) -> Vec<u8> {
+    sized_as(form, STREAM, content)
+}
+
+pub fn file(index: u32, content: &[u8]) -> Vec<u8> {
+    let size = uint::smallest(&SIZE, content.len() as u64);
+    file_as(size, uint::smallest(&INDEX, index.into()), index, content)
+}
+
+/// A File packet with these widths of size and index.
+pub fn file_as(size: usize, index_form: usize, index: u32, content: &[u8]) -> Vec<u8> {
+    let mut out = begun(size, FILE | index_form as u8, content.len() as u64);
+    uint::put(&mut out, index.into(), INDEX[index_form]);
+    out.extend_from_slice(content);
+    out
+}
+
+pub fn file_end(index: u32) -> Vec<u8> {
+    file_end_as(uint::smallest(&INDEX, index.into()), index)
+}
+
+pub fn file_end_as(form: usize, index: u32) -> Vec<u8> {
+    let mut out = vec![0xD0 | form as u8];
+    uint::put(&mut out, index.into(), INDEX[form]);
+    out
+}
+
+/// A packet that came, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    pub kind: Kind,
+    /// Forms that writers should not choose: the rules that say so.
+    pub oddities: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    Switch(u16),
+    Head {
+        is_response: bool,
+        has_stream: bool,
+        expects_reply: bool,
+        piece: Vec<u8>,
+    },
+    Continue(Vec<u8>),
+    FastReply(u16, Id),
+    Stream(Vec<u8>),
+    StreamEnd,
+    Abort,
+    Heartbeat,
+    GoAway,
+    File(u32, Vec<u8>),
+    FileEnd(u32),
+    Data(Vec<u8>),
+    Unknown(u8),
+}
+
+impl Packet {
+    /// Takes one packet off the begin of the input; `None` until all of it is there.
+    pub fn take(input: &mut &[u8]) -> Option<Self> {
+        let mut rest = *input;
+        let first = uint::take(&mut rest, 1)? as u8;
+        let (low, mut oddities) = (first & 0x0F, Vec::new());
+        let kind = match first >> 4 {
+            0 => Kind::Switch(low.into()),
+            1 => Kind::Switch(Self::low_byte(
+                &mut rest,
+                low,
+                &mut oddities,
+                "packet.switch.smallest",
+            )?),
+            3 => Kind::FastReply(low.into(), Self::id(&mut rest)?),
+            4 => {
+                let code = Self::low_byte(&mut rest, low, &mut oddities, "packet.reply.smallest")?;
+                Kind::FastReply(code, Self::id(&mut rest)?)
+            }
+            kind @ (2 | 5) => Kind::Head {
+                is_response: kind == 5,
+                has_stream: low & 2 != 0,
+                expects_reply: low & 1 != 0,
+                piece: Self::content(&mut rest, low, 0, &mut oddities)?.1,
+            },
+            kind @ (6 | 7 | 14) => {
+                if low & 3 != 0 {
+                    oddities.push("packet.reserved");
+                }
+                let content = Self::content(&mut rest, low, 0, &mut oddities)?.1;
+                match kind {
+                    6 => Kind::Continue(content),
+                    7 => Kind::Stream(content),
+                    _ => Kind::Data(content),
+                }
+            }
+            12 => {
+                let (index, content) =
+                    Self::content(&mut rest, low, (low & 3).into(), &mut oddities)?;
+                Kind::File(index, content)
+            }
+            13 => {
+                if low >> 2 != 0 {
+                    oddities.push("packet.reserved");
+                }
+                let form = usize::from(low & 3);
+                let index = uint::take(&mut rest, INDEX[form])?;
+                Self::smallest(&INDEX, form, index, &mut oddities, "packet.file.index");
+                Kind::FileEnd(index as u32)
+            }
+            15 => Kind::Unknown(first),
+            kind => {
+                if low != 0 {
+                    oddities.push("packet.reserved");
+                }
+                match kind {
+                    8 => Kind::StreamEnd,
+                    9 => Kind::Abort,
+                    10 => Kind::Heartbeat,
+                    _ => Kind::GoAway,
+                }
+            }
+        };
+        *input = rest;
+        Some(Self { kind, oddities })
+    }
+
+    /// The rest of a number of 12 bits.
+    fn low_byte(
+        rest: &mut &[u8],
+        high: u8,
+        oddities: &mut Vec<&'static str>,
+        rule: &'static str,
+    ) -> Option<u16> {
+        let value = u16::from(high) << 8 | uint::take(rest, 1)? as u16;
+        if value < 16 {
+            oddities.push(rule);
+        }
+        Some(value)
+    }
+
+    fn id(rest: &mut &[u8]) -> Option<Id> {
+        let (id, after) = rest.split_first_chunk()?;
+        *rest = after;
+        Some(*id)
+    }
+
+    /// The index of a file, and content.
+    fn content(
+        rest: &mut &[u8],
+        low: u8,
+        index_form: usize,
+        oddities: &mut Vec<&'static str>,
+    ) -> Option<(u32, Vec<u8>)> {
+        let form = usize::from(low >> 2);
+        let size = uint::take(rest, SIZE[form])?;
+        Self::smallest(&SIZE, form, size, oddities, "packet.size.smallest");
+        if size == 0 {
+            oddities.push("packet.empty.write");
+        }
+        let index = uint::take(rest, INDEX[index_form])?;
+        Self::smallest(&INDEX, index_form, index, oddities, "packet.file.index");
+        let (content, after) = rest.split_at_checked(size as usize)?;
+        *rest = after;
+        Some((index as u32, content.to_vec()))
+    }
+
+    fn smallest(
+        widths: &[usize],
+        form: usize,
+        value: u64,
+        oddities: &mut Vec<&'static str>,
+        rule: &'static str,
+    ) {
+        if form != uint::smallest(widths, value) {
+            oddities.push(rule);
+        }
+    }
+}

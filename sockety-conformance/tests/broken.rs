@@ -1,0 +1,259 @@
+//! The suite against an endpoint with one fault each: exactly the cases that are about it fail.
+//!
+//! Between the suite and the endpoint of this repository is a proxy that plants the fault, packet by packet.
+
+use std::{collections::HashMap, net::SocketAddr};
+
+use sockety_conformance::wire::{
+    Id,
+    head::{self, Read},
+    packet::{self, Kind, Packet},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::mpsc,
+};
+
+mod support;
+
+use support::{Server, suite};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// The proxy itself.
+    None,
+    AnswersWhatExpectsNoReply,
+    AnswersUnknownActionsTwice,
+    UsesMoreChannelsThanOffered,
+    TakesMorePayloadThanAnnounced,
+    MendsIds,
+    SwallowsAborts,
+}
+
+/// At the same time, as a run is mostly waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_is_found_by_the_cases_about_it() {
+    tokio::join!(
+        expect(Fault::None, &[]),
+        // Beside 5/6, those that ask one-way for the end of the connection.
+        expect(Fault::AnswersWhatExpectsNoReply, &["4/8", "5/6", "15/9"]),
+        // All that ask for an action that nobody serves.
+        expect(
+            Fault::AnswersUnknownActionsTwice,
+            &["1/7", "5/7", "5/21", "5/22"]
+        ),
+        // All that offer one channel, or few, and ask for files.
+        expect(
+            Fault::UsesMoreChannelsThanOffered,
+            &["2/1", "2/2", "2/16", "3/10"]
+        ),
+        expect(
+            Fault::TakesMorePayloadThanAnnounced,
+            &["12/6", "12/7", "12/9"]
+        ),
+        expect(Fault::MendsIds, &["5/25"]),
+        expect(
+            Fault::SwallowsAborts,
+            &["13/2", "13/3", "13/4", "13/5", "13/7", "13/8"]
+        ),
+    );
+}
+
+/// Exactly these cases fail of an endpoint with that fault.
+async fn expect(fault: Fault, cases: &[&str]) {
+    let server = Server::start(["--defaults"]);
+    let upstream = SocketAddr::from(([127, 0, 0, 1], server.port));
+    let address = proxy(upstream, fault).await.to_string();
+    let run = move || suite(["--timeout", "15", "--jobs", "8", &address]);
+    let found = tokio::task::spawn_blocking(run).await.expect("the suite");
+    assert_eq!(found.failed, cases, "{fault:?}: {}", found.report);
+    let exit_code = if cases.is_empty() { 0 } else { 1 };
+    assert_eq!(found.exit_code, Some(exit_code), "{}", found.report);
+}
+
+async fn proxy(server: SocketAddr, fault: Fault) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((suite, _)) = listener.accept().await {
+            tokio::spawn(carry(suite, server, fault));
+        }
+    });
+    address
+}
+
+async fn carry(suite: TcpStream, server: SocketAddr, fault: Fault) {
+    let Ok(server) = TcpStream::connect(server).await else {
+        return;
+    };
+    let ((from_suite, to_suite), (from_server, to_server)) =
+        (suite.into_split(), server.into_split());
+    let (inject, injected) = mpsc::unbounded_channel();
+    let requests = Requests {
+        fault,
+        inject,
+        channel: 0,
+        left: HashMap::new(),
+    };
+    tokio::join!(
+        forward(from_suite, to_server, requests, None),
+        forward(from_server, to_suite, Answers { fault }, Some(injected)),
+    );
+}
+
+/// What a direction makes of what passes.
+trait Edit {
+    fn header(&mut self, header: &[u8]) -> Vec<u8> {
+        header.to_vec()
+    }
+
+    /// The bytes of a packet as they go on.
+    fn packet(&mut self, kind: Kind, bytes: &[u8]) -> Vec<u8>;
+}
+
+/// Whole packets as they come, and at the end what there is of one.
+async fn forward(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut edit: impl Edit,
+    mut injected: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
+) {
+    let (mut waiting, mut is_begun) = (Vec::new(), false);
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let read = tokio::select! {
+            read = from.read(&mut chunk) => read.unwrap_or(0),
+            bytes = next(&mut injected) => {
+                let _ = to.write_all(&bytes).await;
+                continue;
+            }
+        };
+        if read == 0 {
+            let _ = to.write_all(&waiting).await;
+            let _ = to.shutdown().await;
+            return;
+        }
+        waiting.extend_from_slice(&chunk[..read]);
+        let mut rest = &waiting[..];
+        let mut out = Vec::new();
+        if !is_begun && let Some(length) = header_length(rest) {
+            out.extend(edit.header(&rest[..length]));
+            (rest, is_begun) = (&rest[length..], true);
+        }
+        loop {
+            let before = rest;
+            let packet = is_begun.then(|| Packet::take(&mut rest)).flatten();
+            let Some(packet) = packet else { break };
+            out.extend(edit.packet(packet.kind, &before[..before.len() - rest.len()]));
+        }
+        waiting = rest.to_vec();
+        if to.write_all(&out).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn next(injected: &mut Option<mpsc::UnboundedReceiver<Vec<u8>>>) -> Vec<u8> {
+    if let Some(receiver) = injected {
+        if let Some(bytes) = receiver.recv().await {
+            return bytes;
+        }
+        *injected = None;
+    }
+    std::future::pending().await
+}
+
+/// What is no header of this protocol goes on as it is.
+fn header_length(bytes: &[u8]) -> Option<usize> {
+    let length = match bytes.first()? {
+        first if first >> 4 != 0xE => bytes.len(),
+        first => [1, 2, 3, 1][usize::from(first & 3)],
+    };
+    (bytes.len() >= length).then_some(length)
+}
+
+/// Whether it is one that the endpoint should take.
+fn is_header(bytes: &[u8]) -> bool {
+    bytes[0] >> 4 == 0xE && bytes != [0xE2, 0xFF, 0xFF]
+}
+
+/// From the suite to the endpoint.
+struct Requests {
+    fault: Fault,
+    /// To the suite.
+    inject: mpsc::UnboundedSender<Vec<u8>>,
+    channel: u16,
+    /// Payload that is still to come, by channel.
+    left: HashMap<u16, usize>,
+}
+
+impl Edit for Requests {
+    fn header(&mut self, header: &[u8]) -> Vec<u8> {
+        match self.fault {
+            Fault::UsesMoreChannelsThanOffered if is_header(header) => vec![0xE3],
+            _ => header.to_vec(),
+        }
+    }
+
+    fn packet(&mut self, kind: Kind, bytes: &[u8]) -> Vec<u8> {
+        match kind {
+            Kind::Switch(channel) => self.channel = channel,
+            Kind::Head {
+                is_response,
+                expects_reply,
+                piece,
+                ..
+            } => {
+                // What a header in pieces announces is not looked at.
+                let mut payload = usize::MAX;
+                if let Read::Whole(head, _) = head::read(&piece, is_response) {
+                    payload = head.payload as usize;
+                    let is_one_way = !is_response && !expects_reply;
+                    if is_one_way && self.fault == Fault::AnswersWhatExpectsNoReply {
+                        let _ = self.inject.send(packet::code(0, &head.id));
+                    }
+                }
+                self.left.insert(self.channel, payload);
+            }
+            Kind::Data(content) if self.fault == Fault::TakesMorePayloadThanAnnounced => {
+                let left = self.left.entry(self.channel).or_default();
+                let taken = content.len().min(*left);
+                *left -= taken;
+                return if taken > 0 {
+                    packet::data(&content[..taken])
+                } else {
+                    Vec::new()
+                };
+            }
+            Kind::Abort if self.fault == Fault::SwallowsAborts => return Vec::new(),
+            _ => {}
+        }
+        bytes.to_vec()
+    }
+}
+
+/// From the endpoint to the suite.
+struct Answers {
+    fault: Fault,
+}
+
+impl Edit for Answers {
+    fn packet(&mut self, kind: Kind, bytes: &[u8]) -> Vec<u8> {
+        match (self.fault, kind) {
+            (Fault::AnswersUnknownActionsTwice, Kind::FastReply(2, _)) => bytes.repeat(2),
+            (Fault::MendsIds, Kind::FastReply(code, id)) => packet::code(code, &mended(id)),
+            _ => bytes.to_vec(),
+        }
+    }
+}
+
+/// An id with the bits of version 4.
+fn mended(mut id: Id) -> Id {
+    id[6] = id[6] & 0x0F | 0x40;
+    id[8] = id[8] & 0x3F | 0x80;
+    id
+}

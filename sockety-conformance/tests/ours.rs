@@ -1,0 +1,184 @@
+//! The whole suite against the endpoint of this repository: nothing fails, and what is skipped is known.
+
+use std::{path::PathBuf, thread};
+
+use tempfile::TempDir;
+
+mod support;
+
+use support::{Client, Found, Server, endpoint, suite, suite_with};
+
+/// Limits for unknown peers, and clocks that are waited for in a test.
+const ENDPOINT: [&str; 3] = ["--defaults", "--clocks", "5"];
+
+/// Recommendations are rules. A machine with much to do may be slow to answer.
+const SUITE: [&str; 5] = ["--strict", "--clocks", "5", "--timeout", "20"];
+
+/// They are about TLS.
+const PLAIN_SKIPS: [&str; 2] = ["15/5", "15/6"];
+
+/// At the same time, as all of them wait for the same clocks.
+#[test]
+fn server_and_client_pass_plain_and_with_tls() {
+    thread::scope(|scope| {
+        let runs = [
+            a_server_passes,
+            a_server_with_tls_passes,
+            a_client_passes,
+            a_client_with_tls_passes,
+        ];
+        for run in runs {
+            scope.spawn(run);
+        }
+    });
+}
+
+fn a_server_passes() {
+    let server = Server::start(ENDPOINT);
+    let found = suite([&SUITE[..], &[&server.address(), "--pid", &server.pid()]].concat());
+    assert_passed(&found, &PLAIN_SKIPS);
+}
+
+fn a_server_with_tls_passes() {
+    let files = Certificate::new();
+    let (certificate, key) = files.paths();
+    let server = Server::start([&ENDPOINT[..], &["--tls", &certificate, &key]].concat());
+    let found = suite([&SUITE[..], &[&server.address(), "--tls", &certificate]].concat());
+    assert_passed(&found, &[]);
+}
+
+fn a_client_passes() {
+    let command = client(&ENDPOINT);
+    let found = suite([&SUITE[..], &["--client-command", &command]].concat());
+    assert_passed(&found, &PLAIN_SKIPS);
+}
+
+fn a_client_with_tls_passes() {
+    let files = Certificate::new();
+    let (certificate, key) = files.paths();
+    let command = client(&[&ENDPOINT[..], &["--tls", &certificate]].concat());
+    let tls = [
+        "--client-command",
+        &command,
+        "--tls",
+        &certificate,
+        "--key",
+        &key,
+    ];
+    assert_passed(&suite([&SUITE[..], &tls].concat()), &[]);
+}
+
+#[test]
+fn a_server_with_the_limits_of_the_wire_passes_byte_by_byte() {
+    let server = Server::start::<&str>([]);
+    // Borders of segments mean nothing.
+    let found = suite(["--timeout", "20", "--bytewise", &server.address()]);
+    // Nobody waits for clocks, and there is no channel beyond 4,096.
+    let skips = [
+        "2/15", "3/9", "4/5", "8/11", "15/5", "15/6", "16/1", "16/2", "16/3", "16/4", "16/5",
+        "16/6",
+    ];
+    assert_passed(&found, &skips);
+}
+
+#[test]
+fn a_client_that_somebody_else_starts_passes() {
+    let arguments = [
+        "--timeout",
+        "20",
+        "--section",
+        "5",
+        "--section",
+        "13",
+        "--client",
+        "0",
+    ];
+    assert_passed(&suite_with(arguments, Client::start), &[]);
+}
+
+#[test]
+fn exit_codes_tell_what_happened() {
+    let server = Server::start(ENDPOINT);
+    let nowhere = ["--case", "1/1", "127.0.0.1:1"];
+    let runs: [(&[&str], i32); 5] = [
+        (&["--case", "1/1", &server.address()], 0),
+        (&["--case", "99/1", &server.address()], 2),
+        (&["--case", "nonsense", &server.address()], 2),
+        (&nowhere, 2),
+        (&[], 2),
+    ];
+    for (arguments, expected) in runs {
+        let found = suite(arguments);
+        assert_eq!(
+            found.exit_code,
+            Some(expected),
+            "{arguments:?}: {}",
+            found.report
+        );
+    }
+}
+
+#[test]
+fn the_report_in_xml_has_every_case() {
+    let server = Server::start(ENDPOINT);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("report.xml");
+    let xml = file.to_str().expect("a path");
+    let found = suite([
+        "--section",
+        "1",
+        "--case",
+        "2/15",
+        "--junit",
+        xml,
+        &server.address(),
+    ]);
+    assert_passed(&found, &["2/15"]);
+    let xml = std::fs::read_to_string(&file).expect("the report");
+    assert_eq!(xml.matches("<testcase ").count(), 9, "{xml}");
+    assert_eq!(xml.matches("<skipped").count(), 1, "{xml}");
+}
+
+#[track_caller]
+fn assert_passed(found: &Found, skipped: &[&str]) {
+    assert!(found.failed.is_empty(), "{}", found.report);
+    assert_eq!(found.exit_code, Some(0), "{}", found.report);
+    assert_eq!(found.skipped, skipped, "{}", found.report);
+}
+
+fn client(arguments: &[&str]) -> String {
+    let program = endpoint();
+    let program = program.to_str().expect("a path");
+    format!(
+        "'{program}' client {{port}} --serve {}",
+        arguments.join(" ")
+    )
+}
+
+/// A certificate for 127.0.0.1 that vouches for itself.
+struct Certificate {
+    folder: TempDir,
+}
+
+impl Certificate {
+    fn new() -> Self {
+        let made =
+            rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("server.pem"), made.cert.pem()).expect("a file");
+        std::fs::write(
+            folder.path().join("server.key"),
+            made.signing_key.serialize_pem(),
+        )
+        .expect("a file");
+        Self { folder }
+    }
+
+    fn paths(&self) -> (String, String) {
+        let text = |path: PathBuf| path.to_str().expect("text").to_owned();
+        (
+            text(self.folder.path().join("server.pem")),
+            text(self.folder.path().join("server.key")),
+        )
+    }
+}

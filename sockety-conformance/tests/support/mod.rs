@@ -1,0 +1,144 @@
+//! The suite as a program, and the endpoint that it is run against.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+const SUITE: &str = env!("CARGO_BIN_EXE_sockety-conformance");
+
+/// What the suite has found.
+pub struct Found {
+    /// 0, 1 or 2.
+    pub exit_code: Option<i32>,
+    pub failed: Vec<String>,
+    pub skipped: Vec<String>,
+    pub report: String,
+}
+
+/// Runs the suite to its end.
+pub fn suite<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Found {
+    suite_with(arguments, |_| ())
+}
+
+/// Runs the suite to its end. `start` is called with the port on which it listens, once it does.
+pub fn suite_with<A: AsRef<OsStr>, T>(
+    arguments: impl IntoIterator<Item = A>,
+    start: impl FnOnce(&str) -> T,
+) -> Found {
+    let mut child = Command::new(SUITE)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the suite");
+    let mut output = BufReader::new(child.stdout.take().expect("its output"));
+    let mut report = String::new();
+    output.read_line(&mut report).expect("text");
+    let started = report.trim().strip_prefix("PORT ").map(start);
+    output.read_to_string(&mut report).expect("text");
+    drop(started);
+    let status = child.wait().expect("an end");
+    let with_sign = |sign: &str| {
+        let lines = report
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix(sign));
+        lines
+            .filter_map(|line| line.split_whitespace().next())
+            .map(str::to_owned)
+            .collect()
+    };
+    Found {
+        exit_code: status.code(),
+        failed: with_sign("FAIL "),
+        skipped: with_sign("skip "),
+        report,
+    }
+}
+
+/// The program of the `interop` example, as this package builds it.
+pub fn endpoint() -> PathBuf {
+    let path = Path::new(SUITE)
+        .with_file_name("examples")
+        .join("conformance-endpoint");
+    assert!(
+        path.exists(),
+        "`cargo build -p sockety-conformance --examples` was not run: no {path:?}"
+    );
+    path
+}
+
+/// A server of the `interop` actions, killed at the end.
+pub struct Server {
+    child: Child,
+    // Open for as long as it runs: it may print something.
+    _output: BufReader<ChildStdout>,
+    pub port: u16,
+}
+
+impl Server {
+    pub fn start<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut child = Command::new(endpoint())
+            .arg("server")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            // It complains about what is done to it.
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the endpoint");
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a line");
+        let port = line
+            .trim()
+            .strip_prefix("PORT ")
+            .and_then(|port| port.parse().ok());
+        Self {
+            child,
+            _output: output,
+            port: port.expect("a port"),
+        }
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// A client that serves, killed at the end.
+pub struct Client(Child);
+
+impl Client {
+    pub fn start(port: &str) -> Self {
+        let client = Command::new(endpoint())
+            .args(["client", port, "--serve", "--defaults"])
+            .stderr(Stdio::null())
+            .spawn();
+        Self(client.expect("the endpoint"))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        end(&mut self.0);
+    }
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
