@@ -40,8 +40,8 @@ fn row(workload: &Workload) -> Result<String> {
         allocations[ALLOCATIONS],
         allocations[ALLOCATED],
         system_calls[SYSTEM_CALLS],
-        usage[VOLUNTARY],
-        usage[INVOLUNTARY],
+        usage[VOLUNTARY].max(0.0),
+        usage[INVOLUNTARY].max(0.0),
         usage[TIME] / 1e3,
         by_name(&system_calls),
     ))
