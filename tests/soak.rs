@@ -52,7 +52,7 @@ trait Work {
     async fn rpc(&self, text: String, size: u32) -> String;
     async fn echo(&self, stream: ByteStream) -> ByteStream;
     async fn store(&self, file: File) -> u64;
-    async fn never(&self);
+    async fn wait(&self);
 }
 
 struct Worker;
@@ -75,8 +75,8 @@ impl Work for Worker {
         size
     }
 
-    async fn never(&self) {
-        std::future::pending().await
+    async fn wait(&self) {
+        sleep(Duration::from_secs(1)).await;
     }
 }
 
@@ -282,7 +282,7 @@ async fn churn(address: SocketAddr, number: u64) -> Result<(), Failed> {
     let work = WorkClient::connect(address).await?;
     let moment = Duration::from_micros(number * 37 % 3000);
     match number % 4 {
-        0 => drop(timeout(moment, work.never()).await),
+        0 => drop(timeout(moment, work.wait()).await),
         1 => drop(timeout(moment, stream(&work)).await),
         2 => drop(timeout(moment, file(&work)).await),
         _ => {

@@ -285,11 +285,11 @@ impl Process {
 
     async fn kill(self) -> Ledger {
         self.signal(Signal::KILL);
-        self.is_killed().await
+        self.killed().await
     }
 
     /// Waits for the end of one that was killed.
-    async fn is_killed(mut self) -> Ledger {
+    async fn killed(mut self) -> Ledger {
         self.wait().await.1
     }
 
@@ -549,7 +549,7 @@ async fn break_the_link(fault: Break) -> Verdict {
 // The faults.
 
 #[tokio::test]
-async fn a_server_that_is_killed_leaves_true_outcomes() {
+async fn a_server_that_killed_leaves_true_outcomes() {
     let process = Process::start();
     let work = WorkClient::connect(process.address)
         .await
@@ -562,7 +562,7 @@ async fn a_server_that_is_killed_leaves_true_outcomes() {
 }
 
 #[tokio::test]
-async fn a_server_with_tls_that_is_killed_leaves_true_outcomes() {
+async fn a_server_with_tls_that_killed_leaves_true_outcomes() {
     let (process, tls) = Process::start_with_tls(false);
     let work = WorkClient::connect(("localhost", process.address.port()))
         .tls(tls)

@@ -125,7 +125,7 @@ impl Fault {
     }
 
     /// What the link does from the beginning.
-    fn from_the_beginning(self) -> Mode {
+    fn beginning(self) -> Mode {
         match self {
             // 1 Mbit/s.
             Self::SlowLink => Mode::Rate(125_000),
@@ -157,7 +157,7 @@ impl Fault {
             Self::OneWayLoss => Mode::SwallowToClient,
             Self::NeverReads => Mode::NeverRead,
             Self::Corrupt => Mode::Corrupt,
-            Self::SlowLink | Self::Slices | Self::SlowClose => self.from_the_beginning(),
+            Self::SlowLink | Self::Slices | Self::SlowClose => self.beginning(),
         };
         proxy.set(mode);
     }
@@ -230,7 +230,7 @@ async fn cell(state: State, fault: Fault) -> Verdict {
         .await
         .expect("it serves");
     let before = direct.gauge().await.expect("a gauge");
-    let mode = fault.from_the_beginning();
+    let mode = fault.beginning();
     let proxy = Proxy::start(process.address, mode, state.trigger()).await;
     if state == State::S0Handshake {
         fault.strike(&process, &proxy).await;
@@ -338,7 +338,7 @@ async fn end(fault: Fault, process: Process, direct: WorkClient, before: Gauge) 
     match fault {
         Fault::Kill => {
             drop(direct);
-            return process.is_killed().await;
+            return process.killed().await;
         }
         Fault::Terminate => {
             drop(direct);
