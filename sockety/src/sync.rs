@@ -1,7 +1,7 @@
 //! Locks and atomics of the code that runs on several threads at once.
 //!
 //! They are those of `std`. Built with `--cfg sockety_models` they are those of shuttle, which tries many schedules of
-//! the same code: see [`models`](crate::models).
+//! the same code: see `models.rs`.
 
 #[cfg(sockety_models)]
 pub(crate) use shuttle::sync::{

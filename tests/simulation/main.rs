@@ -13,14 +13,21 @@ mod server;
 mod site;
 mod work;
 
+use std::cell::RefCell;
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use crate::dice::Dice;
+use crate::history::History;
 use crate::scenarios::Scenario;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// What the last scenario of this thread has noted, for when it fails.
+    static LAST: RefCell<History> = RefCell::default();
+}
 
 /// Seeds of each scenario, when nobody asks for another number.
 const SEEDS: u64 = 25;
@@ -28,7 +35,11 @@ const SEEDS: u64 = 25;
 /// Runs a scenario with one seed after another.
 fn run(name: &str, scenario: Scenario) {
     if let Some(seed) = number("SOCKETY_SEED") {
-        print!("{}", scenario(&mut Dice::new(seed)).report());
+        let outcome = catch_unwind(AssertUnwindSafe(|| scenario(&mut Dice::new(seed))));
+        print!("{}", LAST.take().report());
+        if let Err(panic) = outcome {
+            resume_unwind(panic);
+        }
         return;
     }
     let (begun, seeds) = (Instant::now(), number("SOCKETY_SEEDS").unwrap_or(SEEDS));

