@@ -21,6 +21,7 @@ pub struct TcpOptions {
     keepalive: Option<Keepalive>,
     user_timeout: Option<Duration>,
     not_sent_bytes: Option<u32>,
+    receive_buffer: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,10 +72,25 @@ impl TcpOptions {
         self
     }
 
+    /// `SO_RCVBUF`: how many bytes the system takes in before they are read. `None`, the default, leaves it to the
+    /// system, which may take many megabytes.
+    ///
+    /// A small message waits behind all that came before it. Where calls share a connection with files or streams
+    /// over a short and fast way, 128 KiB keep them quick, and make bulk cost more. Over a long way a small buffer makes
+    /// bulk slow, as no more than it holds is on its way at a time.
+    pub fn receive_buffer(mut self, bytes: Option<u32>) -> Self {
+        self.receive_buffer = bytes;
+        self
+    }
+
     /// Sets what can be set: none of it is a reason to have no connection.
     pub(crate) fn apply(&self, stream: &TcpStream) {
         let socket = SockRef::from(stream);
         note("TCP_NODELAY", socket.set_tcp_nodelay(self.nodelay));
+        if let Some(bytes) = self.receive_buffer {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            note("SO_RCVBUF", socket.set_recv_buffer_size(bytes));
+        }
         if let Some(keepalive) = self.keepalive {
             let set = socket.set_tcp_keepalive(&keepalive.into());
             note("SO_KEEPALIVE", set);
@@ -128,6 +144,7 @@ impl Default for TcpOptions {
             keepalive: Some(keepalive),
             user_timeout: Some(Duration::from_secs(30)),
             not_sent_bytes: Some(128 * 1024),
+            receive_buffer: None,
         }
     }
 }
@@ -168,7 +185,8 @@ mod tests {
         let options = TcpOptions::default()
             .nodelay(false)
             .keepalive(Duration::from_secs(77), Duration::from_secs(7), 5)
-            .user_timeout(Some(Duration::from_millis(12_345)));
+            .user_timeout(Some(Duration::from_millis(12_345)))
+            .receive_buffer(Some(100_000));
         let stream = socket(options).await;
         let socket = SockRef::from(&stream);
         assert!(!socket.tcp_nodelay().expect("an option"));
@@ -178,6 +196,9 @@ mod tests {
         assert_eq!(socket.tcp_keepalive_retries().expect("an option"), 5);
         let timeout = socket.tcp_user_timeout().expect("an option");
         assert_eq!(timeout, Some(Duration::from_millis(12_345)));
+        // The system adds as much for what it has to note.
+        let buffer = socket.recv_buffer_size().expect("an option");
+        assert!((100_000..=200_000).contains(&buffer), "{buffer}");
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ mod connection_end;
 mod fairness;
 mod files;
 mod handshake;
+mod large_buffers;
 mod life;
 mod limits;
 mod messages;

@@ -10,7 +10,9 @@ use bytes::{Bytes, BytesMut};
 /// The size of a buffer: that of a read.
 const SIZE: usize = 64 * 1024;
 
-/// How many a thread has, those in use among them: what a few readers leave unread, and as much that they work on.
+/// How many a thread has, those in use among them: what a few readers leave unread, and as much that they work on. A
+/// part that is smaller than its buffer keeps the rest of it from others, so a peer can make each thread hold a
+/// mebibyte more than is counted, and no more.
 const COUNT: usize = 16;
 
 /// Less is left to the allocator: it would take a whole buffer.
