@@ -1,0 +1,111 @@
+use anstyle::{AnsiColor, Style};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, builder::Styles};
+use clap_complete::Shell;
+
+use crate::{
+    call::CallArgs,
+    exit::{Exit, Failure},
+    out,
+    pass::PassArgs,
+};
+
+/// Talks to peers of the Sockety protocol.
+#[derive(Debug, Parser)]
+#[command(name = "sockety", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub color: Color,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const STYLES: Styles = Styles::styled()
+    .header(Style::new().bold().underline())
+    .usage(Style::new().bold().underline())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Green.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; of a call: a response, or code 0 (Accept)
+  1  the peer answered with another code, or with an error
+  2  the arguments make no sense
+  3  nothing was sent, or the peer says that nothing ran: repeating it is safe
+  4  sent, but nobody knows whether it was executed
+  5  executed, but the reply or a part of it is lost
+  6  something on this side failed: a file, the output
+
+Addresses are host:port, tls://host:port and unix://PATH. `sockety help COMMAND` tells more, with examples.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Call an action and show the reply
+    #[command(after_help = CALL_EXAMPLES)]
+    Call(CallArgs),
+    /// Send a message that expects no reply
+    #[command(after_help = PASS_EXAMPLES)]
+    Pass(PassArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  sockety call localhost:9000 echo --json '{\"title\": \"clip\", \"seconds\": 12.5}'
+  sockety call localhost:9000 upload --file a.mp4 --file b.srt
+  sockety call localhost:9000 download --json '[{\"name\": \"a.txt\", \"size\": 100}]' --save inbox
+  tar c src | sockety call localhost:9000 stream-sum --stream -
+  sockety call localhost:9000 thumbnail --raw clip.mp4 --output raw > clip.png
+  sockety call tls://example.com:9000 whoami --ca servers.pem --cert me.pem --key me.key
+
+The exit code is 0 for a response or code 0, 1 for another code or an error; `sockety --help` has all of them.";
+
+const PASS_EXAMPLES: &str = "\
+Examples:
+  sockety pass localhost:9000 note --json '\"good morning\"'
+  tail -f app.log | sockety pass unix:///run/log.sock lines --stream -
+
+That it was sent says nothing about its arrival.";
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// For all that is printed from now on.
+    pub fn apply(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// Prints a script.
+pub fn completions(shell: Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "sockety", &mut script);
+    out::raw(&script)?;
+    Ok(Exit::Done)
+}
