@@ -4,9 +4,11 @@ use clap_complete::Shell;
 
 use crate::{
     call::CallArgs,
+    decode::DecodeArgs,
     exit::{Exit, Failure},
     out,
     pass::PassArgs,
+    tap::TapArgs,
 };
 
 /// Talks to peers of the Sockety protocol.
@@ -54,6 +56,12 @@ pub enum Command {
     /// Send a message that expects no reply
     #[command(after_help = PASS_EXAMPLES)]
     Pass(PassArgs),
+    /// Stand between clients and a server, and show every packet that passes
+    #[command(after_help = TAP_EXAMPLES)]
+    Tap(TapArgs),
+    /// Show the packets in recorded bytes
+    #[command(after_help = DECODE_EXAMPLES)]
+    Decode(DecodeArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -78,6 +86,24 @@ Examples:
   tail -f app.log | sockety pass unix:///run/log.sock lines --stream -
 
 That it was sent says nothing about its arrival.";
+
+const TAP_EXAMPLES: &str = "\
+Examples:
+  sockety tap localhost:9001 localhost:9000
+  sockety tap localhost:9001 unix:///run/app.sock --hex
+  sockety tap localhost:9001 localhost:9000 --pcap calls.pcap --json > packets.jsonl
+  sockety tap localhost:9001 tls://example.com:9000 --listen-cert tap.pem --listen-key tap.key
+
+→ is from client to server. A packet is shown when its last byte was there, with the seconds since the begin, its
+channel and its size. Bytes are forwarded as they are, also when they cannot be decoded. Ctrl-C ends it.
+tools/wireshark has a dissector for the captures.";
+
+const DECODE_EXAMPLES: &str = "\
+Examples:
+  sockety decode client.bin --hex
+  xxd -r -p bytes.hex | sockety decode - --json
+
+The exit code is 1 when the bytes are against the protocol, or end inside of something.";
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, ValueEnum)]

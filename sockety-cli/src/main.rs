@@ -7,14 +7,19 @@
 
 mod call;
 mod cli;
+mod decode;
 mod exit;
 mod out;
+mod packets;
 mod pass;
 mod payload;
+mod pcap;
+mod printing;
 mod progress;
 mod saving;
 mod shown;
 mod streams;
+mod tap;
 mod target;
 mod tls;
 mod value;
@@ -45,6 +50,8 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Call(args) => call::run(args).await,
         Command::Pass(args) => pass::run(args).await,
+        Command::Tap(args) => tap::run(args).await,
+        Command::Decode(args) => decode::run(args),
         Command::Completions { shell } => cli::completions(shell),
     }
 }
