@@ -3,11 +3,15 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum, builder::Styles};
 use clap_complete::Shell;
 
 use crate::{
+    bench::BenchArgs,
     call::CallArgs,
     decode::DecodeArgs,
+    describe::DescribeArgs,
     exit::{Exit, Failure},
+    listen::ListenArgs,
     out,
     pass::PassArgs,
+    ping::PingArgs,
     tap::TapArgs,
 };
 
@@ -56,6 +60,18 @@ pub enum Command {
     /// Send a message that expects no reply
     #[command(after_help = PASS_EXAMPLES)]
     Pass(PassArgs),
+    /// Serve everything, and show each message as it arrives
+    #[command(after_help = LISTEN_EXAMPLES)]
+    Listen(ListenArgs),
+    /// List the services and actions of a peer
+    #[command(after_help = DESCRIBE_EXAMPLES)]
+    Describe(DescribeArgs),
+    /// Measure round trips
+    #[command(after_help = PING_EXAMPLES)]
+    Ping(PingArgs),
+    /// Measure a peer under load
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
     /// Stand between clients and a server, and show every packet that passes
     #[command(after_help = TAP_EXAMPLES)]
     Tap(TapArgs),
@@ -86,6 +102,41 @@ Examples:
   tail -f app.log | sockety pass unix:///run/log.sock lines --stream -
 
 That it was sent says nothing about its arrival.";
+
+const LISTEN_EXAMPLES: &str = "\
+Examples:
+  sockety listen localhost:9000
+  sockety listen localhost:9000 --reply 3 --count 1
+  sockety listen unix:///tmp/app.sock --reply-json '{\"ok\": true}' --save inbox --json
+  sockety listen 0.0.0.0:9000 --cert server.pem --key server.key --client-ca clients.pem
+
+Messages are shown when all of them is here, and answered then. Ctrl-C ends it.";
+
+const DESCRIBE_EXAMPLES: &str = "\
+Examples:
+  sockety describe localhost:9000
+  sockety describe localhost:9000 --json | jq '.[].actions[].name'
+
+A server answers if its router was told to: `Router::describe`. Otherwise the exit code is 1.";
+
+const PING_EXAMPLES: &str = "\
+Examples:
+  sockety ping localhost:9000 -c 10
+  sockety ping tls://example.com:9000 --ca ca.pem -c 100 -i 10ms --json
+  sockety ping localhost:9000 --action ping
+
+The protocol's heartbeats are not answered, so each round trip is a call. Whatever the peer answers counts: by default
+the action is one that nobody serves, and the answer is code 2 (Not Implemented). Ctrl-C ends it, with the summary. The
+exit code is 4 when an answer was missing.";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  sockety bench localhost:9000 ping
+  sockety bench localhost:9000 echo --json '{\"id\": 7}' -c 64 --connections 4 -d 30s
+  sockety bench localhost:9000 echo --raw payload.bin --rate 5000 --print-json
+
+The exit code is 0 when all calls were answered with a response or code 0, 1 when some had another code, 4 when some had
+no reply.";
 
 const TAP_EXAMPLES: &str = "\
 Examples:

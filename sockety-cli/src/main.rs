@@ -5,15 +5,20 @@
     reason = "a program has no public items"
 )]
 
+mod bench;
 mod call;
 mod cli;
 mod decode;
+mod describe;
 mod exit;
+mod figures;
+mod listen;
 mod out;
 mod packets;
 mod pass;
 mod payload;
 mod pcap;
+mod ping;
 mod printing;
 mod progress;
 mod saving;
@@ -50,6 +55,10 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Call(args) => call::run(args).await,
         Command::Pass(args) => pass::run(args).await,
+        Command::Listen(args) => listen::run(args).await,
+        Command::Describe(args) => describe::run(args).await,
+        Command::Ping(args) => ping::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::Tap(args) => tap::run(args).await,
         Command::Decode(args) => decode::run(args),
         Command::Completions { shell } => cli::completions(shell),

@@ -17,22 +17,43 @@ const SCRIPT: &[(Side, &str)] = &[
     (Side::Client, "e1 10"),
     (Side::Server, "e3"),
     // A message without content, and its reply.
-    (Side::Client, "21 16 00 11111111111141118111111111111111 04 'ping'"),
+    (
+        Side::Client,
+        "21 16 00 11111111111141118111111111111111 04 'ping'",
+    ),
     (Side::Server, "30 11111111111141118111111111111111"),
     // A message on channel 1 with a payload, two files and a stream. Its header is cut inside of the action.
-    (Side::Client, "01 23 14 50 22222222222242228222222222222222 06 'up'"),
-    (Side::Client, "60 18 'load' 03 02 0800 00 05 05 'a.txt' 00 03 05 'b.txt'"),
+    (
+        Side::Client,
+        "01 23 14 50 22222222222242228222222222222222 06 'up'",
+    ),
+    (
+        Side::Client,
+        "60 18 'load' 03 02 0800 00 05 05 'a.txt' 00 03 05 'b.txt'",
+    ),
     (Side::Client, "e0 03 92 01 02 70 05 'hello' 80"),
     // A file that comes in two segments, with the end of it and the next one in the second.
     (Side::Client, "c0 05 'fir'"),
     (Side::Client, "'st' d0 c1 03 01 'two' d1 01"),
-    (Side::Server, "50 22 40 22222222222242228222222222222222 99999999999949998999999999999999 02 e0 02 91 07"),
+    (
+        Side::Server,
+        "50 22 40 22222222222242228222222222222222 99999999999949998999999999999999 02 e0 02 91 07",
+    ),
     // A message that is given up, and one that nobody serves.
-    (Side::Client, "02 22 1d 00 33333333333343338333333333333333 0b 'interrupted' 70 01 00 90"),
-    (Side::Client, "21 16 00 44444444444444448444444444444444 04 'nope'"),
+    (
+        Side::Client,
+        "02 22 1d 00 33333333333343338333333333333333 0b 'interrupted' 70 01 00 90",
+    ),
+    (
+        Side::Client,
+        "21 16 00 44444444444444448444444444444444 04 'nope'",
+    ),
     (Side::Server, "32 44444444444444448444444444444444"),
     // A code of a service, in its long form; a file that ends too early; a sign of life.
-    (Side::Client, "01 21 23 10 55555555555545558555555555555555 06 'orders' 01 0900 00 09 05 'c.txt' c0 04 'part' d0 a0"),
+    (
+        Side::Client,
+        "01 21 23 10 55555555555545558555555555555555 06 'orders' 01 0900 00 09 05 'c.txt' c0 04 'part' d0 a0",
+    ),
     (Side::Server, "41 94 55555555555545558555555555555555 b0"),
     // Against the protocol: payload that nobody announced. What follows cannot be decoded.
     (Side::Client, "e0 01 00"),
