@@ -1,7 +1,10 @@
 use std::{
     collections::BTreeMap,
     num::{NonZeroU16, NonZeroU32},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -9,7 +12,10 @@ use clap::Args;
 use futures_util::future::join_all;
 use serde_json::json;
 use sockety::{Connection, Reply};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
 
 use crate::{
     exit::{Exit, Failure},
@@ -61,16 +67,20 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     for _ in 0..args.connections.get() {
         connections.push(args.target.connect().await?);
     }
-    let load = Load::new(&args, &form);
     if !args.print_json {
-        out::note(styled(FAINT, load.plan()));
+        out::note(styled(FAINT, args.plan()));
     }
     let cpu = processor_time();
-    let callers = connections
-        .iter()
-        .flat_map(|connection| (0..args.concurrency.get()).map(|_| load.caller(connection)));
+    let load = Arc::new(Load::new(args, form));
+    // Tasks, so that they use all processors.
+    let mut callers = JoinSet::new();
+    for connection in &connections {
+        for _ in 0..load.args.concurrency.get() {
+            callers.spawn(Arc::clone(&load).caller(connection.clone()));
+        }
+    }
     let results = tokio::select! {
-        results = join_all(callers) => results,
+        results = callers.join_all() => results,
         _ = tokio::signal::ctrl_c() => return Err(Failure::local("interrupted before the end")),
     };
     let cpu = cpu
@@ -79,36 +89,18 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     let mut sum = Results::new();
     results.iter().for_each(|result| sum.merge(result));
     join_all(connections.iter().map(Connection::close)).await;
-    sum.tell(&args, cpu)
+    sum.tell(&load.args, cpu)
 }
 
-/// When to call, for all callers together.
-struct Load<'a> {
-    args: &'a BenchArgs,
-    form: &'a Form,
-    start: Instant,
-    /// The number of the next call, where there is a rate.
-    next: AtomicU64,
-}
-
-impl<'a> Load<'a> {
-    fn new(args: &'a BenchArgs, form: &'a Form) -> Self {
-        Self {
-            args,
-            form,
-            start: Instant::now(),
-            next: AtomicU64::new(0),
-        }
-    }
-
+impl BenchArgs {
     fn plan(&self) -> String {
-        let BenchArgs {
+        let Self {
             connections,
             concurrency,
             rate,
             duration,
             ..
-        } = self.args;
+        } = self;
         let rate = rate.map_or_else(
             || "as many as can be".to_owned(),
             |rate| format!("{rate} per second"),
@@ -118,9 +110,29 @@ impl<'a> Load<'a> {
             "{connections} connections, {concurrency} calls at a time on each, {rate}, for {duration}"
         )
     }
+}
+
+/// When to call, for all callers together.
+struct Load {
+    args: BenchArgs,
+    form: Form,
+    start: Instant,
+    /// The number of the next call, where there is a rate.
+    next: AtomicU64,
+}
+
+impl Load {
+    fn new(args: BenchArgs, form: Form) -> Self {
+        Self {
+            args,
+            form,
+            start: Instant::now(),
+            next: AtomicU64::new(0),
+        }
+    }
 
     /// Calls one after another until the time is over.
-    async fn caller(&self, connection: &Connection) -> Results {
+    async fn caller(self: Arc<Self>, connection: Connection) -> Results {
         let measured = self.start + self.args.warmup;
         let end = measured + self.args.duration;
         let mut results = Results::new();
@@ -130,7 +142,7 @@ impl<'a> Load<'a> {
                 return results;
             }
             sleep_until(due).await;
-            let outcome = self.call(connection).await;
+            let outcome = self.call(&connection).await;
             let now = Instant::now();
             if now >= end && self.args.rate.is_none() {
                 return results;

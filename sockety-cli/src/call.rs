@@ -5,8 +5,9 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use futures_util::FutureExt;
 use serde_json::{Value as Json, json};
-use sockety::{Connection, FastReply, File, Reply, Request, Response};
+use sockety::{Connection, FastReply, File, Reply, Request, RequestError, Response};
 use tokio::time::timeout;
 
 use crate::{
@@ -109,7 +110,14 @@ impl CallArgs {
         }
         let begun = Instant::now();
         let mut request = connection.send(message).await?;
-        let exit = self.replies(&mut request, begun, &progress).await?;
+        let exit = match self.replies(&mut request, begun, &progress).await {
+            Ok(exit) => exit,
+            // When a file or stream of ours failed, all else follows from that.
+            Err(failure) => match request.sent().now_or_never() {
+                Some(Err(error @ RequestError::Source(_))) => return Err(error.into()),
+                _ => return Err(failure),
+            },
+        };
         if exit == Exit::Done {
             // A peer may answer before it has everything, and wants the rest all the same.
             request.sent().await?;

@@ -1,5 +1,7 @@
+use std::{fmt::Write, time::Duration};
+
 use clap::Args;
-use sockety::{ActionDescription, PartKind, ServiceDescription};
+use sockety::{ActionDescription, CallError, FastReply, PartKind, ServiceDescription};
 
 use crate::{
     exit::{Exit, Failure},
@@ -7,8 +9,6 @@ use crate::{
     shown::{escaped, escaped_json},
     target::{Target, duration},
 };
-
-use std::{fmt::Write, time::Duration};
 
 /// Asks a peer what it serves.
 #[derive(Debug, Args)]
@@ -27,7 +27,12 @@ pub struct DescribeArgs {
 pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
     let connection = args.target.connect().await?;
     let asked = tokio::time::timeout(args.timeout, sockety::describe(&connection)).await;
-    let services = asked.map_err(|_| Failure::new(Exit::Unknown, "no answer in time"))??;
+    let asked = asked.map_err(|_| Failure::new(Exit::Unknown, "no answer in time"))?;
+    if let Err(CallError::Refused(FastReply::NOT_IMPLEMENTED)) = asked {
+        let text = "the peer does not describe its services: code 2 (Not Implemented)";
+        return Err(Failure::new(Exit::Refused, text));
+    }
+    let services = asked?;
     if args.json {
         let json =
             serde_json::to_string(&services).map_err(|error| Failure::local(error.to_string()))?;

@@ -120,11 +120,10 @@ impl From<SendError> for Failure {
 impl From<CallError<NoError>> for Failure {
     fn from(error: CallError<NoError>) -> Self {
         let outcome = error.outcome();
-        let exit = match error {
-            CallError::Refused(_) => Exit::Refused,
-            _ => exit_of(outcome),
-        };
-        Self::new(exit, format!("{} ({outcome})", explain(&error)))
+        match error {
+            CallError::Refused(_) => Self::new(Exit::Refused, explain(&error)),
+            _ => Self::new(exit_of(outcome), format!("{} ({outcome})", explain(&error))),
+        }
     }
 }
 

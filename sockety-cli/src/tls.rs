@@ -27,55 +27,67 @@ const PROTOCOL: &[u8] = b"sockety/1";
 
 /// TLS towards a server.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "TLS")]
 pub struct ClientTls {
     /// Speak TLS; an address `tls://host:port` says the same
-    #[arg(long)]
+    #[arg(help_heading = "TLS", long)]
     pub tls: bool,
     /// Trust the certificates in this PEM file, instead of those that the system trusts
-    #[arg(long, value_name = "PEM")]
+    #[arg(help_heading = "TLS", long, value_name = "PEM")]
     pub ca: Option<PathBuf>,
     /// Show this certificate to servers that ask for one (mutual TLS)
-    #[arg(long, value_name = "PEM", requires = "key")]
+    #[arg(help_heading = "TLS", long, value_name = "PEM", requires = "key")]
     pub cert: Option<PathBuf>,
     /// Its private key
-    #[arg(long, value_name = "PEM", requires = "cert")]
+    #[arg(help_heading = "TLS", long, value_name = "PEM", requires = "cert")]
     pub key: Option<PathBuf>,
     /// The name that the server's certificate must have, instead of the host of the address
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = "TLS", long, value_name = "NAME")]
     pub server_name: Option<String>,
     /// Check no certificate at all: anyone on the way can read and change everything
-    #[arg(long, conflicts_with = "ca")]
+    #[arg(help_heading = "TLS", long, conflicts_with = "ca")]
     pub insecure: bool,
 }
 
 /// TLS towards clients.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "TLS")]
 pub struct ServerTls {
     /// Speak TLS, and show clients this certificate
-    #[arg(long, value_name = "PEM", requires = "key")]
+    #[arg(help_heading = "TLS", long, value_name = "PEM", requires = "key")]
     cert: Option<PathBuf>,
     /// Its private key
-    #[arg(long, value_name = "PEM", requires = "cert")]
+    #[arg(help_heading = "TLS", long, value_name = "PEM", requires = "cert")]
     key: Option<PathBuf>,
     /// Refuse clients without a certificate that these vouch for (mutual TLS)
-    #[arg(long, value_name = "PEM", requires = "cert")]
+    #[arg(help_heading = "TLS", long, value_name = "PEM", requires = "cert")]
     client_ca: Option<PathBuf>,
 }
 
 /// TLS towards the clients of a proxy, which has TLS towards its server too.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "TLS towards clients")]
 pub struct ProxyTls {
     /// Speak TLS with clients, and show them this certificate
-    #[arg(long, value_name = "PEM", requires = "listen_key")]
+    #[arg(
+        help_heading = "TLS towards clients",
+        long,
+        value_name = "PEM",
+        requires = "listen_key"
+    )]
     listen_cert: Option<PathBuf>,
     /// Its private key
-    #[arg(long, value_name = "PEM", requires = "listen_cert")]
+    #[arg(
+        help_heading = "TLS towards clients",
+        long,
+        value_name = "PEM",
+        requires = "listen_cert"
+    )]
     listen_key: Option<PathBuf>,
     /// Refuse clients without a certificate that these vouch for (mutual TLS)
-    #[arg(long, value_name = "PEM", requires = "listen_cert")]
+    #[arg(
+        help_heading = "TLS towards clients",
+        long,
+        value_name = "PEM",
+        requires = "listen_cert"
+    )]
     listen_client_ca: Option<PathBuf>,
 }
 
