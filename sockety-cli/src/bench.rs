@@ -107,7 +107,7 @@ impl BenchArgs {
         );
         let duration = humantime::format_duration(*duration);
         format!(
-            "{connections} connections, {concurrency} calls at a time on each, {rate}, for {duration}"
+            "connections: {connections}, calls at a time on each: {concurrency}, {rate}, for {duration}"
         )
     }
 }

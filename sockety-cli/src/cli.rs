@@ -146,7 +146,8 @@ Examples:
   sockety tap localhost:9001 tls://example.com:9000 --listen-cert tap.pem --listen-key tap.key
 
 → is from client to server. A packet is shown when its last byte was there, with the seconds since the begin, its
-channel and its size. Bytes are forwarded as they are, also when they cannot be decoded. Ctrl-C ends it.
+channel and its size. Bytes are forwarded as they are, also when they cannot be decoded, which is said. Whoever reads the
+output slowly slows the connections. Ctrl-C ends it.
 tools/wireshark has a dissector for the captures.";
 
 const DECODE_EXAMPLES: &str = "\

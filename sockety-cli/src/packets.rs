@@ -56,14 +56,14 @@ pub struct Inspector {
 
 #[derive(Debug)]
 enum State {
-    /// Before the connection header, or in it.
-    Header,
+    /// Before the connection header, or in it: what came of it.
+    Header(Vec<u8>),
     /// Between packets, or in the head of one, which is here as far as it came.
     Head(Vec<u8>),
     /// In the content of a packet, of which so much is to come.
     Content(Packet, u64),
-    /// After something that cannot be read.
-    Lost,
+    /// After something that cannot be read: how many bytes came since.
+    Lost(u64),
 }
 
 /// Payloads of up to so many bytes are shown, when they come in one packet.
@@ -76,13 +76,13 @@ impl Inspector {
     /// For a direction whose first byte is still to come. Of each packet `keep` bytes are kept to be shown.
     pub fn new(keep: usize) -> Self {
         let limits = Limits {
-            // A peer may cut its headers on all channels. This is more than any of them needs.
-            held_header_bytes: 16 * 1024 * 1024,
+            // A peer may cut its headers on all channels. This is more than honest ones need.
+            held_header_bytes: 1024 * 1024,
             ..Limits::WIRE
         };
         Self {
             decoder: Decoder::new(limits),
-            state: State::Header,
+            state: State::Header(Vec::new()),
             channel: 0,
             keep: keep.max(PAYLOAD),
         }
@@ -107,11 +107,12 @@ impl Inspector {
         mut found: impl FnMut(Found),
     ) {
         while !bytes.is_empty() {
+            let left = bytes.len() as u64;
             match self.step(&mut bytes, at, exchanges) {
                 Ok(None) => {}
                 Ok(Some(packet)) => found(Found::Packet(packet)),
                 Err(problem) => {
-                    self.state = State::Lost;
+                    self.state = State::Lost(left);
                     return found(Found::Undecodable(problem));
                 }
             }
@@ -121,8 +122,8 @@ impl Inspector {
     /// What is incomplete when the bytes end here.
     pub fn finish(&self) -> Result<(), String> {
         match &self.state {
-            State::Lost => Ok(()),
-            State::Header => Err("it ends before the connection header was there".to_owned()),
+            State::Lost(count) => Err(format!("its last {count} bytes were not decoded")),
+            State::Header(_) => Err("it ends before the connection header was there".to_owned()),
             State::Content(..) => Err("it ends inside a packet".to_owned()),
             State::Head(head) if !head.is_empty() => Err("it ends inside a packet".to_owned()),
             State::Head(_) => self.decoder.finish().map_err(|error| error.to_string()),
@@ -136,12 +137,13 @@ impl Inspector {
         at: Instant,
         exchanges: &mut Exchanges,
     ) -> Result<Option<Packet>, String> {
-        match std::mem::replace(&mut self.state, State::Lost) {
-            State::Lost => {
+        match std::mem::replace(&mut self.state, State::Lost(0)) {
+            State::Lost(count) => {
+                self.state = State::Lost(count.saturating_add(bytes.len() as u64));
                 *bytes = &[];
                 Ok(None)
             }
-            State::Header => self.header(bytes, at, exchanges),
+            State::Header(header) => self.header(header, bytes, at, exchanges),
             State::Head(mut head) => {
                 head.push(take(bytes, 1)[0]);
                 let Some(parsed) = PacketHead::decode(&head) else {
@@ -177,6 +179,7 @@ impl Inspector {
 
     fn header(
         &mut self,
+        mut header: Vec<u8>,
         bytes: &mut &[u8],
         at: Instant,
         exchanges: &mut Exchanges,
@@ -185,10 +188,13 @@ impl Inspector {
         let byte = take(bytes, 1);
         let mut packet = Packet::new("Connection Header", at);
         self.decode(byte, &mut packet, exchanges)?;
+        header.extend_from_slice(byte);
         if packet.text.is_empty() {
-            self.state = State::Header;
+            self.state = State::Header(header);
             return Ok(None);
         }
+        packet.size = header.len() as u64;
+        packet.bytes = header;
         self.state = State::Head(Vec::new());
         Ok(Some(packet))
     }
@@ -319,11 +325,6 @@ impl Packet {
         match event {
             Event::Header(header) => {
                 let count = header.channels.get();
-                self.size = match count {
-                    1 | 4096 => 1,
-                    2..256 => 2,
-                    _ => 3,
-                };
                 self.say("channels", count, format!("receives on {count} channels"));
             }
             Event::Message { head, .. } => {
@@ -452,7 +453,7 @@ pub struct Exchanges {
 
 impl Exchanges {
     /// How many are remembered; older ones are forgotten.
-    const MOST: usize = 16_384;
+    const MOST: usize = 4096;
 
     fn ask(&mut self, id: Uuid, action: &str, at: Instant) {
         if self.order.len() == Self::MOST

@@ -38,20 +38,22 @@ pub enum Way {
 }
 
 impl Way {
-    fn arrow(self) -> &'static str {
-        match self {
-            Self::Up => "→",
-            Self::Down => "←",
-            Self::Unknown => " ",
-        }
-    }
-
     fn name(self) -> &'static str {
         match self {
             Self::Up => "up",
             Self::Down => "down",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+/// When and where a packet was seen; of a recording nobody knows.
+fn place(connection: u64, way: Way, start: Instant, at: Instant) -> String {
+    let seconds = at.duration_since(start).as_secs_f64();
+    match way {
+        Way::Up => format!("{seconds:>12.6} #{connection} → "),
+        Way::Down => format!("{seconds:>12.6} #{connection} ← "),
+        Way::Unknown => String::new(),
     }
 }
 
@@ -85,18 +87,15 @@ impl PrintArgs {
             )),
             (false, Found::Packet(packet)) => out::line(self.text(connection, way, start, packet)),
             (false, Found::Undecodable(problem)) => {
-                let problem = styled(BAD, format_args!("cannot be decoded: {}", escaped(problem)));
-                out::line(format_args!(
-                    "{:>12} #{connection} {} {problem}",
-                    "",
-                    way.arrow()
-                ))
+                let text = format!("cannot be decoded from here on: {}", escaped(problem));
+                let place = place(connection, way, start, Instant::now());
+                out::line(format_args!("{place}{}", styled(BAD, text)))
             }
         }
     }
 
     fn text(&self, connection: u64, way: Way, start: Instant, packet: &Packet) -> String {
-        let seconds = packet.at.duration_since(start).as_secs_f64();
+        let place = place(connection, way, start, packet.at);
         let channel = packet
             .channel
             .map_or(String::new(), |channel| format!("ch {channel}"));
@@ -108,8 +107,7 @@ impl PrintArgs {
         };
         let name = styled(style, format_args!("{:<17}", packet.name));
         let mut line = format!(
-            "{seconds:>12.6} #{connection} {} {name} {channel:<7} {:>8} B  {}",
-            way.arrow(),
+            "{place}{name} {channel:<7} {:>8} B  {}",
             packet.size,
             packet.text.join(", "),
         );

@@ -315,7 +315,7 @@ impl<'a> Passage<'a> {
         };
         let text = match (ended, inspector.finish()) {
             (Err(error), _) => format!("{who}'s side failed: {error}"),
-            (Ok(()), Err(problem)) => format!("{who} sends no more, too early: {problem}"),
+            (Ok(()), Err(problem)) => format!("{who} sends no more: {problem}"),
             (Ok(()), Ok(())) => format!("{who} sends no more"),
         };
         drop(state);
