@@ -412,7 +412,7 @@ impl Packet {
         if files.count > 0 {
             let FilesSummary { count, total_size } = files;
             self.json.insert("files_size".into(), total_size.into());
-            self.say("files", count, format!("{count} files, {total_size} B"));
+            self.say("files", count, format!("files: {count} of {total_size} B"));
         }
         if has_stream {
             self.say("stream", true, "stream".into());
@@ -472,5 +472,75 @@ impl Exchanges {
     fn answer(&self, id: Uuid, at: Instant) -> Option<(Box<str>, Duration)> {
         let (action, asked) = self.asked.get(&id)?;
         Some((action.clone(), at.duration_since(*asked)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found when the bytes come in pieces of this size.
+    fn found(bytes: &[u8], size: usize) -> Vec<String> {
+        let mut inspector = Inspector::new(16);
+        let mut exchanges = Exchanges::default();
+        let mut found = Vec::new();
+        let at = Instant::now();
+        for piece in bytes.chunks(size) {
+            inspector.feed(piece, at, &mut exchanges, |packet| {
+                found.push(match packet {
+                    Found::Packet(packet) => {
+                        format!("{} {} {}", packet.name, packet.size, packet.text.join(", "))
+                    }
+                    Found::Undecodable(problem) => problem,
+                });
+            });
+        }
+        found.extend(inspector.finish().err());
+        found
+    }
+
+    /// A message whose header is in two packets, with a payload, a file and a stream; then no packet at all.
+    fn recorded() -> Vec<u8> {
+        let mut bytes = vec![0xE2, 0x00, 0x01, 0x1F, 0x05, 0x23, 18, 0x50];
+        bytes.extend([7; 16]);
+        bytes.extend(b"\x02\x60\x0eup\x02\x01\x03\x00\x00\x03\x05a.txt");
+        bytes.extend(b"\xe0\x02\x91\x07\xc0\x03abc\xd0\x70\x01x\x80\xa0\xf1rest");
+        bytes
+    }
+
+    #[test]
+    fn packets_are_the_same_however_they_arrive() {
+        let bytes = recorded();
+        let whole = found(&bytes, bytes.len());
+        let expected = [
+            "Connection Header 3 receives on 256 channels",
+            "Switch Channel 2 ",
+            "Message 20 ",
+            "Continue 16 \"up\", 07070707, payload 2 B, files: 1 of 3 B, stream, file 0 \"a.txt\", 3 B",
+            "Data 4 [7]",
+            "File 5 file 0",
+            "File End 1 file 0",
+            "Stream 3 ",
+            "Stream End 1 ends the message",
+            "Heartbeat 1 ",
+            "no packet begins with 0xf1 (packet.unknown)",
+            "its last 5 bytes were not decoded",
+        ];
+        assert_eq!(whole, expected);
+        for size in 1..bytes.len() {
+            assert_eq!(found(&bytes, size), whole, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn no_byte_is_a_reason_to_panic() {
+        for position in 0..recorded().len() {
+            for changed in 0..=u8::MAX {
+                let mut bytes = recorded();
+                bytes[position] = changed;
+                let (whole, pieces) = (found(&bytes, bytes.len()), found(&bytes, 3));
+                assert_eq!(whole.first(), pieces.first(), "{changed:#x} at {position}");
+            }
+        }
     }
 }
