@@ -112,6 +112,9 @@ pub use encoder::{Encoder, encode_message};
 mod usage_error;
 pub use usage_error::UsageError;
 
+mod packet_head;
+pub use packet_head::{PacketHead, PacketKind};
+
 pub mod protocol;
 
 mod packet;

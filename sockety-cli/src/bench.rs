@@ -1,0 +1,303 @@
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU16, NonZeroU32},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use clap::Args;
+use futures_util::future::join_all;
+use serde_json::json;
+use sockety::{Connection, Reply};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::{
+    exit::{Exit, Failure},
+    figures::Figures,
+    out::{self, BAD, FAINT, WARN, styled},
+    payload::{Form, PayloadArgs},
+    shown::escaped,
+    target::{Target, duration},
+};
+
+/// Loads a peer with calls, and measures them.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The action to call
+    #[arg(default_value = "ping")]
+    action: String,
+    #[command(flatten)]
+    payload: PayloadArgs,
+    /// Connections
+    #[arg(long, value_name = "N", default_value = "1")]
+    connections: NonZeroU16,
+    /// Calls at a time, on each connection
+    #[arg(short, long, value_name = "N", default_value = "16")]
+    concurrency: NonZeroU16,
+    /// Calls per second, of all connections; latency counts from when a call was due [default: as many as can be]
+    #[arg(short, long, value_name = "N")]
+    rate: Option<NonZeroU32>,
+    /// How long to measure
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    duration: Duration,
+    /// How long to call before that
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    warmup: Duration,
+    /// Longest wait for each reply
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    timeout: Duration,
+    /// Print the figures as JSON
+    #[arg(long)]
+    print_json: bool,
+}
+
+/// Calls for the time set, and tells what came of it.
+pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
+    let limit = args.target.max_payload.as_u64();
+    let form = args.payload.form(&args.action, limit)?;
+    let mut connections = Vec::new();
+    for _ in 0..args.connections.get() {
+        connections.push(args.target.connect().await?);
+    }
+    if !args.print_json {
+        out::note(styled(FAINT, args.plan()));
+    }
+    let cpu = processor_time();
+    let load = Arc::new(Load::new(args, form));
+    // Tasks, so that they use all processors.
+    let mut callers = JoinSet::new();
+    for connection in &connections {
+        for _ in 0..load.args.concurrency.get() {
+            callers.spawn(Arc::clone(&load).caller(connection.clone()));
+        }
+    }
+    let results = tokio::select! {
+        results = callers.join_all() => results,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::local("interrupted before the end")),
+    };
+    let cpu = cpu
+        .zip(processor_time())
+        .map(|(from, to)| to.saturating_sub(from));
+    let mut sum = Results::new();
+    results.iter().for_each(|result| sum.merge(result));
+    join_all(connections.iter().map(Connection::close)).await;
+    sum.tell(&load.args, cpu)
+}
+
+impl BenchArgs {
+    fn plan(&self) -> String {
+        let Self {
+            connections,
+            concurrency,
+            rate,
+            duration,
+            ..
+        } = self;
+        let rate = rate.map_or_else(
+            || "as many as can be".to_owned(),
+            |rate| format!("{rate} per second"),
+        );
+        let duration = humantime::format_duration(*duration);
+        format!(
+            "connections: {connections}, calls at a time on each: {concurrency}, {rate}, for {duration}"
+        )
+    }
+}
+
+/// When to call, for all callers together.
+struct Load {
+    args: BenchArgs,
+    form: Form,
+    start: Instant,
+    /// The number of the next call, where there is a rate.
+    next: AtomicU64,
+}
+
+impl Load {
+    fn new(args: BenchArgs, form: Form) -> Self {
+        Self {
+            args,
+            form,
+            start: Instant::now(),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// Calls one after another until the time is over.
+    async fn caller(self: Arc<Self>, connection: Connection) -> Results {
+        let measured = self.start + self.args.warmup;
+        let end = measured + self.args.duration;
+        let mut results = Results::new();
+        loop {
+            let due = self.due();
+            if due >= end {
+                return results;
+            }
+            sleep_until(due).await;
+            let outcome = self.call(&connection).await;
+            let now = Instant::now();
+            if now >= end && self.args.rate.is_none() {
+                return results;
+            }
+            if due >= measured {
+                results.add(now - due, &outcome);
+            }
+            if outcome == Outcome::Ended {
+                return results;
+            }
+        }
+    }
+
+    /// When the next call is due: with a rate, whether the one before has ended or not, so that a peer that stops
+    /// shows in the figures of all calls that wait for it.
+    fn due(&self) -> Instant {
+        let Some(rate) = self.args.rate else {
+            return Instant::now();
+        };
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.start + Duration::from_secs_f64(number as f64 / f64::from(rate.get()))
+    }
+
+    async fn call(&self, connection: &Connection) -> Outcome {
+        let call = async { connection.send(self.form.create()).await?.response().await };
+        match timeout(self.args.timeout, call).await {
+            Ok(Ok(Reply::Response(_))) => Outcome::Response,
+            Ok(Ok(Reply::Fast(code))) => Outcome::Code(code.code()),
+            Ok(Err(error)) if connection.is_closed() => {
+                out::note(styled(BAD, escaped(&error.to_string())));
+                Outcome::Ended
+            }
+            Ok(Err(_)) => Outcome::Failed,
+            Err(_) => Outcome::TimedOut,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Response,
+    Code(u16),
+    Failed,
+    TimedOut,
+    /// The connection has ended.
+    Ended,
+}
+
+impl Outcome {
+    fn text(self) -> String {
+        match self {
+            Self::Response => "response".into(),
+            Self::Code(code) => match sockety::FastReply::new(code) {
+                Ok(code) => format!("code {code}"),
+                Err(error) => error.to_string(),
+            },
+            Self::Failed => "failed".into(),
+            Self::TimedOut => "no reply in time".into(),
+            Self::Ended => "connection ended".into(),
+        }
+    }
+}
+
+/// What came of calls.
+struct Results {
+    figures: Figures,
+    outcomes: BTreeMap<Outcome, u64>,
+}
+
+impl Results {
+    fn new() -> Self {
+        let (figures, outcomes) = (Figures::new(), BTreeMap::new());
+        Self { figures, outcomes }
+    }
+
+    fn add(&mut self, duration: Duration, outcome: &Outcome) {
+        self.figures.add(duration);
+        *self.outcomes.entry(*outcome).or_default() += 1;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.figures.merge(&other.figures);
+        for (outcome, count) in &other.outcomes {
+            *self.outcomes.entry(*outcome).or_default() += count;
+        }
+    }
+
+    fn tell(&self, args: &BenchArgs, cpu: Option<Duration>) -> Result<Exit, Failure> {
+        let calls = self.figures.count();
+        let rate = calls as f64 / args.duration.as_secs_f64().max(f64::MIN_POSITIVE);
+        // The warm-up is in it too.
+        let cpu =
+            cpu.map(|cpu| cpu.as_secs_f64() / (args.duration + args.warmup).as_secs_f64() * 100.0);
+        match args.print_json {
+            true => self.tell_json(calls, rate, cpu)?,
+            false => self.tell_text(calls, rate, cpu)?,
+        }
+        let is_bad = |outcome: &Outcome| !matches!(outcome, Outcome::Response | Outcome::Code(0));
+        let lost = |outcome: &Outcome| {
+            matches!(
+                outcome,
+                Outcome::Failed | Outcome::TimedOut | Outcome::Ended
+            )
+        };
+        match calls {
+            0 => Ok(Exit::Unknown),
+            _ if self.outcomes.keys().any(lost) => Ok(Exit::Unknown),
+            _ if self.outcomes.keys().any(is_bad) => Ok(Exit::Refused),
+            _ => Ok(Exit::Done),
+        }
+    }
+
+    fn tell_json(&self, calls: u64, rate: f64, cpu: Option<f64>) -> Result<(), Failure> {
+        let outcomes: serde_json::Map<_, _> = self
+            .outcomes
+            .iter()
+            .map(|(outcome, count)| (outcome.text(), (*count).into()))
+            .collect();
+        out::line(json!({
+            "calls": calls, "per_second": rate, "outcomes": outcomes, "ms": self.figures.json(), "cpu_percent": cpu,
+        }))
+    }
+
+    fn tell_text(&self, calls: u64, rate: f64, cpu: Option<f64>) -> Result<(), Failure> {
+        out::line(format_args!("{calls} calls, {rate:.0} per second"))?;
+        for (outcome, count) in &self.outcomes {
+            let style = match outcome {
+                Outcome::Response | Outcome::Code(0) => FAINT,
+                Outcome::Code(_) => WARN,
+                Outcome::Failed | Outcome::TimedOut | Outcome::Ended => BAD,
+            };
+            out::line(format_args!(
+                "  {count:>10}  {}",
+                styled(style, outcome.text())
+            ))?;
+        }
+        if calls > 0 {
+            out::line(self.figures.text())?;
+            out::line(self.figures.bars())?;
+        }
+        match cpu {
+            Some(cpu) => out::line(format_args!("this program used {cpu:.0} % of a processor")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Of all threads of this program, where the system tells.
+fn processor_time() -> Option<Duration> {
+    #[cfg(unix)]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        let seconds = u64::try_from(time.tv_sec).ok()?;
+        Some(Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
+    }
+    #[cfg(not(unix))]
+    None
+}

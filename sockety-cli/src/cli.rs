@@ -1,0 +1,189 @@
+use anstyle::{AnsiColor, Style};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, builder::Styles};
+use clap_complete::Shell;
+
+use crate::{
+    bench::BenchArgs,
+    call::CallArgs,
+    decode::DecodeArgs,
+    describe::DescribeArgs,
+    exit::{Exit, Failure},
+    listen::ListenArgs,
+    out,
+    pass::PassArgs,
+    ping::PingArgs,
+    tap::TapArgs,
+};
+
+/// Talks to peers of the Sockety protocol.
+#[derive(Debug, Parser)]
+#[command(name = "sockety", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub color: Color,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const STYLES: Styles = Styles::styled()
+    .header(Style::new().bold().underline())
+    .usage(Style::new().bold().underline())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Green.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; of a call: a response, or code 0 (Accept)
+  1  the peer answered with another code, or with an error
+  2  the arguments make no sense
+  3  nothing was sent, or the peer says that nothing ran: repeating it is safe
+  4  sent, but nobody knows whether it was executed
+  5  executed, but the reply or a part of it is lost
+  6  something on this side failed: a file, the output
+
+Addresses are host:port, tls://host:port and unix://PATH. `sockety help COMMAND` tells more, with examples.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Call an action and show the reply
+    #[command(after_help = CALL_EXAMPLES)]
+    Call(CallArgs),
+    /// Send a message that expects no reply
+    #[command(after_help = PASS_EXAMPLES)]
+    Pass(PassArgs),
+    /// Serve everything, and show each message as it arrives
+    #[command(after_help = LISTEN_EXAMPLES)]
+    Listen(ListenArgs),
+    /// List the services and actions of a peer
+    #[command(after_help = DESCRIBE_EXAMPLES)]
+    Describe(DescribeArgs),
+    /// Measure round trips
+    #[command(after_help = PING_EXAMPLES)]
+    Ping(PingArgs),
+    /// Measure a peer under load
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
+    /// Stand between clients and a server, and show every packet that passes
+    #[command(after_help = TAP_EXAMPLES)]
+    Tap(TapArgs),
+    /// Show the packets in recorded bytes
+    #[command(after_help = DECODE_EXAMPLES)]
+    Decode(DecodeArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  sockety call localhost:9000 echo --json '{\"title\": \"clip\", \"seconds\": 12.5}'
+  sockety call localhost:9000 upload --file a.mp4 --file b.srt
+  sockety call localhost:9000 download --json '[{\"name\": \"a.txt\", \"size\": 100}]' --save inbox
+  tar c src | sockety call localhost:9000 stream-sum --stream -
+  sockety call localhost:9000 thumbnail --raw clip.mp4 --output raw > clip.png
+  sockety call tls://example.com:9000 whoami --ca servers.pem --cert me.pem --key me.key
+
+The exit code is 0 for a response or code 0, 1 for another code or an error; `sockety --help` has all of them.";
+
+const PASS_EXAMPLES: &str = "\
+Examples:
+  sockety pass localhost:9000 note --json '\"good morning\"'
+  tail -f app.log | sockety pass unix:///run/log.sock lines --stream -
+
+That it was sent says nothing about its arrival.";
+
+const LISTEN_EXAMPLES: &str = "\
+Examples:
+  sockety listen localhost:9000
+  sockety listen localhost:9000 --reply 3 --count 1
+  sockety listen unix:///tmp/app.sock --reply-json '{\"ok\": true}' --save inbox --json
+  sockety listen 0.0.0.0:9000 --cert server.pem --key server.key --client-ca clients.pem
+
+Messages are shown when all of them is here, and answered then. Ctrl-C ends it.";
+
+const DESCRIBE_EXAMPLES: &str = "\
+Examples:
+  sockety describe localhost:9000
+  sockety describe localhost:9000 --json | jq '.[].actions[].name'
+
+A server answers if its router was told to: `Router::describe`. Otherwise the exit code is 1.";
+
+const PING_EXAMPLES: &str = "\
+Examples:
+  sockety ping localhost:9000 -c 10
+  sockety ping tls://example.com:9000 --ca ca.pem -c 100 -i 10ms --json
+  sockety ping localhost:9000 --action ping
+
+The protocol's heartbeats are not answered, so each round trip is a call. Whatever the peer answers counts: by default
+the action is one that nobody serves, and the answer is code 2 (Not Implemented). Ctrl-C ends it, with the summary. The
+exit code is 4 when an answer was missing.";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  sockety bench localhost:9000 ping
+  sockety bench localhost:9000 echo --json '{\"id\": 7}' -c 64 --connections 4 -d 30s
+  sockety bench localhost:9000 echo --raw payload.bin --rate 5000 --print-json
+
+The exit code is 0 when all calls were answered with a response or code 0, 1 when some had another code, 4 when some had
+no reply.";
+
+const TAP_EXAMPLES: &str = "\
+Examples:
+  sockety tap localhost:9001 localhost:9000
+  sockety tap localhost:9001 unix:///run/app.sock --hex
+  sockety tap localhost:9001 localhost:9000 --pcap calls.pcap --json > packets.jsonl
+  sockety tap localhost:9001 tls://example.com:9000 --listen-cert tap.pem --listen-key tap.key
+
+→ is from client to server. A packet is shown when its last byte was there, with the seconds since the begin, its
+channel and its size. Bytes are forwarded as they are, also when they cannot be decoded, which is said. Whoever reads the
+output slowly slows the connections. Ctrl-C ends it.
+tools/wireshark has a dissector for the captures.";
+
+const DECODE_EXAMPLES: &str = "\
+Examples:
+  sockety decode client.bin --hex
+  xxd -r -p bytes.hex | sockety decode - --json
+
+The exit code is 1 when the bytes are against the protocol, or end inside of something.";
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// For all that is printed from now on.
+    pub fn apply(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// Prints a script.
+pub fn completions(shell: Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "sockety", &mut script);
+    out::raw(&script)?;
+    Ok(Exit::Done)
+}

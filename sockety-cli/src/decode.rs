@@ -1,0 +1,73 @@
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use clap::Args;
+
+use crate::{
+    exit::{Exit, Failure},
+    out,
+    packets::{Exchanges, Found, Inspector},
+    printing::{PrintArgs, Way},
+};
+
+/// Shows the packets in recorded bytes.
+#[derive(Debug, Args)]
+pub struct DecodeArgs {
+    /// What one side of a connection sent, from its first byte on; - is standard input
+    file: PathBuf,
+    /// The bytes begin with a packet, not with the connection header
+    #[arg(long)]
+    no_header: bool,
+    #[command(flatten)]
+    print: PrintArgs,
+}
+
+/// Decodes to the end, or to what cannot be decoded.
+pub fn run(args: DecodeArgs) -> Result<Exit, Failure> {
+    let failed =
+        |error: io::Error| Failure::local(format!("cannot read {}: {error}", args.file.display()));
+    let mut reader: Box<dyn Read> = match args.file == Path::new("-") {
+        true => Box::new(io::stdin()),
+        false => Box::new(File::open(&args.file).map_err(failed)?),
+    };
+    let mut inspector = match args.no_header {
+        true => Inspector::without_header(args.print.kept()),
+        false => Inspector::new(args.print.kept()),
+    };
+    let (start, mut exchanges) = (Instant::now(), Exchanges::default());
+    let mut buffer = vec![0; 64 * 1024];
+    let mut offset = 0;
+    loop {
+        let length = match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        let mut printed = Ok(());
+        let mut is_lost = false;
+        // The bytes have no times: all of them are 0.
+        inspector.feed(&buffer[..length], start, &mut exchanges, |found| {
+            is_lost |= matches!(found, Found::Undecodable(_));
+            if printed.is_ok() {
+                printed = args.print.print(0, Way::Unknown, start, &found);
+            }
+        });
+        printed?;
+        if is_lost {
+            return Ok(Exit::Refused);
+        }
+        offset += length;
+    }
+    match inspector.finish() {
+        Ok(()) => Ok(Exit::Done),
+        Err(problem) => {
+            out::warn(format_args!("{problem}, after {offset} bytes"));
+            Ok(Exit::Refused)
+        }
+    }
+}

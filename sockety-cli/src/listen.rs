@@ -1,0 +1,249 @@
+use std::{sync::Arc, time::SystemTime};
+
+use bytesize::ByteSize;
+use clap::Args;
+use serde_json::{Value as Json, json};
+use sockety::{
+    Address, BoxError, ByteStream, FastReply, Handled, Message, MessageHandler, Options,
+    ResponseDraft, Server,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    exit::{Exit, Failure, explain},
+    out::{self, BAD, FAINT, NAME, WARN, styled},
+    progress::Progress,
+    saving::{Arrived, SaveArgs},
+    shown::{cut, escaped, escaped_json, quoted},
+    target::limits,
+    tls::ServerTls,
+    value::{self, Shown},
+};
+
+/// Serves everything that comes, and shows it.
+#[derive(Debug, Args)]
+pub struct ListenArgs {
+    /// host:port or unix://PATH; port 0 takes a free one
+    #[arg(value_name = "ADDR")]
+    address: Address,
+    /// Answer with this code: 0 to 4095
+    #[arg(long, value_name = "CODE", default_value = "0", value_parser = code)]
+    reply: FastReply,
+    /// Answer with a response with this payload instead
+    #[arg(long, value_name = "JSON", conflicts_with = "reply")]
+    reply_json: Option<String>,
+    #[command(flatten)]
+    save: SaveArgs,
+    /// Print one object of JSON for each message
+    #[arg(long)]
+    json: bool,
+    /// Of a payload, show this many characters at most; with --json it is whole
+    #[arg(long, value_name = "N", default_value = "500")]
+    show: usize,
+    /// End after so many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Largest payload
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    max_payload: ByteSize,
+    #[command(flatten)]
+    tls: ServerTls,
+}
+
+fn code(text: &str) -> Result<FastReply, String> {
+    let code = text.parse().map_err(|_| "not a code from 0 to 4095")?;
+    FastReply::new(code).map_err(|error| error.to_string())
+}
+
+/// What handlers share.
+struct Listening {
+    args: ListenArgs,
+    answer: Answer,
+    /// Where each message ends; a failure ends the program.
+    done: mpsc::Sender<Result<(), Failure>>,
+}
+
+enum Answer {
+    Code(FastReply),
+    Response(bytes::Bytes),
+}
+
+/// Serves until it is interrupted, or has shown enough.
+pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
+    args.save.prepare()?;
+    let answer = match &args.reply_json {
+        Some(json) => Answer::Response(value::from_json(json).map_err(Failure::usage)?.into()),
+        None => Answer::Code(args.reply),
+    };
+    let bound = Server::bind(args.address.clone()).await;
+    let mut server = bound.map_err(|error| {
+        Failure::new(Exit::NotSent, format!("cannot listen: {}", explain(&error)))
+    })?;
+    server = server.options(Options::default().limits(limits(args.max_payload)));
+    if let Some(tls) = args.tls.server()? {
+        server = server.tls(tls);
+    }
+    let address = server.local_addr();
+    let name = address.map_or_else(|_| args.address.to_string(), |address| address.to_string());
+    out::note(styled(FAINT, format_args!("listening on {name}")));
+    let handle = server.handle();
+    let (done, mut ended) = mpsc::channel(64);
+    let left = args.count;
+    let listening = Arc::new(Listening { args, answer, done });
+    let handler = MessageHandler::new().fallback(move |message| {
+        let listening = Arc::clone(&listening);
+        async move { listening.take(message).await }
+    });
+    let serving = tokio::spawn(server.serve(handler));
+    let result = tokio::select! {
+        served = serving => match served {
+            Ok(Err(error)) => Err(Failure::usage(explain(&error))),
+            _ => Ok(Exit::Done),
+        },
+        result = enough(&mut ended, left) => result,
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+    };
+    drop(ended);
+    // What was accepted is answered.
+    handle.shutdown(std::time::Duration::from_secs(3)).await;
+    result
+}
+
+async fn enough(
+    ended: &mut mpsc::Receiver<Result<(), Failure>>,
+    mut left: Option<u64>,
+) -> Result<Exit, Failure> {
+    while left != Some(0) {
+        let Some(shown) = ended.recv().await else {
+            break;
+        };
+        shown?;
+        left = left.map(|left| left - 1);
+    }
+    Ok(Exit::Done)
+}
+
+impl Listening {
+    async fn take(&self, message: Message) -> Result<Option<FastReply>, BoxError> {
+        let begun = SystemTime::now();
+        let (files, stream) = (message.files(), message.stream());
+        let progress = Progress::default();
+        // At the same time, as the peer may mix them.
+        let (arrived, streamed) =
+            tokio::join!(self.args.save.take(files, &progress), count(stream));
+        let text = match self.args.json {
+            true => object(&message, begun, &arrived, &streamed),
+            false => self.text(&message, begun, &arrived, &streamed),
+        };
+        // Answered before it is told, so that the last one has its reply when the program ends.
+        let answered = self.answer(&message).await;
+        let _ = self.done.send(out::line(text)).await;
+        answered
+    }
+
+    async fn answer(&self, message: &Message) -> Result<Option<FastReply>, BoxError> {
+        if !message.expects_response() {
+            return Ok(None);
+        }
+        match &self.answer {
+            Answer::Code(code) => message.fast_reply(*code).await?,
+            Answer::Response(payload) => {
+                let response = ResponseDraft::new().with_data(payload.clone());
+                message.respond(&response).await?.into_code()?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn text(
+        &self,
+        message: &Message,
+        begun: SystemTime,
+        arrived: &[Arrived],
+        streamed: &Option<Streamed>,
+    ) -> String {
+        let time = styled(FAINT, humantime::format_rfc3339_millis(begun));
+        let action = styled(NAME, quoted(message.action()));
+        let kind = match message.expects_response() {
+            true => String::new(),
+            false => styled(WARN, " one-way"),
+        };
+        let id = styled(FAINT, message.id());
+        let mut lines = vec![format!("{time} {} {action}{kind} {id}", peer(message))];
+        if !message.payload().is_empty() {
+            lines.push(self.payload(message.payload()));
+        }
+        lines.extend(arrived.iter().map(|file| format!("    {}", file.text())));
+        lines.extend(streamed.as_ref().map(|streamed| match streamed {
+            Ok(bytes) => format!("    stream of {bytes} bytes"),
+            Err(problem) => styled(
+                BAD,
+                format_args!("    stream broke off: {}", escaped(problem)),
+            ),
+        }));
+        lines.join("\n")
+    }
+
+    fn payload(&self, payload: &[u8]) -> String {
+        let shown = Shown::of(payload);
+        let text = shown.json().to_string();
+        let (start, end) = cut(&text, self.args.show);
+        let what = match &shown {
+            Shown::Value(_) => "",
+            Shown::Error(_) => "error ",
+            Shown::Raw(..) => "no MessagePack ",
+        };
+        format!(
+            "    payload of {} bytes: {what}{}{end}",
+            payload.len(),
+            escaped_json(start)
+        )
+    }
+}
+
+/// The bytes of a stream, or why it broke off.
+type Streamed = Result<u64, String>;
+
+async fn count(stream: Option<ByteStream>) -> Option<Streamed> {
+    let mut stream = stream?;
+    let mut bytes = 0;
+    loop {
+        match stream.next_chunk().await {
+            Ok(Some(chunk)) => bytes += chunk.len() as u64,
+            Ok(None) => return Some(Ok(bytes)),
+            Err(error) => return Some(Err(explain(&error))),
+        }
+    }
+}
+
+fn peer(message: &Message) -> String {
+    let peer = message.connection().peer_addr();
+    peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string())
+}
+
+fn object(
+    message: &Message,
+    begun: SystemTime,
+    arrived: &[Arrived],
+    streamed: &Option<Streamed>,
+) -> String {
+    let mut json = json!({
+        "time": humantime::format_rfc3339_millis(begun).to_string(),
+        "peer": peer(message),
+        "id": message.id().to_string(),
+        "action": message.action(),
+        "expects_reply": message.expects_response(),
+    });
+    if !message.payload().is_empty() {
+        json["payload"] = Shown::of(message.payload()).json().clone();
+    }
+    if !arrived.is_empty() {
+        json["files"] = arrived.iter().map(Arrived::json).collect::<Json>();
+    }
+    match streamed {
+        None => {}
+        Some(Ok(bytes)) => json["stream_bytes"] = (*bytes).into(),
+        Some(Err(problem)) => json["stream_error"] = problem.as_str().into(),
+    }
+    escaped_json(&json.to_string())
+}

@@ -1,0 +1,77 @@
+//! The command line of Sockety; `sockety --help` tells what there is.
+#![expect(
+    unreachable_pub,
+    unnameable_types,
+    reason = "a program has no public items"
+)]
+
+mod bench;
+mod call;
+mod cli;
+mod decode;
+mod describe;
+mod exit;
+mod figures;
+mod listen;
+mod out;
+mod packets;
+mod pass;
+mod payload;
+mod pcap;
+mod ping;
+mod printing;
+mod progress;
+mod saving;
+mod shown;
+mod streams;
+mod tap;
+mod target;
+mod tls;
+mod value;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command},
+    exit::{Exit, Failure},
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli.color.apply();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(Err(Failure::local(error.to_string()))),
+    };
+    let ended = runtime.block_on(run(cli.command));
+    // A thread may wait for standard input, for ever.
+    runtime.shutdown_background();
+    end(ended)
+}
+
+async fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Call(args) => call::run(args).await,
+        Command::Pass(args) => pass::run(args).await,
+        Command::Listen(args) => listen::run(args).await,
+        Command::Describe(args) => describe::run(args).await,
+        Command::Ping(args) => ping::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
+        Command::Tap(args) => tap::run(args).await,
+        Command::Decode(args) => decode::run(args),
+        Command::Completions { shell } => cli::completions(shell),
+    }
+}
+
+fn end(ended: Result<Exit, Failure>) -> ExitCode {
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(Failure::OutputClosed) => Exit::Done.into(),
+        Err(Failure::Said(exit, text)) => {
+            out::complain(&text);
+            exit.into()
+        }
+    }
+}

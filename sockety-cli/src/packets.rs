@@ -1,0 +1,546 @@
+//! One direction of a connection, taken apart into packets for people to look at.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Map, Value as Json, json};
+use sockety::{FastReply, Limits, Uuid};
+use sockety_codec::{Decoder, Event, FilesSummary, PacketHead, PacketKind, Violation};
+
+use crate::{
+    shown::{cut, escaped, escaped_json, quoted},
+    value::Shown,
+};
+
+/// A packet that was there to its end.
+#[derive(Debug)]
+pub struct Packet {
+    /// When its last byte was there.
+    pub at: Instant,
+    /// What it is called in the protocol.
+    pub name: &'static str,
+    /// The channel that it belongs to, if it belongs to one.
+    pub channel: Option<u16>,
+    /// Its bytes, content and all.
+    pub size: u64,
+    /// Bytes of its content.
+    pub content: u64,
+    /// What it says, for people.
+    pub text: Vec<String>,
+    /// What it says, for programs.
+    pub json: Map<String, Json>,
+    /// Its first bytes, as many as are kept.
+    pub bytes: Vec<u8>,
+}
+
+/// What became of the bytes.
+#[derive(Debug)]
+pub enum Found {
+    /// A packet.
+    Packet(Packet),
+    /// From here on the bytes mean nothing: the peer broke a rule, or speaks something else.
+    Undecodable(String),
+}
+
+/// Takes one direction apart. What it holds is bounded: a packet's first bytes, and what the decoder keeps.
+#[derive(Debug)]
+pub struct Inspector {
+    decoder: Decoder,
+    state: State,
+    channel: u16,
+    /// How many of a packet's bytes are kept.
+    keep: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before the connection header, or in it: what came of it.
+    Header(Vec<u8>),
+    /// Between packets, or in the head of one, which is here as far as it came.
+    Head(Vec<u8>),
+    /// In the content of a packet, of which so much is to come.
+    Content(Packet, u64),
+    /// After something that cannot be read: how many bytes came since.
+    Lost(u64),
+}
+
+/// Payloads of up to so many bytes are shown, when they come in one packet.
+const PAYLOAD: usize = 4096;
+
+/// As long as a payload is on its line.
+const PAYLOAD_SHOWN: usize = 160;
+
+impl Inspector {
+    /// For a direction whose first byte is still to come. Of each packet `keep` bytes are kept to be shown.
+    pub fn new(keep: usize) -> Self {
+        let limits = Limits {
+            // A peer may cut its headers on all channels. This is more than honest ones need.
+            held_header_bytes: 1024 * 1024,
+            ..Limits::WIRE
+        };
+        Self {
+            decoder: Decoder::new(limits),
+            state: State::Header(Vec::new()),
+            channel: 0,
+            keep: keep.max(PAYLOAD),
+        }
+    }
+
+    /// For a direction from some packet on: as if its connection header had come.
+    pub fn without_header(keep: usize) -> Self {
+        let mut inspector = Self::new(keep);
+        // The largest count there is.
+        let header = inspector.decoder.decode(&mut &[0xE3][..]);
+        debug_assert!(matches!(header, Ok(Some(Event::Header(_)))));
+        inspector.state = State::Head(Vec::new());
+        inspector
+    }
+
+    /// Takes bytes that came, and hands on what is whole.
+    pub fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        at: Instant,
+        exchanges: &mut Exchanges,
+        mut found: impl FnMut(Found),
+    ) {
+        while !bytes.is_empty() {
+            let left = bytes.len() as u64;
+            match self.step(&mut bytes, at, exchanges) {
+                Ok(None) => {}
+                Ok(Some(packet)) => found(Found::Packet(packet)),
+                Err(problem) => {
+                    self.state = State::Lost(left);
+                    return found(Found::Undecodable(problem));
+                }
+            }
+        }
+    }
+
+    /// What is incomplete when the bytes end here.
+    pub fn finish(&self) -> Result<(), String> {
+        match &self.state {
+            State::Lost(count) => Err(format!("its last {count} bytes were not decoded")),
+            State::Header(_) => Err("it ends before the connection header was there".to_owned()),
+            State::Content(..) => Err("it ends inside a packet".to_owned()),
+            State::Head(head) if !head.is_empty() => Err("it ends inside a packet".to_owned()),
+            State::Head(_) => self.decoder.finish().map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Takes bytes of one packet at most.
+    fn step(
+        &mut self,
+        bytes: &mut &[u8],
+        at: Instant,
+        exchanges: &mut Exchanges,
+    ) -> Result<Option<Packet>, String> {
+        match std::mem::replace(&mut self.state, State::Lost(0)) {
+            State::Lost(count) => {
+                self.state = State::Lost(count.saturating_add(bytes.len() as u64));
+                *bytes = &[];
+                Ok(None)
+            }
+            State::Header(header) => self.header(header, bytes, at, exchanges),
+            State::Head(mut head) => {
+                head.push(take(bytes, 1)[0]);
+                let Some(parsed) = PacketHead::decode(&head) else {
+                    self.state = State::Head(head);
+                    return Ok(None);
+                };
+                let mut packet = self.packet(&parsed, &head, at);
+                self.decode(&head, &mut packet, exchanges)?;
+                Ok(self.content(packet, u64::from(parsed.content)))
+            }
+            State::Content(mut packet, left) => {
+                let piece = take(bytes, usize::try_from(left).unwrap_or(usize::MAX));
+                let room = self.keep.saturating_sub(packet.bytes.len());
+                packet
+                    .bytes
+                    .extend_from_slice(&piece[..piece.len().min(room)]);
+                packet.at = at;
+                self.decode(piece, &mut packet, exchanges)?;
+                Ok(self.content(packet, left - piece.len() as u64))
+            }
+        }
+    }
+
+    /// The packet, when nothing of its content is to come any more.
+    fn content(&mut self, packet: Packet, left: u64) -> Option<Packet> {
+        if left > 0 {
+            self.state = State::Content(packet, left);
+            return None;
+        }
+        self.state = State::Head(Vec::new());
+        Some(with_payload(packet))
+    }
+
+    fn header(
+        &mut self,
+        mut header: Vec<u8>,
+        bytes: &mut &[u8],
+        at: Instant,
+        exchanges: &mut Exchanges,
+    ) -> Result<Option<Packet>, String> {
+        // Byte by byte, to know where it ends.
+        let byte = take(bytes, 1);
+        let mut packet = Packet::new("Connection Header", at);
+        self.decode(byte, &mut packet, exchanges)?;
+        header.extend_from_slice(byte);
+        if packet.text.is_empty() {
+            self.state = State::Header(header);
+            return Ok(None);
+        }
+        packet.size = header.len() as u64;
+        packet.bytes = header;
+        self.state = State::Head(Vec::new());
+        Ok(Some(packet))
+    }
+
+    fn packet(&mut self, head: &PacketHead, bytes: &[u8], at: Instant) -> Packet {
+        let mut packet = Packet::new(name(head.kind), at);
+        packet.content = u64::from(head.content);
+        packet.size = head.length as u64 + packet.content;
+        packet.bytes = bytes.to_vec();
+        packet.channel = Some(self.channel);
+        match head.kind {
+            PacketKind::SwitchChannel(channel) => {
+                self.channel = channel.get();
+                packet.channel = Some(self.channel);
+            }
+            PacketKind::FastReply { .. } | PacketKind::Heartbeat | PacketKind::GoAway => {
+                packet.channel = None;
+            }
+            PacketKind::File(index) | PacketKind::FileEnd(index) => {
+                packet.text.push(format!("file {index}"));
+                packet.json.insert("file".into(), index.get().into());
+            }
+            PacketKind::Message
+            | PacketKind::Response
+            | PacketKind::Continue
+            | PacketKind::Stream
+            | PacketKind::StreamEnd
+            | PacketKind::Abort
+            | PacketKind::Data
+            | PacketKind::Unassigned => {}
+        }
+        packet
+    }
+
+    fn decode(
+        &mut self,
+        mut bytes: &[u8],
+        packet: &mut Packet,
+        exchanges: &mut Exchanges,
+    ) -> Result<(), String> {
+        let tolerated = self.decoder.tolerated().total();
+        loop {
+            match self.decoder.decode(&mut bytes) {
+                Ok(None) => break,
+                Ok(Some(event)) => packet.tell(&event, exchanges),
+                Err(violation) => return Err(why(violation)),
+            }
+        }
+        if self.decoder.tolerated().total() > tolerated && packet.name != "Heartbeat" {
+            packet.say("odd", true, "odd".into());
+        }
+        Ok(())
+    }
+}
+
+/// Takes bytes off the front: `length` of them, or all there are.
+fn take<'a>(bytes: &mut &'a [u8], length: usize) -> &'a [u8] {
+    let (taken, rest) = bytes.split_at(length.min(bytes.len()));
+    *bytes = rest;
+    taken
+}
+
+fn why(violation: Violation) -> String {
+    match violation {
+        Violation::NotSockety { byte: 0x16 } => {
+            "the first byte is that of TLS, not of Sockety: give a certificate to read what is inside".into()
+        }
+        violation => format!("{violation} ({})", violation.rule()),
+    }
+}
+
+fn name(kind: PacketKind) -> &'static str {
+    match kind {
+        PacketKind::SwitchChannel(_) => "Switch Channel",
+        PacketKind::Message => "Message",
+        PacketKind::Response => "Response",
+        PacketKind::FastReply { .. } => "Fast Reply",
+        PacketKind::Continue => "Continue",
+        PacketKind::Stream => "Stream",
+        PacketKind::StreamEnd => "Stream End",
+        PacketKind::Abort => "Abort",
+        PacketKind::Heartbeat => "Heartbeat",
+        PacketKind::GoAway => "Go Away",
+        PacketKind::File(_) => "File",
+        PacketKind::FileEnd(_) => "File End",
+        PacketKind::Data => "Data",
+        PacketKind::Unassigned => "Unassigned",
+    }
+}
+
+/// The payload in words, when all of it came in this packet.
+fn with_payload(mut packet: Packet) -> Packet {
+    let content = usize::try_from(packet.content).unwrap_or(usize::MAX);
+    let is_whole = packet.json.get("remaining").is_some_and(|left| left == 0);
+    if packet.name != "Data" || !is_whole || content > PAYLOAD {
+        return packet;
+    }
+    let start = packet.bytes.len().saturating_sub(content);
+    if let Shown::Value(value) | Shown::Error(value) = Shown::of(&packet.bytes[start..]) {
+        let text = value.to_string();
+        let (start, end) = cut(&text, PAYLOAD_SHOWN);
+        packet.text.push(escaped_json(start) + end);
+        packet.json.insert("payload".into(), value);
+    }
+    packet
+}
+
+impl Packet {
+    fn new(name: &'static str, at: Instant) -> Self {
+        Self {
+            at,
+            name,
+            channel: None,
+            size: 1,
+            content: 0,
+            text: Vec::new(),
+            json: Map::new(),
+            bytes: Vec::new(),
+        }
+    }
+
+    fn say(&mut self, key: &str, value: impl Into<Json>, text: String) {
+        self.json.insert(key.into(), value.into());
+        self.text.push(text);
+    }
+
+    fn tell(&mut self, event: &Event<'_>, exchanges: &mut Exchanges) {
+        match event {
+            Event::Header(header) => {
+                let count = header.channels.get();
+                self.say("channels", count, format!("receives on {count} channels"));
+            }
+            Event::Message { head, .. } => {
+                exchanges.ask(head.id, head.action, self.at);
+                self.say("action", head.action, quoted(head.action));
+                self.say("id", head.id.to_string(), short(head.id));
+                self.announce(
+                    head.expects_response,
+                    head.has_stream,
+                    head.payload_size,
+                    head.files,
+                );
+            }
+            Event::Response { head, .. } => {
+                self.answer(head.parent, exchanges);
+                self.say("id", head.id.to_string(), short(head.id));
+                self.announce(
+                    head.expects_response,
+                    head.has_stream,
+                    head.payload_size,
+                    head.files,
+                );
+            }
+            Event::FileHeader { index, header, .. } => {
+                let text = format!("file {index} {}, {} B", quoted(header.name), header.size);
+                let json =
+                    json!({ "index": index.get(), "name": header.name, "size": header.size });
+                self.list("announces", json, text);
+            }
+            Event::Data { remaining, .. } => {
+                self.json.insert("remaining".into(), (*remaining).into());
+            }
+            Event::Stream { .. } | Event::StreamEnd { .. } | Event::File { .. } => {}
+            Event::FileEnd { missing: 0, .. } => {}
+            Event::FileEnd { missing, .. } => {
+                self.say("missing", *missing, format!("{missing} B missing"));
+            }
+            Event::End { .. } => self.say("end", true, "ends the message".into()),
+            Event::Abort { .. } => self.say("aborts", true, "aborts the message".into()),
+            Event::Refused { refusal, .. } => {
+                let reason = refusal.reason.to_string();
+                self.say(
+                    "problem",
+                    reason.as_str(),
+                    format!("BAD: {}", escaped(&reason)),
+                );
+            }
+            Event::FastReply { id, code } => {
+                let code = FastReply::from(*code);
+                self.say("code", code.code(), code.to_string());
+                self.answer(*id, exchanges);
+            }
+            Event::Heartbeat | Event::GoAway => {}
+        }
+    }
+
+    /// Adds to a list, of which a line shows only the first: a message may have a million files.
+    fn list(&mut self, key: &str, json: Json, text: String) {
+        const MOST: usize = 8;
+        let list = self.json.entry(key).or_insert_with(|| json!([]));
+        let Json::Array(list) = list else {
+            return;
+        };
+        match list.len() {
+            length if length < MOST => {
+                list.push(json);
+                self.text.push(text);
+            }
+            MOST => {
+                list.push(json!("…"));
+                self.text.push("…".into());
+            }
+            _ => {}
+        }
+    }
+
+    fn announce(&mut self, expects: bool, has_stream: bool, payload: u64, files: FilesSummary) {
+        self.json.insert("expects_reply".into(), expects.into());
+        if !expects && self.name == "Message" {
+            self.text.push("one-way".into());
+        }
+        if payload > 0 {
+            self.say("payload_size", payload, format!("payload {payload} B"));
+        }
+        if files.count > 0 {
+            let FilesSummary { count, total_size } = files;
+            self.json.insert("files_size".into(), total_size.into());
+            self.say("files", count, format!("files: {count} of {total_size} B"));
+        }
+        if has_stream {
+            self.say("stream", true, "stream".into());
+        }
+    }
+
+    fn answer(&mut self, parent: Uuid, exchanges: &mut Exchanges) {
+        self.say(
+            "parent",
+            parent.to_string(),
+            format!("to {}", short(parent)),
+        );
+        let Some((action, elapsed)) = exchanges.answer(parent, self.at) else {
+            return;
+        };
+        let ms = elapsed.as_secs_f64() * 1000.0;
+        self.json.insert("ms".into(), ms.into());
+        self.say(
+            "to_action",
+            &*action,
+            format!("{} after {ms:.3} ms", quoted(&action)),
+        );
+    }
+}
+
+fn short(id: Uuid) -> String {
+    let mut text = id.to_string();
+    text.truncate(8);
+    text
+}
+
+/// Requests and when they were seen, to match replies with them.
+#[derive(Debug, Default)]
+pub struct Exchanges {
+    asked: HashMap<Uuid, (Box<str>, Instant)>,
+    order: VecDeque<Uuid>,
+}
+
+impl Exchanges {
+    /// How many are remembered; older ones are forgotten.
+    const MOST: usize = 4096;
+
+    fn ask(&mut self, id: Uuid, action: &str, at: Instant) {
+        if self.order.len() == Self::MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.asked.remove(&oldest);
+        }
+        let (start, end) = cut(action, 256);
+        let action = format!("{start}{end}").into();
+        if self.asked.insert(id, (action, at)).is_none() {
+            self.order.push_back(id);
+        }
+    }
+
+    /// A message may be answered by several responses, so it is still remembered.
+    fn answer(&self, id: Uuid, at: Instant) -> Option<(Box<str>, Duration)> {
+        let (action, asked) = self.asked.get(&id)?;
+        Some((action.clone(), at.duration_since(*asked)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found when the bytes come in pieces of this size.
+    fn found(bytes: &[u8], size: usize) -> Vec<String> {
+        let mut inspector = Inspector::new(16);
+        let mut exchanges = Exchanges::default();
+        let mut found = Vec::new();
+        let at = Instant::now();
+        for piece in bytes.chunks(size) {
+            inspector.feed(piece, at, &mut exchanges, |packet| {
+                found.push(match packet {
+                    Found::Packet(packet) => {
+                        format!("{} {} {}", packet.name, packet.size, packet.text.join(", "))
+                    }
+                    Found::Undecodable(problem) => problem,
+                });
+            });
+        }
+        found.extend(inspector.finish().err());
+        found
+    }
+
+    /// A message whose header is in two packets, with a payload, a file and a stream; then no packet at all.
+    fn recorded() -> Vec<u8> {
+        let mut bytes = vec![0xE2, 0x00, 0x01, 0x1F, 0x05, 0x23, 18, 0x50];
+        bytes.extend([7; 16]);
+        bytes.extend(b"\x02\x60\x0eup\x02\x01\x03\x00\x00\x03\x05a.txt");
+        bytes.extend(b"\xe0\x02\x91\x07\xc0\x03abc\xd0\x70\x01x\x80\xa0\xf1rest");
+        bytes
+    }
+
+    #[test]
+    fn packets_are_the_same_however_they_arrive() {
+        let bytes = recorded();
+        let whole = found(&bytes, bytes.len());
+        let expected = [
+            "Connection Header 3 receives on 256 channels",
+            "Switch Channel 2 ",
+            "Message 20 ",
+            "Continue 16 \"up\", 07070707, payload 2 B, files: 1 of 3 B, stream, file 0 \"a.txt\", 3 B",
+            "Data 4 [7]",
+            "File 5 file 0",
+            "File End 1 file 0",
+            "Stream 3 ",
+            "Stream End 1 ends the message",
+            "Heartbeat 1 ",
+            "no packet begins with 0xf1 (packet.unknown)",
+            "its last 5 bytes were not decoded",
+        ];
+        assert_eq!(whole, expected);
+        for size in 1..bytes.len() {
+            assert_eq!(found(&bytes, size), whole, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn no_byte_is_a_reason_to_panic() {
+        for position in 0..recorded().len() {
+            for changed in 0..=u8::MAX {
+                let mut bytes = recorded();
+                bytes[position] = changed;
+                let (whole, pieces) = (found(&bytes, bytes.len()), found(&bytes, 3));
+                assert_eq!(whole.first(), pieces.first(), "{changed:#x} at {position}");
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+use clap::Args;
+use sockety::Connection;
+use tokio::time::timeout;
+
+use crate::{
+    call::watched,
+    exit::{Exit, Failure},
+    payload::{self, Form, PayloadArgs},
+    progress::Progress,
+    streams,
+    target::{Target, duration},
+};
+
+/// Sends a message that nobody answers.
+#[derive(Debug, Args)]
+pub struct PassArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The action
+    action: String,
+    #[command(flatten)]
+    payload: PayloadArgs,
+    /// Send this file with it; may be given several times
+    #[arg(long = "file", value_name = "PATH")]
+    files: Vec<PathBuf>,
+    /// Send this file as the stream of the message; - is standard input, as it comes
+    #[arg(long, value_name = "PATH", conflicts_with = "repeat")]
+    stream: Option<PathBuf>,
+    /// The stream is MessagePack values, each a line of JSON
+    #[arg(long)]
+    items: bool,
+    /// Longest time until all of it was handed to the operating system [default: none]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Send it this many times
+    #[arg(long, value_name = "N", default_value = "1")]
+    repeat: NonZeroU32,
+}
+
+/// Passes, and ends when everything was handed to the operating system.
+pub async fn run(args: PassArgs) -> Result<Exit, Failure> {
+    let limit = args.target.max_payload.as_u64();
+    let form = args.payload.form(&args.action, limit)?;
+    let connection = args.target.connect().await?;
+    for _ in 0..args.repeat.get() {
+        args.once(&connection, &form).await?;
+    }
+    connection.close().await;
+    Ok(Exit::Done)
+}
+
+impl PassArgs {
+    async fn once(&self, connection: &Connection, form: &Form) -> Result<(), Failure> {
+        let files = payload::files(&self.files).await?;
+        let mut message = form.create().files(watched(files, &Progress::default()));
+        if let Some(path) = &self.stream {
+            let limit = usize::try_from(self.target.max_payload.as_u64()).unwrap_or(usize::MAX);
+            let form = match self.items {
+                true => streams::Form::Items { limit },
+                false => streams::Form::Bytes,
+            };
+            message = message.stream_from(streams::outgoing(path, form).await?);
+        }
+        let passing = connection.pass(message);
+        match self.timeout {
+            None => Ok(passing.await?),
+            Some(limit) => timeout(limit, passing)
+                .await
+                .map_err(|_| Failure::new(Exit::Unknown, "not sent to its end in time"))?
+                .map_err(Failure::from),
+        }
+    }
+}

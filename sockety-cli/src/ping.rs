@@ -1,0 +1,134 @@
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::json;
+use sockety::{Connection, Draft, Reply};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::{
+    exit::{Exit, Failure},
+    figures::Figures,
+    out::{self, BAD, FAINT, styled},
+    shown::escaped,
+    target::{Target, duration},
+};
+
+/// Measures how long a peer takes to answer.
+#[derive(Debug, Args)]
+pub struct PingArgs {
+    #[command(flatten)]
+    target: Target,
+    /// Stop after so many round trips [default: until interrupted]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Time from one to the next
+    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    interval: Duration,
+    /// Longest wait for each answer
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    timeout: Duration,
+    /// The action that is called; every answer is one
+    #[arg(long, default_value = "$sockety.ping")]
+    action: String,
+    /// Print the summary alone
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Pings until it has enough, or is interrupted.
+pub async fn run(args: PingArgs) -> Result<Exit, Failure> {
+    let begun = Instant::now();
+    let connection = args.target.connect().await?;
+    let connected = begun.elapsed();
+    if !args.json {
+        let text = format!(
+            "connected to {} in {:.3} ms, handshake included",
+            args.target.address,
+            ms(connected)
+        );
+        out::line(escaped(&text))?;
+    }
+    let mut round = Round {
+        figures: Figures::new(),
+        sent: 0,
+    };
+    let ended = tokio::select! {
+        ended = round.run(&args, &connection) => ended,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    round.tell(&args, connected)?;
+    ended?;
+    connection.close().await;
+    match round.figures.count() == round.sent {
+        true => Ok(Exit::Done),
+        false => Ok(Exit::Unknown),
+    }
+}
+
+/// What was measured so far.
+struct Round {
+    figures: Figures,
+    sent: u64,
+}
+
+impl Round {
+    async fn run(&mut self, args: &PingArgs, connection: &Connection) -> Result<(), Failure> {
+        let draft = Draft::new(&*args.action);
+        let mut clock = interval(args.interval.max(Duration::from_millis(1)));
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while args.count.is_none_or(|count| self.sent < count) {
+            clock.tick().await;
+            let begun = Instant::now();
+            let mut request = connection.send(&draft).await?;
+            self.sent += 1;
+            let text = match timeout(args.timeout, request.response()).await {
+                Ok(Ok(reply)) => {
+                    let elapsed = begun.elapsed();
+                    self.figures.add(elapsed);
+                    format!("{:>9.3} ms  {}", ms(elapsed), answer(&reply))
+                }
+                // There is nobody to ask any more.
+                Ok(Err(error)) => return Err(Failure::request(&error)),
+                Err(_) => styled(BAD, "no answer in time"),
+            };
+            if !args.quiet && !args.json {
+                out::line(format_args!("{} {text}", self.sent))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, args: &PingArgs, connected: Duration) -> Result<(), Failure> {
+        let (sent, answered) = (self.sent, self.figures.count());
+        if args.json {
+            let address = args.target.address.to_string();
+            let times = self.figures.json();
+            return out::line(json!({
+                "address": address, "connect_ms": ms(connected), "sent": sent, "answered": answered, "ms": times,
+            }));
+        }
+        out::line(format_args!(
+            "{sent} sent, {answered} answered, {} not",
+            sent - answered
+        ))?;
+        match answered {
+            0 => Ok(()),
+            _ => out::line(self.figures.text()),
+        }
+    }
+}
+
+fn answer(reply: &Reply) -> String {
+    let text = match reply {
+        Reply::Fast(code) => format!("code {code}"),
+        Reply::Response(response) => format!("response of {} bytes", response.payload().len()),
+    };
+    styled(FAINT, text)
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

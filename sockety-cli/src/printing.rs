@@ -1,0 +1,169 @@
+//! Packets on standard output, each on a line.
+
+use std::{fmt::Write, time::Instant};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    exit::Failure,
+    out::{self, BAD, FAINT, NAME, WARN, styled},
+    packets::{Found, Packet},
+    shown::{escaped, escaped_json},
+};
+
+/// How packets are shown.
+#[derive(Debug, Clone, Args)]
+pub struct PrintArgs {
+    /// Show the bytes of each packet too
+    #[arg(long)]
+    hex: bool,
+    /// Of each packet, show this many bytes at most
+    #[arg(long, value_name = "N", default_value = "256", requires = "hex")]
+    hex_bytes: u32,
+    /// Print one object of JSON for each packet
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which way a packet goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// When and where a packet was seen; of a recording nobody knows.
+fn place(connection: u64, way: Way, start: Instant, at: Instant) -> String {
+    let seconds = at.duration_since(start).as_secs_f64();
+    match way {
+        Way::Up => format!("{seconds:>12.6} #{connection} → "),
+        Way::Down => format!("{seconds:>12.6} #{connection} ← "),
+        Way::Unknown => String::new(),
+    }
+}
+
+impl PrintArgs {
+    /// Whether a program reads the output.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// How many bytes of a packet must be kept for this.
+    pub fn kept(&self) -> usize {
+        match self.hex {
+            true => self.hex_bytes as usize,
+            false => 0,
+        }
+    }
+
+    /// Prints what was found on a connection, `start` being the time 0.
+    pub fn print(
+        &self,
+        connection: u64,
+        way: Way,
+        start: Instant,
+        found: &Found,
+    ) -> Result<(), Failure> {
+        match (self.json, found) {
+            (true, Found::Packet(packet)) => out::line(self.object(connection, way, start, packet)),
+            (true, Found::Undecodable(problem)) => out::line(escaped_json(
+                &json!({ "connection": connection, "way": way.name(), "undecodable": problem })
+                    .to_string(),
+            )),
+            (false, Found::Packet(packet)) => out::line(self.text(connection, way, start, packet)),
+            (false, Found::Undecodable(problem)) => {
+                let text = format!("cannot be decoded from here on: {}", escaped(problem));
+                let place = place(connection, way, start, Instant::now());
+                out::line(format_args!("{place}{}", styled(BAD, text)))
+            }
+        }
+    }
+
+    fn text(&self, connection: u64, way: Way, start: Instant, packet: &Packet) -> String {
+        let place = place(connection, way, start, packet.at);
+        let channel = packet
+            .channel
+            .map_or(String::new(), |channel| format!("ch {channel}"));
+        let style = match packet.name {
+            "Message" | "Response" | "Fast Reply" => NAME,
+            "Abort" | "Unassigned" => BAD,
+            "Go Away" => WARN,
+            _ => FAINT,
+        };
+        let name = styled(style, format_args!("{:<17}", packet.name));
+        let mut line = format!(
+            "{place}{name} {channel:<7} {:>8} B  {}",
+            packet.size,
+            packet.text.join(", "),
+        );
+        line.truncate(line.trim_end().len());
+        if self.hex {
+            self.dump(packet, &mut line);
+        }
+        line
+    }
+
+    fn object(&self, connection: u64, way: Way, start: Instant, packet: &Packet) -> String {
+        let mut json = json!({
+            "time": packet.at.duration_since(start).as_secs_f64(),
+            "connection": connection,
+            "way": way.name(),
+            "packet": packet.name,
+            "channel": packet.channel,
+            "size": packet.size,
+            "content": packet.content,
+        });
+        if let Some(object) = json.as_object_mut() {
+            object.extend(packet.json.clone());
+        }
+        if self.hex {
+            let bytes = self.shown(packet).iter();
+            json["hex"] = bytes
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+                .into();
+        }
+        escaped_json(&json.to_string())
+    }
+
+    fn shown<'a>(&self, packet: &'a Packet) -> &'a [u8] {
+        &packet.bytes[..packet.bytes.len().min(self.kept())]
+    }
+
+    fn dump(&self, packet: &Packet, into: &mut String) {
+        let shown = self.shown(packet);
+        for (row, bytes) in shown.chunks(16).enumerate() {
+            let _ = write!(into, "\n{:>12}   {:06x} ", "", row * 16);
+            for column in 0..16 {
+                let byte = bytes
+                    .get(column)
+                    .map_or_else(|| "  ".into(), |byte| format!("{byte:02x}"));
+                let _ = write!(into, " {byte}");
+            }
+            let visible = |byte: &u8| match byte {
+                0x20..0x7F => char::from(*byte),
+                _ => '.',
+            };
+            let _ = write!(into, "  {}", bytes.iter().map(visible).collect::<String>());
+        }
+        let rest = packet.size.saturating_sub(shown.len() as u64);
+        if rest > 0 {
+            let _ = write!(into, "\n{:>12}   … {rest} more", "");
+        }
+    }
+}

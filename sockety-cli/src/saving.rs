@@ -1,0 +1,120 @@
+//! Files of a peer: saved, or counted.
+
+use std::path::{Path, PathBuf};
+
+use bytesize::ByteSize;
+use clap::Args;
+use futures_util::future::join_all;
+use serde_json::{Value as Json, json};
+use sockety::File;
+
+use crate::{
+    exit::{Exit, Failure, explain},
+    progress::Progress,
+    shown::{escaped, quoted},
+};
+
+/// What becomes of files that arrive.
+#[derive(Debug, Clone, Args)]
+pub struct SaveArgs {
+    /// Save files that arrive in this directory; without it they are dropped. Nothing is ever overwritten
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+    /// Largest file that is saved
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    max_file: ByteSize,
+}
+
+/// What became of a file.
+#[derive(Debug)]
+pub struct Arrived {
+    name: String,
+    size: u64,
+    fate: Fate,
+}
+
+#[derive(Debug)]
+enum Fate {
+    Saved(PathBuf),
+    Dropped,
+    Failed(Exit, String),
+}
+
+impl SaveArgs {
+    /// Makes the directory, if it is not there.
+    pub fn prepare(&self) -> Result<(), Failure> {
+        let Some(directory) = &self.save else {
+            return Ok(());
+        };
+        std::fs::create_dir_all(directory).map_err(|error| {
+            Failure::local(format!("cannot make {}: {error}", directory.display()))
+        })
+    }
+
+    /// Takes files, all at the same time, as a peer may mix their content.
+    pub async fn take(&self, files: Vec<File>, progress: &Progress) -> Vec<Arrived> {
+        let taking = files.into_iter().enumerate().map(async |(index, file)| {
+            let (name, size) = (file.name().to_owned(), file.size());
+            let fate = match &self.save {
+                None => Fate::Dropped,
+                Some(directory) => self.save(index, file, directory, progress).await,
+            };
+            Arrived { name, size, fate }
+        });
+        join_all(taking).await
+    }
+
+    async fn save(&self, index: usize, file: File, directory: &Path, progress: &Progress) -> Fate {
+        let bar = progress.file(index, "saving", file.name(), file.size());
+        let on_progress = {
+            let bar = bar.clone();
+            move |saved, _| bar.set_position(saved)
+        };
+        let limit = self.max_file.as_u64();
+        let saving = file
+            .save_in(directory)
+            .limit(limit)
+            .on_progress(on_progress);
+        let saved = saving.await;
+        bar.finish_and_clear();
+        match saved {
+            Ok(saved) => Fate::Saved(saved.path),
+            // What did not arrive whole is lost with the reply; the rest is about this disk.
+            Err(error) => match error.read_error() {
+                Some(_) => Fate::Failed(Exit::ReplyLost, explain(&error)),
+                None => Fate::Failed(Exit::Local, explain(&error)),
+            },
+        }
+    }
+}
+
+impl Arrived {
+    /// How the program ends when this is the worst that happened.
+    pub fn exit(&self) -> Exit {
+        match &self.fate {
+            Fate::Saved(_) | Fate::Dropped => Exit::Done,
+            Fate::Failed(exit, _) => *exit,
+        }
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let what = format!("file {}, {} bytes", quoted(&self.name), self.size);
+        match &self.fate {
+            Fate::Saved(path) => format!("{what}: saved as {}", escaped(&path.to_string_lossy())),
+            Fate::Dropped => format!("{what}: dropped; --save DIR keeps it"),
+            Fate::Failed(_, problem) => format!("{what}: NOT saved: {}", escaped(problem)),
+        }
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Json {
+        let mut json = json!({ "name": self.name, "size": self.size });
+        match &self.fate {
+            Fate::Saved(path) => json["saved"] = path.to_string_lossy().into(),
+            Fate::Dropped => {}
+            Fate::Failed(_, problem) => json["error"] = problem.as_str().into(),
+        }
+        json
+    }
+}

@@ -1,0 +1,258 @@
+//! Streams of messages: from and to files, standard input and output, as bytes or as items.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    pin::Pin,
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use sockety::{
+    ByteStream,
+    msgpack::{self, Bounds, DecodeError},
+};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+
+use crate::{
+    exit::{Exit, Failure, explain},
+    out,
+    shown::{escaped_json, escaped_stream},
+    value::{self, Shown},
+};
+
+/// How the bytes of a stream are read and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As they are.
+    Bytes,
+    /// As MessagePack values, each a line of JSON.
+    Items {
+        /// The largest value, in bytes.
+        limit: usize,
+    },
+}
+
+/// Where a stream goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sink {
+    Output,
+    File(PathBuf),
+}
+
+impl From<&Path> for Sink {
+    fn from(path: &Path) -> Self {
+        match path == Path::new("-") {
+            true => Self::Output,
+            false => Self::File(path.to_owned()),
+        }
+    }
+}
+
+/// The stream that a file, or standard input, has.
+pub async fn outgoing(path: &Path, form: Form) -> Result<ByteStream, Failure> {
+    let reader: Pin<Box<dyn AsyncRead + Send>> = match path == Path::new("-") {
+        true => Box::pin(tokio::io::stdin()),
+        false => {
+            let file = tokio::fs::File::open(path).await;
+            Box::pin(file.map_err(|error| {
+                Failure::local(format!("cannot read {}: {error}", path.display()))
+            })?)
+        }
+    };
+    Ok(match form {
+        Form::Bytes => ByteStream::from_reader(reader),
+        Form::Items { limit } => {
+            let lines = BufReader::new(reader);
+            let items = stream::try_unfold(lines, move |lines| next_line(lines, limit));
+            ByteStream::from_stream(items)
+        }
+    })
+}
+
+/// The next line of JSON that is not empty, as MessagePack.
+async fn next_line<R>(mut lines: R, limit: usize) -> io::Result<Option<(Bytes, R)>>
+where
+    R: tokio::io::AsyncBufRead + Unpin,
+{
+    loop {
+        let mut line = Vec::new();
+        let one_more = limit as u64 + 1;
+        (&mut lines)
+            .take(one_more)
+            .read_until(b'\n', &mut line)
+            .await?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        if line.len() > limit {
+            return Err(invalid(format!("a line of more than {limit} bytes")));
+        }
+        let text = str::from_utf8(&line).map_err(|_| invalid("a line that is not UTF-8".into()))?;
+        if !text.trim().is_empty() {
+            let item = value::from_json(text).map_err(invalid)?;
+            return Ok(Some((item.into(), lines)));
+        }
+    }
+}
+
+fn invalid(problem: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
+}
+
+/// Copies a received stream to where it goes, and gives the number of its bytes.
+pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64, Failure> {
+    let mut writer = Writer::open(sink).await?;
+    let mut items = Items::new(form);
+    let mut count = 0;
+    loop {
+        let chunk = stream.next_chunk().await.map_err(|error| {
+            Failure::new(
+                Exit::ReplyLost,
+                format!("the stream broke off: {}", explain(&error)),
+            )
+        })?;
+        let Some(chunk) = chunk else {
+            break;
+        };
+        count += chunk.len() as u64;
+        match &mut items {
+            None => writer.bytes(&chunk).await?,
+            Some(items) => {
+                items.bytes.extend_from_slice(&chunk);
+                while let Some(item) = items.next()? {
+                    writer.item(&item).await?;
+                }
+            }
+        }
+    }
+    writer.finish().await?;
+    match items.is_none_or(|items| items.bytes.is_empty()) {
+        true => Ok(count),
+        false => Err(Failure::new(
+            Exit::ReplyLost,
+            "the stream ended inside an item",
+        )),
+    }
+}
+
+/// Takes a stream apart into its items.
+struct Items {
+    bytes: BytesMut,
+    limit: usize,
+    /// There is no whole item before this many bytes: they are not looked at again and again.
+    wanted: u64,
+}
+
+impl Items {
+    fn new(form: Form) -> Option<Self> {
+        match form {
+            Form::Bytes => None,
+            Form::Items { limit } => Some(Self {
+                bytes: BytesMut::new(),
+                limit,
+                wanted: 1,
+            }),
+        }
+    }
+
+    /// The first item of what came, if all of it is there.
+    fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        const BOUNDS: Bounds = Bounds {
+            depth: 64,
+            items: 1_000_000,
+        };
+        // The error of a service is a marker and a value.
+        const MARKER: &[u8] = &[0xD4, 0x65, 0x00];
+        if (self.bytes.len() as u64) < self.wanted {
+            return Ok(None);
+        }
+        let start = match self.bytes.starts_with(MARKER) {
+            true => MARKER.len(),
+            false => 0,
+        };
+        match msgpack::value_len(&self.bytes[start..], &BOUNDS) {
+            Ok(length) => {
+                self.wanted = 1;
+                Ok(Some(self.bytes.split_to(start + length).freeze()))
+            }
+            Err(DecodeError::Truncated { offset, needed, .. }) => {
+                self.wanted = ((start + offset) as u64).saturating_add(needed);
+                match self.wanted > self.limit as u64 {
+                    false => Ok(None),
+                    true => Err(lost(format!(
+                        "an item of the stream has more than {} bytes",
+                        self.limit
+                    ))),
+                }
+            }
+            Err(error) => Err(lost(format!("the stream is not one of items: {error}"))),
+        }
+    }
+}
+
+fn lost(problem: String) -> Failure {
+    Failure::new(Exit::ReplyLost, problem)
+}
+
+enum Writer {
+    /// A terminal: what acts on it is escaped.
+    Terminal,
+    Output,
+    File(PathBuf, Pin<Box<dyn AsyncWrite + Send>>),
+}
+
+impl Writer {
+    async fn open(sink: &Sink) -> Result<Self, Failure> {
+        match sink {
+            Sink::Output if out::is_terminal() => Ok(Self::Terminal),
+            Sink::Output => Ok(Self::Output),
+            Sink::File(path) => {
+                let file = tokio::fs::File::create(path).await;
+                let file = file.map_err(|error| cannot_write(path, &error))?;
+                Ok(Self::File(path.clone(), Box::pin(file)))
+            }
+        }
+    }
+
+    async fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self {
+            Self::Terminal => out::raw(escaped_stream(bytes).as_bytes()),
+            Self::Output => out::raw(bytes),
+            Self::File(path, file) => file
+                .write_all(bytes)
+                .await
+                .map_err(|error| cannot_write(path, &error)),
+        }
+    }
+
+    async fn item(&mut self, item: &[u8]) -> Result<(), Failure> {
+        let shown = Shown::of(item);
+        let line = match shown {
+            Shown::Error(error) => serde_json::json!({ "$error": error }),
+            Shown::Value(value) | Shown::Raw(value, _) => value,
+        };
+        let line = escaped_json(&line.to_string()) + "\n";
+        match self {
+            Self::Terminal | Self::Output => out::raw(line.as_bytes()),
+            Self::File(path, file) => file
+                .write_all(line.as_bytes())
+                .await
+                .map_err(|error| cannot_write(path, &error)),
+        }
+    }
+
+    async fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::Terminal | Self::Output => Ok(()),
+            Self::File(path, mut file) => file
+                .shutdown()
+                .await
+                .map_err(|error| cannot_write(&path, &error)),
+        }
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::local(format!("cannot write {}: {error}", path.display()))
+}

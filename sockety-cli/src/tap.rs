@@ -1,0 +1,409 @@
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytesize::ByteSize;
+use clap::Args;
+use sockety::{Address, tls::rustls::pki_types::ServerName};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::{
+    exit::{Exit, Failure},
+    out::{self, FAINT, WARN, styled},
+    packets::{Exchanges, Inspector},
+    pcap::{Conversation, Pcap},
+    printing::{PrintArgs, Way},
+    shown::escaped,
+    target::duration,
+    tls::{ClientTls, ProxyTls, ServerTls},
+};
+
+/// Stands between clients and a server, and shows what passes.
+#[derive(Debug, Clone, Args)]
+pub struct TapArgs {
+    /// Where clients connect to: host:port or unix://PATH
+    listen: Address,
+    /// The server: host:port, tls://host:port or unix://PATH
+    upstream: Address,
+    #[command(flatten)]
+    print: PrintArgs,
+    /// Write what passes, without TLS, to a capture for Wireshark
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Largest capture
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", requires = "pcap")]
+    pcap_limit: ByteSize,
+    /// Most connections at a time; further ones wait
+    #[arg(long, value_name = "N", default_value = "1024")]
+    connections: u16,
+    /// Longest time to connect to the server, and for handshakes of TLS
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    connect_timeout: Duration,
+    #[command(flatten)]
+    tls: ClientTls,
+    #[command(flatten)]
+    listen_tls: ProxyTls,
+}
+
+/// What all connections share.
+struct Tap {
+    args: TapArgs,
+    start: Instant,
+    upstream: Place,
+    connector: Option<(TlsConnector, ServerName<'static>)>,
+    acceptor: Option<TlsAcceptor>,
+    pcap: Option<Pcap>,
+    /// Ends the program when nobody reads its output any more.
+    ended: mpsc::Sender<Failure>,
+}
+
+/// Where a socket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// A link of either kind, TLS or not.
+type Link = Box<dyn Stream>;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Forwards until it is interrupted.
+pub async fn run(args: TapArgs) -> Result<Exit, Failure> {
+    let (ended, mut end) = mpsc::channel(1);
+    let listener = Listener::bind(&Place::of(&args.listen)).await?;
+    let tap = Arc::new(Tap::new(args, ended)?);
+    out::note(styled(
+        FAINT,
+        format_args!(
+            "listening on {}, forwarding to {}",
+            listener.name(),
+            tap.args.upstream
+        ),
+    ));
+    tokio::select! {
+        failure = tap.accept(&listener) => Err(failure),
+        Some(failure) = end.recv() => Err(failure),
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+    }
+}
+
+impl Tap {
+    fn new(args: TapArgs, ended: mpsc::Sender<Failure>) -> Result<Self, Failure> {
+        let pcap = match &args.pcap {
+            Some(path) => Some(Pcap::create(path, args.pcap_limit.as_u64())?),
+            None => None,
+        };
+        let acceptor = ServerTls::from(args.listen_tls.clone()).config()?;
+        Ok(Self {
+            start: Instant::now(),
+            upstream: Place::of(&args.upstream),
+            connector: connector(&args)?,
+            acceptor: acceptor.map(|config| TlsAcceptor::from(Arc::new(config))),
+            pcap,
+            ended,
+            args,
+        })
+    }
+
+    async fn accept(self: &Arc<Self>, listener: &Listener) -> Failure {
+        let places = Arc::new(Semaphore::new(usize::from(self.args.connections.max(1))));
+        for number in 1.. {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                break;
+            };
+            match listener.accept().await {
+                Ok((link, client)) => {
+                    tokio::spawn(Arc::clone(self).serve(number, link, client, place));
+                }
+                Err(error) => {
+                    // Too many open files, most of all: it passes.
+                    self.note(number, &format!("cannot accept: {error}"));
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        Failure::local("no connection can be accepted any more")
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        number: u64,
+        link: Link,
+        client: Option<SocketAddr>,
+        _place: OwnedSemaphorePermit,
+    ) {
+        let from = client.map_or_else(|| "a Unix socket".into(), |client| client.to_string());
+        self.note(number, &format!("from {from}"));
+        let opened = timeout(self.args.connect_timeout, self.open(link)).await;
+        let (down, up, server) = match opened {
+            Ok(Ok(links)) => links,
+            Ok(Err(error)) => return self.note(number, &format!("closed: {error}")),
+            Err(_) => return self.note(number, "closed: the server was not reached in time"),
+        };
+        let passage = Passage::new(&self, number, Conversation::new(number, client, server));
+        passage.begin();
+        let (client_reader, client_writer) = tokio::io::split(down);
+        let (server_reader, server_writer) = tokio::io::split(up);
+        tokio::join!(
+            passage.forward(Way::Up, client_reader, server_writer),
+            passage.forward(Way::Down, server_reader, client_writer),
+        );
+        self.note(number, "closed");
+    }
+
+    /// Both links, with TLS where it is asked for, and the address of the server.
+    async fn open(&self, client: Link) -> io::Result<(Link, Link, Option<SocketAddr>)> {
+        let client: Link = match &self.acceptor {
+            Some(acceptor) => Box::new(acceptor.accept(client).await?),
+            None => client,
+        };
+        let (link, address) = self.upstream.connect().await?;
+        let link: Link = match &self.connector {
+            Some((connector, name)) => Box::new(connector.connect(name.clone(), link).await?),
+            None => link,
+        };
+        Ok((client, link, address))
+    }
+
+    /// Says something about a connection, between its packets.
+    fn note(&self, number: u64, text: &str) {
+        if self.args.print.is_json() {
+            return;
+        }
+        let seconds = self.start.elapsed().as_secs_f64();
+        let text = styled(WARN, escaped(text));
+        self.printed(out::line(format_args!(
+            "{seconds:>12.6} #{number}   {text}"
+        )));
+    }
+
+    fn printed(&self, printed: Result<(), Failure>) {
+        if let Err(failure) = printed {
+            // One is enough.
+            let _ = self.ended.try_send(failure);
+        }
+    }
+}
+
+fn connector(args: &TapArgs) -> Result<Option<(TlsConnector, ServerName<'static>)>, Failure> {
+    let text = args.upstream.to_string();
+    let host = text.strip_prefix("tls://");
+    if host.is_none() && !args.tls.is_wanted() {
+        return Ok(None);
+    }
+    let name = match (&args.tls.server_name, Place::of(&args.upstream)) {
+        (Some(name), _) => name.clone(),
+        (None, Place::Tcp(host)) => match host.rsplit_once(':') {
+            Some((name, _)) => name.trim_matches(['[', ']']).to_owned(),
+            None => host,
+        },
+        (None, Place::Unix(_)) => {
+            return Err(Failure::usage("TLS over a Unix socket needs --server-name"));
+        }
+    };
+    let server_name = ServerName::try_from(name.clone()).map_err(|_| {
+        Failure::usage(format!("{name:?} is no name that a certificate could have"))
+    })?;
+    let connector = TlsConnector::from(Arc::new(args.tls.config()?));
+    Ok(Some((connector, server_name)))
+}
+
+/// One connection on its way through.
+struct Passage<'a> {
+    tap: &'a Tap,
+    number: u64,
+    state: Mutex<PassageState>,
+}
+
+/// Both directions, as replies belong to messages of the other.
+struct PassageState {
+    up: Inspector,
+    down: Inspector,
+    exchanges: Exchanges,
+    conversation: Conversation,
+}
+
+impl<'a> Passage<'a> {
+    fn new(tap: &'a Tap, number: u64, conversation: Conversation) -> Self {
+        let inspector = || Inspector::new(tap.args.print.kept());
+        let state = PassageState {
+            up: inspector(),
+            down: inspector(),
+            exchanges: Exchanges::default(),
+            conversation,
+        };
+        Self {
+            tap,
+            number,
+            state: Mutex::new(state),
+        }
+    }
+
+    fn begin(&self) {
+        if let Some(pcap) = &self.tap.pcap {
+            pcap.begin(&mut self.lock().conversation);
+        }
+    }
+
+    /// Hands on every byte as it came, whatever it means.
+    async fn forward(
+        &self,
+        way: Way,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+    ) {
+        let mut buffer = vec![0; 64 * 1024];
+        let ended = loop {
+            match from.read(&mut buffer).await {
+                Ok(0) => break Ok(()),
+                Ok(length) => {
+                    // Before it is handed on: a reply must not be seen before its message.
+                    self.look(way, &buffer[..length]);
+                    if let Err(error) = to.write_all(&buffer[..length]).await {
+                        break Err(error);
+                    }
+                    if let Err(error) = to.flush().await {
+                        break Err(error);
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        self.end(way, ended);
+        // The other direction may go on.
+        let _ = to.shutdown().await;
+    }
+
+    fn look(&self, way: Way, bytes: &[u8]) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        if let Some(pcap) = &self.tap.pcap {
+            pcap.bytes(&mut state.conversation, way, bytes);
+        }
+        let inspector = match way {
+            Way::Up | Way::Unknown => &mut state.up,
+            Way::Down => &mut state.down,
+        };
+        inspector.feed(bytes, Instant::now(), &mut state.exchanges, |found| {
+            let print = &self.tap.args.print;
+            self.tap
+                .printed(print.print(self.number, way, self.tap.start, &found));
+        });
+    }
+
+    fn end(&self, way: Way, ended: io::Result<()>) {
+        let mut state = self.lock();
+        if let Some(pcap) = &self.tap.pcap {
+            pcap.end(&mut state.conversation, way);
+        }
+        let (inspector, who) = match way {
+            Way::Up | Way::Unknown => (&state.up, "the client"),
+            Way::Down => (&state.down, "the server"),
+        };
+        let text = match (ended, inspector.finish()) {
+            (Err(error), _) => format!("{who}'s side failed: {error}"),
+            (Ok(()), Err(problem)) => format!("{who} sends no more: {problem}"),
+            (Ok(()), Ok(())) => format!("{who} sends no more"),
+        };
+        drop(state);
+        self.tap.note(self.number, &text);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PassageState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// An address says by its text where it is.
+    fn of(address: &Address) -> Self {
+        let text = address.to_string();
+        match text.strip_prefix("unix://") {
+            Some(path) => Self::Unix(path.into()),
+            None => Self::Tcp(text.strip_prefix("tls://").unwrap_or(&text).to_owned()),
+        }
+    }
+
+    async fn connect(&self) -> io::Result<(Link, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(host) => {
+                let socket = TcpStream::connect(host).await?;
+                socket.set_nodelay(true)?;
+                let address = socket.peer_addr().ok();
+                Ok((Box::new(socket), address))
+            }
+            #[cfg(unix)]
+            Self::Unix(path) => {
+                let socket = tokio::net::UnixStream::connect(path).await?;
+                Ok((Box::new(socket), None))
+            }
+            #[cfg(not(unix))]
+            Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener, PathBuf),
+}
+
+impl Listener {
+    async fn bind(place: &Place) -> Result<Self, Failure> {
+        let bound = match place {
+            Place::Tcp(host) => TcpListener::bind(host).await.map(Self::Tcp),
+            #[cfg(unix)]
+            Place::Unix(path) => tokio::net::UnixListener::bind(path)
+                .map(|listener| Self::Unix(listener, path.clone())),
+            #[cfg(not(unix))]
+            Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        };
+        bound.map_err(|error| Failure::new(Exit::NotSent, format!("cannot listen: {error}")))
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|error| error.to_string(), |address| address.to_string()),
+            #[cfg(unix)]
+            Self::Unix(_, path) => format!("unix://{}", path.display()),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Link, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (socket, client) = listener.accept().await?;
+                socket.set_nodelay(true)?;
+                Ok((Box::new(socket), Some(client)))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener, _) => Ok((Box::new(listener.accept().await?.0), None)),
+        }
+    }
+}
+
+/// The file of a Unix socket was made by binding, and goes with it.
+#[cfg(unix)]
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! MessagePack as JSON, and back. What JSON has no form for is an object with one key that begins with `$`:
+//!
+//! | MessagePack | JSON |
+//! | --- | --- |
+//! | bin | `{"$bin": "base64"}` |
+//! | a timestamp (extension type -1) | `{"$time": "2026-01-31T12:00:00Z"}` |
+//! | another extension | `{"$ext": [type, "base64"]}` |
+//! | NaN and the infinities | `{"$float": "NaN"}`, `"Infinity"`, `"-Infinity"` |
+//! | a map with keys that are no strings, or that are there twice | `{"$map": [[key, value], …]}` |
+//! | JavaScript's `undefined` (extension type 0) | `null` |
+
+use std::time::SystemTime;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use rmpv::{Integer, Utf8StringRef, Value as Packed, ValueRef};
+use serde_json::{Map, Number, Value as Json, json};
+use sockety::msgpack::{self, Bounds, Timestamp};
+
+/// As deep and as large as a value may be that is shown.
+const BOUNDS: Bounds = Bounds {
+    depth: 64,
+    items: 1_000_000,
+};
+
+/// The keys that stand for something else than themselves.
+const MARKERS: [&str; 5] = ["$bin", "$time", "$ext", "$float", "$map"];
+
+/// Extension types that are more than numbers.
+const UNDEFINED: i8 = 0;
+const TIMESTAMP: i8 = -1;
+
+/// A payload as JSON.
+#[derive(Debug, PartialEq)]
+pub enum Shown {
+    /// Its value.
+    Value(Json),
+    /// The error of a service: an object with `name`, `message` and `details`.
+    Error(Json),
+    /// It is no MessagePack: the bytes, and why not.
+    Raw(Json, String),
+}
+
+impl Shown {
+    /// Reads a payload, which is not empty.
+    pub fn of(payload: &[u8]) -> Self {
+        match read(payload) {
+            Ok(shown) => shown,
+            Err(problem) => Self::Raw(json!({ "$bin": BASE64_STANDARD.encode(payload) }), problem),
+        }
+    }
+
+    /// Whatever it is, as JSON.
+    pub fn json(&self) -> &Json {
+        match self {
+            Self::Value(json) | Self::Error(json) | Self::Raw(json, _) => json,
+        }
+    }
+}
+
+fn read(payload: &[u8]) -> Result<Shown, String> {
+    // Nothing is built before its structure is known to be bounded.
+    let checked = msgpack::check(payload, &BOUNDS).map_err(|error| error.to_string())?;
+    let mut rest = payload;
+    let mut next = || rmpv::decode::read_value_ref(&mut rest).map_err(|error| error.to_string());
+    if !checked.service_error {
+        return Ok(Shown::Value(to_json(&next()?)));
+    }
+    next()?; // The marker.
+    let ValueRef::Array(parts) = next()? else {
+        return Err("the error of a service is no array".to_owned());
+    };
+    let mut parts = parts.iter().map(to_json);
+    let mut part = || parts.next().unwrap_or(Json::Null);
+    Ok(Shown::Error(
+        json!({ "name": part(), "message": part(), "details": part() }),
+    ))
+}
+
+fn to_json(value: &ValueRef<'_>) -> Json {
+    match value {
+        ValueRef::Nil => Json::Null,
+        ValueRef::Boolean(value) => (*value).into(),
+        ValueRef::Integer(value) => integer_to_json(*value),
+        ValueRef::F32(value) => float_to_json(f64::from(*value)),
+        ValueRef::F64(value) => float_to_json(*value),
+        ValueRef::String(text) => string_to_json(text),
+        ValueRef::Binary(bytes) => json!({ "$bin": BASE64_STANDARD.encode(bytes) }),
+        ValueRef::Array(values) => values.iter().map(to_json).collect(),
+        ValueRef::Map(entries) => map_to_json(entries),
+        ValueRef::Ext(UNDEFINED, _) => Json::Null,
+        ValueRef::Ext(kind, data) => time_to_json(*kind, data)
+            .unwrap_or_else(|| json!({ "$ext": [kind, BASE64_STANDARD.encode(data)] })),
+    }
+}
+
+fn integer_to_json(value: Integer) -> Json {
+    match value.as_u64() {
+        Some(value) => value.into(),
+        None => value.as_i64().into(),
+    }
+}
+
+fn float_to_json(value: f64) -> Json {
+    match Number::from_f64(value) {
+        Some(number) => number.into(),
+        None if value.is_nan() => json!({ "$float": "NaN" }),
+        None if value > 0.0 => json!({ "$float": "Infinity" }),
+        None => json!({ "$float": "-Infinity" }),
+    }
+}
+
+fn string_to_json(text: &Utf8StringRef<'_>) -> Json {
+    match text.as_str() {
+        Some(text) => text.into(),
+        None => json!({ "$bin": BASE64_STANDARD.encode(text.as_bytes()) }),
+    }
+}
+
+fn map_to_json(entries: &[(ValueRef<'_>, ValueRef<'_>)]) -> Json {
+    let mut object = Map::new();
+    for (key, value) in entries {
+        let ValueRef::String(key) = key else {
+            return pairs_to_json(entries);
+        };
+        let Some(key) = key.as_str() else {
+            return pairs_to_json(entries);
+        };
+        if object.insert(key.to_owned(), to_json(value)).is_some() {
+            return pairs_to_json(entries);
+        }
+    }
+    // A map that looks like one of ours would be taken for it.
+    match marker(&object) {
+        Some(_) => pairs_to_json(entries),
+        None => object.into(),
+    }
+}
+
+fn pairs_to_json(entries: &[(ValueRef<'_>, ValueRef<'_>)]) -> Json {
+    let pair = |(key, value): &(ValueRef<'_>, ValueRef<'_>)| json!([to_json(key), to_json(value)]);
+    json!({ "$map": entries.iter().map(pair).collect::<Vec<_>>() })
+}
+
+/// A moment that a calendar of four-digit years from 1970 on has.
+fn time_to_json(kind: i8, data: &[u8]) -> Option<Json> {
+    if kind != TIMESTAMP {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    rmpv::encode::write_value_ref(&mut bytes, &ValueRef::Ext(kind, data)).ok()?;
+    let timestamp: Timestamp = msgpack::from_slice(&bytes).ok()?;
+    let in_calendar = 0..253_402_300_800; // to the year 10000
+    if !in_calendar.contains(&timestamp.seconds) {
+        return None;
+    }
+    let time = SystemTime::try_from(timestamp).ok()?;
+    Some(json!({ "$time": humantime::format_rfc3339(time).to_string() }))
+}
+
+/// A JSON text as MessagePack.
+pub fn from_json(text: &str) -> Result<Vec<u8>, String> {
+    let json: Json = serde_json::from_str(text).map_err(|error| {
+        format!("not JSON: {error}; a text stands in quotes, as in '\"hello\"'")
+    })?;
+    let mut bytes = Vec::new();
+    rmpv::encode::write_value(&mut bytes, &pack(json)?).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+fn pack(json: Json) -> Result<Packed, String> {
+    Ok(match json {
+        Json::Null => Packed::Nil,
+        Json::Bool(value) => value.into(),
+        Json::Number(number) => pack_number(&number),
+        Json::String(text) => text.into(),
+        Json::Array(values) => {
+            let values: Result<_, _> = values.into_iter().map(pack).collect();
+            Packed::Array(values?)
+        }
+        Json::Object(object) => match marker(&object) {
+            Some((marker, value)) => pack_marked(marker, value).ok_or_else(|| {
+                format!("{marker} does not take {value}; see the help of --json")
+            })??,
+            None => {
+                let entry = |(key, value): (String, Json)| Ok((key.into(), pack(value)?));
+                let entries: Result<_, String> = object.into_iter().map(entry).collect();
+                Packed::Map(entries?)
+            }
+        },
+    })
+}
+
+fn pack_number(number: &Number) -> Packed {
+    if let Some(value) = number.as_u64() {
+        return value.into();
+    }
+    if let Some(value) = number.as_i64() {
+        return value.into();
+    }
+    number.as_f64().unwrap_or(f64::NAN).into()
+}
+
+/// The marker of an object that is one of ours.
+fn marker(object: &Map<String, Json>) -> Option<(&'static str, &Json)> {
+    let (key, value) = object.iter().next()?;
+    let marker = MARKERS.into_iter().find(|marker| marker == key)?;
+    (object.len() == 1).then_some((marker, value))
+}
+
+fn pack_marked(marker: &str, value: &Json) -> Option<Result<Packed, String>> {
+    Some(Ok(match marker {
+        "$bin" => Packed::Binary(BASE64_STANDARD.decode(value.as_str()?).ok()?),
+        "$ext" => {
+            let [kind, data] = value.as_array()?.as_slice() else {
+                return None;
+            };
+            let kind = i8::try_from(kind.as_i64()?).ok()?;
+            Packed::Ext(kind, BASE64_STANDARD.decode(data.as_str()?).ok()?)
+        }
+        "$time" => pack_time(value.as_str()?)?,
+        "$float" => match value.as_str()? {
+            "NaN" => f64::NAN.into(),
+            "Infinity" => f64::INFINITY.into(),
+            "-Infinity" => f64::NEG_INFINITY.into(),
+            _ => return None,
+        },
+        "$map" => return pack_pairs(value),
+        _ => return None,
+    }))
+}
+
+fn pack_pairs(value: &Json) -> Option<Result<Packed, String>> {
+    let mut entries = Vec::new();
+    for pair in value.as_array()? {
+        let [key, value] = pair.as_array()?.as_slice() else {
+            return None;
+        };
+        let (key, value) = match (pack(key.clone()), pack(value.clone())) {
+            (Ok(key), Ok(value)) => (key, value),
+            (Err(problem), _) | (_, Err(problem)) => return Some(Err(problem)),
+        };
+        entries.push((key, value));
+    }
+    Some(Ok(Packed::Map(entries)))
+}
+
+fn pack_time(text: &str) -> Option<Packed> {
+    let time = humantime::parse_rfc3339_weak(text).ok()?;
+    let bytes = msgpack::to_vec(&Timestamp::from(time)).ok()?;
+    rmpv::decode::read_value(&mut &bytes[..]).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str, bytes: &[u8]) {
+        assert_eq!(from_json(json).unwrap(), bytes, "{json}");
+        match Shown::of(bytes) {
+            Shown::Value(shown) => assert_eq!(shown.to_string(), json),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_form_goes_there_and_back() {
+        check("null", &[0xC0]);
+        check(
+            "[1,-1,300,18446744073709551615]",
+            b"\x94\x01\xff\xcd\x01\x2c\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+        );
+        check("1.0", &[0xCB, 0x3F, 0xF0, 0, 0, 0, 0, 0, 0]);
+        check(r#"{"b":true,"a":"é"}"#, b"\x82\xa1b\xc3\xa1a\xa2\xc3\xa9");
+        check(r#"{"$bin":"AAE="}"#, &[0xC4, 2, 0, 1]);
+        check(r#"{"$ext":[5,"AQ=="]}"#, &[0xD4, 5, 1]);
+        check(
+            r#"{"$time":"2023-11-14T22:13:20Z"}"#,
+            &[0xD6, 0xFF, 0x65, 0x53, 0xF1, 0x00],
+        );
+        check(
+            r#"{"$float":"-Infinity"}"#,
+            &[0xCB, 0xFF, 0xF0, 0, 0, 0, 0, 0, 0],
+        );
+        check(
+            r#"{"$map":[[1,"a"],[null,[]]]}"#,
+            &[0x82, 1, 0xA1, b'a', 0xC0, 0x90],
+        );
+        // A map of the peer that looks like a marker.
+        check(r#"{"$map":[["$bin","x"]]}"#, b"\x81\xa4$bin\xa1x");
+        check(r#"{"$other":1}"#, b"\x81\xa6$other\x01");
+        check(r#"{"$map":[["a",1],["a",2]]}"#, b"\x82\xa1a\x01\xa1a\x02");
+    }
+
+    #[test]
+    fn nan_and_times_before_1970_are_shown() {
+        let nan = Shown::of(&[0xCB, 0x7F, 0xF8, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(nan, Shown::Value(json!({ "$float": "NaN" })));
+        let early = msgpack::to_vec(&Timestamp {
+            seconds: -1,
+            nanoseconds: 0,
+        })
+        .unwrap();
+        let Shown::Value(shown) = Shown::of(&early) else {
+            panic!()
+        };
+        assert_eq!(shown["$ext"][0], -1);
+        assert_eq!(from_json(&shown.to_string()).unwrap(), early);
+    }
+
+    #[test]
+    fn undefined_is_null_and_errors_are_errors() {
+        assert_eq!(Shown::of(&[0xD4, 0, 0]), Shown::Value(Json::Null));
+        let error = b"\xd4\x65\x00\x93\xa3Bad\xa4text\x07";
+        let parts = json!({ "name": "Bad", "message": "text", "details": 7 });
+        assert_eq!(Shown::of(error), Shown::Error(parts));
+    }
+
+    #[test]
+    fn what_is_no_message_pack_is_shown_as_bytes() {
+        for bytes in [&b"\xc1"[..], b"\x92\x01", b"\x01\x01", &[0x91; 100]] {
+            let Shown::Raw(json, _) = Shown::of(bytes) else {
+                panic!("{bytes:?}")
+            };
+            assert_eq!(from_json(&json.to_string()).unwrap()[2..], *bytes);
+        }
+    }
+
+    #[test]
+    fn markers_with_nonsense_are_refused() {
+        for json in [
+            r#"{"$bin":1}"#,
+            r#"{"$bin":"?"}"#,
+            r#"{"$ext":[500,""]}"#,
+            r#"{"$time":"soon"}"#,
+            r#"{"$float":"1"}"#,
+            r#"{"$map":[[1]]}"#,
+            r#"{"$map":[[{"$bin":1},2]]}"#,
+            "hello",
+            "",
+        ] {
+            assert!(from_json(json).is_err(), "{json}");
+        }
+    }
+}

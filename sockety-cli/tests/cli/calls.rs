@@ -1,0 +1,188 @@
+use std::fs;
+
+use tempfile::tempdir;
+
+use crate::{failed, server, sockety, stdout};
+
+#[test]
+fn a_payload_goes_there_and_back_as_json() {
+    let address = server::start();
+    let json = r#"{"a":[1,-2.5,null],"t":{"$time":"2026-01-31T12:00:00Z"},"b":{"$bin":"AAEC"},"m":{"$map":[[1,"x"]]}}"#;
+    let mut call = sockety(&format!("call {address} raw --json"));
+    assert_eq!(stdout(call.arg(json)), format!("{json}\n"));
+    // The same from a file and from standard input.
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("payload.json");
+    fs::write(&path, json).unwrap();
+    let mut call = sockety(&format!("call {address} raw --json"));
+    call.arg(format!("@{}", path.display()));
+    assert_eq!(stdout(&mut call), format!("{json}\n"));
+    let mut call = sockety(&format!("call {address} raw --json @-"));
+    assert_eq!(stdout(call.write_stdin(json)), format!("{json}\n"));
+}
+
+#[test]
+fn raw_bytes_stay_as_they_are() {
+    let address = server::start();
+    let bytes = b"\x1b[31m\xff\x00 no MessagePack";
+    let mut call = sockety(&format!("call {address} raw --raw - --output raw"));
+    let assert = call.write_stdin(&bytes[..]).assert().success();
+    assert_eq!(assert.get_output().stdout, bytes);
+    // As JSON they are bytes too, with a warning.
+    let mut call = sockety(&format!("call {address} raw --raw -"));
+    let (out, said) = failed(call.write_stdin(&bytes[..]), 0);
+    assert_eq!(out, "{\"$bin\":\"G1szMW3/ACBubyBNZXNzYWdlUGFjaw==\"}\n");
+    assert!(said.contains("no MessagePack"), "{said}");
+}
+
+#[test]
+fn codes_are_named_and_are_exit_codes() {
+    let address = server::start();
+    let check = |arguments: &str, exit, expected: &str| {
+        let (out, said) = failed(&mut sockety(&format!("call {address} {arguments}")), exit);
+        assert_eq!(out, "");
+        assert!(said.contains(expected), "{said}");
+    };
+    check("ping", 0, "code 0 (Accept), replied");
+    check("nothing", 1, "code 2 (Not Implemented), not executed");
+    check("code --json 404", 1, "code 404, replied");
+    check("code --json 5000", 1, "code 5 (Internal Error), executed");
+    // The worst of several counts.
+    let (out, _) = failed(
+        &mut sockety(&format!(
+            "call {address} code --json 7 --repeat 2 --output full"
+        )),
+        1,
+    );
+    assert_eq!(out.lines().count(), 2);
+    assert!(
+        out.starts_with(r#"{"code":7,"name":null,"outcome":"replied","ms":"#),
+        "{out}"
+    );
+}
+
+#[test]
+fn an_error_of_a_service_is_shown_and_is_a_refusal() {
+    let address = server::start();
+    let mut call = sockety(&format!("call {address} media.find --json"));
+    let (out, said) = failed(call.arg(r#"{"title":"x","deep":true}"#), 1);
+    assert_eq!(
+        out,
+        "{\"name\":\"NotFound\",\"message\":\"There is no such clip\",\"details\":{\"NotFound\":{\"title\":\"x\"}}}\n"
+    );
+    assert!(said.contains("error of the service"), "{said}");
+}
+
+#[test]
+fn files_are_sent_and_saved() {
+    let (address, folder) = (server::start(), tempdir().unwrap());
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("a.txt"), "first").unwrap();
+    fs::write(path("b.txt"), "").unwrap();
+    let mut call = sockety(&format!("call {address} upload --file"));
+    call.arg(path("a.txt")).arg("--file").arg(path("b.txt"));
+    assert_eq!(
+        stdout(&mut call),
+        "[[\"a.txt\",\"first\"],[\"b.txt\",\"\"]]\n"
+    );
+
+    // Into a directory that is not there yet; a name that is no name is not saved.
+    let mut call = sockety(&format!("call {address} download --output full --save"));
+    call.arg(path("inbox"))
+        .arg("--json")
+        .arg(r#"["c.txt", "../d.txt"]"#);
+    let (out, _) = failed(&mut call, 6);
+    assert_eq!(fs::read_to_string(path("inbox/c.txt")).unwrap(), "c.txt");
+    assert!(!path("d.txt").exists());
+    assert!(out.contains("has a path separator"), "{out}");
+
+    // Nothing is overwritten, and what is not saved is told.
+    let mut call = sockety(&format!("call {address} download --save"));
+    call.arg(path("inbox")).arg("--json").arg(r#"["c.txt"]"#);
+    let (_, said) = failed(&mut call, 6);
+    assert!(said.contains("exists already"), "{said}");
+    let (_, said) = failed(
+        sockety(&format!("call {address} download --json")).arg(r#"["c.txt"]"#),
+        0,
+    );
+    assert!(said.contains("dropped; --save DIR keeps it"), "{said}");
+    let (_, said) = failed(
+        &mut sockety(&format!("call {address} upload --file missing")),
+        6,
+    );
+    assert!(said.contains("cannot send missing"), "{said}");
+}
+
+#[test]
+fn streams_are_piped_both_ways() {
+    let (address, folder) = (server::start(), tempdir().unwrap());
+    let mut call = sockety(&format!("call {address} stream --stream -"));
+    let bytes = b"line\n\x1b\xff".repeat(100_000);
+    let assert = call.write_stdin(bytes.clone()).assert().success();
+    // The stream alone: what else there is goes to standard error.
+    assert_eq!(assert.get_output().stdout, bytes);
+    assert!(assert.get_output().stderr.starts_with(b"7\n"));
+
+    let to = folder.path().join("out");
+    let mut call = sockety(&format!("call {address} stream --stream - --stream-to"));
+    assert_eq!(stdout(call.arg(&to).write_stdin("hello")), "7\n");
+    assert_eq!(fs::read(&to).unwrap(), b"hello");
+}
+
+#[test]
+fn items_of_streams_are_lines_of_json() {
+    let address = server::start();
+    let items = "1\n{\"x\":[\"é\"]}\nnull\n\"\\u001b\"\n";
+    let mut call = sockety(&format!("call {address} stream --items --stream -"));
+    assert_eq!(stdout(call.write_stdin(items)), items);
+    let mut call = sockety(&format!("call {address} stream --items --stream -"));
+    let (_, said) = failed(call.write_stdin("{"), 6);
+    assert!(said.contains("not JSON"), "{said}");
+}
+
+#[test]
+fn what_did_not_come_back_has_its_own_exit_code() {
+    let address = server::start();
+    let (_, said) = failed(&mut sockety("call 127.0.0.1:1 ping"), 3);
+    assert!(said.contains("cannot connect"), "{said}");
+    let (_, said) = failed(
+        &mut sockety(&format!("call {address} never --timeout 50ms")),
+        4,
+    );
+    assert!(said.contains("unknown whether it was executed"), "{said}");
+    // The handler was asked to answer, and closed the connection instead.
+    let mut call = sockety(&format!("call {address}"));
+    let code = call.arg("hang up").assert().get_output().status.code();
+    assert!(matches!(code, Some(1 | 4)), "{code:?}");
+}
+
+#[test]
+fn wrong_arguments_are_said_before_anything_is_sent() {
+    let check = |arguments: &str, expected: &str| {
+        let (_, said) = failed(&mut sockety(arguments), 2);
+        assert!(said.contains(expected), "{said}");
+    };
+    check("call localhost x", "has no port");
+    check("call ftp://localhost:1 x", "has a scheme other than");
+    check("call localhost:1 x --json {", "not JSON");
+    check(
+        "call localhost:1 x --json 1 --data 2",
+        "cannot be used with",
+    );
+    check("call localhost:1 x --json @- --stream -", "cannot be both");
+    check("call localhost:1 x --timeout soon", "write 250ms");
+    check(
+        "call localhost:1 x --ca missing.pem",
+        "missing.pem cannot be used",
+    );
+    check("call localhost:1 x --cert a.pem", "--key");
+    check("listen localhost:0 --reply 5000", "4095");
+}
+
+#[test]
+fn a_pass_expects_nothing() {
+    let address = server::start();
+    let mut pass = sockety(&format!("pass {address} raw --json 1 --repeat 3"));
+    assert_eq!(failed(&mut pass, 0), (String::new(), String::new()));
+    failed(&mut sockety("pass 127.0.0.1:1 raw"), 3);
+}

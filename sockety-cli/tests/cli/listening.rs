@@ -1,0 +1,88 @@
+use std::fs;
+
+use tempfile::tempdir;
+
+use crate::{Running, failed, sockety, stdout};
+
+#[test]
+fn every_message_is_shown_and_answered() {
+    let folder = tempdir().unwrap();
+    let (inbox, file) = (folder.path().join("inbox"), folder.path().join("a.txt"));
+    fs::write(&file, "content").unwrap();
+    let inbox_text = inbox.to_str().unwrap();
+    let listening = Running::start(&[
+        "listen",
+        "127.0.0.1:0",
+        "--reply",
+        "7",
+        "--count",
+        "3",
+        "--save",
+        inbox_text,
+    ]);
+    let address = listening.address.clone();
+    let mut call = sockety(&format!("call {address} store --data \x1b[2J --file"));
+    let (_, said) = failed(call.arg(&file), 1);
+    assert!(said.contains("code 7, replied"), "{said}");
+    failed(
+        &mut sockety(&format!("pass {address} note --json [1,2]")),
+        0,
+    );
+    failed(
+        sockety(&format!("call {address} log --stream -")).write_stdin("12345"),
+        1,
+    );
+
+    let (code, shown, _) = listening.wait();
+    assert_eq!(code, Some(0));
+    assert!(shown.contains("\"store\""), "{shown}");
+    assert!(
+        shown.contains("file \"a.txt\", 7 bytes: saved as"),
+        "{shown}"
+    );
+    assert!(shown.contains("\"note\" one-way"), "{shown}");
+    assert!(shown.contains("payload of 3 bytes: [1,2]"), "{shown}");
+    assert!(shown.contains("stream of 5 bytes"), "{shown}");
+    assert!(!shown.contains('\x1b'), "{shown}");
+    assert_eq!(fs::read(inbox.join("a.txt")).unwrap(), b"content");
+}
+
+#[test]
+fn programs_get_json_and_peers_a_response() {
+    let listening = Running::start(&[
+        "listen",
+        "127.0.0.1:0",
+        "--json",
+        "--count",
+        "1",
+        "--reply-json",
+        "{\"ok\":true}",
+    ]);
+    let mut call = sockety(&format!("call {} check --json [7]", listening.address));
+    assert_eq!(stdout(&mut call), "{\"ok\":true}\n");
+    let (_, shown, _) = listening.wait();
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(
+        (&shown["action"], &shown["payload"][0]),
+        (&"check".into(), &7.into())
+    );
+    assert_eq!(shown["expects_reply"], true);
+}
+
+#[cfg(unix)]
+#[test]
+fn unix_sockets_work_as_addresses() {
+    let folder = tempdir().unwrap();
+    let address = format!("unix://{}/s", folder.path().display());
+    let listening = Running::start(&["listen", &address, "--count", "1"]);
+    let (_, said) = failed(&mut sockety(&format!("call {address} hello")), 0);
+    assert!(said.contains("code 0 (Accept)"), "{said}");
+    assert!(listening.wait().1.contains(" unix \"hello\""));
+}
+
+#[test]
+fn an_address_in_use_is_said() {
+    let listening = Running::start(&["listen", "127.0.0.1:0"]);
+    let (_, said) = failed(&mut sockety(&format!("listen {}", listening.address)), 3);
+    assert!(said.contains("cannot listen"), "{said}");
+}

@@ -1,0 +1,80 @@
+use serde_json::Value;
+
+use crate::{failed, server, sockety, stdout};
+
+fn json(command: &str) -> Value {
+    serde_json::from_str(&stdout(&mut sockety(command))).unwrap()
+}
+
+#[test]
+fn a_peer_lists_what_it_serves() {
+    let address = server::start();
+    let text = stdout(&mut sockety(&format!("describe {address}")));
+    for line in [
+        "/// A service that describes itself.",
+        "service Media",
+        "    media.find(title: String, deep: bool) -> u64",
+        "        also media.search",
+        "        idempotent, timeout 2s",
+        "        error 404 NotFound: There is no such clip",
+        "    media.upload(clips: Vec<File> (all files that follow)) -> u64",
+        "        up to 8 files, files up to 1024 bytes",
+        "    media.track(event: String)",
+        "        one-way",
+    ] {
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line:?} is not in {text}"
+        );
+    }
+    let services = json(&format!("describe {address} --json"));
+    assert_eq!(services[0]["actions"][1]["name"], "media.upload");
+}
+
+#[test]
+fn a_peer_that_describes_nothing_refuses() {
+    let listening = crate::Running::start(&["listen", "127.0.0.1:0", "--reply", "2"]);
+    let (_, said) = failed(&mut sockety(&format!("describe {}", listening.address)), 1);
+    assert!(said.contains("does not describe its services"), "{said}");
+}
+
+#[test]
+fn round_trips_are_counted() {
+    let address = server::start();
+    let text = stdout(&mut sockety(&format!("ping {address} -c 3 -i 1ms")));
+    assert!(text.contains("code 2 (Not Implemented)"), "{text}");
+    assert!(text.contains("3 sent, 3 answered, 0 not"), "{text}");
+    assert!(text.contains("p99"), "{text}");
+    let summary = json(&format!("ping {address} -c 2 -i 1ms --action ping --json"));
+    assert_eq!(
+        (&summary["sent"], &summary["answered"]),
+        (&2.into(), &2.into())
+    );
+    // An answer that does not come.
+    let ping = format!("ping {address} -c 2 -i 1ms --action never --timeout 20ms --json");
+    let (summary, _) = failed(&mut sockety(&ping), 4);
+    assert!(summary.contains("\"answered\":0"), "{summary}");
+    failed(&mut sockety("ping 127.0.0.1:1 -c 1"), 3);
+}
+
+#[test]
+fn load_is_measured() {
+    let address = server::start();
+    let brief = "--warmup 0s -d 200ms";
+    let figures = json(&format!(
+        "bench {address} ping --warmup 0s -d 1s -c 4 --connections 2 --print-json"
+    ));
+    assert!(figures["calls"].as_u64().unwrap() > 0);
+    assert_eq!(figures["outcomes"]["code 0 (Accept)"], figures["calls"]);
+    // At a rate, every call that was due counts.
+    let figures = json(&format!(
+        "bench {address} raw --json 1 {brief} --rate 100 --print-json"
+    ));
+    assert_eq!(figures["outcomes"]["response"], 20);
+    let (text, _) = failed(&mut sockety(&format!("bench {address} nothing {brief}")), 1);
+    assert!(text.contains("code 2 (Not Implemented)"), "{text}");
+    assert!(text.contains('█'), "{text}");
+    let never = format!("bench {address} never {brief} --rate 10 --timeout 50ms --print-json");
+    let (figures, _) = failed(&mut sockety(&never), 4);
+    assert!(figures.contains("no reply in time"), "{figures}");
+}

@@ -1,0 +1,132 @@
+//! A server in this process, for the program to call.
+
+use std::{net::SocketAddr, thread};
+
+use sockety::{
+    BoxError, FastReply, File, IntoRouter, Message, MessageHandler, ResponseDraft, Sent, Server,
+    ServiceError, service, tls::TlsServer,
+};
+
+/// A service that describes itself.
+///
+/// With more than one line.
+#[service(prefix = "media.")]
+pub(crate) trait Media {
+    /// Finds a clip.
+    #[action(idempotent, timeout = "2s", alias = ["search"])]
+    async fn find(&self, title: String, deep: bool) -> Result<u64, MediaError>;
+
+    /// Takes clips.
+    #[action(limit(file = "1 KiB", files = 8))]
+    async fn upload(&self, clips: Vec<File>) -> u64;
+
+    #[action(one_way)]
+    async fn track(&self, event: String);
+}
+
+#[derive(Debug, serde::Serialize, serde::Deserialize, ServiceError)]
+pub(crate) enum MediaError {
+    /// There is no such clip.
+    #[code(404)]
+    NotFound { title: String },
+}
+
+struct Clips;
+
+impl Media for Clips {
+    async fn find(&self, title: String, _deep: bool) -> Result<u64, MediaError> {
+        Err(MediaError::NotFound { title })
+    }
+
+    async fn upload(&self, clips: Vec<File>) -> u64 {
+        clips.iter().map(File::size).sum()
+    }
+
+    async fn track(&self, _event: String) {}
+}
+
+/// Serves until the tests end, and gives its address.
+pub(crate) fn start() -> SocketAddr {
+    start_with(None)
+}
+
+/// The same, with TLS.
+pub(crate) fn start_with(tls: Option<TlsServer>) -> SocketAddr {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let mut server = Server::bind("127.0.0.1:0").await.unwrap();
+            if let Some(tls) = tls {
+                server = server.tls(tls);
+            }
+            sender.send(server.local_addr().unwrap()).unwrap();
+            let router = MediaServer::new(Clips).into_router();
+            let router = router.describe().handler(handler());
+            server.serve(router).await.unwrap();
+        });
+    });
+    receiver.recv().unwrap()
+}
+
+fn handler() -> MessageHandler {
+    MessageHandler::new()
+        .action("ping", |_| async { FastReply::ACCEPT })
+        .action("raw", raw)
+        .action("code", |message| async move {
+            Ok::<_, BoxError>(FastReply::new(message.msgpack()?)?)
+        })
+        .action("upload", upload)
+        .action("download", download)
+        .action("stream", stream)
+        .action("never", |_| std::future::pending::<()>())
+        .action("hang up", |message: Message| async move {
+            message.connection().close().await;
+        })
+        .action("who", who)
+}
+
+async fn raw(message: Message) -> Result<Sent, BoxError> {
+    let same = ResponseDraft::new().with_data(message.payload().clone());
+    Ok(message.respond(&same).await?)
+}
+
+/// Names and contents of the files.
+async fn upload(message: Message) -> Result<Sent, BoxError> {
+    let mut contents = Vec::new();
+    for file in message.files() {
+        let name = file.name().to_owned();
+        let bytes = file.bytes(1024).await?;
+        contents.push((name, String::from_utf8(bytes.to_vec())?));
+    }
+    let response = ResponseDraft::new().with_msgpack(&contents)?;
+    Ok(message.respond(&response).await?)
+}
+
+/// Files with these names, each with its name as content.
+async fn download(message: Message) -> Result<Sent, BoxError> {
+    let names: Vec<String> = message.msgpack()?;
+    let files = names
+        .into_iter()
+        .map(|name| File::from_bytes(name.clone(), name));
+    let response = ResponseDraft::new()
+        .with_data("\u{a0}")
+        .create()
+        .files(files);
+    Ok(message.respond(response).await?)
+}
+
+/// The same stream.
+async fn stream(message: Message) -> Result<Sent, BoxError> {
+    let stream = message.stream().ok_or("no stream")?;
+    let response = ResponseDraft::new().with_data(&[0x07][..]).create();
+    Ok(message.respond(response.stream_from(stream)).await?)
+}
+
+/// The names in the certificate of the caller.
+async fn who(message: Message) -> Result<Sent, BoxError> {
+    let identity = message.connection().peer_identity();
+    let names: Vec<_> = identity.map_or_else(Vec::new, |identity| identity.dns_names());
+    let response = ResponseDraft::new().with_msgpack(&names)?;
+    Ok(message.respond(&response).await?)
+}

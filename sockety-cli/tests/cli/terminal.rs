@@ -1,0 +1,77 @@
+use std::process::{Command, Stdio};
+
+use crate::{Running, failed, server, sockety, stdout};
+
+#[test]
+fn colours_are_for_terminals_and_who_wants_them() {
+    let address = server::start();
+    let said = |arguments: &str, variable: Option<&str>| {
+        let mut call = sockety(&format!("{arguments} call {address} ping"));
+        call.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        if let Some(variable) = variable {
+            call.env(variable, "1");
+        }
+        failed(&mut call, 0).1
+    };
+    assert!(!said("", None).contains('\x1b'));
+    assert!(said("--color always", None).contains("\x1b[32mcode 0"));
+    assert!(said("", Some("CLICOLOR_FORCE")).contains('\x1b'));
+    assert!(!said("", Some("NO_COLOR")).contains('\x1b'));
+    assert!(!said("--color never", Some("CLICOLOR_FORCE")).contains('\x1b'));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let address = server::start();
+    let mut call = Command::new(env!("CARGO_BIN_EXE_sockety"))
+        .args([
+            "call",
+            &address.to_string(),
+            "raw",
+            "--json",
+            "[1]",
+            "--repeat",
+            "100000",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(call.stdout.take());
+    let output = call.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), &output.stderr[..]),
+        (Some(0), &b""[..])
+    );
+
+    // A proxy ends too, at the first thing that it cannot print.
+    let mut tap = Running::start(&["tap", "127.0.0.1:0", &address.to_string()]);
+    drop(tap.child.stdout.take());
+    let _ = sockety(&format!("call {} ping", tap.address)).output();
+    assert_eq!(tap.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_help_teaches() {
+    let help = stdout(&mut sockety("--help"));
+    for command in [
+        "call", "pass", "listen", "describe", "ping", "bench", "tap", "decode",
+    ] {
+        assert!(help.contains(&format!("  {command} ")), "{help}");
+        let help = stdout(&mut sockety(&format!("{command} --help")));
+        assert!(help.contains(&format!("sockety {command} ")), "{help}");
+        assert!(help.contains("Examples:"), "{help}");
+    }
+    assert!(
+        help.contains("  4  sent, but nobody knows whether it was executed"),
+        "{help}"
+    );
+}
+
+#[test]
+fn shells_complete() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stdout(&mut sockety(&format!("completions {shell}")));
+        assert!(script.contains("describe"), "{shell}");
+    }
+}

@@ -1,0 +1,135 @@
+use uuid::Uuid;
+
+use crate::packet::Packet;
+use crate::reader::Reader;
+use crate::{ChannelId, FileIndex, ReplyCode};
+
+/// A packet up to where its content begins: for tools that show packets one by one, beside a
+/// [`Decoder`](crate::Decoder) that says what they mean.
+///
+/// It tells where a packet ends and nothing about whether it may stand there. The connection
+/// header is no packet.
+///
+/// # Examples
+///
+/// ```
+/// use sockety_codec::{PacketHead, PacketKind};
+///
+/// let head = PacketHead::decode(&[0xE0, 5, b'h', b'e', b'l', b'l', b'o']).unwrap();
+/// assert_eq!(head, PacketHead { kind: PacketKind::Data, length: 2, content: 5 });
+/// assert_eq!(PacketHead::decode(&[0xE0]), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketHead {
+    /// Which packet it is.
+    pub kind: PacketKind,
+    /// Bytes before its content.
+    pub length: usize,
+    /// Bytes of its content, which follow; of a message or response a piece of its header.
+    pub content: u32,
+}
+
+/// Which packet it is, with the fields that stand before its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketKind {
+    /// Makes a channel the current one (`packet.switch.low`).
+    SwitchChannel(ChannelId),
+    /// Begins a message (`packet.message`).
+    Message,
+    /// Begins a response (`packet.response`).
+    Response,
+    /// Answers with a code (`packet.reply.low`).
+    FastReply {
+        /// The message or response that is answered.
+        id: Uuid,
+        /// The answer.
+        code: ReplyCode,
+    },
+    /// Goes on with a header (`packet.continue`).
+    Continue,
+    /// A piece of a stream (`packet.stream`).
+    Stream,
+    /// The end of a stream (`packet.stream.end`).
+    StreamEnd,
+    /// Drops what is in progress (`packet.abort`).
+    Abort,
+    /// A sign of life (`packet.heartbeat`).
+    Heartbeat,
+    /// The sender is going to close (`packet.goaway`).
+    GoAway,
+    /// A piece of a file (`packet.file`).
+    File(FileIndex),
+    /// The end of a file (`packet.file.end`).
+    FileEnd(FileIndex),
+    /// A piece of a payload (`packet.data`).
+    Data,
+    /// The type that is not assigned (`packet.unknown`).
+    Unassigned,
+}
+
+impl PacketHead {
+    /// The longest head: that of a fast reply in its long form.
+    pub const MAX_LENGTH: usize = Packet::MAX_LENGTH;
+
+    /// Reads the head of the packet that begins `bytes`; `None` when not all of it is there.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let length = Packet::length(*bytes.first()?);
+        let (kind, content) = match Packet::decode(&mut Reader::new(bytes))? {
+            Packet::Switch(channel) => (PacketKind::SwitchChannel(channel), 0),
+            Packet::Message(opening) => (PacketKind::Message, opening.size),
+            Packet::Response(opening) => (PacketKind::Response, opening.size),
+            Packet::FastReply { id, code } => (PacketKind::FastReply { id, code }, 0),
+            Packet::Continue { size } => (PacketKind::Continue, size),
+            Packet::Stream { size } => (PacketKind::Stream, size),
+            Packet::StreamEnd => (PacketKind::StreamEnd, 0),
+            Packet::Abort => (PacketKind::Abort, 0),
+            Packet::Heartbeat => (PacketKind::Heartbeat, 0),
+            Packet::GoAway => (PacketKind::GoAway, 0),
+            Packet::File { index, size } => (PacketKind::File(index), size),
+            Packet::FileEnd { index } => (PacketKind::FileEnd(index), 0),
+            Packet::Data { size } => (PacketKind::Data, size),
+            Packet::Unassigned { .. } => (PacketKind::Unassigned, 0),
+        };
+        Some(Self {
+            kind,
+            length,
+            content,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_as_long_as_the_packet_without_its_content() {
+        let check = |bytes: &[u8], kind, content| {
+            let head = PacketHead::decode(bytes).unwrap();
+            let length = bytes.len();
+            assert_eq!(
+                head,
+                PacketHead {
+                    kind,
+                    length,
+                    content
+                }
+            );
+            // A byte less is not all of it.
+            assert_eq!(PacketHead::decode(&bytes[..length - 1]), None);
+        };
+        let channel = |id| PacketKind::SwitchChannel(ChannelId::new(id).unwrap());
+        check(&[0x05], channel(5), 0);
+        check(&[0x11, 0x02], channel(0x102), 0);
+        check(&[0x25, 0, 1], PacketKind::Message, 256);
+        check(&[0x6C, 0, 0, 0, 1], PacketKind::Continue, 1 << 24);
+        let file = PacketKind::File(FileIndex::new(7).unwrap());
+        check(&[0xC1, 9, 7], file, 9);
+        let mut reply = [0; PacketHead::MAX_LENGTH];
+        reply[0] = 0x41;
+        let code = ReplyCode::new(256).unwrap();
+        let id = Uuid::nil();
+        check(&reply, PacketKind::FastReply { id, code }, 0);
+        check(&[0xF0], PacketKind::Unassigned, 0);
+    }
+}
