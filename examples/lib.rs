@@ -5,7 +5,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// Compiles and runs what the guide shows, a module for each page, so that a failure names it.
+/// Compiles and runs what the guide shows, page by page, so that a failure names its own.
 #[cfg(doctest)]
 mod guide {
     macro_rules! pages {

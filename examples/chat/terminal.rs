@@ -59,8 +59,8 @@ fn editor(history: Option<PathBuf>) -> Result<Seat, rustyline::error::ReadlineEr
     let mut printer = editor.create_external_printer()?;
     let read = move |name: &str| {
         let line = editor.readline(&(format!("{name}> "), look.prompt(name)));
-        if let (Err(_), Some(file)) = (&line, &history) {
-            let _ = editor.save_history(file);
+        if let Some(file) = &history {
+            let _ = editor.append_history(file);
         }
         // Ctrl-C and Ctrl-D are errors here.
         line.ok()
