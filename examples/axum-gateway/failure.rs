@@ -35,6 +35,11 @@ impl Failure {
             },
         }
     }
+
+    /// The archive cannot be reached, so nothing was sent to it.
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(status(Outcome::NotSent), "Unreachable", message)
+    }
 }
 
 impl IntoResponse for Failure {
@@ -50,10 +55,9 @@ impl IntoResponse for Failure {
     }
 }
 
-/// The archive cannot be reached.
 impl From<Arc<ConnectError>> for Failure {
     fn from(error: Arc<ConnectError>) -> Self {
-        Self::new(status(Outcome::NotSent), "Unreachable", error.to_string())
+        Self::unreachable(error.to_string())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The front: HTTP and JSON on one side, calls on the other.
 
-use std::io;
+use std::{io, time::Duration};
 
 use axum::{
     Json, Router,
@@ -16,6 +16,7 @@ use axum::{
 use futures_util::{TryStreamExt, stream};
 use serde::Deserialize;
 use sockety::{ByteStream, File, Reconnecting};
+use tokio::time::timeout;
 
 use crate::{
     failure::Failure,
@@ -33,8 +34,18 @@ pub fn router(archive: Archive) -> Router {
         .with_state(archive)
 }
 
+/// How long a request waits for a connection. While the archive is away, attempts have pauses between them.
+const CONNECTING: Duration = Duration::from_secs(2);
+
+async fn connected(archive: &Archive) -> Result<ArchiveClient, Failure> {
+    match timeout(CONNECTING, archive.get()).await {
+        Ok(client) => Ok(client?),
+        Err(_) => Err(Failure::unreachable("no connection to the archive yet")),
+    }
+}
+
 async fn list(State(archive): State<Archive>) -> Result<Json<Vec<About>>, Failure> {
-    Ok(Json(archive.get().await?.list().await?))
+    Ok(Json(connected(&archive).await?.list().await?))
 }
 
 #[derive(Deserialize)]
@@ -47,7 +58,7 @@ async fn annotate(
     Path(name): Path<String>,
     Json(Note { note }): Json<Note>,
 ) -> Result<Json<About>, Failure> {
-    Ok(Json(archive.get().await?.annotate(name, note).await?))
+    Ok(Json(connected(&archive).await?.annotate(name, note).await?))
 }
 
 /// Passes the body on as it comes. When the archive takes less than the HTTP client sends, the HTTP client waits.
@@ -61,7 +72,7 @@ async fn upload(
     let body = body.into_data_stream().map_err(io::Error::other);
     // A body that breaks off, or has another size, is an error at the archive: never a document.
     let document = File::from_reader(name, size, ByteStream::from_stream(body));
-    let about = archive.get().await?.put(document).await?;
+    let about = connected(&archive).await?.put(document).await?;
     Ok((StatusCode::CREATED, Json(about)))
 }
 
@@ -70,7 +81,7 @@ async fn download(
     State(archive): State<Archive>,
     Path(name): Path<String>,
 ) -> Result<impl IntoResponse, Failure> {
-    let document = archive.get().await?.get(name).await?;
+    let document = connected(&archive).await?.get(name).await?;
     let headers = [
         (CONTENT_LENGTH, document.size().to_string()),
         (CONTENT_TYPE, "application/octet-stream".into()),

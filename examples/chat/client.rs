@@ -131,8 +131,8 @@ impl Guest {
         timeout(LOGIN, logged_in)
             .await
             .map_err(|_| "the server gave no name")??;
-        self.notice(&format!("You are {}. /help for commands.", self.name()))
-            .await;
+        let hello = format!("You are {}. /help for commands.", self.name());
+        self.show(self.notice(&hello)).await;
 
         let (written, mut lines) = mpsc::channel(1);
         // A thread that nobody waits for: it may be before a terminal, where it cannot be told to end.
@@ -141,17 +141,23 @@ impl Guest {
             let line = tokio::select! {
                 line = lines.recv() => line,
                 why = ended.closed() => {
-                    self.notice(&format!("The connection has ended: {}", explain(&why))).await;
+                    let text = format!("The connection has ended: {}", explain(&why));
+                    self.show(self.notice(&text)).await;
                     return self.wait_for_reader(lines).await;
                 }
             };
             let Some(Line { text, done }) = line else {
                 break;
             };
+            let mut answers = vec![];
             for line in text.lines() {
-                self.act(&chat, line).await;
+                answers.extend(self.act(&chat, line).await);
             }
+            // Before anything is shown: a terminal shows only while it is read from.
             let _ = done.send(());
+            for answer in answers {
+                self.show(answer).await;
+            }
         }
         ended.close().await;
         Ok(())
@@ -160,53 +166,45 @@ impl Guest {
     /// A terminal is only as it was before when nobody reads from it any longer.
     async fn wait_for_reader(&self, mut lines: mpsc::Receiver<Line>) -> Result<(), BoxError> {
         if self.has_echo {
-            self.notice("Enter leaves.").await;
+            self.show(self.notice("Enter leaves.")).await;
             lines.recv().await;
         }
         Ok(())
     }
 
-    /// Does what a line says: a command, or something to say.
-    async fn act(&self, chat: &ChatClient, line: &str) {
-        match Command::of(line) {
-            Command::Nothing => {}
+    /// Does what a line says, a command or something to say, and gives what there is to show.
+    async fn act(&self, chat: &ChatClient, line: &str) -> Vec<String> {
+        let answer = match Command::of(line) {
+            Command::Nothing => return vec![],
             Command::Name(name) => match chat.name(name.to_owned()).await {
                 Ok(()) => {
                     self.name.send_replace(name.to_owned());
-                    self.notice(&format!("You are {name}.")).await;
+                    self.notice(&format!("You are {name}."))
                 }
-                Err(error) => self.complain(&not_named(name, &error)).await,
+                Err(error) => self.look.complaint(&not_named(name, &error)),
             },
-            Command::Users => self.notice(&self.names.get().join(" ")).await,
-            Command::Help => {
-                for line in HELP {
-                    self.notice(line).await;
-                }
-            }
+            Command::Users => self.notice(&self.names.get().join(" ")),
+            Command::Help => return HELP.map(|line| self.notice(line)).into(),
             Command::Unknown(command) => {
-                self.complain(&format!("There is no {command}: /help for commands."))
-                    .await;
+                let text = format!("There is no {command}: /help for commands.");
+                self.look.complaint(&text)
             }
-            Command::Say(content) => {
-                if let Err(error) = chat.broadcast(content.to_owned()).await {
-                    self.complain(&not_said(&error)).await;
-                }
-            }
-        }
+            Command::Say(content) => match chat.broadcast(content.to_owned()).await {
+                Ok(()) => return vec![],
+                Err(error) => self.look.complaint(&not_said(&error)),
+            },
+        };
+        vec![answer]
     }
 
     fn name(&self) -> String {
         self.name.borrow().clone()
     }
 
-    /// Says something of this side's own.
-    async fn notice(&self, text: &str) {
+    /// Something of this side's own.
+    fn notice(&self, text: &str) -> String {
         let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        self.show(self.look.system(&now, text)).await;
-    }
-
-    async fn complain(&self, text: &str) {
-        self.show(self.look.complaint(text)).await;
+        self.look.system(&now, text)
     }
 
     async fn show(&self, line: String) {
