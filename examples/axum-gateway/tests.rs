@@ -1,6 +1,6 @@
 //! Requests to the gateway, with an archive behind it over TCP.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
@@ -16,6 +16,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     sync::{mpsc::unbounded_channel, oneshot},
+    time::Instant,
 };
 use tower::ServiceExt;
 
@@ -156,15 +157,20 @@ async fn whether_it_ran_may_be_unknown() {
     assert_eq!(lost, (504, "Unknown".into()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_archive_that_is_not_there_is_unavailable() {
     // A port that was free a moment ago.
     let server = Server::bind("127.0.0.1:0").await.unwrap();
     let nobody = server.local_addr().unwrap();
     drop(server);
     let gateway = router(ArchiveClient::connect(nobody).reconnecting());
-    let refused = refusal(&gateway, get("/documents")).await;
-    assert_eq!(refused, (503, "Unreachable".into()));
+    for _ in 0..12 {
+        // Attempts to connect have longer and longer pauses between them, which no request waits for.
+        let begin = Instant::now();
+        let refused = refusal(&gateway, get("/documents")).await;
+        assert_eq!(refused, (503, "Unreachable".into()));
+        assert!(begin.elapsed() < Duration::from_secs(3));
+    }
 }
 
 /// An archive that says what it sees, and gives what it is told to.

@@ -21,7 +21,7 @@ use crate::{
 pub type Read = Box<dyn FnMut(&str) -> Option<String> + Send>;
 
 /// What a person sits before.
-pub struct Seat {
+pub struct Desk {
     pub read: Read,
     /// Shows a line, without its end.
     pub show: Box<dyn FnMut(String) + Send>,
@@ -62,17 +62,17 @@ const SHOWN_AHEAD: usize = 256;
 const LOGIN: Duration = Duration::from_secs(10);
 
 /// Until there are no more lines, or the connection ends.
-pub async fn run(address: impl Into<Address>, seat: Seat) -> Result<(), BoxError> {
+pub async fn run(address: impl Into<Address>, desk: Desk) -> Result<(), BoxError> {
     let (lines, shown) = mpsc::channel(SHOWN_AHEAD);
-    let showing = tokio::task::spawn_blocking(|| show_all(shown, seat.show));
+    let showing = tokio::task::spawn_blocking(|| show_all(shown, desk.show));
     let guest = Guest {
         name: watch::Sender::default(),
-        names: seat.names,
+        names: desk.names,
         lines,
-        look: seat.look,
-        has_echo: seat.has_echo,
+        look: desk.look,
+        has_echo: desk.has_echo,
     };
-    let done = guest.chat(address.into(), seat.read).await;
+    let done = guest.chat(address.into(), desk.read).await;
     // Everything that was to be shown is.
     drop(guest);
     showing.await?;

@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
 }
 
 async fn chat(address: String, history: Option<PathBuf>) -> Result<(), BoxError> {
-    client::run(address, terminal::seat(history)?).await
+    client::run(address, terminal::desk(history)?).await
 }
 
 enum Mode {

@@ -11,7 +11,7 @@ use rustyline::{
 };
 
 use crate::{
-    client::{Names, Seat},
+    client::{Desk, Names},
     text::Look,
 };
 
@@ -21,7 +21,7 @@ const COMMANDS: [&str; 3] = ["/help", "/name", "/users"];
 const HISTORY: usize = 1000;
 
 /// Line editing, where both ends are a terminal.
-pub fn seat(history: Option<PathBuf>) -> Result<Seat, rustyline::error::ReadlineError> {
+pub fn desk(history: Option<PathBuf>) -> Result<Desk, rustyline::error::ReadlineError> {
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         editor(history)
     } else {
@@ -29,9 +29,9 @@ pub fn seat(history: Option<PathBuf>) -> Result<Seat, rustyline::error::Readline
     }
 }
 
-fn lines() -> Seat {
+fn lines() -> Desk {
     let mut input = BufReader::new(io::stdin()).lines();
-    Seat {
+    Desk {
         read: Box::new(move |_| input.next()?.ok()),
         // A reader that has gone away is no panic.
         show: Box::new(|line| {
@@ -43,7 +43,7 @@ fn lines() -> Seat {
     }
 }
 
-fn editor(history: Option<PathBuf>) -> Result<Seat, rustyline::error::ReadlineError> {
+fn editor(history: Option<PathBuf>) -> Result<Desk, rustyline::error::ReadlineError> {
     let look = Look::of_stdout();
     let names = Names::default();
     let config = Config::builder()
@@ -65,7 +65,7 @@ fn editor(history: Option<PathBuf>) -> Result<Seat, rustyline::error::ReadlineEr
         // Ctrl-C and Ctrl-D are errors here.
         line.ok()
     };
-    Ok(Seat {
+    Ok(Desk {
         read: Box::new(read),
         show: Box::new(move |line| {
             let _ = printer.print(line + "\n");

@@ -6,7 +6,7 @@ use sockety::{Connection, Draft, FastReply, File, Message, MessageHandler, Serve
 use tokio::{io::AsyncWriteExt, net::TcpSocket, sync::mpsc, task::JoinHandle};
 
 use crate::{
-    client::{self, Names, Seat},
+    client::{self, Desk, Names},
     server,
     text::Look,
 };
@@ -29,14 +29,14 @@ impl Person {
     async fn join(address: SocketAddr) -> Self {
         let (typed, to_read) = std::sync::mpsc::channel();
         let (show, shown) = mpsc::unbounded_channel();
-        let seat = Seat {
+        let desk = Desk {
             read: Box::new(move |_| to_read.recv().ok()),
             show: Box::new(move |line| drop(show.send(line))),
             look: Look::Plain,
             has_echo: false,
             names: Names::default(),
         };
-        let client = tokio::spawn(async move { client::run(address, seat).await.unwrap() });
+        let client = tokio::spawn(async move { client::run(address, desk).await.unwrap() });
         let mut person = Self {
             typed,
             shown,
