@@ -4,3 +4,28 @@
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles and runs what the guide shows, page by page, so that a failure names its own.
+#[cfg(doctest)]
+mod guide {
+    macro_rules! pages {
+        ($($name:ident: $file:literal,)*) => {
+            $(#[doc = include_str!(concat!("../docs/src/", $file))] struct $name;)*
+        };
+    }
+
+    pages! {
+        GettingStarted: "getting-started.md",
+        Services: "services.md",
+        Streams: "streams.md",
+        Files: "files.md",
+        Errors: "errors.md",
+        Limits: "limits.md",
+        Tls: "tls.md",
+        Operations: "operations.md",
+        WireProtocol: "wire-protocol.md",
+        FromSocketyJs: "from-sockety-js.md",
+        FromGrpc: "from-grpc.md",
+        FromTarpc: "from-tarpc.md",
+    }
+}

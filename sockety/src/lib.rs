@@ -89,9 +89,23 @@
 //! - Handlers run where their message was read until they first wait, then as a task of their own. Whoever
 //!   computes long or blocks should use `tokio::task::spawn_blocking`.
 //! - A handler that panics costs its own request only, as long as panics unwind.
-//! - An [`Address`] says how a peer is reached: TCP, TLS or a Unix socket. TLS needs one of the features `tls` (with
-//!   the cryptography of aws-lc-rs) and `tls-ring`; `tls-webpki-roots` builds Mozilla's roots in. None is on by default.
+//! - An [`Address`] says how a peer is reached: TCP, TLS or a Unix socket.
 //! - The protocol itself is in the crate [`sockety_codec`].
+//!
+//! The guide in the folder `docs` of the repository goes through all of it, task by task; the folder `examples` has
+//! whole programs.
+//!
+//! # Features
+//!
+//! | Feature | What it adds; none is on by default |
+//! | --- | --- |
+//! | `tls` | TLS, the module `tls`, with the cryptography of aws-lc-rs, which needs a C compiler to build |
+//! | `tls-ring` | TLS, with that of ring; without effect beside `tls` |
+//! | `tls-webpki-roots` | the roots of Mozilla as a part of the program: `tls::Roots::webpki` |
+//!
+//! No feature changes the bytes on the wire.
+// On docs.rs, what a feature adds says so.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Lets the paths of generated code resolve in this crate's own tests and examples.
 extern crate self as sockety;

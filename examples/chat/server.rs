@@ -1,0 +1,99 @@
+//! The server: lets clients in, and answers them.
+
+use std::{io, sync::Arc, time::Duration};
+
+use sockety::{
+    BoxError, ConnectError, Connection, FastReply, Message, MessageHandler, RequestMismatch,
+    Server, ServerHandle,
+};
+use tokio::task::JoinSet;
+
+use crate::{
+    room::{Refused, Room},
+    say,
+    service::ChatRequest,
+};
+
+/// A peer that connects and says nothing holds up one of these for 10 s, and no other.
+const ACCEPTING: usize = 64;
+
+/// Until Ctrl-C.
+pub async fn run(address: &str) -> Result<(), BoxError> {
+    let server = Server::bind(address)
+        .await
+        .map_err(|error| format!("{address}: {error}"))?;
+    say(format_args!(
+        "listening on {}, Ctrl-C stops",
+        server.local_addr()?
+    ));
+    tokio::spawn(stop_at_ctrl_c(server.handle()));
+    serve(server).await;
+    say("stopped");
+    Ok(())
+}
+
+async fn stop_at_ctrl_c(server: ServerHandle) -> io::Result<()> {
+    tokio::signal::ctrl_c().await?;
+    server.shutdown(Duration::from_secs(1)).await;
+    Ok(())
+}
+
+/// Until the server is stopped, and everybody has left.
+///
+/// Each connection is looked at when it is made, as its client is told its name first.
+pub async fn serve(server: Server) {
+    let room = Arc::new(Room::new(server.handle()));
+    let server = Arc::new(server);
+    let accepting = (0..ACCEPTING).map(|_| accept(Arc::clone(&server), Arc::clone(&room)));
+    accepting.collect::<JoinSet<()>>().join_all().await;
+}
+
+async fn accept(server: Arc<Server>, room: Arc<Room>) {
+    let mut guests = JoinSet::new();
+    loop {
+        match server.accept(handler(&room)).await {
+            Ok(connection) => guests.spawn(attend(Arc::clone(&room), connection)),
+            Err(ConnectError::ServerStopped) => break,
+            // Some peer that does not speak Sockety.
+            Err(_) => continue,
+        };
+        while guests.try_join_next().is_some() {}
+    }
+    guests.join_all().await;
+}
+
+/// Holds the connection for as long as the peer wants it.
+async fn attend(room: Arc<Room>, connection: Connection) {
+    room.enter(&connection);
+    connection.closed().await;
+    room.leave(&connection);
+}
+
+fn handler(room: &Arc<Room>) -> MessageHandler {
+    let room = Arc::clone(room);
+    MessageHandler::new().fallback(move |message| {
+        let room = Arc::clone(&room);
+        async move { answer(&room, &message) }
+    })
+}
+
+fn answer(room: &Room, message: &Message) -> FastReply {
+    // A message may come before the connection was looked at.
+    room.enter(message.connection());
+    let request = match ChatRequest::try_from(message) {
+        Ok(request) => request,
+        Err(RequestMismatch::Action(_)) => return FastReply::NOT_IMPLEMENTED,
+        Err(_) => return FastReply::BAD_REQUEST,
+    };
+    if !message.files().is_empty() || message.stream().is_some() {
+        return FastReply::BAD_REQUEST;
+    }
+    let done = match request {
+        ChatRequest::Name { name } => room.rename(message.connection(), name),
+        ChatRequest::Broadcast { content } => room.say(message.connection(), content),
+    };
+    match done {
+        Ok(()) => FastReply::ACCEPT,
+        Err(Refused) => FastReply::BAD_REQUEST,
+    }
+}

@@ -1,0 +1,212 @@
+//! tower: its layers around the calls of a client, and around what a server handles.
+//!
+//! A client needs one line for it, as [`Connection::call`] takes a prepared call and gives a future: `service_fn`. Layers
+//! around handlers are middleware that hands the message through them: [`Layered`].
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use sockety::{
+    Answered, BoxError, CallDraft, CallError, Connection, Incoming, IntoRouter, Options, Outcome,
+    ServeMiddleware, ServeNext, Server, ServiceError, async_trait, service,
+};
+use tokio::time::sleep;
+use tower::{
+    Layer, Service, ServiceBuilder, ServiceExt,
+    limit::GlobalConcurrencyLimitLayer,
+    retry::{Policy, RetryLayer},
+    timeout::TimeoutLayer,
+};
+
+#[service]
+trait Oven {
+    /// Takes a moment.
+    #[action(idempotent)]
+    async fn temperature(&self) -> u32;
+
+    /// Takes so long, in milliseconds.
+    async fn bake(&self, time: u64);
+}
+
+/// How many calls of each method have begun.
+#[derive(Clone, Default)]
+struct Begun {
+    temperature: Arc<AtomicUsize>,
+    bake: Arc<AtomicUsize>,
+}
+
+impl Oven for Begun {
+    async fn temperature(&self) -> u32 {
+        self.temperature.fetch_add(1, Ordering::Relaxed);
+        sleep(Duration::from_millis(100)).await;
+        180
+    }
+
+    async fn bake(&self, time: u64) {
+        self.bake.fetch_add(1, Ordering::Relaxed);
+        sleep(Duration::from_millis(time)).await;
+    }
+}
+
+/// Tries again what cannot run twice by it, and after longer and longer pauses.
+///
+/// What failed says so itself ([`CallError::outcome`]). `Unknown` may have run: that is tried again only if twice is as good as
+/// once, `#[action(idempotent)]`.
+#[derive(Clone)]
+struct TryAgain {
+    left: u32,
+    pause: Duration,
+}
+
+impl<T, E> Policy<CallDraft<T, E>, T, CallError<E>> for TryAgain {
+    type Future = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    fn retry(
+        &mut self,
+        call: &mut CallDraft<T, E>,
+        result: &mut Result<T, CallError<E>>,
+    ) -> Option<Self::Future> {
+        let is_harmless = match result.as_ref().err()?.outcome() {
+            Outcome::NotSent | Outcome::NotExecuted => true,
+            Outcome::Unknown => call.is_idempotent(),
+            Outcome::Executed | Outcome::Replied => false,
+        };
+        self.left = self.left.checked_sub(1).filter(|_| is_harmless)?;
+        let pause = self.pause;
+        self.pause *= 2;
+        Some(Box::pin(sleep(pause)))
+    }
+
+    /// Costs no encoding. Of its files and stream, those from readers can be sent only once.
+    fn clone_request(&mut self, call: &CallDraft<T, E>) -> Option<CallDraft<T, E>> {
+        Some(call.clone())
+    }
+}
+
+/// A connection as a tower service, behind layers.
+///
+/// tower's own timeout would take the place of the error, and its outcome with it; a call has its own.
+fn patient<T, E>(
+    connection: Connection,
+) -> impl Service<CallDraft<T, E>, Response = T, Error = CallError<E>> + Clone
+where
+    T: Send + 'static,
+    E: ServiceError,
+{
+    let policy = TryAgain {
+        left: 5,
+        pause: Duration::from_millis(50),
+    };
+    ServiceBuilder::new()
+        .layer(RetryLayer::new(policy))
+        .map_request(|call: CallDraft<T, E>| call.timeout(Duration::from_millis(500)))
+        .service_fn(move |call| connection.call(call).into_future())
+}
+
+/// Layers of tower as middleware. Each message goes through services of its own, so what the layers limit they have to
+/// share, as [`GlobalConcurrencyLimitLayer`] does.
+struct Layered<L>(L);
+
+#[async_trait]
+impl<L> ServeMiddleware for Layered<L>
+where
+    L: Layer<Handling> + Send + Sync + 'static,
+    L::Service: Service<Incoming, Future: Send, Error: Display + Send> + Send,
+{
+    async fn handle(&self, incoming: Incoming, next: ServeNext) {
+        let layers = self.0.layer(Handling(Some(next)));
+        // The message is dropped then, and so answered with code 5.
+        if let Err(error) = layers.oneshot(incoming).await {
+            say(format_args!("server: {error}"));
+        }
+    }
+}
+
+/// The handling of one message, as a tower service that is called once.
+struct Handling(Option<ServeNext>);
+
+impl Service<Incoming> for Handling {
+    type Response = Answered;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Answered, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, incoming: Incoming) -> Self::Future {
+        let next = self.0.take();
+        Box::pin(async move {
+            let next = next.ok_or("a message is handled once: no layer may repeat it")?;
+            Ok(next.run(incoming).await)
+        })
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let begun = Begun::default();
+    let layers = ServiceBuilder::new()
+        // The clock runs from when it is its turn.
+        .layer(GlobalConcurrencyLimitLayer::new(1))
+        .layer(TimeoutLayer::new(Duration::from_secs(1)))
+        .into_inner();
+    let router = OvenServer::new(begun.clone())
+        .into_router()
+        .with(Layered(layers));
+    let server = Server::bind("127.0.0.1:0")
+        .await?
+        // Few, so that refusals are seen.
+        .options(Options::default().requests_executing(2));
+    let address = server.local_addr()?;
+    tokio::spawn(server.serve(router));
+    let oven = OvenClient::connect(address).await?;
+
+    say("Three at once, of which the server takes two:");
+    let (first, second, third) =
+        tokio::join!(oven.temperature(), oven.temperature(), oven.temperature());
+    for result in [first, second, third] {
+        report("  temperature", &result);
+    }
+
+    say("The same, tried again:");
+    let ask = patient(oven.connection().clone());
+    let asked = || ask.clone().oneshot(OvenDraft::temperature());
+    let (first, second, third) = tokio::join!(asked(), asked(), asked());
+    for result in [first, second, third] {
+        report("  temperature", &result);
+    }
+
+    say("Too slow for the server's layers, and so it has begun:");
+    let slow = oven.bake(60_000).timeout(Duration::from_secs(10)).await;
+    report("  bake", &slow);
+
+    say("Too slow for the caller: nobody knows, and twice is not as good as once:");
+    let before = begun.bake.load(Ordering::Relaxed);
+    let bake = patient(oven.connection().clone());
+    report("  bake", &bake.oneshot(OvenDraft::bake(800)).await);
+    let runs = begun.bake.load(Ordering::Relaxed) - before;
+    say(format_args!("  it has begun {runs} time"));
+    Ok(())
+}
+
+fn report<T: std::fmt::Debug, E: ServiceError>(what: &str, result: &Result<T, CallError<E>>) {
+    match result {
+        Ok(value) => say(format_args!("{what}: {value:?}")),
+        Err(error) => say(format_args!("{what}, {}: {error}", error.outcome())),
+    }
+}
+
+/// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
