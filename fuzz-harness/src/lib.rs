@@ -3,6 +3,7 @@
 //! Each takes bytes, and panics when something is wrong that no bytes may bring about. The allocator of every program
 //! with this crate counts, so that they can judge memory too: one input at a time.
 
+mod connection;
 mod decode_encode;
 mod decode_split;
 mod differential;
@@ -17,6 +18,8 @@ mod said;
 mod seeds;
 mod stream;
 mod target;
+mod two_peers;
+mod wire;
 
 pub use decode_split::pieces;
 pub use mutate::mutant;
@@ -24,4 +27,4 @@ pub use reference::{End, Reading, read};
 pub use said::Said;
 pub use seeds::{corpus, corpus_path, from_lines, seeds};
 pub use stream::{Decoded, Setting, decode, decode_pieces};
-pub use target::{TARGETS, Target};
+pub use target::{TARGETS, Target, run};

@@ -1,4 +1,7 @@
-use crate::{decode_encode, decode_split, differential, encode_script, file_name, msgpack_check};
+use crate::{
+    connection, decode_encode, decode_split, differential, encode_script, file_name, msgpack_check,
+    two_peers,
+};
 
 /// Something that is fuzzed.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +17,7 @@ pub struct Target {
 }
 
 /// Everything that is fuzzed.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "decode_split",
         run: decode_split::run,
@@ -40,6 +43,24 @@ pub const TARGETS: [Target; 6] = [
         prefix: Some(&[0]),
     },
     Target {
+        name: "connection_server",
+        run: connection::serving,
+        runs: 2_000,
+        prefix: Some(connection::RAW),
+    },
+    Target {
+        name: "connection_client",
+        run: connection::calling,
+        runs: 2_000,
+        prefix: Some(connection::RAW),
+    },
+    Target {
+        name: "two_peers",
+        run: two_peers::run,
+        runs: 1_500,
+        prefix: None,
+    },
+    Target {
         name: "msgpack_check",
         run: msgpack_check::run,
         runs: 20_000,
@@ -52,3 +73,9 @@ pub const TARGETS: [Target; 6] = [
         prefix: None,
     },
 ];
+
+/// Judges one input of the target with this name; panics when something is wrong, or there is no such target.
+pub fn run(name: &str, input: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name);
+    (target.expect("a target").run)(input);
+}

@@ -141,6 +141,9 @@ targets! {
     decode_encode
     encode_script
     differential
+    connection_server
+    connection_client
+    two_peers
     msgpack_check
     file_name
 }
