@@ -22,6 +22,7 @@ mod two_peers;
 mod wire;
 
 pub use decode_split::pieces;
+pub use heap::held_by;
 pub use mutate::mutant;
 pub use reference::{End, Reading, read};
 pub use said::Said;
