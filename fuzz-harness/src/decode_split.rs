@@ -5,8 +5,11 @@ use sockety_codec::{ChannelId, Decoder, Event, Limits};
 use crate::order::Order;
 use crate::{Setting, decode, decode_pieces, heap};
 
-/// A channel costs 24 bytes, and there are 4096; the table of them grows by doubling.
-const BASE: usize = 96 * 1024;
+/// Besides channels and what follows the input.
+const BASE: usize = 16 * 1024;
+
+/// A channel costs 24 bytes, in a table up to the highest one, which grows by doubling: while it moves, three times as much.
+const PER_CHANNEL: usize = 3 * 24;
 
 /// A file is announced with three bytes at least and costs 24, in a table that grows by doubling: while it moves to one
 /// twice as large, half as much again.
@@ -21,7 +24,8 @@ pub(crate) fn run(data: &[u8]) {
     let whole = decode(limits, input);
     Order::check(&whole.events);
     let cut = pieces(input, seed);
-    heap::check(BASE + PER_BYTE * input.len(), || {
+    let table = PER_CHANNEL * usize::from(limits.channels.get());
+    heap::check(BASE + table + PER_BYTE * input.len(), || {
         drop_everything(limits, &cut)
     });
     assert_eq!(decode_pieces(limits, cut), whole, "cut apart");
