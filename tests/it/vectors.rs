@@ -108,6 +108,26 @@ fn short_transcripts_may_be_cut_at_every_byte() {
     println!("{cases} transcripts cut at {cuts} places");
 }
 
+// r[verify head.cut]
+#[test]
+fn long_transcripts_may_come_in_pieces_of_any_size() {
+    let mut cases = 0;
+    for case in &transcripts() {
+        if number(&case["total_len"]) <= SHORT {
+            continue;
+        }
+        let bytes = transcript(case);
+        let (whole, _) = read(&bytes).unwrap();
+        for size in [1, 3, 64, 1021, 4096, 65_537] {
+            let pieces: Vec<&[u8]> = bytes.chunks(size).collect();
+            let (said, _) = read_pieces(&pieces).unwrap();
+            assert!(said == whole, "{} in pieces of {size}", case["name"]);
+        }
+        cases += 1;
+    }
+    assert!(cases > 20, "{cases}");
+}
+
 // r[verify head.trailing]
 #[test]
 fn a_byte_after_a_recorded_header_is_not_accepted() {

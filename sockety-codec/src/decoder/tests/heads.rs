@@ -118,6 +118,23 @@ fn reserved_bits_of_file_headers_are_counted() {
     assert_eq!(decoder.tolerated().reserved_bits, 1);
 }
 
+/// Strict limits name the byte, and count nothing that is all right.
+#[test]
+fn the_byte_with_reserved_bits_is_told() {
+    let limits = Limits {
+        strict: true,
+        ..Limits::default()
+    };
+    let file = |flags: &str| format!("20 1A 10 U 01 61 01 0000 {flags} 00 01 62 D0");
+    check_broken_with(limits, &file("F1"), Violation::ReservedBits { byte: 0xF1 });
+    check_broken_with(limits, &file("10"), Violation::ReservedBits { byte: 0x10 });
+    let head = "20 13 01 U 01 61";
+    check_broken_with(limits, head, Violation::ReservedBits { byte: 0x01 });
+    let mut decoder = connected(limits);
+    let (_, violation) = events(&mut decoder, &bytes(&file("00")));
+    assert_eq!((violation, decoder.tolerated().reserved_bits), (None, 0));
+}
+
 // r[verify head.cut]
 // r[verify head.announce]
 // r[verify packet.continue]
@@ -181,6 +198,16 @@ fn bytes_after_a_header_in_its_packet_break_a_rule() {
     );
     // It is told without waiting for those bytes.
     check_broken("2D FFFFFFFF 00 U 00", trailing(0xFFFF_FFFF - 18));
+}
+
+/// Also where the name of the last file is dropped, as nobody is going to see it.
+#[test]
+fn bytes_after_a_refused_header_in_its_packet_break_a_rule() {
+    let channel = ChannelId::ZERO;
+    check_broken(
+        "20 1E 10 U 01 FF 01 0000 00 00 02 6162 000000",
+        Violation::HeaderTrailing { channel, bytes: 3 },
+    );
 }
 
 // r[verify head.id.opaque]

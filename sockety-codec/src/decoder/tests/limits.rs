@@ -268,3 +268,46 @@ fn a_packet_cut_before_its_content_has_an_age_too() {
     events(&mut decoder, &bytes("U 04 70696e67"));
     assert_eq!(decoder.age_headers(), 0);
 }
+
+#[test]
+fn what_is_held_of_headers_and_packets_is_told() {
+    let mut decoder = connected(Limits::default());
+    for (script, held) in [("21", 1), ("16 00 0a1b2c", 4), ("3d", 5)] {
+        events(&mut decoder, &bytes(script));
+        assert_eq!(decoder.buffered(), held, "after {script}");
+    }
+}
+
+#[test]
+fn trusted_peers_may_send_more() {
+    let trusted = Limits::trusted();
+    assert_eq!(trusted.payload, 256 << 20);
+    assert_eq!(trusted.header_bytes, 16 << 20);
+    assert_eq!(trusted.held_header_bytes, 16 << 20);
+    assert_eq!((trusted.files, trusted.header_pieces), (65_536, 65_536));
+    assert_eq!(trusted.action_bytes, Limits::default().action_bytes);
+}
+
+/// Every reason names a rule, as every violation does.
+#[test]
+fn every_reason_of_a_refusal_has_a_rule() {
+    let index = file(0);
+    let (declared, sum) = (1, 2);
+    let reasons = [
+        (too_large(Measure::Action, 2, 1), "limits.refuse"),
+        (RefusalReason::BadAction, "text.utf8"),
+        (RefusalReason::BadFileName { index }, "text.utf8"),
+        (
+            RefusalReason::FilesSizeMismatch { declared, sum },
+            "head.files.sum",
+        ),
+        (
+            RefusalReason::FileOverrun { index, declared },
+            "content.file.size",
+        ),
+    ];
+    for (reason, rule) in reasons {
+        assert_eq!(reason.rule(), rule);
+        assert_eq!(named_rule(&reason.to_string(), rule), Ok(()));
+    }
+}

@@ -169,6 +169,24 @@ fn files_are_written_as_announced() {
     check_refused(&mut encoder, |e, dst| e.file_end(dst, ON, file(0)), none(0));
 }
 
+// r[verify packet.file.small]
+#[test]
+fn a_file_packet_has_at_most_24_bits_of_size() {
+    let files = [FileHeader {
+        size: 0x100_0000,
+        name: "large",
+    }];
+    let head = MessageHead {
+        files: FilesSummary::of(&files).unwrap(),
+        ..message("a")
+    };
+    let (mut encoder, mut dst) = (encoder(), Vec::new());
+    encoder.message(&mut dst, ON, &head, &files).unwrap();
+    dst.clear();
+    encoder.file(&mut dst, ON, file(0), 0xFF_FFFF).unwrap();
+    assert_eq!(dst, [0xC8, 0xFF, 0xFF, 0xFF]);
+}
+
 // r[verify content.abort.retire]
 #[test]
 fn a_channel_is_not_used_again_after_an_abort() {

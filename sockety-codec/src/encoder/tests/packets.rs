@@ -1,4 +1,6 @@
 use super::*;
+
+const ON: ChannelId = ChannelId::ZERO;
 use crate::ConnectionHeader;
 
 /// What `write` writes at the begin of a connection.
@@ -318,6 +320,57 @@ fn whole_messages_carry_their_payload() {
         b"\x01a",
     ]);
     assert_eq!(dst, expected);
+}
+
+#[test]
+fn whole_messages_announce_nothing_but_their_payload() {
+    let files = FilesSummary {
+        count: 3,
+        total_size: 9,
+    };
+    let (mut said, mut expected) = (Vec::new(), Vec::new());
+    let message = message("a");
+    let more = MessageHead {
+        has_stream: true,
+        payload_size: 77,
+        files,
+        ..message
+    };
+    let response = response();
+    let more_in_response = ResponseHead {
+        has_stream: true,
+        payload_size: 77,
+        files,
+        ..response
+    };
+    for (dst, message, response) in [
+        (&mut said, more, more_in_response),
+        (&mut expected, message, response),
+    ] {
+        let mut encoder = encoder();
+        encoder.whole_message(dst, ON, &message, b"one").unwrap();
+        encoder.whole_response(dst, ON, &response, b"two").unwrap();
+        encode_message(dst, &message, b"three").unwrap();
+    }
+    assert_eq!(said, expected);
+}
+
+// r[verify head.smallest]
+#[test]
+fn actions_of_256_bytes_take_two_for_their_length() {
+    for (length, expected) in [(255, &[0x00, 0xFF][..]), (256, &[0x02, 0x00, 0x01])] {
+        let action = "a".repeat(length);
+        let mut dst = Vec::new();
+        let message = message(&action);
+        encoder().message(&mut dst, ON, &message, &[]).unwrap();
+        // The size of the packet has two bytes.
+        let header = &dst[3..];
+        assert_eq!(
+            [&header[..1], &header[17..16 + expected.len()]].concat(),
+            expected
+        );
+        assert!(header.ends_with(action.as_bytes()));
+    }
 }
 
 #[test]

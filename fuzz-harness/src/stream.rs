@@ -1,0 +1,111 @@
+use sockety_codec::{ChannelCount, Decoder, Limits, Tolerated, Truncated, Violation};
+
+use crate::Said;
+
+/// Limits that a decoder is tried with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// The defaults.
+    Default,
+    /// Nothing is refused that the wire can say.
+    Wire,
+    /// The defaults, and no oddities.
+    Strict,
+    /// So little that everything is soon over a limit.
+    Tiny,
+}
+
+impl Setting {
+    /// One for each number.
+    pub fn of(selector: u8) -> Self {
+        match selector % 4 {
+            0 => Self::Default,
+            1 => Self::Wire,
+            2 => Self::Strict,
+            _ => Self::Tiny,
+        }
+    }
+
+    /// The limits.
+    pub fn limits(self) -> Limits {
+        match self {
+            Self::Default => Limits::default(),
+            Self::Wire => Limits::WIRE,
+            Self::Strict => Limits {
+                strict: true,
+                ..Limits::default()
+            },
+            Self::Tiny => Limits {
+                channels: ChannelCount::new(3).unwrap_or(ChannelCount::ONE),
+                action_bytes: 8,
+                header_bytes: 64,
+                header_pieces: 4,
+                held_header_bytes: 100,
+                payload: 32,
+                files: 2,
+                file_name_bytes: 4,
+                file_size: 16,
+                files_total: 24,
+                strict: false,
+            },
+        }
+    }
+}
+
+/// All that a decoder made of some input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The events; pieces of content that follow each other are joined.
+    pub events: Vec<Said>,
+    /// The rule that was broken, if any.
+    pub violation: Option<Violation>,
+    /// Whether the input may end here.
+    pub end: Result<(), Truncated>,
+    /// Oddities.
+    pub tolerated: Tolerated,
+    /// Content that was dropped.
+    pub drained: u64,
+}
+
+/// Decodes input in one piece.
+pub fn decode(limits: Limits, input: &[u8]) -> Decoded {
+    decode_pieces(limits, [input])
+}
+
+/// Decodes input in pieces.
+pub fn decode_pieces<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
+    let mut decoder = Decoder::new(limits);
+    let mut events = Vec::new();
+    let violation = feed(&mut decoder, pieces, |said| said.push(&mut events));
+    Decoded {
+        events,
+        violation,
+        end: decoder.finish(),
+        tolerated: *decoder.tolerated(),
+        drained: decoder.drained(),
+    }
+}
+
+/// Gives a decoder its input, up to the rule that is broken.
+fn feed<'a>(
+    decoder: &mut Decoder,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    mut take: impl FnMut(Said),
+) -> Option<Violation> {
+    for piece in pieces {
+        let mut input = piece;
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Some(event)) => take(event.into()),
+                Ok(None) => break,
+                Err(violation) => {
+                    let again = decoder.decode(&mut input).map(|_| ());
+                    assert_eq!(again, Err(violation), "it went on after a violation");
+                    return Some(violation);
+                }
+            }
+        }
+        assert!(input.is_empty(), "{} bytes were not used", input.len());
+    }
+    None
+}
