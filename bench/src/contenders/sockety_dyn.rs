@@ -112,6 +112,7 @@ async fn answer(message: &Message, number: u64) -> Result<(), BoxError> {
 pub struct DynClient {
     connection: Connection,
     echo: Draft<Data>,
+    nothing: Draft,
     note: Draft<Data>,
     upload: Draft<Data>,
 }
@@ -121,6 +122,7 @@ impl ServiceClient for DynClient {
         Self {
             connection,
             echo: Draft::new("echo").data(),
+            nothing: Draft::new("nothing"),
             note: Draft::new("note").data(),
             upload: Draft::new("upload").data(),
         }
@@ -145,8 +147,8 @@ impl Client for DynClient {
     }
 
     async fn nothing(&self) -> Result<()> {
-        let request = self.connection.send(&Draft::new("nothing"));
-        match request.await?.response().await?.into_response() {
+        let mut request = self.connection.send(&self.nothing).await?;
+        match request.response().await?.into_response() {
             None => Ok(()),
             Some(_) => Err("answered with more than a code".into()),
         }
