@@ -46,6 +46,20 @@ fn each_limit_of_a_head_refuses_the_message() {
 
 // r[verify limits.refuse]
 #[test]
+fn a_header_may_be_too_large_although_nothing_in_it_is() {
+    let limits = |header_bytes| Limits {
+        header_bytes,
+        ..Limits::default()
+    };
+    let script = "21 14 40 U 01 61 01";
+    let refused = refusal_of(limits(19), script).reason;
+    assert_eq!(refused, too_large(Measure::Header, 20, 19));
+    let (events, _) = events(&mut connected(limits(20)), &bytes(script));
+    assert!(events[0].starts_with("message"), "{events:?}");
+}
+
+// r[verify limits.refuse]
+#[test]
 fn a_refused_message_is_followed_to_its_end() {
     let limits = Limits {
         action_bytes: 3,
