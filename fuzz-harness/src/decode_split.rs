@@ -3,7 +3,7 @@
 use sockety_codec::{ChannelId, Decoder, Event, Limits};
 
 use crate::order::Order;
-use crate::{Setting, decode, decode_pieces, heap};
+use crate::{Setting, decode, decode_pieces, decode_whole, heap};
 
 /// Besides channels and what follows the input.
 const BASE: usize = 16 * 1024;
@@ -28,7 +28,10 @@ pub(crate) fn run(data: &[u8]) {
     heap::check(BASE + table + PER_BYTE * input.len(), || {
         drop_everything(limits, &cut)
     });
+    let in_whole = decode_whole(limits, cut.iter().copied());
+    assert_eq!(in_whole, whole, "in whole messages");
     assert_eq!(decode_pieces(limits, cut), whole, "cut apart");
+    assert_eq!(decode_whole(limits, [input]), whole, "in whole messages");
     let bytes = input.chunks(1);
     assert_eq!(decode_pieces(limits, bytes), whole, "byte by byte");
     refuse_some(limits, input, seed);

@@ -27,5 +27,5 @@ pub use mutate::mutant;
 pub use reference::{End, Reading, read};
 pub use said::Said;
 pub use seeds::{corpus, corpus_path, from_lines, seeds};
-pub use stream::{Decoded, Setting, decode, decode_pieces};
+pub use stream::{Decoded, Setting, decode, decode_pieces, decode_whole};
 pub use target::{TARGETS, Target, run};

@@ -195,6 +195,9 @@ impl From<Event<'_>> for Said {
                 files: head.files.count,
                 files_size: head.files.total_size,
             },
+            Event::WholeMessage { .. } | Event::WholeResponse { .. } => {
+                unreachable!("events are taken apart first")
+            }
             Event::Response { channel, head } => Self::Head {
                 channel: channel.get(),
                 parent: Some(head.parent),

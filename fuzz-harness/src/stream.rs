@@ -74,7 +74,15 @@ pub fn decode(limits: Limits, input: &[u8]) -> Decoded {
 
 /// Decodes input in pieces.
 pub fn decode_pieces<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
-    let mut decoder = Decoder::new(limits);
+    decode_by(Decoder::new(limits), pieces)
+}
+
+/// Decodes input in pieces, in which messages may be whole.
+pub fn decode_whole<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
+    decode_by(Decoder::new(limits).whole_messages(), pieces)
+}
+
+fn decode_by<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
     let mut events = Vec::new();
     let violation = feed(&mut decoder, pieces, |said| said.push(&mut events));
     Decoded {
@@ -96,7 +104,7 @@ fn feed<'a>(
         let mut input = piece;
         loop {
             match decoder.decode(&mut input) {
-                Ok(Some(event)) => take(event.into()),
+                Ok(Some(event)) => event.apart().map(Said::from).for_each(&mut take),
                 Ok(None) => break,
                 Err(violation) => {
                     let again = decoder.decode(&mut input).map(|_| ());

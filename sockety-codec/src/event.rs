@@ -127,3 +127,32 @@ pub enum Event<'a> {
     /// The peer is going to close the connection.
     GoAway,
 }
+
+impl<'a> Event<'a> {
+    /// The events that it stands for: those of a [whole message](Self::WholeMessage), or itself.
+    pub fn apart(self) -> impl Iterator<Item = Self> {
+        let (begin, content) = match self {
+            Self::WholeMessage {
+                channel,
+                head,
+                payload,
+            } => (Self::Message { channel, head }, Some((channel, payload))),
+            Self::WholeResponse {
+                channel,
+                head,
+                payload,
+            } => (Self::Response { channel, head }, Some((channel, payload))),
+            event => (event, None),
+        };
+        let content = content.filter(|(_, payload)| !payload.is_empty());
+        let rest = content.map(|(channel, bytes)| {
+            let data = Self::Data {
+                channel,
+                bytes,
+                remaining: 0,
+            };
+            [data, Self::End { channel }]
+        });
+        core::iter::once(begin).chain(rest.into_iter().flatten())
+    }
+}

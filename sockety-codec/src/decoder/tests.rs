@@ -61,36 +61,6 @@ fn events(decoder: &mut Decoder, mut input: &[u8]) -> (Vec<String>, Option<Viola
     }
 }
 
-/// The events that an event stands for.
-fn parts<'e>(event: &Event<'e>) -> impl Iterator<Item = Event<'e>> {
-    let (begin, content) = match *event {
-        Event::WholeMessage {
-            channel,
-            head,
-            payload,
-        } => (Event::Message { channel, head }, Some((channel, payload))),
-        Event::WholeResponse {
-            channel,
-            head,
-            payload,
-        } => (Event::Response { channel, head }, Some((channel, payload))),
-        event => (event, None),
-    };
-    let content = content.filter(|(_, payload)| !payload.is_empty());
-    let rest = content.map(|(channel, bytes)| {
-        let remaining = 0;
-        [
-            Event::Data {
-                channel,
-                bytes,
-                remaining,
-            },
-            Event::End { channel },
-        ]
-    });
-    core::iter::once(begin).chain(rest.into_iter().flatten())
-}
-
 /// One event in a line.
 fn describe(event: &Event<'_>) -> String {
     match event {
@@ -112,7 +82,8 @@ fn describe(event: &Event<'_>) -> String {
             head.files.count,
             head.files.total_size,
         ),
-        Event::WholeMessage { .. } | Event::WholeResponse { .. } => parts(event)
+        Event::WholeMessage { .. } | Event::WholeResponse { .. } => event
+            .apart()
             .map(|part| describe(&part))
             .collect::<Vec<_>>()
             .join(", "),

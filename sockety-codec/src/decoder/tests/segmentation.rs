@@ -27,7 +27,7 @@ fn joined_by(
                 Err(violation) => return (lines(joined), Some(violation)),
                 Ok(Some(event)) => event,
             };
-            for event in parts(&event) {
+            for event in event.apart() {
                 let (key, bytes) = keyed(event);
                 match joined.last_mut() {
                     Some((last, content)) if *last == key && !content.is_empty() => {
