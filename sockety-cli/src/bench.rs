@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     exit::{Exit, Failure},
     figures::Figures,
+    interrupt::interrupted,
     out::{self, BAD, FAINT, WARN, styled},
     payload::{Form, PayloadArgs},
     shown::escaped,
@@ -81,7 +82,7 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     }
     let results = tokio::select! {
         results = callers.join_all() => results,
-        _ = tokio::signal::ctrl_c() => return Err(Failure::local("interrupted before the end")),
+        () = interrupted() => return Err(Failure::local("interrupted before the end")),
     };
     let cpu = cpu
         .zip(processor_time())

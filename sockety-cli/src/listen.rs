@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     exit::{Exit, Failure, explain},
+    interrupt::interrupted,
     out::{self, BAD, FAINT, NAME, WARN, styled},
     progress::Progress,
     saving::{Arrived, SaveArgs},
@@ -83,6 +84,7 @@ pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
     if let Some(tls) = args.tls.server()? {
         server = server.tls(tls);
     }
+    let interrupted = interrupted();
     let address = server.local_addr();
     let name = address.map_or_else(|_| args.address.to_string(), |address| address.to_string());
     out::note(styled(FAINT, format_args!("listening on {name}")));
@@ -94,18 +96,20 @@ pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
         let listening = Arc::clone(&listening);
         async move { listening.take(message).await }
     });
-    let serving = tokio::spawn(server.serve(handler));
+    let mut serving = tokio::spawn(server.serve(handler));
     let result = tokio::select! {
-        served = serving => match served {
+        served = &mut serving => return match served {
             Ok(Err(error)) => Err(Failure::usage(explain(&error))),
             _ => Ok(Exit::Done),
         },
         result = enough(&mut ended, left) => result,
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+        () = interrupted => Ok(Exit::Done),
     };
     drop(ended);
     // What was accepted is answered.
     handle.shutdown(std::time::Duration::from_secs(3)).await;
+    // With it goes the file of a Unix socket.
+    let _ = serving.await;
     result
 }
 

@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::{
     exit::{Exit, Failure},
     figures::Figures,
+    interrupt::interrupted,
     out::{self, BAD, FAINT, styled},
     shown::escaped,
     target::{Target, duration},
@@ -57,7 +58,7 @@ pub async fn run(args: PingArgs) -> Result<Exit, Failure> {
     };
     let ended = tokio::select! {
         ended = round.run(&args, &connection) => ended,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = interrupted() => Ok(()),
     };
     round.tell(&args, connected)?;
     ended?;

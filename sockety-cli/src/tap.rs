@@ -19,6 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
     exit::{Exit, Failure},
+    interrupt::interrupted,
     out::{self, FAINT, WARN, styled},
     packets::{Exchanges, Inspector},
     pcap::{Conversation, Pcap},
@@ -85,6 +86,7 @@ pub async fn run(args: TapArgs) -> Result<Exit, Failure> {
     let (ended, mut end) = mpsc::channel(1);
     let listener = Listener::bind(&Place::of(&args.listen)).await?;
     let tap = Arc::new(Tap::new(args, ended)?);
+    let interrupted = interrupted();
     out::note(styled(
         FAINT,
         format_args!(
@@ -96,7 +98,7 @@ pub async fn run(args: TapArgs) -> Result<Exit, Failure> {
     tokio::select! {
         failure = tap.accept(&listener) => Err(failure),
         Some(failure) = end.recv() => Err(failure),
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+        () = interrupted => Ok(Exit::Done),
     }
 }
 

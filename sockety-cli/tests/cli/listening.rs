@@ -86,3 +86,24 @@ fn an_address_in_use_is_said() {
     let (_, said) = failed(&mut sockety(&format!("listen {}", listening.address)), 3);
     assert!(said.contains("cannot listen"), "{said}");
 }
+
+#[cfg(unix)]
+#[test]
+fn it_ends_in_order_when_it_is_told_to() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("s");
+    let address = format!("unix://{}", path.display());
+    for command in [
+        vec!["listen", &address],
+        vec!["tap", &address, "127.0.0.1:1"],
+    ] {
+        let running = Running::start(&command);
+        assert!(path.exists());
+        let id = running.child.id().to_string();
+        let killed = std::process::Command::new("kill").arg(id).status();
+        assert!(killed.unwrap().success());
+        assert_eq!(running.wait().0, Some(0));
+        // Nothing of it is left.
+        assert!(!path.exists());
+    }
+}
