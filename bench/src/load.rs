@@ -1,5 +1,5 @@
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -163,6 +163,22 @@ impl<C: Client> Operation<C> for Upload {
             length if length == MIB as u64 => Ok(()),
             length => Err(format!("{length} bytes arrived").into()),
         }
+    }
+}
+
+/// As [`Upload`], but all tasks send the same bytes: hundreds of MiB would not fit in any cache.
+pub struct SameUpload(Upload);
+
+impl<C: Client> Operation<C> for SameUpload {
+    fn new(_task: usize) -> Self {
+        static PAYLOAD: LazyLock<Bytes> = LazyLock::new(|| large(MIB));
+        Self(Upload {
+            payload: PAYLOAD.clone(),
+        })
+    }
+
+    async fn call(&mut self, client: &C) -> Result<()> {
+        self.0.call(client).await
     }
 }
 
