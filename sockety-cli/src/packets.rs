@@ -378,6 +378,8 @@ impl Packet {
                 self.answer(*id, exchanges);
             }
             Event::Heartbeat | Event::GoAway => {}
+            // Its decoder is not asked for them: packets are shown one by one.
+            Event::WholeMessage { .. } | Event::WholeResponse { .. } => {}
         }
     }
 
