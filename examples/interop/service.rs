@@ -91,8 +91,7 @@ impl Profile {
         let least = Duration::from_secs(3);
         let seconds = |seconds| (Duration::from_secs(seconds) / self.clocks).max(least);
         options
-            // Whoever has sent something lately waits for its readers, so no faster than their time is up.
-            .heartbeat(seconds(20).max(Duration::from_secs(8)))
+            .heartbeat(seconds(20))
             .idle_timeout(Some(seconds(90)))
             .header_timeout(seconds(15))
             .progress_timeout(Some(seconds(60)))

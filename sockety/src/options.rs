@@ -106,8 +106,8 @@ impl Options {
             .dropped_content(Rate::UNLIMITED)
     }
 
-    /// After how long without a byte written a heartbeat is sent; 20 s, and up to 5 s more, as a quiet connection looks at
-    /// its clock seldom. Peers of other implementations close a connection that is quiet for 60 s.
+    /// After how long without a byte written a heartbeat is sent; 20 s. A quiet connection looks at its clock every 5 s, so
+    /// this is rounded up to 5 s, and up to 5 s later. Peers of other implementations close a connection that is quiet for 60 s.
     pub fn heartbeat(mut self, after: Duration) -> Self {
         self.heartbeat = after;
         self
