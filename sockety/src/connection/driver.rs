@@ -381,6 +381,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         };
         let mut state = self.shared.lock();
         let timed_out = state.tick();
+        if !has_written && state.is_all_written() {
+            state.give_back_memory();
+            self.writing.give_back_memory();
+        }
         let result = self.clocks.on_tick(seconds, &sight, &mut state);
         drop(state);
         let counters = &self.shared.counters;

@@ -346,6 +346,13 @@ impl Outbox {
         std::mem::swap(&mut self.pieces, used);
     }
 
+    /// Gives what it keeps for the next time back to the allocator, if nothing waits in it.
+    pub(crate) fn give_back_memory(&mut self) {
+        if self.waiting() == 0 {
+            self.pieces = Pieces::default();
+        }
+    }
+
     /// Bytes were handed to the socket: wakes whoever waited for that, or for a place.
     pub(crate) fn advance(&mut self, count: u64) {
         self.written += count;
@@ -423,7 +430,7 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// What a quiet connection keeps of its buffer.
+    /// What a connection keeps of its buffer until it is quiet.
     const KEPT: usize = 64 * 1024;
 
     fn clear(&mut self) {
@@ -473,5 +480,28 @@ impl Wakers {
         for (_, waker) in std::mem::take(&mut self.wakers) {
             waker.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_when_nothing_waits_and_not_before() {
+        let mut outbox = Outbox::new(ChannelCount::MAX, 1024);
+        outbox.heartbeat();
+        outbox.give_back_memory();
+        assert_eq!(outbox.waiting(), 1);
+        let mut taken = Pieces::default();
+        outbox.take(&mut taken);
+        assert_eq!(taken.bytes, [0xA0]);
+        outbox.advance(1);
+        outbox.take(&mut taken);
+        assert!(outbox.pieces.bytes.capacity() > 0);
+        outbox.give_back_memory();
+        assert_eq!(outbox.pieces.bytes.capacity(), 0);
+        outbox.heartbeat();
+        assert_eq!(outbox.waiting(), 1);
     }
 }

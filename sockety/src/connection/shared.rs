@@ -270,6 +270,12 @@ impl State {
         self.outbox.wake_space();
     }
 
+    /// Nothing was written for a while: what is kept for the next time goes back to the allocator.
+    pub(crate) fn give_back_memory(&mut self) {
+        self.outbox.give_back_memory();
+        self.waiting.give_back_memory();
+    }
+
     /// Whether nobody on this side waits for anything either.
     pub(crate) fn is_all_done(&self) -> bool {
         self.is_all_written() && self.waiting.is_empty()

@@ -51,6 +51,11 @@ impl Waiting {
         self.requests.is_empty()
     }
 
+    /// Gives what it keeps for the next time back to the allocator.
+    pub(crate) fn give_back_memory(&mut self) {
+        self.requests.shrink_to_fit();
+    }
+
     /// Whether anybody waits who has no reply at all.
     pub(crate) fn has_unanswered(&self) -> bool {
         self.requests.values().any(|waiter| !waiter.is_answered)

@@ -30,6 +30,13 @@ impl Writing {
         self.buffer == self.pieces.bytes.len() && self.references == self.pieces.references.len()
     }
 
+    /// Nothing was written for a while: what it keeps for the next time goes back to the allocator.
+    pub(crate) fn give_back_memory(&mut self) {
+        if self.is_done() {
+            *self = Self::default();
+        }
+    }
+
     /// Where new pieces go when the old are done.
     pub(crate) fn refill(&mut self) -> &mut Pieces {
         (self.buffer, self.references, self.reference) = (0, 0, 0);
