@@ -77,7 +77,7 @@ where
 {
     loop {
         let mut line = Vec::new();
-        let one_more = limit as u64 + 1;
+        let one_more = (limit as u64).saturating_add(1);
         (&mut lines)
             .take(one_more)
             .read_until(b'\n', &mut line)

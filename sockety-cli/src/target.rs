@@ -54,7 +54,14 @@ pub fn limits(max_payload: ByteSize) -> Limits {
     }
 }
 
+/// More would be no time that anybody waits.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// `1s`, `250ms`, `1m 30s`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write 250ms, 10s or 5m"))
+    let duration = humantime::parse_duration(text);
+    match duration.map_err(|error| format!("{error}; write 250ms, 10s or 5m"))? {
+        long if long > LONGEST => Err("longer than a year".into()),
+        duration => Ok(duration),
+    }
 }

@@ -14,7 +14,8 @@ use crate::{
     scratch,
 };
 
-/// What answers the actions of a connection; `#[sockety::service]` generates implementations.
+/// What answers the actions of a connection; `#[sockety::service]` generates implementations, and only those can take a
+/// [`Delivery`] apart. What is written by hand is a [`MessageHandler`](crate::MessageHandler).
 ///
 /// Services are put together in a [`Router`](crate::Router).
 pub trait Service: Send + Sync + 'static {

@@ -3,12 +3,12 @@
 //! They are those of `std`. Built with `--cfg sockety_models` they are those of shuttle, which tries many schedules of
 //! the same code: see `models.rs`.
 
-#[cfg(sockety_models)]
+#[cfg(all(test, sockety_models))]
 pub(crate) use shuttle::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU64, AtomicUsize},
 };
-#[cfg(not(sockety_models))]
+#[cfg(not(all(test, sockety_models)))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU64, AtomicUsize},

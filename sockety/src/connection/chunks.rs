@@ -39,10 +39,19 @@ impl Chunks {
     }
 
     pub(crate) fn push_slice(&mut self, chunk: &[u8]) {
+        self.push_copied(chunk, Bytes::copy_from_slice);
+    }
+
+    /// As [`Chunks::push_slice`], of what arrives.
+    pub(crate) fn push_received(&mut self, chunk: &[u8]) {
+        self.push_copied(chunk, recycled::copy);
+    }
+
+    fn push_copied(&mut self, chunk: &[u8], copy: fn(&[u8]) -> Bytes) {
         self.bytes += chunk.len();
         if chunk.len() >= JOINED_BELOW {
             self.close();
-            self.whole.push_back(recycled::copy(chunk));
+            self.whole.push_back(copy(chunk));
             return;
         }
         self.joined.extend_from_slice(chunk);

@@ -246,7 +246,7 @@ impl Inbound {
                 if head.expects_response {
                     self.shared.fast_reply(head.id, code);
                 }
-                return;
+                return self.guard.on_dropped(payload.len() as u64);
             }
         };
         let connection = Connection::new(Arc::clone(&self.shared));
@@ -270,6 +270,10 @@ impl Inbound {
     }
 
     fn on_whole_response(&mut self, head: &ResponseHead, payload: &[u8]) {
+        if !self.shared.lock().waiting.begin_response(&head.parent) {
+            self.on_unwanted(&head.parent, false);
+            return self.guard.on_dropped(payload.len() as u64);
+        }
         let response = RawResponse {
             id: head.id,
             expects_response: head.expects_response,

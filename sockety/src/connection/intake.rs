@@ -180,7 +180,7 @@ impl Intake {
         if !matches!(found.state, PartState::Open) {
             return Pushed::Dropped;
         }
-        found.chunks.push_slice(bytes);
+        found.chunks.push_received(bytes);
         found.wake();
         state.unread += bytes.len();
         self.shared.unread.fetch_add(bytes.len(), Ordering::Relaxed);

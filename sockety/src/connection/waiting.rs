@@ -140,7 +140,6 @@ impl Waiting {
         };
         waiter.is_answered = true;
         waiter.has_code = matches!(reply, Ok(RawReply::Fast(_)));
-        waiter.is_executed |= matches!(reply, Ok(RawReply::Response(_)));
         let dropped = waiter.replies.push(reply);
         waiter.wake();
         dropped

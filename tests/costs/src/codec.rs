@@ -71,7 +71,7 @@ pub(crate) fn encode(packet: Packet, times: u64) {
 
 pub(crate) fn decode(packet: Packet, times: u64) {
     let (mut encoder, begin) = packet.encoder();
-    let mut decoder = Decoder::new(Limits::default());
+    let mut decoder = Decoder::new(Limits::default()).whole_messages();
     drain(&mut decoder, &[0xE3]);
     drain(&mut decoder, &begin);
     let mut input = Vec::new();
