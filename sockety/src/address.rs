@@ -7,7 +7,7 @@ use std::{
 
 use tokio::net::lookup_host;
 
-use crate::{AddressError, AddressProblem};
+use crate::{AddressError, AddressProblem, connection::shared::ServerName};
 
 /// Where a peer is or a server listens.
 ///
@@ -67,6 +67,19 @@ impl Address {
 
     pub(crate) fn is_tls(&self) -> bool {
         matches!(self.0, Kind::Tls(_))
+    }
+
+    /// Whom it names, if it can be used.
+    pub(crate) fn server_name(&self) -> Option<ServerName> {
+        let (host, port) = match self.endpoint().ok()? {
+            Endpoint::Tcp(Host::Number(address)) => {
+                (address.ip().to_string(), Some(address.port()))
+            }
+            Endpoint::Tcp(Host::Name(name, port)) => (name.to_string(), Some(*port)),
+            Endpoint::Unix(path) => (path.display().to_string(), None),
+        };
+        let host = host.into();
+        Some(ServerName { host, port })
     }
 
     /// The address cannot be used here.

@@ -1,4 +1,4 @@
-use crate::{FastReply, connection::waiting::RawReply};
+use crate::{FastReply, connection::waiting::RawReply, msgpack::error_value};
 
 /// How a message was answered, as middleware sees it. Of several responses to one message it is the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,15 +13,30 @@ pub enum Answered {
         /// Bytes of its payload.
         payload: usize,
     },
+    /// By a response with an error of the service.
+    Error {
+        /// Bytes of its payload.
+        payload: usize,
+    },
 }
 
 impl Answered {
     pub(crate) fn of(reply: &RawReply) -> Self {
         match reply {
             RawReply::Fast(code) => Self::Code(*code),
-            RawReply::Response(response) => Self::Response {
-                payload: response.payload.len(),
-            },
+            RawReply::Response(response) => {
+                let payload = &response.payload;
+                Self::response(payload.len(), error_value::is_error(payload))
+            }
+        }
+    }
+
+    /// By a response with a payload of this size.
+    pub(crate) fn response(payload: usize, is_error: bool) -> Self {
+        if is_error {
+            Self::Error { payload }
+        } else {
+            Self::Response { payload }
         }
     }
 }

@@ -109,8 +109,8 @@ impl<C> Connect<C> {
             .await
             .map_err(|_| ConnectError::TimedOut(address.clone(), limit))??;
         let (router, options) = (Arc::clone(&self.router), Arc::clone(&self.options));
-        link.start(handshake, Setup::new(router, options, drop))
-            .await
+        let setup = Setup::new(router, options, drop).to(address.server_name());
+        link.start(handshake, setup).await
     }
 }
 

@@ -35,12 +35,12 @@ use self::{
     driver::Driver,
     outbox::Payload,
     sending::{Queued, Room},
-    shared::{Peer, Shared, State},
+    shared::{Peer, ServerName, Shared, State},
     waiting::ReplyClock,
 };
 use crate::{
     CallMiddleware, ClosedBy, ConnectError, ConnectionError, Extensions, IntoRouter, Options,
-    Outgoing, Request, RequestError, Router, SendError, Sent, Stats,
+    Outgoing, Request, RequestError, Router, SendError, Sent, Stats, Traffic,
     call_middleware::Chain,
     carrying::{Sending, Unwritten},
     encoding::Encoding,
@@ -295,6 +295,11 @@ impl Connection {
         self.shared.counters.read()
     }
 
+    /// What goes over it, and how much is under way.
+    pub fn traffic(&self) -> Traffic {
+        self.shared.traffic()
+    }
+
     /// Closes the connection in order: nothing new is sent, calls that wait for replies fail, replies that are
     /// owed and everything accepted before are written, within 5 s. Ready when the socket is closed, for which the peer
     /// has another second: one that has not read everything yet would lose it.
@@ -336,6 +341,11 @@ impl Connection {
     /// The address of the peer, if the connection is one of TCP.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.shared.peer.peer_addr
+    }
+
+    /// What this side connected to, if it did.
+    pub(crate) fn server_name(&self) -> Option<&ServerName> {
+        self.shared.peer.server.as_ref()
     }
 
     /// The address of this side, if the connection is one of TCP.

@@ -4,6 +4,8 @@ use std::{any::Any, sync::OnceLock};
 
 use bytes::Bytes;
 
+use crate::msgpack::error_value;
+
 /// A payload as it is sent.
 #[derive(Debug, Clone)]
 pub(crate) enum Encoding {
@@ -46,6 +48,14 @@ impl Encoding {
         match self {
             Self::Whole(bytes) => bytes.len(),
             Self::Bin(bin) => BIN_HEAD + bin.bytes.len(),
+        }
+    }
+
+    /// Whether it is an error of a service, and no value.
+    pub(crate) fn is_error(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => error_value::is_error(bytes),
+            Self::Bin(_) => false,
         }
     }
 

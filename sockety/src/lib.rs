@@ -85,6 +85,8 @@
 //! - Every failed call says what is known about its execution: [`CallError::outcome`].
 //! - Everybody who connects may call, unless [`Router::authorize`] asks who is there. [Middleware](ServeMiddleware)
 //!   times, traces, refuses what is served; [`CallMiddleware`] does so for calls.
+//! - Spans around calls, with the attributes of OpenTelemetry, are in [`trace`]; [`ServerHandle::stats`] and
+//!   [`ServerHandle::traffic`] count what peers do and what is under way.
 //! - Limits and clocks are in [`Options`]; their defaults are safe towards a peer that is not trusted.
 //! - Handlers run where their message was read until they first wait, then as a task of their own. Whoever
 //!   computes long or blocks should use `tokio::task::spawn_blocking`.
@@ -102,6 +104,7 @@
 //! | `tls` | TLS, the module `tls`, with the cryptography of aws-lc-rs, which needs a C compiler to build |
 //! | `tls-ring` | TLS, with that of ring; without effect beside `tls` |
 //! | `tls-webpki-roots` | the roots of Mozilla as a part of the program: `tls::Roots::webpki` |
+//! | `metrics` | the module `metrics`: calls by action and outcome, durations, bytes, connections, refusals, for the facade [metrics](https://docs.rs/metrics) |
 //!
 //! No feature changes the bytes on the wire.
 // On docs.rs, what a feature adds says so.
@@ -126,12 +129,14 @@ mod options;
 mod rate;
 mod stats;
 mod tcp_options;
+mod traffic;
 pub use fast_reply::{FastReply, InvalidCode};
 pub use options::Options;
 pub use rate::Rate;
 pub use sockety_codec::{ChannelCount, Limits, Uuid};
 pub use stats::Stats;
 pub use tcp_options::TcpOptions;
+pub use traffic::Traffic;
 
 mod address;
 mod address_error;
@@ -248,6 +253,11 @@ pub use async_trait::async_trait;
 pub use call_middleware::{CallMiddleware, CallNext};
 pub use outgoing_call::OutgoingCall;
 pub use serve_middleware::{ServeMiddleware, ServeNext};
+
+#[cfg(feature = "metrics")]
+pub mod metrics;
+mod observed;
+pub mod trace;
 
 mod describe;
 mod description;

@@ -107,6 +107,12 @@ impl MessageHandler {
         self
     }
 
+    /// Whether it has a part for this action alone.
+    pub(crate) fn names(&self, action: &str) -> bool {
+        let is_its = |part: &Part| matches!(part, Part::Action(name, _) if **name == *action);
+        self.parts.iter().any(is_its)
+    }
+
     pub(crate) fn dispatch(&self, incoming: Incoming) -> Dispatch {
         let parts = Arc::clone(&self.parts);
         let message = Message::new(incoming);

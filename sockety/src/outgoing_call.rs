@@ -79,6 +79,16 @@ impl OutgoingCall {
         payload.map_or(&[], |payload| payload.whole())
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn payload_len(&self) -> usize {
+        let payload = self.message.content().payload();
+        payload.map_or(0, |payload| payload.len())
+    }
+
+    pub(crate) fn message(&self) -> &Outgoing {
+        &self.message
+    }
+
     /// How many files it has.
     pub fn file_count(&self) -> usize {
         let carrying = &self.message.content().carrying;

@@ -17,6 +17,7 @@ use crate::{
         sending,
         shared::{Executing, State},
     },
+    msgpack::error_value,
     outgoing::Content,
     record::Record,
     scratch,
@@ -83,7 +84,7 @@ impl Owed {
     }
 
     /// Only what has its place is an answer: a reply that failed, or was given up, leaves the peer waiting.
-    fn mark_answered(&self, answered: Answered) {
+    fn mark_answered(&self, answered: impl FnOnce() -> Answered) {
         self.record.set_answered(answered);
         self.is_answered.flag().store(true, Ordering::Relaxed);
     }
@@ -94,7 +95,7 @@ impl Owed {
             Ok(())
         };
         sending::put(&self.connection.shared, State::code_room, put).await?;
-        self.mark_answered(Answered::Code(reply));
+        self.mark_answered(|| Answered::Code(reply));
         Ok(())
     }
 
@@ -105,7 +106,7 @@ impl Owed {
             Ok(())
         };
         let sent = sending::try_put(&self.connection.shared, State::code_room, put)?;
-        Some(sent.inspect(|()| self.mark_answered(Answered::Code(reply))))
+        Some(sent.inspect(|()| self.mark_answered(|| Answered::Code(reply))))
     }
 
     pub(crate) async fn respond(
@@ -114,9 +115,7 @@ impl Owed {
         expects_response: bool,
     ) -> Result<(Uuid, Sending), SendError> {
         let payload = self.connection.checked_payload(content)?;
-        let answered = Answered::Response {
-            payload: payload.len(),
-        };
+        let answered = || Answered::response(payload.len(), payload.is_error());
         let head = self.response_head(expects_response);
         let (shared, connection) = (&self.connection.shared, self.connection.clone());
         let Some(carrying) = &content.carrying else {
@@ -179,9 +178,7 @@ impl Owed {
     ) -> Result<(), SendError> {
         sending::check_size(&self.connection.shared, payload.len())?;
         state.send_response(head, Payload::Copied(payload))?;
-        self.mark_answered(Answered::Response {
-            payload: payload.len(),
-        });
+        self.mark_answered(|| Answered::response(payload.len(), error_value::is_error(payload)));
         Ok(())
     }
 
@@ -222,7 +219,7 @@ impl Drop for Owed {
                 shared.counters.count(|all| &all.unanswered_messages);
             }
             let code = FastReply::INTERNAL_ERROR;
-            self.record.set_answered(Answered::Code(code));
+            self.record.set_answered(|| Answered::Code(code));
             shared.fast_reply(self.id, code);
         }
     }

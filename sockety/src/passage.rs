@@ -3,7 +3,10 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -110,7 +113,7 @@ impl<T> Report<T> {
 
     fn end(&mut self, result: Result<T, RequestError>, summary: Result<Answered, RequestError>) {
         if let Some(to) = self.to.take() {
-            let _ = self.summary.0.set(summary);
+            let _ = self.summary.0.result.set(summary);
             // A caller that waits no longer misses nothing.
             let _ = to.send(result);
         }
@@ -119,24 +122,41 @@ impl<T> Report<T> {
 
 impl<T> Drop for Report<T> {
     fn drop(&mut self) {
-        let error = if self.is_sent {
-            RequestError::given_up()
-        } else {
-            SendError::refused_unsaid().into()
+        let is_timed_out = self.summary.0.is_timed_out.load(Ordering::Relaxed);
+        let error = match (is_timed_out, self.is_sent) {
+            (true, true) => timed_out(Outcome::Unknown),
+            (true, false) => timed_out(Outcome::NotSent),
+            (false, true) => RequestError::given_up(),
+            (false, false) => SendError::refused_unsaid().into(),
         };
         self.end(Err(error.clone()), Err(error));
     }
 }
 
+fn timed_out(outcome: Outcome) -> RequestError {
+    RequestError::TimedOut { outcome }
+}
+
 /// How a call went, for the middleware that it comes back through.
 #[derive(Clone, Default)]
-pub(crate) struct Summary(Arc<OnceLock<Result<Answered, RequestError>>>);
+pub(crate) struct Summary(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    result: OnceLock<Result<Answered, RequestError>>,
+    is_timed_out: AtomicBool,
+}
 
 impl Summary {
     pub(crate) fn get(&self) -> Result<Answered, RequestError> {
         // Nothing yet when a middleware goes on elsewhere.
-        let known = self.0.get().cloned();
+        let known = self.0.result.get().cloned();
         known.unwrap_or_else(|| Err(RequestError::given_up()))
+    }
+
+    /// The caller's own time is over: it drops the passage for that next.
+    pub(crate) fn set_timed_out(&self) {
+        self.0.is_timed_out.store(true, Ordering::Relaxed);
     }
 
     /// What is known about the call when its caller has dropped the passage: a call that was still with it was not sent.

@@ -30,10 +30,10 @@ impl Record {
         known.copied().unwrap_or(Answered::Nothing)
     }
 
-    /// The first answer counts.
-    pub(crate) fn set_answered(&self, answered: Answered) {
+    /// The first answer counts. Nobody looks at it where there is no record.
+    pub(crate) fn set_answered(&self, answered: impl FnOnce() -> Answered) {
         if let Some(known) = self.0.get() {
-            let _ = known.answered.set(answered);
+            let _ = known.answered.set(answered());
         }
     }
 

@@ -167,6 +167,12 @@ impl Router {
         self
     }
 
+    pub(crate) fn knows(&self, action: &str) -> bool {
+        self.actions.contains_key(action)
+            || (self.describes && action == describe::ACTION)
+            || self.handler.as_ref().is_some_and(|it| it.names(action))
+    }
+
     pub(crate) fn asks_for_authorization(&self) -> bool {
         self.authorize.is_some()
     }

@@ -60,6 +60,14 @@ pub struct ServeNext {
 }
 
 impl ServeNext {
+    /// Whether what is served names this action: one of its services, or of its [`MessageHandler`]. Any other name is
+    /// the peer's, which may send more of them than metrics should keep.
+    ///
+    /// [`MessageHandler`]: crate::MessageHandler
+    pub fn is_known(&self, action: &str) -> bool {
+        self.router.knows(action)
+    }
+
     /// Hands the message on, and says how it was answered when that is done.
     ///
     /// A handler may answer before it is done, or keep the message to answer later. Of what a reader too slow for

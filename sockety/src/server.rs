@@ -146,11 +146,13 @@ impl Server {
             handle,
             ..
         } = self;
-        while let Some(admitted) = handle.or_stopped(gate.admit(&listener)).await {
+        debug!(address = ?listener.local_addr().ok(), "serving");
+        while let Some(admitted) = handle.or_stopped(gate.admit(&listener, &handle)).await {
             let (handle, router, options) =
                 (handle.clone(), Arc::clone(&router), Arc::clone(&options));
             tokio::spawn(async move { run(handle, admitted, router, options).await });
         }
+        debug!("no longer accepting");
         // New peers are told at once, not when the old ones have gone.
         drop(listener);
         handle.all_closed().await;
@@ -176,7 +178,7 @@ impl Server {
             handshake,
         } = self
             .handle
-            .or_stopped(self.gate.admit(&self.listener))
+            .or_stopped(self.gate.admit(&self.listener, &self.handle))
             .await
             .ok_or(ConnectError::ServerStopped)?;
         let (router, options) = (Arc::new(serve.into_router()), Arc::clone(&self.options));

@@ -14,6 +14,13 @@ macro_rules! stats {
             $($(#[$doc])* pub $name: u64,)*
         }
 
+        impl Stats {
+            /// All of them, each by the name of its field.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+        }
+
         /// What [`Stats`] are read from.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
@@ -118,6 +125,9 @@ mod tests {
         connections[1].add(|all| &all.dropped_bytes, 7);
         assert_eq!(connections[0].read().overloaded, 1);
         assert_eq!(connections[1].read().overloaded, 0);
+        let named: Vec<_> = connections[1].read().iter().collect();
+        assert!(named.contains(&("overloaded", 0)));
+        assert!(named.contains(&("dropped_bytes", 7)));
         let together = server.read();
         assert_eq!((together.overloaded, together.dropped_bytes), (1, 7));
     }

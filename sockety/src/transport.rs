@@ -9,10 +9,14 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+use tracing::debug;
 
 #[cfg(feature = "_tls")]
 pub(crate) use crate::tls::handshake::Handshake;
-use crate::{ConnectError, Connection, Options, Router, connection::shared::Peer};
+use crate::{
+    ConnectError, Connection, Options, Router,
+    connection::shared::{Peer, ServerName},
+};
 
 /// A link that stands, before anything was said on it.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(crate) enum Handshake {}
 pub(crate) struct Setup<K> {
     router: Arc<Router>,
     pub(crate) options: Arc<Options>,
+    /// What this side connects to, if it does.
+    server: Option<ServerName>,
     /// Gets a handle on the connection; what it gives is dropped when the connection has ended.
     keep: K,
 }
@@ -39,8 +45,14 @@ impl<K> Setup<K> {
         Self {
             router,
             options,
+            server: None,
             keep,
         }
+    }
+
+    pub(crate) fn to(mut self, server: Option<ServerName>) -> Self {
+        self.server = server;
+        self
     }
 }
 
@@ -139,7 +151,7 @@ where
 /// Exchanges connection headers, and runs the connection.
 pub(crate) async fn start<IO, K, G>(
     io: IO,
-    peer: Peer,
+    mut peer: Peer,
     setup: Setup<K>,
 ) -> Result<Connection, ConnectError>
 where
@@ -147,7 +159,11 @@ where
     K: FnOnce(Connection) -> G,
     G: Send + 'static,
 {
+    peer.server = setup.server;
+    let (peer_addr, local_addr) = (peer.peer_addr, peer.local_addr);
     let (connection, driver) = Connection::establish(io, setup.router, setup.options, peer).await?;
+    // Before its end can be logged.
+    debug!(peer = ?peer_addr, local = ?local_addr, "connection established");
     let kept = (setup.keep)(connection.clone());
     tokio::spawn(async move {
         driver.run().await;

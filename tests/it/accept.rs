@@ -89,6 +89,8 @@ async fn t_h6_a_host_has_only_so_many_connections() {
         matches!(error, ConnectError::Closed | ConnectError::Io(_)),
         "{error:?}"
     );
+    let stats = running.handle.stats();
+    assert_eq!((stats.refused_connections, stats.accepted), (1, 2));
     ping(&second).await;
     first.close().await;
     while running.handle.connections().len() > 1 {

@@ -18,6 +18,7 @@ mod messages;
 mod middleware;
 mod msgpack;
 mod multiplexing;
+mod observed;
 mod outcomes;
 mod product;
 mod protocol;

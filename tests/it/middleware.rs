@@ -189,7 +189,7 @@ async fn middleware_sees_how_typed_methods_and_handlers_answered() {
         let seen = events.iter().position(|e| *e == format!("m > {action}"));
         events[seen.expect("seen") + 1].clone()
     };
-    assert!(of("buy").starts_with("m < Response"));
+    assert!(of("buy").starts_with("m < Error"));
     assert_eq!(events[3], "m < Code(FastReply(16))");
     assert_eq!(of("look"), "m < Nothing");
     assert_eq!(of("ping"), "m < Code(FastReply(0 (Accept)))");

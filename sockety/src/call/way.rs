@@ -95,7 +95,14 @@ async fn through(
     let Some(limit) = limit else {
         return reply.await;
     };
-    let replied = timeout(limit, reply).await;
+    let replied = {
+        let mut reply = std::pin::pin!(reply);
+        let replied = timeout(limit, reply.as_mut()).await;
+        if replied.is_err() {
+            summary.set_timed_out();
+        }
+        replied
+    };
     replied.unwrap_or_else(|_| {
         let outcome = summary.outcome();
         Err(RequestError::TimedOut { outcome })

@@ -303,6 +303,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     fn handle(&mut self, mut bytes: &[u8], cx: &mut Context<'_>) -> Result<(), ConnectionError> {
         let (size, mut events) = (bytes.len(), 0);
+        let received = &self.shared.received;
+        received.fetch_add(size as u64, Ordering::Relaxed);
         while let Some(event) = self
             .decoder
             .decode(&mut bytes)

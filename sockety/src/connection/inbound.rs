@@ -10,7 +10,7 @@ use bytes::Bytes;
 use sockety_codec::{
     ChannelId, Event, FileHeader, MessageHead, Refusal, RefusalReason, ResponseHead, Uuid,
 };
-use tracing::error;
+use tracing::{debug, error};
 
 use super::{
     assembly::Assembly,
@@ -224,7 +224,7 @@ impl Inbound {
                 self.on_end(channel);
             }
             Event::Refused { channel, refusal } => self.on_refused(channel, &refusal),
-            Event::GoAway => self.shared.change(State::on_go_away),
+            Event::GoAway => self.on_go_away(),
             // The connection header was read in the handshake; the other is a sign of life.
             Event::Header(_) | Event::Heartbeat => {}
         }
@@ -412,7 +412,8 @@ impl Inbound {
         if !has_stream && files == 0 {
             return None;
         }
-        let intake = Intake::new(Arc::clone(&self.shared), files as usize, about);
+        let shared = Arc::clone(&self.shared);
+        let intake = Intake::new(shared, files as usize, has_stream, about);
         let stream = has_stream.then(|| ByteStream::received(intake.part()));
         let carried = Carried::new(Arc::clone(&intake), stream);
         let rest = Rest {
@@ -660,6 +661,13 @@ impl Inbound {
             let is_code = matches!(unwanted, Ok(RawReply::Fast(_)));
             drop(unwanted);
             self.on_unwanted(parent, is_code);
+        }
+    }
+
+    #[cold]
+    fn on_go_away(&self) {
+        if self.shared.change(State::on_go_away) {
+            debug!(peer = ?self.shared.peer.peer_addr, "peer is going away");
         }
     }
 

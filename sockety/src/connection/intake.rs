@@ -30,6 +30,7 @@ pub(crate) struct Intake {
     shared: Arc<Shared>,
     state: Mutex<State>,
     files: usize,
+    has_stream: bool,
     /// What it is about: the id of its message, or of the one that its message answers.
     pub(crate) about: Uuid,
     /// Whether its message was answered: the driver answers for a handler whose content it cuts off.
@@ -71,8 +72,15 @@ enum PartState {
 }
 
 impl Intake {
-    pub(crate) fn new(shared: Arc<Shared>, files: usize, about: Uuid) -> Arc<Self> {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        files: usize,
+        has_stream: bool,
+        about: Uuid,
+    ) -> Arc<Self> {
         shared.files.fetch_add(files, Ordering::Relaxed);
+        let streams = usize::from(has_stream);
+        shared.streams.fetch_add(streams, Ordering::Relaxed);
         let state = State {
             parts: Vec::new(),
             unread: 0,
@@ -85,6 +93,7 @@ impl Intake {
             shared,
             state: Mutex::new(state),
             files,
+            has_stream,
             about,
             is_answered: AtomicBool::new(false),
         })
@@ -350,7 +359,9 @@ pub(crate) enum Pushed {
 
 impl Drop for Intake {
     fn drop(&mut self) {
+        let streams = usize::from(self.has_stream);
         self.shared.files.fetch_sub(self.files, Ordering::Relaxed);
+        self.shared.streams.fetch_sub(streams, Ordering::Relaxed);
     }
 }
 

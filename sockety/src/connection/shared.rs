@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     ClosedBy, ConnectionError, FastReply, Options, Outcome, RequestError, SendError, SourceError,
+    Traffic,
     carrying::Plan,
     extensions::Extensions,
     fast_reply::Framework,
@@ -49,6 +50,10 @@ pub(crate) struct Shared {
     pub(crate) payloads: AtomicU64,
     /// Files that were announced and whose messages are not done with.
     pub(crate) files: AtomicUsize,
+    /// Streams, as with files.
+    pub(crate) streams: AtomicUsize,
+    /// Bytes that came since the begin.
+    pub(crate) received: AtomicU64,
     /// Bytes of files and streams that wait to be read.
     pub(crate) unread: AtomicUsize,
     /// Reading pauses until some of those are read.
@@ -60,12 +65,22 @@ pub(crate) struct Shared {
 pub(crate) struct Peer {
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
+    /// What this side connected to.
+    pub(crate) server: Option<ServerName>,
     /// A write that fails has passed nothing on: so with sockets, but not with TLS, nor for certain with other links.
     pub(crate) fails_whole: bool,
     #[cfg(feature = "_tls")]
     pub(crate) identity: Option<crate::tls::PeerIdentity>,
     #[cfg(unix)]
     pub(crate) credentials: Option<tokio::net::unix::UCred>,
+}
+
+/// A server by the name that it was given when connecting to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerName {
+    /// A host, or the path of a Unix socket.
+    pub(crate) host: Arc<str>,
+    pub(crate) port: Option<u16>,
 }
 
 /// Everything under the lock. No user code runs and nothing waits while it is held.
@@ -127,6 +142,8 @@ impl Shared {
             executing: AtomicUsize::new(0),
             payloads: AtomicU64::new(0),
             files: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
+            received: AtomicU64::new(0),
             unread: AtomicUsize::new(0),
             awaits_room: AtomicBool::new(false),
         }
@@ -216,6 +233,21 @@ impl Shared {
         before == 0 || before.saturating_add(count) <= self.options.open_files
     }
 
+    pub(crate) fn traffic(&self) -> Traffic {
+        let state = self.lock();
+        let (files, streams) = state.sources.count_open();
+        let (sent_bytes, requests_waiting) = (state.outbox.written(), state.waiting.len());
+        drop(state);
+        Traffic {
+            received_bytes: self.received.load(Ordering::Relaxed),
+            sent_bytes,
+            requests_executing: self.executing.load(Ordering::Relaxed),
+            requests_waiting,
+            files: files + self.files.load(Ordering::Relaxed),
+            streams: streams + self.streams.load(Ordering::Relaxed),
+        }
+    }
+
     /// Waits until the socket is closed.
     pub(crate) async fn until_gone(&self) {
         let mut gone = std::pin::pin!(self.gone.notified());
@@ -264,10 +296,11 @@ impl State {
         self.outbox.waiting() == 0 && self.sources.is_empty()
     }
 
-    /// The peer takes no new messages: who waits for room to send one is told.
-    pub(crate) fn on_go_away(&mut self) {
-        self.is_peer_going_away = true;
+    /// The peer takes no new messages: who waits for room to send one is told. Whether it says so for the first time.
+    pub(crate) fn on_go_away(&mut self) -> bool {
+        let is_first = !std::mem::replace(&mut self.is_peer_going_away, true);
         self.outbox.wake_space();
+        is_first
     }
 
     /// Nothing was written for a while: what is kept for the next time goes back to the allocator.

@@ -110,6 +110,21 @@ impl Sources {
             .all(|transmission| !matches!(transmission.state, Sending::Open))
     }
 
+    /// Files and streams that have not been sent to their ends.
+    pub(crate) fn count_open(&self) -> (usize, usize) {
+        let open = self.transmissions.values();
+        let open = open.filter(|known| matches!(known.state, Sending::Open));
+        let parts = open.flat_map(|known| known.parts.iter().filter(|part| part.is_open()));
+        let (mut files, mut streams) = (0, 0);
+        for part in parts {
+            match part.kind {
+                PartKind::File(_) => files += 1,
+                PartKind::Stream => streams += 1,
+            }
+        }
+        (files, streams)
+    }
+
     /// Whether something of this message is still to be sent.
     pub(crate) fn is_open(&self, key: u64) -> bool {
         self.transmissions
@@ -385,6 +400,10 @@ impl Part {
 
     fn has_content(&self) -> bool {
         self.is_ended || !self.chunks.is_empty()
+    }
+
+    fn is_open(&self) -> bool {
+        !self.is_ended || !self.chunks.is_empty()
     }
 
     fn wake(&mut self) {

@@ -56,6 +56,10 @@ impl Waiting {
         self.requests.shrink_to_fit();
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.requests.len()
+    }
+
     /// Whether anybody waits who has no reply at all.
     pub(crate) fn has_unanswered(&self) -> bool {
         self.requests.values().any(|waiter| !waiter.is_answered)

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
-use super::listener::Listener;
+use super::{ServerHandle, listener::Listener};
 use crate::transport::Link;
 
 /// Who may enter, and how many at a time. A place is taken before a connection is accepted: further ones wait in the
@@ -51,10 +51,10 @@ impl Gate {
 
     /// The next connection. What the operating system says of a failed one, or of its lack of file descriptors or
     /// memory, is logged.
-    pub(super) async fn admit(&self, listener: &Listener) -> Admitted {
+    pub(super) async fn admit(&self, listener: &Listener, handle: &ServerHandle) -> Admitted {
         let connection = permit(&self.connections).await;
         let handshake = permit(&self.handshakes).await;
-        let (link, host) = self.accept(listener).await;
+        let (link, host) = self.accept(listener, handle).await;
         let place = Place {
             _connection: connection,
             _host: host,
@@ -66,13 +66,20 @@ impl Gate {
         }
     }
 
-    async fn accept(&self, listener: &Listener) -> (Link, Option<HostPlace>) {
+    async fn accept(
+        &self,
+        listener: &Listener,
+        handle: &ServerHandle,
+    ) -> (Link, Option<HostPlace>) {
         let mut pause = Pause::default();
         loop {
             match listener.accept().await {
                 Ok(link) => match self.host_place(&link) {
                     Ok(place) => return (link, place),
-                    Err(FullHost(ip)) => debug!(%ip, "connection refused: its host has too many"),
+                    Err(FullHost(ip)) => {
+                        handle.on_refused_connection();
+                        debug!(%ip, "connection refused: its host has too many");
+                    }
                 },
                 Err(error) if is_of_one_connection(&error) => {
                     debug!(%error, "a connection ended before it was accepted");

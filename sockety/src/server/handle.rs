@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    ClosedBy, Connection, Outgoing, SendError, ServerStats, ServiceClient,
+    ClosedBy, Connection, Outgoing, SendError, ServerStats, ServiceClient, Traffic,
     connection::shared::Shared, stats::Counters, transport::Handshake,
 };
 
@@ -22,16 +22,30 @@ pub struct ServerHandle {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Not handles: those keep a connection open.
-    connections: Mutex<HashMap<u64, Weak<Shared>>>,
+    connections: Mutex<Connections>,
     next: AtomicU64,
     ending: Mutex<Option<Ending>>,
     stopped: Notify,
     counters: Arc<Counters>,
     accepted: AtomicU64,
     failed_handshakes: AtomicU64,
+    refused_connections: AtomicU64,
     #[cfg(feature = "_tls")]
     tls: Mutex<Option<crate::tls::TlsServer>>,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    /// Not handles: those keep a connection open.
+    live: HashMap<u64, Weak<Shared>>,
+    /// What went over those that have ended.
+    past: Traffic,
+}
+
+impl Connections {
+    fn live(&self) -> Vec<Arc<Shared>> {
+        self.live.values().filter_map(Weak::upgrade).collect()
+    }
 }
 
 /// What becomes of the connections of a server that has stopped accepting.
@@ -70,9 +84,8 @@ impl ServerHandle {
 
     /// All connections at this moment.
     pub fn connections(&self) -> Vec<Connection> {
-        let connections = self.lock();
-        let shared = connections.values().filter_map(Weak::upgrade);
-        shared.map(Connection::new).collect()
+        let live = self.lock().live();
+        live.into_iter().map(Connection::new).collect()
     }
 
     /// Sends a message that expects no reply to every [authorized](Connection::is_authorized) connection that
@@ -140,11 +153,25 @@ impl ServerHandle {
     /// How many connections there are and were, and what of their peers was tolerated, refused or cut off.
     pub fn stats(&self) -> ServerStats {
         ServerStats {
-            connections: self.lock().len(),
+            connections: self.lock().live.len(),
             accepted: self.inner.accepted.load(Ordering::Relaxed),
             failed_handshakes: self.inner.failed_handshakes.load(Ordering::Relaxed),
+            refused_connections: self.inner.refused_connections.load(Ordering::Relaxed),
             peers: self.inner.counters.read(),
         }
+    }
+
+    /// What went over all connections since the server began, and how much is under way. It looks at every connection for
+    /// a moment.
+    pub fn traffic(&self) -> Traffic {
+        // At one moment, or a connection that ends would count twice, or not at all.
+        let connections = self.lock();
+        let (live, mut traffic) = (connections.live(), connections.past);
+        drop(connections);
+        for shared in live {
+            traffic.add(&shared.traffic());
+        }
+        traffic
     }
 
     pub(super) fn counters(&self) -> Arc<Counters> {
@@ -157,6 +184,11 @@ impl ServerHandle {
 
     pub(super) fn on_failed_handshake(&self) {
         self.inner.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn on_refused_connection(&self) {
+        let refused = &self.inner.refused_connections;
+        refused.fetch_add(1, Ordering::Relaxed);
     }
 
     fn end(&self, ending: Ending) {
@@ -225,7 +257,8 @@ impl ServerHandle {
     /// Enters a connection in the list, until what this gives is dropped.
     pub(super) fn register(&self, connection: &Connection) -> Entry {
         let key = self.inner.next.fetch_add(1, Ordering::Relaxed);
-        self.lock().insert(key, Arc::downgrade(&connection.shared));
+        let shared = Arc::clone(&connection.shared);
+        self.lock().live.insert(key, Arc::downgrade(&shared));
         // A server that was stopped meanwhile has ended all that it saw.
         let ending = *self.ending();
         if let Some(ending) = ending {
@@ -234,12 +267,13 @@ impl ServerHandle {
         Entry {
             handle: self.clone(),
             key,
+            shared,
         }
     }
 
     pub(super) async fn all_closed(&self) {
         // Until none is left: one whose handshake was just done may come while others close.
-        while !self.lock().is_empty() {
+        while !self.lock().live.is_empty() {
             for connection in self.connections() {
                 connection.shared.until_gone().await;
             }
@@ -247,7 +281,7 @@ impl ServerHandle {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<Shared>>> {
+    fn lock(&self) -> MutexGuard<'_, Connections> {
         self.inner
             .connections
             .lock()
@@ -259,10 +293,14 @@ impl ServerHandle {
 pub(super) struct Entry {
     handle: ServerHandle,
     key: u64,
+    shared: Arc<Shared>,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.handle.lock().remove(&self.key);
+        let past = self.shared.traffic().past();
+        let mut connections = self.handle.lock();
+        connections.live.remove(&self.key);
+        connections.past.add(&past);
     }
 }

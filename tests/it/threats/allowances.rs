@@ -8,8 +8,8 @@ use sockety::{
 
 use super::script;
 use crate::support::{
-    PIPE, Peer, answers_ping, bytes, code_of, dialogue, dialogue_with, id, ping_handler, settled,
-    waiting_handler,
+    PIPE, Peer, answers_ping, bytes, code_of, dialogue, dialogue_with, id, message, ping_handler,
+    response, settled, waiting_handler,
 };
 
 const USELESS: LimitExceeded = LimitExceeded::UselessPackets;
@@ -253,6 +253,44 @@ async fn t_r11_a_response_to_a_call_that_was_given_up_is_dropped_up_to_64_mib() 
     peer.send("00").await;
     answers_ping(&mut peer).await;
     peer.send("01 70 01 07").await;
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::Limit(DROPPED)),
+        "{error:?}"
+    );
+}
+
+/// Sends whole messages until the connection has ended, and gives how many it took.
+async fn until_ended(peer: &mut Peer, message: impl Fn(u64) -> Vec<u8>) -> u64 {
+    for number in 0..20_000 {
+        if !peer.try_send_bytes(&message(number)).await {
+            return number;
+        }
+    }
+    panic!("200 MB that nobody takes, and no allowance");
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_r3_whole_responses_to_a_call_that_was_given_up_are_dropped_up_to_64_mib() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let request = connection.send(&Draft::new("ask")).await.expect("sent");
+    let (parent, _) = peer.expect_message("ask").await;
+    drop(request);
+    settled().await;
+    let whole = |number| response(parent, id(number), false, &[7; 10_000]);
+    assert!(until_ended(&mut peer, whole).await > 6_000);
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::Limit(DROPPED)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m20_whole_messages_that_nobody_serves_are_dropped_up_to_64_mib() {
+    let (connection, mut peer) = dialogue(Router::new()).await;
+    let whole = |number| message(id(number), "nobody", false, &[7; 10_000]);
+    assert!(until_ended(&mut peer, whole).await > 6_000);
     let error = connection.closed().await;
     assert!(
         matches!(error, ConnectionError::Limit(DROPPED)),

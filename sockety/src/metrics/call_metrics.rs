@@ -1,0 +1,95 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use metrics::{Label, Unit, describe_counter, describe_histogram};
+use tokio::time::Instant;
+
+use super::{count_payload, method, record_duration};
+use crate::{
+    Answered, CallMiddleware, CallNext, OutgoingCall,
+    connection::shared::ServerName,
+    observed::{Ended, Named},
+    passage::Summary,
+};
+
+/// Counts and times the calls and one-way messages of a handle, by action and outcome; see the
+/// [module](crate::metrics). Added with [`Connection::with`](crate::Connection::with) or
+/// [`ServiceClient::with`](crate::ServiceClient::with).
+///
+/// ```
+/// use sockety::{Connection, metrics::CallMetrics};
+///
+/// fn counted(connection: &Connection) -> Connection {
+///     connection.with(CallMetrics::new().actions(["ping", "log"]))
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct CallMetrics {
+    named: Named,
+}
+
+const DURATION: &str = "rpc.client.call.duration";
+const REQUEST: &str = "sockety.client.request.payload";
+const RESPONSE: &str = "sockety.client.response.payload";
+
+impl CallMetrics {
+    /// Names the actions of typed services.
+    #[expect(
+        clippy::new_without_default,
+        reason = "it describes metrics to the recorder"
+    )]
+    pub fn new() -> Self {
+        describe_histogram!(DURATION, Unit::Seconds, "Calls, until their replies");
+        describe_counter!(REQUEST, Unit::Bytes, "Payloads of calls");
+        describe_counter!(RESPONSE, Unit::Bytes, "Payloads of their replies");
+        let named = Named::default();
+        Self { named }
+    }
+
+    /// Names these actions too: those of a [`Draft`](crate::Draft), whose name may have come from anywhere.
+    pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
+        self.named.add(actions);
+        self
+    }
+}
+
+#[async_trait]
+impl CallMiddleware for CallMetrics {
+    async fn handle(&self, call: OutgoingCall, next: CallNext) {
+        let method = method(self.named.of_call(&call));
+        count_payload(REQUEST, method.clone(), call.payload_len());
+        let _ending = Ending {
+            begin: Instant::now(),
+            method,
+            server: call.connection().server_name().cloned(),
+            summary: call.summary(),
+        };
+        let _ = next.run(call).await;
+    }
+}
+
+/// Records how it ended, however that comes about: its caller may drop it.
+struct Ending {
+    begin: Instant,
+    method: Label,
+    server: Option<ServerName>,
+    summary: Summary,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let (method, result) = (self.method.clone(), self.summary.get());
+        if let Ok(Answered::Response { payload } | Answered::Error { payload }) = result {
+            count_payload(RESPONSE, method.clone(), payload);
+        }
+        let (duration, ended) = (self.begin.elapsed(), Ended::of_call(&result));
+        let server = self.server.take().into_iter().flat_map(labels);
+        record_duration(DURATION, duration, method, ended, server);
+    }
+}
+
+fn labels(server: ServerName) -> impl Iterator<Item = Label> {
+    let port = server.port.map(|port| port.to_string());
+    let port = port.map(|port| Label::new("server.port", port));
+    std::iter::once(Label::new("server.address", server.host)).chain(port)
+}

@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use metrics::{Label, Unit, describe_counter, describe_histogram};
+use tokio::time::Instant;
+
+use super::{count_payload, method, record_duration};
+use crate::{
+    Answered, Incoming, ServeMiddleware, ServeNext,
+    observed::{Named, Served},
+};
+
+/// Counts and times what is served, by action and outcome; see the [module](crate::metrics). Added with
+/// [`Router::with`](crate::Router::with), before other middleware that shall count too.
+///
+/// ```
+/// use sockety::{FastReply, IntoRouter, MessageHandler, metrics::ServeMetrics};
+///
+/// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
+/// let router = handler.into_router().with(ServeMetrics::new());
+/// ```
+#[derive(Debug, Clone)]
+pub struct ServeMetrics {
+    named: Named,
+}
+
+const DURATION: &str = "rpc.server.call.duration";
+const REQUEST: &str = "sockety.server.request.payload";
+const RESPONSE: &str = "sockety.server.response.payload";
+
+impl ServeMetrics {
+    /// Names the actions that what is served names.
+    #[expect(
+        clippy::new_without_default,
+        reason = "it describes metrics to the recorder"
+    )]
+    pub fn new() -> Self {
+        describe_histogram!(DURATION, Unit::Seconds, "Handling of served messages");
+        describe_counter!(REQUEST, Unit::Bytes, "Payloads of served messages");
+        describe_counter!(RESPONSE, Unit::Bytes, "Payloads of what answered them");
+        let named = Named::default();
+        Self { named }
+    }
+
+    /// Names these actions too: those that a [fallback](crate::MessageHandler::fallback) handles.
+    pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
+        self.named.add(actions);
+        self
+    }
+}
+
+#[async_trait]
+impl ServeMiddleware for ServeMetrics {
+    async fn handle(&self, incoming: Incoming, next: ServeNext) {
+        let method = method(self.named.of_served(&incoming, &next));
+        count_payload(REQUEST, method.clone(), incoming.payload().len());
+        let mut ending = Ending {
+            begin: Instant::now(),
+            method,
+            served: Served::new(&incoming),
+        };
+        next.run(incoming).await;
+        ending.served.is_done = true;
+    }
+}
+
+/// Records how it ended, however that comes about.
+struct Ending {
+    begin: Instant,
+    method: Label,
+    served: Served,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let method = self.method.clone();
+        if let Answered::Response { payload } | Answered::Error { payload } = self.served.answered()
+        {
+            count_payload(RESPONSE, method.clone(), payload);
+        }
+        let duration = self.begin.elapsed();
+        record_duration(DURATION, duration, method, self.served.ended(), []);
+    }
+}

@@ -1,0 +1,87 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tracing::{Instrument, Span, field, info_span};
+
+use crate::{
+    Incoming, ServeMiddleware, ServeNext,
+    observed::{Named, OTHER, SYSTEM, Served, original},
+};
+
+/// A span around the handling of each message that is served; its attributes are those of the [module](crate::trace).
+/// Added with [`Router::with`](crate::Router::with); what is added after it runs inside the span.
+///
+/// ```
+/// use sockety::{FastReply, IntoRouter, MessageHandler, trace::ServeSpans};
+///
+/// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
+/// let router = handler.into_router().with(ServeSpans::new());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ServeSpans {
+    named: Named,
+}
+
+impl ServeSpans {
+    /// Names the actions that what is served names.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Names these actions too: those that a [fallback](crate::MessageHandler::fallback) handles.
+    pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
+        self.named.add(actions);
+        self
+    }
+
+    fn span(&self, incoming: &Incoming, next: &ServeNext) -> Span {
+        let peer = incoming.peer_addr();
+        let method = self.named.of_served(incoming, next);
+        let method = method.as_deref();
+        info_span!(
+            target: "sockety",
+            "rpc",
+            otel.kind = "server",
+            otel.name = method.unwrap_or(SYSTEM),
+            otel.status_code = field::Empty,
+            rpc.system.name = SYSTEM,
+            rpc.method = method.unwrap_or(OTHER),
+            rpc.method_original = method.is_none().then(|| original(incoming.action())),
+            rpc.status_code = field::Empty,
+            "error.type" = field::Empty,
+            network.peer.address = peer.map(|peer| field::display(peer.ip())),
+            network.peer.port = peer.map(|peer| i64::from(peer.port())),
+            sockety.message.id = %incoming.id(),
+            sockety.outcome = field::Empty,
+        )
+    }
+}
+
+#[async_trait]
+impl ServeMiddleware for ServeSpans {
+    async fn handle(&self, incoming: Incoming, next: ServeNext) {
+        let span = self.span(&incoming, &next);
+        if span.is_disabled() {
+            next.run(incoming).await;
+            return;
+        }
+        let mut ending = Ending {
+            span: span.clone(),
+            served: Served::new(&incoming),
+        };
+        next.run(incoming).instrument(span).await;
+        ending.served.is_done = true;
+    }
+}
+
+/// Says how it ended, however that comes about.
+struct Ending {
+    span: Span,
+    served: Served,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        super::record(&self.span, &self.served.ended());
+    }
+}

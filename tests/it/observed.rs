@@ -1,0 +1,564 @@
+//! What spans and metrics say of calls, on both ends.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use serde::{Deserialize, Serialize};
+use sockety::{
+    ByteStream, CallNext, Draft, FastReply, File, Incoming, IntoRouter, MessageHandler,
+    OutgoingCall, Router, ServeNext, Server, ServiceClient, ServiceError,
+    metrics::{CallMetrics, ServeMetrics, ServerMetrics},
+    pair, service,
+    trace::{CallSpans, ServeSpans},
+};
+use tokio::sync::Notify;
+use tracing::{field, span};
+use tracing_subscriber::{Layer, layer, prelude::*, registry::LookupSpan};
+
+use crate::support::{Log, code_of, ping_handler, settled};
+
+#[derive(Debug, Serialize, Deserialize, ServiceError)]
+enum TeaError {
+    /// No kettle.
+    #[code(16)]
+    NoKettle,
+    /// Too hot.
+    #[code(17)]
+    TooHot { degrees: u32 },
+}
+
+#[service(prefix = "tea.")]
+trait Tea {
+    async fn brew(&self, kind: String) -> Result<u32, TeaError>;
+    #[action(one_way)]
+    async fn stir(&self);
+    async fn wait(&self);
+    async fn taste(&self, leaves: File, water: ByteStream);
+}
+
+#[derive(Clone, Default)]
+struct Pot(Arc<Notify>);
+
+impl Tea for Pot {
+    async fn brew(&self, kind: String) -> Result<u32, TeaError> {
+        tracing::info!("brewing");
+        match kind.as_str() {
+            "green" => Ok(80),
+            "black" => Err(TeaError::TooHot { degrees: 100 }),
+            "none" => panic!("no tea"),
+            _ => Err(TeaError::NoKettle),
+        }
+    }
+
+    async fn stir(&self) {}
+
+    async fn wait(&self) {
+        self.0.notified().await;
+    }
+
+    async fn taste(&self, _leaves: File, _water: ByteStream) {
+        self.0.notified().await;
+    }
+}
+
+type Fields = BTreeMap<&'static str, String>;
+
+/// Spans that have ended, and events with the spans that they are in.
+#[derive(Clone, Default)]
+struct Spans {
+    ended: Arc<Mutex<Vec<Fields>>>,
+    events: Log,
+}
+
+impl Spans {
+    fn subscribe(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::registry().with(self.clone());
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    /// Those of one kind that have ended since it was asked last.
+    fn take(&self, kind: &str) -> Vec<Fields> {
+        let mut ended = self.ended.lock().expect("no panic");
+        ended
+            .extract_if(.., |span| span["otel.kind"] == kind)
+            .collect()
+    }
+
+    #[track_caller]
+    fn only(&self, kind: &str) -> Fields {
+        let mut spans = self.take(kind);
+        assert_eq!(spans.len(), 1, "{spans:?}");
+        spans.remove(0)
+    }
+}
+
+impl<S> Layer<S> for Spans
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(
+        &self,
+        attributes: &span::Attributes<'_>,
+        id: &span::Id,
+        context: layer::Context<'_, S>,
+    ) {
+        if attributes.metadata().target() == "sockety" {
+            let mut fields = Fields::new();
+            attributes.record(&mut Visitor(&mut fields));
+            let span = context.span(id).expect("a span");
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: layer::Context<'_, S>) {
+        let span = context.span(id).expect("a span");
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(&mut Visitor(fields));
+        }
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, context: layer::Context<'_, S>) {
+        let mut fields = Fields::new();
+        event.record(&mut Visitor(&mut fields));
+        let within = context.event_scope(event).into_iter().flatten();
+        let within = within.filter_map(|span| {
+            let extensions = span.extensions();
+            extensions
+                .get::<Fields>()
+                .map(|fields| fields["otel.kind"].clone())
+        });
+        let within: Vec<_> = within.collect();
+        let message = fields.remove("message").unwrap_or_default();
+        self.events
+            .note(format!("{message} {}", within.join(" in ")).trim());
+    }
+
+    fn on_close(&self, id: span::Id, context: layer::Context<'_, S>) {
+        let span = context.span(&id).expect("a span");
+        let fields = span.extensions_mut().remove::<Fields>();
+        self.ended.lock().expect("no panic").extend(fields);
+    }
+}
+
+struct Visitor<'a>(&'a mut Fields);
+
+impl field::Visit for Visitor<'_> {
+    fn record_str(&mut self, field: &field::Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &field::Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+}
+
+/// All but the id, in lines.
+fn lines(span: &Fields) -> Vec<String> {
+    let said = span
+        .iter()
+        .filter(|(name, _)| **name != "sockety.message.id");
+    said.map(|(name, value)| format!("{name}={value}"))
+        .collect()
+}
+
+/// How a call ended.
+fn end(span: &Fields) -> [Option<&str>; 4] {
+    let names = [
+        "rpc.status_code",
+        "error.type",
+        "otel.status_code",
+        "sockety.outcome",
+    ];
+    names.map(|name| span.get(name).map(String::as_str))
+}
+
+fn traced(serve: impl IntoRouter) -> Router {
+    serve.into_router().with(ServeSpans::new())
+}
+
+/// Both ends say what they do, and who calls goes through spans.
+async fn tea() -> (Spans, tracing::subscriber::DefaultGuard, TeaClient) {
+    let spans = Spans::default();
+    let guard = spans.subscribe();
+    let pot = TeaServer::new(Pot::default());
+    let (near, far) = pair(Router::new(), traced(pot)).await.expect("two");
+    tokio::spawn(async move { far.closed().await });
+    (spans, guard, TeaClient::new(near.with(CallSpans::new())))
+}
+
+#[tokio::test]
+async fn a_call_has_a_span_on_each_end() {
+    let spans = Spans::default();
+    let _guard = spans.subscribe();
+    let server = Server::bind("127.0.0.1:0").await.expect("bound");
+    let port = server.local_addr().expect("an address").port();
+    tokio::spawn(server.serve(traced(TeaServer::new(Pot::default()))));
+    let client = TeaClient::connect(("localhost", port))
+        .await
+        .expect("connected")
+        .with(CallSpans::new());
+    let peer = client.connection().peer_addr().expect("an address");
+    let local = client.connection().local_addr().expect("an address");
+
+    assert_eq!(client.brew("green".into()).await.expect("tea"), 80);
+
+    let (called, served) = (spans.only("client"), spans.only("server"));
+    assert_eq!(called["sockety.message.id"], served["sockety.message.id"]);
+    let expected = [
+        format!("network.peer.address={}", peer.ip()),
+        format!("network.peer.port={port}"),
+        "otel.kind=client".into(),
+        "otel.name=tea.brew".into(),
+        "rpc.method=tea.brew".into(),
+        "rpc.status_code=0".into(),
+        "rpc.system.name=sockety".into(),
+        "server.address=localhost".into(),
+        format!("server.port={port}"),
+        "sockety.outcome=replied".into(),
+    ];
+    assert_eq!(lines(&called), expected);
+    let expected = [
+        format!("network.peer.address={}", local.ip()),
+        format!("network.peer.port={}", local.port()),
+        "otel.kind=server".into(),
+        "otel.name=tea.brew".into(),
+        "rpc.method=tea.brew".into(),
+        "rpc.status_code=0".into(),
+        "rpc.system.name=sockety".into(),
+        "sockety.outcome=replied".into(),
+    ];
+    assert_eq!(lines(&served), expected);
+    let events = spans.events.events();
+    assert!(events.contains(&"brewing server".into()), "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn spans_say_how_calls_end() {
+    let (spans, _guard, tea) = tea().await;
+    let error = Some("error");
+
+    tea.brew("red".into()).await.expect_err("an error");
+    let ends = (spans.only("client"), spans.only("server"));
+    let replied = Some("replied");
+    assert_eq!(end(&ends.0), [Some("16"), Some("16"), error, replied]);
+    assert_eq!(end(&ends.1), [Some("16"), None, None, replied]);
+
+    tea.brew("black".into()).await.expect_err("an error");
+    let ends = (spans.only("client"), spans.only("server"));
+    assert_eq!(end(&ends.0), [error, error, error, replied]);
+    assert_eq!(end(&ends.1), [error, None, None, replied]);
+
+    tea.stir().await.expect("sent");
+    settled().await;
+    let ends = (spans.only("client"), spans.only("server"));
+    assert_eq!(end(&ends.0), [None, None, None, Some("one_way")]);
+    assert_eq!(end(&ends.1), [None, None, None, Some("one_way")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_come_to_no_end_have_spans_that_do() {
+    let (spans, _guard, tea) = tea().await;
+    let error = Some("error");
+
+    tea.brew("none".into()).await.expect_err("a panic");
+    let ends = (spans.only("client"), spans.only("server"));
+    assert_eq!(
+        end(&ends.0),
+        [Some("5"), Some("5"), error, Some("executed")]
+    );
+    assert_eq!(
+        end(&ends.1),
+        [Some("5"), Some("5"), error, Some("executed")]
+    );
+
+    let waited = tea.wait().timeout(Duration::from_secs(1)).await;
+    waited.expect_err("nothing comes");
+    let late = spans.only("client");
+    assert_eq!(
+        end(&late),
+        [None, Some("timed_out"), error, Some("unknown")]
+    );
+    assert_eq!(late["otel.status_description"], "no reply in time");
+
+    tokio::select! {
+        _ = tea.wait() => panic!("nothing comes"),
+        () = settled() => {}
+    }
+    let dropped = spans.only("client");
+    assert_eq!(
+        end(&dropped),
+        [None, Some("given_up"), error, Some("unknown")]
+    );
+
+    let refuses = |call: OutgoingCall, _next: CallNext| async move { call.refuse("no") };
+    let refused = tea.with(refuses).wait().await;
+    refused.expect_err("refused");
+    let unsent = spans.only("client");
+    assert_eq!(
+        end(&unsent),
+        [None, Some("refused"), error, Some("not_sent")]
+    );
+}
+
+#[tokio::test]
+async fn t_m8_a_peer_does_not_choose_names() {
+    let spans = Spans::default();
+    let _guard = spans.subscribe();
+    let handler = ping_handler().fallback(|_| async { FastReply::REJECT });
+    let known = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&known);
+    let asks = move |incoming: Incoming, next: ServeNext| {
+        let is_known = next.is_known(incoming.action());
+        note.lock().expect("no panic").push(is_known);
+        async move {
+            next.run(incoming).await;
+        }
+    };
+    let router = handler
+        .into_router()
+        .with(ServeSpans::new().actions(["allowed"]))
+        .with(asks);
+    let (near, _far) = pair(Router::new(), router).await.expect("two");
+    let near = near.with(CallSpans::new().actions(["ping"]));
+
+    let mut methods = Vec::new();
+    let long = "x\u{1b}".repeat(200);
+    for action in ["ping", "allowed", &long] {
+        code_of(near.send(&Draft::new(action)).await.expect("sent")).await;
+        for span in [spans.only("client"), spans.only("server")] {
+            let original = span.get("rpc.method_original").cloned();
+            methods.push((
+                span["otel.name"].clone(),
+                span["rpc.method"].clone(),
+                original,
+            ));
+        }
+    }
+    let named = |name: &str| (name.to_owned(), name.to_owned(), None);
+    let other = |name: &str| ("sockety".to_owned(), "_OTHER".to_owned(), Some(name.into()));
+    let escaped = other(&"x\\u{1b}".repeat(64));
+    let expected = [
+        named("ping"),
+        named("ping"),
+        other("allowed"),
+        named("allowed"),
+        escaped.clone(),
+        escaped,
+    ];
+    assert_eq!(methods, expected);
+    assert_eq!(*known.lock().expect("no panic"), [true, false, false]);
+}
+
+#[tokio::test]
+async fn the_life_of_a_connection_has_events() {
+    let spans = Spans::default();
+    let _guard = spans.subscribe();
+    let (near, far) = pair(Router::new(), Router::new()).await.expect("two");
+    near.close().await;
+    far.closed().await;
+    let mut events = spans.events.events();
+    events.sort();
+    let expected = [
+        "connection closed by the peer",
+        "connection closed by this side",
+        "connection established",
+        "connection established",
+        "peer is going away",
+    ];
+    assert_eq!(events, expected);
+}
+
+/// Each series with its labels, and its value; a histogram's is how often it was recorded.
+fn series(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
+    let series = snapshotter.snapshot().into_vec().into_iter();
+    let series = series.map(|(key, _, _, value)| {
+        let labels = key.key().labels();
+        let mut labels: Vec<_> = labels
+            .filter(|label| label.key() != "rpc.system.name")
+            .map(|label| format!("{}={}", label.key(), label.value()))
+            .collect();
+        labels.sort();
+        let value = match value {
+            DebugValue::Counter(count) => count as f64,
+            DebugValue::Gauge(value) => value.0,
+            DebugValue::Histogram(values) => values.len() as f64,
+        };
+        (format!("{} {}", key.key().name(), labels.join(" ")), value)
+    });
+    series.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m8_metrics_count_calls_by_action_and_outcome() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let pot = Pot::default();
+    let router = TeaServer::new(pot.clone()).into_router();
+    let handler = MessageHandler::new().fallback(|_| async { FastReply::REJECT });
+    let router = router.handler(handler).with(ServeMetrics::new());
+    let (near, _far) = pair(Router::new(), router).await.expect("two");
+    let near = near.with(CallMetrics::new());
+    let tea = TeaClient::new(near.clone());
+
+    for _ in 0..2 {
+        tea.brew("green".into()).await.expect("tea");
+    }
+    tea.brew("red".into()).await.expect_err("an error");
+    tea.brew("none".into()).await.expect_err("a panic");
+    for number in 0..3 {
+        let unknown = Draft::new(format!("unknown {number}"));
+        code_of(near.send(&unknown).await.expect("sent")).await;
+    }
+    let waiting = tokio::spawn(tea.wait().into_future());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    pot.0.notify_one();
+    waiting.await.expect("no panic").expect("done");
+
+    let series = series(&snapshotter);
+    let brewed = "rpc.method=tea.brew rpc.status_code";
+    let expected = [
+        (
+            format!("rpc.server.call.duration {brewed}=0 sockety.outcome=replied"),
+            2.0,
+        ),
+        (
+            format!("rpc.server.call.duration {brewed}=16 sockety.outcome=replied"),
+            1.0,
+        ),
+        (
+            format!("rpc.server.call.duration error.type=5 {brewed}=5 sockety.outcome=executed"),
+            1.0,
+        ),
+        (
+            "rpc.server.call.duration rpc.method=_OTHER rpc.status_code=1 sockety.outcome=replied"
+                .into(),
+            3.0,
+        ),
+        (
+            format!("rpc.client.call.duration {brewed}=0 sockety.outcome=replied"),
+            2.0,
+        ),
+        (
+            format!("rpc.client.call.duration error.type=16 {brewed}=16 sockety.outcome=replied"),
+            1.0,
+        ),
+        (
+            format!("rpc.client.call.duration error.type=5 {brewed}=5 sockety.outcome=executed"),
+            1.0,
+        ),
+        // Texts of 3, 4, 5 and 6 bytes with their headers of one; an 80 each.
+        (
+            "sockety.server.request.payload rpc.method=tea.brew".into(),
+            6.0 + 6.0 + 4.0 + 5.0,
+        ),
+        (
+            "sockety.server.response.payload rpc.method=tea.brew".into(),
+            2.0,
+        ),
+        (
+            "sockety.client.request.payload rpc.method=tea.brew".into(),
+            21.0,
+        ),
+        (
+            "sockety.client.response.payload rpc.method=tea.brew".into(),
+            2.0,
+        ),
+    ];
+    for (name, value) in &expected {
+        assert_eq!(series.get(name), Some(value), "{name} in {series:#?}");
+    }
+    assert!(!series.keys().any(|name| name.contains("unknown")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn durations_are_those_of_the_calls() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let pot = Pot::default();
+    let router = TeaServer::new(pot.clone()).into_router();
+    let (near, _far) = pair(Router::new(), router.with(ServeMetrics::new()))
+        .await
+        .expect("two");
+    let tea = TeaClient::new(near.with(CallMetrics::new()));
+    let waiting = tokio::spawn(tea.wait().into_future());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    pot.0.notify_one();
+    waiting.await.expect("no panic").expect("done");
+    let mut durations = Vec::new();
+    for (_, _, _, value) in snapshotter.snapshot().into_vec() {
+        if let DebugValue::Histogram(values) = value {
+            durations.extend(values.iter().map(|value| value.0.round()));
+        }
+    }
+    assert_eq!(durations, [2.0, 2.0]);
+}
+
+#[tokio::test]
+async fn metrics_of_a_server_say_what_is_under_way() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let pot = Pot::default();
+    let server = Server::bind("127.0.0.1:0").await.expect("bound");
+    let (address, handle) = (server.local_addr().expect("an address"), server.handle());
+    tokio::spawn(server.serve(TeaServer::new(pot.clone())));
+    let metrics = ServerMetrics::new(&handle).label("server", "public");
+    let tea = TeaClient::connect(address).await.expect("connected");
+    let connection = tea.connection().clone();
+
+    let (mut writer, water) = tokio::io::duplex(16);
+    let water = ByteStream::from_reader(water);
+    let tasting = tea.taste(File::from_bytes("leaves", vec![7; 1000]), water);
+    let tasting = tokio::spawn(tasting.into_future());
+    while handle.traffic().streams == 0 || handle.traffic().received_bytes < 1000 {
+        tokio::task::yield_now().await;
+    }
+    let unknown = connection.send(&Draft::new("unknown")).await;
+    assert_eq!(code_of(unknown.expect("sent")).await, 2);
+
+    metrics.record();
+    let found = series(&snapshotter);
+    let value = |name: &str| found.get(&format!("sockety.server.{name}")).copied();
+    assert_eq!(value("connections server=public"), Some(1.0));
+    assert_eq!(value("connections.accepted server=public"), Some(1.0));
+    assert_eq!(value("requests.executing server=public"), Some(1.0));
+    assert_eq!(value("files server=public"), Some(1.0));
+    assert_eq!(value("streams server=public"), Some(1.0));
+    let refused = "peer.events event=not_implemented server=public";
+    assert_eq!(value(refused), Some(1.0));
+    assert!(value("received server=public") > Some(1000.0));
+    // Of this side: the stream alone is not sent to its end.
+    let traffic = connection.traffic();
+    assert_eq!((traffic.files, traffic.streams), (0, 1));
+    assert_eq!(traffic.requests_waiting, 1);
+
+    tokio::io::AsyncWriteExt::shutdown(&mut writer)
+        .await
+        .expect("ended");
+    drop(writer);
+    pot.0.notify_one();
+    tasting.await.expect("no panic").expect("done");
+    let sent = connection.traffic().sent_bytes;
+    drop((tea, connection));
+    while handle.stats().connections > 0 {
+        tokio::task::yield_now().await;
+    }
+    // What has ended still counts, and nothing is under way.
+    let traffic = handle.traffic();
+    assert!(traffic.received_bytes >= sent, "{traffic:?}, {sent}");
+    assert!(traffic.sent_bytes > 0);
+    let under_way = [
+        traffic.files,
+        traffic.streams,
+        traffic.requests_executing,
+        traffic.requests_waiting,
+    ];
+    assert_eq!(under_way, [0; 4]);
+}
