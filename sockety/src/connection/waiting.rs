@@ -51,10 +51,6 @@ impl Waiting {
         self.requests.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.requests.len()
-    }
-
     /// Whether anybody waits who has no reply at all.
     pub(crate) fn has_unanswered(&self) -> bool {
         self.requests.values().any(|waiter| !waiter.is_answered)
@@ -62,6 +58,10 @@ impl Waiting {
 
     pub(crate) fn is_full(&self) -> bool {
         self.requests.len() >= self.limit
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.requests.len()
     }
 
     pub(crate) fn limit(&self) -> usize {
