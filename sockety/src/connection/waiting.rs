@@ -56,10 +56,6 @@ impl Waiting {
         self.requests.shrink_to_fit();
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.requests.len()
-    }
-
     /// Whether anybody waits who has no reply at all.
     pub(crate) fn has_unanswered(&self) -> bool {
         self.requests.values().any(|waiter| !waiter.is_answered)
@@ -67,6 +63,10 @@ impl Waiting {
 
     pub(crate) fn is_full(&self) -> bool {
         self.requests.len() >= self.limit
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.requests.len()
     }
 
     pub(crate) fn limit(&self) -> usize {
