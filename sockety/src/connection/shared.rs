@@ -155,6 +155,7 @@ impl Shared {
     }
 
     /// Changes the state and wakes the driver when that gave it something to do.
+    #[inline]
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         let result = change(&mut state);
