@@ -143,6 +143,9 @@ pub enum SendError {
     /// The sender of the message waits for no reply, so none may be sent.
     #[error("the message expects no reply")]
     NotExpected,
+    /// The message is answered already, with code 3,845, Slow Consumer: nobody read its content.
+    #[error("the message was cut off, as nobody read its content, and is answered already")]
+    CutOff,
     /// The peer is about to close, and takes no new messages.
     #[error("the peer is about to close the connection")]
     PeerGoingAway,

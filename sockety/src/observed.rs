@@ -184,6 +184,7 @@ fn unsent_type(error: &SendError) -> &'static str {
         SendError::Refused(_) => "refused",
         SendError::Full => "full",
         SendError::NotExpected => "not_expected",
+        SendError::CutOff => "cut_off",
         SendError::PeerGoingAway => "peer_going_away",
         SendError::Disconnected(_) => "disconnected",
     }

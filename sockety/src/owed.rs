@@ -90,23 +90,41 @@ impl Owed {
     }
 
     pub(crate) async fn fast_reply(&self, reply: FastReply) -> Result<(), SendError> {
-        let put = |state: &mut State| {
-            state.outbox.fast_reply(self.id, reply);
-            Ok(())
-        };
-        sending::put(&self.connection.shared, State::code_room, put).await?;
-        self.mark_answered(|| Answered::Code(reply));
-        Ok(())
+        let put = |state: &mut State| self.put_code(state, reply);
+        sending::put(&self.connection.shared, State::code_room, put).await
+    }
+
+    fn put_code(&self, state: &mut State, reply: FastReply) -> Result<(), SendError> {
+        self.put(
+            state,
+            || Answered::Code(reply),
+            |state| {
+                state.outbox.fast_reply(self.id, reply);
+                Ok(())
+            },
+        )
+    }
+
+    /// Gives a reply its place, unless the connection has answered because it cut the message off: that is decided under
+    /// the same lock, so that nobody is answered twice.
+    fn put<R>(
+        &self,
+        state: &mut State,
+        answered: impl FnOnce() -> Answered,
+        put: impl FnOnce(&mut State) -> Result<R, SendError>,
+    ) -> Result<R, SendError> {
+        if self.is_answered.is_cut_off() {
+            return Err(SendError::CutOff);
+        }
+        let place = put(state)?;
+        self.mark_answered(answered);
+        Ok(place)
     }
 
     /// As [`Owed::fast_reply`], if there is room at once.
     pub(crate) fn try_fast_reply(&self, reply: FastReply) -> Option<Result<(), SendError>> {
-        let put = |state: &mut State| {
-            state.outbox.fast_reply(self.id, reply);
-            Ok(())
-        };
-        let sent = sending::try_put(&self.connection.shared, State::code_room, put)?;
-        Some(sent.inspect(|()| self.mark_answered(|| Answered::Code(reply))))
+        let put = |state: &mut State| self.put_code(state, reply);
+        sending::try_put(&self.connection.shared, State::code_room, put)
     }
 
     pub(crate) async fn respond(
@@ -119,16 +137,22 @@ impl Owed {
         let head = self.response_head(expects_response);
         let (shared, connection) = (&self.connection.shared, self.connection.clone());
         let Some(carrying) = &content.carrying else {
-            let put = |state: &mut State| state.send_response(&head, Payload::of(payload));
+            let put = |state: &mut State| {
+                self.put(state, answered, |state| {
+                    state.send_response(&head, Payload::of(payload))
+                })
+            };
             let span = sending::put(shared, State::reply_room, put).await?;
-            self.mark_answered(answered);
             return Ok((head.id, Sending::whole(connection, span)));
         };
         let cargo = carrying.take()?;
         let mut plan = cargo.plan(Unwritten::Waits);
-        let put = |state: &mut State| state.begin_response(&head, Payload::of(payload), &mut plan);
+        let put = |state: &mut State| {
+            self.put(state, answered, |state| {
+                state.begin_response(&head, Payload::of(payload), &mut plan)
+            })
+        };
         let (key, span) = sending::put(shared, State::carrying_reply_room, put).await?;
-        self.mark_answered(answered);
         Ok((
             head.id,
             Sending::carrying(connection, span, key, cargo, Unwritten::Waits),
@@ -177,9 +201,12 @@ impl Owed {
         payload: &[u8],
     ) -> Result<(), SendError> {
         sending::check_size(&self.connection.shared, payload.len())?;
-        state.send_response(head, Payload::Copied(payload))?;
-        self.mark_answered(|| Answered::response(payload.len(), error_value::is_error(payload)));
-        Ok(())
+        let answered = || Answered::response(payload.len(), error_value::is_error(payload));
+        self.put(state, answered, |state| {
+            state
+                .send_response(head, Payload::Copied(payload))
+                .map(drop)
+        })
     }
 
     fn response_head(&self, expects_response: bool) -> ResponseHead {
@@ -205,6 +232,11 @@ impl AnsweredFlag {
         self.intake
             .as_ref()
             .map_or(&self.own, |intake| &intake.is_answered)
+    }
+
+    fn is_cut_off(&self) -> bool {
+        let intake = self.intake.as_ref();
+        intake.is_some_and(|intake| intake.is_cut_off.load(Ordering::Relaxed))
     }
 }
 

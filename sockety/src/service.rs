@@ -182,7 +182,7 @@ impl Responder {
     /// A response that cannot be sent is an error of this side, which the peer is told.
     pub(crate) async fn after_response(self, sent: Result<(), SendError>) {
         if let Err(error) = sent {
-            let is_connected = !matches!(error, SendError::Disconnected(_));
+            let is_connected = !matches!(error, SendError::Disconnected(_) | SendError::CutOff);
             log_unsent(&self.0, Err(error));
             if is_connected {
                 log_unsent(&self.0, self.0.fast_reply(FastReply::INTERNAL_ERROR).await);
@@ -221,6 +221,7 @@ pub(crate) fn log_unsent(owed: &Owed, sent: Result<(), SendError>) {
         Err(SendError::Disconnected(_)) => {
             tracing::debug!(id = %owed.id, "reply not sent: the connection is gone");
         }
+        Err(error @ SendError::CutOff) => tracing::debug!(id = %owed.id, %error, "reply not sent"),
         Err(error) => tracing::error!(id = %owed.id, %error, "reply not sent"),
     }
 }

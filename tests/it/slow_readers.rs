@@ -20,8 +20,8 @@ use crate::streams::{
     send_stream,
 };
 use crate::support::{
-    PIPE, Peer, answers_ping, code_of, dialogue, dialogue_with, id, pair_serving, pair_with,
-    settled, waiting_handler,
+    PIPE, Peer, Received, answers_ping, code_of, dialogue, dialogue_with, id, pair_serving,
+    pair_with, settled, waiting_handler,
 };
 
 /// The code that answers a message whose content was not read in time.
@@ -683,4 +683,104 @@ async fn reading_pauses_but_writing_goes_on() {
         panic!("no data");
     };
     assert_eq!(bytes.len(), 3_000_000);
+}
+
+/// How often a message is answered whose stream is kept and read by nobody, while a large reply to another fills
+/// the outbox, and the peer reads nothing for so long that the message is cut off.
+async fn replies_to_kept(handler: impl sockety::IntoRouter) -> usize {
+    let (_connection, mut peer) = dialogue_with(handler, Options::default(), PIPE).await;
+    peer.ask(id(1), "big", b"").await;
+    settled().await;
+    peer.send_bytes(&head(id(2), "keep", Asks::Reply, 0, true, &[]))
+        .await;
+    let _ = timeout(15 * SECOND, peer.send_bytes(&stream_packets(WINDOW + READ))).await;
+    sleep(15 * SECOND).await;
+    let mut replies = 0;
+    while let Ok(Some(received)) = timeout(5 * SECOND, peer.next()).await {
+        replies += match received {
+            Received::FastReply { id: parent, .. } | Received::Response { parent, .. } => {
+                usize::from(parent == id(2))
+            }
+            _ => 0,
+        };
+    }
+    replies
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_waits_for_room_when_its_message_is_cut_off_is_not_sent() {
+    let handler = MessageHandler::new()
+        .action("big", |message: Message| async move {
+            let response = ResponseDraft::new().data().create(vec![7; 1 << 20]);
+            message.respond(response).await
+        })
+        .action("keep", |message: Message| async move {
+            let kept = message.stream();
+            tokio::spawn(async move {
+                std::future::pending::<()>().await;
+                drop(kept);
+            });
+            FastReply::ACCEPT
+        });
+    assert_eq!(replies_to_kept(handler).await, 1);
+}
+
+#[sockety::service]
+trait Attic {
+    async fn big(&self) -> Bytes;
+    async fn keep(&self, stream: ByteStream) -> u32;
+}
+
+struct Dusty;
+
+impl Attic for Dusty {
+    async fn big(&self) -> Bytes {
+        vec![7; 1 << 20].into()
+    }
+
+    async fn keep(&self, stream: ByteStream) -> u32 {
+        tokio::spawn(async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+        });
+        7
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_it_is_with_typed_services() {
+    assert_eq!(replies_to_kept(AtticServer::new(Dusty)).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_answers_after_the_cut_is_told() {
+    let (told, mut outcome) = mpsc::unbounded_channel();
+    let handler = ping_or(move |message: Message| {
+        let told = told.clone();
+        async move {
+            let _kept = message.stream();
+            sleep(20 * SECOND).await;
+            let _ = told.send(message.fast_reply(FastReply::ACCEPT).await);
+        }
+    });
+    let (_connection, mut peer) = dialogue(handler).await;
+    peer.send_bytes(&head(id(2), "keep", Asks::Reply, 0, true, &[]))
+        .await;
+    peer.send_bytes(&stream_packets(WINDOW + READ)).await;
+    peer.expect_code(id(2), SLOW_CONSUMER).await;
+    let answered = outcome.recv().await.expect("told");
+    assert!(
+        matches!(answered, Err(sockety::SendError::CutOff)),
+        "{answered:?}"
+    );
+    peer.send("80").await;
+    answers_ping(&mut peer).await;
+}
+
+fn ping_or<F, R>(keep: F) -> MessageHandler
+where
+    F: Fn(Message) -> R + Send + Sync + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    crate::support::ping_handler().action("keep", keep)
 }

@@ -145,12 +145,9 @@ impl Inbound {
         match self.slot(channel) {
             Slot::Free => {}
             Slot::Rest(rest) => {
-                let owed = rest
-                    .owed
-                    .filter(|_| !rest.intake.is_answered.swap(true, Ordering::Relaxed));
-                if let Some(id) = owed {
-                    self.shared.fast_reply(id, Framework::SlowConsumer.reply());
-                }
+                let Some(id) = rest.owed else { return };
+                let intake = Arc::clone(&rest.intake);
+                self.shared.answer_cut_off(id, &intake);
             }
             // Its payload comes after more than may wait to be read.
             Slot::Open(open) => {

@@ -35,6 +35,8 @@ pub(crate) struct Intake {
     pub(crate) about: Uuid,
     /// Whether its message was answered: the driver answers for a handler whose content it cuts off.
     pub(crate) is_answered: AtomicBool,
+    /// It was the connection that answered, as nobody read the content. Changes under the lock of the connection.
+    pub(crate) is_cut_off: AtomicBool,
 }
 
 struct State {
@@ -96,6 +98,7 @@ impl Intake {
             has_stream,
             about,
             is_answered: AtomicBool::new(false),
+            is_cut_off: AtomicBool::new(false),
         })
     }
 

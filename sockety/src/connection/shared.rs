@@ -14,6 +14,7 @@ use super::{
     clocks,
     gate::Gate,
     held::Held,
+    intake::Intake,
     outbox::{Outbox, Payload},
     sending::{Room, Span},
     sources::Sources,
@@ -176,6 +177,18 @@ impl Shared {
         self.change(|state| {
             if !matches!(state.life, Life::Ended(_)) {
                 state.outbox.unasked_reply(id, reply);
+            }
+        });
+    }
+
+    /// Answers a message whose content nobody read, unless its handler has.
+    pub(crate) fn answer_cut_off(&self, id: Uuid, intake: &Intake) {
+        self.change(|state| {
+            let is_ended = matches!(state.life, Life::Ended(_));
+            if !is_ended && !intake.is_answered.swap(true, Ordering::Relaxed) {
+                intake.is_cut_off.store(true, Ordering::Relaxed);
+                let code = Framework::SlowConsumer.reply();
+                state.outbox.unasked_reply(id, code);
             }
         });
     }
