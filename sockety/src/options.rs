@@ -106,15 +106,16 @@ impl Options {
             .dropped_content(Rate::UNLIMITED)
     }
 
-    /// After how long without a byte written a heartbeat is sent; 20 s. A quiet connection looks at its clock every 5 s, so
-    /// this is rounded up to 5 s, and up to 5 s later. Peers of other implementations close a connection that is quiet for 60 s.
+    /// After how long without a byte written a heartbeat is sent, in whole seconds, rounded up; 20 s. The first heartbeat
+    /// after something else comes up to 5 s later, as nobody notes when each byte was written. A quiet connection wakes up
+    /// for its heartbeats alone. Peers of other implementations close a connection that is quiet for 60 s.
     pub fn heartbeat(mut self, after: Duration) -> Self {
         self.heartbeat = after;
         self
     }
 
-    /// How long nothing may come from the peer, not even a heartbeat; 90 s. `None` waits for ever. The clock stands still
-    /// while this side does not read.
+    /// How long nothing may come from the peer, not even a heartbeat, in whole seconds, rounded up; 90 s, and up to 5 s more.
+    /// `None` waits for ever. The clock stands still while this side does not read.
     ///
     /// The connection ends with [`ConnectionError::Idle`](crate::ConnectionError::Idle).
     pub fn idle_timeout(mut self, limit: Option<Duration>) -> Self {

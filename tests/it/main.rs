@@ -22,6 +22,7 @@ mod observed;
 mod outcomes;
 mod product;
 mod protocol;
+mod quiet;
 mod reconnecting;
 mod replies;
 mod saving;

@@ -11,18 +11,22 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::shared::{Life, State};
 use crate::{ClosedBy, ConnectionError, LimitExceeded, Options};
 
-/// Counts seconds in which something did not happen.
+/// Counts for how long something did not happen.
 ///
-/// It ticks once a second while something has a deadline, and seldom while the connection is quiet. Ticks are counted,
-/// and a late one as no more than [`LATE`]: after this process was suspended the peer is read before it is judged.
+/// It ticks once a second while something has a deadline, and those are counted in ticks. A quiet connection is left to
+/// sleep until it owes the peer a heartbeat, or the peer has been silent for too long. That silence is measured, but a
+/// tick that comes far too late adds no more than [`LATE`] to it: after this process was suspended the peer is read before
+/// it is judged.
 pub(crate) struct Clocks {
     timer: Option<Pin<Box<Sleep>>>,
-    pace: Pace,
-    ticked: Instant,
-    limits: Seconds,
-    /// Nothing was written, nothing was received.
-    quiet: u32,
-    silent: u32,
+    /// Why the next tick comes when it does; `None` until there is one.
+    pace: Option<Pace>,
+    limits: Limits,
+    /// Since when nothing was written, as far as ticks have seen it.
+    quiet_since: Instant,
+    /// For how long nothing was received, up to when that was looked at last.
+    silent: Duration,
+    looked: Instant,
     /// Nothing of what waits was taken; and so with replies that the peer asked for.
     stalled: u32,
     backlogged: u32,
@@ -34,21 +38,28 @@ pub(crate) struct Clocks {
     leaving: u32,
     ending: u32,
     is_draining: bool,
+    /// How much was written before the last tick, the heartbeat of that tick included.
     written: u64,
+    /// Whether it was more than before the tick before that: then the next one gives memory back.
+    was_active: bool,
     has_received: bool,
     pub(crate) has_peer_ended: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The soonest tick comes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Pace {
+    /// Something has a deadline.
     Busy,
+    /// Something was written not long ago.
+    Active,
     Quiet,
 }
 
-/// The limits of [`Options`], in seconds.
-struct Seconds {
-    heartbeat: u32,
-    idle: Option<u32>,
+/// The limits of [`Options`], in whole seconds.
+struct Limits {
+    heartbeat: Duration,
+    idle: Option<Duration>,
     header: u32,
     write_stall: u32,
     authorization: u32,
@@ -68,10 +79,12 @@ pub(crate) struct Sight {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-const QUIET: Duration = Duration::from_secs(5);
 
-/// The most that a tick counts for.
-const LATE: Duration = Duration::from_secs(10);
+/// The tick after a write, so that all writes of this time share one.
+const ACTIVE: Duration = Duration::from_secs(5);
+
+/// A tick that is later than this counts for no more than this.
+const LATE: Duration = Duration::from_secs(5);
 
 /// How long requests are not read when their replies are not taken.
 const BACKLOG_SECONDS: u32 = 1;
@@ -84,13 +97,14 @@ const LATE_SECONDS: u32 = 2;
 
 impl Clocks {
     pub(crate) fn new(options: &Options) -> Self {
+        let now = Instant::now();
         Self {
             timer: None,
-            pace: Pace::Quiet,
-            ticked: Instant::now(),
-            limits: Seconds::of(options),
-            quiet: 0,
-            silent: 0,
+            pace: None,
+            limits: Limits::of(options),
+            quiet_since: now,
+            silent: Duration::ZERO,
+            looked: now,
             stalled: 0,
             backlogged: 0,
             filled: 0,
@@ -99,25 +113,68 @@ impl Clocks {
             ending: 0,
             is_draining: false,
             written: 0,
+            was_active: false,
             has_received: false,
             has_peer_ended: false,
         }
     }
 
-    /// Ready with the seconds since the last tick.
-    pub(crate) fn poll_tick(&mut self, cx: &mut Context<'_>, is_busy: bool) -> Poll<u32> {
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(QUIET)));
-        if is_busy && self.pace == Pace::Quiet {
-            self.pace = Pace::Busy;
-            timer.as_mut().reset(Instant::now() + SECOND);
+    /// Ready when it is time to look at everything that waits, with what that adds to a silence of the peer.
+    pub(crate) fn poll_tick(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_busy: bool,
+        written: u64,
+    ) -> Poll<Duration> {
+        // At the end of a long pause nobody knows how long ago that was.
+        if self.pace == Some(Pace::Quiet) && std::mem::take(&mut self.has_received) {
+            self.silent = Duration::ZERO;
+            self.looked = Instant::now();
+        }
+        let pace = self.pace(is_busy, written);
+        let is_sooner = self.pace.is_none_or(|planned| pace < planned);
+        let plan = is_sooner.then(|| self.plan(pace));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(SECOND)));
+        if let Some(due) = plan {
+            timer.as_mut().reset(due);
         }
         ready!(timer.as_mut().poll(cx));
+        self.pace = None;
         let now = Instant::now();
-        self.pace = if is_busy { Pace::Busy } else { Pace::Quiet };
-        let period = if is_busy { SECOND } else { QUIET };
-        timer.as_mut().reset(now + period);
-        let since = now.duration_since(std::mem::replace(&mut self.ticked, now));
-        Poll::Ready(u32::try_from(since.min(LATE).as_secs()).unwrap_or(1).max(1))
+        let is_late = now.duration_since(timer.deadline()) > LATE;
+        let since = now.duration_since(std::mem::replace(&mut self.looked, now));
+        Poll::Ready(if is_late { since.min(LATE) } else { since })
+    }
+
+    fn pace(&self, is_busy: bool, written: u64) -> Pace {
+        if is_busy {
+            Pace::Busy
+        } else if self.was_active || self.has_written(written) {
+            Pace::Active
+        } else {
+            Pace::Quiet
+        }
+    }
+
+    fn plan(&mut self, pace: Pace) -> Instant {
+        self.pace = Some(pace);
+        let now = Instant::now();
+        now + match pace {
+            Pace::Busy => SECOND,
+            Pace::Active => self.pause(now).min(ACTIVE),
+            Pace::Quiet => self.pause(now),
+        }
+    }
+
+    /// Until something is due on a quiet connection.
+    fn pause(&self, now: Instant) -> Duration {
+        let quiet = now.duration_since(self.quiet_since);
+        let heartbeat = self.limits.heartbeat.saturating_sub(quiet);
+        let idle = self.limits.idle.filter(|_| !self.has_peer_ended);
+        let silence = idle.map(|idle| idle.saturating_sub(self.silent));
+        silence
+            .map_or(heartbeat, |silence| heartbeat.min(silence))
+            .max(SECOND)
     }
 
     pub(crate) fn on_received(&mut self) {
@@ -142,7 +199,7 @@ impl Clocks {
     /// What has taken too long. Sends a heartbeat when it is time.
     pub(crate) fn on_tick(
         &mut self,
-        seconds: u32,
+        since: Duration,
         sight: &Sight,
         state: &mut State,
     ) -> Result<(), ConnectionError> {
@@ -150,18 +207,24 @@ impl Clocks {
         let is_waiting = state.outbox.waiting() > 0 || !sight.is_flushed;
         let has_written = self.has_written(written);
         self.written = written;
+        self.was_active = has_written;
         self.filled += u32::from(is_waiting);
         let is_stalled = is_waiting && !has_written;
-        self.stalled = next(self.stalled, is_stalled, 1);
-        self.backlogged = next(self.backlogged, is_stalled && sight.is_backlogged, 1);
-        self.quiet = next(self.quiet, !has_written && !is_waiting, seconds);
+        self.stalled = next(self.stalled, is_stalled);
+        self.backlogged = next(self.backlogged, is_stalled && sight.is_backlogged);
+        if has_written || is_waiting {
+            self.quiet_since = self.looked;
+        }
         self.check_writing()?;
-        self.check_reading(seconds, sight)?;
+        self.check_reading(since, sight)?;
         self.check_end(sight, state)?;
         let is_up = matches!(state.life, Life::Open | Life::Draining { .. });
-        if self.quiet >= self.limits.heartbeat && is_up {
-            self.quiet = 0;
+        let quiet = self.looked.duration_since(self.quiet_since);
+        if quiet >= self.limits.heartbeat && is_up {
+            self.quiet_since = self.looked;
             state.outbox.heartbeat();
+            // Of which nobody need take notice.
+            self.written = state.outbox.end();
         }
         Ok(())
     }
@@ -178,16 +241,16 @@ impl Clocks {
         Ok(())
     }
 
-    fn check_reading(&mut self, seconds: u32, sight: &Sight) -> Result<(), ConnectionError> {
+    fn check_reading(&mut self, since: Duration, sight: &Sight) -> Result<(), ConnectionError> {
         if std::mem::take(&mut self.has_received) {
-            self.silent = 0;
+            self.silent = Duration::ZERO;
         } else if !sight.is_paused && !self.has_peer_ended {
-            self.silent = self.silent.saturating_add(seconds);
+            self.silent = self.silent.saturating_add(since);
         }
-        if let Some(idle) = self.limits.idle.filter(|idle| self.silent > *idle) {
-            return Err(ConnectionError::Idle(duration(idle)));
+        if let Some(idle) = self.limits.idle.filter(|idle| self.silent >= *idle) {
+            return Err(ConnectionError::Idle(idle));
         }
-        self.unauthorized = next(self.unauthorized, !sight.is_authorized, 1);
+        self.unauthorized = next(self.unauthorized, !sight.is_authorized);
         if self.unauthorized > self.limits.authorization {
             let limit = duration(self.limits.authorization);
             return Err(LimitExceeded::AuthorizationTimeout(limit).into());
@@ -224,16 +287,17 @@ impl Clocks {
 }
 
 /// Counts on while it goes on.
-fn next(count: u32, goes_on: bool, seconds: u32) -> u32 {
-    if goes_on {
-        count.saturating_add(seconds)
-    } else {
-        0
-    }
+fn next(count: u32, goes_on: bool) -> u32 {
+    if goes_on { count.saturating_add(1) } else { 0 }
 }
 
 fn duration(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
+}
+
+/// Whole seconds, one at least.
+fn whole(limit: Duration) -> Duration {
+    duration(seconds(limit).max(1))
 }
 
 /// Whole seconds, as the clocks count; a part of one is a whole one.
@@ -243,11 +307,11 @@ pub(crate) fn seconds(duration: Duration) -> u32 {
     u32::try_from(whole).unwrap_or(u32::MAX)
 }
 
-impl Seconds {
+impl Limits {
     fn of(options: &Options) -> Self {
         Self {
-            heartbeat: seconds(options.heartbeat),
-            idle: options.idle_timeout.map(seconds),
+            heartbeat: whole(options.heartbeat),
+            idle: options.idle_timeout.map(whole),
             header: seconds(options.header_timeout),
             write_stall: seconds(options.write_stall),
             authorization: seconds(options.authorization_timeout),

@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 use super::{
     clocks::{Clocks, Sight},
     inbound::Inbound,
-    shared::{Life, Shared, Unwritten},
+    shared::{Life, Shared, State, Unwritten},
     slow_readers::READ_BYTES,
     writing::Writing,
 };
@@ -194,13 +194,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             if has_read || matches!(written, Poll::Ready(Written::Some)) {
                 continue;
             }
-            self.poll_clock(cx)?;
+            if self.poll_clock(cx)?.is_ready() {
+                continue;
+            }
             if self.park(cx, written.is_ready())?.is_pending() && self.poll_hold(cx).is_pending() {
                 return Poll::Pending;
             }
         }
         // A peer that never stops sending is no reason to judge nothing.
-        self.poll_clock(cx)?;
+        let _ = self.poll_clock(cx)?;
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -366,25 +368,29 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.inbound.has_served() && self.shared.lock().outbox.unasked() > BACKLOG_REPLIES
     }
 
-    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionError> {
-        while let Poll::Ready(seconds) = self.clocks.poll_tick(cx, self.has_deadlines()) {
-            self.on_tick(seconds)?;
-        }
-        Ok(())
+    /// Ready when there was a tick. What it gave to write leaves before the next one is planned.
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        let state = self.shared.lock();
+        let (is_busy, written) = (self.has_deadlines(&state), state.outbox.written());
+        drop(state);
+        let since = ready!(self.clocks.poll_tick(cx, is_busy, written));
+        Poll::Ready(self.on_tick(since))
     }
 
     /// Whether anything but the peer's next sign of life is waited for.
-    fn has_deadlines(&self) -> bool {
+    fn has_deadlines(&self, state: &State) -> bool {
         let is_judging = !self.shared.gate.is_open();
         let is_arriving = !self.decoder.is_between_messages();
-        if self.is_paused || is_judging || is_arriving || !self.is_flushed {
-            return true;
-        }
-        let state = self.shared.lock();
-        !state.waiting.is_empty() || state.outbox.waiting() > 0 || !matches!(state.life, Life::Open)
+        let is_writing = !self.is_flushed || state.outbox.waiting() > 0;
+        self.is_paused
+            || is_judging
+            || is_arriving
+            || is_writing
+            || !state.waiting.is_empty()
+            || !matches!(state.life, Life::Open)
     }
 
-    fn on_tick(&mut self, seconds: u32) -> Result<(), ConnectionError> {
+    fn on_tick(&mut self, since: Duration) -> Result<(), ConnectionError> {
         let written = self.shared.lock().outbox.written();
         let has_written = self.clocks.has_written(written);
         let is_backlogged = self.is_backlogged();
@@ -411,7 +417,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             state.give_back_memory();
             self.writing.give_back_memory();
         }
-        let result = self.clocks.on_tick(seconds, &sight, &mut state);
+        let result = self.clocks.on_tick(since, &sight, &mut state);
         drop(state);
         let counters = &self.shared.counters;
         counters.add(|all| &all.timed_out_requests, timed_out);

@@ -170,15 +170,15 @@ impl Pacing {
 
     /// The least time, with this one.
     fn least(&mut self, time: Duration, now: Instant) -> Duration {
-        match &self.quickest {
-            Some(known) if now - known.since < QUICKEST_FOR => {
-                if known.time <= time {
-                    return known.time;
-                }
+        if let Some(known) = &self.quickest {
+            let is_stale = now - known.since >= QUICKEST_FOR;
+            if !is_stale && known.time <= time {
+                return known.time;
             }
-            // Measured with as little before it as there can be.
-            Some(_) => self.window = Window::new(LEAST_WINDOW, now),
-            None => {}
+            if is_stale {
+                // Measured with as little before it as there can be.
+                self.window = Window::new(LEAST_WINDOW, now);
+            }
         }
         self.quickest = Some(Quickest { time, since: now });
         time
