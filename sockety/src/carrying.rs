@@ -284,7 +284,7 @@ async fn send_files(files: Vec<(File, PartWriter)>) {
 async fn send_file(mut file: File, writer: &mut PartWriter) -> Result<(), SourceError> {
     let mut found = 0;
     while let Some(chunk) = file
-        .next_chunk()
+        .next_chunk_of(writer.disk_chunk())
         .await
         .map_err(|error| file.read_error(error))?
     {

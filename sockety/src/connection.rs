@@ -20,6 +20,7 @@ pub(crate) mod held;
 pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod outbox;
+mod pacing;
 pub(crate) mod part_writer;
 pub(crate) mod recycled;
 pub(crate) mod sending;

@@ -53,7 +53,7 @@ enum Content {
 }
 
 /// How much is read from a disk at a time, off the async threads.
-const DISK_CHUNK: usize = 256 * 1024;
+pub(crate) const DISK_CHUNK: usize = 256 * 1024;
 
 impl File {
     /// A file whose content is in memory.
@@ -168,6 +168,11 @@ impl File {
     /// # Cancel safety
     /// Nothing is lost of a received file; of one on disk the part that is being read is.
     pub async fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
+        self.next_chunk_of(DISK_CHUNK).await
+    }
+
+    /// As [`File::next_chunk`]; of a file on disk with so many bytes at most.
+    pub(crate) async fn next_chunk_of(&mut self, most: usize) -> io::Result<Option<Bytes>> {
         match &mut self.content {
             Content::Memory(bytes) => {
                 Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()))
@@ -177,13 +182,13 @@ impl File {
                 Ok(chunk.transpose()?)
             }
             Content::Path(_) | Content::Opening(_) | Content::Reader(_) | Content::Failed(_) => {
-                self.read_chunk().await
+                self.read_chunk(most).await
             }
         }
     }
 
-    async fn read_chunk(&mut self) -> io::Result<Option<Bytes>> {
-        let mut chunk = bytes::BytesMut::with_capacity(DISK_CHUNK);
+    async fn read_chunk(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+        let mut chunk = bytes::BytesMut::with_capacity(most);
         tokio::io::AsyncReadExt::read_buf(self, &mut chunk).await?;
         Ok(Some(chunk.freeze()).filter(|chunk| !chunk.is_empty()))
     }

@@ -7,8 +7,10 @@ use std::task::Poll;
 use bytes::Bytes;
 use sockety::{
     ByteStream, Connection, Draft, FastReply, File, MessageHandler, Options, Request, StreamWriter,
+    Uuid,
 };
 use tokio::io::AsyncReadExt;
+use tokio::time::{Duration, Instant};
 
 use crate::streams::{Packet, Packets, pattern, send_stream};
 use crate::support::{dialogue_with, id, is_pending, message, ping_handler, settled};
@@ -283,4 +285,63 @@ async fn t_m17_many_small_messages_at_once_leave_the_thread_to_others_between_th
     let rest = most.load(Ordering::Relaxed);
     assert!(rest > 0 && rest <= AT_ONCE, "{rest} at once after {first}");
     assert!(first < 4000, "{first} at once");
+}
+
+/// One of our connections, with a peer whose system takes much more than it reads.
+async fn deep_peer() -> (Connection, Packets) {
+    const DEEP: usize = 8 * 1024 * 1024;
+    let (near, peer) = dialogue_with(ping_handler(), Options::default(), DEEP).await;
+    (near, Packets::of(peer))
+}
+
+async fn call(connection: &Connection) -> Request {
+    let message = Draft::new("call").create();
+    let request = connection.send(message).await.expect("sent");
+    settled().await;
+    request
+}
+
+/// Reads until a call; gives its id, and the bytes of content before it.
+async fn call_in(packets: &mut Packets) -> (Uuid, usize) {
+    let mut content = 0;
+    loop {
+        let packet = packets.next().await;
+        if let Packet::Message { channel: 0, head } = &packet {
+            return (Uuid::from_slice(&head[1..17]).expect("an id"), content);
+        }
+        content += packet.content();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_calls_are_answered_bulk_is_no_further_ahead_than_a_window() {
+    let (near, mut packets) = deep_peer().await;
+    let _bulk = endless_streams(&near, 1).await;
+    let _first = call(&near).await;
+    let mut waiting = vec![call(&near).await];
+    let (id, content) = call_in(&mut packets).await;
+    assert!(content > 4 * 1024 * 1024, "only {content} bytes before it");
+    packets.peer.reply(id, 0).await;
+    // As calls stay quick, the window grows.
+    for _ in 0..4 {
+        settled().await;
+        waiting.push(call(&near).await);
+        let (id, content) = call_in(&mut packets).await;
+        assert!(content <= 2 * AHEAD, "{content} bytes before it");
+        packets.peer.reply(id, 0).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_answered_holds_bulk_for_milliseconds() {
+    let (near, mut packets) = deep_peer().await;
+    let _bulk = endless_streams(&near, 1).await;
+    let _call = call(&near).await;
+    call_in(&mut packets).await;
+    let begin = Instant::now();
+    let mut content = 0;
+    while content < 64 * 1024 * 1024 {
+        content += packets.next().await.content();
+    }
+    assert!(begin.elapsed() < Duration::from_millis(20));
 }

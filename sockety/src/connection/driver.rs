@@ -12,7 +12,7 @@ use std::{
 use sockety_codec::Decoder;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
-    time::timeout,
+    time::{Instant, Sleep, sleep_until, timeout},
 };
 use tracing::{debug, warn};
 
@@ -37,6 +37,9 @@ pub(crate) struct Driver<IO> {
     writing: Writing,
     clocks: Clocks,
     has_yielded: bool,
+    /// Until when files and streams wait, and what ends that.
+    held_until: Option<Instant>,
+    hold: Option<Pin<Box<Sleep>>>,
     pace: Pace,
     /// Nothing is read until somebody reads a file or a stream.
     is_paused: bool,
@@ -87,6 +90,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             writing: Writing::default(),
             clocks,
             has_yielded: true,
+            held_until: None,
+            hold: None,
             pace: Pace::default(),
             is_paused: false,
             is_flushed: true,
@@ -192,7 +197,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             if self.poll_clock(cx)?.is_ready() {
                 continue;
             }
-            if self.park(cx, written.is_ready())?.is_pending() {
+            if self.park(cx, written.is_ready())?.is_pending() && self.poll_hold(cx).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -237,6 +242,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             }
         }
         state.park(cx.waker());
+        self.held_until = state.held_until();
         drop(state);
         // A reader that took something before the waker stood there could not use it.
         let has_resumed = self.is_paused && !self.inbound.is_paused();
@@ -245,6 +251,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         } else {
             Poll::Pending
         })
+    }
+
+    /// Ready when files and streams have waited for long enough.
+    fn poll_hold(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(until) = self.held_until {
+            let timer = self
+                .hold
+                .get_or_insert_with(|| Box::pin(sleep_until(until)));
+            ready!(timer.as_mut().poll(cx));
+            if until <= Instant::now() {
+                self.hold = None;
+                self.shared.lock().hold_no_longer();
+                return Poll::Ready(());
+            }
+            // It was set for an earlier hold.
+            timer.as_mut().reset(until);
+        }
+        Poll::Pending
     }
 
     /// Writes what is queued, up to a share of the time.

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::{chunks::Chunks, sources::PartKey};
-use crate::{Connection, SourceError};
+use crate::{Connection, SourceError, file::DISK_CHUNK};
 
 /// Dropped before the part has ended, it gives the whole message up.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct PartWriter {
     is_finished: bool,
 }
 
+const DISK_CHUNK_BESIDE_CALLS: usize = 64 * 1024;
+
 impl PartWriter {
     /// The entry of the transmission counts it already.
     pub(crate) fn new(connection: Connection, key: PartKey) -> Self {
@@ -22,6 +24,16 @@ impl PartWriter {
             connection,
             key,
             is_finished: false,
+        }
+    }
+
+    /// How much of a file on disk is read at a time: whoever reads, or copies what was read, is on a processor for it
+    /// that calls may need.
+    pub(crate) fn disk_chunk(&self) -> usize {
+        if self.connection.shared.lock().is_beside_calls() {
+            DISK_CHUNK_BESIDE_CALLS
+        } else {
+            DISK_CHUNK
         }
     }
 

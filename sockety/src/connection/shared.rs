@@ -8,7 +8,7 @@ use std::{
 };
 
 use sockety_codec::{ChannelCount, ChannelId, MessageHead, ResponseHead, UsageError, Uuid};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     clocks,
@@ -16,6 +16,7 @@ use super::{
     held::Held,
     intake::Intake,
     outbox::{Outbox, Payload},
+    pacing::Pacing,
     sending::{Room, Span},
     sources::Sources,
     waiting::{RawReply, ReplyClock, Waiting},
@@ -89,6 +90,8 @@ pub(crate) struct State {
     pub(crate) outbox: Outbox,
     pub(crate) sources: Sources,
     pub(crate) waiting: Waiting,
+    /// Since files or streams are sent.
+    pacing: Option<Box<Pacing>>,
     pub(crate) life: Life,
     /// When it has ended: up to where the bytes of the outbox may have left, or still do with the farewell.
     last_sent: u64,
@@ -123,6 +126,7 @@ impl Shared {
             outbox: Outbox::new(peer_channels, options.outbox_bytes),
             sources: Sources::new(peer_channels),
             waiting: Waiting::new(options.requests_in_flight, options.call_timeout),
+            pacing: None,
             life: Life::Open,
             last_sent: 0,
             is_peer_going_away: false,
@@ -302,7 +306,32 @@ impl State {
 
     /// Whether there is something to write that the driver has not taken yet.
     pub(crate) fn has_work(&self) -> bool {
-        self.outbox.has_new() || self.sources.has_ready()
+        self.outbox.has_new() || (self.sources.has_ready() && !self.is_held())
+    }
+
+    /// Whether files and streams wait for what the peer has read.
+    fn is_held(&self) -> bool {
+        let pacing = self.pacing.as_ref();
+        pacing.is_some_and(|pacing| pacing.is_holding(self.outbox.end()))
+    }
+
+    /// Whether calls are made beside files and streams.
+    pub(crate) fn is_beside_calls(&self) -> bool {
+        let pacing = self.pacing.as_ref();
+        pacing.is_some_and(|pacing| pacing.is_beside_calls())
+    }
+
+    /// Until when files and streams wait at most, if any do.
+    pub(crate) fn held_until(&self) -> Option<Instant> {
+        let is_holding = self.sources.has_ready() && self.is_held();
+        self.pacing.as_ref().filter(|_| is_holding)?.deadline()
+    }
+
+    /// That time has come.
+    pub(crate) fn hold_no_longer(&mut self) {
+        if let Some(pacing) = &mut self.pacing {
+            pacing.on_deadline(Instant::now());
+        }
     }
 
     /// Whether nothing that was accepted is still to be written.
@@ -320,6 +349,7 @@ impl State {
     /// Nothing was written for a while: what is kept for the next time goes back to the allocator.
     pub(crate) fn give_back_memory(&mut self) {
         self.outbox.give_back_memory();
+        self.pacing = None;
         self.waiting.give_back_memory();
     }
 
@@ -427,6 +457,9 @@ impl State {
         self.outbox.message(head, payload)?;
         if head.expects_response {
             self.waiting.insert(head.id, start, clock, waker, None);
+            if let Some(pacing) = &mut self.pacing {
+                pacing.on_request(start);
+            }
         }
         Ok(Span {
             start,
@@ -523,7 +556,14 @@ impl State {
 
     /// Moves files and streams into the outbox, each in its turn, behind what waits there, until so much waits.
     pub(crate) fn fill(&mut self, amount: u64) {
-        while self.outbox.waiting() < amount {
+        while self.outbox.waiting() < amount && self.sources.has_ready() {
+            let end = self.outbox.end();
+            let pacing = self
+                .pacing
+                .get_or_insert_with(|| Box::new(Pacing::new(end)));
+            if pacing.is_holding(end) {
+                return pacing.on_held();
+            }
             let Some(turn) = self.sources.turn() else {
                 return;
             };
@@ -567,6 +607,11 @@ impl State {
             if is_refused {
                 self.withdraw(transmission, is_ours);
             }
+        }
+        if let Some(pacing) = &mut self.pacing
+            && let Some(start) = self.waiting.start(parent)
+        {
+            pacing.on_reply(start);
         }
         self.waiting.deliver(parent, reply)
     }

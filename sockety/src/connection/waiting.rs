@@ -149,6 +149,11 @@ impl Waiting {
         dropped
     }
 
+    /// Where this request begins in the outbox.
+    pub(crate) fn start(&self, id: &Uuid) -> Option<u64> {
+        Some(self.requests.get(id)?.start)
+    }
+
     /// The files and stream of this request, which may still be being sent.
     pub(crate) fn transmission(&self, id: &Uuid) -> Option<u64> {
         self.requests.get(id)?.transmission

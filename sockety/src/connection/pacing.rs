@@ -1,0 +1,428 @@
+//! Keeps files and streams from delaying calls.
+//!
+//! What is written waits in buffers of the system, here and at the peer, for as long as the peer needs for it, and calls
+//! wait behind it. But the reply to a request tells that the peer has read all that was sent before the request. So
+//! while there are calls that are answered soon, no more of files and streams is on its way than a window, which is as
+//! large as leaves the calls about as quick as they are alone. Without such calls nothing is held.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Positions are those of the outbox.
+pub(crate) struct Pacing {
+    /// The newest request begins here.
+    newest: u64,
+    /// The peer has read everything before.
+    read: u64,
+    /// How much may be on its way beyond that.
+    window: Window,
+    /// A request whose reply tells how quick calls are.
+    probe: Option<Probe>,
+    quickest: Option<Quickest>,
+    /// Since when files and streams wait.
+    held_since: Option<Instant>,
+    rest: Rest,
+}
+
+struct Window {
+    size: u64,
+    since: Instant,
+    /// Whether files and streams had to wait for it.
+    was_full: bool,
+}
+
+struct Probe {
+    start: u64,
+    sent: Instant,
+    /// What was on its way before it was no more than may be.
+    is_in_window: bool,
+}
+
+/// The least time from a request to its reply, for a while.
+struct Quickest {
+    time: Duration,
+    since: Instant,
+}
+
+/// While replies tell nothing in time, nothing is held.
+struct Rest {
+    until: Option<Instant>,
+    /// How long the next one will be.
+    next: Duration,
+    /// It is not asked for the time before this position is reached.
+    look_at: u64,
+}
+
+/// As much as a quick way needs to be full, and little enough that calls hardly notice.
+const LEAST_WINDOW: u64 = 128 * 1024;
+const MOST_WINDOW: u64 = 64 * 1024 * 1024;
+
+/// By how much a window may be exceeded: what is sent at a time.
+const TURN: u64 = 128 * 1024;
+
+/// When calls take more than so many times the least time, the window shrinks.
+const LEAST_TIMES: u32 = 2;
+
+/// Calls that take longer anyway are not disturbed by what waits before them.
+const QUICK: Duration = Duration::from_millis(5);
+
+/// The least time is measured anew, as ways change.
+const QUICKEST_FOR: Duration = Duration::from_secs(10);
+
+/// How long a reply is waited for, beside what the slowest way that this is for needs for a window.
+const PATIENCE: Duration = Duration::from_millis(2);
+const BYTES_PER_MILLISECOND: u64 = 100 * 1024;
+
+const LEAST_REST: Duration = Duration::from_millis(125);
+const MOST_REST: Duration = Duration::from_secs(8);
+const LOOK_BYTES: u64 = 16 * 1024;
+
+impl Pacing {
+    /// From this position on.
+    pub(crate) fn new(position: u64) -> Self {
+        Self {
+            newest: position,
+            read: position,
+            window: Window::new(LEAST_WINDOW, Instant::now()),
+            probe: None,
+            quickest: None,
+            held_since: None,
+            rest: Rest {
+                until: None,
+                next: LEAST_REST,
+                look_at: position,
+            },
+        }
+    }
+
+    /// Whether calls are made whose replies tell how far the peer is.
+    pub(crate) fn is_beside_calls(&self) -> bool {
+        self.newest > self.read && self.rest.until.is_none()
+    }
+
+    /// Whether files and streams wait when everything before this position is on its way.
+    pub(crate) fn is_holding(&self, end: u64) -> bool {
+        self.is_beside_calls() && end >= self.read + self.window.size
+    }
+
+    /// Files and streams have something to send, and wait.
+    pub(crate) fn on_held(&mut self) {
+        self.window.was_full = true;
+        self.held_since.get_or_insert_with(Instant::now);
+    }
+
+    /// A request was queued at this position that is answered when it is read.
+    pub(crate) fn on_request(&mut self, start: u64) {
+        self.newest = start;
+        if self.probe.is_some() || start < self.rest.look_at {
+            return;
+        }
+        let sent = Instant::now();
+        if self.rest.until.is_some_and(|until| sent < until) {
+            self.rest.look_at = start + LOOK_BYTES;
+        } else {
+            self.rest.until = None;
+            self.probe = Some(Probe {
+                start,
+                sent,
+                is_in_window: start <= self.read + self.window.size + TURN,
+            });
+        }
+    }
+
+    /// The request at this position was answered.
+    pub(crate) fn on_reply(&mut self, start: u64) {
+        self.read = self.read.max(start);
+        let Some(probe) = self.probe.take_if(|probe| probe.start <= start) else {
+            return;
+        };
+        self.held_since = None;
+        // A later request may be answered first: then the handler of the earlier is slow, which tells nothing.
+        if probe.start == start {
+            self.on_sample(&probe, Instant::now());
+        }
+    }
+
+    fn on_sample(&mut self, probe: &Probe, now: Instant) {
+        let time = now - probe.sent;
+        let least = self.least(time, now);
+        // What a window does shows in what is sent after it was set.
+        let is_of_window = probe.is_in_window && probe.sent >= self.window.since;
+        if least > QUICK {
+            // By itself, or for what waited before it.
+            match self.window.size {
+                LEAST_WINDOW if is_of_window => self.rest(now),
+                LEAST_WINDOW => {}
+                _ => self.window = Window::new(LEAST_WINDOW, now),
+            }
+        } else if time > LEAST_TIMES * least {
+            if is_of_window {
+                self.window = Window::new(self.window.size - self.window.size / 4, now);
+            }
+        } else {
+            self.rest.next = LEAST_REST;
+            if is_of_window && self.window.was_full {
+                self.window = Window::new(self.window.size + self.window.size / 4, now);
+            }
+        }
+    }
+
+    /// The least time, with this one.
+    fn least(&mut self, time: Duration, now: Instant) -> Duration {
+        if let Some(known) = &self.quickest {
+            let is_stale = now - known.since >= QUICKEST_FOR;
+            if !is_stale && known.time <= time {
+                return known.time;
+            }
+            if is_stale {
+                // Measured with as little before it as there can be.
+                self.window = Window::new(LEAST_WINDOW, now);
+            }
+        }
+        self.quickest = Some(Quickest { time, since: now });
+        time
+    }
+
+    /// Until when files and streams wait at most.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let trip = self
+            .quickest
+            .as_ref()
+            .map_or(QUICK, |known| known.time.min(QUICK));
+        let window = Duration::from_millis(self.window.size / BYTES_PER_MILLISECOND);
+        Some(self.held_since? + PATIENCE + LEAST_TIMES * trip + window)
+    }
+
+    /// Holds nothing when that time has come.
+    pub(crate) fn on_deadline(&mut self, now: Instant) {
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.rest(now);
+        }
+    }
+
+    fn rest(&mut self, now: Instant) {
+        self.probe = None;
+        self.held_since = None;
+        self.rest.until = Some(now + self.rest.next);
+        self.rest.next = (2 * self.rest.next).min(MOST_REST);
+    }
+}
+
+impl Window {
+    fn new(size: u64, since: Instant) -> Self {
+        Self {
+            size: size.clamp(LEAST_WINDOW, MOST_WINDOW),
+            since,
+            was_full: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+    const MICROSECOND: Duration = Duration::from_micros(1);
+
+    /// A way to a peer. A socket takes what the way carries in ten milliseconds.
+    struct Way {
+        /// In a microsecond.
+        bytes: u64,
+        /// There and back, without what waits.
+        trip: Duration,
+        handler: Duration,
+        /// From one call to the next.
+        pause: Duration,
+    }
+
+    const NEAR: Way = Way {
+        bytes: 1000,
+        trip: Duration::from_micros(50),
+        handler: Duration::ZERO,
+        pause: Duration::from_micros(20),
+    };
+
+    /// What came of a while.
+    struct Outcome {
+        /// What was read, as a share of what the way carries.
+        share: f64,
+        slowest_call: Duration,
+    }
+
+    /// Streams that never end, with calls beside them.
+    struct Trial {
+        pacing: Pacing,
+        queued: u64,
+        read: u64,
+        unread: VecDeque<Call>,
+        unanswered: VecDeque<(Call, Instant)>,
+    }
+
+    struct Call {
+        start: u64,
+        sent: Instant,
+    }
+
+    impl Trial {
+        const STEP: Duration = Duration::from_micros(10);
+        const CALL_BYTES: u64 = 64;
+        const CHUNK: u64 = 64 * 1024;
+
+        fn new() -> Self {
+            Self {
+                pacing: Pacing::new(0),
+                queued: 0,
+                read: 0,
+                unread: VecDeque::new(),
+                unanswered: VecDeque::new(),
+            }
+        }
+
+        async fn run(&mut self, way: &Way, time: Duration) -> Outcome {
+            let (begin, read) = (Instant::now(), self.read);
+            let (mut next, mut slowest_call) = (begin, Duration::ZERO);
+            while begin.elapsed() < time {
+                if next <= Instant::now() {
+                    self.call();
+                    next += way.pause;
+                }
+                self.write(way);
+                self.read_calls(way);
+                slowest_call = slowest_call.max(self.answer());
+                tokio::time::advance(Self::STEP).await;
+            }
+            let carried = way.bytes as f64 * time.as_micros() as f64;
+            Outcome {
+                share: (self.read - read) as f64 / carried,
+                slowest_call,
+            }
+        }
+
+        fn call(&mut self) {
+            let (start, sent) = (self.queued, Instant::now());
+            self.pacing.on_request(start);
+            self.unread.push_back(Call { start, sent });
+            self.queued += Self::CALL_BYTES;
+        }
+
+        /// Copying takes time, too.
+        fn write(&mut self, way: &Way) {
+            self.pacing.on_deadline(Instant::now());
+            if self.pacing.is_holding(self.queued) {
+                self.pacing.on_held();
+            } else if self.queued - self.read < 10_000 * way.bytes {
+                self.queued += Self::CHUNK;
+            }
+        }
+
+        fn read_calls(&mut self, way: &Way) {
+            let step = way.bytes * Self::STEP.as_micros() as u64;
+            self.read = self.queued.min(self.read + step);
+            let is_read = |call: &mut Call| call.start < self.read;
+            while let Some(call) = self.unread.pop_front_if(is_read) {
+                let answered = Instant::now() + way.trip + way.handler;
+                self.unanswered.push_back((call, answered));
+            }
+        }
+
+        /// Gives how long the slowest of them took.
+        fn answer(&mut self) -> Duration {
+            let mut slowest = Duration::ZERO;
+            let now = Instant::now();
+            while let Some((call, _)) = self.unanswered.pop_front_if(|(_, at)| *at <= now) {
+                self.pacing.on_reply(call.start);
+                slowest = slowest.max(now - call.sent);
+            }
+            slowest
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_on_a_near_way_wait_for_a_window_and_not_for_all_that_the_system_takes() {
+        let mut trial = Trial::new();
+        trial.run(&NEAR, 50 * MILLISECOND).await;
+        let then = trial.run(&NEAR, 100 * MILLISECOND).await;
+        let slowest = then.slowest_call;
+        assert!(slowest <= 300 * MICROSECOND, "{slowest:?}");
+        assert!(then.share > 0.9, "{}", then.share);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_window_grows_to_what_a_wide_way_holds() {
+        let wide = Way {
+            bytes: 1250,
+            trip: 2 * MILLISECOND,
+            pause: 50 * MICROSECOND,
+            ..NEAR
+        };
+        let mut trial = Trial::new();
+        trial.run(&wide, 100 * MILLISECOND).await;
+        let then = trial.run(&wide, 100 * MILLISECOND).await;
+        assert!(trial.pacing.window.size > 2 * 1024 * 1024);
+        assert!(then.share > 0.95, "{}", then.share);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_way_that_was_full_before_its_first_call_is_not_taken_for_a_slow_one() {
+        let narrow = Way { bytes: 125, ..NEAR };
+        let mut trial = Trial::new();
+        while trial.queued < 1000 * 1000 {
+            trial.write(&narrow);
+        }
+        trial.run(&narrow, 50 * MILLISECOND).await;
+        let then = trial.run(&narrow, 50 * MILLISECOND).await;
+        let slowest = then.slowest_call;
+        assert!(slowest <= 2 * MILLISECOND, "{slowest:?}");
+        assert!(then.share > 0.95, "{}", then.share);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_calls_and_far_ways_hold_next_to_nothing() {
+        let slow = Way {
+            handler: 50 * MILLISECOND,
+            pause: 500 * MICROSECOND,
+            ..NEAR
+        };
+        let far = Way {
+            bytes: 100,
+            trip: 50 * MILLISECOND,
+            ..slow
+        };
+        for way in [slow, far] {
+            let mut trial = Trial::new();
+            let all = trial.run(&way, 1000 * MILLISECOND).await;
+            assert!(all.share > 0.93, "{}", all.share);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_call_that_is_never_answered_holds_once_and_for_milliseconds() {
+        let mut trial = Trial::new();
+        trial.call();
+        let never = Way {
+            pause: 1000 * MILLISECOND,
+            handler: 1000 * MILLISECOND,
+            ..NEAR
+        };
+        let all = trial.run(&never, 200 * MILLISECOND).await;
+        assert!(all.share > 0.9, "{}", all.share);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_least_time_is_measured_anew() {
+        let mut trial = Trial::new();
+        trial.run(&NEAR, 20 * MILLISECOND).await;
+        let farther = Way {
+            trip: MILLISECOND,
+            ..NEAR
+        };
+        tokio::time::advance(QUICKEST_FOR).await;
+        trial.run(&farther, 300 * MILLISECOND).await;
+        let then = trial.run(&farther, 50 * MILLISECOND).await;
+        assert!(then.share > 0.9, "{}", then.share);
+    }
+}
