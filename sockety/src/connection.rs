@@ -21,6 +21,7 @@ pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod outbox;
 pub(crate) mod part_writer;
+mod payload_memory;
 pub(crate) mod recycled;
 pub(crate) mod sending;
 pub(crate) mod shared;

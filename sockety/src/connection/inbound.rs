@@ -486,8 +486,47 @@ impl Inbound {
         let Slot::Open(open) = self.slot(channel) else {
             return Verdict::Keep;
         };
-        open.progress.on_content();
-        match open.payload.push(bytes, remaining) {
+        let pushed = open.payload.push(bytes, remaining);
+        self.on_payload(channel, pushed, cx)
+    }
+
+    /// Where to read more of the payload on a channel, of which `left` bytes come next, if it is to be read there.
+    pub(crate) fn payload_memory(
+        &mut self,
+        channel: ChannelId,
+        left: usize,
+    ) -> Option<&mut Vec<u8>> {
+        match self.slot(channel) {
+            Slot::Open(open) => open.payload.memory(left),
+            Slot::Free | Slot::Rest(_) => None,
+        }
+    }
+
+    /// So many bytes were read there.
+    pub(crate) fn on_payload_read(
+        &mut self,
+        channel: ChannelId,
+        count: usize,
+        remaining: u64,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        let Slot::Open(open) = self.slot(channel) else {
+            return Verdict::Keep;
+        };
+        let read = open.payload.on_read(count, remaining);
+        self.on_payload(channel, read, cx)
+    }
+
+    fn on_payload(
+        &mut self,
+        channel: ChannelId,
+        arrived: Result<Option<Bytes>, NoRoom>,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        if let Slot::Open(open) = self.slot(channel) {
+            open.progress.on_content();
+        }
+        match arrived {
             Ok(None) => {}
             Ok(Some(payload)) => self.hand_on(channel, payload, cx),
             Err(NoRoom) => return self.on_no_room(channel),
