@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::BufMut;
+use bytes::{BufMut, BytesMut};
 use sockety_codec::{ChannelId, Decoder, Event};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -20,6 +20,7 @@ use tracing::{debug, warn};
 use super::{
     clocks::{Clocks, Sight},
     inbound::Inbound,
+    recycled,
     shared::{Life, Shared, Unwritten},
     slow_readers::READ_BYTES,
     writing::Writing,
@@ -298,6 +299,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return read;
         }
         let size = self.inbound.room().min(self.pace.read_bytes);
+        if self.inbound.has_large_content
+            && size >= recycled::LEAST
+            && let Some(buffer) = recycled::take()
+        {
+            return self.poll_read_content(buffer, size, cx);
+        }
         let mut buffer = ReadBuffer::take();
         let mut read = ReadBuf::new(&mut buffer.0[..size]);
         if let Err(error) = ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)) {
@@ -345,8 +352,27 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         Some(Poll::Ready(handled))
     }
 
+    /// Reads content to where it may stay until it is read.
+    #[inline(never)]
+    fn poll_read_content(
+        &mut self,
+        mut buffer: BytesMut,
+        size: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ConnectionError>> {
+        let mut room = (&mut buffer).limit(size);
+        let read = pin!(self.io.read_buf(&mut room)).poll(cx);
+        let bytes = recycled::put(buffer);
+        match ready!(read) {
+            Err(error) => Poll::Ready(self.on_failed_read(error)),
+            Ok(0) => Poll::Ready(self.on_end_of_input()),
+            Ok(_) => Poll::Ready(self.handle(&bytes, cx)),
+        }
+    }
+
     fn handle(&mut self, mut bytes: &[u8], cx: &mut Context<'_>) -> Result<(), ConnectionError> {
         let (size, mut events) = (bytes.len(), 0);
+        self.inbound.has_large_content = false;
         let received = &self.shared.received;
         received.fetch_add(size as u64, Ordering::Relaxed);
         while let Some(event) = self

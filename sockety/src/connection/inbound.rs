@@ -20,6 +20,7 @@ use super::{
     guard::Guard,
     held::{Held, NoRoom},
     intake::{Intake, Pushed},
+    recycled,
     shared::{Executing, Shared, State},
     slot::{Arriving, Open, Progress, Rest, Role, Slot},
     slow_readers::SlowReaders,
@@ -40,6 +41,8 @@ pub(crate) struct Inbound {
     /// Channels of messages that were given up, as their content did not come.
     stalled: Vec<ChannelId>,
     pub(crate) guard: Guard,
+    /// Whether a large part of a stream or of a file was among what was read last.
+    pub(crate) has_large_content: bool,
     /// What begins now was sent after the peer could know that we are going away.
     pub(crate) refuses_new: bool,
 }
@@ -75,6 +78,7 @@ impl Inbound {
             slow,
             stalled: Vec::new(),
             guard,
+            has_large_content: false,
             refuses_new: false,
         }
     }
@@ -605,6 +609,7 @@ impl Inbound {
     }
 
     fn on_content(&mut self, channel: ChannelId, part: impl FnOnce(&Rest) -> usize, bytes: &[u8]) {
+        self.has_large_content |= bytes.len() >= recycled::LEAST;
         let slot = self.slot(channel);
         let Some(rest) = slot.rest_mut() else {
             return;
