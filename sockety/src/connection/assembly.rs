@@ -7,7 +7,8 @@ use super::{
     payload_memory,
 };
 
-/// A payload that is arriving. It grows with what came, not with what was announced.
+/// A payload that is arriving. It grows with what came, not with what was announced, unless it has memory that the thread
+/// kept.
 pub(crate) struct Assembly {
     pub(crate) size: u64,
     state: AssemblyState,
