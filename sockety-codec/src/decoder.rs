@@ -91,6 +91,48 @@ impl Decoder {
         }
     }
 
+    /// The channel of the payload in whose packet the input stands, and how many bytes of that packet are left.
+    ///
+    /// So many bytes of the payload come next, whatever they are: they may be read from the peer to where they are
+    /// to lie, and be presented to [`decode`](Self::decode) from there. Up to the last of them, all that it is given is
+    /// one [`Data`](Event::Data).
+    ///
+    /// `None` between packets and in all others, and also while file headers of the message are to come, or when it
+    /// was refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use sockety_codec::{ChannelCount, Encoder, FilesSummary, MessageHead, Uuid};
+    /// use sockety_codec::{ChannelId, Decoder, Event, Limits};
+    ///
+    /// # let mut sent = vec![0xE2, 0x00, 0x01];
+    /// # let head = MessageHead {
+    /// #     id: Uuid::from_u128(1),
+    /// #     action: "save",
+    /// #     expects_response: false,
+    /// #     has_stream: false,
+    /// #     payload_size: 0,
+    /// #     files: FilesSummary::NONE,
+    /// # };
+    /// # Encoder::new(ChannelCount::MAX).whole_message(&mut sent, ChannelId::ZERO, &head, b"large")?;
+    /// let mut decoder = Decoder::new(Limits::default());
+    /// // The begin of a message whose payload is "large".
+    /// let mut input = &sent[..sent.len() - 3];
+    /// while decoder.decode(&mut input)?.is_some() {}
+    /// assert_eq!(decoder.open_payload(), Some((ChannelId::ZERO, 3)));
+    ///
+    /// let mut payload = Vec::from(b"la");
+    /// payload.extend(b"rge");
+    /// let event = decoder.decode(&mut &payload[2..])?;
+    /// assert!(matches!(event, Some(Event::Data { bytes: b"rge", remaining: 0, .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn open_payload(&self) -> Option<(ChannelId, u32)> {
+        self.machine.open_payload()
+    }
+
     /// Drops what is still to come of the message open on `channel`, silently, until its
     /// [`End`](Event::End) or [`Abort`](Event::Abort).
     ///

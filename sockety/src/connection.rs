@@ -22,6 +22,7 @@ pub(crate) mod intake;
 pub(crate) mod outbox;
 mod pacing;
 pub(crate) mod part_writer;
+mod payload_memory;
 pub(crate) mod recycled;
 pub(crate) mod sending;
 pub(crate) mod shared;

@@ -6,10 +6,13 @@ use sockety::{
     Connection, Context, Draft, FastReply, MessageHandler, Options, ResponseDraft, Router, Server,
     service,
 };
+use sockety_codec::{ChannelCount, ChannelId, Encoder, FilesSummary, MessageHead};
 use tokio::io::duplex;
 use tokio::task::JoinSet;
 
-use crate::support::{PIPE, Trickle, code_of, pair_over, pair_with, tasks, tasks_are_back_to};
+use crate::support::{
+    PIPE, Trickle, code_of, dialogue, id, pair_over, pair_with, tasks, tasks_are_back_to,
+};
 
 const MIB: usize = 1024 * 1024;
 
@@ -160,6 +163,62 @@ async fn both_sides_send_much_at_a_time_over_tcp() {
             reverse(&accepted, payload(round + 10, 4 * MIB)),
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_payloads_in_packets_of_any_size_arrive_as_they_were_sent() {
+    let (arrived_in, mut arrived) = tokio::sync::mpsc::unbounded_channel();
+    let keeping = MessageHandler::new().action("keep", move |message| {
+        let kept = arrived_in.send(message.payload().clone());
+        async move { kept.map(|()| FastReply::ACCEPT) }
+    });
+    let (_near, mut peer) = dialogue(keeping).await;
+    let mut encoder = Encoder::new(ChannelCount::MAX);
+    // Later ones have memory that earlier ones had.
+    for (round, size) in [(1, 70_000), (2, 1_100_000), (3, 1_000_000), (4, 300_000)] {
+        let sent: Vec<_> = (0..3).map(|of| payload(10 * round + of, size)).collect();
+        let bytes = interleaved(&mut encoder, &sent, &mut Random(round));
+        peer.send_bytes(&bytes).await;
+        for _ in &sent {
+            let payload = arrived.recv().await.expect("it arrives");
+            assert!(sent.iter().any(|sent| *sent == payload), "as it was sent");
+        }
+    }
+}
+
+/// One message for each payload, on channels of their own, in packets that alternate.
+fn interleaved(encoder: &mut Encoder, payloads: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let channel = |of: usize| ChannelId::new(of as u16 + 1).expect("a channel");
+    for (of, payload) in payloads.iter().enumerate() {
+        let head = MessageHead {
+            id: id(of as u64),
+            action: "keep",
+            expects_response: false,
+            has_stream: false,
+            payload_size: payload.len() as u64,
+            files: FilesSummary::NONE,
+        };
+        let begun = encoder.message(&mut bytes, channel(of), &head, &[]);
+        begun.expect("a message");
+    }
+    let mut rests: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
+    while rests.iter().any(|rest| !rest.is_empty()) {
+        for (of, rest) in rests
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, rest)| !rest.is_empty())
+        {
+            let size = rest.len().min(1 + random.next() as usize % 300_000);
+            let (part, later) = rest.split_at(size);
+            let begun = encoder.data(&mut bytes, channel(of), size as u32);
+            begun.expect("a packet");
+            bytes.extend_from_slice(part);
+            encoder.heartbeat(&mut bytes);
+            *rest = later;
+        }
+    }
+    bytes
 }
 
 #[tokio::test(start_paused = true)]

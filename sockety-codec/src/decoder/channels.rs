@@ -74,6 +74,15 @@ impl Channels {
         self.table.get_mut(channel.index())
     }
 
+    /// The body of a message in progress on a channel whose header is whole.
+    #[inline]
+    pub(super) fn body(&self, channel: ChannelId) -> Option<&Body> {
+        match self.table.get(channel.index())? {
+            Channel::Idle | Channel::Head(_) => None,
+            Channel::Body(body) => Some(body),
+        }
+    }
+
     /// The body of the announced message in progress on a channel.
     #[inline]
     pub(super) fn body_mut(&mut self, channel: ChannelId) -> Option<&mut Body> {

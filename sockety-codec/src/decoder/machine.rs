@@ -109,6 +109,20 @@ impl Machine {
         body.map(Body::refuse).is_some()
     }
 
+    #[inline]
+    pub(super) fn open_payload(&self) -> Option<(ChannelId, u32)> {
+        let Reading::Content {
+            content: Content::Data,
+            left,
+        } = self.reading
+        else {
+            return None;
+        };
+        let is_wanted = |body: &Body| !body.is_refused();
+        let is_wanted = self.channels.body(self.channel).is_some_and(is_wanted);
+        is_wanted.then_some((self.channel, left))
+    }
+
     pub(super) fn finish(&self) -> Result<(), Truncated> {
         match &self.reading {
             Reading::ConnectionHeader(_) => Err(Truncated::ConnectionHeader),

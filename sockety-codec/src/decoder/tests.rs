@@ -43,8 +43,12 @@ fn connected(limits: Limits) -> Decoder {
 fn events(decoder: &mut Decoder, mut input: &[u8]) -> (Vec<String>, Option<Violation>) {
     let mut events = Vec::new();
     loop {
+        let open = foreseen(decoder, input);
         match decoder.decode(&mut input) {
-            Ok(Some(event)) => events.push(describe(&event)),
+            Ok(Some(event)) => {
+                assert!(open.is_none_or(|open| open.is(&event)), "{event:?}");
+                events.push(describe(&event));
+            }
             Ok(None) => {
                 assert!(input.is_empty(), "starved with {} bytes left", input.len());
                 return (events, None);
@@ -58,6 +62,26 @@ fn events(decoder: &mut Decoder, mut input: &[u8]) -> (Vec<String>, Option<Viola
                 return (events, Some(violation));
             }
         }
+    }
+}
+
+/// What the next event has to be, as the input stands within a packet of a payload.
+struct Foreseen<'i> {
+    channel: ChannelId,
+    bytes: &'i [u8],
+}
+
+fn foreseen<'i>(decoder: &Decoder, input: &'i [u8]) -> Option<Foreseen<'i>> {
+    let (channel, left) = decoder.open_payload()?;
+    assert!(left > 0);
+    let bytes = input.get(..left as usize).unwrap_or(input);
+    (!bytes.is_empty()).then_some(Foreseen { channel, bytes })
+}
+
+impl Foreseen<'_> {
+    fn is(&self, event: &Event<'_>) -> bool {
+        matches!(event, Event::Data { channel, bytes, .. }
+            if *channel == self.channel && *bytes == self.bytes)
     }
 }
 

@@ -44,7 +44,7 @@ impl Chunks {
 
     /// As [`Chunks::push_slice`], of what arrives.
     pub(crate) fn push_received(&mut self, chunk: &[u8]) {
-        self.push_copied(chunk, recycled::copy);
+        self.push_copied(chunk, recycled::keep);
     }
 
     fn push_copied(&mut self, chunk: &[u8], copy: fn(&[u8]) -> Bytes) {

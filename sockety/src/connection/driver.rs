@@ -3,13 +3,14 @@
 use std::{
     cell::Cell,
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use sockety_codec::Decoder;
+use bytes::{BufMut, BytesMut};
+use sockety_codec::{ChannelId, Decoder, Event};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     time::{Instant, Sleep, sleep_until, timeout},
@@ -19,6 +20,7 @@ use tracing::{debug, warn};
 use super::{
     clocks::{Clocks, Sight},
     inbound::Inbound,
+    recycled,
     shared::{Life, Shared, State, Unwritten},
     slow_readers::READ_BYTES,
     writing::Writing,
@@ -57,6 +59,9 @@ enum Written {
 
 /// How much is written before it is the turn of reading.
 const WRITE_BYTES: usize = 256 * 1024;
+
+/// How much of a large payload is read at a time.
+const PAYLOAD_READ_BYTES: usize = 256 * 1024;
 
 /// Reads after a write has failed: more than the system holds for us, and an end for a link that never stops.
 const LAST_READS: usize = 128;
@@ -323,8 +328,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.clocks.has_peer_ended || self.is_paused || self.is_backlogged() {
             return Poll::Pending;
         }
-        let mut buffer = ReadBuffer::take();
+        if let Some((channel, left)) = self.decoder.open_payload()
+            && let Some(read) = self.poll_read_payload(channel, left as usize, cx)
+        {
+            return read;
+        }
         let size = self.inbound.room().min(self.pace.read_bytes);
+        if self.inbound.has_large_content
+            && size >= recycled::LEAST
+            && let Some(buffer) = recycled::take()
+        {
+            return self.poll_read_content(buffer, size, cx);
+        }
+        let mut buffer = ReadBuffer::take();
         let mut read = ReadBuf::new(&mut buffer.0[..size]);
         if let Err(error) = ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)) {
             return Poll::Ready(self.on_failed_read(error));
@@ -336,8 +352,62 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         Poll::Ready(self.handle(bytes, cx))
     }
 
+    /// Reads once, and only what is left of a packet, to where its payload is to lie; `None` when that is not worth it.
+    #[inline(never)]
+    fn poll_read_payload(
+        &mut self,
+        channel: ChannelId,
+        left: usize,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), ConnectionError>>> {
+        let memory = self.inbound.payload_memory(channel, left)?;
+        let before = memory.len();
+        let room = memory.capacity() - before;
+        let mut room = memory.limit(room.min(left).min(PAYLOAD_READ_BYTES));
+        let count = match pin!(self.io.read_buf(&mut room)).poll(cx) {
+            Poll::Pending => return Some(Poll::Pending),
+            Poll::Ready(Err(error)) => return Some(Poll::Ready(self.on_failed_read(error))),
+            Poll::Ready(Ok(0)) => return Some(Poll::Ready(self.on_end_of_input())),
+            Poll::Ready(Ok(count)) => count,
+        };
+        let received = &self.shared.received;
+        received.fetch_add(count as u64, Ordering::Relaxed);
+        let remaining = match self.decoder.decode(&mut &memory[before..]) {
+            Ok(Some(Event::Data { remaining, .. })) => remaining,
+            Ok(event) => unreachable!("a payload goes on with {event:?}"),
+            Err(violation) => return Some(Poll::Ready(Err(ConnectionError::Protocol(violation)))),
+        };
+        let verdict = self.inbound.on_payload_read(channel, count, remaining, cx);
+        if let Some(channel) = verdict.refused() {
+            self.decoder.refuse(channel);
+        }
+        // The end of the message has no bytes.
+        let handled = self.handle(&[], cx);
+        self.pace.on_payload(count == left);
+        Some(Poll::Ready(handled))
+    }
+
+    /// Reads content to where it may stay until it is read.
+    #[inline(never)]
+    fn poll_read_content(
+        &mut self,
+        mut buffer: BytesMut,
+        size: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ConnectionError>> {
+        let mut room = (&mut buffer).limit(size);
+        let read = pin!(self.io.read_buf(&mut room)).poll(cx);
+        let bytes = recycled::put(buffer);
+        match ready!(read) {
+            Err(error) => Poll::Ready(self.on_failed_read(error)),
+            Ok(0) => Poll::Ready(self.on_end_of_input()),
+            Ok(_) => Poll::Ready(self.handle(&bytes, cx)),
+        }
+    }
+
     fn handle(&mut self, mut bytes: &[u8], cx: &mut Context<'_>) -> Result<(), ConnectionError> {
         let (size, mut events) = (bytes.len(), 0);
+        self.inbound.has_large_content = false;
         let received = &self.shared.received;
         received.fetch_add(size as u64, Ordering::Relaxed);
         while let Some(event) = self
@@ -474,6 +544,15 @@ impl Pace {
 
     fn is_turn_over(&self) -> bool {
         self.events >= TURN_EVENTS
+    }
+
+    /// A part of a large payload came. What follows its packet may be as large: its begin tells.
+    fn on_payload(&mut self, is_whole: bool) {
+        self.read_bytes = if is_whole {
+            LEAST_READ_BYTES
+        } else {
+            READ_BYTES
+        };
     }
 
     /// What follows is probably like what came.

@@ -20,6 +20,7 @@ use super::{
     guard::Guard,
     held::{Held, NoRoom},
     intake::{Intake, Pushed},
+    recycled,
     shared::{Executing, Shared, State},
     slot::{Arriving, Open, Progress, Rest, Role, Slot},
     slow_readers::SlowReaders,
@@ -40,6 +41,8 @@ pub(crate) struct Inbound {
     /// Channels of messages that were given up, as their content did not come.
     stalled: Vec<ChannelId>,
     pub(crate) guard: Guard,
+    /// Whether a large part of a stream or of a file was among what was read last.
+    pub(crate) has_large_content: bool,
     /// What begins now was sent after the peer could know that we are going away.
     pub(crate) refuses_new: bool,
 }
@@ -75,6 +78,7 @@ impl Inbound {
             slow,
             stalled: Vec::new(),
             guard,
+            has_large_content: false,
             refuses_new: false,
         }
     }
@@ -486,8 +490,47 @@ impl Inbound {
         let Slot::Open(open) = self.slot(channel) else {
             return Verdict::Keep;
         };
-        open.progress.on_content();
-        match open.payload.push(bytes, remaining) {
+        let pushed = open.payload.push(bytes, remaining);
+        self.on_payload(channel, pushed, cx)
+    }
+
+    /// Where to read more of the payload on a channel, of which `left` bytes come next, if it is to be read there.
+    pub(crate) fn payload_memory(
+        &mut self,
+        channel: ChannelId,
+        left: usize,
+    ) -> Option<&mut Vec<u8>> {
+        match self.slot(channel) {
+            Slot::Open(open) => open.payload.memory(left),
+            Slot::Free | Slot::Rest(_) => None,
+        }
+    }
+
+    /// So many bytes were read there.
+    pub(crate) fn on_payload_read(
+        &mut self,
+        channel: ChannelId,
+        count: usize,
+        remaining: u64,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        let Slot::Open(open) = self.slot(channel) else {
+            return Verdict::Keep;
+        };
+        let read = open.payload.on_read(count, remaining);
+        self.on_payload(channel, read, cx)
+    }
+
+    fn on_payload(
+        &mut self,
+        channel: ChannelId,
+        arrived: Result<Option<Bytes>, NoRoom>,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        if let Slot::Open(open) = self.slot(channel) {
+            open.progress.on_content();
+        }
+        match arrived {
             Ok(None) => {}
             Ok(Some(payload)) => self.hand_on(channel, payload, cx),
             Err(NoRoom) => return self.on_no_room(channel),
@@ -566,6 +609,7 @@ impl Inbound {
     }
 
     fn on_content(&mut self, channel: ChannelId, part: impl FnOnce(&Rest) -> usize, bytes: &[u8]) {
+        self.has_large_content |= bytes.len() >= recycled::LEAST;
         let slot = self.slot(channel);
         let Some(rest) = slot.rest_mut() else {
             return;

@@ -16,31 +16,50 @@ const SIZE: usize = 64 * 1024;
 const COUNT: usize = 16;
 
 /// Less is left to the allocator: it would take a whole buffer.
-const LEAST: usize = 8 * 1024;
+pub(crate) const LEAST: usize = 8 * 1024;
 
 thread_local! {
     /// Each buffer as it was filled last. It is free when nobody else has a part of it.
     static BUFFERS: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A copy in a buffer of the thread, if one is free, else in memory of its own.
-pub(crate) fn copy(bytes: &[u8]) -> Bytes {
+/// An empty buffer of the thread, if one is free; to be [given back](put).
+pub(crate) fn take() -> Option<BytesMut> {
+    BUFFERS.with_borrow_mut(take_from)
+}
+
+/// A buffer that was filled, or was not.
+pub(crate) fn put(buffer: BytesMut) -> Bytes {
+    let filled = buffer.freeze();
+    BUFFERS.with_borrow_mut(|buffers| buffers.push(filled.clone()));
+    filled
+}
+
+/// The bytes where they are, if that is the buffer that was filled last; else a copy in a buffer of the thread, if one is
+/// free, or in memory of its own.
+pub(crate) fn keep(bytes: &[u8]) -> Bytes {
     if !(LEAST..=SIZE).contains(&bytes.len()) {
         return Bytes::copy_from_slice(bytes);
     }
-    BUFFERS.with_borrow_mut(|buffers| match take(buffers) {
+    let last = |buffers: &Vec<Bytes>| buffers.last().and_then(|last| part(last, bytes));
+    if let Some(part) = BUFFERS.with_borrow(last) {
+        return part;
+    }
+    match take() {
         Some(mut buffer) => {
             buffer.extend_from_slice(bytes);
-            let copy = buffer.freeze();
-            buffers.push(copy.clone());
-            copy
+            put(buffer)
         }
         None => Bytes::copy_from_slice(bytes),
-    })
+    }
 }
 
-/// An empty buffer.
-fn take(buffers: &mut Vec<Bytes>) -> Option<BytesMut> {
+fn part(buffer: &Bytes, bytes: &[u8]) -> Option<Bytes> {
+    let (all, part) = (buffer.as_ptr_range(), bytes.as_ptr_range());
+    (all.start <= part.start && part.end <= all.end).then(|| buffer.slice_ref(bytes))
+}
+
+fn take_from(buffers: &mut Vec<Bytes>) -> Option<BytesMut> {
     if let Some(free) = buffers.iter().position(Bytes::is_unique) {
         let mut buffer = buffers.swap_remove(free).try_into_mut().ok()?;
         buffer.clear();
@@ -55,32 +74,57 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_when_nobody_has_it() {
-        let first = copy(&[1; SIZE]);
+        let first = keep(&[1; SIZE]);
         let at = first.as_ptr();
         let mut rest = first;
         let part = rest.split_to(7);
         drop(rest);
-        assert_ne!(copy(&[2; SIZE]).as_ptr(), at);
+        assert_ne!(keep(&[2; SIZE]).as_ptr(), at);
         assert_eq!(part, [1; 7][..]);
         drop(part);
-        let again: Vec<_> = (0..2).map(|_| copy(&[3; LEAST])).collect();
+        let again: Vec<_> = (0..2).map(|_| keep(&[3; LEAST])).collect();
         assert!(again.iter().any(|buffer| buffer.as_ptr() == at));
         assert!(again.iter().all(|buffer| *buffer == [3; LEAST][..]));
         drop(again);
         let whole = [4; SIZE];
-        let again: Vec<_> = (0..2).map(|_| copy(&whole)).collect();
+        let again: Vec<_> = (0..2).map(|_| keep(&whole)).collect();
         assert!(again.iter().any(|buffer| buffer.as_ptr() == at));
         assert!(again.iter().all(|buffer| *buffer == whole[..]));
     }
 
     #[test]
+    fn what_was_read_into_a_buffer_stays_there() {
+        let mut buffer = take().unwrap();
+        buffer.extend_from_slice(&[1; SIZE]);
+        let read = put(buffer);
+        let (first, second) = (keep(&read[3..LEAST + 3]), keep(&read[SIZE - LEAST..]));
+        assert_eq!(first.as_ptr(), read[3..].as_ptr());
+        assert_eq!(second.as_ptr(), read[SIZE - LEAST..].as_ptr());
+        // Too little for a whole buffer.
+        assert_ne!(keep(&read[..LEAST - 1]).as_ptr(), read.as_ptr());
+        // As long as there are parts of it, it is not used again.
+        let at = read.as_ptr();
+        drop((read, first));
+        assert_ne!(keep(&[2; SIZE]).as_ptr(), at);
+        assert_eq!(second, [1; LEAST][..]);
+    }
+
+    #[test]
+    fn a_buffer_that_was_not_filled_is_free() {
+        let buffer = take().unwrap();
+        let at = buffer.as_ptr();
+        assert!(put(buffer).is_empty());
+        assert_eq!(take().unwrap().as_ptr(), at);
+    }
+
+    #[test]
     fn a_thread_has_so_many_buffers_and_no_more() {
-        let copies: Vec<_> = (0..COUNT + 9).map(|_| copy(&[5; SIZE])).collect();
+        let copies: Vec<_> = (0..COUNT + 9).map(|_| keep(&[5; SIZE])).collect();
         assert!(copies.iter().all(|copy| *copy == [5; SIZE][..]));
         assert_eq!(BUFFERS.with_borrow(Vec::len), COUNT);
         drop(copies);
-        copy(&[6; LEAST - 1]);
-        copy(&[6; SIZE + 1]);
+        keep(&[6; LEAST - 1]);
+        keep(&[6; SIZE + 1]);
         assert_eq!(BUFFERS.with_borrow(Vec::len), COUNT);
     }
 }

@@ -336,3 +336,19 @@ fn content_is_part_of_the_input() {
         }
     }
 }
+
+#[test]
+fn an_open_packet_of_a_payload_is_foreseen() {
+    let mut decoder = connected(Limits::default());
+    let next = |decoder: &mut Decoder, script: &str| {
+        events(decoder, &bytes(script));
+        decoder.open_payload()
+    };
+    // A payload of five bytes, in packets of two and of three.
+    assert_eq!(next(&mut decoder, "21 14 40 U 01 61 05"), None);
+    assert_eq!(next(&mut decoder, "E0 02 01"), Some((channel(0), 1)));
+    assert_eq!(next(&mut decoder, "02"), None);
+    assert_eq!(next(&mut decoder, "E0 03 03"), Some((channel(0), 2)));
+    assert!(decoder.refuse(channel(0)));
+    assert_eq!(decoder.open_payload(), None);
+}

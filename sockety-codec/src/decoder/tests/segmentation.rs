@@ -22,11 +22,13 @@ fn joined_by(
         let (mut piece, later) = rest.split_at(piece.min(rest.len()));
         rest = later;
         loop {
+            let open = foreseen(&decoder, piece);
             let event = match decoder.decode(&mut piece) {
                 Ok(None) => break,
                 Err(violation) => return (lines(joined), Some(violation)),
                 Ok(Some(event)) => event,
             };
+            assert!(open.is_none_or(|open| open.is(&event)), "{event:?}");
             for event in event.apart() {
                 let (key, bytes) = keyed(event);
                 match joined.last_mut() {
