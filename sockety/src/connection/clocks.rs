@@ -137,6 +137,9 @@ impl Clocks {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(SECOND)));
         if let Some(due) = plan {
             timer.as_mut().reset(due);
+        } else if !timer.is_elapsed() {
+            // It wakes this task since it was polled last.
+            return Poll::Pending;
         }
         ready!(timer.as_mut().poll(cx));
         self.pace = None;

@@ -223,9 +223,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     /// Woken because something was queued, the driver lets the other tasks that are ready go first: most
-    /// likely they queue something too, and all of it leaves in one write.
+    /// likely they queue something too, and all of it leaves in one write. A call alone is not kept waiting.
     fn lets_others_queue(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let was_woken_to_write = self.shared.lock().unpark().is_none();
+        let mut state = self.shared.lock();
+        let was_woken_to_write = state.unpark().is_none() && !state.is_lone_call();
+        drop(state);
         if was_woken_to_write && !std::mem::replace(&mut self.has_yielded, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -279,18 +281,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Writes what is queued, up to a share of the time.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Written>> {
         let mut share = WRITE_BYTES;
+        let mut has_work = true;
         while share > 0 {
-            if self.writing.is_done() {
-                self.refill();
-                if self.writing.is_done() {
-                    return Pin::new(&mut self.io)
-                        .poll_flush(cx)
-                        .map_ok(|()| Written::All);
-                }
+            if self.writing.is_done() && !(has_work && self.refill()) {
+                return Pin::new(&mut self.io)
+                    .poll_flush(cx)
+                    .map_ok(|()| Written::All);
             }
             let written = self.writing.poll_write(Pin::new(&mut self.io), cx);
             let count = ready!(written).inspect_err(|_| self.on_failed_write())?;
-            self.shared.lock().outbox.advance(count as u64);
+            let mut state = self.shared.lock();
+            state.outbox.advance(count as u64);
+            has_work = state.has_work();
+            drop(state);
             share = share.saturating_sub(count);
         }
         Poll::Ready(Ok(Written::Some))
@@ -302,15 +305,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
     }
 
-    fn refill(&mut self) {
+    /// Whether there was something.
+    fn refill(&mut self) -> bool {
         let amount = if self.clocks.is_peer_slow() {
             SLOW_FILL_BYTES
         } else {
             FILL_BYTES
         };
         let mut state = self.shared.lock();
+        if !state.has_work() {
+            return false;
+        }
         state.fill(amount);
         state.outbox.take(self.writing.refill());
+        // What had something to send may have been given up.
+        !self.writing.is_done()
     }
 
     /// Reads once and handles all that came; pending when nothing did.

@@ -310,6 +310,11 @@ impl Outbox {
         self.queued
     }
 
+    /// The position up to which the driver has taken bytes.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// The position up to which bytes were handed to the socket.
     pub(crate) fn written(&self) -> u64 {
         self.written
@@ -360,7 +365,7 @@ impl Outbox {
             self.unasked.count = 0;
         }
         self.progress.wake_up_to(self.written);
-        if !self.is_full() {
+        if !self.is_full() && self.is_awaited() {
             self.space.wake_all();
         }
     }

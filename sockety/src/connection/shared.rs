@@ -90,6 +90,8 @@ pub(crate) struct State {
     pub(crate) outbox: Outbox,
     pub(crate) sources: Sources,
     pub(crate) waiting: Waiting,
+    /// Where the newest request of them begins that is whole in itself.
+    newest_request: u64,
     /// Since files or streams are sent.
     pacing: Option<Box<Pacing>>,
     pub(crate) life: Life,
@@ -126,6 +128,7 @@ impl Shared {
             outbox: Outbox::new(peer_channels, options.outbox_bytes),
             sources: Sources::new(peer_channels),
             waiting: Waiting::new(options.requests_in_flight, options.call_timeout),
+            newest_request: 0,
             pacing: None,
             life: Life::Open,
             last_sent: 0,
@@ -304,6 +307,11 @@ impl State {
         self.driver.take()
     }
 
+    /// Whether what is to be written next begins with a request, and nobody else waits for anything.
+    pub(crate) fn is_lone_call(&self) -> bool {
+        self.waiting.len() == 1 && self.newest_request == self.outbox.taken()
+    }
+
     /// Whether there is something to write that the driver has not taken yet.
     pub(crate) fn has_work(&self) -> bool {
         self.outbox.has_new() || (self.sources.has_ready() && !self.is_held())
@@ -321,10 +329,14 @@ impl State {
         pacing.is_some_and(|pacing| pacing.is_beside_calls())
     }
 
-    /// Until when files and streams wait at most, if any do.
-    pub(crate) fn held_until(&self) -> Option<Instant> {
-        let is_holding = self.sources.has_ready() && self.is_held();
-        self.pacing.as_ref().filter(|_| is_holding)?.deadline()
+    /// Nothing more is done for now: until when files and streams wait at most, if any do.
+    pub(crate) fn held_until(&mut self) -> Option<Instant> {
+        if !self.sources.has_ready() || !self.is_held() {
+            return None;
+        }
+        let pacing = self.pacing.as_mut()?;
+        pacing.on_held();
+        pacing.deadline()
     }
 
     /// That time has come.
@@ -457,6 +469,7 @@ impl State {
         self.outbox.message(head, payload)?;
         if head.expects_response {
             self.waiting.insert(head.id, start, clock, waker, None);
+            self.newest_request = start;
             if let Some(pacing) = &mut self.pacing {
                 pacing.on_request(start);
             }
@@ -562,7 +575,7 @@ impl State {
                 .pacing
                 .get_or_insert_with(|| Box::new(Pacing::new(end)));
             if pacing.is_holding(end) {
-                return pacing.on_held();
+                return;
             }
             let Some(turn) = self.sources.turn() else {
                 return;
