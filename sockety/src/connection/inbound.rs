@@ -213,7 +213,9 @@ impl Inbound {
                     rest.files_due = rest.files_due.saturating_sub(1);
                 }
             }
-            Event::FastReply { id, code } => self.deliver(&id, Ok(RawReply::Fast(code.into()))),
+            Event::FastReply { id, code } => {
+                self.deliver(&id, Ok(RawReply::Fast(code.into())));
+            }
             Event::End { channel } => self.on_end(channel),
             Event::Abort { channel } => {
                 self.guard.on_aborted(1);
@@ -267,17 +269,16 @@ impl Inbound {
     }
 
     fn on_whole_response(&mut self, head: &ResponseHead, payload: &[u8]) {
-        if !self.shared.lock().waiting.begin_response(&head.parent) {
-            self.on_unwanted(&head.parent, false);
-            return self.guard.on_dropped(payload.len() as u64);
-        }
         let response = RawResponse {
             id: head.id,
             expects_response: head.expects_response,
             payload: Bytes::copy_from_slice(payload),
             carried: Carried::default(),
         };
-        self.deliver(&head.parent, Ok(RawReply::Response(response)));
+        let is_dropped = self.deliver(&head.parent, Ok(RawReply::Response(response)));
+        if is_dropped && !self.shared.lock().waiting.expects(&head.parent) {
+            self.guard.on_dropped(payload.len() as u64);
+        }
     }
 
     fn on_message(
@@ -650,15 +651,17 @@ impl Inbound {
     }
 
     // r[impl reply.response]
-    /// A reply that nobody waits for any longer is dropped.
-    fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) {
+    /// A reply that nobody waits for any longer is dropped. Gives whether it was.
+    fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) -> bool {
         let unwanted = self.shared.lock().deliver(parent, reply);
         // Readers of its parts take the same lock: dropped after it was given back.
-        if let Some(unwanted) = unwanted {
-            let is_code = matches!(unwanted, Ok(RawReply::Fast(_)));
-            drop(unwanted);
-            self.on_unwanted(parent, is_code);
-        }
+        let Some(unwanted) = unwanted else {
+            return false;
+        };
+        let is_code = matches!(unwanted, Ok(RawReply::Fast(_)));
+        drop(unwanted);
+        self.on_unwanted(parent, is_code);
+        true
     }
 
     #[cold]

@@ -561,12 +561,10 @@ impl State {
         reply: Result<RawReply, RequestError>,
     ) -> Option<Result<RawReply, RequestError>> {
         if let Ok(RawReply::Fast(code)) = &reply
+            && Framework::means_unread(*code)
             && let Some(transmission) = self.waiting.transmission(parent)
         {
-            let (is_ours, is_refused) = (Framework::is_one(*code), Framework::means_unread(*code));
-            if is_refused {
-                self.withdraw(transmission, is_ours);
-            }
+            self.withdraw(transmission, Framework::is_one(*code));
         }
         self.waiting.deliver(parent, reply)
     }

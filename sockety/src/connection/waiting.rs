@@ -1,7 +1,7 @@
 //! Requests of ours that wait for their replies, found by id.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
     task::{Context, Poll, Waker},
     time::Duration,
@@ -144,6 +144,7 @@ impl Waiting {
         };
         waiter.is_answered = true;
         waiter.has_code = matches!(reply, Ok(RawReply::Fast(_)));
+        waiter.is_executed |= matches!(reply, Ok(RawReply::Response(_)));
         let dropped = waiter.replies.push(reply);
         waiter.wake();
         dropped
@@ -199,14 +200,14 @@ impl Waiting {
 
     /// Ready when there is a reply, for who takes only one: the request is forgotten.
     pub(crate) fn poll_only(&mut self, id: &Uuid, cx: &mut Context<'_>) -> Poll<Waiter> {
-        let waiting = self.requests.get_mut(id);
-        if let Some(waiter) = waiting.filter(|waiter| waiter.replies.is_empty()) {
-            waiter.register(cx.waker());
-            return Poll::Pending;
-        }
-        let Some(waiter) = self.requests.remove(id) else {
+        let Entry::Occupied(mut waiting) = self.requests.entry(*id) else {
             unreachable!("a request stays in the table until its handle is dropped");
         };
+        if waiting.get().replies.is_empty() {
+            waiting.get_mut().register(cx.waker());
+            return Poll::Pending;
+        }
+        let waiter = waiting.remove();
         // Whoever takes one reply asked for one: only a late one is expected after that.
         if !waiter.is_answered {
             self.remember(*id);
