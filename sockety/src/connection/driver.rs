@@ -229,7 +229,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Ok(Poll::Ready(()));
         }
         if let Life::Closing(by) = state.life {
-            let is_executing = self.shared.executing.load(Ordering::SeqCst) > 0;
+            let is_executing = self.shared.holders.requests() > 0;
             if is_written && state.is_all_written() && !is_executing {
                 return Err(ConnectionError::Closed(by));
             }
@@ -372,7 +372,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         } else {
             self.decoder.age_headers()
         };
-        let is_executing = self.shared.executing.load(Ordering::Acquire) > 0;
+        let is_executing = self.shared.holders.requests() > 0;
         let sight = Sight {
             is_backlogged,
             is_authorized: self.shared.gate.is_open(),

@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::Context,
 };
 
@@ -19,8 +19,9 @@ use super::{
     gate::Attempt,
     guard::Guard,
     held::{Held, NoRoom},
+    holders::Holder,
     intake::{Intake, Pushed},
-    shared::{Executing, Shared, State},
+    shared::{Shared, State},
     slot::{Arriving, Open, Progress, Rest, Role, Slot},
     slow_readers::SlowReaders,
     waiting::{RawReply, RawResponse},
@@ -136,7 +137,7 @@ impl Inbound {
 
     fn do_others_wait(&self) -> bool {
         let is_open = |slot: &&Slot| !matches!(slot, Slot::Free);
-        self.shared.executing.load(Ordering::Relaxed) > 1
+        self.shared.holders.requests() > 1
             || self.shared.lock().waiting.has_unanswered()
             || self.slots.iter().filter(is_open).count() > 1
     }
@@ -234,11 +235,11 @@ impl Inbound {
     fn on_whole_message(&mut self, head: &MessageHead<'_>, payload: &[u8], cx: &mut Context<'_>) {
         self.has_served = true;
         let admitted = self.route(head).and_then(|route| {
-            let executing = self.admit_whole(payload);
-            let executing = executing.ok_or_else(|| Framework::Overloaded.reply())?;
-            Ok((route, executing))
+            let admitted = self.admit_whole(payload);
+            let (connection, held) = admitted.ok_or_else(|| Framework::Overloaded.reply())?;
+            Ok((route, connection, held))
         });
-        let (route, executing) = match admitted {
+        let (route, connection, held) = match admitted {
             Ok(admitted) => admitted,
             Err(code) => {
                 // r[impl reply.only-when-expected]
@@ -248,19 +249,18 @@ impl Inbound {
                 return self.guard.on_dropped(payload.len() as u64);
             }
         };
-        let connection = Connection::new(Arc::clone(&self.shared));
-        let owed = Owed::new(connection, head.id, head.expects_response, executing, None);
+        let owed = Owed::new(connection, head.id, head.expects_response, held, None);
         let is_spawned = route.is_spawned();
         self.run(head.id, is_spawned, cx, |router| {
             router.dispatch_whole(route, payload, owed)
         });
     }
 
-    fn admit_whole(&self, payload: &[u8]) -> Option<Executing> {
-        let executing = self.shared.begin_executing();
-        let admitted = executing.and_then(|mut executing| {
-            executing.payload = Held::whole(&self.shared, payload.len()).ok()?;
-            Some(executing)
+    fn admit_whole(&self, payload: &[u8]) -> Option<(Connection, Option<Box<Held>>)> {
+        let connection = Connection::of_request(&self.shared, Holder::Executing);
+        let admitted = connection.and_then(|connection| {
+            let held = Held::whole(&self.shared, payload.len()).ok()?;
+            Some((connection, held))
         });
         if admitted.is_none() {
             self.shared.counters.count(|all| &all.overloaded);
@@ -292,12 +292,12 @@ impl Inbound {
             Ok(route) => route,
             Err(code) => return self.refuse_message(channel, head, code),
         };
-        let Some((executing, payload)) = self.admit(head) else {
+        let Some((connection, payload)) = self.admit(head) else {
             self.shared.counters.count(|all| &all.overloaded);
             return self.refuse_message(channel, head, Framework::Overloaded.reply());
         };
         let open = Open {
-            role: Role::Message { route, executing },
+            role: Role::Message { route, connection },
             id: head.id,
             expects_response: head.expects_response,
             payload,
@@ -341,12 +341,12 @@ impl Inbound {
         route
     }
 
-    fn admit(&self, head: &MessageHead<'_>) -> Option<(Executing, Assembly)> {
-        let executing = self.shared.begin_executing()?;
+    fn admit(&self, head: &MessageHead<'_>) -> Option<(Connection, Assembly)> {
+        let connection = Connection::of_request(&self.shared, Holder::Arriving)?;
         let held = Held::reserve(&self.shared, head.payload_size).ok()?;
         let files = head.files.count as usize;
         let is_room = files == 0 || self.shared.has_room_for_files(files);
-        is_room.then(|| (executing, Assembly::new(head.payload_size, held)))
+        is_room.then(|| (connection, Assembly::new(head.payload_size, held)))
     }
 
     fn refuse_message(
@@ -539,15 +539,14 @@ impl Inbound {
         match role {
             Role::Message {
                 route,
-                mut executing,
+                mut connection,
             } => {
-                executing.payload = assembly.held;
-                let connection = Connection::new(Arc::clone(&self.shared));
+                connection.begin_executing();
                 let owed = Owed::new(
                     connection,
                     id,
                     expects_response,
-                    executing,
+                    assembly.held,
                     carried.intake().cloned(),
                 );
                 self.dispatch(route, payload, carried, owed, cx);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sockety_codec::{FileIndex, Uuid};
 
-use super::{assembly::Assembly, intake::Intake, shared::Executing};
-use crate::{carried::Carried, router::Route};
+use super::{assembly::Assembly, intake::Intake};
+use crate::{Connection, carried::Carried, router::Route};
 
 /// What is open on a channel.
 ///
@@ -31,7 +31,10 @@ pub(crate) struct Open {
 }
 
 pub(crate) enum Role {
-    Message { route: Route, executing: Executing },
+    Message {
+        route: Route,
+        connection: Connection,
+    },
     Response { parent: Uuid },
 }
 
