@@ -28,7 +28,8 @@ use super::{
 };
 use crate::{
     ByteStream, Connection, ConnectionError, Dispatch, FastReply, File, ReadError, RequestError,
-    Router, carried::Carried, fast_reply::Framework, owed::Owed, router::Route,
+    Router, carried::Carried, fast_reply::Framework, owed::Owed,
+    payload_bytes::PayloadBytes, router::Route,
 };
 
 /// The receiving side of one connection. Only its driver has it.
@@ -272,7 +273,7 @@ impl Inbound {
         let response = RawResponse {
             id: head.id,
             expects_response: head.expects_response,
-            payload: Bytes::copy_from_slice(payload),
+            payload: PayloadBytes::copy_of(payload),
             carried: Carried::default(),
         };
         let is_dropped = self.deliver(&head.parent, Ok(RawReply::Response(response)));
@@ -557,7 +558,7 @@ impl Inbound {
                     Ok(RawReply::Response(RawResponse {
                         id,
                         expects_response,
-                        payload,
+                        payload: payload.into(),
                         carried,
                     })),
                 );

@@ -3,15 +3,18 @@
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
+    num::NonZeroU64,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use bytes::Bytes;
 use sockety_codec::Uuid;
 
 use super::{shared, sources::Sources};
-use crate::{ConnectionError, FastReply, Outcome, RequestError, carried::Carried};
+use crate::{
+    ConnectionError, FastReply, Outcome, RequestError, carried::Carried,
+    payload_bytes::PayloadBytes,
+};
 
 /// How many replies to one request are kept until they are taken.
 pub(crate) const REPLIES_KEPT: usize = 64;
@@ -93,7 +96,7 @@ impl Waiting {
             Waiter {
                 start,
                 expires,
-                transmission,
+                transmission: transmission.and_then(NonZeroU64::new),
                 is_answered: false,
                 has_code: false,
                 is_executed: false,
@@ -152,7 +155,7 @@ impl Waiting {
 
     /// The files and stream of this request, which may still be being sent.
     pub(crate) fn transmission(&self, id: &Uuid) -> Option<u64> {
-        self.requests.get(id)?.transmission
+        self.requests.get(id)?.transmission.map(NonZeroU64::get)
     }
 
     pub(crate) fn expects(&self, parent: &Uuid) -> bool {
@@ -233,7 +236,9 @@ impl Waiting {
         let mut timed_out = 0;
         let expires = self.deadline();
         for waiter in self.requests.values_mut() {
-            if waiter.transmission.is_some_and(|key| sources.is_open(key))
+            if waiter
+                .transmission
+                .is_some_and(|key| sources.is_open(key.get()))
                 && waiter.expires.is_some()
             {
                 waiter.expires = expires;
@@ -276,7 +281,7 @@ pub(crate) enum RawReply {
 pub(crate) struct RawResponse {
     pub(crate) id: Uuid,
     pub(crate) expects_response: bool,
-    pub(crate) payload: Bytes,
+    pub(crate) payload: PayloadBytes,
     pub(crate) carried: Carried,
 }
 
@@ -284,7 +289,7 @@ pub(crate) struct Waiter {
     start: u64,
     expires: Option<u32>,
     /// Of its files and stream.
-    transmission: Option<u64>,
+    transmission: Option<NonZeroU64>,
     is_answered: bool,
     /// Whether its last reply was a code: nothing follows one.
     has_code: bool,
