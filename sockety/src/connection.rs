@@ -1,9 +1,4 @@
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use sockety_codec::{ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, Uuid};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

@@ -38,6 +38,7 @@ pub(crate) struct Owed {
 }
 
 impl Owed {
+    #[inline]
     pub(crate) fn new(
         connection: Connection,
         id: Uuid,

@@ -33,7 +33,10 @@ impl Given<'_> {
 
 /// Parameters as a payload; `give` gives `count` of them.
 #[inline]
-pub(crate) fn encode(count: u16, give: impl FnOnce(&mut Given<'_>)) -> Result<PayloadBytes, SendError> {
+pub(crate) fn encode(
+    count: u16,
+    give: impl FnOnce(&mut Given<'_>),
+) -> Result<PayloadBytes, SendError> {
     let buffer = scratch::encode_with(|into| {
         msgpack::encode_map_head(count, into);
         let mut given = Given {

@@ -305,13 +305,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         let (size, mut events) = (bytes.len(), 0);
         let received = &self.shared.received;
         received.fetch_add(size as u64, Ordering::Relaxed);
-        while let Some(event) = self
-            .decoder
-            .decode(&mut bytes)
-            .map_err(ConnectionError::Protocol)?
-        {
+        loop {
+            // Matched in one step: events are large, and each further one would copy them.
+            let event = match self.decoder.decode(&mut bytes) {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(violation) => return Err(ConnectionError::Protocol(violation)),
+            };
             events += 1;
-            if let Some(channel) = self.inbound.on_event(event, cx).refused() {
+            if let Some(channel) = self.inbound.on_event(&event, cx).refused() {
                 self.decoder.refuse(channel);
             }
         }

@@ -28,8 +28,8 @@ use super::{
 };
 use crate::{
     ByteStream, Connection, ConnectionError, Dispatch, FastReply, File, ReadError, RequestError,
-    Router, carried::Carried, fast_reply::Framework, owed::Owed,
-    payload_bytes::PayloadBytes, router::Route,
+    Router, carried::Carried, fast_reply::Framework, owed::Owed, payload_bytes::PayloadBytes,
+    router::Route,
 };
 
 /// The receiving side of one connection. Only its driver has it.
@@ -180,19 +180,25 @@ impl Inbound {
         }
     }
 
-    pub(crate) fn on_event(&mut self, event: Event<'_>, cx: &mut Context<'_>) -> Verdict {
-        match event {
-            Event::WholeMessage { head, payload, .. } => {
-                self.on_whole_message(&head, payload, cx);
+    pub(crate) fn on_event(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Verdict {
+        match *event {
+            Event::WholeMessage {
+                ref head, payload, ..
+            } => {
+                self.on_whole_message(head, payload, cx);
             }
-            Event::WholeResponse { head, payload, .. } => {
-                self.on_whole_response(&head, payload);
+            Event::WholeResponse {
+                ref head, payload, ..
+            } => {
+                self.on_whole_response(head, payload);
             }
-            Event::Message { channel, head } => return self.on_message(channel, &head, cx),
-            Event::Response { channel, head } => return self.on_response(channel, &head, cx),
+            Event::Message { channel, ref head } => return self.on_message(channel, head, cx),
+            Event::Response { channel, ref head } => return self.on_response(channel, head, cx),
             Event::FileHeader {
-                channel, header, ..
-            } => return self.on_file_header(channel, &header, cx),
+                channel,
+                ref header,
+                ..
+            } => return self.on_file_header(channel, header, cx),
             Event::Data {
                 channel,
                 bytes,
@@ -224,7 +230,10 @@ impl Inbound {
                 self.on_lost(channel, &ReadError::Aborted);
                 self.on_end(channel);
             }
-            Event::Refused { channel, refusal } => self.on_refused(channel, &refusal),
+            Event::Refused {
+                channel,
+                ref refusal,
+            } => self.on_refused(channel, refusal),
             Event::GoAway => self.on_go_away(),
             // The connection header was read in the handshake; the other is a sign of life.
             Event::Header(_) | Event::Heartbeat => {}

@@ -8,9 +8,7 @@ use sockety_codec::{
 };
 
 use super::sources::PartKind;
-use crate::{
-    FastReply, carrying::Plan, encoding::Encoding, payload_bytes::PayloadBytes,
-};
+use crate::{FastReply, carrying::Plan, encoding::Encoding, payload_bytes::PayloadBytes};
 
 /// Payloads from this size on are referenced instead of copied. Copying 16 KiB costs about as much as the
 /// extra slices of a vectored write.

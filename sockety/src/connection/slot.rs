@@ -35,13 +35,15 @@ pub(crate) enum Role {
         route: Route,
         connection: Connection,
     },
-    Response { parent: Uuid },
+    Response {
+        parent: Uuid,
+    },
 }
 
 impl Role {
     pub(crate) fn allows_file(&self, size: u64) -> bool {
         match self {
-            Self::Message { route, .. } => route.limits().allow_file(size),
+            Self::Message { route, .. } => route.allows_file(size),
             Self::Response { .. } => true,
         }
     }
