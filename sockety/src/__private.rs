@@ -38,6 +38,7 @@ pub fn decode<T>(payload: &Bytes, format: Format<T>) -> Result<T, DecodeError> {
 }
 
 /// A call of a method.
+#[inline]
 pub fn call<T, E>(connection: &Connection, draft: CallDraft<T, E>) -> Call<T, E> {
     Call::new(connection.clone(), draft)
 }

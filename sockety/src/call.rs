@@ -33,6 +33,7 @@ pub struct Call<T, E> {
 }
 
 impl<T, E> Call<T, E> {
+    #[inline]
     pub(crate) fn new(connection: Connection, draft: CallDraft<T, E>) -> Self {
         Self {
             connection,

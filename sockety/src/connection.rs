@@ -1,9 +1,4 @@
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use sockety_codec::{ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, Uuid};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -17,6 +12,7 @@ pub(crate) mod driver;
 pub(crate) mod gate;
 pub(crate) mod guard;
 pub(crate) mod held;
+pub(crate) mod holders;
 pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod outbox;
@@ -35,6 +31,7 @@ pub(crate) mod writing;
 
 use self::{
     driver::Driver,
+    holders::Holder,
     outbox::Payload,
     sending::{Queued, Room},
     shared::{Peer, ServerName, Shared, State},
@@ -60,6 +57,7 @@ pub struct Connection {
     pub(crate) shared: Arc<Shared>,
     /// What calls of this handle go through.
     pub(crate) middleware: Option<Chain>,
+    holder: Holder,
 }
 
 impl Connection {
@@ -120,10 +118,30 @@ impl Connection {
     }
 
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.handles.fetch_add(1, Ordering::Relaxed);
+        shared.holders.add(Holder::Handle);
         Self {
             shared,
             middleware: None,
+            holder: Holder::Handle,
+        }
+    }
+
+    /// For a request of the peer, which has its slot as long as this lives; `None` when all are taken.
+    pub(crate) fn of_request(shared: &Arc<Shared>, holder: Holder) -> Option<Self> {
+        let taken = shared.holders.add(holder);
+        let connection = Self {
+            shared: Arc::clone(shared),
+            middleware: None,
+            holder,
+        };
+        shared.has_slot(taken).then_some(connection)
+    }
+
+    /// A request that was arriving is there.
+    pub(crate) fn begin_executing(&mut self) {
+        if self.holder == Holder::Arriving {
+            self.shared.holders.begin_executing();
+            self.holder = Holder::Executing;
         }
     }
 
@@ -531,9 +549,7 @@ impl Clone for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.shared.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.shared.close(ClosedBy::Local);
-        }
+        self.shared.leave(self.holder);
     }
 }
 

@@ -8,8 +8,8 @@ use crate::{
     msgpack::{DecodeError, Entries},
     outgoing,
     parameters::{self, Given, decode_all},
+    payload_bytes::PayloadBytes,
 };
-use bytes::Bytes;
 
 /// Parts on their way out.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Content {
     pub fn new() -> Self {
         Self {
             outgoing: outgoing::Content {
-                payload: Ok(Bytes::new().into()),
+                payload: Ok(PayloadBytes::EMPTY.into()),
                 carrying: None,
             },
         }
@@ -84,14 +84,14 @@ impl Content {
 /// Parts that came, taken in order.
 #[derive(Debug)]
 pub struct Received {
-    payload: Bytes,
+    payload: PayloadBytes,
     carried: Carried,
     taken_files: usize,
     item_limit: usize,
 }
 
 impl Received {
-    pub(crate) fn new(payload: Bytes, carried: Carried, item_limit: usize) -> Self {
+    pub(crate) fn new(payload: PayloadBytes, carried: Carried, item_limit: usize) -> Self {
         Self {
             payload,
             carried,
@@ -105,7 +105,10 @@ impl Received {
     /// # Errors
     /// [`ContentError::Decode`].
     pub fn payload<T>(&mut self, format: Format<T>) -> Result<T, ContentError> {
-        Ok(format.decode(&self.payload)?)
+        Ok(match &self.payload {
+            PayloadBytes::Few { .. } => format.decode_slice(&self.payload)?,
+            PayloadBytes::Many(bytes) => format.decode(bytes)?,
+        })
     }
 
     /// The payload, made of several parameters.

@@ -116,7 +116,11 @@ impl Body<'_> {
 
     /// For a method that takes files or a stream.
     pub fn into_received(self) -> Received {
-        Received::new(self.payload.into_bytes(), self.carried, self.item_limit)
+        Received::new(
+            self.payload.into_bytes().into(),
+            self.carried,
+            self.item_limit,
+        )
     }
 }
 

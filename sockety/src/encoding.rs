@@ -4,12 +4,12 @@ use std::{any::Any, sync::OnceLock};
 
 use bytes::Bytes;
 
-use crate::msgpack::error_value;
+use crate::{msgpack::error_value, payload_bytes::PayloadBytes};
 
 /// A payload as it is sent.
 #[derive(Debug, Clone)]
 pub(crate) enum Encoding {
-    Whole(Bytes),
+    Whole(PayloadBytes),
     Bin(Box<Bin>),
 }
 
@@ -59,16 +59,8 @@ impl Encoding {
         }
     }
 
-    /// What stands before the rest of it, and the rest.
-    pub(crate) fn parts(&self) -> (&[u8], &Bytes) {
-        match self {
-            Self::Whole(bytes) => (&[], bytes),
-            Self::Bin(bin) => (&bin.head, &bin.bytes),
-        }
-    }
-
     /// All of it in one place, for which a buffer is copied the first time.
-    pub(crate) fn whole(&self) -> &Bytes {
+    pub(crate) fn whole(&self) -> &[u8] {
         match self {
             Self::Whole(bytes) => bytes,
             Self::Bin(bin) => bin
@@ -78,9 +70,22 @@ impl Encoding {
     }
 }
 
+impl Bin {
+    /// What stands before the buffer, and the buffer.
+    pub(crate) fn parts(&self) -> (&[u8], &Bytes) {
+        (&self.head, &self.bytes)
+    }
+}
+
+impl From<PayloadBytes> for Encoding {
+    fn from(bytes: PayloadBytes) -> Self {
+        Self::Whole(bytes)
+    }
+}
+
 impl From<Bytes> for Encoding {
     fn from(bytes: Bytes) -> Self {
-        Self::Whole(bytes)
+        Self::Whole(bytes.into())
     }
 }
 
@@ -120,7 +125,10 @@ mod tests {
         for size in [LARGE, LARGE + 1, 300_000] {
             let (bytes, encoding) = encoded(size);
             let encoding = encoding.expect("large");
-            let (head, rest) = encoding.parts();
+            let Encoding::Bin(bin) = &encoding else {
+                panic!("a buffer where it lies");
+            };
+            let (head, rest) = bin.parts();
             assert_eq!(rest.as_ptr(), bytes.as_ptr());
             assert_eq!(head.len() + rest.len(), encoding.len());
             assert_eq!(encoding.whole(), &msgpack::to_vec(&bytes).expect("encoded"));

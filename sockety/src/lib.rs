@@ -211,6 +211,7 @@ mod parameters;
 mod pass;
 mod pass_draft;
 mod payload;
+mod payload_bytes;
 mod remote_error;
 mod request_mismatch;
 mod router;

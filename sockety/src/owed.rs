@@ -12,10 +12,11 @@ use crate::{
     Answered, Connection, FastReply, SendError,
     carrying::{Sending, Unwritten},
     connection::{
+        held::Held,
         intake::Intake,
         outbox::{Payload, REFERENCED_FROM},
         sending,
-        shared::{Executing, State},
+        shared::State,
     },
     msgpack::error_value,
     outgoing::Content,
@@ -26,20 +27,23 @@ use crate::{
 
 /// Dropped without a reply, it answers with code 5, Internal Error, so that no caller waits in vain.
 pub(crate) struct Owed {
+    /// The slot of the request, held until its handler is really gone.
     pub(crate) connection: Connection,
     pub(crate) id: Uuid,
     pub(crate) expects_response: bool,
     pub(crate) record: Record,
     is_answered: AnsweredFlag,
-    _executing: Option<Executing>,
+    /// Its payload counts as long as the handler may have it.
+    _held: Option<Box<Held>>,
 }
 
 impl Owed {
+    #[inline]
     pub(crate) fn new(
         connection: Connection,
         id: Uuid,
         expects_response: bool,
-        executing: Executing,
+        held: Option<Box<Held>>,
         intake: Option<Arc<Intake>>,
     ) -> Self {
         let is_answered = AnsweredFlag {
@@ -52,7 +56,7 @@ impl Owed {
             expects_response,
             record: Record::default(),
             is_answered,
-            _executing: Some(executing),
+            _held: held,
         }
     }
 
@@ -68,7 +72,7 @@ impl Owed {
             expects_response,
             record: Record::default(),
             is_answered,
-            _executing: None,
+            _held: None,
         }
     }
 

@@ -1,6 +1,5 @@
 //! The parameters of a method that has several: a map by their names.
 
-use bytes::Bytes;
 use rmp_serde::decode::Error;
 use serde::de;
 
@@ -8,6 +7,7 @@ use crate::{
     SendError,
     format::Format,
     msgpack::{self, DecodeError, EncodeError, Entries, Reader},
+    payload_bytes::PayloadBytes,
     scratch,
     service::or_nil,
 };
@@ -33,7 +33,10 @@ impl Given<'_> {
 
 /// Parameters as a payload; `give` gives `count` of them.
 #[inline]
-pub(crate) fn encode(count: u16, give: impl FnOnce(&mut Given<'_>)) -> Result<Bytes, SendError> {
+pub(crate) fn encode(
+    count: u16,
+    give: impl FnOnce(&mut Given<'_>),
+) -> Result<PayloadBytes, SendError> {
     let buffer = scratch::encode_with(|into| {
         msgpack::encode_map_head(count, into);
         let mut given = Given {

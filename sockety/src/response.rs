@@ -28,7 +28,7 @@ impl Response {
         let owed = Owed::optional(connection, raw.id, raw.expects_response);
         Self {
             parent,
-            payload: raw.payload,
+            payload: raw.payload.into_bytes(),
             carried: raw.carried,
             owed,
         }

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    ActionDescription, ActionLimits, Authorize, Delivery, Dispatch, FastReply, FirstMessage,
-    Incoming, MessageHandler, ServeMiddleware, Service, ServiceDescription, action::Action,
-    authorize, carried::Carried, connection::gate::Attempt, describe, fast_reply::Framework,
-    owed::Owed, serve_middleware,
+    ActionDescription, Authorize, Delivery, Dispatch, FastReply, FirstMessage, Incoming,
+    MessageHandler, ServeMiddleware, Service, ServiceDescription, action::Action, authorize,
+    carried::Carried, connection::gate::Attempt, describe, fast_reply::Framework, owed::Owed,
+    serve_middleware,
 };
 
 /// Several services, and a [`MessageHandler`] for the rest, on one connection.
@@ -180,7 +180,8 @@ impl Router {
     /// Where a message goes whose head says this, or the code that refuses it.
     pub(crate) fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, FastReply> {
         let route = self.resolve(action).ok_or(FastReply::NOT_IMPLEMENTED)?;
-        if route.limits().allow(payload, files) {
+        let description = route.description();
+        if description.is_none_or(|description| description.limits.allow(payload, files)) {
             Ok(route)
         } else {
             Err(Framework::TooLarge.reply())
@@ -221,6 +222,7 @@ impl Router {
     }
 
     /// As [`Router::dispatch`], of a message that is nothing but a payload, which a typed service reads where it is.
+    #[inline]
     pub(crate) fn dispatch_whole(
         self: &Arc<Self>,
         route: Route,
@@ -276,6 +278,7 @@ impl Router {
         }
     }
 
+    #[inline]
     fn serve(&self, served: Served, delivery: Delivery<'_>) -> Dispatch {
         let (service, _) = &self.services[served.service];
         service.dispatch(served.action, delivery)
@@ -335,10 +338,10 @@ impl Route {
         Self { action, target }
     }
 
-    /// What its messages may carry, beside the limits of the connection.
-    pub(crate) fn limits(&self) -> ActionLimits {
-        self.description()
-            .map_or(ActionLimits::none(), |description| description.limits)
+    /// Whether its messages may carry such a file, beside the limits of the connection.
+    pub(crate) fn allows_file(&self, size: u64) -> bool {
+        let description = self.description();
+        description.is_none_or(|description| description.limits.allow_file(size))
     }
 
     /// Whether its handler is not to be polled where the message was read.

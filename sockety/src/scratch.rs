@@ -5,7 +5,7 @@ use std::cell::Cell;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::{SendError, msgpack};
+use crate::{SendError, msgpack, payload_bytes::PayloadBytes};
 
 /// What a thread keeps. Larger buffers are rare, and go back to the allocator.
 const KEPT: usize = 64 * 1024;
@@ -34,16 +34,16 @@ pub(crate) fn encode_with(
 }
 
 /// A value as MessagePack, in memory of exactly its size.
-pub(crate) fn encode_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, SendError> {
+pub(crate) fn encode_bytes<T: Serialize + ?Sized>(value: &T) -> Result<PayloadBytes, SendError> {
     encode(value).map(into_bytes)
 }
 
 /// What the buffer holds, in memory of exactly its size. Gives the buffer back.
-pub(crate) fn into_bytes(buffer: Vec<u8>) -> Bytes {
+pub(crate) fn into_bytes(buffer: Vec<u8>) -> PayloadBytes {
     if buffer.capacity() > KEPT {
-        return buffer.into();
+        return Bytes::from(buffer).into();
     }
-    let bytes = Bytes::copy_from_slice(&buffer);
+    let bytes = PayloadBytes::copy_of(&buffer);
     give_back(buffer);
     bytes
 }

@@ -26,8 +26,8 @@ pub(super) struct Exchange {
     pub(super) connection: Connection,
     pub(super) id: Uuid,
     stage: Stage,
-    /// Sends what the call carries.
-    pump: Pump,
+    /// Sends what the call carries, which few do.
+    pump: Option<Box<Pump>>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Exchange {
 enum Stage {
     Unsent {
         message: Outgoing,
-        cargo: Option<Cargo>,
+        cargo: Option<Box<Cargo>>,
         ticket: Option<u64>,
     },
     Waiting,
@@ -61,7 +61,7 @@ impl Exchange {
             connection,
             id,
             stage,
-            pump: Pump::default(),
+            pump: None,
             timer: timeout.map(|timeout| Box::pin(sleep(timeout))),
         }
     }
@@ -72,9 +72,11 @@ impl Exchange {
             Poll::Pending => Err(ready!(self.poll_timer(cx))),
         };
         self.finish();
-        if reply.is_ok() {
+        if reply.is_ok()
+            && let Some(pump) = &mut self.pump
+        {
             // The answer may come before all of the call was sent: the rest follows.
-            self.pump.detach();
+            pump.detach();
         }
         Poll::Ready(reply)
     }
@@ -124,7 +126,7 @@ impl Exchange {
         };
         let cargo = match cargo {
             Some(cargo) => cargo,
-            None => cargo.insert(carrying.take()?),
+            None => cargo.insert(Box::new(carrying.take()?)),
         };
         let mut plan = cargo.plan(Unwritten::Ends);
         let waker = Some(cx.waker());
@@ -133,9 +135,10 @@ impl Exchange {
         };
         let room = State::carrying_message_room;
         let (key, span) = ready!(sending::poll_put(shared, ticket, cx, room, put))?;
-        let cargo = std::mem::take(cargo);
-        self.pump =
-            Sending::carrying(self.connection.clone(), span, key, cargo, Unwritten::Ends).pump;
+        let cargo = std::mem::take(&mut **cargo);
+        let connection = self.connection.clone();
+        let sending = Sending::carrying(connection, span, key, cargo, Unwritten::Ends);
+        self.pump = Some(Box::new(sending.pump));
         Poll::Ready(Ok(()))
     }
 

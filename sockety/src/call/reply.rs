@@ -1,7 +1,5 @@
 //! From the reply to a call to what the method returns.
 
-use bytes::Bytes;
-
 use crate::{
     CallError, FastReply, RemoteError, ServiceError,
     call_draft::Read,
@@ -9,6 +7,7 @@ use crate::{
     connection::waiting::RawReply,
     content::Received,
     msgpack::{self, error_value},
+    payload_bytes::PayloadBytes,
 };
 
 pub(super) fn read_reply<T, E: ServiceError>(
@@ -18,7 +17,7 @@ pub(super) fn read_reply<T, E: ServiceError>(
 ) -> Result<T, CallError<E>> {
     match reply {
         RawReply::Fast(FastReply::ACCEPT) => {
-            let mut nothing = Received::new(Bytes::new(), Carried::default(), item_limit);
+            let mut nothing = Received::new(PayloadBytes::EMPTY, Carried::default(), item_limit);
             read(&mut nothing).map_err(CallError::Content)
         }
         RawReply::Fast(code) => Err(read_code(code)),

@@ -20,10 +20,6 @@ use crate::{
 };
 
 /// Dropping it gives the call up.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most calls go directly, and a box would be an allocation for each"
-)]
 pub(super) enum Way {
     Direct(Exchange),
     Through {

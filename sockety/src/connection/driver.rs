@@ -243,7 +243,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Ok(Poll::Ready(()));
         }
         if let Life::Closing(by) = state.life {
-            let is_executing = self.shared.executing.load(Ordering::SeqCst) > 0;
+            let is_executing = self.shared.holders.requests() > 0;
             if is_written && state.is_all_written() && !is_executing {
                 return Err(ConnectionError::Closed(by));
             }
@@ -410,13 +410,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.inbound.has_large_content = false;
         let received = &self.shared.received;
         received.fetch_add(size as u64, Ordering::Relaxed);
-        while let Some(event) = self
-            .decoder
-            .decode(&mut bytes)
-            .map_err(ConnectionError::Protocol)?
-        {
+        loop {
+            // Matched in one step: events are large, and each further one would copy them.
+            let event = match self.decoder.decode(&mut bytes) {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(violation) => return Err(ConnectionError::Protocol(violation)),
+            };
             events += 1;
-            if let Some(channel) = self.inbound.on_event(event, cx).refused() {
+            if let Some(channel) = self.inbound.on_event(&event, cx).refused() {
                 self.decoder.refuse(channel);
             }
         }
@@ -481,7 +483,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         } else {
             self.decoder.age_headers()
         };
-        let is_executing = self.shared.executing.load(Ordering::Acquire) > 0;
+        let is_executing = self.shared.holders.requests() > 0;
         let sight = Sight {
             is_backlogged,
             is_authorized: self.shared.gate.is_open(),

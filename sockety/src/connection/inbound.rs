@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::Context,
 };
 
@@ -19,16 +19,18 @@ use super::{
     gate::Attempt,
     guard::Guard,
     held::{Held, NoRoom},
+    holders::Holder,
     intake::{Intake, Pushed},
     recycled,
-    shared::{Executing, Shared, State},
+    shared::{Shared, State},
     slot::{Arriving, Open, Progress, Rest, Role, Slot},
     slow_readers::SlowReaders,
     waiting::{RawReply, RawResponse},
 };
 use crate::{
     ByteStream, Connection, ConnectionError, Dispatch, FastReply, File, ReadError, RequestError,
-    Router, carried::Carried, fast_reply::Framework, owed::Owed, router::Route,
+    Router, carried::Carried, fast_reply::Framework, owed::Owed, payload_bytes::PayloadBytes,
+    router::Route,
 };
 
 /// The receiving side of one connection. Only its driver has it.
@@ -140,7 +142,7 @@ impl Inbound {
 
     fn do_others_wait(&self) -> bool {
         let is_open = |slot: &&Slot| !matches!(slot, Slot::Free);
-        self.shared.executing.load(Ordering::Relaxed) > 1
+        self.shared.holders.requests() > 1
             || self.shared.lock().waiting.has_unanswered()
             || self.slots.iter().filter(is_open).count() > 1
     }
@@ -182,19 +184,25 @@ impl Inbound {
         }
     }
 
-    pub(crate) fn on_event(&mut self, event: Event<'_>, cx: &mut Context<'_>) -> Verdict {
-        match event {
-            Event::WholeMessage { head, payload, .. } => {
-                self.on_whole_message(&head, payload, cx);
+    pub(crate) fn on_event(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Verdict {
+        match *event {
+            Event::WholeMessage {
+                ref head, payload, ..
+            } => {
+                self.on_whole_message(head, payload, cx);
             }
-            Event::WholeResponse { head, payload, .. } => {
-                self.on_whole_response(&head, payload);
+            Event::WholeResponse {
+                ref head, payload, ..
+            } => {
+                self.on_whole_response(head, payload);
             }
-            Event::Message { channel, head } => return self.on_message(channel, &head, cx),
-            Event::Response { channel, head } => return self.on_response(channel, &head, cx),
+            Event::Message { channel, ref head } => return self.on_message(channel, head, cx),
+            Event::Response { channel, ref head } => return self.on_response(channel, head, cx),
             Event::FileHeader {
-                channel, header, ..
-            } => return self.on_file_header(channel, &header, cx),
+                channel,
+                ref header,
+                ..
+            } => return self.on_file_header(channel, header, cx),
             Event::Data {
                 channel,
                 bytes,
@@ -217,14 +225,19 @@ impl Inbound {
                     rest.files_due = rest.files_due.saturating_sub(1);
                 }
             }
-            Event::FastReply { id, code } => self.deliver(&id, Ok(RawReply::Fast(code.into()))),
+            Event::FastReply { id, code } => {
+                self.deliver(&id, Ok(RawReply::Fast(code.into())));
+            }
             Event::End { channel } => self.on_end(channel),
             Event::Abort { channel } => {
                 self.guard.on_aborted(1);
                 self.on_lost(channel, &ReadError::Aborted);
                 self.on_end(channel);
             }
-            Event::Refused { channel, refusal } => self.on_refused(channel, &refusal),
+            Event::Refused {
+                channel,
+                ref refusal,
+            } => self.on_refused(channel, refusal),
             Event::GoAway => self.on_go_away(),
             // The connection header was read in the handshake; the other is a sign of life.
             Event::Header(_) | Event::Heartbeat => {}
@@ -236,11 +249,11 @@ impl Inbound {
     fn on_whole_message(&mut self, head: &MessageHead<'_>, payload: &[u8], cx: &mut Context<'_>) {
         self.has_served = true;
         let admitted = self.route(head).and_then(|route| {
-            let executing = self.admit_whole(payload);
-            let executing = executing.ok_or_else(|| Framework::Overloaded.reply())?;
-            Ok((route, executing))
+            let admitted = self.admit_whole(payload);
+            let (connection, held) = admitted.ok_or_else(|| Framework::Overloaded.reply())?;
+            Ok((route, connection, held))
         });
-        let (route, executing) = match admitted {
+        let (route, connection, held) = match admitted {
             Ok(admitted) => admitted,
             Err(code) => {
                 // r[impl reply.only-when-expected]
@@ -250,19 +263,18 @@ impl Inbound {
                 return self.guard.on_dropped(payload.len() as u64);
             }
         };
-        let connection = Connection::new(Arc::clone(&self.shared));
-        let owed = Owed::new(connection, head.id, head.expects_response, executing, None);
+        let owed = Owed::new(connection, head.id, head.expects_response, held, None);
         let is_spawned = route.is_spawned();
         self.run(head.id, is_spawned, cx, |router| {
             router.dispatch_whole(route, payload, owed)
         });
     }
 
-    fn admit_whole(&self, payload: &[u8]) -> Option<Executing> {
-        let executing = self.shared.begin_executing();
-        let admitted = executing.and_then(|mut executing| {
-            executing.payload = Held::whole(&self.shared, payload.len()).ok()?;
-            Some(executing)
+    fn admit_whole(&self, payload: &[u8]) -> Option<(Connection, Option<Box<Held>>)> {
+        let connection = Connection::of_request(&self.shared, Holder::Executing);
+        let admitted = connection.and_then(|connection| {
+            let held = Held::whole(&self.shared, payload.len()).ok()?;
+            Some((connection, held))
         });
         if admitted.is_none() {
             self.shared.counters.count(|all| &all.overloaded);
@@ -271,17 +283,16 @@ impl Inbound {
     }
 
     fn on_whole_response(&mut self, head: &ResponseHead, payload: &[u8]) {
-        if !self.shared.lock().waiting.begin_response(&head.parent) {
-            self.on_unwanted(&head.parent, false);
-            return self.guard.on_dropped(payload.len() as u64);
-        }
         let response = RawResponse {
             id: head.id,
             expects_response: head.expects_response,
-            payload: Bytes::copy_from_slice(payload),
+            payload: PayloadBytes::copy_of(payload),
             carried: Carried::default(),
         };
-        self.deliver(&head.parent, Ok(RawReply::Response(response)));
+        let is_dropped = self.deliver(&head.parent, Ok(RawReply::Response(response)));
+        if is_dropped && !self.shared.lock().waiting.expects(&head.parent) {
+            self.guard.on_dropped(payload.len() as u64);
+        }
     }
 
     fn on_message(
@@ -295,12 +306,12 @@ impl Inbound {
             Ok(route) => route,
             Err(code) => return self.refuse_message(channel, head, code),
         };
-        let Some((executing, payload)) = self.admit(head) else {
+        let Some((connection, payload)) = self.admit(head) else {
             self.shared.counters.count(|all| &all.overloaded);
             return self.refuse_message(channel, head, Framework::Overloaded.reply());
         };
         let open = Open {
-            role: Role::Message { route, executing },
+            role: Role::Message { route, connection },
             id: head.id,
             expects_response: head.expects_response,
             payload,
@@ -344,12 +355,12 @@ impl Inbound {
         route
     }
 
-    fn admit(&self, head: &MessageHead<'_>) -> Option<(Executing, Assembly)> {
-        let executing = self.shared.begin_executing()?;
+    fn admit(&self, head: &MessageHead<'_>) -> Option<(Connection, Assembly)> {
+        let connection = Connection::of_request(&self.shared, Holder::Arriving)?;
         let held = Held::reserve(&self.shared, head.payload_size).ok()?;
         let files = head.files.count as usize;
         let is_room = files == 0 || self.shared.has_room_for_files(files);
-        is_room.then(|| (executing, Assembly::new(head.payload_size, held)))
+        is_room.then(|| (connection, Assembly::new(head.payload_size, held)))
     }
 
     fn refuse_message(
@@ -581,15 +592,14 @@ impl Inbound {
         match role {
             Role::Message {
                 route,
-                mut executing,
+                mut connection,
             } => {
-                executing.payload = assembly.held;
-                let connection = Connection::new(Arc::clone(&self.shared));
+                connection.begin_executing();
                 let owed = Owed::new(
                     connection,
                     id,
                     expects_response,
-                    executing,
+                    assembly.held,
                     carried.intake().cloned(),
                 );
                 self.dispatch(route, payload, carried, owed, cx);
@@ -600,7 +610,7 @@ impl Inbound {
                     Ok(RawReply::Response(RawResponse {
                         id,
                         expects_response,
-                        payload,
+                        payload: payload.into(),
                         carried,
                     })),
                 );
@@ -694,15 +704,17 @@ impl Inbound {
     }
 
     // r[impl reply.response]
-    /// A reply that nobody waits for any longer is dropped.
-    fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) {
+    /// A reply that nobody waits for any longer is dropped. Gives whether it was.
+    fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) -> bool {
         let unwanted = self.shared.lock().deliver(parent, reply);
         // Readers of its parts take the same lock: dropped after it was given back.
-        if let Some(unwanted) = unwanted {
-            let is_code = matches!(unwanted, Ok(RawReply::Fast(_)));
-            drop(unwanted);
-            self.on_unwanted(parent, is_code);
-        }
+        let Some(unwanted) = unwanted else {
+            return false;
+        };
+        let is_code = matches!(unwanted, Ok(RawReply::Fast(_)));
+        drop(unwanted);
+        self.on_unwanted(parent, is_code);
+        true
     }
 
     #[cold]

@@ -8,7 +8,7 @@ use sockety_codec::{
 };
 
 use super::sources::PartKind;
-use crate::{FastReply, carrying::Plan, encoding::Encoding};
+use crate::{FastReply, carrying::Plan, encoding::Encoding, payload_bytes::PayloadBytes};
 
 /// Payloads from this size on are referenced instead of copied. Copying 16 KiB costs about as much as the
 /// extra slices of a vectored write.
@@ -419,9 +419,15 @@ impl<'a> Payload<'a> {
     }
 
     pub(crate) fn of(encoding: &'a Encoding) -> Self {
-        match encoding.parts() {
-            ([], bytes) if bytes.len() < REFERENCED_FROM => Self::Copied(bytes),
-            (start, bytes) => Self::Referenced(start, bytes.clone()),
+        match encoding {
+            Encoding::Whole(PayloadBytes::Many(bytes)) if bytes.len() >= REFERENCED_FROM => {
+                Self::Referenced(&[], bytes.clone())
+            }
+            Encoding::Whole(bytes) => Self::Copied(bytes),
+            Encoding::Bin(bin) => {
+                let (start, bytes) = bin.parts();
+                Self::Referenced(start, bytes.clone())
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     clocks,
     gate::Gate,
-    held::Held,
+    holders::{Holder, Holders},
     intake::Intake,
     outbox::{Outbox, Payload},
     pacing::Pacing,
@@ -42,12 +42,10 @@ pub(crate) struct Shared {
     /// After the end the peer is given a moment to read what was written. Then the socket is closed.
     pub(crate) is_gone: AtomicBool,
     pub(crate) gone: Notify,
-    /// Handles in users' hands; the driver has none. The last one to go closes the connection.
-    pub(crate) handles: AtomicUsize,
+    /// The driver is none of them.
+    pub(crate) holders: Holders,
     /// Whether its life is no longer `Open`, for those who do not hold the lock.
     is_ending: AtomicBool,
-    /// Requests of the peer whose handlers have not ended.
-    pub(crate) executing: AtomicUsize,
     /// Bytes of payloads that are arriving, or whose handlers run.
     pub(crate) payloads: AtomicU64,
     /// Files that were announced and whose messages are not done with.
@@ -145,9 +143,8 @@ impl Shared {
             ended: Notify::new(),
             is_gone: AtomicBool::new(false),
             gone: Notify::new(),
-            handles: AtomicUsize::new(0),
+            holders: Holders::new(),
             is_ending: AtomicBool::new(false),
-            executing: AtomicUsize::new(0),
             payloads: AtomicU64::new(0),
             files: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
@@ -235,17 +232,24 @@ impl Shared {
         });
     }
 
-    /// Takes a slot for a request of the peer; `None` when all are taken.
-    pub(crate) fn begin_executing(self: &Arc<Self>) -> Option<Executing> {
-        let before = self.executing.fetch_add(1, Ordering::Relaxed);
-        let slot = Executing {
-            shared: Arc::clone(self),
-            payload: None,
-        };
+    /// Whether there is a slot for a request of the peer when so many are taken.
+    pub(crate) fn has_slot(&self, taken: usize) -> bool {
         // A few connections must not take what all have.
-        let is_room = before < OWN_TASKS || !self.options.tasks.is_used_up();
-        let is_free = before < self.options.requests_executing && is_room;
-        is_free.then_some(slot)
+        let is_room = taken < OWN_TASKS || !self.options.tasks.is_used_up();
+        is_room && Holders::is_room(taken, self.options.requests_executing)
+    }
+
+    /// Somebody holds the connection no longer.
+    #[inline]
+    pub(crate) fn leave(&self, holder: Holder) {
+        let left = self.holders.remove(holder);
+        if left.was_last_handle {
+            self.close(ClosedBy::Local);
+        }
+        // A connection that is ending waits for its last handler.
+        if left.was_last_request && self.is_ending.load(Ordering::SeqCst) {
+            self.wake_driver();
+        }
     }
 
     /// Whether a message with so many files may come. A file costs a few hundred bytes, however little of it has come.
@@ -262,7 +266,7 @@ impl Shared {
         Traffic {
             received_bytes: self.received.load(Ordering::Relaxed),
             sent_bytes,
-            requests_executing: self.executing.load(Ordering::Relaxed),
+            requests_executing: self.holders.requests(),
             requests_waiting,
             files: files + self.files.load(Ordering::Relaxed),
             streams: streams + self.streams.load(Ordering::Relaxed),
@@ -614,12 +618,10 @@ impl State {
         reply: Result<RawReply, RequestError>,
     ) -> Option<Result<RawReply, RequestError>> {
         if let Ok(RawReply::Fast(code)) = &reply
+            && Framework::means_unread(*code)
             && let Some(transmission) = self.waiting.transmission(parent)
         {
-            let (is_ours, is_refused) = (Framework::is_one(*code), Framework::means_unread(*code));
-            if is_refused {
-                self.withdraw(transmission, is_ours);
-            }
+            self.withdraw(transmission, Framework::is_one(*code));
         }
         if let Some(pacing) = &mut self.pacing
             && let Some(start) = self.waiting.start(parent)
@@ -702,23 +704,6 @@ pub(crate) fn outcome(start: u64, last_sent: u64) -> Outcome {
 
 /// Requests that each connection may execute, however many wait on others.
 const OWN_TASKS: usize = 8;
-
-/// The slot of an executing request, held until its handler is really gone.
-pub(crate) struct Executing {
-    shared: Arc<Shared>,
-    /// Its payload counts as long as the handler may have it.
-    pub(crate) payload: Option<Box<Held>>,
-}
-
-impl Drop for Executing {
-    fn drop(&mut self) {
-        let before = self.shared.executing.fetch_sub(1, Ordering::SeqCst);
-        // A connection that is ending waits for its last handler.
-        if before == 1 && self.shared.is_ending.load(Ordering::SeqCst) {
-            self.shared.wake_driver();
-        }
-    }
-}
 
 /// What becomes of that which waits to be written when a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sockety_codec::{FileIndex, Uuid};
 
-use super::{assembly::Assembly, intake::Intake, shared::Executing};
-use crate::{carried::Carried, router::Route};
+use super::{assembly::Assembly, intake::Intake};
+use crate::{Connection, carried::Carried, router::Route};
 
 /// What is open on a channel.
 ///
@@ -31,14 +31,19 @@ pub(crate) struct Open {
 }
 
 pub(crate) enum Role {
-    Message { route: Route, executing: Executing },
-    Response { parent: Uuid },
+    Message {
+        route: Route,
+        connection: Connection,
+    },
+    Response {
+        parent: Uuid,
+    },
 }
 
 impl Role {
     pub(crate) fn allows_file(&self, size: u64) -> bool {
         match self {
-            Self::Message { route, .. } => route.limits().allow_file(size),
+            Self::Message { route, .. } => route.allows_file(size),
             Self::Response { .. } => true,
         }
     }

@@ -1,17 +1,20 @@
 //! Requests of ours that wait for their replies, found by id.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
+    num::NonZeroU64,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use bytes::Bytes;
 use sockety_codec::Uuid;
 
 use super::{shared, sources::Sources};
-use crate::{ConnectionError, FastReply, Outcome, RequestError, carried::Carried};
+use crate::{
+    ConnectionError, FastReply, Outcome, RequestError, carried::Carried,
+    payload_bytes::PayloadBytes,
+};
 
 /// How many replies to one request are kept until they are taken.
 pub(crate) const REPLIES_KEPT: usize = 64;
@@ -93,7 +96,7 @@ impl Waiting {
             Waiter {
                 start,
                 expires,
-                transmission,
+                transmission: transmission.and_then(NonZeroU64::new),
                 is_answered: false,
                 has_code: false,
                 is_executed: false,
@@ -144,6 +147,7 @@ impl Waiting {
         };
         waiter.is_answered = true;
         waiter.has_code = matches!(reply, Ok(RawReply::Fast(_)));
+        waiter.is_executed |= matches!(reply, Ok(RawReply::Response(_)));
         let dropped = waiter.replies.push(reply);
         waiter.wake();
         dropped
@@ -156,7 +160,7 @@ impl Waiting {
 
     /// The files and stream of this request, which may still be being sent.
     pub(crate) fn transmission(&self, id: &Uuid) -> Option<u64> {
-        self.requests.get(id)?.transmission
+        self.requests.get(id)?.transmission.map(NonZeroU64::get)
     }
 
     pub(crate) fn expects(&self, parent: &Uuid) -> bool {
@@ -204,14 +208,14 @@ impl Waiting {
 
     /// Ready when there is a reply, for who takes only one: the request is forgotten.
     pub(crate) fn poll_only(&mut self, id: &Uuid, cx: &mut Context<'_>) -> Poll<Waiter> {
-        let waiting = self.requests.get_mut(id);
-        if let Some(waiter) = waiting.filter(|waiter| waiter.replies.is_empty()) {
-            waiter.register(cx.waker());
-            return Poll::Pending;
-        }
-        let Some(waiter) = self.requests.remove(id) else {
+        let Entry::Occupied(mut waiting) = self.requests.entry(*id) else {
             unreachable!("a request stays in the table until its handle is dropped");
         };
+        if waiting.get().replies.is_empty() {
+            waiting.get_mut().register(cx.waker());
+            return Poll::Pending;
+        }
+        let waiter = waiting.remove();
         // Whoever takes one reply asked for one: only a late one is expected after that.
         if !waiter.is_answered {
             self.remember(*id);
@@ -237,7 +241,9 @@ impl Waiting {
         let mut timed_out = 0;
         let expires = self.deadline();
         for waiter in self.requests.values_mut() {
-            if waiter.transmission.is_some_and(|key| sources.is_open(key))
+            if waiter
+                .transmission
+                .is_some_and(|key| sources.is_open(key.get()))
                 && waiter.expires.is_some()
             {
                 waiter.expires = expires;
@@ -280,7 +286,7 @@ pub(crate) enum RawReply {
 pub(crate) struct RawResponse {
     pub(crate) id: Uuid,
     pub(crate) expects_response: bool,
-    pub(crate) payload: Bytes,
+    pub(crate) payload: PayloadBytes,
     pub(crate) carried: Carried,
 }
 
@@ -288,7 +294,7 @@ pub(crate) struct Waiter {
     start: u64,
     expires: Option<u32>,
     /// Of its files and stream.
-    transmission: Option<u64>,
+    transmission: Option<NonZeroU64>,
     is_answered: bool,
     /// Whether its last reply was a code: nothing follows one.
     has_code: bool,

@@ -1,0 +1,107 @@
+//! Who holds a connection: handles, and requests of the peer.
+
+use std::sync::atomic::Ordering;
+
+use crate::sync::AtomicU64;
+
+/// Both are counted in one number, as nearly every request is both, and begins and ends.
+pub(crate) struct Holders(AtomicU64);
+
+const HANDLE: u64 = 1;
+const REQUEST: u64 = 1 << 40;
+
+/// As many requests as can be counted; their memory would be used up long before.
+const MAX_REQUESTS: usize = (1 << 24) - 2;
+
+/// What something that holds a connection counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// In users' hands. The last one to go closes the connection.
+    Handle,
+    /// A request that is arriving: it takes one of the slots of those that are executed.
+    Arriving,
+    /// A request whose handler has not ended. It may use its handle.
+    Executing,
+}
+
+/// Who has none left with somebody's going.
+pub(crate) struct Left {
+    pub(crate) was_last_handle: bool,
+    pub(crate) was_last_request: bool,
+}
+
+impl Holder {
+    #[inline]
+    fn weight(self) -> u64 {
+        match self {
+            Self::Handle => HANDLE,
+            Self::Arriving => REQUEST,
+            Self::Executing => REQUEST + HANDLE,
+        }
+    }
+}
+
+impl Holders {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Gives how many requests there were before.
+    #[inline]
+    pub(crate) fn add(&self, holder: Holder) -> usize {
+        requests(self.0.fetch_add(holder.weight(), Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn remove(&self, holder: Holder) -> Left {
+        let before = self.0.fetch_sub(holder.weight(), Ordering::SeqCst);
+        Left {
+            was_last_handle: holder != Holder::Arriving && handles(before) == 1,
+            was_last_request: holder != Holder::Handle && requests(before) == 1,
+        }
+    }
+
+    /// A request that has arrived is handled from here on.
+    pub(crate) fn begin_executing(&self) {
+        self.0.fetch_add(HANDLE, Ordering::Relaxed);
+    }
+
+    /// Whether another request may begin when there are so many.
+    pub(crate) fn is_room(requests: usize, limit: usize) -> bool {
+        requests < limit.min(MAX_REQUESTS)
+    }
+
+    /// Requests of the peer that have not ended.
+    pub(crate) fn requests(&self) -> usize {
+        requests(self.0.load(Ordering::SeqCst))
+    }
+}
+
+fn handles(number: u64) -> usize {
+    (number % REQUEST) as usize
+}
+
+fn requests(number: u64) -> usize {
+    (number / REQUEST) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_a_handle_when_it_is_executed_and_not_before() {
+        let holders = Holders::new();
+        holders.add(Holder::Handle);
+        assert_eq!(holders.add(Holder::Arriving), 0);
+        assert!(holders.remove(Holder::Handle).was_last_handle);
+        assert_eq!(holders.add(Holder::Executing), 1);
+        holders.begin_executing();
+        let left = holders.remove(Holder::Executing);
+        assert!(!left.was_last_handle && !left.was_last_request);
+        assert_eq!(holders.requests(), 1);
+        let left = holders.remove(Holder::Executing);
+        assert!(left.was_last_handle && left.was_last_request);
+        assert_eq!(holders.requests(), 0);
+    }
+}
