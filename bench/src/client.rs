@@ -16,7 +16,7 @@ use crate::{
     contender::{Client, Contender, Target},
     contenders::{self, Visit},
     control::{Sample, Server},
-    load::{self, Echo, Note, Nothing, Operation, SameUpload, Tally},
+    load::{self, Echo, Note, Nothing, Operation, Tally},
     outcome::{Latency, Outcome},
     payloads::{CHUNK, MIB, large, small},
     plan::Plan,
@@ -98,10 +98,7 @@ impl Run {
         let workload = self.plan.case.workload;
         let load = async {
             match workload {
-                Workload::W5 => C::upload_load(clients, in_flight, window).await,
-                Workload::T4 => {
-                    load::closed_loop::<SameUpload, C>(clients, in_flight, window).await
-                }
+                Workload::W5 | Workload::T4 => C::upload_load(clients, in_flight, window).await,
                 Workload::T1 => load::closed_loop::<Nothing, C>(clients, in_flight, window).await,
                 Workload::W8 => C::records_load(clients, in_flight, window).await,
                 _ => C::echo_load(clients, in_flight, window).await,

@@ -151,10 +151,18 @@ pub struct Upload {
     payload: Bytes,
 }
 
+impl Upload {
+    /// All calls send the same bytes, as those of the limit do: more would not fit in all caches.
+    pub fn payload() -> Bytes {
+        static PAYLOAD: LazyLock<Bytes> = LazyLock::new(|| large(MIB));
+        PAYLOAD.clone()
+    }
+}
+
 impl<C: Client> Operation<C> for Upload {
     fn new(_task: usize) -> Self {
         Self {
-            payload: large(MIB),
+            payload: Self::payload(),
         }
     }
 
@@ -163,22 +171,6 @@ impl<C: Client> Operation<C> for Upload {
             length if length == MIB as u64 => Ok(()),
             length => Err(format!("{length} bytes arrived").into()),
         }
-    }
-}
-
-/// As [`Upload`], but all tasks send the same bytes: hundreds of MiB would not fit in any cache.
-pub struct SameUpload(Upload);
-
-impl<C: Client> Operation<C> for SameUpload {
-    fn new(_task: usize) -> Self {
-        static PAYLOAD: LazyLock<Bytes> = LazyLock::new(|| large(MIB));
-        Self(Upload {
-            payload: PAYLOAD.clone(),
-        })
-    }
-
-    async fn call(&mut self, client: &C) -> Result<()> {
-        self.0.call(client).await
     }
 }
 

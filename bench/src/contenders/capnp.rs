@@ -27,8 +27,8 @@ use crate::{
     contender::{About, Client, Contender, Kind, Serving, Target},
     control,
     link::{Link, accept},
-    load::{SharedTally, Tally},
-    payloads::{MIB, Record, large, records, small},
+    load::{SharedTally, Tally, Upload},
+    payloads::{Record, records, small},
     plan::Runtime,
     tls,
     workload::Workload,
@@ -217,7 +217,10 @@ impl Client for CapnpClient {
     }
 
     async fn upload_load(clients: &[Self], in_flight: usize, window: Window) -> Result<Tally> {
-        load(clients, in_flight, window, |_| Call::Upload(large(MIB))).await
+        load(clients, in_flight, window, |_| {
+            Call::Upload(Upload::payload())
+        })
+        .await
     }
 
     async fn records_load(clients: &[Self], in_flight: usize, window: Window) -> Result<Tally> {
