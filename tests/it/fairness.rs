@@ -345,3 +345,81 @@ async fn a_call_that_is_not_answered_holds_bulk_for_milliseconds() {
     }
     assert!(begin.elapsed() < Duration::from_millis(20));
 }
+
+/// Payloads as large as these fill the way by themselves.
+const LARGE: usize = 272 * 1024;
+
+/// Bytes of payloads, and of streams.
+#[derive(Debug, Default)]
+struct Shares {
+    calls: usize,
+    streams: usize,
+}
+
+impl Shares {
+    fn count(&mut self, packet: &Packet) {
+        match packet {
+            Packet::Data { channel: 0, bytes } => self.calls += bytes.len(),
+            packet => self.streams += packet.content(),
+        }
+    }
+}
+
+/// Makes calls with large payloads one after another.
+async fn call_on_and_on(connection: Connection) {
+    let call = Draft::new("call").with_data(vec![7; LARGE]);
+    while let Ok(mut request) = connection.send(call.create()).await {
+        drop(request.response().await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_have_their_half_beside_calls_with_large_payloads() {
+    for callers in [1, 4, 12] {
+        let (near, mut packets) = deep_peer().await;
+        let _bulk = endless_streams(&near, 2).await;
+        for _ in 0..callers {
+            tokio::spawn(call_on_and_on(near.clone()));
+        }
+        let mut shares = Shares::default();
+        let mut unanswered = None;
+        while shares.calls < 40 * LARGE {
+            let packet = packets.next().await;
+            if let Packet::Message { channel: 0, head } = &packet {
+                unanswered = Some(Uuid::from_slice(&head[1..17]).expect("an id"));
+            }
+            shares.count(&packet);
+            if let Packet::Data { channel: 0, .. } = packet
+                && let Some(id) = unanswered.take()
+            {
+                packets.peer.reply(id, 0).await;
+                // What was filled before there were calls does not count.
+                if shares.calls <= 10 * LARGE {
+                    shares.streams = 0;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        let Shares { calls, streams } = shares;
+        assert!(streams > calls / 3, "{streams} beside {calls} of {callers}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_have_their_share_beside_messages_that_always_wait() {
+    let (near, mut packets) = slow_peer().await;
+    let _bulk = endless_streams(&near, 2).await;
+    for _ in 0..8 {
+        let near = near.clone();
+        tokio::spawn(async move {
+            let message = Draft::new("one-way").with_data(vec![7; LARGE]);
+            while near.pass(&message).await.is_ok() {}
+        });
+    }
+    let mut shares = Shares::default();
+    while shares.calls < 20 * LARGE {
+        shares.count(&packets.next().await);
+    }
+    let Shares { calls, streams } = shares;
+    assert!(streams > calls / 20, "{streams} beside {calls}");
+}

@@ -21,6 +21,8 @@ pub(crate) struct Outbox {
     encoder: Encoder,
     pieces: Pieces,
     queued: u64,
+    /// How many of them are of files and streams.
+    content: u64,
     /// Taken by the driver, to be written.
     taken: u64,
     written: u64,
@@ -30,6 +32,13 @@ pub(crate) struct Outbox {
     space: Wakers,
     progress: Wakers,
     unasked: Unasked,
+}
+
+/// A position, and how many of the bytes before it are of files and streams.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) position: u64,
+    pub(crate) content: u64,
 }
 
 /// Fast replies that were queued without room for them, as nobody could wait.
@@ -45,6 +54,7 @@ impl Outbox {
             encoder: Encoder::new(peer_channels),
             pieces: Pieces::default(),
             queued: 0,
+            content: 0,
             taken: 0,
             written: 0,
             perhaps_written: 0,
@@ -167,7 +177,7 @@ impl Outbox {
         chunks: Vec<Bytes>,
         is_end: bool,
     ) -> Result<(), UsageError> {
-        let before = self.pieces.bytes.len();
+        let (before, start) = (self.pieces.bytes.len(), self.queued);
         let length = chunks.iter().map(Bytes::len).sum::<usize>();
         if length > 0 {
             let length = u32::try_from(length).unwrap_or(u32::MAX);
@@ -193,6 +203,7 @@ impl Outbox {
             }
         }
         self.count_from(before);
+        self.content += self.queued - start;
         Ok(())
     }
 
@@ -308,6 +319,14 @@ impl Outbox {
     /// The position after the last byte queued.
     pub(crate) fn end(&self) -> u64 {
         self.queued
+    }
+
+    /// That position, with what was queued of files and streams.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            position: self.queued,
+            content: self.content,
+        }
     }
 
     /// The position up to which the driver has taken bytes.

@@ -3,19 +3,21 @@
 //! What is written waits in buffers of the system, here and at the peer, for as long as the peer needs for it, and calls
 //! wait behind it. But the reply to a request tells that the peer has read all that was sent before the request. So
 //! while there are calls that are answered soon, no more of files and streams is on its way than a window, which is as
-//! large as leaves the calls about as quick as they are alone. Without such calls nothing is held.
+//! large as leaves the calls about as quick as they are alone. Calls with large payloads fill the way by themselves:
+//! beside them, there is as much of files and streams as of all else. Without calls nothing is held.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Positions are those of the outbox.
+use super::outbox::Place;
+
 pub(crate) struct Pacing {
     /// The newest request begins here.
     newest: u64,
     /// The peer has read everything before.
-    read: u64,
-    /// How much may be on its way beyond that.
+    read: Place,
+    /// How much of files and streams may be on its way beyond that.
     window: Window,
     /// A request whose reply tells how quick calls are.
     probe: Option<Probe>,
@@ -33,7 +35,7 @@ struct Window {
 }
 
 struct Probe {
-    start: u64,
+    start: Place,
     sent: Instant,
     /// What was on its way before it was no more than may be.
     is_in_window: bool,
@@ -79,11 +81,11 @@ const MOST_REST: Duration = Duration::from_secs(8);
 const LOOK_BYTES: u64 = 16 * 1024;
 
 impl Pacing {
-    /// From this position on.
-    pub(crate) fn new(position: u64) -> Self {
+    /// From here on.
+    pub(crate) fn new(end: Place) -> Self {
         Self {
-            newest: position,
-            read: position,
+            newest: end.position,
+            read: end,
             window: Window::new(LEAST_WINDOW, Instant::now()),
             probe: None,
             quickest: None,
@@ -91,19 +93,27 @@ impl Pacing {
             rest: Rest {
                 until: None,
                 next: LEAST_REST,
-                look_at: position,
+                look_at: end.position,
             },
         }
     }
 
     /// Whether calls are made whose replies tell how far the peer is.
     pub(crate) fn is_beside_calls(&self) -> bool {
-        self.newest > self.read && self.rest.until.is_none()
+        self.newest > self.read.position && self.rest.until.is_none()
     }
 
-    /// Whether files and streams wait when everything before this position is on its way.
-    pub(crate) fn is_holding(&self, end: u64) -> bool {
-        self.is_beside_calls() && end >= self.read + self.window.size
+    /// Whether files and streams wait when everything before this place is on its way.
+    pub(crate) fn is_holding(&self, end: Place) -> bool {
+        let (sent, allowed) = self.ahead(end);
+        self.is_beside_calls() && sent >= allowed
+    }
+
+    /// How much of files and streams is on its way, and how much may be.
+    fn ahead(&self, end: Place) -> (u64, u64) {
+        let content = end.content - self.read.content;
+        let others = (end.position - self.read.position) - content;
+        (content, self.window.size.max(others))
     }
 
     /// Files and streams have something to send, and wait.
@@ -112,27 +122,28 @@ impl Pacing {
         self.held_since.get_or_insert_with(Instant::now);
     }
 
-    /// A request was queued at this position that is answered when it is read.
-    pub(crate) fn on_request(&mut self, start: u64) {
-        self.newest = start;
-        if self.probe.is_some() || start < self.rest.look_at {
+    /// A request was queued here that is answered when it is read.
+    pub(crate) fn on_request(&mut self, start: Place) {
+        self.newest = start.position;
+        if self.probe.is_some() || start.position < self.rest.look_at {
             return;
         }
         let sent = Instant::now();
         if self.rest.until.is_some_and(|until| sent < until) {
-            self.rest.look_at = start + LOOK_BYTES;
+            self.rest.look_at = start.position + LOOK_BYTES;
         } else {
+            let (content, allowed) = self.ahead(start);
             self.rest.until = None;
             self.probe = Some(Probe {
                 start,
                 sent,
-                is_in_window: start <= self.read + self.window.size + TURN,
+                is_in_window: content <= allowed + TURN,
             });
         }
     }
 
-    /// The request at this position was answered.
-    pub(crate) fn on_reply(&mut self, start: u64) {
+    /// The request that begins here was answered.
+    pub(crate) fn on_reply(&mut self, start: Place) {
         self.read = self.read.max(start);
         let Some(probe) = self.probe.take_if(|probe| probe.start <= start) else {
             return;
@@ -237,6 +248,10 @@ mod tests {
         handler: Duration,
         /// From one call to the next.
         pause: Duration,
+        /// What a call has.
+        call_bytes: u64,
+        /// No more calls wait for replies.
+        calls: usize,
     }
 
     const NEAR: Way = Way {
@@ -244,38 +259,41 @@ mod tests {
         trip: Duration::from_micros(50),
         handler: Duration::ZERO,
         pause: Duration::from_micros(20),
+        call_bytes: 64,
+        calls: usize::MAX,
     };
 
     /// What came of a while.
     struct Outcome {
         /// What was read, as a share of what the way carries.
         share: f64,
+        /// What was sent of streams.
+        stream_share: f64,
         slowest_call: Duration,
     }
 
     /// Streams that never end, with calls beside them.
     struct Trial {
         pacing: Pacing,
-        queued: u64,
+        queued: Place,
         read: u64,
         unread: VecDeque<Call>,
         unanswered: VecDeque<(Call, Instant)>,
     }
 
     struct Call {
-        start: u64,
+        start: Place,
         sent: Instant,
     }
 
     impl Trial {
         const STEP: Duration = Duration::from_micros(10);
-        const CALL_BYTES: u64 = 64;
         const CHUNK: u64 = 64 * 1024;
 
         fn new() -> Self {
             Self {
-                pacing: Pacing::new(0),
-                queued: 0,
+                pacing: Pacing::new(Place::default()),
+                queued: Place::default(),
                 read: 0,
                 unread: VecDeque::new(),
                 unanswered: VecDeque::new(),
@@ -283,11 +301,12 @@ mod tests {
         }
 
         async fn run(&mut self, way: &Way, time: Duration) -> Outcome {
-            let (begin, read) = (Instant::now(), self.read);
+            let (begin, read, content) = (Instant::now(), self.read, self.queued.content);
             let (mut next, mut slowest_call) = (begin, Duration::ZERO);
             while begin.elapsed() < time {
-                if next <= Instant::now() {
-                    self.call();
+                let is_call = self.unread.len() + self.unanswered.len() < way.calls;
+                if next <= Instant::now() && is_call {
+                    self.call(way.call_bytes);
                     next += way.pause;
                 }
                 self.write(way);
@@ -298,15 +317,16 @@ mod tests {
             let carried = way.bytes as f64 * time.as_micros() as f64;
             Outcome {
                 share: (self.read - read) as f64 / carried,
+                stream_share: (self.queued.content - content) as f64 / carried,
                 slowest_call,
             }
         }
 
-        fn call(&mut self) {
+        fn call(&mut self, bytes: u64) {
             let (start, sent) = (self.queued, Instant::now());
             self.pacing.on_request(start);
             self.unread.push_back(Call { start, sent });
-            self.queued += Self::CALL_BYTES;
+            self.queued.position += bytes;
         }
 
         /// Copying takes time, too.
@@ -314,15 +334,16 @@ mod tests {
             self.pacing.on_deadline(Instant::now());
             if self.pacing.is_holding(self.queued) {
                 self.pacing.on_held();
-            } else if self.queued - self.read < 10_000 * way.bytes {
-                self.queued += Self::CHUNK;
+            } else if self.queued.position - self.read < 10_000 * way.bytes {
+                self.queued.position += Self::CHUNK;
+                self.queued.content += Self::CHUNK;
             }
         }
 
         fn read_calls(&mut self, way: &Way) {
             let step = way.bytes * Self::STEP.as_micros() as u64;
-            self.read = self.queued.min(self.read + step);
-            let is_read = |call: &mut Call| call.start < self.read;
+            self.read = self.queued.position.min(self.read + step);
+            let is_read = |call: &mut Call| call.start.position < self.read;
             while let Some(call) = self.unread.pop_front_if(is_read) {
                 let answered = Instant::now() + way.trip + way.handler;
                 self.unanswered.push_back((call, answered));
@@ -352,6 +373,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn streams_have_their_half_beside_calls_that_fill_the_way() {
+        for calls in [1, 4, 12] {
+            let large = Way {
+                pause: Duration::ZERO,
+                call_bytes: 272 * 1024,
+                calls,
+                ..NEAR
+            };
+            let mut trial = Trial::new();
+            trial.run(&large, 50 * MILLISECOND).await;
+            let then = trial.run(&large, 100 * MILLISECOND).await;
+            assert!(
+                then.stream_share > 0.4,
+                "{} beside {calls}",
+                then.stream_share
+            );
+            assert!(then.share > 0.95, "{}", then.share);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_window_grows_to_what_a_wide_way_holds() {
         let wide = Way {
             bytes: 1250,
@@ -370,7 +412,7 @@ mod tests {
     async fn a_way_that_was_full_before_its_first_call_is_not_taken_for_a_slow_one() {
         let narrow = Way { bytes: 125, ..NEAR };
         let mut trial = Trial::new();
-        while trial.queued < 1000 * 1000 {
+        while trial.queued.content < 1000 * 1000 {
             trial.write(&narrow);
         }
         trial.run(&narrow, 50 * MILLISECOND).await;
@@ -402,7 +444,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_call_that_is_never_answered_holds_once_and_for_milliseconds() {
         let mut trial = Trial::new();
-        trial.call();
+        trial.call(64);
         let never = Way {
             pause: 1000 * MILLISECOND,
             handler: 1000 * MILLISECOND,

@@ -324,7 +324,7 @@ impl State {
     /// Whether files and streams wait for what the peer has read.
     fn is_held(&self) -> bool {
         let pacing = self.pacing.as_ref();
-        pacing.is_some_and(|pacing| pacing.is_holding(self.outbox.end()))
+        pacing.is_some_and(|pacing| pacing.is_holding(self.outbox.place()))
     }
 
     /// Whether calls are made beside files and streams.
@@ -469,17 +469,17 @@ impl State {
         waker: Option<&Waker>,
     ) -> Result<Span, SendError> {
         self.check_room(head.expects_response)?;
-        let start = self.outbox.end();
+        let place = self.outbox.place();
         self.outbox.message(head, payload)?;
         if head.expects_response {
-            self.waiting.insert(head.id, start, clock, waker, None);
-            self.newest_request = start;
+            self.waiting.insert(head.id, place, clock, waker, None);
+            self.newest_request = place.position;
             if let Some(pacing) = &mut self.pacing {
-                pacing.on_request(start);
+                pacing.on_request(place);
             }
         }
         Ok(Span {
-            start,
+            start: place.position,
             end: self.outbox.end(),
         })
     }
@@ -491,14 +491,14 @@ impl State {
         payload: Payload<'_>,
     ) -> Result<Span, SendError> {
         self.check_room(head.expects_response)?;
-        let start = self.outbox.end();
+        let place = self.outbox.place();
         self.outbox.response(head, payload)?;
         if head.expects_response {
             self.waiting
-                .insert(head.id, start, ReplyClock::Default, None, None);
+                .insert(head.id, place, ReplyClock::Default, None, None);
         }
         Ok(Span {
-            start,
+            start: place.position,
             end: self.outbox.end(),
         })
     }
@@ -513,16 +513,16 @@ impl State {
         waker: Option<&Waker>,
     ) -> Result<(u64, Span), SendError> {
         self.check_room(head.expects_response)?;
-        let (start, channel) = (self.outbox.end(), self.take_channel()?);
+        let (place, channel) = (self.outbox.place(), self.take_channel()?);
         let written = self.outbox.begin_message(channel, head, payload, plan);
         let key = self.begin(written, head.id, None, channel, plan)?;
         if head.expects_response {
-            self.waiting.insert(head.id, start, clock, waker, Some(key));
+            self.waiting.insert(head.id, place, clock, waker, Some(key));
         }
         Ok((
             key,
             Span {
-                start,
+                start: place.position,
                 end: self.outbox.end(),
             },
         ))
@@ -536,17 +536,17 @@ impl State {
         plan: &mut Plan,
     ) -> Result<(u64, Span), SendError> {
         self.check_room(head.expects_response)?;
-        let (start, channel) = (self.outbox.end(), self.take_channel()?);
+        let (place, channel) = (self.outbox.place(), self.take_channel()?);
         let written = self.outbox.begin_response(channel, head, payload, plan);
         let key = self.begin(written, head.id, Some(head.parent), channel, plan)?;
         if head.expects_response {
             self.waiting
-                .insert(head.id, start, ReplyClock::Default, None, Some(key));
+                .insert(head.id, place, ReplyClock::Default, None, Some(key));
         }
         Ok((
             key,
             Span {
-                start,
+                start: place.position,
                 end: self.outbox.end(),
             },
         ))
@@ -571,10 +571,16 @@ impl State {
         Ok(self.sources.begin(id, parent, channel, plan.take_parts()))
     }
 
-    /// Moves files and streams into the outbox, each in its turn, behind what waits there, until so much waits.
+    /// Moves files and streams into the outbox, each in its turn, behind what waits there, until so much waits, and half of
+    /// that in any case: calls may fill the outbox again and again.
     pub(crate) fn fill(&mut self, amount: u64) {
-        while self.outbox.waiting() < amount && self.sources.has_ready() {
-            let end = self.outbox.end();
+        let share = amount.saturating_sub(self.outbox.waiting()).max(amount / 2);
+        let until = self.outbox.place().content + share;
+        while self.sources.has_ready() {
+            let end = self.outbox.place();
+            if end.content >= until {
+                return;
+            }
             let pacing = self
                 .pacing
                 .get_or_insert_with(|| Box::new(Pacing::new(end)));

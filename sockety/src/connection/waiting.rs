@@ -10,7 +10,7 @@ use std::{
 
 use sockety_codec::Uuid;
 
-use super::{shared, sources::Sources};
+use super::{outbox::Place, shared, sources::Sources};
 use crate::{
     ConnectionError, FastReply, Outcome, RequestError, carried::Carried,
     payload_bytes::PayloadBytes,
@@ -76,13 +76,13 @@ impl Waiting {
         self.limit
     }
 
-    /// Expects replies to a message whose first byte has this position in the outbox.
+    /// Expects replies to a message that begins here in the outbox.
     ///
     /// While a transmission of it goes on, the clock of the reply stands still.
     pub(crate) fn insert(
         &mut self,
         id: Uuid,
-        start: u64,
+        start: Place,
         clock: ReplyClock,
         waker: Option<&Waker>,
         transmission: Option<u64>,
@@ -154,7 +154,7 @@ impl Waiting {
     }
 
     /// Where this request begins in the outbox.
-    pub(crate) fn start(&self, id: &Uuid) -> Option<u64> {
+    pub(crate) fn start(&self, id: &Uuid) -> Option<Place> {
         Some(self.requests.get(id)?.start)
     }
 
@@ -291,7 +291,7 @@ pub(crate) struct RawResponse {
 }
 
 pub(crate) struct Waiter {
-    start: u64,
+    start: Place,
     expires: Option<u32>,
     /// Of its files and stream.
     transmission: Option<NonZeroU64>,
@@ -317,7 +317,7 @@ impl Waiter {
         if self.is_executed {
             Outcome::Executed
         } else {
-            shared::outcome(self.start, last_sent)
+            shared::outcome(self.start.position, last_sent)
         }
     }
 
@@ -441,7 +441,7 @@ mod tests {
     fn t_m15_no_id_of_a_peer_enters_the_table_of_our_requests() {
         let mut waiting = Waiting::new(10, None);
         let ours = Uuid::new_v4();
-        waiting.insert(ours, 0, ReplyClock::Own, None, None);
+        waiting.insert(ours, Place::default(), ReplyClock::Own, None, None);
         // All of them have the same hash.
         for number in 0..1000_u64 {
             let mut chosen = *ours.as_bytes();
