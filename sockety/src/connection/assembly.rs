@@ -164,6 +164,7 @@ mod tests {
 
     #[test]
     fn a_large_payload_has_memory_that_was_used_before() {
+        let _user = payload_memory::User::new();
         let size = 1_000_000;
         assert!(
             growth(size, 65_536, 0)

@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 use super::{
     clocks::{Clocks, Sight},
     inbound::Inbound,
-    recycled,
+    payload_memory, recycled,
     shared::{Life, Shared, State, Unwritten},
     slow_readers::READ_BYTES,
     writing::Writing,
@@ -47,6 +47,7 @@ pub(crate) struct Driver<IO> {
     is_paused: bool,
     /// Everything that was written has left this process, as far as we know: TLS may hold some of it back.
     is_flushed: bool,
+    _payload_memory: payload_memory::User,
 }
 
 /// How much of what was queued is with the socket.
@@ -100,6 +101,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             pace: Pace::default(),
             is_paused: false,
             is_flushed: true,
+            _payload_memory: payload_memory::User::new(),
         })
     }
 
@@ -497,6 +499,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if !has_written && state.is_all_written() {
             state.give_back_memory();
             self.writing.give_back_memory();
+            payload_memory::give_back_unused();
+            recycled::give_back_unused();
         }
         let result = self.clocks.on_tick(since, &sight, &mut state);
         drop(state);

@@ -1,9 +1,9 @@
 //! Buffers for what arrives of files and streams, used again and again.
 //!
 //! Given back to the allocator each time, their memory often goes back to the operating system, which costs more
-//! when it is needed again than copying what is to be in it.
+//! when it is needed again than copying what is to be in it. What a thread has not used for a while is given back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use bytes::{Bytes, BytesMut};
 
@@ -21,10 +21,26 @@ pub(crate) const LEAST: usize = 8 * 1024;
 thread_local! {
     /// Each buffer as it was filled last. It is free when nobody else has a part of it.
     static BUFFERS: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
+
+    /// Since somebody looked.
+    static WERE_USED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Gives back the free buffers of the thread, unless any was used since it was asked for this last.
+pub(crate) fn give_back_unused() {
+    if !WERE_USED.replace(false) {
+        let all = BUFFERS.take();
+        BUFFERS.set(
+            all.into_iter()
+                .filter(|buffer| !buffer.is_unique())
+                .collect(),
+        );
+    }
 }
 
 /// An empty buffer of the thread, if one is free; to be [given back](put).
 pub(crate) fn take() -> Option<BytesMut> {
+    WERE_USED.set(true);
     BUFFERS.with_borrow_mut(take_from)
 }
 
@@ -115,6 +131,19 @@ mod tests {
         let at = buffer.as_ptr();
         assert!(put(buffer).is_empty());
         assert_eq!(take().unwrap().as_ptr(), at);
+    }
+
+    #[test]
+    fn free_buffers_that_were_not_used_for_a_while_are_given_back() {
+        let (one, other) = (keep(&[1; SIZE]), keep(&[2; SIZE]));
+        drop(other);
+        give_back_unused();
+        assert_eq!(BUFFERS.with_borrow(Vec::len), 2);
+        give_back_unused();
+        assert_eq!(BUFFERS.with_borrow(Vec::len), 1);
+        drop(one);
+        give_back_unused();
+        assert_eq!(BUFFERS.with_borrow(Vec::len), 0);
     }
 
     #[test]
