@@ -26,6 +26,7 @@ pub(crate) mod slot;
 pub(crate) mod slow_readers;
 pub(crate) mod sources;
 pub(crate) mod spill;
+mod thread_memory;
 pub(crate) mod waiting;
 pub(crate) mod writing;
 

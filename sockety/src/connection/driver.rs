@@ -23,6 +23,7 @@ use super::{
     payload_memory, recycled,
     shared::{Life, Shared, State, Unwritten},
     slow_readers::READ_BYTES,
+    thread_memory,
     writing::Writing,
 };
 use crate::{ClosedBy, ConnectionError, Router};
@@ -499,8 +500,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if !has_written && state.is_all_written() {
             state.give_back_memory();
             self.writing.give_back_memory();
-            payload_memory::give_back_unused();
-            recycled::give_back_unused();
+            thread_memory::give_back_unused();
         }
         let result = self.clocks.on_tick(since, &sight, &mut state);
         drop(state);
