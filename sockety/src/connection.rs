@@ -15,6 +15,7 @@ pub(crate) mod held;
 pub(crate) mod holders;
 pub(crate) mod inbound;
 pub(crate) mod intake;
+pub(crate) mod lines;
 pub(crate) mod outbox;
 mod pacing;
 pub(crate) mod part_writer;
@@ -34,7 +35,7 @@ use self::{
     driver::Driver,
     holders::Holder,
     outbox::Payload,
-    sending::{Queued, Room},
+    sending::{Entry, Queued, Room},
     shared::{Peer, ServerName, Shared, State},
     waiting::ReplyClock,
 };
@@ -282,7 +283,7 @@ impl Connection {
             return Ok(());
         }
         let put = |state: &mut State| Ok(state.send_prepared(bytes)?);
-        let span = sending::put(&self.shared, State::message_room, put).await?;
+        let span = sending::put(&self.shared, Entry::Message, put).await?;
         Queued::whole(self.clone(), span).sent().await
     }
 
@@ -411,7 +412,7 @@ impl Connection {
         let Some(carrying) = &message.content().carrying else {
             let put =
                 |state: &mut State| state.send_message(&head, Payload::of(payload), clock, None);
-            let span = sending::put(&self.shared, State::message_room, put).await?;
+            let span = sending::put(&self.shared, Entry::Message, put).await?;
             return Ok(Sending::whole(self.clone(), span));
         };
         let cargo = carrying.take()?;
@@ -419,7 +420,7 @@ impl Connection {
         let put = |state: &mut State| {
             state.begin_message(&head, Payload::of(payload), &mut plan, clock, None)
         };
-        let (key, span) = sending::put(&self.shared, State::carrying_message_room, put).await?;
+        let (key, span) = sending::put(&self.shared, Entry::CarryingMessage, put).await?;
         Ok(Sending::carrying(self.clone(), span, key, cargo, unwritten))
     }
 
@@ -447,15 +448,15 @@ impl Connection {
         };
         let cargo = carrying.take()?;
         let mut plan = cargo.plan(Unwritten::Ends);
-        let (key, span) = self
-            .shared
-            .change(|state| match state.carrying_message_room()? {
-                Room::Full => Err(SendError::Full),
-                Room::Free => {
-                    let payload = Payload::of(payload);
-                    state.begin_message(&head, payload, &mut plan, ReplyClock::Default, None)
-                }
-            })?;
+        let (key, span) =
+            self.shared
+                .change(|state| match state.room(Entry::CarryingMessage)? {
+                    Room::Full => Err(SendError::Full),
+                    Room::Free => {
+                        let payload = Payload::of(payload);
+                        state.begin_message(&head, payload, &mut plan, ReplyClock::Default, None)
+                    }
+                })?;
         Sending::carrying(self.clone(), span, key, cargo, Unwritten::Ends)
             .pump
             .detach();

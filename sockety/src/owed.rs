@@ -15,7 +15,7 @@ use crate::{
         held::Held,
         intake::Intake,
         outbox::{Payload, REFERENCED_FROM},
-        sending,
+        sending::{self, Entry},
         shared::State,
     },
     msgpack::error_value,
@@ -95,7 +95,7 @@ impl Owed {
 
     pub(crate) async fn fast_reply(&self, reply: FastReply) -> Result<(), SendError> {
         let put = |state: &mut State| self.put_code(state, reply);
-        sending::put(&self.connection.shared, State::code_room, put).await
+        sending::put(&self.connection.shared, Entry::Code, put).await
     }
 
     fn put_code(&self, state: &mut State, reply: FastReply) -> Result<(), SendError> {
@@ -128,7 +128,7 @@ impl Owed {
     /// As [`Owed::fast_reply`], if there is room at once.
     pub(crate) fn try_fast_reply(&self, reply: FastReply) -> Option<Result<(), SendError>> {
         let put = |state: &mut State| self.put_code(state, reply);
-        sending::try_put(&self.connection.shared, State::code_room, put)
+        sending::try_put(&self.connection.shared, Entry::Code, put)
     }
 
     pub(crate) async fn respond(
@@ -146,7 +146,7 @@ impl Owed {
                     state.send_response(&head, Payload::of(payload))
                 })
             };
-            let span = sending::put(shared, State::reply_room, put).await?;
+            let span = sending::put(shared, Entry::Reply, put).await?;
             return Ok((head.id, Sending::whole(connection, span)));
         };
         let cargo = carrying.take()?;
@@ -156,7 +156,7 @@ impl Owed {
                 state.begin_response(&head, Payload::of(payload), &mut plan)
             })
         };
-        let (key, span) = sending::put(shared, State::carrying_reply_room, put).await?;
+        let (key, span) = sending::put(shared, Entry::CarryingReply, put).await?;
         Ok((
             head.id,
             Sending::carrying(connection, span, key, cargo, Unwritten::Waits),
@@ -174,7 +174,7 @@ impl Owed {
         }
         let head = self.response_head(false);
         let put = |state: &mut State| self.put_response(state, &head, &payload);
-        let sent = sending::put(&self.connection.shared, State::reply_room, put).await;
+        let sent = sending::put(&self.connection.shared, Entry::Reply, put).await;
         scratch::give_back(payload);
         sent
     }
@@ -189,7 +189,7 @@ impl Owed {
         }
         let head = self.response_head(false);
         let put = |state: &mut State| self.put_response(state, &head, &payload);
-        match sending::try_put(&self.connection.shared, State::reply_room, put) {
+        match sending::try_put(&self.connection.shared, Entry::Reply, put) {
             Some(sent) => {
                 scratch::give_back(payload);
                 Ok(sent)

@@ -423,3 +423,69 @@ async fn streams_have_their_share_beside_messages_that_always_wait() {
     let Shares { calls, streams } = shares;
     assert!(streams > calls / 20, "{streams} beside {calls}");
 }
+
+/// The action of a message that is whole in itself.
+fn action(head: &[u8]) -> String {
+    let size = usize::from(head[17]);
+    String::from_utf8_lossy(&head[18..18 + size]).into_owned()
+}
+
+/// One of our connections, with a peer whose system takes a large message at once, and no second one.
+async fn peer_with_room_for_one() -> (Connection, Packets) {
+    let pipe = LARGE + LARGE / 2;
+    let (near, peer) = dialogue_with(ping_handler(), Options::default(), pipe).await;
+    (near, Packets::of(peer))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_room_gets_it_in_turn() {
+    const SENDERS: usize = 20;
+    let (near, mut packets) = peer_with_room_for_one().await;
+    for number in 0..SENDERS {
+        let near = near.clone();
+        tokio::spawn(async move {
+            let message = Draft::new(format!("sender-{number}")).with_data(vec![7; LARGE]);
+            while near.pass(&message).await.is_ok() {}
+        });
+    }
+    let mut senders = Vec::new();
+    while senders.len() < 10 * SENDERS {
+        if let Packet::Message { head, .. } = packets.next().await {
+            senders.push(action(&head));
+        }
+    }
+    // At first, nobody had to wait.
+    for round in senders[SENDERS..].windows(SENDERS) {
+        let mut round = round.to_vec();
+        round.sort_unstable();
+        round.dedup();
+        assert_eq!(round.len(), SENDERS, "{senders:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_is_not_polled_keeps_nobody_waiting() {
+    let (near, mut packets) = peer_with_room_for_one().await;
+    let large = Draft::new("large").with_data(vec![7; LARGE]);
+    let mut first = Box::pin(near.pass(&large));
+    let mut forgotten = Box::pin(near.pass(&large));
+    let mut dropped = Box::pin(near.pass(&large));
+    for waiting in [&mut first, &mut forgotten, &mut dropped] {
+        assert!(is_pending(waiting).await);
+    }
+    let other = tokio::spawn({
+        let (near, large) = (near.clone(), large.clone());
+        async move { near.pass(&large).await }
+    });
+    settled().await;
+    drop(dropped);
+    let reading = async {
+        while !other.is_finished() {
+            packets.next().await;
+        }
+    };
+    let is_read = tokio::time::timeout(Duration::from_secs(5), reading).await;
+    assert!(is_read.is_ok(), "it waits for one that nobody polls");
+    assert!(other.await.expect("no panic").is_ok());
+    assert!(is_pending(&mut forgotten).await);
+}

@@ -13,9 +13,10 @@ use crate::{
     Connection, Outcome, Outgoing, RequestError, SendError,
     carrying::{Cargo, Pump, Sending, Unwritten},
     connection::{
+        lines::Ticket,
         message_head,
         outbox::Payload,
-        sending,
+        sending::{self, Entry},
         shared::State,
         waiting::{RawReply, ReplyClock},
     },
@@ -39,7 +40,7 @@ enum Stage {
     Unsent {
         message: Outgoing,
         cargo: Option<Box<Cargo>>,
-        ticket: Option<u64>,
+        ticket: Option<Ticket>,
     },
     Waiting,
     Done,
@@ -115,13 +116,7 @@ impl Exchange {
             let waker = Some(cx.waker());
             let put =
                 |state: &mut State| state.send_message(&head, Payload::of(payload), clock, waker);
-            ready!(sending::poll_put(
-                shared,
-                ticket,
-                cx,
-                State::message_room,
-                put
-            ))?;
+            ready!(sending::poll_put(shared, ticket, cx, Entry::Message, put))?;
             return Poll::Ready(Ok(()));
         };
         let cargo = match cargo {
@@ -133,8 +128,8 @@ impl Exchange {
         let put = |state: &mut State| {
             state.begin_message(&head, Payload::of(payload), &mut plan, clock, waker)
         };
-        let room = State::carrying_message_room;
-        let (key, span) = ready!(sending::poll_put(shared, ticket, cx, room, put))?;
+        let entry = Entry::CarryingMessage;
+        let (key, span) = ready!(sending::poll_put(shared, ticket, cx, entry, put))?;
         let cargo = std::mem::take(&mut **cargo);
         let connection = self.connection.clone();
         let sending = Sending::carrying(connection, span, key, cargo, Unwritten::Ends);

@@ -470,6 +470,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             || is_judging
             || is_arriving
             || is_writing
+            || state.outbox.is_awaited()
             || !state.waiting.is_empty()
             || !matches!(state.life, Life::Open)
     }

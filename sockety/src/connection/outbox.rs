@@ -7,7 +7,10 @@ use sockety_codec::{
     ChannelCount, ChannelId, Encoder, FilesSummary, MessageHead, ResponseHead, UsageError, Uuid,
 };
 
-use super::sources::PartKind;
+use super::{
+    lines::{Line, Lines, Ticket},
+    sources::PartKind,
+};
 use crate::{FastReply, carrying::Plan, encoding::Encoding, payload_bytes::PayloadBytes};
 
 /// Payloads from this size on are referenced instead of copied. Copying 16 KiB costs about as much as the
@@ -29,7 +32,7 @@ pub(crate) struct Outbox {
     /// What a write that failed may have sent all the same.
     perhaps_written: u64,
     limit: u64,
-    space: Wakers,
+    lines: Lines,
     progress: Wakers,
     unasked: Unasked,
 }
@@ -59,7 +62,7 @@ impl Outbox {
             written: 0,
             perhaps_written: 0,
             limit: limit as u64,
-            space: Wakers::default(),
+            lines: Lines::default(),
             progress: Wakers::default(),
             unasked: Unasked::default(),
         }
@@ -377,40 +380,72 @@ impl Outbox {
         }
     }
 
-    /// Bytes were handed to the socket: wakes whoever waited for that, or for a place.
+    /// Bytes were handed to the socket: wakes whoever waited for that, and the first who wait for room.
     pub(crate) fn advance(&mut self, count: u64) {
         self.written += count;
         if self.written >= self.unasked.end {
             self.unasked.count = 0;
         }
         self.progress.wake_up_to(self.written);
-        if !self.is_full() && self.is_awaited() {
-            self.space.wake_all();
+        if !self.is_full() {
+            self.lines.wake_first_of_each();
         }
     }
 
     /// A channel has become free, or will never be.
     pub(crate) fn wake_space(&mut self) {
-        self.space.wake_all();
+        self.lines.wake_all();
     }
 
     /// Wakes everybody: the connection has ended.
     pub(crate) fn wake_all(&mut self) {
         self.progress.wake_all();
-        self.space.wake_all();
+        self.lines.wake_all();
     }
 
-    pub(crate) fn wait_for_space(&mut self, ticket: &mut Option<u64>, waker: &Waker) {
-        self.space.register(ticket, waker);
+    pub(crate) fn wait_for_space(
+        &mut self,
+        ticket: &mut Option<Ticket>,
+        line: Line,
+        waker: &Waker,
+    ) {
+        self.lines.wait(ticket, line, waker);
     }
 
-    /// Whether anybody waits for a place.
+    /// Whether anybody waits for room.
     pub(crate) fn is_awaited(&self) -> bool {
-        !self.space.wakers.is_empty()
+        !self.lines.is_empty()
     }
 
-    pub(crate) fn forget_space(&mut self, ticket: u64) {
-        self.space.forget(ticket);
+    /// Whether anybody would be overtaken by who comes now.
+    pub(crate) fn has_waiting(&self, line: Line) -> bool {
+        self.lines.has_waiting(line)
+    }
+
+    /// Whoever waited has found room: the next may find some too.
+    pub(crate) fn pass_turn(&mut self, ticket: Ticket) {
+        self.lines.leave(ticket);
+        self.wake_next(ticket.line());
+    }
+
+    /// Somebody waits no longer. Woken in vain, they leave their turn to the next.
+    pub(crate) fn forget_space(&mut self, ticket: Ticket) {
+        if !self.lines.leave(ticket) {
+            self.wake_next(ticket.line());
+        }
+    }
+
+    /// Some time has passed. Whoever was woken and has not come keeps the others waiting no longer.
+    pub(crate) fn on_tick(&mut self) {
+        if !self.is_full() {
+            self.lines.wake_all();
+        }
+    }
+
+    fn wake_next(&mut self, line: Line) {
+        if !self.is_full() {
+            self.lines.wake_first(line);
+        }
     }
 
     pub(crate) fn wait_for_progress(&mut self, position: u64, waker: &Waker) {
@@ -470,22 +505,13 @@ impl Pieces {
     }
 }
 
-/// Tasks that wait, by position or by ticket.
+/// Tasks that wait, by position.
 #[derive(Default)]
 struct Wakers {
-    next: u64,
     wakers: BTreeMap<u64, Waker>,
 }
 
 impl Wakers {
-    fn register(&mut self, ticket: &mut Option<u64>, waker: &Waker) {
-        let ticket = *ticket.get_or_insert_with(|| {
-            self.next += 1;
-            self.next
-        });
-        self.set(ticket, waker);
-    }
-
     fn set(&mut self, key: u64, waker: &Waker) {
         self.wakers
             .entry(key)

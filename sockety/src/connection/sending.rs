@@ -6,38 +6,65 @@ use std::{
 };
 
 use super::{
+    lines::{Line, Ticket},
     shared::{Shared, State},
     sources::Sending,
 };
 use crate::{Connection, RequestError, SendError, SourceError};
 
-/// Puts something into the outbox when there is room for it.
+/// What is put into the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Message,
+    CarryingMessage,
+    Reply,
+    CarryingReply,
+    Code,
+}
+
+impl Entry {
+    fn line(self) -> Line {
+        match self {
+            Self::Message | Self::Reply => Line::Whole,
+            Self::CarryingMessage | Self::CarryingReply => Line::Carrying,
+            Self::Code => Line::Code,
+        }
+    }
+}
+
+/// Puts something into the outbox when there is room for it, and nobody waits for that who came before.
 ///
-/// While it is pending, `ticket` is a place in the queue for room; its owner gives it up with
+/// While it is pending, `ticket` is a place in a line; its owner gives it up with
 /// [`Outbox::forget_space`](super::outbox::Outbox::forget_space).
 pub(crate) fn poll_put<R>(
     shared: &Shared,
-    ticket: &mut Option<u64>,
+    ticket: &mut Option<Ticket>,
     cx: &mut Context<'_>,
-    room: fn(&State) -> Result<Room, SendError>,
+    entry: Entry,
     put: impl FnOnce(&mut State) -> Result<R, SendError>,
 ) -> Poll<Result<R, SendError>> {
-    shared.change(|state| match room(state)? {
-        Room::Free => Poll::Ready(put(state)),
-        Room::Full => {
-            state.outbox.wait_for_space(ticket, cx.waker());
-            Poll::Pending
+    shared.change(|state| {
+        let (room, line) = (state.room(entry)?, entry.line());
+        let is_late = ticket.is_none() && state.outbox.has_waiting(line);
+        if room == Room::Full || is_late {
+            state.outbox.wait_for_space(ticket, line, cx.waker());
+            return Poll::Pending;
         }
+        let put = put(state);
+        if let Some(ticket) = ticket.take() {
+            state.outbox.pass_turn(ticket);
+        }
+        Poll::Ready(put)
     })
 }
 
 /// As [`poll_put`], for who does not wait: `None` when there is no room.
 pub(crate) fn try_put<R>(
     shared: &Shared,
-    room: fn(&State) -> Result<Room, SendError>,
+    entry: Entry,
     put: impl FnOnce(&mut State) -> Result<R, SendError>,
 ) -> Option<Result<R, SendError>> {
-    shared.change(|state| match room(state) {
+    shared.change(|state| match state.room(entry) {
         Ok(Room::Free) => Some(put(state)),
         Ok(Room::Full) => None,
         Err(error) => Some(Err(error)),
@@ -62,16 +89,16 @@ impl Room {
 /// Cancel safe: dropped before it is ready, nothing was queued.
 pub(crate) async fn put<R>(
     shared: &Shared,
-    room: fn(&State) -> Result<Room, SendError>,
+    entry: Entry,
     put: impl FnMut(&mut State) -> Result<R, SendError>,
 ) -> Result<R, SendError> {
-    Turn::new(shared).put(room, put).await
+    Turn::new(shared).put(entry, put).await
 }
 
-/// A place in the queue for room. Dropping it gives the place up.
+/// A place in a line. Dropping it gives the place up.
 struct Turn<'a> {
     shared: &'a Shared,
-    ticket: Option<u64>,
+    ticket: Option<Ticket>,
 }
 
 impl<'a> Turn<'a> {
@@ -84,10 +111,10 @@ impl<'a> Turn<'a> {
 
     async fn put<R>(
         mut self,
-        room: fn(&State) -> Result<Room, SendError>,
+        entry: Entry,
         mut put: impl FnMut(&mut State) -> Result<R, SendError>,
     ) -> Result<R, SendError> {
-        poll_fn(|cx| poll_put(self.shared, &mut self.ticket, cx, room, &mut put)).await
+        poll_fn(|cx| poll_put(self.shared, &mut self.ticket, cx, entry, &mut put)).await
     }
 }
 

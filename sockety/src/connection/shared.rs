@@ -17,7 +17,7 @@ use super::{
     intake::Intake,
     outbox::{Outbox, Payload},
     pacing::Pacing,
-    sending::{Room, Span},
+    sending::{Entry, Room, Span},
     sources::Sources,
     waiting::{RawReply, ReplyClock, Waiting},
 };
@@ -374,34 +374,18 @@ impl State {
         self.is_all_written() && self.waiting.is_empty()
     }
 
-    /// Whether a new message, whole in itself, may be sent now.
-    pub(crate) fn message_room(&self) -> Result<Room, SendError> {
-        self.check_open()?;
-        self.whole_room()
-    }
-
-    /// Whether a reply, whole in itself, may be sent now.
-    pub(crate) fn reply_room(&self) -> Result<Room, SendError> {
-        self.check_replies()?;
-        self.whole_room()
-    }
-
-    /// Whether a code may be sent now: it needs no channel.
-    pub(crate) fn code_room(&self) -> Result<Room, SendError> {
-        self.check_replies()?;
-        Ok(Room::free_if(!self.outbox.is_full()))
-    }
-
-    /// Whether a new message with files or a stream may begin now.
-    pub(crate) fn carrying_message_room(&self) -> Result<Room, SendError> {
-        self.check_open()?;
-        self.carrying_room()
-    }
-
-    /// Whether a reply with files or a stream may begin now.
-    pub(crate) fn carrying_reply_room(&self) -> Result<Room, SendError> {
-        self.check_replies()?;
-        self.carrying_room()
+    /// Whether this may be queued now.
+    pub(crate) fn room(&self, entry: Entry) -> Result<Room, SendError> {
+        match entry {
+            Entry::Message | Entry::CarryingMessage => self.check_open()?,
+            Entry::Reply | Entry::CarryingReply | Entry::Code => self.check_replies()?,
+        }
+        match entry {
+            Entry::Message | Entry::Reply => self.whole_room(),
+            Entry::CarryingMessage | Entry::CarryingReply => self.carrying_room(),
+            // It needs no channel.
+            Entry::Code => Ok(Room::free_if(!self.outbox.is_full())),
+        }
     }
 
     /// A message whole in itself goes on channel 0, which only a peer with a single channel sees occupied.
@@ -444,9 +428,9 @@ impl State {
         }
     }
 
-    /// As [`State::message_room`], for who does not wait.
+    /// As [`State::room`] of a message, for who does not wait.
     pub(crate) fn try_message_room(&self) -> Result<(), SendError> {
-        match self.message_room()? {
+        match self.room(Entry::Message)? {
             Room::Free => Ok(()),
             Room::Full => Err(SendError::Full),
         }
@@ -678,6 +662,7 @@ impl State {
 
     /// A tick has passed. Gives how many requests have run out of time.
     pub(crate) fn tick(&mut self) -> u64 {
+        self.outbox.on_tick();
         self.waiting.tick(&self.sources)
     }
 
