@@ -375,6 +375,7 @@ impl State {
     }
 
     /// Whether this may be queued now.
+    #[inline]
     pub(crate) fn room(&self, entry: Entry) -> Result<Room, SendError> {
         match entry {
             Entry::Message | Entry::CarryingMessage => self.check_open()?,
@@ -389,6 +390,7 @@ impl State {
     }
 
     /// A message whole in itself goes on channel 0, which only a peer with a single channel sees occupied.
+    #[inline]
     fn whole_room(&self) -> Result<Room, SendError> {
         let is_free = self.outbox.is_free(ChannelId::ZERO);
         if !is_free && self.sources.channels.is_exhausted() {

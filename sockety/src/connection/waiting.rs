@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
-    num::NonZeroU64,
+    num::{NonZeroU32, NonZeroU64},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -248,7 +248,7 @@ impl Waiting {
             {
                 waiter.expires = expires;
             }
-            if waiter.expires.is_some_and(|at| at <= self.now) && waiter.replies.is_empty() {
+            if waiter.expires.is_some_and(|at| at.get() <= self.now) && waiter.replies.is_empty() {
                 let outcome = waiter.outcome_if_given_up();
                 waiter.replies.fail(RequestError::TimedOut { outcome });
                 waiter.wake();
@@ -259,9 +259,9 @@ impl Waiting {
     }
 
     /// One second more than asked for, as the current one has begun already.
-    fn deadline(&self) -> Option<u32> {
-        self.timeout
-            .map(|timeout| self.now.saturating_add(timeout).saturating_add(1))
+    fn deadline(&self) -> Option<NonZeroU32> {
+        let timeout = self.timeout?;
+        Some(NonZeroU32::MIN.saturating_add(self.now.saturating_add(timeout)))
     }
 }
 
@@ -290,9 +290,10 @@ pub(crate) struct RawResponse {
     pub(crate) carried: Carried,
 }
 
+/// Moved when it is made, and when it is taken: small enough for that to be done in place.
 pub(crate) struct Waiter {
     start: Place,
-    expires: Option<u32>,
+    expires: Option<NonZeroU32>,
     /// Of its files and stream.
     transmission: Option<NonZeroU64>,
     is_answered: bool,
