@@ -439,9 +439,22 @@ async fn peer_with_room_for_one() -> (Connection, Packets) {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_room_gets_it_in_turn() {
-    const SENDERS: usize = 20;
+    for senders in [2, 3, 20] {
+        let order = order_of(senders).await;
+        // At first, nobody had to wait.
+        for round in order[senders..].windows(senders) {
+            let mut round = round.to_vec();
+            round.sort_unstable();
+            round.dedup();
+            assert_eq!(round.len(), senders, "{order:?}");
+        }
+    }
+}
+
+/// The senders of the messages that come, of so many who send one after another without a pause.
+async fn order_of(count: usize) -> Vec<String> {
     let (near, mut packets) = peer_with_room_for_one().await;
-    for number in 0..SENDERS {
+    for number in 0..count {
         let near = near.clone();
         tokio::spawn(async move {
             let message = Draft::new(format!("sender-{number}")).with_data(vec![7; LARGE]);
@@ -449,18 +462,12 @@ async fn who_waits_for_room_gets_it_in_turn() {
         });
     }
     let mut senders = Vec::new();
-    while senders.len() < 10 * SENDERS {
+    while senders.len() < 10 * count {
         if let Packet::Message { head, .. } = packets.next().await {
             senders.push(action(&head));
         }
     }
-    // At first, nobody had to wait.
-    for round in senders[SENDERS..].windows(SENDERS) {
-        let mut round = round.to_vec();
-        round.sort_unstable();
-        round.dedup();
-        assert_eq!(round.len(), SENDERS, "{senders:?}");
-    }
+    senders
 }
 
 #[tokio::test(start_paused = true)]

@@ -501,8 +501,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if !has_written && state.is_all_written() {
             state.give_back_memory();
             self.writing.give_back_memory();
-            thread_memory::give_back_unused();
         }
+        thread_memory::give_back_unused();
         let result = self.clocks.on_tick(since, &sight, &mut state);
         drop(state);
         let counters = &self.shared.counters;

@@ -1,9 +1,12 @@
 //! Who waits for room in the outbox: one is woken after the other, in the order in which they came.
 //!
-//! Whoever is woken may find no room after all, and waits again at the same place. A future may also be kept without being
-//! polled, so that nobody comes: at the next tick, all are woken.
+//! Whoever is woken may find no room after all, and waits again at the same place; until they come, nobody overtakes them. A
+//! future may also be kept without being polled, so that nobody comes: at the next tick, all are woken, and wait no more for it.
 
-use std::{collections::BTreeMap, task::Waker};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    task::Waker,
+};
 
 /// Those who wait for the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +26,20 @@ pub(crate) struct Ticket {
     number: u64,
 }
 
-/// Those who were not woken yet.
 #[derive(Default)]
 pub(crate) struct Lines {
     next: u64,
-    whole: BTreeMap<u64, Waker>,
-    carrying: BTreeMap<u64, Waker>,
-    code: BTreeMap<u64, Waker>,
+    whole: Waiters,
+    carrying: Waiters,
+    code: Waiters,
+}
+
+/// Those of one line, by number.
+#[derive(Default)]
+struct Waiters {
+    asleep: BTreeMap<u64, Waker>,
+    /// Woken, and not there yet.
+    called: BTreeSet<u64>,
 }
 
 impl Lines {
@@ -40,7 +50,10 @@ impl Lines {
             let number = self.next;
             Ticket { line, number }
         });
-        self.of(line)
+        let waiters = self.of(line);
+        waiters.called.remove(&number);
+        waiters
+            .asleep
             .entry(number)
             .and_modify(|known| known.clone_from(waker))
             .or_insert_with(|| waker.clone());
@@ -48,7 +61,9 @@ impl Lines {
 
     /// Whether it was not woken yet.
     pub(crate) fn leave(&mut self, ticket: Ticket) -> bool {
-        self.of(ticket.line).remove(&ticket.number).is_some()
+        let waiters = self.of(ticket.line);
+        waiters.called.remove(&ticket.number);
+        waiters.asleep.remove(&ticket.number).is_some()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -64,32 +79,51 @@ impl Lines {
     }
 
     pub(crate) fn wake_first(&mut self, line: Line) {
-        if let Some((_, waker)) = self.of(line).pop_first() {
+        let waiters = self.of(line);
+        if let Some((number, waker)) = waiters.asleep.pop_first() {
+            waiters.called.insert(number);
             waker.wake();
         }
     }
 
     pub(crate) fn wake_first_of_each(&mut self) {
-        for line in [Line::Whole, Line::Carrying, Line::Code] {
+        for line in Line::ALL {
             self.wake_first(line);
         }
     }
 
     pub(crate) fn wake_all(&mut self) {
-        for line in [Line::Whole, Line::Carrying, Line::Code] {
-            for (_, waker) in std::mem::take(self.of(line)) {
-                waker.wake();
+        for line in Line::ALL {
+            while !self.of(line).asleep.is_empty() {
+                self.wake_first(line);
             }
         }
     }
 
-    fn of(&mut self, line: Line) -> &mut BTreeMap<u64, Waker> {
+    /// Whoever was woken and has not come is waited for no longer.
+    pub(crate) fn forget_called(&mut self) {
+        for line in Line::ALL {
+            self.of(line).called.clear();
+        }
+    }
+
+    fn of(&mut self, line: Line) -> &mut Waiters {
         match line {
             Line::Whole => &mut self.whole,
             Line::Carrying => &mut self.carrying,
             Line::Code => &mut self.code,
         }
     }
+}
+
+impl Waiters {
+    fn is_empty(&self) -> bool {
+        self.asleep.is_empty() && self.called.is_empty()
+    }
+}
+
+impl Line {
+    const ALL: [Self; 3] = [Self::Whole, Self::Carrying, Self::Code];
 }
 
 impl Ticket {

@@ -439,6 +439,7 @@ impl Outbox {
     pub(crate) fn on_tick(&mut self) {
         if !self.is_full() {
             self.lines.wake_all();
+            self.lines.forget_called();
         }
     }
 

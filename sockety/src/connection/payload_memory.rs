@@ -1,8 +1,8 @@
 //! Memory for large payloads, used again and again.
 //!
 //! Given back to the allocator each time, it often goes back to the operating system, which costs more when it is needed
-//! again, a page at a time, than all else that is done with the payload. What a thread has not used for a while is given
-//! back, and when the last connection of the process has ended, everything.
+//! again, a page at a time, than all else that is done with the payload. What its connections have not used for a while
+//! is [given back](super::thread_memory), and when the last connection of the process has ended, everything.
 
 use std::{
     mem,

@@ -1,7 +1,8 @@
 //! Buffers for what arrives of files and streams, used again and again.
 //!
 //! Given back to the allocator each time, their memory often goes back to the operating system, which costs more
-//! when it is needed again than copying what is to be in it. What a thread has not used for a while is given back.
+//! when it is needed again than copying what is to be in it. What its connections have not used for a while is
+//! [given back](super::thread_memory).
 
 use std::cell::{Cell, RefCell};
 

@@ -58,15 +58,15 @@ pub(crate) fn poll_put<R>(
     })
 }
 
-/// As [`poll_put`], for who does not wait: `None` when there is no room.
+/// As [`poll_put`], for who does not wait: `None` when that would be necessary.
 pub(crate) fn try_put<R>(
     shared: &Shared,
     entry: Entry,
     put: impl FnOnce(&mut State) -> Result<R, SendError>,
 ) -> Option<Result<R, SendError>> {
     shared.change(|state| match state.room(entry) {
-        Ok(Room::Free) => Some(put(state)),
-        Ok(Room::Full) => None,
+        Ok(Room::Free) if !state.outbox.has_waiting(entry.line()) => Some(put(state)),
+        Ok(_) => None,
         Err(error) => Some(Err(error)),
     })
 }

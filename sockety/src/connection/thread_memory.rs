@@ -1,4 +1,5 @@
-//! What a thread keeps for all of its connections: given back when none of them has used it for a while.
+//! What a thread keeps for all of its connections: given back when none of them has used it for a while, and one of them has
+//! its tick there.
 
 use std::{cell::Cell, time::Duration};
 
