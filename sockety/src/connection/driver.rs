@@ -496,13 +496,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             oldest_header,
             is_at_work: is_executing || !self.decoder.is_between_messages(),
         };
+        thread_memory::give_back_unused();
         let mut state = self.shared.lock();
         let timed_out = state.tick();
         if !has_written && state.is_all_written() {
             state.give_back_memory();
             self.writing.give_back_memory();
         }
-        thread_memory::give_back_unused();
         let result = self.clocks.on_tick(since, &sight, &mut state);
         drop(state);
         let counters = &self.shared.counters;
