@@ -3,15 +3,37 @@
 use bytes::Bytes;
 
 pub use crate::{
-    ActionDescription, ActionLimits, Address, ByteStream, Call, CallDraft, Connect, ConnectError,
-    Connection, Content, ContentError, Context, Delivery, Dispatch, ErrorVariant, File, Message,
-    NoError, Outgoing, ParameterDescription, PartKind, Pass, PassDraft, Received, RequestMismatch,
-    ReturnDescription, Service, ServiceClient, ServiceDescription, ServiceError, Streaming,
-    delivery::Body,
-    format::{ErrorFormat, Format, error, payload},
+    address::Address,
+    client::{
+        call::Call, call_draft::CallDraft, connect::Connect, pass::Pass, pass_draft::PassDraft,
+    },
+    connection::{Connection, service_client::ServiceClient},
+    content::{byte_stream::ByteStream, file::File, streaming::Streaming},
+    description::{
+        ServiceDescription, action::ActionDescription, limits::ActionLimits,
+        parameter::ParameterDescription, part_kind::PartKind, returned::ReturnDescription,
+    },
+    error::{
+        dynamic::ConnectError,
+        mismatch::RequestMismatch,
+        service::{NoError, ServiceError},
+        variant::ErrorVariant,
+    },
+    message::{
+        outgoing::Outgoing,
+        typed::{Content, ContentError, Received},
+    },
     msgpack::{DecodeError, Entries, Reader},
-    parameters::{Given, Parameter, decode_all, parameter},
-    service::{Answer, Answering, Responder},
+    payload::{
+        format::{ErrorFormat, Format, error, payload},
+        parameters::{Given, Parameter, decode_all, parameter},
+    },
+    serve::{
+        context::Context,
+        delivery::{Body, Delivery},
+        message::Message,
+        service::{Answer, Answering, Dispatch, Responder, Service},
+    },
 };
 
 /// A typed message, and what takes the result out of a response.
@@ -55,5 +77,5 @@ pub fn connect<C>(address: impl Into<Address>) -> Connect<C> {
 
 /// A client that calls a service in this process.
 pub fn local<C: ServiceClient>(service: impl Service) -> C {
-    C::new(crate::local::local(service))
+    C::new(crate::transport::local::local(service))
 }

@@ -7,7 +7,10 @@ use std::{
 
 use tokio::net::lookup_host;
 
-use crate::{AddressError, AddressProblem, connection::shared::ServerName};
+use crate::{
+    engine::shared::ServerName,
+    error::address::{AddressError, AddressProblem},
+};
 
 /// Where a peer is or a server listens.
 ///

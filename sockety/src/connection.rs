@@ -3,50 +3,43 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use sockety_codec::{ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, Uuid};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-pub(crate) mod assembly;
-pub(crate) mod bucket;
-pub(crate) mod budget;
-pub(crate) mod chunks;
-pub(crate) mod clocks;
-pub(crate) mod driver;
-pub(crate) mod gate;
-pub(crate) mod guard;
-pub(crate) mod held;
-pub(crate) mod holders;
-pub(crate) mod inbound;
-pub(crate) mod intake;
-pub(crate) mod lines;
-pub(crate) mod outbox;
-mod pacing;
-pub(crate) mod part_writer;
-mod payload_memory;
-pub(crate) mod recycled;
-pub(crate) mod sending;
-pub(crate) mod shared;
-pub(crate) mod slot;
-pub(crate) mod slow_readers;
-pub(crate) mod sources;
-pub(crate) mod spill;
-mod thread_memory;
-pub(crate) mod waiting;
-pub(crate) mod writing;
+pub(crate) mod extensions;
+pub(crate) mod middleware;
+pub(crate) mod outgoing_call;
+pub(crate) mod passage;
+pub(crate) mod server_stats;
+pub(crate) mod service_client;
+pub(crate) mod stats;
+pub(crate) mod traffic;
 
 use self::{
-    driver::Driver,
-    holders::Holder,
-    outbox::Payload,
-    sending::{Entry, Queued, Room},
-    shared::{Peer, ServerName, Shared, State},
-    waiting::ReplyClock,
+    extensions::Extensions,
+    middleware::{CallMiddleware, Chain},
+    outgoing_call::{Departure, Terms},
+    stats::Stats,
+    traffic::Traffic,
 };
 use crate::{
-    CallMiddleware, ClosedBy, ConnectError, ConnectionError, Extensions, IntoRouter, Options,
-    Outgoing, Request, RequestError, Router, SendError, Sent, Stats, Traffic,
-    call_middleware::Chain,
-    carrying::{Sending, Unwritten},
-    encoding::Encoding,
-    outgoing::Content,
-    outgoing_call::{self, Departure, Terms},
+    config::options::Options,
+    content::carrying::{Sending, Unwritten},
+    engine::{
+        driver::Driver,
+        holders::Holder,
+        pending::ReplyClock,
+        send::{
+            outbox::Payload,
+            queue::{self, Entry, Queued, Room},
+        },
+        shared::{Peer, ServerName, Shared, State},
+    },
+    error::dynamic::{ClosedBy, ConnectError, ConnectionError, RequestError, SendError},
+    message::{
+        outgoing::{Content, Outgoing},
+        request::Request,
+        sent::Sent,
+    },
+    payload::encoding::Encoding,
+    serve::router::{IntoRouter, Router},
     transport::{Setup, start, within},
 };
 
@@ -283,7 +276,7 @@ impl Connection {
             return Ok(());
         }
         let put = |state: &mut State| Ok(state.send_prepared(bytes)?);
-        let span = sending::put(&self.shared, Entry::Message, put).await?;
+        let span = queue::put(&self.shared, Entry::Message, put).await?;
         Queued::whole(self.clone(), span).sent().await
     }
 
@@ -295,7 +288,7 @@ impl Connection {
     /// Going Away, and not executed. Ready when the connection is closed, which takes 2 s
     /// unless it has less time.
     ///
-    /// What is not done in time fails: calls of this side with an [`Outcome`](crate::Outcome) of their own, and the replies of
+    /// What is not done in time fails: calls of this side with an [`Outcome`](crate::error::outcome::Outcome) of their own, and the replies of
     /// handlers that still run are not sent.
     ///
     /// # Cancel safety
@@ -394,7 +387,7 @@ impl Connection {
     }
 
     /// Whether the peer may call: always, unless what is served asks for
-    /// [authorization](crate::Router::authorize). This side may call a peer that may not.
+    /// [authorization](crate::serve::router::Router::authorize). This side may call a peer that may not.
     pub fn is_authorized(&self) -> bool {
         self.shared.gate.is_open()
     }
@@ -412,7 +405,7 @@ impl Connection {
         let Some(carrying) = &message.content().carrying else {
             let put =
                 |state: &mut State| state.send_message(&head, Payload::of(payload), clock, None);
-            let span = sending::put(&self.shared, Entry::Message, put).await?;
+            let span = queue::put(&self.shared, Entry::Message, put).await?;
             return Ok(Sending::whole(self.clone(), span));
         };
         let cargo = carrying.take()?;
@@ -420,7 +413,7 @@ impl Connection {
         let put = |state: &mut State| {
             state.begin_message(&head, Payload::of(payload), &mut plan, clock, None)
         };
-        let (key, span) = sending::put(&self.shared, Entry::CarryingMessage, put).await?;
+        let (key, span) = queue::put(&self.shared, Entry::CarryingMessage, put).await?;
         Ok(Sending::carrying(self.clone(), span, key, cargo, unwritten))
     }
 
@@ -473,7 +466,7 @@ impl Connection {
         content: &'a Content,
     ) -> Result<&'a Encoding, SendError> {
         let payload = content.payload()?;
-        sending::check_size(&self.shared, payload.len())?;
+        queue::check_size(&self.shared, payload.len())?;
         Ok(payload)
     }
 }

@@ -4,22 +4,22 @@ use std::{borrow::Cow, mem};
 
 use serde::{Deserialize, Serialize};
 
-mod action;
-mod limits;
-mod parameter;
-mod part_kind;
-mod returned;
+pub(crate) mod action;
+pub(crate) mod limits;
+pub(crate) mod parameter;
+pub(crate) mod part_kind;
+pub(crate) mod returned;
 
-pub use action::ActionDescription;
-pub use limits::ActionLimits;
-pub use parameter::ParameterDescription;
-pub use part_kind::PartKind;
-pub use returned::ReturnDescription;
+pub use self::action::ActionDescription;
+pub use self::limits::ActionLimits;
+pub use self::parameter::ParameterDescription;
+pub use self::part_kind::PartKind;
+pub use self::returned::ReturnDescription;
 
 /// A service: its name, its documentation and its actions.
 ///
 /// `MediaClient::DESCRIPTION` and `MediaServer::<S>::DESCRIPTION` are generated. Those of a peer are asked for
-/// with [`describe`](crate::describe()), if it serves them.
+/// with [`describe`](crate::client::describe::describe()), if it serves them.
 ///
 /// ```
 /// use sockety::{PartKind, service};

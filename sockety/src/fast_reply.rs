@@ -2,12 +2,12 @@ use std::fmt;
 
 use sockety_codec::ReplyCode;
 
-use crate::Outcome;
+use crate::error::outcome::Outcome;
 
 /// A 12-bit code that answers a message in 17 or 18 bytes, without a response.
 ///
 /// The protocol names six codes, 0 to 5. Codes 16 to 3,839 are for the errors of services
-/// ([`ServiceError`](crate::ServiceError)), 3,840 to 4,095 are this framework's own.
+/// ([`ServiceError`](crate::error::service::ServiceError)), 3,840 to 4,095 are this framework's own.
 ///
 /// ```
 /// use sockety::FastReply;

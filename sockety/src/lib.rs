@@ -113,165 +113,110 @@
 // Lets the paths of generated code resolve in this crate's own tests and examples.
 extern crate self as sockety;
 
-mod error;
-mod limit_exceeded;
-mod outcome;
-mod read_error;
-mod source_error;
-pub use error::{ClosedBy, ConnectError, ConnectionError, RequestError, SendError};
-pub use limit_exceeded::LimitExceeded;
-pub use outcome::Outcome;
-pub use read_error::ReadError;
-pub use source_error::SourceError;
-
-mod fast_reply;
-mod options;
-mod rate;
-mod stats;
-mod tcp_options;
-mod traffic;
-pub use fast_reply::{FastReply, InvalidCode};
-pub use options::Options;
-pub use rate::Rate;
-pub use sockety_codec::{ChannelCount, Limits, Uuid};
-pub use stats::Stats;
-pub use tcp_options::TcpOptions;
-pub use traffic::Traffic;
-
 mod address;
-mod address_error;
-mod connect;
+mod client;
+mod config;
 mod connection;
-mod reconnecting;
+mod content;
+mod description;
+mod engine;
+mod error;
+mod fast_reply;
+mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+pub mod msgpack;
+mod observe;
+mod payload;
+mod serve;
 mod server;
+mod shown;
 mod sync;
 #[cfg(feature = "_tls")]
 pub mod tls;
-mod transport;
-pub use address::Address;
-pub use address_error::{AddressError, AddressProblem};
-#[doc(hidden)]
-pub use connect::Connected;
-pub use connect::{Connect, connect};
-pub use connection::{Connection, pair};
-pub use reconnecting::Reconnecting;
-mod server_stats;
-pub use server::{Server, ServerHandle};
-pub use server_stats::ServerStats;
-
-mod byte_stream;
-mod file;
-mod stream_writer;
-mod streaming;
-pub use byte_stream::ByteStream;
-pub use file::{File, FileNameError, NameProblem, Save, SaveError, Saved, sweep_partial_files};
-pub use stream_writer::StreamWriter;
-pub use streaming::{StreamError, Streaming};
-
-mod action;
-mod carrying;
-mod draft;
-mod encoding;
-mod outgoing;
-mod scratch;
-pub use draft::{Data, Draft, Fixed, Msgpack, NoPayload, ResponseDraft};
-pub use outgoing::{Outgoing, OutgoingResponse};
-
-mod answered;
-mod carried;
-mod incoming;
-mod message;
-mod message_handler;
-mod owed;
-mod record;
-mod reply;
-mod request;
-mod response;
-mod sent;
-pub use answered::Answered;
-pub use incoming::Incoming;
-pub use message::Message;
-pub use message_handler::{BoxError, Handled, MessageHandler};
-pub use reply::Reply;
-pub use request::{Request, Responses};
-pub use response::Response;
-pub use sent::Sent;
-
-mod call;
-mod call_draft;
-mod call_error;
-mod content;
-mod context;
-mod delivery;
-mod error_variant;
-mod extensions;
-mod format;
-mod local;
-mod parameters;
-mod pass;
-mod pass_draft;
-mod payload;
-mod payload_bytes;
-mod remote_error;
-mod request_mismatch;
-mod router;
-mod service;
-mod service_client;
-mod service_error;
-mod shown;
-pub use call::{Call, Calling};
-pub use call_draft::CallDraft;
-pub use call_error::CallError;
-pub use content::ContentError;
-#[doc(hidden)]
-pub use content::{Content, Received};
-pub use context::Context;
-pub use delivery::Delivery;
-pub use error_variant::ErrorVariant;
-pub use extensions::Extensions;
-pub use pass::Pass;
-pub use pass_draft::PassDraft;
-pub use payload::Payload;
-pub use remote_error::RemoteError;
-pub use request_mismatch::RequestMismatch;
-pub use router::{DuplicateAction, IntoRouter, Router};
-pub use service::{Dispatch, Service};
-pub use service_client::ServiceClient;
-pub use service_error::{NoError, ServiceError};
-
-mod authorization;
-mod authorize;
-mod first_message;
-pub use authorization::Authorization;
-pub use authorize::Authorize;
-pub use first_message::FirstMessage;
-
-mod call_middleware;
-mod outgoing_call;
-mod passage;
-mod serve_middleware;
-pub use async_trait::async_trait;
-pub use call_middleware::{CallMiddleware, CallNext};
-pub use outgoing_call::OutgoingCall;
-pub use serve_middleware::{ServeMiddleware, ServeNext};
-
-#[cfg(feature = "metrics")]
-pub mod metrics;
-mod observed;
 pub mod trace;
+mod transport;
 
-mod describe;
-mod description;
-pub use describe::describe;
-pub use description::{
-    ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
-    ServiceDescription,
+pub use self::{
+    address::Address,
+    client::{
+        call::{Call, Calling},
+        call_draft::CallDraft,
+        connect::{Connect, connect},
+        describe::describe,
+        pass::Pass,
+        pass_draft::PassDraft,
+        reconnecting::Reconnecting,
+    },
+    config::{options::Options, rate::Rate, tcp::TcpOptions},
+    connection::{
+        Connection,
+        extensions::Extensions,
+        middleware::{CallMiddleware, CallNext},
+        outgoing_call::OutgoingCall,
+        pair,
+        server_stats::ServerStats,
+        service_client::ServiceClient,
+        stats::Stats,
+        traffic::Traffic,
+    },
+    content::{
+        byte_stream::ByteStream,
+        file::{File, FileNameError, NameProblem, Save, SaveError, Saved, sweep_partial_files},
+        stream_writer::StreamWriter,
+        streaming::{StreamError, Streaming},
+    },
+    description::{
+        ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
+        ServiceDescription,
+    },
+    error::{
+        address::{AddressError, AddressProblem},
+        call::CallError,
+        dynamic::{ClosedBy, ConnectError, ConnectionError, RequestError, SendError},
+        limit::LimitExceeded,
+        mismatch::RequestMismatch,
+        outcome::Outcome,
+        read::ReadError,
+        remote::RemoteError,
+        service::{NoError, ServiceError},
+        source::SourceError,
+        variant::ErrorVariant,
+    },
+    fast_reply::{FastReply, InvalidCode},
+    message::{
+        answered::Answered,
+        draft::{Data, Draft, Fixed, Msgpack, NoPayload, ResponseDraft},
+        outgoing::{Outgoing, OutgoingResponse},
+        reply::Reply,
+        request::{Request, Responses},
+        response::Response,
+        sent::Sent,
+        typed::ContentError,
+    },
+    payload::Payload,
+    serve::{
+        authorization::Authorization,
+        authorize::Authorize,
+        context::Context,
+        delivery::Delivery,
+        first_message::FirstMessage,
+        handler::{BoxError, Handled, MessageHandler},
+        incoming::Incoming,
+        message::Message,
+        middleware::{ServeMiddleware, ServeNext},
+        router::{DuplicateAction, IntoRouter, Router},
+        service::{Dispatch, Service},
+    },
+    server::{Server, ServerHandle},
 };
-
-#[cfg(all(test, sockety_models))]
-mod models;
-
-pub mod msgpack;
+#[doc(hidden)]
+pub use self::{
+    client::connect::Connected,
+    message::typed::{Content, Received},
+};
+pub use async_trait::async_trait;
+pub use sockety_codec::{ChannelCount, Limits, Uuid};
 
 #[doc(hidden)]
 pub mod __private;

@@ -48,13 +48,13 @@
 //! | `sockety.server.connections.accepted` | counter | connections accepted, whatever became of them |
 //! | `sockety.server.connections.failed` | counter | those that ended before they were established |
 //! | `sockety.server.connections.refused` | counter | those closed at once, as their host had too many |
-//! | `sockety.server.received`, `sockety.server.sent` | counters, bytes | what came and went: [`Traffic`](crate::Traffic) |
+//! | `sockety.server.received`, `sockety.server.sent` | counters, bytes | what came and went: [`Traffic`](crate::connection::traffic::Traffic) |
 //! | `sockety.server.requests.executing` | gauge | requests whose handlers have not ended |
 //! | `sockety.server.requests.waiting` | gauge | requests of this side that wait for replies |
 //! | `sockety.server.files`, `sockety.server.streams` | gauges | those under way, in either direction |
 //! | `sockety.server.peer.events` | counters | what of the peers was tolerated, refused or cut off |
 //!
-//! The label `event` of the last is the name of a field of [`Stats`](crate::Stats). Refusals are `refused_messages`,
+//! The label `event` of the last is the name of a field of [`Stats`](crate::connection::stats::Stats). Refusals are `refused_messages`,
 //! `not_implemented`, `overloaded`, `going_away` and `unauthorized`.
 
 use std::time::Duration;
@@ -62,17 +62,17 @@ use std::time::Duration;
 use metrics::{Label, SharedString};
 
 use crate::{
-    action::Action,
-    observed::{Ended, OTHER, SYSTEM},
+    message::action::Action,
+    observe::observed::{Ended, OTHER, SYSTEM},
 };
 
 mod call_metrics;
 mod serve_metrics;
 mod server_metrics;
 
-pub use call_metrics::CallMetrics;
-pub use serve_metrics::ServeMetrics;
-pub use server_metrics::ServerMetrics;
+pub use self::call_metrics::CallMetrics;
+pub use self::serve_metrics::ServeMetrics;
+pub use self::server_metrics::ServerMetrics;
 
 /// `rpc.method`.
 fn method(action: Option<Action>) -> Label {

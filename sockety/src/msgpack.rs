@@ -34,31 +34,31 @@
 //! ```
 
 mod bounds;
-pub use bounds::Bounds;
+pub use self::bounds::Bounds;
 
 mod encode;
-pub use encode::{encode, to_vec};
-pub(crate) use encode::{encode_map_head, encode_name};
+pub use self::encode::{encode, to_vec};
+pub(crate) use self::encode::{encode_map_head, encode_name};
 
 mod decode;
 #[doc(hidden)]
-pub use decode::Reader;
-pub use decode::{from_slice, from_slice_with};
-pub(crate) use decode::{read, read_whole};
+pub use self::decode::Reader;
+pub use self::decode::{from_slice, from_slice_with};
+pub(crate) use self::decode::{read, read_whole};
 
 mod entries;
 #[doc(hidden)]
-pub use entries::Entries;
-pub(crate) use entries::{missing, read_entries};
+pub use self::entries::Entries;
+pub(crate) use self::entries::{missing, read_entries};
 
 mod check;
-pub use check::{Checked, check, value_len};
+pub use self::check::{Checked, check, value_len};
 
 mod error;
-pub use error::{DecodeError, EncodeError};
+pub use self::error::{DecodeError, EncodeError};
 
 mod timestamp;
-pub use timestamp::{Timestamp, TimestampOutOfRange};
+pub use self::timestamp::{Timestamp, TimestampOutOfRange};
 
 #[doc(hidden)]
 pub mod error_value;

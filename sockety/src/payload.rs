@@ -1,3 +1,8 @@
+pub(crate) mod encoding;
+pub(crate) mod format;
+pub(crate) mod parameters;
+pub(crate) mod payload_bytes;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 /// What can travel as a payload, or as an item of a stream: everything that is `Serialize` and `Deserialize`.

@@ -3,19 +3,26 @@ use std::{io, net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
 use tracing::debug;
 
-mod gate;
-mod handle;
-mod listener;
+pub(crate) mod admission;
+pub(crate) mod handle;
+pub(crate) mod listener;
 #[cfg(unix)]
-mod socket_file;
+pub(crate) mod socket_file;
 
 pub use self::handle::ServerHandle;
 use self::{
-    gate::{Admitted, Gate},
+    admission::{Admitted, Gate},
     listener::Listener,
 };
 use crate::{
-    Address, AddressError, AddressProblem, ConnectError, Connection, IntoRouter, Options, Router,
+    address::Address,
+    config::options::Options,
+    connection::Connection,
+    error::{
+        address::{AddressError, AddressProblem},
+        dynamic::ConnectError,
+    },
+    serve::router::{IntoRouter, Router},
     transport::Setup,
 };
 

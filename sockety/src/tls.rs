@@ -26,12 +26,12 @@
 //!   neither used nor set.
 //! - A server's certificate is checked for the host that was dialled, and for nothing that a peer says. With mutual TLS
 //!   ([`TlsServer::require_clients`], [`TlsClient::identity`]) either side knows the other by
-//!   [`Connection::peer_identity`](crate::Connection::peer_identity).
+//!   [`Connection::peer_identity`](crate::connection::Connection::peer_identity).
 //! - ALPN: both sides offer `sockety/1`. A peer that names other protocols only is refused, one without ALPN is not,
 //!   unless it is required.
 //! - Sessions are resumed. Early data (0-RTT) is never sent or accepted: it could be executed twice.
 //! - A link that ends inside a message is never taken for an end, whether TLS was closed in order or not.
-//! - Certificates are renewed while a server runs: [`ServerHandle::set_tls`](crate::ServerHandle::set_tls).
+//! - Certificates are renewed while a server runs: [`ServerHandle::set_tls`](crate::server::handle::ServerHandle::set_tls).
 //!
 //! Without TLS, anyone on the way can read and change what is sent.
 

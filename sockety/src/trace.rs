@@ -33,7 +33,7 @@
 //! | `otel.kind` | `server` or `client` |
 //! | `otel.name` | the method, else `sockety` |
 //! | `rpc.system.name` | `sockety` |
-//! | `rpc.method` | the action, if it is one of a typed service, of a [`MessageHandler`](crate::MessageHandler), or was named with `actions`; else `_OTHER` |
+//! | `rpc.method` | the action, if it is one of a typed service, of a [`MessageHandler`](crate::serve::handler::MessageHandler), or was named with `actions`; else `_OTHER` |
 //! | `rpc.method_original` | the action as it came, when `rpc.method` does not say it; escaped and cut |
 //! | `rpc.status_code` | the code that answered; `0` is a response with a value too, and `error` one with an error of the service |
 //! | `error.type` | when it failed: the status, or one of the words below |
@@ -44,7 +44,7 @@
 //! | `sockety.message.id` | the id of the message, the same on both ends: by it their spans are found together |
 //! | `sockety.outcome` | what is known about the execution |
 //!
-//! `sockety.outcome` is an [`Outcome`](crate::Outcome), as the caller knows it or will: `replied`, `executed`, `not_executed`,
+//! `sockety.outcome` is an [`Outcome`](crate::error::outcome::Outcome), as the caller knows it or will: `replied`, `executed`, `not_executed`,
 //! `not_sent` or `unknown`; `one_way` when no reply is expected, `kept` when a handler will reply later.
 //!
 //! To a caller, every answer is an error but status `0`. To a server, only those that it is to blame for: code 2, Not Implemented,
@@ -58,17 +58,17 @@
 //! The protocol has no place for the context of a trace, so the span of a server is not a child of its caller's. The span of a server
 //! ends with its handler, and files and streams that it returned may be sent still. That of a caller ends with the reply,
 //! whose files and stream may still come. What the connection refuses by itself, such as unknown actions, has no span on
-//! the server: see [`Stats`](crate::Stats).
+//! the server: see [`Stats`](crate::connection::stats::Stats).
 
 use tracing::Span;
 
-use crate::observed::Ended;
+use crate::observe::observed::Ended;
 
 mod call_spans;
 mod serve_spans;
 
-pub use call_spans::CallSpans;
-pub use serve_spans::ServeSpans;
+pub use self::call_spans::CallSpans;
+pub use self::serve_spans::ServeSpans;
 
 fn record(span: &Span, ended: &Ended) {
     span.record("sockety.outcome", ended.outcome);

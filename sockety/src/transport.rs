@@ -2,6 +2,8 @@
 //!
 //! Every kind of link has a driver of its own type, so nothing is decided for each byte.
 
+pub(crate) mod local;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
@@ -14,8 +16,11 @@ use tracing::debug;
 #[cfg(feature = "_tls")]
 pub(crate) use crate::tls::handshake::Handshake;
 use crate::{
-    ConnectError, Connection, Options, Router,
-    connection::shared::{Peer, ServerName},
+    config::options::Options,
+    connection::Connection,
+    engine::shared::{Peer, ServerName},
+    error::dynamic::ConnectError,
+    serve::router::Router,
 };
 
 /// A link that stands, before anything was said on it.

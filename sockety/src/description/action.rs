@@ -2,10 +2,12 @@ use std::{borrow::Cow, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActionLimits, ParameterDescription, ReturnDescription, set};
-use crate::ErrorVariant;
+use super::{
+    limits::ActionLimits, parameter::ParameterDescription, returned::ReturnDescription, set,
+};
+use crate::error::variant::ErrorVariant;
 
-/// An action of a service, see [`ServiceDescription`](crate::ServiceDescription).
+/// An action of a service, see [`ServiceDescription`](crate::description::ServiceDescription).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ActionDescription {

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 /// What a message for an action may carry at most; beyond it is answered with the framework's code 3,842,
 /// Too Large, before it is read.
 ///
-/// The limits of the connection, [`Options::limits`](crate::Options::limits), hold all the same.
+/// The limits of the connection, [`Options::limits`](crate::config::options::Options::limits), hold all the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ActionLimits {

@@ -2,9 +2,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::PartKind;
+use super::part_kind::PartKind;
 
-/// A parameter of an action, see [`ActionDescription`](crate::ActionDescription).
+/// A parameter of an action, see [`ActionDescription`](crate::description::action::ActionDescription).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParameterDescription {

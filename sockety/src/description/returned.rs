@@ -2,9 +2,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::PartKind;
+use super::part_kind::PartKind;
 
-/// What an action returns, see [`ActionDescription`](crate::ActionDescription).
+/// What an action returns, see [`ActionDescription`](crate::description::action::ActionDescription).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReturnDescription {

@@ -6,15 +6,19 @@ use tokio::time::Instant;
 
 use super::{count_payload, method, record_duration};
 use crate::{
-    Answered, CallMiddleware, CallNext, OutgoingCall,
-    connection::shared::ServerName,
-    observed::{Ended, Named},
-    passage::Summary,
+    connection::{
+        middleware::{CallMiddleware, CallNext},
+        outgoing_call::OutgoingCall,
+        passage::Summary,
+    },
+    engine::shared::ServerName,
+    message::answered::Answered,
+    observe::observed::{Ended, Named},
 };
 
 /// Counts and times the calls and one-way messages of a handle, by action and outcome; see the
-/// [module](crate::metrics). Added with [`Connection::with`](crate::Connection::with) or
-/// [`ServiceClient::with`](crate::ServiceClient::with).
+/// [module](crate::metrics). Added with [`Connection::with`](crate::connection::Connection::with) or
+/// [`ServiceClient::with`](crate::connection::service_client::ServiceClient::with).
 ///
 /// ```
 /// use sockety::{Connection, metrics::CallMetrics};
@@ -46,7 +50,7 @@ impl CallMetrics {
         Self { named }
     }
 
-    /// Names these actions too: those of a [`Draft`](crate::Draft), whose name may have come from anywhere.
+    /// Names these actions too: those of a [`Draft`](crate::message::draft::Draft), whose name may have come from anywhere.
     pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
         self.named.add(actions);
         self

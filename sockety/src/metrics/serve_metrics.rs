@@ -6,12 +6,16 @@ use tokio::time::Instant;
 
 use super::{count_payload, method, record_duration};
 use crate::{
-    Answered, Incoming, ServeMiddleware, ServeNext,
-    observed::{Named, Served},
+    message::answered::Answered,
+    observe::observed::{Named, Served},
+    serve::{
+        incoming::Incoming,
+        middleware::{ServeMiddleware, ServeNext},
+    },
 };
 
 /// Counts and times what is served, by action and outcome; see the [module](crate::metrics). Added with
-/// [`Router::with`](crate::Router::with), before other middleware that shall count too.
+/// [`Router::with`](crate::serve::router::Router::with), before other middleware that shall count too.
 ///
 /// ```
 /// use sockety::{FastReply, IntoRouter, MessageHandler, metrics::ServeMetrics};
@@ -42,7 +46,7 @@ impl ServeMetrics {
         Self { named }
     }
 
-    /// Names these actions too: those that a [fallback](crate::MessageHandler::fallback) handles.
+    /// Names these actions too: those that a [fallback](crate::serve::handler::MessageHandler::fallback) handles.
     pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
         self.named.add(actions);
         self

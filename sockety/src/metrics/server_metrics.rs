@@ -2,7 +2,7 @@ use std::fmt;
 
 use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
 
-use crate::ServerHandle;
+use crate::server::handle::ServerHandle;
 
 /// Tells the recorder of a server's connections: [`record`](Self::record) whenever somebody looks, such as
 /// before each scrape, or every few seconds. What it tells is in the [module](crate::metrics).

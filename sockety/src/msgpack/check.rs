@@ -1,6 +1,9 @@
-use super::error_value::is_error;
-use super::token::{Kind, Token, fixed_len};
-use super::{Bounds, DecodeError};
+use super::{
+    bounds::Bounds,
+    error::DecodeError,
+    error_value::is_error,
+    token::{Kind, Token, fixed_len},
+};
 
 /// What [`check`] saw in passing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub struct Checked {
 pub fn check(bytes: &[u8], bounds: &Bounds) -> Result<Checked, DecodeError> {
     let service_error = is_error(bytes);
     let start = if service_error {
-        super::error_value::MARKER.len()
+        crate::msgpack::error_value::MARKER.len()
     } else {
         0
     };

@@ -1,10 +1,9 @@
 use rmp_serde::decode::{Error, ReadRefReader};
 use serde::de::DeserializeOwned;
 
-use super::check::check;
-use super::lenient::Lenient;
-use super::undefined::undefined_as_nil;
-use super::{Bounds, DecodeError};
+use super::{
+    bounds::Bounds, check::check, error::DecodeError, lenient::Lenient, undefined::undefined_as_nil,
+};
 use crate::shown::escaped;
 
 /// Reads the one value in `bytes` within the default [`Bounds`].

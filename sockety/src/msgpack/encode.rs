@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::EncodeError;
+use super::error::EncodeError;
 
 /// Writes `value` to a new buffer.
 ///

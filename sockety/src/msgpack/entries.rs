@@ -6,10 +6,13 @@ use rmp_serde::decode::Error;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::decode::{self, Reader};
-use super::lenient::Lenient;
-use super::token::{Kind, Token};
-use super::{Bounds, DecodeError};
+use super::{
+    bounds::Bounds,
+    decode::{self, Reader},
+    error::DecodeError,
+    lenient::Lenient,
+    token::{Kind, Token},
+};
 
 /// The entries of a map, in the order that they have in an array.
 pub trait Entries {

@@ -1,4 +1,4 @@
-use super::DecodeError;
+use super::error::DecodeError;
 
 /// The next value without what it contains: its marker, its length and, if it is not a container,
 /// its data.

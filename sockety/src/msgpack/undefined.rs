@@ -1,6 +1,8 @@
-use super::DecodeError;
-use super::check::UNDEFINED_TAG;
-use super::token::{Kind, Token};
+use super::{
+    check::UNDEFINED_TAG,
+    error::DecodeError,
+    token::{Kind, Token},
+};
 
 /// A copy of checked bytes with nil in place of every extension of type 0.
 ///

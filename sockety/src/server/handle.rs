@@ -10,11 +10,17 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    ClosedBy, Connection, Outgoing, SendError, ServerStats, ServiceClient, Traffic,
-    connection::shared::Shared, stats::Counters, transport::Handshake,
+    connection::{
+        Connection, server_stats::ServerStats, service_client::ServiceClient, stats::Counters,
+        traffic::Traffic,
+    },
+    engine::shared::Shared,
+    error::dynamic::{ClosedBy, SendError},
+    message::outgoing::Outgoing,
+    transport::Handshake,
 };
 
-/// The connections of a [`Server`](crate::Server), and its end. Clones are handles on the same server.
+/// The connections of a [`Server`](crate::server::Server), and its end. Clones are handles on the same server.
 #[derive(Debug, Clone, Default)]
 pub struct ServerHandle {
     inner: Arc<Inner>,
@@ -125,7 +131,7 @@ impl ServerHandle {
     }
 
     /// Stops accepting, and closes every connection in order, see [`Connection::close`]. The future of
-    /// [`Server::serve`](crate::Server::serve) is ready when all are closed.
+    /// [`Server::serve`](crate::server::Server::serve) is ready when all are closed.
     ///
     /// To let accepted calls finish, [`ServerHandle::shutdown`].
     pub fn stop(&self) {
@@ -133,7 +139,7 @@ impl ServerHandle {
     }
 
     /// Stops accepting, and ends every connection when its work is done, for which it has so long; see
-    /// [`Connection::shutdown`]. Ready when all are closed, and so is the future of [`Server::serve`](crate::Server::serve).
+    /// [`Connection::shutdown`]. Ready when all are closed, and so is the future of [`Server::serve`](crate::server::Server::serve).
     ///
     /// # Cancel safety
     /// Dropping the future does not stop the shutdown.

@@ -5,8 +5,11 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use super::socket_file::SocketFile;
 #[cfg(not(unix))]
-use crate::AddressProblem;
-use crate::{Address, address::Endpoint, transport::Link};
+use crate::error::address::AddressProblem;
+use crate::{
+    address::{Address, Endpoint},
+    transport::Link,
+};
 
 /// Where connections come from.
 #[derive(Debug)]

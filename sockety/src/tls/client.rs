@@ -8,16 +8,16 @@ use tokio_rustls::rustls::{
 };
 
 use super::{
-    Identity, PROTOCOL, Roots, TlsError, TlsProblem,
+    PROTOCOL,
+    error::{TlsError, TlsProblem},
     handshake::{Alpn, Handshake},
+    identity::Identity,
     provider::provider,
+    roots::Roots,
 };
-use crate::{
-    Address,
-    address::{Endpoint, Host},
-};
+use crate::address::{Address, Endpoint, Host};
 
-/// TLS of a client: whom it trusts, and what it shows. For [`Connect::tls`](crate::Connect::tls).
+/// TLS of a client: whom it trusts, and what it shows. For [`Connect::tls`](crate::client::connect::Connect::tls).
 ///
 /// Clones share the sessions that can be resumed, so one of them should make all connections.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ impl TlsClient {
     pub(crate) fn handshake_with(
         &self,
         address: &Address,
-    ) -> Result<Handshake, crate::ConnectError> {
+    ) -> Result<Handshake, crate::error::dynamic::ConnectError> {
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => dialled_name(address)?,
@@ -125,7 +125,9 @@ fn config(verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
 }
 
 /// Only what the user dialled counts, never what a peer calls itself.
-fn dialled_name(address: &Address) -> Result<ServerName<'static>, crate::ConnectError> {
+fn dialled_name(
+    address: &Address,
+) -> Result<ServerName<'static>, crate::error::dynamic::ConnectError> {
     let problem = match address.endpoint()? {
         Endpoint::Tcp(Host::Number(address)) => return Ok(ServerName::from(address.ip())),
         Endpoint::Tcp(Host::Name(name, _)) => match ServerName::try_from(name.to_string()) {

@@ -6,8 +6,8 @@ use tokio_rustls::{
     rustls::{self, pki_types::ServerName},
 };
 
-use super::{PROTOCOL, PeerIdentity};
-use crate::ConnectError;
+use super::{PROTOCOL, peer_identity::PeerIdentity};
+use crate::error::dynamic::ConnectError;
 
 /// A TLS handshake to come.
 pub(crate) enum Handshake {

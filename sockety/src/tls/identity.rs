@@ -5,7 +5,11 @@ use tokio_rustls::rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-use super::{TlsError, TlsProblem, pem::Pem, provider::provider};
+use super::{
+    error::{TlsError, TlsProblem},
+    pem::Pem,
+    provider::provider,
+};
 
 /// Our own certificate, with those that vouch for it, and its private key.
 #[derive(Clone)]

@@ -2,7 +2,10 @@ use std::{fmt, path::Path, sync::Arc};
 
 use tokio_rustls::rustls::RootCertStore;
 
-use super::{TlsError, TlsProblem, pem::Pem};
+use super::{
+    error::{TlsError, TlsProblem},
+    pem::Pem,
+};
 
 /// Certificates that are trusted to vouch for others; at least one.
 #[derive(Clone)]

@@ -6,12 +6,15 @@ use tokio_rustls::rustls::{
 };
 
 use super::{
-    Identity, PROTOCOL, Roots, TlsError,
+    PROTOCOL,
+    error::TlsError,
     handshake::{Alpn, Handshake},
+    identity::Identity,
     provider::{provider, ticketer},
+    roots::Roots,
 };
 
-/// TLS of a server: its certificate, and what it asks of clients. For [`Server::tls`](crate::Server::tls).
+/// TLS of a server: its certificate, and what it asks of clients. For [`Server::tls`](crate::server::Server::tls).
 #[derive(Debug, Clone)]
 pub struct TlsServer {
     config: Arc<ServerConfig>,

@@ -4,14 +4,17 @@ use async_trait::async_trait;
 use tracing::{Instrument, Span, field, info_span};
 
 use crate::{
-    CallMiddleware, CallNext, OutgoingCall,
-    observed::{Ended, Named, OTHER, SYSTEM, original},
-    passage::Summary,
+    connection::{
+        middleware::{CallMiddleware, CallNext},
+        outgoing_call::OutgoingCall,
+        passage::Summary,
+    },
+    observe::observed::{Ended, Named, OTHER, SYSTEM, original},
 };
 
 /// A span around each call and one-way message of a handle, inside the span of the caller; its attributes are those of the
-/// [module](crate::trace). Added with [`Connection::with`](crate::Connection::with) or
-/// [`ServiceClient::with`](crate::ServiceClient::with).
+/// [module](crate::trace). Added with [`Connection::with`](crate::connection::Connection::with) or
+/// [`ServiceClient::with`](crate::connection::service_client::ServiceClient::with).
 ///
 /// ```
 /// use sockety::{Connection, trace::CallSpans};
@@ -31,7 +34,7 @@ impl CallSpans {
         Self::default()
     }
 
-    /// Names these actions too: those of a [`Draft`](crate::Draft), whose name may have come from anywhere.
+    /// Names these actions too: those of a [`Draft`](crate::message::draft::Draft), whose name may have come from anywhere.
     pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
         self.named.add(actions);
         self
@@ -93,6 +96,6 @@ impl Drop for Ending {
             let description = field::display(error);
             self.span.record("otel.status_description", description);
         }
-        super::record(&self.span, &Ended::of_call(&result));
+        crate::trace::record(&self.span, &Ended::of_call(&result));
     }
 }

@@ -4,12 +4,15 @@ use async_trait::async_trait;
 use tracing::{Instrument, Span, field, info_span};
 
 use crate::{
-    Incoming, ServeMiddleware, ServeNext,
-    observed::{Named, OTHER, SYSTEM, Served, original},
+    observe::observed::{Named, OTHER, SYSTEM, Served, original},
+    serve::{
+        incoming::Incoming,
+        middleware::{ServeMiddleware, ServeNext},
+    },
 };
 
 /// A span around the handling of each message that is served; its attributes are those of the [module](crate::trace).
-/// Added with [`Router::with`](crate::Router::with); what is added after it runs inside the span.
+/// Added with [`Router::with`](crate::serve::router::Router::with); what is added after it runs inside the span.
 ///
 /// ```
 /// use sockety::{FastReply, IntoRouter, MessageHandler, trace::ServeSpans};
@@ -28,7 +31,7 @@ impl ServeSpans {
         Self::default()
     }
 
-    /// Names these actions too: those that a [fallback](crate::MessageHandler::fallback) handles.
+    /// Names these actions too: those that a [fallback](crate::serve::handler::MessageHandler::fallback) handles.
     pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
         self.named.add(actions);
         self
@@ -82,6 +85,6 @@ struct Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        super::record(&self.span, &self.served.ended());
+        crate::trace::record(&self.span, &self.served.ended());
     }
 }

@@ -1,0 +1,179 @@
+use std::{fmt, io, marker::PhantomData, pin::Pin, sync::Arc};
+
+use tokio::{net::TcpStream, time::timeout};
+
+use super::reconnecting::Reconnecting;
+#[cfg(not(unix))]
+use crate::error::address::AddressProblem;
+use crate::{
+    address::{Address, Endpoint, Host},
+    config::options::Options,
+    connection::{Connection, service_client::ServiceClient},
+    error::dynamic::ConnectError,
+    serve::router::{IntoRouter, Router},
+    transport::{Handshake, Link, Setup},
+};
+
+/// Connects to a server, over TCP, TLS or a Unix socket: the [`Address`] says which.
+///
+/// `tls://` without a configuration trusts whom the operating system trusts, see
+/// `TlsClient::system_roots`; [`Connect`] has a method `tls` for any other configuration. Both need the feature `tls`.
+///
+/// The result is awaited as it is, or given options and services for the server to call first. A
+/// generated client has a `connect` of its own, which gives the client.
+///
+/// ```no_run
+/// # use sockety::{MessageHandler, Options};
+/// # async fn example() -> Result<(), sockety::ConnectError> {
+/// let connection = sockety::connect("127.0.0.1:9000").await?;
+/// let connection = sockety::connect(("localhost", 9000))
+///     .serve(MessageHandler::new())
+///     .options(Options::default())
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn connect(address: impl Into<Address>) -> Connect {
+    Connect::new(address.into())
+}
+
+/// A connection to be made, or a client on it; see [`connect`].
+#[must_use = "nothing is connected until this is awaited"]
+pub struct Connect<C = Connection> {
+    address: Address,
+    router: Arc<Router>,
+    options: Arc<Options>,
+    #[cfg(feature = "_tls")]
+    tls: Option<crate::tls::TlsClient>,
+    client: PhantomData<fn() -> C>,
+}
+
+impl<C> Connect<C> {
+    pub(crate) fn new(address: Address) -> Self {
+        Self {
+            address,
+            router: Arc::default(),
+            options: Arc::default(),
+            #[cfg(feature = "_tls")]
+            tls: None,
+            client: PhantomData,
+        }
+    }
+
+    /// What the server may call on this side.
+    pub fn serve(mut self, serve: impl IntoRouter) -> Self {
+        self.router = Arc::new(serve.into_router());
+        self
+    }
+
+    /// Limits and clocks of the connection.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = Arc::new(options);
+        self
+    }
+
+    /// Speaks TLS, whatever the scheme of the address. The server's certificate must be one for the host that the
+    /// address names, or for [`TlsClient::server_name`](crate::tls::TlsClient::server_name).
+    #[cfg(feature = "_tls")]
+    pub fn tls(mut self, tls: crate::tls::TlsClient) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Connects when a connection is needed, and again when it has ended.
+    pub fn reconnecting(self) -> Reconnecting<C> {
+        Reconnecting::new(self)
+    }
+
+    #[cfg(feature = "_tls")]
+    fn handshake(&self) -> Result<Option<Handshake>, ConnectError> {
+        let tls = match &self.tls {
+            Some(tls) => tls.clone(),
+            None if self.address.is_tls() => crate::tls::TlsClient::shared_system_roots()?,
+            None => return Ok(None),
+        };
+        Ok(Some(tls.handshake_with(&self.address)?))
+    }
+
+    #[cfg(not(feature = "_tls"))]
+    fn handshake(&self) -> Result<Option<Handshake>, ConnectError> {
+        match self.address.is_tls() {
+            true => Err(self
+                .address
+                .error(crate::error::address::AddressProblem::NeedsTls)
+                .into()),
+            false => Ok(None),
+        }
+    }
+}
+
+impl<C> Connect<C> {
+    pub(crate) async fn dial(&self) -> Result<Connection, ConnectError> {
+        let handshake = self.handshake()?;
+        let limit = self.options.connect_timeout;
+        let address = &self.address;
+        let link = timeout(limit, open(address))
+            .await
+            .map_err(|_| ConnectError::TimedOut(address.clone(), limit))??;
+        let (router, options) = (Arc::clone(&self.router), Arc::clone(&self.options));
+        let setup = Setup::new(router, options, drop).to(address.server_name());
+        link.start(handshake, setup).await
+    }
+}
+
+impl<C: Connected + 'static> IntoFuture for Connect<C> {
+    type Output = Result<C, ConnectError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let connection = self.dial().await?;
+            Ok(C::connected(connection))
+        })
+    }
+}
+
+impl<C> fmt::Debug for Connect<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("address", &self.address)
+            .field("router", &self.router)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What connecting gives: a connection, or a generated client.
+pub trait Connected {
+    /// From the connection made.
+    fn connected(connection: Connection) -> Self;
+}
+
+impl Connected for Connection {
+    fn connected(connection: Connection) -> Self {
+        connection
+    }
+}
+
+impl<C: ServiceClient> Connected for C {
+    fn connected(connection: Connection) -> Self {
+        C::new(connection)
+    }
+}
+
+async fn open(address: &Address) -> Result<Link, ConnectError> {
+    let opened = match address.endpoint()? {
+        Endpoint::Tcp(host) => open_tcp(host).await,
+        #[cfg(unix)]
+        Endpoint::Unix(path) => tokio::net::UnixStream::connect(path).await.map(Link::Unix),
+        #[cfg(not(unix))]
+        Endpoint::Unix(_) => return Err(address.error(AddressProblem::NeedsUnix).into()),
+    };
+    opened.map_err(|error| ConnectError::Unreachable(address.clone(), error))
+}
+
+/// Tries the addresses of a name in turn, and reports the last failure.
+async fn open_tcp(host: &Host) -> io::Result<Link> {
+    TcpStream::connect(&*host.resolve().await?)
+        .await
+        .map(Link::Tcp)
+}

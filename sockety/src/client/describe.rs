@@ -1,0 +1,38 @@
+use super::call_draft::CallDraft;
+use crate::{
+    connection::Connection,
+    description::ServiceDescription,
+    error::{call::CallError, service::NoError},
+    message::typed::Content,
+    payload::format::receive,
+};
+
+/// The action under which a peer describes its services, when it does.
+pub(crate) const ACTION: &str = "$sockety.describe";
+
+/// Asks the peer which services it serves.
+///
+/// It answers if its router was told to: [`Router::describe`](crate::serve::router::Router::describe).
+///
+/// # Errors
+/// [`CallError::Refused`] with code 2, Not Implemented, when it does not; else what a call can fail with.
+///
+/// # Cancel safety
+/// Dropping the future gives the call up.
+///
+/// ```no_run
+/// # async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {
+/// for service in sockety::describe(&connection).await? {
+///     for action in &*service.actions {
+///         tracing::info!("{}: {}", action.name, action.docs);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub async fn describe(
+    connection: &Connection,
+) -> Result<Vec<ServiceDescription>, CallError<NoError>> {
+    let draft = CallDraft::new(ACTION, Content::new(), receive);
+    connection.call(draft).await
+}

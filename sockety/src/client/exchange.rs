@@ -1,0 +1,188 @@
+//! A call on its way, until its reply is there.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use sockety_codec::Uuid;
+use tokio::time::{Sleep, sleep};
+
+use crate::{
+    connection::{Connection, message_head},
+    content::carrying::{Cargo, Pump, Sending, Unwritten},
+    engine::{
+        pending::{RawReply, ReplyClock},
+        send::{
+            lines::Ticket,
+            outbox::Payload,
+            queue::{self, Entry},
+        },
+        shared::State,
+    },
+    error::{
+        dynamic::{RequestError, SendError},
+        outcome::Outcome,
+    },
+    message::outgoing::Outgoing,
+};
+
+/// Dropping it gives the call up.
+pub(super) struct Exchange {
+    pub(super) connection: Connection,
+    pub(super) id: Uuid,
+    stage: Stage,
+    /// Sends what the call carries, which few do.
+    pump: Option<Box<Pump>>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// ```text
+/// Unsent ── has its place in the outbox ──▶ Waiting ── reply, timeout, end ──▶ Done
+///    └──────────────── cannot be sent ─────────────────────────────────────────▲
+/// ```
+enum Stage {
+    Unsent {
+        message: Outgoing,
+        cargo: Option<Box<Cargo>>,
+        ticket: Option<Ticket>,
+    },
+    Waiting,
+    Done,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        connection: Connection,
+        id: Uuid,
+        message: Outgoing,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let stage = Stage::Unsent {
+            message,
+            cargo: None,
+            ticket: None,
+        };
+        Self {
+            connection,
+            id,
+            stage,
+            pump: None,
+            timer: timeout.map(|timeout| Box::pin(sleep(timeout))),
+        }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
+        let reply = match self.poll_reply(cx) {
+            Poll::Ready(reply) => reply,
+            Poll::Pending => Err(ready!(self.poll_timer(cx))),
+        };
+        self.finish();
+        if reply.is_ok()
+            && let Some(pump) = &mut self.pump
+        {
+            // The answer may come before all of the call was sent: the rest follows.
+            pump.detach();
+        }
+        Poll::Ready(reply)
+    }
+
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
+        if let Stage::Unsent { .. } = self.stage {
+            ready!(self.poll_send(cx))?;
+            self.stage = Stage::Waiting;
+            return Poll::Pending;
+        }
+        let shared = &self.connection.shared;
+        let waiter = ready!(shared.lock().waiting.poll_only(&self.id, cx));
+        self.stage = Stage::Done;
+        Poll::Ready(waiter.into_reply())
+    }
+
+    /// Whoever waits is woken by the reply from then on.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let Stage::Unsent {
+            message,
+            cargo,
+            ticket,
+        } = &mut self.stage
+        else {
+            unreachable!("only an unsent call is sent");
+        };
+        let payload = self.connection.checked_payload(message.content())?;
+        let head = message_head(self.id, message, true);
+        let clock = if self.timer.is_some() {
+            ReplyClock::Own
+        } else {
+            ReplyClock::Default
+        };
+        let shared = &self.connection.shared;
+        let Some(carrying) = &message.content().carrying else {
+            let waker = Some(cx.waker());
+            let put =
+                |state: &mut State| state.send_message(&head, Payload::of(payload), clock, waker);
+            ready!(queue::poll_put(shared, ticket, cx, Entry::Message, put))?;
+            return Poll::Ready(Ok(()));
+        };
+        let cargo = match cargo {
+            Some(cargo) => cargo,
+            None => cargo.insert(Box::new(carrying.take()?)),
+        };
+        let mut plan = cargo.plan(Unwritten::Ends);
+        let waker = Some(cx.waker());
+        let put = |state: &mut State| {
+            state.begin_message(&head, Payload::of(payload), &mut plan, clock, waker)
+        };
+        let entry = Entry::CarryingMessage;
+        let (key, span) = ready!(queue::poll_put(shared, ticket, cx, entry, put))?;
+        let cargo = std::mem::take(&mut **cargo);
+        let connection = self.connection.clone();
+        let sending = Sending::carrying(connection, span, key, cargo, Unwritten::Ends);
+        self.pump = Some(Box::new(sending.pump));
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when the caller's own time is over.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<RequestError> {
+        let Some(timer) = &mut self.timer else {
+            return Poll::Pending;
+        };
+        ready!(timer.as_mut().poll(cx));
+        let outcome = match self.stage {
+            Stage::Waiting => {
+                let state = self.connection.shared.lock();
+                state.waiting.outcome_if_given_up(&self.id)
+            }
+            Stage::Unsent { .. } | Stage::Done => Outcome::NotSent,
+        };
+        Poll::Ready(RequestError::TimedOut { outcome })
+    }
+
+    /// Gives up what the call holds in its connection.
+    fn finish(&mut self) {
+        if let Stage::Done = self.stage {
+            return;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Unsent {
+                ticket: Some(ticket),
+                ..
+            } => {
+                self.connection.shared.lock().outbox.forget_space(ticket);
+            }
+            Stage::Waiting => {
+                let replies = self.connection.shared.lock().waiting.remove(&self.id);
+                // Readers of their parts take the same lock: dropped after it was given back.
+                drop(replies);
+            }
+            Stage::Unsent { ticket: None, .. } | Stage::Done => {}
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

@@ -1,0 +1,64 @@
+//! From the reply to a call to what the method returns.
+
+use super::call_draft::Read;
+use crate::{
+    engine::{pending::RawReply, receive::parts::Carried},
+    error::{call::CallError, remote::RemoteError, service::ServiceError},
+    fast_reply::FastReply,
+    message::typed::Received,
+    msgpack::{self, error_value},
+    payload::payload_bytes::PayloadBytes,
+};
+
+pub(crate) fn read_reply<T, E: ServiceError>(
+    reply: RawReply,
+    read: Read<T>,
+    item_limit: usize,
+) -> Result<T, CallError<E>> {
+    match reply {
+        RawReply::Fast(FastReply::ACCEPT) => {
+            let mut nothing = Received::new(PayloadBytes::EMPTY, Carried::default(), item_limit);
+            read(&mut nothing).map_err(CallError::Content)
+        }
+        RawReply::Fast(code) => Err(read_code(code)),
+        RawReply::Response(response) if error_value::is_error(&response.payload) => {
+            Err(read_error(&response.payload))
+        }
+        RawReply::Response(response) => {
+            let mut received = Received::new(response.payload, response.carried, item_limit);
+            read(&mut received).map_err(CallError::Content)
+        }
+    }
+}
+
+fn read_code<E: ServiceError>(code: FastReply) -> CallError<E> {
+    if let Some(error) = E::from_code(code.code()) {
+        return CallError::Service(error);
+    }
+    let remote = RemoteError::coded(E::VARIANTS, code);
+    remote.map_or(CallError::Refused(code), CallError::Remote)
+}
+
+fn read_error<E: ServiceError>(payload: &[u8]) -> CallError<E> {
+    match read_remote(payload) {
+        Ok(Ok(error)) => CallError::Service(error),
+        Ok(Err(remote)) => CallError::Remote(remote),
+        Err(error) => CallError::Content(error.into()),
+    }
+}
+
+/// The error of a service out of its wire form, as far as it is known here.
+pub(crate) fn read_remote<E: ServiceError>(
+    value: &[u8],
+) -> Result<Result<E, RemoteError>, msgpack::DecodeError> {
+    let parts = error_value::decode_error_parts(value, &msgpack::Bounds::default())?;
+    let is_known = E::VARIANTS.iter().any(|variant| variant.name == parts.name);
+    match msgpack::from_slice(parts.details) {
+        Ok(error) if is_known => Ok(Ok(error)),
+        _ => Ok(Err(RemoteError::named(
+            E::VARIANTS,
+            parts.name,
+            parts.message,
+        ))),
+    }
+}

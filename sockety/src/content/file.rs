@@ -1,0 +1,288 @@
+pub(crate) mod disk;
+pub(crate) mod file_name;
+pub(crate) mod partial;
+pub(crate) mod save;
+pub(crate) mod save_error;
+
+pub use self::{
+    file_name::{FileNameError, NameProblem},
+    partial::sweep_partial_files,
+    save::{Save, Saved},
+    save_error::SaveError,
+};
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use sync_wrapper::SyncWrapper;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::{
+    engine::receive::intake::PartReader,
+    error::{read::ReadError, source::SourceError},
+};
+
+/// A named file: one to be sent, or one that is being received.
+///
+/// It is an `AsyncRead` of its content either way, so a received file can be sent on as it is. A received one is
+/// read while it arrives; its end is reported only if all of it came. Dropping it drops what was not read, and
+/// the message goes on.
+///
+/// ```
+/// # use sockety::File;
+/// let file = File::from_bytes("notes.txt", "remember the milk");
+/// assert_eq!((file.name(), file.size()), ("notes.txt", 17));
+/// ```
+pub struct File {
+    name: Arc<str>,
+    size: u64,
+    content: Content,
+}
+
+enum Content {
+    Memory(Bytes),
+    Path(PathBuf),
+    Opening(SyncWrapper<Pin<Box<dyn Future<Output = io::Result<tokio::fs::File>> + Send>>>),
+    Reader(SyncWrapper<Pin<Box<dyn AsyncRead + Send>>>),
+    Received(PartReader),
+    /// It could not be opened.
+    Failed(Arc<io::Error>),
+}
+
+/// How much is read from a disk at a time, off the async threads.
+pub(crate) const DISK_CHUNK: usize = 256 * 1024;
+
+impl File {
+    /// A file whose content is in memory.
+    pub fn from_bytes(name: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self {
+            name: name.into().into(),
+            size: bytes.len() as u64,
+            content: Content::Memory(bytes),
+        }
+    }
+
+    /// A file on disk, under its own name. Its size is looked up now; it is opened when it is sent or read, and read
+    /// off the async threads. If it has another size by then, the message is given up
+    /// ([`SourceError::SizeChanged`]).
+    ///
+    /// # Errors
+    /// Those of the operating system; a path that is no regular file, or whose name is not UTF-8, is
+    /// [`io::ErrorKind::InvalidInput`].
+    pub async fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_owned();
+        let invalid = |what: &str| {
+            let path = path.display();
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{path} {what}"))
+        };
+        let metadata = tokio::fs::metadata(&path).await?;
+        if !metadata.is_file() {
+            return Err(invalid("is no regular file"));
+        }
+        let name = path.file_name().ok_or_else(|| invalid("has no name"))?;
+        let name = name
+            .to_str()
+            .ok_or_else(|| invalid("has a name that is not UTF-8"))?;
+        Ok(Self {
+            name: name.into(),
+            size: metadata.len(),
+            content: Content::Path(path),
+        })
+    }
+
+    /// A file whose content comes from a reader and is `size` bytes long.
+    pub fn from_reader(
+        name: impl Into<String>,
+        size: u64,
+        reader: impl AsyncRead + Send + 'static,
+    ) -> Self {
+        Self {
+            name: name.into().into(),
+            size,
+            content: Content::Reader(SyncWrapper::new(Box::pin(reader))),
+        }
+    }
+
+    pub(crate) fn received(name: &str, size: u64, reader: PartReader) -> Self {
+        Self {
+            name: name.into(),
+            size,
+            content: Content::Received(reader),
+        }
+    }
+
+    /// The same file under another name.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into().into();
+        self
+    }
+
+    /// Its name. That of a received file is whatever the peer chose: data, not a path. To save it, use
+    /// [`File::save_in`], which checks it; [`File::safe_name`] does the same.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    /// Its size in bytes, as announced.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// All of it, in memory.
+    ///
+    /// # Errors
+    /// [`ReadError::TooLarge`] when it has more than `limit` bytes, else what reading fails with.
+    pub async fn bytes(mut self, limit: u64) -> io::Result<Bytes> {
+        if self.size > limit {
+            return Err(ReadError::TooLarge { limit }.into());
+        }
+        let Some(first) = self.next_chunk().await? else {
+            return Ok(Bytes::new());
+        };
+        if first.len() as u64 == self.size && !matches!(self.content, Content::Received(_)) {
+            return Ok(first);
+        }
+        let mut all = bytes::BytesMut::from(&first[..]);
+        while let Some(chunk) = self.next_chunk().await? {
+            if (all.len() + chunk.len()) as u64 > limit {
+                return Err(ReadError::TooLarge { limit }.into());
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all.freeze())
+    }
+
+    /// The next part of its content, as large as is at hand; `None` at the end.
+    ///
+    /// # Errors
+    /// What reading fails with; of a received file [`ReadError`], inside the [`io::Error`].
+    ///
+    /// # Cancel safety
+    /// Nothing is lost of a received file; of one on disk the part that is being read is.
+    pub async fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
+        self.next_chunk_of(DISK_CHUNK).await
+    }
+
+    /// As [`File::next_chunk`]; of a file on disk with so many bytes at most.
+    pub(crate) async fn next_chunk_of(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+        match &mut self.content {
+            Content::Memory(bytes) => {
+                Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()))
+            }
+            Content::Received(reader) => {
+                let chunk = std::future::poll_fn(|cx| reader.poll_chunk(usize::MAX, cx)).await;
+                Ok(chunk.transpose()?)
+            }
+            Content::Path(_) | Content::Opening(_) | Content::Reader(_) | Content::Failed(_) => {
+                self.read_chunk(most).await
+            }
+        }
+    }
+
+    async fn read_chunk(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+        let mut chunk = bytes::BytesMut::with_capacity(most);
+        tokio::io::AsyncReadExt::read_buf(self, &mut chunk).await?;
+        Ok(Some(chunk.freeze()).filter(|chunk| !chunk.is_empty()))
+    }
+
+    /// The bytes, when they are in memory.
+    pub(crate) fn in_memory(&self) -> Option<Bytes> {
+        match &self.content {
+            Content::Memory(bytes) => Some(bytes.clone()),
+            Content::Path(_)
+            | Content::Opening(_)
+            | Content::Reader(_)
+            | Content::Received(_)
+            | Content::Failed(_) => None,
+        }
+    }
+
+    /// The same file once more, when it can be read again.
+    pub(crate) fn again(&self) -> Option<Self> {
+        let content = match &self.content {
+            Content::Memory(bytes) => Content::Memory(bytes.clone()),
+            Content::Path(path) => Content::Path(path.clone()),
+            Content::Opening(_)
+            | Content::Reader(_)
+            | Content::Received(_)
+            | Content::Failed(_) => return None,
+        };
+        Some(Self {
+            name: Arc::clone(&self.name),
+            size: self.size,
+            content,
+        })
+    }
+
+    pub(crate) fn read_error(&self, error: io::Error) -> SourceError {
+        SourceError::Read {
+            name: Arc::clone(&self.name),
+            error: Arc::new(error),
+        }
+    }
+
+    pub(crate) fn size_changed(&self, found: u64) -> SourceError {
+        SourceError::SizeChanged {
+            name: Arc::clone(&self.name),
+            announced: self.size,
+            found,
+        }
+    }
+}
+
+impl AsyncRead for File {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            match &mut self.content {
+                Content::Memory(bytes) => {
+                    let length = bytes.len().min(into.remaining());
+                    into.put_slice(&bytes[..length]);
+                    bytes.advance(length);
+                    return Poll::Ready(Ok(()));
+                }
+                Content::Path(path) => {
+                    let opening = tokio::fs::File::open(std::mem::take(path));
+                    self.content = Content::Opening(SyncWrapper::new(Box::pin(opening)));
+                }
+                Content::Opening(opening) => {
+                    self.content = match ready!(opening.get_mut().as_mut().poll(cx)) {
+                        Ok(mut file) => {
+                            file.set_max_buf_size(DISK_CHUNK);
+                            Content::Reader(SyncWrapper::new(Box::pin(file)))
+                        }
+                        Err(error) => Content::Failed(Arc::new(error)),
+                    };
+                }
+                Content::Reader(reader) => return reader.get_mut().as_mut().poll_read(cx, into),
+                Content::Received(reader) => return Pin::new(reader).poll_read(cx, into),
+                Content::Failed(error) => {
+                    return Poll::Ready(Err(io::Error::new(error.kind(), Arc::clone(error))));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File")
+            .field("name", &self.name)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,89 @@
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures_sink::Sink;
+use tokio::io::AsyncWrite;
+
+use crate::{engine::send::part_writer::PartWriter, error::source::SourceError};
+
+/// Writes the stream of a message that is being sent.
+///
+/// It is an `AsyncWrite` and a `Sink` of chunks. A write is done when it has its place among what waits to be
+/// sent, up to 256 KiB; what waits is joined into packets and leaves as soon as the connection can write.
+///
+/// End the stream with [`finish`](Self::finish), or by shutting the writer down. Dropped without that, the whole
+/// message is given up, and the receiver is told so.
+#[derive(Debug)]
+#[must_use = "dropping the writer before the stream has ended gives the message up"]
+pub struct StreamWriter {
+    part: PartWriter,
+}
+
+impl StreamWriter {
+    pub(crate) fn new(part: PartWriter) -> Self {
+        Self { part }
+    }
+
+    /// Writes a chunk without copying it.
+    ///
+    /// # Errors
+    /// [`SourceError`]: the message was given up, or the connection is gone.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the chunk is not written.
+    pub async fn write_chunk(&mut self, chunk: impl Into<Bytes>) -> Result<(), SourceError> {
+        self.part.push(chunk.into()).await
+    }
+
+    /// Ends the stream. What was written before is still sent.
+    ///
+    /// # Errors
+    /// [`SourceError`]: the message was given up, or the connection is gone.
+    pub fn finish(mut self) -> Result<(), SourceError> {
+        self.part.finish()
+    }
+}
+
+impl AsyncWrite for StreamWriter {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.part.poll_add(cx, |chunks| chunks.push_slice(bytes)))?;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Whatever was written leaves by itself.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(self.part.finish()?))
+    }
+}
+
+impl Sink<Bytes> for StreamWriter {
+    type Error = SourceError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SourceError>> {
+        self.part.poll_add(cx, |_| ())
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, chunk: Bytes) -> Result<(), SourceError> {
+        self.part.add_now(chunk)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), SourceError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), SourceError>> {
+        Poll::Ready(self.part.finish())
+    }
+}

@@ -1,0 +1,391 @@
+use std::{
+    fmt, io,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use serde::{Serialize, de::DeserializeOwned};
+use sync_wrapper::SyncWrapper;
+use tokio::sync::mpsc;
+
+use super::byte_stream::ByteStream;
+use crate::{
+    client::reply::read_remote,
+    error::{
+        remote::RemoteError,
+        service::{NoError, ServiceError},
+    },
+    msgpack::{self, DecodeError, error_value},
+};
+
+/// A live stream of typed items: one to be sent, or one that is being received.
+///
+/// It is a `Stream` of results. An error of the service, of type `E`, may end it; without one it ends cleanly, and
+/// that is reported only when its sender has ended it. On the wire the items are MessagePack values one after
+/// another. Dropping a received one drops what was not read, and the message goes on: the protocol cannot tell its
+/// sender to stop. For a stream without an end, take a second one that the caller ends.
+///
+/// ```
+/// # use sockety::{NoError, Streaming};
+/// let counted: Streaming<u64> = Streaming::from_iter(1..=3);
+/// let (sender, sent): (_, Streaming<String>) = Streaming::channel(16);
+/// ```
+pub struct Streaming<T, E = NoError> {
+    source: Source<T, E>,
+}
+
+type LocalItems<T, E> = Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>;
+
+enum Source<T, E> {
+    Local(SyncWrapper<LocalItems<T, E>>),
+    Received(Items<T, E>),
+}
+
+impl<T, E> Streaming<T, E> {
+    /// The items of a stream.
+    pub fn from_stream(stream: impl Stream<Item = T> + Send + 'static) -> Self
+    where
+        T: 'static,
+        E: 'static,
+    {
+        Self::from_results(Succeed {
+            stream: Box::pin(stream),
+            error: PhantomData,
+        })
+    }
+
+    /// The items of a stream, until it gives an error, which ends it.
+    pub fn from_results(stream: impl Stream<Item = Result<T, E>> + Send + 'static) -> Self {
+        Self {
+            source: Source::Local(SyncWrapper::new(Box::pin(stream))),
+        }
+    }
+
+    /// The items of an iterator. It is asked for the next one only when there is room for it.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator must be Send and 'static here"
+    )]
+    pub fn from_iter<I>(items: I) -> Self
+    where
+        I: IntoIterator<Item = T, IntoIter: Send + 'static>,
+        T: 'static,
+        E: 'static,
+    {
+        Self::from_stream(Iterated(items.into_iter()))
+    }
+
+    /// What is sent to the sender. The stream ends when all senders are dropped, or with the first error sent;
+    /// `capacity` items may wait between the two.
+    pub fn channel(capacity: usize) -> (mpsc::Sender<Result<T, E>>, Self)
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(capacity);
+        (sender, Self::from_results(Received(receiver)))
+    }
+
+    pub(crate) fn received(bytes: ByteStream, limit: usize) -> Self {
+        Self {
+            source: Source::Received(Items {
+                bytes,
+                buffer: BytesMut::new(),
+                needed: 1,
+                limit,
+                state: State::Open,
+                item: PhantomData,
+            }),
+        }
+    }
+}
+
+impl<T: DeserializeOwned, E: ServiceError> Streaming<T, E> {
+    /// The next item; `None` at the end.
+    ///
+    /// # Errors
+    /// What ended the stream. After an error there is nothing more.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn next(&mut self) -> Option<Result<T, StreamError<E>>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl<T: Serialize + Send + 'static, E: ServiceError> Streaming<T, E> {
+    /// The items as they stand on the wire.
+    pub(crate) fn into_bytes(self) -> ByteStream {
+        match self.source {
+            Source::Local(items) => ByteStream::from_stream(Encoded {
+                items: Some(items.into_inner()),
+                buffer: BytesMut::new(),
+            }),
+            // Sent on as it came.
+            Source::Received(items) => ByteStream::from_stream(Rest {
+                head: items.buffer.freeze(),
+                bytes: items.bytes,
+            }),
+        }
+    }
+}
+
+impl<T: DeserializeOwned, E: ServiceError> Stream for Streaming<T, E> {
+    type Item = Result<T, StreamError<E>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut self.source {
+            Source::Local(items) => items
+                .get_mut()
+                .as_mut()
+                .poll_next(cx)
+                .map_err(StreamError::Service),
+            Source::Received(items) => items.poll_next(cx),
+        }
+    }
+}
+
+impl<T, E> Unpin for Streaming<T, E> {}
+
+impl<T, E> fmt::Debug for Streaming<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.source {
+            Source::Local(_) => "Streaming(local)",
+            Source::Received(_) => "Streaming(received)",
+        })
+    }
+}
+
+/// Why a [`Streaming`] gave no further item.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StreamError<E> {
+    /// The service ended it with its error.
+    Service(E),
+    /// The service ended it with an error that this side does not know.
+    Remote(RemoteError),
+    /// An item is not of the type that the method says.
+    Decode(DecodeError),
+    /// An item is larger than is taken.
+    TooLarge {
+        /// The largest that is taken, see [`Limits::payload`](crate::Limits).
+        limit: usize,
+    },
+    /// It did not come to its end; of a received one, a [`ReadError`](crate::error::read::ReadError) inside.
+    Read(io::Error),
+}
+
+impl<E: ServiceError> fmt::Display for StreamError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => f.write_str(&error.message()),
+            Self::Remote(error) => error.fmt(f),
+            Self::Decode(error) => write!(f, "stream item cannot be read: {error}"),
+            Self::TooLarge { limit } => write!(f, "stream item has more than {limit} bytes"),
+            Self::Read(error) => write!(f, "stream broke off: {error}"),
+        }
+    }
+}
+
+impl<E: ServiceError + fmt::Debug> std::error::Error for StreamError<E> {}
+
+/// Items out of received bytes.
+struct Items<T, E> {
+    bytes: ByteStream,
+    buffer: BytesMut,
+    /// With fewer bytes in the buffer there is no whole item in it.
+    needed: usize,
+    limit: usize,
+    state: State,
+    item: PhantomData<fn() -> Result<T, E>>,
+}
+
+enum State {
+    Open,
+    /// No bytes come any more.
+    Ended,
+    /// An error was given out.
+    Failed,
+}
+
+impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, StreamError<E>>>> {
+        let next = ready!(self.poll_item(cx));
+        if let Some(Err(_)) = next {
+            self.state = State::Failed;
+        }
+        Poll::Ready(next)
+    }
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, StreamError<E>>>> {
+        loop {
+            if let State::Failed = self.state {
+                return Poll::Ready(None);
+            }
+            if self.buffer.len() >= self.needed {
+                match self.split()? {
+                    Some(item) => return Poll::Ready(Some(read_item(&item))),
+                    None if self.needed > self.limit => {
+                        return Poll::Ready(Some(Err(StreamError::TooLarge { limit: self.limit })));
+                    }
+                    None => continue,
+                }
+            }
+            if let State::Ended = self.state {
+                return Poll::Ready(self.at_end());
+            }
+            match ready!(self.bytes.poll_chunk(cx)) {
+                Some(chunk) => self
+                    .buffer
+                    .extend_from_slice(&chunk.map_err(StreamError::Read)?),
+                None => self.state = State::Ended,
+            }
+        }
+    }
+
+    /// Takes one whole value off the buffer, or finds out how many bytes it has at least.
+    fn split(&mut self) -> Result<Option<Bytes>, StreamError<E>> {
+        match error_value::item_len(&self.buffer, &msgpack::Bounds::default()) {
+            Ok(length) if length > self.limit => Err(StreamError::TooLarge { limit: self.limit }),
+            Ok(length) => {
+                self.needed = 1;
+                Ok(Some(self.buffer.split_to(length).freeze()))
+            }
+            Err(DecodeError::Truncated { offset, needed, .. }) => {
+                let needed = usize::try_from(needed).unwrap_or(usize::MAX);
+                self.needed = offset.saturating_add(needed).max(self.buffer.len() + 1);
+                Ok(None)
+            }
+            Err(error) => Err(StreamError::Decode(error)),
+        }
+    }
+
+    fn at_end(&self) -> Option<Result<T, StreamError<E>>> {
+        let present = self.buffer.len();
+        let missing = || DecodeError::Truncated {
+            offset: 0,
+            needed: self.needed as u64,
+            present,
+        };
+        (present > 0).then(|| Err(StreamError::Decode(missing())))
+    }
+}
+
+fn read_item<T: DeserializeOwned, E: ServiceError>(item: &[u8]) -> Result<T, StreamError<E>> {
+    if !error_value::is_error(item) {
+        return msgpack::from_slice(item).map_err(StreamError::Decode);
+    }
+    Err(match read_remote(item) {
+        Ok(Ok(error)) => StreamError::Service(error),
+        Ok(Err(remote)) => StreamError::Remote(remote),
+        Err(error) => StreamError::Decode(error),
+    })
+}
+
+/// Encodes items, as many as are at hand, into one chunk.
+struct Encoded<T, E> {
+    items: Option<LocalItems<T, E>>,
+    buffer: BytesMut,
+}
+
+/// Items are joined up to this size.
+const JOINED_BYTES: usize = 16 * 1024;
+
+impl<T, E> Unpin for Encoded<T, E> {}
+
+impl<T: Serialize, E: ServiceError> Stream for Encoded<T, E> {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        while let Some(items) = this
+            .items
+            .as_mut()
+            .filter(|_| this.buffer.len() < JOINED_BYTES)
+        {
+            match items.as_mut().poll_next(cx) {
+                Poll::Pending if this.buffer.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+                Poll::Ready(None) => this.items = None,
+                Poll::Ready(Some(Ok(item))) => {
+                    append(&mut this.buffer, |into| msgpack::encode(&item, into))?
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    let (name, message) = (&error.variant().name, error.message());
+                    append(&mut this.buffer, |into| {
+                        error_value::encode_error(name, &message, &error, into)
+                    })?;
+                    this.items = None;
+                }
+            }
+        }
+        let chunk = this.buffer.split().freeze();
+        Poll::Ready((!chunk.is_empty()).then_some(Ok(chunk)))
+    }
+}
+
+fn append(
+    buffer: &mut BytesMut,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), msgpack::EncodeError>,
+) -> io::Result<()> {
+    let encoded = crate::engine::memory::scratch::encode_with(|into| Ok(encode(into)?))
+        .map_err(io::Error::other)?;
+    buffer.extend_from_slice(&encoded);
+    crate::engine::memory::scratch::give_back(encoded);
+    Ok(())
+}
+
+/// What is left of a received stream.
+struct Rest {
+    head: Bytes,
+    bytes: ByteStream,
+}
+
+impl Stream for Rest {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.head.is_empty() {
+            return Pin::new(&mut self.bytes).poll_next(cx);
+        }
+        Poll::Ready(Some(Ok(std::mem::take(&mut self.head))))
+    }
+}
+
+struct Succeed<T, E> {
+    stream: Pin<Box<dyn Stream<Item = T> + Send>>,
+    error: PhantomData<fn() -> E>,
+}
+
+impl<T, E> Stream for Succeed<T, E> {
+    type Item = Result<T, E>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.as_mut().poll_next(cx).map(|item| item.map(Ok))
+    }
+}
+
+struct Iterated<I>(I);
+
+impl<I> Unpin for Iterated<I> {}
+
+impl<I: Iterator> Stream for Iterated<I> {
+    type Item = I::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.next())
+    }
+}
+
+struct Received<T>(mpsc::Receiver<T>);
+
+impl<T> Stream for Received<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.0.poll_recv(cx)
+    }
+}

@@ -1,0 +1,342 @@
+//! The clocks of a connection: everything that waits for the peer waits for so long and no longer.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::shared::{Life, State};
+use crate::{
+    config::options::Options,
+    error::{
+        dynamic::{ClosedBy, ConnectionError},
+        limit::LimitExceeded,
+    },
+};
+
+/// Counts for how long something did not happen.
+///
+/// It ticks once a second while something has a deadline, and those are counted in ticks. A quiet connection is left to
+/// sleep until it owes the peer a heartbeat, or the peer has been silent for too long. That silence is measured, but a
+/// tick that comes far too late adds no more than [`LATE`] to it: after this process was suspended the peer is read before
+/// it is judged.
+pub(crate) struct Clocks {
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Why the next tick comes when it does; `None` until there is one.
+    pace: Option<Pace>,
+    limits: Limits,
+    /// Since when nothing was written, as far as ticks have seen it.
+    quiet_since: Instant,
+    /// For how long nothing was received, up to when that was looked at last.
+    silent: Duration,
+    looked: Instant,
+    /// Nothing of what waits was taken; and so with replies that the peer asked for.
+    stalled: u32,
+    backlogged: u32,
+    /// What was taken from files and streams last has been waiting to be written.
+    filled: u32,
+    /// The peer is not authorized to call.
+    unauthorized: u32,
+    /// Since this side, or the peer, has begun to leave; and since the present stage of the end began.
+    leaving: u32,
+    ending: u32,
+    is_draining: bool,
+    /// How much was written before the last tick, the heartbeat of that tick included.
+    written: u64,
+    /// Whether it was more than before the tick before that: then the next one gives memory back.
+    was_active: bool,
+    has_received: bool,
+    pub(crate) has_peer_ended: bool,
+}
+
+/// The soonest tick comes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Pace {
+    /// Something has a deadline.
+    Busy,
+    /// Something was written not long ago.
+    Active,
+    Quiet,
+}
+
+/// The limits of [`Options`], in whole seconds.
+struct Limits {
+    heartbeat: Duration,
+    idle: Option<Duration>,
+    header: u32,
+    write_stall: u32,
+    authorization: u32,
+}
+
+/// What the driver sees at a tick.
+pub(crate) struct Sight {
+    pub(crate) is_backlogged: bool,
+    pub(crate) is_authorized: bool,
+    /// Nothing is read for now, by our own decision.
+    pub(crate) is_paused: bool,
+    pub(crate) is_flushed: bool,
+    /// For how many ticks the oldest header has been arriving.
+    pub(crate) oldest_header: u32,
+    /// A message is arriving, or a handler has not ended.
+    pub(crate) is_at_work: bool,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The tick after a write, so that all writes of this time share one.
+const ACTIVE: Duration = Duration::from_secs(5);
+
+/// A tick that is later than this counts for no more than this.
+const LATE: Duration = Duration::from_secs(5);
+
+/// How long requests are not read when their replies are not taken.
+const BACKLOG_SECONDS: u32 = 1;
+
+/// How long an orderly end waits for handlers, and for the peer to take what is written.
+const LINGER_SECONDS: u32 = 5;
+
+/// What the peer sent before it could know that we are going away is executed. It had this long.
+const LATE_SECONDS: u32 = 2;
+
+impl Clocks {
+    pub(crate) fn new(options: &Options) -> Self {
+        let now = Instant::now();
+        Self {
+            timer: None,
+            pace: None,
+            limits: Limits::of(options),
+            quiet_since: now,
+            silent: Duration::ZERO,
+            looked: now,
+            stalled: 0,
+            backlogged: 0,
+            filled: 0,
+            unauthorized: 0,
+            leaving: 0,
+            ending: 0,
+            is_draining: false,
+            written: 0,
+            was_active: false,
+            has_received: false,
+            has_peer_ended: false,
+        }
+    }
+
+    /// Ready when it is time to look at everything that waits, with what that adds to a silence of the peer.
+    pub(crate) fn poll_tick(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_busy: bool,
+        written: u64,
+    ) -> Poll<Duration> {
+        // At the end of a long pause nobody knows how long ago that was.
+        if self.pace == Some(Pace::Quiet) && std::mem::take(&mut self.has_received) {
+            self.silent = Duration::ZERO;
+            self.looked = Instant::now();
+        }
+        let pace = self.pace(is_busy, written);
+        let is_sooner = self.pace.is_none_or(|planned| pace < planned);
+        let plan = is_sooner.then(|| self.plan(pace));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(SECOND)));
+        if let Some(due) = plan {
+            timer.as_mut().reset(due);
+        } else if !timer.is_elapsed() {
+            // It wakes this task since it was polled last.
+            return Poll::Pending;
+        }
+        ready!(timer.as_mut().poll(cx));
+        self.pace = None;
+        let now = Instant::now();
+        let is_late = now.duration_since(timer.deadline()) > LATE;
+        let since = now.duration_since(std::mem::replace(&mut self.looked, now));
+        Poll::Ready(if is_late { since.min(LATE) } else { since })
+    }
+
+    fn pace(&self, is_busy: bool, written: u64) -> Pace {
+        if is_busy {
+            Pace::Busy
+        } else if self.was_active || self.has_written(written) {
+            Pace::Active
+        } else {
+            Pace::Quiet
+        }
+    }
+
+    fn plan(&mut self, pace: Pace) -> Instant {
+        self.pace = Some(pace);
+        let now = Instant::now();
+        now + match pace {
+            Pace::Busy => SECOND,
+            Pace::Active => self.pause(now).min(ACTIVE),
+            Pace::Quiet => self.pause(now),
+        }
+    }
+
+    /// Until something is due on a quiet connection.
+    fn pause(&self, now: Instant) -> Duration {
+        let quiet = now.duration_since(self.quiet_since);
+        let heartbeat = self.limits.heartbeat.saturating_sub(quiet);
+        let idle = self.limits.idle.filter(|_| !self.has_peer_ended);
+        let silence = idle.map(|idle| idle.saturating_sub(self.silent));
+        silence
+            .map_or(heartbeat, |silence| heartbeat.min(silence))
+            .max(SECOND)
+    }
+
+    pub(crate) fn on_received(&mut self) {
+        self.has_received = true;
+    }
+
+    /// Whether what was taken from files and streams last took longer than a tick. Asked before something is taken.
+    pub(crate) fn is_peer_slow(&mut self) -> bool {
+        std::mem::take(&mut self.filled) > 0
+    }
+
+    /// Whether something was handed to the socket since the last tick.
+    pub(crate) fn has_written(&self, written: u64) -> bool {
+        written > self.written
+    }
+
+    /// Whether a new message of the peer was sent after it could know that we are going away.
+    pub(crate) fn is_late(&self) -> bool {
+        self.leaving > LATE_SECONDS
+    }
+
+    /// What has taken too long. Sends a heartbeat when it is time.
+    pub(crate) fn on_tick(
+        &mut self,
+        since: Duration,
+        sight: &Sight,
+        state: &mut State,
+    ) -> Result<(), ConnectionError> {
+        let written = state.outbox.written();
+        let is_waiting = state.outbox.waiting() > 0 || !sight.is_flushed;
+        let has_written = self.has_written(written);
+        self.written = written;
+        self.was_active = has_written;
+        self.filled += u32::from(is_waiting);
+        let is_stalled = is_waiting && !has_written;
+        self.stalled = next(self.stalled, is_stalled);
+        self.backlogged = next(self.backlogged, is_stalled && sight.is_backlogged);
+        if has_written || is_waiting {
+            self.quiet_since = self.looked;
+        }
+        self.check_writing()?;
+        self.check_reading(since, sight)?;
+        self.check_end(sight, state)?;
+        let is_up = matches!(state.life, Life::Open | Life::Draining { .. });
+        let quiet = self.looked.duration_since(self.quiet_since);
+        if quiet >= self.limits.heartbeat && is_up {
+            self.quiet_since = self.looked;
+            state.outbox.heartbeat();
+            // Of which nobody need take notice.
+            self.written = state.outbox.end();
+        }
+        Ok(())
+    }
+
+    fn check_writing(&self) -> Result<(), ConnectionError> {
+        if self.stalled > self.limits.write_stall {
+            return Err(ConnectionError::WriteStalled(duration(
+                self.limits.write_stall,
+            )));
+        }
+        if self.backlogged > BACKLOG_SECONDS {
+            return Err(LimitExceeded::ReplyBacklog(duration(BACKLOG_SECONDS)).into());
+        }
+        Ok(())
+    }
+
+    fn check_reading(&mut self, since: Duration, sight: &Sight) -> Result<(), ConnectionError> {
+        if std::mem::take(&mut self.has_received) {
+            self.silent = Duration::ZERO;
+        } else if !sight.is_paused && !self.has_peer_ended {
+            self.silent = self.silent.saturating_add(since);
+        }
+        if let Some(idle) = self.limits.idle.filter(|idle| self.silent >= *idle) {
+            return Err(ConnectionError::Idle(idle));
+        }
+        self.unauthorized = next(self.unauthorized, !sight.is_authorized);
+        if self.unauthorized > self.limits.authorization {
+            let limit = duration(self.limits.authorization);
+            return Err(LimitExceeded::AuthorizationTimeout(limit).into());
+        }
+        if sight.oldest_header > self.limits.header {
+            return Err(LimitExceeded::HeaderTimeout(duration(self.limits.header)).into());
+        }
+        Ok(())
+    }
+
+    fn check_end(&mut self, sight: &Sight, state: &mut State) -> Result<(), ConnectionError> {
+        let is_draining = matches!(state.life, Life::Draining { .. });
+        if std::mem::replace(&mut self.is_draining, is_draining) && !is_draining {
+            self.ending = 0;
+        }
+        match state.life {
+            Life::Open | Life::Ended(_) => return Ok(()),
+            Life::Closing(by) if self.ending >= LINGER_SECONDS => {
+                return Err(ConnectionError::Closed(by));
+            }
+            Life::Closing(_) => {}
+            Life::Draining { seconds } => {
+                let is_at_rest = sight.is_flushed && !sight.is_at_work && state.is_all_done();
+                let is_done = is_at_rest && self.ending >= LATE_SECONDS;
+                if is_done || self.ending >= seconds {
+                    return Err(ConnectionError::Closed(ClosedBy::Local));
+                }
+            }
+        }
+        self.ending = self.ending.saturating_add(1);
+        self.leaving = self.leaving.saturating_add(1);
+        Ok(())
+    }
+}
+
+/// Counts on while it goes on.
+fn next(count: u32, goes_on: bool) -> u32 {
+    if goes_on { count.saturating_add(1) } else { 0 }
+}
+
+fn duration(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+/// Whole seconds, one at least.
+fn whole(limit: Duration) -> Duration {
+    duration(seconds(limit).max(1))
+}
+
+/// Whole seconds, as the clocks count; a part of one is a whole one.
+pub(crate) fn seconds(duration: Duration) -> u32 {
+    let part = u64::from(duration.subsec_nanos() > 0);
+    let whole = duration.as_secs().saturating_add(part);
+    u32::try_from(whole).unwrap_or(u32::MAX)
+}
+
+impl Limits {
+    fn of(options: &Options) -> Self {
+        Self {
+            heartbeat: whole(options.heartbeat),
+            idle: options.idle_timeout.map(whole),
+            header: seconds(options.header_timeout),
+            write_stall: seconds(options.write_stall),
+            authorization: seconds(options.authorization_timeout),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_second_is_a_whole_one_and_the_longest_time_is_long() {
+        assert_eq!(seconds(Duration::ZERO), 0);
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::from_secs(2)), 2);
+        assert_eq!(seconds(Duration::MAX), u32::MAX);
+    }
+}

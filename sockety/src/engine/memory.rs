@@ -1,0 +1,7 @@
+//! Buffers that are used again.
+
+pub(crate) mod chunks;
+pub(crate) mod payloads;
+pub(crate) mod recycled;
+pub(crate) mod scratch;
+pub(crate) mod threads;

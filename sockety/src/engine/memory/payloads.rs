@@ -1,0 +1,221 @@
+//! Memory for large payloads, used again and again.
+//!
+//! Given back to the allocator each time, it often goes back to the operating system, which costs more when it is needed
+//! again, a page at a time, than all else that is done with the payload. What its connections have not used for a while
+//! is [given back](crate::engine::memory::threads), and when the last connection of the process has ended, everything.
+
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+
+/// Smaller ones are left to the allocator.
+const LEAST: usize = 64 * 1024;
+
+/// What a thread keeps of memory that nobody uses, so a peer can make each thread hold so much more than is counted.
+const KEPT: usize = 4 * 1024 * 1024;
+
+/// How many there are in the process.
+static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// Those of all threads.
+static KEEPS: Mutex<Vec<Weak<Keep>>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static KEEP: Arc<Keep> = Keep::new();
+}
+
+/// A connection that may need memory.
+pub(crate) struct User(());
+
+/// What one thread keeps.
+///
+/// Behind a lock, as a payload may be dropped on another thread than it was read on.
+#[derive(Debug, Default)]
+struct Keep(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Empty; what was used last is the last.
+    memory: Vec<Vec<u8>>,
+    /// Since somebody looked.
+    was_used: bool,
+}
+
+impl User {
+    pub(crate) fn new() -> Self {
+        CONNECTIONS.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        if CONNECTIONS.fetch_sub(1, Ordering::SeqCst) == 1 {
+            let keeps = lock(&KEEPS).clone();
+            keeps.iter().filter_map(Weak::upgrade).for_each(|keep| {
+                drop(keep.take_all());
+            });
+        }
+    }
+}
+
+/// Gives back what the thread keeps, unless it was used since it was asked for this last.
+pub(crate) fn give_back_unused() {
+    KEEP.with(|keep| {
+        if !mem::take(&mut lock(&keep.0).was_used) {
+            drop(keep.take_all());
+        }
+    });
+}
+
+/// Empty memory for a payload of this size; of its own, or none yet, when the thread keeps nothing that fits.
+pub(crate) fn take(size: u64) -> Vec<u8> {
+    let Ok(size) = usize::try_from(size) else {
+        return Vec::new();
+    };
+    if !(LEAST..=KEPT).contains(&size) {
+        return Vec::new();
+    }
+    KEEP.with(|keep| keep.take(size)).unwrap_or_default()
+}
+
+/// A payload whose memory is used again when everybody has dropped it.
+pub(crate) fn share(memory: Vec<u8>) -> Bytes {
+    if !(LEAST..=KEPT).contains(&memory.capacity()) {
+        return memory.into();
+    }
+    let keep = KEEP.with(Arc::clone);
+    Bytes::from_owner(Payload { memory, keep })
+}
+
+struct Payload {
+    memory: Vec<u8>,
+    /// Where its memory goes.
+    keep: Arc<Keep>,
+}
+
+impl AsRef<[u8]> for Payload {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        self.keep.put(mem::take(&mut self.memory));
+    }
+}
+
+impl Keep {
+    fn new() -> Arc<Self> {
+        let keep = Arc::new(Self::default());
+        let mut keeps = lock(&KEEPS);
+        // Those of threads that have ended.
+        keeps.retain(|keep| keep.strong_count() > 0);
+        keeps.push(Arc::downgrade(&keep));
+        keep
+    }
+
+    /// A payload has no more than twice the memory that it needs.
+    fn take(&self, size: usize) -> Option<Vec<u8>> {
+        let mut kept = lock(&self.0);
+        kept.was_used = true;
+        let fits = |memory: &Vec<u8>| (size..=2 * size).contains(&memory.capacity());
+        let found = kept.memory.iter().rposition(fits)?;
+        Some(kept.memory.remove(found))
+    }
+
+    fn take_all(&self) -> Vec<Vec<u8>> {
+        mem::take(&mut lock(&self.0).memory)
+    }
+
+    /// The oldest makes way.
+    fn put(&self, mut memory: Vec<u8>) {
+        memory.clear();
+        let mut kept = lock(&self.0);
+        // Asked under the lock, so that whoever ends the last one finds what is put before.
+        if CONNECTIONS.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        kept.was_used = true;
+        kept.memory.push(memory);
+        let size = |kept: &[Vec<u8>]| kept.iter().map(Vec::capacity).sum::<usize>();
+        let mut old = 0;
+        while size(&kept.memory[old..]) > KEPT {
+            old += 1;
+        }
+        let old: Vec<_> = kept.memory.drain(..old).collect();
+        // Freed without the lock.
+        drop(kept);
+        drop(old);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(size: usize) -> Bytes {
+        let mut memory = take(size as u64);
+        memory.resize(size, 7);
+        share(memory)
+    }
+
+    fn kept() -> Vec<usize> {
+        KEEP.with(|keep| lock(&keep.0).memory.iter().map(Vec::capacity).collect())
+    }
+
+    #[test]
+    fn memory_is_used_again_when_nobody_has_a_part_of_it() {
+        let _user = User::new();
+        let first = payload(3 * LEAST);
+        let at = first.as_ptr();
+        let part = first.slice(5..9);
+        drop(first);
+        assert_ne!(payload(3 * LEAST).as_ptr(), at);
+        assert_eq!(part, [7; 4][..]);
+        // On another thread, it goes back all the same.
+        std::thread::spawn(move || drop(part)).join().unwrap();
+        assert_eq!(payload(2 * LEAST).as_ptr(), at);
+    }
+
+    #[test]
+    fn a_payload_takes_no_more_than_twice_what_it_needs() {
+        let _user = User::new();
+        drop(payload(4 * LEAST));
+        assert_eq!(take(2 * LEAST as u64 - 1).capacity(), 0);
+        assert_eq!(take(4 * LEAST as u64 + 1).capacity(), 0);
+        assert_eq!(take(u64::MAX).capacity(), 0);
+        assert_eq!(take(2 * LEAST as u64).capacity(), 4 * LEAST);
+    }
+
+    #[test]
+    fn a_thread_keeps_so_much_and_no_more_and_the_newest() {
+        let _user = User::new();
+        let sizes = [KEPT, LEAST - 1, KEPT + 1, 2 * LEAST, LEAST];
+        let payloads: Vec<_> = sizes.into_iter().map(payload).collect();
+        assert_eq!(kept(), [0; 0]);
+        drop(payloads);
+        assert_eq!(kept(), [2 * LEAST, LEAST]);
+    }
+
+    #[test]
+    fn what_was_not_used_for_a_while_is_given_back() {
+        let _user = User::new();
+        drop(payload(LEAST));
+        give_back_unused();
+        assert_eq!(kept(), [LEAST]);
+        give_back_unused();
+        assert_eq!(kept(), [0; 0]);
+    }
+}

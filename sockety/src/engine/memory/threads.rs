@@ -1,0 +1,59 @@
+//! What a thread keeps for all of its connections: given back when none of them has used it for a while, and one of them has
+//! its tick there.
+
+use std::{cell::Cell, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{payloads, recycled};
+
+/// From one look to the next. Quiet connections are many, and each may ask at any time.
+const PAUSE: Duration = Duration::from_secs(10);
+
+thread_local! {
+    static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Gives back what was not used since the last look, if that was long enough ago.
+pub(crate) fn give_back_unused() {
+    let now = Instant::now();
+    if LOOKED.get().is_none_or(|looked| now >= looked + PAUSE) {
+        LOOKED.set(Some(now));
+        payloads::give_back_unused();
+        recycled::give_back_unused();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn use_memory() {
+        drop(payloads::share(vec![7; 64 * 1024]));
+    }
+
+    fn is_kept() -> bool {
+        let memory = payloads::take(64 * 1024);
+        let is_kept = memory.capacity() > 0;
+        drop(payloads::share(memory));
+        is_kept
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_that_is_used_is_not_given_back_however_often_it_is_asked_for() {
+        let _user = payloads::User::new();
+        use_memory();
+        for _ in 0..100 {
+            give_back_unused();
+            give_back_unused();
+            tokio::time::advance(PAUSE / 3).await;
+            assert!(is_kept());
+        }
+        give_back_unused();
+        tokio::time::advance(PAUSE).await;
+        give_back_unused();
+        tokio::time::advance(PAUSE).await;
+        give_back_unused();
+        assert!(!is_kept());
+    }
+}

@@ -1,0 +1,466 @@
+//! Requests of ours that wait for their replies, found by id.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    hash::{BuildHasherDefault, Hasher},
+    num::{NonZeroU32, NonZeroU64},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use sockety_codec::Uuid;
+
+use super::{
+    receive::parts::Carried,
+    send::{outbox::Place, transmissions::Sources},
+    shared,
+};
+use crate::{
+    error::{
+        dynamic::{ConnectionError, RequestError},
+        outcome::Outcome,
+    },
+    fast_reply::FastReply,
+    payload::payload_bytes::PayloadBytes,
+};
+
+/// How many replies to one request are kept until they are taken.
+pub(crate) const REPLIES_KEPT: usize = 64;
+
+/// How many bytes of payloads they may have together, unless the first has more alone.
+const REPLY_BYTES_KEPT: usize = 8 * 1024 * 1024;
+
+/// How many requests that were given up are remembered.
+const GIVEN_UP_KEPT: usize = 4096;
+
+/// All waiting requests of one connection.
+pub(crate) struct Waiting {
+    requests: HashMap<Uuid, Waiter, BuildHasherDefault<IdHasher>>,
+    /// Given up without a reply: those that still come are nobody's fault.
+    given_up: VecDeque<Uuid>,
+    limit: usize,
+    timeout: Option<u32>,
+    /// Seconds since the connection began, as far as anybody waited: deadlines need no clock reading per call.
+    now: u32,
+}
+
+impl Waiting {
+    pub(crate) fn new(limit: usize, timeout: Option<Duration>) -> Self {
+        let seconds = |timeout: Duration| {
+            u32::try_from(timeout.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX)
+        };
+        Self {
+            requests: HashMap::default(),
+            given_up: VecDeque::new(),
+            limit,
+            timeout: timeout.map(seconds),
+            now: 0,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Gives what it keeps for the next time back to the allocator.
+    pub(crate) fn give_back_memory(&mut self) {
+        self.requests.shrink_to_fit();
+    }
+
+    /// Whether anybody waits who has no reply at all.
+    pub(crate) fn has_unanswered(&self) -> bool {
+        self.requests.values().any(|waiter| !waiter.is_answered)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.requests.len() >= self.limit
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Expects replies to a message that begins here in the outbox.
+    ///
+    /// While a transmission of it goes on, the clock of the reply stands still.
+    pub(crate) fn insert(
+        &mut self,
+        id: Uuid,
+        start: Place,
+        clock: ReplyClock,
+        waker: Option<&Waker>,
+        transmission: Option<u64>,
+    ) {
+        let expires = match clock {
+            ReplyClock::Default => self.deadline(),
+            ReplyClock::Own => None,
+        };
+        self.requests.insert(
+            id,
+            Waiter {
+                start,
+                expires,
+                transmission: transmission.and_then(NonZeroU64::new),
+                is_answered: false,
+                has_code: false,
+                is_executed: false,
+                waker: waker.cloned(),
+                replies: Replies::default(),
+            },
+        );
+    }
+
+    /// The replies that nobody took are given to the caller, to be dropped without the lock.
+    ///
+    /// More may come, unless the last one was a code: they are nobody's fault.
+    pub(crate) fn remove(&mut self, id: &Uuid) -> Option<Waiter> {
+        let waiter = self.requests.remove(id)?;
+        if !waiter.has_code {
+            self.remember(*id);
+        }
+        Some(waiter)
+    }
+
+    fn remember(&mut self, id: Uuid) {
+        if self.given_up.len() == GIVEN_UP_KEPT {
+            self.given_up.pop_front();
+        }
+        self.given_up.push_back(id);
+    }
+
+    /// Whether there is, or was not long ago, a request that a reply may be late for. Nothing follows a code.
+    pub(crate) fn allows_late(&mut self, parent: &Uuid, is_code: bool) -> bool {
+        if self.requests.contains_key(parent) {
+            return true;
+        }
+        let found = self.given_up.iter().position(|id| id == parent);
+        if let Some(at) = found.filter(|_| is_code) {
+            self.given_up.remove(at);
+        }
+        found.is_some()
+    }
+
+    /// Hands a reply to the request that waits for it; gives it back when none does.
+    pub(crate) fn deliver(
+        &mut self,
+        parent: &Uuid,
+        reply: Result<RawReply, RequestError>,
+    ) -> Option<Result<RawReply, RequestError>> {
+        let Some(waiter) = self.requests.get_mut(parent) else {
+            return Some(reply);
+        };
+        waiter.is_answered = true;
+        waiter.has_code = matches!(reply, Ok(RawReply::Fast(_)));
+        waiter.is_executed |= matches!(reply, Ok(RawReply::Response(_)));
+        let dropped = waiter.replies.push(reply);
+        waiter.wake();
+        dropped
+    }
+
+    /// Where this request begins in the outbox.
+    pub(crate) fn start(&self, id: &Uuid) -> Option<Place> {
+        Some(self.requests.get(id)?.start)
+    }
+
+    /// The files and stream of this request, which may still be being sent.
+    pub(crate) fn transmission(&self, id: &Uuid) -> Option<u64> {
+        self.requests.get(id)?.transmission.map(NonZeroU64::get)
+    }
+
+    pub(crate) fn expects(&self, parent: &Uuid) -> bool {
+        self.requests.contains_key(parent)
+    }
+
+    /// A response to this request begins, so its handler ran, whatever becomes of the response. Gives whether anybody
+    /// waits for it.
+    pub(crate) fn begin_response(&mut self, parent: &Uuid) -> bool {
+        let waiter = self.requests.get_mut(parent);
+        waiter.map(|waiter| waiter.is_executed = true).is_some()
+    }
+
+    /// What is known about this request, which has its place in the outbox, if nobody waited any longer. What waits to
+    /// be written still is.
+    pub(crate) fn outcome_if_given_up(&self, id: &Uuid) -> Outcome {
+        let waiter = self.requests.get(id);
+        waiter.map_or(Outcome::Unknown, Waiter::outcome_if_given_up)
+    }
+
+    /// Takes the next reply to this request.
+    pub(crate) fn poll(
+        &mut self,
+        id: &Uuid,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<RawReply, RequestError>> {
+        let expires = self.deadline();
+        let Some(waiter) = self.requests.get_mut(id) else {
+            unreachable!("a request stays in the table until its handle is dropped");
+        };
+        match waiter.replies.pop() {
+            Some(reply) => {
+                // Each further response has the whole time again.
+                if waiter.expires.is_some() {
+                    waiter.expires = expires;
+                }
+                Poll::Ready(reply)
+            }
+            None => {
+                waiter.register(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ready when there is a reply, for who takes only one: the request is forgotten.
+    pub(crate) fn poll_only(&mut self, id: &Uuid, cx: &mut Context<'_>) -> Poll<Waiter> {
+        let Entry::Occupied(mut waiting) = self.requests.entry(*id) else {
+            unreachable!("a request stays in the table until its handle is dropped");
+        };
+        if waiting.get().replies.is_empty() {
+            waiting.get_mut().register(cx.waker());
+            return Poll::Pending;
+        }
+        let waiter = waiting.remove();
+        // Whoever takes one reply asked for one: only a late one is expected after that.
+        if !waiter.is_answered {
+            self.remember(*id);
+        }
+        Poll::Ready(waiter)
+    }
+
+    /// The connection has ended. No byte from this position on can have left.
+    pub(crate) fn fail_all(&mut self, error: &ConnectionError, last_sent: u64) {
+        for waiter in self.requests.values_mut() {
+            let outcome = waiter.outcome(last_sent);
+            waiter.replies.fail(RequestError::Disconnected {
+                error: error.clone(),
+                outcome,
+            });
+            waiter.wake();
+        }
+    }
+
+    /// A tick has passed. Gives how many requests have run out of time.
+    pub(crate) fn tick(&mut self, sources: &Sources) -> u64 {
+        self.now += 1;
+        let mut timed_out = 0;
+        let expires = self.deadline();
+        for waiter in self.requests.values_mut() {
+            if waiter
+                .transmission
+                .is_some_and(|key| sources.is_open(key.get()))
+                && waiter.expires.is_some()
+            {
+                waiter.expires = expires;
+            }
+            if waiter.expires.is_some_and(|at| at.get() <= self.now) && waiter.replies.is_empty() {
+                let outcome = waiter.outcome_if_given_up();
+                waiter.replies.fail(RequestError::TimedOut { outcome });
+                waiter.wake();
+                timed_out += 1;
+            }
+        }
+        timed_out
+    }
+
+    /// One second more than asked for, as the current one has begun already.
+    fn deadline(&self) -> Option<NonZeroU32> {
+        let timeout = self.timeout?;
+        Some(NonZeroU32::MIN.saturating_add(self.now.saturating_add(timeout)))
+    }
+}
+
+/// Which clock ends the wait for a reply.
+#[derive(Clone, Copy)]
+pub(crate) enum ReplyClock {
+    /// [`Options::call_timeout`](crate::config::options::Options::call_timeout).
+    Default,
+    /// The caller has one of its own.
+    Own,
+}
+
+/// A reply as it came, before it is given its public face.
+#[derive(Debug)]
+pub(crate) enum RawReply {
+    Fast(FastReply),
+    Response(RawResponse),
+}
+
+/// A response whose payload has arrived.
+#[derive(Debug)]
+pub(crate) struct RawResponse {
+    pub(crate) id: Uuid,
+    pub(crate) expects_response: bool,
+    pub(crate) payload: PayloadBytes,
+    pub(crate) carried: Carried,
+}
+
+/// Moved when it is made, and when it is taken: small enough for that to be done in place.
+pub(crate) struct Waiter {
+    start: Place,
+    expires: Option<NonZeroU32>,
+    /// Of its files and stream.
+    transmission: Option<NonZeroU64>,
+    is_answered: bool,
+    /// Whether its last reply was a code: nothing follows one.
+    has_code: bool,
+    /// A response has begun.
+    is_executed: bool,
+    waker: Option<Waker>,
+    replies: Replies,
+}
+
+impl Waiter {
+    /// Its reply, from [`Waiting::poll_only`]. What else it has is dropped, so the lock must not be held.
+    pub(crate) fn into_reply(mut self) -> Result<RawReply, RequestError> {
+        let Some(reply) = self.replies.pop() else {
+            unreachable!("there is a reply, or an end");
+        };
+        reply
+    }
+
+    fn outcome(&self, last_sent: u64) -> Outcome {
+        if self.is_executed {
+            Outcome::Executed
+        } else {
+            shared::outcome(self.start.position, last_sent)
+        }
+    }
+
+    fn outcome_if_given_up(&self) -> Outcome {
+        self.outcome(u64::MAX)
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn register(&mut self, waker: &Waker) {
+        match &mut self.waker {
+            Some(known) => known.clone_from(waker),
+            None => self.waker = Some(waker.clone()),
+        }
+    }
+}
+
+/// Replies not yet taken. One is the usual number and needs no allocation.
+#[derive(Default)]
+struct Replies {
+    first: Option<Result<RawReply, RequestError>>,
+    rest: Option<Box<Rest>>,
+}
+
+/// What few requests have.
+#[derive(Default)]
+struct Rest {
+    more: VecDeque<Result<RawReply, RequestError>>,
+    /// Bytes of those payloads.
+    bytes: usize,
+    end: Option<RequestError>,
+}
+
+impl Replies {
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.end().is_none()
+    }
+
+    fn end(&self) -> Option<&RequestError> {
+        self.rest.as_ref()?.end.as_ref()
+    }
+
+    /// Gives the reply back when it is one too many.
+    fn push(
+        &mut self,
+        reply: Result<RawReply, RequestError>,
+    ) -> Option<Result<RawReply, RequestError>> {
+        if self.end().is_some() {
+            return Some(reply);
+        }
+        let Some(first) = &self.first else {
+            self.first = Some(reply);
+            return None;
+        };
+        let first = payload_size(first);
+        let rest = self.rest.get_or_insert_default();
+        let bytes = rest.bytes + payload_size(&reply);
+        let kept = rest.more.len() + 1;
+        if kept < REPLIES_KEPT && first + bytes <= REPLY_BYTES_KEPT {
+            rest.bytes = bytes;
+            rest.more.push_back(reply);
+            return None;
+        }
+        rest.end = Some(RequestError::Overrun { limit: kept });
+        Some(reply)
+    }
+
+    fn fail(&mut self, error: RequestError) {
+        let rest = self.rest.get_or_insert_default();
+        rest.end.get_or_insert(error);
+    }
+
+    fn pop(&mut self) -> Option<Result<RawReply, RequestError>> {
+        let next = self.first.take();
+        let Some(rest) = &mut self.rest else {
+            return next;
+        };
+        self.first = rest.more.pop_front();
+        rest.bytes -= self.first.as_ref().map_or(0, payload_size);
+        next.or_else(|| rest.end.clone().map(Err))
+    }
+}
+
+fn payload_size(reply: &Result<RawReply, RequestError>) -> usize {
+    match reply {
+        Ok(RawReply::Response(response)) => response.payload.len(),
+        Ok(RawReply::Fast(_)) | Err(_) => 0,
+    }
+}
+
+/// Our ids are random already: their bytes are the hash. Nobody else chooses keys of this table.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut word = [0; 8];
+        if let Some(first) = bytes.first_chunk::<8>() {
+            word = *first;
+        }
+        // A length prefix comes as a write of its own and must not replace the random bytes.
+        self.0 ^= u64::from_le_bytes(word);
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_m15_no_id_of_a_peer_enters_the_table_of_our_requests() {
+        let mut waiting = Waiting::new(10, None);
+        let ours = Uuid::new_v4();
+        waiting.insert(ours, Place::default(), ReplyClock::Own, None, None);
+        // All of them have the same hash.
+        for number in 0..1000_u64 {
+            let mut chosen = *ours.as_bytes();
+            chosen[8..].copy_from_slice(&number.to_le_bytes());
+            let chosen = Uuid::from_bytes(chosen);
+            assert!(!waiting.expects(&chosen));
+            let reply = Ok(RawReply::Fast(FastReply::ACCEPT));
+            assert!(waiting.deliver(&chosen, reply).is_some());
+        }
+        assert_eq!(waiting.requests.len(), 1);
+        assert!(waiting.has_unanswered());
+    }
+}

@@ -1,0 +1,192 @@
+//! A payload between its first and its last byte.
+
+use bytes::Bytes;
+
+use crate::engine::{
+    held::{Held, NoRoom},
+    memory::payloads,
+};
+
+/// A payload that is arriving. It grows with what came, not with what was announced, unless it has memory that the thread
+/// kept.
+pub(crate) struct Assembly {
+    pub(crate) size: u64,
+    state: AssemblyState,
+    pub(crate) held: Option<Box<Held>>,
+}
+
+enum AssemblyState {
+    Arriving(Vec<u8>),
+    Whole(Bytes),
+}
+
+/// Less is not read into a payload by itself: it comes with what follows.
+const LEAST_READ: usize = 16 * 1024;
+
+impl Assembly {
+    pub(crate) fn new(size: u64, held: Option<Box<Held>>) -> Self {
+        Self {
+            size,
+            held,
+            state: AssemblyState::Arriving(Vec::new()),
+        }
+    }
+
+    /// Adds a part, and gives the whole when it was the last.
+    pub(crate) fn push(&mut self, part: &[u8], remaining: u64) -> Result<Option<Bytes>, NoRoom> {
+        self.hold(part.len())?;
+        let AssemblyState::Arriving(bytes) = &mut self.state else {
+            return Ok(None);
+        };
+        if bytes.is_empty() && remaining == 0 {
+            return Ok(Some(Bytes::copy_from_slice(part)));
+        }
+        if bytes.is_empty() {
+            *bytes = payloads::take(self.size);
+        }
+        make_room(bytes, part.len(), remaining);
+        bytes.extend_from_slice(part);
+        Ok(self.take_whole(remaining))
+    }
+
+    /// Where to read more of it, of which `left` bytes come next; `None` unless there is memory for a good part of
+    /// them, or so much has come that it may double.
+    pub(crate) fn memory(&mut self, left: usize) -> Option<&mut Vec<u8>> {
+        let AssemblyState::Arriving(bytes) = &mut self.state else {
+            return None;
+        };
+        if left < LEAST_READ {
+            return None;
+        }
+        if bytes.capacity() - bytes.len() < LEAST_READ {
+            bytes.reserve_exact(bytes.len().min(left));
+        }
+        (bytes.capacity() - bytes.len() >= LEAST_READ).then_some(bytes)
+    }
+
+    /// So many bytes more were read there. Gives the whole when they were the last.
+    pub(crate) fn on_read(
+        &mut self,
+        count: usize,
+        remaining: u64,
+    ) -> Result<Option<Bytes>, NoRoom> {
+        self.hold(count)?;
+        Ok(self.take_whole(remaining))
+    }
+
+    fn hold(&mut self, count: usize) -> Result<(), NoRoom> {
+        match &mut self.held {
+            Some(held) => held.grow(count),
+            None => Ok(()),
+        }
+    }
+
+    fn take_whole(&mut self, remaining: u64) -> Option<Bytes> {
+        match &mut self.state {
+            AssemblyState::Arriving(bytes) if remaining == 0 => {
+                Some(payloads::share(std::mem::take(bytes)))
+            }
+            AssemblyState::Arriving(_) | AssemblyState::Whole(_) => None,
+        }
+    }
+
+    /// The whole waits for the header to be whole too.
+    pub(crate) fn keep(&mut self, payload: Bytes) {
+        self.state = AssemblyState::Whole(payload);
+    }
+
+    pub(crate) fn whole(&self) -> Option<Bytes> {
+        match &self.state {
+            AssemblyState::Arriving(_) => (self.size == 0).then(Bytes::new),
+            AssemblyState::Whole(payload) => Some(payload.clone()),
+        }
+    }
+}
+
+/// Doubles the memory when it is full, but takes no more than the rest of the payload needs.
+fn make_room(bytes: &mut Vec<u8>, part: usize, remaining: u64) {
+    if bytes.capacity() - bytes.len() < part {
+        let rest = usize::try_from(remaining).unwrap_or(usize::MAX);
+        let doubled = part.max(bytes.len());
+        bytes.reserve_exact(doubled.min(part.saturating_add(rest)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A payload that comes in such parts, at first or all the time by a copy. What has come and the memory that it
+    /// took, after each.
+    fn growth(size: usize, part: usize, copied: usize) -> Vec<(usize, usize)> {
+        let mut assembly = Assembly::new(size as u64, None);
+        let (mut growth, mut count) = (Vec::new(), 0);
+        while count < size {
+            let part = part.min(size - count);
+            let memory = assembly.memory(size - count).filter(|_| count >= copied);
+            let read = memory.map(|memory| {
+                let read = part.min(memory.capacity() - memory.len());
+                memory.resize(memory.len() + read, 7);
+                read
+            });
+            count += read.unwrap_or(part);
+            let remaining = (size - count) as u64;
+            let whole = match read {
+                Some(read) => assembly.on_read(read, remaining),
+                None => assembly.push(&vec![7; part], remaining),
+            };
+            if let Some(whole) = whole.ok().unwrap() {
+                assert!(count == size && whole == vec![7; size]);
+                return growth;
+            }
+            let AssemblyState::Arriving(bytes) = &assembly.state else {
+                panic!("nobody has it");
+            };
+            growth.push((bytes.len(), bytes.capacity()));
+        }
+        panic!("it is not whole");
+    }
+
+    #[test]
+    fn a_payload_has_no_more_memory_than_it_needs_or_twice_what_has_come() {
+        // Each size is too large for memory that was used before.
+        for size in [1, 4096, 5_000_000, 10_048_581] {
+            for part in [1024, 65_536, 65_537, 300_000, size] {
+                for copied in [0, 100_000, usize::MAX] {
+                    let growth = growth(size, part, copied);
+                    let is_bounded =
+                        |(len, capacity): &(usize, usize)| *capacity <= size.min(2 * len);
+                    assert!(growth.iter().all(is_bounded), "{growth:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_payload_has_memory_that_was_used_before() {
+        let _user = payloads::User::new();
+        let size = 1_000_000;
+        assert!(
+            growth(size, 65_536, 0)
+                .iter()
+                .any(|(_, capacity)| *capacity < size)
+        );
+        assert!(
+            growth(size, 65_536, 0)
+                .iter()
+                .all(|(_, capacity)| *capacity == size)
+        );
+    }
+
+    #[test]
+    fn nothing_is_read_to_a_payload_before_some_of_it_has_come() {
+        let mut assembly = Assembly::new(1 << 30, None);
+        assert!(assembly.memory(1 << 30).is_none());
+        assert!(assembly.push(&[7; LEAST_READ - 1], 1 << 30).is_ok());
+        assert!(assembly.memory(1 << 30).is_none());
+        assert!(assembly.push(&[7], 1 << 30).is_ok());
+        assert!(assembly.memory(LEAST_READ - 1).is_none());
+        let memory = assembly.memory(1 << 30).unwrap();
+        assert_eq!(memory.capacity(), 2 * LEAST_READ);
+    }
+}

@@ -1,0 +1,190 @@
+//! Messages whose files or streams are not read as fast as they come.
+//!
+//! The protocol cannot tell the peer to send less of one message, so all reading pauses until a slow one has been
+//! read. A reader that goes on taking something only slows the peer down, as TCP would. One that takes nothing,
+//! or next to nothing while others on the connection wait, loses its message.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use sockety_codec::ChannelId;
+
+use super::intake::{Intake, Level};
+use crate::{engine::shared::Shared, error::read::ReadError};
+
+pub(crate) struct SlowReaders {
+    shared: Arc<Shared>,
+    readers: Vec<SlowReader>,
+    room: usize,
+}
+
+/// How much is read at a time at most, and beside a slow reader at least.
+pub(crate) const READ_BYTES: usize = 64 * 1024;
+const LEAST_READ_BYTES: usize = 4 * 1024;
+
+struct SlowReader {
+    /// Where its message is still arriving.
+    channel: Option<ChannelId>,
+    intake: Arc<Intake>,
+    /// Whether reading pauses for it now.
+    is_awaited: bool,
+    /// What it had taken at the last tick, and for how many it has taken nothing since.
+    taken: u64,
+    idle_seconds: u32,
+    /// What it had taken when its trial began, and for how many seconds of that it held others up.
+    trial_taken: u64,
+    trial_seconds: u32,
+}
+
+/// A reader that takes nothing is waited for so long while others wait, and while none does.
+const PATIENCE_SECONDS: u32 = 1;
+const PATIENCE_ALONE_SECONDS: u32 = 5;
+
+/// A reader that holds others up for so long must have taken four windows meanwhile: then each of them waited for
+/// about a second at most.
+const TRIAL_SECONDS: u32 = 5;
+const TRIAL_WINDOWS: u64 = 4;
+
+impl SlowReaders {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            readers: Vec::new(),
+            room: READ_BYTES,
+        }
+    }
+
+    /// Whether so much of a message is unread that reading should pause.
+    pub(crate) fn is_too_much(&self, unread: usize) -> bool {
+        unread >= self.shared.options.window || (unread > 0 && self.is_over_budget())
+    }
+
+    fn is_over_budget(&self) -> bool {
+        let (unread, options) = (
+            self.shared.unread.load(Ordering::SeqCst),
+            &self.shared.options,
+        );
+        // A few connections must not take what all have.
+        unread >= options.unread_bytes
+            || (unread >= options.window && options.received.is_used_up())
+    }
+
+    pub(crate) fn add(&mut self, channel: ChannelId, intake: Arc<Intake>) {
+        let channel = Some(channel);
+        if let Some(known) = self
+            .readers
+            .iter_mut()
+            .find(|reader| reader.channel == channel)
+        {
+            known.is_awaited = true;
+            return;
+        }
+        let taken = intake.await_reader().taken;
+        self.readers.push(SlowReader {
+            channel,
+            intake,
+            is_awaited: true,
+            taken,
+            idle_seconds: 0,
+            trial_taken: taken,
+            trial_seconds: 0,
+        });
+    }
+
+    /// The message has arrived, or is over. While too much of it is unread, it is waited for all the same.
+    pub(crate) fn finish(&mut self, channel: ChannelId) {
+        for reader in &mut self.readers {
+            if reader.channel == Some(channel) {
+                reader.channel = None;
+            }
+        }
+    }
+
+    /// Whether anybody is waited for. Whoever is wakes the driver when he takes something.
+    pub(crate) fn is_paused(&mut self) -> bool {
+        if self.readers.is_empty() {
+            return false;
+        }
+        // Before the look: whoever makes room after it wakes the driver.
+        self.shared.awaits_room.store(true, Ordering::SeqCst);
+        let is_over_budget = self.is_over_budget();
+        let window = self.shared.options.window;
+        self.room = READ_BYTES;
+        for reader in self
+            .readers
+            .iter_mut()
+            .filter(|reader| reader.is_awaited || reader.channel.is_some())
+        {
+            reader.intake.spill_for_starved();
+            let unread = reader.intake.await_reader().unread;
+            let is_too_much = unread >= window || (unread > 0 && is_over_budget);
+            reader.is_awaited &= is_too_much;
+            self.room = self
+                .room
+                .min(window.saturating_sub(unread).max(LEAST_READ_BYTES));
+        }
+        self.readers
+            .retain(|reader| reader.is_awaited || reader.channel.is_some());
+        self.readers.iter().any(|reader| reader.is_awaited)
+    }
+
+    /// How much may be read at a time: what a slow reader makes room for comes in steps as small, so that its
+    /// sender sees something move.
+    pub(crate) fn room(&self) -> usize {
+        if self.readers.is_empty() {
+            READ_BYTES
+        } else {
+            self.room
+        }
+    }
+
+    /// A second has passed: cuts off those that are waited for no longer, and gives the channels of their messages.
+    ///
+    /// A reader may wait for the peer to take what it answers: while that goes on and nobody else waits, it is not idle.
+    /// What else is written to the peer is no excuse, as that may go on for ever, unless senders wait for room: it may be among them.
+    pub(crate) fn on_tick(&mut self, others_wait: bool, has_written: bool) -> Vec<ChannelId> {
+        let window = self.shared.options.window as u64;
+        let mut channels = Vec::new();
+        self.readers.retain_mut(|reader| {
+            let level = reader.intake.await_reader();
+            let goes_on = has_written && !others_wait && reader.may_wait_for_peer(&self.shared);
+            let is_cut = reader.is_awaited
+                && !goes_on
+                && reader.is_out_of_patience(level, others_wait, window);
+            if goes_on {
+                reader.idle_seconds = 0;
+            }
+            if is_cut {
+                reader.intake.cut_off(&ReadError::Overrun);
+                channels.extend(reader.channel);
+            }
+            !is_cut
+        });
+        channels
+    }
+}
+
+impl SlowReader {
+    /// Whether something is on its way to the peer that this reader may wait for.
+    fn may_wait_for_peer(&self, shared: &Shared) -> bool {
+        let state = shared.lock();
+        state.sources.is_sending_about(&self.intake.about) || state.outbox.is_awaited()
+    }
+
+    fn is_out_of_patience(&mut self, level: Level, others_wait: bool, window: u64) -> bool {
+        let is_idle = level.taken == self.taken;
+        self.idle_seconds = if is_idle { self.idle_seconds + 1 } else { 0 };
+        self.taken = level.taken;
+        self.trial_seconds += u32::from(others_wait);
+        let is_too_slow = self.trial_seconds > TRIAL_SECONDS && {
+            let taken = level.taken - self.trial_taken;
+            (self.trial_taken, self.trial_seconds) = (level.taken, 0);
+            taken < TRIAL_WINDOWS * window
+        };
+        let patience = if others_wait {
+            PATIENCE_SECONDS
+        } else {
+            PATIENCE_ALONE_SECONDS
+        };
+        self.idle_seconds > patience || is_too_slow
+    }
+}

@@ -1,0 +1,177 @@
+//! A temporary file for content that came before anybody wanted to read it.
+//!
+//! The parts of a message arrive mixed, and may be read in any order. When a reader waits for one part while
+//! others fill the window, those go to disk: else neither could go on.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Seek, SeekFrom, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+
+use crate::engine::budget::{Budget, Share};
+
+/// The file of one message. All parts share it, so a message costs one descriptor however many they are.
+///
+/// Written and read off the async threads.
+#[derive(Debug)]
+pub(crate) struct SpillFile {
+    file: Arc<Mutex<std::fs::File>>,
+    /// What it took of the budget.
+    share: Share,
+    /// Where the next bytes go.
+    end: u64,
+}
+
+/// Some of the bytes of one part, one after another in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    at: u64,
+    size: u64,
+}
+
+/// What is on disk of one part, in its order.
+#[derive(Debug, Default)]
+pub(crate) struct Spilled(VecDeque<Extent>);
+
+/// How much is read back at a time.
+const READ_BYTES: u64 = 256 * 1024;
+
+/// A file takes so much of the budget, and every extent at least so much, as an entry in memory stands for it.
+const LEAST_CHARGE: u64 = 4 * 1024;
+
+impl SpillFile {
+    /// The file has no name: nothing is left of it whatever happens. `None` when the budget is used up.
+    pub(crate) fn create(budget: Arc<Budget>) -> io::Result<Option<Self>> {
+        let mut share = Share::none(budget);
+        if !share.grow(LEAST_CHARGE) {
+            return Ok(None);
+        }
+        let file = Arc::new(Mutex::new(tempfile::tempfile()?));
+        Ok(Some(Self {
+            file,
+            share,
+            end: 0,
+        }))
+    }
+
+    /// A place for so many bytes; `None` when the budget is used up.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Option<Extent> {
+        let size = bytes as u64;
+        let charge = size.max(LEAST_CHARGE);
+        if !self.share.grow(charge) {
+            return None;
+        }
+        let at = self.end;
+        self.end += size;
+        Some(Extent { at, size })
+    }
+
+    /// What writes the chunks to their place, in a blocking task.
+    pub(crate) fn write(
+        &self,
+        extent: Extent,
+        chunks: Vec<Bytes>,
+    ) -> impl FnOnce() -> io::Result<()> + Send + 'static {
+        let file = Arc::clone(&self.file);
+        move || {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(extent.at))?;
+            chunks.iter().try_for_each(|chunk| file.write_all(chunk))
+        }
+    }
+
+    /// What reads the bytes back, in a blocking task.
+    pub(crate) fn read(
+        &self,
+        extent: Extent,
+    ) -> impl FnOnce() -> io::Result<Bytes> + Send + 'static {
+        let file = Arc::clone(&self.file);
+        move || {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(extent.at))?;
+            let mut bytes = Vec::with_capacity(extent.size as usize);
+            (&mut *file).take(extent.size).read_to_end(&mut bytes)?;
+            if (bytes.len() as u64) < extent.size {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            Ok(bytes.into())
+        }
+    }
+}
+
+impl Spilled {
+    pub(crate) fn push(&mut self, extent: Extent) {
+        match self.0.back_mut() {
+            Some(last) if last.at + last.size == extent.at => last.size += extent.size,
+            _ => self.0.push_back(extent),
+        }
+    }
+
+    /// What is to be read next; when that is done, [`Spilled::was_read`].
+    pub(crate) fn next(&self) -> Option<Extent> {
+        let first = self.0.front()?;
+        Some(Extent {
+            at: first.at,
+            size: first.size.min(READ_BYTES),
+        })
+    }
+
+    pub(crate) fn was_read(&mut self, count: usize) {
+        let Some(first) = self.0.front_mut() else {
+            return;
+        };
+        first.at += count as u64;
+        first.size -= count as u64;
+        if first.size == 0 {
+            self.0.pop_front();
+        }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.0.iter().map(|extent| extent.size).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_read_back_in_their_order_from_one_file() {
+        let mut file = SpillFile::create(Arc::new(Budget::new(100_000)))
+            .unwrap()
+            .unwrap();
+        let mut parts = [Spilled::default(), Spilled::default()];
+        for (part, chunk) in [(0, "hel"), (1, "world"), (0, "lo"), (0, "!"), (1, "s")] {
+            let extent = file.reserve(chunk.len()).unwrap();
+            file.write(extent, vec![Bytes::from_static(chunk.as_bytes())])().unwrap();
+            parts[part].push(extent);
+        }
+        assert_eq!(parts[0].0.len(), 2);
+        for (part, expected) in parts.iter_mut().zip(["hello!", "worlds"]) {
+            assert_eq!(part.len(), expected.len() as u64);
+            let mut found = Vec::new();
+            while let Some(extent) = part.next() {
+                let bytes = file.read(extent)().unwrap();
+                part.was_read(bytes.len());
+                found.extend_from_slice(&bytes);
+            }
+            assert_eq!(found, expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_budget_is_given_back_with_the_file() {
+        let budget = Arc::new(Budget::new(10_000));
+        let create = || SpillFile::create(Arc::clone(&budget)).unwrap();
+        let mut file = create().unwrap();
+        assert!(file.reserve(1).is_some());
+        assert!(file.reserve(1).is_none());
+        assert!(create().is_none());
+        drop(file);
+        assert!(budget.take(10_000) && !budget.take(1));
+    }
+}

@@ -1,0 +1,43 @@
+//! What is known of a message while it is handled.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::{connection::extensions::Extensions, message::answered::Answered};
+
+/// Exists from the beginning when middleware sees the message, else from its first use: most messages need none.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Record(OnceLock<Arc<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    extensions: Extensions,
+    answered: OnceLock<Answered>,
+}
+
+impl Record {
+    /// Of which clones show the same from here on.
+    pub(crate) fn begin(&self) -> Self {
+        self.known();
+        self.clone()
+    }
+
+    pub(crate) fn extensions(&self) -> &Extensions {
+        &self.known().extensions
+    }
+
+    pub(crate) fn answered(&self) -> Answered {
+        let known = self.0.get().and_then(|known| known.answered.get());
+        known.copied().unwrap_or(Answered::Nothing)
+    }
+
+    /// The first answer counts. Nobody looks at it where there is no record.
+    pub(crate) fn set_answered(&self, answered: impl FnOnce() -> Answered) {
+        if let Some(known) = self.0.get() {
+            let _ = known.answered.set(answered());
+        }
+    }
+
+    fn known(&self) -> &Known {
+        self.0.get_or_init(Arc::default)
+    }
+}

@@ -1,0 +1,568 @@
+//! What waits to be written: bytes in the order in which they go out.
+
+use std::{collections::BTreeMap, task::Waker};
+
+use bytes::Bytes;
+use sockety_codec::{
+    ChannelCount, ChannelId, Encoder, FilesSummary, MessageHead, ResponseHead, UsageError, Uuid,
+};
+
+use super::{
+    lines::{Line, Lines, Ticket},
+    transmissions::PartKind,
+};
+use crate::{
+    content::carrying::Plan,
+    fast_reply::FastReply,
+    payload::{encoding::Encoding, payload_bytes::PayloadBytes},
+};
+
+/// Payloads from this size on are referenced instead of copied. Copying 16 KiB costs about as much as the
+/// extra slices of a vectored write.
+pub(crate) const REFERENCED_FROM: usize = 16 * 1024;
+
+/// The queue of outgoing bytes, filled by callers and emptied by the driver.
+///
+/// Positions are counts of bytes since the connection began, so that "has my message left?" is a comparison.
+pub(crate) struct Outbox {
+    encoder: Encoder,
+    pieces: Pieces,
+    queued: u64,
+    /// How many of them are of files and streams.
+    content: u64,
+    /// Taken by the driver, to be written.
+    taken: u64,
+    written: u64,
+    /// What a write that failed may have sent all the same.
+    perhaps_written: u64,
+    limit: u64,
+    lines: Lines,
+    progress: Wakers,
+    unasked: Unasked,
+}
+
+/// A position, and how many of the bytes before it are of files and streams.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) position: u64,
+    pub(crate) content: u64,
+}
+
+/// Fast replies that were queued without room for them, as nobody could wait.
+#[derive(Default)]
+struct Unasked {
+    count: usize,
+    end: u64,
+}
+
+impl Outbox {
+    pub(crate) fn new(peer_channels: ChannelCount, limit: usize) -> Self {
+        Self {
+            encoder: Encoder::new(peer_channels),
+            pieces: Pieces::default(),
+            queued: 0,
+            content: 0,
+            taken: 0,
+            written: 0,
+            perhaps_written: 0,
+            limit: limit as u64,
+            lines: Lines::default(),
+            progress: Wakers::default(),
+            unasked: Unasked::default(),
+        }
+    }
+
+    /// Appends a message with its payload, whole, on channel 0.
+    pub(crate) fn message(
+        &mut self,
+        head: &MessageHead<'_>,
+        payload: Payload<'_>,
+    ) -> Result<(), UsageError> {
+        let before = self.pieces.bytes.len();
+        match payload {
+            Payload::Copied(bytes) => {
+                self.encoder
+                    .whole_message(&mut self.pieces.bytes, ChannelId::ZERO, head, bytes)?;
+            }
+            Payload::Referenced(start, bytes) => {
+                let head = MessageHead {
+                    payload_size: (start.len() + bytes.len()) as u64,
+                    ..*head
+                };
+                self.encoder
+                    .message(&mut self.pieces.bytes, ChannelId::ZERO, &head, &[])?;
+                self.referenced(ChannelId::ZERO, start, bytes)?;
+            }
+        }
+        self.count_from(before);
+        Ok(())
+    }
+
+    /// Appends a response with its payload, whole, on channel 0.
+    pub(crate) fn response(
+        &mut self,
+        head: &ResponseHead,
+        payload: Payload<'_>,
+    ) -> Result<(), UsageError> {
+        let before = self.pieces.bytes.len();
+        match payload {
+            Payload::Copied(bytes) => {
+                self.encoder.whole_response(
+                    &mut self.pieces.bytes,
+                    ChannelId::ZERO,
+                    head,
+                    bytes,
+                )?;
+            }
+            Payload::Referenced(start, bytes) => {
+                let head = ResponseHead {
+                    payload_size: (start.len() + bytes.len()) as u64,
+                    ..*head
+                };
+                self.encoder
+                    .response(&mut self.pieces.bytes, ChannelId::ZERO, &head, &[])?;
+                self.referenced(ChannelId::ZERO, start, bytes)?;
+            }
+        }
+        self.count_from(before);
+        Ok(())
+    }
+
+    /// Begins a message whose files or stream follow, and sends its payload.
+    pub(crate) fn begin_message(
+        &mut self,
+        channel: ChannelId,
+        head: &MessageHead<'_>,
+        payload: Payload<'_>,
+        plan: &Plan,
+    ) -> Result<(), UsageError> {
+        let before = self.pieces.bytes.len();
+        let files = plan.headers();
+        let head = MessageHead {
+            payload_size: payload.len() as u64,
+            has_stream: plan.has_stream,
+            // More than the wire can say is another summary, which the encoder refuses.
+            files: FilesSummary::of(&files).unwrap_or_default(),
+            ..*head
+        };
+        self.encoder
+            .message(&mut self.pieces.bytes, channel, &head, &files)?;
+        self.payload(channel, payload)?;
+        self.count_from(before);
+        Ok(())
+    }
+
+    /// Begins a response, as [`Outbox::begin_message`].
+    pub(crate) fn begin_response(
+        &mut self,
+        channel: ChannelId,
+        head: &ResponseHead,
+        payload: Payload<'_>,
+        plan: &Plan,
+    ) -> Result<(), UsageError> {
+        let before = self.pieces.bytes.len();
+        let files = plan.headers();
+        let head = ResponseHead {
+            payload_size: payload.len() as u64,
+            has_stream: plan.has_stream,
+            files: FilesSummary::of(&files).unwrap_or_default(),
+            ..*head
+        };
+        self.encoder
+            .response(&mut self.pieces.bytes, channel, &head, &files)?;
+        self.payload(channel, payload)?;
+        self.count_from(before);
+        Ok(())
+    }
+
+    // r[impl content.stream.joined]
+    /// A part of a file or a stream, and its end if this is it. The chunks make one packet.
+    pub(crate) fn content(
+        &mut self,
+        channel: ChannelId,
+        kind: PartKind,
+        chunks: Vec<Bytes>,
+        is_end: bool,
+    ) -> Result<(), UsageError> {
+        let (before, start) = (self.pieces.bytes.len(), self.queued);
+        let length = chunks.iter().map(Bytes::len).sum::<usize>();
+        if length > 0 {
+            let length = u32::try_from(length).unwrap_or(u32::MAX);
+            match kind {
+                PartKind::Stream => self
+                    .encoder
+                    .stream(&mut self.pieces.bytes, channel, length)?,
+                PartKind::File(index) => {
+                    self.encoder
+                        .file(&mut self.pieces.bytes, channel, index, length)?
+                }
+            }
+            for chunk in chunks {
+                self.chunk(chunk);
+            }
+        }
+        match kind {
+            _ if !is_end => {}
+            PartKind::Stream => self.encoder.stream_end(&mut self.pieces.bytes, channel)?,
+            PartKind::File(index) => {
+                self.encoder
+                    .file_end(&mut self.pieces.bytes, channel, index)?
+            }
+        }
+        self.count_from(before);
+        self.content += self.queued - start;
+        Ok(())
+    }
+
+    /// The message open on this channel ends here, unfinished.
+    pub(crate) fn abort(&mut self, channel: ChannelId) {
+        let before = self.pieces.bytes.len();
+        if let Err(error) = self.encoder.abort(&mut self.pieces.bytes, channel) {
+            debug_assert!(false, "nothing to abort: {error}");
+        }
+        self.count_from(before);
+    }
+
+    /// The peer takes notice of aborts: the channel may be used again.
+    pub(crate) fn reuse(&mut self, channel: ChannelId) {
+        self.encoder.reuse(channel);
+    }
+
+    pub(crate) fn is_free(&self, channel: ChannelId) -> bool {
+        self.encoder.is_free(channel)
+    }
+
+    /// Appends messages that were encoded before, for this or other connections.
+    pub(crate) fn prepared(&mut self, bytes: &[u8]) -> Result<(), UsageError> {
+        let before = self.pieces.bytes.len();
+        self.encoder
+            .prepared(&mut self.pieces.bytes, ChannelId::ZERO, bytes)?;
+        self.count_from(before);
+        Ok(())
+    }
+
+    pub(crate) fn fast_reply(&mut self, id: Uuid, reply: FastReply) {
+        let before = self.pieces.bytes.len();
+        self.encoder
+            .fast_reply(&mut self.pieces.bytes, id, reply.reply_code());
+        self.count_from(before);
+    }
+
+    /// As [`Outbox::fast_reply`], whether there is room or not.
+    pub(crate) fn unasked_reply(&mut self, id: Uuid, reply: FastReply) {
+        self.fast_reply(id, reply);
+        self.unasked = Unasked {
+            count: self.unasked.count + 1,
+            end: self.queued,
+        };
+    }
+
+    /// How many of those wait.
+    pub(crate) fn unasked(&self) -> usize {
+        self.unasked.count
+    }
+
+    pub(crate) fn heartbeat(&mut self) {
+        let before = self.pieces.bytes.len();
+        self.encoder.heartbeat(&mut self.pieces.bytes);
+        self.count_from(before);
+    }
+
+    pub(crate) fn go_away(&mut self) {
+        let before = self.pieces.bytes.len();
+        self.encoder.go_away(&mut self.pieces.bytes);
+        self.count_from(before);
+    }
+
+    fn payload(&mut self, channel: ChannelId, payload: Payload<'_>) -> Result<(), UsageError> {
+        match payload {
+            Payload::Copied(&[]) => Ok(()),
+            Payload::Copied(bytes) => {
+                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                self.encoder.data(&mut self.pieces.bytes, channel, length)?;
+                self.pieces.bytes.extend_from_slice(bytes);
+                Ok(())
+            }
+            Payload::Referenced(start, bytes) => self.referenced(channel, start, bytes),
+        }
+    }
+
+    fn chunk(&mut self, chunk: Bytes) {
+        if chunk.len() < REFERENCED_FROM {
+            self.pieces.bytes.extend_from_slice(&chunk);
+        } else {
+            self.queued += chunk.len() as u64;
+            self.pieces
+                .references
+                .push((self.pieces.bytes.len(), chunk));
+        }
+    }
+
+    // r[impl content.data.single]
+    fn referenced(
+        &mut self,
+        channel: ChannelId,
+        start: &[u8],
+        bytes: Bytes,
+    ) -> Result<(), UsageError> {
+        let size = (start.len() + bytes.len()) as u64;
+        let length = u32::try_from(size).map_err(|_| UsageError::PayloadTooLarge {
+            size,
+            max: u64::from(u32::MAX),
+        })?;
+        self.encoder.data(&mut self.pieces.bytes, channel, length)?;
+        self.pieces.bytes.extend_from_slice(start);
+        self.queued += bytes.len() as u64;
+        self.pieces
+            .references
+            .push((self.pieces.bytes.len(), bytes));
+        Ok(())
+    }
+
+    fn count_from(&mut self, before: usize) {
+        self.queued += (self.pieces.bytes.len() - before) as u64;
+    }
+
+    /// The position after the last byte queued.
+    pub(crate) fn end(&self) -> u64 {
+        self.queued
+    }
+
+    /// That position, with what was queued of files and streams.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            position: self.queued,
+            content: self.content,
+        }
+    }
+
+    /// The position up to which the driver has taken bytes.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// The position up to which bytes were handed to the socket.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The position from which on no byte can have left.
+    pub(crate) fn last_sent(&self) -> u64 {
+        self.written.max(self.perhaps_written)
+    }
+
+    /// A write failed that may have passed on some of what it was given.
+    pub(crate) fn on_failed_write(&mut self) {
+        self.perhaps_written = self.taken;
+    }
+
+    /// How many bytes wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.queued - self.written
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting() >= self.limit
+    }
+
+    /// Whether there is something that the driver has not taken yet.
+    pub(crate) fn has_new(&self) -> bool {
+        !self.pieces.bytes.is_empty()
+    }
+
+    /// Gives everything queued to the driver, and takes its used buffers back.
+    pub(crate) fn take(&mut self, used: &mut Pieces) {
+        used.clear();
+        self.taken = self.queued;
+        std::mem::swap(&mut self.pieces, used);
+    }
+
+    /// Gives what it keeps for the next time back to the allocator, if nothing waits in it.
+    pub(crate) fn give_back_memory(&mut self) {
+        if self.waiting() == 0 {
+            self.pieces = Pieces::default();
+        }
+    }
+
+    /// Bytes were handed to the socket: wakes whoever waited for that, and the first who wait for room.
+    pub(crate) fn advance(&mut self, count: u64) {
+        self.written += count;
+        if self.written >= self.unasked.end {
+            self.unasked.count = 0;
+        }
+        self.progress.wake_up_to(self.written);
+        if !self.is_full() {
+            self.lines.wake_first_of_each();
+        }
+    }
+
+    /// A channel has become free, or will never be.
+    pub(crate) fn wake_space(&mut self) {
+        self.lines.wake_all();
+    }
+
+    /// Wakes everybody: the connection has ended.
+    pub(crate) fn wake_all(&mut self) {
+        self.progress.wake_all();
+        self.lines.wake_all();
+    }
+
+    pub(crate) fn wait_for_space(
+        &mut self,
+        ticket: &mut Option<Ticket>,
+        line: Line,
+        waker: &Waker,
+    ) {
+        self.lines.wait(ticket, line, waker);
+    }
+
+    /// Whether anybody waits for room.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Whether anybody would be overtaken by who comes now.
+    pub(crate) fn has_waiting(&self, line: Line) -> bool {
+        self.lines.has_waiting(line)
+    }
+
+    /// Whoever waited has found room: the next may find some too.
+    pub(crate) fn pass_turn(&mut self, ticket: Ticket) {
+        self.lines.leave(ticket);
+        self.wake_next(ticket.line());
+    }
+
+    /// Somebody waits no longer. Woken in vain, they leave their turn to the next.
+    pub(crate) fn forget_space(&mut self, ticket: Ticket) {
+        if !self.lines.leave(ticket) {
+            self.wake_next(ticket.line());
+        }
+    }
+
+    /// Some time has passed. Whoever was woken and has not come keeps the others waiting no longer.
+    pub(crate) fn on_tick(&mut self) {
+        if !self.is_full() {
+            self.lines.wake_all();
+            self.lines.forget_called();
+        }
+    }
+
+    fn wake_next(&mut self, line: Line) {
+        if !self.is_full() {
+            self.lines.wake_first(line);
+        }
+    }
+
+    pub(crate) fn wait_for_progress(&mut self, position: u64, waker: &Waker) {
+        self.progress.set(position, waker);
+    }
+
+    pub(crate) fn forget_progress(&mut self, position: u64) {
+        self.progress.forget(position);
+    }
+}
+
+/// The payload of a message on its way into the outbox.
+pub(crate) enum Payload<'a> {
+    Copied(&'a [u8]),
+    /// A few bytes, and the rest from where it lies.
+    Referenced(&'a [u8], Bytes),
+}
+
+impl<'a> Payload<'a> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Copied(bytes) => bytes.len(),
+            Self::Referenced(start, bytes) => start.len() + bytes.len(),
+        }
+    }
+
+    pub(crate) fn of(encoding: &'a Encoding) -> Self {
+        match encoding {
+            Encoding::Whole(PayloadBytes::Many(bytes)) if bytes.len() >= REFERENCED_FROM => {
+                Self::Referenced(&[], bytes.clone())
+            }
+            Encoding::Whole(bytes) => Self::Copied(bytes),
+            Encoding::Bin(bin) => {
+                let (start, bytes) = bin.parts();
+                Self::Referenced(start, bytes.clone())
+            }
+        }
+    }
+}
+
+/// Bytes to write: a buffer, and large payloads that stand between its parts.
+#[derive(Default)]
+pub(crate) struct Pieces {
+    pub(crate) bytes: Vec<u8>,
+    /// Each stands before the byte of the buffer at this index.
+    pub(crate) references: Vec<(usize, Bytes)>,
+}
+
+impl Pieces {
+    /// What a connection keeps of its buffer until it is quiet.
+    const KEPT: usize = 64 * 1024;
+
+    fn clear(&mut self) {
+        self.references.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(Self::KEPT);
+    }
+}
+
+/// Tasks that wait, by position.
+#[derive(Default)]
+struct Wakers {
+    wakers: BTreeMap<u64, Waker>,
+}
+
+impl Wakers {
+    fn set(&mut self, key: u64, waker: &Waker) {
+        self.wakers
+            .entry(key)
+            .and_modify(|known| known.clone_from(waker))
+            .or_insert_with(|| waker.clone());
+    }
+
+    fn forget(&mut self, key: u64) {
+        self.wakers.remove(&key);
+    }
+
+    fn wake_up_to(&mut self, position: u64) {
+        while let Some(entry) = self.wakers.first_entry() {
+            if *entry.key() > position {
+                break;
+            }
+            entry.remove().wake();
+        }
+    }
+
+    fn wake_all(&mut self) {
+        for (_, waker) in std::mem::take(&mut self.wakers) {
+            waker.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_when_nothing_waits_and_not_before() {
+        let mut outbox = Outbox::new(ChannelCount::MAX, 1024);
+        outbox.heartbeat();
+        outbox.give_back_memory();
+        assert_eq!(outbox.waiting(), 1);
+        let mut taken = Pieces::default();
+        outbox.take(&mut taken);
+        assert_eq!(taken.bytes, [0xA0]);
+        outbox.advance(1);
+        outbox.take(&mut taken);
+        assert!(outbox.pieces.bytes.capacity() > 0);
+        outbox.give_back_memory();
+        assert_eq!(outbox.pieces.bytes.capacity(), 0);
+        outbox.heartbeat();
+        assert_eq!(outbox.waiting(), 1);
+    }
+}

@@ -1,0 +1,461 @@
+//! Files and streams that are being sent. Each message that has some occupies a channel until they have ended.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    task::{Poll, Waker},
+};
+
+use bytes::Bytes;
+use sockety_codec::{ChannelCount, ChannelId, FileIndex, Uuid};
+
+use crate::{engine::memory::chunks::Chunks, error::source::SourceError};
+
+/// All messages of a connection whose files or streams have not ended.
+pub(crate) struct Sources {
+    transmissions: HashMap<u64, Transmission>,
+    /// Parts that have something to send, in turn.
+    ready: VecDeque<PartKey>,
+    next: u64,
+    pub(crate) channels: Channels,
+}
+
+/// How much of a part waits to be sent before its writer has to wait.
+const QUEUED_BYTES: usize = 256 * 1024;
+
+/// A part's share of its turn while others wait, and while none does.
+const QUANTUM: usize = 16 * 1024;
+const QUANTUM_ALONE: usize = 64 * 1024;
+
+/// A message whose files and stream are being sent.
+pub(crate) struct Transmission {
+    pub(crate) id: Uuid,
+    /// The message that it answers, or itself.
+    about: Uuid,
+    pub(crate) channel: ChannelId,
+    parts: Vec<Part>,
+    open_parts: usize,
+    /// The file that is being sent. Files follow one another, so that a receiver may read them in order.
+    file: usize,
+    state: Sending,
+    /// Handles that look at the entry still.
+    holders: usize,
+    watcher: Option<Waker>,
+}
+
+/// How far a transmission is.
+#[derive(Clone)]
+pub(crate) enum Sending {
+    Open,
+    /// The position after its last byte.
+    Whole(u64),
+    Aborted(SourceError),
+}
+
+struct Part {
+    kind: PartKind,
+    chunks: Chunks,
+    is_ended: bool,
+    is_ready: bool,
+    writer: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PartKind {
+    Stream,
+    File(FileIndex),
+}
+
+/// A part of a message at its beginning.
+pub(crate) struct NewPart {
+    pub(crate) kind: PartKind,
+    /// What is in memory already and needs no writer; else somebody writes the part.
+    pub(crate) whole: Option<Bytes>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PartKey {
+    pub(crate) transmission: u64,
+    pub(crate) part: usize,
+}
+
+/// What a part sends in its turn.
+pub(crate) struct Turn {
+    pub(crate) channel: ChannelId,
+    pub(crate) kind: PartKind,
+    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) is_end: bool,
+    /// It is the last part of its message to end.
+    pub(crate) is_last: bool,
+    pub(crate) transmission: u64,
+}
+
+impl Sources {
+    pub(crate) fn new(peer_channels: ChannelCount) -> Self {
+        Self {
+            transmissions: HashMap::new(),
+            ready: VecDeque::new(),
+            next: 0,
+            channels: Channels::new(peer_channels),
+        }
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.transmissions
+            .values()
+            .all(|transmission| !matches!(transmission.state, Sending::Open))
+    }
+
+    /// Files and streams that have not been sent to their ends.
+    pub(crate) fn count_open(&self) -> (usize, usize) {
+        let open = self.transmissions.values();
+        let open = open.filter(|known| matches!(known.state, Sending::Open));
+        let parts = open.flat_map(|known| known.parts.iter().filter(|part| part.is_open()));
+        let (mut files, mut streams) = (0, 0);
+        for part in parts {
+            match part.kind {
+                PartKind::File(_) => files += 1,
+                PartKind::Stream => streams += 1,
+            }
+        }
+        (files, streams)
+    }
+
+    /// Whether something of this message is still to be sent.
+    pub(crate) fn is_open(&self, key: u64) -> bool {
+        self.transmissions
+            .get(&key)
+            .is_some_and(|known| matches!(known.state, Sending::Open))
+    }
+
+    /// Whether something is still to be sent of this message, or of what answers it.
+    pub(crate) fn is_sending_about(&self, id: &Uuid) -> bool {
+        self.transmissions
+            .values()
+            .any(|known| known.about == *id && matches!(known.state, Sending::Open))
+    }
+
+    /// Begins to send the parts of a message, which answers another or none. Each part without its bytes gets one writer, and whoever began it
+    /// holds the entry too.
+    pub(crate) fn begin(
+        &mut self,
+        id: Uuid,
+        parent: Option<Uuid>,
+        channel: ChannelId,
+        parts: Vec<NewPart>,
+    ) -> u64 {
+        self.next += 1;
+        let key = self.next;
+        let writers = parts.iter().filter(|part| part.whole.is_none()).count();
+        let parts: Vec<_> = parts.into_iter().map(Part::new).collect();
+        let first_file = parts
+            .iter()
+            .position(|part| part.kind != PartKind::Stream)
+            .unwrap_or(0);
+        let has_content = |(part, new): (usize, &Part)| new.has_content().then_some(part);
+        let ready: Vec<_> = parts.iter().enumerate().filter_map(has_content).collect();
+        let transmission = Transmission {
+            id,
+            about: parent.unwrap_or(id),
+            channel,
+            open_parts: parts.len(),
+            file: first_file,
+            parts,
+            state: Sending::Open,
+            holders: writers + 1,
+            watcher: None,
+        };
+        self.transmissions.insert(key, transmission);
+        ready.into_iter().for_each(|part| {
+            self.make_ready(PartKey {
+                transmission: key,
+                part,
+            })
+        });
+        key
+    }
+
+    /// Adds to a part when it has room.
+    pub(crate) fn poll_push(
+        &mut self,
+        key: PartKey,
+        waker: &Waker,
+        add: impl FnOnce(&mut Chunks),
+    ) -> Poll<Result<(), SourceError>> {
+        let part = self.writable(key)?;
+        if part.chunks.len() >= QUEUED_BYTES {
+            part.writer = Some(waker.clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(self.push(key, add))
+    }
+
+    /// Adds to a part in any case.
+    pub(crate) fn push(
+        &mut self,
+        key: PartKey,
+        add: impl FnOnce(&mut Chunks),
+    ) -> Result<(), SourceError> {
+        let part = self.writable(key)?;
+        add(&mut part.chunks);
+        if !part.chunks.is_empty() {
+            self.make_ready(key);
+        }
+        Ok(())
+    }
+
+    fn writable(&mut self, key: PartKey) -> Result<&mut Part, SourceError> {
+        let transmission = self
+            .transmissions
+            .get_mut(&key.transmission)
+            .ok_or(SourceError::GivenUp)?;
+        if let Sending::Aborted(error) = &transmission.state {
+            return Err(error.clone());
+        }
+        let part = &mut transmission.parts[key.part];
+        if part.is_ended {
+            Err(SourceError::Ended)
+        } else {
+            Ok(part)
+        }
+    }
+
+    /// The part has no more bytes than were pushed.
+    pub(crate) fn finish(&mut self, key: PartKey) -> Result<(), SourceError> {
+        self.writable(key)?.is_ended = true;
+        self.make_ready(key);
+        Ok(())
+    }
+
+    fn make_ready(&mut self, key: PartKey) {
+        let Some(transmission) = self.transmissions.get_mut(&key.transmission) else {
+            return;
+        };
+        if !transmission.is_its_turn(key.part) {
+            return;
+        }
+        if !std::mem::replace(&mut transmission.parts[key.part].is_ready, true) {
+            self.ready.push_back(key);
+        }
+    }
+
+    /// What the next part in turn sends.
+    pub(crate) fn turn(&mut self) -> Option<Turn> {
+        loop {
+            let key = self.ready.pop_front()?;
+            let quantum = if self.ready.is_empty() {
+                QUANTUM_ALONE
+            } else {
+                QUANTUM
+            };
+            let Some(transmission) = self.transmissions.get_mut(&key.transmission) else {
+                continue;
+            };
+            if !matches!(transmission.state, Sending::Open) {
+                continue;
+            }
+            let turn = transmission.turn(key, quantum);
+            if transmission.parts[key.part].is_ready {
+                self.ready.push_back(key);
+            }
+            if let Some(part) = transmission.next_file(&turn) {
+                self.make_ready(PartKey { part, ..key });
+            }
+            return Some(turn);
+        }
+    }
+
+    /// Everything of a message is in the outbox, up to this position.
+    pub(crate) fn complete(&mut self, key: u64, end: u64) {
+        if let Some(transmission) = self.transmissions.get_mut(&key) {
+            transmission.settle(Sending::Whole(end));
+            self.channels.give_back(transmission.channel);
+        }
+        self.forget_if_unheld(key);
+    }
+
+    /// Gives a message up. Tells its id and channel when it was being sent still.
+    pub(crate) fn abort(&mut self, key: u64, error: SourceError) -> Option<(Uuid, ChannelId)> {
+        let transmission = self.transmissions.get_mut(&key)?;
+        if !matches!(transmission.state, Sending::Open) {
+            return None;
+        }
+        transmission.settle(Sending::Aborted(error));
+        Some((transmission.id, transmission.channel))
+    }
+
+    pub(crate) fn abort_all(&mut self, error: &SourceError) {
+        for transmission in self.transmissions.values_mut() {
+            if matches!(transmission.state, Sending::Open) {
+                transmission.settle(Sending::Aborted(error.clone()));
+            }
+        }
+    }
+
+    /// How far a message is; wakes the caller when that changes.
+    pub(crate) fn watch(&mut self, key: u64, waker: &Waker) -> Sending {
+        let Some(transmission) = self.transmissions.get_mut(&key) else {
+            return Sending::Aborted(SourceError::GivenUp);
+        };
+        if matches!(transmission.state, Sending::Open) {
+            transmission.watcher = Some(waker.clone());
+        }
+        transmission.state.clone()
+    }
+
+    pub(crate) fn release(&mut self, key: u64) {
+        if let Some(transmission) = self.transmissions.get_mut(&key) {
+            transmission.holders -= 1;
+        }
+        self.forget_if_unheld(key);
+    }
+
+    fn forget_if_unheld(&mut self, key: u64) {
+        let is_over = |transmission: &Transmission| {
+            transmission.holders == 0 && !matches!(transmission.state, Sending::Open)
+        };
+        if self.transmissions.get(&key).is_some_and(is_over) {
+            self.transmissions.remove(&key);
+        }
+    }
+}
+
+impl Transmission {
+    fn turn(&mut self, key: PartKey, quantum: usize) -> Turn {
+        let part = &mut self.parts[key.part];
+        let mut chunks = Vec::new();
+        let mut left = quantum;
+        while left > 0 {
+            let Some(chunk) = part.chunks.pop(left) else {
+                break;
+            };
+            left -= chunk.len();
+            chunks.push(chunk);
+        }
+        let is_end = part.is_ended && part.chunks.is_empty();
+        part.is_ready = !part.chunks.is_empty();
+        // In small steps: a writer that stands still for long would seem not to read what it echoes.
+        if part.chunks.len() + QUANTUM <= QUEUED_BYTES {
+            part.wake();
+        }
+        self.open_parts -= usize::from(is_end);
+        let (channel, kind) = (self.channel, part.kind);
+        Turn {
+            channel,
+            kind,
+            chunks,
+            is_end,
+            is_last: self.open_parts == 0,
+            transmission: key.transmission,
+        }
+    }
+
+    fn is_its_turn(&self, part: usize) -> bool {
+        self.parts[part].kind == PartKind::Stream || part == self.file
+    }
+
+    /// After the end of a file: the next one, if it has something to send.
+    fn next_file(&mut self, turn: &Turn) -> Option<usize> {
+        if !turn.is_end || turn.kind == PartKind::Stream {
+            return None;
+        }
+        self.file += 1;
+        self.parts
+            .get(self.file)
+            .filter(|part| part.has_content())
+            .map(|_| self.file)
+    }
+
+    fn settle(&mut self, state: Sending) {
+        self.state = state;
+        for part in &mut self.parts {
+            part.chunks.clear();
+            part.wake();
+        }
+        if let Some(watcher) = self.watcher.take() {
+            watcher.wake();
+        }
+    }
+}
+
+impl Part {
+    fn new(new: NewPart) -> Self {
+        let is_whole = new.whole.is_some();
+        let mut chunks = Chunks::default();
+        if let Some(bytes) = new.whole {
+            chunks.push(bytes);
+        }
+        Self {
+            kind: new.kind,
+            chunks,
+            is_ended: is_whole,
+            is_ready: false,
+            writer: None,
+        }
+    }
+
+    fn has_content(&self) -> bool {
+        self.is_ended || !self.chunks.is_empty()
+    }
+
+    fn is_open(&self) -> bool {
+        !self.is_ended || !self.chunks.is_empty()
+    }
+
+    fn wake(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+    }
+}
+
+/// The channels on which messages with content are sent. Channel 0 is left to small messages, unless the peer
+/// has no other.
+pub(crate) struct Channels {
+    next: u16,
+    count: u16,
+    free: Vec<ChannelId>,
+    retired: u16,
+}
+
+impl Channels {
+    fn new(count: ChannelCount) -> Self {
+        let first = u16::from(count.get() > 1);
+        Self {
+            next: first,
+            count: count.get(),
+            free: Vec::new(),
+            retired: 0,
+        }
+    }
+
+    pub(crate) fn is_available(&self) -> bool {
+        !self.free.is_empty() || self.next < self.count
+    }
+
+    /// Whether none will ever be free again, as messages on all of them were given up: some peers never take
+    /// notice of that.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.retired >= self.count - u16::from(self.count > 1)
+    }
+
+    pub(crate) fn take(&mut self) -> Option<ChannelId> {
+        if let Some(channel) = self.free.pop() {
+            return Some(channel);
+        }
+        let channel = ChannelId::new(self.next).filter(|_| self.next < self.count)?;
+        self.next += 1;
+        Some(channel)
+    }
+
+    pub(crate) fn give_back(&mut self, channel: ChannelId) {
+        self.free.push(channel);
+    }
+
+    pub(crate) fn retire(&mut self) {
+        self.retired += 1;
+    }
+}

@@ -1,0 +1,73 @@
+use std::{error::Error, fmt};
+
+use super::{dynamic::RequestError, outcome::Outcome, remote::RemoteError, service::ServiceError};
+use crate::{fast_reply::FastReply, message::typed::ContentError};
+
+/// Why a typed call gave no value: the service's own error, or what happened on the way.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum CallError<E> {
+    /// The method returned its error.
+    Service(E),
+    /// The method returned an error that this side does not know, such as one of a newer version: a code of 16 to
+    /// 3,839 that is none of the service's errors, or details that are not those of its errors.
+    Remote(RemoteError),
+    /// The peer answered with a code of the protocol or of this framework.
+    Refused(FastReply),
+    /// The reply is not what the method returns.
+    Content(ContentError),
+    /// There was no reply.
+    Request(RequestError),
+}
+
+impl<E> CallError<E> {
+    /// What is known about the call: may it have been executed?
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Service(_) | Self::Remote(_) => Outcome::Replied,
+            Self::Refused(code) => code.outcome(),
+            Self::Content(_) => Outcome::Executed,
+            Self::Request(error) => error.outcome(),
+        }
+    }
+
+    /// Whether calling again cannot make the method run twice.
+    pub fn is_retryable(&self) -> bool {
+        self.outcome().is_retryable()
+    }
+
+    /// The service's own error, if it is one.
+    pub fn into_service(self) -> Option<E> {
+        match self {
+            Self::Service(error) => Some(error),
+            Self::Remote(_) | Self::Refused(_) | Self::Content(_) | Self::Request(_) => None,
+        }
+    }
+}
+
+impl<E: ServiceError> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => f.write_str(&error.message()),
+            Self::Remote(error) => error.fmt(f),
+            Self::Refused(code) => write!(f, "refused with code {code}"),
+            Self::Content(error) => write!(f, "reply cannot be read: {error}"),
+            Self::Request(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: ServiceError + fmt::Debug> Error for CallError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Service(_) | Self::Remote(_) | Self::Refused(_) | Self::Content(_) => None,
+            Self::Request(error) => error.source(),
+        }
+    }
+}
+
+impl<E> From<RequestError> for CallError<E> {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}

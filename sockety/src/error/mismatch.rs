@@ -1,0 +1,20 @@
+use crate::{msgpack::DecodeError, serve::message::Message};
+
+/// Why a message is not a request of a service, of which a generated `MediaRequest` is one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestMismatch {
+    /// The service has no such action.
+    #[error("no action {0:?} in this service")]
+    Action(String),
+    /// The parameters cannot be read.
+    #[error("parameters cannot be read: {0}")]
+    Payload(#[from] DecodeError),
+}
+
+impl RequestMismatch {
+    #[doc(hidden)]
+    pub fn action(message: &Message) -> Self {
+        Self::Action(message.action().to_owned())
+    }
+}

@@ -1,0 +1,69 @@
+/// What is known about a message after its call: whether the peer may have executed it.
+///
+/// Every error of a call carries exactly one, see [`CallError::outcome`](crate::error::call::CallError::outcome) and
+/// [`RequestError::outcome`](crate::error::dynamic::RequestError::outcome). Without types, a reply may be a code, and the code has one:
+/// [`FastReply::outcome`](crate::fast_reply::FastReply::outcome). It is a promise, and the first that applies in this table:
+///
+/// | Outcome | given when | the peer's handler | safe to call again |
+/// | --- | --- | --- | --- |
+/// | [`Replied`](Self::Replied) | a complete reply came: a response, an error of the service, a code not named below | as the reply says | – |
+/// | [`Executed`](Self::Executed) | a response began, but was lost or cannot be read; code 5, Internal Error; code 3,845, Slow Consumer | began, once | no |
+/// | [`NotExecuted`](Self::NotExecuted) | the peer says so: code 2, Not Implemented; this framework's 3,840, Overloaded, 3,841, Going Away, 3,842, Too Large, 3,846, Bad Header | did not begin, and will not | yes |
+/// | [`NotSent`](Self::NotSent) | no byte of the message was handed to the socket, and none will be: [`SendError`](crate::error::dynamic::SendError); the connection ended, or the call's own time, while the message still waited | did not begin, and will not | yes |
+/// | [`Unknown`](Self::Unknown) | anything else: the connection ended, time ran out or the call was given up after a byte may have left; a file or stream of the message failed | began once or not at all, perhaps still runs | only if twice does no harm |
+///
+/// One byte decides, and when in doubt, it left: what a system accepts, it may deliver. Connecting that fails sends nothing.
+///
+/// A message that is sent once is never sent again by itself, and one that came once is never handed to a handler twice. No
+/// message is remembered when its connection has ended: a message that is sent again is another one.
+///
+/// # What a reply says
+///
+/// A reply is the word of the peer's application. Codes 1, 3 and 4 are [`Replied`](Self::Replied) too, as handlers may choose
+/// them after they have begun. Where this framework gives them by itself, no handler ran: 3, Unauthorized, for a connection that is
+/// not [authorized](crate::serve::authorize::Authorize); 4, Bad Request, for parameters that cannot be read. In the same way a handler that itself answers
+/// with code 2 says that it did nothing, and [middleware](crate::serve::middleware::ServeMiddleware) that answers in the place of a handler, or drops a
+/// message, speaks for it.
+///
+/// # Calling again
+///
+/// - [`NotSent`](Self::NotSent): at once, on another connection if this one has ended.
+/// - [`NotExecuted`](Self::NotExecuted): after a pause that grows, and not for ever: the peer has its reasons. Not Implemented and Too
+///   Large are the same next time, on any connection to the same peer.
+/// - [`Unknown`](Self::Unknown): only what may run twice, [`Call::is_idempotent`](crate::client::call::Call::is_idempotent).
+/// - [`Executed`](Self::Executed) and [`Replied`](Self::Replied): it is done.
+///
+/// A one-way message is never answered: that [`Connection::pass`](crate::connection::Connection::pass) succeeded says that it was handed to the
+/// socket, and nothing about its arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// No byte of the message was handed to the socket, nor will be.
+    NotSent,
+    /// The peer refused the message before running a handler.
+    NotExecuted,
+    /// A byte may have left, and no reply began.
+    Unknown,
+    /// The handler began, but what it answered is lost or unreadable.
+    Executed,
+    /// A complete reply arrived.
+    Replied,
+}
+
+impl Outcome {
+    /// Whether sending the same message again cannot make it run twice.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::NotSent | Self::NotExecuted)
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotSent => "not sent",
+            Self::NotExecuted => "not executed",
+            Self::Unknown => "unknown whether it was executed",
+            Self::Executed => "executed",
+            Self::Replied => "replied",
+        })
+    }
+}

@@ -1,0 +1,52 @@
+use std::{io, sync::Arc, time::Duration};
+
+use super::dynamic::ConnectionError;
+
+/// Why a received file or stream did not come to its end. Its end is reported only when its sender said so.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Its sender gave the message up.
+    #[error("message given up by its sender")]
+    Aborted,
+    /// It was not read for so long that others on the connection had to wait, and was cut off.
+    #[error("not read in time: other messages on the connection had to wait")]
+    Overrun,
+    /// Nothing more came of it, nor of the rest of its message, for so long.
+    #[error("nothing came for {0:?}")]
+    Stalled(Duration),
+    /// A file has fewer bytes than were announced.
+    #[error("file ended {missing} bytes short of its announced size")]
+    TooShort {
+        /// How many are missing.
+        missing: u64,
+    },
+    /// The message broke a limit or a rule after it had begun.
+    #[error("message refused: {0}")]
+    Refused(sockety_codec::RefusalReason),
+    /// It is larger than the caller takes.
+    #[error("more than {limit} bytes")]
+    TooLarge {
+        /// What the caller takes, in bytes.
+        limit: u64,
+    },
+    /// It lay in a temporary file, which could not be read or written.
+    #[error("temporary file failed: {0}")]
+    Spill(Arc<io::Error>),
+    /// The connection ended before it did.
+    #[error("connection ended")]
+    Disconnected(#[source] ConnectionError),
+}
+
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> Self {
+        let kind = match &error {
+            ReadError::Aborted | ReadError::Disconnected(_) => io::ErrorKind::ConnectionAborted,
+            ReadError::Overrun | ReadError::Stalled(_) => io::ErrorKind::TimedOut,
+            ReadError::TooShort { .. } | ReadError::Refused(_) => io::ErrorKind::InvalidData,
+            ReadError::TooLarge { .. } => io::ErrorKind::FileTooLarge,
+            ReadError::Spill(error) => error.kind(),
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,57 @@
+use std::fmt;
+
+use super::variant::ErrorVariant;
+use crate::fast_reply::FastReply;
+
+/// An error of a service as it came, when its type here does not have it: that of a newer peer, or one with
+/// other details than here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RemoteError {
+    /// Its code, if it came as one, or if its name is known here.
+    pub code: Option<u16>,
+    /// The name of the variant; empty if only a code came that is not known here.
+    pub name: String,
+    /// What it says to a person; empty if only a code came.
+    pub message: String,
+}
+
+impl RemoteError {
+    /// An error with details, of which nothing but these texts could be read.
+    pub(crate) fn named(variants: &[ErrorVariant], name: String, message: String) -> Self {
+        let known = variants.iter().find(|variant| variant.name == name);
+        let code = known.map(|variant| variant.code);
+        Self {
+            code,
+            name,
+            message,
+        }
+    }
+
+    /// An error that came as a code, if that is one of a service.
+    pub(crate) fn coded(variants: &[ErrorVariant], code: FastReply) -> Option<Self> {
+        let code = code.code();
+        let known = variants.iter().find(|variant| variant.code == code);
+        SERVICE_CODES.contains(&code).then(|| Self {
+            code: Some(code),
+            name: known.map_or_else(String::new, |variant| variant.name.to_string()),
+            message: String::new(),
+        })
+    }
+}
+
+/// The codes that services give to their errors.
+const SERVICE_CODES: std::ops::RangeInclusive<u16> = 16..=3839;
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&*self.name, &*self.message, self.code) {
+            ("", "", Some(code)) => write!(f, "error {code} of the service"),
+            ("", message, _) => f.write_str(message),
+            (name, "", _) => f.write_str(name),
+            (name, message, _) => write!(f, "{name}: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for RemoteError {}

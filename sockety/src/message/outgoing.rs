@@ -1,0 +1,171 @@
+use super::{
+    action::Action,
+    draft::{Draft, Encoded, Fixed, ResponseDraft},
+};
+use crate::{
+    content::{byte_stream::ByteStream, carrying::Carrying, file::File},
+    error::dynamic::SendError,
+    payload::encoding::Encoding,
+};
+
+/// A message that can be sent; made by a [`Draft`].
+///
+/// Cloning and sending it again encodes nothing again. Files in memory or on disk can be sent again too; what comes
+/// from a reader only once ([`SendError::ContentTaken`]).
+#[derive(Debug, Clone)]
+#[must_use = "a message does nothing until it is sent"]
+pub struct Outgoing {
+    pub(crate) action: Action,
+    content: Content,
+}
+
+/// A response that can be sent; made by a [`ResponseDraft`]. As [`Outgoing`].
+#[derive(Debug, Clone)]
+#[must_use = "a response does nothing until it is sent"]
+pub struct OutgoingResponse {
+    content: Content,
+}
+
+/// What both carry.
+#[derive(Debug, Clone)]
+pub(crate) struct Content {
+    pub(crate) payload: Encoded,
+    /// Most messages carry nothing beside their payload.
+    pub(crate) carrying: Option<Box<Carrying>>,
+}
+
+impl Content {
+    pub(crate) fn payload(&self) -> Result<&Encoding, SendError> {
+        self.payload.as_ref().map_err(Clone::clone)
+    }
+
+    pub(crate) fn carrying(&mut self) -> &mut Carrying {
+        self.carrying.get_or_insert_default()
+    }
+}
+
+impl Outgoing {
+    pub(crate) fn new(action: Action, payload: Encoded) -> Self {
+        Self {
+            action,
+            content: Content {
+                payload,
+                carrying: None,
+            },
+        }
+    }
+
+    pub(crate) fn with_content(action: Action, content: Content) -> Self {
+        Self { action, content }
+    }
+
+    pub(crate) fn with_carrying(mut self, carrying: Option<Box<Carrying>>) -> Self {
+        self.content.carrying = carrying;
+        self
+    }
+
+    /// The name of the action.
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// Adds a file.
+    pub fn file(mut self, file: File) -> Self {
+        self.content.carrying().add_file(file);
+        self
+    }
+
+    /// Adds files.
+    pub fn files(self, files: impl IntoIterator<Item = File>) -> Self {
+        files.into_iter().fold(self, Self::file)
+    }
+
+    /// Attaches a stream that the sender writes, see [`Request::stream`](crate::message::request::Request::stream).
+    pub fn stream(mut self) -> Self {
+        self.content.carrying().write_stream();
+        self
+    }
+
+    /// Attaches a stream that is read from here.
+    pub fn stream_from(mut self, stream: ByteStream) -> Self {
+        self.content.carrying().set_stream(stream);
+        self
+    }
+
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+}
+
+impl OutgoingResponse {
+    pub(crate) fn new(payload: Encoded) -> Self {
+        Self {
+            content: Content {
+                payload,
+                carrying: None,
+            },
+        }
+    }
+
+    pub(crate) fn with_carrying(mut self, carrying: Option<Box<Carrying>>) -> Self {
+        self.content.carrying = carrying;
+        self
+    }
+
+    /// Adds a file.
+    pub fn file(mut self, file: File) -> Self {
+        self.content.carrying().add_file(file);
+        self
+    }
+
+    /// Adds files.
+    pub fn files(self, files: impl IntoIterator<Item = File>) -> Self {
+        files.into_iter().fold(self, Self::file)
+    }
+
+    /// Attaches a stream that the sender writes, see [`Sent::stream`](crate::message::sent::Sent::stream).
+    pub fn stream(mut self) -> Self {
+        self.content.carrying().write_stream();
+        self
+    }
+
+    /// Attaches a stream that is read from here.
+    pub fn stream_from(mut self, stream: ByteStream) -> Self {
+        self.content.carrying().set_stream(stream);
+        self
+    }
+
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+}
+
+impl From<&Draft> for Outgoing {
+    fn from(draft: &Draft) -> Self {
+        draft.create()
+    }
+}
+
+impl From<&Draft<Fixed>> for Outgoing {
+    fn from(draft: &Draft<Fixed>) -> Self {
+        draft.create()
+    }
+}
+
+impl From<&Self> for Outgoing {
+    fn from(outgoing: &Self) -> Self {
+        outgoing.clone()
+    }
+}
+
+impl From<&ResponseDraft> for OutgoingResponse {
+    fn from(draft: &ResponseDraft) -> Self {
+        draft.create()
+    }
+}
+
+impl From<&ResponseDraft<Fixed>> for OutgoingResponse {
+    fn from(draft: &ResponseDraft<Fixed>) -> Self {
+        draft.create()
+    }
+}

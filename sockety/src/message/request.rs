@@ -1,0 +1,144 @@
+use std::{
+    future::poll_fn,
+    task::{Context, Poll, ready},
+};
+
+use sockety_codec::Uuid;
+
+use super::reply::Reply;
+use crate::{
+    connection::{Connection, passage::Passage},
+    content::{carrying::Sending, stream_writer::StreamWriter},
+    engine::pending::RawReply,
+    error::dynamic::RequestError,
+};
+
+/// A message that was sent and expects replies.
+///
+/// Dropping it gives the replies up. Files and a stream that are still being sent are given up too, and
+/// their message with them, unless a reply was taken or the writer of the stream was.
+#[derive(Debug)]
+#[must_use = "dropping a request gives its replies up; to send without a reply, use `pass`"]
+pub struct Request {
+    id: Uuid,
+    sending: Sending,
+    /// Until the first reply, if it goes through middleware.
+    passage: Option<Passage<RawReply>>,
+}
+
+impl Request {
+    pub(crate) fn new(id: Uuid, sending: Sending) -> Self {
+        Self {
+            id,
+            sending,
+            passage: None,
+        }
+    }
+
+    /// Its first reply comes through middleware.
+    pub(crate) fn through(mut self, passage: Passage<RawReply>) -> Self {
+        self.passage = Some(passage);
+        self
+    }
+
+    /// The id of the message.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The writer of its stream, once.
+    pub fn stream(&mut self) -> Option<StreamWriter> {
+        let writer = self.sending.stream.take()?;
+        // From here on the writer decides whether the message is sent to its end.
+        self.sending.pump.detach();
+        Some(writer)
+    }
+
+    /// Waits until all of it was handed to the socket. That says nothing about its arrival.
+    ///
+    /// # Errors
+    /// [`RequestError::Disconnected`], or [`RequestError::Source`] when a file or a stream could not be
+    /// sent to its end.
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again.
+    pub async fn sent(&mut self) -> Result<(), RequestError> {
+        self.sending.queued.sent().await
+    }
+
+    /// Waits for a reply: the first, or when called again the next. Replies that came before are kept.
+    /// What is still being sent goes on.
+    ///
+    /// # Errors
+    /// [`RequestError::Disconnected`], [`RequestError::TimedOut`] after
+    /// [`Options::call_timeout`](crate::config::options::Options::call_timeout), [`RequestError::ResponseLost`],
+    /// [`RequestError::Source`], [`RequestError::Overrun`].
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again: no reply is lost.
+    pub async fn response(&mut self) -> Result<Reply, RequestError> {
+        let raw = poll_fn(|cx| self.poll_reply(cx)).await?;
+        Ok(Reply::new(self.connection(), self.id, raw))
+    }
+
+    /// All replies, one after another. The protocol does not say which is the last: a code ends them,
+    /// else the caller decides.
+    pub fn responses(self) -> Responses {
+        Responses {
+            request: Some(self),
+        }
+    }
+
+    pub(crate) fn poll_reply(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<RawReply, RequestError>> {
+        let reply = match &mut self.passage {
+            Some(passage) => {
+                let reply = ready!(passage.poll(cx));
+                self.passage = None;
+                reply
+            }
+            None => ready!(self.connection().shared.lock().waiting.poll(&self.id, cx)),
+        };
+        if reply.is_ok() {
+            // The answer may come before all of the message was sent: the rest follows.
+            self.sending.pump.detach();
+        }
+        Poll::Ready(reply)
+    }
+
+    fn connection(&self) -> &Connection {
+        self.sending.queued.connection()
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let replies = self.connection().shared.lock().waiting.remove(&self.id);
+        // Readers of their parts take the same lock: dropped after it was given back.
+        drop(replies);
+    }
+}
+
+/// The replies to a message, one after another; see [`Request::responses`].
+///
+/// Dropping it gives further replies up.
+#[derive(Debug)]
+pub struct Responses {
+    request: Option<Request>,
+}
+
+impl Responses {
+    /// The next reply; `None` after a code or an error.
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again: no reply is lost.
+    pub async fn next(&mut self) -> Option<Result<Reply, RequestError>> {
+        let reply = self.request.as_mut()?.response().await;
+        if !matches!(reply, Ok(Reply::Response(_))) {
+            self.request = None;
+        }
+        Some(reply)
+    }
+}

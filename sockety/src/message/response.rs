@@ -1,0 +1,103 @@
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use sockety_codec::Uuid;
+
+use super::{outgoing::OutgoingResponse, request::Request, sent::Sent};
+use crate::{
+    connection::Connection,
+    content::{byte_stream::ByteStream, file::File},
+    engine::{owed::Owed, pending::RawResponse, receive::parts::Carried},
+    error::dynamic::SendError,
+    fast_reply::FastReply,
+    msgpack::{self, DecodeError},
+    serve::service::or_nil,
+};
+
+/// A full response to a message.
+///
+/// A response may itself expect an answer. None is ever sent unasked: the TypeScript implementation marks all its
+/// responses so without meaning it.
+#[derive(Debug)]
+pub struct Response {
+    parent: Uuid,
+    payload: Bytes,
+    carried: Carried,
+    owed: Owed,
+}
+
+impl Response {
+    pub(crate) fn new(connection: Connection, parent: Uuid, raw: RawResponse) -> Self {
+        let owed = Owed::optional(connection, raw.id, raw.expects_response);
+        Self {
+            parent,
+            payload: raw.payload.into_bytes(),
+            carried: raw.carried,
+            owed,
+        }
+    }
+
+    /// Its own id.
+    pub fn id(&self) -> Uuid {
+        self.owed.id
+    }
+
+    /// The id of the message that it answers.
+    pub fn parent(&self) -> Uuid {
+        self.parent
+    }
+
+    /// Whether its sender says that it expects an answer.
+    pub fn expects_response(&self) -> bool {
+        self.owed.expects_response
+    }
+
+    /// Its payload; empty when there is none.
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// Its payload as a MessagePack value; none at all reads as nil.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when it is no MessagePack, or not of this type.
+    pub fn msgpack<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        msgpack::from_slice(or_nil(&self.payload))
+    }
+
+    /// Its files, in order. They belong to who takes them: a second call gives none.
+    pub fn files(&mut self) -> Vec<File> {
+        self.carried.take_files()
+    }
+
+    /// Its stream. It belongs to who takes it: a second call gives none.
+    pub fn stream(&mut self) -> Option<ByteStream> {
+        self.carried.take_stream()
+    }
+
+    /// Answers it with a response.
+    ///
+    /// # Errors
+    /// As [`Message::respond`](crate::serve::message::Message::respond).
+    pub async fn respond(&self, response: impl Into<OutgoingResponse>) -> Result<Sent, SendError> {
+        crate::serve::message::respond(&self.owed, &response.into()).await
+    }
+
+    /// Answers it with a response that expects an answer in its turn.
+    ///
+    /// # Errors
+    /// As [`Message::respond`](crate::serve::message::Message::respond).
+    pub async fn respond_expecting(
+        &self,
+        response: impl Into<OutgoingResponse>,
+    ) -> Result<Request, SendError> {
+        crate::serve::message::respond_expecting(&self.owed, &response.into()).await
+    }
+
+    /// Answers it with a code.
+    ///
+    /// # Errors
+    /// As [`Message::fast_reply`](crate::serve::message::Message::fast_reply).
+    pub async fn fast_reply(&self, code: impl Into<FastReply>) -> Result<(), SendError> {
+        crate::serve::message::fast_reply(&self.owed, code.into()).await
+    }
+}

@@ -1,0 +1,181 @@
+//! What typed methods carry: the parts of their parameters and results.
+
+use super::outgoing;
+use crate::{
+    content::{byte_stream::ByteStream, file::File, streaming::Streaming},
+    engine::receive::parts::Carried,
+    error::service::ServiceError,
+    msgpack::{DecodeError, Entries},
+    payload::{
+        Payload,
+        encoding::Encoding,
+        format::Format,
+        parameters::{self, Given, decode_all},
+        payload_bytes::PayloadBytes,
+    },
+};
+
+/// Parts on their way out.
+#[derive(Debug)]
+pub struct Content {
+    outgoing: outgoing::Content,
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Content {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self {
+            outgoing: outgoing::Content {
+                payload: Ok(PayloadBytes::EMPTY.into()),
+                carrying: None,
+            },
+        }
+    }
+
+    /// The payload.
+    pub fn payload<T>(mut self, format: Format<T>, value: &T) -> Self {
+        self.outgoing.payload = format.encoding(value);
+        self
+    }
+
+    pub(crate) fn encoded(mut self, encoding: Encoding) -> Self {
+        self.outgoing.payload = Ok(encoding);
+        self
+    }
+
+    /// The payload, made of several parameters.
+    pub fn parameters(mut self, count: u16, give: impl FnOnce(&mut Given<'_>)) -> Self {
+        self.outgoing.payload = parameters::encode(count, give).map(Encoding::from);
+        self
+    }
+
+    /// The next file.
+    pub fn file(mut self, file: File) -> Self {
+        self.outgoing.carrying().add_file(file);
+        self
+    }
+
+    /// The rest of the files.
+    pub fn files(self, files: Vec<File>) -> Self {
+        files.into_iter().fold(self, Self::file)
+    }
+
+    /// The stream, of bytes.
+    pub fn bytes(mut self, stream: ByteStream) -> Self {
+        self.outgoing.carrying().set_stream(stream);
+        self
+    }
+
+    /// The stream, of items.
+    pub fn streaming<T: Payload + Send + 'static, E: ServiceError>(
+        self,
+        stream: Streaming<T, E>,
+    ) -> Self {
+        self.bytes(stream.into_bytes())
+    }
+
+    pub(crate) fn into_outgoing(self) -> outgoing::Content {
+        self.outgoing
+    }
+}
+
+/// Parts that came, taken in order.
+#[derive(Debug)]
+pub struct Received {
+    payload: PayloadBytes,
+    carried: Carried,
+    taken_files: usize,
+    item_limit: usize,
+}
+
+impl Received {
+    pub(crate) fn new(payload: PayloadBytes, carried: Carried, item_limit: usize) -> Self {
+        Self {
+            payload,
+            carried,
+            taken_files: 0,
+            item_limit,
+        }
+    }
+
+    /// The payload.
+    ///
+    /// # Errors
+    /// [`ContentError::Decode`].
+    pub fn payload<T>(&mut self, format: Format<T>) -> Result<T, ContentError> {
+        Ok(match &self.payload {
+            PayloadBytes::Few { .. } => format.decode_slice(&self.payload)?,
+            PayloadBytes::Many(bytes) => format.decode(bytes)?,
+        })
+    }
+
+    /// The payload, made of several parameters.
+    ///
+    /// # Errors
+    /// [`ContentError::Decode`].
+    pub fn parameters<P: Entries>(&mut self, parameters: P) -> Result<P::Values, ContentError> {
+        Ok(decode_all(&self.payload, parameters)?)
+    }
+
+    /// The next file.
+    ///
+    /// # Errors
+    /// [`ContentError::MissingFile`].
+    pub fn file(&mut self) -> Result<File, ContentError> {
+        let present = self.taken_files;
+        let file = self
+            .carried
+            .take_file()
+            .ok_or(ContentError::MissingFile { present })?;
+        self.taken_files += 1;
+        Ok(file)
+    }
+
+    /// The rest of the files.
+    pub fn files(&mut self) -> Vec<File> {
+        self.carried.take_files()
+    }
+
+    /// The stream, of bytes.
+    ///
+    /// # Errors
+    /// [`ContentError::MissingStream`].
+    pub fn bytes(&mut self) -> Result<ByteStream, ContentError> {
+        self.carried
+            .take_stream()
+            .ok_or(ContentError::MissingStream)
+    }
+
+    /// The stream, of items.
+    ///
+    /// # Errors
+    /// [`ContentError::MissingStream`].
+    pub fn streaming<T, E>(&mut self) -> Result<Streaming<T, E>, ContentError> {
+        let limit = self.item_limit;
+        self.bytes().map(|bytes| Streaming::received(bytes, limit))
+    }
+}
+
+/// Why a message is not what a typed method takes or returns.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContentError {
+    /// The payload cannot be read.
+    #[error("payload cannot be read: {0}")]
+    Decode(#[from] DecodeError),
+    /// There are fewer files than the method has.
+    #[error("a file is missing after the first {present}")]
+    MissingFile {
+        /// How many there are.
+        present: usize,
+    },
+    /// There is no stream.
+    #[error("the stream is missing")]
+    MissingStream,
+}

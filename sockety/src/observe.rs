@@ -1,0 +1,3 @@
+//! The names and values that spans and metrics share.
+
+pub(crate) mod observed;

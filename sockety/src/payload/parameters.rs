@@ -1,0 +1,248 @@
+//! The parameters of a method that has several: a map by their names.
+
+use rmp_serde::decode::Error;
+use serde::de;
+
+use super::{format::Format, payload_bytes::PayloadBytes};
+use crate::{
+    engine::memory::scratch,
+    error::dynamic::SendError,
+    msgpack::{self, DecodeError, EncodeError, Entries, Reader},
+    serve::service::or_nil,
+};
+
+/// Parameters on their way out, written one after another.
+#[derive(Debug)]
+pub struct Given<'a> {
+    into: &'a mut Vec<u8>,
+    written: Result<(), EncodeError>,
+}
+
+impl Given<'_> {
+    /// The next one.
+    #[inline]
+    pub fn with<T>(&mut self, name: &'static str, format: Format<T>, value: &T) -> &mut Self {
+        if self.written.is_ok() {
+            let named = msgpack::encode_name(name, self.into);
+            self.written = named.and_then(|()| (format.encode)(value, self.into));
+        }
+        self
+    }
+}
+
+/// Parameters as a payload; `give` gives `count` of them.
+#[inline]
+pub(crate) fn encode(
+    count: u16,
+    give: impl FnOnce(&mut Given<'_>),
+) -> Result<PayloadBytes, SendError> {
+    let buffer = scratch::encode_with(|into| {
+        msgpack::encode_map_head(count, into);
+        let mut given = Given {
+            into,
+            written: Ok(()),
+        };
+        give(&mut given);
+        Ok(given.written?)
+    })?;
+    Ok(scratch::into_bytes(buffer))
+}
+
+/// A parameter to be read.
+pub struct Parameter<T> {
+    name: &'static str,
+    format: Format<T>,
+    value: Option<T>,
+}
+
+/// A parameter that is not read yet.
+#[inline]
+pub fn parameter<T>(name: &'static str, format: Format<T>) -> Parameter<T> {
+    Parameter {
+        name,
+        format,
+        value: None,
+    }
+}
+
+impl<T> Parameter<T> {
+    #[inline]
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
+        if self.value.is_some() {
+            return Err(de::Error::duplicate_field(self.name));
+        }
+        self.value = Some((self.format.read)(reader)?);
+        Ok(())
+    }
+}
+
+impl Entries for () {
+    type Values = ();
+    const COUNT: usize = 0;
+
+    #[inline]
+    fn read_named(&mut self, _: &[u8], _: &mut Reader<'_>) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    fn check_unknown(&self, _: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    #[inline]
+    fn read_at(&mut self, _: usize, _: &mut Reader<'_>) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    #[inline]
+    fn into_values(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The parameters of a method as a list: the first, and the list of the rest.
+impl<T, Rest: Entries> Entries for (Parameter<T>, Rest) {
+    type Values = (T, Rest::Values);
+    const COUNT: usize = 1 + Rest::COUNT;
+
+    #[inline]
+    fn read_named(&mut self, name: &[u8], reader: &mut Reader<'_>) -> Result<bool, Error> {
+        let (first, rest) = self;
+        // Names mostly come in order: those before were read, and need not be compared again.
+        if first.value.is_some() || name != first.name.as_bytes() {
+            return rest.read_named(name, reader);
+        }
+        first.read(reader)?;
+        Ok(true)
+    }
+
+    fn check_unknown(&self, name: &[u8]) -> Result<(), Error> {
+        let (first, rest) = self;
+        if name == first.name.as_bytes() {
+            return Err(de::Error::duplicate_field(first.name));
+        }
+        rest.check_unknown(name)
+    }
+
+    #[inline]
+    fn read_at(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<bool, Error> {
+        let (first, rest) = self;
+        if let Some(index) = index.checked_sub(1) {
+            return rest.read_at(index, reader);
+        }
+        first.read(reader)?;
+        Ok(true)
+    }
+
+    #[inline]
+    fn into_values(self) -> Result<Self::Values, Error> {
+        let (
+            Parameter {
+                name,
+                format,
+                value,
+            },
+            rest,
+        ) = self;
+        let value = match value {
+            Some(value) => value,
+            None => (format.missing)(name)?,
+        };
+        Ok((value, rest.into_values()?))
+    }
+}
+
+/// Reads the parameters of a method that has several.
+///
+/// # Errors
+/// When the payload is something else, or a parameter is missing or of another type.
+#[inline]
+pub fn decode_all<P: Entries>(payload: &[u8], parameters: P) -> Result<P::Values, DecodeError> {
+    msgpack::read_entries(or_nil(payload), parameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::{Given, decode_all, encode, parameter};
+    use crate::{msgpack, payload::format::payload};
+
+    #[test]
+    fn parameters_are_the_map_that_serde_writes() {
+        for count in [0, 1, 15, 16, 300] {
+            check_written((0..count).map(|number| format!("{number:03}")));
+        }
+        check_written((0..40).map(|length| "x".repeat(length)));
+    }
+
+    fn check_written(names: impl Iterator<Item = String>) {
+        let values: BTreeMap<&'static str, usize> =
+            names.map(|name| &*name.leak()).zip(100..).collect();
+        let count = u16::try_from(values.len()).expect("few");
+        let encoded = encode(count, |given: &mut Given<'_>| {
+            for (name, value) in &values {
+                given.with(name, payload(), value);
+            }
+        });
+        let expected = msgpack::to_vec(&values).expect("encoded");
+        assert_eq!(*encoded.expect("encoded"), *expected);
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Sum {
+        a: i64,
+        b: Option<i64>,
+        list: Vec<u8>,
+    }
+
+    /// What serde reads as a struct, and whatever a change of one or two bytes makes of it, reads the same.
+    #[test]
+    fn parameters_are_read_as_serde_reads_a_struct() {
+        let read: [&[u8]; 7] = [
+            b"\x83\xA1a\x01\xA1b\x02\xA4list\x91\x07",
+            b"\x82\xA4list\xC4\x01\x07\xA1a\xCB\x41\xF0\0\0\0\0\0\0",
+            b"\xDE\0\x04\xA1a\x01\xA1b\xD4\0\0\xA4list\x90\xA1z\x81\x01\xC0",
+            b"\x83\x02\x90\x00\x01\x01\x02",
+            b"\x84\xC4\x01a\x01\xC4\x01b\x02\xC4\x04list\x90\x63\x01",
+            b"\x93\x01\xC0\x91\x02",
+            b"\xDC\0\x03\x01\x02\xC4\x01\x07",
+        ];
+        for bytes in read {
+            assert!(check_read(bytes), "{bytes:x?}");
+            for first in 0..bytes.len() {
+                for value in 0..=0xFF {
+                    check_read(&changed(bytes, first, value));
+                }
+                for (second, value) in (first..bytes.len()).zip([0x00, 0x92, 0xA1, 0xC0]) {
+                    for other in [0x01, 0x61, 0x80, 0x90, 0xC4] {
+                        check_read(&changed(&changed(bytes, first, other), second, value));
+                    }
+                }
+            }
+        }
+    }
+
+    fn changed(bytes: &[u8], index: usize, value: u8) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        bytes[index] = value;
+        bytes
+    }
+
+    /// Answers whether they can be read.
+    fn check_read(bytes: &[u8]) -> bool {
+        let parameters = (
+            parameter("a", payload()),
+            (
+                parameter("b", payload()),
+                (parameter("list", payload()), ()),
+            ),
+        );
+        let read = decode_all(bytes, parameters);
+        let read = read.map(|(a, (b, (list, ())))| Sum { a, b, list });
+        assert_eq!(read.ok(), msgpack::from_slice(bytes).ok(), "{bytes:x?}");
+        msgpack::from_slice::<Sum>(bytes).is_ok()
+    }
+}

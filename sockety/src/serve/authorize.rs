@@ -1,0 +1,95 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{
+    authorization::{Authorization, Verdict},
+    first_message::FirstMessage,
+    router::Router,
+    service::Dispatch,
+};
+use crate::fast_reply::FastReply;
+
+/// Decides who may call: judges the messages of a connection until one authorizes it. Set it with
+/// [`Router::authorize`].
+///
+/// A function that takes a [`FirstMessage`] and gives a future of an [`Authorization`] is one. A hook with a name of
+/// its own implements the trait with [`#[async_trait]`](crate::async_trait).
+///
+/// ```
+/// use std::collections::HashMap;
+/// use sockety::{Authorization, Authorize, FirstMessage, async_trait};
+///
+/// struct User(String);
+///
+/// struct Tokens(HashMap<String, String>);
+///
+/// #[async_trait]
+/// impl Authorize for Tokens {
+///     async fn authorize(&self, first: FirstMessage) -> Authorization {
+///         let token = first.msgpack::<String>().ok();
+///         match token.and_then(|token| self.0.get(&token)) {
+///             Some(name) if first.action() == "auth" => {
+///                 first.extensions().insert(User(name.clone()));
+///                 first.accept()
+///             }
+///             _ => first.refuse(),
+///         }
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Authorize: Send + Sync + 'static {
+    /// Judges one message. The verdict is made by consuming the message; dropping it refuses it with code 5,
+    /// Internal Error, as a panic does.
+    ///
+    /// While this runs, all other messages of the connection are refused. When the peer has
+    /// not become authorized within [`Options::authorization_timeout`](crate::config::options::Options::authorization_timeout), or the
+    /// connection ends otherwise, it is dropped wherever it waits.
+    async fn authorize(&self, first: FirstMessage) -> Authorization;
+}
+
+#[async_trait]
+impl<F, R> Authorize for F
+where
+    F: Fn(FirstMessage) -> R + Send + Sync + 'static,
+    R: Future<Output = Authorization> + Send + 'static,
+{
+    async fn authorize(&self, first: FirstMessage) -> Authorization {
+        self(first).await
+    }
+}
+
+/// Has a message judged, and does what the verdict says.
+pub(crate) fn judge(
+    router: Arc<Router>,
+    hook: Arc<dyn Authorize>,
+    first: FirstMessage,
+) -> Dispatch {
+    let connection = first.connection().clone();
+    Box::pin(async move {
+        // Or peers that come and go would leave hooks behind, without bound.
+        let judged = tokio::select! {
+            biased;
+            judged = hook.authorize(first) => judged,
+            _ = connection.closed() => return,
+        };
+        let Authorization {
+            incoming,
+            attempt,
+            verdict,
+        } = judged;
+        // Before the peer can know: it may send the next message when it has the answer.
+        match verdict {
+            Verdict::PassOn | Verdict::Accept | Verdict::Respond(_) => attempt.accept(),
+            Verdict::Refuse(_) => drop(attempt),
+            Verdict::Close(_) => attempt.close(),
+        }
+        match verdict {
+            Verdict::PassOn => router.pass_on(incoming).await,
+            Verdict::Accept => incoming.refuse(FastReply::ACCEPT).await,
+            Verdict::Respond(response) => incoming.respond(&response).await,
+            Verdict::Refuse(code) | Verdict::Close(code) => incoming.refuse(code).await,
+        }
+    })
+}

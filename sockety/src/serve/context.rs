@@ -1,0 +1,72 @@
+use std::net::SocketAddr;
+
+use sockety_codec::Uuid;
+
+use crate::{
+    connection::{Connection, extensions::Extensions, service_client::ServiceClient},
+    engine::record::Record,
+    message::action::Action,
+};
+
+/// Whom a typed method answers, and on which message; take it as a parameter `cx: &Context`.
+///
+/// It holds its connection: while a context lives, the connection is not closed for want of handles.
+#[derive(Debug)]
+pub struct Context {
+    connection: Connection,
+    id: Uuid,
+    action: Action,
+    record: Record,
+}
+
+impl Context {
+    pub(crate) fn new(connection: Connection, id: Uuid, action: Action, record: Record) -> Self {
+        Self {
+            connection,
+            id,
+            action,
+            record,
+        }
+    }
+
+    /// The id of the message.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The name of the action.
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// The connection that brought the message.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The address of the peer, if the connection has one.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.connection.peer_addr()
+    }
+
+    /// Who the peer is by its TLS certificate, if it showed one.
+    #[cfg(feature = "_tls")]
+    pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {
+        self.connection.peer_identity()
+    }
+
+    /// Values attached to the connection.
+    pub fn extensions(&self) -> &Extensions {
+        self.connection.extensions()
+    }
+
+    /// Values attached to this message alone, as [middleware](crate::serve::middleware::ServeMiddleware) does.
+    pub fn request_extensions(&self) -> &Extensions {
+        self.record.extensions()
+    }
+
+    /// The caller, as a client of a service that it serves: both sides of a connection may call.
+    pub fn peer<C: ServiceClient>(&self) -> C {
+        C::new(self.connection.clone())
+    }
+}

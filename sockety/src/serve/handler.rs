@@ -1,0 +1,272 @@
+use std::{error::Error, fmt, pin::Pin, sync::Arc};
+
+use tracing::{error, warn};
+
+use super::{incoming::Incoming, message::Message, service::Dispatch};
+use crate::{fast_reply::FastReply, message::sent::Sent, shown::Shown};
+
+/// Handles messages by their actions, without a typed service.
+///
+/// Its parts run in the order in which they were added:
+/// - [`middleware`](Self::middleware) sees every message that no part before it handled, and may answer it;
+/// - [`action`](Self::action) handles the messages of one action;
+/// - [`error`](Self::error) handles what a part before it failed with;
+/// - [`fallback`](Self::fallback) handles what no action before it did.
+///
+/// A part ends with a value that says what to answer, see [`Handled`]. Once a code was given or an action has
+/// run, no further action or fallback runs. No reply is sent to who expects none. A message that nothing
+/// handled is answered with code 2, an error that nothing handled with code 5.
+///
+/// ```
+/// use sockety::{FastReply, MessageHandler, ResponseDraft};
+///
+/// let pong = ResponseDraft::new().msgpack::<str>();
+/// let handler = MessageHandler::new()
+///     .middleware(|message| async move {
+///         println!("received {:?}: {}", message.action(), message.id());
+///     })
+///     .action("log", |message| async move {
+///         println!("{}", message.msgpack::<String>()?);
+///         Ok::<_, sockety::BoxError>(FastReply::ACCEPT)
+///     })
+///     .action("ping", move |message| {
+///         let pong = pong.create("pong");
+///         async move { message.respond(pong).await }
+///     })
+///     .error(|_message, _error| async { FastReply::INTERNAL_ERROR })
+///     .fallback(|_message| async { FastReply::NOT_IMPLEMENTED });
+/// ```
+#[derive(Clone, Default)]
+pub struct MessageHandler {
+    parts: Arc<Vec<Part>>,
+}
+
+/// Any error, as handlers may fail with.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+type Step = Pin<Box<dyn Future<Output = Result<Option<FastReply>, BoxError>> + Send>>;
+type Run = Arc<dyn Fn(Message) -> Step + Send + Sync>;
+type Rescue = Arc<dyn Fn(Message, Arc<BoxError>) -> Step + Send + Sync>;
+
+#[derive(Clone)]
+enum Part {
+    Middleware(Run),
+    Action(Arc<str>, Run),
+    Error(Rescue),
+    Fallback(Run),
+}
+
+impl MessageHandler {
+    /// A handler that answers every message with code 2, Not Implemented.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a part that sees every message that nothing before it handled. Around all that a router serves, and with
+    /// an eye on how it was answered, runs [`ServeMiddleware`](crate::serve::middleware::ServeMiddleware).
+    pub fn middleware<F, R>(self, run: F) -> Self
+    where
+        F: Fn(Message) -> R + Send + Sync + 'static,
+        R: Future<Output: Handled> + Send + 'static,
+    {
+        self.with(Part::Middleware(step(run)))
+    }
+
+    /// Adds the handling of an action.
+    pub fn action<F, R>(self, name: impl Into<Arc<str>>, run: F) -> Self
+    where
+        F: Fn(Message) -> R + Send + Sync + 'static,
+        R: Future<Output: Handled> + Send + 'static,
+    {
+        self.with(Part::Action(name.into(), step(run)))
+    }
+
+    /// Adds the handling of errors of the parts before it.
+    pub fn error<F, R>(self, run: F) -> Self
+    where
+        F: Fn(Message, Arc<BoxError>) -> R + Send + Sync + 'static,
+        R: Future<Output: Handled> + Send + 'static,
+    {
+        let run = move |message, error| -> Step {
+            let handling = run(message, error);
+            Box::pin(async move { handling.await.into_code() })
+        };
+        self.with(Part::Error(Arc::new(run)))
+    }
+
+    /// Adds the handling of what no action before it did.
+    pub fn fallback<F, R>(self, run: F) -> Self
+    where
+        F: Fn(Message) -> R + Send + Sync + 'static,
+        R: Future<Output: Handled> + Send + 'static,
+    {
+        self.with(Part::Fallback(step(run)))
+    }
+
+    fn with(mut self, part: Part) -> Self {
+        Arc::make_mut(&mut self.parts).push(part);
+        self
+    }
+
+    /// Whether it has a part for this action alone.
+    pub(crate) fn names(&self, action: &str) -> bool {
+        let is_its = |part: &Part| matches!(part, Part::Action(name, _) if **name == *action);
+        self.parts.iter().any(is_its)
+    }
+
+    pub(crate) fn dispatch(&self, incoming: Incoming) -> Dispatch {
+        let parts = Arc::clone(&self.parts);
+        let message = Message::new(incoming);
+        Box::pin(async move {
+            Passage {
+                message,
+                state: State::Open,
+            }
+            .run(&parts)
+            .await
+        })
+    }
+}
+
+fn step<F, R>(run: F) -> Run
+where
+    F: Fn(Message) -> R + Send + Sync + 'static,
+    R: Future<Output: Handled> + Send + 'static,
+{
+    Arc::new(move |message| -> Step {
+        let handling = run(message);
+        Box::pin(async move { handling.await.into_code() })
+    })
+}
+
+/// One message on its way through the parts.
+struct Passage {
+    message: Message,
+    state: State,
+}
+
+enum State {
+    /// Nothing has handled it yet.
+    Open,
+    Handled,
+    Failed(Arc<BoxError>),
+}
+
+impl Passage {
+    async fn run(mut self, parts: &[Part]) {
+        for part in parts {
+            let Some((step, handles)) = self.begin(part) else {
+                continue;
+            };
+            let result = step.await;
+            self.finish(result, handles).await;
+        }
+        self.end().await;
+    }
+
+    /// The part's work on this message, if it has any, and whether that handles the message.
+    fn begin(&self, part: &Part) -> Option<(Step, bool)> {
+        let message = || self.message.clone();
+        match (part, &self.state) {
+            (Part::Middleware(run), State::Open) => Some((run(message()), false)),
+            (Part::Action(name, run), State::Open) if **name == *self.message.action() => {
+                Some((run(message()), true))
+            }
+            (Part::Fallback(run), State::Open) => Some((run(message()), true)),
+            (Part::Error(rescue), State::Failed(error)) => {
+                Some((rescue(message(), Arc::clone(error)), true))
+            }
+            _ => None,
+        }
+    }
+
+    async fn finish(&mut self, result: Result<Option<FastReply>, BoxError>, handles: bool) {
+        match result {
+            Ok(Some(code)) => {
+                self.settle(code).await;
+                self.state = State::Handled;
+            }
+            Ok(None) if handles || self.message.is_answered() => self.state = State::Handled,
+            Ok(None) => {}
+            Err(error) => self.state = State::Failed(Arc::new(error)),
+        }
+    }
+
+    async fn end(self) {
+        match &self.state {
+            State::Handled => {}
+            State::Open => {
+                let counters = &self.message.connection().shared.counters;
+                counters.count(|all| &all.not_implemented);
+                self.settle(FastReply::NOT_IMPLEMENTED).await;
+            }
+            State::Failed(error) => {
+                let action = Shown::new(self.message.action());
+                error!(%action, %error, "message handler failed");
+                self.settle(FastReply::INTERNAL_ERROR).await;
+            }
+        }
+    }
+
+    async fn settle(&self, code: FastReply) {
+        if let Err(error) = self.message.settle(code).await {
+            warn!(id = %self.message.id(), %error, "reply not sent");
+        }
+    }
+}
+
+impl fmt::Debug for MessageHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let actions: Vec<_> = self
+            .parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Action(name, _) => Some(name),
+                Part::Middleware(_) | Part::Error(_) | Part::Fallback(_) => None,
+            })
+            .collect();
+        f.debug_struct("MessageHandler")
+            .field("actions", &actions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a part of a [`MessageHandler`] may end with: nothing, a [`FastReply`], one perhaps, or a result of these.
+pub trait Handled {
+    /// The code to answer with, if any.
+    ///
+    /// # Errors
+    /// What the part failed with.
+    fn into_code(self) -> Result<Option<FastReply>, BoxError>;
+}
+
+impl Handled for () {
+    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
+        Ok(None)
+    }
+}
+
+/// A response was sent.
+impl Handled for Sent {
+    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
+        Ok(None)
+    }
+}
+
+impl Handled for FastReply {
+    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
+        Ok(Some(self))
+    }
+}
+
+impl Handled for Option<FastReply> {
+    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
+        Ok(self)
+    }
+}
+
+impl<H: Handled, E: Into<BoxError>> Handled for Result<H, E> {
+    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
+        self.map_err(Into::into)?.into_code()
+    }
+}

@@ -1,0 +1,194 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use sockety_codec::Uuid;
+
+use super::{incoming::Incoming, service::or_nil};
+use crate::{
+    connection::{Connection, extensions::Extensions},
+    content::{byte_stream::ByteStream, file::File},
+    engine::{owed::Owed, receive::parts::Carried},
+    error::dynamic::SendError,
+    fast_reply::FastReply,
+    message::{action::Action, outgoing::OutgoingResponse, request::Request, sent::Sent},
+    msgpack::{self, DecodeError},
+};
+
+/// A received message. Cloning is cheap.
+///
+/// When the last clone is dropped and the peer still waits for a reply, it gets code 5, Internal Error.
+#[derive(Debug, Clone)]
+pub struct Message {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    action: Action,
+    payload: Bytes,
+    carried: Mutex<Carried>,
+    owed: Owed,
+}
+
+impl Message {
+    pub(crate) fn new(incoming: Incoming) -> Self {
+        let (route, payload, carried, owed) = incoming.into_parts();
+        let action = route.action;
+        let carried = Mutex::new(carried);
+        Self {
+            inner: Arc::new(Inner {
+                action,
+                payload,
+                carried,
+                owed,
+            }),
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> Uuid {
+        self.inner.owed.id
+    }
+
+    /// The name of its action.
+    pub fn action(&self) -> &str {
+        &self.inner.action
+    }
+
+    /// Whether its sender waits for a reply.
+    pub fn expects_response(&self) -> bool {
+        self.inner.owed.expects_response
+    }
+
+    /// Whether a reply was sent already.
+    pub fn is_answered(&self) -> bool {
+        self.inner.owed.is_answered()
+    }
+
+    /// The connection that brought it.
+    pub fn connection(&self) -> &Connection {
+        &self.inner.owed.connection
+    }
+
+    /// Values attached to this message alone, as [middleware](crate::serve::middleware::ServeMiddleware) does.
+    pub fn request_extensions(&self) -> &Extensions {
+        self.inner.owed.record.extensions()
+    }
+
+    /// Its payload; empty when there is none.
+    pub fn payload(&self) -> &Bytes {
+        &self.inner.payload
+    }
+
+    /// Its payload as a MessagePack value; none at all reads as nil.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when it is no MessagePack, or not of this type.
+    pub fn msgpack<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        msgpack::from_slice(or_nil(&self.inner.payload))
+    }
+
+    /// Its files, in order. They belong to who takes them: a second call gives none.
+    pub fn files(&self) -> Vec<File> {
+        self.carried().take_files()
+    }
+
+    /// Its stream. It belongs to who takes it: a second call gives none.
+    pub fn stream(&self) -> Option<ByteStream> {
+        self.carried().take_stream()
+    }
+
+    fn carried(&self) -> MutexGuard<'_, Carried> {
+        self.inner
+            .carried
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers with a response. A message may be answered by several, one after another.
+    ///
+    /// Ready when the response has its place among what waits to be written; see [`Sent`].
+    ///
+    /// # Errors
+    /// [`SendError::NotExpected`] when the sender waits for no reply,
+    /// [`SendError::PayloadTooLarge`], [`SendError::Encode`], [`SendError::Disconnected`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the response is not sent.
+    pub async fn respond(&self, response: impl Into<OutgoingResponse>) -> Result<Sent, SendError> {
+        respond(&self.inner.owed, &response.into()).await
+    }
+
+    /// Answers with a response that expects an answer in its turn.
+    ///
+    /// # Errors
+    /// As [`Message::respond`], and [`SendError::Busy`].
+    pub async fn respond_expecting(
+        &self,
+        response: impl Into<OutgoingResponse>,
+    ) -> Result<Request, SendError> {
+        respond_expecting(&self.inner.owed, &response.into()).await
+    }
+
+    /// Answers with a code.
+    ///
+    /// # Errors
+    /// [`SendError::NotExpected`] when the sender waits for no reply, [`SendError::Disconnected`].
+    pub async fn fast_reply(&self, code: impl Into<FastReply>) -> Result<(), SendError> {
+        fast_reply(&self.inner.owed, code.into()).await
+    }
+
+    /// Answers with code 0, Accept.
+    ///
+    /// # Errors
+    /// As [`Message::fast_reply`].
+    pub async fn accept(&self) -> Result<(), SendError> {
+        self.fast_reply(FastReply::ACCEPT).await
+    }
+
+    /// Answers with code 1, Reject.
+    ///
+    /// # Errors
+    /// As [`Message::fast_reply`].
+    pub async fn reject(&self) -> Result<(), SendError> {
+        self.fast_reply(FastReply::REJECT).await
+    }
+
+    /// Answers with a code if the sender waits for a reply and has none yet.
+    pub(crate) async fn settle(&self, code: FastReply) -> Result<(), SendError> {
+        if self.inner.owed.is_awaited() {
+            self.inner.owed.fast_reply(code).await?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn respond(owed: &Owed, response: &OutgoingResponse) -> Result<Sent, SendError> {
+    check_expected(owed)?;
+    let (id, sending) = owed.respond(response.content(), false).await?;
+    Ok(Sent::new(id, sending))
+}
+
+pub(crate) async fn respond_expecting(
+    owed: &Owed,
+    response: &OutgoingResponse,
+) -> Result<Request, SendError> {
+    check_expected(owed)?;
+    let (id, sending) = owed.respond(response.content(), true).await?;
+    Ok(Request::new(id, sending))
+}
+
+pub(crate) async fn fast_reply(owed: &Owed, code: FastReply) -> Result<(), SendError> {
+    check_expected(owed)?;
+    owed.fast_reply(code).await
+}
+
+// r[impl reply.only-when-expected]
+fn check_expected(owed: &Owed) -> Result<(), SendError> {
+    if owed.expects_response {
+        Ok(())
+    } else {
+        Err(SendError::NotExpected)
+    }
+}

@@ -1,0 +1,407 @@
+use std::{any::type_name, fmt, sync::Arc};
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+use super::{
+    authorize::{self, Authorize},
+    delivery::Delivery,
+    first_message::FirstMessage,
+    handler::MessageHandler,
+    incoming::Incoming,
+    middleware::{self, ServeMiddleware},
+    service::{Dispatch, Service},
+};
+use crate::{
+    client::describe,
+    description::{ServiceDescription, action::ActionDescription},
+    engine::{gate::Attempt, owed::Owed, receive::parts::Carried},
+    fast_reply::{FastReply, Framework},
+    message::action::Action,
+};
+
+/// Several services, and a [`MessageHandler`] for the rest, on one connection.
+///
+/// An action that nobody serves is answered with code 2, Not Implemented.
+///
+/// ```
+/// # use sockety::{FastReply, MessageHandler, Router};
+/// # fn main() -> Result<(), sockety::DuplicateAction> {
+/// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
+/// let router = Router::new().handler(handler);
+/// // .service(MediaServer::new(store))?
+/// // .service(AdminServer::new(admin))?
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Router {
+    services: Vec<(Arc<dyn Service>, &'static str)>,
+    /// No peer chooses its keys, so the hash need not withstand one who would.
+    actions: FxHashMap<&'static str, Served>,
+    handler: Option<MessageHandler>,
+    describes: bool,
+    authorize: Option<Arc<dyn Authorize>>,
+    pub(crate) middleware: Vec<Arc<dyn ServeMiddleware>>,
+}
+
+impl Router {
+    /// Serves nothing: every message that waits for a reply is answered with code 2, Not Implemented.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a service.
+    ///
+    /// # Errors
+    /// [`DuplicateAction`] when another service has an action of the same name.
+    pub fn service<S: Service>(mut self, service: S) -> Result<Self, DuplicateAction> {
+        let name = type_name::<S>();
+        for (action, description) in service.description().actions.iter().enumerate() {
+            let served = Served {
+                service: self.services.len(),
+                action,
+                description,
+            };
+            for action in description.names() {
+                self.add(action, served, name)?;
+            }
+        }
+        self.services.push((Arc::new(service), name));
+        Ok(self)
+    }
+
+    fn add(
+        &mut self,
+        action: &'static str,
+        served: Served,
+        name: &'static str,
+    ) -> Result<(), DuplicateAction> {
+        let Some(known) = self.actions.insert(action, served) else {
+            return Ok(());
+        };
+        let first = self.services.get(known.service);
+        let first = first.map_or(name, |(_, first)| first);
+        let services = [first, name];
+        Err(DuplicateAction { action, services })
+    }
+
+    /// Tells peers that ask which services there are, under the action `$sockety.describe`; see
+    /// [`describe`](crate::client::describe::describe()).
+    ///
+    /// ```
+    /// # use sockety::{IntoRouter, Router, pair, service};
+    /// # #[service]
+    /// # trait Media { async fn count(&self) -> u64; }
+    /// # struct Store;
+    /// # impl Media for Store { async fn count(&self) -> u64 { 0 } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let router = MediaServer::new(Store).into_router().describe();
+    /// let (client, _server) = pair(Router::new(), router).await?;
+    /// assert_eq!(sockety::describe(&client).await?[0].name, "Media");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn describe(mut self) -> Self {
+        self.describes = true;
+        self
+    }
+
+    /// Sets what handles the actions that no service has.
+    pub fn handler(mut self, handler: MessageHandler) -> Self {
+        self.handler = Some(handler);
+        self
+    }
+
+    /// Serves a connection only once this hook has authorized it; see [`Authorize`].
+    ///
+    /// The hook judges each message of a connection until it accepts one; no handler and no middleware runs before.
+    /// At most one message at a time is judged, with a payload of at most 64 KiB, no files and no stream; all others
+    /// are refused with code 3, Unauthorized, and with the eighth message refused the connection is closed. Those
+    /// that arrive while another is judged do not count, but are refused too: a peer sends nothing more until it
+    /// has the answer.
+    ///
+    /// The peer's replies to what this side sends are taken before, too; see
+    /// [`Connection::is_authorized`](crate::connection::Connection::is_authorized).
+    ///
+    /// ```
+    /// # use sockety::{Draft, FastReply, FirstMessage, MessageHandler, Router, pair};
+    /// struct User(&'static str);
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let handler = MessageHandler::new().action("who", |message| async move {
+    ///     let user = message.connection().extensions().get::<User>();
+    ///     assert_eq!(user.unwrap().0, "ada");
+    ///     FastReply::ACCEPT
+    /// });
+    /// let router = Router::new().handler(handler).authorize(|first: FirstMessage| async move {
+    ///     if first.action() == "auth" && first.payload() == "secret" {
+    ///         first.extensions().insert(User("ada"));
+    ///         first.accept()
+    ///     } else {
+    ///         first.refuse()
+    ///     }
+    /// });
+    /// let (client, _server) = pair(Router::new(), router).await?;
+    /// let ask = async |message: &Draft<_>| client.send(message).await?.response().await;
+    ///
+    /// let (who, auth) = (Draft::new("who").with_data(""), Draft::new("auth").with_data("secret"));
+    /// assert_eq!(ask(&who).await?.code(), Some(FastReply::UNAUTHORIZED));
+    /// assert_eq!(ask(&auth).await?.code(), Some(FastReply::ACCEPT));
+    /// assert_eq!(ask(&who).await?.code(), Some(FastReply::ACCEPT));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn authorize(mut self, hook: impl Authorize) -> Self {
+        self.authorize = Some(Arc::new(hook));
+        self
+    }
+
+    /// Adds middleware around all handlers, whether these were added before or after it. What is added first
+    /// sees a message first, and its answer last.
+    ///
+    /// ```
+    /// # use sockety::{FastReply, Incoming, MessageHandler, Router, ServeNext};
+    /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
+    /// let router = Router::new().handler(handler).with(|incoming: Incoming, next: ServeNext| async move {
+    ///     if incoming.payload().len() > 100 {
+    ///         return incoming.refuse(FastReply::REJECT).await;
+    ///     }
+    ///     next.run(incoming).await;
+    /// });
+    /// ```
+    pub fn with(mut self, middleware: impl ServeMiddleware) -> Self {
+        self.middleware.push(Arc::new(middleware));
+        self
+    }
+
+    pub(crate) fn knows(&self, action: &str) -> bool {
+        self.actions.contains_key(action)
+            || (self.describes && action == describe::ACTION)
+            || self.handler.as_ref().is_some_and(|it| it.names(action))
+    }
+
+    pub(crate) fn asks_for_authorization(&self) -> bool {
+        self.authorize.is_some()
+    }
+
+    /// Where a message goes whose head says this, or the code that refuses it.
+    pub(crate) fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, FastReply> {
+        let route = self.resolve(action).ok_or(FastReply::NOT_IMPLEMENTED)?;
+        let description = route.description();
+        if description.is_none_or(|description| description.limits.allow(payload, files)) {
+            Ok(route)
+        } else {
+            Err(Framework::TooLarge.reply())
+        }
+    }
+
+    fn resolve(&self, action: &str) -> Option<Route> {
+        if let Some((name, served)) = self.actions.get_key_value(action) {
+            let (action, target) = (Action::Known(name), Target::Service(*served));
+            return Some(Route { action, target });
+        }
+        if self.describes && action == describe::ACTION {
+            let (action, target) = (Action::Known(describe::ACTION), Target::Description);
+            return Some(Route { action, target });
+        }
+        self.handler.as_ref()?;
+        let (action, target) = (Action::Named(action.into()), Target::Handler);
+        Some(Route { action, target })
+    }
+
+    pub(crate) fn dispatch(
+        self: &Arc<Self>,
+        mut route: Route,
+        payload: Bytes,
+        carried: Carried,
+        owed: Owed,
+    ) -> Dispatch {
+        let target = std::mem::replace(&mut route.target, Target::Unknown);
+        let Target::Judge(attempt) = target else {
+            route.target = target;
+            return self.begin(Incoming::new(route, payload, carried, owed));
+        };
+        let first = FirstMessage::new(Incoming::new(route, payload, carried, owed), attempt);
+        match &self.authorize {
+            Some(hook) => authorize::judge(Arc::clone(self), Arc::clone(hook), first),
+            None => Box::pin(async move { drop(first) }),
+        }
+    }
+
+    /// As [`Router::dispatch`], of a message that is nothing but a payload, which a typed service reads where it is.
+    #[inline]
+    pub(crate) fn dispatch_whole(
+        self: &Arc<Self>,
+        route: Route,
+        payload: &[u8],
+        owed: Owed,
+    ) -> Dispatch {
+        if let Target::Service(served) = route.target
+            && self.middleware.is_empty()
+        {
+            return self.serve(served, Delivery::whole(route.action, payload, owed));
+        }
+        let payload = Bytes::copy_from_slice(payload);
+        self.dispatch(route, payload, Carried::default(), owed)
+    }
+
+    /// A message that authorized its connection goes where any other would.
+    pub(crate) async fn pass_on(self: &Arc<Self>, mut incoming: Incoming) {
+        let payload = incoming.payload().len() as u64;
+        match self.route(incoming.action(), payload, 0) {
+            Ok(route) => incoming.route = route,
+            Err(code) => return incoming.refuse(code).await,
+        }
+        let is_spawned = incoming.route.is_spawned();
+        let handling = self.begin(incoming);
+        if is_spawned {
+            // Awaited, as it counts among those that wait until it has ended.
+            let _ = tokio::spawn(handling).await;
+        } else {
+            handling.await;
+        }
+    }
+
+    fn begin(self: &Arc<Self>, incoming: Incoming) -> Dispatch {
+        if self.middleware.is_empty() {
+            self.handle(incoming)
+        } else {
+            middleware::run(self, incoming)
+        }
+    }
+
+    /// The handler itself.
+    pub(crate) fn handle(&self, incoming: Incoming) -> Dispatch {
+        match (&incoming.route.target, &self.handler) {
+            (Target::Service(served), _) => {
+                let served = *served;
+                self.serve(served, incoming.into())
+            }
+            (Target::Description, _) => self.answer_with_descriptions(incoming),
+            (Target::Handler, Some(handler)) => handler.dispatch(incoming),
+            (Target::Handler, None) | (Target::Judge(_) | Target::Unknown, _) => {
+                Box::pin(incoming.refuse(FastReply::NOT_IMPLEMENTED))
+            }
+        }
+    }
+
+    #[inline]
+    fn serve(&self, served: Served, delivery: Delivery<'_>) -> Dispatch {
+        let (service, _) = &self.services[served.service];
+        service.dispatch(served.action, delivery)
+    }
+
+    fn answer_with_descriptions(&self, incoming: Incoming) -> Dispatch {
+        let services = self.services.iter();
+        let descriptions = services.map(|(service, _)| service.description());
+        let descriptions: Vec<&'static ServiceDescription> = descriptions.collect();
+        Box::pin(async move {
+            let (_, responder) = Delivery::from(incoming).open_without_context();
+            let answer = responder.encoded(&descriptions);
+            responder.send(answer).await;
+        })
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let services: Vec<_> = self.services.iter().map(|(_, name)| name).collect();
+        f.debug_struct("Router")
+            .field("services", &services)
+            .field("handler", &self.handler.is_some())
+            .finish()
+    }
+}
+
+/// Where a message goes.
+pub(crate) struct Route {
+    pub(crate) action: Action,
+    target: Target,
+}
+
+enum Target {
+    /// The connection is not authorized yet.
+    Judge(Attempt),
+    /// Not known before the verdict.
+    Unknown,
+    Service(Served),
+    /// The router itself tells what it serves.
+    Description,
+    Handler,
+}
+
+/// An action of one of the services.
+#[derive(Clone, Copy)]
+struct Served {
+    service: usize,
+    action: usize,
+    description: &'static ActionDescription,
+}
+
+impl Route {
+    /// To the hook that authorizes the connection.
+    pub(crate) fn to_judge(action: &str, attempt: Attempt) -> Self {
+        let (action, target) = (Action::Named(action.into()), Target::Judge(attempt));
+        Self { action, target }
+    }
+
+    /// Whether its messages may carry such a file, beside the limits of the connection.
+    pub(crate) fn allows_file(&self, size: u64) -> bool {
+        let description = self.description();
+        description.is_none_or(|description| description.limits.allow_file(size))
+    }
+
+    /// Whether its handler is not to be polled where the message was read.
+    pub(crate) fn is_spawned(&self) -> bool {
+        self.description()
+            .is_some_and(|description| description.is_spawned)
+    }
+
+    fn description(&self) -> Option<&'static ActionDescription> {
+        match &self.target {
+            Target::Service(served) => Some(served.description),
+            Target::Judge(_) | Target::Unknown | Target::Description | Target::Handler => None,
+        }
+    }
+}
+
+/// Two services of a [`Router`] have an action of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the action {action:?} is served by both {} and {}", services[0], services[1])]
+pub struct DuplicateAction {
+    /// The name of the action.
+    pub action: &'static str,
+    /// The types of the two services.
+    pub services: [&'static str; 2],
+}
+
+/// What a connection can serve: a [`Service`], a [`MessageHandler`] or a [`Router`] of several.
+pub trait IntoRouter {
+    /// The router that serves it.
+    fn into_router(self) -> Router;
+}
+
+impl IntoRouter for Router {
+    fn into_router(self) -> Router {
+        self
+    }
+}
+
+impl IntoRouter for MessageHandler {
+    fn into_router(self) -> Router {
+        Router::new().handler(self)
+    }
+}
+
+impl<S: Service> IntoRouter for S {
+    /// # Panics
+    /// If the service names an action twice, which generated ones cannot.
+    fn into_router(self) -> Router {
+        Router::new()
+            .service(self)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}

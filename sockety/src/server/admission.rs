@@ -1,0 +1,261 @@
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{debug, warn};
+
+use super::{handle::ServerHandle, listener::Listener};
+use crate::transport::Link;
+
+/// Who may enter, and how many at a time. A place is taken before a connection is accepted: further ones wait in the
+/// queue of the operating system.
+#[derive(Debug)]
+pub(super) struct Gate {
+    connections: Arc<Semaphore>,
+    handshakes: Arc<Semaphore>,
+    hosts: Option<Hosts>,
+}
+
+/// A connection that was accepted.
+pub(super) struct Admitted {
+    pub(super) link: Link,
+    /// Kept until the connection ends.
+    pub(super) place: Place,
+    /// Kept until its handshake ends.
+    pub(super) handshake: OwnedSemaphorePermit,
+}
+
+/// A connection's places, given back when this is dropped.
+pub(super) struct Place {
+    _connection: OwnedSemaphorePermit,
+    _host: Option<HostPlace>,
+}
+
+impl Gate {
+    pub(super) fn set_connections(&mut self, connections: usize) {
+        self.connections = semaphore(connections);
+    }
+
+    pub(super) fn set_handshakes(&mut self, handshakes: usize) {
+        self.handshakes = semaphore(handshakes);
+    }
+
+    pub(super) fn set_connections_per_host(&mut self, connections: usize) {
+        self.hosts = Some(Hosts::new(connections));
+    }
+
+    /// The next connection. What the operating system says of a failed one, or of its lack of file descriptors or
+    /// memory, is logged.
+    pub(super) async fn admit(&self, listener: &Listener, handle: &ServerHandle) -> Admitted {
+        let connection = permit(&self.connections).await;
+        let handshake = permit(&self.handshakes).await;
+        let (link, host) = self.accept(listener, handle).await;
+        let place = Place {
+            _connection: connection,
+            _host: host,
+        };
+        Admitted {
+            link,
+            place,
+            handshake,
+        }
+    }
+
+    async fn accept(
+        &self,
+        listener: &Listener,
+        handle: &ServerHandle,
+    ) -> (Link, Option<HostPlace>) {
+        let mut pause = Pause::default();
+        loop {
+            match listener.accept().await {
+                Ok(link) => match self.host_place(&link) {
+                    Ok(place) => return (link, place),
+                    Err(FullHost(ip)) => {
+                        handle.on_refused_connection();
+                        debug!(%ip, "connection refused: its host has too many");
+                    }
+                },
+                Err(error) if is_of_one_connection(&error) => {
+                    debug!(%error, "a connection ended before it was accepted");
+                }
+                Err(error) => pause.wait(&error).await,
+            }
+        }
+    }
+
+    fn host_place(&self, link: &Link) -> Result<Option<HostPlace>, FullHost> {
+        match (&self.hosts, link.peer().peer_addr) {
+            (Some(hosts), Some(address)) => hosts.place(address.ip()).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            connections: semaphore(4096),
+            handshakes: semaphore(256),
+            hosts: None,
+        }
+    }
+}
+
+fn semaphore(permits: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))
+}
+
+async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    let permit = Arc::clone(semaphore).acquire_owned().await;
+    permit.expect("nobody closes the semaphore")
+}
+
+/// Connections of each host.
+#[derive(Debug, Clone)]
+struct Hosts {
+    limit: usize,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+struct FullHost(IpAddr);
+
+struct HostPlace {
+    hosts: Hosts,
+    host: IpAddr,
+}
+
+impl Hosts {
+    fn new(limit: usize) -> Self {
+        let counts = Arc::default();
+        Self { limit, counts }
+    }
+
+    fn place(&self, ip: IpAddr) -> Result<HostPlace, FullHost> {
+        let host = host_of(ip);
+        let mut counts = self.lock();
+        let count = counts.get(&host).copied().unwrap_or(0);
+        if count >= self.limit {
+            return Err(FullHost(ip));
+        }
+        counts.insert(host, count + 1);
+        let hosts = self.clone();
+        Ok(HostPlace { hosts, host })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for HostPlace {
+    fn drop(&mut self) {
+        let mut counts = self.hosts.lock();
+        match counts.get_mut(&self.host) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(counts.remove(&self.host)),
+        }
+    }
+}
+
+/// A host of IPv6 has a whole network of 64 bits to choose its addresses from.
+fn host_of(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => {
+            let network = ip.to_bits() >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        ip => ip,
+    }
+}
+
+/// Whether the error says nothing about the next connection. What it could say is waited for, and so is what is not known:
+/// an error that comes again and again would keep a processor busy.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NetworkUnreachable
+    )
+}
+
+/// Waits after any other error, longer each time.
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_millis(10))
+    }
+}
+
+impl Pause {
+    const LONGEST: Duration = Duration::from_secs(1);
+
+    async fn wait(&mut self, error: &io::Error) {
+        warn!(%error, pause = ?self.0, "cannot accept");
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Self::LONGEST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_of_ipv6_is_its_network() {
+        let host = |text: &str| host_of(text.parse().expect("an address")).to_string();
+        assert_eq!(host("192.0.2.7"), "192.0.2.7");
+        assert_eq!(host("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(host("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
+
+    #[test]
+    fn a_host_gets_its_places_back() {
+        let hosts = Hosts::new(2);
+        let place = |text: &str| hosts.place(text.parse().expect("an address")).ok();
+        let (first, second) = (place("192.0.2.7"), place("192.0.2.7"));
+        assert!(first.is_some() && second.is_some());
+        assert!(place("192.0.2.7").is_none());
+        let other = place("192.0.2.8");
+        assert!(other.is_some());
+        drop(first);
+        assert!(place("192.0.2.7").is_some());
+        drop((second, other));
+        assert!(hosts.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_a_second() {
+        let mut pause = Pause::default();
+        let error = io::Error::other("no file descriptors");
+        let mut millis = Vec::new();
+        for _ in 0..9 {
+            let begun = tokio::time::Instant::now();
+            pause.wait(&error).await;
+            millis.push(begun.elapsed().as_millis());
+        }
+        assert_eq!(millis, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_errors_of_one_connection_are_passed_over() {
+        let is_passed_over = |code| is_of_one_connection(&io::Error::from_raw_os_error(code));
+        let [econnaborted, emfile, enfile, enobufs, enomem] = [103, 24, 23, 105, 12];
+        assert!(is_passed_over(econnaborted));
+        for code in [emfile, enfile, enobufs, enomem] {
+            assert!(!is_passed_over(code), "{code}");
+        }
+    }
+}
