@@ -10,29 +10,32 @@ pub use crate::{
     connection::{Connection, service_client::ServiceClient},
     content::{byte_stream::ByteStream, file::File, streaming::Streaming},
     description::{
-        ServiceDescription, action::ActionDescription, limits::ActionLimits,
-        parameter::ParameterDescription, part_kind::PartKind, returned::ReturnDescription,
+        ServiceDescription, action::ActionDescription, error_variant::ErrorVariant,
+        limits::ActionLimits, parameter::ParameterDescription, part_kind::PartKind,
+        returned::ReturnDescription,
     },
+    engine::serve::Dispatch,
     error::{
-        dynamic::ConnectError,
+        connect::ConnectError,
+        content::ContentError,
         mismatch::RequestMismatch,
         service::{NoError, ServiceError},
-        variant::ErrorVariant,
     },
     message::{
         outgoing::Outgoing,
-        typed::{Content, ContentError, Received},
+        typed::{Content, Received},
     },
     msgpack::{DecodeError, Entries, Reader},
     payload::{
-        format::{ErrorFormat, Format, error, payload},
+        format::{Format, payload},
         parameters::{Given, Parameter, decode_all, parameter},
     },
     serve::{
+        answer::{Answer, Answering, ErrorFormat, Responder, error},
         context::Context,
         delivery::{Body, Delivery},
         message::Message,
-        service::{Answer, Answering, Dispatch, Responder, Service},
+        service::Service,
     },
 };
 

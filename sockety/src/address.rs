@@ -1,3 +1,6 @@
+pub(crate) mod error;
+
+use std::sync::Arc;
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
@@ -7,10 +10,7 @@ use std::{
 
 use tokio::net::lookup_host;
 
-use crate::{
-    engine::shared::ServerName,
-    error::address::{AddressError, AddressProblem},
-};
+use self::error::{AddressError, AddressProblem};
 
 /// Where a peer is or a server listens.
 ///
@@ -208,4 +208,12 @@ impl fmt::Display for Address {
             Kind::Unusable(error) => f.write_str(error.text()),
         }
     }
+}
+
+/// A server by the name that it was given when connecting to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerName {
+    /// A host, or the path of a Unix socket.
+    pub(crate) host: Arc<str>,
+    pub(crate) port: Option<u16>,
 }

@@ -1,46 +1,38 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use sockety_codec::{ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, Uuid};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use sockety_codec::{FilesSummary, MessageHead, Uuid};
 
-pub(crate) mod extensions;
 pub(crate) mod middleware;
 pub(crate) mod outgoing_call;
 pub(crate) mod passage;
-pub(crate) mod server_stats;
 pub(crate) mod service_client;
-pub(crate) mod stats;
-pub(crate) mod traffic;
 
 use self::{
-    extensions::Extensions,
     middleware::{CallMiddleware, Chain},
     outgoing_call::{Departure, Terms},
-    stats::Stats,
-    traffic::Traffic,
 };
 use crate::{
-    config::options::Options,
+    address::ServerName,
     content::carrying::{Sending, Unwritten},
     engine::{
-        driver::Driver,
-        holders::Holder,
+        lease::Lease,
         pending::ReplyClock,
         send::{
+            entry::{Entry, Room},
             outbox::Payload,
-            queue::{self, Entry, Queued, Room},
+            queue::{self, Queued},
         },
-        shared::{Peer, ServerName, Shared, State},
+        shared::Shared,
+        state::State,
     },
-    error::dynamic::{ClosedBy, ConnectError, ConnectionError, RequestError, SendError},
-    message::{
-        outgoing::{Content, Outgoing},
-        request::Request,
-        sent::Sent,
+    error::{
+        connection::{ClosedBy, ConnectionError},
+        request::RequestError,
+        send::SendError,
     },
-    payload::encoding::Encoding,
-    serve::router::{IntoRouter, Router},
-    transport::{Setup, start, within},
+    extensions::Extensions,
+    message::{outgoing::Outgoing, request::Request, sent::Sent},
+    stats::{Stats, traffic::Traffic},
 };
 
 /// A connection to a peer. Both sides may send messages on it, many at a time.
@@ -48,96 +40,26 @@ use crate::{
 /// Cloning gives another handle on the same connection. When the last handle is dropped, what was accepted is
 /// written and the connection is closed. Messages being handled and the clients made of a connection hold
 /// handles too.
+#[derive(Clone)]
 pub struct Connection {
-    pub(crate) shared: Arc<Shared>,
+    lease: Lease,
     /// What calls of this handle go through.
     pub(crate) middleware: Option<Chain>,
-    holder: Holder,
 }
 
 impl Connection {
-    /// Speaks Sockety over any pair of byte streams, such as one of TLS, a Unix socket or a pipe.
-    ///
-    /// The two sides have no different roles: both serve what they are given. Ready when the peer's connection
-    /// header has arrived.
-    ///
-    /// # Errors
-    /// [`ConnectError`] when the peer does not speak Sockety, says nothing in time, or is gone.
-    ///
-    /// # Cancel safety
-    /// Dropping the future drops `io`.
-    ///
-    /// ```
-    /// # use sockety::{Connection, Options, Router};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), sockety::ConnectError> {
-    /// let (here, there) = tokio::io::duplex(64 * 1024);
-    /// let (here, there) = tokio::try_join!(
-    ///     Connection::over(here, Router::new(), Options::default()),
-    ///     Connection::over(there, Router::new(), Options::default()),
-    /// )?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn over<IO>(
-        io: IO,
-        serve: impl IntoRouter,
-        options: Options,
-    ) -> Result<Self, ConnectError>
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let router = Arc::new(serve.into_router());
-        let setup = Setup::new(router, Arc::new(options), drop);
-        within(
-            setup.options.handshake_timeout,
-            start(io, Peer::default(), setup),
-        )
-        .await
-    }
-
-    /// Exchanges connection headers. The clock is the caller's.
-    pub(crate) async fn establish<IO>(
-        io: IO,
-        router: Arc<Router>,
-        options: Arc<Options>,
-        peer: Peer,
-    ) -> Result<(Self, Box<Driver<IO>>), ConnectError>
-    where
-        IO: AsyncRead + AsyncWrite + Unpin,
-    {
-        let (io, decoder, header) = handshake(io, &options).await?;
-        let shared = Arc::new(Shared::new(options, peer, header.channels));
-        let driver = Driver::new(io, Arc::clone(&shared), decoder, router);
-        Ok((Self::new(shared), driver))
-    }
-
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.holders.add(Holder::Handle);
-        Self {
-            shared,
-            middleware: None,
-            holder: Holder::Handle,
-        }
+        Lease::new(shared).into()
     }
 
-    /// For a request of the peer, which has its slot as long as this lives; `None` when all are taken.
-    pub(crate) fn of_request(shared: &Arc<Shared>, holder: Holder) -> Option<Self> {
-        let taken = shared.holders.add(holder);
-        let connection = Self {
-            shared: Arc::clone(shared),
-            middleware: None,
-            holder,
-        };
-        shared.has_slot(taken).then_some(connection)
+    /// What it shares with its driver and all other handles.
+    #[inline]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.lease.shared
     }
 
-    /// A request that was arriving is there.
-    pub(crate) fn begin_executing(&mut self) {
-        if self.holder == Holder::Arriving {
-            self.shared.holders.begin_executing();
-            self.holder = Holder::Executing;
-        }
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     /// A handle on the same connection whose messages go through this middleware, after that of this handle.
@@ -276,8 +198,8 @@ impl Connection {
             return Ok(());
         }
         let put = |state: &mut State| Ok(state.send_prepared(bytes)?);
-        let span = queue::put(&self.shared, Entry::Message, put).await?;
-        Queued::whole(self.clone(), span).sent().await
+        let span = queue::put(&self.lease.shared, Entry::Message, put).await?;
+        Queued::whole(self.lease.clone(), span).sent().await
     }
 
     /// Ends the connection when its work is done, for which it has so long, in whole seconds.
@@ -288,7 +210,7 @@ impl Connection {
     /// Going Away, and not executed. Ready when the connection is closed, which takes 2 s
     /// unless it has less time.
     ///
-    /// What is not done in time fails: calls of this side with an [`Outcome`](crate::error::outcome::Outcome) of their own, and the replies of
+    /// What is not done in time fails: calls of this side with an [`Outcome`](crate::outcome::Outcome) of their own, and the replies of
     /// handlers that still run are not sent.
     ///
     /// # Cancel safety
@@ -301,18 +223,18 @@ impl Connection {
     /// # }
     /// ```
     pub async fn shutdown(&self, deadline: Duration) {
-        self.shared.drain(deadline);
-        self.shared.until_gone().await;
+        self.lease.shared.drain(deadline);
+        self.lease.shared.until_gone().await;
     }
 
     /// What of the peer was tolerated, refused or cut off so far.
     pub fn stats(&self) -> Stats {
-        self.shared.counters.read()
+        self.lease.shared.counters.read()
     }
 
     /// What goes over it, and how much is under way.
     pub fn traffic(&self) -> Traffic {
-        self.shared.traffic()
+        self.lease.shared.traffic()
     }
 
     /// Closes the connection in order: nothing new is sent, calls that wait for replies fail, replies that are
@@ -324,8 +246,8 @@ impl Connection {
     /// # Cancel safety
     /// Dropping the future does not stop the closing.
     pub async fn close(&self) {
-        self.shared.close(ClosedBy::Local);
-        self.shared.until_gone().await;
+        self.lease.shared.close(ClosedBy::Local);
+        self.lease.shared.until_gone().await;
     }
 
     /// Waits until the connection has ended, and says why.
@@ -334,9 +256,9 @@ impl Connection {
     /// May be dropped and called again.
     pub async fn closed(&self) -> ConnectionError {
         loop {
-            let mut notified = std::pin::pin!(self.shared.ended.notified());
+            let mut notified = std::pin::pin!(self.lease.shared.ended.notified());
             notified.as_mut().enable();
-            if let Some(error) = self.shared.lock().ended() {
+            if let Some(error) = self.lease.shared.lock().ended() {
                 return error;
             }
             notified.await;
@@ -345,51 +267,51 @@ impl Connection {
 
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
-        self.shared.lock().ended().is_some()
+        self.lease.shared.lock().ended().is_some()
     }
 
     /// Whether new messages of any kind may be sent on it, now or when there is room.
     pub(crate) fn takes_calls(&self) -> bool {
-        self.shared.lock().takes_calls()
+        self.lease.shared.lock().takes_calls()
     }
 
     /// The address of the peer, if the connection is one of TCP.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.shared.peer.peer_addr
+        self.lease.shared.peer.peer_addr
     }
 
     /// What this side connected to, if it did.
     pub(crate) fn server_name(&self) -> Option<&ServerName> {
-        self.shared.peer.server.as_ref()
+        self.lease.shared.peer.server.as_ref()
     }
 
     /// The address of this side, if the connection is one of TCP.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.shared.peer.local_addr
+        self.lease.shared.peer.local_addr
     }
 
     /// Who the peer is by its TLS certificate, if it showed one. It was checked during the handshake.
     #[cfg(feature = "_tls")]
     pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {
-        self.shared.peer.identity.as_ref()
+        self.lease.shared.peer.identity.as_ref()
     }
 
     /// The user and process of the peer, if the connection is one of a Unix socket: those that connected or
     /// listened, as the operating system knows them.
     #[cfg(unix)]
     pub fn peer_credentials(&self) -> Option<tokio::net::unix::UCred> {
-        self.shared.peer.credentials
+        self.lease.shared.peer.credentials
     }
 
     /// Values attached to the connection.
     pub fn extensions(&self) -> &Extensions {
-        &self.shared.extensions
+        &self.lease.shared.extensions
     }
 
     /// Whether the peer may call: always, unless what is served asks for
     /// [authorization](crate::serve::router::Router::authorize). This side may call a peer that may not.
     pub fn is_authorized(&self) -> bool {
-        self.shared.gate.is_open()
+        self.lease.shared.gate.is_open()
     }
 
     pub(crate) async fn queue(
@@ -400,33 +322,39 @@ impl Connection {
         terms: Terms,
     ) -> Result<Sending, SendError> {
         let Terms { unwritten, clock } = terms;
-        let payload = self.checked_payload(message.content())?;
+        let payload = message.content().checked_payload(&self.lease.shared)?;
         let head = message_head(id, message, expects_response);
         let Some(carrying) = &message.content().carrying else {
             let put =
                 |state: &mut State| state.send_message(&head, Payload::of(payload), clock, None);
-            let span = queue::put(&self.shared, Entry::Message, put).await?;
-            return Ok(Sending::whole(self.clone(), span));
+            let span = queue::put(&self.lease.shared, Entry::Message, put).await?;
+            return Ok(Sending::whole(self.lease.clone(), span));
         };
         let cargo = carrying.take()?;
         let mut plan = cargo.plan(unwritten);
         let put = |state: &mut State| {
             state.begin_message(&head, Payload::of(payload), &mut plan, clock, None)
         };
-        let (key, span) = queue::put(&self.shared, Entry::CarryingMessage, put).await?;
-        Ok(Sending::carrying(self.clone(), span, key, cargo, unwritten))
+        let (key, span) = queue::put(&self.lease.shared, Entry::CarryingMessage, put).await?;
+        Ok(Sending::carrying(
+            self.lease.clone(),
+            span,
+            key,
+            cargo,
+            unwritten,
+        ))
     }
 
     /// Appends a one-way message to what is sent at once by [`State::send_prepared`].
     pub(crate) fn encode(&self, message: &Outgoing, into: &mut Vec<u8>) -> Result<(), SendError> {
-        let payload = self.checked_payload(message.content())?;
+        let payload = message.content().checked_payload(&self.lease.shared)?;
         let head = message_head(Uuid::new_v4(), message, false);
         Ok(sockety_codec::encode_message(into, &head, payload.whole())?)
     }
 
     /// Queues one-way messages that were encoded before, if that needs no waiting.
     pub(crate) fn try_queue_prepared(&self, bytes: &[u8]) -> Result<(), SendError> {
-        self.shared.change(|state| {
+        self.lease.shared.change(|state| {
             state.try_message_room()?;
             Ok(state.send_prepared(bytes).map(drop)?)
         })
@@ -434,7 +362,7 @@ impl Connection {
 
     /// Sends a one-way message with files or a stream, if it can begin without waiting.
     pub(crate) fn try_carry(&self, message: &Outgoing) -> Result<(), SendError> {
-        let payload = self.checked_payload(message.content())?;
+        let payload = message.content().checked_payload(&self.lease.shared)?;
         let head = message_head(Uuid::new_v4(), message, false);
         let Some(carrying) = &message.content().carrying else {
             return Ok(());
@@ -442,7 +370,8 @@ impl Connection {
         let cargo = carrying.take()?;
         let mut plan = cargo.plan(Unwritten::Ends);
         let (key, span) =
-            self.shared
+            self.lease
+                .shared
                 .change(|state| match state.room(Entry::CarryingMessage)? {
                     Room::Full => Err(SendError::Full),
                     Room::Free => {
@@ -450,24 +379,10 @@ impl Connection {
                         state.begin_message(&head, payload, &mut plan, ReplyClock::Default, None)
                     }
                 })?;
-        Sending::carrying(self.clone(), span, key, cargo, Unwritten::Ends)
+        Sending::carrying(self.lease.clone(), span, key, cargo, Unwritten::Ends)
             .pump
             .detach();
         Ok(())
-    }
-
-    /// The largest payload, and item of a stream, in either direction.
-    pub(crate) fn payload_limit(&self) -> usize {
-        usize::try_from(self.shared.options.limits.payload).unwrap_or(usize::MAX)
-    }
-
-    pub(crate) fn checked_payload<'a>(
-        &self,
-        content: &'a Content,
-    ) -> Result<&'a Encoding, SendError> {
-        let payload = content.payload()?;
-        queue::check_size(&self.shared, payload.len())?;
-        Ok(payload)
     }
 }
 
@@ -486,65 +401,12 @@ pub(crate) fn message_head(
     }
 }
 
-/// Sends our connection header and reads the peer's.
-// r[impl header.immediate]
-// r[impl header.wait]
-async fn handshake<IO>(
-    mut io: IO,
-    options: &Options,
-) -> Result<(IO, Decoder, ConnectionHeader), ConnectError>
-where
-    IO: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut header = Vec::new();
-    ConnectionHeader {
-        channels: options.limits.channels,
-    }
-    .encode(&mut header);
-    io.write_all(&header).await?;
-    io.flush().await?;
-    let mut decoder = Decoder::new(options.limits).whole_messages();
-    loop {
-        // Byte by byte, as what follows the header is for the driver to read.
-        let mut byte = [0; 1];
-        if io.read(&mut byte).await? == 0 {
-            return Err(ConnectError::Closed);
+impl From<Lease> for Connection {
+    fn from(lease: Lease) -> Self {
+        Self {
+            lease,
+            middleware: None,
         }
-        if let Some(Event::Header(header)) = decoder
-            .decode(&mut &byte[..])
-            .map_err(ConnectError::Handshake)?
-        {
-            return Ok((io, decoder, header));
-        }
-    }
-}
-
-/// Two ends of a connection in memory, for tests: each serves what it is given.
-///
-/// # Errors
-/// None in practice; the type is that of [`Connection::over`].
-pub async fn pair(
-    here: impl IntoRouter,
-    there: impl IntoRouter,
-) -> Result<(Connection, Connection), ConnectError> {
-    let (near, far) = tokio::io::duplex(64 * 1024);
-    tokio::try_join!(
-        Connection::over(near, here, Options::default()),
-        Connection::over(far, there, Options::default()),
-    )
-}
-
-impl Clone for Connection {
-    fn clone(&self) -> Self {
-        let mut handle = Self::new(Arc::clone(&self.shared));
-        handle.middleware.clone_from(&self.middleware);
-        handle
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.shared.leave(self.holder);
     }
 }
 

@@ -5,6 +5,7 @@ use std::{borrow::Cow, mem};
 use serde::{Deserialize, Serialize};
 
 pub(crate) mod action;
+pub(crate) mod error_variant;
 pub(crate) mod limits;
 pub(crate) mod parameter;
 pub(crate) mod part_kind;
@@ -78,3 +79,6 @@ impl ServiceDescription {
 const fn set<T>(place: &mut T, value: T) {
     mem::forget(mem::replace(place, value));
 }
+
+/// The action under which a peer describes its services, when it does.
+pub(crate) const ACTION: &str = "$sockety.describe";

@@ -1,17 +1,21 @@
 //! What runs below a connection: bytes, channels, positions, leases. It knows no handle, no service and no client.
 
+pub(crate) mod answered;
+pub(crate) mod attempt;
 pub(crate) mod budget;
 pub(crate) mod clocks;
 pub(crate) mod driver;
 pub(crate) mod gate;
 pub(crate) mod held;
 pub(crate) mod holders;
+pub(crate) mod lease;
 pub(crate) mod memory;
-#[cfg(all(test, sockety_models))]
-mod models;
 pub(crate) mod owed;
+pub(crate) mod peer;
 pub(crate) mod pending;
 pub(crate) mod receive;
 pub(crate) mod record;
 pub(crate) mod send;
+pub(crate) mod serve;
 pub(crate) mod shared;
+pub(crate) mod state;

@@ -1,13 +1,16 @@
-//! Errors, one enum per operation, and what is known about the execution of a call that failed.
+//! Errors, one enum for each operation.
 
-pub(crate) mod address;
 pub(crate) mod call;
-pub(crate) mod dynamic;
+pub(crate) mod connect;
+pub(crate) mod connection;
+pub(crate) mod content;
 pub(crate) mod limit;
 pub(crate) mod mismatch;
-pub(crate) mod outcome;
 pub(crate) mod read;
 pub(crate) mod remote;
+pub(crate) mod request;
+pub(crate) mod send;
 pub(crate) mod service;
 pub(crate) mod source;
-pub(crate) mod variant;
+#[cfg(feature = "_tls")]
+pub(crate) mod tls;

@@ -2,7 +2,7 @@ use std::fmt;
 
 use sockety_codec::ReplyCode;
 
-use crate::error::outcome::Outcome;
+use crate::outcome::Outcome;
 
 /// A 12-bit code that answers a message in 17 or 18 bytes, without a response.
 ///

@@ -113,6 +113,7 @@
 // Lets the paths of generated code resolve in this crate's own tests and examples.
 extern crate self as sockety;
 
+mod action;
 mod address;
 mod client;
 mod config;
@@ -121,16 +122,21 @@ mod content;
 mod description;
 mod engine;
 mod error;
+mod extensions;
 mod fast_reply;
 mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(all(test, sockety_models))]
+mod models;
 pub mod msgpack;
 mod observe;
+mod outcome;
 mod payload;
 mod serve;
 mod server;
 mod shown;
+mod stats;
 mod sync;
 #[cfg(feature = "_tls")]
 pub mod tls;
@@ -138,7 +144,10 @@ pub mod trace;
 mod transport;
 
 pub use self::{
-    address::Address,
+    address::{
+        Address,
+        error::{AddressError, AddressProblem},
+    },
     client::{
         call::{Call, Calling},
         call_draft::CallDraft,
@@ -151,14 +160,9 @@ pub use self::{
     config::{options::Options, rate::Rate, tcp::TcpOptions},
     connection::{
         Connection,
-        extensions::Extensions,
         middleware::{CallMiddleware, CallNext},
         outgoing_call::OutgoingCall,
-        pair,
-        server_stats::ServerStats,
         service_client::ServiceClient,
-        stats::Stats,
-        traffic::Traffic,
     },
     content::{
         byte_stream::ByteStream,
@@ -168,32 +172,34 @@ pub use self::{
     },
     description::{
         ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
-        ServiceDescription,
+        ServiceDescription, error_variant::ErrorVariant,
     },
+    engine::{answered::Answered, serve::Dispatch},
     error::{
-        address::{AddressError, AddressProblem},
         call::CallError,
-        dynamic::{ClosedBy, ConnectError, ConnectionError, RequestError, SendError},
+        connect::ConnectError,
+        connection::{ClosedBy, ConnectionError},
+        content::ContentError,
         limit::LimitExceeded,
         mismatch::RequestMismatch,
-        outcome::Outcome,
         read::ReadError,
         remote::RemoteError,
+        request::RequestError,
+        send::SendError,
         service::{NoError, ServiceError},
         source::SourceError,
-        variant::ErrorVariant,
     },
+    extensions::Extensions,
     fast_reply::{FastReply, InvalidCode},
     message::{
-        answered::Answered,
         draft::{Data, Draft, Fixed, Msgpack, NoPayload, ResponseDraft},
         outgoing::{Outgoing, OutgoingResponse},
         reply::Reply,
         request::{Request, Responses},
         response::Response,
         sent::Sent,
-        typed::ContentError,
     },
+    outcome::Outcome,
     payload::Payload,
     serve::{
         authorization::Authorization,
@@ -206,9 +212,11 @@ pub use self::{
         message::Message,
         middleware::{ServeMiddleware, ServeNext},
         router::{DuplicateAction, IntoRouter, Router},
-        service::{Dispatch, Service},
+        service::Service,
     },
     server::{Server, ServerHandle},
+    stats::{Stats, server::ServerStats, traffic::Traffic},
+    transport::establish::pair,
 };
 #[doc(hidden)]
 pub use self::{

@@ -48,13 +48,13 @@
 //! | `sockety.server.connections.accepted` | counter | connections accepted, whatever became of them |
 //! | `sockety.server.connections.failed` | counter | those that ended before they were established |
 //! | `sockety.server.connections.refused` | counter | those closed at once, as their host had too many |
-//! | `sockety.server.received`, `sockety.server.sent` | counters, bytes | what came and went: [`Traffic`](crate::connection::traffic::Traffic) |
+//! | `sockety.server.received`, `sockety.server.sent` | counters, bytes | what came and went: [`Traffic`](crate::stats::traffic::Traffic) |
 //! | `sockety.server.requests.executing` | gauge | requests whose handlers have not ended |
 //! | `sockety.server.requests.waiting` | gauge | requests of this side that wait for replies |
 //! | `sockety.server.files`, `sockety.server.streams` | gauges | those under way, in either direction |
 //! | `sockety.server.peer.events` | counters | what of the peers was tolerated, refused or cut off |
 //!
-//! The label `event` of the last is the name of a field of [`Stats`](crate::connection::stats::Stats). Refusals are `refused_messages`,
+//! The label `event` of the last is the name of a field of [`Stats`](crate::stats::Stats). Refusals are `refused_messages`,
 //! `not_implemented`, `overloaded`, `going_away` and `unauthorized`.
 
 use std::time::Duration;
@@ -62,7 +62,7 @@ use std::time::Duration;
 use metrics::{Label, SharedString};
 
 use crate::{
-    message::action::Action,
+    action::Action,
     observe::observed::{Ended, OTHER, SYSTEM},
 };
 

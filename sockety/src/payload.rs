@@ -2,6 +2,7 @@ pub(crate) mod encoding;
 pub(crate) mod format;
 pub(crate) mod parameters;
 pub(crate) mod payload_bytes;
+pub(crate) mod scratch;
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -17,3 +18,9 @@ pub trait Payload: Serialize + DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> Payload for T {}
+
+/// No payload means the same as nil: TypeScript peers send neither for `undefined`.
+pub(crate) fn or_nil(payload: &[u8]) -> &[u8] {
+    const NIL: &[u8] = &[0xC0];
+    if payload.is_empty() { NIL } else { payload }
+}

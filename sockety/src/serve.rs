@@ -1,5 +1,6 @@
 //! The serving side: services, handlers, middleware, authorization.
 
+pub(crate) mod answer;
 pub(crate) mod authorization;
 pub(crate) mod authorize;
 pub(crate) mod context;

@@ -15,15 +15,15 @@ use self::{
     listener::Listener,
 };
 use crate::{
-    address::Address,
+    address::{
+        Address,
+        error::{AddressError, AddressProblem},
+    },
     config::options::Options,
     connection::Connection,
-    error::{
-        address::{AddressError, AddressProblem},
-        dynamic::ConnectError,
-    },
+    error::connect::ConnectError,
     serve::router::{IntoRouter, Router},
-    transport::Setup,
+    transport::link::Setup,
 };
 
 /// Accepts connections and serves them, over TCP, TLS or a Unix socket.

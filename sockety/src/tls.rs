@@ -36,7 +36,6 @@
 //! Without TLS, anyone on the way can read and change what is sent.
 
 mod client;
-mod error;
 pub(crate) mod handshake;
 mod identity;
 mod peer_identity;
@@ -46,13 +45,10 @@ mod roots;
 mod server;
 
 pub use self::{
-    client::TlsClient,
-    error::{TlsError, TlsProblem},
-    identity::Identity,
-    peer_identity::PeerIdentity,
-    roots::Roots,
+    client::TlsClient, identity::Identity, peer_identity::PeerIdentity, roots::Roots,
     server::TlsServer,
 };
+pub use crate::error::tls::{TlsError, TlsProblem};
 /// The version of rustls that configurations of one's own are made with.
 pub use tokio_rustls::rustls;
 

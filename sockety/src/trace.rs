@@ -44,7 +44,7 @@
 //! | `sockety.message.id` | the id of the message, the same on both ends: by it their spans are found together |
 //! | `sockety.outcome` | what is known about the execution |
 //!
-//! `sockety.outcome` is an [`Outcome`](crate::error::outcome::Outcome), as the caller knows it or will: `replied`, `executed`, `not_executed`,
+//! `sockety.outcome` is an [`Outcome`](crate::outcome::Outcome), as the caller knows it or will: `replied`, `executed`, `not_executed`,
 //! `not_sent` or `unknown`; `one_way` when no reply is expected, `kept` when a handler will reply later.
 //!
 //! To a caller, every answer is an error but status `0`. To a server, only those that it is to blame for: code 2, Not Implemented,
@@ -58,7 +58,7 @@
 //! The protocol has no place for the context of a trace, so the span of a server is not a child of its caller's. The span of a server
 //! ends with its handler, and files and streams that it returned may be sent still. That of a caller ends with the reply,
 //! whose files and stream may still come. What the connection refuses by itself, such as unknown actions, has no span on
-//! the server: see [`Stats`](crate::connection::stats::Stats).
+//! the server: see [`Stats`](crate::stats::Stats).
 
 use tracing::Span;
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    error::{call::CallError, dynamic::RequestError, service::ServiceError},
+    error::{call::CallError, request::RequestError, service::ServiceError},
     message::reply::Reply,
 };
 
@@ -85,7 +85,7 @@ impl<T, E> Call<T, E> {
     pub async fn raw(self) -> Result<Reply, RequestError> {
         let (mut way, _) = self.begin();
         let raw = poll_fn(|cx| way.poll(cx)).await?;
-        Ok(Reply::new(way.connection(), way.id(), raw))
+        Ok(Reply::new(way.connection().lease(), way.id(), raw))
     }
 
     fn begin(self) -> (Way, Read<T>) {
@@ -131,7 +131,7 @@ impl<T, E: ServiceError> Future for Calling<T, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let reply = ready!(self.way.poll(cx));
-        let (read, limit) = (self.read, self.way.connection().payload_limit());
+        let (read, limit) = (self.read, self.way.connection().shared().payload_limit());
         Poll::Ready(
             reply
                 .map_err(CallError::Request)

@@ -1,9 +1,12 @@
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use crate::message::{
+use crate::{
     action::Action,
-    outgoing::Outgoing,
-    typed::{Content, ContentError, Received},
+    error::content::ContentError,
+    message::{
+        outgoing::Outgoing,
+        typed::{Content, Received},
+    },
 };
 
 /// A message for a typed method that answers with `Result<T, E>`; made by a generated draft factory.

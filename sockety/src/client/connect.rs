@@ -4,14 +4,14 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::reconnecting::Reconnecting;
 #[cfg(not(unix))]
-use crate::error::address::AddressProblem;
+use crate::address::error::AddressProblem;
 use crate::{
     address::{Address, Endpoint, Host},
     config::options::Options,
     connection::{Connection, service_client::ServiceClient},
-    error::dynamic::ConnectError,
+    error::connect::ConnectError,
     serve::router::{IntoRouter, Router},
-    transport::{Handshake, Link, Setup},
+    transport::link::{Handshake, Link, Setup},
 };
 
 /// Connects to a server, over TCP, TLS or a Unix socket: the [`Address`] says which.
@@ -100,7 +100,7 @@ impl<C> Connect<C> {
         match self.address.is_tls() {
             true => Err(self
                 .address
-                .error(crate::error::address::AddressProblem::NeedsTls)
+                .error(crate::address::error::AddressProblem::NeedsTls)
                 .into()),
             false => Ok(None),
         }

@@ -1,4 +1,5 @@
 use super::call_draft::CallDraft;
+use crate::description::ACTION;
 use crate::{
     connection::Connection,
     description::ServiceDescription,
@@ -6,9 +7,6 @@ use crate::{
     message::typed::Content,
     payload::format::receive,
 };
-
-/// The action under which a peer describes its services, when it does.
-pub(crate) const ACTION: &str = "$sockety.describe";
 
 /// Asks the peer which services it serves.
 ///

@@ -14,18 +14,12 @@ use crate::{
     content::carrying::{Cargo, Pump, Sending, Unwritten},
     engine::{
         pending::{RawReply, ReplyClock},
-        send::{
-            lines::Ticket,
-            outbox::Payload,
-            queue::{self, Entry},
-        },
-        shared::State,
+        send::{entry::Entry, lines::Ticket, outbox::Payload, queue},
+        state::State,
     },
-    error::{
-        dynamic::{RequestError, SendError},
-        outcome::Outcome,
-    },
+    error::{request::RequestError, send::SendError},
     message::outgoing::Outgoing,
+    outcome::Outcome,
 };
 
 /// Dropping it gives the call up.
@@ -94,7 +88,7 @@ impl Exchange {
             self.stage = Stage::Waiting;
             return Poll::Pending;
         }
-        let shared = &self.connection.shared;
+        let shared = self.connection.shared();
         let waiter = ready!(shared.lock().waiting.poll_only(&self.id, cx));
         self.stage = Stage::Done;
         Poll::Ready(waiter.into_reply())
@@ -110,14 +104,16 @@ impl Exchange {
         else {
             unreachable!("only an unsent call is sent");
         };
-        let payload = self.connection.checked_payload(message.content())?;
+        let payload = message
+            .content()
+            .checked_payload(self.connection.shared())?;
         let head = message_head(self.id, message, true);
         let clock = if self.timer.is_some() {
             ReplyClock::Own
         } else {
             ReplyClock::Default
         };
-        let shared = &self.connection.shared;
+        let shared = self.connection.shared();
         let Some(carrying) = &message.content().carrying else {
             let waker = Some(cx.waker());
             let put =
@@ -137,8 +133,8 @@ impl Exchange {
         let entry = Entry::CarryingMessage;
         let (key, span) = ready!(queue::poll_put(shared, ticket, cx, entry, put))?;
         let cargo = std::mem::take(&mut **cargo);
-        let connection = self.connection.clone();
-        let sending = Sending::carrying(connection, span, key, cargo, Unwritten::Ends);
+        let lease = self.connection.lease().clone();
+        let sending = Sending::carrying(lease, span, key, cargo, Unwritten::Ends);
         self.pump = Some(Box::new(sending.pump));
         Poll::Ready(Ok(()))
     }
@@ -151,7 +147,7 @@ impl Exchange {
         ready!(timer.as_mut().poll(cx));
         let outcome = match self.stage {
             Stage::Waiting => {
-                let state = self.connection.shared.lock();
+                let state = self.connection.shared().lock();
                 state.waiting.outcome_if_given_up(&self.id)
             }
             Stage::Unsent { .. } | Stage::Done => Outcome::NotSent,
@@ -169,10 +165,10 @@ impl Exchange {
                 ticket: Some(ticket),
                 ..
             } => {
-                self.connection.shared.lock().outbox.forget_space(ticket);
+                self.connection.shared().lock().outbox.forget_space(ticket);
             }
             Stage::Waiting => {
-                let replies = self.connection.shared.lock().waiting.remove(&self.id);
+                let replies = self.connection.shared().lock().waiting.remove(&self.id);
                 // Readers of their parts take the same lock: dropped after it was given back.
                 drop(replies);
             }

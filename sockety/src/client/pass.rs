@@ -1,7 +1,7 @@
 use std::pin::Pin;
 
 use super::pass_draft::PassDraft;
-use crate::{connection::Connection, error::dynamic::RequestError};
+use crate::{connection::Connection, error::request::RequestError};
 
 /// A typed one-way message. Nothing is sent until it is awaited; then it is ready when it was handed to the
 /// socket.

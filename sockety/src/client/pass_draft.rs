@@ -1,4 +1,7 @@
-use crate::message::{action::Action, outgoing::Outgoing, typed::Content};
+use crate::{
+    action::Action,
+    message::{outgoing::Outgoing, typed::Content},
+};
 
 /// A message for a typed one-way method; made by a generated draft factory.
 #[derive(Debug, Clone)]

@@ -11,12 +11,12 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep_until};
 
 use super::connect::{Connect, Connected};
-use crate::{connection::Connection, error::dynamic::ConnectError};
+use crate::{connection::Connection, error::connect::ConnectError};
 
 /// A client whose connection is made when it is needed, and again when it has ended; see [`Connect::reconnecting`].
 ///
 /// [`get`](Self::get) gives a client that can be used at this moment. Calls that were under way on a connection that
-/// ended fail as ever: only the caller knows which may be made again, and [`Outcome`](crate::error::outcome::Outcome) helps to tell.
+/// ended fail as ever: only the caller knows which may be made again, and [`Outcome`](crate::outcome::Outcome) helps to tell.
 ///
 /// Attempts to connect have pauses between them: 100 ms, and 1.6 times as much after each, up to 30 s, and up to twice that at
 /// random, so that the clients of a server that starts again do not all come at once. A connection that has lived for

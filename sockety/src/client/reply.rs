@@ -1,12 +1,14 @@
 //! From the reply to a call to what the method returns.
 
 use super::call_draft::Read;
+use crate::content::received::Carried;
+use crate::error::remote::read_remote;
 use crate::{
-    engine::{pending::RawReply, receive::parts::Carried},
+    engine::pending::RawReply,
     error::{call::CallError, remote::RemoteError, service::ServiceError},
     fast_reply::FastReply,
     message::typed::Received,
-    msgpack::{self, error_value},
+    msgpack::error_value,
     payload::payload_bytes::PayloadBytes,
 };
 
@@ -25,7 +27,7 @@ pub(crate) fn read_reply<T, E: ServiceError>(
             Err(read_error(&response.payload))
         }
         RawReply::Response(response) => {
-            let mut received = Received::new(response.payload, response.carried, item_limit);
+            let mut received = Received::new(response.payload, response.carried.into(), item_limit);
             read(&mut received).map_err(CallError::Content)
         }
     }
@@ -44,21 +46,5 @@ fn read_error<E: ServiceError>(payload: &[u8]) -> CallError<E> {
         Ok(Ok(error)) => CallError::Service(error),
         Ok(Err(remote)) => CallError::Remote(remote),
         Err(error) => CallError::Content(error.into()),
-    }
-}
-
-/// The error of a service out of its wire form, as far as it is known here.
-pub(crate) fn read_remote<E: ServiceError>(
-    value: &[u8],
-) -> Result<Result<E, RemoteError>, msgpack::DecodeError> {
-    let parts = error_value::decode_error_parts(value, &msgpack::Bounds::default())?;
-    let is_known = E::VARIANTS.iter().any(|variant| variant.name == parts.name);
-    match msgpack::from_slice(parts.details) {
-        Ok(error) if is_known => Ok(Ok(error)),
-        _ => Ok(Err(RemoteError::named(
-            E::VARIANTS,
-            parts.name,
-            parts.message,
-        ))),
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     },
     content::carrying::Unwritten,
     engine::pending::{RawReply, ReplyClock},
-    error::dynamic::RequestError,
+    error::request::RequestError,
     message::outgoing::Outgoing,
 };
 

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use sockety_codec::Limits;
 
 use super::{rate::Rate, tcp::TcpOptions};
-use crate::{connection::stats::Counters, engine::budget::Budget};
+use crate::{engine::budget::Budget, stats::Counters};
 
 /// Limits and clocks of a connection. Every one has a default that is safe towards an unknown peer.
 ///
@@ -118,7 +118,7 @@ impl Options {
     /// How long nothing may come from the peer, not even a heartbeat, in whole seconds, rounded up; 90 s, and up to 5 s more.
     /// `None` waits for ever. The clock stands still while this side does not read.
     ///
-    /// The connection ends with [`ConnectionError::Idle`](crate::error::dynamic::ConnectionError::Idle).
+    /// The connection ends with [`ConnectionError::Idle`](crate::error::connection::ConnectionError::Idle).
     pub fn idle_timeout(mut self, limit: Option<Duration>) -> Self {
         self.idle_timeout = limit;
         self
@@ -213,7 +213,7 @@ impl Options {
     }
 
     /// How many requests of ours may wait for their replies; 16,384. One more is refused at the call with
-    /// [`SendError::Busy`](crate::error::dynamic::SendError::Busy).
+    /// [`SendError::Busy`](crate::error::send::SendError::Busy).
     ///
     /// Each costs about 200 bytes, so the default bounds the table at 3 MiB.
     pub fn requests_in_flight(mut self, requests: usize) -> Self {

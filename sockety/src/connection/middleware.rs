@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 
 use super::outgoing_call::OutgoingCall;
-use crate::{error::dynamic::RequestError, message::answered::Answered};
+use crate::{engine::answered::Answered, error::request::RequestError};
 
 /// Runs around every call and one-way message of a handle: typed ones, drafts and messages alike. Added with
 /// [`Connection::with`](crate::connection::Connection::with) or [`ServiceClient::with`](crate::connection::service_client::ServiceClient::with); for what
@@ -78,7 +78,7 @@ impl CallNext {
     ///
     /// # Cancel safety
     /// Dropping the future gives the call up; the caller gets [`RequestError::GivenUp`], or
-    /// [`SendError::Refused`](crate::error::dynamic::SendError::Refused) when nothing was sent.
+    /// [`SendError::Refused`](crate::error::send::SendError::Refused) when nothing was sent.
     pub async fn run(self, call: OutgoingCall) -> Result<Answered, RequestError> {
         let summary = call.summary();
         match self.chain.get(self.position).cloned() {

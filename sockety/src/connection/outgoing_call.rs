@@ -6,6 +6,7 @@ use std::{
 };
 
 use sockety_codec::Uuid;
+use sync_wrapper::SyncWrapper;
 use tokio::sync::oneshot;
 
 use super::{
@@ -14,9 +15,10 @@ use super::{
 };
 use crate::{
     content::carrying::{Sending, Unwritten},
+    engine::answered::Answered,
     engine::pending::{RawReply, ReplyClock},
-    error::dynamic::{RequestError, SendError},
-    message::{answered::Answered, outgoing::Outgoing, request::Request, sent::Sent},
+    error::{request::RequestError, send::SendError},
+    message::{outgoing::Outgoing, request::Request, sent::Sent},
 };
 
 /// A call or a one-way message before it is sent, as [`CallMiddleware`](crate::connection::middleware::CallMiddleware) sees it. Dropping it
@@ -210,7 +212,7 @@ fn poll_reply(
     cx: &mut Context<'_>,
 ) -> Poll<Result<RawReply, RequestError>> {
     let is_unwanted = report.poll_unwanted(cx).is_ready();
-    let mut state = connection.shared.lock();
+    let mut state = connection.shared().lock();
     if is_unwanted || !state.waiting.expects(id) {
         return Poll::Ready(Err(RequestError::given_up()));
     }
@@ -245,7 +247,9 @@ impl Departure {
             request,
         } = self;
         match handed_out(&mut passage, request).await {
-            Some(request) => Ok(request.through(passage)),
+            Some(request) => Ok(request.through(SyncWrapper::new(Box::pin(async move {
+                poll_fn(|cx| passage.poll(cx)).await
+            })))),
             None => Err(refusal(passage).await),
         }
     }
@@ -287,7 +291,7 @@ fn begin<T>(
 ) -> Passage<T> {
     let chain = connection.middleware.clone().unwrap_or_default();
     passage(chain, |report| OutgoingCall {
-        connection: Connection::new(Arc::clone(&connection.shared)),
+        connection: Connection::new(Arc::clone(connection.shared())),
         id,
         message,
         errand: errand(report),

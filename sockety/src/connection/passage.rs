@@ -18,11 +18,9 @@ use super::{
     outgoing_call::OutgoingCall,
 };
 use crate::{
-    error::{
-        dynamic::{RequestError, SendError},
-        outcome::Outcome,
-    },
-    message::answered::Answered,
+    engine::answered::Answered,
+    error::{request::RequestError, send::SendError},
+    outcome::Outcome,
 };
 
 /// What the caller has. Dropping it drops the middleware wherever it waits.

@@ -2,18 +2,21 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sockety_codec::{FileHeader, FileIndex};
+use sockety_codec::FileIndex;
 use tokio::task::AbortHandle;
 
 use super::{byte_stream::ByteStream, file::File, stream_writer::StreamWriter};
+use crate::engine::send::layout::Layout;
 use crate::{
-    connection::Connection,
+    engine::lease::Lease,
     engine::send::{
+        entry::Span,
+        layout::{NewPart, PartKind},
         part_writer::PartWriter,
-        queue::{Queued, Span},
-        transmissions::{NewPart, PartKey, PartKind},
+        queue::Queued,
+        transmissions::PartKey,
     },
-    error::{dynamic::SendError, source::SourceError},
+    error::{send::SendError, source::SourceError},
 };
 
 /// Files and stream of a message that may be sent again, as far as they can be read again.
@@ -90,27 +93,6 @@ enum CargoStream {
     From(ByteStream),
 }
 
-/// How the files and the stream of a message stand on the wire.
-pub(crate) struct Plan {
-    pub(crate) has_stream: bool,
-    files: Vec<(Arc<str>, u64)>,
-    parts: Vec<NewPart>,
-}
-
-impl Plan {
-    pub(crate) fn headers(&self) -> Vec<FileHeader<'_>> {
-        self.files
-            .iter()
-            .map(|(name, size)| FileHeader { size: *size, name })
-            .collect()
-    }
-
-    /// Once only.
-    pub(crate) fn take_parts(&mut self) -> Vec<NewPart> {
-        std::mem::take(&mut self.parts)
-    }
-}
-
 /// What becomes of a stream that the sender is to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unwritten {
@@ -129,24 +111,24 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    pub(crate) fn whole(connection: Connection, span: Span) -> Self {
+    pub(crate) fn whole(lease: Lease, span: Span) -> Self {
         Self {
-            queued: Queued::whole(connection, span),
+            queued: Queued::whole(lease, span),
             stream: None,
             pump: Pump::default(),
         }
     }
 
     pub(crate) fn carrying(
-        connection: Connection,
+        lease: Lease,
         span: Span,
         transmission: u64,
         cargo: Cargo,
         unwritten: Unwritten,
     ) -> Self {
-        let (stream, pump) = cargo.start(&connection, transmission, unwritten);
+        let (stream, pump) = cargo.start(&lease, transmission, unwritten);
         Self {
-            queued: Queued::carrying(connection, span, transmission),
+            queued: Queued::carrying(lease, span, transmission),
             stream,
             pump,
         }
@@ -159,13 +141,13 @@ impl Cargo {
     }
 
     /// How it stands on the wire.
-    pub(crate) fn plan(&self, unwritten: Unwritten) -> Plan {
+    pub(crate) fn plan(&self, unwritten: Unwritten) -> Layout {
         let files = self
             .files
             .iter()
             .map(|file| (file.shared_name(), file.size()))
             .collect();
-        Plan {
+        Layout {
             has_stream: self.has_stream(),
             files,
             parts: self.parts(unwritten),
@@ -201,11 +183,11 @@ impl Cargo {
     /// Sends what does not come by itself, in a task, and gives the writer of the stream if the sender writes it.
     pub(crate) fn start(
         self,
-        connection: &Connection,
+        lease: &Lease,
         transmission: u64,
         unwritten: Unwritten,
     ) -> (Option<StreamWriter>, Pump) {
-        let writer = |part| PartWriter::new(connection.clone(), PartKey { transmission, part });
+        let writer = |part| PartWriter::new(lease.clone(), PartKey { transmission, part });
         let first_file = usize::from(self.has_stream());
         let (written, from) = match self.stream {
             CargoStream::None => (None, None),
@@ -222,7 +204,7 @@ impl Cargo {
             .collect();
         (
             written,
-            Pump::start(connection.clone(), transmission, files, from),
+            Pump::start(lease.clone(), transmission, files, from),
         )
     }
 }
@@ -230,13 +212,13 @@ impl Cargo {
 /// What sends the files and streams of a message. Dropping it gives the message up, if it is being sent still.
 #[derive(Debug, Default)]
 pub(crate) struct Pump {
-    message: Option<(Connection, u64)>,
+    message: Option<(Lease, u64)>,
     tasks: Vec<AbortHandle>,
 }
 
 impl Pump {
     fn start(
-        connection: Connection,
+        lease: Lease,
         transmission: u64,
         files: Vec<(File, PartWriter)>,
         stream: Option<(ByteStream, PartWriter)>,
@@ -249,7 +231,7 @@ impl Pump {
             tasks.push(tokio::spawn(send_stream(stream, writer)).abort_handle());
         }
         Self {
-            message: Some((connection, transmission)),
+            message: Some((lease, transmission)),
             tasks,
         }
     }
@@ -264,9 +246,9 @@ impl Pump {
 impl Drop for Pump {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
-        if let Some((connection, transmission)) = &self.message {
+        if let Some((lease, transmission)) = &self.message {
             let error = SourceError::GivenUp;
-            connection
+            lease
                 .shared
                 .change(|state| state.abort(*transmission, error));
         }

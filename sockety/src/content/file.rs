@@ -23,6 +23,7 @@ use bytes::{Buf, Bytes};
 use sync_wrapper::SyncWrapper;
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::engine::send::part_writer::DISK_CHUNK;
 use crate::{
     engine::receive::intake::PartReader,
     error::{read::ReadError, source::SourceError},
@@ -54,9 +55,6 @@ enum Content {
     /// It could not be opened.
     Failed(Arc<io::Error>),
 }
-
-/// How much is read from a disk at a time, off the async threads.
-pub(crate) const DISK_CHUNK: usize = 256 * 1024;
 
 impl File {
     /// A file whose content is in memory.
@@ -110,9 +108,9 @@ impl File {
         }
     }
 
-    pub(crate) fn received(name: &str, size: u64, reader: PartReader) -> Self {
+    pub(crate) fn received(name: Arc<str>, size: u64, reader: PartReader) -> Self {
         Self {
-            name: name.into(),
+            name,
             size,
             content: Content::Received(reader),
         }

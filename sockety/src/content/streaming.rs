@@ -13,9 +13,8 @@ use tokio::sync::mpsc;
 
 use super::byte_stream::ByteStream;
 use crate::{
-    client::reply::read_remote,
     error::{
-        remote::RemoteError,
+        remote::{RemoteError, read_remote},
         service::{NoError, ServiceError},
     },
     msgpack::{self, DecodeError, error_value},
@@ -331,10 +330,10 @@ fn append(
     buffer: &mut BytesMut,
     encode: impl FnOnce(&mut Vec<u8>) -> Result<(), msgpack::EncodeError>,
 ) -> io::Result<()> {
-    let encoded = crate::engine::memory::scratch::encode_with(|into| Ok(encode(into)?))
-        .map_err(io::Error::other)?;
+    let encoded =
+        crate::payload::scratch::encode_with(|into| Ok(encode(into)?)).map_err(io::Error::other)?;
     buffer.extend_from_slice(&encoded);
-    crate::engine::memory::scratch::give_back(encoded);
+    crate::payload::scratch::give_back(encoded);
     Ok(())
 }
 

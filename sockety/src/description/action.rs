@@ -3,9 +3,9 @@ use std::{borrow::Cow, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    limits::ActionLimits, parameter::ParameterDescription, returned::ReturnDescription, set,
+    error_variant::ErrorVariant, limits::ActionLimits, parameter::ParameterDescription,
+    returned::ReturnDescription, set,
 };
-use crate::error::variant::ErrorVariant;
 
 /// An action of a service, see [`ServiceDescription`](crate::description::ServiceDescription).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

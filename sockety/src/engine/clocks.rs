@@ -8,11 +8,11 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::shared::{Life, State};
+use super::state::{Life, State};
 use crate::{
     config::options::Options,
     error::{
-        dynamic::{ClosedBy, ConnectionError},
+        connection::{ClosedBy, ConnectionError},
         limit::LimitExceeded,
     },
 };

@@ -22,22 +22,23 @@ use super::{
     memory::{payloads, recycled, threads},
     receive::{inbound::Inbound, slow_readers::READ_BYTES},
     send::writing::Writing,
-    shared::{Life, Shared, State, Unwritten},
+    shared::Shared,
+    state::{Life, State, Unwritten},
 };
 use crate::{
-    error::dynamic::{ClosedBy, ConnectionError},
-    serve::router::Router,
+    engine::serve::Serve,
+    error::connection::{ClosedBy, ConnectionError},
 };
 
 /// Reads, dispatches and writes until the connection ends.
 ///
 /// It polls both directions: reading never waits for writing, writing never for reading. Everything that one
 /// read brought is handled before the replies leave, in one write.
-pub(crate) struct Driver<IO> {
+pub(crate) struct Driver<IO, S> {
     io: IO,
     shared: Arc<Shared>,
     decoder: Decoder,
-    inbound: Inbound,
+    inbound: Inbound<S>,
     writing: Writing,
     clocks: Clocks,
     has_yielded: bool,
@@ -81,14 +82,9 @@ const DRAIN_BYTES: usize = 4 * 1024 * 1024;
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
-    pub(crate) fn new(
-        io: IO,
-        shared: Arc<Shared>,
-        decoder: Decoder,
-        router: Arc<Router>,
-    ) -> Box<Self> {
-        let inbound = Inbound::new(Arc::clone(&shared), router);
+impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
+    pub(crate) fn new(io: IO, shared: Arc<Shared>, decoder: Decoder, serve: S) -> Box<Self> {
+        let inbound = Inbound::new(Arc::clone(&shared), serve);
         let clocks = Clocks::new(&shared.options);
         Box::new(Self {
             io,
@@ -515,7 +511,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 }
 
 /// However the driver goes, with its runtime or by a panic, nobody is left waiting.
-impl<IO> Drop for Driver<IO> {
+impl<IO, S> Drop for Driver<IO, S> {
     fn drop(&mut self) {
         let error = ConnectionError::Closed(ClosedBy::Local);
         self.shared.lock().end(error.clone(), Unwritten::Dropped);

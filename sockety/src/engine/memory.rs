@@ -3,5 +3,4 @@
 pub(crate) mod chunks;
 pub(crate) mod payloads;
 pub(crate) mod recycled;
-pub(crate) mod scratch;
 pub(crate) mod threads;

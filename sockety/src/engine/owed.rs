@@ -10,29 +10,25 @@ use sockety_codec::{FilesSummary, ResponseHead, Uuid};
 
 use super::{
     held::Held,
-    memory::scratch,
     receive::intake::Intake,
     record::Record,
     send::{
+        entry::Entry,
         outbox::{Payload, REFERENCED_FROM},
-        queue::{self, Entry},
+        queue,
     },
-    shared::State,
+    state::State,
 };
 use crate::{
-    connection::Connection,
-    content::carrying::{Sending, Unwritten},
-    error::dynamic::SendError,
-    fast_reply::FastReply,
-    message::{answered::Answered, outgoing::Content},
-    msgpack::error_value,
+    engine::answered::Answered, engine::lease::Lease, error::send::SendError,
+    fast_reply::FastReply, msgpack::error_value, payload::encoding::Encoding, payload::scratch,
     sync::AtomicBool,
 };
 
 /// Dropped without a reply, it answers with code 5, Internal Error, so that no caller waits in vain.
 pub(crate) struct Owed {
     /// The slot of the request, held until its handler is really gone.
-    pub(crate) connection: Connection,
+    pub(crate) lease: Lease,
     pub(crate) id: Uuid,
     pub(crate) expects_response: bool,
     pub(crate) record: Record,
@@ -44,7 +40,7 @@ pub(crate) struct Owed {
 impl Owed {
     #[inline]
     pub(crate) fn new(
-        connection: Connection,
+        lease: Lease,
         id: Uuid,
         expects_response: bool,
         held: Option<Box<Held>>,
@@ -55,7 +51,7 @@ impl Owed {
             intake,
         };
         Self {
-            connection,
+            lease,
             id,
             expects_response,
             record: Record::default(),
@@ -65,13 +61,13 @@ impl Owed {
     }
 
     /// For a response that itself expects one. Nothing is owed for it unless the user answers.
-    pub(crate) fn optional(connection: Connection, id: Uuid, expects_response: bool) -> Self {
+    pub(crate) fn optional(lease: Lease, id: Uuid, expects_response: bool) -> Self {
         let is_answered = AnsweredFlag {
             own: AtomicBool::new(true),
             intake: None,
         };
         Self {
-            connection,
+            lease,
             id,
             expects_response,
             record: Record::default(),
@@ -99,7 +95,7 @@ impl Owed {
 
     pub(crate) async fn fast_reply(&self, reply: FastReply) -> Result<(), SendError> {
         let put = |state: &mut State| self.put_code(state, reply);
-        queue::put(&self.connection.shared, Entry::Code, put).await
+        queue::put(&self.lease.shared, Entry::Code, put).await
     }
 
     fn put_code(&self, state: &mut State, reply: FastReply) -> Result<(), SendError> {
@@ -115,7 +111,7 @@ impl Owed {
 
     /// Gives a reply its place, unless the connection has answered because it cut the message off: that is decided under
     /// the same lock, so that nobody is answered twice.
-    fn put<R>(
+    pub(crate) fn put<R>(
         &self,
         state: &mut State,
         answered: impl FnOnce() -> Answered,
@@ -132,55 +128,31 @@ impl Owed {
     /// As [`Owed::fast_reply`], if there is room at once.
     pub(crate) fn try_fast_reply(&self, reply: FastReply) -> Option<Result<(), SendError>> {
         let put = |state: &mut State| self.put_code(state, reply);
-        queue::try_put(&self.connection.shared, Entry::Code, put)
+        queue::try_put(&self.lease.shared, Entry::Code, put)
     }
 
-    pub(crate) async fn respond(
-        &self,
-        content: &Content,
-        expects_response: bool,
-    ) -> Result<(Uuid, Sending), SendError> {
-        let payload = self.connection.checked_payload(content)?;
-        let answered = || Answered::response(payload.len(), payload.is_error());
-        let head = self.response_head(expects_response);
-        let (shared, connection) = (&self.connection.shared, self.connection.clone());
-        let Some(carrying) = &content.carrying else {
-            let put = |state: &mut State| {
-                self.put(state, answered, |state| {
-                    state.send_response(&head, Payload::of(payload))
-                })
-            };
-            let span = queue::put(shared, Entry::Reply, put).await?;
-            return Ok((head.id, Sending::whole(connection, span)));
-        };
-        let cargo = carrying.take()?;
-        let mut plan = cargo.plan(Unwritten::Waits);
-        let put = |state: &mut State| {
-            self.put(state, answered, |state| {
-                state.begin_response(&head, Payload::of(payload), &mut plan)
-            })
-        };
-        let (key, span) = queue::put(shared, Entry::CarryingReply, put).await?;
-        Ok((
-            head.id,
-            Sending::carrying(connection, span, key, cargo, Unwritten::Waits),
-        ))
-    }
-
-    /// As [`Owed::respond`], with a payload in a buffer that is used again, unless it is large.
+    /// Answers with a response, whose payload lies in a buffer that is used again, unless it is large.
     pub(crate) async fn respond_with(&self, payload: Vec<u8>) -> Result<(), SendError> {
         if payload.len() >= REFERENCED_FROM {
-            let content = Content {
-                payload: Ok(Bytes::from(payload).into()),
-                carrying: None,
-            };
-            return self.respond(&content, false).await.map(drop);
+            return self.respond_with_large(Bytes::from(payload).into()).await;
         }
         let head = self.response_head(false);
         let put = |state: &mut State| self.put_response(state, &head, &payload);
-        let sent = queue::put(&self.connection.shared, Entry::Reply, put).await;
+        let sent = queue::put(&self.lease.shared, Entry::Reply, put).await;
         scratch::give_back(payload);
         sent
+    }
+
+    async fn respond_with_large(&self, payload: Encoding) -> Result<(), SendError> {
+        queue::check_size(&self.lease.shared, payload.len())?;
+        let head = self.response_head(false);
+        let answered = || Answered::response(payload.len(), payload.is_error());
+        let put = |state: &mut State| {
+            self.put(state, answered, |state| {
+                state.send_response(&head, Payload::of(&payload)).map(drop)
+            })
+        };
+        queue::put(&self.lease.shared, Entry::Reply, put).await
     }
 
     /// As [`Owed::respond_with`], if that is done at once; else gives the payload back.
@@ -193,7 +165,7 @@ impl Owed {
         }
         let head = self.response_head(false);
         let put = |state: &mut State| self.put_response(state, &head, &payload);
-        match queue::try_put(&self.connection.shared, Entry::Reply, put) {
+        match queue::try_put(&self.lease.shared, Entry::Reply, put) {
             Some(sent) => {
                 scratch::give_back(payload);
                 Ok(sent)
@@ -208,7 +180,7 @@ impl Owed {
         head: &ResponseHead,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        queue::check_size(&self.connection.shared, payload.len())?;
+        queue::check_size(&self.lease.shared, payload.len())?;
         let answered = || Answered::response(payload.len(), error_value::is_error(payload));
         self.put(state, answered, |state| {
             state
@@ -217,7 +189,7 @@ impl Owed {
         })
     }
 
-    fn response_head(&self, expects_response: bool) -> ResponseHead {
+    pub(crate) fn response_head(&self, expects_response: bool) -> ResponseHead {
         ResponseHead {
             parent: self.id,
             id: Uuid::new_v4(),
@@ -252,7 +224,7 @@ impl AnsweredFlag {
 impl Drop for Owed {
     fn drop(&mut self) {
         if self.is_awaited() {
-            let shared = &self.connection.shared;
+            let shared = &self.lease.shared;
             if std::thread::panicking() {
                 shared.counters.count(|all| &all.handler_panics);
             } else {

@@ -11,16 +11,14 @@ use std::{
 use sockety_codec::Uuid;
 
 use super::{
-    receive::parts::Carried,
+    receive::parts::ReceivedParts,
     send::{outbox::Place, transmissions::Sources},
-    shared,
+    state,
 };
 use crate::{
-    error::{
-        dynamic::{ConnectionError, RequestError},
-        outcome::Outcome,
-    },
+    error::{connection::ConnectionError, request::RequestError},
     fast_reply::FastReply,
+    outcome::Outcome,
     payload::payload_bytes::PayloadBytes,
 };
 
@@ -295,7 +293,7 @@ pub(crate) struct RawResponse {
     pub(crate) id: Uuid,
     pub(crate) expects_response: bool,
     pub(crate) payload: PayloadBytes,
-    pub(crate) carried: Carried,
+    pub(crate) carried: ReceivedParts,
 }
 
 /// Moved when it is made, and when it is taken: small enough for that to be done in place.
@@ -326,7 +324,7 @@ impl Waiter {
         if self.is_executed {
             Outcome::Executed
         } else {
-            shared::outcome(self.start.position, last_sent)
+            state::outcome(self.start.position, last_sent)
         }
     }
 

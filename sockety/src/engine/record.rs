@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::{connection::extensions::Extensions, message::answered::Answered};
+use crate::{engine::answered::Answered, extensions::Extensions};
 
 /// Exists from the beginning when middleware sees the message, else from its first use: most messages need none.
 #[derive(Debug, Clone, Default)]

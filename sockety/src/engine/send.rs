@@ -1,5 +1,7 @@
 //! What leaves: the outbox, who waits for room in it, and the files and streams that are being sent.
 
+pub(crate) mod entry;
+pub(crate) mod layout;
 pub(crate) mod lines;
 pub(crate) mod outbox;
 pub(crate) mod pacing;

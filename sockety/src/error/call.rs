@@ -1,7 +1,9 @@
 use std::{error::Error, fmt};
 
-use super::{dynamic::RequestError, outcome::Outcome, remote::RemoteError, service::ServiceError};
-use crate::{fast_reply::FastReply, message::typed::ContentError};
+use super::{
+    content::ContentError, remote::RemoteError, request::RequestError, service::ServiceError,
+};
+use crate::{fast_reply::FastReply, outcome::Outcome};
 
 /// Why a typed call gave no value: the service's own error, or what happened on the way.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 use std::{io, sync::Arc, time::Duration};
 
-use super::dynamic::ConnectionError;
+use super::connection::ConnectionError;
 
 /// Why a received file or stream did not come to its end. Its end is reported only when its sender said so.
 #[derive(Debug, Clone, thiserror::Error)]

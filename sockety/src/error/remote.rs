@@ -1,7 +1,10 @@
+use crate::{
+    error::service::ServiceError,
+    msgpack::{self, error_value},
+};
 use std::fmt;
 
-use super::variant::ErrorVariant;
-use crate::fast_reply::FastReply;
+use crate::{description::error_variant::ErrorVariant, fast_reply::FastReply};
 
 /// An error of a service as it came, when its type here does not have it: that of a newer peer, or one with
 /// other details than here.
@@ -55,3 +58,19 @@ impl fmt::Display for RemoteError {
 }
 
 impl std::error::Error for RemoteError {}
+
+/// The error of a service out of its wire form, as far as it is known here.
+pub(crate) fn read_remote<E: ServiceError>(
+    value: &[u8],
+) -> Result<Result<E, RemoteError>, msgpack::DecodeError> {
+    let parts = error_value::decode_error_parts(value, &msgpack::Bounds::default())?;
+    let is_known = E::VARIANTS.iter().any(|variant| variant.name == parts.name);
+    match msgpack::from_slice(parts.details) {
+        Ok(error) if is_known => Ok(Ok(error)),
+        _ => Ok(Err(RemoteError::named(
+            E::VARIANTS,
+            parts.name,
+            parts.message,
+        ))),
+    }
+}

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::variant::ErrorVariant;
+use crate::description::error_variant::ErrorVariant;
 
 /// An error type of a service, whose variants travel with codes; made by `#[derive(ServiceError)]`.
 #[diagnostic::on_unimplemented(

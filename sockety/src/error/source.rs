@@ -1,6 +1,6 @@
 use std::{io, sync::Arc};
 
-use super::dynamic::ConnectionError;
+use super::connection::ConnectionError;
 
 /// Why the files or the stream of a message were not sent to their end. The peer is told that the message was
 /// given up, never that it is whole.

@@ -3,16 +3,13 @@ use std::{marker::PhantomData, sync::Arc};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{
-    action::Action,
-    outgoing::{Outgoing, OutgoingResponse},
-};
+use super::outgoing::{Outgoing, OutgoingResponse};
 use crate::{
+    action::Action,
     content::{carrying::Carrying, file::File},
-    engine::memory::scratch,
-    error::dynamic::SendError,
+    error::send::SendError,
     msgpack::EncodeError,
-    payload::encoding::Encoding,
+    payload::{encoding::Encoding, scratch},
 };
 
 /// A form for messages: an action, and what each message of it carries. Prepare it once, send it often.

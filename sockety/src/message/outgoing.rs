@@ -1,10 +1,9 @@
-use super::{
-    action::Action,
-    draft::{Draft, Encoded, Fixed, ResponseDraft},
-};
+use super::draft::{Draft, Encoded, Fixed, ResponseDraft};
 use crate::{
+    action::Action,
     content::{byte_stream::ByteStream, carrying::Carrying, file::File},
-    error::dynamic::SendError,
+    engine::{send::queue, shared::Shared},
+    error::send::SendError,
     payload::encoding::Encoding,
 };
 
@@ -37,6 +36,13 @@ pub(crate) struct Content {
 impl Content {
     pub(crate) fn payload(&self) -> Result<&Encoding, SendError> {
         self.payload.as_ref().map_err(Clone::clone)
+    }
+
+    /// The payload, unless it is larger than messages of the connection may be.
+    pub(crate) fn checked_payload(&self, shared: &Shared) -> Result<&Encoding, SendError> {
+        let payload = self.payload()?;
+        queue::check_size(shared, payload.len())?;
+        Ok(payload)
     }
 
     pub(crate) fn carrying(&mut self) -> &mut Carrying {

@@ -1,7 +1,10 @@
 use sockety_codec::Uuid;
 
 use super::response::Response;
-use crate::{connection::Connection, engine::pending::RawReply, fast_reply::FastReply};
+use crate::{
+    engine::{lease::Lease, pending::RawReply},
+    fast_reply::FastReply,
+};
 
 /// What answers a message: a code, or a response.
 #[derive(Debug)]
@@ -13,12 +16,10 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub(crate) fn new(connection: &Connection, parent: Uuid, raw: RawReply) -> Self {
+    pub(crate) fn new(lease: &Lease, parent: Uuid, raw: RawReply) -> Self {
         match raw {
             RawReply::Fast(code) => Self::Fast(code),
-            RawReply::Response(raw) => {
-                Self::Response(Response::new(connection.clone(), parent, raw))
-            }
+            RawReply::Response(raw) => Self::Response(Response::new(lease.clone(), parent, raw)),
         }
     }
 

@@ -1,17 +1,22 @@
 use std::{
     future::poll_fn,
+    pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use sockety_codec::Uuid;
+use sync_wrapper::SyncWrapper;
 
 use super::reply::Reply;
 use crate::{
-    connection::{Connection, passage::Passage},
     content::{carrying::Sending, stream_writer::StreamWriter},
-    engine::pending::RawReply,
-    error::dynamic::RequestError,
+    engine::{lease::Lease, pending::RawReply},
+    error::request::RequestError,
 };
+
+/// The way of the first reply through middleware.
+pub(crate) type Passage =
+    SyncWrapper<Pin<Box<dyn Future<Output = Result<RawReply, RequestError>> + Send>>>;
 
 /// A message that was sent and expects replies.
 ///
@@ -23,7 +28,7 @@ pub struct Request {
     id: Uuid,
     sending: Sending,
     /// Until the first reply, if it goes through middleware.
-    passage: Option<Passage<RawReply>>,
+    passage: Option<Passage>,
 }
 
 impl Request {
@@ -36,7 +41,7 @@ impl Request {
     }
 
     /// Its first reply comes through middleware.
-    pub(crate) fn through(mut self, passage: Passage<RawReply>) -> Self {
+    pub(crate) fn through(mut self, passage: Passage) -> Self {
         self.passage = Some(passage);
         self
     }
@@ -78,7 +83,7 @@ impl Request {
     /// May be dropped and called again: no reply is lost.
     pub async fn response(&mut self) -> Result<Reply, RequestError> {
         let raw = poll_fn(|cx| self.poll_reply(cx)).await?;
-        Ok(Reply::new(self.connection(), self.id, raw))
+        Ok(Reply::new(self.lease(), self.id, raw))
     }
 
     /// All replies, one after another. The protocol does not say which is the last: a code ends them,
@@ -95,11 +100,11 @@ impl Request {
     ) -> Poll<Result<RawReply, RequestError>> {
         let reply = match &mut self.passage {
             Some(passage) => {
-                let reply = ready!(passage.poll(cx));
+                let reply = ready!(passage.get_mut().as_mut().poll(cx));
                 self.passage = None;
                 reply
             }
-            None => ready!(self.connection().shared.lock().waiting.poll(&self.id, cx)),
+            None => ready!(self.lease().shared.lock().waiting.poll(&self.id, cx)),
         };
         if reply.is_ok() {
             // The answer may come before all of the message was sent: the rest follows.
@@ -108,14 +113,14 @@ impl Request {
         Poll::Ready(reply)
     }
 
-    fn connection(&self) -> &Connection {
-        self.sending.queued.connection()
+    fn lease(&self) -> &Lease {
+        self.sending.queued.lease()
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let replies = self.connection().shared.lock().waiting.remove(&self.id);
+        let replies = self.lease().shared.lock().waiting.remove(&self.id);
         // Readers of their parts take the same lock: dropped after it was given back.
         drop(replies);
     }

@@ -2,15 +2,16 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
 
-use super::{outgoing::OutgoingResponse, request::Request, sent::Sent};
+use super::{outgoing::OutgoingResponse, request::Request, respond, sent::Sent};
+use crate::content::received::Carried;
 use crate::{
-    connection::Connection,
     content::{byte_stream::ByteStream, file::File},
-    engine::{owed::Owed, pending::RawResponse, receive::parts::Carried},
-    error::dynamic::SendError,
+    engine::lease::Lease,
+    engine::{owed::Owed, pending::RawResponse},
+    error::send::SendError,
     fast_reply::FastReply,
     msgpack::{self, DecodeError},
-    serve::service::or_nil,
+    payload::or_nil,
 };
 
 /// A full response to a message.
@@ -26,12 +27,12 @@ pub struct Response {
 }
 
 impl Response {
-    pub(crate) fn new(connection: Connection, parent: Uuid, raw: RawResponse) -> Self {
-        let owed = Owed::optional(connection, raw.id, raw.expects_response);
+    pub(crate) fn new(lease: Lease, parent: Uuid, raw: RawResponse) -> Self {
+        let owed = Owed::optional(lease, raw.id, raw.expects_response);
         Self {
             parent,
             payload: raw.payload.into_bytes(),
-            carried: raw.carried,
+            carried: raw.carried.into(),
             owed,
         }
     }
@@ -79,7 +80,7 @@ impl Response {
     /// # Errors
     /// As [`Message::respond`](crate::serve::message::Message::respond).
     pub async fn respond(&self, response: impl Into<OutgoingResponse>) -> Result<Sent, SendError> {
-        crate::serve::message::respond(&self.owed, &response.into()).await
+        respond::respond(&self.owed, &response.into()).await
     }
 
     /// Answers it with a response that expects an answer in its turn.
@@ -90,7 +91,7 @@ impl Response {
         &self,
         response: impl Into<OutgoingResponse>,
     ) -> Result<Request, SendError> {
-        crate::serve::message::respond_expecting(&self.owed, &response.into()).await
+        respond::respond_expecting(&self.owed, &response.into()).await
     }
 
     /// Answers it with a code.
@@ -98,6 +99,6 @@ impl Response {
     /// # Errors
     /// As [`Message::fast_reply`](crate::serve::message::Message::fast_reply).
     pub async fn fast_reply(&self, code: impl Into<FastReply>) -> Result<(), SendError> {
-        crate::serve::message::fast_reply(&self.owed, code.into()).await
+        respond::fast_reply(&self.owed, code.into()).await
     }
 }

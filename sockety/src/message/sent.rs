@@ -2,7 +2,7 @@ use sockety_codec::Uuid;
 
 use crate::{
     content::{carrying::Sending, stream_writer::StreamWriter},
-    error::dynamic::RequestError,
+    error::request::RequestError,
 };
 
 /// A message or response on its way out, to which no answer is expected.

@@ -1,11 +1,12 @@
 //! What typed methods carry: the parts of their parameters and results.
 
 use super::outgoing;
+use crate::error::content::ContentError;
 use crate::{
+    content::received::Carried,
     content::{byte_stream::ByteStream, file::File, streaming::Streaming},
-    engine::receive::parts::Carried,
     error::service::ServiceError,
-    msgpack::{DecodeError, Entries},
+    msgpack::Entries,
     payload::{
         Payload,
         encoding::Encoding,
@@ -160,22 +161,4 @@ impl Received {
         let limit = self.item_limit;
         self.bytes().map(|bytes| Streaming::received(bytes, limit))
     }
-}
-
-/// Why a message is not what a typed method takes or returns.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ContentError {
-    /// The payload cannot be read.
-    #[error("payload cannot be read: {0}")]
-    Decode(#[from] DecodeError),
-    /// There are fewer files than the method has.
-    #[error("a file is missing after the first {present}")]
-    MissingFile {
-        /// How many there are.
-        present: usize,
-    },
-    /// There is no stream.
-    #[error("the stream is missing")]
-    MissingStream,
 }

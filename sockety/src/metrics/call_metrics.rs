@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::{count_payload, method, record_duration};
 use crate::{
+    address::ServerName,
     connection::{
         middleware::{CallMiddleware, CallNext},
         outgoing_call::OutgoingCall,
         passage::Summary,
     },
-    engine::shared::ServerName,
-    message::answered::Answered,
+    engine::answered::Answered,
     observe::observed::{Ended, Named},
 };
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{count_payload, method, record_duration};
 use crate::{
-    message::answered::Answered,
+    engine::answered::Answered,
     observe::observed::{Named, Served},
     serve::{
         incoming::Incoming,

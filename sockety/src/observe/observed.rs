@@ -3,14 +3,13 @@
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use crate::{
+    action::Action,
     connection::outgoing_call::OutgoingCall,
+    engine::answered::Answered,
     engine::record::Record,
-    error::{
-        dynamic::{RequestError, SendError},
-        outcome::Outcome,
-    },
+    error::{request::RequestError, send::SendError},
     fast_reply::FastReply,
-    message::{action::Action, answered::Answered},
+    outcome::Outcome,
     serve::{incoming::Incoming, middleware::ServeNext},
     shown::escaped,
 };

@@ -157,7 +157,7 @@ mod tests {
             let bytes = Bytes::from(bytes);
             assert_eq!(
                 payload::<Bytes>().decode(&bytes),
-                msgpack::from_slice(crate::serve::service::or_nil(&bytes)),
+                msgpack::from_slice(crate::payload::or_nil(&bytes)),
             );
         }
         let bytes = Bytes::from(whole);

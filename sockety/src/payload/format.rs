@@ -4,13 +4,12 @@ use rmp_serde::decode::Error;
 use super::{
     Payload,
     encoding::{self, Encoding},
+    or_nil, scratch,
 };
 use crate::{
-    engine::memory::scratch,
-    error::{dynamic::SendError, service::ServiceError, variant::ErrorVariant},
-    message::typed::{ContentError, Received},
+    error::{content::ContentError, send::SendError},
+    message::typed::Received,
     msgpack::{self, DecodeError, EncodeError, Reader},
-    serve::service::{Answer, Responder, or_nil},
 };
 
 /// How values of a type become a payload, and are read from one again.
@@ -83,20 +82,5 @@ impl<T> Format<T> {
     #[inline]
     pub(crate) fn decode_slice(&self, payload: &[u8]) -> Result<T, DecodeError> {
         msgpack::read_whole(or_nil(payload), self.read)
-    }
-}
-
-/// As [`Format`], of the error type of a method.
-pub struct ErrorFormat<E> {
-    /// All variants.
-    pub variants: &'static [ErrorVariant],
-    pub(crate) answer: fn(&Responder, &E) -> Answer,
-}
-
-/// The format of an error type of a service.
-pub const fn error<E: ServiceError>() -> ErrorFormat<E> {
-    ErrorFormat {
-        variants: E::VARIANTS,
-        answer: Responder::error,
     }
 }

@@ -3,12 +3,10 @@
 use rmp_serde::decode::Error;
 use serde::de;
 
-use super::{format::Format, payload_bytes::PayloadBytes};
+use super::{format::Format, or_nil, payload_bytes::PayloadBytes, scratch};
 use crate::{
-    engine::memory::scratch,
-    error::dynamic::SendError,
+    error::send::SendError,
     msgpack::{self, DecodeError, EncodeError, Entries, Reader},
-    serve::service::or_nil,
 };
 
 /// Parameters on their way out, written one after another.

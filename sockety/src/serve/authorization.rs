@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::incoming::Incoming;
-use crate::{engine::gate::Attempt, fast_reply::FastReply, message::outgoing::OutgoingResponse};
+use crate::{engine::attempt::Attempt, fast_reply::FastReply, message::outgoing::OutgoingResponse};
 
 /// The verdict on a [`FirstMessage`](crate::serve::first_message::FirstMessage), made by consuming it.
 #[must_use = "a verdict that is dropped refuses the message"]

@@ -6,9 +6,8 @@ use super::{
     authorization::{Authorization, Verdict},
     first_message::FirstMessage,
     router::Router,
-    service::Dispatch,
 };
-use crate::fast_reply::FastReply;
+use crate::{engine::serve::Dispatch, fast_reply::FastReply};
 
 /// Decides who may call: judges the messages of a connection until one authorizes it. Set it with
 /// [`Router::authorize`].

@@ -3,9 +3,10 @@ use std::net::SocketAddr;
 use sockety_codec::Uuid;
 
 use crate::{
-    connection::{Connection, extensions::Extensions, service_client::ServiceClient},
+    action::Action,
+    connection::{Connection, service_client::ServiceClient},
     engine::record::Record,
-    message::action::Action,
+    extensions::Extensions,
 };
 
 /// Whom a typed method answers, and on which message; take it as a parameter `cx: &Context`.

@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{context::Context, incoming::Incoming, service::Responder};
+use super::{answer::Responder, context::Context, incoming::Incoming};
+use crate::content::received::Carried;
 use crate::{
-    engine::{owed::Owed, receive::parts::Carried},
-    message::{action::Action, typed::Received},
-    msgpack::DecodeError,
+    action::Action, engine::owed::Owed, message::typed::Received, msgpack::DecodeError,
     payload::format::Format,
 };
 
@@ -49,7 +48,7 @@ impl<'a> Delivery<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn open(self) -> (Context, Body<'a>, Responder) {
-        let connection = self.owed.connection.clone();
+        let connection = self.owed.lease.clone().into();
         let record = self.owed.record.clone();
         let context = Context::new(connection, self.owed.id, self.action.clone(), record);
         let (body, responder) = self.open_without_context();
@@ -63,7 +62,7 @@ impl<'a> Delivery<'a> {
         let body = Body {
             payload: self.payload,
             carried: self.carried,
-            item_limit: self.owed.connection.payload_limit(),
+            item_limit: self.owed.lease.shared.payload_limit(),
         };
         (body, Responder(self.owed))
     }
@@ -71,7 +70,7 @@ impl<'a> Delivery<'a> {
 
 impl From<Incoming> for Delivery<'static> {
     fn from(incoming: Incoming) -> Self {
-        let (route, payload, carried, owed) = incoming.into_parts();
+        let (route, payload, carried, owed, _) = incoming.into_parts();
         Self {
             action: route.action,
             payload: Delivered::Owned(payload),

@@ -7,14 +7,15 @@ use sockety_codec::Uuid;
 use super::{
     authorization::{Authorization, Verdict},
     incoming::Incoming,
-    service::or_nil,
 };
 use crate::{
-    connection::{Connection, extensions::Extensions},
-    engine::gate::Attempt,
+    connection::Connection,
+    engine::attempt::Attempt,
+    extensions::Extensions,
     fast_reply::FastReply,
     message::outgoing::OutgoingResponse,
     msgpack::{self, DecodeError},
+    payload::or_nil,
 };
 
 /// A message of a connection that is not authorized yet, see [`Authorize`](crate::serve::authorize::Authorize): its first, or one

@@ -2,8 +2,8 @@ use std::{error::Error, fmt, pin::Pin, sync::Arc};
 
 use tracing::{error, warn};
 
-use super::{incoming::Incoming, message::Message, service::Dispatch};
-use crate::{fast_reply::FastReply, message::sent::Sent, shown::Shown};
+use super::{incoming::Incoming, message::Message};
+use crate::{engine::serve::Dispatch, fast_reply::FastReply, message::sent::Sent, shown::Shown};
 
 /// Handles messages by their actions, without a typed service.
 ///
@@ -196,7 +196,7 @@ impl Passage {
         match &self.state {
             State::Handled => {}
             State::Open => {
-                let counters = &self.message.connection().shared.counters;
+                let counters = &self.message.connection().shared().counters;
                 counters.count(|all| &all.not_implemented);
                 self.settle(FastReply::NOT_IMPLEMENTED).await;
             }

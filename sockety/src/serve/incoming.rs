@@ -1,18 +1,17 @@
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, sync::OnceLock};
 
 use bytes::Bytes;
 use sockety_codec::Uuid;
 
-use super::{
-    router::Route,
-    service::{Responder, log_unsent},
-};
+use super::answer::{Responder, log_unsent};
+use crate::content::received::Carried;
 use crate::{
-    connection::{Connection, extensions::Extensions},
+    connection::Connection,
     content::file::File,
-    engine::{owed::Owed, receive::parts::Carried, record::Record},
+    engine::{owed::Owed, record::Record, serve::Route},
+    extensions::Extensions,
     fast_reply::FastReply,
-    message::outgoing::OutgoingResponse,
+    message::{outgoing::OutgoingResponse, respond::send_response},
 };
 
 /// A message on its way to its handler. Dropping it while the peer waits answers with code 5, Internal Error.
@@ -21,6 +20,8 @@ pub struct Incoming {
     payload: Bytes,
     carried: Carried,
     owed: Owed,
+    /// Made when somebody asks for it: most middleware does not.
+    connection: OnceLock<Connection>,
 }
 
 impl Incoming {
@@ -30,11 +31,18 @@ impl Incoming {
             payload,
             carried,
             owed,
+            connection: OnceLock::new(),
         }
     }
 
-    pub(crate) fn into_parts(self) -> (Route, Bytes, Carried, Owed) {
-        (self.route, self.payload, self.carried, self.owed)
+    pub(crate) fn into_parts(self) -> (Route, Bytes, Carried, Owed, OnceLock<Connection>) {
+        (
+            self.route,
+            self.payload,
+            self.carried,
+            self.owed,
+            self.connection,
+        )
     }
 
     /// Its id.
@@ -54,7 +62,8 @@ impl Incoming {
 
     /// The connection that brought it.
     pub fn connection(&self) -> &Connection {
-        &self.owed.connection
+        self.connection
+            .get_or_init(|| self.owed.lease.clone().into())
     }
 
     /// The address of the peer, if the connection has one.
@@ -101,7 +110,7 @@ impl Incoming {
 
     pub(crate) async fn respond(self, response: &OutgoingResponse) {
         if self.owed.is_awaited() {
-            let sent = self.owed.respond(response.content(), false).await;
+            let sent = send_response(&self.owed, response.content(), false).await;
             let sent = sent.map(|(_, mut sending)| sending.pump.detach());
             Responder(self.owed).after_response(sent).await;
         }

@@ -1,18 +1,22 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
 
-use super::{incoming::Incoming, service::or_nil};
+use super::incoming::Incoming;
+use crate::content::received::Carried;
 use crate::{
-    connection::{Connection, extensions::Extensions},
+    action::Action,
+    connection::Connection,
     content::{byte_stream::ByteStream, file::File},
-    engine::{owed::Owed, receive::parts::Carried},
-    error::dynamic::SendError,
+    engine::owed::Owed,
+    error::send::SendError,
+    extensions::Extensions,
     fast_reply::FastReply,
-    message::{action::Action, outgoing::OutgoingResponse, request::Request, sent::Sent},
+    message::{outgoing::OutgoingResponse, request::Request, respond, sent::Sent},
     msgpack::{self, DecodeError},
+    payload::or_nil,
 };
 
 /// A received message. Cloning is cheap.
@@ -29,11 +33,13 @@ struct Inner {
     payload: Bytes,
     carried: Mutex<Carried>,
     owed: Owed,
+    /// Made when somebody asks for it: most handlers do not.
+    connection: OnceLock<Connection>,
 }
 
 impl Message {
     pub(crate) fn new(incoming: Incoming) -> Self {
-        let (route, payload, carried, owed) = incoming.into_parts();
+        let (route, payload, carried, owed, connection) = incoming.into_parts();
         let action = route.action;
         let carried = Mutex::new(carried);
         Self {
@@ -42,6 +48,7 @@ impl Message {
                 payload,
                 carried,
                 owed,
+                connection,
             }),
         }
     }
@@ -68,7 +75,8 @@ impl Message {
 
     /// The connection that brought it.
     pub fn connection(&self) -> &Connection {
-        &self.inner.owed.connection
+        let owed = &self.inner.owed;
+        (self.inner.connection).get_or_init(|| owed.lease.clone().into())
     }
 
     /// Values attached to this message alone, as [middleware](crate::serve::middleware::ServeMiddleware) does.
@@ -117,7 +125,7 @@ impl Message {
     /// # Cancel safety
     /// Dropped before it is ready, the response is not sent.
     pub async fn respond(&self, response: impl Into<OutgoingResponse>) -> Result<Sent, SendError> {
-        respond(&self.inner.owed, &response.into()).await
+        respond::respond(&self.inner.owed, &response.into()).await
     }
 
     /// Answers with a response that expects an answer in its turn.
@@ -128,7 +136,7 @@ impl Message {
         &self,
         response: impl Into<OutgoingResponse>,
     ) -> Result<Request, SendError> {
-        respond_expecting(&self.inner.owed, &response.into()).await
+        respond::respond_expecting(&self.inner.owed, &response.into()).await
     }
 
     /// Answers with a code.
@@ -136,7 +144,7 @@ impl Message {
     /// # Errors
     /// [`SendError::NotExpected`] when the sender waits for no reply, [`SendError::Disconnected`].
     pub async fn fast_reply(&self, code: impl Into<FastReply>) -> Result<(), SendError> {
-        fast_reply(&self.inner.owed, code.into()).await
+        respond::fast_reply(&self.inner.owed, code.into()).await
     }
 
     /// Answers with code 0, Accept.
@@ -161,34 +169,5 @@ impl Message {
             self.inner.owed.fast_reply(code).await?;
         }
         Ok(())
-    }
-}
-
-pub(crate) async fn respond(owed: &Owed, response: &OutgoingResponse) -> Result<Sent, SendError> {
-    check_expected(owed)?;
-    let (id, sending) = owed.respond(response.content(), false).await?;
-    Ok(Sent::new(id, sending))
-}
-
-pub(crate) async fn respond_expecting(
-    owed: &Owed,
-    response: &OutgoingResponse,
-) -> Result<Request, SendError> {
-    check_expected(owed)?;
-    let (id, sending) = owed.respond(response.content(), true).await?;
-    Ok(Request::new(id, sending))
-}
-
-pub(crate) async fn fast_reply(owed: &Owed, code: FastReply) -> Result<(), SendError> {
-    check_expected(owed)?;
-    owed.fast_reply(code).await
-}
-
-// r[impl reply.only-when-expected]
-fn check_expected(owed: &Owed) -> Result<(), SendError> {
-    if owed.expects_response {
-        Ok(())
-    } else {
-        Err(SendError::NotExpected)
     }
 }

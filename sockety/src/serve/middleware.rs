@@ -2,8 +2,8 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::{incoming::Incoming, router::Router, service::Dispatch};
-use crate::message::answered::Answered;
+use super::{incoming::Incoming, router::Router};
+use crate::{engine::answered::Answered, engine::serve::Dispatch};
 
 /// Runs around the handling of every message that is served: typed services and [`MessageHandler`]s alike. Added
 /// with [`Router::with`]; for calls of this side there is [`CallMiddleware`](crate::connection::middleware::CallMiddleware).

@@ -10,14 +10,16 @@ use super::{
     handler::MessageHandler,
     incoming::Incoming,
     middleware::{self, ServeMiddleware},
-    service::{Dispatch, Service},
+    service::Service,
 };
+use crate::content::received::Carried;
+use crate::engine::serve::{Route, Served, Target};
+use crate::engine::{receive::parts::ReceivedParts, serve::Serve};
 use crate::{
-    client::describe,
-    description::{ServiceDescription, action::ActionDescription},
-    engine::{gate::Attempt, owed::Owed, receive::parts::Carried},
+    action::Action,
+    description::{self, ServiceDescription},
+    engine::{owed::Owed, serve::Dispatch},
     fast_reply::{FastReply, Framework},
-    message::action::Action,
 };
 
 /// Several services, and a [`MessageHandler`] for the rest, on one connection.
@@ -179,12 +181,8 @@ impl Router {
 
     pub(crate) fn knows(&self, action: &str) -> bool {
         self.actions.contains_key(action)
-            || (self.describes && action == describe::ACTION)
+            || (self.describes && action == description::ACTION)
             || self.handler.as_ref().is_some_and(|it| it.names(action))
-    }
-
-    pub(crate) fn asks_for_authorization(&self) -> bool {
-        self.authorize.is_some()
     }
 
     /// Where a message goes whose head says this, or the code that refuses it.
@@ -203,8 +201,8 @@ impl Router {
             let (action, target) = (Action::Known(name), Target::Service(*served));
             return Some(Route { action, target });
         }
-        if self.describes && action == describe::ACTION {
-            let (action, target) = (Action::Known(describe::ACTION), Target::Description);
+        if self.describes && action == description::ACTION {
+            let (action, target) = (Action::Known(description::ACTION), Target::Description);
             return Some(Route { action, target });
         }
         self.handler.as_ref()?;
@@ -306,6 +304,25 @@ impl Router {
     }
 }
 
+impl Serve for Arc<Router> {
+    fn asks_for_authorization(&self) -> bool {
+        self.authorize.is_some()
+    }
+
+    fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, FastReply> {
+        Router::route(self, action, payload, files)
+    }
+
+    fn dispatch(&self, route: Route, payload: Bytes, parts: ReceivedParts, owed: Owed) -> Dispatch {
+        Router::dispatch(self, route, payload, parts.into(), owed)
+    }
+
+    #[inline]
+    fn dispatch_whole(&self, route: Route, payload: &[u8], owed: Owed) -> Dispatch {
+        Router::dispatch_whole(self, route, payload, owed)
+    }
+}
+
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let services: Vec<_> = self.services.iter().map(|(_, name)| name).collect();
@@ -313,58 +330,6 @@ impl fmt::Debug for Router {
             .field("services", &services)
             .field("handler", &self.handler.is_some())
             .finish()
-    }
-}
-
-/// Where a message goes.
-pub(crate) struct Route {
-    pub(crate) action: Action,
-    target: Target,
-}
-
-enum Target {
-    /// The connection is not authorized yet.
-    Judge(Attempt),
-    /// Not known before the verdict.
-    Unknown,
-    Service(Served),
-    /// The router itself tells what it serves.
-    Description,
-    Handler,
-}
-
-/// An action of one of the services.
-#[derive(Clone, Copy)]
-struct Served {
-    service: usize,
-    action: usize,
-    description: &'static ActionDescription,
-}
-
-impl Route {
-    /// To the hook that authorizes the connection.
-    pub(crate) fn to_judge(action: &str, attempt: Attempt) -> Self {
-        let (action, target) = (Action::Named(action.into()), Target::Judge(attempt));
-        Self { action, target }
-    }
-
-    /// Whether its messages may carry such a file, beside the limits of the connection.
-    pub(crate) fn allows_file(&self, size: u64) -> bool {
-        let description = self.description();
-        description.is_none_or(|description| description.limits.allow_file(size))
-    }
-
-    /// Whether its handler is not to be polled where the message was read.
-    pub(crate) fn is_spawned(&self) -> bool {
-        self.description()
-            .is_some_and(|description| description.is_spawned)
-    }
-
-    fn description(&self) -> Option<&'static ActionDescription> {
-        match &self.target {
-            Target::Service(served) => Some(served.description),
-            Target::Judge(_) | Target::Unknown | Target::Description | Target::Handler => None,
-        }
     }
 }
 

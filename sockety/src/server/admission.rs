@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
 use super::{handle::ServerHandle, listener::Listener};
-use crate::transport::Link;
+use crate::transport::link::Link;
 
 /// Who may enter, and how many at a time. A place is taken before a connection is accepted: further ones wait in the
 /// queue of the operating system.

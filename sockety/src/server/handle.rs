@@ -10,14 +10,12 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    connection::{
-        Connection, server_stats::ServerStats, service_client::ServiceClient, stats::Counters,
-        traffic::Traffic,
-    },
+    connection::{Connection, service_client::ServiceClient},
     engine::shared::Shared,
-    error::dynamic::{ClosedBy, SendError},
+    error::{connection::ClosedBy, send::SendError},
     message::outgoing::Outgoing,
-    transport::Handshake,
+    stats::{Counters, server::ServerStats, traffic::Traffic},
+    transport::link::Handshake,
 };
 
 /// The connections of a [`Server`](crate::server::Server), and its end. Clones are handles on the same server.
@@ -64,8 +62,8 @@ enum Ending {
 impl Ending {
     fn of(self, connection: &Connection) {
         match self {
-            Self::Close => connection.shared.close(ClosedBy::Local),
-            Self::Drain(deadline) => connection.shared.drain(deadline),
+            Self::Close => connection.shared().close(ClosedBy::Local),
+            Self::Drain(deadline) => connection.shared().drain(deadline),
         }
     }
 }
@@ -263,7 +261,7 @@ impl ServerHandle {
     /// Enters a connection in the list, until what this gives is dropped.
     pub(super) fn register(&self, connection: &Connection) -> Entry {
         let key = self.inner.next.fetch_add(1, Ordering::Relaxed);
-        let shared = Arc::clone(&connection.shared);
+        let shared = Arc::clone(connection.shared());
         self.lock().live.insert(key, Arc::downgrade(&shared));
         // A server that was stopped meanwhile has ended all that it saw.
         let ending = *self.ending();
@@ -281,7 +279,7 @@ impl ServerHandle {
         // Until none is left: one whose handshake was just done may come while others close.
         while !self.lock().live.is_empty() {
             for connection in self.connections() {
-                connection.shared.until_gone().await;
+                connection.shared().until_gone().await;
             }
             tokio::task::yield_now().await;
         }

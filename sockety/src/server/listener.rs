@@ -5,10 +5,10 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use super::socket_file::SocketFile;
 #[cfg(not(unix))]
-use crate::error::address::AddressProblem;
+use crate::address::error::AddressProblem;
 use crate::{
     address::{Address, Endpoint},
-    transport::Link,
+    transport::link::Link,
 };
 
 /// Where connections come from.

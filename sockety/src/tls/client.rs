@@ -9,13 +9,13 @@ use tokio_rustls::rustls::{
 
 use super::{
     PROTOCOL,
-    error::{TlsError, TlsProblem},
     handshake::{Alpn, Handshake},
     identity::Identity,
     provider::provider,
     roots::Roots,
 };
 use crate::address::{Address, Endpoint, Host};
+use crate::error::tls::{TlsError, TlsProblem};
 
 /// TLS of a client: whom it trusts, and what it shows. For [`Connect::tls`](crate::client::connect::Connect::tls).
 ///
@@ -90,7 +90,7 @@ impl TlsClient {
     pub(crate) fn handshake_with(
         &self,
         address: &Address,
-    ) -> Result<Handshake, crate::error::dynamic::ConnectError> {
+    ) -> Result<Handshake, crate::error::connect::ConnectError> {
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => dialled_name(address)?,
@@ -127,7 +127,7 @@ fn config(verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
 /// Only what the user dialled counts, never what a peer calls itself.
 fn dialled_name(
     address: &Address,
-) -> Result<ServerName<'static>, crate::error::dynamic::ConnectError> {
+) -> Result<ServerName<'static>, crate::error::connect::ConnectError> {
     let problem = match address.endpoint()? {
         Endpoint::Tcp(Host::Number(address)) => return Ok(ServerName::from(address.ip())),
         Endpoint::Tcp(Host::Name(name, _)) => match ServerName::try_from(name.to_string()) {

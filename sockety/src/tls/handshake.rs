@@ -7,7 +7,7 @@ use tokio_rustls::{
 };
 
 use super::{PROTOCOL, peer_identity::PeerIdentity};
-use crate::error::dynamic::ConnectError;
+use crate::error::connect::ConnectError;
 
 /// A TLS handshake to come.
 pub(crate) enum Handshake {

@@ -5,11 +5,8 @@ use tokio_rustls::rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-use super::{
-    error::{TlsError, TlsProblem},
-    pem::Pem,
-    provider::provider,
-};
+use super::{pem::Pem, provider::provider};
+use crate::error::tls::{TlsError, TlsProblem};
 
 /// Our own certificate, with those that vouch for it, and its private key.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::{
     pem::{Error, PemObject},
 };
 
-use super::error::{TlsError, TlsProblem};
+use crate::error::tls::{TlsError, TlsProblem};
 
 /// Text with certificates or a key, and what to call it in errors.
 pub(super) struct Pem<'a> {

@@ -2,10 +2,8 @@ use std::{fmt, path::Path, sync::Arc};
 
 use tokio_rustls::rustls::RootCertStore;
 
-use super::{
-    error::{TlsError, TlsProblem},
-    pem::Pem,
-};
+use super::pem::Pem;
+use crate::error::tls::{TlsError, TlsProblem};
 
 /// Certificates that are trusted to vouch for others; at least one.
 #[derive(Clone)]

@@ -7,12 +7,12 @@ use tokio_rustls::rustls::{
 
 use super::{
     PROTOCOL,
-    error::TlsError,
     handshake::{Alpn, Handshake},
     identity::Identity,
     provider::{provider, ticketer},
     roots::Roots,
 };
+use crate::error::tls::TlsError;
 
 /// TLS of a server: its certificate, and what it asks of clients. For [`Server::tls`](crate::server::Server::tls).
 #[derive(Debug, Clone)]

@@ -8,10 +8,7 @@ use tokio::io::DuplexStream;
 use crate::{
     config::options::Options,
     connection::Connection,
-    engine::{
-        driver::Driver,
-        shared::{Peer, Shared},
-    },
+    engine::{driver::Driver, peer::Peer, shared::Shared},
     serve::router::{IntoRouter, Router},
 };
 

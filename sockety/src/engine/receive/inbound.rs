@@ -15,41 +15,35 @@ use tracing::{debug, error};
 use super::{
     abuse::Guard,
     intake::{Intake, Pushed},
-    parts::Carried,
+    parts::{ReceivedFile, ReceivedParts},
     payload::Assembly,
     slot::{Arriving, Open, Progress, Rest, Role, Slot},
     slow_readers::SlowReaders,
 };
+use crate::engine::serve::{Dispatch, Route, Serve};
 use crate::{
-    connection::Connection,
-    content::{byte_stream::ByteStream, file::File},
+    engine::lease::Lease,
     engine::{
+        attempt::Attempt,
         budget::Share,
         clocks,
-        gate::Attempt,
         held::{Held, NoRoom},
         holders::Holder,
         memory::recycled,
         owed::Owed,
         pending::{RawReply, RawResponse},
-        shared::{Shared, State},
+        shared::Shared,
+        state::State,
     },
-    error::{
-        dynamic::{ConnectionError, RequestError},
-        read::ReadError,
-    },
+    error::{connection::ConnectionError, read::ReadError, request::RequestError},
     fast_reply::{FastReply, Framework},
     payload::payload_bytes::PayloadBytes,
-    serve::{
-        router::{Route, Router},
-        service::Dispatch,
-    },
 };
 
 /// The receiving side of one connection. Only its driver has it.
-pub(crate) struct Inbound {
+pub(crate) struct Inbound<S> {
     shared: Arc<Shared>,
-    router: Arc<Router>,
+    serve: S,
     slots: Vec<Slot>,
     has_served: bool,
     slow: SlowReaders,
@@ -78,16 +72,34 @@ impl Verdict {
     }
 }
 
-impl Inbound {
-    pub(crate) fn new(shared: Arc<Shared>, router: Arc<Router>) -> Self {
-        if router.asks_for_authorization() {
+impl<S> Inbound<S> {
+    /// The connection has ended: whatever is not whole never will be.
+    pub(crate) fn end(&mut self, error: &ConnectionError) {
+        let error = ReadError::Disconnected(error.clone());
+        for slot in &mut self.slots {
+            match std::mem::take(slot) {
+                Slot::Free => {}
+                Slot::Open(open) => {
+                    if let Some(arriving) = &open.carried {
+                        arriving.rest.intake.fail(&error);
+                    }
+                }
+                Slot::Rest(rest) => rest.intake.fail(&error),
+            }
+        }
+    }
+}
+
+impl<S: Serve> Inbound<S> {
+    pub(crate) fn new(shared: Arc<Shared>, serve: S) -> Self {
+        if serve.asks_for_authorization() {
             shared.gate.close();
         }
         let slow = SlowReaders::new(&shared);
         let guard = Guard::new(&shared);
         Self {
             shared,
-            router,
+            serve,
             slots: Vec::new(),
             has_served: false,
             slow,
@@ -181,22 +193,6 @@ impl Inbound {
         }
     }
 
-    /// The connection has ended: whatever is not whole never will be.
-    pub(crate) fn end(&mut self, error: &ConnectionError) {
-        let error = ReadError::Disconnected(error.clone());
-        for slot in &mut self.slots {
-            match std::mem::take(slot) {
-                Slot::Free => {}
-                Slot::Open(open) => {
-                    if let Some(arriving) = &open.carried {
-                        arriving.rest.intake.fail(&error);
-                    }
-                }
-                Slot::Rest(rest) => rest.intake.fail(&error),
-            }
-        }
-    }
-
     pub(crate) fn on_event(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Verdict {
         match *event {
             Event::WholeMessage {
@@ -263,10 +259,10 @@ impl Inbound {
         self.has_served = true;
         let admitted = self.route(head).and_then(|route| {
             let admitted = self.admit_whole(payload);
-            let (connection, held) = admitted.ok_or_else(|| Framework::Overloaded.reply())?;
-            Ok((route, connection, held))
+            let (lease, held) = admitted.ok_or_else(|| Framework::Overloaded.reply())?;
+            Ok((route, lease, held))
         });
-        let (route, connection, held) = match admitted {
+        let (route, lease, held) = match admitted {
             Ok(admitted) => admitted,
             Err(code) => {
                 // r[impl reply.only-when-expected]
@@ -276,18 +272,18 @@ impl Inbound {
                 return self.guard.on_dropped(payload.len() as u64);
             }
         };
-        let owed = Owed::new(connection, head.id, head.expects_response, held, None);
+        let owed = Owed::new(lease, head.id, head.expects_response, held, None);
         let is_spawned = route.is_spawned();
-        self.run(head.id, is_spawned, cx, |router| {
-            router.dispatch_whole(route, payload, owed)
+        self.run(head.id, is_spawned, cx, |serve| {
+            serve.dispatch_whole(route, payload, owed)
         });
     }
 
-    fn admit_whole(&self, payload: &[u8]) -> Option<(Connection, Option<Box<Held>>)> {
-        let connection = Connection::of_request(&self.shared, Holder::Executing);
-        let admitted = connection.and_then(|connection| {
+    fn admit_whole(&self, payload: &[u8]) -> Option<(Lease, Option<Box<Held>>)> {
+        let lease = Lease::of_request(&self.shared, Holder::Executing);
+        let admitted = lease.and_then(|lease| {
             let held = Held::whole(&self.shared, payload.len()).ok()?;
-            Some((connection, held))
+            Some((lease, held))
         });
         if admitted.is_none() {
             self.shared.counters.count(|all| &all.overloaded);
@@ -300,7 +296,7 @@ impl Inbound {
             id: head.id,
             expects_response: head.expects_response,
             payload: PayloadBytes::copy_of(payload),
-            carried: Carried::default(),
+            carried: ReceivedParts::default(),
         };
         let is_dropped = self.deliver(&head.parent, Ok(RawReply::Response(response)));
         if is_dropped && !self.shared.lock().waiting.expects(&head.parent) {
@@ -319,12 +315,12 @@ impl Inbound {
             Ok(route) => route,
             Err(code) => return self.refuse_message(channel, head, code),
         };
-        let Some((connection, payload)) = self.admit(head) else {
+        let Some((lease, payload)) = self.admit(head) else {
             self.shared.counters.count(|all| &all.overloaded);
             return self.refuse_message(channel, head, Framework::Overloaded.reply());
         };
         let open = Open {
-            role: Role::Message { route, connection },
+            role: Role::Message { route, lease },
             id: head.id,
             expects_response: head.expects_response,
             payload,
@@ -357,7 +353,7 @@ impl Inbound {
             };
         }
         let files = head.files.count;
-        let route = self.router.route(head.action, head.payload_size, files);
+        let route = self.serve.route(head.action, head.payload_size, files);
         match &route {
             Ok(_) => {}
             Err(code) if *code == FastReply::NOT_IMPLEMENTED => {
@@ -368,12 +364,12 @@ impl Inbound {
         route
     }
 
-    fn admit(&self, head: &MessageHead<'_>) -> Option<(Connection, Assembly)> {
-        let connection = Connection::of_request(&self.shared, Holder::Arriving)?;
+    fn admit(&self, head: &MessageHead<'_>) -> Option<(Lease, Assembly)> {
+        let lease = Lease::of_request(&self.shared, Holder::Arriving)?;
         let held = Held::reserve(&self.shared, head.payload_size).ok()?;
         let files = head.files.count as usize;
         let is_room = files == 0 || self.shared.has_room_for_files(files);
-        is_room.then(|| (connection, Assembly::new(head.payload_size, held)))
+        is_room.then(|| (lease, Assembly::new(head.payload_size, held)))
     }
 
     fn refuse_message(
@@ -439,8 +435,8 @@ impl Inbound {
         }
         let shared = Arc::clone(&self.shared);
         let intake = Intake::new(shared, files as usize, has_stream, about);
-        let stream = has_stream.then(|| ByteStream::received(intake.part()));
-        let carried = Carried::new(Arc::clone(&intake), stream);
+        let stream = has_stream.then(|| intake.part());
+        let carried = ReceivedParts::new(Arc::clone(&intake), stream);
         let rest = Rest {
             intake,
             has_stream,
@@ -481,9 +477,11 @@ impl Inbound {
             return Verdict::Keep;
         };
         let reader = arriving.rest.intake.part();
-        arriving
-            .carried
-            .add_file(File::received(header.name, header.size, reader));
+        arriving.carried.add_file(ReceivedFile {
+            name: header.name.into(),
+            size: header.size,
+            reader,
+        });
         arriving.headers_due -= 1;
         if let Some(payload) = open.payload.whole() {
             self.hand_on(channel, payload, cx);
@@ -603,13 +601,10 @@ impl Inbound {
         });
         let carried = carried.unwrap_or_default();
         match role {
-            Role::Message {
-                route,
-                mut connection,
-            } => {
-                connection.begin_executing();
+            Role::Message { route, mut lease } => {
+                lease.begin_executing();
                 let owed = Owed::new(
-                    connection,
+                    lease,
                     id,
                     expects_response,
                     assembly.held,
@@ -674,13 +669,13 @@ impl Inbound {
         &self,
         route: Route,
         payload: Bytes,
-        carried: Carried,
+        carried: ReceivedParts,
         owed: Owed,
         cx: &mut Context<'_>,
     ) {
         let (id, is_spawned) = (owed.id, route.is_spawned());
-        self.run(id, is_spawned, cx, |router| {
-            router.dispatch(route, payload, carried, owed)
+        self.run(id, is_spawned, cx, |serve| {
+            serve.dispatch(route, payload, carried, owed)
         });
     }
 
@@ -689,10 +684,10 @@ impl Inbound {
         id: Uuid,
         is_spawned: bool,
         cx: &mut Context<'_>,
-        dispatch: impl FnOnce(&Arc<Router>) -> Dispatch,
+        dispatch: impl FnOnce(&S) -> Dispatch,
     ) {
         let begin = || {
-            let mut handler = dispatch(&self.router);
+            let mut handler = dispatch(&self.serve);
             if is_spawned {
                 return Some(handler);
             }

@@ -1,34 +1,38 @@
-//! What a received message carries beside its payload.
+//! The files and the stream of a received message, as the engine knows them: names, sizes and readers.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use super::intake::Intake;
-use crate::content::{byte_stream::ByteStream, file::File};
+use super::intake::{Intake, PartReader};
 
 /// A pointer wide, as most messages carry nothing and are moved often.
 #[derive(Default)]
-pub(crate) struct Carried(Option<Box<Parts>>);
+pub(crate) struct ReceivedParts(Option<Box<Parts>>);
 
-struct Parts {
-    files: VecDeque<File>,
-    stream: Option<ByteStream>,
+pub(crate) struct Parts {
+    pub(crate) files: Vec<ReceivedFile>,
+    pub(crate) stream: Option<PartReader>,
     /// Where they come from.
     intake: Arc<Intake>,
 }
 
-impl Carried {
-    pub(crate) fn new(intake: Arc<Intake>, stream: Option<ByteStream>) -> Self {
-        let files = VecDeque::new();
+pub(crate) struct ReceivedFile {
+    pub(crate) name: Arc<str>,
+    pub(crate) size: u64,
+    pub(crate) reader: PartReader,
+}
+
+impl ReceivedParts {
+    pub(crate) fn new(intake: Arc<Intake>, stream: Option<PartReader>) -> Self {
         Self(Some(Box::new(Parts {
-            files,
+            files: Vec::new(),
             stream,
             intake,
         })))
     }
 
-    pub(crate) fn add_file(&mut self, file: File) {
+    pub(crate) fn add_file(&mut self, file: ReceivedFile) {
         if let Some(parts) = &mut self.0 {
-            parts.files.push_back(file);
+            parts.files.push(file);
         }
     }
 
@@ -36,37 +40,17 @@ impl Carried {
         self.0.as_ref().map(|parts| &parts.intake)
     }
 
-    /// The files that were not taken.
-    pub(crate) fn files(&self) -> &[File] {
-        // Nothing is added once something was taken, so they lie in one piece.
-        self.0
-            .as_ref()
-            .map_or(&[], |parts| parts.files.as_slices().0)
-    }
-
-    pub(crate) fn has_stream(&self) -> bool {
-        self.0.as_ref().is_some_and(|parts| parts.stream.is_some())
-    }
-
-    pub(crate) fn take_file(&mut self) -> Option<File> {
-        self.0.as_mut()?.files.pop_front()
-    }
-
-    pub(crate) fn take_files(&mut self) -> Vec<File> {
-        let parts = self.0.as_mut();
-        parts.map_or_else(Vec::new, |parts| std::mem::take(&mut parts.files).into())
-    }
-
-    pub(crate) fn take_stream(&mut self) -> Option<ByteStream> {
-        self.0.as_mut()?.stream.take()
+    pub(crate) fn into_inner(self) -> Option<Parts> {
+        self.0.map(|parts| *parts)
     }
 }
 
-impl fmt::Debug for Carried {
+impl fmt::Debug for ReceivedParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Carried")
-            .field("files", &self.files())
-            .field("stream", &self.has_stream())
+        let parts = self.0.as_ref();
+        f.debug_struct("ReceivedParts")
+            .field("files", &parts.map_or(0, |parts| parts.files.len()))
+            .field("stream", &parts.is_some_and(|parts| parts.stream.is_some()))
             .finish_non_exhaustive()
     }
 }

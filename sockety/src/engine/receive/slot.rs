@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sockety_codec::{FileIndex, Uuid};
 
-use super::{intake::Intake, parts::Carried, payload::Assembly};
-use crate::{connection::Connection, serve::router::Route};
+use super::{intake::Intake, parts::ReceivedParts, payload::Assembly};
+use crate::{engine::lease::Lease, engine::serve::Route};
 
 /// What is open on a channel.
 ///
@@ -31,13 +31,8 @@ pub(crate) struct Open {
 }
 
 pub(crate) enum Role {
-    Message {
-        route: Route,
-        connection: Connection,
-    },
-    Response {
-        parent: Uuid,
-    },
+    Message { route: Route, lease: Lease },
+    Response { parent: Uuid },
 }
 
 impl Role {
@@ -52,7 +47,7 @@ impl Role {
 /// Files and stream of a message that has not been handed on yet.
 pub(crate) struct Arriving {
     pub(crate) rest: Rest,
-    pub(crate) carried: Carried,
+    pub(crate) carried: ReceivedParts,
     pub(crate) headers_due: u32,
 }
 

@@ -8,11 +8,10 @@ use sockety_codec::{
 };
 
 use super::{
+    layout::{Layout, PartKind},
     lines::{Line, Lines, Ticket},
-    transmissions::PartKind,
 };
 use crate::{
-    content::carrying::Plan,
     fast_reply::FastReply,
     payload::{encoding::Encoding, payload_bytes::PayloadBytes},
 };
@@ -134,7 +133,7 @@ impl Outbox {
         channel: ChannelId,
         head: &MessageHead<'_>,
         payload: Payload<'_>,
-        plan: &Plan,
+        plan: &Layout,
     ) -> Result<(), UsageError> {
         let before = self.pieces.bytes.len();
         let files = plan.headers();
@@ -158,7 +157,7 @@ impl Outbox {
         channel: ChannelId,
         head: &ResponseHead,
         payload: Payload<'_>,
-        plan: &Plan,
+        plan: &Layout,
     ) -> Result<(), UsageError> {
         let before = self.pieces.bytes.len();
         let files = plan.headers();

@@ -5,15 +5,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::transmissions::PartKey;
-use crate::{
-    connection::Connection, content::file::DISK_CHUNK, engine::memory::chunks::Chunks,
-    error::source::SourceError,
-};
+use crate::{engine::lease::Lease, engine::memory::chunks::Chunks, error::source::SourceError};
 
 /// Dropped before the part has ended, it gives the whole message up.
 #[derive(Debug)]
 pub(crate) struct PartWriter {
-    connection: Connection,
+    lease: Lease,
     key: PartKey,
     is_finished: bool,
 }
@@ -22,9 +19,9 @@ const DISK_CHUNK_BESIDE_CALLS: usize = 64 * 1024;
 
 impl PartWriter {
     /// The entry of the transmission counts it already.
-    pub(crate) fn new(connection: Connection, key: PartKey) -> Self {
+    pub(crate) fn new(lease: Lease, key: PartKey) -> Self {
         Self {
-            connection,
+            lease,
             key,
             is_finished: false,
         }
@@ -33,7 +30,7 @@ impl PartWriter {
     /// How much of a file on disk is read at a time: whoever reads, or copies what was read, is on a processor for it
     /// that calls may need.
     pub(crate) fn disk_chunk(&self) -> usize {
-        if self.connection.shared.lock().is_beside_calls() {
+        if self.lease.shared.lock().is_beside_calls() {
             DISK_CHUNK_BESIDE_CALLS
         } else {
             DISK_CHUNK
@@ -46,7 +43,7 @@ impl PartWriter {
         cx: &mut Context<'_>,
         add: impl FnOnce(&mut Chunks),
     ) -> Poll<Result<(), SourceError>> {
-        let shared = &self.connection.shared;
+        let shared = &self.lease.shared;
         shared.change(|state| state.sources.poll_push(self.key, cx.waker(), add))
     }
 
@@ -64,7 +61,7 @@ impl PartWriter {
 
     /// Adds to the part after it was found to have room.
     pub(crate) fn add_now(&mut self, chunk: Bytes) -> Result<(), SourceError> {
-        self.connection
+        self.lease
             .shared
             .change(|state| state.sources.push(self.key, |chunks| chunks.push(chunk)))
     }
@@ -75,7 +72,7 @@ impl PartWriter {
             return Ok(());
         }
         self.is_finished = true;
-        self.connection
+        self.lease
             .shared
             .change(|state| state.sources.finish(self.key))
     }
@@ -83,7 +80,7 @@ impl PartWriter {
     /// Gives the message up.
     pub(crate) fn abort(&mut self, error: SourceError) {
         self.is_finished = true;
-        self.connection
+        self.lease
             .shared
             .change(|state| state.abort(self.key.transmission, error));
     }
@@ -94,10 +91,13 @@ impl Drop for PartWriter {
         if !self.is_finished {
             self.abort(SourceError::GivenUp);
         }
-        self.connection
+        self.lease
             .shared
             .lock()
             .sources
             .release(self.key.transmission);
     }
 }
+
+/// How much is read from a disk at a time, off the async threads.
+pub(crate) const DISK_CHUNK: usize = 256 * 1024;

@@ -5,38 +5,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{
-    lines::{Line, Ticket},
-    transmissions::Sending,
-};
+use super::{lines::Ticket, transmissions::Sending};
+use crate::engine::send::entry::{Entry, Room, Span};
 use crate::{
-    connection::Connection,
-    engine::shared::{Shared, State},
-    error::{
-        dynamic::{RequestError, SendError},
-        source::SourceError,
-    },
+    engine::lease::Lease,
+    engine::{shared::Shared, state::State},
+    error::{request::RequestError, send::SendError, source::SourceError},
 };
-
-/// What is put into the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entry {
-    Message,
-    CarryingMessage,
-    Reply,
-    CarryingReply,
-    Code,
-}
-
-impl Entry {
-    fn line(self) -> Line {
-        match self {
-            Self::Message | Self::Reply => Line::Whole,
-            Self::CarryingMessage | Self::CarryingReply => Line::Carrying,
-            Self::Code => Line::Code,
-        }
-    }
-}
 
 /// Puts something into the outbox when there is room for it, and nobody waits for that who came before.
 ///
@@ -75,19 +50,6 @@ pub(crate) fn try_put<R>(
         Ok(_) => None,
         Err(error) => Some(Err(error)),
     })
-}
-
-/// Whether something can be queued now, or has to wait for its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
-    Free,
-    Full,
-}
-
-impl Room {
-    pub(crate) fn free_if(is_free: bool) -> Self {
-        if is_free { Self::Free } else { Self::Full }
-    }
 }
 
 /// As [`poll_put`], waiting for room.
@@ -132,42 +94,35 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Where a message stands among all bytes of its connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Span {
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-}
-
 /// A message that has its place, and what is still to be written of it.
 #[derive(Debug)]
 pub(crate) struct Queued {
-    connection: Connection,
+    lease: Lease,
     span: Span,
     /// While it has files or a stream to be sent.
     transmission: Option<u64>,
 }
 
 impl Queued {
-    pub(crate) fn whole(connection: Connection, span: Span) -> Self {
+    pub(crate) fn whole(lease: Lease, span: Span) -> Self {
         Self {
-            connection,
+            lease,
             span,
             transmission: None,
         }
     }
 
     /// Holds the entry of its transmission.
-    pub(crate) fn carrying(connection: Connection, span: Span, transmission: u64) -> Self {
+    pub(crate) fn carrying(lease: Lease, span: Span, transmission: u64) -> Self {
         Self {
-            connection,
+            lease,
             span,
             transmission: Some(transmission),
         }
     }
 
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     /// Waits until all of it was handed to the socket.
@@ -177,7 +132,7 @@ impl Queued {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
-        let shared = &self.connection.shared;
+        let shared = &self.lease.shared;
         let mut state = shared.lock();
         let end = match self.transmission {
             None => self.span.end,
@@ -206,7 +161,7 @@ impl Queued {
 impl Drop for Queued {
     fn drop(&mut self) {
         if let Some(key) = self.transmission {
-            self.connection.shared.lock().sources.release(key);
+            self.lease.shared.lock().sources.release(key);
         }
     }
 }
@@ -225,7 +180,7 @@ impl Written<'_> {
 impl Drop for Written<'_> {
     fn drop(&mut self) {
         self.queued
-            .connection
+            .lease
             .shared
             .lock()
             .outbox

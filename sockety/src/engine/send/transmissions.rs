@@ -6,8 +6,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use sockety_codec::{ChannelCount, ChannelId, FileIndex, Uuid};
+use sockety_codec::{ChannelCount, ChannelId, Uuid};
 
+use crate::engine::send::layout::{NewPart, PartKind};
 use crate::{engine::memory::chunks::Chunks, error::source::SourceError};
 
 /// All messages of a connection whose files or streams have not ended.
@@ -57,19 +58,6 @@ struct Part {
     is_ended: bool,
     is_ready: bool,
     writer: Option<Waker>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PartKind {
-    Stream,
-    File(FileIndex),
-}
-
-/// A part of a message at its beginning.
-pub(crate) struct NewPart {
-    pub(crate) kind: PartKind,
-    /// What is in memory already and needs no writer; else somebody writes the part.
-    pub(crate) whole: Option<Bytes>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,3 +1,6 @@
+pub(crate) mod server;
+pub(crate) mod traffic;
+
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},

@@ -1,7 +1,7 @@
 /// What is known about a message after its call: whether the peer may have executed it.
 ///
 /// Every error of a call carries exactly one, see [`CallError::outcome`](crate::error::call::CallError::outcome) and
-/// [`RequestError::outcome`](crate::error::dynamic::RequestError::outcome). Without types, a reply may be a code, and the code has one:
+/// [`RequestError::outcome`](crate::error::request::RequestError::outcome). Without types, a reply may be a code, and the code has one:
 /// [`FastReply::outcome`](crate::fast_reply::FastReply::outcome). It is a promise, and the first that applies in this table:
 ///
 /// | Outcome | given when | the peer's handler | safe to call again |
@@ -9,7 +9,7 @@
 /// | [`Replied`](Self::Replied) | a complete reply came: a response, an error of the service, a code not named below | as the reply says | – |
 /// | [`Executed`](Self::Executed) | a response began, but was lost or cannot be read; code 5, Internal Error; code 3,845, Slow Consumer | began, once | no |
 /// | [`NotExecuted`](Self::NotExecuted) | the peer says so: code 2, Not Implemented; this framework's 3,840, Overloaded, 3,841, Going Away, 3,842, Too Large, 3,846, Bad Header | did not begin, and will not | yes |
-/// | [`NotSent`](Self::NotSent) | no byte of the message was handed to the socket, and none will be: [`SendError`](crate::error::dynamic::SendError); the connection ended, or the call's own time, while the message still waited | did not begin, and will not | yes |
+/// | [`NotSent`](Self::NotSent) | no byte of the message was handed to the socket, and none will be: [`SendError`](crate::error::send::SendError); the connection ended, or the call's own time, while the message still waited | did not begin, and will not | yes |
 /// | [`Unknown`](Self::Unknown) | anything else: the connection ended, time ran out or the call was given up after a byte may have left; a file or stream of the message failed | began once or not at all, perhaps still runs | only if twice does no harm |
 ///
 /// One byte decides, and when in doubt, it left: what a system accepts, it may deliver. Connecting that fails sends nothing.

@@ -11,7 +11,7 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    pub(super) fn new(subject: &str, problem: TlsProblem) -> Self {
+    pub(crate) fn new(subject: &str, problem: TlsProblem) -> Self {
         let subject = subject.into();
         Self { subject, problem }
     }

@@ -5,7 +5,8 @@ use std::cell::Cell;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::{error::dynamic::SendError, msgpack, payload::payload_bytes::PayloadBytes};
+use super::payload_bytes::PayloadBytes;
+use crate::{error::send::SendError, msgpack};
 
 /// What a thread keeps. Larger buffers are rare, and go back to the allocator.
 const KEPT: usize = 64 * 1024;

@@ -26,19 +26,17 @@ use tokio::io::DuplexStream;
 
 use super::{
     budget::{Budget, Share},
-    shared::Peer,
+    peer::Peer,
 };
 use crate::{
     ChannelCount, Limits,
     config::options::Options,
     connection::Connection,
     content::{byte_stream::ByteStream, stream_writer::StreamWriter},
-    error::{
-        dynamic::{RequestError, SendError},
-        outcome::Outcome,
-    },
+    error::{request::RequestError, send::SendError},
     fast_reply::FastReply,
     message::{draft::Draft, request::Request},
+    outcome::Outcome,
     serve::{handler::MessageHandler, message::Message, router::Router},
 };
 

@@ -1,4 +1,4 @@
-use super::stats::Stats;
+use super::Stats;
 
 /// The connections of a server, and what their peers did; see [`ServerHandle::stats`](crate::server::handle::ServerHandle::stats).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,0 +1,54 @@
+//! A message that asks for authorization, while it is judged.
+
+use crate::engine::gate::{ATTEMPTS, PAYLOAD_BYTES};
+use crate::engine::shared::Shared;
+use crate::error::connection::ClosedBy;
+use sockety_codec::MessageHead;
+use std::sync::{Arc, atomic::Ordering};
+use tracing::warn;
+
+/// A message that is being judged, from its head on. Dropped without a verdict, it has failed.
+pub(crate) struct Attempt {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) is_accepted: bool,
+}
+
+impl Attempt {
+    /// `None` when the message is not to be judged: another one is, there were too many, or it carries too much.
+    pub(crate) fn begin(shared: &Arc<Shared>, head: &MessageHead<'_>) -> Option<Self> {
+        if !shared.gate.begin() {
+            return None;
+        }
+        let attempt = Self {
+            shared: Arc::clone(shared),
+            is_accepted: false,
+        };
+        let fits = head.payload_size <= PAYLOAD_BYTES && head.files.count == 0 && !head.has_stream;
+        fits.then_some(attempt)
+    }
+
+    /// From here on the peer may call.
+    pub(crate) fn accept(mut self) {
+        self.is_accepted = true;
+        self.shared.gate.is_open.store(true, Ordering::Release);
+    }
+
+    /// The connection ends: nothing further is judged.
+    pub(crate) fn close(self) {
+        self.shared.gate.attempts().failed = ATTEMPTS;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.is_accepted {
+            return;
+        }
+        self.shared.counters.count(|all| &all.unauthorized);
+        if self.shared.gate.fail() < ATTEMPTS {
+            return;
+        }
+        warn!(peer = ?self.shared.peer.peer_addr, "connection closed: not authorized");
+        self.shared.close(ClosedBy::Local);
+    }
+}

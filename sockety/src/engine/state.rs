@@ -1,0 +1,481 @@
+//! Everything of a connection that its mutex guards.
+
+use crate::engine::{
+    pending::{RawReply, ReplyClock, Waiting},
+    send::{
+        entry::{Entry, Room, Span},
+        layout::Layout,
+        outbox::{Outbox, Payload},
+        pacing::Pacing,
+        transmissions::Sources,
+    },
+};
+use crate::{
+    error::{
+        connection::{ClosedBy, ConnectionError},
+        request::RequestError,
+        send::SendError,
+        source::SourceError,
+    },
+    fast_reply::Framework,
+    outcome::Outcome,
+};
+use sockety_codec::{ChannelId, MessageHead, ResponseHead, UsageError, Uuid};
+use std::task::Waker;
+use tokio::time::Instant;
+
+/// Everything under the lock. No user code runs and nothing waits while it is held.
+pub(crate) struct State {
+    pub(crate) outbox: Outbox,
+    pub(crate) sources: Sources,
+    pub(crate) waiting: Waiting,
+    /// Where the newest request of them begins that is whole in itself.
+    pub(crate) newest_request: u64,
+    /// Since files or streams are sent.
+    pub(crate) pacing: Option<Box<Pacing>>,
+    pub(crate) life: Life,
+    /// When it has ended: up to where the bytes of the outbox may have left, or still do with the farewell.
+    pub(crate) last_sent: u64,
+    /// The peer is about to close: it takes no new messages, but goes on with those it has.
+    pub(crate) is_peer_going_away: bool,
+    /// Set while the driver sleeps.
+    pub(crate) driver: Option<Waker>,
+}
+
+/// ```text
+///  ┌── shutdown() ──▶ Draining ── all done, or out of time ────────────┐
+/// Open                  └───────┐                                      ▼
+///  ├── close(), last handle dropped, peer's end ──▶ Closing ────────▶ Ended
+///  └──────────────────────────── error ───────────────────────────────▲
+/// ```
+#[derive(Clone)]
+pub(crate) enum Life {
+    Open,
+    /// The peer was told that we are going away. What both sides have accepted is finished, within so many seconds.
+    Draining {
+        seconds: u32,
+    },
+    /// No new message is sent; replies that are owed still are, and what was accepted is written.
+    Closing(ClosedBy),
+    Ended(ConnectionError),
+}
+
+impl State {
+    pub(crate) fn needs_driver(&self) -> bool {
+        self.has_work() || !matches!(self.life, Life::Open)
+    }
+
+    /// The driver goes to sleep.
+    pub(crate) fn park(&mut self, waker: &Waker) {
+        self.driver = Some(waker.clone());
+    }
+
+    /// The driver is awake; gives its waker unless it was used to wake it.
+    pub(crate) fn unpark(&mut self) -> Option<Waker> {
+        self.driver.take()
+    }
+
+    /// Whether what is to be written next begins with a request, and nobody else waits for anything.
+    pub(crate) fn is_lone_call(&self) -> bool {
+        self.waiting.len() == 1 && self.newest_request == self.outbox.taken()
+    }
+
+    /// Whether there is something to write that the driver has not taken yet.
+    pub(crate) fn has_work(&self) -> bool {
+        self.outbox.has_new() || (self.sources.has_ready() && !self.is_held())
+    }
+
+    /// Whether files and streams wait for what the peer has read.
+    pub(crate) fn is_held(&self) -> bool {
+        let pacing = self.pacing.as_ref();
+        pacing.is_some_and(|pacing| pacing.is_holding(self.outbox.place()))
+    }
+
+    /// Whether calls are made beside files and streams.
+    pub(crate) fn is_beside_calls(&self) -> bool {
+        let pacing = self.pacing.as_ref();
+        pacing.is_some_and(|pacing| pacing.is_beside_calls())
+    }
+
+    /// Nothing more is done for now: until when files and streams wait at most, if any do.
+    pub(crate) fn held_until(&mut self) -> Option<Instant> {
+        if !self.sources.has_ready() || !self.is_held() {
+            return None;
+        }
+        let pacing = self.pacing.as_mut()?;
+        pacing.on_held();
+        pacing.deadline()
+    }
+
+    /// That time has come.
+    pub(crate) fn hold_no_longer(&mut self) {
+        if let Some(pacing) = &mut self.pacing {
+            pacing.on_deadline(Instant::now());
+        }
+    }
+
+    /// Whether nothing that was accepted is still to be written.
+    pub(crate) fn is_all_written(&self) -> bool {
+        self.outbox.waiting() == 0 && self.sources.is_empty()
+    }
+
+    /// The peer takes no new messages: who waits for room to send one is told. Whether it says so for the first time.
+    pub(crate) fn on_go_away(&mut self) -> bool {
+        let is_first = !std::mem::replace(&mut self.is_peer_going_away, true);
+        self.outbox.wake_space();
+        is_first
+    }
+
+    /// Nothing was written for a while: what is kept for the next time goes back to the allocator.
+    pub(crate) fn give_back_memory(&mut self) {
+        self.outbox.give_back_memory();
+        self.pacing = None;
+        self.waiting.give_back_memory();
+    }
+
+    /// Whether nobody on this side waits for anything either.
+    pub(crate) fn is_all_done(&self) -> bool {
+        self.is_all_written() && self.waiting.is_empty()
+    }
+
+    /// Whether this may be queued now.
+    #[inline]
+    pub(crate) fn room(&self, entry: Entry) -> Result<Room, SendError> {
+        match entry {
+            Entry::Message | Entry::CarryingMessage => self.check_open()?,
+            Entry::Reply | Entry::CarryingReply | Entry::Code => self.check_replies()?,
+        }
+        match entry {
+            Entry::Message | Entry::Reply => self.whole_room(),
+            Entry::CarryingMessage | Entry::CarryingReply => self.carrying_room(),
+            // It needs no channel.
+            Entry::Code => Ok(Room::free_if(!self.outbox.is_full())),
+        }
+    }
+
+    /// A message whole in itself goes on channel 0, which only a peer with a single channel sees occupied.
+    #[inline]
+    pub(crate) fn whole_room(&self) -> Result<Room, SendError> {
+        let is_free = self.outbox.is_free(ChannelId::ZERO);
+        if !is_free && self.sources.channels.is_exhausted() {
+            return Err(SendError::ChannelsExhausted);
+        }
+        Ok(Room::free_if(is_free && !self.outbox.is_full()))
+    }
+
+    pub(crate) fn carrying_room(&self) -> Result<Room, SendError> {
+        if self.sources.channels.is_exhausted() {
+            return Err(SendError::ChannelsExhausted);
+        }
+        Ok(Room::free_if(
+            !self.outbox.is_full() && self.sources.channels.is_available(),
+        ))
+    }
+
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.check_open().is_ok() && !self.sources.channels.is_exhausted()
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), SendError> {
+        match &self.life {
+            Life::Open | Life::Draining { .. } if self.is_peer_going_away => {
+                Err(SendError::PeerGoingAway)
+            }
+            Life::Open | Life::Draining { .. } => Ok(()),
+            Life::Closing(by) => Err(SendError::Disconnected(ConnectionError::Closed(*by))),
+            Life::Ended(error) => Err(SendError::Disconnected(error.clone())),
+        }
+    }
+
+    pub(crate) fn check_replies(&self) -> Result<(), SendError> {
+        match &self.life {
+            Life::Open | Life::Draining { .. } | Life::Closing(_) => Ok(()),
+            Life::Ended(error) => Err(SendError::Disconnected(error.clone())),
+        }
+    }
+
+    /// As [`State::room`] of a message, for who does not wait.
+    pub(crate) fn try_message_room(&self) -> Result<(), SendError> {
+        match self.room(Entry::Message)? {
+            Room::Free => Ok(()),
+            Room::Full => Err(SendError::Full),
+        }
+    }
+
+    /// Why the connection is over, if it is.
+    pub(crate) fn ended(&self) -> Option<ConnectionError> {
+        match &self.life {
+            Life::Open | Life::Draining { .. } | Life::Closing(_) => None,
+            Life::Ended(error) => Some(error.clone()),
+        }
+    }
+
+    /// Queues a message, and expects replies if its head says so; whoever waits for them already is woken by them.
+    pub(crate) fn send_message(
+        &mut self,
+        head: &MessageHead<'_>,
+        payload: Payload<'_>,
+        clock: ReplyClock,
+        waker: Option<&Waker>,
+    ) -> Result<Span, SendError> {
+        self.check_room(head.expects_response)?;
+        let place = self.outbox.place();
+        self.outbox.message(head, payload)?;
+        if head.expects_response {
+            self.waiting.insert(head.id, place, clock, waker, None);
+            self.newest_request = place.position;
+            if let Some(pacing) = &mut self.pacing {
+                pacing.on_request(place);
+            }
+        }
+        Ok(Span {
+            start: place.position,
+            end: self.outbox.end(),
+        })
+    }
+
+    /// Queues a response, as [`State::send_message`].
+    pub(crate) fn send_response(
+        &mut self,
+        head: &ResponseHead,
+        payload: Payload<'_>,
+    ) -> Result<Span, SendError> {
+        self.check_room(head.expects_response)?;
+        let place = self.outbox.place();
+        self.outbox.response(head, payload)?;
+        if head.expects_response {
+            self.waiting
+                .insert(head.id, place, ReplyClock::Default, None, None);
+        }
+        Ok(Span {
+            start: place.position,
+            end: self.outbox.end(),
+        })
+    }
+
+    /// Begins a message with files or a stream. The key names its transmission.
+    pub(crate) fn begin_message(
+        &mut self,
+        head: &MessageHead<'_>,
+        payload: Payload<'_>,
+        plan: &mut Layout,
+        clock: ReplyClock,
+        waker: Option<&Waker>,
+    ) -> Result<(u64, Span), SendError> {
+        self.check_room(head.expects_response)?;
+        let (place, channel) = (self.outbox.place(), self.take_channel()?);
+        let written = self.outbox.begin_message(channel, head, payload, plan);
+        let key = self.begin(written, head.id, None, channel, plan)?;
+        if head.expects_response {
+            self.waiting.insert(head.id, place, clock, waker, Some(key));
+        }
+        Ok((
+            key,
+            Span {
+                start: place.position,
+                end: self.outbox.end(),
+            },
+        ))
+    }
+
+    /// Begins a response with files or a stream, as [`State::begin_message`].
+    pub(crate) fn begin_response(
+        &mut self,
+        head: &ResponseHead,
+        payload: Payload<'_>,
+        plan: &mut Layout,
+    ) -> Result<(u64, Span), SendError> {
+        self.check_room(head.expects_response)?;
+        let (place, channel) = (self.outbox.place(), self.take_channel()?);
+        let written = self.outbox.begin_response(channel, head, payload, plan);
+        let key = self.begin(written, head.id, Some(head.parent), channel, plan)?;
+        if head.expects_response {
+            self.waiting
+                .insert(head.id, place, ReplyClock::Default, None, Some(key));
+        }
+        Ok((
+            key,
+            Span {
+                start: place.position,
+                end: self.outbox.end(),
+            },
+        ))
+    }
+
+    pub(crate) fn take_channel(&mut self) -> Result<ChannelId, SendError> {
+        self.sources.channels.take().ok_or(SendError::Full)
+    }
+
+    pub(crate) fn begin(
+        &mut self,
+        written: Result<(), UsageError>,
+        id: Uuid,
+        parent: Option<Uuid>,
+        channel: ChannelId,
+        plan: &mut Layout,
+    ) -> Result<u64, SendError> {
+        if let Err(error) = written {
+            self.sources.channels.give_back(channel);
+            return Err(error.into());
+        }
+        Ok(self.sources.begin(id, parent, channel, plan.take_parts()))
+    }
+
+    /// Moves files and streams into the outbox, each in its turn, behind what waits there, until so much waits, and half of
+    /// that in any case: calls may fill the outbox again and again.
+    pub(crate) fn fill(&mut self, amount: u64) {
+        let share = amount.saturating_sub(self.outbox.waiting()).max(amount / 2);
+        let until = self.outbox.place().content + share;
+        while self.sources.has_ready() {
+            let end = self.outbox.place();
+            if end.content >= until {
+                return;
+            }
+            let pacing = self
+                .pacing
+                .get_or_insert_with(|| Box::new(Pacing::new(end)));
+            if pacing.is_holding(end) {
+                return;
+            }
+            let Some(turn) = self.sources.turn() else {
+                return;
+            };
+            let written = self
+                .outbox
+                .content(turn.channel, turn.kind, turn.chunks, turn.is_end);
+            if let Err(error) = written {
+                // More than was announced, which the writer of the part checks first.
+                debug_assert!(false, "content breaks the protocol: {error}");
+                self.abort(turn.transmission, SourceError::GivenUp);
+            } else if turn.is_last {
+                self.sources.complete(turn.transmission, self.outbox.end());
+                self.outbox.wake_space();
+            }
+        }
+    }
+
+    /// Gives a message up whose files or stream are being sent. Who waits for its reply is told why.
+    pub(crate) fn abort(&mut self, transmission: u64, error: SourceError) {
+        let Some((id, channel)) = self.sources.abort(transmission, error.clone()) else {
+            return;
+        };
+        self.outbox.abort(channel);
+        self.sources.channels.retire();
+        self.waiting.deliver(&id, Err(RequestError::Source(error)));
+        self.outbox.wake_space();
+    }
+
+    /// Hands a reply to the request that waits for it; gives it back when none does.
+    ///
+    /// What is still being sent of a message that the peer refuses is not sent.
+    pub(crate) fn deliver(
+        &mut self,
+        parent: &Uuid,
+        reply: Result<RawReply, RequestError>,
+    ) -> Option<Result<RawReply, RequestError>> {
+        if let Ok(RawReply::Fast(code)) = &reply
+            && Framework::means_unread(*code)
+            && let Some(transmission) = self.waiting.transmission(parent)
+        {
+            self.withdraw(transmission, Framework::is_one(*code));
+        }
+        if let Some(pacing) = &mut self.pacing
+            && let Some(start) = self.waiting.start(parent)
+        {
+            pacing.on_reply(start);
+        }
+        self.waiting.deliver(parent, reply)
+    }
+
+    /// Whoever answers with a code of this framework takes notice of an abort, so the channel may be used again.
+    pub(crate) fn withdraw(&mut self, transmission: u64, is_ours: bool) {
+        let Some((_, channel)) = self.sources.abort(transmission, SourceError::Refused) else {
+            return;
+        };
+        self.outbox.abort(channel);
+        if is_ours {
+            self.outbox.reuse(channel);
+            self.sources.channels.give_back(channel);
+        } else {
+            self.sources.channels.retire();
+        }
+        self.outbox.wake_space();
+    }
+
+    /// Queues one-way messages that were encoded before.
+    pub(crate) fn send_prepared(&mut self, bytes: &[u8]) -> Result<Span, UsageError> {
+        let start = self.outbox.end();
+        self.outbox.prepared(bytes)?;
+        Ok(Span {
+            start,
+            end: self.outbox.end(),
+        })
+    }
+
+    pub(crate) fn check_room(&self, expects_response: bool) -> Result<(), SendError> {
+        if expects_response && self.waiting.is_full() {
+            return Err(SendError::Busy {
+                limit: self.waiting.limit(),
+            });
+        }
+        Ok(())
+    }
+
+    /// What is known about a message without a reply, when the connection has ended.
+    pub(crate) fn outcome_from(&self, start: u64) -> Outcome {
+        outcome(start, self.last_sent)
+    }
+
+    /// A tick has passed. Gives how many requests have run out of time.
+    pub(crate) fn tick(&mut self) -> u64 {
+        self.outbox.on_tick();
+        self.waiting.tick(&self.sources)
+    }
+
+    /// Resolves everything that waits.
+    pub(crate) fn end(&mut self, error: ConnectionError, unwritten: Unwritten) {
+        if let Life::Ended(_) = self.life {
+            return;
+        }
+        self.last_sent = match unwritten {
+            Unwritten::Dropped => self.outbox.last_sent(),
+            Unwritten::Sent => self.outbox.end(),
+        };
+        self.waiting.fail_all(&error, self.last_sent);
+        self.sources
+            .abort_all(&SourceError::Disconnected(error.clone()));
+        self.life = Life::Ended(error);
+        self.outbox.wake_all();
+    }
+}
+
+/// What is known about a message without a reply that begins at one position of the outbox, when no byte from the
+/// other on can have left.
+pub(crate) fn outcome(start: u64, last_sent: u64) -> Outcome {
+    if start < last_sent {
+        Outcome::Unknown
+    } else {
+        Outcome::NotSent
+    }
+}
+
+/// What becomes of that which waits to be written when a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unwritten {
+    Dropped,
+    Sent,
+}
+
+impl Unwritten {
+    /// A connection that we end for what the peer did is still good for replies owed.
+    pub(crate) fn of(error: &ConnectionError) -> Self {
+        match error {
+            ConnectionError::Protocol(_) | ConnectionError::Limit(_) => Self::Sent,
+            ConnectionError::Closed(_)
+            | ConnectionError::Truncated(_)
+            | ConnectionError::Idle(_)
+            | ConnectionError::WriteStalled(_)
+            | ConnectionError::Io(_) => Self::Dropped,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Why no connection came about.
+
+use crate::address::{Address, error::AddressError};
+use sockety_codec::Violation;
+use std::{io, time::Duration};
+
+/// Why no connection could be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is none, or one that cannot be used here.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The TLS configuration cannot be used, or none was found.
+    #[cfg(feature = "_tls")]
+    #[error("TLS configuration: {0}")]
+    TlsConfig(#[from] crate::error::tls::TlsError),
+    /// The address could not be resolved, or nobody listens there.
+    #[error("cannot connect to {0}: {1}")]
+    Unreachable(Address, io::Error),
+    /// No connection within the time set.
+    #[error("no connection to {0} within {1:?}")]
+    TimedOut(Address, Duration),
+    /// The TLS handshake failed, or the peer refused our certificate: with what `rustls` says inside.
+    #[error("TLS handshake failed: {0}")]
+    Tls(io::Error),
+    /// The peer did not agree to speak `sockety/1`, which was required.
+    #[error("peer did not agree by ALPN to speak sockety/1")]
+    NoAlpn,
+    /// Connected, but no connection header of the peer within the time set, or no end of the TLS handshake.
+    #[error("no connection header of the peer within {0:?}")]
+    HandshakeTimedOut(Duration),
+    /// The connection failed before the peer's connection header was complete.
+    #[error("connection failed before it was established: {0}")]
+    Io(io::Error),
+    /// The peer's first bytes are not those of a Sockety peer.
+    #[error("peer does not speak Sockety: {0}")]
+    Handshake(Violation),
+    /// The peer closed before its connection header was complete.
+    #[error("peer closed before its connection header was complete")]
+    Closed,
+    /// The server that was to accept has been stopped.
+    #[error("the server was stopped")]
+    ServerStopped,
+}
+
+// Messages that hold the whole story have no `source`, or it would be told twice.
+
+impl From<io::Error> for ConnectError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}

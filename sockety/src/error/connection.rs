@@ -1,0 +1,62 @@
+//! Why a connection ended.
+
+use crate::error::limit::LimitExceeded;
+use sockety_codec::{Truncated, Violation};
+use std::{io, sync::Arc, time::Duration};
+
+/// Why a connection ended. Every request that waited on it gets a copy.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The connection was closed, in order, between messages.
+    #[error("connection closed by {0}")]
+    Closed(ClosedBy),
+    /// The peer broke a rule of the protocol; the error names it.
+    #[error("peer broke the protocol: {0}")]
+    Protocol(Violation),
+    /// The peer's bytes ended inside a message.
+    #[error("connection ended inside a message: {0}")]
+    Truncated(Truncated),
+    /// The peer did not take what we wrote.
+    #[error("peer took nothing of what was written for {0:?}")]
+    WriteStalled(Duration),
+    /// Nothing came from the peer, not even a heartbeat.
+    #[error("nothing came from the peer for {0:?}")]
+    Idle(Duration),
+    /// The peer did too much of something.
+    #[error("peer exceeded a limit: {0}")]
+    Limit(LimitExceeded),
+    /// The operating system reported an error, or the link was reset.
+    #[error("connection failed")]
+    Io(#[source] Arc<io::Error>),
+}
+
+impl From<LimitExceeded> for ConnectionError {
+    fn from(limit: LimitExceeded) -> Self {
+        Self::Limit(limit)
+    }
+}
+
+impl From<io::Error> for ConnectionError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+}
+
+/// Who closed a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClosedBy {
+    /// This side: [`Connection::close`](crate::connection::Connection::close), a stopped server, or the last handle was dropped.
+    Local,
+    /// The other side.
+    Peer,
+}
+
+impl std::fmt::Display for ClosedBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Local => "this side",
+            Self::Peer => "the peer",
+        })
+    }
+}

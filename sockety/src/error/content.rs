@@ -1,0 +1,21 @@
+//! Why a message is not what a typed method takes or returns.
+
+use crate::msgpack::DecodeError;
+
+/// Why a message is not what a typed method takes or returns.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContentError {
+    /// The payload cannot be read.
+    #[error("payload cannot be read: {0}")]
+    Decode(#[from] DecodeError),
+    /// There are fewer files than the method has.
+    #[error("a file is missing after the first {present}")]
+    MissingFile {
+        /// How many there are.
+        present: usize,
+    },
+    /// There is no stream.
+    #[error("the stream is missing")]
+    MissingStream,
+}

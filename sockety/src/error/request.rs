@@ -1,0 +1,76 @@
+//! Why a request has no reply.
+
+use crate::error::connection::ConnectionError;
+use crate::error::send::SendError;
+use crate::error::source::SourceError;
+use crate::outcome::Outcome;
+use std::sync::Arc;
+
+/// Why a request got no reply, or one that could not be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The message was not sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The connection ended before a reply came.
+    #[error("connection ended before a reply came")]
+    Disconnected {
+        /// Why it ended.
+        #[source]
+        error: ConnectionError,
+        /// Whether the message may have been executed.
+        outcome: Outcome,
+    },
+    /// No reply within the time set.
+    #[error("no reply in time")]
+    TimedOut {
+        /// Whether the message may have been executed.
+        outcome: Outcome,
+    },
+    /// The peer's response broke one of our limits, or was given up by the peer half-way.
+    #[error("response lost: {0}")]
+    ResponseLost(Arc<str>),
+    /// The message was not sent to its end, and the peer was told so.
+    #[error("message given up: {0}")]
+    Source(SourceError),
+    /// A [middleware](crate::connection::middleware::CallMiddleware) of this side waits no longer for the reply.
+    #[error("given up by a middleware")]
+    GivenUp {
+        /// Whether the message may have been executed.
+        outcome: Outcome,
+    },
+    /// More responses arrived than were taken: the rest is lost.
+    #[error("more than {limit} responses arrived without being taken")]
+    Overrun {
+        /// How many were kept: 64, or fewer when their payloads have more than 8 MiB together.
+        limit: usize,
+    },
+}
+
+impl RequestError {
+    /// By a middleware, after it was sent.
+    pub(crate) fn given_up() -> Self {
+        let outcome = Outcome::Unknown;
+        Self::GivenUp { outcome }
+    }
+
+    /// What is known about the message: may it have been executed?
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Send(_) => Outcome::NotSent,
+            Self::Disconnected { outcome, .. }
+            | Self::TimedOut { outcome }
+            | Self::GivenUp { outcome } => *outcome,
+            Self::Source(_) => Outcome::Unknown,
+            Self::ResponseLost(_) => Outcome::Executed,
+            Self::Overrun { .. } => Outcome::Replied,
+        }
+    }
+}
+
+impl From<SourceError> for RequestError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}

@@ -1,0 +1,76 @@
+//! Why a message was not sent.
+
+use crate::error::connection::ConnectionError;
+use crate::msgpack;
+use sockety_codec::UsageError;
+use std::sync::Arc;
+
+/// Why a message was not sent. No byte of it left: the outcome is always [`Outcome::NotSent`].
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The value could not be written as MessagePack.
+    #[error("payload cannot be encoded: {0}")]
+    Encode(Arc<msgpack::EncodeError>),
+    /// The payload is larger than [`Limits::payload`](crate::Limits).
+    #[error("payload of {size} bytes is over the limit of {limit}")]
+    PayloadTooLarge {
+        /// Size of the payload in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The message cannot stand on the wire.
+    #[error("message cannot be sent: {0}")]
+    Usage(UsageError),
+    /// Too many requests wait for a reply on this connection.
+    #[error("{limit} requests wait for their replies already")]
+    Busy {
+        /// How many may wait, see [`Options::requests_in_flight`](crate::config::options::Options::requests_in_flight).
+        limit: usize,
+    },
+    /// So many messages with files or streams were given up half-way that no channel is left for another: some
+    /// peers never take notice of that. A new connection has them all.
+    #[error("no channel of the connection is usable any longer for files or streams")]
+    ChannelsExhausted,
+    /// A file or stream of the message comes from a reader, and was sent with another message already.
+    #[error("files and streams that come from readers can be sent only once")]
+    ContentTaken,
+    /// A [middleware](crate::connection::middleware::CallMiddleware) of this side refused the message, and says why.
+    #[error("refused before it was sent: {0}")]
+    Refused(Arc<str>),
+    /// The peer takes less than is sent to it, and the outbox is full.
+    #[error("the outbox is full")]
+    Full,
+    /// The sender of the message waits for no reply, so none may be sent.
+    #[error("the message expects no reply")]
+    NotExpected,
+    /// The message is answered already, with code 3,845, Slow Consumer: nobody read its content.
+    #[error("the message was cut off, as nobody read its content, and is answered already")]
+    CutOff,
+    /// The peer is about to close, and takes no new messages.
+    #[error("the peer is about to close the connection")]
+    PeerGoingAway,
+    /// The connection has ended.
+    #[error("connection is gone")]
+    Disconnected(#[source] ConnectionError),
+}
+
+impl SendError {
+    /// By a middleware that dropped the message.
+    pub(crate) fn refused_unsaid() -> Self {
+        Self::Refused("a middleware dropped the message".into())
+    }
+}
+
+impl From<msgpack::EncodeError> for SendError {
+    fn from(error: msgpack::EncodeError) -> Self {
+        Self::Encode(Arc::new(error))
+    }
+}
+
+impl From<UsageError> for SendError {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}

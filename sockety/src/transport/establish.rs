@@ -1,0 +1,68 @@
+//! Connections over any pair of byte streams.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::link::{Setup, start, within};
+use crate::{
+    config::options::Options, connection::Connection, engine::peer::Peer,
+    error::connect::ConnectError, serve::router::IntoRouter,
+};
+
+impl Connection {
+    /// Speaks Sockety over any pair of byte streams, such as one of TLS, a Unix socket or a pipe.
+    ///
+    /// The two sides have no different roles: both serve what they are given. Ready when the peer's connection
+    /// header has arrived.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the peer does not speak Sockety, says nothing in time, or is gone.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops `io`.
+    ///
+    /// ```
+    /// # use sockety::{Connection, Options, Router};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), sockety::ConnectError> {
+    /// let (here, there) = tokio::io::duplex(64 * 1024);
+    /// let (here, there) = tokio::try_join!(
+    ///     Connection::over(here, Router::new(), Options::default()),
+    ///     Connection::over(there, Router::new(), Options::default()),
+    /// )?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn over<IO>(
+        io: IO,
+        serve: impl IntoRouter,
+        options: Options,
+    ) -> Result<Self, ConnectError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let router = Arc::new(serve.into_router());
+        let setup = Setup::new(router, Arc::new(options), drop);
+        within(
+            setup.options.handshake_timeout,
+            start(io, Peer::default(), setup),
+        )
+        .await
+    }
+}
+
+/// Two ends of a connection in memory, for tests: each serves what it is given.
+///
+/// # Errors
+/// None in practice; the type is that of [`Connection::over`].
+pub async fn pair(
+    here: impl IntoRouter,
+    there: impl IntoRouter,
+) -> Result<(Connection, Connection), ConnectError> {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    tokio::try_join!(
+        Connection::over(near, here, Options::default()),
+        Connection::over(far, there, Options::default()),
+    )
+}

@@ -1,0 +1,63 @@
+//! The exchange of connection headers.
+
+use std::sync::Arc;
+
+use sockety_codec::{ConnectionHeader, Decoder, Event};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::{
+    config::options::Options,
+    connection::Connection,
+    engine::{driver::Driver, peer::Peer, shared::Shared},
+    error::connect::ConnectError,
+    serve::router::Router,
+};
+
+/// Exchanges connection headers. The clock is the caller's.
+pub(crate) async fn establish<IO>(
+    io: IO,
+    router: Arc<Router>,
+    options: Arc<Options>,
+    peer: Peer,
+) -> Result<(Connection, Box<Driver<IO, Arc<Router>>>), ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let (io, decoder, header) = handshake(io, &options).await?;
+    let shared = Arc::new(Shared::new(options, peer, header.channels));
+    let driver = Driver::new(io, Arc::clone(&shared), decoder, router);
+    Ok((Connection::new(shared), driver))
+}
+
+/// Sends our connection header and reads the peer's.
+// r[impl header.immediate]
+// r[impl header.wait]
+async fn handshake<IO>(
+    mut io: IO,
+    options: &Options,
+) -> Result<(IO, Decoder, ConnectionHeader), ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut header = Vec::new();
+    ConnectionHeader {
+        channels: options.limits.channels,
+    }
+    .encode(&mut header);
+    io.write_all(&header).await?;
+    io.flush().await?;
+    let mut decoder = Decoder::new(options.limits).whole_messages();
+    loop {
+        // Byte by byte, as what follows the header is for the driver to read.
+        let mut byte = [0; 1];
+        if io.read(&mut byte).await? == 0 {
+            return Err(ConnectError::Closed);
+        }
+        if let Some(Event::Header(header)) = decoder
+            .decode(&mut &byte[..])
+            .map_err(ConnectError::Handshake)?
+        {
+            return Ok((io, decoder, header));
+        }
+    }
+}

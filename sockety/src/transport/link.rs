@@ -1,0 +1,230 @@
+//! The links below connections: TCP and Unix sockets, with or without TLS on them.
+//!
+//! Every kind of link has a driver of its own type, so nothing is decided for each byte.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tracing::debug;
+
+use super::handshake::establish;
+
+#[cfg(feature = "_tls")]
+pub(crate) use crate::tls::handshake::Handshake;
+use crate::{
+    address::ServerName, config::options::Options, connection::Connection, engine::peer::Peer,
+    error::connect::ConnectError, serve::router::Router,
+};
+
+/// A link that stands, before anything was said on it.
+#[derive(Debug)]
+pub(crate) enum Link {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+/// The TLS handshake to come; there is none without the feature.
+#[cfg(not(feature = "_tls"))]
+pub(crate) enum Handshake {}
+
+/// What a connection is made of beside its link.
+pub(crate) struct Setup<K> {
+    router: Arc<Router>,
+    pub(crate) options: Arc<Options>,
+    /// What this side connects to, if it does.
+    server: Option<ServerName>,
+    /// Gets a handle on the connection; what it gives is dropped when the connection has ended.
+    keep: K,
+}
+
+impl<K> Setup<K> {
+    pub(crate) fn new(router: Arc<Router>, options: Arc<Options>, keep: K) -> Self {
+        Self {
+            router,
+            options,
+            server: None,
+            keep,
+        }
+    }
+
+    pub(crate) fn to(mut self, server: Option<ServerName>) -> Self {
+        self.server = server;
+        self
+    }
+}
+
+impl Link {
+    pub(crate) fn peer(&self) -> Peer {
+        match self {
+            Self::Tcp(stream) => Peer {
+                peer_addr: stream.peer_addr().ok(),
+                local_addr: stream.local_addr().ok(),
+                fails_whole: true,
+                ..Peer::default()
+            },
+            #[cfg(unix)]
+            Self::Unix(stream) => Peer {
+                credentials: stream.peer_cred().ok(),
+                fails_whole: true,
+                ..Peer::default()
+            },
+        }
+    }
+
+    /// Makes a connection of it, which runs as a task of its own. All handshakes together have the time of one.
+    pub(crate) async fn start<K, G>(
+        self,
+        handshake: Option<Handshake>,
+        setup: Setup<K>,
+    ) -> Result<Connection, ConnectError>
+    where
+        K: FnOnce(Connection) -> G,
+        G: Send + 'static,
+    {
+        let (limit, peer) = (setup.options.handshake_timeout, self.peer());
+        match self {
+            Self::Tcp(io) => {
+                setup.options.tcp.apply(&io);
+                within(limit, secure(io, handshake, peer, setup)).await
+            }
+            #[cfg(unix)]
+            Self::Unix(io) => within(limit, secure(io, handshake, peer, setup)).await,
+        }
+    }
+}
+
+/// The clock of a handshake.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    handshake: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    timeout(limit, handshake)
+        .await
+        .unwrap_or(Err(ConnectError::HandshakeTimedOut(limit)))
+}
+
+#[cfg(feature = "_tls")]
+async fn secure<IO, K, G>(
+    io: IO,
+    handshake: Option<Handshake>,
+    mut peer: Peer,
+    setup: Setup<K>,
+) -> Result<Connection, ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    K: FnOnce(Connection) -> G,
+    G: Send + 'static,
+{
+    let Some(handshake) = handshake else {
+        return start(io, peer, setup).await;
+    };
+    let (io, identity) = handshake.run(io).await?;
+    peer.identity = identity;
+    peer.fails_whole = false;
+    // A server refuses a client's certificate when the client believes that the handshake is done.
+    start(io, peer, setup)
+        .await
+        .map_err(crate::tls::handshake::late_failure)
+}
+
+#[cfg(not(feature = "_tls"))]
+async fn secure<IO, K, G>(
+    io: IO,
+    handshake: Option<Handshake>,
+    peer: Peer,
+    setup: Setup<K>,
+) -> Result<Connection, ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    K: FnOnce(Connection) -> G,
+    G: Send + 'static,
+{
+    match handshake {
+        None => start(io, peer, setup).await,
+        Some(never) => match never {},
+    }
+}
+
+/// Exchanges connection headers, and runs the connection.
+pub(crate) async fn start<IO, K, G>(
+    io: IO,
+    mut peer: Peer,
+    setup: Setup<K>,
+) -> Result<Connection, ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    K: FnOnce(Connection) -> G,
+    G: Send + 'static,
+{
+    peer.server = setup.server;
+    let (peer_addr, local_addr) = (peer.peer_addr, peer.local_addr);
+    let (connection, driver) = establish(io, setup.router, setup.options, peer).await?;
+    // Before its end can be logged.
+    debug!(peer = ?peer_addr, local = ?local_addr, "connection established");
+    let kept = (setup.keep)(connection.clone());
+    tokio::spawn(async move {
+        driver.run().await;
+        drop(kept);
+    });
+    Ok(connection)
+}
+
+#[cfg(all(test, feature = "_tls"))]
+mod tests {
+    use tokio::{
+        io::DuplexStream,
+        time::{Instant, sleep},
+    };
+
+    use super::*;
+    use crate::tls::{Identity, Roots, TlsClient, TlsServer};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn ends() -> (TlsClient, TlsServer) {
+        let made = rcgen::generate_simple_self_signed(["localhost".into()]).expect("made");
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let identity = Identity::from_pem(&certificate, key).expect("an identity");
+        let roots = Roots::from_pem(certificate).expect("roots");
+        (TlsClient::new(&roots), TlsServer::new(identity))
+    }
+
+    async fn serve(io: DuplexStream, tls: TlsServer) -> Result<Connection, ConnectError> {
+        let setup = Setup::new(Arc::default(), Arc::default(), drop);
+        let limit = setup.options.handshake_timeout;
+        let handshake = Some(tls.handshake());
+        within(limit, secure(io, handshake, Peer::default(), setup)).await
+    }
+
+    /// The clock is that of the server, whose peer waits this long before TLS, and again after it.
+    async fn time_until_it_gives_up(pause: Duration) -> Duration {
+        let begun = Instant::now();
+        let (tls_client, tls_server) = ends();
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let peer = tokio::spawn(async move {
+            sleep(pause).await;
+            let handshake = tls_client.handshake_with(&"localhost:1".into());
+            let handshaken = handshake.expect("a name").run(far).await;
+            sleep(60 * SECOND).await;
+            handshaken.map(drop)
+        });
+        let error = serve(near, tls_server).await.expect_err("timed out");
+        let is_timeout = matches!(error, ConnectError::HandshakeTimedOut(at) if at == 10 * SECOND);
+        assert!(is_timeout, "{error:?}");
+        peer.abort();
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn t_h2_all_handshakes_together_have_the_time_of_one() {
+        for pause in [0, 6, 20] {
+            let elapsed = time_until_it_gives_up(SECOND * pause).await;
+            assert_eq!(elapsed.as_secs(), 10, "after a pause of {pause} s");
+        }
+    }
+}
