@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::{Map, Value as Json, json};
 use sockety::{FastReply, Limits, Uuid};
-use sockety_codec::{Decoder, Event, FilesSummary, PacketHead, PacketKind, Violation};
+use sockety_codec::{
+    ConnectionHeader, Decoder, Event, FileHeader, FileIndex, FilesSummary, MessageHead, PacketHead,
+    PacketKind, RefusalReason, ReplyCode, ResponseHead, Violation,
+};
 
 use crate::{
     shown::{cut, escaped, escaped_json, quoted},
@@ -239,7 +242,7 @@ impl Inspector {
         loop {
             match self.decoder.decode(&mut bytes) {
                 Ok(None) => break,
-                Ok(Some(event)) => packet.tell(&event, exchanges),
+                Ok(Some(event)) => packet.add(event, exchanges),
                 Err(violation) => return Err(why(violation)),
             }
         }
@@ -321,66 +324,113 @@ impl Packet {
         self.text.push(text);
     }
 
-    fn tell(&mut self, event: &Event<'_>, exchanges: &mut Exchanges) {
+    /// Adds what an event says.
+    fn add(&mut self, event: Event<'_>, exchanges: &mut Exchanges) {
         match event {
-            Event::Header(header) => {
-                let count = header.channels.get();
-                self.say("channels", count, format!("receives on {count} channels"));
-            }
-            Event::Message { head, .. } => {
-                exchanges.ask(head.id, head.action, self.at);
-                self.say("action", head.action, quoted(head.action));
-                self.say("id", head.id.to_string(), short(head.id));
-                self.announce(
-                    head.expects_response,
-                    head.has_stream,
-                    head.payload_size,
-                    head.files,
-                );
-            }
-            Event::Response { head, .. } => {
-                self.answer(head.parent, exchanges);
-                self.say("id", head.id.to_string(), short(head.id));
-                self.announce(
-                    head.expects_response,
-                    head.has_stream,
-                    head.payload_size,
-                    head.files,
-                );
-            }
-            Event::FileHeader { index, header, .. } => {
-                let text = format!("file {index} {}, {} B", quoted(header.name), header.size);
-                let json =
-                    json!({ "index": index.get(), "name": header.name, "size": header.size });
-                self.list("announces", json, text);
-            }
+            Event::Header(header) => self.add_header(&header),
+            Event::Message { head, .. } => self.add_message(&head, exchanges),
+            Event::Response { head, .. } => self.add_response(&head, exchanges),
+            Event::FileHeader { index, header, .. } => self.add_file(index, &header),
             Event::Data { remaining, .. } => {
-                self.json.insert("remaining".into(), (*remaining).into());
+                self.json.insert("remaining".into(), remaining.into());
             }
-            Event::Stream { .. } | Event::StreamEnd { .. } | Event::File { .. } => {}
-            Event::FileEnd { missing: 0, .. } => {}
-            Event::FileEnd { missing, .. } => {
-                self.say("missing", *missing, format!("{missing} B missing"));
-            }
+            Event::FileEnd { missing, .. } => self.add_missing(missing),
             Event::End { .. } => self.say("end", true, "ends the message".into()),
             Event::Abort { .. } => self.say("aborts", true, "aborts the message".into()),
-            Event::Refused { refusal, .. } => {
-                let reason = refusal.reason.to_string();
-                self.say(
-                    "problem",
-                    reason.as_str(),
-                    format!("BAD: {}", escaped(&reason)),
-                );
-            }
-            Event::FastReply { id, code } => {
-                let code = FastReply::from(*code);
-                self.say("code", code.code(), code.to_string());
-                self.answer(*id, exchanges);
-            }
+            Event::Refused { refusal, .. } => self.add_refusal(refusal.reason),
+            Event::FastReply { id, code } => self.add_fast_reply(id, code, exchanges),
+            Event::Stream { .. } | Event::StreamEnd { .. } | Event::File { .. } => {}
             Event::Heartbeat | Event::GoAway => {}
-            // Its decoder is not asked for them: packets are shown one by one.
+            // The decoder returns them only if it is asked to: packets are shown one by one.
             Event::WholeMessage { .. } | Event::WholeResponse { .. } => {}
         }
+    }
+
+    fn add_header(&mut self, header: &ConnectionHeader) {
+        let count = header.channels.get();
+        self.say("channels", count, format!("receives on {count} channels"));
+    }
+
+    fn add_message(&mut self, head: &MessageHead<'_>, exchanges: &mut Exchanges) {
+        exchanges.ask(head.id, head.action, self.at);
+        self.say("action", head.action, quoted(head.action));
+        self.say("id", head.id.to_string(), short(head.id));
+        if !head.expects_response {
+            self.text.push("one-way".into());
+        }
+        self.add_content(
+            head.expects_response,
+            head.has_stream,
+            head.payload_size,
+            head.files,
+        );
+    }
+
+    fn add_response(&mut self, head: &ResponseHead, exchanges: &Exchanges) {
+        self.add_parent(head.parent, exchanges);
+        self.say("id", head.id.to_string(), short(head.id));
+        self.add_content(
+            head.expects_response,
+            head.has_stream,
+            head.payload_size,
+            head.files,
+        );
+    }
+
+    fn add_content(&mut self, expects: bool, has_stream: bool, payload: u64, files: FilesSummary) {
+        self.json.insert("expects_reply".into(), expects.into());
+        if payload > 0 {
+            self.say("payload_size", payload, format!("payload {payload} B"));
+        }
+        if files.count > 0 {
+            let FilesSummary { count, total_size } = files;
+            self.json.insert("files_size".into(), total_size.into());
+            self.say("files", count, format!("files: {count} of {total_size} B"));
+        }
+        if has_stream {
+            self.say("stream", true, "stream".into());
+        }
+    }
+
+    fn add_file(&mut self, index: FileIndex, header: &FileHeader<'_>) {
+        let FileHeader { name, size } = header;
+        let text = format!("file {index} {}, {size} B", quoted(name));
+        let json = json!({ "index": index.get(), "name": name, "size": size });
+        self.list("announces", json, text);
+    }
+
+    fn add_missing(&mut self, missing: u64) {
+        if missing > 0 {
+            self.say("missing", missing, format!("{missing} B missing"));
+        }
+    }
+
+    fn add_refusal(&mut self, reason: RefusalReason) {
+        let reason = reason.to_string();
+        let text = format!("BAD: {}", escaped(&reason));
+        self.say("problem", reason, text);
+    }
+
+    fn add_fast_reply(&mut self, id: Uuid, code: ReplyCode, exchanges: &Exchanges) {
+        let code = FastReply::from(code);
+        self.say("code", code.code(), code.to_string());
+        self.add_parent(id, exchanges);
+    }
+
+    /// Adds which message this answers, and how long that took.
+    fn add_parent(&mut self, parent: Uuid, exchanges: &Exchanges) {
+        self.say(
+            "parent",
+            parent.to_string(),
+            format!("to {}", short(parent)),
+        );
+        let Some((action, elapsed)) = exchanges.answer(parent, self.at) else {
+            return;
+        };
+        let ms = elapsed.as_secs_f64() * 1000.0;
+        self.json.insert("ms".into(), ms.into());
+        let text = format!("{} after {ms:.3} ms", quoted(&action));
+        self.say("to_action", &*action, text);
     }
 
     /// Adds to a list, of which a line shows only the first: a message may have a million files.
@@ -401,42 +451,6 @@ impl Packet {
             }
             _ => {}
         }
-    }
-
-    fn announce(&mut self, expects: bool, has_stream: bool, payload: u64, files: FilesSummary) {
-        self.json.insert("expects_reply".into(), expects.into());
-        if !expects && self.name == "Message" {
-            self.text.push("one-way".into());
-        }
-        if payload > 0 {
-            self.say("payload_size", payload, format!("payload {payload} B"));
-        }
-        if files.count > 0 {
-            let FilesSummary { count, total_size } = files;
-            self.json.insert("files_size".into(), total_size.into());
-            self.say("files", count, format!("files: {count} of {total_size} B"));
-        }
-        if has_stream {
-            self.say("stream", true, "stream".into());
-        }
-    }
-
-    fn answer(&mut self, parent: Uuid, exchanges: &mut Exchanges) {
-        self.say(
-            "parent",
-            parent.to_string(),
-            format!("to {}", short(parent)),
-        );
-        let Some((action, elapsed)) = exchanges.answer(parent, self.at) else {
-            return;
-        };
-        let ms = elapsed.as_secs_f64() * 1000.0;
-        self.json.insert("ms".into(), ms.into());
-        self.say(
-            "to_action",
-            &*action,
-            format!("{} after {ms:.3} ms", quoted(&action)),
-        );
     }
 }
 

@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn text_of_all_scripts_and_quotes_stay() {
-        for text in ["no 'x', \"y\\z\"", "e\u{301}", "नमस्ते", "สวัสดี", "你好", "🦀"] {
+        for text in ["no 'x', \"y\\z\"", "e\u{301}", "नमस्ते", "สวัสดี", "你好", "🦀"]
+        {
             assert_eq!(escaped(text), text);
             assert_eq!(escaped_json(text), text);
             assert_eq!(escaped_stream(text.as_bytes()), text);
