@@ -22,7 +22,7 @@ use crate::{
     value::Shown,
 };
 
-/// Sends a message and shows what answers it.
+/// Arguments of `call`: sends a message and shows the replies.
 #[derive(Debug, Args)]
 pub struct CallArgs {
     #[command(flatten)]
@@ -31,47 +31,46 @@ pub struct CallArgs {
     action: String,
     #[command(flatten)]
     payload: PayloadArgs,
-    /// Send this file with it; may be given several times
+    /// Send this file with the message; can be repeated
     #[arg(long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
-    /// Send this file as the stream of the message; - is standard input, as it comes
+    /// Send this file as the stream of the message; - is standard input, sent as it arrives
     #[arg(long, value_name = "PATH")]
     stream: Option<PathBuf>,
-    /// Where the stream of the reply goes; - is standard output, which it then has for itself: the payload goes to
-    /// standard error
+    /// Write the stream of the reply to this file; - is standard output, and the payload then goes to standard error
     #[arg(long, value_name = "PATH", default_value = "-")]
     stream_to: PathBuf,
-    /// Streams are MessagePack values, each a line of JSON, both ways
+    /// Treat streams as MessagePack values, each shown or read as a line of JSON
     #[arg(long)]
     items: bool,
     #[command(flatten)]
     save: SaveArgs,
-    /// What is printed of a reply
+    /// What to print of a reply
     #[arg(long, value_enum, default_value = "value")]
     output: Output,
-    /// Longest wait for each reply; its files and stream may take longer
+    /// Longest wait for each reply, not counting its files and stream
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
-    /// How many replies to wait for, where a peer sends several; a code is always the last
+    /// Wait for this many replies, if the peer sends several; a code is always the last
     #[arg(long, value_name = "N", default_value = "1")]
     replies: NonZeroU32,
-    /// Call this many times, one after another, on the same connection
+    /// Call this many times in sequence, on the same connection
     #[arg(long, value_name = "N", default_value = "1")]
     repeat: NonZeroU32,
 }
 
-/// What is printed of a reply.
+/// What to print of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// Its payload as JSON; a code goes to standard error
+    /// The payload as JSON; a code goes to standard error
     Value,
-    /// Its payload as it is; a code goes to standard error
+    /// The payload unchanged; a code goes to standard error
     Raw,
-    /// One line of JSON with everything: payload or code, files, the bytes of the stream, the time
+    /// One line of JSON with everything: payload or code, files, size of the stream, duration
     Full,
 }
 
-/// Calls, and gives the worst of what came of it.
+/// Calls as often as asked, and returns the worst result.
 pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
     args.check()?;
     let limit = args.target.max_payload.as_u64();
@@ -112,14 +111,14 @@ impl CallArgs {
         let mut request = connection.send(message).await?;
         let exit = match self.replies(&mut request, begun, &progress).await {
             Ok(exit) => exit,
-            // When a file or stream of ours failed, all else follows from that.
+            // If one of our files or streams failed, that is the cause of everything else.
             Err(failure) => match request.sent().now_or_never() {
                 Some(Err(error @ RequestError::Source(_))) => return Err(error.into()),
                 _ => return Err(failure),
             },
         };
         if exit == Exit::Done {
-            // A peer may answer before it has everything, and wants the rest all the same.
+            // A peer may answer before it has received everything, and still expects the rest.
             request.sent().await?;
         }
         Ok(exit)
@@ -134,11 +133,7 @@ impl CallArgs {
         let mut worst = Exit::Done;
         for _ in 0..self.replies.get() {
             let reply = timeout(self.timeout, request.response()).await;
-            let reply = reply.map_err(|_| {
-                let limit = humantime::format_duration(self.timeout);
-                let text = format!("no reply within {limit} (unknown whether it was executed)");
-                Failure::new(Exit::Unknown, text)
-            })??;
+            let reply = reply.map_err(|_| Failure::timed_out("no reply", self.timeout))??;
             let elapsed = begun.elapsed();
             match reply {
                 Reply::Fast(code) => {
@@ -222,7 +217,7 @@ impl CallArgs {
     }
 }
 
-/// The same files, each with a bar that shows how much of it was sent.
+/// Wraps files so that each shows a bar with how much of it was sent.
 pub fn watched(files: Vec<File>, progress: &Progress) -> Vec<File> {
     let watch = |(index, file): (usize, File)| {
         let (name, size) = (file.name().to_owned(), file.size());
@@ -241,14 +236,14 @@ fn print_value(shown: &Shown, is_taken: bool) -> Result<(), Failure> {
         Shown::Error(_) => out::note(styled(BAD, "error of the service")),
         Shown::Raw(_, problem) => {
             out::warn(format_args!(
-                "the payload is no MessagePack: {problem}; --output raw gives its bytes"
+                "the payload is not MessagePack: {problem}; --output raw prints its bytes"
             ));
         }
     }
     print(shown.json(), is_taken)
 }
 
-/// Prints JSON, on one line where a program reads it.
+/// Prints JSON, on one line unless it goes to a terminal.
 fn print(json: &Json, is_taken: bool) -> Result<(), Failure> {
     let text = match out::is_terminal() && !is_taken {
         true => format!("{json:#}"),

@@ -1,4 +1,4 @@
-//! One direction of a connection, taken apart into packets for people to look at.
+//! Splits one direction of a connection into packets and describes them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,69 +17,69 @@ use crate::{
     value::Shown,
 };
 
-/// A packet that was there to its end.
+/// A packet that has arrived completely.
 #[derive(Debug)]
 pub struct Packet {
-    /// When its last byte was there.
+    /// When its last byte arrived.
     pub at: Instant,
-    /// What it is called in the protocol.
+    /// Its name in the protocol.
     pub name: &'static str,
-    /// The channel that it belongs to, if it belongs to one.
+    /// The channel that it belongs to, if any.
     pub channel: Option<u16>,
-    /// Its bytes, content and all.
+    /// Its size in bytes, including content.
     pub size: u64,
-    /// Bytes of its content.
+    /// The size of its content in bytes.
     pub content: u64,
-    /// What it says, for people.
+    /// What it says, as text.
     pub text: Vec<String>,
-    /// What it says, for programs.
+    /// What it says, as JSON.
     pub json: Map<String, Json>,
-    /// Its first bytes, as many as are kept.
+    /// Its first bytes.
     pub bytes: Vec<u8>,
 }
 
-/// What became of the bytes.
+/// What an [`Inspector`] found in the bytes.
 #[derive(Debug)]
 pub enum Found {
     /// A packet.
     Packet(Packet),
-    /// From here on the bytes mean nothing: the peer broke a rule, or speaks something else.
+    /// The bytes from here on cannot be decoded: the peer broke a rule, or speaks another protocol.
     Undecodable(String),
 }
 
-/// Takes one direction apart. What it holds is bounded: a packet's first bytes, and what the decoder keeps.
+/// Splits one direction into packets. Its memory is bounded: the first bytes of a packet, and what the decoder keeps.
 #[derive(Debug)]
 pub struct Inspector {
     decoder: Decoder,
     state: State,
     channel: u16,
-    /// How many of a packet's bytes are kept.
+    /// How many bytes of a packet to keep.
     keep: usize,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Before the connection header, or in it: what came of it.
+    /// Before or inside the connection header: its bytes so far.
     Header(Vec<u8>),
-    /// Between packets, or in the head of one, which is here as far as it came.
+    /// Between packets, or inside the head of one: its bytes so far.
     Head(Vec<u8>),
-    /// In the content of a packet, of which so much is to come.
+    /// Inside the content of a packet, with the number of bytes still to come.
     Content(Packet, u64),
-    /// After something that cannot be read: how many bytes came since.
+    /// After bytes that cannot be decoded: how many have come since.
     Lost(u64),
 }
 
-/// Payloads of up to so many bytes are shown, when they come in one packet.
+/// A payload is shown if it comes in one packet and has at most this many bytes.
 const PAYLOAD: usize = 4096;
 
-/// As long as a payload is on its line.
+/// How many bytes of a payload's JSON a line shows.
 const PAYLOAD_SHOWN: usize = 160;
 
 impl Inspector {
-    /// For a direction whose first byte is still to come. Of each packet `keep` bytes are kept to be shown.
+    /// Starts at the first byte of a direction. Packets keep their first `keep` bytes, for showing them.
     pub fn new(keep: usize) -> Self {
         let limits = Limits {
-            // A peer may cut its headers on all channels. This is more than honest ones need.
+            // A peer may interleave headers on all channels. This is more than honest peers need.
             held_header_bytes: 1024 * 1024,
             ..Limits::WIRE
         };
@@ -91,17 +91,17 @@ impl Inspector {
         }
     }
 
-    /// For a direction from some packet on: as if its connection header had come.
+    /// Starts at a packet, as if the connection header had come before.
     pub fn without_header(keep: usize) -> Self {
         let mut inspector = Self::new(keep);
-        // The largest count there is.
+        // A header with the largest number of channels.
         let header = inspector.decoder.decode(&mut &[0xE3][..]);
         debug_assert!(matches!(header, Ok(Some(Event::Header(_)))));
         inspector.state = State::Head(Vec::new());
         inspector
     }
 
-    /// Takes bytes that came, and hands on what is whole.
+    /// Takes bytes, and calls `found` for each packet that they complete.
     pub fn feed(
         &mut self,
         mut bytes: &[u8],
@@ -122,18 +122,18 @@ impl Inspector {
         }
     }
 
-    /// What is incomplete when the bytes end here.
+    /// Says what is incomplete if the bytes end here.
     pub fn finish(&self) -> Result<(), String> {
         match &self.state {
-            State::Lost(count) => Err(format!("its last {count} bytes were not decoded")),
-            State::Header(_) => Err("it ends before the connection header was there".to_owned()),
-            State::Content(..) => Err("it ends inside a packet".to_owned()),
-            State::Head(head) if !head.is_empty() => Err("it ends inside a packet".to_owned()),
+            State::Lost(count) => Err(format!("last {count} bytes not decoded")),
+            State::Header(_) => Err("incomplete connection header at the end".to_owned()),
+            State::Content(..) => Err("incomplete packet at the end".to_owned()),
+            State::Head(head) if !head.is_empty() => Err("incomplete packet at the end".to_owned()),
             State::Head(_) => self.decoder.finish().map_err(|error| error.to_string()),
         }
     }
 
-    /// Takes bytes of one packet at most.
+    /// Takes bytes of at most one packet.
     fn step(
         &mut self,
         bytes: &mut &[u8],
@@ -170,7 +170,7 @@ impl Inspector {
         }
     }
 
-    /// The packet, when nothing of its content is to come any more.
+    /// Returns the packet if none of its content is still to come.
     fn content(&mut self, packet: Packet, left: u64) -> Option<Packet> {
         if left > 0 {
             self.state = State::Content(packet, left);
@@ -187,7 +187,7 @@ impl Inspector {
         at: Instant,
         exchanges: &mut Exchanges,
     ) -> Result<Option<Packet>, String> {
-        // Byte by byte, to know where it ends.
+        // Byte by byte, to find its end.
         let byte = take(bytes, 1);
         let mut packet = Packet::new("Connection Header", at);
         self.decode(byte, &mut packet, exchanges)?;
@@ -253,7 +253,7 @@ impl Inspector {
     }
 }
 
-/// Takes bytes off the front: `length` of them, or all there are.
+/// Takes up to `length` bytes off the front.
 fn take<'a>(bytes: &mut &'a [u8], length: usize) -> &'a [u8] {
     let (taken, rest) = bytes.split_at(length.min(bytes.len()));
     *bytes = rest;
@@ -263,7 +263,7 @@ fn take<'a>(bytes: &mut &'a [u8], length: usize) -> &'a [u8] {
 fn why(violation: Violation) -> String {
     match violation {
         Violation::NotSockety { byte: 0x16 } => {
-            "the first byte is that of TLS, not of Sockety: give a certificate to read what is inside".into()
+            "the first byte is that of TLS, not of Sockety: pass a certificate to see what is inside".into()
         }
         violation => format!("{violation} ({})", violation.rule()),
     }
@@ -288,7 +288,7 @@ fn name(kind: PacketKind) -> &'static str {
     }
 }
 
-/// The payload in words, when all of it came in this packet.
+/// Adds the payload as JSON, if all of it came in this packet.
 fn with_payload(mut packet: Packet) -> Packet {
     let content = usize::try_from(packet.content).unwrap_or(usize::MAX);
     let is_whole = packet.json.get("remaining").is_some_and(|left| left == 0);
@@ -407,7 +407,7 @@ impl Packet {
 
     fn add_refusal(&mut self, reason: RefusalReason) {
         let reason = reason.to_string();
-        let text = format!("BAD: {}", escaped(&reason));
+        let text = format!("invalid: {}", escaped(&reason));
         self.say("problem", reason, text);
     }
 
@@ -433,7 +433,7 @@ impl Packet {
         self.say("to_action", &*action, text);
     }
 
-    /// Adds to a list, of which a line shows only the first: a message may have a million files.
+    /// Adds to a list of which only the first items are shown: a message may have a million files.
     fn list(&mut self, key: &str, json: Json, text: String) {
         const MOST: usize = 8;
         let list = self.json.entry(key).or_insert_with(|| json!([]));
@@ -460,7 +460,7 @@ fn short(id: Uuid) -> String {
     text
 }
 
-/// Requests and when they were seen, to match replies with them.
+/// Remembers messages and when they were seen, to match replies with them.
 #[derive(Debug, Default)]
 pub struct Exchanges {
     asked: HashMap<Uuid, (Box<str>, Instant)>,
@@ -468,7 +468,7 @@ pub struct Exchanges {
 }
 
 impl Exchanges {
-    /// How many are remembered; older ones are forgotten.
+    /// How many messages are remembered; older ones are forgotten.
     const MOST: usize = 4096;
 
     fn ask(&mut self, id: Uuid, action: &str, at: Instant) {
@@ -484,7 +484,7 @@ impl Exchanges {
         }
     }
 
-    /// A message may be answered by several responses, so it is still remembered.
+    /// The action of a message, and the time since. It stays remembered, because several responses may answer it.
     fn answer(&self, id: Uuid, at: Instant) -> Option<(Box<str>, Duration)> {
         let (action, asked) = self.asked.get(&id)?;
         Some((action.clone(), at.duration_since(*asked)))
@@ -495,7 +495,7 @@ impl Exchanges {
 mod tests {
     use super::*;
 
-    /// What is found when the bytes come in pieces of this size.
+    /// What is found if the bytes come in pieces of this size.
     fn found(bytes: &[u8], size: usize) -> Vec<String> {
         let mut inspector = Inspector::new(16);
         let mut exchanges = Exchanges::default();
@@ -515,7 +515,7 @@ mod tests {
         found
     }
 
-    /// A message whose header is in two packets, with a payload, a file and a stream; then no packet at all.
+    /// A message whose header is in two packets, with a payload, a file and a stream; then an invalid packet.
     fn recorded() -> Vec<u8> {
         let mut bytes = vec![0xE2, 0x00, 0x01, 0x1F, 0x05, 0x23, 18, 0x50];
         bytes.extend([7; 16]);
@@ -540,7 +540,7 @@ mod tests {
             "Stream End 1 ends the message",
             "Heartbeat 1 ",
             "no packet begins with 0xf1 (packet.unknown)",
-            "its last 5 bytes were not decoded",
+            "last 5 bytes not decoded",
         ];
         assert_eq!(whole, expected);
         for size in 1..bytes.len() {

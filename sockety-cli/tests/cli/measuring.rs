@@ -43,7 +43,7 @@ fn round_trips_are_counted() {
     let address = server::start();
     let text = stdout(&mut sockety(&format!("ping {address} -c 3 -i 1ms")));
     assert!(text.contains("code 2 (Not Implemented)"), "{text}");
-    assert!(text.contains("3 sent, 3 answered, 0 not"), "{text}");
+    assert!(text.contains("3 sent, 3 answered, 0 unanswered"), "{text}");
     assert!(text.contains("p99"), "{text}");
     let summary = json(&format!("ping {address} -c 2 -i 1ms --action ping --json"));
     assert_eq!(

@@ -147,7 +147,7 @@ fn recorded_bytes_are_decoded() {
         1,
     );
     assert_eq!(text, "");
-    assert!(said.contains("ends inside a packet"), "{said}");
+    assert!(said.contains("incomplete packet at the end"), "{said}");
     let (text, _) = failed(sockety("decode -").write_stdin("GET / HTTP/1.1"), 1);
     assert!(
         text.contains("cannot be decoded from here on: the first byte 0x47"),

@@ -63,7 +63,7 @@ fn the_help_teaches() {
         assert!(help.contains("Examples:"), "{help}");
     }
     assert!(
-        help.contains("  4  sent, but nobody knows whether it was executed"),
+        help.contains("  4  sent, but it is unknown whether it was executed"),
         "{help}"
     );
 }
