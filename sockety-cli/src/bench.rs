@@ -43,7 +43,8 @@ pub struct BenchArgs {
     /// Concurrent calls on each connection
     #[arg(short, long, value_name = "N", default_value = "16")]
     concurrency: NonZeroU16,
-    /// Calls per second over all connections; latency counts from when a call was due [default: unlimited]
+    /// Calls per second over all connections; latency counts from when a call was due [default:
+    /// unlimited]
     #[arg(short, long, value_name = "N")]
     rate: Option<NonZeroU32>,
     /// How long to measure
@@ -157,8 +158,8 @@ impl Load {
         }
     }
 
-    /// When the next call is due. With a rate, this does not depend on earlier calls: a pause of the peer raises the
-    /// latency of all calls that became due meanwhile.
+    /// When the next call is due. With a rate, this does not depend on earlier calls: a pause of
+    /// the peer raises the latency of all calls that became due meanwhile.
     fn due(&self) -> Instant {
         let Some(rate) = self.args.rate else {
             return Instant::now();

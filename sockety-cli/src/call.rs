@@ -7,7 +7,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use futures_util::FutureExt;
 use serde_json::{Value as Json, json};
-use sockety::{Connection, FastReply, File, Reply, Request, RequestError, Response};
+use sockety::{ByteStream, Connection, FastReply, File, Reply, Request, RequestError, Response};
 use tokio::time::timeout;
 
 use crate::{
@@ -37,7 +37,8 @@ pub struct CallArgs {
     /// Send this file as the stream of the message; - is standard input, sent as it arrives
     #[arg(long, value_name = "PATH")]
     stream: Option<PathBuf>,
-    /// Write the stream of the reply to this file; - is standard output, and the payload then goes to standard error
+    /// Write the stream of the reply to this file; - is standard output, and the payload then goes
+    /// to standard error
     #[arg(long, value_name = "PATH", default_value = "-")]
     stream_to: PathBuf,
     /// Treat streams as MessagePack values, each shown or read as a line of JSON
@@ -171,41 +172,44 @@ impl CallArgs {
     ) -> Result<Exit, Failure> {
         let (files, stream) = (response.files(), response.stream());
         let sink = Sink::from(&*self.stream_to);
-        // What is piped on must be the stream alone.
-        let is_taken = stream.is_some() && sink == Sink::Output;
-        let payload = Some(response.payload()).filter(|payload| !payload.is_empty());
-        let shown = payload.map(|payload| Shown::of(payload));
-        let mut exit = match &shown {
-            Some(Shown::Error(_)) => Exit::Refused,
-            _ => Exit::Done,
+        // A program that reads the stream must get nothing else.
+        let place = match stream.is_some() && sink == Sink::Output {
+            true => Place::Stderr,
+            false => Place::Stdout,
         };
-        match (self.output, payload, &shown) {
-            (Output::Value, _, Some(shown)) => print_value(shown, is_taken)?,
-            (Output::Raw, Some(payload), _) if !is_taken => out::raw(payload)?,
-            (Output::Raw, Some(payload), _) => {
+        let payload = response.payload();
+        let shown = (!payload.is_empty()).then(|| Shown::of(payload));
+        if let Some(shown) = &shown {
+            self.print_payload(payload, shown, place)?;
+        }
+        // Concurrently, because the peer may interleave them.
+        let (files, stream_bytes) = tokio::join!(
+            self.save.take(files, progress),
+            copy(stream, &sink, self.form_of_streams())
+        );
+        let shown = ShownResponse {
+            payload: shown,
+            files,
+            stream_bytes: stream_bytes?,
+            elapsed,
+        };
+        match self.output {
+            Output::Full => print(&shown.json(), place)?,
+            Output::Value | Output::Raw => shown.note(),
+        }
+        Ok(shown.exit())
+    }
+
+    fn print_payload(&self, payload: &[u8], shown: &Shown, place: Place) -> Result<(), Failure> {
+        match (self.output, place) {
+            (Output::Value, _) => print_value(shown, place),
+            (Output::Raw, Place::Stdout) => out::raw(payload),
+            (Output::Raw, Place::Stderr) => {
                 out::note(format_args!("payload of {} bytes not shown", payload.len()));
+                Ok(())
             }
-            _ => {}
+            (Output::Full, _) => Ok(()),
         }
-        let copying = async {
-            match stream {
-                None => Ok(None),
-                Some(stream) => {
-                    let copied = streams::copy(stream, &sink, self.form_of_streams()).await;
-                    copied.map(Some)
-                }
-            }
-        };
-        // At the same time, as a peer may mix them.
-        let (arrived, copied) = tokio::join!(self.save.take(files, progress), copying);
-        let streamed = copied?;
-        exit = arrived.iter().map(Arrived::exit).fold(exit, Exit::max);
-        if self.output == Output::Full {
-            print(&full(shown.as_ref(), &arrived, streamed, elapsed), is_taken)?;
-        } else {
-            tell(payload.is_none(), &arrived, streamed, elapsed);
-        }
-        Ok(exit)
     }
 
     fn form_of_streams(&self) -> streams::Form {
@@ -230,7 +234,26 @@ pub fn watched(files: Vec<File>, progress: &Progress) -> Vec<File> {
     files.into_iter().enumerate().map(watch).collect()
 }
 
-fn print_value(shown: &Shown, is_taken: bool) -> Result<(), Failure> {
+async fn copy(
+    stream: Option<ByteStream>,
+    sink: &Sink,
+    form: streams::Form,
+) -> Result<Option<u64>, Failure> {
+    match stream {
+        None => Ok(None),
+        Some(stream) => streams::copy(stream, sink, form).await.map(Some),
+    }
+}
+
+/// Where the JSON of a reply is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Stdout,
+    /// Standard output is taken by the stream of the reply.
+    Stderr,
+}
+
+fn print_value(shown: &Shown, place: Place) -> Result<(), Failure> {
     match shown {
         Shown::Value(_) => {}
         Shown::Error(_) => out::note(styled(BAD, "error of the service")),
@@ -240,55 +263,69 @@ fn print_value(shown: &Shown, is_taken: bool) -> Result<(), Failure> {
             ));
         }
     }
-    print(shown.json(), is_taken)
+    print(shown.json(), place)
 }
 
 /// Prints JSON, on one line unless it goes to a terminal.
-fn print(json: &Json, is_taken: bool) -> Result<(), Failure> {
-    let text = match out::is_terminal() && !is_taken {
-        true => format!("{json:#}"),
-        false => json.to_string(),
-    };
-    let text = escaped_json(&text);
-    match is_taken {
-        true => {
-            out::note(text);
+fn print(json: &Json, place: Place) -> Result<(), Failure> {
+    match place {
+        Place::Stderr => {
+            out::note(escaped_json(&json.to_string()));
             Ok(())
         }
-        false => out::line(text),
+        Place::Stdout if out::is_terminal() => out::line(escaped_json(&format!("{json:#}"))),
+        Place::Stdout => out::line(escaped_json(&json.to_string())),
     }
 }
 
-fn full(
-    shown: Option<&Shown>,
-    arrived: &[Arrived],
-    streamed: Option<u64>,
+/// A response of which everything has arrived.
+struct ShownResponse {
+    payload: Option<Shown>,
+    files: Vec<Arrived>,
+    stream_bytes: Option<u64>,
     elapsed: Duration,
-) -> Json {
-    let mut json = json!({ "ms": ms(elapsed) });
-    match shown {
-        None => {}
-        Some(Shown::Error(error)) => json["error"] = error.clone(),
-        Some(Shown::Value(payload) | Shown::Raw(payload, _)) => json["payload"] = payload.clone(),
-    }
-    if !arrived.is_empty() {
-        json["files"] = arrived.iter().map(Arrived::json).collect();
-    }
-    if let Some(bytes) = streamed {
-        json["stream_bytes"] = bytes.into();
-    }
-    json
 }
 
-fn tell(is_empty: bool, arrived: &[Arrived], streamed: Option<u64>, elapsed: Duration) {
-    if is_empty && arrived.is_empty() && streamed.is_none() {
-        out::note(format_args!("response without a payload {}", took(elapsed)));
+impl ShownResponse {
+    fn json(&self) -> Json {
+        let mut json = json!({ "ms": ms(self.elapsed) });
+        match &self.payload {
+            None => {}
+            Some(Shown::Error(error)) => json["error"] = error.clone(),
+            Some(Shown::Value(payload) | Shown::Raw(payload, _)) => {
+                json["payload"] = payload.clone();
+            }
+        }
+        if !self.files.is_empty() {
+            json["files"] = self.files.iter().map(Arrived::json).collect();
+        }
+        if let Some(bytes) = self.stream_bytes {
+            json["stream_bytes"] = bytes.into();
+        }
+        json
     }
-    for file in arrived {
-        out::note(file.text());
+
+    /// Prints everything but the payload on standard error.
+    fn note(&self) {
+        if self.payload.is_none() && self.files.is_empty() && self.stream_bytes.is_none() {
+            let took = took(self.elapsed);
+            out::note(format_args!("response without a payload {took}"));
+        }
+        for file in &self.files {
+            out::note(file.text());
+        }
+        if let Some(bytes) = self.stream_bytes {
+            out::note(styled(FAINT, format_args!("stream of {bytes} bytes")));
+        }
     }
-    if let Some(bytes) = streamed {
-        out::note(styled(FAINT, format_args!("stream of {bytes} bytes")));
+
+    fn exit(&self) -> Exit {
+        let payload = match &self.payload {
+            Some(Shown::Error(_)) => Exit::Refused,
+            Some(Shown::Value(_) | Shown::Raw(..)) | None => Exit::Done,
+        };
+        let files = self.files.iter().map(Arrived::exit);
+        files.fold(payload, Exit::max)
     }
 }
 

@@ -1,5 +1,5 @@
-/// Completes when the program is asked to end, by Ctrl-C or SIGTERM. Signals count from this call on, not only from
-/// the first poll.
+/// Completes when the program is asked to end, by Ctrl-C or SIGTERM. Signals count from this call
+/// on, not only from the first poll.
 #[cfg(unix)]
 pub fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};

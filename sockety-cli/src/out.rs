@@ -1,5 +1,5 @@
-//! Standard output and standard error. Lines of concurrent tasks are never mixed. Colours are removed where they are
-//! not wanted (`NO_COLOR`, a pipe, `--color`).
+//! Standard output and standard error. Lines of concurrent tasks are never mixed. Colours are
+//! removed where they are not wanted (`NO_COLOR`, a pipe, `--color`).
 
 use std::{
     fmt::Display,
@@ -26,7 +26,8 @@ pub fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Prints one or more lines at once. Escape sequences other than those of [`styled`] must be escaped before.
+/// Prints one or more lines at once. Escape sequences other than those of [`styled`] must be
+/// escaped before.
 pub fn line(text: impl Display) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     writeln!(out, "{text}")

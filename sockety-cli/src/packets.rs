@@ -47,7 +47,8 @@ pub enum Found {
     Undecodable(String),
 }
 
-/// Splits one direction into packets. Its memory is bounded: the first bytes of a packet, and what the decoder keeps.
+/// Splits one direction into packets. Its memory is bounded: the first bytes of a packet, and what
+/// the decoder keeps.
 #[derive(Debug)]
 pub struct Inspector {
     decoder: Decoder,
@@ -76,7 +77,8 @@ const PAYLOAD: usize = 4096;
 const PAYLOAD_SHOWN: usize = 160;
 
 impl Inspector {
-    /// Starts at the first byte of a direction. Packets keep their first `keep` bytes, for showing them.
+    /// Starts at the first byte of a direction. Packets keep their first `keep` bytes, for showing
+    /// them.
     pub fn new(keep: usize) -> Self {
         let limits = Limits {
             // A peer may interleave headers on all channels. This is more than honest peers need.
@@ -484,7 +486,8 @@ impl Exchanges {
         }
     }
 
-    /// The action of a message, and the time since. It stays remembered, because several responses may answer it.
+    /// The action of a message, and the time since. It stays remembered, because several responses
+    /// may answer it.
     fn answer(&self, id: Uuid, at: Instant) -> Option<(Box<str>, Duration)> {
         let (action, asked) = self.asked.get(&id)?;
         Some((action.clone(), at.duration_since(*asked)))
@@ -515,7 +518,8 @@ mod tests {
         found
     }
 
-    /// A message whose header is in two packets, with a payload, a file and a stream; then an invalid packet.
+    /// A message whose header is in two packets, with a payload, a file and a stream; then an
+    /// invalid packet.
     fn recorded() -> Vec<u8> {
         let mut bytes = vec![0xE2, 0x00, 0x01, 0x1F, 0x05, 0x23, 18, 0x50];
         bytes.extend([7; 16]);

@@ -15,9 +15,10 @@ use crate::{exit::Failure, value};
 pub struct PayloadArgs {
     /// The payload as JSON, sent as MessagePack; @FILE reads it from a file, @- from standard input
     ///
-    /// Values without a JSON form are objects with one key: {"$bin": "base64"}, {"$time": "2026-01-31T12:00:00Z"},
-    /// {"$ext": [type, "base64"]}, {"$float": "NaN"} ("Infinity", "-Infinity"), {"$map": [[key, value], …]} for keys
-    /// that are not strings. Replies are shown in the same way. A number with a decimal point is a float.
+    /// Values without a JSON form are objects with one key: {"$bin": "base64"}, {"$time":
+    /// "2026-01-31T12:00:00Z"}, {"$ext": [type, "base64"]}, {"$float": "NaN"} ("Infinity",
+    /// "-Infinity"), {"$map": [[key, value], …]} for keys that are not strings. Replies are shown
+    /// in the same way. A number with a decimal point is a float.
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
     /// The payload as text, sent unchanged; @FILE and @- work as in --json

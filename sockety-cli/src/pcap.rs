@@ -1,5 +1,6 @@
-//! Writes a capture for Wireshark. The forwarded bytes are put into synthetic TCP segments between the addresses of
-//! client and server, so that Wireshark can also show what came over TLS or a Unix socket.
+//! Writes a capture for Wireshark. The forwarded bytes are put into synthetic TCP segments between
+//! the addresses of client and server, so that Wireshark can also show what came over TLS or a Unix
+//! socket.
 
 use std::{
     borrow::Cow,
@@ -120,7 +121,9 @@ impl Pcap {
         }
         *room -= size;
         if let Err(problem) = append(writer, &conversation.packet(way, bytes, flags)) {
-            out::warn(format_args!("cannot write to the capture, which stops here: {problem}"));
+            out::warn(format_args!(
+                "cannot write to the capture, which stops here: {problem}"
+            ));
             *state = State::Closed;
         }
     }
@@ -145,8 +148,8 @@ fn append(writer: &mut PcapWriter<File>, packet: &[u8]) -> Result<(), String> {
 }
 
 impl Conversation {
-    /// Creates a conversation between these addresses. Unknown ones, as of Unix sockets, are made up from the number of
-    /// the connection.
+    /// Creates a conversation between these addresses. Where one is unknown, as with Unix
+    /// sockets, it is made up from the number of the connection.
     pub fn new(number: u64, client: Option<SocketAddr>, server: Option<SocketAddr>) -> Self {
         let any = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let port = 10_000 + (number % 50_000) as u16;

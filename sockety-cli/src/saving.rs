@@ -17,7 +17,8 @@ use crate::{
 /// Arguments for files that arrive.
 #[derive(Debug, Clone, Args)]
 pub struct SaveArgs {
-    /// Save received files in this directory, never overwriting any; without this option they are dropped
+    /// Save received files in this directory, never overwriting any; without this option they are
+    /// dropped
     #[arg(long, value_name = "DIR")]
     pub save: Option<PathBuf>,
     /// Largest file to save
@@ -79,7 +80,8 @@ impl SaveArgs {
         bar.finish_and_clear();
         match saved {
             Ok(saved) => Fate::Saved(saved.path),
-            // A read error is the peer's or the connection's fault; others are about the local disk.
+            // A read error is the peer's or the connection's fault; others are about the local
+            // disk.
             Err(error) => match error.read_error() {
                 Some(_) => Fate::Failed(Exit::ReplyLost, explain(&error)),
                 None => Fate::Failed(Exit::Local, explain(&error)),

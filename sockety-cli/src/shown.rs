@@ -1,5 +1,5 @@
-//! Makes text from a peer fit for a terminal. Control characters act on a terminal, and invisible ones that turn
-//! the direction of text make it lie.
+//! Makes text from a peer fit for a terminal. Control characters act on a terminal, and invisible
+//! ones that turn the direction of text make it lie.
 
 use std::fmt::Write;
 
@@ -24,8 +24,8 @@ pub fn escaped(text: &str) -> String {
     escaped + cut
 }
 
-/// JSON text with the same meaning, escaped. Characters that need it occur only inside strings, apart from the line
-/// breaks of indented JSON, which stay.
+/// JSON text with the same meaning, escaped. Characters that need it occur only inside strings,
+/// apart from the line breaks of indented JSON, which stay.
 pub fn escaped_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for shown in text.chars() {
@@ -63,13 +63,14 @@ pub fn escaped_stream(bytes: &[u8]) -> String {
     escaped
 }
 
-/// Whether a terminal only shows the character: the rule is that of `{:?}`, which escapes all others. It escapes
-/// quotes and backslashes too, but those are printable.
+/// Whether a terminal only shows the character: the rule is that of `{:?}`, which escapes all
+/// others. It escapes quotes and backslashes too, but those are printable.
 fn is_printable(shown: char) -> bool {
     if matches!(shown, '"' | '\'' | '\\') {
         return true;
     }
-    // After a letter: on its own, `{:?}` escapes a combining mark, which many scripts cannot do without.
+    // After a letter: on its own, `{:?}` escapes a combining mark, which many scripts cannot do
+    // without.
     let mut text = [b'a'; 1 + char::MAX_LEN_UTF8];
     let length = 1 + shown.encode_utf8(&mut text[1..]).len();
     let text = str::from_utf8(&text[..length]);

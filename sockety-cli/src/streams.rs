@@ -1,4 +1,5 @@
-//! Streams of messages, read from and written to files or standard input and output, as bytes or as items.
+//! Streams of messages, read from and written to files or standard input and output, as bytes or as
+//! items.
 
 use std::{
     io,
@@ -86,7 +87,9 @@ where
             return Ok(None);
         }
         if line.len() > limit {
-            return Err(invalid(format!("a line is longer than --max-payload: the limit is {limit} bytes")));
+            return Err(invalid(format!(
+                "a line is longer than --max-payload: the limit is {limit} bytes"
+            )));
         }
         let text = str::from_utf8(&line).map_err(|_| invalid("a line is not UTF-8".into()))?;
         if !text.trim().is_empty() {
@@ -129,10 +132,7 @@ pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64
     writer.finish().await?;
     match items.is_none_or(|items| items.bytes.is_empty()) {
         true => Ok(count),
-        false => Err(Failure::new(
-            Exit::ReplyLost,
-            "stream ended inside an item",
-        )),
+        false => Err(Failure::new(Exit::ReplyLost, "stream ended inside an item")),
     }
 }
 
@@ -186,7 +186,9 @@ impl Items {
                     ))),
                 }
             }
-            Err(error) => Err(lost(format!("the stream does not consist of MessagePack values: {error}"))),
+            Err(error) => Err(lost(format!(
+                "the stream does not consist of MessagePack values: {error}"
+            ))),
         }
     }
 }

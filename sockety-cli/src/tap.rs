@@ -155,7 +155,10 @@ impl Tap {
             Ok(Err(error)) => return self.note(number, &format!("closed: {error}")),
             Err(_) => {
                 let limit = humantime::format_duration(self.args.connect_timeout);
-                return self.note(number, &format!("closed: server not reached within {limit}"));
+                return self.note(
+                    number,
+                    &format!("closed: server not reached within {limit}"),
+                );
             }
         };
         let passage = Passage::new(&self, number, Conversation::new(number, client, server));
@@ -219,9 +222,8 @@ fn connector(args: &TapArgs) -> Result<Option<(TlsConnector, ServerName<'static>
             return Err(Failure::usage("TLS over a Unix socket needs --server-name"));
         }
     };
-    let server_name = ServerName::try_from(name.clone()).map_err(|_| {
-        Failure::usage(format!("invalid server name for TLS: {name:?}"))
-    })?;
+    let server_name = ServerName::try_from(name.clone())
+        .map_err(|_| Failure::usage(format!("invalid server name for TLS: {name:?}")))?;
     let connector = TlsConnector::from(Arc::new(args.tls.config()?));
     Ok(Some((connector, server_name)))
 }

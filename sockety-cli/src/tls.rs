@@ -149,8 +149,11 @@ impl ClientTls {
             return Ok(Arc::new(Anyone(provider)));
         }
         let Some(ca) = &self.ca else {
-            let system = rustls_platform_verifier::Verifier::new(provider)
-                .map_err(|error| Failure::usage(format!("cannot use the system's root certificates: {error}")))?;
+            let system = rustls_platform_verifier::Verifier::new(provider).map_err(|error| {
+                Failure::usage(format!(
+                    "cannot use the system's root certificates: {error}"
+                ))
+            })?;
             return Ok(Arc::new(system));
         };
         let verifier = WebPkiServerVerifier::builder_with_provider(roots(ca)?, provider)
@@ -219,7 +222,8 @@ fn unusable(path: &Path, problem: impl std::fmt::Display) -> Failure {
     Failure::usage(format!("cannot use {}: {problem}", path.display()))
 }
 
-/// Accepts every certificate. It still checks that the server has the key, because that costs nothing.
+/// Accepts every certificate. It still checks that the server has the key, because that costs
+/// nothing.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

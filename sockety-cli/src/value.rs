@@ -1,4 +1,5 @@
-//! Converts MessagePack to JSON and back. Values without a JSON form are objects with one key that begins with `$`:
+//! Converts MessagePack to JSON and back. Values without a JSON form are objects with one key that
+//! begins with `$`:
 //!
 //! | MessagePack | JSON |
 //! | --- | --- |
@@ -159,9 +160,8 @@ fn time_to_json(kind: i8, data: &[u8]) -> Option<Json> {
 
 /// Converts JSON text to MessagePack.
 pub fn from_json(text: &str) -> Result<Vec<u8>, String> {
-    let json: Json = serde_json::from_str(text).map_err(|error| {
-        format!("not JSON: {error}; strings need quotes, as in '\"hello\"'")
-    })?;
+    let json: Json = serde_json::from_str(text)
+        .map_err(|error| format!("not JSON: {error}; strings need quotes, as in '\"hello\"'"))?;
     let mut bytes = Vec::new();
     rmpv::encode::write_value(&mut bytes, &pack(json)?).map_err(|error| error.to_string())?;
     Ok(bytes)

@@ -105,7 +105,10 @@ fn files_are_sent_and_saved() {
         sockety(&format!("call {address} download --json")).arg(r#"["c.txt"]"#),
         0,
     );
-    assert!(said.contains("dropped; use --save DIR to keep it"), "{said}");
+    assert!(
+        said.contains("dropped; use --save DIR to keep it"),
+        "{said}"
+    );
     let (_, said) = failed(
         &mut sockety(&format!("call {address} upload --file missing")),
         6,
