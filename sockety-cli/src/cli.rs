@@ -49,7 +49,8 @@ Exit codes:
   5  executed, but the reply or part of it was lost
   6  something failed locally: a file, the output
 
-Addresses are host:port, tls://host:port and unix://PATH. `sockety help COMMAND` shows options and examples.";
+Addresses are host:port, tls://host:port and unix://PATH. `sockety help COMMAND` shows options \
+and examples.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -94,7 +95,8 @@ Examples:
   sockety call localhost:9000 thumbnail --raw clip.mp4 --output raw > clip.png
   sockety call tls://example.com:9000 whoami --ca servers.pem --cert me.pem --key me.key
 
-The exit code is 0 for a response or code 0, and 1 for another code or an error; `sockety --help` lists all of them.";
+The exit code is 0 for a response or code 0, and 1 for another code or an error; \
+`sockety --help` lists all of them.";
 
 const PASS_EXAMPLES: &str = "\
 Examples:
@@ -125,9 +127,9 @@ Examples:
   sockety ping tls://example.com:9000 --ca ca.pem -c 100 -i 10ms --json
   sockety ping localhost:9000 --action ping
 
-The protocol's heartbeats are not answered, so each round trip is a call. Any answer counts: the default action is one
-that no service has, and its answer is code 2 (Not Implemented). Ctrl-C stops and prints the summary. The exit code is 4
-if an answer was missing.";
+The protocol's heartbeats are not answered, so each round trip is a call. Any answer counts: the \
+default action is one that no service has, and its answer is code 2 (Not Implemented). Ctrl-C \
+stops and prints the summary. The exit code is 4 if an answer was missing.";
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
@@ -135,8 +137,8 @@ Examples:
   sockety bench localhost:9000 echo --json '{\"id\": 7}' -c 64 --connections 4 -d 30s
   sockety bench localhost:9000 echo --raw payload.bin --rate 5000 --print-json
 
-The exit code is 0 if all calls were answered with a response or code 0, 1 if some got another code, and 4 if some got
-no reply.";
+The exit code is 0 if all calls were answered with a response or code 0, 1 if some got another \
+code, and 4 if some got no reply.";
 
 const TAP_EXAMPLES: &str = "\
 Examples:
@@ -145,9 +147,11 @@ Examples:
   sockety tap localhost:9001 localhost:9000 --pcap calls.pcap --json > packets.jsonl
   sockety tap localhost:9001 tls://example.com:9000 --listen-cert tap.pem --listen-key tap.key
 
-→ marks packets from client to server. A packet is shown when its last byte has arrived, with the seconds since the
-start, its channel and its size. All bytes are forwarded unchanged, even those that cannot be decoded, which the output
-reports. Connections are slowed down if the output is read slowly. Ctrl-C stops the proxy.
+→ marks packets from client to server. A packet is shown when its last byte has arrived, with the \
+seconds since the start, its channel and its size. All bytes are forwarded unchanged, even those \
+that cannot be decoded, which the output reports. Connections are slowed down if the output is \
+read slowly. Ctrl-C stops the proxy.
+
 tools/wireshark has a dissector for the captures.";
 
 const DECODE_EXAMPLES: &str = "\
