@@ -63,8 +63,8 @@ pub fn escaped_stream(bytes: &[u8]) -> String {
     escaped
 }
 
-/// Whether a terminal only shows the character: the rule is that of `{:?}`, which escapes all
-/// others. It escapes quotes and backslashes too, but those are printable.
+/// Whether a terminal merely displays the character. The rule is that of `{:?}`, except that quotes
+/// and backslashes are printable, which `{:?}` escapes only because it adds quotes.
 fn is_printable(shown: char) -> bool {
     if matches!(shown, '"' | '\'' | '\\') {
         return true;

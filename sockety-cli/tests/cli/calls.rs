@@ -86,7 +86,7 @@ fn files_are_sent_and_saved() {
         "[[\"a.txt\",\"first\"],[\"b.txt\",\"\"]]\n"
     );
 
-    // Into a directory that is not there yet; a name that is no name is not saved.
+    // Into a directory that does not exist yet. A file with an invalid name is not saved.
     let mut call = sockety(&format!("call {address} download --output full --save"));
     call.arg(path("inbox"))
         .arg("--json")
@@ -96,7 +96,7 @@ fn files_are_sent_and_saved() {
     assert!(!path("d.txt").exists());
     assert!(out.contains("has a path separator"), "{out}");
 
-    // Nothing is overwritten, and what is not saved is told.
+    // Nothing is overwritten, and files that are not saved are reported.
     let mut call = sockety(&format!("call {address} download --save"));
     call.arg(path("inbox")).arg("--json").arg(r#"["c.txt"]"#);
     let (_, said) = failed(&mut call, 6);
@@ -122,7 +122,7 @@ fn streams_are_piped_both_ways() {
     let mut call = sockety(&format!("call {address} stream --stream -"));
     let bytes = b"line\n\x1b\xff".repeat(100_000);
     let assert = call.write_stdin(bytes.clone()).assert().success();
-    // The stream alone: what else there is goes to standard error.
+    // Only the stream: everything else goes to standard error.
     assert_eq!(assert.get_output().stdout, bytes);
     assert!(assert.get_output().stderr.starts_with(b"7\n"));
 
