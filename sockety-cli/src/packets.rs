@@ -553,6 +553,16 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_one_way_also_when_its_header_is_in_two_packets() {
+        let mut bytes = recorded();
+        let first = bytes.iter_mut().find(|byte| **byte == 0x23);
+        *first.unwrap() = 0x22;
+        let found = found(&bytes, bytes.len());
+        let end = &found[3];
+        assert!(end.contains("\"up\", 07070707, one-way"), "{end}");
+    }
+
+    #[test]
     fn no_byte_is_a_reason_to_panic() {
         for position in 0..recorded().len() {
             for changed in (0..=u8::MAX).step_by(3) {
