@@ -1,7 +1,7 @@
-//! Notes that are only for users: a token in the first message authorizes a connection, and middleware on both sides
-//! says what is called, by whom, and how long it takes.
+//! Notes for users only: a token in the first message authorizes a connection, and middleware on
+//! both sides logs what is called, by whom, and how long it takes.
 //!
-//! Server and client run in one process. They still speak over TCP.
+//! Server and client run in one process, but communicate over TCP.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use sockety::{
     ServiceClient, async_trait, service,
 };
 
-/// What a client says first. Nobody implements it: the hook answers.
+/// The first call of a client. No service implements it: the hook answers.
 #[service]
 trait Session {
     async fn auth(&self, token: String);
@@ -30,17 +30,17 @@ trait Notes {
     async fn all(&self, cx: &Context) -> Vec<String>;
 }
 
-/// Who is at the other end of a connection.
+/// The user at the other end of a connection.
 #[derive(Clone)]
 struct User(String);
 
-/// The tokens that are known, with their users.
+/// The known tokens and their users.
 struct Tokens(HashMap<&'static str, User>);
 
 #[async_trait]
 impl Authorize for Tokens {
     async fn authorize(&self, first: FirstMessage) -> Authorization {
-        // The only parameter of a method is its payload.
+        // A method's only parameter is its payload.
         let token = first.msgpack::<String>().unwrap_or_default();
         match self.0.get(token.as_str()) {
             Some(user) if first.action() == "auth" => {
@@ -52,7 +52,7 @@ impl Authorize for Tokens {
     }
 }
 
-/// Each user's own notes.
+/// The notes of each user.
 #[derive(Default)]
 struct Notebook(Mutex<HashMap<String, Vec<String>>>);
 
@@ -78,7 +78,7 @@ impl Notes for Notebook {
     }
 }
 
-/// Says what happens, and how long it takes.
+/// Logs each call, and how long it takes.
 struct Timing;
 
 #[async_trait]
@@ -111,7 +111,7 @@ impl CallMiddleware for Timing {
     }
 }
 
-/// Refuses what would fill the server.
+/// Refuses notes that would fill the server.
 async fn no_novels(incoming: Incoming, next: ServeNext) {
     if incoming.payload().len() > 1000 {
         return incoming.refuse(FastReply::REJECT).await;
@@ -119,7 +119,7 @@ async fn no_novels(incoming: Incoming, next: ServeNext) {
     next.run(incoming).await;
 }
 
-/// Refuses on the client's side what the server should never get.
+/// Refuses, on the client's side, what the server should never receive.
 async fn no_passwords(call: OutgoingCall, next: CallNext) {
     let is_secret = |part: &[u8]| part == b"password";
     if call.payload().windows(8).any(is_secret) {
@@ -183,7 +183,7 @@ fn outcome<T: std::fmt::Debug, E: Display>(result: Result<T, E>) -> String {
     }
 }
 
-/// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+/// Prints a line. Unlike with `println!`, it is not a panic if the reader has gone away (`| head`).
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

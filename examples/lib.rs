@@ -1,11 +1,12 @@
 //! Examples, each run by `cargo run --example NAME`; see `README.md` in this folder.
 
-/// Compiles and runs what the README of the repository shows.
+/// Compiles and runs the code in the README of the repository.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// Compiles and runs what the guide shows, page by page, so that a failure names its own.
+/// Compiles and runs the code in the guide. Each page is a separate test, so that a failure names
+/// its page.
 #[cfg(doctest)]
 mod guide {
     macro_rules! pages {

@@ -1,4 +1,4 @@
-//! What the documents of the repository link to is there.
+//! Checks that the links in the documents of the repository lead somewhere.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ fn documents() -> Vec<PathBuf> {
     documents
 }
 
-/// Text outside of blocks of code.
+/// Text outside code blocks.
 fn prose(document: &str) -> String {
     let mut is_code = false;
     let outside = |line: &&str| {
@@ -37,7 +37,7 @@ fn prose(document: &str) -> String {
         .join("\n")
 }
 
-/// The targets of `[text](target)` that are no addresses of the web.
+/// The targets of `[text](target)` that are not web addresses.
 fn links(prose: &str) -> impl Iterator<Item = &str> {
     let targets = prose
         .split("](")
@@ -46,7 +46,7 @@ fn links(prose: &str) -> impl Iterator<Item = &str> {
     targets.filter(|target| !target.contains("://") && !target.starts_with("mailto:"))
 }
 
-/// As GitHub and mdBook make them of headings.
+/// Anchors as GitHub and mdBook derive them from headings.
 fn anchors(document: &str) -> Vec<String> {
     let of_heading = |line: &str| {
         let heading = line.trim_start_matches('#').trim().to_lowercase();

@@ -1,8 +1,9 @@
-//! A server that ends in order: told to end by SIGTERM or Ctrl-C, it finishes what it has accepted, takes nothing new,
-//! and goes.
+//! A server with a graceful shutdown: on SIGTERM or Ctrl-C it accepts nothing new, finishes what it
+//! has accepted, and exits.
 //!
-//! With an address it serves there until it is told. Without, it is its own guest: it takes an order, sends itself
-//! SIGTERM, and shows what becomes of this order and of those that come too late.
+//! With an address as argument, it serves there until it is told to end. Without one, it is its own
+//! client: it places an order, sends itself SIGTERM, and shows what happens to this order and to
+//! later ones.
 
 use std::{
     env,
@@ -15,7 +16,8 @@ use std::{
 use sockety::{Server, ServerHandle, service};
 use tokio::{sync::mpsc, time::sleep};
 
-/// How long what was accepted may take after the signal. Service managers wait longer: systemd 90 s, Kubernetes 30 s.
+/// How long accepted calls may take after the signal. Service managers wait longer: systemd 90 s,
+/// Kubernetes 30 s.
 const GRACE: Duration = Duration::from_secs(20);
 
 #[service]
@@ -26,7 +28,7 @@ trait Kitchen {
 }
 
 struct Stove {
-    /// Told when a stew has begun.
+    /// Notified when a stew has begun.
     begun: mpsc::Sender<()>,
 }
 
@@ -37,7 +39,7 @@ impl Kitchen for Stove {
 
     async fn stew(&self) -> String {
         say("server: a stew is on the stove");
-        // Nobody may care.
+        // The receiver may be gone.
         let _ = self.begun.try_send(());
         sleep(Duration::from_secs(3)).await;
         say("server: the stew is done");
@@ -77,7 +79,8 @@ async fn shut_down(
     Ok(())
 }
 
-/// What service managers send, and who sits before a terminal. From now on SIGTERM does not end the process at once.
+/// Signals of service managers and of terminals. From this call on, SIGTERM no longer kills the
+/// process.
 #[cfg(unix)]
 fn told_to_end() -> io::Result<impl Future<Output = io::Result<&'static str>>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -95,7 +98,7 @@ fn told_to_end() -> io::Result<impl Future<Output = io::Result<&'static str>>> {
     Ok(async { tokio::signal::ctrl_c().await.map(|()| "Ctrl-C") })
 }
 
-/// Orders a stew, has the server told to end, and goes on ordering tea until nothing more is taken.
+/// Orders a stew, makes the server shut down, and keeps ordering tea until it is refused.
 async fn be_a_guest(
     kitchen: KitchenClient,
     mut has_begun: mpsc::Receiver<()>,
@@ -108,7 +111,7 @@ async fn be_a_guest(
             break error;
         }
     };
-    // It was not sent: another server may be asked at once.
+    // It was not sent, so it is safe to try another server right away.
     say(format_args!(
         "guest: no tea, {}: {refused}",
         refused.outcome()
@@ -129,7 +132,7 @@ fn tell_to_end() -> io::Result<()> {
     Ok(())
 }
 
-/// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+/// Prints a line. Unlike with `println!`, it is not a panic if the reader has gone away (`| head`).
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -1,7 +1,8 @@
-//! Mutual TLS: the server knows its callers by their certificates, and renews its own while they go on.
+//! Mutual TLS: the server identifies its callers by their certificates, and renews its own
+//! certificate while they stay connected.
 //!
-//! Certificates are made here, by rcgen. In earnest they are files: see `TlsServer::from_pem_files`,
-//! `Identity::from_pem_files` and `Roots::from_pem_file`.
+//! This example creates its certificates with rcgen. In production they are files: see
+//! `TlsServer::from_pem_files`, `Identity::from_pem_files` and `Roots::from_pem_file`.
 
 use std::io::{self, Write};
 
@@ -13,7 +14,7 @@ use sockety::{
 
 #[service]
 trait Vault {
-    /// Gives the caller its own secret.
+    /// Returns the caller's own secret.
     async fn secret(&self, cx: &Context) -> Result<String, VaultError>;
 }
 
@@ -28,7 +29,7 @@ struct Secrets;
 
 impl Vault for Secrets {
     async fn secret(&self, cx: &Context) -> Result<String, VaultError> {
-        // The certificate was checked before the first message could come.
+        // The certificate was checked before the first message could arrive.
         let names = cx.peer_identity().map(|caller| caller.dns_names());
         let name = names.into_iter().flatten().next();
         Ok(format!("{} likes tea", name.ok_or(VaultError::NoName)?))
@@ -51,14 +52,15 @@ async fn main() -> Result<(), BoxError> {
     let vault = VaultClient::connect(&address).tls(ada.clone()).await?;
     say(format!("ada: {}", vault.secret().await?));
 
-    // Nobody vouches for this one, so not even a connection comes about.
+    // No trusted authority signed this one, so not even a connection is established.
     let mallory = trusting.identity(Authority::new()?.issue("ada.example")?);
     match VaultClient::connect(&address).tls(mallory).await {
         Ok(_) => return Err("mallory was let in".into()),
         Err(error) => say(format!("mallory: {error}")),
     }
 
-    // New connections get the new certificate. A broken one would have been an error of making it.
+    // New connections get the new certificate. A broken one would already have been an error when
+    // creating it.
     let renewed = TlsServer::new(servers.issue("localhost")?).require_clients(&clients.roots()?);
     handle.set_tls(renewed);
     let second = VaultClient::connect(&address).tls(ada).await?;
@@ -72,7 +74,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(serving.await??)
 }
 
-/// Who vouches for certificates.
+/// The authority that signs the certificates.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -94,7 +96,7 @@ impl Authority {
     }
 }
 
-/// Prints a line; a reader that has gone away (`| head`) is no panic.
+/// Prints a line. Unlike with `println!`, it is not a panic if the reader has gone away (`| head`).
 fn say(line: String) {
     let _ = writeln!(io::stdout(), "{line}");
 }

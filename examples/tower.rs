@@ -1,7 +1,8 @@
-//! tower: its layers around the calls of a client, and around what a server handles.
+//! tower: its layers around the calls of a client, and around the handlers of a server.
 //!
-//! A client needs one line for it, as [`Connection::call`] takes a prepared call and gives a future: `service_fn`. Layers
-//! around handlers are middleware that hands the message through them: [`Layered`].
+//! A client needs only one line for this, `service_fn`, because [`Connection::call`] takes a
+//! prepared call and returns a future. On a server, middleware passes each message through the
+//! layers: [`Layered`].
 
 use std::{
     fmt::Display,
@@ -33,7 +34,7 @@ trait Oven {
     #[action(idempotent)]
     async fn temperature(&self) -> u32;
 
-    /// Takes so long, in milliseconds.
+    /// Takes this many milliseconds.
     async fn bake(&self, time: u64);
 }
 
@@ -57,10 +58,10 @@ impl Oven for Begun {
     }
 }
 
-/// Tries again what cannot run twice by it, and after longer and longer pauses.
+/// Retries calls that this cannot make run twice, after increasing pauses.
 ///
-/// What failed says so itself ([`CallError::outcome`]). `Unknown` may have run: that is tried again only if twice is as good as
-/// once, `#[action(idempotent)]`.
+/// Each error says whether the call may have run ([`CallError::outcome`]). With `Unknown` it may
+/// have, so it is retried only if running twice does no harm: `#[action(idempotent)]`.
 #[derive(Clone)]
 struct TryAgain {
     left: u32,
@@ -86,7 +87,7 @@ impl<T, E> Policy<CallDraft<T, E>, T, CallError<E>> for TryAgain {
         Some(Box::pin(sleep(pause)))
     }
 
-    /// Costs no encoding. Of its files and stream, those from readers can be sent only once.
+    /// Costs no encoding. If files or a stream come from readers, a call can be sent only once.
     fn clone_request(&mut self, call: &CallDraft<T, E>) -> Option<CallDraft<T, E>> {
         Some(call.clone())
     }
@@ -94,7 +95,8 @@ impl<T, E> Policy<CallDraft<T, E>, T, CallError<E>> for TryAgain {
 
 /// A connection as a tower service, behind layers.
 ///
-/// tower's own timeout would take the place of the error, and its outcome with it; a call has its own.
+/// Uses the timeout of calls instead of tower's, which would replace the error and lose its
+/// outcome.
 fn patient<T, E>(
     connection: Connection,
 ) -> impl Service<CallDraft<T, E>, Response = T, Error = CallError<E>> + Clone
@@ -112,8 +114,8 @@ where
         .service_fn(move |call| connection.call(call).into_future())
 }
 
-/// Layers of tower as middleware. Each message goes through services of its own, so what the layers limit they have to
-/// share, as [`GlobalConcurrencyLimitLayer`] does.
+/// tower layers as middleware. Each message goes through new services, so state that the layers
+/// need across messages must be shared, as [`GlobalConcurrencyLimitLayer`] does.
 struct Layered<L>(L);
 
 #[async_trait]
@@ -124,7 +126,7 @@ where
 {
     async fn handle(&self, incoming: Incoming, next: ServeNext) {
         let layers = self.0.layer(Handling(Some(next)));
-        // The message is dropped then, and so answered with code 5.
+        // The message is then dropped, and therefore answered with code 5.
         if let Err(error) = layers.oneshot(incoming).await {
             say(format_args!("server: {error}"));
         }
@@ -156,7 +158,7 @@ impl Service<Incoming> for Handling {
 async fn main() -> Result<(), BoxError> {
     let begun = Begun::default();
     let layers = ServiceBuilder::new()
-        // The clock runs from when it is its turn.
+        // The clock starts when it is its turn.
         .layer(GlobalConcurrencyLimitLayer::new(1))
         .layer(TimeoutLayer::new(Duration::from_secs(1)))
         .into_inner();
@@ -165,7 +167,7 @@ async fn main() -> Result<(), BoxError> {
         .with(Layered(layers));
     let server = Server::bind("127.0.0.1:0")
         .await?
-        // Few, so that refusals are seen.
+        // Few, so that some are refused.
         .options(Options::default().requests_executing(2));
     let address = server.local_addr()?;
     tokio::spawn(server.serve(router));
@@ -206,7 +208,7 @@ fn report<T: std::fmt::Debug, E: ServiceError>(what: &str, result: &Result<T, Ca
     }
 }
 
-/// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+/// Prints a line. Unlike with `println!`, it is not a panic if the reader has gone away (`| head`).
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -1,5 +1,5 @@
-//! How often a typed call allocates, client and server together. A process of its own, because the allocator
-//! counts for the whole process; one test, because tests run side by side.
+//! How often a typed call allocates, client and server together. A separate binary, because the
+//! allocator counts for the whole process; one test, because tests run concurrently.
 
 use std::alloc::System;
 

@@ -1,4 +1,4 @@
-//! A server without file descriptors. A binary of its own: it takes all that the process has.
+//! A server without file descriptors. A separate binary, because it takes all that the process has.
 
 use std::fmt::Debug;
 use std::fs::File;

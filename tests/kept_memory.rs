@@ -1,5 +1,5 @@
-//! What threads keep for the next payloads and streams goes back. A binary of its own: it counts what the whole process
-//! allocates.
+//! Threads release memory that they keep for further payloads and streams. A separate binary,
+//! because it counts what the whole process allocates.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A large file takes little memory on its way. A binary of its own: it counts what the whole process allocates.
+//! A large file takes little memory while it is transferred. A separate binary, because it counts
+//! what the whole process allocates.
 
 use std::fs::File as DiskFile;
 use std::io::Write;

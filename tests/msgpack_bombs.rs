@@ -1,5 +1,5 @@
-//! Bytes that ask for much memory do not get it. A process of its own, because the allocator
-//! counts for the whole process, in which the tests take turns.
+//! Bytes that declare a lot of memory do not get it. A separate binary whose tests take turns,
+//! because the allocator counts for the whole process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

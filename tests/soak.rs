@@ -1,9 +1,10 @@
-//! Works without a pause, and looks whether anything is left over: memory, tasks, descriptors, time.
+//! Works without a pause, and checks that nothing is left over: memory, tasks, descriptors, time.
 //!
-//! `cargo run --release -p sockety-tests --example sockety-soak -- [--seconds 60] [--mix mixed]`, where a mix is one of `rpc`,
-//! `channel`, `stream`, `file`, `churn` and `mixed`, which is all of them side by side. The time is divided into rounds.
-//! After each everything is let go and measured, so that what is left is left for good. Fails when a call fails, when tasks
-//! or descriptors are left, or when the heap grows from round to round.
+//! `cargo run --release -p sockety-tests --example sockety-soak -- [--seconds 60] [--mix mixed]`,
+//! where a mix is one of `rpc`, `channel`, `stream`, `file`, `churn` and `mixed`, which is all of
+//! them concurrently. The time is divided into rounds. After each round everything is released and
+//! measured, so that what is left is a leak. Fails if a call fails, if tasks or descriptors are
+//! left, or if the heap grows from round to round.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! What hostile peers cost in memory and file descriptors, row by row of THREATS.md. A binary of its own: it counts
-//! what the whole process has, so its tests take turns.
+//! What hostile peers cost in memory and file descriptors, row by row of THREATS.md. A separate
+//! binary whose tests take turns, because it counts for the whole process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

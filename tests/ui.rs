@@ -1,4 +1,4 @@
-//! What the macros accept, and what they answer to mistakes.
+//! What the macros accept, and how they report mistakes.
 
 #[test]
 fn ui() {

@@ -1,4 +1,4 @@
-//! What becomes of a call that failed, in HTTP.
+//! Converts failed calls to HTTP responses.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use sockety::{CallError, ConnectError, Outcome, RequestError, ServiceError};
 
 use crate::service::ArchiveError;
 
-/// An error as HTTP says it: a status, and why, as JSON.
+/// An error as an HTTP response: a status, and the reason as JSON.
 #[derive(Debug)]
 pub struct Failure {
     pub status: StatusCode,
@@ -46,7 +46,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let problem = Json(self.problem);
         match self.status {
-            // It did not run: to try again cannot do anything twice.
+            // It did not run, so it is safe to retry.
             StatusCode::SERVICE_UNAVAILABLE => {
                 (self.status, [(RETRY_AFTER, "1")], problem).into_response()
             }
@@ -61,7 +61,7 @@ impl From<Arc<ConnectError>> for Failure {
     }
 }
 
-/// The code of this framework for a payload or file over a limit.
+/// The framework's code for a payload or file over a limit.
 const TOO_LARGE: u16 = 3842;
 
 impl<E: ToStatus> From<CallError<E>> for Failure {
@@ -74,7 +74,7 @@ impl<E: ToStatus> From<CallError<E>> for Failure {
             CallError::Refused(code) if code.code() == TOO_LARGE => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", message)
             }
-            // What the HTTP client sent broke off.
+            // The body from the HTTP client was incomplete.
             CallError::Request(RequestError::Source(_)) => {
                 Self::new(StatusCode::BAD_REQUEST, "NotWhole", message)
             }
@@ -86,7 +86,7 @@ impl<E: ToStatus> From<CallError<E>> for Failure {
     }
 }
 
-/// What matters to who asked is whether it may have run.
+/// What matters to the client is whether the call may have run.
 fn status(outcome: Outcome) -> StatusCode {
     match outcome {
         Outcome::NotSent | Outcome::NotExecuted => StatusCode::SERVICE_UNAVAILABLE,
@@ -95,7 +95,7 @@ fn status(outcome: Outcome) -> StatusCode {
     }
 }
 
-/// The status of each error of a service.
+/// The status for each error of a service.
 pub trait ToStatus: ServiceError {
     fn to_status(&self) -> StatusCode;
 }

@@ -1,4 +1,4 @@
-//! The front: HTTP and JSON on one side, calls on the other.
+//! The front end: HTTP and JSON on one side, calls on the other.
 
 use std::{io, time::Duration};
 
@@ -23,7 +23,8 @@ use crate::{
     service::{About, ArchiveClient},
 };
 
-/// All requests share one connection, which is made when the first comes, and again when it has ended.
+/// All requests share one connection. It is opened for the first request, and again after it has
+/// ended.
 type Archive = Reconnecting<ArchiveClient>;
 
 pub fn router(archive: Archive) -> Router {
@@ -34,7 +35,8 @@ pub fn router(archive: Archive) -> Router {
         .with_state(archive)
 }
 
-/// How long a request waits for a connection. While the archive is away, attempts have pauses between them.
+/// How long a request waits for a connection. While the archive is unavailable, there are pauses
+/// between attempts.
 const CONNECTING: Duration = Duration::from_secs(2);
 
 async fn connected(archive: &Archive) -> Result<ArchiveClient, Failure> {
@@ -61,7 +63,8 @@ async fn annotate(
     Ok(Json(connected(&archive).await?.annotate(name, note).await?))
 }
 
-/// Passes the body on as it comes. When the archive takes less than the HTTP client sends, the HTTP client waits.
+/// Forwards the body as it arrives. If the archive is slower than the HTTP client, the HTTP client
+/// waits.
 async fn upload(
     State(archive): State<Archive>,
     Path(name): Path<String>,
@@ -70,13 +73,15 @@ async fn upload(
 ) -> Result<(StatusCode, Json<About>), Failure> {
     let size = content_length(&headers).ok_or_else(length_required)?;
     let body = body.into_data_stream().map_err(io::Error::other);
-    // A body that breaks off, or has another size, is an error at the archive: never a document.
+    // An incomplete body, or one with another size, is an error at the archive, and never becomes a
+    // document.
     let document = File::from_reader(name, size, ByteStream::from_stream(body));
     let about = connected(&archive).await?.put(document).await?;
     Ok((StatusCode::CREATED, Json(about)))
 }
 
-/// Passes the document on as it comes. One that breaks off breaks the response off, which HTTP clients notice by its length.
+/// Forwards the document as it arrives. If it is cut short, so is the response, which HTTP clients
+/// notice by its length.
 async fn download(
     State(archive): State<Archive>,
     Path(name): Path<String>,

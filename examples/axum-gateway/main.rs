@@ -1,7 +1,8 @@
-//! An archive of documents with a front for HTTP: axum speaks JSON and HTTP with whoever comes, and Sockety with the archive
-//! behind it.
+//! An archive of documents with an HTTP front end: axum speaks HTTP and JSON with clients, and
+//! Sockety with the archive behind it.
 //!
-//! Read `gateway.rs` first, then `failure.rs`: what becomes of a call that failed. `service.rs` and `store.rs` are the archive.
+//! Read `gateway.rs` first, then `failure.rs`: how failed calls become HTTP responses. `service.rs`
+//! and `store.rs` are the archive.
 
 use std::{
     env,
@@ -59,7 +60,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// They still speak over TCP.
+/// They communicate over TCP.
 async fn both(http: &str) -> Result<(), BoxError> {
     let folder = tempfile::tempdir()?;
     let server = Server::bind("127.0.0.1:0").await?;
@@ -109,7 +110,7 @@ curl http://{at}/documents"
     )
 }
 
-/// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+/// Prints a line. Unlike with `println!`, it is not a panic if the reader has gone away (`| head`).
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -118,7 +119,7 @@ fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// An error with its causes.
+/// The text of an error and of its causes.
 fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -6,33 +6,33 @@ use sockety::{File, ServiceError};
 /// Keeps documents.
 #[sockety::service(prefix = "archive.")]
 pub trait Archive {
-    /// What there is.
+    /// Lists the documents.
     #[action(idempotent)]
     async fn list(&self) -> Vec<About>;
 
-    /// Takes a document. It is there when all of it is, and never replaces another.
+    /// Stores a document. It appears once it is complete, and never replaces another.
     #[action(limit(file = "2 GiB"))]
     async fn put(&self, document: File) -> Result<About, ArchiveError>;
 
-    /// Gives a document.
+    /// Returns a document.
     #[action(idempotent)]
     async fn get(&self, name: String) -> Result<File, ArchiveError>;
 
-    /// Says something about a document, in place of what was said before.
+    /// Sets the note of a document, replacing the previous one.
     #[action(idempotent)]
     async fn annotate(&self, name: String, note: String) -> Result<About, ArchiveError>;
 }
 
-/// What is known of a document.
+/// What is known about a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     pub name: String,
-    /// Bytes.
+    /// In bytes.
     pub size: u64,
     pub note: Option<String>,
 }
 
-/// Why the archive refuses.
+/// Why the archive refuses a call.
 #[derive(Debug, Serialize, Deserialize, ServiceError)]
 pub enum ArchiveError {
     /// there is no such document

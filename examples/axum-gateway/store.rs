@@ -21,7 +21,7 @@ pub struct Store {
     notes: Mutex<HashMap<String, String>>,
 }
 
-/// Bytes of a document, as the trait says it too.
+/// Largest document in bytes; the trait declares the same limit.
 const DOCUMENT_BYTES: u64 = 2 << 30;
 
 impl Store {
@@ -33,7 +33,7 @@ impl Store {
     }
 
     async fn open(&self, name: &str) -> Result<File, ArchiveError> {
-        // As saving has it: a name, and no path.
+        // The same rule as for saving: a plain name, not a path.
         File::from_bytes(name, "")
             .safe_name()
             .map_err(|error| bad_name(&error))?;
@@ -78,7 +78,7 @@ impl Archive for Store {
         });
         let mut list = vec![];
         for name in names {
-            // Leaves out what is being saved, and what is no file.
+            // Skips files that are still being saved, and everything that is not a file.
             if let Ok(document) = self.open(&name).await {
                 list.push(self.about(&document));
             }
@@ -88,7 +88,7 @@ impl Archive for Store {
 
     async fn put(&self, document: File) -> Result<About, ArchiveError> {
         let name = document.name().to_owned();
-        // Straight to the disk, under a name that is safe and free, and nothing of it if it breaks off.
+        // Written directly to disk, under a safe and unused name; removed if it is incomplete.
         let saved = document.save_in(&self.folder).limit(DOCUMENT_BYTES).await;
         match saved {
             Ok(saved) => Ok(About {
@@ -119,7 +119,7 @@ fn bad_name(error: &sockety::FileNameError) -> ArchiveError {
     ArchiveError::BadName { problem }
 }
 
-/// What it was is for the log, not for callers.
+/// The cause is for the log, not for callers.
 fn disk_failed(error: &dyn Error) -> ArchiveError {
     complain(format_args!("archive: {}", crate::explain(error)));
     ArchiveError::DiskFailed

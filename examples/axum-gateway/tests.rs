@@ -33,7 +33,7 @@ async fn in_front_of(archive: impl IntoRouter + Send + 'static) -> Router {
     router(ArchiveClient::connect(address).reconnecting())
 }
 
-/// With an archive whose folder is empty.
+/// A gateway with an archive whose folder is empty.
 async fn gateway() -> (Router, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = ArchiveServer::new(Store::new(folder.path()));
@@ -115,7 +115,7 @@ async fn errors_of_the_service_are_the_callers() {
     expect(put("/documents/a", 1, "b"), 409, "Exists").await;
     expect(put("/documents/..%2Fb", 1, "b"), 400, "BadName").await;
     expect(get("/documents/%2Fetc%2Fpasswd"), 400, "BadName").await;
-    // Refused before any of it came.
+    // Refused before any of it arrived.
     let nothing_yet = Body::from_stream(stream::pending::<io::Result<Bytes>>());
     let too_large = put("/documents/large", 3 << 30, nothing_yet);
     expect(too_large, 413, "TooLarge").await;
@@ -147,7 +147,7 @@ async fn whether_it_ran_may_be_unknown() {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (mut archive, _) = listener.accept().await.unwrap();
-        // Its connection header, of one channel; then it takes the call, and is gone.
+        // The peer's connection header, with one channel; it takes the call, and disconnects.
         archive.write_all(&[0xe0]).await.unwrap();
         let mut call = [0; 20];
         archive.read_exact(&mut call).await.unwrap();
@@ -165,7 +165,7 @@ async fn an_archive_that_is_not_there_is_unavailable() {
     drop(server);
     let gateway = router(ArchiveClient::connect(nobody).reconnecting());
     for _ in 0..12 {
-        // Attempts to connect have longer and longer pauses between them, which no request waits for.
+        // Attempts to connect have increasing pauses between them, for which no request waits.
         let begin = Instant::now();
         let refused = refusal(&gateway, get("/documents")).await;
         assert_eq!(refused, (503, "Unreachable".into()));
@@ -173,7 +173,7 @@ async fn an_archive_that_is_not_there_is_unavailable() {
     }
 }
 
-/// An archive that says what it sees, and gives what it is told to.
+/// An archive that reports what it receives, and returns what it was told to.
 struct Scripted {
     seen: tokio::sync::mpsc::UnboundedSender<io::Result<Bytes>>,
     given: tokio::sync::Mutex<Option<File>>,
@@ -224,7 +224,7 @@ async fn an_upload_is_passed_on_while_it_comes() {
     drop(client);
     assert_eq!(ended.await.unwrap(), (409, "Exists".into()));
 
-    // One that breaks off is no document, neither by an error nor by an early end.
+    // An incomplete upload never becomes a document, whether it ends with an error or too early.
     let broken = [Ok("one"), Err(io::Error::other("reset"))];
     let short = [Ok("one")];
     for body in [Vec::from(broken), Vec::from(short)] {
@@ -237,7 +237,8 @@ async fn an_upload_is_passed_on_while_it_comes() {
     }
 }
 
-/// The first chunk is read before there is a second one, and what comes instead of it is the last argument's doing.
+/// The first chunk is read before there is a second one; the last argument decides what comes
+/// instead of the second.
 async fn download(
     then: impl AsyncFnOnce(tokio::io::DuplexStream),
 ) -> Vec<Result<Bytes, axum::Error>> {

@@ -1,4 +1,4 @@
-//! The client, whatever it reads lines from and shows them on.
+//! The client, independent of where it reads and shows lines.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,22 +17,22 @@ use crate::{
     text::Look,
 };
 
-/// The next line, given the name of who writes it; `None` when there are no more.
+/// Reads the next line, with the user's name as prompt; `None` if there are no more.
 pub type Read = Box<dyn FnMut(&str) -> Option<String> + Send>;
 
-/// What a person sits before.
+/// Where a person reads and writes.
 pub struct Desk {
     pub read: Read,
     /// Shows a line, without its end.
     pub show: Box<dyn FnMut(String) + Send>,
     pub look: Look,
-    /// Whether what one says is seen where it was written.
+    /// Whether the user's own lines are visible where they were typed.
     pub has_echo: bool,
-    /// For completion.
+    /// The names for completion.
     pub names: Names,
 }
 
-/// The names of all who are there, as the server told them last.
+/// The names of all users, as the server last reported them.
 #[derive(Clone, Default)]
 pub struct Names(Arc<Mutex<Vec<String>>>);
 
@@ -49,19 +49,19 @@ impl Names {
     }
 }
 
-/// A line that was read. The next one is read when it is done with.
+/// A line that was read. The next one is read after this one is processed.
 struct Line {
     text: String,
     done: oneshot::Sender<()>,
 }
 
-/// Lines that wait to be shown. The server is made to wait when there are more.
+/// Number of lines that can wait to be shown. Beyond that, the server has to wait.
 const SHOWN_AHEAD: usize = 256;
 
-/// How long the server may take to say hello.
+/// How long the server may take to send the first name.
 const LOGIN: Duration = Duration::from_secs(10);
 
-/// Until there are no more lines, or the connection ends.
+/// Runs until there are no more lines, or the connection ends.
 pub async fn run(address: impl Into<Address>, desk: Desk) -> Result<(), BoxError> {
     let (lines, shown) = mpsc::channel(SHOWN_AHEAD);
     let showing = tokio::task::spawn_blocking(|| show_all(shown, desk.show));
@@ -73,7 +73,7 @@ pub async fn run(address: impl Into<Address>, desk: Desk) -> Result<(), BoxError
         has_echo: desk.has_echo,
     };
     let done = guest.chat(address.into(), desk.read).await;
-    // Everything that was to be shown is.
+    // Wait until every line was shown.
     drop(guest);
     showing.await?;
     done
@@ -87,7 +87,7 @@ fn show_all(mut lines: mpsc::Receiver<String>, mut show: Box<dyn FnMut(String) +
 
 #[derive(Clone)]
 struct Guest {
-    /// Empty until the server has given one.
+    /// Empty until the server has assigned one.
     name: watch::Sender<String>,
     names: Names,
     lines: mpsc::Sender<String>,
@@ -135,7 +135,8 @@ impl Guest {
         self.show(self.notice(&hello)).await;
 
         let (written, mut lines) = mpsc::channel(1);
-        // A thread that nobody waits for: it may be before a terminal, where it cannot be told to end.
+        // The thread is not joined: it may be blocked on a terminal, where it cannot be told to
+        // end.
         std::thread::spawn(move || read_all(read, &name, &written));
         loop {
             let line = tokio::select! {
@@ -153,7 +154,7 @@ impl Guest {
             for line in text.lines() {
                 answers.extend(self.act(&chat, line).await);
             }
-            // Before anything is shown: a terminal shows only while it is read from.
+            // Before anything is shown: a terminal shows lines only while it is read from.
             let _ = done.send(());
             for answer in answers {
                 self.show(answer).await;
@@ -163,7 +164,7 @@ impl Guest {
         Ok(())
     }
 
-    /// A terminal is only as it was before when nobody reads from it any longer.
+    /// A terminal is restored only when nothing reads from it any longer.
     async fn wait_for_reader(&self, mut lines: mpsc::Receiver<Line>) -> Result<(), BoxError> {
         if self.has_echo {
             self.show(self.notice("Enter leaves.")).await;
@@ -172,7 +173,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Does what a line says, a command or something to say, and gives what there is to show.
+    /// Executes a line, which is a command or a message, and returns what to show.
     async fn act(&self, chat: &ChatClient, line: &str) -> Vec<String> {
         let answer = match Command::of(line) {
             Command::Nothing => return vec![],
@@ -201,19 +202,19 @@ impl Guest {
         self.name.borrow().clone()
     }
 
-    /// Something of this side's own.
+    /// Formats a message of the client itself.
     fn notice(&self, text: &str) -> String {
         let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         self.look.system(&now, text)
     }
 
     async fn show(&self, line: String) {
-        // Nobody looks any longer when the client is about to end.
+        // It fails only if the client is about to end.
         let _ = self.lines.send(line).await;
     }
 }
 
-/// Each line waits until the one before it is done with, so that the prompt has the right name.
+/// Each line waits until the one before is processed, so that the prompt has the right name.
 fn read_all(mut read: Read, name: &watch::Receiver<String>, lines: &mpsc::Sender<Line>) {
     loop {
         let own = name.borrow().clone();
@@ -271,7 +272,7 @@ fn not_named(name: &str, error: &CallError<NoError>) -> String {
 fn not_said(error: &CallError<NoError>) -> String {
     match error {
         CallError::Refused(FastReply::BAD_REQUEST) => "Not said: it is too long.".into(),
-        // Whether others have read it may be unknown.
+        // It may be unknown whether others have read it.
         error => format!("{}: {}", error.outcome(), explain(error)),
     }
 }

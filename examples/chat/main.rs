@@ -1,8 +1,8 @@
-//! A chat in the terminal: one server, any number of clients. It speaks with the server and the clients of the TypeScript
-//! chat too.
+//! A chat in the terminal: one server, any number of clients. It also works with the server and the
+//! clients of the TypeScript chat.
 //!
-//! Read `service.rs` first: what the two sides ask of each other. Then `server.rs` with `room.rs`, and `client.rs` with
-//! `terminal.rs` and `text.rs`.
+//! Read `service.rs` first: what the two sides ask of each other. Then read `server.rs` with
+//! `room.rs`, and `client.rs` with `terminal.rs` and `text.rs`.
 
 use std::{
     env,
@@ -90,7 +90,7 @@ impl Mode {
     }
 }
 
-/// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+/// Prints a line. Unlike with `println!`, it is not a panic if the reader has gone away (`| head`).
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -99,7 +99,7 @@ fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// An error with its causes.
+/// The text of an error and of its causes.
 fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

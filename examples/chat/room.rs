@@ -1,4 +1,4 @@
-//! Who is in the chat, and telling them.
+//! The users of the chat, and notifying them.
 
 use std::{
     collections::BTreeMap,
@@ -13,11 +13,12 @@ use crate::{
     service::{Name, ScreenDraft},
 };
 
-/// All who are connected, with their names.
+/// All connected users, with their names.
 ///
-/// Everything is told while the lock is held, so that all get to know it in the same order. That waits for nobody:
-/// [`ServerHandle::broadcast`] leaves out whose outbox is full. Who reads too slowly misses something; who reads nothing at
-/// all is disconnected after 30 s ([`sockety::Options::write_stall`]).
+/// Everything is sent while the lock is held, so that all users receive it in the same order.
+/// Sending waits for no peer: [`ServerHandle::broadcast`] skips connections whose outbox is full. A
+/// peer that reads too slowly misses messages; one that reads nothing is disconnected after 30 s
+/// ([`sockety::Options::write_stall`]).
 pub struct Room {
     connections: ServerHandle,
     members: Mutex<Members>,
@@ -29,14 +30,14 @@ struct Members {
     seats: u64,
 }
 
-/// Stands for a connection, and is attached to it.
+/// Identifies a connection, and is attached to it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Seat(u64);
 
-/// The room does not do what it is asked for.
+/// The room refuses a request.
 pub struct Refused;
 
-/// Bytes of what somebody may say at once; it goes to everybody.
+/// Longest message in bytes; it is sent to everybody.
 const CONTENT_BYTES: usize = 4000;
 
 impl Room {
@@ -47,7 +48,7 @@ impl Room {
         }
     }
 
-    /// Lets somebody in, under a name of the room's choice. Does nothing for who is in.
+    /// Adds a user under a name of the room's choice. Does nothing if the user is in the room.
     pub fn enter(&self, connection: &Connection) {
         let mut members = self.members();
         if seat(connection).is_some() {
@@ -67,7 +68,7 @@ impl Room {
         self.tell(members.users(), |seat| seat != new);
     }
 
-    /// Somebody is gone.
+    /// Removes a user.
     pub fn leave(&self, connection: &Connection) {
         let mut members = self.members();
         let left = seat(connection).and_then(|seat| members.names.remove(&seat));
@@ -77,7 +78,7 @@ impl Room {
         }
     }
 
-    /// Gives somebody another name.
+    /// Renames a user.
     pub fn rename(&self, connection: &Connection, name: String) -> Result<(), Refused> {
         let name = Name::new(name).ok_or(Refused)?;
         let mut members = self.members();
@@ -95,7 +96,7 @@ impl Room {
         Ok(())
     }
 
-    /// Tells everybody what somebody says, its author too.
+    /// Sends a message to everybody, including its author.
     pub fn say(&self, connection: &Connection, content: String) -> Result<(), Refused> {
         if !is_sayable(&content) {
             return Err(Refused);
@@ -108,7 +109,7 @@ impl Room {
     }
 
     fn tell(&self, message: impl Into<Outgoing>, whom: impl Fn(Seat) -> bool) {
-        // Who has no seat yet gets a login first.
+        // Connections without a seat are skipped: they get their login first.
         let is_meant = |connection: &Connection| seat(connection).is_some_and(&whom);
         if let Err(error) = self.connections.broadcast(message, is_meant) {
             complain(format_args!("chat: {error}"));
@@ -150,7 +151,7 @@ fn all(_: Seat) -> bool {
     true
 }
 
-/// One line with something on it.
+/// One line that is not blank.
 fn is_sayable(content: &str) -> bool {
     content.len() <= CONTENT_BYTES && !content.contains(['\n', '\r']) && !content.trim().is_empty()
 }
@@ -159,7 +160,7 @@ fn system(content: String) -> Outgoing {
     ScreenDraft::system(now(), content).into()
 }
 
-/// As JavaScript's `toISOString` has it.
+/// The time in the format of JavaScript's `toISOString`.
 fn now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }

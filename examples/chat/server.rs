@@ -14,10 +14,10 @@ use crate::{
     service::ChatRequest,
 };
 
-/// A peer that connects and says nothing holds up one of these for 10 s, and no other.
+/// A peer that connects and sends nothing occupies one of these for 10 s, and delays no other.
 const ACCEPTING: usize = 64;
 
-/// Until Ctrl-C.
+/// Serves until Ctrl-C.
 pub async fn run(address: &str) -> Result<(), BoxError> {
     let server = Server::bind(address)
         .await
@@ -38,9 +38,9 @@ async fn stop_at_ctrl_c(server: ServerHandle) -> io::Result<()> {
     Ok(())
 }
 
-/// Until the server is stopped, and everybody has left.
+/// Serves until the server is stopped and all users have left.
 ///
-/// Each connection is looked at when it is made, as its client is told its name first.
+/// Each connection is handled as soon as it is accepted, because its client is told its name first.
 pub async fn serve(server: Server) {
     let room = Arc::new(Room::new(server.handle()));
     let server = Arc::new(server);
@@ -54,7 +54,7 @@ async fn accept(server: Arc<Server>, room: Arc<Room>) {
         match server.accept(handler(&room)).await {
             Ok(connection) => guests.spawn(attend(Arc::clone(&room), connection)),
             Err(ConnectError::ServerStopped) => break,
-            // Some peer that does not speak Sockety.
+            // A peer that does not speak Sockety.
             Err(_) => continue,
         };
         while guests.try_join_next().is_some() {}
@@ -62,7 +62,7 @@ async fn accept(server: Arc<Server>, room: Arc<Room>) {
     guests.join_all().await;
 }
 
-/// Holds the connection for as long as the peer wants it.
+/// Holds the connection as long as the peer keeps it open.
 async fn attend(room: Arc<Room>, connection: Connection) {
     room.enter(&connection);
     connection.closed().await;
@@ -78,7 +78,7 @@ fn handler(room: &Arc<Room>) -> MessageHandler {
 }
 
 fn answer(room: &Room, message: &Message) -> FastReply {
-    // A message may come before the connection was looked at.
+    // A message may arrive before `enter` was called.
     room.enter(message.connection());
     let request = match ChatRequest::try_from(message) {
         Ok(request) => request,

@@ -1,31 +1,33 @@
-//! What server and client of the chat may ask of each other, as the TypeScript chat has it on the wire.
+//! What server and client of the chat can ask of each other, with the messages of the TypeScript
+//! chat.
 
 /// What a client asks of the server.
 ///
-/// Only its client and its requests are used. A typed server would answer a name that is taken with an error of its own,
-/// and those have codes from 16 on; the TypeScript chat answers with code 4, Bad Request. So the server matches
-/// [`ChatRequest`], and chooses the codes itself.
+/// Only its client and its requests are used. A typed server would answer a taken name with a
+/// service error, and those have codes from 16 on; the TypeScript chat answers with code 4, Bad
+/// Request. So the server matches [`ChatRequest`], and chooses the codes itself.
 #[sockety::service]
 pub trait Chat {
-    /// Gives the caller another name.
+    /// Renames the caller.
     async fn name(&self, name: String);
 
     /// Says something to everybody.
     async fn broadcast(&self, content: String);
 }
 
-/// What the server tells its clients. One-way: it waits for nobody.
+/// What the server tells its clients. One-way, so the server waits for no client.
 #[sockety::service]
 pub trait Screen {
-    /// The name that this client has now.
+    /// The current name of this client.
     #[action(one_way)]
     async fn login(&self, name: String);
 
-    /// The names of all who are there.
+    /// The names of all users.
     #[action(one_way)]
     async fn users(&self, names: Vec<String>);
 
-    /// Somebody has said something. Several parameters travel as one map, so this is `{ date, author, content }`.
+    /// A user has said something. Several parameters are sent as one map, so this is `{ date,
+    /// author, content }`.
     #[action(one_way)]
     async fn chat(&self, date: String, author: String, content: String);
 
@@ -34,7 +36,7 @@ pub trait Screen {
     async fn system(&self, date: String, content: String);
 }
 
-/// A name that somebody may have: 3 to 50 letters, digits, `_` and `-`.
+/// A valid name: 3 to 50 letters, digits, `_` and `-`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name(String);
 

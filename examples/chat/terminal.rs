@@ -1,4 +1,5 @@
-//! Where the client reads and shows lines: a terminal, or, when there is none, standard input and output.
+//! Where the client reads and shows lines: a terminal if there is one, otherwise standard input and
+//! output.
 
 use std::{
     io::{self, BufRead, BufReader, IsTerminal, Write},
@@ -17,10 +18,10 @@ use crate::{
 
 const COMMANDS: [&str; 3] = ["/help", "/name", "/users"];
 
-/// Lines of history that are kept.
+/// Number of history lines to keep.
 const HISTORY: usize = 1000;
 
-/// Line editing, where both ends are a terminal.
+/// Line editing, if both ends are a terminal.
 pub fn desk(history: Option<PathBuf>) -> Result<Desk, rustyline::error::ReadlineError> {
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         editor(history)
@@ -33,7 +34,7 @@ fn lines() -> Desk {
     let mut input = BufReader::new(io::stdin()).lines();
     Desk {
         read: Box::new(move |_| input.next()?.ok()),
-        // A reader that has gone away is no panic.
+        // It is not a panic if the reader has gone away.
         show: Box::new(|line| {
             let _ = writeln!(io::stdout(), "{line}");
         }),
@@ -53,7 +54,7 @@ fn editor(history: Option<PathBuf>) -> Result<Desk, rustyline::error::ReadlineEr
     let mut editor: Editor<Completion, FileHistory> = Editor::with_config(config)?;
     editor.set_helper(Some(Completion(names.clone())));
     if let Some(file) = &history {
-        // There is none the first time.
+        // The file does not exist the first time.
         let _ = editor.load_history(file);
     }
     let mut printer = editor.create_external_printer()?;
@@ -99,7 +100,7 @@ impl Hinter for Completion {
     type Hint = String;
 }
 
-/// Where the last word begins, and what it may become.
+/// Where the last word begins, and its completions.
 fn completions(line: &str, names: Vec<String>) -> (usize, Vec<String>) {
     let begin = line.rfind(' ').map_or(0, |space| space + 1);
     let word = &line[begin..];

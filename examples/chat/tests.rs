@@ -17,7 +17,7 @@ async fn start() -> (SocketAddr, ServerHandle, JoinHandle<()>) {
     (address, handle, tokio::spawn(server::serve(server)))
 }
 
-/// Somebody who types and reads.
+/// A user at a terminal.
 struct Person {
     typed: std::sync::mpsc::Sender<String>,
     shown: mpsc::UnboundedReceiver<String>,
@@ -126,7 +126,7 @@ async fn what_cannot_be_done_is_explained() {
     assert_eq!(bob.reads().await, "There is no /quit: /help for commands.");
 }
 
-/// A peer that knows nothing of Rust: it sees the bytes of the payloads.
+/// A peer that knows nothing of Rust: the test sees the bytes of its payloads.
 async fn peer(address: SocketAddr) -> (Connection, mpsc::UnboundedReceiver<(String, Vec<u8>)>) {
     let (sender, received) = mpsc::unbounded_channel();
     let handler = MessageHandler::new().fallback(move |message: Message| {
@@ -186,7 +186,7 @@ async fn the_bytes_are_those_of_the_typescript_chat() {
         "{date}"
     );
 
-    // One-way, as a client may send it that does not care.
+    // One-way, as a client may send it that does not care about the answer.
     ada.pass(broadcast.create(text("hm"))).await.unwrap();
     assert!(told.recv().await.unwrap().1.ends_with(&text("hm")));
 
@@ -215,7 +215,7 @@ async fn a_peer_that_does_not_read_stops_nobody() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut deaf = socket.connect(address).await.unwrap();
-    // Its connection header, of one channel.
+    // The peer's connection header, with one channel.
     deaf.write_all(&[0xe0]).await.unwrap();
     while handle.connections().is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -223,7 +223,7 @@ async fn a_peer_that_does_not_read_stops_nobody() {
 
     let (ada, _told) = peer(address).await;
     let (_bob, mut told) = peer(address).await;
-    // From now on he is told what is said.
+    // From now on he receives what is said.
     assert_eq!(told.recv().await.unwrap().0, "login");
     let broadcast = Draft::new("broadcast").msgpack();
     // 12 MB: more than the outbox and the buffers of the operating system hold.

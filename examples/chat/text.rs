@@ -1,4 +1,4 @@
-//! How lines look.
+//! Formats lines.
 
 use std::fmt::Display;
 
@@ -19,7 +19,7 @@ pub enum Look {
 }
 
 impl Look {
-    /// That of standard output: plain when it is no terminal, or `NO_COLOR` is set.
+    /// The style for standard output: plain if it is not a terminal, or if `NO_COLOR` is set.
     pub fn of_stdout() -> Self {
         match anstream::AutoStream::choice(&std::io::stdout()) {
             anstream::ColorChoice::Never => Self::Plain,
@@ -58,7 +58,7 @@ impl Look {
         self.paint(TIME, time_of(date))
     }
 
-    /// Makes `@name` stand out, if somebody has that name.
+    /// Highlights `@name`, if a user has that name.
     fn mentions(self, content: &str, own: &str, names: &[String]) -> String {
         let words = content.split_inclusive(' ');
         let paint = |word: &str| match word.trim_end().strip_prefix('@') {
@@ -86,7 +86,7 @@ fn time_of(date: &str) -> &str {
     date.get(11..19).filter(is_time).unwrap_or("--:--:--")
 }
 
-/// What others send must not steer the terminal, nor turn around what stands beside it.
+/// Text from others must not control the terminal, nor change the direction of the text around it.
 fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {

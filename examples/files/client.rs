@@ -1,4 +1,4 @@
-//! The client: sends files, several in a call and several calls at a time.
+//! The client: sends files, several per call and several calls concurrently.
 
 use std::{
     error::Error,
@@ -19,17 +19,17 @@ use crate::{
     sources::{self, Source},
 };
 
-/// Files up to this size are read before they are sent, many in a call: whatever is wrong with one is known
-/// before, and costs the others nothing. A larger one streams, in a call of its own: when it breaks off, its call
-/// does.
+/// Files up to this size are read before they are sent, many in one call: problems with a file are
+/// known beforehand, and do not affect the others. A larger file is streamed in a separate call: if
+/// reading it fails, so does its call.
 const SMALL: u64 = 16 * 1024;
 
-/// Small files in one call.
+/// Number of small files in one call.
 const TOGETHER: usize = 64;
 
 const CALLS_AT_A_TIME: usize = 4;
 
-/// Both tables, and what went wrong.
+/// Both tables, and the problems.
 pub struct Report {
     pub sent: Vec<Entry>,
     pub saved: Vec<Entry>,
@@ -48,7 +48,8 @@ pub async fn run(
     for problem in &problems {
         screen.complain(format_args!("not sent: {}", printable(problem)));
     }
-    // A large file takes its time. A server that stops reading ends the connection, and all calls with it.
+    // A large file takes time. If the server stops reading, the connection ends, and with it all
+    // calls.
     let options = Options::default().call_timeout(None);
     let client = DropBoxClient::new(
         sockety::connect(address.to_owned())
@@ -79,7 +80,7 @@ pub async fn run(
     Ok(report)
 }
 
-/// What goes into each call.
+/// What each call sends.
 fn calls(sources: Vec<Source>) -> Vec<Vec<Source>> {
     let (small, large): (Vec<_>, Vec<_>) =
         sources.into_iter().partition(|source| source.size <= SMALL);
@@ -91,7 +92,7 @@ fn calls(sources: Vec<Source>) -> Vec<Vec<Source>> {
     calls
 }
 
-/// What became of a file: as it was sent and as it was saved, or why it was not.
+/// The result for a file: as it was sent and as it was saved, or why it was not.
 type Outcome = Result<(Entry, Entry), String>;
 
 /// Sends files in one call.
@@ -127,12 +128,14 @@ async fn deliver(client: &DropBoxClient, sources: Vec<Source>, bar: &ProgressBar
     outcomes
 }
 
-/// A file that is hashed, and moves the bar, as it is read; and its hash, when that happened.
+/// A file that is hashed and moves the bar while it is read, and its hash, when it was read
+/// completely.
 async fn open(
     source: &Source,
     bar: &ProgressBar,
 ) -> Result<(File, oneshot::Receiver<String>), Box<dyn Error + Send + Sync>> {
-    // A file of the library is a reader too. This one is opened with its first read, so that few are open at a time.
+    // A `File` is also a reader. This one is opened at its first read, so that few are open at a
+    // time.
     let file = File::open(&source.path).await?.with_name(&source.name);
     file.safe_name()?;
     let (name, size) = (file.name().to_owned(), file.size());
@@ -167,7 +170,7 @@ fn failure(source: &Source, reason: &str) -> Outcome {
     Err(format!("{}: {reason}", source.path.display()))
 }
 
-/// For what went wrong on the way it matters whether the file may have been saved.
+/// For failures on the way, it matters whether the file may have been saved.
 fn describe(error: &CallError<NoError>) -> String {
     format!("{} (outcome: {:?})", explain(error), error.outcome())
 }

@@ -1,4 +1,4 @@
-//! SHA-256 of what somebody else reads.
+//! Computes the SHA-256 hash of what another reader reads.
 
 use std::{
     io, mem,
@@ -13,13 +13,13 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-/// How much is gathered before it is hashed.
+/// How much is collected before it is hashed.
 const BATCH: usize = 256 * 1024;
 
-/// A reader that gives what another one does, and hashes it on the way.
+/// A reader that passes on what another one reads, and hashes it on the way.
 ///
-/// Hashing is work for a processor, so it is done off the async threads, a batch at a time: the next batch is
-/// gathered meanwhile, and no thread is held while a slow peer is waited for.
+/// Hashing is CPU-bound, so it runs outside the async threads, one batch at a time. Meanwhile the
+/// next batch is collected, and no thread is blocked while waiting for a slow peer.
 pub struct Hashing<R> {
     reader: R,
     gathered: Vec<u8>,
@@ -29,12 +29,12 @@ pub struct Hashing<R> {
 
 enum Work {
     Idle(Sha256),
-    /// Gives the batch back too, to be filled again.
+    /// Also returns the batch, to be filled again.
     Busy(JoinHandle<(Sha256, Vec<u8>)>),
 }
 
 impl<R> Hashing<R> {
-    /// The reader, and what will be the hash when it has been read to its end.
+    /// Returns the reader, and the hash once it was read to its end.
     pub fn new(reader: R) -> (Self, oneshot::Receiver<String>) {
         let (done, hash) = oneshot::channel();
         let hashing = Self {
@@ -46,7 +46,7 @@ impl<R> Hashing<R> {
         (hashing, hash)
     }
 
-    /// Waits for the batch before, if there is one, and begins with what is gathered.
+    /// Waits for the previous batch, if any, and starts to hash the collected one.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (mut sha256, next) = match &mut self.work {
             Work::Idle(sha256) => (mem::take(sha256), Vec::with_capacity(BATCH)),
@@ -66,7 +66,7 @@ impl<R> Hashing<R> {
             Work::Idle(sha256) => sha256,
             Work::Busy(batch) => &mut ready!(Pin::new(batch).poll(cx))?.0,
         };
-        // Less than a batch: not worth another thread.
+        // Less than a batch is not worth another thread.
         sha256.update(&self.gathered);
         let hash = hex(&sha256.finalize_reset());
         self.work = Work::Idle(Sha256::new());
@@ -90,7 +90,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Hashing<R> {
         let before = into.filled().len();
         ready!(Pin::new(&mut this.reader).poll_read(cx, into))?;
         let read = &into.filled()[before..];
-        // Nothing was read because there is nothing more, not because there was no room.
+        // Nothing was read because this is the end, not because there was no room.
         if read.is_empty() && into.remaining() > 0 && this.done.is_some() {
             return this.poll_end(cx);
         }

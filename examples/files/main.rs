@@ -1,7 +1,7 @@
-//! A drop box: files and folders go to a server, which saves them. Both sides say what passed through their hands,
-//! and that must be the same.
+//! A drop box: files and folders go to a server, which saves them. Both sides print a table of the
+//! files, which must be the same.
 //!
-//! Read `service.rs` first: what the two sides agree on. Then `client.rs` and `server.rs`.
+//! Read `service.rs` first: what the two sides agree on. Then read `client.rs` and `server.rs`.
 
 use std::{
     env,
@@ -96,7 +96,7 @@ impl Command {
     }
 }
 
-/// A path that begins with a hyphen is written `./-…`.
+/// Write a path that begins with a hyphen as `./-…`.
 fn is_flag(argument: &OsString) -> bool {
     argument.to_string_lossy().starts_with('-')
 }
@@ -113,16 +113,16 @@ fn paths_of(arguments: &[OsString]) -> Option<Vec<PathBuf>> {
     Some(arguments.iter().map(PathBuf::from).collect())
 }
 
-/// Server and client in one process. They still speak over TCP.
+/// Server and client in one process. They communicate over TCP.
 async fn tour(paths: &[PathBuf], screen: &Screen) -> Result<bool, Box<dyn Error>> {
-    // Removed when it is dropped, whatever happens in between.
+    // Removed when dropped, whatever happens in between.
     let folder = tempfile::tempdir()?;
     let server = Server::bind("127.0.0.1:0").await?;
     let address = server.local_addr()?.to_string();
     let handle = server.handle();
     let serving = tokio::spawn(server.serve(server::service(folder.path(), screen)));
 
-    // The receiver prints its table meanwhile; one is enough to look at.
+    // The receiver prints its table too; one is enough here.
     let report = client::run(&address, paths, screen).await;
 
     handle.stop();
@@ -160,7 +160,7 @@ async fn send(address: &str, paths: &[PathBuf], screen: &Screen) -> Result<bool,
     Ok(conclude(&report, screen))
 }
 
-/// Says how it went, and gives whether all is well.
+/// Prints a summary, and returns whether everything went well.
 fn conclude(report: &Report, screen: &Screen) -> bool {
     screen.say(report);
     if report.is_equal() {

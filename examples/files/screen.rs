@@ -1,4 +1,4 @@
-//! What is printed: lines, and progress bars on a terminal.
+//! Prints lines, and progress bars on a terminal.
 
 use std::{
     env,
@@ -9,15 +9,16 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
 
-/// One for the program: lines and bars must not be mixed up. Bars go to the standard error, and are hidden when that
-/// is no terminal; lines are the same with and without them.
+/// One for the whole program, because lines and bars must not be mixed up. Bars go to standard
+/// error, and are hidden if that is not a terminal; lines are the same with and without bars.
 #[derive(Clone, Default)]
 pub struct Screen {
     bars: MultiProgress,
 }
 
 impl Screen {
-    /// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+    /// Prints a line. Unlike with `println!`, it is not a panic if the reader has gone away (`|
+    /// head`).
     pub fn say(&self, line: impl Display) {
         self.bars.suspend(|| drop(writeln!(io::stdout(), "{line}")));
     }
@@ -26,7 +27,7 @@ impl Screen {
         self.bars.suspend(|| drop(writeln!(io::stderr(), "{line}")));
     }
 
-    /// A bar of so many bytes, which is gone when all handles on it are dropped.
+    /// A bar for this many bytes. It disappears when all its handles are dropped.
     pub fn bar(&self, what: String, bytes: u64) -> ProgressBar {
         let bar = ProgressBar::new(bytes)
             .with_message(what)
@@ -49,7 +50,7 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template(&template).expect("the template is constant but for the colours")
 }
 
-/// An error with its causes. Some say their cause themselves.
+/// The text of an error and of its causes. Some errors include their cause.
 pub fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -63,7 +64,7 @@ pub fn explain(error: &dyn Error) -> String {
     text
 }
 
-/// What comes from a peer or a disk must not steer the terminal.
+/// Text from a peer or a disk must not control the terminal.
 pub fn printable(text: &str) -> String {
     text.replace(char::is_control, "·")
 }

@@ -1,4 +1,4 @@
-//! The server: saves what it is sent in a folder.
+//! The server: saves received files in a folder.
 
 use std::{
     error::Error,
@@ -15,11 +15,12 @@ use crate::{
     service::{DropBox, DropBoxServer, Entry},
 };
 
-/// The largest file that is taken.
+/// The largest accepted file.
 const LARGEST: u64 = 64 << 30;
 
-/// Files of one call that are saved at a time. However many a call has, its memory is bounded: what arrives of
-/// the others meanwhile, from a peer that mixes them, waits in temporary files of the library.
+/// Number of files of one call that are saved concurrently. This bounds the memory, however many
+/// files a call has: meanwhile, the library stores the others in temporary files, if a peer
+/// interleaves them.
 const AT_A_TIME: usize = 8;
 
 /// Serves until Ctrl-C.
@@ -95,10 +96,10 @@ impl Folder {
         bar: ProgressBar,
     ) -> Result<Entry, Box<dyn Error + Send + Sync>> {
         let (name, size) = (file.name().to_owned(), file.size());
-        // Whatever is read is a file again: this one is hashed while it is saved.
+        // Every reader can be a file again: this one is hashed while it is saved.
         let (reader, hash) = Hashing::new(file);
         let mut before = 0;
-        // Checks the name, overwrites nothing, and leaves nothing of a file that does not arrive whole.
+        // Checks the name, overwrites nothing, and leaves nothing behind of an incomplete file.
         let saved = File::from_reader(name.clone(), size, reader)
             .save_in(&self.path)
             .limit(LARGEST)

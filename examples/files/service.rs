@@ -9,12 +9,12 @@ use crate::screen::printable;
 
 #[sockety::service(prefix = "drop-box.")]
 pub trait DropBox {
-    /// Takes files, and says what became of each, in their order. That one is refused is no error of the call: the
-    /// others are taken.
+    /// Saves files, and returns the result for each, in their order. A refused file is not an error
+    /// of the call: the others are saved.
     async fn put(&self, files: Vec<File>) -> Vec<Result<Entry, String>>;
 }
 
-/// A file, as it passed through one side's hands: a row of its table.
+/// A file as one side saw it: a row of its table.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,

@@ -1,21 +1,22 @@
-//! Files on this side's disk, and what to call them on the other.
+//! Files on the local disk, and their names on the other side.
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-/// A file to be sent.
+/// A file to send.
 pub struct Source {
     pub path: PathBuf,
     pub name: String,
     pub size: u64,
 }
 
-/// The regular files under the paths, and lines about what is none or cannot be looked at. Blocks.
+/// Finds the regular files under the paths; also returns a line for each that is not regular or
+/// cannot be accessed. Blocks.
 pub fn find(paths: &[PathBuf]) -> (Vec<Source>, Vec<String>) {
     let (mut sources, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
-        // Links inside of a folder are not followed: they may lead anywhere, and around in circles.
+        // Links inside a folder are not followed, because they can lead anywhere, even in circles.
         for entry in WalkDir::new(path).sort_by_file_name() {
             match entry.and_then(|entry| source(path, &entry)) {
                 Ok(Some(source)) => sources.push(source),
@@ -27,7 +28,8 @@ pub fn find(paths: &[PathBuf]) -> (Vec<Source>, Vec<String>) {
     (sources, problems)
 }
 
-/// `None` for folders, and for links, pipes and devices in them. Named by the user, those are followed or fail.
+/// Returns `None` for folders, and for links, pipes and devices inside them. If the user names
+/// those, they are followed or fail.
 fn source(root: &Path, entry: &DirEntry) -> Result<Option<Source>, walkdir::Error> {
     if !entry.file_type().is_file() && (entry.depth() > 0 || entry.path().is_dir()) {
         return Ok(None);
@@ -39,8 +41,8 @@ fn source(root: &Path, entry: &DirEntry) -> Result<Option<Source>, walkdir::Erro
     }))
 }
 
-/// One component, as a name on the wire means no path: `src/file/save.rs` becomes `src+file+save.rs`. It begins
-/// with the name of the folder that was asked for.
+/// One path component, because a name in the protocol is not a path: `src/file/save.rs` becomes
+/// `src+file+save.rs`. It begins with the name of the requested folder.
 fn flat_name(root: &Path, path: &Path) -> String {
     let above = match root.file_name() {
         Some(_) => root.parent(),

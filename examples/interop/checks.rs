@@ -1,4 +1,4 @@
-//! The checks by theme, and what they have in common.
+//! The checks by theme, and their common helpers.
 
 use std::{fmt::Debug, pin::Pin, time::Duration};
 
@@ -55,7 +55,8 @@ struct Checks {
 }
 
 impl Checks {
-    /// Adds a check with a connection of its own: what one of them breaks, no other notices.
+    /// Adds a check with a separate connection: if it breaks the connection, no other check is
+    /// affected.
     fn add<F, R>(&mut self, what: impl Into<String>, run: F)
     where
         F: FnOnce(Connection) -> R + Send + 'static,
@@ -64,7 +65,7 @@ impl Checks {
         self.add_with_peer(what, |peer| async move { run(peer.connect().await?).await });
     }
 
-    /// Adds a check that makes its connections itself.
+    /// Adds a check that opens its connections itself.
     fn add_with_peer<F, R>(&mut self, what: impl Into<String>, run: F)
     where
         F: FnOnce(Peer) -> R,
@@ -91,7 +92,8 @@ impl Peer {
     }
 
     async fn connect(&self) -> Result<Connection, ConnectError> {
-        // Well below the limit of a check: a server that says nothing should fail all of them soon.
+        // Well below the time limit of a check: if a server sends nothing, all checks should fail
+        // quickly.
         let options = options().handshake_timeout(Duration::from_secs(2));
         let connect = sockety::connect(self.address()).options(options);
         match &self.tls {
@@ -100,7 +102,7 @@ impl Peer {
         }
     }
 
-    /// A socket on which nothing has been said.
+    /// A new socket on which nothing was sent.
     async fn socket(&self) -> Outcome<Box<dyn Socket>> {
         let socket = TcpStream::connect(self.address()).await?;
         Ok(match &self.tls {
@@ -119,7 +121,7 @@ async fn ask(connection: &Connection, message: impl Into<Outgoing>) -> Outcome<R
     Ok(connection.send(message).await?.response().await?)
 }
 
-/// The reply must be a response.
+/// Expects a response.
 async fn response(connection: &Connection, message: impl Into<Outgoing>) -> Outcome<Response> {
     to_response(ask(connection, message).await?)
 }
@@ -131,7 +133,7 @@ fn to_response(reply: Reply) -> Outcome<Response> {
     }
 }
 
-/// The reply must be this code.
+/// Expects this code.
 async fn expect_code(
     connection: &Connection,
     message: impl Into<Outgoing>,
@@ -143,7 +145,7 @@ async fn expect_code(
     }
 }
 
-/// Whatever came before, the connection must go on.
+/// Whatever happened before, the connection must still work.
 async fn expect_alive(connection: &Connection) -> Outcome {
     let ping = Draft::new("ping");
     let alive = expect_code(connection, &ping, 0).await;
@@ -158,7 +160,7 @@ fn equal<T: PartialEq + Debug + ?Sized>(what: &str, found: &T, expected: &T) -> 
     }
 }
 
-/// As [`equal`], for bytes that are too many to be shown.
+/// Like [`equal`], for byte strings that are too long to show.
 fn equal_bytes(found: &[u8], expected: &[u8]) -> Outcome {
     equal("number of bytes", &found.len(), &expected.len())?;
     let difference = found.iter().zip(expected).position(|(a, b)| a != b);
@@ -168,7 +170,7 @@ fn equal_bytes(found: &[u8], expected: &[u8]) -> Outcome {
     }
 }
 
-/// Writes all of a stream.
+/// Writes a complete stream.
 async fn write(mut writer: StreamWriter, content: Vec<bytes::Bytes>) -> Outcome {
     for chunk in content {
         writer.write_chunk(chunk).await?;
@@ -176,7 +178,7 @@ async fn write(mut writer: StreamWriter, content: Vec<bytes::Bytes>) -> Outcome 
     Ok(writer.finish()?)
 }
 
-/// Reads a received file to its end: it must be as large as announced, and have the generated content.
+/// Reads a received file to its end. It must have the announced size and the generated content.
 async fn expect_generated(mut file: File) -> Outcome {
     let name = file.name().to_owned();
     let mut position = 0;

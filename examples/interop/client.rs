@@ -1,4 +1,4 @@
-//! The client: runs the checks one after another.
+//! The client: runs the checks in sequence.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::{
     tls::Tls,
 };
 
-/// So that no server, however wrong, can hang the client.
+/// Time limit for a check, so that no server, however wrong, can hang the client.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// A line for each check at most so long.
+/// Longest line that is printed for a check.
 const REASON_CHARS: usize = 300;
 
-/// Whether the server on this port passes all checks.
+/// Returns whether the server on this port passes all checks.
 pub async fn run(port: u16, tls: Option<Tls>) -> bool {
     let (mut passed, mut failed) = (0, 0);
     for (number, check) in (1..).zip(checks::all(port, tls)) {
@@ -38,7 +38,8 @@ pub async fn run(port: u16, tls: Option<Tls>) -> bool {
 }
 
 async fn within_limit(run: checks::Run) -> Result<(), BoxError> {
-    // As a task: then a panic costs its own check only, and the limit holds whatever the check does.
+    // As a task, so that a panic fails only its own check, and the limit holds whatever the check
+    // does.
     let mut task = tokio::spawn(run);
     match tokio::time::timeout(TIME_LIMIT, &mut task).await {
         Ok(done) => done?,

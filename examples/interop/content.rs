@@ -1,5 +1,5 @@
-//! The content of generated files: byte i is i mod 251. As 251 is a prime, content that was cut wrongly or put together
-//! in another order is noticed.
+//! The content of generated files: byte i is i mod 251. Because 251 is prime, wrong cuts and wrong
+//! orders are noticed.
 
 use std::{
     io,
@@ -15,22 +15,22 @@ fn byte_at(index: u64) -> u8 {
     (index % 251) as u8
 }
 
-/// A file with such content, which is generated while it is sent.
+/// A file with this content, which is generated while it is sent.
 pub fn file(name: impl Into<String>, size: u64) -> File {
     File::from_reader(name, size, Generated { next: 0 }.take(size))
 }
 
-/// A stream of such content.
+/// A stream with this content.
 pub fn stream(size: u64) -> ByteStream {
     ByteStream::from_reader(Generated { next: 0 }.take(size))
 }
 
-/// Such content in memory.
+/// This content in memory.
 pub fn bytes(size: usize) -> Bytes {
     (0..).map(byte_at).take(size).collect()
 }
 
-/// The position of the first byte of a chunk that is another than it should be. `start` is that of the chunk.
+/// The position of the first wrong byte of a chunk. `start` is the position of the chunk.
 pub fn first_difference(chunk: &[u8], start: u64) -> Option<u64> {
     let positions = (start..).zip(chunk);
     positions
@@ -38,7 +38,7 @@ pub fn first_difference(chunk: &[u8], start: u64) -> Option<u64> {
         .find_map(|(position, is_different)| is_different.then_some(position))
 }
 
-/// Content without an end.
+/// Endless content.
 struct Generated {
     next: u64,
 }

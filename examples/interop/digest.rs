@@ -19,7 +19,7 @@ pub fn of_bytes(bytes: &[u8]) -> Digest {
     }
 }
 
-/// Of a stream that may not be there.
+/// The digest of a stream that may be missing.
 pub async fn of_stream(stream: Option<ByteStream>) -> io::Result<Digest> {
     match stream {
         Some(stream) => of_reader(stream).await,
@@ -27,8 +27,8 @@ pub async fn of_stream(stream: Option<ByteStream>) -> io::Result<Digest> {
     }
 }
 
-/// All files are read at the same time. The peer may mix them as it likes, and a file that nobody reads would soon
-/// hold up those that come after it on the connection.
+/// All files are read concurrently. The peer may interleave them as it likes, and an unread file
+/// would soon block those behind it on the connection.
 pub async fn of_files(files: Vec<File>) -> io::Result<Vec<FileDigest>> {
     try_join_all(files.into_iter().map(of_file)).await
 }
@@ -46,7 +46,7 @@ async fn of_file(file: File) -> io::Result<FileDigest> {
 async fn of_reader(mut reader: impl AsyncRead + Unpin) -> io::Result<Digest> {
     let (mut bytes, mut sha256) = (0, Sha256::new());
     let mut chunk = Vec::with_capacity(CHUNK);
-    // An end that is reported is the true one: content that broke off is an error.
+    // A reported end is the true end: incomplete content is an error.
     while reader.read_buf(&mut chunk).await? > 0 {
         bytes += chunk.len() as u64;
         sha256.update(&chunk);

@@ -1,7 +1,8 @@
 //! A test service for every part of the protocol, and a client that checks it.
 //!
-//! The server can be written with any implementation of Sockety, and the client checks any of them. Both are on the
-//! dynamic layer: actions, payloads, files and streams as they are. Read `server.rs` first.
+//! The server can be written with any implementation of Sockety, and the client checks any of them.
+//! Both use the dynamic layer directly: actions, payloads, files and streams. Read `server.rs`
+//! first.
 //!
 //! # The service
 //!
@@ -10,37 +11,41 @@
 //! | `ping` | nothing | code 0 |
 //! | `echo` | any MessagePack value | a response with the same bytes |
 //! | `raw` | any payload, or none | a response with the same bytes, or without a payload |
-//! | `code` | a MessagePack integer | that code; 4 when it is none |
+//! | `code` | a MessagePack integer | that code; 4 if it is not one |
 //! | `upload` | files | an array of `{name, size, sha256}`, in the order of the files |
-//! | `download` | an array of `{name, size}` | a response with these files; byte i of each is i mod 251 |
+//! | `download` | an array of `{name, size}` | a response with these files; byte i is i mod 251 |
 //! | `stream-sum` | a stream | `{bytes, sha256}` |
-//! | `stream-echo` | a stream | a response with a stream of the same bytes, as they come |
+//! | `stream-echo` | a stream | a response with a stream of the same bytes, as they arrive |
 //! | `everything` | payload, files, stream | `{data, files, stream}`, see below |
 //! | `note` | a MessagePack value | nothing: one-way; the server remembers the value |
 //! | `notes` | nothing | an array of all values remembered, in order |
 //! | `close` | nothing | code 0 if anything, and the connection is closed |
-//! | `hold` | a number of milliseconds | code 0, so much later; nothing of the message is read meanwhile |
-//! | `relay` | `{action, replies, answer, stream}` | an array of `{code, data, files, stream, error}`, see below |
+//! | `hold` | a number of milliseconds | code 0 after that time; reads nothing until then |
+//! | `relay` | `{action, replies, answer, stream}` | an array of replies, see below |
 //!
-//! - `everything` answers for its parts: `data` is `{bytes, sha256}` of the payload as it stands on the wire, `files`
-//!   is as the answer of `upload`, `stream` as that of `stream-sum`.
-//! - `relay` sends a message of that action back over the connection, with a stream of so many bytes if `stream` is one,
-//!   and tells what the first `replies` replies to it were: a code, or a response whose parts are told as by `everything`. Who
-//!   gives no `stream` gets none; without replies the call is given up at once. Responses that expect a reply are answered
-//!   with the code `answer`, if it is one. `error` says why a reply did not come, and is the last.
+//! - `everything` answers for all its parts: `data` is `{bytes, sha256}` of the encoded payload,
+//!   `files` is like the answer of `upload`, `stream` like that of `stream-sum`.
+//! - `relay` sends a message with that action back over the connection, with a stream of that many
+//!   bytes if `stream` is a number, and returns an array of `{code, data, files, stream, error}` for
+//!   the first `replies` replies to it: each is a code, or a response whose parts are described as
+//!   by `everything`. Without `stream`, no stream is sent; without replies, the call is abandoned
+//!   immediately. Responses that expect a reply are answered with the code `answer`, if it is one.
+//!   `error` says why a reply is missing, and is in the last entry.
 //! - `sha256` is written in lower-case hexadecimal digits.
-//! - A stream that is not there counts as an empty one, and files that are not there as no files.
-//! - A payload that is not what the action takes is answered with code 4, and so is none where one is needed.
+//! - A missing stream counts as an empty one, and missing files as no files.
+//! - A payload that the action cannot accept is answered with code 4, and so is a missing payload
+//!   where one is needed.
 //! - Any other action is answered with code 2, whatever it carries.
-//! - What an action does not take is ignored.
+//! - Parts that an action does not take are ignored.
 //! - A one-way message is never answered.
 //!
-//! The server takes payloads of 64 MiB with a million MessagePack values, 64 deep, actions of 65,535 bytes, 1,024 files
-//! in a message, and offers 4,096 channels. With `--defaults` its limits are those that Sockety has for peers which are not
-//! known. `--clocks 5` makes the clocks of connections run five times as fast, for tests that wait for them.
+//! The server accepts payloads of 64 MiB with a million MessagePack values, 64 deep, actions of
+//! 65,535 bytes, 1,024 files in a message, and offers 4,096 channels. With `--defaults`, it uses
+//! Sockety's limits for untrusted peers. `--clocks 5` makes the clocks of connections run five
+//! times as fast, for tests that wait for them.
 //!
-//! `client PORT --serve` is for tests of clients: it connects, serves the same actions on the connection, and connects again when
-//! it has ended, until nobody listens any longer.
+//! `client PORT --serve` is for tests of clients: it connects, serves the same actions on the
+//! connection, and connects again when it has ended, until nobody listens any longer.
 
 use std::{
     env,
@@ -110,7 +115,7 @@ enum Command {
 
 #[derive(Default)]
 struct ServerOptions {
-    /// 0 takes a free port.
+    /// 0 picks a free port.
     port: u16,
     tls: Option<Files>,
     profile: Profile,
@@ -118,7 +123,7 @@ struct ServerOptions {
 
 struct ClientOptions {
     port: u16,
-    /// The roots of TLS.
+    /// The root certificates for TLS.
     roots: Option<PathBuf>,
     serves: bool,
     profile: Profile,
@@ -190,7 +195,7 @@ impl ClientOptions {
 }
 
 impl Profile {
-    /// Takes one option off the begin.
+    /// Removes the first option.
     fn parse<'a>(&mut self, arguments: &'a [OsString]) -> Option<&'a [OsString]> {
         match arguments {
             [flag, rest @ ..] if flag == "--defaults" => {
@@ -224,7 +229,8 @@ async fn check(options: ClientOptions) -> Result<bool, Box<dyn Error + Send + Sy
     Ok(client::run(options.port, tls).await)
 }
 
-/// Prints a line at once, also into a pipe. A reader that has gone away (`| head`) is no panic.
+/// Prints a line immediately, even into a pipe. It is not a panic if the reader has gone away (`|
+/// head`).
 fn say(line: impl Display) {
     let mut out = io::stdout();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -234,7 +240,7 @@ fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// An error with its causes.
+/// The text of an error and of its causes.
 fn explain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! The server: an action, a function.
+//! The server: one function for each action.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -30,7 +30,7 @@ pub async fn run(port: u16, tls: Option<&Files>, profile: &Profile) -> Result<()
     Ok(server.serve(handler()).await?)
 }
 
-/// Serves on connections that it makes itself, one after another, until nobody listens.
+/// Serves on connections that it opens itself, one after another, until nobody listens.
 pub async fn run_on_client(port: u16, tls: Option<Tls>, profile: &Profile) {
     let handler = handler();
     loop {
@@ -44,15 +44,16 @@ pub async fn run_on_client(port: u16, tls: Option<Tls>, profile: &Profile) {
         match connected {
             Ok(connection) => drop(connection.closed().await),
             Err(ConnectError::Unreachable(..)) => return,
-            // What the other side says to begin with may be wrong, for a test.
+            // The other side may begin with invalid bytes, for a test.
             Err(_) => {}
         }
     }
 }
 
-/// All of the service. What has no action here is answered with code 2, Not Implemented, without our doing.
+/// The whole service. An action that is not listed is automatically answered with code 2, Not
+/// Implemented.
 fn handler() -> MessageHandler {
-    // Handlers are called for many messages at the same time, so what they share has a lock.
+    // Handlers run for many messages concurrently, so what they share has a lock.
     let (notes, all_notes) = {
         let notes = Notes::default();
         (notes.clone(), notes)
@@ -76,7 +77,8 @@ fn handler() -> MessageHandler {
 }
 
 async fn echo(message: Message) -> Result<Sent, BoxError> {
-    // Reading it into a type and writing that would be another choice of forms, and so other bytes.
+    // Decoding it into a type and encoding that again would choose other forms, and thus other
+    // bytes.
     msgpack::check(message.payload(), &BOUNDS)?;
     raw(message).await
 }
@@ -109,7 +111,7 @@ async fn download(message: Message) -> Result<Option<FastReply>, BoxError> {
     Ok(None)
 }
 
-/// Whether the protocol has room for such files.
+/// Whether the protocol can represent these files.
 fn can_be_sent(wanted: &[Wanted]) -> bool {
     const LONGEST_NAME: usize = 65_535;
     const LARGEST_TOTAL: u64 = (1 << 48) - 1;
@@ -127,14 +129,14 @@ async fn stream_sum(message: Message) -> Result<Sent, BoxError> {
 
 async fn stream_echo(message: Message) -> Result<Sent, BoxError> {
     let nothing = || ByteStream::from_reader(tokio::io::empty());
-    // A stream that arrives can be sent on as it is: whatever has come of it goes out.
+    // A received stream can be sent on directly: its bytes are forwarded as they arrive.
     let stream = message.stream().unwrap_or_else(nothing);
     let echo = ResponseDraft::new().create().stream_from(stream);
     Ok(message.respond(echo).await?)
 }
 
 async fn everything(message: Message) -> Result<Sent, BoxError> {
-    // At the same time, as the peer may mix files and stream.
+    // Concurrently, because the peer may interleave files and stream.
     let (files, stream) = tokio::try_join!(
         digest::of_files(message.files()),
         digest::of_stream(message.stream()),
@@ -150,9 +152,10 @@ async fn everything(message: Message) -> Result<Sent, BoxError> {
 
 async fn note(message: Message, notes: Notes) -> Result<FastReply, BoxError> {
     msgpack::check(message.payload(), &BOUNDS)?;
-    // Nothing was awaited: messages without files or streams get here in the order in which they were sent.
+    // Nothing was awaited, so messages without files or streams get here in the order in which they
+    // were sent.
     notes.all().push(message.payload().clone());
-    // Sent only to who expects a reply all the same.
+    // Sent only to peers that expect a reply anyway.
     Ok(FastReply::ACCEPT)
 }
 
@@ -163,7 +166,8 @@ async fn list(message: Message, notes: Notes) -> Result<Sent, BoxError> {
 
 async fn close(message: Message) -> FastReply {
     let connection = message.connection().clone();
-    // Closing waits for the replies that are owed. This message's is one of them, so it must not wait here.
+    // Closing waits for outstanding replies. The reply to this message is one of them, so do not
+    // wait here.
     tokio::spawn(async move { connection.close().await });
     FastReply::ACCEPT
 }
@@ -234,12 +238,12 @@ where
     Ok(message.respond(&response).await?)
 }
 
-/// What to answer when an action has failed.
+/// The answer after an action has failed.
 async fn failed(message: Message, error: Arc<BoxError>) -> Option<FastReply> {
     if error.is::<DecodeError>() || error.is::<InvalidCode>() {
         return Some(FastReply::BAD_REQUEST);
     }
-    // The message is one-way, and all that was not done is its answer.
+    // The message is one-way: doing nothing further is its answer.
     if let Some(SendError::NotExpected) = error.downcast_ref() {
         return None;
     }
@@ -248,10 +252,10 @@ async fn failed(message: Message, error: Arc<BoxError>) -> Option<FastReply> {
     Some(FastReply::INTERNAL_ERROR)
 }
 
-/// What `note` remembers, of all connections. Clones are the same notes.
+/// The values that `note` remembers, for all connections. Clones share them.
 #[derive(Clone, Default)]
 struct Notes {
-    /// MessagePack values, as they came.
+    /// MessagePack values, as received.
     all: Arc<Mutex<Vec<Bytes>>>,
 }
 
@@ -260,7 +264,7 @@ impl Notes {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As an array. An array in MessagePack is its length, then its values as they are.
+    /// All values as an array. In MessagePack, an array is its length followed by its values.
     fn to_msgpack(&self) -> Bytes {
         let all = self.all();
         let mut array = BytesMut::new();

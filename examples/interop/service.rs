@@ -1,4 +1,4 @@
-//! What the actions take and answer, as MessagePack values, and what this side accepts.
+//! What the actions take and answer, as MessagePack values, and which limits this side has.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub struct Everything {
     pub stream: Digest,
 }
 
-/// How large a MessagePack value may be.
+/// Limits for MessagePack values.
 pub const BOUNDS: Bounds = Bounds {
     depth: 64,
     items: 1_000_000,
@@ -66,7 +66,7 @@ pub struct Told {
 
 /// What an endpoint accepts, and how fast its clocks run.
 pub struct Profile {
-    /// The limits for peers that are not known.
+    /// Use the limits for untrusted peers.
     pub has_defaults: bool,
     pub clocks: u32,
 }
@@ -87,7 +87,7 @@ impl Profile {
         } else {
             options()
         };
-        // On a machine that has much to do, less would be no time at all.
+        // On a busy machine, less would be no time at all.
         let least = Duration::from_secs(3);
         let seconds = |seconds| (Duration::from_secs(seconds) / self.clocks).max(least);
         options
@@ -99,12 +99,13 @@ impl Profile {
     }
 }
 
-/// Both sides take what a test of the protocol's borders sends, so they are for peers that are trusted.
+/// Both sides accept everything that the tests of the protocol's limits send, so these options are
+/// for trusted peers.
 pub fn options() -> Options {
     let limits = Limits {
         payload: 64 * 1024 * 1024,
         files: 1024,
-        // Among others 4,096 channels, and names of any length that can be written.
+        // These include 4,096 channels, and names of any length that can be encoded.
         ..Limits::WIRE
     };
     Options::default().limits(limits).requests_executing(4096)

@@ -20,13 +20,13 @@ use sockety::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// What a server needs for TLS.
+/// The TLS configuration of a server.
 pub struct Files {
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
 
-/// A client's TLS: of Sockety, and bare for the checks that look at bytes.
+/// The TLS configuration of a client: one for Sockety, and one for the checks that look at bytes.
 #[derive(Clone)]
 pub struct Tls {
     pub client: TlsClient,
@@ -56,7 +56,7 @@ impl Tls {
     }
 }
 
-/// Writes a certificate for 127.0.0.1 that vouches for itself, and its key.
+/// Writes a self-signed certificate for 127.0.0.1, and its key.
 pub fn make(files: &Files) -> Result<(), BoxError> {
     let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
     let made = rcgen::generate_simple_self_signed(names)?;

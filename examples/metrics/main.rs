@@ -1,8 +1,8 @@
-//! A server and a client that are looked at: metrics for Prometheus, scraped over HTTP, and a line in the log for each call
-//! on each side, as its span ends.
+//! An observed server and client: metrics for Prometheus, scraped over HTTP, and a line in the log
+//! for each call on each side, when its span ends.
 //!
-//! `observed.rs` is what there is to see: what is added to a router and a client, and the page that is scraped. `service.rs` is
-//! what is looked at.
+//! `observed.rs` has the observation: what is added to a router and a client, and the page that is
+//! scraped. `service.rs` is the observed service.
 
 use std::{
     env,
@@ -44,10 +44,10 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Somebody who comes every second, and does not always get what they want.
+/// A client that calls every second, and sometimes fails.
 async fn read(library: &LibraryClient) {
     loop {
-        // What became of each is in the metrics.
+        // The metrics show the result of each call.
         let _ = library.copies("Emma".into()).await;
         let _ = library.copies("Ulysses".into()).await;
         let _ = library.lend("Dune".into()).await;
@@ -57,7 +57,7 @@ async fn read(library: &LibraryClient) {
     }
 }
 
-/// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+/// Prints a line. Unlike with `println!`, it is not a panic if the reader has gone away (`| head`).
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -13,12 +13,14 @@ use tokio::{net::TcpListener, time::interval};
 
 use crate::service::{LibraryClient, LibraryServer, Shelf};
 
-/// Upper bounds of the buckets of durations, in seconds. OpenTelemetry's begin with 5 ms; calls that take less are many here.
+/// Upper bounds of the buckets of durations, in seconds. OpenTelemetry's begin with 5 ms, but many
+/// calls here take less.
 const SECONDS: [f64; 12] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0,
 ];
 
-/// What keeps the metrics of this process. It comes first: who tells of metrics describes them to it.
+/// The recorder for the metrics of this process. Install it first, because `ServeMetrics` and the
+/// others describe their metrics to it when they are created.
 pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
     PrometheusBuilder::new()
         .with_recommended_naming(true)
@@ -26,7 +28,7 @@ pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
         .install_recorder()
 }
 
-/// A library, and a client of it, both looked at.
+/// A library and a client of it, both observed.
 pub(crate) async fn library() -> Result<(ServerHandle, LibraryClient), BoxError> {
     let server = Server::bind("127.0.0.1:0").await?;
     let (address, handle) = (server.local_addr()?, server.handle());
@@ -42,7 +44,7 @@ pub(crate) async fn library() -> Result<(ServerHandle, LibraryClient), BoxError>
     Ok((handle, library))
 }
 
-/// Serves the page of metrics, until it fails.
+/// Serves the metrics page until it fails.
 pub(crate) async fn serve_metrics(
     http: TcpListener,
     prometheus: PrometheusHandle,
@@ -57,7 +59,7 @@ pub(crate) async fn serve_metrics(
     axum::serve(http, Router::new().route("/metrics", get(page))).await
 }
 
-/// Durations wait in a queue, which must not grow when nobody scrapes.
+/// Durations wait in a queue, which must not grow if nothing scrapes the page.
 async fn keep_up(prometheus: PrometheusHandle) {
     let mut ticks = interval(Duration::from_secs(5));
     loop {

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 
 #[service(prefix = "library.")]
 pub trait Library {
-    /// How many copies of a book are there.
+    /// The number of copies of a book.
     async fn copies(&self, title: String) -> Result<u32, LibraryError>;
 
     /// Takes a copy, unless it is the last one.

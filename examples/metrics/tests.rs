@@ -1,4 +1,5 @@
-//! Scrapes the metrics over HTTP, as Prometheus does. One test, as a process has one recorder.
+//! Scrapes the metrics over HTTP, as Prometheus does. It is a single test, because a process has
+//! one recorder.
 
 use std::{collections::HashMap, net::SocketAddr};
 
@@ -10,7 +11,7 @@ use tokio::{
 
 use crate::observed;
 
-/// The page, without its comments: each series with its labels, sorted, and its value.
+/// The page without its comments: each series with its labels, sorted, and its value.
 async fn scrape(address: SocketAddr) -> (String, HashMap<String, f64>) {
     let mut http = TcpStream::connect(address).await.unwrap();
     let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -29,7 +30,7 @@ async fn scrape(address: SocketAddr) -> (String, HashMap<String, f64>) {
     (page, series)
 }
 
-/// With the labels of a series in alphabetical order.
+/// Sorts the labels of a series alphabetically.
 fn sorted(series: &str) -> String {
     let Some((name, labels)) = series.strip_suffix('}').and_then(|it| it.split_once('{')) else {
         return series.to_owned();

@@ -19,18 +19,18 @@ use crate::{
 /// Bytes of text in one call. The framework refuses payloads over 4 MiB.
 const PART_BYTES: usize = 256 * 1024;
 
-/// Bytes of a file at most: it is held in memory.
+/// Largest file in bytes: it is held in memory.
 const FILE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A file, and what to call it.
+/// A file and its name in the index.
 pub struct Source {
     pub name: String,
     pub path: PathBuf,
 }
 
-/// Whether all files were indexed.
+/// Returns whether all files were indexed.
 pub async fn run(address: &str, sources: &[Source]) -> Result<bool, Box<dyn Error>> {
-    // Both sides of a connection may call: this one serves `Progress`, and calls `Index`.
+    // Either side of a connection can call: this side serves `Progress` and calls `Index`.
     let connection = sockety::connect(address.to_owned())
         .serve(ProgressServer::new(Dots))
         .await
@@ -68,7 +68,7 @@ impl Progress for Dots {
     }
 }
 
-/// Indexes one file, in as many calls as its size takes.
+/// Indexes one file, in as many calls as its size requires.
 async fn add(index: &IndexClient, source: &Source) -> Result<Size, Box<dyn Error>> {
     let text = read(&source.path).await?;
     let lines = text.lines().count() as u32;
@@ -103,7 +103,7 @@ async fn read(path: &Path) -> Result<String, Box<dyn Error>> {
     }
 }
 
-/// Cuts a text between lines.
+/// Splits a text between lines.
 fn parts(text: &str) -> Vec<String> {
     let mut parts = Vec::new();
     let mut part = String::new();
@@ -117,7 +117,8 @@ fn parts(text: &str) -> Vec<String> {
     parts
 }
 
-/// The questions: the most frequent words, where the first of them stands, and two that the server refuses.
+/// Asks for the most frequent words and where the first one occurs, and asks two questions that the
+/// server refuses.
 async fn ask(index: &IndexClient) -> Result<(), Box<dyn Error>> {
     let words = index.frequent(5, 8).await?;
     say("\nmost frequent words of five letters or more");
@@ -137,7 +138,7 @@ async fn search(index: &IndexClient, word: &str) -> Result<(), Box<dyn Error>> {
         context: 1,
         at_most: 2,
     };
-    // What the service itself answers is apart from what went wrong on the way.
+    // An answer of the service is distinct from a failure on the way.
     match index.search(query).timeout(Duration::from_secs(5)).await {
         Ok(found) => {
             say(format_args!("\nsearch {word:?}: in {} lines", found.total));
@@ -164,7 +165,8 @@ fn show(hit: &Hit) {
     }
 }
 
-/// The service's own errors say it all; for others it matters whether the call may have been executed.
+/// The service's own errors need no explanation; for others, it matters whether the call may have
+/// been executed.
 fn describe(error: CallError<IndexError>) -> String {
     match error {
         CallError::Service(error) => error.to_string(),

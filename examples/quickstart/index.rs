@@ -1,17 +1,17 @@
-//! The index itself. It knows nothing of the network.
+//! The index itself, without any networking.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::service::{Found, Frequency, Hit, IndexError, Query, Size};
 
-/// Letters of the words that are indexed: shorter ones say little, longer ones are no words.
+/// Lengths of the words that are indexed: shorter ones say little, longer ones are not words.
 const MIN_LETTERS: u32 = 2;
 const MAX_LETTERS: u32 = 40;
 
-/// Bytes of all texts, so that clients cannot fill the memory of the server.
+/// Limit for the bytes of all texts, so that clients cannot fill the server's memory.
 const ROOM: u64 = 16 * 1024 * 1024;
 
-/// What one search shows at most, whatever was asked for.
+/// The most places that one search shows, whatever was asked for.
 const MAX_HITS: u32 = 100;
 const MAX_CONTEXT: u32 = 10;
 const MAX_CHARS: usize = 200;
@@ -23,7 +23,7 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Appends to the text of this name, or replaces it when `more` begins at its first line.
+    /// Appends to the text with this name, or replaces it if `more` begins at its first line.
     pub fn add(&mut self, name: String, more: Text) -> Result<Size, IndexError> {
         if more.lines_before == 0 {
             self.texts.remove(&name);
@@ -90,7 +90,7 @@ impl Texts {
 pub struct Text {
     lines_before: u32,
     lines: Vec<String>,
-    /// The lines in which each word stands, once for each time.
+    /// The lines that contain each word, once per occurrence.
     words: HashMap<String, Vec<u32>>,
     bytes: u64,
 }
@@ -112,9 +112,9 @@ impl Text {
         self.lines.push(line.to_owned());
     }
 
-    /// Lines up to its end, with those before it.
+    /// The number of lines up to its end, including those before it.
     pub fn end(&self) -> u32 {
-        // Peers may claim any number before; `append` finds out.
+        // Peers can claim any number of lines before; `append` checks it.
         self.lines_before.saturating_add(self.lines.len() as u32)
     }
 

@@ -1,6 +1,7 @@
 //! A text index with a server and a client, which call each other over one connection.
 //!
-//! Read `service.rs` first: what the two sides ask of each other. Then `server.rs` and `client.rs`.
+//! Read `service.rs` first: what the two sides ask of each other. Then read `server.rs` and
+//! `client.rs`.
 
 use std::{
     env,
@@ -72,7 +73,7 @@ impl Command {
     }
 }
 
-/// Server and client in one process. They still speak over TCP.
+/// Server and client in one process. They communicate over TCP.
 async fn tour() -> Result<bool, Box<dyn Error>> {
     let server = Server::bind("127.0.0.1:0").await?;
     let address = server.local_addr()?;
@@ -99,7 +100,7 @@ fn sources(files: &[PathBuf]) -> Vec<client::Source> {
     files.iter().map(source).collect()
 }
 
-/// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+/// Prints a line. Unlike with `println!`, it is not a panic if the reader has gone away (`| head`).
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -112,7 +113,7 @@ fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// An error with its causes.
+/// The text of an error and of its causes.
 fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -123,7 +124,7 @@ fn explain(error: &dyn Error) -> String {
     text
 }
 
-/// What comes from files must not steer the terminal.
+/// Text from files must not control the terminal.
 fn printable(text: &str) -> String {
     text.replace('\t', "    ").replace(char::is_control, "·")
 }

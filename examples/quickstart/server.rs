@@ -30,18 +30,18 @@ pub async fn run(address: &str) -> Result<(), Box<dyn Error>> {
             handle.stop();
         }
     });
-    // Ready when the server was stopped, and the calls that were running then have their replies.
+    // Completes when the server was stopped, after running calls have got their replies.
     server.serve(service()).await?;
     say("stopped");
     Ok(())
 }
 
-/// The service, ready to be served. It belongs to all connections together.
+/// The service, ready to be served. All connections share it.
 pub fn service() -> IndexServer<Library> {
     IndexServer::new(Library::default())
 }
 
-/// What the service has between calls. Many of them run at the same time, so they share it by a lock.
+/// State between calls. Calls run concurrently, so they share it through a lock.
 #[derive(Default)]
 pub struct Library {
     texts: Mutex<Texts>,
@@ -55,7 +55,7 @@ impl Library {
 
 impl Index for Library {
     async fn add(&self, cx: &Context, part: Part) -> Result<Size, IndexError> {
-        // The caller, as a client of what it serves to us.
+        // A client for what the caller serves to us.
         let caller = cx.peer::<ProgressClient>();
         let mut is_watching = true;
         let mut text = Text::after(part.lines_before);
@@ -64,7 +64,7 @@ impl Index for Library {
             text.push(line);
             let further = tenths(text.end(), part.lines).saturating_sub(before);
             if further > 0 && is_watching {
-                // A caller that serves no `Progress` gets its text indexed all the same.
+                // The text of a caller without `Progress` is indexed too.
                 is_watching = caller.indexed(further).await.is_ok();
             }
         }

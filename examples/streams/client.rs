@@ -33,7 +33,7 @@ impl Client {
         }
     }
 
-    /// A log, for as long as the tail is kept.
+    /// Follows a log as long as the tail is kept.
     pub async fn tail(&self, path: String) -> Result<Tail, BoxError> {
         let (listening, open) = Streaming::channel(1);
         let lines = self.bench.tail(path, open).await?;
@@ -96,6 +96,7 @@ impl Client {
 /// Dropping it ends it on both sides.
 pub struct Tail {
     pub lines: Streaming<Line, TailError>,
-    /// The sender of a stream without items, which ends with it: that tells the server.
+    /// The sender of a stream without items. The stream ends when this is dropped, which tells the
+    /// server.
     _listening: Box<dyn Send>,
 }

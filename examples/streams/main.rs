@@ -1,7 +1,9 @@
-//! Streams: a live tail of typed items, statistics that answer while numbers still come, and bytes through a program.
+//! Streams: a live tail of typed items, statistics that answer while numbers still arrive, and
+//! bytes through a program.
 //!
-//! Read `service.rs` first: what the two sides agree on. Then the server's half of each method in `tail.rs`,
-//! `statistics.rs` and `pipe.rs`, and the other half in `client.rs`; `tour.rs` shows all of them.
+//! Read `service.rs` first: what the two sides agree on. Then read the server's half of each method
+//! in `tail.rs`, `statistics.rs` and `pipe.rs`, and the other half in `client.rs`; `tour.rs` shows
+//! all of them.
 
 use std::{
     env,
@@ -59,7 +61,8 @@ async fn main() {
             1
         }
     };
-    // At once: a runtime waits for what it reads from a terminal, even when nobody wants it any more.
+    // Exit immediately: the runtime would wait for a pending read from a terminal, even if the
+    // result is no longer needed.
     std::process::exit(code);
 }
 
@@ -101,12 +104,12 @@ async fn run_client(address: &str, task: Task) -> Result<(), BoxError> {
     Client::connect(address).await?.run(task).await
 }
 
-/// The repository's own text.
+/// Text of the repository itself.
 fn readme() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")
 }
 
-/// Prints a line. Unlike with `println!`, a reader that has gone away (`| head`) is no panic.
+/// Prints a line. Unlike with `println!`, it is not a panic if the reader has gone away (`| head`).
 fn say(line: impl Display) {
     let _ = try_say(line);
 }
@@ -119,7 +122,7 @@ fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// An error with its causes.
+/// The text of an error and of its causes.
 fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -130,7 +133,7 @@ fn explain(error: &dyn Error) -> String {
     text
 }
 
-/// What comes from a peer must not steer the terminal.
+/// Text from a peer must not control the terminal.
 fn printable(text: &str) -> String {
     text.replace('\t', "    ").replace(char::is_control, "·")
 }

@@ -1,4 +1,4 @@
-//! Bytes through a program, as with `ssh HOST sort`.
+//! Sends bytes through a program, like `ssh HOST sort`.
 
 use std::{io, process::Stdio};
 
@@ -29,7 +29,7 @@ impl Program {
     }
 }
 
-/// What the program writes, while it is given what comes in.
+/// Returns the output of the program, while feeding it the input.
 pub async fn through(program: Program, input: ByteStream) -> io::Result<ByteStream> {
     let mut child = match program.command().spawn() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -41,17 +41,19 @@ pub async fn through(program: Program, input: ByteStream) -> io::Result<ByteStre
         return Err(io::Error::other("its pipes are missing"));
     };
     let running = tokio::spawn(run(child, stdin, input));
-    // The end of its output is not yet good news: it may have failed.
+    // The end of its output does not mean success: it may have failed.
     let end = async { running.await.map_err(io::Error::from).flatten().err() };
     let end = stream::once(end).filter_map(async |error| error.map(Err));
     let output = ByteStream::from_reader(stdout).chain(end);
     Ok(ByteStream::from_stream(output))
 }
 
-/// Feeds it, and waits for its end. Its output is read elsewhere: a program whose output nobody takes stops reading.
+/// Feeds the program, and waits for its end. Its output must be read concurrently, or the program
+/// stops reading.
 async fn run(mut child: Child, mut stdin: ChildStdin, mut input: ByteStream) -> io::Result<()> {
     if let Err(error) = feed(&mut stdin, &mut input).await {
-        // Killed first: a program whose input merely ends would answer as if that had been all of it.
+        // Kill it first: if its input merely ended, the program would answer as if it were
+        // complete.
         child.kill().await?;
         return Err(error);
     }
@@ -65,7 +67,7 @@ async fn run(mut child: Child, mut stdin: ChildStdin, mut input: ByteStream) -> 
 async fn feed(stdin: &mut ChildStdin, input: &mut ByteStream) -> io::Result<()> {
     while let Some(chunk) = input.next_chunk().await? {
         match stdin.write_all(&chunk).await {
-            // It has read enough; its status will say whether that is well.
+            // It has read enough; its exit status will say whether that is right.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             written => written?,
         }

@@ -1,4 +1,4 @@
-//! What the programs do, for where there are none, such as on Windows.
+//! Replaces the programs where they do not exist, such as on Windows.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::service::Program;
 
-/// Bytes of the input at most: it is held in memory.
+/// Largest input in bytes: it is held in memory.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
 pub async fn replaced(program: Program, input: ByteStream) -> io::Result<ByteStream> {

@@ -33,7 +33,7 @@ pub async fn run(address: &str, folder: &Path) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The service, ready to be served. Files in the folder and below it may be followed.
+/// The service, ready to be served. Files in the folder and below it can be followed.
 pub fn service(folder: &Path) -> io::Result<BenchServer<Workbench>> {
     let named =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));

@@ -7,20 +7,23 @@ use sockety::{ByteStream, ServiceError, Streaming};
 
 #[sockety::service(prefix = "bench.")]
 pub trait Bench {
-    /// The lines of a file from its first, and for as long as `listening` is open those that are appended.
+    /// Returns the lines of a file from the first one on, and those that are appended as long as
+    /// `listening` is open.
     ///
-    /// That someone dropped what it receives, its sender never hears: the protocol has no word for it. So who
-    /// asks for a stream without an end gives one along that ends when it has enough, or when it is gone.
+    /// A sender is not told if the receiver drops a stream, because the protocol has no packet for
+    /// that. So the caller of a method with an endless stream passes a stream along, and ends it
+    /// when it has enough. It also ends when the caller is gone.
     async fn tail(
         &self,
         path: String,
         listening: Streaming<()>,
     ) -> Result<Streaming<Line, TailError>, TailError>;
 
-    /// After each number the statistics of all until then.
+    /// After each number, returns the statistics of all numbers so far.
     async fn statistics(&self, numbers: Streaming<f64>) -> Streaming<Statistics>;
 
-    /// What a program makes of some bytes. When it fails, its output breaks off.
+    /// Returns the output of a program for some bytes. If the program fails, the stream ends with
+    /// an error.
     async fn pipe(&self, program: Program, input: ByteStream) -> Result<ByteStream, PipeError>;
 }
 
@@ -69,8 +72,8 @@ impl fmt::Display for Statistics {
     }
 }
 
-/// All that a peer can have run. Commands that it may write itself would make it the owner of this account; the
-/// type has no room for them, nor for arguments.
+/// The programs that a peer can run. If peers could write commands themselves, they could do
+/// anything as this user; the type has no room for commands or arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Program {

@@ -1,18 +1,18 @@
-//! Statistics of numbers while they come.
+//! Statistics of numbers while they arrive.
 
 use futures_util::{StreamExt, stream};
 use sockety::Streaming;
 
 use crate::service::Statistics;
 
-/// One item out for each that comes in. The method returns this before it has read any: reply and request then go
-/// on side by side. As each item is made when there is room for it, a caller that reads slowly slows its own
-/// numbers down.
+/// Sends one item for each that arrives. The method returns before it has read any, so that reply
+/// and request continue concurrently. Each item is created when there is room for it, so a caller
+/// that reads slowly slows down its own numbers.
 pub fn of(numbers: Streaming<f64>) -> Streaming<Statistics> {
     let states = stream::unfold(
         (numbers, Running::default()),
         async |(mut numbers, mut running)| {
-            // Numbers that break off end the answer too: there is nobody any more to tell why.
+            // If the numbers fail, the answer just ends: the caller can no longer be told why.
             let number = numbers.next().await?.ok()?;
             running.add(number);
             Some((running.statistics(), (numbers, running)))
@@ -21,7 +21,7 @@ pub fn of(numbers: Streaming<f64>) -> Streaming<Statistics> {
     Streaming::from_stream(states.boxed())
 }
 
-/// Welford's method: a mean and a sum of squared distances that need no number twice.
+/// Welford's method: a mean and a sum of squared distances, which need each number only once.
 #[derive(Default)]
 struct Running {
     count: u64,

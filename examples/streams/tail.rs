@@ -1,4 +1,4 @@
-//! A log that grows, as a stream of its lines.
+//! A growing log as a stream of its lines.
 
 use std::{
     fs::Metadata,
@@ -17,28 +17,29 @@ use tokio::{
 
 use crate::service::{Line, TailError};
 
-/// How often a log is looked at.
+/// How often a log is checked.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Bytes of one line: longer ones are cut, so that no item is large.
+/// Longest line in bytes: longer ones are cut, so that no item is large.
 const LONGEST: usize = 64 * 1024;
 
-/// Lines that may wait for a slow reader. Then the log is read no further until it takes some.
+/// Number of lines that can wait for a slow reader. Beyond that, reading the log pauses until the
+/// reader takes some.
 const WAITING: usize = 64;
 
 pub struct Log {
     path: PathBuf,
     file: BufReader<File>,
-    /// What was read of the line that has not ended yet.
+    /// What was read of the current, unfinished line.
     begun: Vec<u8>,
     lines: u64,
     bytes: u64,
 }
 
 impl Log {
-    /// Opens a log, if it is in the folder: a peer must not read whatever it knows a path of.
+    /// Opens a log, if it is in the folder: a peer must not read any file whose path it knows.
     pub async fn open(folder: &Path, path: &str) -> Result<Self, TailError> {
-        // Without links and `..`.
+        // With links and `..` resolved.
         let path = tokio::fs::canonicalize(folder.join(path)).await;
         let path = path.map_err(|_| TailError::NotFound)?;
         if !path.starts_with(folder) || !path.is_file() {
@@ -54,7 +55,7 @@ impl Log {
         })
     }
 
-    /// Its lines, until `listening` ends, which it also does when the connection is gone.
+    /// Streams its lines until `listening` ends, which it also does when the connection is gone.
     pub fn follow_while(self, mut listening: Streaming<()>) -> Streaming<Line, TailError> {
         let (sender, lines) = Streaming::channel(WAITING);
         tokio::spawn(async move {
@@ -64,7 +65,8 @@ impl Log {
                 () = is_over => Ok(()),
             };
             if let Err(error) = followed {
-                // An error is the last item. Without one the stream ends cleanly, as the sender is dropped.
+                // An error is the last item. Without one, dropping the sender ends the stream
+                // cleanly.
                 let _ = sender.send(Err(error)).await;
             }
         });
@@ -73,7 +75,8 @@ impl Log {
 
     async fn follow(mut self, lines: &Sender<Result<Line, TailError>>) -> Result<(), TailError> {
         loop {
-            // Looked at first, and judged after its lines were sent: those of a file that vanishes too.
+            // Checked first but judged after the lines were sent, so that those of a file that
+            // vanishes are sent too.
             let (found, read) = (tokio::fs::metadata(&self.path).await, self.bytes);
             while let Some(line) = self.next_line().await.map_err(unreadable)? {
                 if lines.send(Ok(line)).await.is_err() {
@@ -85,7 +88,7 @@ impl Log {
         }
     }
 
-    /// Whether there was such a file, with what had been read of it until then.
+    /// Whether the file still existed, together with what was read of it until then.
     fn check(&self, found: io::Result<Metadata>, read: u64) -> Result<(), TailError> {
         let lines = self.lines;
         match found {
@@ -98,7 +101,7 @@ impl Log {
         }
     }
 
-    /// The next line that has ended; `None` when there is none yet.
+    /// The next complete line; `None` if there is none yet.
     async fn next_line(&mut self) -> io::Result<Option<Line>> {
         loop {
             let read = self.file.fill_buf().await?;

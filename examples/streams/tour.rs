@@ -1,4 +1,4 @@
-//! Server and client in one process. They still speak over TCP.
+//! Server and client in one process. They communicate over TCP.
 
 use std::{path::Path, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub async fn run() -> Result<(), BoxError> {
-    // Removed when it is dropped, whatever happens in between.
+    // Removed when dropped, whatever happens in between.
     let folder = tempfile::tempdir()?;
     let server = Server::bind("127.0.0.1:0").await?;
     let address = server.local_addr()?.to_string();
@@ -37,7 +37,7 @@ async fn show_all(address: &str, folder: &Path) -> Result<(), BoxError> {
     show_pipe(&client).await
 }
 
-/// A log that somebody writes meanwhile, and then removes.
+/// A log that is written meanwhile, and then removed.
 async fn show_tail(client: &Client, folder: &Path) -> Result<(), BoxError> {
     say("A live tail: items of a type, and an error of a type");
     let path = folder.join("app.log");
@@ -88,7 +88,8 @@ async fn print_lines(tail: &mut Tail, at_most: u64) -> Result<(), StreamError<Ta
     Ok(())
 }
 
-/// The reply begins while the request goes on: each number is answered before the next is sent.
+/// The reply begins while the request continues: each number is answered before the next one is
+/// sent.
 async fn show_statistics(client: &Client) -> Result<(), BoxError> {
     say("\nStatistics: items both ways at the same time");
     let (sender, numbers) = Streaming::channel(1);
@@ -108,7 +109,7 @@ async fn show_statistics(client: &Client) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// A file of the repository through programs on the server.
+/// Sends a file of the repository through programs on the server.
 async fn show_pipe(client: &Client) -> Result<(), BoxError> {
     say("\nPipes: README.md through programs of the server");
     let input = File::open(readme()).await?.bytes(1 << 20).await?;

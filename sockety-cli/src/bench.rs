@@ -27,7 +27,7 @@ use crate::{
     target::{Target, duration},
 };
 
-/// Loads a peer with calls, and measures them.
+/// Arguments of `bench`: calls a peer under load and measures the calls.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     #[command(flatten)]
@@ -37,30 +37,31 @@ pub struct BenchArgs {
     action: String,
     #[command(flatten)]
     payload: PayloadArgs,
-    /// Connections
+    /// Number of connections
     #[arg(long, value_name = "N", default_value = "1")]
     connections: NonZeroU16,
-    /// Calls at a time, on each connection
+    /// Concurrent calls on each connection
     #[arg(short, long, value_name = "N", default_value = "16")]
     concurrency: NonZeroU16,
-    /// Calls per second, of all connections; latency counts from when a call was due [default: as many as can be]
+    /// Calls per second over all connections; latency counts from when a call was due [default:
+    /// unlimited]
     #[arg(short, long, value_name = "N")]
     rate: Option<NonZeroU32>,
     /// How long to measure
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     duration: Duration,
-    /// How long to call before that
+    /// How long to call before measuring
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     warmup: Duration,
     /// Longest wait for each reply
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     print_json: bool,
 }
 
-/// Calls for the time set, and tells what came of it.
+/// Calls for `--duration`, and prints the results.
 pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     let limit = args.target.max_payload.as_u64();
     let form = args.payload.form(&args.action, limit)?;
@@ -73,7 +74,7 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     }
     let cpu = processor_time();
     let load = Arc::new(Load::new(args, form));
-    // Tasks, so that they use all processors.
+    // As tasks, so that they run on all cores.
     let mut callers = JoinSet::new();
     for connection in &connections {
         for _ in 0..load.args.concurrency.get() {
@@ -103,22 +104,22 @@ impl BenchArgs {
             ..
         } = self;
         let rate = rate.map_or_else(
-            || "as many as can be".to_owned(),
+            || "unlimited rate".to_owned(),
             |rate| format!("{rate} per second"),
         );
         let duration = humantime::format_duration(*duration);
         format!(
-            "connections: {connections}, calls at a time on each: {concurrency}, {rate}, for {duration}"
+            "connections: {connections}, concurrent calls on each: {concurrency}, {rate}, for {duration}"
         )
     }
 }
 
-/// When to call, for all callers together.
+/// The load that all callers produce together.
 struct Load {
     args: BenchArgs,
     form: Form,
     start: Instant,
-    /// The number of the next call, where there is a rate.
+    /// The number of the next call, if there is a rate.
     next: AtomicU64,
 }
 
@@ -132,7 +133,7 @@ impl Load {
         }
     }
 
-    /// Calls one after another until the time is over.
+    /// Calls in sequence until the time is over.
     async fn caller(self: Arc<Self>, connection: Connection) -> Results {
         let measured = self.start + self.args.warmup;
         let end = measured + self.args.duration;
@@ -157,8 +158,8 @@ impl Load {
         }
     }
 
-    /// When the next call is due: with a rate, whether the one before has ended or not, so that a peer that stops
-    /// shows in the figures of all calls that wait for it.
+    /// When the next call is due. With a rate, this does not depend on earlier calls: a pause of
+    /// the peer raises the latency of all calls that became due meanwhile.
     fn due(&self) -> Instant {
         let Some(rate) = self.args.rate else {
             return Instant::now();
@@ -207,7 +208,7 @@ impl Outcome {
     }
 }
 
-/// What came of calls.
+/// Latencies and outcomes of calls.
 struct Results {
     figures: Figures,
     outcomes: BTreeMap<Outcome, u64>,
@@ -234,7 +235,7 @@ impl Results {
     fn tell(&self, args: &BenchArgs, cpu: Option<Duration>) -> Result<Exit, Failure> {
         let calls = self.figures.count();
         let rate = calls as f64 / args.duration.as_secs_f64().max(f64::MIN_POSITIVE);
-        // The warm-up is in it too.
+        // CPU time includes the warm-up.
         let cpu =
             cpu.map(|cpu| cpu.as_secs_f64() / (args.duration + args.warmup).as_secs_f64() * 100.0);
         match args.print_json {
@@ -285,13 +286,13 @@ impl Results {
             out::line(self.figures.bars())?;
         }
         match cpu {
-            Some(cpu) => out::line(format_args!("this program used {cpu:.0} % of a processor")),
+            Some(cpu) => out::line(format_args!("this program used {cpu:.0} % of a core")),
             None => Ok(()),
         }
     }
 }
 
-/// Of all threads of this program, where the system tells.
+/// CPU time of all threads of this program, if the system reports it.
 fn processor_time() -> Option<Duration> {
     #[cfg(unix)]
     {

@@ -7,7 +7,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use futures_util::FutureExt;
 use serde_json::{Value as Json, json};
-use sockety::{Connection, FastReply, File, Reply, Request, RequestError, Response};
+use sockety::{ByteStream, Connection, FastReply, File, Reply, Request, RequestError, Response};
 use tokio::time::timeout;
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     value::Shown,
 };
 
-/// Sends a message and shows what answers it.
+/// Arguments of `call`: sends a message and shows the replies.
 #[derive(Debug, Args)]
 pub struct CallArgs {
     #[command(flatten)]
@@ -31,47 +31,47 @@ pub struct CallArgs {
     action: String,
     #[command(flatten)]
     payload: PayloadArgs,
-    /// Send this file with it; may be given several times
+    /// Send this file with the message; can be repeated
     #[arg(long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
-    /// Send this file as the stream of the message; - is standard input, as it comes
+    /// Send this file as the stream of the message; - is standard input, sent as it arrives
     #[arg(long, value_name = "PATH")]
     stream: Option<PathBuf>,
-    /// Where the stream of the reply goes; - is standard output, which it then has for itself: the payload goes to
-    /// standard error
+    /// Write the stream of the reply to this file; - is standard output, and the payload then goes
+    /// to standard error
     #[arg(long, value_name = "PATH", default_value = "-")]
     stream_to: PathBuf,
-    /// Streams are MessagePack values, each a line of JSON, both ways
+    /// Treat streams as MessagePack values, each shown or read as a line of JSON
     #[arg(long)]
     items: bool,
     #[command(flatten)]
     save: SaveArgs,
-    /// What is printed of a reply
+    /// What to print of a reply
     #[arg(long, value_enum, default_value = "value")]
     output: Output,
-    /// Longest wait for each reply; its files and stream may take longer
+    /// Longest wait for each reply, not counting its files and stream
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
-    /// How many replies to wait for, where a peer sends several; a code is always the last
+    /// Wait for this many replies, if the peer sends several; a code is always the last
     #[arg(long, value_name = "N", default_value = "1")]
     replies: NonZeroU32,
-    /// Call this many times, one after another, on the same connection
+    /// Call this many times in sequence, on the same connection
     #[arg(long, value_name = "N", default_value = "1")]
     repeat: NonZeroU32,
 }
 
-/// What is printed of a reply.
+/// What to print of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// Its payload as JSON; a code goes to standard error
+    /// The payload as JSON; a code goes to standard error
     Value,
-    /// Its payload as it is; a code goes to standard error
+    /// The payload unchanged; a code goes to standard error
     Raw,
-    /// One line of JSON with everything: payload or code, files, the bytes of the stream, the time
+    /// One line of JSON with everything: payload or code, files, size of the stream, duration
     Full,
 }
 
-/// Calls, and gives the worst of what came of it.
+/// Calls as often as asked, and returns the worst result.
 pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
     args.check()?;
     let limit = args.target.max_payload.as_u64();
@@ -112,14 +112,14 @@ impl CallArgs {
         let mut request = connection.send(message).await?;
         let exit = match self.replies(&mut request, begun, &progress).await {
             Ok(exit) => exit,
-            // When a file or stream of ours failed, all else follows from that.
+            // If one of our files or streams failed, that is the cause of everything else.
             Err(failure) => match request.sent().now_or_never() {
                 Some(Err(error @ RequestError::Source(_))) => return Err(error.into()),
                 _ => return Err(failure),
             },
         };
         if exit == Exit::Done {
-            // A peer may answer before it has everything, and wants the rest all the same.
+            // A peer may answer before it has received everything, and still expects the rest.
             request.sent().await?;
         }
         Ok(exit)
@@ -134,11 +134,7 @@ impl CallArgs {
         let mut worst = Exit::Done;
         for _ in 0..self.replies.get() {
             let reply = timeout(self.timeout, request.response()).await;
-            let reply = reply.map_err(|_| {
-                let limit = humantime::format_duration(self.timeout);
-                let text = format!("no reply within {limit} (unknown whether it was executed)");
-                Failure::new(Exit::Unknown, text)
-            })??;
+            let reply = reply.map_err(|_| Failure::timed_out("no reply", self.timeout))??;
             let elapsed = begun.elapsed();
             match reply {
                 Reply::Fast(code) => {
@@ -176,41 +172,44 @@ impl CallArgs {
     ) -> Result<Exit, Failure> {
         let (files, stream) = (response.files(), response.stream());
         let sink = Sink::from(&*self.stream_to);
-        // What is piped on must be the stream alone.
-        let is_taken = stream.is_some() && sink == Sink::Output;
-        let payload = Some(response.payload()).filter(|payload| !payload.is_empty());
-        let shown = payload.map(|payload| Shown::of(payload));
-        let mut exit = match &shown {
-            Some(Shown::Error(_)) => Exit::Refused,
-            _ => Exit::Done,
+        // A program that reads the stream must get nothing else.
+        let place = match stream.is_some() && sink == Sink::Output {
+            true => Place::Stderr,
+            false => Place::Stdout,
         };
-        match (self.output, payload, &shown) {
-            (Output::Value, _, Some(shown)) => print_value(shown, is_taken)?,
-            (Output::Raw, Some(payload), _) if !is_taken => out::raw(payload)?,
-            (Output::Raw, Some(payload), _) => {
+        let payload = response.payload();
+        let shown = (!payload.is_empty()).then(|| Shown::of(payload));
+        if let Some(shown) = &shown {
+            self.print_payload(payload, shown, place)?;
+        }
+        // Concurrently, because the peer may interleave them.
+        let (files, stream_bytes) = tokio::join!(
+            self.save.take(files, progress),
+            copy(stream, &sink, self.form_of_streams())
+        );
+        let shown = ShownResponse {
+            payload: shown,
+            files,
+            stream_bytes: stream_bytes?,
+            elapsed,
+        };
+        match self.output {
+            Output::Full => print(&shown.json(), place)?,
+            Output::Value | Output::Raw => shown.note(),
+        }
+        Ok(shown.exit())
+    }
+
+    fn print_payload(&self, payload: &[u8], shown: &Shown, place: Place) -> Result<(), Failure> {
+        match (self.output, place) {
+            (Output::Value, _) => print_value(shown, place),
+            (Output::Raw, Place::Stdout) => out::raw(payload),
+            (Output::Raw, Place::Stderr) => {
                 out::note(format_args!("payload of {} bytes not shown", payload.len()));
+                Ok(())
             }
-            _ => {}
+            (Output::Full, _) => Ok(()),
         }
-        let copying = async {
-            match stream {
-                None => Ok(None),
-                Some(stream) => {
-                    let copied = streams::copy(stream, &sink, self.form_of_streams()).await;
-                    copied.map(Some)
-                }
-            }
-        };
-        // At the same time, as a peer may mix them.
-        let (arrived, copied) = tokio::join!(self.save.take(files, progress), copying);
-        let streamed = copied?;
-        exit = arrived.iter().map(Arrived::exit).fold(exit, Exit::max);
-        if self.output == Output::Full {
-            print(&full(shown.as_ref(), &arrived, streamed, elapsed), is_taken)?;
-        } else {
-            tell(payload.is_none(), &arrived, streamed, elapsed);
-        }
-        Ok(exit)
     }
 
     fn form_of_streams(&self) -> streams::Form {
@@ -222,7 +221,7 @@ impl CallArgs {
     }
 }
 
-/// The same files, each with a bar that shows how much of it was sent.
+/// Wraps files so that each shows a bar with how much of it was sent.
 pub fn watched(files: Vec<File>, progress: &Progress) -> Vec<File> {
     let watch = |(index, file): (usize, File)| {
         let (name, size) = (file.name().to_owned(), file.size());
@@ -235,65 +234,98 @@ pub fn watched(files: Vec<File>, progress: &Progress) -> Vec<File> {
     files.into_iter().enumerate().map(watch).collect()
 }
 
-fn print_value(shown: &Shown, is_taken: bool) -> Result<(), Failure> {
+async fn copy(
+    stream: Option<ByteStream>,
+    sink: &Sink,
+    form: streams::Form,
+) -> Result<Option<u64>, Failure> {
+    match stream {
+        None => Ok(None),
+        Some(stream) => streams::copy(stream, sink, form).await.map(Some),
+    }
+}
+
+/// Where the JSON of a reply is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Stdout,
+    /// Standard output is taken by the stream of the reply.
+    Stderr,
+}
+
+fn print_value(shown: &Shown, place: Place) -> Result<(), Failure> {
     match shown {
         Shown::Value(_) => {}
         Shown::Error(_) => out::note(styled(BAD, "error of the service")),
         Shown::Raw(_, problem) => {
             out::warn(format_args!(
-                "the payload is no MessagePack: {problem}; --output raw gives its bytes"
+                "the payload is not MessagePack: {problem}; --output raw prints its bytes"
             ));
         }
     }
-    print(shown.json(), is_taken)
+    print(shown.json(), place)
 }
 
-/// Prints JSON, on one line where a program reads it.
-fn print(json: &Json, is_taken: bool) -> Result<(), Failure> {
-    let text = match out::is_terminal() && !is_taken {
-        true => format!("{json:#}"),
-        false => json.to_string(),
-    };
-    let text = escaped_json(&text);
-    match is_taken {
-        true => {
-            out::note(text);
+/// Prints JSON, on one line unless it goes to a terminal.
+fn print(json: &Json, place: Place) -> Result<(), Failure> {
+    match place {
+        Place::Stderr => {
+            out::note(escaped_json(&json.to_string()));
             Ok(())
         }
-        false => out::line(text),
+        Place::Stdout if out::is_terminal() => out::line(escaped_json(&format!("{json:#}"))),
+        Place::Stdout => out::line(escaped_json(&json.to_string())),
     }
 }
 
-fn full(
-    shown: Option<&Shown>,
-    arrived: &[Arrived],
-    streamed: Option<u64>,
+/// A response of which everything has arrived.
+struct ShownResponse {
+    payload: Option<Shown>,
+    files: Vec<Arrived>,
+    stream_bytes: Option<u64>,
     elapsed: Duration,
-) -> Json {
-    let mut json = json!({ "ms": ms(elapsed) });
-    match shown {
-        None => {}
-        Some(Shown::Error(error)) => json["error"] = error.clone(),
-        Some(Shown::Value(payload) | Shown::Raw(payload, _)) => json["payload"] = payload.clone(),
-    }
-    if !arrived.is_empty() {
-        json["files"] = arrived.iter().map(Arrived::json).collect();
-    }
-    if let Some(bytes) = streamed {
-        json["stream_bytes"] = bytes.into();
-    }
-    json
 }
 
-fn tell(is_empty: bool, arrived: &[Arrived], streamed: Option<u64>, elapsed: Duration) {
-    if is_empty && arrived.is_empty() && streamed.is_none() {
-        out::note(format_args!("response without a payload {}", took(elapsed)));
+impl ShownResponse {
+    fn json(&self) -> Json {
+        let mut json = json!({ "ms": ms(self.elapsed) });
+        match &self.payload {
+            None => {}
+            Some(Shown::Error(error)) => json["error"] = error.clone(),
+            Some(Shown::Value(payload) | Shown::Raw(payload, _)) => {
+                json["payload"] = payload.clone();
+            }
+        }
+        if !self.files.is_empty() {
+            json["files"] = self.files.iter().map(Arrived::json).collect();
+        }
+        if let Some(bytes) = self.stream_bytes {
+            json["stream_bytes"] = bytes.into();
+        }
+        json
     }
-    for file in arrived {
-        out::note(file.text());
+
+    /// Prints everything but the payload on standard error.
+    fn note(&self) {
+        if self.payload.is_none() && self.files.is_empty() && self.stream_bytes.is_none() {
+            let took = took(self.elapsed);
+            out::note(format_args!("response without a payload {took}"));
+        }
+        for file in &self.files {
+            out::note(file.text());
+        }
+        if let Some(bytes) = self.stream_bytes {
+            out::note(styled(FAINT, format_args!("stream of {bytes} bytes")));
+        }
     }
-    if let Some(bytes) = streamed {
-        out::note(styled(FAINT, format_args!("stream of {bytes} bytes")));
+
+    fn exit(&self) -> Exit {
+        let payload = match &self.payload {
+            Some(Shown::Error(_)) => Exit::Refused,
+            Some(Shown::Value(_) | Shown::Raw(..)) | None => Exit::Done,
+        };
+        let files = self.files.iter().map(Arrived::exit);
+        files.fold(payload, Exit::max)
     }
 }
 

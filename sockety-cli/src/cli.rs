@@ -41,15 +41,16 @@ const STYLES: Styles = Styles::styled()
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; of a call: a response, or code 0 (Accept)
-  1  the peer answered with another code, or with an error
-  2  the arguments make no sense
-  3  nothing was sent, or the peer says that nothing ran: repeating it is safe
-  4  sent, but nobody knows whether it was executed
-  5  executed, but the reply or a part of it is lost
-  6  something on this side failed: a file, the output
+  0  done; for a call: a response, or code 0 (Accept)
+  1  the peer answered with another code or an error
+  2  invalid arguments
+  3  nothing was sent, or the peer says that nothing ran: safe to repeat
+  4  sent, but it is unknown whether it was executed
+  5  executed, but the reply or part of it was lost
+  6  something failed locally: a file, the output
 
-Addresses are host:port, tls://host:port and unix://PATH. `sockety help COMMAND` tells more, with examples.";
+Addresses are host:port, tls://host:port and unix://PATH. `sockety help COMMAND` shows options \
+and examples.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -60,19 +61,19 @@ pub enum Command {
     /// Send a message that expects no reply
     #[command(after_help = PASS_EXAMPLES)]
     Pass(PassArgs),
-    /// Serve everything, and show each message as it arrives
+    /// Serve every action, and show each message as it arrives
     #[command(after_help = LISTEN_EXAMPLES)]
     Listen(ListenArgs),
     /// List the services and actions of a peer
     #[command(after_help = DESCRIBE_EXAMPLES)]
     Describe(DescribeArgs),
-    /// Measure round trips
+    /// Measure round-trip times
     #[command(after_help = PING_EXAMPLES)]
     Ping(PingArgs),
-    /// Measure a peer under load
+    /// Measure throughput and latency under load
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
-    /// Stand between clients and a server, and show every packet that passes
+    /// Proxy clients to a server, and show every packet
     #[command(after_help = TAP_EXAMPLES)]
     Tap(TapArgs),
     /// Show the packets in recorded bytes
@@ -94,14 +95,15 @@ Examples:
   sockety call localhost:9000 thumbnail --raw clip.mp4 --output raw > clip.png
   sockety call tls://example.com:9000 whoami --ca servers.pem --cert me.pem --key me.key
 
-The exit code is 0 for a response or code 0, 1 for another code or an error; `sockety --help` has all of them.";
+The exit code is 0 for a response or code 0, and 1 for another code or an error; \
+`sockety --help` lists all of them.";
 
 const PASS_EXAMPLES: &str = "\
 Examples:
   sockety pass localhost:9000 note --json '\"good morning\"'
   tail -f app.log | sockety pass unix:///run/log.sock lines --stream -
 
-That it was sent says nothing about its arrival.";
+Success means that the message was handed to the operating system, not that it arrived.";
 
 const LISTEN_EXAMPLES: &str = "\
 Examples:
@@ -110,14 +112,14 @@ Examples:
   sockety listen unix:///tmp/app.sock --reply-json '{\"ok\": true}' --save inbox --json
   sockety listen 0.0.0.0:9000 --cert server.pem --key server.key --client-ca clients.pem
 
-Messages are shown when all of them is here, and answered then. Ctrl-C ends it.";
+A message is shown and answered when all of it has arrived. Ctrl-C stops the server.";
 
 const DESCRIBE_EXAMPLES: &str = "\
 Examples:
   sockety describe localhost:9000
   sockety describe localhost:9000 --json | jq '.[].actions[].name'
 
-A server answers if its router was told to: `Router::describe`. Otherwise the exit code is 1.";
+A server answers if its router was built with `Router::describe`. Otherwise the exit code is 1.";
 
 const PING_EXAMPLES: &str = "\
 Examples:
@@ -125,9 +127,9 @@ Examples:
   sockety ping tls://example.com:9000 --ca ca.pem -c 100 -i 10ms --json
   sockety ping localhost:9000 --action ping
 
-The protocol's heartbeats are not answered, so each round trip is a call. Whatever the peer answers counts: by default
-the action is one that nobody serves, and the answer is code 2 (Not Implemented). Ctrl-C ends it, with the summary. The
-exit code is 4 when an answer was missing.";
+The protocol's heartbeats are not answered, so each round trip is a call. Any answer counts: the \
+default action is one that no service has, and its answer is code 2 (Not Implemented). Ctrl-C \
+stops and prints the summary. The exit code is 4 if an answer was missing.";
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
@@ -135,8 +137,8 @@ Examples:
   sockety bench localhost:9000 echo --json '{\"id\": 7}' -c 64 --connections 4 -d 30s
   sockety bench localhost:9000 echo --raw payload.bin --rate 5000 --print-json
 
-The exit code is 0 when all calls were answered with a response or code 0, 1 when some had another code, 4 when some had
-no reply.";
+The exit code is 0 if all calls were answered with a response or code 0, 1 if some got another \
+code, and 4 if some got no reply.";
 
 const TAP_EXAMPLES: &str = "\
 Examples:
@@ -145,9 +147,11 @@ Examples:
   sockety tap localhost:9001 localhost:9000 --pcap calls.pcap --json > packets.jsonl
   sockety tap localhost:9001 tls://example.com:9000 --listen-cert tap.pem --listen-key tap.key
 
-→ is from client to server. A packet is shown when its last byte was there, with the seconds since the begin, its
-channel and its size. Bytes are forwarded as they are, also when they cannot be decoded, which is said. Whoever reads the
-output slowly slows the connections. Ctrl-C ends it.
+→ marks packets from client to server. A packet is shown when its last byte has arrived, with the \
+seconds since the start, its channel and its size. All bytes are forwarded unchanged, even those \
+that cannot be decoded, which the output reports. Connections are slowed down if the output is \
+read slowly. Ctrl-C stops the proxy.
+
 tools/wireshark has a dissector for the captures.";
 
 const DECODE_EXAMPLES: &str = "\
@@ -155,7 +159,7 @@ Examples:
   sockety decode client.bin --hex
   xxd -r -p bytes.hex | sockety decode - --json
 
-The exit code is 1 when the bytes are against the protocol, or end inside of something.";
+The exit code is 1 if the bytes break a rule of the protocol or end inside a packet or message.";
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -169,7 +173,7 @@ pub enum Color {
 }
 
 impl Color {
-    /// For all that is printed from now on.
+    /// Applies to everything printed from now on.
     pub fn apply(self) {
         let choice = match self {
             Self::Auto => anstream::ColorChoice::Auto,
@@ -180,7 +184,7 @@ impl Color {
     }
 }
 
-/// Prints a script.
+/// Prints a completion script.
 pub fn completions(shell: Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "sockety", &mut script);

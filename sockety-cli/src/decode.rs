@@ -14,19 +14,19 @@ use crate::{
     printing::{PrintArgs, Way},
 };
 
-/// Shows the packets in recorded bytes.
+/// Arguments of `decode`: shows the packets in recorded bytes.
 #[derive(Debug, Args)]
 pub struct DecodeArgs {
-    /// What one side of a connection sent, from its first byte on; - is standard input
+    /// What one side of a connection sent, from the first byte on; - is standard input
     file: PathBuf,
-    /// The bytes begin with a packet, not with the connection header
+    /// The bytes begin with a packet instead of the connection header
     #[arg(long)]
     no_header: bool,
     #[command(flatten)]
     print: PrintArgs,
 }
 
-/// Decodes to the end, or to what cannot be decoded.
+/// Decodes to the end, or to the first byte that cannot be decoded.
 pub fn run(args: DecodeArgs) -> Result<Exit, Failure> {
     let failed =
         |error: io::Error| Failure::local(format!("cannot read {}: {error}", args.file.display()));
@@ -50,7 +50,7 @@ pub fn run(args: DecodeArgs) -> Result<Exit, Failure> {
         };
         let mut printed = Ok(());
         let mut is_lost = false;
-        // The bytes have no times: all of them are 0.
+        // A recording has no times: all packets have time 0.
         inspector.feed(&buffer[..length], start, &mut exchanges, |found| {
             is_lost |= matches!(found, Found::Undecodable(_));
             if printed.is_ok() {

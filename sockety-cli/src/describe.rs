@@ -10,7 +10,7 @@ use crate::{
     target::{Target, duration},
 };
 
-/// Asks a peer what it serves.
+/// Arguments of `describe`: asks a peer for its services.
 #[derive(Debug, Args)]
 pub struct DescribeArgs {
     #[command(flatten)]
@@ -23,11 +23,11 @@ pub struct DescribeArgs {
     timeout: Duration,
 }
 
-/// Lists services and actions.
+/// Lists the services and actions of a peer.
 pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
     let connection = args.target.connect().await?;
     let asked = tokio::time::timeout(args.timeout, sockety::describe(&connection)).await;
-    let asked = asked.map_err(|_| Failure::new(Exit::Unknown, "no answer in time"))?;
+    let asked = asked.map_err(|_| Failure::timed_out("no answer", args.timeout))?;
     if let Err(CallError::Refused(FastReply::NOT_IMPLEMENTED)) = asked {
         let text = "the peer does not describe its services: code 2 (Not Implemented)";
         return Err(Failure::new(Exit::Refused, text));
@@ -42,7 +42,7 @@ pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
             out::line(text(service))?;
         }
         if services.is_empty() {
-            out::note("it serves no services");
+            out::note("the peer has no services");
         }
     }
     connection.close().await;
@@ -91,7 +91,7 @@ fn describe(action: &ActionDescription, text: &mut String) {
     }
 }
 
-/// What else there is to know about an action.
+/// Aliases, attributes and limits of an action.
 fn traits(action: &ActionDescription) -> Vec<String> {
     let mut lines = Vec::new();
     let aliases: Vec<_> = action.aliases.iter().map(|alias| escaped(alias)).collect();
@@ -126,7 +126,7 @@ fn traits(action: &ActionDescription) -> Vec<String> {
     lines
 }
 
-/// How a parameter travels, when it is not a part of the payload.
+/// How a parameter is sent if it is not part of the payload.
 fn mark(kind: PartKind) -> &'static str {
     match kind {
         PartKind::File => " (a file)",

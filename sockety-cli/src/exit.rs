@@ -1,4 +1,4 @@
-use std::{error::Error, io, process::ExitCode};
+use std::{error::Error, io, process::ExitCode, time::Duration};
 
 use sockety::{
     CallError, ConnectError, FastReply, NoError, Outcome, RequestError, SendError, SourceError,
@@ -6,22 +6,22 @@ use sockety::{
 
 use crate::shown::escaped;
 
-/// How the program ends, as scripts see it. `--help` lists these.
+/// Exit codes of the program. `--help` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// What was asked for is done.
+    /// The command did what it was asked to do.
     Done = 0,
     /// The peer answered with a code other than 0, or with an error.
     Refused = 1,
-    /// The arguments make no sense.
+    /// The arguments are invalid.
     Usage = 2,
-    /// Nothing was sent: repeating it is safe.
+    /// Nothing was sent, or nothing ran: safe to repeat.
     NotSent = 3,
-    /// Sent, and nobody knows whether it was executed.
+    /// Sent, but it is unknown whether it was executed.
     Unknown = 4,
-    /// Executed, but the reply, or a part of it, is lost.
+    /// Executed, but the reply or part of it was lost.
     ReplyLost = 5,
-    /// Something on this side failed: a file, the output.
+    /// Something failed locally: a file, the output.
     Local = 6,
 }
 
@@ -32,7 +32,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// How a call that was answered with this code ends.
+    /// The exit code of a call that was answered with this code.
     pub fn of(code: FastReply) -> Self {
         match code {
             FastReply::ACCEPT => Self::Done,
@@ -41,27 +41,27 @@ impl Exit {
     }
 }
 
-/// Why the program ends before its work is done.
+/// Why the program ends before it is done.
 #[derive(Debug)]
 pub enum Failure {
-    /// Said on standard error.
+    /// An exit code, and a message for standard error.
     Said(Exit, String),
-    /// Whoever read our output has gone: nothing to say, and nobody to say it to.
+    /// The reader of our output is gone, as with `| head`. That is no error.
     OutputClosed,
 }
 
 impl Failure {
-    /// With a message for people, which is escaped: it may quote a peer.
+    /// Creates a failure with a message, which is escaped because it may quote a peer.
     pub fn new(exit: Exit, text: impl AsRef<str>) -> Self {
         Self::Said(exit, escaped(text.as_ref()))
     }
 
-    /// Something on this side failed.
+    /// Something failed locally.
     pub fn local(text: impl AsRef<str>) -> Self {
         Self::new(Exit::Local, text)
     }
 
-    /// The arguments make no sense.
+    /// The arguments are invalid.
     pub fn usage(text: impl AsRef<str>) -> Self {
         Self::new(Exit::Usage, text)
     }
@@ -74,7 +74,14 @@ impl Failure {
         }
     }
 
-    /// A request that got no reply, with what is known about it.
+    /// Something did not happen in time; it may still happen at the peer.
+    pub fn timed_out(what: &str, limit: Duration) -> Self {
+        let limit = humantime::format_duration(limit);
+        let text = format!("{what} within {limit} ({})", Outcome::Unknown);
+        Self::new(Exit::Unknown, text)
+    }
+
+    /// A request without a reply; its outcome decides the exit code.
     pub fn request(error: &RequestError) -> Self {
         let outcome = error.outcome();
         let text = format!("{} ({outcome})", explain(error));
@@ -127,13 +134,13 @@ impl From<CallError<NoError>> for Failure {
     }
 }
 
-/// An error with its causes.
+/// The text of an error and of its causes.
 pub fn explain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        // Some errors tell their cause themselves.
+        // Some errors include the text of their cause.
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }

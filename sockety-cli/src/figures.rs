@@ -1,11 +1,11 @@
-//! Durations gathered, and what they are together.
+//! Statistics of durations.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::{Value as Json, json};
 
-/// Durations of 1 µs to a minute, to three digits; longer ones count as a minute.
+/// A histogram of durations from 1 µs to a minute, to three digits; longer ones count as a minute.
 #[derive(Debug, Clone)]
 pub struct Figures {
     /// In nanoseconds.
@@ -21,7 +21,7 @@ const QUANTILES: [(&str, f64); 5] = [
 ];
 
 impl Figures {
-    /// None yet.
+    /// Creates an empty histogram.
     pub fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1_000, 60_000_000_000, 3);
         Self {
@@ -29,25 +29,25 @@ impl Figures {
         }
     }
 
-    /// Adds one.
+    /// Adds a duration.
     pub fn add(&mut self, duration: Duration) {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.histogram.saturating_record(nanoseconds);
     }
 
-    /// Adds those of others.
+    /// Adds the durations of another histogram.
     pub fn merge(&mut self, other: &Self) {
         self.histogram
             .add(&other.histogram)
             .expect("both have the same bounds");
     }
 
-    /// How many there are.
+    /// The number of durations.
     pub fn count(&self) -> u64 {
         self.histogram.len()
     }
 
-    /// `min 0.123 ms, mean …, p50 …`.
+    /// One line: `min 0.123  mean …  p50 … ms`.
     pub fn text(&self) -> String {
         let (min, mean) = (ms(self.histogram.min()), self.histogram.mean() / 1e6);
         let quantiles =
@@ -55,7 +55,7 @@ impl Figures {
         format!("min {min:.3}  mean {mean:.3}  {} ms", quantiles.join("  "))
     }
 
-    /// The same, in milliseconds.
+    /// An object with the same statistics, in milliseconds.
     pub fn json(&self) -> Json {
         let mut json =
             json!({ "min": ms(self.histogram.min()), "mean": self.histogram.mean() / 1e6 });
@@ -65,7 +65,7 @@ impl Figures {
         json
     }
 
-    /// A line for each range in which there are some, each twice as wide as the one before.
+    /// A bar for each range that is not empty. Each range is twice as wide as the one before.
     pub fn bars(&self) -> String {
         const WIDTH: u64 = 40;
         let steps: Vec<_> = self

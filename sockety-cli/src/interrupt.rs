@@ -1,5 +1,5 @@
-/// Waits until somebody wants the program to end: Ctrl-C, and where there is one, SIGTERM. From this call on, not from
-/// when it is awaited.
+/// Completes when the program is asked to end, by Ctrl-C or SIGTERM. Signals count from this call
+/// on, not only from the first poll.
 #[cfg(unix)]
 pub fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -9,7 +9,7 @@ pub fn interrupted() -> impl Future<Output = ()> {
     );
     async move {
         let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
-            // Then the system ends the program.
+            // Without handlers, the signals end the program by themselves.
             return std::future::pending().await;
         };
         tokio::select! {
@@ -19,7 +19,7 @@ pub fn interrupted() -> impl Future<Output = ()> {
     }
 }
 
-/// Waits until somebody wants the program to end, by Ctrl-C.
+/// Completes when the program is asked to end, by Ctrl-C.
 #[cfg(not(unix))]
 pub async fn interrupted() {
     let _ = tokio::signal::ctrl_c().await;

@@ -21,30 +21,30 @@ use crate::{
     value::{self, Shown},
 };
 
-/// Serves everything that comes, and shows it.
+/// Arguments of `listen`: accepts every message and shows it.
 #[derive(Debug, Args)]
 pub struct ListenArgs {
-    /// host:port or unix://PATH; port 0 takes a free one
+    /// host:port or unix://PATH; port 0 picks a free port
     #[arg(value_name = "ADDR")]
     address: Address,
     /// Answer with this code: 0 to 4095
     #[arg(long, value_name = "CODE", default_value = "0", value_parser = code)]
     reply: FastReply,
-    /// Answer with a response with this payload instead
+    /// Answer with a response that has this payload instead
     #[arg(long, value_name = "JSON", conflicts_with = "reply")]
     reply_json: Option<String>,
     #[command(flatten)]
     save: SaveArgs,
-    /// Print one object of JSON for each message
+    /// Print each message as one JSON object
     #[arg(long)]
     json: bool,
-    /// Of a payload, show this many characters at most; with --json it is whole
+    /// Show at most this many bytes of a payload's JSON; ignored with --json
     #[arg(long, value_name = "N", default_value = "500")]
     show: usize,
-    /// End after so many messages
+    /// Stop after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Largest payload
+    /// Largest payload to accept
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     max_payload: ByteSize,
     #[command(flatten)]
@@ -52,15 +52,15 @@ pub struct ListenArgs {
 }
 
 fn code(text: &str) -> Result<FastReply, String> {
-    let code = text.parse().map_err(|_| "not a code from 0 to 4095")?;
+    let code = text.parse().map_err(|_| "not a number from 0 to 4095")?;
     FastReply::new(code).map_err(|error| error.to_string())
 }
 
-/// What handlers share.
+/// State shared by all handlers.
 struct Listening {
     args: ListenArgs,
     answer: Answer,
-    /// Where each message ends; a failure ends the program.
+    /// Receives the result of printing each message; a failure ends the program.
     done: mpsc::Sender<Result<(), Failure>>,
 }
 
@@ -69,7 +69,7 @@ enum Answer {
     Response(bytes::Bytes),
 }
 
-/// Serves until it is interrupted, or has shown enough.
+/// Serves until interrupted, or until `--count` messages were shown.
 pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
     args.save.prepare()?;
     let answer = match &args.reply_json {
@@ -106,9 +106,9 @@ pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
         () = interrupted => Ok(Exit::Done),
     };
     drop(ended);
-    // What was accepted is answered.
+    // Messages that were already accepted get their answers.
     handle.shutdown(std::time::Duration::from_secs(3)).await;
-    // With it goes the file of a Unix socket.
+    // The server removes the file of a Unix socket when it ends.
     let _ = serving.await;
     result
 }
@@ -132,14 +132,14 @@ impl Listening {
         let begun = SystemTime::now();
         let (files, stream) = (message.files(), message.stream());
         let progress = Progress::default();
-        // At the same time, as the peer may mix them.
+        // Concurrently, because the peer may interleave them.
         let (arrived, streamed) =
             tokio::join!(self.args.save.take(files, &progress), count(stream));
         let text = match self.args.json {
             true => object(&message, begun, &arrived, &streamed),
             false => self.text(&message, begun, &arrived, &streamed),
         };
-        // Answered before it is told, so that the last one has its reply when the program ends.
+        // Answer before reporting the message: the program ends after the last report.
         let answered = self.answer(&message).await;
         let _ = self.done.send(out::line(text)).await;
         answered
@@ -182,7 +182,7 @@ impl Listening {
             Ok(bytes) => format!("    stream of {bytes} bytes"),
             Err(problem) => styled(
                 BAD,
-                format_args!("    stream broke off: {}", escaped(problem)),
+                format_args!("    stream incomplete: {}", escaped(problem)),
             ),
         }));
         lines.join("\n")
@@ -195,7 +195,7 @@ impl Listening {
         let what = match &shown {
             Shown::Value(_) => "",
             Shown::Error(_) => "error ",
-            Shown::Raw(..) => "no MessagePack ",
+            Shown::Raw(..) => "not MessagePack ",
         };
         format!(
             "    payload of {} bytes: {what}{}{end}",
@@ -205,7 +205,7 @@ impl Listening {
     }
 }
 
-/// The bytes of a stream, or why it broke off.
+/// The size of a stream, or why it is incomplete.
 type Streamed = Result<u64, String>;
 
 async fn count(stream: Option<ByteStream>) -> Option<Streamed> {

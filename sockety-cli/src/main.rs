@@ -1,4 +1,4 @@
-//! The command line of Sockety; `sockety --help` tells what there is.
+//! The command line of Sockety; `sockety --help` lists the commands.
 #![expect(
     unreachable_pub,
     unnameable_types,
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Err(error) => return end(Err(Failure::local(error.to_string()))),
     };
     let ended = runtime.block_on(run(cli.command));
-    // A thread may wait for standard input, for ever.
+    // Without waiting for its threads: one may be blocked on standard input for ever.
     runtime.shutdown_background();
     end(ended)
 }

@@ -1,5 +1,5 @@
-//! Standard output and standard error. Lines are whole, also when several tasks print; colours are left out where they
-//! are not wanted (`NO_COLOR`, a pipe, `--color`).
+//! Standard output and standard error. Lines of concurrent tasks are never mixed. Colours are
+//! removed where they are not wanted (`NO_COLOR`, a pipe, `--color`).
 
 use std::{
     fmt::Display,
@@ -10,23 +10,24 @@ use anstyle::{AnsiColor, Style};
 
 use crate::exit::Failure;
 
-/// Names: of commands, actions, services.
+/// Names of commands, actions and services.
 pub const NAME: Style = AnsiColor::Cyan.on_default();
-/// What went well.
+/// Success.
 pub const GOOD: Style = AnsiColor::Green.on_default();
-/// What went wrong.
+/// Failure.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What asks for attention.
+/// Something that needs attention.
 pub const WARN: Style = AnsiColor::Yellow.on_default();
-/// What matters less.
+/// Less important text.
 pub const FAINT: Style = Style::new().dimmed();
 
-/// A text in a style, where styles are wanted.
+/// Puts a text into a style, which printing removes where styles are not wanted.
 pub fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Prints a line, or several, at once. No colour but those of [`styled`] may be in it.
+/// Prints one or more lines at once. Escape sequences other than those of [`styled`] must be
+/// escaped before.
 pub fn line(text: impl Display) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     writeln!(out, "{text}")
@@ -34,7 +35,7 @@ pub fn line(text: impl Display) -> Result<(), Failure> {
         .map_err(|error| Failure::output(&error))
 }
 
-/// Prints bytes as they are.
+/// Prints bytes unchanged.
 pub fn raw(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)
@@ -42,22 +43,22 @@ pub fn raw(bytes: &[u8]) -> Result<(), Failure> {
         .map_err(|error| Failure::output(&error))
 }
 
-/// Whether somebody looks at the output.
+/// Whether standard output is a terminal.
 pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Says something beside the output. Who does not listen misses it.
+/// Prints a line on standard error. Failures to do so are ignored.
 pub fn note(text: impl Display) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
-/// Says why the program ends.
+/// Prints why the program ends.
 pub fn complain(text: &str) {
     note(format_args!("{}: {text}", styled(BAD, "sockety")));
 }
 
-/// Says something that the user should know.
+/// Prints a warning.
 pub fn warn(text: impl Display) {
     note(format_args!("{}: {text}", styled(WARN, "warning")));
 }

@@ -1,4 +1,4 @@
-//! One direction of a connection, taken apart into packets for people to look at.
+//! Splits one direction of a connection into packets and describes them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,76 +7,81 @@ use std::{
 
 use serde_json::{Map, Value as Json, json};
 use sockety::{FastReply, Limits, Uuid};
-use sockety_codec::{Decoder, Event, FilesSummary, PacketHead, PacketKind, Violation};
+use sockety_codec::{
+    ConnectionHeader, Decoder, Event, FileHeader, FileIndex, FilesSummary, MessageHead, PacketHead,
+    PacketKind, RefusalReason, ReplyCode, ResponseHead, Violation,
+};
 
 use crate::{
     shown::{cut, escaped, escaped_json, quoted},
     value::Shown,
 };
 
-/// A packet that was there to its end.
+/// A packet that has arrived completely.
 #[derive(Debug)]
 pub struct Packet {
-    /// When its last byte was there.
+    /// When its last byte arrived.
     pub at: Instant,
-    /// What it is called in the protocol.
+    /// Its name in the protocol.
     pub name: &'static str,
-    /// The channel that it belongs to, if it belongs to one.
+    /// The channel that it belongs to, if any.
     pub channel: Option<u16>,
-    /// Its bytes, content and all.
+    /// Its size in bytes, including content.
     pub size: u64,
-    /// Bytes of its content.
+    /// The size of its content in bytes.
     pub content: u64,
-    /// What it says, for people.
+    /// What it says, as text.
     pub text: Vec<String>,
-    /// What it says, for programs.
+    /// What it says, as JSON.
     pub json: Map<String, Json>,
-    /// Its first bytes, as many as are kept.
+    /// Its first bytes.
     pub bytes: Vec<u8>,
 }
 
-/// What became of the bytes.
+/// What an [`Inspector`] found in the bytes.
 #[derive(Debug)]
 pub enum Found {
     /// A packet.
     Packet(Packet),
-    /// From here on the bytes mean nothing: the peer broke a rule, or speaks something else.
+    /// The bytes from here on cannot be decoded: the peer broke a rule, or speaks another protocol.
     Undecodable(String),
 }
 
-/// Takes one direction apart. What it holds is bounded: a packet's first bytes, and what the decoder keeps.
+/// Splits one direction into packets. Its memory is bounded: the first bytes of a packet, and what
+/// the decoder keeps.
 #[derive(Debug)]
 pub struct Inspector {
     decoder: Decoder,
     state: State,
     channel: u16,
-    /// How many of a packet's bytes are kept.
+    /// How many bytes of a packet to keep.
     keep: usize,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Before the connection header, or in it: what came of it.
+    /// Before or inside the connection header: its bytes so far.
     Header(Vec<u8>),
-    /// Between packets, or in the head of one, which is here as far as it came.
+    /// Between packets, or inside the head of one: its bytes so far.
     Head(Vec<u8>),
-    /// In the content of a packet, of which so much is to come.
+    /// Inside the content of a packet, with the number of bytes still to come.
     Content(Packet, u64),
-    /// After something that cannot be read: how many bytes came since.
+    /// After bytes that cannot be decoded: how many have come since.
     Lost(u64),
 }
 
-/// Payloads of up to so many bytes are shown, when they come in one packet.
+/// A payload is shown if it comes in one packet and has at most this many bytes.
 const PAYLOAD: usize = 4096;
 
-/// As long as a payload is on its line.
+/// How many bytes of a payload's JSON a line shows.
 const PAYLOAD_SHOWN: usize = 160;
 
 impl Inspector {
-    /// For a direction whose first byte is still to come. Of each packet `keep` bytes are kept to be shown.
+    /// Starts at the first byte of a direction. Packets keep their first `keep` bytes, for showing
+    /// them.
     pub fn new(keep: usize) -> Self {
         let limits = Limits {
-            // A peer may cut its headers on all channels. This is more than honest ones need.
+            // A peer may interleave headers on all channels. This is more than honest peers need.
             held_header_bytes: 1024 * 1024,
             ..Limits::WIRE
         };
@@ -88,17 +93,17 @@ impl Inspector {
         }
     }
 
-    /// For a direction from some packet on: as if its connection header had come.
+    /// Starts at a packet, as if the connection header had come before.
     pub fn without_header(keep: usize) -> Self {
         let mut inspector = Self::new(keep);
-        // The largest count there is.
+        // A header with the largest number of channels.
         let header = inspector.decoder.decode(&mut &[0xE3][..]);
         debug_assert!(matches!(header, Ok(Some(Event::Header(_)))));
         inspector.state = State::Head(Vec::new());
         inspector
     }
 
-    /// Takes bytes that came, and hands on what is whole.
+    /// Takes bytes, and calls `found` for each packet that they complete.
     pub fn feed(
         &mut self,
         mut bytes: &[u8],
@@ -119,18 +124,18 @@ impl Inspector {
         }
     }
 
-    /// What is incomplete when the bytes end here.
+    /// Says what is incomplete if the bytes end here.
     pub fn finish(&self) -> Result<(), String> {
         match &self.state {
-            State::Lost(count) => Err(format!("its last {count} bytes were not decoded")),
-            State::Header(_) => Err("it ends before the connection header was there".to_owned()),
-            State::Content(..) => Err("it ends inside a packet".to_owned()),
-            State::Head(head) if !head.is_empty() => Err("it ends inside a packet".to_owned()),
+            State::Lost(count) => Err(format!("last {count} bytes not decoded")),
+            State::Header(_) => Err("incomplete connection header at the end".to_owned()),
+            State::Content(..) => Err("incomplete packet at the end".to_owned()),
+            State::Head(head) if !head.is_empty() => Err("incomplete packet at the end".to_owned()),
             State::Head(_) => self.decoder.finish().map_err(|error| error.to_string()),
         }
     }
 
-    /// Takes bytes of one packet at most.
+    /// Takes bytes of at most one packet.
     fn step(
         &mut self,
         bytes: &mut &[u8],
@@ -167,7 +172,7 @@ impl Inspector {
         }
     }
 
-    /// The packet, when nothing of its content is to come any more.
+    /// Returns the packet if none of its content is still to come.
     fn content(&mut self, packet: Packet, left: u64) -> Option<Packet> {
         if left > 0 {
             self.state = State::Content(packet, left);
@@ -184,7 +189,7 @@ impl Inspector {
         at: Instant,
         exchanges: &mut Exchanges,
     ) -> Result<Option<Packet>, String> {
-        // Byte by byte, to know where it ends.
+        // Byte by byte, to find its end.
         let byte = take(bytes, 1);
         let mut packet = Packet::new("Connection Header", at);
         self.decode(byte, &mut packet, exchanges)?;
@@ -239,7 +244,7 @@ impl Inspector {
         loop {
             match self.decoder.decode(&mut bytes) {
                 Ok(None) => break,
-                Ok(Some(event)) => packet.tell(&event, exchanges),
+                Ok(Some(event)) => packet.add(event, exchanges),
                 Err(violation) => return Err(why(violation)),
             }
         }
@@ -250,7 +255,7 @@ impl Inspector {
     }
 }
 
-/// Takes bytes off the front: `length` of them, or all there are.
+/// Takes up to `length` bytes off the front.
 fn take<'a>(bytes: &mut &'a [u8], length: usize) -> &'a [u8] {
     let (taken, rest) = bytes.split_at(length.min(bytes.len()));
     *bytes = rest;
@@ -260,7 +265,7 @@ fn take<'a>(bytes: &mut &'a [u8], length: usize) -> &'a [u8] {
 fn why(violation: Violation) -> String {
     match violation {
         Violation::NotSockety { byte: 0x16 } => {
-            "the first byte is that of TLS, not of Sockety: give a certificate to read what is inside".into()
+            "the first byte is that of TLS, not of Sockety: pass a certificate to see what is inside".into()
         }
         violation => format!("{violation} ({})", violation.rule()),
     }
@@ -285,7 +290,7 @@ fn name(kind: PacketKind) -> &'static str {
     }
 }
 
-/// The payload in words, when all of it came in this packet.
+/// Adds the payload as JSON, if all of it came in this packet.
 fn with_payload(mut packet: Packet) -> Packet {
     let content = usize::try_from(packet.content).unwrap_or(usize::MAX);
     let is_whole = packet.json.get("remaining").is_some_and(|left| left == 0);
@@ -321,69 +326,116 @@ impl Packet {
         self.text.push(text);
     }
 
-    fn tell(&mut self, event: &Event<'_>, exchanges: &mut Exchanges) {
+    /// Adds what an event says.
+    fn add(&mut self, event: Event<'_>, exchanges: &mut Exchanges) {
         match event {
-            Event::Header(header) => {
-                let count = header.channels.get();
-                self.say("channels", count, format!("receives on {count} channels"));
-            }
-            Event::Message { head, .. } => {
-                exchanges.ask(head.id, head.action, self.at);
-                self.say("action", head.action, quoted(head.action));
-                self.say("id", head.id.to_string(), short(head.id));
-                self.announce(
-                    head.expects_response,
-                    head.has_stream,
-                    head.payload_size,
-                    head.files,
-                );
-            }
-            Event::Response { head, .. } => {
-                self.answer(head.parent, exchanges);
-                self.say("id", head.id.to_string(), short(head.id));
-                self.announce(
-                    head.expects_response,
-                    head.has_stream,
-                    head.payload_size,
-                    head.files,
-                );
-            }
-            Event::FileHeader { index, header, .. } => {
-                let text = format!("file {index} {}, {} B", quoted(header.name), header.size);
-                let json =
-                    json!({ "index": index.get(), "name": header.name, "size": header.size });
-                self.list("announces", json, text);
-            }
+            Event::Header(header) => self.add_header(&header),
+            Event::Message { head, .. } => self.add_message(&head, exchanges),
+            Event::Response { head, .. } => self.add_response(&head, exchanges),
+            Event::FileHeader { index, header, .. } => self.add_file(index, &header),
             Event::Data { remaining, .. } => {
-                self.json.insert("remaining".into(), (*remaining).into());
+                self.json.insert("remaining".into(), remaining.into());
             }
-            Event::Stream { .. } | Event::StreamEnd { .. } | Event::File { .. } => {}
-            Event::FileEnd { missing: 0, .. } => {}
-            Event::FileEnd { missing, .. } => {
-                self.say("missing", *missing, format!("{missing} B missing"));
-            }
+            Event::FileEnd { missing, .. } => self.add_missing(missing),
             Event::End { .. } => self.say("end", true, "ends the message".into()),
             Event::Abort { .. } => self.say("aborts", true, "aborts the message".into()),
-            Event::Refused { refusal, .. } => {
-                let reason = refusal.reason.to_string();
-                self.say(
-                    "problem",
-                    reason.as_str(),
-                    format!("BAD: {}", escaped(&reason)),
-                );
-            }
-            Event::FastReply { id, code } => {
-                let code = FastReply::from(*code);
-                self.say("code", code.code(), code.to_string());
-                self.answer(*id, exchanges);
-            }
+            Event::Refused { refusal, .. } => self.add_refusal(refusal.reason),
+            Event::FastReply { id, code } => self.add_fast_reply(id, code, exchanges),
+            Event::Stream { .. } | Event::StreamEnd { .. } | Event::File { .. } => {}
             Event::Heartbeat | Event::GoAway => {}
-            // Its decoder is not asked for them: packets are shown one by one.
+            // The decoder returns them only if it is asked to: packets are shown one by one.
             Event::WholeMessage { .. } | Event::WholeResponse { .. } => {}
         }
     }
 
-    /// Adds to a list, of which a line shows only the first: a message may have a million files.
+    fn add_header(&mut self, header: &ConnectionHeader) {
+        let count = header.channels.get();
+        self.say("channels", count, format!("receives on {count} channels"));
+    }
+
+    fn add_message(&mut self, head: &MessageHead<'_>, exchanges: &mut Exchanges) {
+        exchanges.ask(head.id, head.action, self.at);
+        self.say("action", head.action, quoted(head.action));
+        self.say("id", head.id.to_string(), short(head.id));
+        if !head.expects_response {
+            self.text.push("one-way".into());
+        }
+        self.add_content(
+            head.expects_response,
+            head.has_stream,
+            head.payload_size,
+            head.files,
+        );
+    }
+
+    fn add_response(&mut self, head: &ResponseHead, exchanges: &Exchanges) {
+        self.add_parent(head.parent, exchanges);
+        self.say("id", head.id.to_string(), short(head.id));
+        self.add_content(
+            head.expects_response,
+            head.has_stream,
+            head.payload_size,
+            head.files,
+        );
+    }
+
+    fn add_content(&mut self, expects: bool, has_stream: bool, payload: u64, files: FilesSummary) {
+        self.json.insert("expects_reply".into(), expects.into());
+        if payload > 0 {
+            self.say("payload_size", payload, format!("payload {payload} B"));
+        }
+        if files.count > 0 {
+            let FilesSummary { count, total_size } = files;
+            self.json.insert("files_size".into(), total_size.into());
+            self.say("files", count, format!("files: {count} of {total_size} B"));
+        }
+        if has_stream {
+            self.say("stream", true, "stream".into());
+        }
+    }
+
+    fn add_file(&mut self, index: FileIndex, header: &FileHeader<'_>) {
+        let FileHeader { name, size } = header;
+        let text = format!("file {index} {}, {size} B", quoted(name));
+        let json = json!({ "index": index.get(), "name": name, "size": size });
+        self.list("announces", json, text);
+    }
+
+    fn add_missing(&mut self, missing: u64) {
+        if missing > 0 {
+            self.say("missing", missing, format!("{missing} B missing"));
+        }
+    }
+
+    fn add_refusal(&mut self, reason: RefusalReason) {
+        let reason = reason.to_string();
+        let text = format!("invalid: {}", escaped(&reason));
+        self.say("problem", reason, text);
+    }
+
+    fn add_fast_reply(&mut self, id: Uuid, code: ReplyCode, exchanges: &Exchanges) {
+        let code = FastReply::from(code);
+        self.say("code", code.code(), code.to_string());
+        self.add_parent(id, exchanges);
+    }
+
+    /// Adds which message this answers, and how long that took.
+    fn add_parent(&mut self, parent: Uuid, exchanges: &Exchanges) {
+        self.say(
+            "parent",
+            parent.to_string(),
+            format!("to {}", short(parent)),
+        );
+        let Some((action, elapsed)) = exchanges.answer(parent, self.at) else {
+            return;
+        };
+        let ms = elapsed.as_secs_f64() * 1000.0;
+        self.json.insert("ms".into(), ms.into());
+        let text = format!("{} after {ms:.3} ms", quoted(&action));
+        self.say("to_action", &*action, text);
+    }
+
+    /// Adds to a list of which only the first items are shown: a message may have a million files.
     fn list(&mut self, key: &str, json: Json, text: String) {
         const MOST: usize = 8;
         let list = self.json.entry(key).or_insert_with(|| json!([]));
@@ -402,42 +454,6 @@ impl Packet {
             _ => {}
         }
     }
-
-    fn announce(&mut self, expects: bool, has_stream: bool, payload: u64, files: FilesSummary) {
-        self.json.insert("expects_reply".into(), expects.into());
-        if !expects && self.name == "Message" {
-            self.text.push("one-way".into());
-        }
-        if payload > 0 {
-            self.say("payload_size", payload, format!("payload {payload} B"));
-        }
-        if files.count > 0 {
-            let FilesSummary { count, total_size } = files;
-            self.json.insert("files_size".into(), total_size.into());
-            self.say("files", count, format!("files: {count} of {total_size} B"));
-        }
-        if has_stream {
-            self.say("stream", true, "stream".into());
-        }
-    }
-
-    fn answer(&mut self, parent: Uuid, exchanges: &mut Exchanges) {
-        self.say(
-            "parent",
-            parent.to_string(),
-            format!("to {}", short(parent)),
-        );
-        let Some((action, elapsed)) = exchanges.answer(parent, self.at) else {
-            return;
-        };
-        let ms = elapsed.as_secs_f64() * 1000.0;
-        self.json.insert("ms".into(), ms.into());
-        self.say(
-            "to_action",
-            &*action,
-            format!("{} after {ms:.3} ms", quoted(&action)),
-        );
-    }
 }
 
 fn short(id: Uuid) -> String {
@@ -446,7 +462,7 @@ fn short(id: Uuid) -> String {
     text
 }
 
-/// Requests and when they were seen, to match replies with them.
+/// Remembers messages and when they were seen, to match replies with them.
 #[derive(Debug, Default)]
 pub struct Exchanges {
     asked: HashMap<Uuid, (Box<str>, Instant)>,
@@ -454,7 +470,7 @@ pub struct Exchanges {
 }
 
 impl Exchanges {
-    /// How many are remembered; older ones are forgotten.
+    /// How many messages are remembered; older ones are forgotten.
     const MOST: usize = 4096;
 
     fn ask(&mut self, id: Uuid, action: &str, at: Instant) {
@@ -470,7 +486,8 @@ impl Exchanges {
         }
     }
 
-    /// A message may be answered by several responses, so it is still remembered.
+    /// The action of a message, and the time since. It stays remembered, because several responses
+    /// may answer it.
     fn answer(&self, id: Uuid, at: Instant) -> Option<(Box<str>, Duration)> {
         let (action, asked) = self.asked.get(&id)?;
         Some((action.clone(), at.duration_since(*asked)))
@@ -481,7 +498,7 @@ impl Exchanges {
 mod tests {
     use super::*;
 
-    /// What is found when the bytes come in pieces of this size.
+    /// What is found if the bytes come in pieces of this size.
     fn found(bytes: &[u8], size: usize) -> Vec<String> {
         let mut inspector = Inspector::new(16);
         let mut exchanges = Exchanges::default();
@@ -501,7 +518,8 @@ mod tests {
         found
     }
 
-    /// A message whose header is in two packets, with a payload, a file and a stream; then no packet at all.
+    /// A message whose header is in two packets, with a payload, a file and a stream; then an
+    /// invalid packet.
     fn recorded() -> Vec<u8> {
         let mut bytes = vec![0xE2, 0x00, 0x01, 0x1F, 0x05, 0x23, 18, 0x50];
         bytes.extend([7; 16]);
@@ -526,12 +544,22 @@ mod tests {
             "Stream End 1 ends the message",
             "Heartbeat 1 ",
             "no packet begins with 0xf1 (packet.unknown)",
-            "its last 5 bytes were not decoded",
+            "last 5 bytes not decoded",
         ];
         assert_eq!(whole, expected);
         for size in 1..bytes.len() {
             assert_eq!(found(&bytes, size), whole, "in pieces of {size}");
         }
+    }
+
+    #[test]
+    fn a_message_is_one_way_also_when_its_header_is_in_two_packets() {
+        let mut bytes = recorded();
+        let first = bytes.iter_mut().find(|byte| **byte == 0x23);
+        *first.unwrap() = 0x22;
+        let found = found(&bytes, bytes.len());
+        let end = &found[3];
+        assert!(end.contains("\"up\", 07070707, one-way"), "{end}");
     }
 
     #[test]

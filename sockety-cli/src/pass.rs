@@ -13,33 +13,33 @@ use crate::{
     target::{Target, duration},
 };
 
-/// Sends a message that nobody answers.
+/// Arguments of `pass`: sends a message that expects no reply.
 #[derive(Debug, Args)]
 pub struct PassArgs {
     #[command(flatten)]
     target: Target,
-    /// The action
+    /// The action of the message
     action: String,
     #[command(flatten)]
     payload: PayloadArgs,
-    /// Send this file with it; may be given several times
+    /// Send this file with the message; can be repeated
     #[arg(long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
-    /// Send this file as the stream of the message; - is standard input, as it comes
+    /// Send this file as the stream of the message; - is standard input, sent as it arrives
     #[arg(long, value_name = "PATH", conflicts_with = "repeat")]
     stream: Option<PathBuf>,
-    /// The stream is MessagePack values, each a line of JSON
+    /// Read the stream as lines of JSON, each sent as a MessagePack value
     #[arg(long)]
     items: bool,
-    /// Longest time until all of it was handed to the operating system [default: none]
+    /// Longest time until the whole message is handed to the operating system [default: none]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
-    /// Send it this many times
+    /// Send the message this many times
     #[arg(long, value_name = "N", default_value = "1")]
     repeat: NonZeroU32,
 }
 
-/// Passes, and ends when everything was handed to the operating system.
+/// Returns when everything was handed to the operating system.
 pub async fn run(args: PassArgs) -> Result<Exit, Failure> {
     let limit = args.target.max_payload.as_u64();
     let form = args.payload.form(&args.action, limit)?;
@@ -68,7 +68,7 @@ impl PassArgs {
             None => Ok(passing.await?),
             Some(limit) => timeout(limit, passing)
                 .await
-                .map_err(|_| Failure::new(Exit::Unknown, "not sent to its end in time"))?
+                .map_err(|_| Failure::timed_out("not fully sent", limit))?
                 .map_err(Failure::from),
         }
     }

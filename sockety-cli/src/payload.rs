@@ -9,39 +9,40 @@ use sockety::{Draft, File, Outgoing};
 
 use crate::{exit::Failure, value};
 
-/// What a message carries as its payload.
+/// Arguments for the payload of a message.
 #[derive(Debug, Clone, Args)]
 #[group(multiple = false)]
 pub struct PayloadArgs {
     /// The payload as JSON, sent as MessagePack; @FILE reads it from a file, @- from standard input
     ///
-    /// What JSON has no form for is an object with one key: {"$bin": "base64"}, {"$time": "2026-01-31T12:00:00Z"},
-    /// {"$ext": [type, "base64"]}, {"$float": "NaN"} ("Infinity", "-Infinity"), {"$map": [[key, value], …]} for keys
-    /// that are no strings. Replies are shown in the same way. A number with a point is a float.
+    /// Values without a JSON form are objects with one key: {"$bin": "base64"}, {"$time":
+    /// "2026-01-31T12:00:00Z"}, {"$ext": [type, "base64"]}, {"$float": "NaN"} ("Infinity",
+    /// "-Infinity"), {"$map": [[key, value], …]} for keys that are not strings. Replies are shown
+    /// in the same way. A number with a decimal point is a float.
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
-    /// The payload as text, sent as it is; @FILE and @- as with --json
+    /// The payload as text, sent unchanged; @FILE and @- work as in --json
     #[arg(long, value_name = "TEXT")]
     data: Option<String>,
-    /// The payload is the content of this file, as it is; - is standard input
+    /// Read the payload from this file and send it unchanged; - is standard input
     #[arg(long, value_name = "FILE")]
     raw: Option<PathBuf>,
 }
 
-/// A message as arguments say it.
+/// The message that the arguments describe.
 #[derive(Debug, Clone)]
 pub struct Form {
     draft: Draft<sockety::Fixed>,
 }
 
 impl PayloadArgs {
-    /// Whether it is read from standard input.
+    /// Whether the payload is read from standard input.
     pub fn is_stdin(&self) -> bool {
         let named = self.json.as_deref().or(self.data.as_deref());
         named == Some("@-") || self.raw.as_deref() == Some(Path::new("-"))
     }
 
-    /// The bytes, at most so many.
+    /// Reads the payload; more than `limit` bytes are an error.
     pub fn read(&self, limit: u64) -> Result<Bytes, Failure> {
         if let Some(json) = &self.json {
             let text = text(json, limit)?;
@@ -56,7 +57,7 @@ impl PayloadArgs {
         }
     }
 
-    /// The form of messages with this payload.
+    /// The message with this action and payload.
     pub fn form(&self, action: &str, limit: u64) -> Result<Form, Failure> {
         let draft = Draft::new(action).with_data(self.read(limit)?);
         Ok(Form { draft })
@@ -64,13 +65,13 @@ impl PayloadArgs {
 }
 
 impl Form {
-    /// A message, as yet without files.
+    /// Creates a message without files.
     pub fn create(&self) -> Outgoing {
         self.draft.create()
     }
 }
 
-/// The files at these paths, to be sent.
+/// Opens the files at these paths for sending.
 pub async fn files(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
     let mut files = Vec::new();
     for path in paths {
@@ -84,7 +85,7 @@ pub async fn files(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
     Ok(files)
 }
 
-/// An argument, or what stands where it points to.
+/// The argument itself, or the content of the file that `@` points to.
 fn text(argument: &str, limit: u64) -> Result<String, Failure> {
     let Some(path) = argument.strip_prefix('@') else {
         return Ok(argument.to_owned());
@@ -108,7 +109,7 @@ fn file(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     match bytes.len() as u64 > limit {
         false => Ok(bytes),
         true => Err(Failure::usage(format!(
-            "{} has more than the {limit} bytes of --max-payload",
+            "{} is larger than --max-payload: the limit is {limit} bytes",
             path.display()
         ))),
     }

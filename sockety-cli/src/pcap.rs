@@ -1,5 +1,6 @@
-//! A capture for Wireshark. The bytes that pass are put into TCP segments of our own making, between the addresses of
-//! client and server, so that also what was TLS or a Unix socket can be looked at.
+//! Writes a capture for Wireshark. The forwarded bytes are put into synthetic TCP segments between
+//! the addresses of client and server, so that Wireshark can also show what came over TLS or a Unix
+//! socket.
 
 use std::{
     borrow::Cow,
@@ -18,7 +19,7 @@ use pcap_file::{
 
 use crate::{exit::Failure, out, printing::Way};
 
-/// A file with the bytes of many connections.
+/// A capture file with the bytes of all connections.
 #[derive(Debug)]
 pub struct Pcap {
     state: Mutex<State>,
@@ -28,10 +29,10 @@ pub struct Pcap {
 enum State {
     Open {
         writer: PcapWriter<File>,
-        /// How many bytes it may still grow by.
+        /// How many bytes the file may still grow by.
         room: u64,
     },
-    /// It has its size, or failed.
+    /// The file reached its limit, or writing failed.
     Closed,
 }
 
@@ -42,21 +43,21 @@ pub struct Conversation {
     down: Side,
 }
 
-/// A side and the number of the next byte that it sends.
+/// The address of a side, and the sequence number of the next byte that it sends.
 #[derive(Debug)]
 struct Side {
     address: SocketAddr,
     next: u32,
 }
 
-/// As large as a segment is: what fits a packet of IP, with room for headers.
+/// The size of a segment: fits into an IP packet, with room for headers.
 const SEGMENT: usize = 32 * 1024;
 
-/// A packet's headers, roughly.
+/// Approximate size of a packet's headers.
 const HEADERS: u64 = 80;
 
 impl Pcap {
-    /// A new file, which may grow to so many bytes.
+    /// Creates the file, which may grow to `limit` bytes.
     pub fn create(path: &Path, limit: u64) -> Result<Self, Failure> {
         let cannot =
             |error: String| Failure::local(format!("cannot write {}: {error}", path.display()));
@@ -76,7 +77,7 @@ impl Pcap {
         Ok(Self { state })
     }
 
-    /// The three packets by which a connection begins.
+    /// Writes the three packets of the TCP handshake.
     pub fn begin(&self, conversation: &mut Conversation) {
         self.write(conversation, Way::Up, &[], |tcp| tcp.syn = true);
         conversation.up.next += 1;
@@ -85,7 +86,7 @@ impl Pcap {
         self.write(conversation, Way::Up, &[], |_| {});
     }
 
-    /// Bytes that one side sent.
+    /// Writes bytes that one side sent.
     pub fn bytes(&self, conversation: &mut Conversation, way: Way, bytes: &[u8]) {
         for segment in bytes.chunks(SEGMENT) {
             self.write(conversation, way, segment, |tcp| tcp.psh = true);
@@ -94,7 +95,7 @@ impl Pcap {
         }
     }
 
-    /// One side sends nothing more.
+    /// Writes that one side sends nothing more.
     pub fn end(&self, conversation: &mut Conversation, way: Way) {
         self.write(conversation, way, &[], |tcp| tcp.fin = true);
         let side = conversation.side(way);
@@ -114,13 +115,15 @@ impl Pcap {
         };
         let size = bytes.len() as u64 + HEADERS;
         if size > *room {
-            out::warn("the capture has reached --pcap-limit: nothing more is added to it");
+            out::warn("the capture has reached --pcap-limit and stops here");
             *state = State::Closed;
             return;
         }
         *room -= size;
         if let Err(problem) = append(writer, &conversation.packet(way, bytes, flags)) {
-            out::warn(format_args!("the capture is broken off: {problem}"));
+            out::warn(format_args!(
+                "cannot write to the capture, which stops here: {problem}"
+            ));
             *state = State::Closed;
         }
     }
@@ -137,7 +140,7 @@ fn append(writer: &mut PcapWriter<File>, packet: &[u8]) -> Result<(), String> {
         orig_len: packet.len() as u32,
         data: Cow::Borrowed(packet),
     };
-    // Without a buffer: whoever looks while it grows sees all that has passed.
+    // Unbuffered, so that the file can be read while it grows.
     writer
         .write_packet(&packet)
         .map(drop)
@@ -145,13 +148,14 @@ fn append(writer: &mut PcapWriter<File>, packet: &[u8]) -> Result<(), String> {
 }
 
 impl Conversation {
-    /// Between these, where they are known. The number of the connection stands in for what is not, as for Unix sockets.
+    /// Creates a conversation between these addresses. Where one is unknown, as with Unix
+    /// sockets, it is made up from the number of the connection.
     pub fn new(number: u64, client: Option<SocketAddr>, server: Option<SocketAddr>) -> Self {
         let any = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let port = 10_000 + (number % 50_000) as u16;
         let client = client.unwrap_or_else(|| any(port));
         let mut server = server.unwrap_or_else(|| any(9000));
-        // A packet has addresses of one kind.
+        // Both addresses of a packet must be of the same kind.
         if client.is_ipv4() != server.is_ipv4() {
             server.set_ip(match client.is_ipv4() {
                 true => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -178,14 +182,14 @@ impl Conversation {
         };
         let mut tcp = TcpHeader::new(from.address.port(), to.address.port(), from.next, u16::MAX);
         flags(&mut tcp);
-        // The first packet of all acknowledges nothing.
+        // The very first packet acknowledges nothing.
         if !(tcp.syn && way == Way::Up) {
             tcp.ack = true;
             tcp.acknowledgment_number = to.next;
         }
         let mut packet = Vec::new();
         let builder = PacketBuilder::ip(headers(from.address.ip(), to.address.ip()));
-        // Writing to memory fails only for what is too long, and a segment is not.
+        // Writing to memory fails only if the data is too long, and a segment is not.
         let _ = builder.tcp_header(tcp).write(&mut packet, bytes);
         packet
     }
@@ -197,7 +201,7 @@ impl Side {
     }
 }
 
-/// Lengths and checksums are filled in when the packet is written.
+/// IP headers. Lengths and checksums are filled in when the packet is written.
 fn headers(from: IpAddr, to: IpAddr) -> IpHeaders {
     const HOPS: u8 = 64;
     match (from, to) {

@@ -14,24 +14,24 @@ use crate::{
     target::{Target, duration},
 };
 
-/// Measures how long a peer takes to answer.
+/// Arguments of `ping`: measures how long a peer takes to answer.
 #[derive(Debug, Args)]
 pub struct PingArgs {
     #[command(flatten)]
     target: Target,
-    /// Stop after so many round trips [default: until interrupted]
+    /// Stop after this many round trips [default: until interrupted]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Time from one to the next
+    /// Time from the start of one round trip to the next
     #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     interval: Duration,
     /// Longest wait for each answer
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     timeout: Duration,
-    /// The action that is called; every answer is one
+    /// The action to call; any answer counts
     #[arg(long, default_value = "$sockety.ping")]
     action: String,
-    /// Print the summary alone
+    /// Print only the summary
     #[arg(short, long)]
     quiet: bool,
     /// Print the summary as JSON
@@ -39,7 +39,7 @@ pub struct PingArgs {
     json: bool,
 }
 
-/// Pings until it has enough, or is interrupted.
+/// Pings until `--count` is reached or the program is interrupted.
 pub async fn run(args: PingArgs) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let connection = args.target.connect().await?;
@@ -69,7 +69,7 @@ pub async fn run(args: PingArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// What was measured so far.
+/// The measurements so far.
 struct Round {
     figures: Figures,
     sent: u64,
@@ -91,7 +91,7 @@ impl Round {
                     self.figures.add(elapsed);
                     format!("{:>9.3} ms  {}", ms(elapsed), answer(&reply))
                 }
-                // There is nobody to ask any more.
+                // The connection has ended.
                 Ok(Err(error)) => return Err(Failure::request(&error)),
                 Err(_) => styled(BAD, "no answer in time"),
             };
@@ -112,7 +112,7 @@ impl Round {
             }));
         }
         out::line(format_args!(
-            "{sent} sent, {answered} answered, {} not",
+            "{sent} sent, {answered} answered, {} unanswered",
             sent - answered
         ))?;
         match answered {

@@ -1,4 +1,4 @@
-//! Packets on standard output, each on a line.
+//! Prints packets on standard output, one per line.
 
 use std::{fmt::Write, time::Instant};
 
@@ -12,28 +12,28 @@ use crate::{
     shown::{escaped, escaped_json},
 };
 
-/// How packets are shown.
+/// Arguments for how packets are shown.
 #[derive(Debug, Clone, Args)]
 pub struct PrintArgs {
-    /// Show the bytes of each packet too
+    /// Also show the bytes of each packet
     #[arg(long)]
     hex: bool,
-    /// Of each packet, show this many bytes at most
+    /// Show at most this many bytes of each packet
     #[arg(long, value_name = "N", default_value = "256", requires = "hex")]
     hex_bytes: u32,
-    /// Print one object of JSON for each packet
+    /// Print each packet as one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// Which way a packet goes.
+/// The direction of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// From the client to the server.
     Up,
     /// From the server to the client.
     Down,
-    /// Nobody knows.
+    /// Unknown, as in a recording.
     Unknown,
 }
 
@@ -47,7 +47,7 @@ impl Way {
     }
 }
 
-/// When and where a packet was seen; of a recording nobody knows.
+/// Time, connection and direction of a packet; empty for a recording.
 fn place(connection: u64, way: Way, start: Instant, at: Instant) -> String {
     let seconds = at.duration_since(start).as_secs_f64();
     match way {
@@ -58,12 +58,12 @@ fn place(connection: u64, way: Way, start: Instant, at: Instant) -> String {
 }
 
 impl PrintArgs {
-    /// Whether a program reads the output.
+    /// Whether the output is JSON.
     pub fn is_json(&self) -> bool {
         self.json
     }
 
-    /// How many bytes of a packet must be kept for this.
+    /// How many bytes of a packet must be kept to show them.
     pub fn kept(&self) -> usize {
         match self.hex {
             true => self.hex_bytes as usize,
@@ -71,7 +71,7 @@ impl PrintArgs {
         }
     }
 
-    /// Prints what was found on a connection, `start` being the time 0.
+    /// Prints what was found on a connection; times count from `start`.
     pub fn print(
         &self,
         connection: u64,

@@ -2,17 +2,17 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::shown::quoted;
 
-/// Bars on standard error, one for each file or stream; nothing where that is no terminal.
+/// Progress bars on standard error, one for each file; nothing unless that is a terminal.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     bars: MultiProgress,
 }
 
-/// More bars than this are not drawn: nobody reads them, and a peer may send many files.
+/// Draws at most this many bars: nobody reads more, and a peer may send many files.
 const MOST: usize = 16;
 
 impl Progress {
-    /// A bar for a file of the peer or of our own.
+    /// Adds a bar for a file that is sent or received.
     pub fn file(&self, index: usize, verb: &str, name: &str, size: u64) -> ProgressBar {
         if index >= MOST {
             return ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::hidden());

@@ -1,4 +1,4 @@
-//! Files of a peer: saved, or counted.
+//! Saves files that arrive, or drops them.
 
 use std::path::{Path, PathBuf};
 
@@ -14,18 +14,19 @@ use crate::{
     shown::{escaped, quoted},
 };
 
-/// What becomes of files that arrive.
+/// Arguments for files that arrive.
 #[derive(Debug, Clone, Args)]
 pub struct SaveArgs {
-    /// Save files that arrive in this directory; without it they are dropped. Nothing is ever overwritten
+    /// Save received files in this directory, never overwriting any; without this option they are
+    /// dropped
     #[arg(long, value_name = "DIR")]
     pub save: Option<PathBuf>,
-    /// Largest file that is saved
+    /// Largest file to save
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     max_file: ByteSize,
 }
 
-/// What became of a file.
+/// A received file and what was done with it.
 #[derive(Debug)]
 pub struct Arrived {
     name: String,
@@ -41,17 +42,17 @@ enum Fate {
 }
 
 impl SaveArgs {
-    /// Makes the directory, if it is not there.
+    /// Creates the directory if it does not exist.
     pub fn prepare(&self) -> Result<(), Failure> {
         let Some(directory) = &self.save else {
             return Ok(());
         };
         std::fs::create_dir_all(directory).map_err(|error| {
-            Failure::local(format!("cannot make {}: {error}", directory.display()))
+            Failure::local(format!("cannot create {}: {error}", directory.display()))
         })
     }
 
-    /// Takes files, all at the same time, as a peer may mix their content.
+    /// Receives files concurrently, because the peer may interleave them.
     pub async fn take(&self, files: Vec<File>, progress: &Progress) -> Vec<Arrived> {
         let taking = files.into_iter().enumerate().map(async |(index, file)| {
             let (name, size) = (file.name().to_owned(), file.size());
@@ -79,7 +80,8 @@ impl SaveArgs {
         bar.finish_and_clear();
         match saved {
             Ok(saved) => Fate::Saved(saved.path),
-            // What did not arrive whole is lost with the reply; the rest is about this disk.
+            // A read error is the peer's or the connection's fault; others are about the local
+            // disk.
             Err(error) => match error.read_error() {
                 Some(_) => Fate::Failed(Exit::ReplyLost, explain(&error)),
                 None => Fate::Failed(Exit::Local, explain(&error)),
@@ -89,7 +91,7 @@ impl SaveArgs {
 }
 
 impl Arrived {
-    /// How the program ends when this is the worst that happened.
+    /// The exit code for this file.
     pub fn exit(&self) -> Exit {
         match &self.fate {
             Fate::Saved(_) | Fate::Dropped => Exit::Done,
@@ -102,8 +104,8 @@ impl Arrived {
         let what = format!("file {}, {} bytes", quoted(&self.name), self.size);
         match &self.fate {
             Fate::Saved(path) => format!("{what}: saved as {}", escaped(&path.to_string_lossy())),
-            Fate::Dropped => format!("{what}: dropped; --save DIR keeps it"),
-            Fate::Failed(_, problem) => format!("{what}: NOT saved: {}", escaped(problem)),
+            Fate::Dropped => format!("{what}: dropped; use --save DIR to keep it"),
+            Fate::Failed(_, problem) => format!("{what}: not saved: {}", escaped(problem)),
         }
     }
 

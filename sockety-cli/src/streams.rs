@@ -1,4 +1,5 @@
-//! Streams of messages: from and to files, standard input and output, as bytes or as items.
+//! Streams of messages, read from and written to files or standard input and output, as bytes or as
+//! items.
 
 use std::{
     io,
@@ -24,9 +25,9 @@ use crate::{
 /// How the bytes of a stream are read and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As they are.
+    /// Unchanged.
     Bytes,
-    /// As MessagePack values, each a line of JSON.
+    /// As MessagePack values, each as a line of JSON.
     Items {
         /// The largest value, in bytes.
         limit: usize,
@@ -49,7 +50,7 @@ impl From<&Path> for Sink {
     }
 }
 
-/// The stream that a file, or standard input, has.
+/// Opens a file or standard input as a stream to send.
 pub async fn outgoing(path: &Path, form: Form) -> Result<ByteStream, Failure> {
     let reader: Pin<Box<dyn AsyncRead + Send>> = match path == Path::new("-") {
         true => Box::pin(tokio::io::stdin()),
@@ -70,7 +71,7 @@ pub async fn outgoing(path: &Path, form: Form) -> Result<ByteStream, Failure> {
     })
 }
 
-/// The next line of JSON that is not empty, as MessagePack.
+/// Reads the next line of JSON that is not blank, as MessagePack.
 async fn next_line<R>(mut lines: R, limit: usize) -> io::Result<Option<(Bytes, R)>>
 where
     R: tokio::io::AsyncBufRead + Unpin,
@@ -86,9 +87,11 @@ where
             return Ok(None);
         }
         if line.len() > limit {
-            return Err(invalid(format!("a line of more than {limit} bytes")));
+            return Err(invalid(format!(
+                "a line is longer than --max-payload: the limit is {limit} bytes"
+            )));
         }
-        let text = str::from_utf8(&line).map_err(|_| invalid("a line that is not UTF-8".into()))?;
+        let text = str::from_utf8(&line).map_err(|_| invalid("a line is not UTF-8".into()))?;
         if !text.trim().is_empty() {
             let item = value::from_json(text).map_err(invalid)?;
             return Ok(Some((item.into(), lines)));
@@ -100,7 +103,7 @@ fn invalid(problem: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
-/// Copies a received stream to where it goes, and gives the number of its bytes.
+/// Copies a received stream to its sink, and returns the number of bytes received.
 pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64, Failure> {
     let mut writer = Writer::open(sink).await?;
     let mut items = Items::new(form);
@@ -109,7 +112,7 @@ pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64
         let chunk = stream.next_chunk().await.map_err(|error| {
             Failure::new(
                 Exit::ReplyLost,
-                format!("the stream broke off: {}", explain(&error)),
+                format!("stream incomplete: {}", explain(&error)),
             )
         })?;
         let Some(chunk) = chunk else {
@@ -129,18 +132,15 @@ pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64
     writer.finish().await?;
     match items.is_none_or(|items| items.bytes.is_empty()) {
         true => Ok(count),
-        false => Err(Failure::new(
-            Exit::ReplyLost,
-            "the stream ended inside an item",
-        )),
+        false => Err(Failure::new(Exit::ReplyLost, "stream ended inside an item")),
     }
 }
 
-/// Takes a stream apart into its items.
+/// Splits a stream into its items.
 struct Items {
     bytes: BytesMut,
     limit: usize,
-    /// There is no whole item before this many bytes: they are not looked at again and again.
+    /// The next item is at least this long. With fewer bytes, scanning for its end is pointless.
     wanted: u64,
 }
 
@@ -156,13 +156,13 @@ impl Items {
         }
     }
 
-    /// The first item of what came, if all of it is there.
+    /// Removes and returns the first item, if all of it has arrived.
     fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         const BOUNDS: Bounds = Bounds {
             depth: 64,
             items: 1_000_000,
         };
-        // The error of a service is a marker and a value.
+        // An error of a service is this marker followed by a value.
         const MARKER: &[u8] = &[0xD4, 0x65, 0x00];
         if (self.bytes.len() as u64) < self.wanted {
             return Ok(None);
@@ -181,12 +181,14 @@ impl Items {
                 match self.wanted > self.limit as u64 {
                     false => Ok(None),
                     true => Err(lost(format!(
-                        "an item of the stream has more than {} bytes",
+                        "an item of the stream is larger than --max-payload: the limit is {} bytes",
                         self.limit
                     ))),
                 }
             }
-            Err(error) => Err(lost(format!("the stream is not one of items: {error}"))),
+            Err(error) => Err(lost(format!(
+                "the stream does not consist of MessagePack values: {error}"
+            ))),
         }
     }
 }
@@ -196,7 +198,7 @@ fn lost(problem: String) -> Failure {
 }
 
 enum Writer {
-    /// A terminal: what acts on it is escaped.
+    /// Standard output is a terminal: bytes are escaped.
     Terminal,
     Output,
     File(PathBuf, Pin<Box<dyn AsyncWrite + Send>>),

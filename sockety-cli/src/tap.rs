@@ -29,25 +29,25 @@ use crate::{
     tls::{ClientTls, ProxyTls, ServerTls},
 };
 
-/// Stands between clients and a server, and shows what passes.
+/// Arguments of `tap`: forwards connections from clients to a server and shows their packets.
 #[derive(Debug, Clone, Args)]
 pub struct TapArgs {
-    /// Where clients connect to: host:port or unix://PATH
+    /// The address for clients: host:port or unix://PATH
     listen: Address,
-    /// The server: host:port, tls://host:port or unix://PATH
+    /// The address of the server: host:port, tls://host:port or unix://PATH
     upstream: Address,
     #[command(flatten)]
     print: PrintArgs,
-    /// Write what passes, without TLS, to a capture for Wireshark
+    /// Write the bytes, without TLS, to a capture for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
-    /// Largest capture
+    /// Largest size of the capture
     #[arg(long, value_name = "SIZE", default_value = "1GiB", requires = "pcap")]
     pcap_limit: ByteSize,
-    /// Most connections at a time; further ones wait
+    /// Forward at most this many connections at a time; others wait
     #[arg(long, value_name = "N", default_value = "1024")]
     connections: u16,
-    /// Longest time to connect to the server, and for handshakes of TLS
+    /// Longest time for TLS handshakes and for connecting to the server
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     connect_timeout: Duration,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub struct TapArgs {
     listen_tls: ProxyTls,
 }
 
-/// What all connections share.
+/// State shared by all connections.
 struct Tap {
     args: TapArgs,
     start: Instant,
@@ -64,24 +64,24 @@ struct Tap {
     connector: Option<(TlsConnector, ServerName<'static>)>,
     acceptor: Option<TlsAcceptor>,
     pcap: Option<Pcap>,
-    /// Ends the program when nobody reads its output any more.
+    /// Ends the program when its output can no longer be written.
     ended: mpsc::Sender<Failure>,
 }
 
-/// Where a socket is.
+/// The address of a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     Tcp(String),
     Unix(PathBuf),
 }
 
-/// A link of either kind, TLS or not.
+/// A byte stream of any kind, with or without TLS.
 type Link = Box<dyn Stream>;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Forwards until it is interrupted.
+/// Forwards until interrupted.
 pub async fn run(args: TapArgs) -> Result<Exit, Failure> {
     let (ended, mut end) = mpsc::channel(1);
     let listener = Listener::bind(&Place::of(&args.listen)).await?;
@@ -131,13 +131,13 @@ impl Tap {
                     tokio::spawn(Arc::clone(self).serve(number, link, client, place));
                 }
                 Err(error) => {
-                    // Too many open files, most of all: it passes.
+                    // Most likely too many open files, which passes.
                     self.note(number, &format!("cannot accept: {error}"));
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }
-        Failure::local("no connection can be accepted any more")
+        Failure::local("no more connections can be accepted")
     }
 
     async fn serve(
@@ -153,7 +153,13 @@ impl Tap {
         let (down, up, server) = match opened {
             Ok(Ok(links)) => links,
             Ok(Err(error)) => return self.note(number, &format!("closed: {error}")),
-            Err(_) => return self.note(number, "closed: the server was not reached in time"),
+            Err(_) => {
+                let limit = humantime::format_duration(self.args.connect_timeout);
+                return self.note(
+                    number,
+                    &format!("closed: server not reached within {limit}"),
+                );
+            }
         };
         let passage = Passage::new(&self, number, Conversation::new(number, client, server));
         passage.begin();
@@ -166,7 +172,7 @@ impl Tap {
         self.note(number, "closed");
     }
 
-    /// Both links, with TLS where it is asked for, and the address of the server.
+    /// Opens both links, with TLS where asked for; also returns the address of the server.
     async fn open(&self, client: Link) -> io::Result<(Link, Link, Option<SocketAddr>)> {
         let client: Link = match &self.acceptor {
             Some(acceptor) => Box::new(acceptor.accept(client).await?),
@@ -180,7 +186,7 @@ impl Tap {
         Ok((client, link, address))
     }
 
-    /// Says something about a connection, between its packets.
+    /// Prints an event of a connection between its packets.
     fn note(&self, number: u64, text: &str) {
         if self.args.print.is_json() {
             return;
@@ -194,7 +200,7 @@ impl Tap {
 
     fn printed(&self, printed: Result<(), Failure>) {
         if let Err(failure) = printed {
-            // One is enough.
+            // Only the first failure counts.
             let _ = self.ended.try_send(failure);
         }
     }
@@ -216,21 +222,20 @@ fn connector(args: &TapArgs) -> Result<Option<(TlsConnector, ServerName<'static>
             return Err(Failure::usage("TLS over a Unix socket needs --server-name"));
         }
     };
-    let server_name = ServerName::try_from(name.clone()).map_err(|_| {
-        Failure::usage(format!("{name:?} is no name that a certificate could have"))
-    })?;
+    let server_name = ServerName::try_from(name.clone())
+        .map_err(|_| Failure::usage(format!("invalid server name for TLS: {name:?}")))?;
     let connector = TlsConnector::from(Arc::new(args.tls.config()?));
     Ok(Some((connector, server_name)))
 }
 
-/// One connection on its way through.
+/// One forwarded connection.
 struct Passage<'a> {
     tap: &'a Tap,
     number: u64,
     state: Mutex<PassageState>,
 }
 
-/// Both directions, as replies belong to messages of the other.
+/// Both directions together, because replies refer to messages of the other one.
 struct PassageState {
     up: Inspector,
     down: Inspector,
@@ -260,7 +265,7 @@ impl<'a> Passage<'a> {
         }
     }
 
-    /// Hands on every byte as it came, whatever it means.
+    /// Forwards every byte unchanged, whatever it means.
     async fn forward(
         &self,
         way: Way,
@@ -272,7 +277,7 @@ impl<'a> Passage<'a> {
             match from.read(&mut buffer).await {
                 Ok(0) => break Ok(()),
                 Ok(length) => {
-                    // Before it is handed on: a reply must not be seen before its message.
+                    // Look before forwarding, so that no reply is seen before its message.
                     self.look(way, &buffer[..length]);
                     if let Err(error) = to.write_all(&buffer[..length]).await {
                         break Err(error);
@@ -285,7 +290,7 @@ impl<'a> Passage<'a> {
             }
         };
         self.end(way, ended);
-        // The other direction may go on.
+        // The other direction may continue.
         let _ = to.shutdown().await;
     }
 
@@ -316,9 +321,9 @@ impl<'a> Passage<'a> {
             Way::Down => (&state.down, "the server"),
         };
         let text = match (ended, inspector.finish()) {
-            (Err(error), _) => format!("{who}'s side failed: {error}"),
-            (Ok(()), Err(problem)) => format!("{who} sends no more: {problem}"),
-            (Ok(()), Ok(())) => format!("{who} sends no more"),
+            (Err(error), _) => format!("connection to {who} failed: {error}"),
+            (Ok(()), Err(problem)) => format!("{who} finished sending: {problem}"),
+            (Ok(()), Ok(())) => format!("{who} finished sending"),
         };
         drop(state);
         self.tap.note(self.number, &text);
@@ -330,7 +335,7 @@ impl<'a> Passage<'a> {
 }
 
 impl Place {
-    /// An address says by its text where it is.
+    /// Takes the place of an address from its text.
     fn of(address: &Address) -> Self {
         let text = address.to_string();
         match text.strip_prefix("unix://") {
@@ -400,7 +405,7 @@ impl Listener {
     }
 }
 
-/// The file of a Unix socket was made by binding, and goes with it.
+/// Removes the file of a Unix socket, which binding created.
 #[cfg(unix)]
 impl Drop for Listener {
     fn drop(&mut self) {

@@ -14,16 +14,16 @@ pub struct Target {
     pub address: Address,
     #[command(flatten)]
     pub tls: ClientTls,
-    /// Longest time to connect, TLS and handshake included
+    /// Longest time to connect, including TLS and the handshake
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub connect_timeout: Duration,
-    /// Largest payload, sent and received
+    /// Largest payload to send or accept
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub max_payload: ByteSize,
 }
 
 impl Target {
-    /// Connects, once.
+    /// Connects, without retrying.
     pub async fn connect(&self) -> Result<Connection, Failure> {
         let connect = sockety::connect(self.address.clone()).options(self.options());
         let connect = match self.tls.is_wanted() {
@@ -33,19 +33,19 @@ impl Target {
         Ok(connect.await?)
     }
 
-    /// Of whom one calls by hand, more is taken than of strangers.
+    /// Limits are wider than the defaults: the user chose this peer.
     fn options(&self) -> Options {
         Options::default()
             .limits(limits(self.max_payload))
             .connect_timeout(self.connect_timeout)
             .handshake_timeout(self.connect_timeout)
-            // Commands have clocks of their own.
+            // Commands have their own timeouts.
             .call_timeout(None)
             .idle_timeout(None)
     }
 }
 
-/// What is taken of a peer: payloads as large as the user says, and names as they come.
+/// Limits for a peer: payloads as large as the user says, file names of any length.
 pub fn limits(max_payload: ByteSize) -> Limits {
     Limits {
         payload: max_payload.as_u64(),
@@ -54,10 +54,10 @@ pub fn limits(max_payload: ByteSize) -> Limits {
     }
 }
 
-/// More would be no time that anybody waits.
+/// A longer time is a mistake.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// `1s`, `250ms`, `1m 30s`.
+/// Parses a duration such as `1s`, `250ms` or `1m 30s`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text);
     match duration.map_err(|error| format!("{error}; write 250ms, 10s or 5m"))? {

@@ -1,4 +1,4 @@
-//! TLS as arguments say it. One configuration serves the library's connections and the proxy's own links.
+//! TLS configured by arguments, for the connections of the library and for those of the proxy.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,50 +22,50 @@ use sockety::tls::{
 
 use crate::{exit::Failure, out};
 
-/// What both sides name in ALPN.
+/// The protocol name for ALPN, on both sides.
 const PROTOCOL: &[u8] = b"sockety/1";
 
-/// TLS towards a server.
+/// Arguments for TLS towards a server.
 #[derive(Debug, Clone, Args)]
 pub struct ClientTls {
-    /// Speak TLS; an address `tls://host:port` says the same
+    /// Use TLS; implied by an address `tls://host:port`
     #[arg(help_heading = "TLS", long)]
     pub tls: bool,
-    /// Trust the certificates in this PEM file, instead of those that the system trusts
+    /// Trust the certificates in this PEM file instead of the system's
     #[arg(help_heading = "TLS", long, value_name = "PEM")]
     pub ca: Option<PathBuf>,
-    /// Show this certificate to servers that ask for one (mutual TLS)
+    /// Present this certificate to servers that ask for one (mutual TLS)
     #[arg(help_heading = "TLS", long, value_name = "PEM", requires = "key")]
     pub cert: Option<PathBuf>,
-    /// Its private key
+    /// The private key of the certificate
     #[arg(help_heading = "TLS", long, value_name = "PEM", requires = "cert")]
     pub key: Option<PathBuf>,
-    /// The name that the server's certificate must have, instead of the host of the address
+    /// Expect this name in the server's certificate, instead of the host of the address
     #[arg(help_heading = "TLS", long, value_name = "NAME")]
     pub server_name: Option<String>,
-    /// Check no certificate at all: anyone on the way can read and change everything
+    /// Do not check the server's certificate: anyone on the path can read and change everything
     #[arg(help_heading = "TLS", long, conflicts_with = "ca")]
     pub insecure: bool,
 }
 
-/// TLS towards clients.
+/// Arguments for TLS towards clients.
 #[derive(Debug, Clone, Args)]
 pub struct ServerTls {
-    /// Speak TLS, and show clients this certificate
+    /// Use TLS, and present this certificate to clients
     #[arg(help_heading = "TLS", long, value_name = "PEM", requires = "key")]
     cert: Option<PathBuf>,
-    /// Its private key
+    /// The private key of the certificate
     #[arg(help_heading = "TLS", long, value_name = "PEM", requires = "cert")]
     key: Option<PathBuf>,
-    /// Refuse clients without a certificate that these vouch for (mutual TLS)
+    /// Require client certificates signed by one of these (mutual TLS)
     #[arg(help_heading = "TLS", long, value_name = "PEM", requires = "cert")]
     client_ca: Option<PathBuf>,
 }
 
-/// TLS towards the clients of a proxy, which has TLS towards its server too.
+/// Arguments for TLS towards the clients of a proxy; [`ClientTls`] has those towards its server.
 #[derive(Debug, Clone, Args)]
 pub struct ProxyTls {
-    /// Speak TLS with clients, and show them this certificate
+    /// Use TLS with clients, and present this certificate to them
     #[arg(
         help_heading = "TLS towards clients",
         long,
@@ -73,7 +73,7 @@ pub struct ProxyTls {
         requires = "listen_key"
     )]
     listen_cert: Option<PathBuf>,
-    /// Its private key
+    /// The private key of the certificate
     #[arg(
         help_heading = "TLS towards clients",
         long,
@@ -81,7 +81,7 @@ pub struct ProxyTls {
         requires = "listen_cert"
     )]
     listen_key: Option<PathBuf>,
-    /// Refuse clients without a certificate that these vouch for (mutual TLS)
+    /// Require client certificates signed by one of these (mutual TLS)
     #[arg(
         help_heading = "TLS towards clients",
         long,
@@ -102,13 +102,13 @@ impl From<ProxyTls> for ServerTls {
 }
 
 impl ClientTls {
-    /// Whether TLS was asked for, by any of the options.
+    /// Whether any of the options asks for TLS.
     pub fn is_wanted(&self) -> bool {
         let asked = self.tls || self.insecure || self.server_name.is_some();
         asked || self.ca.is_some() || self.cert.is_some()
     }
 
-    /// For the library's connections.
+    /// The configuration for connections of the library.
     pub fn client(&self) -> Result<TlsClient, Failure> {
         let client = TlsClient::from(self.config()?);
         match &self.server_name {
@@ -119,7 +119,7 @@ impl ClientTls {
         }
     }
 
-    /// For links of our own.
+    /// The configuration for connections of the proxy to its server.
     pub fn config(&self) -> Result<ClientConfig, Failure> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -144,13 +144,16 @@ impl ClientTls {
     ) -> Result<Arc<dyn ServerCertVerifier>, Failure> {
         if self.insecure {
             out::warn(
-                "--insecure: the server's certificate is not checked; anyone on the way can read and change everything",
+                "--insecure: the server's certificate is not checked; anyone on the path can read and change everything",
             );
             return Ok(Arc::new(Anyone(provider)));
         }
         let Some(ca) = &self.ca else {
-            let system = rustls_platform_verifier::Verifier::new(provider)
-                .map_err(|error| Failure::usage(format!("roots of the system: {error}")))?;
+            let system = rustls_platform_verifier::Verifier::new(provider).map_err(|error| {
+                Failure::usage(format!(
+                    "cannot use the system's root certificates: {error}"
+                ))
+            })?;
             return Ok(Arc::new(system));
         };
         let verifier = WebPkiServerVerifier::builder_with_provider(roots(ca)?, provider)
@@ -161,12 +164,12 @@ impl ClientTls {
 }
 
 impl ServerTls {
-    /// For the library's server.
+    /// The configuration for the server of the library.
     pub fn server(&self) -> Result<Option<TlsServer>, Failure> {
         Ok(self.config()?.map(TlsServer::from))
     }
 
-    /// For a listener of our own.
+    /// The configuration for the listener of the proxy.
     pub fn config(&self) -> Result<Option<ServerConfig>, Failure> {
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
             return Ok(None);
@@ -195,7 +198,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let read: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).and_then(|certificates| certificates.collect());
     match read {
-        Ok(found) if found.is_empty() => Err(unusable(path, "it has no certificate")),
+        Ok(found) if found.is_empty() => Err(unusable(path, "it contains no certificate")),
         Ok(found) => Ok(found),
         Err(error) => Err(unusable(path, error)),
     }
@@ -216,10 +219,11 @@ fn roots(path: &Path) -> Result<Arc<RootCertStore>, Failure> {
 }
 
 fn unusable(path: &Path, problem: impl std::fmt::Display) -> Failure {
-    Failure::usage(format!("{} cannot be used: {problem}", path.display()))
+    Failure::usage(format!("cannot use {}: {problem}", path.display()))
 }
 
-/// Takes every certificate. That its owner has the key is checked all the same: it costs nothing.
+/// Accepts every certificate. It still checks that the server has the key, because that costs
+/// nothing.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

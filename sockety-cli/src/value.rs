@@ -1,12 +1,13 @@
-//! MessagePack as JSON, and back. What JSON has no form for is an object with one key that begins with `$`:
+//! Converts MessagePack to JSON and back. Values without a JSON form are objects with one key that
+//! begins with `$`:
 //!
 //! | MessagePack | JSON |
 //! | --- | --- |
 //! | bin | `{"$bin": "base64"}` |
 //! | a timestamp (extension type -1) | `{"$time": "2026-01-31T12:00:00Z"}` |
-//! | another extension | `{"$ext": [type, "base64"]}` |
+//! | any other extension | `{"$ext": [type, "base64"]}` |
 //! | NaN and the infinities | `{"$float": "NaN"}`, `"Infinity"`, `"-Infinity"` |
-//! | a map with keys that are no strings, or that are there twice | `{"$map": [[key, value], …]}` |
+//! | a map with keys that are not strings, or with duplicate keys | `{"$map": [[key, value], …]}` |
 //! | JavaScript's `undefined` (extension type 0) | `null` |
 
 use std::time::SystemTime;
@@ -16,32 +17,32 @@ use rmpv::{Integer, Utf8StringRef, Value as Packed, ValueRef};
 use serde_json::{Map, Number, Value as Json, json};
 use sockety::msgpack::{self, Bounds, Timestamp};
 
-/// As deep and as large as a value may be that is shown.
+/// Larger or deeper values are shown as bytes.
 const BOUNDS: Bounds = Bounds {
     depth: 64,
     items: 1_000_000,
 };
 
-/// The keys that stand for something else than themselves.
+/// Keys with a special meaning if an object has only this one.
 const MARKERS: [&str; 5] = ["$bin", "$time", "$ext", "$float", "$map"];
 
-/// Extension types that are more than numbers.
+/// Extension types with a meaning.
 const UNDEFINED: i8 = 0;
 const TIMESTAMP: i8 = -1;
 
 /// A payload as JSON.
 #[derive(Debug, PartialEq)]
 pub enum Shown {
-    /// Its value.
+    /// The value.
     Value(Json),
-    /// The error of a service: an object with `name`, `message` and `details`.
+    /// An error of a service: an object with `name`, `message` and `details`.
     Error(Json),
-    /// It is no MessagePack: the bytes, and why not.
+    /// Not MessagePack: the bytes, and what is wrong with them.
     Raw(Json, String),
 }
 
 impl Shown {
-    /// Reads a payload, which is not empty.
+    /// Reads a payload, which must not be empty.
     pub fn of(payload: &[u8]) -> Self {
         match read(payload) {
             Ok(shown) => shown,
@@ -49,7 +50,7 @@ impl Shown {
         }
     }
 
-    /// Whatever it is, as JSON.
+    /// The JSON to show, whatever the payload is.
     pub fn json(&self) -> &Json {
         match self {
             Self::Value(json) | Self::Error(json) | Self::Raw(json, _) => json,
@@ -58,7 +59,7 @@ impl Shown {
 }
 
 fn read(payload: &[u8]) -> Result<Shown, String> {
-    // Nothing is built before its structure is known to be bounded.
+    // Checks the structure first, so that nothing unbounded is built.
     let checked = msgpack::check(payload, &BOUNDS).map_err(|error| error.to_string())?;
     let mut rest = payload;
     let mut next = || rmpv::decode::read_value_ref(&mut rest).map_err(|error| error.to_string());
@@ -67,7 +68,7 @@ fn read(payload: &[u8]) -> Result<Shown, String> {
     }
     next()?; // The marker.
     let ValueRef::Array(parts) = next()? else {
-        return Err("the error of a service is no array".to_owned());
+        return Err("the error of a service is not an array".to_owned());
     };
     let mut parts = parts.iter().map(to_json);
     let mut part = || parts.next().unwrap_or(Json::Null);
@@ -129,7 +130,7 @@ fn map_to_json(entries: &[(ValueRef<'_>, ValueRef<'_>)]) -> Json {
             return pairs_to_json(entries);
         }
     }
-    // A map that looks like one of ours would be taken for it.
+    // A map that looks like one of our marked objects would be mistaken for one.
     match marker(&object) {
         Some(_) => pairs_to_json(entries),
         None => object.into(),
@@ -141,7 +142,7 @@ fn pairs_to_json(entries: &[(ValueRef<'_>, ValueRef<'_>)]) -> Json {
     json!({ "$map": entries.iter().map(pair).collect::<Vec<_>>() })
 }
 
-/// A moment that a calendar of four-digit years from 1970 on has.
+/// Shows a timestamp as a date, if its year is between 1970 and 9999.
 fn time_to_json(kind: i8, data: &[u8]) -> Option<Json> {
     if kind != TIMESTAMP {
         return None;
@@ -157,11 +158,10 @@ fn time_to_json(kind: i8, data: &[u8]) -> Option<Json> {
     Some(json!({ "$time": humantime::format_rfc3339(time).to_string() }))
 }
 
-/// A JSON text as MessagePack.
+/// Converts JSON text to MessagePack.
 pub fn from_json(text: &str) -> Result<Vec<u8>, String> {
-    let json: Json = serde_json::from_str(text).map_err(|error| {
-        format!("not JSON: {error}; a text stands in quotes, as in '\"hello\"'")
-    })?;
+    let json: Json = serde_json::from_str(text)
+        .map_err(|error| format!("not JSON: {error}; strings need quotes, as in '\"hello\"'"))?;
     let mut bytes = Vec::new();
     rmpv::encode::write_value(&mut bytes, &pack(json)?).map_err(|error| error.to_string())?;
     Ok(bytes)
@@ -179,7 +179,7 @@ fn pack(json: Json) -> Result<Packed, String> {
         }
         Json::Object(object) => match marker(&object) {
             Some((marker, value)) => pack_marked(marker, value).ok_or_else(|| {
-                format!("{marker} does not take {value}; see the help of --json")
+                format!("invalid {marker} value {value}; see the help of --json")
             })??,
             None => {
                 let entry = |(key, value): (String, Json)| Ok((key.into(), pack(value)?));
@@ -200,7 +200,7 @@ fn pack_number(number: &Number) -> Packed {
     number.as_f64().unwrap_or(f64::NAN).into()
 }
 
-/// The marker of an object that is one of ours.
+/// The marker and value of a marked object.
 fn marker(object: &Map<String, Json>) -> Option<(&'static str, &Json)> {
     let (key, value) = object.iter().next()?;
     let marker = MARKERS.into_iter().find(|marker| marker == key)?;

@@ -1,8 +1,9 @@
-//! What honest clients notice while a hostile peer attacks the same server: rows of THREATS.md, one at a time.
+//! What honest clients notice while a hostile peer attacks the same server: rows of THREATS.md, one
+//! at a time.
 //!
-//! `cargo bench -p sockety-tests --bench attack [-- ROW…]`. Server, clients and attacker are three processes. The attacker has
-//! a low priority, as it would compute elsewhere. 64 clients begin calls at a fixed rate, whether those before have ended
-//! or not.
+//! `cargo bench -p sockety-tests --bench attack [-- ROW…]`. Server, clients and attacker are three
+//! processes. The attacker has a low priority, because a real one would run on another machine. 64
+//! clients start calls at a fixed rate, whether their earlier calls have ended or not.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
 mod process;

@@ -1,7 +1,7 @@
-//! What a server holds in memory for each of many connections that have made a call and now do nothing.
+//! Memory of a server per idle connection, after one call on each of many connections.
 //!
-//! `cargo bench -p sockety-tests --bench idle [-- CONNECTIONS]`, 5,000 by default. The server is a process of its own, and
-//! the figure is what the system counts for it.
+//! `cargo bench -p sockety-tests --bench idle [-- CONNECTIONS]`, 5,000 by default. The server is a
+//! separate process, and the figure is what the system counts for it.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
 mod process;

@@ -1,4 +1,4 @@
-//! The server of a measurement, as a process of its own.
+//! The server of a measurement, as a separate process.
 
 use std::{
     env, fs,

@@ -1,7 +1,8 @@
-//! Real processes and real faults: what callers are told, against a ledger on disk of what the server began.
+//! Real processes and real faults: compares what callers are told with a ledger on disk of what the
+//! server began.
 //!
-//! `cargo test -p sockety-tests --test faults -- --nocapture` prints what came of the calls. The matrix runs 24 cells, and
-//! all 120 with `SOCKETY_FAULTS=all`.
+//! `cargo test -p sockety-tests --test faults -- --nocapture` prints the results of the calls. The
+//! matrix runs 24 cells, and all 120 with `SOCKETY_FAULTS=all`.
 
 mod matrix;
 mod proxy;

@@ -1,4 +1,4 @@
-//! Every state of a call with every fault of the link or of the peer.
+//! Every state of a call with every fault of the link or the peer.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! A proxy that does to a link what networks do.
+//! A proxy that simulates network faults on a link.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Messages whose files or streams do not come to their end.
+//! Messages whose files or streams do not reach their end.
 
 use std::io;
 

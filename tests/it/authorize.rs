@@ -1,4 +1,4 @@
-//! Who may call: nothing runs before the hook has said so, whatever the peer sends.
+//! Authorization: whatever the peer sends, nothing runs before the hook has allowed it.
 
 use std::sync::Arc;
 

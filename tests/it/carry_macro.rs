@@ -1,4 +1,4 @@
-//! Files and streams travel as the parameters and results of typed methods.
+//! Files and streams as parameters and results of typed methods.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sockety::{

@@ -1,4 +1,4 @@
-//! How connections end, and what everybody who waits on one learns.
+//! How connections end, and what everything that waits on one is told.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is sent takes turns, however much of it there is.
+//! Messages take turns when they are sent, however large they are.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

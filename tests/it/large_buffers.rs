@@ -1,4 +1,5 @@
-//! Large buffers as parameters and results of typed methods: they are not copied, and nobody can tell.
+//! Large buffers as parameters and results of typed methods: they are not copied, and callers see
+//! no difference.
 
 use bytes::Bytes;
 use sockety::{

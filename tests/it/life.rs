@@ -1,4 +1,4 @@
-//! The life of a connection: signs of life, clocks, and ends that wait for what was accepted.
+//! The life of a connection: heartbeats, timeouts, and shutdowns that wait for what was accepted.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a peer cannot make us do, and what happens when one takes less than is sent.
+//! What a peer cannot make us do, and what happens if it reads less than is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! MessagePack against the recorded bytes of the TypeScript implementation, the leniency towards
-//! them, and hostile bytes.
+//! MessagePack against the recorded bytes of the TypeScript implementation, lenient decoding of
+//! other implementations, and hostile bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Debug};

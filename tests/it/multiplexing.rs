@@ -1,4 +1,4 @@
-//! Many calls at a time over one connection.
+//! Many concurrent calls over one connection.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What spans and metrics say of calls, on both ends.
+//! What spans and metrics record about calls, on both ends.
 
 use std::{
     collections::BTreeMap,

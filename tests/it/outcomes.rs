@@ -1,4 +1,5 @@
-//! What is known after a call, checked against a ledger of what really ran: exactly one outcome, and a true one.
+//! What is known after a call, checked against a ledger of what really ran: exactly one outcome,
+//! which is true.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

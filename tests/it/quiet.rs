@@ -1,4 +1,4 @@
-//! Connections on which nothing happens: what they wake up for, and what nobody notices of it.
+//! Idle connections: what they wake up for, and that this goes unnoticed.
 
 use std::io;
 use std::pin::Pin;

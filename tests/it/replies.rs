@@ -1,4 +1,5 @@
-//! Replies: codes, responses, who gets one and who does not, and the parts of a message handler.
+//! Replies: codes, responses, which messages get a reply and which do not, and the parts of a
+//! message handler.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

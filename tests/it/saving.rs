@@ -1,4 +1,5 @@
-//! Files that are saved to disk: what a hostile peer, a hostile directory and a full disk cannot do.
+//! Files that are saved to disk: what a hostile peer, a hostile directory and a full disk cannot
+//! do.
 #![cfg(unix)]
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Typed services: what they look like on the wire, and what their callers learn.
+//! Typed services: their bytes on the wire, and what their callers are told.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

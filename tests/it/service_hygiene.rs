@@ -1,4 +1,5 @@
-//! Names, conditions and attributes of the user do not meddle with generated code, nor it with them.
+//! Names, conditions and attributes of the user do not interfere with generated code, nor the
+//! reverse.
 
 use sockety::{
     CallError, Connection, Context, FastReply, NoError, Router, Service, ServiceError, pair,

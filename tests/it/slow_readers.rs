@@ -1,4 +1,4 @@
-//! Readers of files and streams that are slower than what comes.
+//! Readers of files and streams that are slower than the sender.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! TLS, by the rows of the threats that it answers and by what it promises.
+//! TLS, by the rows of the threats that it counters and by what it promises.
 
 use std::fs;
 use std::io;

@@ -1,5 +1,5 @@
-//! Bytes that the reference implementation really wrote: we read from them what was said, however
-//! they are cut, and say the same ourselves.
+//! Bytes recorded from the reference implementation: we decode their meaning, however they are cut,
+//! and encode the same bytes.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};

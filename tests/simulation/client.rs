@@ -1,4 +1,4 @@
-//! A host that calls: it connects again whenever its connection is lost, until its time is over.
+//! A client host. It connects again whenever its connection is lost, until its time is over.
 
 use std::time::Duration;
 

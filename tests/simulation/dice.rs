@@ -1,4 +1,4 @@
-//! What is drawn from a seed.
+//! Random choices from a seed.
 
 use std::ops::Range;
 use std::time::Duration;

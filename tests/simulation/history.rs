@@ -1,4 +1,4 @@
-//! What was done and what came of it, and whether that is as promised.
+//! What was done and what resulted, and whether that is as promised.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! A simulated TCP connection with packets of a limited size, and a direction that can be held up.
+//! A simulated TCP connection with packets of limited size, one direction of which can be held up.
 
 use std::io;
 use std::pin::Pin;

@@ -1,8 +1,9 @@
-//! Whole systems in one thread, with a simulated network and a simulated clock: what goes wrong is drawn from a seed, and
-//! the same seed goes wrong in the same way.
+//! Whole systems in one thread, with a simulated network and a simulated clock. A seed decides what
+//! goes wrong, and the same seed always goes wrong in the same way.
 //!
-//! `cargo test -p sockety-tests --test simulation` runs 25 seeds of each scenario, `SOCKETY_SEEDS=20000` as many as that,
-//! `SOCKETY_SEED=7` that one and prints its history. A seed that fails says how to run it alone.
+//! `cargo test -p sockety-tests --test simulation` runs 25 seeds of each scenario, with
+//! `SOCKETY_SEEDS=20000` that many. `SOCKETY_SEED=7` runs only that seed and prints its history. A
+//! failing seed prints how to run it alone.
 
 mod client;
 mod dice;

@@ -1,4 +1,4 @@
-//! What goes wrong.
+//! The scenarios: what goes wrong.
 
 use std::time::Duration;
 

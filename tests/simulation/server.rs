@@ -1,4 +1,4 @@
-//! The host that is called. It may be crashed and begun again, and told to send its clients away.
+//! The server host. It can be crashed and restarted, and told to send its clients away.
 
 use std::time::Duration;
 

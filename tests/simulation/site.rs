@@ -1,4 +1,4 @@
-//! A server, clients and the network between them, with what happens to it and when.
+//! A server, clients and the network between them, and the faults that happen to it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The service of the simulation, and what it writes into the history.
+//! The service of the simulation, and what it records in the history.
 
 use std::time::Duration;
 

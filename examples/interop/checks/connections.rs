@@ -1,4 +1,4 @@
-//! Several connections, and their end.
+//! Several connections, and how they end.
 
 use futures_util::future::try_join_all;
 use sockety::{ClosedBy, Connection, ConnectionError, Draft, FastReply};
@@ -22,7 +22,7 @@ pub(super) fn add(checks: &mut Checks) {
         Ok(())
     });
     checks.add("close ends the connection", |connection| async move {
-        // A server that closes at once, without a reply, does what is asked as well.
+        // A server may also close immediately, without a reply.
         let mut request = connection.send(&Draft::new("close")).await?;
         if let Ok(reply) = request.response().await {
             equal("code", &reply.code(), &Some(FastReply::ACCEPT))?;
@@ -47,7 +47,7 @@ async fn others_go_on(peer: Peer) -> Outcome {
     expect_alive(&peer.connect().await?).await
 }
 
-/// By the server, and not inside a message.
+/// Expects that the server closes the connection, and not inside a message.
 async fn expect_closed(connection: &Connection) -> Outcome {
     match connection.closed().await {
         ConnectionError::Closed(ClosedBy::Peer) => Ok(()),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(super) fn add(checks: &mut Checks) {
-    // Around the borders of the size fields; the largest also in total size.
+    // Around the limits of the size fields; the largest one also in total size.
     for size in [
         0,
         1,
@@ -46,7 +46,7 @@ pub(super) fn add(checks: &mut Checks) {
     });
 }
 
-/// Adds a check that sends these files, and one that gets them.
+/// Adds a check that sends these files, and one that receives them.
 fn add_both<F>(checks: &mut Checks, what: impl Into<String>, files: F)
 where
     F: Fn() -> Vec<Wanted> + Clone + Send + 'static,
@@ -115,7 +115,7 @@ async fn download(connection: &Connection, wanted: Vec<Wanted>) -> Outcome {
         equal("name", file.name(), &wanted.name)?;
         equal("announced size", &file.size(), &wanted.size)?;
     }
-    // At the same time, as the server may mix them.
+    // Concurrently, because the server may interleave them.
     try_join_all(files.into_iter().map(expect_generated))
         .await
         .map(drop)

@@ -24,7 +24,7 @@ pub(super) fn add(checks: &mut Checks) {
     checks.add_with_peer("one-way messages are never answered", unanswered);
 }
 
-/// One of the values remembered. There may be others than ours.
+/// One of the remembered values. There may be values of others.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Note {
@@ -40,7 +40,7 @@ async fn note_and_look(connection: &Connection, count: u32) -> Outcome {
     for text in &sent {
         connection.pass(note.create(text)).await?;
     }
-    // `note` has done its work before `notes`, which was sent later, looks at it.
+    // `note` has finished before `notes`, which was sent later, reads the values.
     let notes = response(connection, &Draft::new("notes")).await?;
     let notes: Vec<Note> = notes.msgpack()?;
     let text = |note| match note {
@@ -66,7 +66,7 @@ async fn carrying(connection: Connection) -> Outcome {
             .file(content::file("file", 100_000))
             .stream_from(ByteStream::from_reader(stream()));
         connection.pass(message).await?;
-        // And one whose stream is written by and by.
+        // And one whose stream is written gradually.
         let mut sent = connection.pass_stream(&Draft::new(action)).await?;
         let writer = sent.stream().ok_or("the message has no stream")?;
         write(writer, vec![content::bytes(1000); 10]).await?;
@@ -75,7 +75,7 @@ async fn carrying(connection: Connection) -> Outcome {
     Ok(())
 }
 
-/// On a bare socket, as a [`Connection`] would pass over replies to messages that expect none.
+/// Uses a bare socket, because a [`Connection`] would ignore replies to messages that expect none.
 async fn unanswered(peer: Peer) -> Outcome {
     const LAST: Uuid = Uuid::from_u128(0x0000_FFFF_0000_4000_8000_0000_0000_0000);
     // Not even with an error.
@@ -104,7 +104,7 @@ async fn unanswered(peer: Peer) -> Outcome {
     bare.socket.write_all(&messages).await?;
     bare.socket.flush().await?;
     equal("the reply", &bare.next_reply().await?, &LAST)?;
-    // A reply to one of the others may come later.
+    // A reply to one of the others may arrive later.
     match tokio::time::timeout(Duration::from_millis(300), bare.next_reply()).await {
         Err(_) => Ok(()),
         Ok(more) => Err(format!("one more reply, to {}", more?).into()),
@@ -122,14 +122,14 @@ fn head(id: Uuid, action: &str, expects_response: bool) -> MessageHead<'_> {
     }
 }
 
-/// A connection that shows all that comes.
+/// A connection that shows everything that arrives.
 struct Bare {
     socket: Box<dyn Socket>,
     decoder: Decoder,
 }
 
 impl Bare {
-    /// Ready when the server's connection header has come: nothing may be sent before.
+    /// Completes when the server's connection header has arrived: nothing may be sent before.
     async fn connect(peer: Peer) -> Outcome<Self> {
         let mut socket = peer.socket().await?;
         let mut header = Vec::new();
@@ -155,7 +155,7 @@ impl Bare {
 
     async fn find<T>(&mut self, look: impl Fn(Event<'_>) -> Option<T>) -> Outcome<T> {
         loop {
-            // One byte at a time, so that none behind an event is lost.
+            // One byte at a time, so that no bytes after an event are lost.
             let byte = [self.socket.read_u8().await?];
             let mut input = &byte[..];
             while let Some(event) = self.decoder.decode(&mut input)? {

@@ -8,7 +8,7 @@ use crate::content;
 const MIB: usize = 1024 * 1024;
 
 pub(super) fn add(checks: &mut Checks) {
-    // Around the borders of the size fields, and of what implementations write in one packet.
+    // Around the limits of the size fields, and of what implementations write in one packet.
     for size in [0, 1, 255, 256, 65_535, 65_536, MIB, 4 * MIB + 1, 20 * MIB] {
         checks.add(
             format!("raw payload of {size} bytes"),

@@ -1,4 +1,4 @@
-//! Codes, and what leads to them.
+//! Codes, and what causes them.
 
 use sockety::{Draft, Outgoing};
 
@@ -14,7 +14,7 @@ pub(super) fn add(checks: &mut Checks) {
 }
 
 fn add_codes(checks: &mut Checks) {
-    // The low form has room for 15, the other for one byte more.
+    // The small form has room for codes up to 15, the other has one more byte.
     for code in [0, 5, 15, 16, 255, 256, 4095] {
         checks.add(format!("code {code}"), move |connection| async move {
             expect_code(&connection, of_action("code", &code), code).await
@@ -39,7 +39,7 @@ fn add_codes(checks: &mut Checks) {
 }
 
 fn add_unknown_actions(checks: &mut Checks) {
-    // The size of a name has two forms, for up to 255 bytes and for more.
+    // The size of a name has two forms: up to 255 bytes, and more.
     for length in [1, 255, 256, 65_535] {
         let what = format!("unknown action of {length} bytes");
         checks.add(what, move |connection| async move {

@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{content, digest, service::Digest};
 
-/// What is written to a stream.
+/// The data written to a stream.
 type Chunks = Vec<Bytes>;
 
-/// What that is, and how it is made.
+/// A description, and a function that creates it.
 type Content = (&'static str, fn() -> Chunks);
 
 pub(super) fn add(checks: &mut Checks) {
@@ -52,7 +52,7 @@ pub(super) fn add(checks: &mut Checks) {
     checks.add("a stream that is given up is not echoed as whole", given_up);
 }
 
-/// Generated content of this size, cut.
+/// Generated content of this size, in pieces.
 fn chunks(size: usize, chunk: usize) -> Chunks {
     let content = content::bytes(size);
     let starts = (0..size).step_by(chunk);
@@ -72,7 +72,7 @@ async fn sum(connection: &Connection, chunks: Chunks) -> Outcome {
 async fn echo(connection: &Connection, chunks: Chunks) -> Outcome {
     let expected = chunks.concat();
     let (mut request, writer) = open(connection, "stream-echo").await?;
-    // Written and read at the same time: nobody holds all of a stream between the two.
+    // Written and read concurrently, so that neither side holds the whole stream.
     let reading = async {
         let mut response = to_response(request.response().await?)?;
         read(stream_of(&mut response)?).await
@@ -98,14 +98,14 @@ async fn read(mut stream: ByteStream) -> Outcome<Vec<u8>> {
     Ok(all)
 }
 
-/// Sends so many chunks to `stream-echo`, each when the one before has come back.
+/// Sends this many chunks to `stream-echo`, each after the previous one has come back.
 pub(super) async fn converse(connection: &Connection, chunks: usize) -> Outcome {
     let (mut request, mut writer) = open(connection, "stream-echo").await?;
     let mut stream = None;
     for length in 1..=chunks {
         let chunk = content::bytes(length);
         writer.write_chunk(chunk.clone()).await?;
-        // The server may wait for the first chunk with its response.
+        // The server may send its response only after the first chunk.
         let stream = match &mut stream {
             Some(stream) => stream,
             None => {
@@ -123,8 +123,8 @@ pub(super) async fn converse(connection: &Connection, chunks: usize) -> Outcome 
 }
 
 async fn early_reply(connection: Connection) -> Outcome {
-    // Neither action waits for the stream. What is left of it has to arrive all the same, unless nobody serves it: then
-    // it is not sent any further.
+    // Neither action waits for the stream. The rest of it must arrive nevertheless, unless no
+    // handler serves the action: then sending stops.
     for (action, code) in [("ping", 0), ("unknown", 2)] {
         let (mut request, mut writer) = open(&connection, action).await?;
         writer.write_chunk(&b"first"[..]).await?;

@@ -1,4 +1,4 @@
-//! Payload, files and stream in one message, and many messages at the same time.
+//! Payload, files and stream in one message, and many concurrent messages.
 
 use futures_util::future::try_join_all;
 use sockety::{ByteStream, Connection, Draft, Outgoing};
@@ -52,7 +52,7 @@ pub(super) fn add(checks: &mut Checks) {
         let what = format!("unknown action with {what} payload, files and stream");
         checks.add(what, move |connection| async move {
             expect_code(&connection, parts.message("unknown"), 2).await?;
-            // Sent after all parts of the other, and perhaps on its channel.
+            // Sent after all parts of the other message, and perhaps on its channel.
             everything(&connection, SMALL).await?;
             expect_alive(&connection).await
         });

@@ -1,13 +1,14 @@
-//! MessagePack values of every form, written by hand: an encoder would choose the smallest form of each.
+//! MessagePack values in every form, written by hand: an encoder would choose the smallest form of
+//! each.
 
 use sockety::{Connection, Draft};
 
 use super::{Checks, Outcome, equal_bytes, response};
 
-/// Values as they stand on the wire.
+/// Encoded values.
 type Values = Vec<Vec<u8>>;
 
-/// What they are, and how they are made.
+/// A description, and a function that creates them.
 type Theme = (&'static str, fn() -> Values);
 
 pub(super) fn add(checks: &mut Checks) {
@@ -57,12 +58,12 @@ fn marked(marker: u8, rest: &[u8]) -> Vec<u8> {
     [&[marker], rest].concat()
 }
 
-/// A marker, a size of so many bytes, and the rest.
+/// A marker, a size of this many bytes, and the rest.
 fn sized(marker: u8, width: usize, size: u32, rest: Vec<u8>) -> Vec<u8> {
     [&[marker], &size.to_be_bytes()[4 - width..], &rest].concat()
 }
 
-/// All forms of something whose elements are bytes; `prefix` stands between its size and them.
+/// All forms of a value whose elements are bytes; `prefix` comes between its size and them.
 fn lengths(markers: [u8; 3], prefix: &[u8]) -> Values {
     let [short, middle, long] = markers;
     let sizes = [
@@ -93,7 +94,7 @@ fn integers() -> Values {
         marked(0xCE, &65_536_u32.to_be_bytes()),
         marked(0xCE, &u32::MAX.to_be_bytes()),
         marked(0xCF, &(1_u64 << 32).to_be_bytes()),
-        // Above this one, a JavaScript number is not exact.
+        // Above this one, JavaScript numbers are not exact.
         marked(0xCF, &(1_u64 << 53).to_be_bytes()),
         marked(0xCF, &u64::MAX.to_be_bytes()),
         marked(0xD0, &(-33_i8).to_be_bytes()),
@@ -147,7 +148,7 @@ fn arrays() -> Values {
         sized(0xDC, 2, 16, vec![1; 16]),
         sized(0xDC, 2, 65_535, vec![0xC0; 65_535]),
         sized(0xDD, 4, 65_536, vec![0xC3; 65_536]),
-        // Of everything.
+        // One of each kind.
         b"\x95\x01\xA1a\xC4\x01b\x81\xC0\xC3\xD4\x05\x06".to_vec(),
     ]
 }
@@ -159,7 +160,7 @@ fn maps() -> Values {
         sized(0xDE, 2, 0, Vec::new()),
         sized(0xDE, 2, 16, b"\xA1k\xA1v".repeat(16)),
         sized(0xDF, 4, 65_536, vec![1; 131_072]),
-        // With keys of other types than text, and one key twice.
+        // With keys of types other than text, and with a duplicate key.
         b"\x85\x01\xC0\xC3\xC0\x90\xC0\xA1k\x01\xA1k\x02".to_vec(),
     ]
 }
@@ -170,10 +171,10 @@ fn extensions() -> Values {
     let mut values = lengths([0xC7, 0xC8, 0xC9], &[42]);
     values.extend(fixed);
     values.extend([
-        // JavaScript's `undefined`, by itself and in an array.
+        // JavaScript's `undefined`, alone and in an array.
         b"\xD4\0\0".to_vec(),
         b"\x92\xD4\0\0\x01".to_vec(),
-        // Times, of three sizes: seconds, with nanoseconds, before 1970.
+        // Timestamps of three sizes: seconds, with nanoseconds, before 1970.
         b"\xD6\xFF\x65\x00\x00\x00".to_vec(),
         b"\xD7\xFF\x00\x00\x00\x04\x65\x00\x00\x00".to_vec(),
         b"\xC7\x0C\xFF\x00\x00\x00\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xF0".to_vec(),
@@ -184,7 +185,7 @@ fn extensions() -> Values {
 }
 
 fn nested() -> Values {
-    // Around a nil: arrays, maps, and the two in turn.
+    // Nested around a nil: arrays, maps, and both alternating.
     let arrays = [vec![0x91; 64], vec![0xC0]].concat();
     let maps = [b"\x81\xA1k".repeat(64), vec![0xC0]].concat();
     let both = [b"\x91\x81\xA1k".repeat(32), vec![0xC0]].concat();

@@ -32,7 +32,7 @@ fn raw_bytes_stay_as_they_are() {
     let mut call = sockety(&format!("call {address} raw --raw -"));
     let (out, said) = failed(call.write_stdin(&bytes[..]), 0);
     assert_eq!(out, "{\"$bin\":\"G1szMW3/ACBubyBNZXNzYWdlUGFjaw==\"}\n");
-    assert!(said.contains("no MessagePack"), "{said}");
+    assert!(said.contains("not MessagePack"), "{said}");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn files_are_sent_and_saved() {
         "[[\"a.txt\",\"first\"],[\"b.txt\",\"\"]]\n"
     );
 
-    // Into a directory that is not there yet; a name that is no name is not saved.
+    // Into a directory that does not exist yet. A file with an invalid name is not saved.
     let mut call = sockety(&format!("call {address} download --output full --save"));
     call.arg(path("inbox"))
         .arg("--json")
@@ -96,7 +96,7 @@ fn files_are_sent_and_saved() {
     assert!(!path("d.txt").exists());
     assert!(out.contains("has a path separator"), "{out}");
 
-    // Nothing is overwritten, and what is not saved is told.
+    // Nothing is overwritten, and files that are not saved are reported.
     let mut call = sockety(&format!("call {address} download --save"));
     call.arg(path("inbox")).arg("--json").arg(r#"["c.txt"]"#);
     let (_, said) = failed(&mut call, 6);
@@ -105,7 +105,10 @@ fn files_are_sent_and_saved() {
         sockety(&format!("call {address} download --json")).arg(r#"["c.txt"]"#),
         0,
     );
-    assert!(said.contains("dropped; --save DIR keeps it"), "{said}");
+    assert!(
+        said.contains("dropped; use --save DIR to keep it"),
+        "{said}"
+    );
     let (_, said) = failed(
         &mut sockety(&format!("call {address} upload --file missing")),
         6,
@@ -119,7 +122,7 @@ fn streams_are_piped_both_ways() {
     let mut call = sockety(&format!("call {address} stream --stream -"));
     let bytes = b"line\n\x1b\xff".repeat(100_000);
     let assert = call.write_stdin(bytes.clone()).assert().success();
-    // The stream alone: what else there is goes to standard error.
+    // Only the stream: everything else goes to standard error.
     assert_eq!(assert.get_output().stdout, bytes);
     assert!(assert.get_output().stderr.starts_with(b"7\n"));
 
@@ -173,7 +176,7 @@ fn wrong_arguments_are_said_before_anything_is_sent() {
     check("call localhost:1 x --timeout soon", "write 250ms");
     check(
         "call localhost:1 x --ca missing.pem",
-        "missing.pem cannot be used",
+        "cannot use missing.pem",
     );
     check("call localhost:1 x --cert a.pem", "--key");
     check("listen localhost:0 --reply 5000", "4095");

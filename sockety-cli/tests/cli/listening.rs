@@ -103,7 +103,7 @@ fn it_ends_in_order_when_it_is_told_to() {
         let killed = std::process::Command::new("kill").arg(id).status();
         assert!(killed.unwrap().success());
         assert_eq!(running.wait().0, Some(0));
-        // Nothing of it is left.
+        // The file of the socket is gone.
         assert!(!path.exists());
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use assert_cmd::Command;
 
-/// The program with these arguments; words apart by spaces.
+/// The program with these arguments, separated by spaces.
 fn sockety(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sockety"));
     command.args(arguments.split_whitespace());
@@ -28,7 +28,7 @@ fn stdout(command: &mut Command) -> String {
     String::from_utf8(command.assert().get_output().stdout.clone()).unwrap()
 }
 
-/// The same of a run that fails with this code, and what it said.
+/// Checks the exit code, and returns standard output and standard error.
 fn failed(command: &mut Command, code: i32) -> (String, String) {
     let assert = command.assert().code(code);
     let output = assert.get_output();
@@ -36,16 +36,16 @@ fn failed(command: &mut Command, code: i32) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// The program while it runs; it is ended with this.
+/// The program while it runs. Dropping this kills it.
 struct Running {
     child: Child,
-    /// What it said that it listens on.
+    /// The address that it listens on.
     address: String,
     stderr: BufReader<ChildStderr>,
 }
 
 impl Running {
-    /// Waits until it says that it listens.
+    /// Starts it and waits until it listens.
     fn start(arguments: &[&str]) -> Self {
         let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_sockety"))
             .args(arguments)
@@ -78,7 +78,7 @@ impl Running {
             .collect()
     }
 
-    /// Waits until it ends by itself: its exit code, and what it printed and said.
+    /// Waits until it ends by itself; returns its exit code, standard output and standard error.
     fn wait(mut self) -> (Option<i32>, String, String) {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         let mut out = self.child.stdout.take().unwrap();

@@ -43,14 +43,14 @@ fn round_trips_are_counted() {
     let address = server::start();
     let text = stdout(&mut sockety(&format!("ping {address} -c 3 -i 1ms")));
     assert!(text.contains("code 2 (Not Implemented)"), "{text}");
-    assert!(text.contains("3 sent, 3 answered, 0 not"), "{text}");
+    assert!(text.contains("3 sent, 3 answered, 0 unanswered"), "{text}");
     assert!(text.contains("p99"), "{text}");
     let summary = json(&format!("ping {address} -c 2 -i 1ms --action ping --json"));
     assert_eq!(
         (&summary["sent"], &summary["answered"]),
         (&2.into(), &2.into())
     );
-    // An answer that does not come.
+    // An action that never answers.
     let ping = format!("ping {address} -c 2 -i 1ms --action never --timeout 20ms --json");
     let (summary, _) = failed(&mut sockety(&ping), 4);
     assert!(summary.contains("\"answered\":0"), "{summary}");
@@ -66,7 +66,7 @@ fn load_is_measured() {
     ));
     assert!(figures["calls"].as_u64().unwrap() > 0);
     assert_eq!(figures["outcomes"]["code 0 (Accept)"], figures["calls"]);
-    // At a rate, every call that was due counts.
+    // With a rate, every call that was due counts.
     let figures = json(&format!(
         "bench {address} raw --json 1 {brief} --rate 100 --print-json"
     ));

@@ -45,7 +45,7 @@ impl Media for Clips {
     async fn track(&self, _event: String) {}
 }
 
-/// Serves until the tests end, and gives its address.
+/// Starts a server that runs until the tests end, and returns its address.
 pub(crate) fn start() -> SocketAddr {
     start_with(None)
 }

@@ -83,7 +83,7 @@ fn what_cannot_be_decoded_is_forwarded_all_the_same() {
     let mut tap = Running::start(&["tap", "127.0.0.1:0", &address, "--json"]);
     let mut client = TcpStream::connect(&tap.address).unwrap();
     let (mut server, _) = listener.accept().unwrap();
-    // A header, then a packet that there is not; and something else altogether.
+    // A header, then an invalid packet; and another protocol in the other direction.
     let pass = |from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]| {
         from.write_all(bytes).unwrap();
         let mut arrived = vec![0; bytes.len()];
@@ -141,13 +141,13 @@ fn recorded_bytes_are_decoded() {
     assert!(text.contains("receives on 16 channels"), "{text}");
     assert!(text.contains("\"ping\", 11111111"), "{text}");
     assert!(text.contains("000010  11 11 11 04 70 69 6e 67"), "{text}");
-    // Without its header, and with an end inside of a packet.
+    // Without the header, and ending inside a packet.
     let (text, said) = failed(
         sockety("decode - --no-header --json").write_stdin(&bytes[2..20]),
         1,
     );
     assert_eq!(text, "");
-    assert!(said.contains("ends inside a packet"), "{said}");
+    assert!(said.contains("incomplete packet at the end"), "{said}");
     let (text, _) = failed(sockety("decode -").write_stdin("GET / HTTP/1.1"), 1);
     assert!(
         text.contains("cannot be decoded from here on: the first byte 0x47"),

@@ -44,7 +44,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
         (Some(0), &b""[..])
     );
 
-    // A proxy ends too, at the first thing that it cannot print.
+    // A proxy ends too, at the first line that it cannot print.
     let mut tap = Running::start(&["tap", "127.0.0.1:0", &address.to_string()]);
     drop(tap.child.stdout.take());
     let _ = sockety(&format!("call {} ping", tap.address)).output();
@@ -63,7 +63,7 @@ fn the_help_teaches() {
         assert!(help.contains("Examples:"), "{help}");
     }
     assert!(
-        help.contains("  4  sent, but nobody knows whether it was executed"),
+        help.contains("  4  sent, but it is unknown whether it was executed"),
         "{help}"
     );
 }

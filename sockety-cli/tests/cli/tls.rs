@@ -6,7 +6,7 @@ use tempfile::{TempDir, tempdir};
 
 use crate::{Running, failed, server, sockety, stdout};
 
-/// A folder with `ca.pem`, and certificates that it vouches for.
+/// A folder with `ca.pem` and certificates signed by it.
 fn certificates(names: &[&str]) -> TempDir {
     let folder = tempdir().unwrap();
     let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
@@ -40,7 +40,7 @@ fn a_certificate_is_checked_unless_nobody_wants_that() {
         call
     };
     failed(&mut call("--ca ca.pem"), 0);
-    // Unknown to the system; the wrong name; a certificate that vouches for nobody; no TLS at all.
+    // Unknown to the system; the wrong name; a certificate that did not sign it; no TLS at all.
     assert!(failed(&mut call(""), 3).1.contains("TLS handshake failed"));
     let (_, said) = failed(&mut call("--ca ca.pem --server-name other"), 3);
     assert!(said.contains("TLS handshake failed"), "{said}");
@@ -85,7 +85,7 @@ fn listeners_and_taps_have_certificates_too() {
         "--client-ca",
         &ca,
     ]);
-    // Between the two, what passes can be read.
+    // The tap sees the decrypted packets.
     let upstream = format!("tls://{}", listening.address);
     let mut tap = Running::start(&[
         "tap",
@@ -107,6 +107,6 @@ fn listeners_and_taps_have_certificates_too() {
     failed(&mut call, 0);
     let lines = tap.lines(4).join("\n");
     assert!(lines.contains("\"action\":\"hello\""), "{lines}");
-    // Who shows no certificate is refused by the listener itself.
+    // Without a certificate, the listener itself refuses a client.
     failed(&mut sockety(&format!("call {upstream} hello --ca {ca}")), 3);
 }

@@ -1,4 +1,4 @@
-//! The codec by itself: packets that fill one read, encoded or decoded again and again.
+//! The codec alone: packets that fill one read, encoded or decoded repeatedly.
 
 use std::hint::black_box;
 

@@ -1,7 +1,8 @@
-//! What a call costs, counted and not timed: the figures are the same in every run.
+//! What a call costs, counted instead of timed: the figures are the same in every run.
 //!
-//! `cargo run --profile bench -p sockety-costs` compares instructions with `baseline.txt`, and fails when one has grown by more than
-//! 10 %; with `--update` it writes the baseline anew. `--table`, `--profile` and `--memory` print the tables of `docs/performance.md`.
+//! `cargo run --profile bench -p sockety-costs` compares instructions with `baseline.txt`, and
+//! fails if one has grown by more than 10 %; with `--update` it writes a new baseline. `--table`,
+//! `--profile` and `--memory` print the tables of `docs/performance.md`.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
 mod baseline;

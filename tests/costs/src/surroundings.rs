@@ -1,4 +1,4 @@
-//! What counts of instructions depend on, beside the code.
+//! What instruction counts depend on besides the code.
 
 use std::{env, process::Command};
 

@@ -1,4 +1,4 @@
-//! What the system knows of this process.
+//! What the system reports about this process.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What is harmless now and then, and an attack in masses.
+//! Things that are harmless occasionally, and an attack in large numbers.
 
 use std::time::Duration;
 

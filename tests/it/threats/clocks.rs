@@ -1,4 +1,4 @@
-//! Peers that are slow, silent or gone: rows S, and the clock of headers.
+//! Peers that are slow, silent or gone: rows S, and the timeout for headers.
 
 use std::time::Duration;
 

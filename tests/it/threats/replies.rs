@@ -1,4 +1,4 @@
-//! Replies that nobody asked for: rows R.
+//! Unexpected replies: rows R.
 
 use sockety::{Connection, Draft, Request, Router};
 

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration is said with the name of what has it.
+//! Errors in a configuration name the part that is wrong.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! A method that is not there has no action, and the others keep theirs.
+//! A method that is compiled out has no action, and the others keep theirs.
 #![deny(missing_docs, warnings)]
 
 use sockety::{Service, service};

@@ -1,4 +1,4 @@
-//! The crate may have another name.
+//! The crate can have another name.
 #![deny(warnings)]
 
 /// Hides the usual name.

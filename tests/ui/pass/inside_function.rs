@@ -1,4 +1,4 @@
-//! A service may be as local as its types.
+//! A service can be as local as its types.
 #![deny(warnings)]
 
 use sockety::{Service, service};

@@ -1,4 +1,4 @@
-//! `r#` is no part of the name on the wire.
+//! `r#` is not part of the name on the wire.
 #![deny(warnings)]
 
 use sockety::{Service, ServiceError, service};

@@ -1,4 +1,4 @@
-//! A service may ask for other traits, and its default bodies may use them.
+//! A service can require other traits, and its default bodies can use them.
 #![deny(warnings)]
 
 use std::fmt::Display;

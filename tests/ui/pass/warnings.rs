@@ -1,4 +1,4 @@
-//! What the user is not to blame for raises no warning.
+//! Code that is not the user's fault raises no warning.
 #![deny(
     missing_docs,
     warnings,

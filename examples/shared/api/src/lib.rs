@@ -1,4 +1,5 @@
-//! What a key-value store and its clients agree on. Both depend on this crate, and on nothing of each other.
+//! What a key-value store and its clients agree on. Both depend on this crate, and not on each
+//! other.
 
 use serde::{Deserialize, Serialize};
 use sockety::{Context, ServiceError, Streaming, service};
@@ -6,18 +7,20 @@ use sockety::{Context, ServiceError, Streaming, service};
 /// What the store does.
 #[service(prefix = "store.")]
 pub trait Store {
-    /// The value of a key.
+    /// Returns the value of a key.
     #[action(idempotent)]
     async fn get(&self, key: String) -> Result<String, StoreError>;
 
-    /// Gives a key its value. Storing the value that it has changes nothing, and is not announced.
+    /// Stores a value for a key. Storing the value that the key already has changes nothing, and is
+    /// not announced.
     ///
-    /// Meanwhile the server asks the caller for its name, see [`Visitor`]: `cx` tells who that is, and does not
-    /// travel.
+    /// Meanwhile the server asks the caller for its name, see [`Visitor`]. `cx` identifies the
+    /// caller, and is not sent.
     #[action(idempotent, limit(payload = "64 KiB"))]
     async fn put(&self, cx: &Context, key: String, value: String) -> Result<(), StoreError>;
 
-    /// Changes of keys that begin with `prefix`, from now on until the caller ends `listening`.
+    /// Streams changes of keys that begin with `prefix`, from now on until the caller ends
+    /// `listening`.
     async fn watch(
         &self,
         prefix: String,
@@ -28,7 +31,7 @@ pub trait Store {
 /// What a client does for the store, over the same connection.
 #[service(prefix = "visitor.")]
 pub trait Visitor {
-    /// The name to announce changes with.
+    /// The name with which changes are announced.
     #[action(idempotent, timeout = "2s")]
     async fn name(&self) -> String;
 }
@@ -38,13 +41,13 @@ pub trait Visitor {
 pub struct Change {
     /// The key.
     pub key: String,
-    /// Its value now.
+    /// Its new value.
     pub value: String,
-    /// Who changed it, unless it was a client without a name.
+    /// Who changed it, unless the client has no name.
     pub by: Option<String>,
 }
 
-/// Why the store refuses.
+/// Why the store refuses a call.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ServiceError)]
 pub enum StoreError {
     /// there is no such key
@@ -53,18 +56,18 @@ pub enum StoreError {
     /// the store has no room for further keys
     #[code(17)]
     Full {
-        /// How many it has room for.
+        /// The largest number of keys.
         keys: u64,
     },
 }
 
-/// What ends a watch.
+/// Why a watch ends.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ServiceError)]
 pub enum WatchError {
     /// the watcher was too slow
     #[code(16)]
     Missed {
-        /// How many changes were made that it has not seen.
+        /// How many changes it has missed.
         changes: u64,
     },
 }

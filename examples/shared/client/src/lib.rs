@@ -3,7 +3,7 @@
 use sockety::{BoxError, CallError, Streaming};
 use sockety_shared_api::{Change, StoreClient, StoreError, Visitor, VisitorServer};
 
-/// What to ask of the store.
+/// A command for the store.
 #[derive(Debug)]
 pub enum Command {
     /// Shows the value of a key.
@@ -11,23 +11,23 @@ pub enum Command {
         /// The key.
         key: String,
     },
-    /// Gives a key a value.
+    /// Stores a value for a key.
     Put {
         /// The key.
         key: String,
-        /// Its value.
+        /// The value.
         value: String,
     },
     /// Shows changes.
     Watch {
-        /// How the keys begin.
+        /// The prefix of the keys.
         prefix: String,
-        /// After how many changes it ends.
+        /// The number of changes after which it ends.
         changes: usize,
     },
 }
 
-/// Connects under a name and executes a command; `say` takes what there is to show, line by line.
+/// Connects under a name and executes a command; `say` receives the output, line by line.
 ///
 /// # Errors
 /// There is no such server, or a call failed.
@@ -37,12 +37,12 @@ pub async fn run(
     command: Command,
     mut say: impl FnMut(String),
 ) -> Result<(), BoxError> {
-    // Both sides of a connection may call: this one serves `Visitor`, and calls `Store`.
+    // Either side of a connection can call: this side serves `Visitor` and calls `Store`.
     let store = StoreClient::connect(address)
         .serve(VisitorServer::new(Named(name.to_owned())))
         .await?;
     match command {
-        // What the service itself answers is apart from what went wrong on the way.
+        // An answer of the service is distinct from a failure on the way.
         Command::Get { key } => match store.get(key).await {
             Ok(value) => say(format!("{value:?}")),
             Err(CallError::Service(StoreError::NoSuchKey)) => say("no such key".to_owned()),
@@ -67,7 +67,7 @@ async fn watch(
     changes: usize,
     mut say: impl FnMut(String),
 ) -> Result<(), BoxError> {
-    // Open while this function runs; dropped, it ends the stream of changes.
+    // Open while this function runs; dropping it ends the stream of changes.
     let (_listening, until) = Streaming::channel(1);
     let mut watched = store.watch(prefix, until).await?;
     say("watching".to_owned());

@@ -12,16 +12,16 @@ use tokio::sync::{
     mpsc,
 };
 
-/// How many keys there is room for.
+/// The largest number of keys.
 const KEYS: usize = 1_000;
 
-/// Changes that wait for a slow watcher. With more it has missed some.
+/// Number of changes that can wait for a slow watcher. Beyond that, it misses some.
 const WAITING: usize = 256;
 
-/// Characters of a visitor's name that are announced.
+/// Number of characters of a visitor's name that are announced.
 const NAME: usize = 40;
 
-/// Keys and values. Calls run at the same time, so they share them by a lock.
+/// Keys and values. Calls run concurrently, so they share them through a lock.
 pub(crate) struct Memory {
     values: Mutex<HashMap<String, String>>,
     changes: broadcast::Sender<Change>,
@@ -43,7 +43,8 @@ impl Store for Memory {
     }
 
     async fn put(&self, cx: &Context, key: String, value: String) -> Result<(), StoreError> {
-        // The caller, as a client of what it serves to us. One that serves no `Visitor` may store all the same.
+        // A client for what the caller serves to us. A caller without `Visitor` can store values
+        // too.
         let name = cx.peer::<VisitorClient>().name().await.ok();
         let by = name.map(|name| name.chars().take(NAME).collect());
 
@@ -53,7 +54,7 @@ impl Store for Memory {
             None if values.len() == KEYS => return Err(StoreError::Full { keys: KEYS as u64 }),
             _ => values.insert(key.clone(), value.clone()),
         };
-        // Under the lock, so that changes are announced in their order. Nobody may be watching.
+        // Under the lock, so that changes are announced in their order. There may be no watchers.
         let _ = self.changes.send(Change { key, value, by });
         Ok(())
     }
@@ -66,7 +67,7 @@ impl Store for Memory {
         let changes = self.changes.subscribe();
         let (watcher, watched) = Streaming::channel(1);
         tokio::spawn(async move {
-            // Ends with the connection, too.
+            // Also ends with the connection.
             let is_over = async { while let Some(Ok(())) = listening.next().await {} };
             tokio::select! {
                 () = forward(changes, &prefix, &watcher) => {}

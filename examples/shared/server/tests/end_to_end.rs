@@ -1,4 +1,4 @@
-//! The server as a process of its own, and clients of it.
+//! Runs the server as a separate process, and clients of it.
 
 use std::{process::Stdio, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::{
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// A server on a free port, and where it is. It ends when it is dropped.
+/// A server on a free port, and its address. Dropping this ends it.
 async fn serve() -> Result<(Child, String), BoxError> {
     let mut server = process::Command::new(env!("CARGO_BIN_EXE_sockety-shared-server"))
         .stdout(Stdio::piped())
