@@ -13,9 +13,12 @@ use std::{
 };
 
 use sockety::{
-    Authorization, Authorize, CallMiddleware, CallNext, Connection, Context, FastReply,
-    FirstMessage, Incoming, IntoRouter, OutgoingCall, ServeMiddleware, ServeNext, Server,
-    ServiceClient, async_trait, service,
+    Connection, Context, FastReply, Server, async_trait,
+    client::{CallMiddleware, CallNext, OutgoingCall, ServiceClient},
+    serve::{
+        Authorization, Authorize, FirstMessage, Incoming, IntoRouter, ServeMiddleware, ServeNext,
+    },
+    service,
 };
 
 /// The first call of a client. No service implements it: the hook answers.
@@ -170,7 +173,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn sign_in(
     connection: &Connection,
     token: &str,
-) -> Result<(), sockety::CallError<sockety::NoError>> {
+) -> Result<(), sockety::CallError<sockety::error::NoError>> {
     SessionClient::new(connection.clone())
         .auth(token.to_owned())
         .await

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use sockety::{Server, ServerHandle, service};
+use sockety::{Server, server::ServerHandle, service};
 use tokio::{sync::mpsc, time::sleep};
 
 /// How long accepted calls may take after the signal. Service managers wait longer: systemd 90 s,

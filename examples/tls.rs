@@ -8,7 +8,9 @@ use std::io::{self, Write};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use sockety::{
-    BoxError, Context, Server, ServiceError, service,
+    Context, Server, ServiceError,
+    serve::BoxError,
+    service,
     tls::{Identity, Roots, TlsClient, TlsServer},
 };
 

@@ -17,8 +17,10 @@ use std::{
 };
 
 use sockety::{
-    Answered, BoxError, CallDraft, CallError, Connection, Incoming, IntoRouter, Options, Outcome,
-    ServeMiddleware, ServeNext, Server, ServiceError, async_trait, service,
+    CallError, Connection, Options, Outcome, Server, ServiceError, async_trait,
+    client::CallDraft,
+    serve::{Answered, BoxError, Incoming, IntoRouter, ServeMiddleware, ServeNext},
+    service,
 };
 use tokio::time::sleep;
 use tower::{

@@ -6,7 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;
 use sockety::{
-    ByteStream, Connection, Draft, Message, MessageHandler, Reply, ResponseDraft, Router, pair,
+    ByteStream, Connection, Router,
+    message::{Draft, Reply, ResponseDraft},
+    pair,
+    serve::{Message, MessageHandler},
 };
 use tokio::io::AsyncReadExt;
 use tokio::runtime::{Builder, Handle, Runtime};

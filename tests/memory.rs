@@ -6,7 +6,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use peak_alloc::PeakAlloc;
-use sockety::{Draft, FastReply, File, Message, MessageHandler, Router, pair};
+use sockety::{
+    FastReply, File, Router,
+    message::Draft,
+    pair,
+    serve::{Message, MessageHandler},
+};
 use tokio::io::AsyncWriteExt;
 
 #[global_allocator]

@@ -4,7 +4,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use peak_alloc::PeakAlloc;
-use sockety::{Connection, FastReply, Limits, Message, MessageHandler, Options};
+use sockety::{
+    Connection, FastReply, Options,
+    config::Limits,
+    serve::{Message, MessageHandler},
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Duration, sleep, timeout};
 

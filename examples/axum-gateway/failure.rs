@@ -8,7 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use sockety::{CallError, ConnectError, Outcome, RequestError, ServiceError};
+use sockety::{
+    CallError, Outcome, ServiceError,
+    error::{ConnectError, RequestError},
+};
 
 use crate::service::ArchiveError;
 
@@ -111,7 +114,7 @@ impl ToStatus for ArchiveError {
     }
 }
 
-impl ToStatus for sockety::NoError {
+impl ToStatus for sockety::error::NoError {
     fn to_status(&self) -> StatusCode {
         match *self {}
     }

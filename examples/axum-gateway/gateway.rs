@@ -15,7 +15,7 @@ use axum::{
 };
 use futures_util::{TryStreamExt, stream};
 use serde::Deserialize;
-use sockety::{ByteStream, File, Reconnecting};
+use sockety::{ByteStream, File, client::Reconnecting};
 use tokio::time::timeout;
 
 use crate::{

@@ -13,7 +13,7 @@ use std::{
     process::ExitCode,
 };
 
-use sockety::{BoxError, Server};
+use sockety::{Server, serve::BoxError};
 use tokio::net::TcpListener;
 
 mod failure;

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use sockety::{File, SaveError};
+use sockety::{File, error::SaveError};
 
 use crate::{
     complain,
@@ -114,7 +114,7 @@ impl Archive for Store {
     }
 }
 
-fn bad_name(error: &sockety::FileNameError) -> ArchiveError {
+fn bad_name(error: &sockety::error::FileNameError) -> ArchiveError {
     let problem = error.problem().to_string();
     ArchiveError::BadName { problem }
 }

@@ -10,7 +10,10 @@ use axum::{
 };
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
-use sockety::{BoxError, ByteStream, FastReply, File, IntoRouter, MessageHandler, Server};
+use sockety::{
+    ByteStream, FastReply, File, Server,
+    serve::{BoxError, IntoRouter, MessageHandler},
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sockety::{Address, BoxError, CallError, FastReply, NoError};
+use sockety::{Address, CallError, FastReply, error::NoError, serve::BoxError};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,

@@ -14,7 +14,7 @@ use std::{
     process::ExitCode,
 };
 
-use sockety::BoxError;
+use sockety::serve::BoxError;
 
 mod client;
 mod room;

@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use sockety::{Connection, Outgoing, ServerHandle, Uuid};
+use sockety::{Connection, Uuid, message::Outgoing, server::ServerHandle};
 
 use crate::{
     complain,

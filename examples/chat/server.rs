@@ -3,8 +3,10 @@
 use std::{io, sync::Arc, time::Duration};
 
 use sockety::{
-    BoxError, ConnectError, Connection, FastReply, Message, MessageHandler, RequestMismatch,
-    Server, ServerHandle,
+    Connection, FastReply, Server,
+    error::{ConnectError, RequestMismatch},
+    serve::{BoxError, Message, MessageHandler},
+    server::ServerHandle,
 };
 use tokio::task::JoinSet;
 

@@ -2,7 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use sockety::{Connection, Draft, FastReply, File, Message, MessageHandler, Server, ServerHandle};
+use sockety::{
+    Connection, FastReply, File, Server,
+    message::Draft,
+    serve::{Message, MessageHandler},
+    server::ServerHandle,
+};
 use tokio::{io::AsyncWriteExt, net::TcpSocket, sync::mpsc, task::JoinHandle};
 
 use crate::{
@@ -138,7 +143,10 @@ async fn peer(address: SocketAddr) -> (Connection, mpsc::UnboundedReceiver<(Stri
     (connection, received)
 }
 
-async fn code(connection: &Connection, message: impl Into<sockety::Outgoing>) -> FastReply {
+async fn code(
+    connection: &Connection,
+    message: impl Into<sockety::message::Outgoing>,
+) -> FastReply {
     let mut request = connection.send(message).await.unwrap();
     let reply = request.response().await.unwrap();
     reply.code().expect("the chat answers with codes")

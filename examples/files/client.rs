@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use indicatif::{BinaryBytes, ProgressBar};
-use sockety::{CallError, File, NoError, Options};
+use sockety::{CallError, File, Options, error::NoError};
 use tokio::{io::AsyncReadExt, sync::oneshot, task::spawn_blocking};
 
 use crate::{

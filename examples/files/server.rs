@@ -26,7 +26,7 @@ const AT_A_TIME: usize = 8;
 /// Serves until Ctrl-C.
 pub async fn run(address: &str, folder: &Path, screen: &Screen) -> Result<(), Box<dyn Error>> {
     // Left behind by a process that was killed.
-    let swept = sockety::sweep_partial_files(folder).await?;
+    let swept = sockety::content::sweep_partial_files(folder).await?;
     if swept > 0 {
         screen.say(format_args!("removed {swept} partial files"));
     }

@@ -3,7 +3,11 @@
 use std::{fmt::Debug, pin::Pin, time::Duration};
 
 use sockety::{
-    BoxError, ConnectError, Connection, Draft, File, Outgoing, Reply, Response, StreamWriter,
+    Connection, File,
+    content::StreamWriter,
+    error::ConnectError,
+    message::{Draft, Outgoing, Reply, Response},
+    serve::BoxError,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},

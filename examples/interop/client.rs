@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockety::BoxError;
+use sockety::serve::BoxError;
 
 use crate::{
     checks::{self, Check},

@@ -7,9 +7,11 @@ use std::{
 
 use bytes::{BufMut, Bytes, BytesMut};
 use sockety::{
-    BoxError, ByteStream, ConnectError, Draft, FastReply, InvalidCode, Message, MessageHandler,
-    Reply, Request, Response, ResponseDraft, SendError, Sent, Server,
+    ByteStream, FastReply, Server,
+    error::{ConnectError, InvalidCode, SendError},
+    message::{Draft, Reply, Request, Response, ResponseDraft, Sent},
     msgpack::{self, DecodeError},
+    serve::{BoxError, Message, MessageHandler},
     tls::TlsServer,
 };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sockety::{Limits, Options, msgpack::Bounds};
+use sockety::{Options, config::Limits, msgpack::Bounds};
 
 /// The payload of `download` is an array of these.
 #[derive(Debug, Clone, Serialize, Deserialize)]

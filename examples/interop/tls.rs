@@ -7,7 +7,7 @@ use std::{
 };
 
 use sockety::{
-    BoxError,
+    serve::BoxError,
     tls::{
         Roots, TlsClient,
         rustls::{

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use sockety::{BoxError, File};
+use sockety::{File, serve::BoxError};
 use tokio::{net::TcpListener, time::sleep};
 use tracing_subscriber::fmt::format::FmtSpan;
 

@@ -5,8 +5,11 @@ use std::{io, time::Duration};
 use axum::{Router, routing::get};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sockety::{
-    BoxError, IntoRouter, Server, ServerHandle, ServiceClient,
+    Server,
+    client::ServiceClient,
     metrics::{CallMetrics, ServeMetrics, ServerMetrics},
+    serve::{BoxError, IntoRouter},
+    server::ServerHandle,
     trace::{CallSpans, ServeSpans},
 };
 use tokio::{net::TcpListener, time::interval};

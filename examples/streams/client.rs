@@ -1,6 +1,6 @@
 //! The client's half of each method, as a program for a terminal.
 
-use sockety::{BoxError, ByteStream, StreamError, Streaming};
+use sockety::{ByteStream, Streaming, error::StreamError, serve::BoxError};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, stdin, stdout};
 
 use crate::{

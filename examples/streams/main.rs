@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sockety::BoxError;
+use sockety::serve::BoxError;
 
 use crate::{
     client::{Client, Task},

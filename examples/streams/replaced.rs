@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sockety::{ByteStream, ReadError};
+use sockety::{ByteStream, error::ReadError};
 use tokio::io::AsyncReadExt;
 
 use crate::service::Program;

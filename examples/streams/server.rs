@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sockety::{BoxError, ByteStream, Server, Streaming};
+use sockety::{ByteStream, Server, Streaming, serve::BoxError};
 
 use crate::{
     pipe, say,

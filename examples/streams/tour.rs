@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use sockety::{BoxError, ByteStream, File, Server, StreamError, Streaming};
+use sockety::{ByteStream, File, Server, Streaming, error::StreamError, serve::BoxError};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::sleep,

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use sockety::{
-    ByteStream, Connection, Draft, FastReply, Limits, Message, MessageHandler, Options, Request,
-    ResponseDraft, StreamWriter,
+    ByteStream, Connection, FastReply, Options,
+    config::Limits,
+    content::StreamWriter,
+    message::{Draft, Request, ResponseDraft},
+    serve::{Message, MessageHandler},
 };
 use sockety_codec::{
     ChannelCount, ChannelId, Decoder, Encoder, Event, FileHeader, FileIndex, FilesSummary,

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::fs;
 use std::path::{Component, Path};
 
-use sockety::{File, NameProblem};
+use sockety::{File, error::NameProblem};
 use tempfile::TempDir;
 
 thread_local! {

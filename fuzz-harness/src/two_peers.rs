@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use sockety::{
-    ByteStream, Connection, Draft, FastReply, File, Message, MessageHandler, Options, Outcome,
-    Reply, RequestError, ResponseDraft, Router,
+    ByteStream, Connection, FastReply, File, Options, Outcome, Router,
+    error::RequestError,
+    message::{Draft, Reply, ResponseDraft},
+    serve::{Message, MessageHandler},
 };
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};

@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::FileFailurePersistence;
-use sockety::{Connection, Draft, FastReply, MessageHandler, Options, Router};
+use sockety::{Connection, FastReply, Options, Router, message::Draft, serve::MessageHandler};
 use sockety_codec::{
     ChannelCount, ChannelId, Encoder, FileHeader, FileIndex, FilesSummary, Limits, MessageHead,
     ResponseHead, Uuid,

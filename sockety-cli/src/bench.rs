@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 use futures_util::future::join_all;
 use serde_json::json;
-use sockety::{Connection, Reply};
+use sockety::{Connection, message::Reply};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until, timeout},

@@ -7,7 +7,11 @@ use std::{
 use clap::{Args, ValueEnum};
 use futures_util::FutureExt;
 use serde_json::{Value as Json, json};
-use sockety::{ByteStream, Connection, FastReply, File, Reply, Request, RequestError, Response};
+use sockety::{
+    ByteStream, Connection, FastReply, File,
+    error::RequestError,
+    message::{Reply, Request, Response},
+};
 use tokio::time::timeout;
 
 use crate::{

@@ -1,7 +1,8 @@
 use std::{error::Error, io, process::ExitCode, time::Duration};
 
 use sockety::{
-    CallError, ConnectError, FastReply, NoError, Outcome, RequestError, SendError, SourceError,
+    CallError, FastReply, Outcome,
+    error::{ConnectError, NoError, RequestError, SendError, SourceError},
 };
 
 use crate::shown::escaped;

@@ -4,8 +4,9 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde_json::{Value as Json, json};
 use sockety::{
-    Address, BoxError, ByteStream, FastReply, Handled, Message, MessageHandler, Options,
-    ResponseDraft, Server,
+    Address, ByteStream, FastReply, Options, Server,
+    message::ResponseDraft,
+    serve::{BoxError, Handled, Message, MessageHandler},
 };
 use tokio::sync::mpsc;
 

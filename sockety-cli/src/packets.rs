@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Map, Value as Json, json};
-use sockety::{FastReply, Limits, Uuid};
+use sockety::{FastReply, Uuid, config::Limits};
 use sockety_codec::{
     ConnectionHeader, Decoder, Event, FileHeader, FileIndex, FilesSummary, MessageHead, PacketHead,
     PacketKind, RefusalReason, ReplyCode, ResponseHead, Violation,

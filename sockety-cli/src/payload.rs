@@ -5,7 +5,10 @@ use std::{
 
 use bytes::Bytes;
 use clap::Args;
-use sockety::{Draft, File, Outgoing};
+use sockety::{
+    File,
+    message::{Draft, Outgoing},
+};
 
 use crate::{exit::Failure, value};
 
@@ -32,7 +35,7 @@ pub struct PayloadArgs {
 /// The message that the arguments describe.
 #[derive(Debug, Clone)]
 pub struct Form {
-    draft: Draft<sockety::Fixed>,
+    draft: Draft<sockety::message::Fixed>,
 }
 
 impl PayloadArgs {

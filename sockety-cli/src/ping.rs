@@ -2,7 +2,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
-use sockety::{Connection, Draft, Reply};
+use sockety::{
+    Connection,
+    message::{Draft, Reply},
+};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::{

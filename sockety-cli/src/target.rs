@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
-use sockety::{Address, Connection, Limits, Options};
+use sockety::{Address, Connection, Options, config::Limits};
 
 use crate::{exit::Failure, tls::ClientTls};
 

@@ -26,7 +26,7 @@ use self::error::{AddressError, AddressProblem};
 /// as they are; a text that is no address is then an error of connecting or listening.
 ///
 /// ```
-/// use sockety::{Address, AddressProblem};
+/// use sockety::{Address, error::AddressProblem};
 ///
 /// assert_eq!(Address::from("tcp://localhost:9000").to_string(), "localhost:9000");
 /// assert_eq!(Address::from(("::1", 9000)).to_string(), "[::1]:9000");

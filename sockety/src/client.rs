@@ -1,4 +1,4 @@
-//! The typed calling side.
+//! The calling side: connecting, typed calls, and middleware around calls.
 
 pub(crate) mod call;
 pub(crate) mod call_draft;
@@ -10,3 +10,19 @@ pub(crate) mod pass_draft;
 pub(crate) mod reconnecting;
 pub(crate) mod reply;
 pub(crate) mod way;
+
+#[doc(hidden)]
+pub use self::connect::Connected;
+pub use self::{
+    call::{Call, Calling},
+    call_draft::CallDraft,
+    connect::Connect,
+    pass::Pass,
+    pass_draft::PassDraft,
+    reconnecting::Reconnecting,
+};
+pub use crate::connection::{
+    middleware::{CallMiddleware, CallNext},
+    outgoing_call::OutgoingCall,
+    service_client::ServiceClient,
+};

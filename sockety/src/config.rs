@@ -1,5 +1,8 @@
-//! Limits and clocks.
+//! Options of connections: limits and clocks.
 
 pub(crate) mod options;
 pub(crate) mod rate;
 pub(crate) mod tcp;
+
+pub use self::{options::Options, rate::Rate, tcp::TcpOptions};
+pub use sockety_codec::{ChannelCount, Limits};

@@ -1,3 +1,5 @@
+//! The handle on a connection.
+
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use sockety_codec::{FilesSummary, MessageHead, Uuid};
@@ -30,8 +32,10 @@ use crate::{
         request::RequestError,
         send::SendError,
     },
-    extensions::Extensions,
     message::{outgoing::Outgoing, request::Request, sent::Sent},
+};
+pub use crate::{
+    extensions::Extensions,
     stats::{Stats, traffic::Traffic},
 };
 
@@ -65,7 +69,7 @@ impl Connection {
     /// A handle on the same connection whose messages go through this middleware, after that of this handle.
     ///
     /// ```
-    /// # use sockety::{CallNext, Connection, OutgoingCall};
+    /// # use sockety::{Connection, client::{CallNext, OutgoingCall}};
     /// # fn example(connection: Connection) -> Connection {
     /// connection.with(|call: OutgoingCall, next: CallNext| async move {
     ///     let action = call.action().to_owned();
@@ -97,7 +101,7 @@ impl Connection {
     ///
     /// ```no_run
     /// # async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {
-    /// let ping = sockety::Draft::new("ping");
+    /// let ping = sockety::message::Draft::new("ping");
     /// let reply = connection.send(&ping).await?.response().await?;
     /// # Ok(())
     /// # }

@@ -6,3 +6,14 @@ pub(crate) mod file;
 pub(crate) mod received;
 pub(crate) mod stream_writer;
 pub(crate) mod streaming;
+
+pub use self::{
+    byte_stream::ByteStream,
+    file::{
+        File,
+        partial::sweep_partial_files,
+        save::{Save, Saved},
+    },
+    stream_writer::StreamWriter,
+    streaming::Streaming,
+};

@@ -4,13 +4,38 @@ pub(crate) mod call;
 pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod content;
+pub(crate) mod file_name;
 pub(crate) mod limit;
 pub(crate) mod mismatch;
 pub(crate) mod read;
 pub(crate) mod remote;
 pub(crate) mod request;
+pub(crate) mod save;
 pub(crate) mod send;
 pub(crate) mod service;
 pub(crate) mod source;
+pub(crate) mod stream;
 #[cfg(feature = "_tls")]
 pub(crate) mod tls;
+
+pub use self::{
+    call::CallError,
+    connect::ConnectError,
+    connection::{ClosedBy, ConnectionError},
+    content::ContentError,
+    file_name::{FileNameError, NameProblem},
+    limit::LimitExceeded,
+    mismatch::RequestMismatch,
+    read::ReadError,
+    remote::RemoteError,
+    request::RequestError,
+    save::SaveError,
+    send::SendError,
+    service::{NoError, ServiceError},
+    source::SourceError,
+    stream::StreamError,
+};
+pub use crate::{
+    address::error::{AddressError, AddressProblem},
+    fast_reply::InvalidCode,
+};

@@ -8,7 +8,7 @@ use std::{
 /// Values attached to a connection, one of each type.
 ///
 /// ```
-/// # use sockety::Extensions;
+/// # use sockety::connection::Extensions;
 /// #[derive(Debug, PartialEq)]
 /// struct User(&'static str);
 ///

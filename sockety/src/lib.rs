@@ -54,7 +54,7 @@
 //! Under the typed layer stands a dynamic one, with the vocabulary of the TypeScript library:
 //!
 //! ```
-//! use sockety::{Draft, FastReply, MessageHandler, Reply, ResponseDraft, Server};
+//! use sockety::{FastReply, Server, message::{Draft, Reply, ResponseDraft}, serve::MessageHandler};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -80,13 +80,13 @@
 //! # What to know
 //!
 //! - A [`Connection`] has no client and no server side once it stands: both serve what they are given
-//!   ([`Connect::serve`], [`Server::serve`]), and both may send. A typed method reaches its caller with
+//!   ([`Connect::serve`](crate::client::Connect::serve), [`Server::serve`]), and both may send. A typed method reaches its caller with
 //!   [`Context::peer`].
 //! - Every failed call says what is known about its execution: [`CallError::outcome`].
-//! - Everybody who connects may call, unless [`Router::authorize`] asks who is there. [Middleware](ServeMiddleware)
-//!   times, traces, refuses what is served; [`CallMiddleware`] does so for calls.
-//! - Spans around calls, with the attributes of OpenTelemetry, are in [`trace`]; [`ServerHandle::stats`] and
-//!   [`ServerHandle::traffic`] count what peers do and what is under way.
+//! - Everybody who connects may call, unless [`Router::authorize`] asks who is there. [Middleware](serve::ServeMiddleware)
+//!   times, traces, refuses what is served; [`CallMiddleware`](crate::client::CallMiddleware) does so for calls.
+//! - Spans around calls, with the attributes of OpenTelemetry, are in [`trace`]; [`ServerHandle::stats`](crate::server::ServerHandle::stats) and
+//!   [`ServerHandle::traffic`](crate::server::ServerHandle::traffic) count what peers do and what is under way.
 //! - Limits and clocks are in [`Options`]; their defaults are safe towards a peer that is not trusted.
 //! - Handlers run where their message was read until they first wait, then as a task of their own. Whoever
 //!   computes long or blocks should use `tokio::task::spawn_blocking`.
@@ -113,118 +113,69 @@
 // Lets the paths of generated code resolve in this crate's own tests and examples.
 extern crate self as sockety;
 
+// The rooms, lowest first: each imports only from those above it in this list.
+mod sync;
+
 mod action;
 mod address;
-mod client;
-mod config;
-mod connection;
-mod content;
+pub mod config;
 mod description;
-mod engine;
-mod error;
+pub mod error;
 mod extensions;
 mod fast_reply;
-mod message;
-#[cfg(feature = "metrics")]
-pub mod metrics;
-#[cfg(all(test, sockety_models))]
-mod models;
 pub mod msgpack;
-mod observe;
 mod outcome;
 mod payload;
-mod serve;
-mod server;
 mod shown;
 mod stats;
-mod sync;
 #[cfg(feature = "_tls")]
 pub mod tls;
-pub mod trace;
+
+mod engine;
+
+pub mod connection;
+pub mod content;
+pub mod message;
+pub mod serve;
 mod transport;
 
+pub mod client;
+pub mod server;
+
+#[cfg(feature = "metrics")]
+pub mod metrics;
+mod observe;
+pub mod trace;
+
+#[cfg(all(test, sockety_models))]
+mod models;
+
 pub use self::{
-    address::{
-        Address,
-        error::{AddressError, AddressProblem},
-    },
-    client::{
-        call::{Call, Calling},
-        call_draft::CallDraft,
-        connect::{Connect, connect},
-        describe::describe,
-        pass::Pass,
-        pass_draft::PassDraft,
-        reconnecting::Reconnecting,
-    },
-    config::{options::Options, rate::Rate, tcp::TcpOptions},
-    connection::{
-        Connection,
-        middleware::{CallMiddleware, CallNext},
-        outgoing_call::OutgoingCall,
-        service_client::ServiceClient,
-    },
-    content::{
-        byte_stream::ByteStream,
-        file::{File, FileNameError, NameProblem, Save, SaveError, Saved, sweep_partial_files},
-        stream_writer::StreamWriter,
-        streaming::{StreamError, Streaming},
-    },
-    description::{
-        ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
-        ServiceDescription, error_variant::ErrorVariant,
-    },
-    engine::{answered::Answered, serve::Dispatch},
-    error::{
-        call::CallError,
-        connect::ConnectError,
-        connection::{ClosedBy, ConnectionError},
-        content::ContentError,
-        limit::LimitExceeded,
-        mismatch::RequestMismatch,
-        read::ReadError,
-        remote::RemoteError,
-        request::RequestError,
-        send::SendError,
-        service::{NoError, ServiceError},
-        source::SourceError,
-    },
-    extensions::Extensions,
-    fast_reply::{FastReply, InvalidCode},
-    message::{
-        draft::{Data, Draft, Fixed, Msgpack, NoPayload, ResponseDraft},
-        outgoing::{Outgoing, OutgoingResponse},
-        reply::Reply,
-        request::{Request, Responses},
-        response::Response,
-        sent::Sent,
-    },
+    address::Address,
+    client::connect::connect,
+    config::Options,
+    connection::Connection,
+    content::{ByteStream, File, Streaming},
+    error::{CallError, ServiceError},
+    fast_reply::FastReply,
     outcome::Outcome,
-    payload::Payload,
-    serve::{
-        authorization::Authorization,
-        authorize::Authorize,
-        context::Context,
-        delivery::Delivery,
-        first_message::FirstMessage,
-        handler::{BoxError, Handled, MessageHandler},
-        incoming::Incoming,
-        message::Message,
-        middleware::{ServeMiddleware, ServeNext},
-        router::{DuplicateAction, IntoRouter, Router},
-        service::Service,
-    },
-    server::{Server, ServerHandle},
-    stats::{Stats, server::ServerStats, traffic::Traffic},
+    serve::{Context, Router},
+    server::Server,
     transport::establish::pair,
 };
-#[doc(hidden)]
-pub use self::{
-    client::connect::Connected,
-    message::typed::{Content, Received},
-};
 pub use async_trait::async_trait;
-pub use sockety_codec::{ChannelCount, Limits, Uuid};
+pub use sockety_codec::Uuid;
+
+/// Services as plain data, and how a peer is asked for them.
+pub mod describe {
+    pub use crate::{
+        client::describe::describe,
+        description::{
+            ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
+            ServiceDescription, error_variant::ErrorVariant,
+        },
+    };
+}
 
 #[doc(hidden)]
 pub mod __private;
@@ -234,14 +185,14 @@ pub mod __private;
 /// All methods are `async fn` with `&self`; an implementation uses plain `async fn` too. Beside the trait `Media`,
 /// which stays as written, it generates
 /// - `MediaClient`, made by `MediaClient::new(connection)` or `MediaClient::connect(address)`, with a method for
-///   each action that gives a [`Call`] or, when one-way, a [`Pass`]; `MediaClient::local(implementation)` calls an
+///   each action that gives a [`Call`](crate::client::Call) or, when one-way, a [`Pass`](crate::client::Pass); `MediaClient::local(implementation)` calls an
 ///   implementation in this process, for tests and mocks;
-/// - `MediaServer<S>`, made by `MediaServer::new(implementation)`, which is a [`Service`];
-/// - `MediaDraft`, with a function for each action that gives a [`CallDraft`] or a [`PassDraft`], to be sent
+/// - `MediaServer<S>`, made by `MediaServer::new(implementation)`, which is a [`Service`](crate::serve::Service);
+/// - `MediaDraft`, with a function for each action that gives a [`CallDraft`](crate::client::CallDraft) or a [`PassDraft`](crate::client::PassDraft), to be sent
 ///   later, often, or to many;
 /// - `MediaRequest`, an enum with a variant for each action, which holds the parameters that travel in the payload:
-///   to match messages in a [`MessageHandler`], and to be sent as an [`Outgoing`];
-/// - `MediaClient::DESCRIPTION`, the service as plain data ([`ServiceDescription`]);
+///   to match messages in a [`MessageHandler`](crate::serve::MessageHandler), and to be sent as an [`Outgoing`](crate::message::Outgoing);
+/// - `MediaClient::DESCRIPTION`, the service as plain data ([`ServiceDescription`](crate::describe::ServiceDescription));
 /// - implementations of the trait for `&S`, `Box<S>` and `Arc<S>`.
 ///
 /// The trait may stand in a crate that several programs share.
@@ -308,7 +259,7 @@ pub mod __private;
 /// # }
 /// ```
 ///
-/// `timeout = "2s"`: how long callers wait, unless they say otherwise ([`Call::timeout`]); the units are ms, s, m
+/// `timeout = "2s"`: how long callers wait, unless they say otherwise ([`Call::timeout`](crate::client::Call::timeout)); the units are ms, s, m
 /// and h. Without it, [`Options::call_timeout`] holds.
 ///
 /// ```
@@ -335,7 +286,7 @@ pub mod __private;
 /// ```
 ///
 /// `idempotent`: executing it twice is as good as once. Its calls and its description say so
-/// ([`Call::is_idempotent`]). What has a stream cannot be repeated.
+/// ([`Call::is_idempotent`](crate::client::Call::is_idempotent)). What has a stream cannot be repeated.
 ///
 /// ```
 /// # use sockety::service;
@@ -362,7 +313,7 @@ pub mod __private;
 /// # Requests
 ///
 /// ```
-/// # use sockety::{FastReply, Message, MessageHandler, Outgoing, service};
+/// # use sockety::{FastReply, message::Outgoing, serve::{Message, MessageHandler}, service};
 /// # #[service]
 /// # pub trait Media {
 /// #     #[action(one_way)] async fn track(&self, event: String);

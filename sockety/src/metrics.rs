@@ -5,7 +5,7 @@
 //! metrics have no descriptions. Who adds none of them pays nothing.
 //!
 //! ```
-//! use sockety::{IntoRouter, Server, metrics::{ServeMetrics, ServerMetrics}, service};
+//! use sockety::{Server, metrics::{ServeMetrics, ServerMetrics}, serve::IntoRouter, service};
 //!
 //! # #[service]
 //! # trait Media { async fn title(&self, id: u64) -> String; }

@@ -24,12 +24,9 @@ use shuttle::{
 };
 use tokio::io::DuplexStream;
 
-use super::{
-    budget::{Budget, Share},
-    peer::Peer,
-};
 use crate::{
     ChannelCount, Limits,
+    budget::{Budget, Share},
     config::options::Options,
     connection::Connection,
     content::{byte_stream::ByteStream, stream_writer::StreamWriter},
@@ -37,6 +34,7 @@ use crate::{
     fast_reply::FastReply,
     message::{draft::Draft, request::Request},
     outcome::Outcome,
+    peer::Peer,
     serve::{handler::MessageHandler, message::Message, router::Router},
 };
 

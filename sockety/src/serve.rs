@@ -1,4 +1,4 @@
-//! The serving side: services, handlers, middleware, authorization.
+//! The serving side: services and handlers, middleware around them, and authorization.
 
 pub(crate) mod answer;
 pub(crate) mod authorization;
@@ -12,3 +12,18 @@ pub(crate) mod message;
 pub(crate) mod middleware;
 pub(crate) mod router;
 pub(crate) mod service;
+
+pub use self::{
+    authorization::Authorization,
+    authorize::Authorize,
+    context::Context,
+    delivery::Delivery,
+    first_message::FirstMessage,
+    handler::{BoxError, Handled, MessageHandler},
+    incoming::Incoming,
+    message::Message,
+    middleware::{ServeMiddleware, ServeNext},
+    router::{DuplicateAction, IntoRouter, Router},
+    service::Service,
+};
+pub use crate::engine::{answered::Answered, serve::Dispatch};

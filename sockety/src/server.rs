@@ -1,3 +1,5 @@
+//! Accepting connections.
+
 use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpListener;
@@ -14,6 +16,7 @@ use self::{
     admission::{Admitted, Gate},
     listener::Listener,
 };
+pub use crate::stats::server::ServerStats;
 use crate::{
     address::{
         Address,
@@ -29,7 +32,7 @@ use crate::{
 /// Accepts connections and serves them, over TCP, TLS or a Unix socket.
 ///
 /// ```no_run
-/// # use sockety::{FastReply, MessageHandler, Server};
+/// # use sockety::{FastReply, Server, serve::MessageHandler};
 /// # async fn example() -> std::io::Result<()> {
 /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
 /// Server::bind("127.0.0.1:9000").await?.serve(handler).await?;

@@ -1,7 +1,7 @@
 //! TLS for connections, by [rustls]; needs the feature `tls`.
 //!
 //! ```
-//! use sockety::{FastReply, MessageHandler, Server, tls::{Identity, Roots, TlsClient, TlsServer}};
+//! use sockety::{FastReply, Server, serve::MessageHandler, tls::{Identity, Roots, TlsClient, TlsServer}};
 //!
 //! # fn certificate() -> (String, String) {
 //! #     let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();

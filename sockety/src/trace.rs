@@ -5,7 +5,9 @@
 //! where no subscriber wants the spans, they cost a check.
 //!
 //! ```
-//! use sockety::{IntoRouter, ServiceClient, Server, service, trace::{CallSpans, ServeSpans}};
+//! use sockety::{
+//!     Server, client::ServiceClient, serve::IntoRouter, service, trace::{CallSpans, ServeSpans},
+//! };
 //!
 //! # #[service]
 //! # trait Media { async fn title(&self, id: u64) -> String; }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use process::{Process, SERVER, print_surroundings, serve};
-use sockety::{Connection, Draft, Server};
+use sockety::{Connection, Server, message::Draft};
 use tokio::time::{Instant, sleep_until};
 
 /// Honest clients, each with a connection of its own.

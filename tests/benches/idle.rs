@@ -10,7 +10,7 @@ use std::{env, time::Duration};
 
 use process::{Process, SERVER, allow_many_files, print_surroundings, serve};
 use sockety::tls::{Identity, Roots, TlsClient, TlsServer};
-use sockety::{Connection, Draft, Server};
+use sockety::{Connection, Server, message::Draft};
 use tempfile::TempDir;
 use tokio::time::sleep;
 

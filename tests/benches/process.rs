@@ -8,7 +8,12 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sockety::{Message, MessageHandler, ResponseDraft, Server, ServerHandle};
+use sockety::{
+    Server,
+    message::ResponseDraft,
+    serve::{Message, MessageHandler},
+    server::ServerHandle,
+};
 
 /// The first argument of a server's process.
 pub(crate) const SERVER: &str = "server";
@@ -31,7 +36,7 @@ fn handler() -> MessageHandler {
         .action("ping", |_| async { sockety::FastReply::ACCEPT })
         .action("echo", |message: Message| async move {
             let echo = ResponseDraft::new().with_data(message.payload().clone());
-            Ok::<_, sockety::BoxError>(message.respond(&echo).await?)
+            Ok::<_, sockety::serve::BoxError>(message.respond(&echo).await?)
         })
         .action("hold", |message: Message| async move {
             std::future::pending::<()>().await;

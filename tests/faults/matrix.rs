@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use sockety::{ByteStream, CallError, File, NoError, Options, Outcome};
+use sockety::{ByteStream, CallError, File, Options, Outcome, error::NoError};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 

@@ -5,9 +5,10 @@ use std::io;
 use bytes::Bytes;
 use sockety::__private::{self, Content};
 use sockety::{
-    BoxError, ByteStream, Connection, ConnectionError, Draft, FastReply, File, IntoRouter,
-    MessageHandler, NoError, Options, ReadError, Request, RequestError, ResponseDraft, SendError,
-    SourceError,
+    ByteStream, Connection, FastReply, File, Options,
+    error::{ConnectionError, NoError, ReadError, RequestError, SendError, SourceError},
+    message::{Draft, Request, ResponseDraft},
+    serve::{BoxError, IntoRouter, MessageHandler},
 };
 use sockety_codec::{ChannelCount, ChannelId, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};

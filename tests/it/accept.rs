@@ -4,7 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockety::{ClosedBy, ConnectError, Draft, Options, Router, Server};
+use sockety::{
+    Options, Router, Server,
+    error::{ClosedBy, ConnectError},
+    message::Draft,
+};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 

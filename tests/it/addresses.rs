@@ -3,7 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use sockety::{Address, AddressError, AddressProblem, ConnectError, Server};
+use sockety::{
+    Address, Server,
+    error::{AddressError, AddressProblem, ConnectError},
+};
 
 fn shown(text: &str) -> String {
     text.parse::<Address>().expect(text).to_string()

@@ -4,9 +4,15 @@ use std::sync::Arc;
 
 use sockety::msgpack::to_vec;
 use sockety::{
-    Authorization, Authorize, ClosedBy, Context, Draft, FastReply, FirstMessage, Incoming,
-    IntoRouter, MessageHandler, Options, ResponseDraft, Router, ServeNext, Server, ServerHandle,
-    async_trait, pair, service,
+    Context, FastReply, Options, Router, Server, async_trait,
+    error::ClosedBy,
+    message::{Draft, ResponseDraft},
+    pair,
+    serve::{
+        Authorization, Authorize, FirstMessage, Incoming, IntoRouter, MessageHandler, ServeNext,
+    },
+    server::ServerHandle,
+    service,
 };
 use tokio::sync::Semaphore;
 
@@ -478,6 +484,8 @@ async fn a_peer_has_so_long_to_become_authorized() {
     assert!((14..=17).contains(&waited), "{waited} s");
     assert!(matches!(
         error,
-        sockety::ConnectionError::Limit(sockety::LimitExceeded::AuthorizationTimeout(_))
+        sockety::error::ConnectionError::Limit(
+            sockety::error::LimitExceeded::AuthorizationTimeout(_)
+        )
     ));
 }

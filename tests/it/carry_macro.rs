@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sockety::{
-    ByteStream, CallError, Connection, Context, Draft, FastReply, File, Router, ServiceError,
-    StreamError, Streaming, pair, service,
+    ByteStream, CallError, Connection, Context, FastReply, File, Router, ServiceError, Streaming,
+    error::StreamError, message::Draft, pair, service,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;

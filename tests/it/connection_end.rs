@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use sockety::{
-    ActionDescription, ClosedBy, Connection, ConnectionError, Draft, FastReply, MessageHandler,
-    Options, Outcome, Request, RequestError, Router, SendError, ServiceDescription,
+    Connection, FastReply, Options, Outcome, Router,
+    describe::{ActionDescription, ServiceDescription},
+    error::{ClosedBy, ConnectionError, RequestError, SendError},
+    message::{Draft, Request},
+    serve::MessageHandler,
 };
 use sockety_codec::{ChannelId, Truncated};
 use tokio::io::{AsyncWriteExt, duplex};
@@ -480,14 +483,14 @@ async fn a_handler_whose_connection_is_gone_ends_in_peace() {
 async fn a_service_that_panics_outside_its_future_costs_only_its_message() {
     struct Broken;
 
-    impl sockety::Service for Broken {
+    impl sockety::serve::Service for Broken {
         fn description(&self) -> &'static ServiceDescription {
             const ACTIONS: &[ActionDescription] = &[ActionDescription::new("broken")];
             const BROKEN: &ServiceDescription = &ServiceDescription::new("Broken").actions(ACTIONS);
             BROKEN
         }
 
-        fn dispatch(&self, _: usize, _: sockety::Delivery<'_>) -> sockety::Dispatch {
+        fn dispatch(&self, _: usize, _: sockety::serve::Delivery<'_>) -> sockety::serve::Dispatch {
             panic!("a panic");
         }
     }

@@ -6,8 +6,10 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use sockety::{
-    ByteStream, Connection, Draft, FastReply, File, MessageHandler, Options, Request, StreamWriter,
-    Uuid,
+    ByteStream, Connection, FastReply, File, Options, Uuid,
+    content::StreamWriter,
+    message::{Draft, Request},
+    serve::MessageHandler,
 };
 use tokio::io::AsyncReadExt;
 use tokio::time::{Duration, Instant};

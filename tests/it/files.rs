@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use sockety::{
-    BoxError, Connection, Draft, FastReply, File, Message, MessageHandler, Outgoing, ReadError,
-    Request, RequestError, ResponseDraft, SendError, SourceError,
+    Connection, FastReply, File,
+    error::{ReadError, RequestError, SendError, SourceError},
+    message::{Draft, Outgoing, Request, ResponseDraft},
+    serve::{BoxError, Message, MessageHandler},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -624,7 +626,7 @@ async fn check_violation(sizes: &[u64], digits: &str, rule: &str) {
         .await;
     peer.send(digits).await;
     let error = near.closed().await;
-    let sockety::ConnectionError::Protocol(violation) = error else {
+    let sockety::error::ConnectionError::Protocol(violation) = error else {
         panic!("{error:?}");
     };
     assert_eq!(violation.rule(), rule, "{violation}");

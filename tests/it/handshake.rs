@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockety::{ConnectError, Connection, Limits, Options, Router};
+use sockety::{Connection, Options, Router, config::Limits, error::ConnectError};
 use sockety_codec::{ChannelCount, Violation};
 use tokio::io::duplex;
 use tokio::task::JoinHandle;
@@ -208,7 +208,7 @@ async fn a_peer_that_receives_on_one_channel_is_served() {
     peer.send("E0").await;
     peer.expect(HEADER).await;
     let connection = connecting.await.expect("no panic").expect("a connection");
-    let _request = connection.send(&sockety::Draft::new("ping")).await;
+    let _request = connection.send(&sockety::message::Draft::new("ping")).await;
     peer.expect("21 16 00 <id> 04 70696e67").await;
 }
 

@@ -3,7 +3,10 @@
 
 use bytes::Bytes;
 use sockety::{
-    CallNext, Message, MessageHandler, OutgoingCall, Response, ResponseDraft, msgpack::to_vec,
+    client::{CallNext, OutgoingCall},
+    message::{Response, ResponseDraft},
+    msgpack::to_vec,
+    serve::{Message, MessageHandler},
     service,
 };
 

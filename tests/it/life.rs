@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use sockety::{
-    ClosedBy, Connection, ConnectionError, Draft, MessageHandler, Options, Outcome, ReadError,
-    Router, SendError, Server,
+    Connection, Options, Outcome, Router, Server,
+    error::{ClosedBy, ConnectionError, ReadError, SendError},
+    message::Draft,
+    serve::MessageHandler,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -128,7 +130,7 @@ async fn t_s2_a_payload_that_stops_coming_is_given_up_and_the_connection_goes_on
 async fn t_s2_a_file_that_stops_coming_fails_where_it_is_read() {
     let (sender, receiver) = oneshot::channel();
     let sender = std::sync::Mutex::new(Some(sender));
-    let handler = ping_handler().action("file", move |message: sockety::Message| {
+    let handler = ping_handler().action("file", move |message: sockety::serve::Message| {
         let sender = sender.lock().expect("no panic").take();
         async move {
             let mut file = message.files().pop().expect("a file");
@@ -230,7 +232,7 @@ async fn t_r10_a_message_that_crosses_the_goodbye_is_executed_and_a_later_one_is
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_learns_that_a_late_call_was_not_executed() {
-    let error = sockety::CallError::<sockety::NoError>::Refused(
+    let error = sockety::CallError::<sockety::error::NoError>::Refused(
         sockety::FastReply::new(GOING_AWAY).expect("a code"),
     );
     assert_eq!(error.outcome(), Outcome::NotExecuted);
@@ -240,11 +242,11 @@ async fn a_caller_learns_that_a_late_call_was_not_executed() {
 #[tokio::test(start_paused = true)]
 async fn handlers_may_call_the_peer_during_a_shutdown() {
     let handler =
-        MessageHandler::new().action("ask back", |message: sockety::Message| async move {
+        MessageHandler::new().action("ask back", |message: sockety::serve::Message| async move {
             sleep(5 * SECOND).await;
             let request = message.connection().send(&Draft::new("ping")).await?;
             assert_eq!(code_of(request).await, 0);
-            Ok::<_, sockety::BoxError>(sockety::FastReply::ACCEPT)
+            Ok::<_, sockety::serve::BoxError>(sockety::FastReply::ACCEPT)
         });
     let (near, far) = sockety::pair(ping_handler(), handler).await.expect("two");
     let request = near.send(&Draft::new("ask back")).await.expect("sent");
@@ -295,7 +297,7 @@ async fn a_peer_that_leaves_during_a_shutdown_ends_it() {
 
 // Shutting a server down.
 
-async fn tcp_pair(handler: MessageHandler) -> (Connection, sockety::ServerHandle) {
+async fn tcp_pair(handler: MessageHandler) -> (Connection, sockety::server::ServerHandle) {
     let server = Server::bind("127.0.0.1:0").await.expect("a port");
     let (address, handle) = (server.local_addr().expect("bound"), server.handle());
     tokio::spawn(server.serve(handler));

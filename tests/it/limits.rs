@@ -5,8 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sockety::{
-    Connection, ConnectionError, Draft, FastReply, Limits, Message, MessageHandler, Options,
-    Outcome, Request, RequestError, ResponseDraft, Router, SendError, service,
+    Connection, FastReply, Options, Outcome, Router,
+    config::Limits,
+    error::{ConnectionError, RequestError, SendError},
+    message::{Draft, Request, ResponseDraft},
+    serve::{Message, MessageHandler},
+    service,
 };
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -273,7 +277,7 @@ async fn t_p1_parameters_nested_too_deep_are_a_bad_request() {
 
 // A peer that takes less than is sent.
 
-fn filler(size: usize) -> sockety::Outgoing {
+fn filler(size: usize) -> sockety::message::Outgoing {
     Draft::new("filler").data().create(vec![7; size])
 }
 
@@ -412,7 +416,7 @@ async fn t_r8_a_peer_that_never_reads_its_replies_is_given_up() {
     assert!(
         matches!(
             error,
-            ConnectionError::Limit(sockety::LimitExceeded::ReplyBacklog(_))
+            ConnectionError::Limit(sockety::error::LimitExceeded::ReplyBacklog(_))
         ),
         "{error:?}"
     );

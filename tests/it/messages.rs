@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer, ser::Error as _};
 use sockety::{
-    Connection, Draft, FastReply, InvalidCode, Limits, MessageHandler, Options, Outcome, Outgoing,
-    RequestError, ResponseDraft, Router, SendError,
+    Connection, FastReply, Options, Outcome, Router,
+    config::Limits,
+    error::{InvalidCode, RequestError, SendError},
+    message::{Draft, Outgoing, ResponseDraft},
+    serve::MessageHandler,
 };
 use sockety_codec::UsageError;
 
@@ -480,7 +483,7 @@ async fn a_received_message_shows_all_that_was_sent() {
 async fn no_payload_and_nil_read_as_nothing() {
     let handler = MessageHandler::new().action("n", |message| async move {
         match message.msgpack::<Option<u8>>()? {
-            None => Ok::<_, sockety::BoxError>(FastReply::ACCEPT),
+            None => Ok::<_, sockety::serve::BoxError>(FastReply::ACCEPT),
             Some(_) => Ok(FastReply::REJECT),
         }
     });

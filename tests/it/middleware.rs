@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sockety::{
-    Answered, ByteStream, CallError, CallMiddleware, CallNext, Connection, Context, Draft,
-    FastReply, File, Incoming, IntoRouter, Message, MessageHandler, Options, Outcome, OutgoingCall,
-    Reply, RequestError, ResponseDraft, Router, SendError, ServeMiddleware, ServeNext,
-    ServiceClient, ServiceError, async_trait, pair, service,
+    ByteStream, CallError, Connection, Context, FastReply, File, Options, Outcome, Router,
+    ServiceError, async_trait,
+    client::{CallMiddleware, CallNext, OutgoingCall, ServiceClient},
+    error::{RequestError, SendError},
+    message::{Draft, Reply, ResponseDraft},
+    pair,
+    serve::{Answered, Incoming, IntoRouter, Message, MessageHandler, ServeMiddleware, ServeNext},
+    service,
 };
 use tokio::time::timeout;
 
@@ -183,7 +187,9 @@ async fn middleware_sees_how_typed_methods_and_handlers_answered() {
     near.pass(&Draft::new("ping")).await.expect("sent");
     let _kept = near.send(&Draft::new("keep")).await.expect("sent");
     settled().await;
-    sockety::describe(&near).await.expect("a description");
+    sockety::describe::describe(&near)
+        .await
+        .expect("a description");
     let events = log.events();
     let of = |action: &str| {
         let seen = events.iter().position(|e| *e == format!("m > {action}"));

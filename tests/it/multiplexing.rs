@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use sockety::{
-    Connection, Context, Draft, FastReply, MessageHandler, Options, ResponseDraft, Router, Server,
+    Connection, Context, FastReply, Options, Router, Server,
+    message::{Draft, ResponseDraft},
+    serve::MessageHandler,
     service,
 };
 use sockety_codec::{ChannelCount, ChannelId, Encoder, FilesSummary, MessageHead};

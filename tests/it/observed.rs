@@ -10,10 +10,13 @@ use std::{
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde::{Deserialize, Serialize};
 use sockety::{
-    ByteStream, CallNext, Draft, FastReply, File, Incoming, IntoRouter, MessageHandler,
-    OutgoingCall, Router, ServeNext, Server, ServiceClient, ServiceError,
+    ByteStream, FastReply, File, Router, Server, ServiceError,
+    client::{CallNext, OutgoingCall, ServiceClient},
+    message::Draft,
     metrics::{CallMetrics, ServeMetrics, ServerMetrics},
-    pair, service,
+    pair,
+    serve::{Incoming, IntoRouter, MessageHandler, ServeNext},
+    service,
     trace::{CallSpans, ServeSpans},
 };
 use tokio::sync::Notify;

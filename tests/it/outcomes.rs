@@ -11,9 +11,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 use sockety::{
-    ByteStream, CallError, CallNext, Connection, ConnectionError, Draft, FastReply, File, Incoming,
-    IntoRouter, Limits, MessageHandler, NoError, Options, Outcome, OutgoingCall, Reply,
-    RequestError, Router, SendError, ServeNext, ServiceClient, ServiceError, SourceError, service,
+    ByteStream, CallError, Connection, FastReply, File, Options, Outcome, Router, ServiceError,
+    client::{CallNext, OutgoingCall, ServiceClient},
+    config::Limits,
+    error::{ConnectionError, NoError, RequestError, SendError, SourceError},
+    message::{Draft, Reply},
+    serve::{Incoming, IntoRouter, MessageHandler, ServeNext},
+    service,
 };
 use sockety_codec::ChannelCount;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -238,7 +242,7 @@ fn stream(bytes: &'static [u8]) -> ByteStream {
 }
 
 /// A draft of `action` with a number as its only parameter, without types.
-fn draft(action: &'static str, call: u32) -> sockety::Outgoing {
+fn draft(action: &'static str, call: u32) -> sockety::message::Outgoing {
     let draft = Draft::new(action).msgpack::<u32>();
     draft.create(&call)
 }
@@ -372,7 +376,7 @@ async fn codes_1_3_and_4_are_answers_although_no_handler_of_ours_ran() {
         |worker| {
             worker
                 .into_router()
-                .authorize(|first: sockety::FirstMessage| async move { first.refuse() })
+                .authorize(|first: sockety::serve::FirstMessage| async move { first.refuse() })
         },
     )
     .await;
@@ -614,7 +618,7 @@ async fn a_middleware_that_refuses_or_drops_a_call_keeps_it_from_being_sent() {
 // Time.
 
 /// A site whose first call fills all there is room for, and stands still.
-async fn clogged(wire: &Wire) -> (Site, Pin<Box<sockety::Calling<String, NoError>>>) {
+async fn clogged(wire: &Wire) -> (Site, Pin<Box<sockety::client::Calling<String, NoError>>>) {
     let options = Options::default().outbox_bytes(1);
     let site = Site::over(wire, 16, options, Options::default()).await;
     wire.hold();
@@ -978,7 +982,10 @@ async fn connecting_that_fails_sends_nothing() {
     let address = refused.local_addr().expect("bound");
     drop(refused);
     let error = WorkClient::connect(address).await.expect_err("nobody");
-    assert!(matches!(error, sockety::ConnectError::Unreachable(..)));
+    assert!(matches!(
+        error,
+        sockety::error::ConnectError::Unreachable(..)
+    ));
     let (near, far) = tokio::io::duplex(PIPE);
     let mut peer = Peer::silent(far);
     peer.send("47 45 54").await;

@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sockety::{
-    ActionLimits, CallError, Connection, Context, Draft, FastReply, File, IntoRouter, Message,
-    MessageHandler, Outcome, Outgoing, PartKind, Reply, RequestError, RequestMismatch, Router,
-    Server, ServiceError, Streaming, pair, service,
+    CallError, Connection, Context, FastReply, File, Outcome, Router, Server, ServiceError,
+    Streaming,
+    describe::{ActionLimits, PartKind},
+    error::{RequestError, RequestMismatch},
+    message::{Draft, Outgoing, Reply},
+    pair,
+    serve::{IntoRouter, Message, MessageHandler},
+    service,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -295,7 +300,9 @@ async fn a_router_describes_its_services_when_told_to() {
     let (near, _far) = pair(Router::new(), router.describe())
         .await
         .expect("a pair");
-    let services = sockety::describe(&near).await.expect("a description");
+    let services = sockety::describe::describe(&near)
+        .await
+        .expect("a description");
     let expected = [MediaClient::DESCRIPTION, ViewerClient::DESCRIPTION];
     assert_eq!(services.iter().collect::<Vec<_>>(), expected);
 }
@@ -303,7 +310,7 @@ async fn a_router_describes_its_services_when_told_to() {
 #[tokio::test]
 async fn a_router_says_nothing_of_itself_unasked() {
     let (media, _) = served().await;
-    let error = sockety::describe(media.connection())
+    let error = sockety::describe::describe(media.connection())
         .await
         .expect_err("refused");
     assert!(matches!(

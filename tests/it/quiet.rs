@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use sockety::{Connection, ConnectionError, Draft, Options, Router};
+use sockety::{Connection, Options, Router, error::ConnectionError, message::Draft};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::time::{Instant, advance, sleep, sleep_until};
 

@@ -1,6 +1,6 @@
 //! Clients that connect again.
 
-use sockety::{Draft, Router, Server, ServerHandle, connect};
+use sockety::{Router, Server, connect, message::Draft, server::ServerHandle};
 use tokio::task::JoinHandle;
 
 use crate::support::{code_of, waiting_handler};

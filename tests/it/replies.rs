@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sockety::{
-    BoxError, Connection, Draft, FastReply, Limits, Message, MessageHandler, Options, Reply,
-    Request, RequestError, Response, ResponseDraft, Router, SendError,
+    Connection, FastReply, Options, Router,
+    config::Limits,
+    error::{RequestError, SendError},
+    message::{Draft, Reply, Request, Response, ResponseDraft},
+    serve::{BoxError, Message, MessageHandler},
 };
 
 use crate::support::{

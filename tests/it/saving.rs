@@ -10,8 +10,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use sockety::{
-    Connection, Draft, FastReply, File, Message, NameProblem, Options, Outgoing, ReadError,
-    Request, Router, Save, SaveError, Saved, Server, sweep_partial_files,
+    Connection, FastReply, File, Options, Router, Server,
+    content::{Save, Saved, sweep_partial_files},
+    error::{NameProblem, ReadError, SaveError},
+    message::{Draft, Outgoing, Request},
+    serve::Message,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncWriteExt, DuplexStream, copy_bidirectional};

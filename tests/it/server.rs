@@ -3,7 +3,10 @@
 use std::io;
 
 use sockety::{
-    ClosedBy, ConnectError, Draft, FastReply, MessageHandler, Options, Router, SendError, Server,
+    FastReply, Options, Router, Server,
+    error::{ClosedBy, ConnectError, SendError},
+    message::Draft,
+    serve::MessageHandler,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;

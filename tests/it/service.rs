@@ -7,8 +7,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sockety::msgpack::to_vec;
 use sockety::{
-    CallError, Connection, Context, Draft, DuplicateAction, FastReply, IntoRouter, MessageHandler,
-    NoError, Options, Outcome, RequestError, Router, Server, ServiceError, pair, service,
+    CallError, Connection, Context, FastReply, Options, Outcome, Router, Server, ServiceError,
+    error::{NoError, RequestError},
+    message::Draft,
+    pair,
+    serve::{DuplicateAction, IntoRouter, MessageHandler},
+    service,
 };
 use tokio::time::Instant;
 

@@ -2,8 +2,8 @@
 //! reverse.
 
 use sockety::{
-    CallError, Connection, Context, FastReply, NoError, Router, Service, ServiceError, pair,
-    service,
+    CallError, Connection, Context, FastReply, Router, ServiceError, error::NoError, pair,
+    serve::Service, service,
 };
 
 /// Has the name that a type parameter would have.
@@ -168,7 +168,7 @@ async fn parameters_of_other_types_are_a_bad_request() {
 
 async fn call_move(
     client: &OddClient,
-    parameters: &impl sockety::Payload,
+    parameters: &impl sockety::message::Payload,
 ) -> Result<S, CallError<NoError>> {
     use sockety::__private::{Content, call, call_draft, payload};
 

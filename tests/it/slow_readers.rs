@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sockety::{
-    BoxError, ByteStream, Connection, Draft, FastReply, File, Message, MessageHandler, Options,
-    ReadError, RequestError, ResponseDraft, Router, StreamWriter,
+    ByteStream, Connection, FastReply, File, Options, Router,
+    content::StreamWriter,
+    error::{ReadError, RequestError},
+    message::{Draft, ResponseDraft},
+    serve::{BoxError, Message, MessageHandler},
 };
 use sockety_codec::ChannelId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,7 +56,7 @@ async fn write_for_ever(mut writer: StreamWriter) {
 }
 
 /// Sends a message that nobody reads, and goes on writing its stream.
-async fn flood(connection: &Connection) -> sockety::Request {
+async fn flood(connection: &Connection) -> sockety::message::Request {
     let (request, writer) = send_stream(connection, "hold").await;
     tokio::spawn(write_for_ever(writer));
     request
@@ -687,7 +690,7 @@ async fn reading_pauses_but_writing_goes_on() {
 
 /// How often a message is answered whose stream is kept and read by nobody, while a large reply to another fills
 /// the outbox, and the peer reads nothing for so long that the message is cut off.
-async fn replies_to_kept(handler: impl sockety::IntoRouter) -> usize {
+async fn replies_to_kept(handler: impl sockety::serve::IntoRouter) -> usize {
     let (_connection, mut peer) = dialogue_with(handler, Options::default(), PIPE).await;
     peer.ask(id(1), "big", b"").await;
     settled().await;
@@ -770,7 +773,7 @@ async fn who_answers_after_the_cut_is_told() {
     peer.expect_code(id(2), SLOW_CONSUMER).await;
     let answered = outcome.recv().await.expect("told");
     assert!(
-        matches!(answered, Err(sockety::SendError::CutOff)),
+        matches!(answered, Err(sockety::error::SendError::CutOff)),
         "{answered:?}"
     );
     peer.send("80").await;

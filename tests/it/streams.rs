@@ -6,8 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use sockety::{
-    ByteStream, Connection, Draft, Handled, Message, MessageHandler, ReadError, Request, Response,
-    ResponseDraft, Router, SourceError, StreamWriter, Uuid,
+    ByteStream, Connection, Router, Uuid,
+    content::StreamWriter,
+    error::{ReadError, SourceError},
+    message::{Draft, Request, Response, ResponseDraft},
+    serve::{Handled, Message, MessageHandler},
 };
 use sockety_codec::{ChannelCount, ChannelId, Encoder, FileHeader, FilesSummary, MessageHead};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -72,7 +75,7 @@ pub(crate) fn collecting() -> MessageHandler {
         .action("collect", |message| async move {
             let all = read_all(&mut stream_of(&message)).await?;
             let response = ResponseDraft::new().data().create(all);
-            Ok::<_, sockety::BoxError>(message.respond(response).await?)
+            Ok::<_, sockety::serve::BoxError>(message.respond(response).await?)
         })
         .action("echo", |message| async move {
             let response = ResponseDraft::new()
@@ -301,7 +304,7 @@ async fn t_a5_a_reader_that_gives_way_to_another_future_loses_nothing() {
                 writer.write_all(byte).await?;
                 tokio::task::yield_now().await;
             }
-            Ok::<_, sockety::BoxError>(writer.shutdown().await?)
+            Ok::<_, sockety::serve::BoxError>(writer.shutdown().await?)
         }
     });
     let (near, _far) = pair_serving(handler).await;
@@ -483,7 +486,7 @@ async fn a_received_stream_can_be_sent_on_over_another_connection() {
             let back = ResponseDraft::new().create().stream_from(stream);
             let mut sent = message.respond(back).await?;
             sent.sent().await?;
-            Ok::<_, sockety::BoxError>(())
+            Ok::<_, sockety::serve::BoxError>(())
         }
     });
     let (near, _middle) = pair_serving(forwarding).await;
@@ -555,7 +558,10 @@ async fn a_stream_for_nobody_needs_no_router() {
 mod typed {
     use serde::{Deserialize, Serialize};
     use sockety::__private::{self, Content, Received};
-    use sockety::{ContentError, NoError, Options, ServiceError, StreamError, Streaming};
+    use sockety::{
+        Options, ServiceError, Streaming,
+        error::{ContentError, NoError, StreamError},
+    };
     use sockety_codec::Limits;
 
     use super::*;
@@ -577,7 +583,7 @@ mod typed {
 
     type Items<T, E> = Result<Streaming<T, E>, ContentError>;
 
-    fn read<T: sockety::Payload + Send + 'static, E: ServiceError>(
+    fn read<T: sockety::message::Payload + Send + 'static, E: ServiceError>(
         received: &mut Received,
     ) -> Items<T, E> {
         received.streaming()
@@ -586,7 +592,7 @@ mod typed {
     /// Calls a method that gives items.
     async fn items<T, E>(connection: &Connection) -> Streaming<T, E>
     where
-        T: sockety::Payload + Send + 'static,
+        T: sockety::message::Payload + Send + 'static,
         E: ServiceError,
     {
         let draft = __private::call_draft::<_, NoError>("give", Content::new(), read::<T, E>);
@@ -610,7 +616,7 @@ mod typed {
     /// What comes out of these bytes, read as items.
     async fn items_of<T, E>(digits: &str, chunk: usize) -> Vec<Result<T, StreamError<E>>>
     where
-        T: sockety::Payload + Send + 'static,
+        T: sockety::message::Payload + Send + 'static,
         E: ServiceError,
     {
         let all = bytes(digits);
@@ -622,7 +628,7 @@ mod typed {
     /// Sends items as the stream of a message, and gives what arrives of them as bytes.
     async fn encoded<T, E>(stream: Streaming<T, E>) -> Vec<u8>
     where
-        T: sockety::Payload + Send + 'static,
+        T: sockety::message::Payload + Send + 'static,
         E: ServiceError,
     {
         let (near, _far) = pair_serving(collecting()).await;
@@ -833,7 +839,7 @@ mod typed {
         assert!(
             matches!(
                 &error,
-                sockety::RequestError::Source(SourceError::Encode(_))
+                sockety::error::RequestError::Source(SourceError::Encode(_))
             ),
             "{error:?}"
         );

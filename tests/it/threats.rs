@@ -13,7 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use sockety::{ConnectionError, Options, Outcome, RequestError};
+use sockety::{
+    Options, Outcome,
+    error::{ConnectionError, RequestError},
+};
 use sockety_codec::Violation;
 
 use crate::protocol::sources;
@@ -122,7 +125,7 @@ async fn ends_with(options: Options, digits: &str, expected: Violation) {
     let (_other, mut honest) = dialogue(ping_handler()).await;
     let with_other = tasks();
     let (connection, mut peer) = dialogue_with(ping_handler(), options, PIPE).await;
-    let ask = sockety::Draft::new("ask");
+    let ask = sockety::message::Draft::new("ask");
     let mut request = connection.send(&ask).await.expect("sent");
     peer.expect_message("ask").await;
     peer.send(&script(digits)).await;
@@ -163,8 +166,8 @@ async fn is_answered(digits: &str, code: u16) {
 
 /// Limits of a connection that ends at what is otherwise tolerated.
 fn strict() -> Options {
-    Options::default().limits(sockety::Limits {
+    Options::default().limits(sockety::config::Limits {
         strict: true,
-        ..sockety::Limits::default()
+        ..sockety::config::Limits::default()
     })
 }

@@ -11,8 +11,11 @@ use sockety::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use sockety::tls::rustls::{self, ClientConfig, HandshakeKind, RootCertStore, ServerConfig};
 use sockety::tls::{Identity, Roots, TlsClient, TlsError, TlsProblem, TlsServer};
 use sockety::{
-    ClosedBy, ConnectError, Connection, ConnectionError, Context, Draft, FastReply, MessageHandler,
-    Options, Router, Server, service,
+    Connection, Context, FastReply, Options, Router, Server,
+    error::{ClosedBy, ConnectError, ConnectionError},
+    message::Draft,
+    serve::MessageHandler,
+    service,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -180,7 +183,7 @@ async fn large_payloads_go_both_ways() {
     let server = Server::bind("127.0.0.1:0").await.expect("bound");
     let identity = authority.issue(&["localhost"]).identity();
     let echo = MessageHandler::new().action("echo", |message| async move {
-        let same = sockety::ResponseDraft::new().with_data(message.payload().clone());
+        let same = sockety::message::ResponseDraft::new().with_data(message.payload().clone());
         message.respond(&same).await
     });
     let running = Running::of(server.tls(TlsServer::new(identity)), echo);

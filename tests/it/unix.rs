@@ -6,7 +6,10 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use sockety::tls::{TlsClient, TlsProblem, TlsServer};
-use sockety::{Address, ClosedBy, ConnectError, Router, Server};
+use sockety::{
+    Address, Router, Server,
+    error::{ClosedBy, ConnectError},
+};
 use tempfile::TempDir;
 
 use crate::support::{Authority, is_closed_by, ping, ping_handler};

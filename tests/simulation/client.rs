@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use sockety::{ByteStream, CallError, Connection, File, IntoRouter, NoError, Options, Outcome};
+use sockety::{
+    ByteStream, CallError, Connection, File, Options, Outcome, error::NoError, serve::IntoRouter,
+};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use turmoil::net::TcpStream;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use sockety::{CallError, NoError, Outcome};
+use sockety::{CallError, Outcome, error::NoError};
 use tokio::time::{Instant, advance, sleep, sleep_until, timeout};
 
 use crate::SECOND;

@@ -1,4 +1,4 @@
-use sockety::{ByteStream, Connection, File, Service, Streaming, service};
+use sockety::{ByteStream, Connection, File, Streaming, serve::Service, service};
 
 #[service]
 pub trait Media {

@@ -1,4 +1,4 @@
-use sockety::{Connection, Service, service};
+use sockety::{Connection, serve::Service, service};
 
 #[service]
 pub trait Media {

@@ -1,4 +1,4 @@
-use sockety::{ByteStream, NoError, service};
+use sockety::{ByteStream, error::NoError, service};
 
 #[service]
 pub trait Media {

@@ -1,4 +1,4 @@
-use sockety::{ByteStream, NoError, Streaming, service};
+use sockety::{ByteStream, Streaming, error::NoError, service};
 
 #[service]
 pub trait Media {

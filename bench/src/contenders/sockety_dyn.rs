@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use sockety::{
-    BoxError, Connection, Data, Draft, FastReply, File, Message, MessageHandler, Outgoing,
-    Response, ResponseDraft, ServiceClient, msgpack,
-};
+use sockety::{Connection, FastReply, File, client::ServiceClient, message::{Data, Draft, Outgoing, Response, ResponseDraft}, msgpack, serve::{BoxError, Message, MessageHandler}};
 
 use super::sockety_typed::{connect, count, server, store};
 use crate::{

@@ -4,10 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream;
-use sockety::{
-    BoxError, ByteStream, File, Options, Server, ServiceClient, service,
-    tls::{Identity, Roots, TlsClient, TlsServer},
-};
+use sockety::{ByteStream, File, Options, Server, client::ServiceClient, serve::BoxError, service, tls::{Identity, Roots, TlsClient, TlsServer}};
 
 use crate::{
     Result,

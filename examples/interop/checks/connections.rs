@@ -1,7 +1,11 @@
 //! Several connections, and how they end.
 
 use futures_util::future::try_join_all;
-use sockety::{ClosedBy, Connection, ConnectionError, Draft, FastReply};
+use sockety::{
+    Connection, FastReply,
+    error::{ClosedBy, ConnectionError},
+    message::Draft,
+};
 
 use super::{Checks, Outcome, Peer, equal, expect_alive, streams::converse};
 

@@ -1,7 +1,7 @@
 //! Files, in both directions.
 
 use futures_util::future::try_join_all;
-use sockety::{Connection, Draft};
+use sockety::{Connection, message::Draft};
 
 use super::{Checks, Outcome, equal, expect_generated, response};
 use crate::{

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, de::IgnoredAny};
-use sockety::{ByteStream, Connection, Draft, Limits, Uuid};
+use sockety::{ByteStream, Connection, Uuid, config::Limits, message::Draft};
 use sockety_codec::{
     ChannelCount, ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, encode_message,
 };

@@ -1,6 +1,6 @@
 //! Payloads of all sizes.
 
-use sockety::Draft;
+use sockety::message::Draft;
 
 use super::{Checks, equal_bytes, response};
 use crate::content;

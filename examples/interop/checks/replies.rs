@@ -1,6 +1,6 @@
 //! Codes, and what causes them.
 
-use sockety::{Draft, Outgoing};
+use sockety::message::{Draft, Outgoing};
 
 use super::{Checks, expect_alive, expect_code, response};
 

@@ -1,7 +1,11 @@
 //! Streams, in both directions.
 
 use bytes::Bytes;
-use sockety::{ByteStream, Connection, Draft, Request, StreamWriter};
+use sockety::{
+    ByteStream, Connection,
+    content::StreamWriter,
+    message::{Draft, Request},
+};
 use tokio::io::AsyncReadExt;
 
 use super::{
@@ -88,7 +92,7 @@ async fn open(connection: &Connection, action: &str) -> Outcome<(Request, Stream
     Ok((request, writer))
 }
 
-fn stream_of(response: &mut sockety::Response) -> Outcome<ByteStream> {
+fn stream_of(response: &mut sockety::message::Response) -> Outcome<ByteStream> {
     Ok(response.stream().ok_or("the response has no stream")?)
 }
 

@@ -1,7 +1,10 @@
 //! Payload, files and stream in one message, and many concurrent messages.
 
 use futures_util::future::try_join_all;
-use sockety::{ByteStream, Connection, Draft, Outgoing};
+use sockety::{
+    ByteStream, Connection,
+    message::{Draft, Outgoing},
+};
 
 use super::{Checks, Outcome, equal, expect_alive, expect_code, response, streams::converse};
 use crate::{

@@ -1,7 +1,7 @@
 //! MessagePack values in every form, written by hand: an encoder would choose the smallest form of
 //! each.
 
-use sockety::{Connection, Draft};
+use sockety::{Connection, message::Draft};
 
 use super::{Checks, Outcome, equal_bytes, response};
 

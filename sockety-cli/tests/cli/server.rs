@@ -3,8 +3,11 @@
 use std::{net::SocketAddr, thread};
 
 use sockety::{
-    BoxError, FastReply, File, IntoRouter, Message, MessageHandler, ResponseDraft, Sent, Server,
-    ServiceError, service, tls::TlsServer,
+    FastReply, File, Server, ServiceError,
+    message::{ResponseDraft, Sent},
+    serve::{BoxError, IntoRouter, Message, MessageHandler},
+    service,
+    tls::TlsServer,
 };
 
 /// A service that describes itself.

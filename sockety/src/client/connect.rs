@@ -23,8 +23,8 @@ use crate::{
 /// generated client has a `connect` of its own, which gives the client.
 ///
 /// ```no_run
-/// # use sockety::{MessageHandler, Options};
-/// # async fn example() -> Result<(), sockety::ConnectError> {
+/// # use sockety::{Options, serve::MessageHandler};
+/// # async fn example() -> Result<(), sockety::error::ConnectError> {
 /// let connection = sockety::connect("127.0.0.1:9000").await?;
 /// let connection = sockety::connect(("localhost", 9000))
 ///     .serve(MessageHandler::new())

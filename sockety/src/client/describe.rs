@@ -1,8 +1,7 @@
 use super::call_draft::CallDraft;
-use crate::description::ACTION;
 use crate::{
     connection::Connection,
-    description::ServiceDescription,
+    description::{ACTION, ServiceDescription},
     error::{call::CallError, service::NoError},
     message::typed::Content,
     payload::format::receive,
@@ -20,7 +19,7 @@ use crate::{
 ///
 /// ```no_run
 /// # async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {
-/// for service in sockety::describe(&connection).await? {
+/// for service in sockety::describe::describe(&connection).await? {
 ///     for action in &*service.actions {
 ///         tracing::info!("{}: {}", action.name, action.docs);
 ///     }

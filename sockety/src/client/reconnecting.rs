@@ -23,7 +23,7 @@ use crate::{connection::Connection, error::connect::ConnectError};
 /// 30 s begins anew with the shortest. Clones share one connection.
 ///
 /// ```no_run
-/// # use sockety::{service, connect};
+/// # use sockety::{connect, service};
 /// # #[service]
 /// # trait Media { async fn count(&self) -> u64; }
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,11 +1,14 @@
 //! From the reply to a call to what the method returns.
 
 use super::call_draft::Read;
-use crate::content::received::Carried;
-use crate::error::remote::read_remote;
 use crate::{
+    content::received::Carried,
     engine::pending::RawReply,
-    error::{call::CallError, remote::RemoteError, service::ServiceError},
+    error::{
+        call::CallError,
+        remote::{RemoteError, read_remote},
+        service::ServiceError,
+    },
     fast_reply::FastReply,
     message::typed::Received,
     msgpack::error_value,

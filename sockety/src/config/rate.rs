@@ -1,7 +1,7 @@
 /// How often something may happen: so many times at once, and then so many times a second.
 ///
 /// ```
-/// use sockety::{Options, Rate};
+/// use sockety::{Options, config::Rate};
 ///
 /// let options = Options::default().aborted_messages(Rate::new(1_000, 100));
 /// ```

@@ -10,7 +10,7 @@ use tracing::debug;
 ///
 /// ```
 /// use std::time::Duration;
-/// use sockety::{Options, TcpOptions};
+/// use sockety::{Options, config::TcpOptions};
 ///
 /// let tcp = TcpOptions::default().user_timeout(Some(Duration::from_secs(10)));
 /// let options = Options::default().tcp(tcp);

@@ -23,7 +23,7 @@ use crate::{engine::answered::Answered, error::request::RequestError};
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
-/// use sockety::{CallMiddleware, CallNext, OutgoingCall, async_trait};
+/// use sockety::{async_trait, client::{CallMiddleware, CallNext, OutgoingCall}};
 ///
 /// struct ReadOnly(AtomicBool);
 ///

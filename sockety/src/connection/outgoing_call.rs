@@ -15,8 +15,10 @@ use super::{
 };
 use crate::{
     content::carrying::{Sending, Unwritten},
-    engine::answered::Answered,
-    engine::pending::{RawReply, ReplyClock},
+    engine::{
+        answered::Answered,
+        pending::{RawReply, ReplyClock},
+    },
     error::{request::RequestError, send::SendError},
     message::{outgoing::Outgoing, request::Request, sent::Sent},
 };

@@ -6,15 +6,16 @@ use sockety_codec::FileIndex;
 use tokio::task::AbortHandle;
 
 use super::{byte_stream::ByteStream, file::File, stream_writer::StreamWriter};
-use crate::engine::send::layout::Layout;
 use crate::{
-    engine::lease::Lease,
-    engine::send::{
-        entry::Span,
-        layout::{NewPart, PartKind},
-        part_writer::PartWriter,
-        queue::Queued,
-        transmissions::PartKey,
+    engine::{
+        lease::Lease,
+        send::{
+            entry::Span,
+            layout::{Layout, NewPart, PartKind},
+            part_writer::PartWriter,
+            queue::Queued,
+            transmissions::PartKey,
+        },
     },
     error::{send::SendError, source::SourceError},
 };

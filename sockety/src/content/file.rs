@@ -2,14 +2,6 @@ pub(crate) mod disk;
 pub(crate) mod file_name;
 pub(crate) mod partial;
 pub(crate) mod save;
-pub(crate) mod save_error;
-
-pub use self::{
-    file_name::{FileNameError, NameProblem},
-    partial::sweep_partial_files,
-    save::{Save, Saved},
-    save_error::SaveError,
-};
 
 use std::{
     fmt, io,
@@ -23,9 +15,8 @@ use bytes::{Buf, Bytes};
 use sync_wrapper::SyncWrapper;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::engine::send::part_writer::DISK_CHUNK;
 use crate::{
-    engine::receive::intake::PartReader,
+    engine::{receive::intake::PartReader, send::part_writer::DISK_CHUNK},
     error::{read::ReadError, source::SourceError},
 };
 

@@ -12,9 +12,10 @@ use sync_wrapper::SyncWrapper;
 use tokio::sync::mpsc;
 
 use super::byte_stream::ByteStream;
+use crate::error::stream::StreamError;
 use crate::{
     error::{
-        remote::{RemoteError, read_remote},
+        remote::read_remote,
         service::{NoError, ServiceError},
     },
     msgpack::{self, DecodeError, error_value},
@@ -28,7 +29,7 @@ use crate::{
 /// sender to stop. For a stream without an end, take a second one that the caller ends.
 ///
 /// ```
-/// # use sockety::{NoError, Streaming};
+/// # use sockety::{Streaming, error::NoError};
 /// let counted: Streaming<u64> = Streaming::from_iter(1..=3);
 /// let (sender, sent): (_, Streaming<String>) = Streaming::channel(16);
 /// ```
@@ -157,39 +158,6 @@ impl<T, E> fmt::Debug for Streaming<T, E> {
         })
     }
 }
-
-/// Why a [`Streaming`] gave no further item.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StreamError<E> {
-    /// The service ended it with its error.
-    Service(E),
-    /// The service ended it with an error that this side does not know.
-    Remote(RemoteError),
-    /// An item is not of the type that the method says.
-    Decode(DecodeError),
-    /// An item is larger than is taken.
-    TooLarge {
-        /// The largest that is taken, see [`Limits::payload`](crate::Limits).
-        limit: usize,
-    },
-    /// It did not come to its end; of a received one, a [`ReadError`](crate::error::read::ReadError) inside.
-    Read(io::Error),
-}
-
-impl<E: ServiceError> fmt::Display for StreamError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Service(error) => f.write_str(&error.message()),
-            Self::Remote(error) => error.fmt(f),
-            Self::Decode(error) => write!(f, "stream item cannot be read: {error}"),
-            Self::TooLarge { limit } => write!(f, "stream item has more than {limit} bytes"),
-            Self::Read(error) => write!(f, "stream broke off: {error}"),
-        }
-    }
-}
-
-impl<E: ServiceError + fmt::Debug> std::error::Error for StreamError<E> {}
 
 /// Items out of received bytes.
 struct Items<T, E> {

@@ -1,4 +1,5 @@
-use crate::{engine::pending::RawReply, fast_reply::FastReply, msgpack::error_value};
+use super::pending::RawReply;
+use crate::{fast_reply::FastReply, msgpack::error_value};
 
 /// How a message was answered, as middleware sees it. Of several responses to one message it is the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

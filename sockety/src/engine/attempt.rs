@@ -1,7 +1,9 @@
 //! A message that asks for authorization, while it is judged.
 
-use crate::engine::gate::{ATTEMPTS, PAYLOAD_BYTES};
-use crate::engine::shared::Shared;
+use super::{
+    gate::{ATTEMPTS, PAYLOAD_BYTES},
+    shared::Shared,
+};
 use crate::error::connection::ClosedBy;
 use sockety_codec::MessageHead;
 use std::sync::{Arc, atomic::Ordering};

@@ -22,13 +22,11 @@ use super::{
     memory::{payloads, recycled, threads},
     receive::{inbound::Inbound, slow_readers::READ_BYTES},
     send::writing::Writing,
+    serve::Serve,
     shared::Shared,
     state::{Life, State, Unwritten},
 };
-use crate::{
-    engine::serve::Serve,
-    error::connection::{ClosedBy, ConnectionError},
-};
+use crate::error::connection::{ClosedBy, ConnectionError};
 
 /// Reads, dispatches and writes until the connection ends.
 ///

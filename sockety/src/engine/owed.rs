@@ -9,7 +9,9 @@ use bytes::Bytes;
 use sockety_codec::{FilesSummary, ResponseHead, Uuid};
 
 use super::{
+    answered::Answered,
     held::Held,
+    lease::Lease,
     receive::intake::Intake,
     record::Record,
     send::{
@@ -20,8 +22,10 @@ use super::{
     state::State,
 };
 use crate::{
-    engine::answered::Answered, engine::lease::Lease, error::send::SendError,
-    fast_reply::FastReply, msgpack::error_value, payload::encoding::Encoding, payload::scratch,
+    error::send::SendError,
+    fast_reply::FastReply,
+    msgpack::error_value,
+    payload::{encoding::Encoding, scratch},
     sync::AtomicBool,
 };
 

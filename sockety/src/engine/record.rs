@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::{engine::answered::Answered, extensions::Extensions};
+use super::answered::Answered;
+use crate::extensions::Extensions;
 
 /// Exists from the beginning when middleware sees the message, else from its first use: most messages need none.
 #[derive(Debug, Clone, Default)]

@@ -1,8 +1,7 @@
 //! How the engine asks what is served: where a message goes, and who handles it.
 
-use super::{owed::Owed, receive::parts::ReceivedParts};
-use crate::fast_reply::FastReply;
-use crate::{action::Action, description::action::ActionDescription, engine::attempt::Attempt};
+use super::{attempt::Attempt, owed::Owed, receive::parts::ReceivedParts};
+use crate::{action::Action, description::action::ActionDescription, fast_reply::FastReply};
 use bytes::Bytes;
 use std::pin::Pin;
 

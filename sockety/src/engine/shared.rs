@@ -12,12 +12,12 @@ use super::{
     clocks,
     gate::Gate,
     holders::{Holder, Holders},
+    peer::Peer,
     pending::Waiting,
     receive::intake::Intake,
     send::{outbox::Outbox, transmissions::Sources},
+    state::{Life, State},
 };
-use crate::engine::peer::Peer;
-use crate::engine::state::{Life, State};
 use crate::{
     config::options::Options,
     error::connection::{ClosedBy, ConnectionError},

@@ -1,6 +1,6 @@
 //! Everything of a connection that its mutex guards.
 
-use crate::engine::{
+use super::{
     pending::{RawReply, ReplyClock, Waiting},
     send::{
         entry::{Entry, Room, Span},

@@ -1,6 +1,6 @@
 //! Why a connection ended.
 
-use crate::error::limit::LimitExceeded;
+use super::limit::LimitExceeded;
 use sockety_codec::{Truncated, Violation};
 use std::{io, sync::Arc, time::Duration};
 

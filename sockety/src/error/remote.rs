@@ -1,10 +1,10 @@
+use super::service::ServiceError;
 use crate::{
-    error::service::ServiceError,
+    description::error_variant::ErrorVariant,
+    fast_reply::FastReply,
     msgpack::{self, error_value},
 };
 use std::fmt;
-
-use crate::{description::error_variant::ErrorVariant, fast_reply::FastReply};
 
 /// An error of a service as it came, when its type here does not have it: that of a newer peer, or one with
 /// other details than here.

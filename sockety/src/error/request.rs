@@ -1,8 +1,6 @@
 //! Why a request has no reply.
 
-use crate::error::connection::ConnectionError;
-use crate::error::send::SendError;
-use crate::error::source::SourceError;
+use super::{connection::ConnectionError, send::SendError, source::SourceError};
 use crate::outcome::Outcome;
 use std::sync::Arc;
 

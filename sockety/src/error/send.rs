@@ -1,18 +1,18 @@
 //! Why a message was not sent.
 
-use crate::error::connection::ConnectionError;
+use super::connection::ConnectionError;
 use crate::msgpack;
 use sockety_codec::UsageError;
 use std::sync::Arc;
 
-/// Why a message was not sent. No byte of it left: the outcome is always [`Outcome::NotSent`].
+/// Why a message was not sent. No byte of it left: the outcome is always [`Outcome::NotSent`](crate::Outcome::NotSent).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// The value could not be written as MessagePack.
     #[error("payload cannot be encoded: {0}")]
     Encode(Arc<msgpack::EncodeError>),
-    /// The payload is larger than [`Limits::payload`](crate::Limits).
+    /// The payload is larger than [`Limits::payload`](crate::config::Limits).
     #[error("payload of {size} bytes is over the limit of {limit}")]
     PayloadTooLarge {
         /// Size of the payload in bytes.

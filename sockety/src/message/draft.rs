@@ -18,7 +18,7 @@ use crate::{
 /// brings is named by [`Draft::data`] or [`Draft::msgpack`] and given to `create`.
 ///
 /// ```
-/// use sockety::Draft;
+/// use sockety::message::Draft;
 ///
 /// let log = Draft::new("log").msgpack::<str>();
 /// let ping = Draft::new("ping");
@@ -39,7 +39,7 @@ pub struct Draft<P = NoPayload> {
 /// A form for responses; as [`Draft`], but without an action.
 ///
 /// ```
-/// use sockety::ResponseDraft;
+/// use sockety::message::ResponseDraft;
 ///
 /// let pong = ResponseDraft::new().msgpack::<str>();
 /// let response = pong.create("pong");

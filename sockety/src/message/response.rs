@@ -3,11 +3,9 @@ use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
 
 use super::{outgoing::OutgoingResponse, request::Request, respond, sent::Sent};
-use crate::content::received::Carried;
 use crate::{
-    content::{byte_stream::ByteStream, file::File},
-    engine::lease::Lease,
-    engine::{owed::Owed, pending::RawResponse},
+    content::{byte_stream::ByteStream, file::File, received::Carried},
+    engine::{lease::Lease, owed::Owed, pending::RawResponse},
     error::send::SendError,
     fast_reply::FastReply,
     msgpack::{self, DecodeError},

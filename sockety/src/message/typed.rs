@@ -1,11 +1,9 @@
 //! What typed methods carry: the parts of their parameters and results.
 
 use super::outgoing;
-use crate::error::content::ContentError;
 use crate::{
-    content::received::Carried,
-    content::{byte_stream::ByteStream, file::File, streaming::Streaming},
-    error::service::ServiceError,
+    content::{byte_stream::ByteStream, file::File, received::Carried, streaming::Streaming},
+    error::{content::ContentError, service::ServiceError},
     msgpack::Entries,
     payload::{
         Payload,

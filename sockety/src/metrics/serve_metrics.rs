@@ -18,7 +18,7 @@ use crate::{
 /// [`Router::with`](crate::serve::router::Router::with), before other middleware that shall count too.
 ///
 /// ```
-/// use sockety::{FastReply, IntoRouter, MessageHandler, metrics::ServeMetrics};
+/// use sockety::{FastReply, metrics::ServeMetrics, serve::{IntoRouter, MessageHandler}};
 ///
 /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
 /// let router = handler.into_router().with(ServeMetrics::new());

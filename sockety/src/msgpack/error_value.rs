@@ -50,11 +50,11 @@ pub fn is_error(bytes: &[u8]) -> bool {
     bytes.starts_with(&MARKER)
 }
 
-/// As [`value_len`](crate::msgpack::check::value_len), where an error of a service is one value too.
+/// As [`value_len`](crate::msgpack::value_len), where an error of a service is one value too.
 ///
 /// # Errors
 ///
-/// As [`value_len`](crate::msgpack::check::value_len).
+/// As [`value_len`](crate::msgpack::value_len).
 pub fn item_len(bytes: &[u8], bounds: &Bounds) -> Result<usize, DecodeError> {
     let start = if is_error(bytes) { MARKER.len() } else { 0 };
     Ok(scan(bytes, start, bounds)?.end)

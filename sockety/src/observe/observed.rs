@@ -5,8 +5,7 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 use crate::{
     action::Action,
     connection::outgoing_call::OutgoingCall,
-    engine::answered::Answered,
-    engine::record::Record,
+    engine::{answered::Answered, record::Record},
     error::{request::RequestError, send::SendError},
     fast_reply::FastReply,
     outcome::Outcome,

@@ -1,17 +1,13 @@
 //! How a typed method answers its message.
 
-use crate::payload::scratch;
 use crate::{
     description::error_variant::ErrorVariant,
-    error::{content::ContentError, send::SendError, service::ServiceError},
-    msgpack::{self},
-};
-use crate::{
     engine::{owed::Owed, serve::Dispatch},
+    error::{content::ContentError, send::SendError, service::ServiceError},
     fast_reply::FastReply,
     message::{respond::send_response, typed::Content},
-    msgpack::error_value,
-    payload::format::Format,
+    msgpack::{self, error_value},
+    payload::{format::Format, scratch},
 };
 use serde::Serialize;
 use std::{

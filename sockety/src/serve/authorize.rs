@@ -17,7 +17,7 @@ use crate::{engine::serve::Dispatch, fast_reply::FastReply};
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use sockety::{Authorization, Authorize, FirstMessage, async_trait};
+/// use sockety::{async_trait, serve::{Authorization, Authorize, FirstMessage}};
 ///
 /// struct User(String);
 ///

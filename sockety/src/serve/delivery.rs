@@ -3,10 +3,9 @@
 use bytes::Bytes;
 
 use super::{answer::Responder, context::Context, incoming::Incoming};
-use crate::content::received::Carried;
 use crate::{
-    action::Action, engine::owed::Owed, message::typed::Received, msgpack::DecodeError,
-    payload::format::Format,
+    action::Action, content::received::Carried, engine::owed::Owed, message::typed::Received,
+    msgpack::DecodeError, payload::format::Format,
 };
 
 /// A message on its way into a [`Service`](crate::serve::service::Service). Dropping it while the peer waits answers with code 5,

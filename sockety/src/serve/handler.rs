@@ -18,7 +18,7 @@ use crate::{engine::serve::Dispatch, fast_reply::FastReply, message::sent::Sent,
 /// handled is answered with code 2, an error that nothing handled with code 5.
 ///
 /// ```
-/// use sockety::{FastReply, MessageHandler, ResponseDraft};
+/// use sockety::{FastReply, message::ResponseDraft, serve::MessageHandler};
 ///
 /// let pong = ResponseDraft::new().msgpack::<str>();
 /// let handler = MessageHandler::new()
@@ -27,7 +27,7 @@ use crate::{engine::serve::Dispatch, fast_reply::FastReply, message::sent::Sent,
 ///     })
 ///     .action("log", |message| async move {
 ///         println!("{}", message.msgpack::<String>()?);
-///         Ok::<_, sockety::BoxError>(FastReply::ACCEPT)
+///         Ok::<_, sockety::serve::BoxError>(FastReply::ACCEPT)
 ///     })
 ///     .action("ping", move |message| {
 ///         let pong = pong.create("pong");

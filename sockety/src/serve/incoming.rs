@@ -4,10 +4,9 @@ use bytes::Bytes;
 use sockety_codec::Uuid;
 
 use super::answer::{Responder, log_unsent};
-use crate::content::received::Carried;
 use crate::{
     connection::Connection,
-    content::file::File,
+    content::{file::File, received::Carried},
     engine::{owed::Owed, record::Record, serve::Route},
     extensions::Extensions,
     fast_reply::FastReply,

@@ -5,11 +5,10 @@ use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
 
 use super::incoming::Incoming;
-use crate::content::received::Carried;
 use crate::{
     action::Action,
     connection::Connection,
-    content::{byte_stream::ByteStream, file::File},
+    content::{byte_stream::ByteStream, file::File, received::Carried},
     engine::owed::Owed,
     error::send::SendError,
     extensions::Extensions,

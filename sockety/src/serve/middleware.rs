@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 
 use super::{incoming::Incoming, router::Router};
-use crate::{engine::answered::Answered, engine::serve::Dispatch};
+use crate::engine::{answered::Answered, serve::Dispatch};
 
 /// Runs around the handling of every message that is served: typed services and [`MessageHandler`]s alike. Added
 /// with [`Router::with`]; for calls of this side there is [`CallMiddleware`](crate::connection::middleware::CallMiddleware).
@@ -22,7 +22,7 @@ use crate::{engine::answered::Answered, engine::serve::Dispatch};
 ///
 /// ```
 /// use std::time::Instant;
-/// use sockety::{Incoming, ServeMiddleware, ServeNext, async_trait};
+/// use sockety::{async_trait, serve::{Incoming, ServeMiddleware, ServeNext}};
 ///
 /// struct Timing;
 ///

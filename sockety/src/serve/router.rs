@@ -12,13 +12,15 @@ use super::{
     middleware::{self, ServeMiddleware},
     service::Service,
 };
-use crate::content::received::Carried;
-use crate::engine::serve::{Route, Served, Target};
-use crate::engine::{receive::parts::ReceivedParts, serve::Serve};
 use crate::{
     action::Action,
+    content::received::Carried,
     description::{self, ServiceDescription},
-    engine::{owed::Owed, serve::Dispatch},
+    engine::{
+        owed::Owed,
+        receive::parts::ReceivedParts,
+        serve::{Dispatch, Route, Serve, Served, Target},
+    },
     fast_reply::{FastReply, Framework},
 };
 
@@ -27,8 +29,8 @@ use crate::{
 /// An action that nobody serves is answered with code 2, Not Implemented.
 ///
 /// ```
-/// # use sockety::{FastReply, MessageHandler, Router};
-/// # fn main() -> Result<(), sockety::DuplicateAction> {
+/// # use sockety::{FastReply, Router, serve::MessageHandler};
+/// # fn main() -> Result<(), sockety::serve::DuplicateAction> {
 /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
 /// let router = Router::new().handler(handler);
 /// // .service(MediaServer::new(store))?
@@ -92,7 +94,7 @@ impl Router {
     /// [`describe`](crate::client::describe::describe()).
     ///
     /// ```
-    /// # use sockety::{IntoRouter, Router, pair, service};
+    /// # use sockety::{Router, pair, serve::IntoRouter, service};
     /// # #[service]
     /// # trait Media { async fn count(&self) -> u64; }
     /// # struct Store;
@@ -101,7 +103,7 @@ impl Router {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let router = MediaServer::new(Store).into_router().describe();
     /// let (client, _server) = pair(Router::new(), router).await?;
-    /// assert_eq!(sockety::describe(&client).await?[0].name, "Media");
+    /// assert_eq!(sockety::describe::describe(&client).await?[0].name, "Media");
     /// # Ok(())
     /// # }
     /// ```
@@ -128,7 +130,7 @@ impl Router {
     /// [`Connection::is_authorized`](crate::connection::Connection::is_authorized).
     ///
     /// ```
-    /// # use sockety::{Draft, FastReply, FirstMessage, MessageHandler, Router, pair};
+    /// # use sockety::{FastReply, Router, message::Draft, pair, serve::{FirstMessage, MessageHandler}};
     /// struct User(&'static str);
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -165,7 +167,7 @@ impl Router {
     /// sees a message first, and its answer last.
     ///
     /// ```
-    /// # use sockety::{FastReply, Incoming, MessageHandler, Router, ServeNext};
+    /// # use sockety::{FastReply, Router, serve::{Incoming, MessageHandler, ServeNext}};
     /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
     /// let router = Router::new().handler(handler).with(|incoming: Incoming, next: ServeNext| async move {
     ///     if incoming.payload().len() > 100 {

@@ -1,6 +1,5 @@
 use super::delivery::Delivery;
-use crate::description::ServiceDescription;
-use crate::engine::serve::Dispatch;
+use crate::{description::ServiceDescription, engine::serve::Dispatch};
 
 /// What answers the actions of a connection; `#[sockety::service]` generates implementations, and only those can take a
 /// [`Delivery`] apart. What is written by hand is a [`MessageHandler`](crate::serve::handler::MessageHandler).

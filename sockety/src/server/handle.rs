@@ -144,7 +144,7 @@ impl ServerHandle {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # async fn example(handle: sockety::ServerHandle) {
+    /// # async fn example(handle: sockety::server::ServerHandle) {
     /// // When the process is told to end:
     /// handle.shutdown(Duration::from_secs(30)).await;
     /// # }
@@ -215,7 +215,7 @@ impl ServerHandle {
     /// one before in use.
     ///
     /// ```no_run
-    /// use sockety::{ServerHandle, tls::{TlsError, TlsServer}};
+    /// use sockety::{server::ServerHandle, tls::{TlsError, TlsServer}};
     ///
     /// fn renew(server: &ServerHandle) -> Result<(), TlsError> {
     ///     server.set_tls(TlsServer::from_pem_files("server.pem", "server.key")?);

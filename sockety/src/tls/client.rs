@@ -14,8 +14,10 @@ use super::{
     provider::provider,
     roots::Roots,
 };
-use crate::address::{Address, Endpoint, Host};
-use crate::error::tls::{TlsError, TlsProblem};
+use crate::{
+    address::{Address, Endpoint, Host},
+    error::tls::{TlsError, TlsProblem},
+};
 
 /// TLS of a client: whom it trusts, and what it shows. For [`Connect::tls`](crate::client::connect::Connect::tls).
 ///

@@ -15,7 +15,7 @@ use crate::{
 /// Added with [`Router::with`](crate::serve::router::Router::with); what is added after it runs inside the span.
 ///
 /// ```
-/// use sockety::{FastReply, IntoRouter, MessageHandler, trace::ServeSpans};
+/// use sockety::{FastReply, serve::{IntoRouter, MessageHandler}, trace::ServeSpans};
 ///
 /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
 /// let router = handler.into_router().with(ServeSpans::new());

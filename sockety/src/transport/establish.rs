@@ -25,7 +25,7 @@ impl Connection {
     /// ```
     /// # use sockety::{Connection, Options, Router};
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), sockety::ConnectError> {
+    /// # async fn main() -> Result<(), sockety::error::ConnectError> {
     /// let (here, there) = tokio::io::duplex(64 * 1024);
     /// let (here, there) = tokio::try_join!(
     ///     Connection::over(here, Router::new(), Options::default()),

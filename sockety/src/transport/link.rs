@@ -12,13 +12,13 @@ use tokio::{
 use tracing::debug;
 
 use super::handshake::establish;
-
-#[cfg(feature = "_tls")]
-pub(crate) use crate::tls::handshake::Handshake;
 use crate::{
     address::ServerName, config::options::Options, connection::Connection, engine::peer::Peer,
     error::connect::ConnectError, serve::router::Router,
 };
+
+#[cfg(feature = "_tls")]
+pub(crate) use crate::tls::handshake::Handshake;
 
 /// A link that stands, before anything was said on it.
 #[derive(Debug)]

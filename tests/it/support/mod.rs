@@ -12,8 +12,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sockety::{
-    ClosedBy, Connection, ConnectionError, FastReply, IntoRouter, MessageHandler, Options, Request,
-    Router, Uuid,
+    Connection, FastReply, Options, Router, Uuid,
+    error::{ClosedBy, ConnectionError},
+    message::Request,
+    serve::{IntoRouter, MessageHandler},
 };
 use tokio::io::duplex;
 

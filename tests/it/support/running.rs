@@ -1,7 +1,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use sockety::{Connection, Draft, IntoRouter, Server, ServerHandle};
+use sockety::{Connection, Server, message::Draft, serve::IntoRouter, server::ServerHandle};
 use tokio::task::JoinHandle;
 
 use super::code_of;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use sockety::{
-    Connection, ConnectionError, Draft, FastReply, LimitExceeded, Options, Rate, Router,
+    Connection, FastReply, Options, Router,
+    config::Rate,
+    error::{ConnectionError, LimitExceeded},
+    message::Draft,
 };
 
 use super::script;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use sockety::{
-    ConnectionError, Draft, FastReply, LimitExceeded, Message, MessageHandler, Options, Outcome,
-    Router,
+    FastReply, Options, Outcome, Router,
+    error::{ConnectionError, LimitExceeded},
+    message::Draft,
+    serve::{Message, MessageHandler},
 };
 use tokio::time::{Instant, sleep};
 
@@ -55,7 +57,7 @@ async fn t_s1_a_header_byte_by_byte_ends_the_connection_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn t_m1_a_header_in_empty_pieces_ends_the_connection_in_time() {
-    let options = Options::default().useless_packets(sockety::Rate::UNLIMITED);
+    let options = Options::default().useless_packets(sockety::config::Rate::UNLIMITED);
     let (connection, mut peer) = dialogue_with(ping_handler(), options, PIPE).await;
     let begin = Instant::now();
     peer.send("21 01 00").await;

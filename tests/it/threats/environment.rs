@@ -1,8 +1,10 @@
 //! Networks and machines that fail: rows N.
 
 use sockety::{
-    ClosedBy, ConnectionError, Draft, FastReply, Message, MessageHandler, Outcome, RequestError,
-    Server,
+    FastReply, Outcome, Server,
+    error::{ClosedBy, ConnectionError, RequestError},
+    message::Draft,
+    serve::{Message, MessageHandler},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

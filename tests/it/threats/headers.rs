@@ -2,7 +2,11 @@
 
 use std::fmt::{Debug, Write};
 
-use sockety::{BoxError, ConnectionError, FastReply, MessageHandler};
+use sockety::{
+    FastReply,
+    error::ConnectionError,
+    serve::{BoxError, MessageHandler},
+};
 use sockety_codec::{ChannelId, Violation};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -231,7 +235,7 @@ async fn t_m20_an_unknown_action_is_answered_and_its_content_dropped() {
 #[tokio::test(start_paused = true)]
 async fn t_m21_replies_that_ask_for_replies_are_not_answered() {
     let (connection, mut peer) = dialogue(ping_handler()).await;
-    let draft = sockety::Draft::new("ask");
+    let draft = sockety::message::Draft::new("ask");
     let mut request = connection.send(&draft).await.expect("sent");
     peer.expect_message("ask").await;
     for number in 2..60 {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use sockety::{
-    CallError, Connection, Context, Draft, FastReply, Options, Outcome, Router, service,
+    CallError, Connection, Context, FastReply, Options, Outcome, Router, message::Draft, service,
 };
 
 use crate::support::{code_of, dialogue_with, id, is_pending, pair_serving, ping_handler, settled};

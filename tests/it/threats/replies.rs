@@ -1,6 +1,9 @@
 //! Unexpected replies: rows R.
 
-use sockety::{Connection, Draft, Request, Router};
+use sockety::{
+    Connection, Router,
+    message::{Draft, Request},
+};
 
 use crate::support::{
     Peer, answers_ping, code_of, dialogue, id, is_pending, ping_handler, settled,

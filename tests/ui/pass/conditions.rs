@@ -1,7 +1,7 @@
 //! A method that is compiled out has no action, and the others keep theirs.
 #![deny(missing_docs, warnings)]
 
-use sockety::{Service, service};
+use sockety::{serve::Service, service};
 
 /// Stores clips.
 #[service]

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use sockety::{Context, Service, service};
+use sockety::{Context, serve::Service, service};
 
 #[derive(Debug, serde::Serialize, serde::Deserialize, sockety::ServiceError)]
 enum MediaError {

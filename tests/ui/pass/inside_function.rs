@@ -1,7 +1,7 @@
 //! A service can be as local as its types.
 #![deny(warnings)]
 
-use sockety::{Service, service};
+use sockety::{serve::Service, service};
 
 fn main() {
     #[derive(serde::Serialize, serde::Deserialize)]

@@ -1,7 +1,7 @@
 //! `r#` is not part of the name on the wire.
 #![deny(warnings)]
 
-use sockety::{Service, ServiceError, service};
+use sockety::{ServiceError, serve::Service, service};
 
 #[allow(non_camel_case_types)]
 #[derive(Debug, serde::Serialize, serde::Deserialize, ServiceError)]

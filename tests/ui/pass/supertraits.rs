@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use sockety::{Service, service};
+use sockety::{serve::Service, service};
 
 #[service]
 trait Named: Display + Send + Sync + 'static {

@@ -12,7 +12,7 @@
 )]
 #![allow(clippy::unused_async)]
 
-use sockety::{Context, Service, service};
+use sockety::{Context, serve::Service, service};
 
 /// Has a name like type parameters have.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]

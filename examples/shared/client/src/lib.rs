@@ -1,6 +1,6 @@
 //! A client of the store: one command over one connection.
 
-use sockety::{BoxError, CallError, Streaming};
+use sockety::{CallError, Streaming, serve::BoxError};
 use sockety_shared_api::{Change, StoreClient, StoreError, Visitor, VisitorServer};
 
 /// A command for the store.

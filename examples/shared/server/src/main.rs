@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use sockety::{BoxError, Server};
+use sockety::{Server, serve::BoxError};
 use sockety_shared_api::StoreServer;
 
 mod memory;

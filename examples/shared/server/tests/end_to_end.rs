@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use sockety::{BoxError, CallError};
+use sockety::{CallError, serve::BoxError};
 use sockety_shared_api::{StoreClient, StoreError};
 use sockety_shared_client::{Command, run};
 use tokio::{

@@ -1,94 +1,35 @@
 use super::{File, partial};
+use crate::error::file_name::{FileNameError, NameProblem};
 use crate::shown::Shown;
 
-/// A name that is not usable as the name of a file; made by [`File::safe_name`].
-///
-/// Its message shows the name escaped and, when it is long, cut.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("file name {name} {problem}")]
-pub struct FileNameError {
-    name: Shown,
-    problem: NameProblem,
-}
-
-impl FileNameError {
-    /// What is wrong with it.
-    pub fn problem(&self) -> NameProblem {
-        self.problem
+fn find_problem(name: &str) -> Option<NameProblem> {
+    if name.is_empty() {
+        return Some(NameProblem::Empty);
     }
-}
-
-/// What is wrong with a file's name. The rules are the same on every operating system: a name that is accepted
-/// means one file inside one directory on all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NameProblem {
-    /// It has no characters.
-    #[error("is empty")]
-    Empty,
-    /// It is longer than the 255 bytes that file systems take.
-    #[error("has {length} bytes, over the limit of {}", NameProblem::LONGEST)]
-    TooLong {
-        /// Its length in bytes.
-        length: usize,
-    },
-    /// It is `.` or `..`, a directory.
-    #[error("means a directory")]
-    Directory,
-    /// It has a `/` or a `\`.
-    #[error("has a path separator")]
-    Separator,
-    /// It has a colon: a drive letter or a stream of a file on Windows.
-    #[error("has a colon")]
-    Colon,
-    /// It has a NUL or another control character.
-    #[error("has the control character {0:?}")]
-    Control(char),
-    /// It ends with a dot or a space, which Windows takes away.
-    #[error("ends with a dot or a space")]
-    TrailingDotOrSpace,
-    /// It means a device on Windows, such as `CON`, `nul.txt` or `COM¹`.
-    #[error("means a device")]
-    Device,
-    /// It is one that this crate gives to files which are not whole yet, see
-    /// [`sweep_partial_files`](crate::content::file::partial::sweep_partial_files).
-    #[error("is kept for files that are being saved")]
-    Reserved,
-}
-
-impl NameProblem {
-    /// What the file systems in use take.
-    const LONGEST: usize = 255;
-
-    fn find(name: &str) -> Option<Self> {
-        if name.is_empty() {
-            return Some(Self::Empty);
-        }
-        if name.len() > Self::LONGEST {
-            return Some(Self::TooLong { length: name.len() });
-        }
-        if matches!(name, "." | "..") {
-            return Some(Self::Directory);
-        }
-        if let Some(problem) = name.chars().find_map(Self::of_character) {
-            return Some(problem);
-        }
-        if name.ends_with(['.', ' ']) {
-            return Some(Self::TrailingDotOrSpace);
-        }
-        if is_device(name) {
-            return Some(Self::Device);
-        }
-        partial::is_partial(name).then_some(Self::Reserved)
+    if name.len() > NameProblem::LONGEST {
+        return Some(NameProblem::TooLong { length: name.len() });
     }
+    if matches!(name, "." | "..") {
+        return Some(NameProblem::Directory);
+    }
+    if let Some(problem) = name.chars().find_map(problem_of) {
+        return Some(problem);
+    }
+    if name.ends_with(['.', ' ']) {
+        return Some(NameProblem::TrailingDotOrSpace);
+    }
+    if is_device(name) {
+        return Some(NameProblem::Device);
+    }
+    partial::is_partial(name).then_some(NameProblem::Reserved)
+}
 
-    fn of_character(character: char) -> Option<Self> {
-        match character {
-            '/' | '\\' => Some(Self::Separator),
-            ':' => Some(Self::Colon),
-            _ if character.is_control() => Some(Self::Control(character)),
-            _ => None,
-        }
+fn problem_of(character: char) -> Option<NameProblem> {
+    match character {
+        '/' | '\\' => Some(NameProblem::Separator),
+        ':' => Some(NameProblem::Colon),
+        _ if character.is_control() => Some(NameProblem::Control(character)),
+        _ => None,
     }
 }
 
@@ -118,20 +59,20 @@ impl File {
     /// It is then one component of a path and no more; it may still begin with a dot. [`File::save_in`] uses it.
     ///
     /// ```
-    /// # use sockety::{File, NameProblem};
+    /// # use sockety::{File, error::NameProblem};
     /// let file = File::from_bytes("notes.txt", "remember the milk");
     /// assert_eq!(file.safe_name()?, "notes.txt");
     ///
     /// let error = file.with_name("../notes.txt").safe_name().unwrap_err();
     /// assert_eq!(error.problem(), NameProblem::Separator);
     /// assert_eq!(error.to_string(), r#"file name "../notes.txt" has a path separator"#);
-    /// # Ok::<(), sockety::FileNameError>(())
+    /// # Ok::<(), sockety::error::FileNameError>(())
     /// ```
     ///
     /// # Errors
     /// [`FileNameError`], which says what is wrong with it.
     pub fn safe_name(&self) -> Result<&str, FileNameError> {
-        match NameProblem::find(&self.name) {
+        match find_problem(&self.name) {
             None => Ok(&self.name),
             Some(problem) => Err(FileNameError {
                 name: Shown::new(&self.name),
@@ -146,7 +87,7 @@ mod tests {
     use super::*;
 
     fn check(name: &str, expected: NameProblem) {
-        assert_eq!(NameProblem::find(name), Some(expected), "{name:?}");
+        assert_eq!(find_problem(name), Some(expected), "{name:?}");
     }
 
     #[test]
@@ -173,9 +114,9 @@ mod tests {
             "$(id)",
             "%2e%2e%2f",
         ] {
-            assert_eq!(NameProblem::find(name), None, "{name:?}");
+            assert_eq!(find_problem(name), None, "{name:?}");
         }
-        assert_eq!(NameProblem::find(&"a".repeat(255)), None);
+        assert_eq!(find_problem(&"a".repeat(255)), None);
     }
 
     #[test]
@@ -217,7 +158,7 @@ mod tests {
             "lpt³.txt",
             "aux.",
         ] {
-            let problem = NameProblem::find(name);
+            let problem = find_problem(name);
             let is_refused = matches!(
                 problem,
                 Some(NameProblem::Device | NameProblem::TrailingDotOrSpace)

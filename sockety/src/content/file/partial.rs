@@ -16,7 +16,7 @@ use cap_std::{
 use tokio::{runtime::Handle, task::spawn_blocking};
 use uuid::Uuid;
 
-use super::save_error::SaveError;
+use crate::error::save::SaveError;
 
 /// A file that is being saved, in the directory in which it will stay. Dropping it removes it, off the async
 /// threads.
@@ -195,7 +195,7 @@ impl Target {
 /// # let uploads = tempfile::tempdir()?;
 /// std::fs::write(uploads.path().join(".sockety-partial-7"), "left behi")?;
 /// std::fs::write(uploads.path().join("notes.txt"), "whole")?;
-/// assert_eq!(sockety::sweep_partial_files(uploads.path()).await?, 1);
+/// assert_eq!(sockety::content::sweep_partial_files(uploads.path()).await?, 1);
 /// # assert!(uploads.path().join("notes.txt").exists());
 /// # Ok(())
 /// # }

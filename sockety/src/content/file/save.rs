@@ -14,9 +14,8 @@ use super::{
     Content, File,
     disk::{OnDisk, on_disk},
     partial::{Durability, PartialFile},
-    save_error::SaveError,
 };
-use crate::error::read::ReadError;
+use crate::error::{read::ReadError, save::SaveError};
 
 impl File {
     /// Saves it in a directory, under its own name, if that is [safe](Self::safe_name) and free there.

@@ -20,18 +20,18 @@ use super::{
     slot::{Arriving, Open, Progress, Rest, Role, Slot},
     slow_readers::SlowReaders,
 };
-use crate::engine::serve::{Dispatch, Route, Serve};
 use crate::{
-    engine::lease::Lease,
     engine::{
         attempt::Attempt,
         budget::Share,
         clocks,
         held::{Held, NoRoom},
         holders::Holder,
+        lease::Lease,
         memory::recycled,
         owed::Owed,
         pending::{RawReply, RawResponse},
+        serve::{Dispatch, Route, Serve},
         shared::Shared,
         state::State,
     },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sockety_codec::{FileIndex, Uuid};
 
 use super::{intake::Intake, parts::ReceivedParts, payload::Assembly};
-use crate::{engine::lease::Lease, engine::serve::Route};
+use crate::engine::{lease::Lease, serve::Route};
 
 /// What is open on a channel.
 ///

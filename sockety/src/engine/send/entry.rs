@@ -1,6 +1,6 @@
 //! What is put into the outbox, and where it lies there.
 
-use crate::engine::send::lines::Line;
+use super::lines::Line;
 
 /// What is put into the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::transmissions::PartKey;
-use crate::{engine::lease::Lease, engine::memory::chunks::Chunks, error::source::SourceError};
+use crate::{
+    engine::{lease::Lease, memory::chunks::Chunks},
+    error::source::SourceError,
+};
 
 /// Dropped before the part has ended, it gives the whole message up.
 #[derive(Debug)]

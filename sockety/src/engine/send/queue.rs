@@ -5,11 +5,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{lines::Ticket, transmissions::Sending};
-use crate::engine::send::entry::{Entry, Room, Span};
+use super::{
+    entry::{Entry, Room, Span},
+    lines::Ticket,
+    transmissions::Sending,
+};
 use crate::{
-    engine::lease::Lease,
-    engine::{shared::Shared, state::State},
+    engine::{lease::Lease, shared::Shared, state::State},
     error::{request::RequestError, send::SendError, source::SourceError},
 };
 

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use sockety_codec::{ChannelCount, ChannelId, Uuid};
 
-use crate::engine::send::layout::{NewPart, PartKind};
+use super::layout::{NewPart, PartKind};
 use crate::{engine::memory::chunks::Chunks, error::source::SourceError};
 
 /// All messages of a connection whose files or streams have not ended.

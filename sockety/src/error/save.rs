@@ -64,7 +64,7 @@ impl SaveError {
         }
     }
 
-    pub(super) fn too_large(name: &str, directory: &Path, size: u64, limit: u64) -> Self {
+    pub(crate) fn too_large(name: &str, directory: &Path, size: u64, limit: u64) -> Self {
         Self::TooLarge {
             name: Shown::new(name).to_string().into(),
             directory: directory.to_owned(),
@@ -73,7 +73,7 @@ impl SaveError {
         }
     }
 
-    pub(super) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         Self::Io {
             operation,
