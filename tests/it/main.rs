@@ -12,6 +12,7 @@ mod fairness;
 mod files;
 mod handshake;
 mod large_buffers;
+mod layers;
 mod life;
 mod limits;
 mod messages;
