@@ -57,6 +57,10 @@ impl Action {
         std::iter::once(own).chain(aliases)
     }
 
+    pub(crate) fn is_spawned(&self) -> bool {
+        self.arguments.spawn.is_some()
+    }
+
     /// Whether a stream travels, in either direction.
     pub(crate) fn streams(&self) -> bool {
         let is_stream =

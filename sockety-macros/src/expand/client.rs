@@ -3,10 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{
+use super::attributes::{
     allow_deprecated, allow_deprecated_trait, allow_many_arguments, describe, describe_generated,
-    given, given_idents, reply_types,
 };
+use super::signature::{given, given_idents, reply_types};
 use crate::model::{Action, Service};
 use crate::names::{quiet, quiet_tokens};
 

@@ -6,7 +6,7 @@ use syn::Type;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::{dispatcher::refuse, error_format, format};
+use super::signature::{error_format, format};
 use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Service};
 use crate::names::{local, local_at, made_here, quiet};
 use crate::types::parts::streamed;
@@ -54,6 +54,21 @@ pub(super) fn reading(service: &Service, action: &Action) -> TokenStream {
         let (name, format) = (ident.unraw().to_string(), format(service, ty));
         quote!(#private::parameter(#name, #format))
     }))
+}
+
+/// The call that reads the payload, if there is one.
+pub(super) fn decoding(
+    service: &Service,
+    action: &Action,
+    payload: &TokenStream,
+) -> Option<TokenStream> {
+    let private = &service.names.private;
+    let reading = reading(service, action);
+    match action.payload().len() {
+        0 => None,
+        1 => Some(quote!(#private::decode(#payload, #reading))),
+        _ => Some(quote!(#private::decode_all(#payload, #reading))),
+    }
 }
 
 /// The pattern of what [`reading`] gives, and the variables in it.
@@ -139,6 +154,13 @@ fn take_param(
             or_refuse(action, &quote!(#value: #ty), &value, &taken)
         }
     }
+}
+
+/// Ends the handling with the answer that the parameters are not there, by this method of the responder.
+pub(super) fn refuse(action: &Action, method: &TokenStream) -> TokenStream {
+    let (error, responder) = (local("error"), local("responder"));
+    let wait = action.is_spawned().then(|| quote!(.await));
+    quote!(return #responder.#method(#error) #wait)
 }
 
 /// Binds what was taken, or ends the handling.

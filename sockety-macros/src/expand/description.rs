@@ -5,7 +5,8 @@ use quote::quote;
 use syn::Type;
 use syn::ext::IdentExt;
 
-use super::{allow_deprecated_trait, error_format};
+use super::attributes::allow_deprecated_trait;
+use super::signature::error_format;
 use crate::attr::Limits;
 use crate::docs;
 use crate::model::{Action, Carried, Output, Param, ParamKind, Part, Service};

@@ -4,9 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{
-    allow_deprecated, allow_deprecated_trait, content, describe_generated, error_format, format,
-};
+use super::attributes::{allow_deprecated, allow_deprecated_trait, describe_generated};
+use super::content;
+use super::signature::{error_format, format};
 use crate::model::{Action, Output, Param, ParamKind, Service};
 use crate::names::{local, made_here, quiet, quiet_tokens};
 
@@ -141,7 +141,7 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
         action,
         &quote!(<__S as #trait_ident>::#ident(&*#this, #(#arguments),*).await),
     );
-    if is_spawned(action) {
+    if action.is_spawned() {
         return quote! {
             let #delivery = #delivery.into_owned();
             ::std::boxed::Box::pin(async move {
@@ -158,27 +158,16 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
     }
 }
 
-fn is_spawned(action: &Action) -> bool {
-    action.arguments.spawn.is_some()
-}
-
-/// Ends the handling with the answer that the parameters are not there, by this method of the responder.
-pub(super) fn refuse(action: &Action, method: &TokenStream) -> TokenStream {
-    let (error, responder) = (local("error"), local("responder"));
-    let wait = is_spawned(action).then(|| quote!(.await));
-    quote!(return #responder.#method(#error) #wait)
-}
-
 /// Takes the arguments out of the body, or answers that they are not there.
 fn decode(service: &Service, action: &Action) -> TokenStream {
     let (body, error) = (local("body"), local("error"));
-    let refuse = refuse(action, &quote!(bad_request));
+    let refuse = content::refuse(action, &quote!(bad_request));
     let decode = match action.payload().len() {
         1 => {
             let reading = content::reading(service, action);
             Some(quote!(#body.decode(#reading)))
         }
-        _ => decoding(service, action, &quote!(#body.payload())),
+        _ => content::decoding(service, action, &quote!(#body.payload())),
     };
     let Some(decode) = decode else {
         return quote! {
@@ -195,21 +184,6 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
             ::core::result::Result::Err(#error) => #refuse,
         };
         ::core::mem::drop(#body);
-    }
-}
-
-/// The call that reads the payload, if there is one.
-pub(super) fn decoding(
-    service: &Service,
-    action: &Action,
-    payload: &TokenStream,
-) -> Option<TokenStream> {
-    let private = &service.names.private;
-    let reading = content::reading(service, action);
-    match action.payload().len() {
-        0 => None,
-        1 => Some(quote!(#private::decode(#payload, #reading))),
-        _ => Some(quote!(#private::decode_all(#payload, #reading))),
     }
 }
 

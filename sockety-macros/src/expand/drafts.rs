@@ -3,10 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{
-    allow_deprecated, allow_many_arguments, content, describe, describe_generated, given,
-    reply_types,
-};
+use super::attributes::{allow_deprecated, allow_many_arguments, describe, describe_generated};
+use super::content;
+use super::signature::{given, reply_types};
 use crate::model::{Action, Service};
 use crate::names::{quiet, quiet_tokens};
 

@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{ReturnType, TraitItem};
 
+use super::attributes::{allow_deprecated, allow_many_arguments};
 use super::service::future;
-use super::{allow_deprecated, allow_many_arguments};
 use crate::model::{Action, Service};
 use crate::names::quiet;
 

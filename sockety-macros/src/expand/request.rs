@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::{allow_deprecated, content, describe, describe_generated, dispatcher};
+use super::attributes::{allow_deprecated, describe, describe_generated};
+use super::content;
 use crate::model::{Action, Param, Service};
 use crate::names::{local, quiet, quiet_tokens};
 
@@ -78,7 +79,7 @@ fn receive(service: &Service, action: &Action) -> TokenStream {
     let names = action.names().map(|(name, _)| name);
     let message = local("message");
     let ok = quote!(::core::result::Result::Ok);
-    let Some(decode) = dispatcher::decoding(service, action, &quote!(#message.payload())) else {
+    let Some(decode) = content::decoding(service, action, &quote!(#message.payload())) else {
         return quote!(#(#conditions)* #(#names)|* => #ok(Self::#variant),);
     };
     let (pattern, values) = content::pattern(action);
