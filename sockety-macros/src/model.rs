@@ -2,10 +2,9 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::punctuated::Punctuated;
-use syn::{Attribute, ItemTrait, LitStr, Meta, Token, Type, parse_quote};
+use syn::{ItemTrait, LitStr, Type, parse_quote};
 
-use crate::attr::ActionArguments;
+use crate::attr::{ActionArguments, Carried};
 use crate::names::{self, Names};
 
 /// A service: a trait, and the actions it stands for.
@@ -196,59 +195,4 @@ pub(crate) struct Parts {
 pub(crate) struct Element {
     pub(crate) ty: Type,
     pub(crate) part: Part,
-}
-
-/// The attributes of a trait or method that are repeated on what is generated for it.
-pub(crate) struct Carried {
-    /// `cfg`: on everything.
-    pub(crate) conditions: Vec<Attribute>,
-    /// `doc`, `deprecated` and `allow`: on public items.
-    pub(crate) descriptions: Vec<Attribute>,
-}
-
-impl Carried {
-    pub(crate) fn of(attributes: &[Attribute]) -> Self {
-        let having = |names: &[&str]| {
-            let carried = |attribute: &&Attribute| has(&attribute.meta, names);
-            attributes.iter().filter(carried).cloned().collect()
-        };
-        Self {
-            conditions: having(&["cfg"]),
-            descriptions: having(&["doc", "deprecated", "allow"]),
-        }
-    }
-
-    pub(crate) fn is_deprecated(&self) -> bool {
-        self.descriptions
-            .iter()
-            .any(|attribute| has(&attribute.meta, &["deprecated"]))
-    }
-
-    /// Whether there is any text in the documentation.
-    pub(crate) fn is_documented(&self) -> bool {
-        self.descriptions
-            .iter()
-            .any(|attribute| match &attribute.meta {
-                Meta::NameValue(meta) => meta.path.is_ident("doc"),
-                Meta::Path(_) | Meta::List(_) => false,
-            })
-    }
-}
-
-/// Whether the attribute is one of `names`, or a `cfg_attr` of nothing but those.
-fn has(meta: &Meta, names: &[&str]) -> bool {
-    if meta.path().is_ident("cfg_attr") {
-        let inner = conditional(meta);
-        return !inner.is_empty() && inner.iter().all(|meta| has(meta, names));
-    }
-    names.iter().any(|name| meta.path().is_ident(name))
-}
-
-/// The attributes inside a `cfg_attr`.
-pub(crate) fn conditional(meta: &Meta) -> Vec<Meta> {
-    let Ok(list) = meta.require_list() else {
-        return Vec::new();
-    };
-    let metas = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
-    metas.unwrap_or_default().into_iter().skip(1).collect()
 }

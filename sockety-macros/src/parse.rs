@@ -5,9 +5,9 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{ItemTrait, Safety, Signature, TraitItem, TraitItemFn};
 
-use crate::attr::{ActionArguments, ServiceArguments};
+use crate::attr::{ActionArguments, Carried, ServiceArguments};
 use crate::errors::Errors;
-use crate::model::{Action, Carried, Service};
+use crate::model::{Action, Service};
 use crate::names::Names;
 
 mod params;

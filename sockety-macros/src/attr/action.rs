@@ -3,10 +3,11 @@
 use proc_macro2::Ident;
 use syn::{Attribute, LitStr, Meta};
 
+use super::forwarded::conditional;
+use super::known::Known;
 use super::limits::Limits;
-use super::{Known, units};
+use super::units;
 use crate::errors::Errors;
-use crate::model::conditional;
 
 const ACTION: Known = Known {
     attribute: "#[action(…)]",

@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Expr, ExprLit, Lit, Meta};
 
-use super::{Argument, Known, units};
+use super::known::{Argument, Known};
+use super::units;
 use crate::errors::Errors;
 
 const LIMIT: Known = Known {

@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
-use crate::model::{Action, Carried, Service};
+use crate::attr::Carried;
+use crate::model::{Action, Service};
 
 /// The attributes of a public item: the user's documentation, or else `sentence`.
 pub(super) fn describe(carried: &Carried, sentence: &str) -> TokenStream {

@@ -7,9 +7,9 @@ use syn::ext::IdentExt;
 
 use super::attributes::allow_deprecated_trait;
 use super::signature::error_format;
-use crate::attr::Limits;
+use crate::attr::{Carried, Limits};
 use crate::docs;
-use crate::model::{Action, Carried, Output, Param, ParamKind, Part, Service};
+use crate::model::{Action, Output, Param, ParamKind, Part, Service};
 use crate::names::quiet_tokens;
 use crate::types::text;
 
