@@ -13,17 +13,17 @@ mod limits;
 mod units;
 
 pub(crate) use action::ActionArguments;
-pub(crate) use forwarded::Carried;
+pub(crate) use forwarded::ForwardedAttributes;
 pub(crate) use limits::Limits;
 
-use known::Known;
+use known::KnownArguments;
 
-const SERVICE: Known = Known {
+const SERVICE: KnownArguments = KnownArguments {
     attribute: "#[service(…)]",
     arguments: &[("prefix", "prefix = \"…\""), ("crate", "crate = \"…\"")],
 };
 
-const SERVICE_ERROR: Known = Known {
+const SERVICE_ERROR: KnownArguments = KnownArguments {
     attribute: "#[service_error(…)]",
     arguments: &[("crate", "crate = \"…\"")],
 };

@@ -112,7 +112,7 @@ fn check_duplicates(earlier: &[Action], action: &Action, errors: &mut Errors) {
 
 /// Two that are both conditional may exclude each other.
 fn may_exclude(other: &Action, action: &Action) -> bool {
-    let is_conditional = |action: &Action| !action.carried.conditions.is_empty();
+    let is_conditional = |action: &Action| !action.forwarded.conditions.is_empty();
     is_conditional(other) && is_conditional(action)
 }
 

@@ -10,7 +10,7 @@ use syn::{ItemTrait, TraitItem};
 use crate::errors::Errors;
 use crate::expand::{client, dispatcher, drafts, request, service};
 use crate::model::{Action, Reply, Service};
-use crate::names::{RESERVED, quiet, quiet_tokens};
+use crate::names::{RESERVED, generated, generated_tokens};
 use crate::types::check_owned;
 
 /// The mistakes, the trait, and stand-ins with the same signatures that do nothing.
@@ -38,7 +38,7 @@ fn repair(service: &mut Service) {
     let mut seen = HashSet::new();
     service.actions.retain(|action| {
         let name = action.ident.to_string();
-        let is_conditional = !action.carried.conditions.is_empty();
+        let is_conditional = !action.forwarded.conditions.is_empty();
         is_nameable(action)
             && !RESERVED.contains(&name.as_str())
             && (is_conditional || seen.insert(action.variant().to_string()))
@@ -54,7 +54,7 @@ fn is_nameable(action: &Action) -> bool {
             error.into_iter().chain([output.ty()]).collect()
         }
     };
-    let mut types = action.given().map(|param| &param.ty).chain(&reply);
+    let mut types = action.caller_params().map(|param| &param.ty).chain(&reply);
     !action.is_generic && types.all(|ty| check_owned(ty, &mut Errors::default()))
 }
 
@@ -83,10 +83,10 @@ fn stand_in_client(service: &Service) -> TokenStream {
         .map(|action| client::signature(service, action, &unreachable(action)));
     let (client, private) = (&service.names.client, &service.names.private);
     let (vis, name) = (
-        quiet_tokens(&service.item.vis),
+        generated_tokens(&service.item.vis),
         service.item.ident.unraw().to_string(),
     );
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     quote! {
         #structure
 
@@ -114,7 +114,7 @@ fn stand_in_client(service: &Service) -> TokenStream {
 
 /// The parameters are used so that nothing is reported as unused.
 fn unreachable(action: &Action) -> TokenStream {
-    let idents = action.given().map(|param| quiet(&param.ident));
+    let idents = action.caller_params().map(|param| generated(&param.ident));
     quote! {
         let _ = (#(#idents,)*);
         ::core::unreachable!()
@@ -124,7 +124,7 @@ fn unreachable(action: &Action) -> TokenStream {
 fn stand_in_server(service: &Service) -> TokenStream {
     let structure = dispatcher::structure(service);
     let (server, private) = (&service.names.server, &service.names.private);
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     quote! {
         #structure
 
@@ -149,7 +149,7 @@ fn stand_in_drafts(service: &Service) -> TokenStream {
         .iter()
         .map(|action| drafts::signature(service, action, &unreachable(action)));
     let draft = &service.names.draft;
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     quote! {
         #structure
 
@@ -164,7 +164,7 @@ fn stand_in_drafts(service: &Service) -> TokenStream {
 fn stand_in_request(service: &Service) -> TokenStream {
     let structure = request::structure(service);
     let (request, private) = (&service.names.request, &service.names.private);
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     quote! {
         #structure
 

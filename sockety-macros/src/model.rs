@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{ItemTrait, LitStr, Type, parse_quote};
 
-use crate::attr::{ActionArguments, Carried};
+use crate::attr::{ActionArguments, ForwardedAttributes};
 use crate::names::{self, Names};
 
 /// A service: a trait, and the actions it stands for.
@@ -12,7 +12,7 @@ pub(crate) struct Service {
     /// The trait as written, without the attributes that only we understand.
     pub(crate) item: ItemTrait,
     pub(crate) names: Names,
-    pub(crate) carried: Carried,
+    pub(crate) forwarded: ForwardedAttributes,
     pub(crate) actions: Vec<Action>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Action {
     pub(crate) arguments: ActionArguments,
     /// The prefix that `name` begins with.
     pub(crate) prefix_tokens: Option<TokenStream>,
-    pub(crate) carried: Carried,
+    pub(crate) forwarded: ForwardedAttributes,
     pub(crate) params: Vec<Param>,
     pub(crate) reply: Reply,
     /// A mistake, after which types may name parameters that are nowhere else.
@@ -61,7 +61,7 @@ impl Action {
     }
 
     /// Whether a stream travels, in either direction.
-    pub(crate) fn streams(&self) -> bool {
+    pub(crate) fn has_stream(&self) -> bool {
         let is_stream =
             |kind: &ParamKind| matches!(kind, ParamKind::Part(part) if part.is_stream());
         let called = self.params.iter().any(|param| is_stream(&param.kind));
@@ -76,7 +76,7 @@ impl Action {
     }
 
     /// Whether files or a stream travel with the call.
-    pub(crate) fn params_carry(&self) -> bool {
+    pub(crate) fn takes_content(&self) -> bool {
         let is_plain = |param: &Param| {
             matches!(
                 param.kind,
@@ -87,7 +87,7 @@ impl Action {
     }
 
     /// The parameters that a caller gives.
-    pub(crate) fn given(&self) -> impl Iterator<Item = &Param> {
+    pub(crate) fn caller_params(&self) -> impl Iterator<Item = &Param> {
         self.params
             .iter()
             .filter(|param| param.kind != ParamKind::Context)

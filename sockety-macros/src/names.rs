@@ -17,7 +17,7 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn new(service: &Ident, krate: &Path) -> Self {
-        let service = quiet(&service.unraw());
+        let service = generated(&service.unraw());
         Self {
             client: format_ident!("{service}Client"),
             server: format_ident!("{service}Server"),
@@ -52,7 +52,7 @@ pub(crate) fn variant(method: &Ident) -> Ident {
     if name == "Self" || name == "_" {
         name.push('_');
     }
-    Ident::new(&name, made_here(method.span()))
+    Ident::new(&name, generated_span(method.span()))
 }
 
 /// The path of `sockety` unless an attribute names another.
@@ -76,26 +76,26 @@ pub(crate) fn local_at(name: &str, span: Span) -> Ident {
 }
 
 /// The same identifier at the same place, but made by the macro: lints on names pass over it.
-pub(crate) fn quiet(ident: &Ident) -> Ident {
+pub(crate) fn generated(ident: &Ident) -> Ident {
     let mut ident = ident.clone();
-    ident.set_span(made_here(ident.span()));
+    ident.set_span(generated_span(ident.span()));
     ident
 }
 
-/// As [`quiet`], for all tokens of `tokens`.
-pub(crate) fn quiet_tokens(tokens: impl ToTokens) -> TokenStream {
+/// As [`generated`], for all tokens of `tokens`.
+pub(crate) fn generated_tokens(tokens: impl ToTokens) -> TokenStream {
     tokens
         .into_token_stream()
         .into_iter()
-        .map(quiet_tree)
+        .map(generated_tree)
         .collect()
 }
 
-fn quiet_tree(tree: TokenTree) -> TokenTree {
-    let span = made_here(tree.span());
+fn generated_tree(tree: TokenTree) -> TokenTree {
+    let span = generated_span(tree.span());
     let mut tree = match tree {
         TokenTree::Group(group) => {
-            Group::new(group.delimiter(), quiet_tokens(group.stream())).into()
+            Group::new(group.delimiter(), generated_tokens(group.stream())).into()
         }
         TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => tree,
     };
@@ -104,6 +104,6 @@ fn quiet_tree(tree: TokenTree) -> TokenTree {
 }
 
 /// The place of `span`, but for names and lints the macro's own.
-pub(crate) fn made_here(span: Span) -> Span {
+pub(crate) fn generated_span(span: Span) -> Span {
     span.resolved_at(Span::call_site())
 }

@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{ItemTrait, Safety, Signature, TraitItem, TraitItemFn};
 
-use crate::attr::{ActionArguments, Carried, ServiceArguments};
+use crate::attr::{ActionArguments, ForwardedAttributes, ServiceArguments};
 use crate::errors::Errors;
 use crate::model::{Action, Service};
 use crate::names::Names;
@@ -24,7 +24,7 @@ pub(crate) fn service(arguments: TokenStream, mut item: ItemTrait, errors: &mut 
     let actions = actions(&mut item, prefix, errors);
     Service {
         names: Names::new(&item.ident, &arguments.krate),
-        carried: Carried::of(&item.attrs),
+        forwarded: ForwardedAttributes::of(&item.attrs),
         actions,
         item,
     }
@@ -104,7 +104,7 @@ fn action(method: &mut TraitItemFn, errors: &mut Errors) -> Action {
         aliases: aliases.collect(),
         arguments,
         prefix_tokens: None,
-        carried: Carried::of(&method.attrs),
+        forwarded: ForwardedAttributes::of(&method.attrs),
         params,
         reply,
         is_generic: !method.sig.generics.params.is_empty(),

@@ -4,12 +4,12 @@ use proc_macro2::Ident;
 use syn::{Attribute, LitStr, Meta};
 
 use super::forwarded::conditional;
-use super::known::Known;
+use super::known::KnownArguments;
 use super::limits::Limits;
 use super::units;
 use crate::errors::Errors;
 
-const ACTION: Known = Known {
+const ACTION: KnownArguments = KnownArguments {
     attribute: "#[action(…)]",
     arguments: &[
         ("name", "name = \"…\""),

@@ -4,18 +4,18 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token};
 
 /// The attributes of a trait or method that are repeated on what is generated for it.
-pub(crate) struct Carried {
+pub(crate) struct ForwardedAttributes {
     /// `cfg`: on everything.
     pub(crate) conditions: Vec<Attribute>,
     /// `doc`, `deprecated` and `allow`: on public items.
     pub(crate) descriptions: Vec<Attribute>,
 }
 
-impl Carried {
+impl ForwardedAttributes {
     pub(crate) fn of(attributes: &[Attribute]) -> Self {
         let having = |names: &[&str]| {
-            let carried = |attribute: &&Attribute| has(&attribute.meta, names);
-            attributes.iter().filter(carried).cloned().collect()
+            let matches = |attribute: &&Attribute| has(&attribute.meta, names);
+            attributes.iter().filter(matches).cloned().collect()
         };
         Self {
             conditions: having(&["cfg"]),

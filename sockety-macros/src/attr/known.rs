@@ -8,12 +8,12 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Path, Token};
 use crate::errors::Errors;
 
 /// An attribute, with its arguments as they are written.
-pub(super) struct Known {
+pub(super) struct KnownArguments {
     pub(super) attribute: &'static str,
     pub(super) arguments: &'static [(&'static str, &'static str)],
 }
 
-impl Known {
+impl KnownArguments {
     pub(super) fn read(&self, tokens: TokenStream, errors: &mut Errors) -> Vec<Argument> {
         let mut arguments = Vec::new();
         let metas = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(tokens);
@@ -29,7 +29,7 @@ impl Known {
                 Meta::Path(_) => continue,
                 Meta::List(list) => list.parse_args_with(Punctuated::parse_terminated),
                 Meta::NameValue(meta) => {
-                    Err(syn::Error::new_spanned(meta, self.answer("unknown form")))
+                    Err(syn::Error::new_spanned(meta, self.expected("unknown form")))
                 }
             };
             self.keep_known(metas, &mut arguments, errors);
@@ -50,7 +50,7 @@ impl Known {
                 .map(ToString::to_string)
                 .unwrap_or_default();
             if self.arguments.iter().all(|(known, _)| *known != name) {
-                errors.at(meta.path(), self.answer("unknown argument"));
+                errors.at(meta.path(), self.expected("unknown argument"));
             } else if arguments.iter().any(|argument| argument.name == name) {
                 errors.at(meta.path(), format!("`{name}` is given twice: keep one"));
             } else {
@@ -59,7 +59,7 @@ impl Known {
         }
     }
 
-    pub(super) fn answer(&self, mistake: &str) -> String {
+    pub(super) fn expected(&self, mistake: &str) -> String {
         let arguments = self.arguments.iter();
         let forms: Vec<_> = arguments.map(|(_, form)| format!("`{form}`")).collect();
         let (forms, attribute) = (forms.join(", "), self.attribute);

@@ -4,11 +4,11 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Expr, ExprLit, Lit, Meta};
 
-use super::known::{Argument, Known};
+use super::known::{Argument, KnownArguments};
 use super::units;
 use crate::errors::Errors;
 
-const LIMIT: Known = Known {
+const LIMIT: KnownArguments = KnownArguments {
     attribute: "limit(…)",
     arguments: &[
         ("payload", "payload = \"1 MiB\""),
@@ -36,7 +36,7 @@ impl Limits {
     pub(super) fn parse(argument: &Argument, errors: &mut Errors) -> Self {
         let mut limits = Self::default();
         let Meta::List(list) = &argument.meta else {
-            errors.at(&argument.meta, LIMIT.answer("unknown form"));
+            errors.at(&argument.meta, LIMIT.expected("unknown form"));
             return limits;
         };
         for argument in LIMIT.read(list.tokens.clone(), errors) {

@@ -12,7 +12,7 @@ pub(super) fn check(action: &Action, errors: &mut Errors) {
 /// A stream cannot be sent a second time.
 fn check_idempotent(action: &Action, errors: &mut Errors) {
     if let Some(idempotent) = &action.arguments.idempotent
-        && action.streams()
+        && action.has_stream()
     {
         let method = &action.ident;
         errors.at(

@@ -8,15 +8,15 @@ use syn::spanned::Spanned;
 
 use super::signature::{error_format, format};
 use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Service};
-use crate::names::{local, local_at, made_here, quiet};
+use crate::names::{generated, generated_span, local, local_at};
 use crate::types::parts::streamed;
 
 /// The content of a call, made of its parameters.
 pub(super) fn of_params(service: &Service, action: &Action) -> TokenStream {
     let content = of_payload(service, action);
-    let packed = carried(action)
+    let packed = content_params(action)
         .into_iter()
-        .map(|(_, part, param)| pack(service, part, &param.ty, &quiet(&param.ident)));
+        .map(|(_, part, param)| pack(service, part, &param.ty, &generated(&param.ident)));
     quote!(#content #(#packed)*)
 }
 
@@ -27,18 +27,18 @@ pub(super) fn of_payload(service: &Service, action: &Action) -> TokenStream {
     match &action.payload()[..] {
         [] => content,
         [Param { ident, ty, .. }] => {
-            let packed = pack(service, Part::Payload, ty, &quiet(ident));
+            let packed = pack(service, Part::Payload, ty, &generated(ident));
             quote!(#content #packed)
         }
         several => {
             let count = Literal::usize_unsuffixed(several.len());
-            let given = several.iter().map(|Param { ident, ty, .. }| {
-                let (name, ident) = (ident.unraw().to_string(), quiet(ident));
+            let written = several.iter().map(|Param { ident, ty, .. }| {
+                let (name, ident) = (ident.unraw().to_string(), generated(ident));
                 let format = format(service, ty);
                 quote!(.with(#name, #format, &#ident))
             });
             let parameters = local("given");
-            quote!(#content.parameters(#count, |#parameters| { #parameters #(#given)*; }))
+            quote!(#content.parameters(#count, |#parameters| { #parameters #(#written)*; }))
         }
     }
 }
@@ -110,7 +110,7 @@ fn take_or_fail(service: &Service, Element { part, ty }: &Element) -> TokenStrea
     match part {
         Part::Files => taken,
         Part::Payload | Part::File | Part::ByteStream | Part::Streaming => {
-            quote_spanned!(made_here(ty.span())=> #taken?)
+            quote_spanned!(generated_span(ty.span())=> #taken?)
         }
     }
 }
@@ -119,13 +119,13 @@ fn take_or_fail(service: &Service, Element { part, ty }: &Element) -> TokenStrea
 pub(super) fn take_params(service: &Service, action: &Action) -> TokenStream {
     let (body, received) = (local("body"), local("received"));
     let payload = take_payload(service, action);
-    let carried = carried(action)
+    let content = content_params(action)
         .into_iter()
         .map(|(index, part, param)| take_param(service, action, (index, part), &param.ty));
     quote! {
         let mut #received = #body.into_received();
         #payload
-        #(#carried)*
+        #(#content)*
         ::core::mem::drop(#received);
     }
 }
@@ -196,7 +196,7 @@ pub(super) fn respond(
         };
     };
     let format = error_format(service, error);
-    let send = quote_spanned! {made_here(error.span())=>
+    let send = quote_spanned! {generated_span(error.span())=>
         let #output = ::core::result::Result::map(#output, |#pattern| #content);
         let #answer = #responder.content_result(#format, #output);
     };
@@ -232,16 +232,16 @@ fn whole(parts: &Parts, elements: impl Iterator<Item = TokenStream>) -> TokenStr
 }
 
 /// The parameters beside the payload in the order of the wire, and where they are in the method's.
-fn carried(action: &Action) -> Vec<(usize, Part, &Param)> {
+fn content_params(action: &Action) -> Vec<(usize, Part, &Param)> {
     let params = action.params.iter().enumerate();
-    let mut carried: Vec<_> = params
+    let mut content: Vec<_> = params
         .filter_map(|(index, param)| match param.kind {
             ParamKind::Context | ParamKind::Part(Part::Payload) => None,
             ParamKind::Part(part) => Some((index, part, param)),
         })
         .collect();
-    carried.sort_by_key(|(_, part, _)| *part);
-    carried
+    content.sort_by_key(|(_, part, _)| *part);
+    content
 }
 
 /// The call that adds a value to content.
@@ -263,7 +263,7 @@ fn pack(service: &Service, part: Part, ty: &Type, value: &Ident) -> TokenStream 
 
 /// The call that takes a value out of `__received`.
 fn take(service: &Service, part: Part, ty: &Type) -> TokenStream {
-    let (received, span) = (local_at("received", ty.span()), made_here(ty.span()));
+    let (received, span) = (local_at("received", ty.span()), generated_span(ty.span()));
     match part {
         Part::Payload => {
             let format = format(service, ty);

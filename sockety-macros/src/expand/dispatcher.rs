@@ -8,14 +8,14 @@ use super::attributes::{allow_deprecated, allow_deprecated_trait, describe_gener
 use super::content;
 use super::signature::{error_format, format};
 use crate::model::{Action, Output, Param, ParamKind, Service};
-use crate::names::{local, made_here, quiet, quiet_tokens};
+use crate::names::{generated, generated_span, generated_tokens, local};
 
 /// The struct and all that does not depend on the trait.
 pub(crate) fn structure(service: &Service) -> TokenStream {
     let server = &service.names.server;
-    let vis = quiet_tokens(&service.item.vis);
+    let vis = generated_tokens(&service.item.vis);
     let attributes = describe_generated(service, "Serves an implementation of");
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let allow = allow_deprecated_trait(service);
     let (client, private) = (&service.names.client, &service.names.private);
     quote! {
@@ -56,7 +56,7 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
 pub(super) fn implementation(service: &Service) -> TokenStream {
     let (server, private) = (&service.names.server, &service.names.private);
     let trait_ident = &service.item.ident;
-    let (conditions, allow) = (&service.carried.conditions, allow_deprecated(service));
+    let (conditions, allow) = (&service.forwarded.conditions, allow_deprecated(service));
     let dispatch = dispatch(service);
     quote! {
         #(#conditions)*
@@ -82,12 +82,12 @@ fn dispatch(service: &Service) -> TokenStream {
     let variants: Vec<_> = service
         .actions
         .iter()
-        .map(|action| quiet(&action.ident))
+        .map(|action| generated(&action.ident))
         .collect();
     let conditions: Vec<_> = service
         .actions
         .iter()
-        .map(|action| &action.carried.conditions)
+        .map(|action| &action.forwarded.conditions)
         .collect();
     let bodies = service.actions.iter().map(|action| handle(service, action));
     quote! {
@@ -129,13 +129,13 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
     } else {
         quote!(let (#body, #responder) = #delivery.open_without_context();)
     };
-    let decode = if action.params_carry() {
+    let decode = if action.takes_content() {
         content::take_params(service, action)
     } else {
         decode(service, action)
     };
     let arguments = called_with(action);
-    let ident = quiet(&action.ident);
+    let ident = generated(&action.ident);
     let respond = respond(
         service,
         action,
@@ -225,7 +225,7 @@ fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStr
             return content::respond(service, parts, error, called);
         }
     };
-    let answer_with = quote_spanned!(made_here(span)=> #responder.#method);
+    let answer_with = quote_spanned!(generated_span(span)=> #responder.#method);
     quote! {
         let #output = #called;
         let #answer = #answer_with;

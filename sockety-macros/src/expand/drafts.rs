@@ -5,14 +5,14 @@ use quote::quote;
 
 use super::attributes::{allow_deprecated, allow_many_arguments, describe, describe_generated};
 use super::content;
-use super::signature::{given, reply_types};
+use super::signature::{caller_params, reply_types};
 use crate::model::{Action, Service};
-use crate::names::{quiet, quiet_tokens};
+use crate::names::{generated, generated_tokens};
 
 pub(crate) fn drafts(service: &Service) -> TokenStream {
     let structure = structure(service);
     let draft = &service.names.draft;
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let allow = allow_deprecated(service);
     let factories = service
         .actions
@@ -31,7 +31,7 @@ pub(crate) fn drafts(service: &Service) -> TokenStream {
 
 pub(crate) fn structure(service: &Service) -> TokenStream {
     let draft = &service.names.draft;
-    let vis = quiet_tokens(&service.item.vis);
+    let vis = generated_tokens(&service.item.vis);
     let attributes = describe_generated(
         service,
         "Prepares calls, to be sent later or often, of the actions of",
@@ -46,10 +46,10 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
 /// The factory of a draft with any `body`.
 pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) -> TokenStream {
     let private = &service.names.private;
-    let vis = quiet_tokens(&service.item.vis);
-    let (ident, given) = (quiet(&action.ident), given(action));
+    let vis = generated_tokens(&service.item.vis);
+    let (ident, params) = (generated(&action.ident), caller_params(action));
     let attributes = describe(
-        &action.carried,
+        &action.forwarded,
         &format!(" Drafts a call of the action `{}`.", action.name),
     );
     let allow = allow_many_arguments(action);
@@ -60,7 +60,7 @@ pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) 
     quote! {
         #attributes
         #allow
-        #vis fn #ident(#given) -> #draft {
+        #vis fn #ident(#params) -> #draft {
             #body
         }
     }
@@ -73,12 +73,12 @@ fn body(service: &Service, action: &Action) -> TokenStream {
         return quote!(#private::pass_draft(#name, #content));
     };
     let read = content::read(service, action.reply.output());
-    let treatment = treatment(action);
-    quote!(#private::call_draft::<#output, #error>(#name, #content, #read) #treatment)
+    let call_options = call_options(action);
+    quote!(#private::call_draft::<#output, #error>(#name, #content, #read) #call_options)
 }
 
 /// What the attributes of the action say to callers.
-fn treatment(action: &Action) -> TokenStream {
+fn call_options(action: &Action) -> TokenStream {
     let timeout = action.arguments.timeout.as_ref();
     let timeout = timeout.map(|timeout| {
         let milliseconds = timeout.milliseconds;

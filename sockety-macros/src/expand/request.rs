@@ -7,11 +7,11 @@ use syn::ext::IdentExt;
 use super::attributes::{allow_deprecated, describe, describe_generated};
 use super::content;
 use crate::model::{Action, Param, Service};
-use crate::names::{local, quiet, quiet_tokens};
+use crate::names::{generated, generated_tokens, local};
 
 pub(crate) fn structure(service: &Service) -> TokenStream {
     let request = &service.names.request;
-    let vis = quiet_tokens(&service.item.vis);
+    let vis = generated_tokens(&service.item.vis);
     let attributes = describe_generated(
         service,
         "What messages ask for, without files and streams, by the actions of",
@@ -30,9 +30,12 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
 fn variant(action: &Action) -> TokenStream {
     let variant = action.variant();
     let sentence = format!(" The action `{}`.", action.name);
-    let attributes = describe(&action.carried, &sentence);
+    let attributes = describe(&action.forwarded, &sentence);
     let fields = action.payload().into_iter().map(|Param { ident, ty, .. }| {
-        let (ident, sentence) = (quiet(ident), format!(" The parameter `{}`.", ident.unraw()));
+        let (ident, sentence) = (
+            generated(ident),
+            format!(" The parameter `{}`.", ident.unraw()),
+        );
         quote!(#[doc = #sentence] #ident: #ty)
     });
     let fields: Vec<_> = fields.collect();
@@ -52,7 +55,7 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
 fn received(service: &Service) -> TokenStream {
     let (request, private) = (&service.names.request, &service.names.private);
     let (message, allow) = (local("message"), allow_deprecated(service));
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let arms = service
         .actions
         .iter()
@@ -75,7 +78,7 @@ fn received(service: &Service) -> TokenStream {
 }
 
 fn receive(service: &Service, action: &Action) -> TokenStream {
-    let (conditions, variant) = (&action.carried.conditions, action.variant());
+    let (conditions, variant) = (&action.forwarded.conditions, action.variant());
     let names = action.names().map(|(name, _)| name);
     let message = local("message");
     let ok = quote!(::core::result::Result::Ok);
@@ -84,7 +87,7 @@ fn receive(service: &Service, action: &Action) -> TokenStream {
     };
     let (pattern, values) = content::pattern(action);
     let payload = action.payload();
-    let idents = payload.iter().map(|param| quiet(&param.ident));
+    let idents = payload.iter().map(|param| generated(&param.ident));
     quote! {
         #(#conditions)* #(#names)|* => {
             let #pattern = #decode?;
@@ -96,7 +99,7 @@ fn receive(service: &Service, action: &Action) -> TokenStream {
 fn outgoing(service: &Service) -> TokenStream {
     let (request, private) = (&service.names.request, &service.names.private);
     let (value, allow) = (local("request"), allow_deprecated(service));
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let arms = service.actions.iter().map(|action| send(service, action));
     quote! {
         #(#conditions)*
@@ -116,17 +119,17 @@ fn outgoing(service: &Service) -> TokenStream {
 fn send(service: &Service, action: &Action) -> TokenStream {
     let (request, variant) = (&service.names.request, action.variant());
     let (private, draft) = (&service.names.private, &service.names.draft);
-    let (conditions, name) = (&action.carried.conditions, &action.name);
+    let (conditions, name) = (&action.forwarded.conditions, &action.name);
     let idents: Vec<_> = action
         .payload()
         .iter()
-        .map(|param| quiet(&param.ident))
+        .map(|param| generated(&param.ident))
         .collect();
-    let message = if action.params_carry() {
+    let message = if action.takes_content() {
         let content = content::of_payload(service, action);
         quote!(#private::pass_draft(#name, #content).into_outgoing())
     } else {
-        let ident = quiet(&action.ident);
+        let ident = generated(&action.ident);
         quote!(#draft::#ident(#(#idents),*).into_outgoing())
     };
     quote!(#(#conditions)* #request::#variant { #(#idents),* } => #message,)

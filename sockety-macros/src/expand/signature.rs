@@ -8,9 +8,9 @@ use crate::model::{Action, Reply, Service};
 use crate::names;
 
 /// The parameters as a caller writes them: `id: u64, title: String`.
-pub(super) fn given(action: &Action) -> TokenStream {
-    let params = action.given().map(|param| {
-        let ident = names::quiet(&param.ident);
+pub(super) fn caller_params(action: &Action) -> TokenStream {
+    let params = action.caller_params().map(|param| {
+        let ident = names::generated(&param.ident);
         let ty = &param.ty;
         quote!(#ident: #ty)
     });
@@ -18,10 +18,10 @@ pub(super) fn given(action: &Action) -> TokenStream {
 }
 
 /// The names of the parameters that a caller gives: `id, title`.
-pub(super) fn given_idents(action: &Action) -> Vec<Ident> {
+pub(super) fn caller_idents(action: &Action) -> Vec<Ident> {
     action
-        .given()
-        .map(|param| names::quiet(&param.ident))
+        .caller_params()
+        .map(|param| names::generated(&param.ident))
         .collect()
 }
 

@@ -5,7 +5,7 @@ use syn::{ReturnType, Signature, Type};
 
 use crate::errors::Errors;
 use crate::model::{Element, Output, Part, Parts, Reply};
-use crate::types::parts::{Direction, carries, check_nested, part};
+use crate::types::parts::{Direction, check_nested, has_content, part};
 use crate::types::{bare, check_owned, is_unit, last_segment, text, type_arguments};
 
 use super::parts::{check_one_payload, check_parts};
@@ -49,7 +49,7 @@ pub(super) fn reply(sig: &Signature, errors: &mut Errors) -> Reply {
 }
 
 fn check_error(ty: &Type, errors: &mut Errors) {
-    if carries(ty) {
+    if has_content(ty) {
         let name = text(ty);
         errors.at(
             ty,
@@ -74,15 +74,18 @@ fn output(ty: &Type, method: &Ident, errors: &mut Errors) -> Output {
     }))
 }
 
-/// What the type consists of, and whether it is a tuple, if it carries files or a stream.
+/// What the type consists of, and whether it is a tuple, if it contains files or a stream.
 fn elements(ty: &Type) -> Option<(Vec<Element>, bool)> {
     let (types, is_tuple) = match bare(ty) {
         Type::Tuple(tuple) => (tuple.elems.iter().collect(), true),
         ty => (vec![ty], false),
     };
     let elements: Vec<_> = types.into_iter().map(element).collect();
-    let carries = |element: &Element| element.part != Part::Payload;
-    elements.iter().any(carries).then_some((elements, is_tuple))
+    let is_content = |element: &Element| element.part != Part::Payload;
+    elements
+        .iter()
+        .any(is_content)
+        .then_some((elements, is_tuple))
 }
 
 fn element(ty: &Type) -> Element {

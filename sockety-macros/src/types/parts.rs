@@ -31,8 +31,8 @@ pub(crate) fn streamed(ty: &Type) -> (&Type, Option<&Type>) {
 }
 
 /// Whether a file or a stream is the type, or somewhere in it.
-pub(crate) fn carries(ty: &Type) -> bool {
-    part(ty) != Part::Payload || inner(ty).into_iter().any(carries)
+pub(crate) fn has_content(ty: &Type) -> bool {
+    part(ty) != Part::Payload || inner(ty).into_iter().any(has_content)
 }
 
 /// Which way values travel: mistakes are worded by it.
