@@ -1,4 +1,5 @@
-//! The arguments of attributes.
+//! The arguments of `#[service]`, `#[action]` and `#[service_error]`, and the attributes that are
+//! forwarded to generated items.
 
 use proc_macro2::TokenStream;
 use syn::{Attribute, LitStr, Path};
@@ -50,7 +51,7 @@ impl ServiceArguments {
     }
 }
 
-/// The path of the crate that `#[service_error(crate = "…")]` names, or the default.
+/// Returns the path of the crate in `#[service_error(crate = "…")]`, or the default path.
 pub(crate) fn service_error_crate(attributes: &[Attribute], errors: &mut Errors) -> Path {
     let is_ours = |attribute: &&Attribute| attribute.path().is_ident("service_error");
     let attributes: Vec<_> = attributes.iter().filter(is_ours).cloned().collect();

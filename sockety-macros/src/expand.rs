@@ -1,4 +1,4 @@
-//! From `#[service]` and its trait to what is generated.
+//! `#[service]`: from the trait to the generated items.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
@@ -21,7 +21,7 @@ pub(crate) mod service;
 mod signature;
 mod types;
 
-/// Everything `#[service(arguments)]` on `item` stands for, mistakes included.
+/// Expands `#[service(arguments)]` on `item`, including errors for its mistakes.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let parsed = match syn::parse2::<ItemTrait>(item.clone()) {
         Ok(parsed) => parsed,
@@ -37,11 +37,12 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
-/// The item as it is, with the reason why it is no service.
+/// The unchanged item, with the reason why it cannot be a service.
 fn refuse(item: &TokenStream, error: Error) -> TokenStream {
     let error = match first.parse2(item.clone()) {
         Ok(token) if syn::parse2::<Item>(item.clone()).is_ok() => {
-            let message = "`#[service]` stands on a trait: write `trait Name { … }` after it";
+            let message =
+                "`#[service]` can only be applied to a trait: write `trait Name { … }` below it";
             Error::new_spanned(token, message)
         }
         _ => error,
@@ -50,7 +51,7 @@ fn refuse(item: &TokenStream, error: Error) -> TokenStream {
     quote!(#error #item)
 }
 
-/// The first token after the attributes.
+/// The first token after the attributes, which is where the item itself begins.
 fn first(input: ParseStream<'_>) -> syn::Result<TokenTree> {
     input.call(Attribute::parse_outer)?;
     let token = input.parse()?;

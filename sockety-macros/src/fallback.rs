@@ -1,4 +1,7 @@
-//! What is emitted beside mistakes, so that each gives one message and code that uses the service resolves.
+//! Output for a trait with mistakes: the errors, the trait, and stand-ins for the other items.
+//!
+//! Without stand-ins, every use of `MediaClient` would be another error, and the one that matters
+//! would be lost among them.
 
 use std::collections::HashSet;
 
@@ -13,7 +16,7 @@ use crate::model::{Action, Reply, Service};
 use crate::names::{RESERVED, generated, generated_tokens};
 use crate::types::check_owned;
 
-/// The mistakes, the trait, and stand-ins with the same signatures that do nothing.
+/// The errors, the trait, and stand-ins: items with the same signatures that never run.
 pub(crate) fn expand(mut service: Service, errors: Errors) -> TokenStream {
     let errors = errors.into_compile_errors();
     repair(&mut service);
@@ -32,7 +35,7 @@ pub(crate) fn expand(mut service: Service, errors: Errors) -> TokenStream {
     }
 }
 
-/// Takes away what the compiler would report once more.
+/// Removes what the compiler would report a second time.
 fn repair(service: &mut Service) {
     remove_duplicates(&mut service.item);
     let mut seen = HashSet::new();
@@ -45,7 +48,7 @@ fn repair(service: &mut Service) {
     });
 }
 
-/// Whether the types of a method can stand outside the trait.
+/// Whether the types of a method can be written outside the trait.
 fn is_nameable(action: &Action) -> bool {
     let reply = match &action.reply {
         Reply::OneWay => Vec::new(),
@@ -93,13 +96,13 @@ fn stand_in_client(service: &Service) -> TokenStream {
         #(#conditions)*
         #[allow(deprecated)]
         impl #client {
-            /// The service as plain data.
+            /// Describes the service: its actions, with their parameters, results and errors.
             #vis const DESCRIPTION: &'static #private::ServiceDescription =
                 &#private::ServiceDescription::new(#name);
 
             #constructors
 
-            /// A client that calls `service` in this process.
+            /// Creates a client that calls `service` in this process.
             #vis fn local<__S>(service: __S) -> Self {
                 let _ = service;
                 ::core::unreachable!()
@@ -112,7 +115,7 @@ fn stand_in_client(service: &Service) -> TokenStream {
     }
 }
 
-/// The parameters are used so that nothing is reported as unused.
+/// The body of a stand-in. It uses the parameters, so that none of them is reported as unused.
 fn unreachable(action: &Action) -> TokenStream {
     let idents = action.caller_params().map(|param| generated(&param.ident));
     quote! {

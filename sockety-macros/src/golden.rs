@@ -1,4 +1,4 @@
-//! Compares what is generated with files; `UPDATE_EXPECT=1` writes them anew.
+//! Compares generated code with the files in `tests/expand`. `UPDATE_EXPECT=1` rewrites the files.
 
 use expect_test::{ExpectFile, expect_file};
 use proc_macro2::TokenStream;
@@ -47,7 +47,7 @@ fn names_and_paths_are_replaced() {
 }
 
 #[test]
-fn conditions_docs_and_deprecation_are_carried() {
+fn conditions_docs_and_deprecation_are_forwarded() {
     let item = quote! {
         #[cfg(feature = "media")]
         trait Media {
@@ -83,7 +83,7 @@ fn arguments_of_actions() {
 }
 
 #[test]
-fn parameters_that_carry() {
+fn parameters_with_content() {
     let item = quote! {
         pub trait Media {
             async fn upload(&self, cx: &Context, title: String, video: File, subtitles: Vec<File>) -> Result<Clip, MediaError>;
@@ -100,7 +100,7 @@ fn parameters_that_carry() {
 }
 
 #[test]
-fn returns_that_carry() {
+fn returns_with_content() {
     let item = quote! {
         pub trait Media {
             async fn search(&self, ids: Streaming<u64>) -> Result<Streaming<Clip>, MediaError>;

@@ -1,13 +1,13 @@
-//! Attributes of the user that are repeated on what is generated.
+//! The user's attributes that are copied to generated items.
 
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token};
 
-/// The attributes of a trait or method that are repeated on what is generated for it.
+/// The attributes of a trait or method that are copied to the items generated for it.
 pub(crate) struct ForwardedAttributes {
-    /// `cfg`: on everything.
+    /// `cfg`: copied to every item, so that all of them disappear with the original.
     pub(crate) conditions: Vec<Attribute>,
-    /// `doc`, `deprecated` and `allow`: on public items.
+    /// `doc`, `deprecated` and `allow`: copied to public items.
     pub(crate) descriptions: Vec<Attribute>,
 }
 
@@ -29,7 +29,7 @@ impl ForwardedAttributes {
             .any(|attribute| has(&attribute.meta, &["deprecated"]))
     }
 
-    /// Whether there is any text in the documentation.
+    /// Whether there is a documentation comment; `#[doc(hidden)]` is not one.
     pub(crate) fn is_documented(&self) -> bool {
         self.descriptions
             .iter()
@@ -40,7 +40,7 @@ impl ForwardedAttributes {
     }
 }
 
-/// Whether the attribute is one of `names`, or a `cfg_attr` of nothing but those.
+/// Whether the attribute is one of `names`, or a `cfg_attr` that contains only those.
 fn has(meta: &Meta, names: &[&str]) -> bool {
     if meta.path().is_ident("cfg_attr") {
         let inner = conditional(meta);
@@ -49,7 +49,7 @@ fn has(meta: &Meta, names: &[&str]) -> bool {
     names.iter().any(|name| meta.path().is_ident(name))
 }
 
-/// The attributes inside a `cfg_attr`.
+/// The attributes inside a `cfg_attr`, after its predicate.
 pub(super) fn conditional(meta: &Meta) -> Vec<Meta> {
     let Ok(list) = meta.require_list() else {
         return Vec::new();

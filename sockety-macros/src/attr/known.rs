@@ -1,19 +1,22 @@
-//! Attributes with named arguments.
+//! Attributes that accept a fixed set of named arguments.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Path, Token};
 
 use crate::errors::Errors;
 
-/// An attribute, with its arguments as they are written.
+/// An attribute and the arguments it accepts.
 pub(super) struct KnownArguments {
     pub(super) attribute: &'static str,
+    /// The name of each argument, and how it is written.
     pub(super) arguments: &'static [(&'static str, &'static str)],
 }
 
 impl KnownArguments {
+    /// Reads the arguments between the parentheses of an attribute.
     pub(super) fn read(&self, tokens: TokenStream, errors: &mut Errors) -> Vec<Argument> {
         let mut arguments = Vec::new();
         let metas = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(tokens);
@@ -21,16 +24,17 @@ impl KnownArguments {
         arguments
     }
 
-    /// The arguments of an attribute that may be given in several parts.
+    /// Reads the arguments of an attribute that may occur several times on one item.
     pub(super) fn read_all(&self, attributes: &[Attribute], errors: &mut Errors) -> Vec<Argument> {
         let mut arguments = Vec::new();
         for attribute in attributes {
             let metas = match &attribute.meta {
                 Meta::Path(_) => continue,
                 Meta::List(list) => list.parse_args_with(Punctuated::parse_terminated),
-                Meta::NameValue(meta) => {
-                    Err(syn::Error::new_spanned(meta, self.expected("unknown form")))
-                }
+                Meta::NameValue(meta) => Err(syn::Error::new_spanned(
+                    meta,
+                    self.expected("invalid syntax"),
+                )),
             };
             self.keep_known(metas, &mut arguments, errors);
         }
@@ -44,30 +48,29 @@ impl KnownArguments {
         errors: &mut Errors,
     ) {
         for meta in errors.ok(metas).into_iter().flatten() {
-            let name = meta
-                .path()
-                .get_ident()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let name = path_text(meta.path());
             if self.arguments.iter().all(|(known, _)| *known != name) {
-                errors.at(meta.path(), self.expected("unknown argument"));
+                let mistake = format!("unknown argument `{name}`");
+                errors.at(meta.path(), self.expected(&mistake));
             } else if arguments.iter().any(|argument| argument.name == name) {
-                errors.at(meta.path(), format!("`{name}` is given twice: keep one"));
+                let message = format!("duplicate argument `{name}`: keep only one");
+                errors.at(meta.path(), message);
             } else {
                 arguments.push(Argument { name, meta });
             }
         }
     }
 
+    /// A message that names the mistake and every argument the attribute accepts.
     pub(super) fn expected(&self, mistake: &str) -> String {
         let arguments = self.arguments.iter();
         let forms: Vec<_> = arguments.map(|(_, form)| format!("`{form}`")).collect();
         let (forms, attribute) = (forms.join(", "), self.attribute);
-        format!("{mistake}: `{attribute}` takes {forms}")
+        format!("{mistake}: `{attribute}` accepts {forms}")
     }
 }
 
-/// One known argument.
+/// An argument whose name is known. Its value is checked by whichever method reads it.
 pub(super) struct Argument {
     pub(super) name: String,
     pub(super) meta: Meta,
@@ -85,7 +88,10 @@ impl Argument {
         }
         errors.at(
             &self.meta,
-            format!("write `{} = \"…\"`, with a text in quotes", self.name),
+            format!(
+                "invalid value for `{0}`: write a string, as in `{0} = \"…\"`",
+                self.name
+            ),
         );
         None
     }
@@ -99,7 +105,9 @@ impl Argument {
             let name = &self.name;
             errors.at(
                 &self.meta,
-                format!("write `{name} = [\"…\"]`, with texts in quotes"),
+                format!(
+                    "invalid value for `{name}`: write a list of strings, as in `{name} = [\"…\"]`"
+                ),
             );
         }
         texts.unwrap_or_default()
@@ -112,7 +120,8 @@ impl Argument {
             errors.at(
                 &text,
                 format!(
-                    "write a path in the quotes, as in `{} = \"::sockety\"`",
+                    "invalid path {:?}: write the path of a crate or module, as in `{} = \"::sockety\"`",
+                    text.value(),
                     self.name
                 ),
             );
@@ -124,12 +133,18 @@ impl Argument {
         if let Meta::Path(path) = &self.meta {
             return path.get_ident().cloned();
         }
-        errors.at(&self.meta, format!("write `{}` without a value", self.name));
+        let message = format!("`{0}` takes no value: write `{0}`", self.name);
+        errors.at(&self.meta, message);
         None
     }
 }
 
-/// The elements of `["…", "…"]`.
+/// The name of an argument as it is written: `prefix`, or `a::b`.
+fn path_text(path: &Path) -> String {
+    path.to_token_stream().to_string().replace(' ', "")
+}
+
+/// The elements of `["…", "…"]`, or `None` if `array` is anything else.
 fn texts(array: &Expr) -> Option<Vec<LitStr>> {
     let Expr::Array(array) = array else {
         return None;

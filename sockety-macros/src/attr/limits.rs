@@ -17,13 +17,14 @@ const LIMIT: KnownArguments = KnownArguments {
     ],
 };
 
-/// What an action takes at most.
+/// The most that a call of an action may carry.
 #[derive(Default)]
 pub(crate) struct Limits {
-    /// Bytes.
+    /// In bytes.
     pub(crate) payload: Option<Limit<u64>>,
+    /// How many files.
     pub(crate) files: Option<Limit<u32>>,
-    /// Bytes of each file.
+    /// The size of each file, in bytes.
     pub(crate) file: Option<Limit<u64>>,
 }
 
@@ -36,7 +37,7 @@ impl Limits {
     pub(super) fn parse(argument: &Argument, errors: &mut Errors) -> Self {
         let mut limits = Self::default();
         let Meta::List(list) = &argument.meta else {
-            errors.at(&argument.meta, LIMIT.expected("unknown form"));
+            errors.at(&argument.meta, LIMIT.expected("invalid syntax"));
             return limits;
         };
         for argument in LIMIT.read(list.tokens.clone(), errors) {
@@ -77,7 +78,10 @@ fn number(argument: &Argument, errors: &mut Errors) -> Option<Limit<u32>> {
     let name = &argument.name;
     errors.at(
         &argument.meta,
-        format!("write `{name} = 8`, with a whole number"),
+        format!(
+            "invalid value for `{name}`: write a whole number up to {}, as in `{name} = 8`",
+            u32::MAX
+        ),
     );
     None
 }

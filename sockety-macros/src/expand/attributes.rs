@@ -1,4 +1,4 @@
-//! Attributes of what is generated.
+//! Attributes of generated items.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,7 +7,8 @@ use syn::ext::IdentExt;
 use crate::attr::ForwardedAttributes;
 use crate::model::{Action, Service};
 
-/// The attributes of a public item: the user's documentation, or else `sentence`.
+/// The attributes of an item that is generated for a method: the user's documentation, or
+/// `sentence` if there is none.
 pub(super) fn describe(forwarded: &ForwardedAttributes, sentence: &str) -> TokenStream {
     let ForwardedAttributes {
         conditions,
@@ -17,9 +18,11 @@ pub(super) fn describe(forwarded: &ForwardedAttributes, sentence: &str) -> Token
     quote!(#(#conditions)* #sentence #(#descriptions)*)
 }
 
-/// The attributes of what is generated beside the trait `Media`: `sentence` is completed with it.
+/// The attributes of an item that is generated for the trait. In `sentence`, `{trait}` becomes a
+/// link to the trait.
 pub(super) fn describe_generated(service: &Service, sentence: &str) -> TokenStream {
-    let sentence = format!(" {sentence} [`{}`].", service.item.ident.unraw());
+    let link = format!("[`{}`]", service.item.ident.unraw());
+    let sentence = format!(" {}", sentence.replace("{trait}", &link));
     let conditions = &service.forwarded.conditions;
     let deprecated = service
         .forwarded
@@ -29,7 +32,8 @@ pub(super) fn describe_generated(service: &Service, sentence: &str) -> TokenStre
     quote!(#(#conditions)* #[doc = #sentence] #(#deprecated)*)
 }
 
-/// What generated code needs to name generated items that are deprecated.
+/// The attribute of generated code that names items of deprecated methods: only code of the user
+/// should cause the warning.
 pub(super) fn allow_deprecated(service: &Service) -> Option<TokenStream> {
     let mut actions = service.actions.iter();
     if actions.any(|action| action.forwarded.is_deprecated()) {
@@ -38,13 +42,14 @@ pub(super) fn allow_deprecated(service: &Service) -> Option<TokenStream> {
     allow_deprecated_trait(service)
 }
 
-/// As [`allow_deprecated`], where no methods are named.
+/// Like [`allow_deprecated`], for generated code that names the trait but no methods.
 pub(super) fn allow_deprecated_trait(service: &Service) -> Option<TokenStream> {
     let is_deprecated = service.forwarded.is_deprecated();
     is_deprecated.then(|| quote!(#[allow(deprecated)]))
 }
 
-/// The lint that a method of many parameters would raise a second time.
+/// Silences the lint that the method itself already triggers in the trait. It allows seven
+/// parameters, of which `self` is one.
 pub(super) fn allow_many_arguments(action: &Action) -> Option<TokenStream> {
     (action.caller_params().count() > 6).then(|| quote!(#[allow(clippy::too_many_arguments)]))
 }

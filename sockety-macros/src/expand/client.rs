@@ -1,4 +1,4 @@
-//! The client: one method per action, which returns a call that is not yet begun.
+//! The client: one method per action, which returns a call that starts when it is awaited.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -38,7 +38,10 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     let client = &service.names.client;
     let private = &service.names.private;
     let vis = generated_tokens(&service.item.vis);
-    let attributes = describe_generated(service, "Calls the actions of");
+    let attributes = describe_generated(
+        service,
+        "A client of {trait}, with a method for each action.",
+    );
     quote! {
         #attributes
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
@@ -52,17 +55,17 @@ pub(crate) fn constructors(service: &Service) -> TokenStream {
     let private = &service.names.private;
     let vis = generated_tokens(&service.item.vis);
     quote! {
-        /// A client that calls over `connection`, which others may use too.
+        /// Creates a client that calls over `connection`, which may be shared with other code.
         #vis fn new(connection: #private::Connection) -> Self {
             Self { connection }
         }
 
-        /// Connects to `address` when awaited, and calls over the new connection.
+        /// Connects to `address` when awaited, and returns a client of the new connection.
         #vis fn connect(address: impl ::core::convert::Into<#private::Address>) -> #private::Connect<Self> {
             #private::connect(address)
         }
 
-        /// The connection that the calls go over.
+        /// Returns the connection that calls are sent over.
         #vis fn connection(&self) -> &#private::Connection {
             &self.connection
         }
@@ -74,11 +77,12 @@ fn local(service: &Service) -> TokenStream {
     let (vis, server) = (generated_tokens(&service.item.vis), &service.names.server);
     let bounds = quote!(#trait_ident + ::core::marker::Send + ::core::marker::Sync + 'static);
     quote! {
-        /// A client that calls `service` in this process, over a connection in memory: for tests, and for
-        /// mocks, which are implementations.
+        /// Creates a client that calls `service` in this process, over an in-memory connection.
+        ///
+        /// This is meant for tests: `service` may be a mock, which is just another implementation.
         ///
         /// # Panics
-        /// Outside of a Tokio runtime.
+        /// Panics outside of a Tokio runtime.
         #vis fn local(service: impl #bounds) -> Self {
             #private::local(#server::new(service))
         }
@@ -97,7 +101,7 @@ fn method(service: &Service, action: &Action) -> TokenStream {
     signature(service, action, &body)
 }
 
-/// The method of the client with another `body`.
+/// The method of the client, with the given `body`.
 pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) -> TokenStream {
     let private = &service.names.private;
     let vis = generated_tokens(&service.item.vis);

@@ -1,4 +1,4 @@
-//! What actions that carry files or streams need: values become content, and content becomes values.
+//! From values to the parts of a message, and back.
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -11,7 +11,7 @@ use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Servi
 use crate::names::{generated, generated_span, local, local_at};
 use crate::types::parts::streamed;
 
-/// The content of a call, made of its parameters.
+/// Builds the content of a call from its parameters: the payload, then files, then the stream.
 pub(super) fn of_params(service: &Service, action: &Action) -> TokenStream {
     let content = of_payload(service, action);
     let packed = content_params(action)
@@ -20,7 +20,7 @@ pub(super) fn of_params(service: &Service, action: &Action) -> TokenStream {
     quote!(#content #(#packed)*)
 }
 
-/// As [`of_params`], without files and streams.
+/// Like [`of_params`], without files and streams.
 pub(super) fn of_payload(service: &Service, action: &Action) -> TokenStream {
     let private = &service.names.private;
     let content = quote!(#private::Content::new());
@@ -37,13 +37,14 @@ pub(super) fn of_payload(service: &Service, action: &Action) -> TokenStream {
                 let format = format(service, ty);
                 quote!(.with(#name, #format, &#ident))
             });
-            let parameters = local("given");
+            let parameters = local("parameters");
             quote!(#content.parameters(#count, |#parameters| { #parameters #(#written)*; }))
         }
     }
 }
 
-/// What takes the payload out of a message: a format, or the parameters as a list of the first and the rest.
+/// The description of a payload that is read: the format of one parameter, or a list of several
+/// parameters with their names.
 pub(super) fn reading(service: &Service, action: &Action) -> TokenStream {
     let private = &service.names.private;
     let payload = action.payload();
@@ -56,7 +57,7 @@ pub(super) fn reading(service: &Service, action: &Action) -> TokenStream {
     }))
 }
 
-/// The call that reads the payload, if there is one.
+/// The expression that decodes the payload, or `None` if the action has none.
 pub(super) fn decoding(
     service: &Service,
     action: &Action,
@@ -71,7 +72,7 @@ pub(super) fn decoding(
     }
 }
 
-/// The pattern of what [`reading`] gives, and the variables in it.
+/// The pattern for the values that [`reading`] describes, and its variables.
 pub(super) fn pattern(action: &Action) -> (TokenStream, Vec<Ident>) {
     let params = action.params.iter().enumerate();
     let payload = params.filter(|(_, param)| param.kind == ParamKind::Part(Part::Payload));
@@ -85,12 +86,13 @@ pub(super) fn pattern(action: &Action) -> (TokenStream, Vec<Ident>) {
     (pattern, values)
 }
 
-/// A list of the first and the rest: `(a, (b, ()))`.
+/// A list as nested pairs: `(a, (b, ()))`. With pairs, `sockety` needs two implementations of its
+/// trait for lists, not one for each length.
 fn list(items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
     items.rfold(quote!(()), |rest, item| quote!((#item, #rest)))
 }
 
-/// The function that takes what was returned out of a response.
+/// The function that reads the returned value from a response.
 pub(super) fn read(service: &Service, output: &Output) -> TokenStream {
     let Output::Parts(parts) = output else {
         let format = format(service, &output.ty());
@@ -115,7 +117,7 @@ fn take_or_fail(service: &Service, Element { part, ty }: &Element) -> TokenStrea
     }
 }
 
-/// Takes the parameters out of a message, or answers that they are not there.
+/// Takes the parameters out of a message with content, or ends the handling with an error.
 pub(super) fn take_params(service: &Service, action: &Action) -> TokenStream {
     let (body, received) = (local("body"), local("received"));
     let payload = take_payload(service, action);
@@ -156,14 +158,14 @@ fn take_param(
     }
 }
 
-/// Ends the handling with the answer that the parameters are not there, by this method of the responder.
+/// Ends the handling: `method` of the responder answers that the parameters cannot be read.
 pub(super) fn refuse(action: &Action, method: &TokenStream) -> TokenStream {
     let (error, responder) = (local("error"), local("responder"));
     let wait = action.is_spawned().then(|| quote!(.await));
     quote!(return #responder.#method(#error) #wait)
 }
 
-/// Binds what was taken, or ends the handling.
+/// Binds the value of `taken`, or ends the handling with its error.
 fn or_refuse(
     action: &Action,
     binding: &TokenStream,
@@ -179,7 +181,7 @@ fn or_refuse(
     }
 }
 
-/// Sends what the method returned when it was `called`.
+/// Evaluates `called`, the call of the method, and sends what it returns.
 pub(super) fn respond(
     service: &Service,
     parts: &Parts,
@@ -207,7 +209,7 @@ pub(super) fn respond(
     }
 }
 
-/// The pattern that takes a returned value apart, and the content made of its parts.
+/// The pattern that destructures a returned value, and the expression that packs its parts.
 fn unpack(service: &Service, parts: &Parts) -> (TokenStream, TokenStream) {
     let private = &service.names.private;
     let elements = parts.elements.iter().enumerate();
@@ -222,7 +224,7 @@ fn unpack(service: &Service, parts: &Parts) -> (TokenStream, TokenStream) {
     (pattern, quote!(#private::Content::new() #(#packed)*))
 }
 
-/// The elements as a tuple, or the one element as it is.
+/// The elements as a tuple, or the only element by itself.
 fn whole(parts: &Parts, elements: impl Iterator<Item = TokenStream>) -> TokenStream {
     if parts.is_tuple {
         quote!((#(#elements,)*))
@@ -231,7 +233,8 @@ fn whole(parts: &Parts, elements: impl Iterator<Item = TokenStream>) -> TokenStr
     }
 }
 
-/// The parameters beside the payload in the order of the wire, and where they are in the method's.
+/// The parameters that are files or streams, in the order in which they are sent, each with its
+/// index in the method.
 fn content_params(action: &Action) -> Vec<(usize, Part, &Param)> {
     let params = action.params.iter().enumerate();
     let mut content: Vec<_> = params
@@ -244,7 +247,7 @@ fn content_params(action: &Action) -> Vec<(usize, Part, &Param)> {
     content
 }
 
-/// The call that adds a value to content.
+/// The method call that adds a value to `Content`.
 fn pack(service: &Service, part: Part, ty: &Type, value: &Ident) -> TokenStream {
     match part {
         Part::Payload => {
@@ -261,7 +264,7 @@ fn pack(service: &Service, part: Part, ty: &Type, value: &Ident) -> TokenStream 
     }
 }
 
-/// The call that takes a value out of `__received`.
+/// The expression that takes a value out of `__received`.
 fn take(service: &Service, part: Part, ty: &Type) -> TokenStream {
     let (received, span) = (local_at("received", ty.span()), generated_span(ty.span()));
     match part {
@@ -279,14 +282,16 @@ fn take(service: &Service, part: Part, ty: &Type) -> TokenStream {
     }
 }
 
-/// The types of a stream, so that those that cannot travel are reported where they stand.
+/// The type arguments of a stream. They are written out so that a type that cannot be sent is
+/// reported at its place in the signature.
 fn stream_types(ty: &Type) -> TokenStream {
     let (item, error) = streamed(ty);
     let error = error.map_or_else(|| quote!(_), ToTokens::to_token_stream);
     quote!(#item, #error)
 }
 
-/// The local variable of a value, at the place of its type.
+/// The local variable of a value, with the location of its type: the compiler reports mismatches
+/// there.
 pub(super) fn local_part(index: usize, ty: &Type) -> Ident {
     local_at(&index.to_string(), ty.span())
 }

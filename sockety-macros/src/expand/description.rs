@@ -1,4 +1,4 @@
-//! The description: the service as plain data.
+//! The description of a service as a constant.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -30,7 +30,7 @@ pub(super) fn description(service: &Service) -> TokenStream {
         #(#conditions)*
         #allow
         impl #client {
-            /// The service as plain data.
+            /// Describes the service: its actions, with their parameters, results and errors.
             #vis const DESCRIPTION: &'static #private::ServiceDescription =
                 &#private::ServiceDescription::new(#name)
                     #docs
@@ -58,7 +58,7 @@ fn documented(forwarded: &ForwardedAttributes) -> Option<TokenStream> {
     (!text.is_empty()).then(|| quote!(.docs(#text)))
 }
 
-/// What the attributes of the action say.
+/// The arguments of `#[action]`.
 fn options(service: &Service, action: &Action) -> TokenStream {
     let arguments = &action.arguments;
     let aliases = action.aliases.iter().map(|(alias, _)| alias);

@@ -1,4 +1,4 @@
-//! The server: hands incoming messages to the methods of a service.
+//! The server: passes incoming messages to the methods of a service.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -10,11 +10,14 @@ use super::signature::{error_format, format};
 use crate::model::{Action, Output, Param, ParamKind, Service};
 use crate::names::{generated, generated_span, generated_tokens, local};
 
-/// The struct and all that does not depend on the trait.
+/// The struct, and the implementations that do not name the trait.
 pub(crate) fn structure(service: &Service) -> TokenStream {
     let server = &service.names.server;
     let vis = generated_tokens(&service.item.vis);
-    let attributes = describe_generated(service, "Serves an implementation of");
+    let attributes = describe_generated(
+        service,
+        "Serves an implementation of {trait}. Add it to a router, or serve it alone.",
+    );
     let conditions = &service.forwarded.conditions;
     let allow = allow_deprecated_trait(service);
     let (client, private) = (&service.names.client, &service.names.private);
@@ -27,15 +30,15 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
         #(#conditions)*
         #allow
         impl<S> #server<S> {
-            /// The service as plain data.
+            /// Describes the service: its actions, with their parameters, results and errors.
             #vis const DESCRIPTION: &'static #private::ServiceDescription = #client::DESCRIPTION;
 
-            /// Serves `service`.
+            /// Creates a server for `service`.
             #vis fn new(service: S) -> Self {
                 Self::from_arc(::std::sync::Arc::new(service))
             }
 
-            /// Serves a service that others hold too.
+            /// Creates a server for a service that is shared with other code.
             #vis fn from_arc(service: ::std::sync::Arc<S>) -> Self {
                 Self { service }
             }
@@ -52,7 +55,8 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     }
 }
 
-/// The type parameter is `__S`: the arms name types of the user, who may have an `S`.
+/// The implementation of `Service`. Its type parameter is `__S`, because its body names types of
+/// the user, one of which may be called `S`.
 pub(super) fn implementation(service: &Service) -> TokenStream {
     let (server, private) = (&service.names.server, &service.names.private);
     let trait_ident = &service.item.ident;
@@ -75,7 +79,11 @@ pub(super) fn implementation(service: &Service) -> TokenStream {
     }
 }
 
-/// The local enum turns an index into the list of actions, which conditions may shorten, into a method.
+/// The function that selects a method by index.
+///
+/// The index counts the actions that exist in this build. The macro does not know which those are
+/// if methods have a `#[cfg]`, so the compiler counts them: each variant of a local enum, and each
+/// element of its list, has the `#[cfg]` of its method.
 fn dispatch(service: &Service) -> TokenStream {
     let private = &service.names.private;
     let (index, delivery, this) = (local("action"), local("delivery"), local("service"));
@@ -108,9 +116,11 @@ fn dispatch(service: &Service) -> TokenStream {
     }
 }
 
-/// Opens the message, calls the method and responds.
+/// The arm of an action: opens the message, decodes the parameters, calls the method and responds.
 ///
-/// The parameters are read at once, where the message lies, unless the method has a task of its own to do that.
+/// Parameters are decoded before the future is made, while the payload is still borrowed from the
+/// buffer of the connection, so that it need not be copied. A method with `spawn` decodes in its
+/// own task and has to copy.
 fn handle(service: &Service, action: &Action) -> TokenStream {
     let trait_ident = &service.item.ident;
     let (delivery, this, body, responder) = (
@@ -158,7 +168,7 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
     }
 }
 
-/// Takes the arguments out of the body, or answers that they are not there.
+/// Decodes the parameters of an action without content, or ends the handling with an error.
 fn decode(service: &Service, action: &Action) -> TokenStream {
     let (body, error) = (local("body"), local("error"));
     let refuse = content::refuse(action, &quote!(bad_request));
@@ -187,7 +197,7 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
     }
 }
 
-/// What the method is called with, in the order of its parameters.
+/// The arguments of the method, in its own order.
 fn called_with(action: &Action) -> Vec<TokenStream> {
     let context = local("context");
     let argument = |(index, param): (usize, &Param)| match param.kind {
@@ -197,7 +207,8 @@ fn called_with(action: &Action) -> Vec<TokenStream> {
     action.params.iter().enumerate().map(argument).collect()
 }
 
-/// Sends what the method returned, where the caller waits for it. Types that cannot be sent are reported where they stand.
+/// Calls the method and sends what it returns. A type that cannot be sent is reported at its place
+/// in the signature.
 fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStream {
     let (output, answer, responder) = (local("output"), local("answer"), local("responder"));
     let (method, span) = match (action.reply.output(), action.reply.error()) {

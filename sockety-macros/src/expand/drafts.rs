@@ -1,4 +1,4 @@
-//! The drafts: one function per action, which prepares the message that calls it.
+//! The drafts: one function per action, which prepares a call without sending it.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -34,7 +34,7 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     let vis = generated_tokens(&service.item.vis);
     let attributes = describe_generated(
         service,
-        "Prepares calls, to be sent later or often, of the actions of",
+        "Prepares calls of {trait}, which can be sent later or several times.",
     );
     quote! {
         #attributes
@@ -43,14 +43,14 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     }
 }
 
-/// The factory of a draft with any `body`.
+/// The function that creates a draft, with the given `body`.
 pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) -> TokenStream {
     let private = &service.names.private;
     let vis = generated_tokens(&service.item.vis);
     let (ident, params) = (generated(&action.ident), caller_params(action));
     let attributes = describe(
         &action.forwarded,
-        &format!(" Drafts a call of the action `{}`.", action.name),
+        &format!(" Prepares a call of the action `{}`.", action.name),
     );
     let allow = allow_many_arguments(action);
     let draft = match reply_types(service, action) {
@@ -77,7 +77,7 @@ fn body(service: &Service, action: &Action) -> TokenStream {
     quote!(#private::call_draft::<#output, #error>(#name, #content, #read) #call_options)
 }
 
-/// What the attributes of the action say to callers.
+/// The arguments of `#[action]` that concern callers.
 fn call_options(action: &Action) -> TokenStream {
     let timeout = action.arguments.timeout.as_ref();
     let timeout = timeout.map(|timeout| {

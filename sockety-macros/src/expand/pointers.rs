@@ -1,4 +1,4 @@
-//! What points to an implementation is one too.
+//! Implementations of the trait for `&S`, `Box<S>` and `Arc<S>`, which forward to `S`.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,4 +1,4 @@
-//! The request: what messages ask for as an enum, to be matched or sent.
+//! The request: an enum of all actions with their parameters, which can be matched or sent.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -14,7 +14,7 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     let vis = generated_tokens(&service.item.vis);
     let attributes = describe_generated(
         service,
-        "What messages ask for, without files and streams, by the actions of",
+        "A request to {trait}: an action with its parameters, except files and streams.",
     );
     let allow = allow_deprecated(service);
     let variants = service.actions.iter().map(variant);
@@ -115,7 +115,7 @@ fn outgoing(service: &Service) -> TokenStream {
     }
 }
 
-/// Files and streams are added by who sends it.
+/// The arm of an action in the conversion to a message. The user adds files and streams afterwards.
 fn send(service: &Service, action: &Action) -> TokenStream {
     let (request, variant) = (&service.names.request, action.variant());
     let (private, draft) = (&service.names.private, &service.names.draft);

@@ -1,4 +1,4 @@
-//! Checks of types that generated code makes nowhere else, or not where the types stand.
+//! Checks of types that no other generated code makes, or that it would report in the wrong place.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -10,7 +10,7 @@ use crate::names::generated_span;
 use crate::parse::RESULT_MESSAGE;
 use crate::types::last_segment;
 
-/// The rest is checked where payloads are encoded and decoded.
+/// All other requirements are checked by the code that encodes and decodes payloads.
 pub(crate) fn types(service: &Service) -> TokenStream {
     let bounds = bounds(service);
     let aliases = aliases(service);
@@ -57,9 +57,9 @@ fn check(action: &Action, ty: &Type) -> TokenStream {
     quote_spanned!(generated_span(ty.span())=> #(#conditions)* __sent::<#ty>();)
 }
 
-/// Refuses types that are called `…Result` and are aliases of `Result`.
+/// Rejects types that are called `…Result` and are aliases of `Result`.
 ///
-/// Of the two constants, the inherent one goes first where it applies.
+/// Both constants are called `IS_RESULT`. For a `Result`, the inherent one hides that of the trait.
 fn aliases(service: &Service) -> Option<TokenStream> {
     let conditions = &service.forwarded.conditions;
     let checks: Vec<_> = service.actions.iter().filter_map(alias).collect();

@@ -31,31 +31,32 @@ pub trait Media {
         async move { 0 }
     }
 }
-/// Calls the actions of [`Media`].
+/// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
 }
 impl MediaClient {
-    /// A client that calls over `connection`, which others may use too.
+    /// Creates a client that calls over `connection`, which may be shared with other code.
     pub fn new(connection: ::sockety::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` when awaited, and calls over the new connection.
+    /// Connects to `address` when awaited, and returns a client of the new connection.
     pub fn connect(
         address: impl ::core::convert::Into<::sockety::__private::Address>,
     ) -> ::sockety::__private::Connect<Self> {
         ::sockety::__private::connect(address)
     }
-    /// The connection that the calls go over.
+    /// Returns the connection that calls are sent over.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
     }
-    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
-    /// mocks, which are implementations.
+    /// Creates a client that calls `service` in this process, over an in-memory connection.
+    ///
+    /// This is meant for tests: `service` may be a mock, which is just another implementation.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime.
+    /// Panics outside of a Tokio runtime.
     pub fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
@@ -97,18 +98,18 @@ impl ::sockety::__private::ServiceClient for MediaClient {
         &self.connection
     }
 }
-/// Serves an implementation of [`Media`].
+/// Serves an implementation of [`Media`]. Add it to a router, or serve it alone.
 pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    /// Serves `service`.
+    /// Creates a server for `service`.
     pub fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
     }
-    /// Serves a service that others hold too.
+    /// Creates a server for a service that is shared with other code.
     pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
         Self { service }
     }
@@ -119,7 +120,7 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
     }
 }
-/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+/// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub struct MediaDraft;
 impl MediaDraft {
@@ -131,7 +132,7 @@ impl MediaDraft {
                 .payload(::sockety::__private::payload::<String>(), &event),
         )
     }
-    /// Drafts a call of the action `get`.
+    /// Prepares a call of the action `get`.
     pub fn get(id: u64) -> ::sockety::__private::CallDraft<Clip, MediaError> {
         ::sockety::__private::call_draft::<
             Clip,
@@ -143,7 +144,7 @@ impl MediaDraft {
             ::sockety::__private::payload::<Clip>().receive,
         )
     }
-    /// Drafts a call of the action `rename`.
+    /// Prepares a call of the action `rename`.
     pub fn rename(
         id: u64,
         title: String,
@@ -156,8 +157,8 @@ impl MediaDraft {
             ::sockety::__private::Content::new()
                 .parameters(
                     2,
-                    |__given| {
-                        __given
+                    |__parameters| {
+                        __parameters
                             .with("id", ::sockety::__private::payload::<u64>(), &id)
                             .with(
                                 "title",
@@ -169,7 +170,7 @@ impl MediaDraft {
             ::sockety::__private::payload::<()>().receive,
         )
     }
-    /// Drafts a call of the action `remove`.
+    /// Prepares a call of the action `remove`.
     pub fn remove(id: u64) -> ::sockety::__private::CallDraft<(), MediaError> {
         ::sockety::__private::call_draft::<
             (),
@@ -181,7 +182,7 @@ impl MediaDraft {
             ::sockety::__private::payload::<()>().receive,
         )
     }
-    /// Drafts a call of the action `count`.
+    /// Prepares a call of the action `count`.
     pub fn count() -> ::sockety::__private::CallDraft<
         usize,
         ::sockety::__private::NoError,
@@ -326,7 +327,7 @@ where
         }
     }
 }
-/// What messages ask for, without files and streams, by the actions of [`Media`].
+/// A request to [`Media`]: an action with its parameters, except files and streams.
 pub enum MediaRequest {
     /// Notes an event.
     Track {
@@ -550,7 +551,7 @@ where
     }
 }
 impl MediaClient {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
             "Media",
         )

@@ -37,31 +37,32 @@ pub trait Media {
         &self,
     ) -> impl ::core::future::Future<Output = (u64, String)> + ::core::marker::Send;
 }
-/// Calls the actions of [`Media`].
+/// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
 }
 impl MediaClient {
-    /// A client that calls over `connection`, which others may use too.
+    /// Creates a client that calls over `connection`, which may be shared with other code.
     pub fn new(connection: ::sockety::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` when awaited, and calls over the new connection.
+    /// Connects to `address` when awaited, and returns a client of the new connection.
     pub fn connect(
         address: impl ::core::convert::Into<::sockety::__private::Address>,
     ) -> ::sockety::__private::Connect<Self> {
         ::sockety::__private::connect(address)
     }
-    /// The connection that the calls go over.
+    /// Returns the connection that calls are sent over.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
     }
-    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
-    /// mocks, which are implementations.
+    /// Creates a client that calls `service` in this process, over an in-memory connection.
+    ///
+    /// This is meant for tests: `service` may be a mock, which is just another implementation.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime.
+    /// Panics outside of a Tokio runtime.
     pub fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
@@ -128,18 +129,18 @@ impl ::sockety::__private::ServiceClient for MediaClient {
         &self.connection
     }
 }
-/// Serves an implementation of [`Media`].
+/// Serves an implementation of [`Media`]. Add it to a router, or serve it alone.
 pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    /// Serves `service`.
+    /// Creates a server for `service`.
     pub fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
     }
-    /// Serves a service that others hold too.
+    /// Creates a server for a service that is shared with other code.
     pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
         Self { service }
     }
@@ -150,11 +151,11 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
     }
 }
-/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+/// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub struct MediaDraft;
 impl MediaDraft {
-    /// Drafts a call of the action `search`.
+    /// Prepares a call of the action `search`.
     pub fn search(
         ids: Streaming<u64>,
     ) -> ::sockety::__private::CallDraft<Streaming<Clip>, MediaError> {
@@ -167,7 +168,7 @@ impl MediaDraft {
             |__received| ::core::result::Result::Ok(__received.streaming::<Clip, _>()?),
         )
     }
-    /// Drafts a call of the action `download`.
+    /// Prepares a call of the action `download`.
     pub fn download(
         id: u64,
     ) -> ::sockety::__private::CallDraft<(Clip, File), MediaError> {
@@ -184,7 +185,7 @@ impl MediaDraft {
             )),
         )
     }
-    /// Drafts a call of the action `shell`.
+    /// Prepares a call of the action `shell`.
     pub fn shell(
         input: ByteStream,
     ) -> ::sockety::__private::CallDraft<ByteStream, ::sockety::__private::NoError> {
@@ -197,7 +198,7 @@ impl MediaDraft {
             |__received| ::core::result::Result::Ok(__received.bytes()?),
         )
     }
-    /// Drafts a call of the action `logs`.
+    /// Prepares a call of the action `logs`.
     pub fn logs(
         from: u64,
         to: u64,
@@ -213,8 +214,8 @@ impl MediaDraft {
             ::sockety::__private::Content::new()
                 .parameters(
                     2,
-                    |__given| {
-                        __given
+                    |__parameters| {
+                        __parameters
                             .with("from", ::sockety::__private::payload::<u64>(), &from)
                             .with("to", ::sockety::__private::payload::<u64>(), &to);
                     },
@@ -224,7 +225,7 @@ impl MediaDraft {
             ),
         )
     }
-    /// Drafts a call of the action `export`.
+    /// Prepares a call of the action `export`.
     pub fn export() -> ::sockety::__private::CallDraft<
         (File, ByteStream, Vec<Clip>, Vec<File>),
         ::sockety::__private::NoError,
@@ -243,7 +244,7 @@ impl MediaDraft {
             )),
         )
     }
-    /// Drafts a call of the action `covers`.
+    /// Prepares a call of the action `covers`.
     pub fn covers() -> ::sockety::__private::CallDraft<Vec<File>, MediaError> {
         ::sockety::__private::call_draft::<
             Vec<File>,
@@ -254,7 +255,7 @@ impl MediaDraft {
             |__received| ::core::result::Result::Ok(__received.files()),
         )
     }
-    /// Drafts a call of the action `plain`.
+    /// Prepares a call of the action `plain`.
     pub fn plain() -> ::sockety::__private::CallDraft<
         (u64, String),
         ::sockety::__private::NoError,
@@ -465,7 +466,7 @@ where
         }
     }
 }
-/// What messages ask for, without files and streams, by the actions of [`Media`].
+/// A request to [`Media`]: an action with its parameters, except files and streams.
 pub enum MediaRequest {
     /// The action `search`.
     Search,
@@ -731,7 +732,7 @@ where
     }
 }
 impl MediaClient {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
             "Media",
         )
