@@ -21,6 +21,8 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     let conditions = &service.forwarded.conditions;
     let allow = allow_deprecated_trait(service);
     let (client, private) = (&service.names.client, &service.names.private);
+    let (name, formatter) = (server.to_string(), local("formatter"));
+    // `Clone` and `Debug` are not derived, as they would require them of the user's implementation.
     quote! {
         #attributes
         #vis struct #server<S> {
@@ -50,6 +52,15 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
         impl<S> ::core::clone::Clone for #server<S> {
             fn clone(&self) -> Self {
                 Self::from_arc(::core::clone::Clone::clone(&self.service))
+            }
+        }
+
+        #(#conditions)*
+        #allow
+        #[automatically_derived]
+        impl<S> ::core::fmt::Debug for #server<S> {
+            fn fmt(&self, #formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                #formatter.debug_struct(#name).finish_non_exhaustive()
             }
         }
     }

@@ -9,6 +9,7 @@ use super::content;
 use crate::model::{Action, Param, Service};
 use crate::names::{generated, generated_tokens, local};
 
+/// The enum, and the implementations that do not depend on what the parameters are.
 pub(crate) fn structure(service: &Service) -> TokenStream {
     let request = &service.names.request;
     let vis = generated_tokens(&service.item.vis);
@@ -18,12 +19,15 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     );
     let allow = allow_deprecated(service);
     let variants = service.actions.iter().map(variant);
+    let debug = debug(service);
     quote! {
         #attributes
         #allow
         #vis enum #request {
             #(#variants,)*
         }
+
+        #debug
     }
 }
 
@@ -41,6 +45,36 @@ fn variant(action: &Action) -> TokenStream {
     let fields: Vec<_> = fields.collect();
     let fields = (!fields.is_empty()).then(|| quote!({ #(#fields),* }));
     quote!(#attributes #variant #fields)
+}
+
+/// `Debug` prints which action a request is for, and not its parameters. So the types of parameters
+/// need not implement `Debug`, and secrets among their values do not end up in logs.
+fn debug(service: &Service) -> TokenStream {
+    let request = &service.names.request;
+    let (formatter, allow) = (local("formatter"), allow_deprecated(service));
+    let conditions = &service.forwarded.conditions;
+    let arms = service.actions.iter().map(|action| {
+        let (conditions, variant) = (&action.forwarded.conditions, action.variant());
+        let fields = if action.payload().is_empty() {
+            ""
+        } else {
+            " { .. }"
+        };
+        let text = format!("{variant}{fields}");
+        quote!(#(#conditions)* Self::#variant { .. } => #formatter.write_str(#text),)
+    });
+    quote! {
+        #(#conditions)*
+        #allow
+        #[automatically_derived]
+        impl ::core::fmt::Debug for #request {
+            fn fmt(&self, #formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                match *self {
+                    #(#arms)*
+                }
+            }
+        }
+    }
 }
 
 pub(super) fn implementations(service: &Service) -> TokenStream {

@@ -106,6 +106,13 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
     }
 }
 #[cfg(feature = "media")]
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
+    }
+}
+#[cfg(feature = "media")]
 /// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 struct MediaDraft;
@@ -260,6 +267,18 @@ enum MediaRequest {
         /// The parameter `text`.
         text: String,
     },
+}
+#[cfg(feature = "media")]
+#[allow(deprecated)]
+#[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            #[cfg(feature = "search")]
+            Self::Find { .. } => __formatter.write_str("Find { .. }"),
+            Self::FindOld { .. } => __formatter.write_str("FindOld { .. }"),
+        }
+    }
 }
 #[cfg(feature = "media")]
 #[allow(deprecated)]

@@ -120,6 +120,12 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
     }
 }
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
+    }
+}
 /// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub struct MediaDraft;
@@ -353,6 +359,18 @@ pub enum MediaRequest {
     },
     /// The action `count`.
     Count,
+}
+#[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            Self::Track { .. } => __formatter.write_str("Track { .. }"),
+            Self::Get { .. } => __formatter.write_str("Get { .. }"),
+            Self::Rename { .. } => __formatter.write_str("Rename { .. }"),
+            Self::Remove { .. } => __formatter.write_str("Remove { .. }"),
+            Self::Count { .. } => __formatter.write_str("Count"),
+        }
+    }
 }
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {

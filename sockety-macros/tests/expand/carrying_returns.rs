@@ -151,6 +151,12 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
     }
 }
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
+    }
+}
 /// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub struct MediaDraft;
@@ -490,6 +496,20 @@ pub enum MediaRequest {
     Covers,
     /// The action `plain`.
     Plain,
+}
+#[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            Self::Search { .. } => __formatter.write_str("Search"),
+            Self::Download { .. } => __formatter.write_str("Download { .. }"),
+            Self::Shell { .. } => __formatter.write_str("Shell"),
+            Self::Logs { .. } => __formatter.write_str("Logs { .. }"),
+            Self::Export { .. } => __formatter.write_str("Export"),
+            Self::Covers { .. } => __formatter.write_str("Covers"),
+            Self::Plain { .. } => __formatter.write_str("Plain"),
+        }
+    }
 }
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {

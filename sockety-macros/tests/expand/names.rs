@@ -84,6 +84,12 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
     }
 }
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
+    }
+}
 /// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub(crate) struct MediaDraft;
@@ -206,6 +212,15 @@ pub(crate) enum MediaRequest {
     },
     /// The action `media.move`.
     Move,
+}
+#[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            Self::Get { .. } => __formatter.write_str("Get { .. }"),
+            Self::Move { .. } => __formatter.write_str("Move"),
+        }
+    }
 }
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::facade::rpc::__private::Message> for MediaRequest {

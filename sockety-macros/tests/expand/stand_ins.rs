@@ -84,6 +84,12 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
     }
 }
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
+    }
+}
 #[allow(deprecated)]
 impl<
     S: ::core::marker::Send + ::core::marker::Sync + 'static,
@@ -119,6 +125,14 @@ pub enum MediaRequest {
         /// The parameter `id`.
         id: u64,
     },
+}
+#[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            Self::Get { .. } => __formatter.write_str("Get { .. }"),
+        }
+    }
 }
 #[allow(deprecated)]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
