@@ -58,6 +58,12 @@ pub(crate) fn variant(method: &Ident) -> Ident {
     Ident::new(&name, generated_span(method.span()))
 }
 
+/// The function that lists the parameters of a method.
+pub(crate) fn parameters(method: &Ident) -> Ident {
+    let name = format!("__{}", method.unraw());
+    Ident::new(&name, generated_span(method.span()))
+}
+
 /// The path of `sockety`, unless an attribute names another one.
 pub(crate) fn default_crate() -> Path {
     parse_quote!(::sockety)

@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 
 use super::signature::{error_format, format};
 use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Service};
-use crate::names::{generated, generated_span, local, local_at};
+use crate::names::{self, generated, generated_span, local, local_at};
 use crate::types::parts::streamed;
 
 /// Builds the content of a call from its parameters: the payload, then files, then the stream.
@@ -43,18 +43,46 @@ pub(super) fn of_payload(service: &Service, action: &Action) -> TokenStream {
     }
 }
 
-/// The description of a payload that is read: the format of one parameter, or a list of several
-/// parameters with their names.
+/// The description of a payload that is read: the format of one parameter, or the list of several
+/// parameters that [`parameters`] returns.
 pub(super) fn reading(service: &Service, action: &Action) -> TokenStream {
-    let private = &service.names.private;
-    let payload = action.payload();
-    if let [param] = payload[..] {
+    if let [param] = action.payload()[..] {
         return format(service, &param.ty);
     }
-    list(payload.iter().map(|Param { ident, ty, .. }| {
+    let (request, parameters) = (&service.names.request, names::parameters(&action.ident));
+    quote!(#request::#parameters())
+}
+
+/// The function that lists the names and formats of several parameters, or `None` if the action has
+/// fewer than two. The server and the conversion from a message to a request both read by this list.
+pub(super) fn parameters(service: &Service, action: &Action) -> Option<TokenStream> {
+    let payload = action.payload();
+    if payload.len() < 2 {
+        return None;
+    }
+    let private = &service.names.private;
+    let (conditions, ident) = (
+        &action.forwarded.conditions,
+        names::parameters(&action.ident),
+    );
+    let sentence = format!(" The parameters of `{}`.", action.ident.unraw());
+    let types = list(
+        payload
+            .iter()
+            .map(|Param { ty, .. }| quote!(#private::Parameter<#ty>)),
+    );
+    let parameters = list(payload.iter().map(|Param { ident, ty, .. }| {
         let (name, format) = (ident.unraw().to_string(), format(service, ty));
         quote!(#private::parameter(#name, #format))
-    }))
+    }));
+    Some(quote! {
+        #(#conditions)*
+        #[doc = #sentence]
+        #[inline]
+        fn #ident() -> #types {
+            #parameters
+        }
+    })
 }
 
 /// The expression that decodes the payload, or `None` if the action has none.
@@ -66,6 +94,7 @@ pub(super) fn decoding(
     let private = &service.names.private;
     let reading = reading(service, action);
     match action.payload().len() {
+        // The payload is not read at all: peers may send anything.
         0 => None,
         1 => Some(quote!(#private::decode(#payload, #reading))),
         _ => Some(quote!(#private::decode_all(#payload, #reading))),

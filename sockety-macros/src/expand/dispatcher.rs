@@ -190,20 +190,18 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
         }
         _ => content::decoding(service, action, &quote!(#body.payload())),
     };
-    let Some(decode) = decode else {
-        return quote! {
-            if let ::core::result::Result::Err(#error) = #body.none() {
-                #refuse;
-            }
-            ::core::mem::drop(#body);
-        };
-    };
     let (value, (pattern, _)) = (local("value"), content::pattern(action));
+    let decode = decode.map(|decode| {
+        quote! {
+            let #pattern = match #decode {
+                ::core::result::Result::Ok(#value) => #value,
+                ::core::result::Result::Err(#error) => #refuse,
+            };
+        }
+    });
+    // The payload is released before the method runs: it may be large, and the method may take long.
     quote! {
-        let #pattern = match #decode {
-            ::core::result::Result::Ok(#value) => #value,
-            ::core::result::Result::Err(#error) => #refuse,
-        };
+        #decode
         ::core::mem::drop(#body);
     }
 }

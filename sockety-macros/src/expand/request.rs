@@ -78,12 +78,33 @@ fn debug(service: &Service) -> TokenStream {
 }
 
 pub(super) fn implementations(service: &Service) -> TokenStream {
+    let parameters = parameters(service);
     let received = received(service);
     let outgoing = outgoing(service);
     quote! {
+        #parameters
         #received
         #outgoing
     }
+}
+
+/// The lists of parameters. They are functions of the enum because that has a name which only this
+/// service generates.
+fn parameters(service: &Service) -> Option<TokenStream> {
+    let request = &service.names.request;
+    let conditions = &service.forwarded.conditions;
+    let actions = service.actions.iter();
+    let functions: Vec<_> = actions
+        .filter_map(|action| content::parameters(service, action))
+        .collect();
+    (!functions.is_empty()).then(|| {
+        quote! {
+            #(#conditions)*
+            impl #request {
+                #(#functions)*
+            }
+        }
+    })
 }
 
 fn received(service: &Service) -> TokenStream {

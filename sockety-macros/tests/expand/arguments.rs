@@ -191,19 +191,7 @@ where
                     let (__body, __responder) = __delivery.open_without_context();
                     let mut __received = __body.into_received();
                     let (__0, (__1, ())) = match __received
-                        .parameters((
-                            ::sockety::__private::parameter(
-                                "id",
-                                ::sockety::__private::payload::<u64>(),
-                            ),
-                            (
-                                ::sockety::__private::parameter(
-                                    "title",
-                                    ::sockety::__private::payload::<String>(),
-                                ),
-                                (),
-                            ),
-                        ))
+                        .parameters(MediaRequest::__upload())
                     {
                         ::core::result::Result::Ok(__value) => __value,
                         ::core::result::Result::Err(__error) => {
@@ -244,6 +232,28 @@ impl ::core::fmt::Debug for MediaRequest {
         }
     }
 }
+impl MediaRequest {
+    /// The parameters of `upload`.
+    #[inline]
+    fn __upload() -> (
+        ::sockety::__private::Parameter<u64>,
+        (::sockety::__private::Parameter<String>, ()),
+    ) {
+        (
+            ::sockety::__private::parameter(
+                "id",
+                ::sockety::__private::payload::<u64>(),
+            ),
+            (
+                ::sockety::__private::parameter(
+                    "title",
+                    ::sockety::__private::payload::<String>(),
+                ),
+                (),
+            ),
+        )
+    }
+}
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
@@ -261,19 +271,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "media.upload" => {
                 let (__0, (__1, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "id",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "title",
-                                ::sockety::__private::payload::<String>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__upload(),
                 )?;
                 ::core::result::Result::Ok(Self::Upload {
                     id: __0,

@@ -200,19 +200,7 @@ where
                 let (__body, __responder) = __delivery.open_without_context();
                 let (__0, (__1, ())) = match ::sockety::__private::decode_all(
                     __body.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "text",
-                            ::sockety::__private::payload::<String>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "limit",
-                                ::sockety::__private::payload::<u32>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__find(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
@@ -281,6 +269,30 @@ impl ::core::fmt::Debug for MediaRequest {
     }
 }
 #[cfg(feature = "media")]
+impl MediaRequest {
+    #[cfg(feature = "search")]
+    /// The parameters of `find`.
+    #[inline]
+    fn __find() -> (
+        ::sockety::__private::Parameter<String>,
+        (::sockety::__private::Parameter<u32>, ()),
+    ) {
+        (
+            ::sockety::__private::parameter(
+                "text",
+                ::sockety::__private::payload::<String>(),
+            ),
+            (
+                ::sockety::__private::parameter(
+                    "limit",
+                    ::sockety::__private::payload::<u32>(),
+                ),
+                (),
+            ),
+        )
+    }
+}
+#[cfg(feature = "media")]
 #[allow(deprecated)]
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
@@ -293,19 +305,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "find" => {
                 let (__0, (__1, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "text",
-                            ::sockety::__private::payload::<String>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "limit",
-                                ::sockety::__private::payload::<u32>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__find(),
                 )?;
                 ::core::result::Result::Ok(Self::Find {
                     text: __0,

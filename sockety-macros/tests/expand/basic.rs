@@ -272,19 +272,7 @@ where
                 let (__context, __body, __responder) = __delivery.open();
                 let (__0, (__2, ())) = match ::sockety::__private::decode_all(
                     __body.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "id",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "title",
-                                ::sockety::__private::payload::<String>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__rename(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
@@ -319,9 +307,6 @@ where
             }
             __Action::count => {
                 let (__body, __responder) = __delivery.open_without_context();
-                if let ::core::result::Result::Err(__error) = __body.none() {
-                    return __responder.bad_request(__error);
-                }
                 ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::count(&*__service).await;
@@ -372,6 +357,28 @@ impl ::core::fmt::Debug for MediaRequest {
         }
     }
 }
+impl MediaRequest {
+    /// The parameters of `rename`.
+    #[inline]
+    fn __rename() -> (
+        ::sockety::__private::Parameter<u64>,
+        (::sockety::__private::Parameter<String>, ()),
+    ) {
+        (
+            ::sockety::__private::parameter(
+                "id",
+                ::sockety::__private::payload::<u64>(),
+            ),
+            (
+                ::sockety::__private::parameter(
+                    "title",
+                    ::sockety::__private::payload::<String>(),
+                ),
+                (),
+            ),
+        )
+    }
+}
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
@@ -396,19 +403,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "rename" => {
                 let (__0, (__2, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "id",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "title",
-                                ::sockety::__private::payload::<String>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__rename(),
                 )?;
                 ::core::result::Result::Ok(Self::Rename {
                     id: __0,

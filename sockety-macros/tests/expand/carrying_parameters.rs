@@ -289,19 +289,7 @@ where
                 let (__body, __responder) = __delivery.open_without_context();
                 let mut __received = __body.into_received();
                 let (__2, (__4, ())) = match __received
-                    .parameters((
-                        ::sockety::__private::parameter(
-                            "id",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "type",
-                                ::sockety::__private::payload::<Kind>(),
-                            ),
-                            (),
-                        ),
-                    ))
+                    .parameters(MediaRequest::__store())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
@@ -411,6 +399,28 @@ impl ::core::fmt::Debug for MediaRequest {
         }
     }
 }
+impl MediaRequest {
+    /// The parameters of `store`.
+    #[inline]
+    fn __store() -> (
+        ::sockety::__private::Parameter<u64>,
+        (::sockety::__private::Parameter<Kind>, ()),
+    ) {
+        (
+            ::sockety::__private::parameter(
+                "id",
+                ::sockety::__private::payload::<u64>(),
+            ),
+            (
+                ::sockety::__private::parameter(
+                    "type",
+                    ::sockety::__private::payload::<Kind>(),
+                ),
+                (),
+            ),
+        )
+    }
+}
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
@@ -428,19 +438,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "store" => {
                 let (__2, (__4, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "id",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "type",
-                                ::sockety::__private::payload::<Kind>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__store(),
                 )?;
                 ::core::result::Result::Ok(Self::Store {
                     id: __2,

@@ -384,19 +384,7 @@ where
                 let (__body, __responder) = __delivery.open_without_context();
                 let (__0, (__1, ())) = match ::sockety::__private::decode_all(
                     __body.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "from",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "to",
-                                ::sockety::__private::payload::<u64>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__logs(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
@@ -416,9 +404,6 @@ where
             }
             __Action::export => {
                 let (__body, __responder) = __delivery.open_without_context();
-                if let ::core::result::Result::Err(__error) = __body.none() {
-                    return __responder.bad_request(__error);
-                }
                 ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
                     let (__0, __1, __2, __3) = <__S as Media>::export(&*__service).await;
@@ -435,9 +420,6 @@ where
             }
             __Action::covers => {
                 let (__body, __responder) = __delivery.open_without_context();
-                if let ::core::result::Result::Err(__error) = __body.none() {
-                    return __responder.bad_request(__error);
-                }
                 ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::covers(&*__service).await;
@@ -455,9 +437,6 @@ where
             }
             __Action::plain => {
                 let (__body, __responder) = __delivery.open_without_context();
-                if let ::core::result::Result::Err(__error) = __body.none() {
-                    return __responder.bad_request(__error);
-                }
                 ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::plain(&*__service).await;
@@ -511,6 +490,28 @@ impl ::core::fmt::Debug for MediaRequest {
         }
     }
 }
+impl MediaRequest {
+    /// The parameters of `logs`.
+    #[inline]
+    fn __logs() -> (
+        ::sockety::__private::Parameter<u64>,
+        (::sockety::__private::Parameter<u64>, ()),
+    ) {
+        (
+            ::sockety::__private::parameter(
+                "from",
+                ::sockety::__private::payload::<u64>(),
+            ),
+            (
+                ::sockety::__private::parameter(
+                    "to",
+                    ::sockety::__private::payload::<u64>(),
+                ),
+                (),
+            ),
+        )
+    }
+}
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
@@ -530,19 +531,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "logs" => {
                 let (__0, (__1, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "from",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "to",
-                                ::sockety::__private::payload::<u64>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__logs(),
                 )?;
                 ::core::result::Result::Ok(Self::Logs { from: __0, to: __1 })
             }

@@ -159,19 +159,7 @@ where
                 let (__body, __responder) = __delivery.open_without_context();
                 let (__0, (__1, ())) = match ::facade::rpc::__private::decode_all(
                     __body.payload(),
-                    (
-                        ::facade::rpc::__private::parameter(
-                            "id",
-                            ::facade::rpc::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::facade::rpc::__private::parameter(
-                                "type",
-                                ::facade::rpc::__private::payload::<Kind>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__get(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
@@ -188,9 +176,6 @@ where
             }
             __Action::r#move => {
                 let (__body, __responder) = __delivery.open_without_context();
-                if let ::core::result::Result::Err(__error) = __body.none() {
-                    return __responder.bad_request(__error);
-                }
                 ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
                     <__S as Media>::r#move(&*__service).await;
@@ -222,6 +207,28 @@ impl ::core::fmt::Debug for MediaRequest {
         }
     }
 }
+impl MediaRequest {
+    /// The parameters of `get`.
+    #[inline]
+    fn __get() -> (
+        ::facade::rpc::__private::Parameter<u64>,
+        (::facade::rpc::__private::Parameter<Kind>, ()),
+    ) {
+        (
+            ::facade::rpc::__private::parameter(
+                "id",
+                ::facade::rpc::__private::payload::<u64>(),
+            ),
+            (
+                ::facade::rpc::__private::parameter(
+                    "type",
+                    ::facade::rpc::__private::payload::<Kind>(),
+                ),
+                (),
+            ),
+        )
+    }
+}
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::facade::rpc::__private::Message> for MediaRequest {
     type Error = ::facade::rpc::__private::RequestMismatch;
@@ -232,19 +239,7 @@ impl ::core::convert::TryFrom<&::facade::rpc::__private::Message> for MediaReque
             "media.fetch" => {
                 let (__0, (__1, ())) = ::facade::rpc::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::facade::rpc::__private::parameter(
-                            "id",
-                            ::facade::rpc::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::facade::rpc::__private::parameter(
-                                "type",
-                                ::facade::rpc::__private::payload::<Kind>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__get(),
                 )?;
                 ::core::result::Result::Ok(Self::Get { id: __0, r#type: __1 })
             }
