@@ -125,7 +125,7 @@ mod tests {
     use quote::quote;
 
     use super::MAX_NAME;
-    use crate::expand::expand;
+    use crate::service::expand;
 
     #[test]
     fn a_name_has_at_most_65_535_bytes() {

@@ -11,7 +11,7 @@ use syn::ext::IdentExt;
 use syn::{ItemTrait, TraitItem};
 
 use crate::errors::Errors;
-use crate::expand::{client, dispatcher, drafts, request, service};
+use crate::expand::{client, dispatcher, drafts, request, service_trait};
 use crate::model::{Action, Reply, Service};
 use crate::names::{RESERVED, generated, generated_tokens};
 use crate::types::check_owned;
@@ -20,11 +20,13 @@ use crate::types::check_owned;
 pub(crate) fn expand(mut service: Service, errors: Errors) -> TokenStream {
     let errors = errors.into_compile_errors();
     repair(&mut service);
-    let item = service::desugared(service.item.clone());
+    let item = service_trait::desugared(service.item.clone());
     let client = stand_in_client(&service);
     let server = stand_in_server(&service);
     let drafts = stand_in_drafts(&service);
     let request = stand_in_request(&service);
+    // The errors come first, so that the compiler reports them before anything that follows from
+    // them.
     quote! {
         #errors
         #item

@@ -14,6 +14,7 @@ mod fallback;
 mod model;
 mod names;
 mod parse;
+mod service;
 mod service_error;
 mod types;
 
@@ -23,7 +24,7 @@ mod golden;
 /// Generates a typed client, a server, drafts and requests for a service trait.
 #[proc_macro_attribute]
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(arguments.into(), item.into()).into()
+    service::expand(arguments.into(), item.into()).into()
 }
 
 /// Implements `ServiceError` for an enum whose variants have codes.

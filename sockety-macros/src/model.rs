@@ -59,7 +59,7 @@ impl Action {
         std::iter::once(own).chain(aliases)
     }
 
-    /// Whether every call is handled in a task of its own.
+    /// Whether every call is handled in its own task.
     pub(crate) fn is_spawned(&self) -> bool {
         self.arguments.spawn.is_some()
     }

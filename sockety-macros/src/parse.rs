@@ -24,6 +24,7 @@ pub(crate) fn service(arguments: TokenStream, mut item: ItemTrait, errors: &mut 
     check_trait(&item, errors);
     let prefix = arguments.prefix.as_ref();
     let prefix = prefix.map(|prefix| (prefix.value(), prefix.to_token_stream()));
+    // Before the item is stored: its `#[action]` attributes are removed on the way.
     let actions = actions(&mut item, prefix, errors);
     Service {
         names: Names::new(&item.ident, &arguments.krate),
@@ -86,6 +87,8 @@ fn actions(
 }
 
 fn action(method: &mut TraitItemFn, errors: &mut Errors) -> Action {
+    // Before attributes are forwarded: `#[action]` must not remain on the trait, where nothing
+    // would resolve it.
     let arguments = ActionArguments::take(&mut method.attrs, errors);
     let ident = method.sig.ident.clone();
     check_signature(&method.sig, errors);

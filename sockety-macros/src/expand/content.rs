@@ -54,7 +54,8 @@ pub(super) fn reading(service: &Service, action: &Action) -> TokenStream {
 }
 
 /// The function that lists the names and formats of several parameters, or `None` if the action has
-/// fewer than two. The server and the conversion from a message to a request both read by this list.
+/// fewer than two. The server and the conversion from a message to a request both read by this
+/// list.
 pub(super) fn parameters(service: &Service, action: &Action) -> Option<TokenStream> {
     let payload = action.payload();
     if payload.len() < 2 {
@@ -153,6 +154,7 @@ pub(super) fn take_params(service: &Service, action: &Action) -> TokenStream {
     let content = content_params(action)
         .into_iter()
         .map(|(index, part, param)| take_param(service, action, (index, part), &param.ty));
+    // Single files are taken before the rest of the files, which takes all that is left.
     quote! {
         let mut #received = #body.into_received();
         #payload
@@ -246,6 +248,7 @@ fn unpack(service: &Service, parts: &Parts) -> (TokenStream, TokenStream) {
         .map(|(index, Element { part, ty })| (*part, ty, local_part(index, ty)))
         .collect();
     let pattern = whole(parts, elements.iter().map(|(_, _, ident)| quote!(#ident)));
+    // The pattern has the order of the tuple; from here on, the order is that of the message.
     elements.sort_by_key(|(part, ..)| *part);
     let packed = elements
         .iter()
@@ -272,6 +275,7 @@ fn content_params(action: &Action) -> Vec<(usize, Part, &Param)> {
             ParamKind::Part(part) => Some((index, part, param)),
         })
         .collect();
+    // The sort is stable: files of the same kind keep the order of their parameters.
     content.sort_by_key(|(_, part, _)| *part);
     content
 }

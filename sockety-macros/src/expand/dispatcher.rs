@@ -163,6 +163,7 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
         &quote!(<__S as #trait_ident>::#ident(&*#this, #(#arguments),*).await),
     );
     if action.is_spawned() {
+        // The future outlives the buffer of the connection, so the payload is copied first.
         return quote! {
             let #delivery = #delivery.into_owned();
             ::std::boxed::Box::pin(async move {
@@ -199,7 +200,8 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
             };
         }
     });
-    // The payload is released before the method runs: it may be large, and the method may take long.
+    // The payload is released before the method runs: it may be large, and the method may take
+    // long.
     quote! {
         #decode
         ::core::mem::drop(#body);

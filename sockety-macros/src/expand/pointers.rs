@@ -5,7 +5,7 @@ use quote::quote;
 use syn::{ReturnType, TraitItem};
 
 use super::attributes::{allow_deprecated, allow_many_arguments};
-use super::service::future;
+use super::service_trait::future;
 use crate::model::{Action, Service};
 use crate::names::generated;
 

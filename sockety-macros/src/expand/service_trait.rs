@@ -7,7 +7,7 @@ use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, Type, parse_quote};
 use crate::model::Service;
 
 /// A crate that only calls the service never uses the trait, which must not cause a warning.
-pub(crate) fn service(service: &Service) -> TokenStream {
+pub(crate) fn service_trait(service: &Service) -> TokenStream {
     let mut item = desugared(service.item.clone());
     item.attrs.push(parse_quote!(#[allow(dead_code)]));
     item.into_token_stream()
