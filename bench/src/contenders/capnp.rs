@@ -23,11 +23,12 @@ use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 use self::bench_capnp::bench;
 use crate::{
     Error, Result,
+    calls::{Client, Upload},
     clock::Window,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    contender::{About, Contender, Kind, Serving, Target},
     control,
     link::{Link, accept},
-    load::{SharedTally, Tally, Upload},
+    load::{SharedTally, Tally},
     payloads::{Record, records, small},
     plan::Runtime,
     tls,

@@ -11,7 +11,8 @@ use sockety::{
 
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
     control,
     payloads::Record,
     plan::Runtime,
