@@ -1,5 +1,5 @@
 //! Cap'n Proto RPC. What it makes cannot leave its thread, so each process has a thread for it, with a runtime of its own; the
-//! runtime of the process waits. `bench_capnp.rs` is checked in: `capnp compile -o rust bench.capnp`, with its paths changed.
+//! runtime of the process waits. `bench_capnp.rs` is generated and checked in: the README says how.
 
 #[allow(clippy::all, clippy::or_fun_call, clippy::use_self)]
 #[allow(unused_qualifications, elided_lifetimes_in_paths, dead_code)]
