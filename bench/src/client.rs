@@ -12,11 +12,12 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
     Result,
+    calls::{Client, Echo, Note, Nothing},
     clock::Window,
-    contender::{Client, Contender, Target},
+    contender::{Contender, Target},
     contenders::{self, Visit},
     control::{Sample, Server},
-    load::{self, Echo, Note, Nothing, Operation, Tally},
+    load::{self, Operation, Tally},
     outcome::{Latency, Outcome},
     payloads::{CHUNK, MIB, large, small},
     plan::Plan,

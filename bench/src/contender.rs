@@ -1,13 +1,10 @@
 use std::{net::SocketAddr, path::PathBuf};
 
-use bytes::Bytes;
 use tokio::net::TcpListener;
 
 use crate::{
     Result,
-    clock::Window,
-    load::{self, Echo, Records, Tally, Upload},
-    payloads::Record,
+    calls::Client,
     plan::Runtime,
     tls::Identity,
     workload::{Case, Workload},
@@ -76,69 +73,4 @@ pub struct Target {
     pub certificate: String,
     /// The folder for files.
     pub directory: PathBuf,
-}
-
-/// The calling side. What a contender does not take part in, it leaves out.
-pub trait Client: Clone + Send + Sync + 'static {
-    fn echo(&self, _payload: Bytes) -> impl Future<Output = Result<Bytes>> + Send {
-        async { missing() }
-    }
-
-    /// Calls without parameters and result.
-    fn nothing(&self) -> impl Future<Output = Result<()>> + Send {
-        async { missing() }
-    }
-
-    /// Sends so many one-way messages; ready when there is room for more.
-    fn notify(&self, _payload: &Bytes, _count: usize) -> impl Future<Output = Result<()>> + Send {
-        async { missing() }
-    }
-
-    /// Gives the length that the server saw.
-    fn upload(&self, _payload: Bytes) -> impl Future<Output = Result<u64>> + Send {
-        async { missing() }
-    }
-
-    fn records(&self, _records: Vec<Record>) -> impl Future<Output = Result<Vec<Record>>> + Send {
-        async { missing() }
-    }
-
-    /// Streams the chunk so often; gives the bytes that the server saw.
-    fn stream(&self, _chunk: Bytes, _count: u64) -> impl Future<Output = Result<u64>> + Send {
-        async { missing() }
-    }
-
-    /// Has the server store a file; gives the bytes that it stored.
-    fn file(&self, _path: PathBuf) -> impl Future<Output = Result<u64>> + Send {
-        async { missing() }
-    }
-
-    /// Echoes on all clients, with so many in flight on each.
-    fn echo_load(
-        clients: &[Self],
-        in_flight: usize,
-        window: Window,
-    ) -> impl Future<Output = Result<Tally>> + Send {
-        load::closed_loop::<Echo, Self>(clients, in_flight, window)
-    }
-
-    fn upload_load(
-        clients: &[Self],
-        in_flight: usize,
-        window: Window,
-    ) -> impl Future<Output = Result<Tally>> + Send {
-        load::closed_loop::<Upload, Self>(clients, in_flight, window)
-    }
-
-    fn records_load(
-        clients: &[Self],
-        in_flight: usize,
-        window: Window,
-    ) -> impl Future<Output = Result<Tally>> + Send {
-        load::closed_loop::<Records, Self>(clients, in_flight, window)
-    }
-}
-
-fn missing<T>() -> Result<T> {
-    Err("this contender does not do that".into())
 }

@@ -3,6 +3,7 @@ mod jsonrpsee;
 mod limit_bulk;
 mod limit_mux;
 mod limit_raw;
+mod protobuf;
 mod remoc;
 mod sockety_dyn;
 mod sockety_typed;

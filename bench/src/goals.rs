@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::{
     contender::Kind,
+    figures::{Figures, Row},
     plan::Placement,
-    report::{Figures, Row},
     workload::Workload,
 };
 

@@ -1,18 +1,12 @@
 use std::{
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
-use crate::{
-    Error, Result,
-    clock::Window,
-    contender::Client,
-    payloads::{MIB, Record, large, records, small},
-};
+use crate::{Error, Result, clock::Window};
 
 /// What a load has done.
 pub struct Tally {
@@ -71,7 +65,7 @@ pub trait Operation<C>: Sized + Send + 'static {
 }
 
 /// A task for each call in flight; each begins its next call when the one before has ended.
-pub async fn closed_loop<O: Operation<C>, C: Client>(
+pub async fn closed_loop<O: Operation<C>, C: Clone + Send + Sync + 'static>(
     clients: &[C],
     in_flight: usize,
     window: Window,
@@ -96,107 +90,4 @@ pub async fn closed_loop<O: Operation<C>, C: Client>(
         ended??;
     }
     Ok(tally.into_tally())
-}
-
-pub struct Echo {
-    payload: Bytes,
-}
-
-impl<C: Client> Operation<C> for Echo {
-    fn new(task: usize) -> Self {
-        Self {
-            payload: small(task),
-        }
-    }
-
-    async fn call(&mut self, client: &C) -> Result<()> {
-        let reply = client.echo(self.payload.clone()).await?;
-        match reply == self.payload {
-            true => Ok(()),
-            false => Err("the echo differs".into()),
-        }
-    }
-}
-
-pub struct Nothing;
-
-impl<C: Client> Operation<C> for Nothing {
-    fn new(_task: usize) -> Self {
-        Self
-    }
-
-    async fn call(&mut self, client: &C) -> Result<()> {
-        client.nothing().await
-    }
-}
-
-/// A one-way message at a time.
-pub struct Note {
-    payload: Bytes,
-}
-
-impl<C: Client> Operation<C> for Note {
-    fn new(task: usize) -> Self {
-        Self {
-            payload: small(task),
-        }
-    }
-
-    async fn call(&mut self, client: &C) -> Result<()> {
-        client.notify(&self.payload, 1).await
-    }
-}
-
-pub struct Upload {
-    payload: Bytes,
-}
-
-impl Upload {
-    /// All calls send the same bytes, as those of the limit do: more would not fit in all caches.
-    pub fn payload() -> Bytes {
-        static PAYLOAD: LazyLock<Bytes> = LazyLock::new(|| large(MIB));
-        PAYLOAD.clone()
-    }
-}
-
-impl<C: Client> Operation<C> for Upload {
-    fn new(_task: usize) -> Self {
-        Self {
-            payload: Self::payload(),
-        }
-    }
-
-    async fn call(&mut self, client: &C) -> Result<()> {
-        match client.upload(self.payload.clone()).await? {
-            length if length == MIB as u64 => Ok(()),
-            length => Err(format!("{length} bytes arrived").into()),
-        }
-    }
-}
-
-pub struct Records {
-    records: Vec<Record>,
-    calls: u64,
-}
-
-/// Comparing takes time that is not the contender's.
-const SAMPLED: u64 = 64;
-
-impl<C: Client> Operation<C> for Records {
-    fn new(task: usize) -> Self {
-        Self {
-            records: records(task),
-            calls: 0,
-        }
-    }
-
-    async fn call(&mut self, client: &C) -> Result<()> {
-        let reply = client.records(self.records.clone()).await?;
-        let sampled = self.calls.is_multiple_of(SAMPLED);
-        self.calls += 1;
-        match reply.len() == self.records.len() && (!sampled || reply == self.records) {
-            true => Ok(()),
-            false => Err("the records differ".into()),
-        }
-    }
 }

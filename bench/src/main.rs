@@ -1,14 +1,17 @@
 //! Measures Sockety beside its peers, and beside what the machine allows at most. See the README.
 
+mod calls;
 mod client;
 mod clock;
 mod contender;
 mod contenders;
 mod control;
+mod figures;
 mod goals;
 mod link;
 mod load;
 mod machine;
+mod measurement;
 mod outcome;
 mod payloads;
 mod plan;

@@ -8,13 +8,13 @@ use std::{
 };
 
 use clap::Args;
-use serde::Serialize;
 
 use crate::{
     Result,
     contender::About,
     contenders,
     machine::Machine,
+    measurement::{Measurement, Settings},
     outcome::Outcome,
     payloads::{MIB, large},
     plan::{Placement, Plan, Runtime},
@@ -59,29 +59,6 @@ pub struct Arguments {
     /// Says which contenders there are, and measures nothing.
     #[arg(long)]
     list: bool,
-}
-
-/// One measurement, and what came of it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Measurement {
-    pub contender: &'static str,
-    pub case: Case,
-    pub placement: Placement,
-    pub repetition: usize,
-    /// The error says why there is none.
-    pub result: Result<Outcome, String>,
-}
-
-/// How all of it was measured.
-#[derive(Debug, Clone, Serialize)]
-pub struct Settings {
-    pub quick: bool,
-    pub repetitions: usize,
-    pub warm_up: Duration,
-    pub measure: Duration,
-    pub stream_bytes: u64,
-    pub file_bytes: u64,
-    pub runtime: Option<Runtime>,
 }
 
 /// No measurement takes that long.

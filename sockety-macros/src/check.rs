@@ -1,4 +1,5 @@
-//! Rules that concern more than one token of a service.
+//! Rules that need the whole model: names must be valid and unique, and arguments must fit their
+//! methods.
 
 use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
@@ -21,13 +22,13 @@ pub(crate) fn check(service: &Service, errors: &mut Errors) {
     }
 }
 
-/// The size of an action travels in one or two bytes, and is never 0.
+/// On the wire, the length of a name is a number of one or two bytes, and never 0.
 fn check_name(action: &Action, name: &str, tokens: &TokenStream, errors: &mut Errors) {
     if name.is_empty() {
         errors.at(
             tokens,
             format!(
-                "an action has a name: write `name = \"{}\"`",
+                "the name of an action cannot be empty: write a name, as in `\"{}\"`",
                 action.ident.unraw()
             ),
         );
@@ -37,14 +38,15 @@ fn check_name(action: &Action, name: &str, tokens: &TokenStream, errors: &mut Er
         let size = name.len();
         errors.at(
             tokens,
-            format!("the action's name is {size} bytes: write at most 65,535, prefix included"),
+            format!("the name of an action has {size} bytes: write at most {MAX_NAME}, including the prefix"),
         );
     }
 }
 
+/// In bytes.
 const MAX_NAME: usize = 65_535;
 
-/// The client has functions of its own.
+/// The client has functions that are not actions.
 fn check_clash(service: &Service, action: &Action, errors: &mut Errors) {
     let name = action.ident.unraw().to_string();
     if RESERVED.contains(&name.as_str()) {
@@ -52,14 +54,15 @@ fn check_clash(service: &Service, action: &Action, errors: &mut Errors) {
         errors.at(
             &action.ident,
             format!(
-                "`{name}` clashes with the generated `{client}::{name}`; \
-                 rename the method and keep the action with `#[action(name = \"{name}\")]`"
+                "`{name}` conflicts with the generated `{client}::{name}`: \
+                 rename the method, and keep the action with `#[action(name = \"{name}\")]`"
             ),
         );
     }
 }
 
-/// Two methods of the same name are reported by the rule on their actions.
+/// Different methods may have the same variant, such as `ask_back` and `askBack`. Methods of the
+/// same name are left to [`check_duplicates`].
 fn check_variant(service: &Service, earlier: &[Action], action: &Action, errors: &mut Errors) {
     let variant = action.variant();
     let same = earlier.iter().find(|other| {
@@ -70,14 +73,14 @@ fn check_variant(service: &Service, earlier: &[Action], action: &Action, errors:
         errors.at(
             &action.ident,
             format!(
-                "`{}` is the variant `{request}::{variant}` already: write another name for `{}`",
+                "`{}` already generates the variant `{request}::{variant}`: rename `{}`",
                 other.ident, action.ident
             ),
         );
     }
 }
 
-/// Peers tell actions apart by name alone.
+/// Peers distinguish actions only by name.
 fn check_duplicates(earlier: &[Action], action: &Action, errors: &mut Errors) {
     let names: Vec<_> = action.names().collect();
     for (index, (name, tokens)) in names.iter().enumerate() {
@@ -86,7 +89,7 @@ fn check_duplicates(earlier: &[Action], action: &Action, errors: &mut Errors) {
             let method = &action.ident;
             errors.at(
                 tokens,
-                format!("`{method}` has the name `{name}` already: remove this one"),
+                format!("`{method}` already has the name `{name}`: remove this alias"),
             );
             continue;
         }
@@ -97,10 +100,10 @@ fn check_duplicates(earlier: &[Action], action: &Action, errors: &mut Errors) {
             errors.at(
                 tokens,
                 format!(
-                    "`{}` has the action `{name}` already: write another {}",
+                    "the action `{name}` already belongs to `{}`: write another {}",
                     other.ident,
                     if index == 0 {
-                        "`#[action(name = \"…\")]`"
+                        "name with `#[action(name = \"…\")]`"
                     } else {
                         "alias"
                     },
@@ -110,9 +113,9 @@ fn check_duplicates(earlier: &[Action], action: &Action, errors: &mut Errors) {
     }
 }
 
-/// Two that are both conditional may exclude each other.
+/// Two methods that both have a `#[cfg]` may never exist in the same build.
 fn may_exclude(other: &Action, action: &Action) -> bool {
-    let is_conditional = |action: &Action| !action.carried.conditions.is_empty();
+    let is_conditional = |action: &Action| !action.forwarded.conditions.is_empty();
     is_conditional(other) && is_conditional(action)
 }
 
@@ -122,7 +125,7 @@ mod tests {
     use quote::quote;
 
     use super::MAX_NAME;
-    use crate::expand::expand;
+    use crate::service::expand;
 
     #[test]
     fn a_name_has_at_most_65_535_bytes() {
@@ -140,6 +143,6 @@ mod tests {
             }
         );
         let tokens = expand(arguments.clone(), item);
-        tokens.to_string().contains("write at most 65,535")
+        tokens.to_string().contains("write at most 65535")
     }
 }

@@ -1,8 +1,8 @@
-//! Texts for people, from documentation or from a name.
+//! Texts made from documentation comments and from names.
 
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-/// The first paragraph of the documentation, on one line and without the full stop.
+/// The first paragraph of the documentation, on one line and without its full stop.
 pub(crate) fn first_paragraph(attributes: &[Attribute]) -> Option<String> {
     let lines = attributes
         .iter()
@@ -19,7 +19,7 @@ pub(crate) fn first_paragraph(attributes: &[Attribute]) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The whole documentation, without the spaces that every line begins with.
+/// The whole documentation, without the spaces around its lines.
 pub(crate) fn text(attributes: &[Attribute]) -> String {
     let lines = attributes
         .iter()
@@ -42,7 +42,7 @@ fn doc(attribute: &Attribute) -> Option<String> {
     }
 }
 
-/// The lines of a comment; those of a block comment may begin with a star.
+/// The lines of a comment. In a block comment they may begin with a star, which is dropped.
 fn lines(text: &str) -> Vec<String> {
     let is_block = text.contains('\n');
     let line = |line: &str| {
@@ -61,7 +61,7 @@ fn lines(text: &str) -> Vec<String> {
     }
 }
 
-/// A name as words: `QuotaExceeded` is "quota exceeded", `HTTPError` is "http error".
+/// Splits a name into words: `QuotaExceeded` becomes "quota exceeded", `HTTPError` "http error".
 pub(crate) fn words(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut words = String::new();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stars_of_a_block_comment_are_no_text() {
+    fn the_stars_of_a_block_comment_are_not_text() {
         let variant: syn::Variant = parse_quote! {
             /**
              * Try again...
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_is_no_text() {
+    fn hidden_is_not_text() {
         let variant: syn::Variant = parse_quote!(
             #[doc(hidden)]
             Gone

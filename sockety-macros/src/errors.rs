@@ -1,4 +1,4 @@
-//! Collects mistakes, so that one build shows all of them.
+//! A collection of errors, so that one build shows every mistake.
 
 use std::fmt::Display;
 
@@ -6,12 +6,12 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Error;
 
-/// The mistakes found so far.
+/// The errors found so far.
 #[derive(Default)]
 pub(crate) struct Errors(Option<Error>);
 
 impl Errors {
-    /// Reports a mistake at its tokens.
+    /// Reports an error at `tokens`.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.push(Error::new_spanned(tokens, message));
     }
@@ -23,7 +23,7 @@ impl Errors {
         }
     }
 
-    /// Reports the error of `result`, and answers its value.
+    /// Returns the value of `result`, or reports its error.
     pub(crate) fn ok<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }

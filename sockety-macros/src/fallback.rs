@@ -1,4 +1,7 @@
-//! What is emitted beside mistakes, so that each gives one message and code that uses the service resolves.
+//! Output for a trait with mistakes: the errors, the trait, and stand-ins for the other items.
+//!
+//! Without stand-ins, every use of `MediaClient` would be another error, and the one that matters
+//! would be lost among them.
 
 use std::collections::HashSet;
 
@@ -8,20 +11,22 @@ use syn::ext::IdentExt;
 use syn::{ItemTrait, TraitItem};
 
 use crate::errors::Errors;
-use crate::expand::{client, dispatcher, drafts, request, service};
+use crate::expand::{client, dispatcher, drafts, request, service_trait};
 use crate::model::{Action, Reply, Service};
-use crate::names::{RESERVED, quiet, quiet_tokens};
+use crate::names::{RESERVED, generated, generated_tokens};
 use crate::types::check_owned;
 
-/// The mistakes, the trait, and stand-ins with the same signatures that do nothing.
+/// The errors, the trait, and stand-ins: items with the same signatures that never run.
 pub(crate) fn expand(mut service: Service, errors: Errors) -> TokenStream {
     let errors = errors.into_compile_errors();
     repair(&mut service);
-    let item = service::desugared(service.item.clone());
+    let item = service_trait::desugared(service.item.clone());
     let client = stand_in_client(&service);
     let server = stand_in_server(&service);
     let drafts = stand_in_drafts(&service);
     let request = stand_in_request(&service);
+    // The errors come first, so that the compiler reports them before anything that follows from
+    // them.
     quote! {
         #errors
         #item
@@ -32,20 +37,20 @@ pub(crate) fn expand(mut service: Service, errors: Errors) -> TokenStream {
     }
 }
 
-/// Takes away what the compiler would report once more.
+/// Removes what the compiler would report a second time.
 fn repair(service: &mut Service) {
     remove_duplicates(&mut service.item);
     let mut seen = HashSet::new();
     service.actions.retain(|action| {
         let name = action.ident.to_string();
-        let is_conditional = !action.carried.conditions.is_empty();
+        let is_conditional = !action.forwarded.conditions.is_empty();
         is_nameable(action)
             && !RESERVED.contains(&name.as_str())
             && (is_conditional || seen.insert(action.variant().to_string()))
     });
 }
 
-/// Whether the types of a method can stand outside the trait.
+/// Whether the types of a method can be written outside the trait.
 fn is_nameable(action: &Action) -> bool {
     let reply = match &action.reply {
         Reply::OneWay => Vec::new(),
@@ -54,7 +59,7 @@ fn is_nameable(action: &Action) -> bool {
             error.into_iter().chain([output.ty()]).collect()
         }
     };
-    let mut types = action.given().map(|param| &param.ty).chain(&reply);
+    let mut types = action.caller_params().map(|param| &param.ty).chain(&reply);
     !action.is_generic && types.all(|ty| check_owned(ty, &mut Errors::default()))
 }
 
@@ -83,23 +88,23 @@ fn stand_in_client(service: &Service) -> TokenStream {
         .map(|action| client::signature(service, action, &unreachable(action)));
     let (client, private) = (&service.names.client, &service.names.private);
     let (vis, name) = (
-        quiet_tokens(&service.item.vis),
+        generated_tokens(&service.item.vis),
         service.item.ident.unraw().to_string(),
     );
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     quote! {
         #structure
 
         #(#conditions)*
         #[allow(deprecated)]
         impl #client {
-            /// The service as plain data.
+            /// Describes the service: its actions, with their parameters, results and errors.
             #vis const DESCRIPTION: &'static #private::ServiceDescription =
                 &#private::ServiceDescription::new(#name);
 
             #constructors
 
-            /// A client that calls `service` in this process.
+            /// Creates a client that calls `service` in this process.
             #vis fn local<__S>(service: __S) -> Self {
                 let _ = service;
                 ::core::unreachable!()
@@ -112,9 +117,9 @@ fn stand_in_client(service: &Service) -> TokenStream {
     }
 }
 
-/// The parameters are used so that nothing is reported as unused.
+/// The body of a stand-in. It uses the parameters, so that none of them is reported as unused.
 fn unreachable(action: &Action) -> TokenStream {
-    let idents = action.given().map(|param| quiet(&param.ident));
+    let idents = action.caller_params().map(|param| generated(&param.ident));
     quote! {
         let _ = (#(#idents,)*);
         ::core::unreachable!()
@@ -124,7 +129,7 @@ fn unreachable(action: &Action) -> TokenStream {
 fn stand_in_server(service: &Service) -> TokenStream {
     let structure = dispatcher::structure(service);
     let (server, private) = (&service.names.server, &service.names.private);
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     quote! {
         #structure
 
@@ -149,7 +154,7 @@ fn stand_in_drafts(service: &Service) -> TokenStream {
         .iter()
         .map(|action| drafts::signature(service, action, &unreachable(action)));
     let draft = &service.names.draft;
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     quote! {
         #structure
 
@@ -164,7 +169,7 @@ fn stand_in_drafts(service: &Service) -> TokenStream {
 fn stand_in_request(service: &Service) -> TokenStream {
     let structure = request::structure(service);
     let (request, private) = (&service.names.request, &service.names.private);
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     quote! {
         #structure
 

@@ -1,10 +1,10 @@
-//! Compares what is generated with files; `UPDATE_EXPECT=1` writes them anew.
+//! Compares generated code with the files in `tests/expand`. `UPDATE_EXPECT=1` rewrites the files.
 
 use expect_test::{ExpectFile, expect_file};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{expand, service_error};
+use crate::{service, service_error};
 
 #[test]
 fn a_basic_service() {
@@ -23,7 +23,7 @@ fn a_basic_service() {
         }
     };
     check(
-        &expand::expand(quote!(), item),
+        &service::expand(quote!(), item),
         expect_file!["../tests/expand/basic.rs"],
     );
 }
@@ -38,7 +38,7 @@ fn names_and_paths_are_replaced() {
         }
     };
     let arguments = quote!(prefix = "media.", crate = "::facade::rpc");
-    let tokens = expand::expand(arguments, item);
+    let tokens = service::expand(arguments, item);
     assert!(
         !tokens.to_string().contains("sockety"),
         "the default path leaks"
@@ -47,7 +47,7 @@ fn names_and_paths_are_replaced() {
 }
 
 #[test]
-fn conditions_docs_and_deprecation_are_carried() {
+fn conditions_docs_and_deprecation_are_forwarded() {
     let item = quote! {
         #[cfg(feature = "media")]
         trait Media {
@@ -61,7 +61,7 @@ fn conditions_docs_and_deprecation_are_carried() {
         }
     };
     check(
-        &expand::expand(quote!(), item),
+        &service::expand(quote!(), item),
         expect_file!["../tests/expand/attributes.rs"],
     );
 }
@@ -77,13 +77,13 @@ fn arguments_of_actions() {
         }
     };
     check(
-        &expand::expand(quote!(prefix = "media."), item),
+        &service::expand(quote!(prefix = "media."), item),
         expect_file!["../tests/expand/arguments.rs"],
     );
 }
 
 #[test]
-fn parameters_that_carry() {
+fn parameters_with_content() {
     let item = quote! {
         pub trait Media {
             async fn upload(&self, cx: &Context, title: String, video: File, subtitles: Vec<File>) -> Result<Clip, MediaError>;
@@ -94,13 +94,13 @@ fn parameters_that_carry() {
         }
     };
     check(
-        &expand::expand(quote!(), item),
+        &service::expand(quote!(), item),
         expect_file!["../tests/expand/carrying_parameters.rs"],
     );
 }
 
 #[test]
-fn returns_that_carry() {
+fn returns_with_content() {
     let item = quote! {
         pub trait Media {
             async fn search(&self, ids: Streaming<u64>) -> Result<Streaming<Clip>, MediaError>;
@@ -113,7 +113,7 @@ fn returns_that_carry() {
         }
     };
     check(
-        &expand::expand(quote!(), item),
+        &service::expand(quote!(), item),
         expect_file!["../tests/expand/carrying_returns.rs"],
     );
 }
@@ -125,7 +125,7 @@ fn content_has_the_path_of_the_crate() {
             async fn copy(&self, id: u64, file: File, bytes: ByteStream) -> (u64, Vec<File>, Streaming<u64>);
         }
     };
-    let tokens = expand::expand(quote!(crate = "::facade::rpc"), item);
+    let tokens = service::expand(quote!(crate = "::facade::rpc"), item);
     assert!(
         !tokens.to_string().contains("sockety"),
         "the default path leaks"
@@ -141,7 +141,7 @@ fn mistakes_leave_stand_ins() {
         }
     };
     check(
-        &expand::expand(quote!(), item),
+        &service::expand(quote!(), item),
         expect_file!["../tests/expand/stand_ins.rs"],
     );
 }

@@ -1,6 +1,7 @@
-//! The macros of `sockety`: service traits become typed clients, servers and drafts.
+//! The macros of the `sockety` crate, which re-exports and documents them.
 //!
-//! They are documented where `sockety` exports them.
+//! Do not depend on this crate directly: generated code names items of the matching version of
+//! `sockety`.
 
 use proc_macro::TokenStream;
 
@@ -13,19 +14,20 @@ mod fallback;
 mod model;
 mod names;
 mod parse;
+mod service;
 mod service_error;
 mod types;
 
 #[cfg(test)]
 mod golden;
 
-/// Turns a trait into a service.
+/// Generates a typed client, a server, drafts and requests for a service trait.
 #[proc_macro_attribute]
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(arguments.into(), item.into()).into()
+    service::expand(arguments.into(), item.into()).into()
 }
 
-/// Gives the variants of an enum codes on the wire.
+/// Implements `ServiceError` for an enum whose variants have codes.
 #[proc_macro_derive(ServiceError, attributes(code, service_error))]
 pub fn derive_service_error(item: TokenStream) -> TokenStream {
     service_error::expand(item.into()).into()

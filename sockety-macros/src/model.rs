@@ -1,47 +1,49 @@
-//! What a service trait means, independent of how it was written and of what is generated.
+//! The model of a service trait. It depends neither on how the trait was written nor on what is
+//! generated from it.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::punctuated::Punctuated;
-use syn::{Attribute, ItemTrait, LitStr, Meta, Token, Type, parse_quote};
+use syn::{ItemTrait, LitStr, Type, parse_quote};
 
-use crate::attr::ActionArguments;
+use crate::attr::{ActionArguments, ForwardedAttributes};
 use crate::names::{self, Names};
 
-/// A service: a trait, and the actions it stands for.
+/// A service trait and its actions.
 pub(crate) struct Service {
-    /// The trait as written, without the attributes that only we understand.
+    /// The trait as written, without its `#[action]` attributes.
     pub(crate) item: ItemTrait,
     pub(crate) names: Names,
-    pub(crate) carried: Carried,
+    pub(crate) forwarded: ForwardedAttributes,
     pub(crate) actions: Vec<Action>,
 }
 
-/// A method, and the action by which peers call it.
+/// A method, and the action that peers call it by.
 pub(crate) struct Action {
     pub(crate) ident: Ident,
+    /// The name on the wire, including the prefix.
     pub(crate) name: String,
-    /// Where the action got its name: a literal, or the name of the method.
+    /// The tokens of the name without its prefix: a literal, or the name of the method.
     pub(crate) name_tokens: TokenStream,
-    /// Further names, and where they stand.
+    /// Additional names on the wire, including the prefix, and their tokens.
     pub(crate) aliases: Vec<(String, LitStr)>,
     pub(crate) arguments: ActionArguments,
-    /// The prefix that `name` begins with.
+    /// The literal of the prefix that `name` begins with.
     pub(crate) prefix_tokens: Option<TokenStream>,
-    pub(crate) carried: Carried,
+    pub(crate) forwarded: ForwardedAttributes,
     pub(crate) params: Vec<Param>,
     pub(crate) reply: Reply,
-    /// A mistake, after which types may name parameters that are nowhere else.
+    /// Whether the method is generic. This is a mistake, but stand-ins must know: the types of such
+    /// a method may name its type parameters, which do not exist outside the trait.
     pub(crate) is_generic: bool,
 }
 
 impl Action {
-    /// Its variant of the request enum.
+    /// The name of its variant in the request enum.
     pub(crate) fn variant(&self) -> Ident {
         names::variant(&self.ident)
     }
 
-    /// The parameters that travel as the payload.
+    /// The parameters that are sent in the payload.
     pub(crate) fn payload(&self) -> Vec<&Param> {
         self.params
             .iter()
@@ -49,7 +51,7 @@ impl Action {
             .collect()
     }
 
-    /// All names on the wire, and the tokens they come from.
+    /// All names on the wire with their tokens, the main name first.
     pub(crate) fn names(&self) -> impl Iterator<Item = (&str, TokenStream)> {
         let own = (self.name.as_str(), self.name_tokens.clone());
         let aliases = self.aliases.iter();
@@ -57,23 +59,28 @@ impl Action {
         std::iter::once(own).chain(aliases)
     }
 
-    /// Whether a stream travels, in either direction.
-    pub(crate) fn streams(&self) -> bool {
+    /// Whether every call is handled in its own task.
+    pub(crate) fn is_spawned(&self) -> bool {
+        self.arguments.spawn.is_some()
+    }
+
+    /// Whether a stream is sent in either direction.
+    pub(crate) fn has_stream(&self) -> bool {
         let is_stream =
             |kind: &ParamKind| matches!(kind, ParamKind::Part(part) if part.is_stream());
         let called = self.params.iter().any(|param| is_stream(&param.kind));
         called || self.reply.output().parts().any(Part::is_stream)
     }
 
-    /// Whether files travel with the call.
+    /// Whether calls carry files.
     pub(crate) fn takes_files(&self) -> bool {
         let is_file =
             |param: &Param| matches!(param.kind, ParamKind::Part(Part::File | Part::Files));
         self.params.iter().any(is_file)
     }
 
-    /// Whether files or a stream travel with the call.
-    pub(crate) fn params_carry(&self) -> bool {
+    /// Whether calls carry files or a stream.
+    pub(crate) fn takes_content(&self) -> bool {
         let is_plain = |param: &Param| {
             matches!(
                 param.kind,
@@ -83,8 +90,8 @@ impl Action {
         !self.params.iter().all(is_plain)
     }
 
-    /// The parameters that a caller gives.
-    pub(crate) fn given(&self) -> impl Iterator<Item = &Param> {
+    /// The parameters that a caller passes: all but the context.
+    pub(crate) fn caller_params(&self) -> impl Iterator<Item = &Param> {
         self.params
             .iter()
             .filter(|param| param.kind != ParamKind::Context)
@@ -97,20 +104,22 @@ pub(crate) struct Param {
     pub(crate) kind: ParamKind,
 }
 
-/// Where the value of a parameter comes from.
+/// Where the value of a parameter comes from on the serving side.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ParamKind {
-    /// Nothing travels: the receiving side gives it.
+    /// The connection that received the call. Nothing is sent for it.
     Context,
+    /// The call.
     Part(Part),
 }
 
-/// How a value travels. The order is that in which values are packed.
+/// How a value is sent. The order of the variants is the order in which the values of a message are
+/// added to it and taken out of it: single files before the rest of the files, streams last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
     Payload,
     File,
-    /// All files that follow.
+    /// All files after the single ones.
     Files,
     ByteStream,
     Streaming,
@@ -125,7 +134,7 @@ impl Part {
     }
 }
 
-/// What the caller hears of a call.
+/// What a caller receives for a call.
 pub(crate) enum Reply {
     /// Nothing.
     OneWay,
@@ -137,7 +146,7 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    /// A one-way action returns nothing.
+    /// What the method returns on success. A one-way action returns nothing.
     pub(crate) fn output(&self) -> &Output {
         match self {
             Self::OneWay => &Output::Unit,
@@ -145,6 +154,7 @@ impl Reply {
         }
     }
 
+    /// The error type of the method, if it returns a `Result`.
     pub(crate) fn error(&self) -> Option<&Type> {
         match self {
             Self::OneWay => None,
@@ -153,10 +163,13 @@ impl Reply {
     }
 }
 
-/// What a response carries when all went well.
+/// What a response carries on success.
 pub(crate) enum Output {
+    /// Nothing.
     Unit,
+    /// One value, which is the payload.
     Value(Box<Type>),
+    /// Files or a stream, possibly with a payload.
     Parts(Box<Parts>),
 }
 
@@ -169,7 +182,7 @@ impl Output {
         }
     }
 
-    /// How it travels.
+    /// How its values are sent, in the order in which the method returns them.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part> {
         let (value, parts) = match self {
             Self::Unit => (None, &[][..]),
@@ -181,7 +194,8 @@ impl Output {
     }
 }
 
-/// A value that is not, or not as a whole, the payload: a file, a stream, or a tuple with some of those.
+/// A returned value that is not sent as a payload alone: files, a stream, or a tuple that contains
+/// some of these.
 pub(crate) struct Parts {
     pub(crate) ty: Type,
     pub(crate) is_tuple: bool,
@@ -192,59 +206,4 @@ pub(crate) struct Parts {
 pub(crate) struct Element {
     pub(crate) ty: Type,
     pub(crate) part: Part,
-}
-
-/// The attributes of a trait or method that are repeated on what is generated for it.
-pub(crate) struct Carried {
-    /// `cfg`: on everything.
-    pub(crate) conditions: Vec<Attribute>,
-    /// `doc`, `deprecated` and `allow`: on public items.
-    pub(crate) descriptions: Vec<Attribute>,
-}
-
-impl Carried {
-    pub(crate) fn of(attributes: &[Attribute]) -> Self {
-        let having = |names: &[&str]| {
-            let carried = |attribute: &&Attribute| has(&attribute.meta, names);
-            attributes.iter().filter(carried).cloned().collect()
-        };
-        Self {
-            conditions: having(&["cfg"]),
-            descriptions: having(&["doc", "deprecated", "allow"]),
-        }
-    }
-
-    pub(crate) fn is_deprecated(&self) -> bool {
-        self.descriptions
-            .iter()
-            .any(|attribute| has(&attribute.meta, &["deprecated"]))
-    }
-
-    /// Whether there is any text in the documentation.
-    pub(crate) fn is_documented(&self) -> bool {
-        self.descriptions
-            .iter()
-            .any(|attribute| match &attribute.meta {
-                Meta::NameValue(meta) => meta.path.is_ident("doc"),
-                Meta::Path(_) | Meta::List(_) => false,
-            })
-    }
-}
-
-/// Whether the attribute is one of `names`, or a `cfg_attr` of nothing but those.
-fn has(meta: &Meta, names: &[&str]) -> bool {
-    if meta.path().is_ident("cfg_attr") {
-        let inner = conditional(meta);
-        return !inner.is_empty() && inner.iter().all(|meta| has(meta, names));
-    }
-    names.iter().any(|name| meta.path().is_ident(name))
-}
-
-/// The attributes inside a `cfg_attr`.
-pub(crate) fn conditional(meta: &Meta) -> Vec<Meta> {
-    let Ok(list) = meta.require_list() else {
-        return Vec::new();
-    };
-    let metas = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
-    metas.unwrap_or_default().into_iter().skip(1).collect()
 }

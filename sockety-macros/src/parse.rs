@@ -1,13 +1,16 @@
-//! From the trait to the model. Every mistake is reported, and something sensible assumed instead.
+//! From the trait to the model.
+//!
+//! Parsing never stops at a mistake: it reports the mistake and continues with a plausible value,
+//! so that one build shows every mistake.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{ItemTrait, Safety, Signature, TraitItem, TraitItemFn};
 
-use crate::attr::{ActionArguments, ServiceArguments};
+use crate::attr::{ActionArguments, ForwardedAttributes, ServiceArguments};
 use crate::errors::Errors;
-use crate::model::{Action, Carried, Service};
+use crate::model::{Action, Service};
 use crate::names::Names;
 
 mod params;
@@ -21,10 +24,11 @@ pub(crate) fn service(arguments: TokenStream, mut item: ItemTrait, errors: &mut 
     check_trait(&item, errors);
     let prefix = arguments.prefix.as_ref();
     let prefix = prefix.map(|prefix| (prefix.value(), prefix.to_token_stream()));
+    // Before the item is stored: its `#[action]` attributes are removed on the way.
     let actions = actions(&mut item, prefix, errors);
     Service {
         names: Names::new(&item.ident, &arguments.krate),
-        carried: Carried::of(&item.attrs),
+        forwarded: ForwardedAttributes::of(&item.attrs),
         actions,
         item,
     }
@@ -35,26 +39,26 @@ fn check_trait(item: &ItemTrait, errors: &mut Errors) {
     if let Some(token) = &item.unsafety {
         errors.at(
             token,
-            format!("a service is not unsafe: write `trait {name}`"),
+            format!("a service trait cannot be unsafe: write `trait {name}`"),
         );
     }
     if !item.generics.params.is_empty() {
         errors.at(
             &item.generics,
             format!(
-                "a service is not generic: write `trait {name}` and concrete types in its methods"
+                "a service trait cannot be generic: write `trait {name}`, with concrete types in its methods"
             ),
         );
     }
     if let Some(clause) = &item.generics.where_clause {
         errors.at(
             clause,
-            format!("a service has no where clause: write supertraits, as in `trait {name}: Send`"),
+            format!("a service trait cannot have a where clause: write the bounds as supertraits, as in `trait {name}: Send`"),
         );
     }
 }
 
-/// The actions, prefix and all. Takes the `#[action]` attributes off the trait.
+/// The actions, with the prefix in their names. Removes the `#[action]` attributes from the trait.
 fn actions(
     item: &mut ItemTrait,
     prefix: Option<(String, TokenStream)>,
@@ -67,7 +71,7 @@ fn actions(
         let TraitItem::Fn(method) = item else {
             errors.at(
                 item,
-                format!("a service has only methods: move this out of `trait {service}`"),
+                format!("a service trait can contain only methods: move this item out of `trait {service}`"),
             );
             continue;
         };
@@ -83,6 +87,8 @@ fn actions(
 }
 
 fn action(method: &mut TraitItemFn, errors: &mut Errors) -> Action {
+    // Before attributes are forwarded: `#[action]` must not remain on the trait, where nothing
+    // would resolve it.
     let arguments = ActionArguments::take(&mut method.attrs, errors);
     let ident = method.sig.ident.clone();
     check_signature(&method.sig, errors);
@@ -104,7 +110,7 @@ fn action(method: &mut TraitItemFn, errors: &mut Errors) -> Action {
         aliases: aliases.collect(),
         arguments,
         prefix_tokens: None,
-        carried: Carried::of(&method.attrs),
+        forwarded: ForwardedAttributes::of(&method.attrs),
         params,
         reply,
         is_generic: !method.sig.generics.params.is_empty(),
@@ -117,31 +123,39 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
     if sig.asyncness.is_none() {
         errors.at(
             sig.fn_token,
-            format!("an action is asynchronous: {instead}"),
+            format!("a service method must be async: {instead}"),
         );
     }
     if let Some(token) = &sig.constness {
-        errors.at(token, format!("an action is not const: {instead}"));
+        errors.at(
+            token,
+            format!("a service method cannot be const: {instead}"),
+        );
     }
     if let Safety::Unsafe(token) = &sig.safety {
-        errors.at(token, format!("an action is not unsafe: {instead}"));
+        errors.at(
+            token,
+            format!("a service method cannot be unsafe: {instead}"),
+        );
     }
     if let Some(abi) = &sig.abi {
         errors.at(
             abi,
-            format!("an action is called by peers, not by other languages: {instead}"),
+            format!("a service method cannot have an ABI: {instead}"),
         );
     }
     if !sig.generics.params.is_empty() {
         errors.at(
             &sig.generics,
-            format!("an action is not generic: {instead}, with concrete owned types"),
+            format!("a service method cannot be generic: {instead}, with concrete owned types"),
         );
     }
     if let Some(clause) = &sig.generics.where_clause {
         errors.at(
             clause,
-            format!("an action has no where clause: {instead}, with concrete owned types"),
+            format!(
+                "a service method cannot have a where clause: {instead}, with concrete owned types"
+            ),
         );
     }
 }

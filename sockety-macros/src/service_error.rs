@@ -1,4 +1,4 @@
-//! From `#[derive(ServiceError)]` and its enum to what is generated.
+//! `#[derive(ServiceError)]`: from the enum to the generated implementations.
 
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
@@ -10,7 +10,7 @@ mod fallback;
 mod model;
 mod parse;
 
-/// Everything the derive on `item` stands for, mistakes included.
+/// Expands `#[derive(ServiceError)]` on `item`, including errors for its mistakes.
 pub(crate) fn expand(item: TokenStream) -> TokenStream {
     let input: DeriveInput = match syn::parse2(item) {
         Ok(input) => input,

@@ -1,4 +1,4 @@
-//! Questions about types, answered by how they are written.
+//! Questions about types, answered from their tokens: macros run before types are resolved.
 
 use quote::ToTokens;
 use syn::visit_mut::{VisitMut, visit_type_mut};
@@ -53,9 +53,8 @@ pub(crate) fn is_context(ty: &Type) -> bool {
     }
 }
 
-/// Reports every part of the type that cannot travel or that the client cannot name.
-///
-/// Answers whether there was none.
+/// Reports every part of the type that cannot be sent, or that the client cannot name. Returns
+/// whether there was none.
 pub(crate) fn check_owned(ty: &Type, errors: &mut Errors) -> bool {
     let mut check = OwnedCheck {
         errors,
@@ -82,14 +81,21 @@ impl VisitMut for OwnedCheck<'_> {
         match ty {
             Type::Reference(reference) => {
                 let owned = owned_form(&reference.elem);
-                self.refuse(ty, &format!("what travels is owned: write `{owned}`"));
+                self.refuse(
+                    ty,
+                    &format!("values that are sent must be owned: write `{owned}`"),
+                );
             }
-            Type::ImplTrait(_) => {
-                self.refuse(ty, "what travels has one type: write a concrete type")
-            }
-            Type::Infer(_) => self.refuse(ty, "both sides must know the type: write it out"),
+            Type::ImplTrait(_) => self.refuse(
+                ty,
+                "values that are sent must have a concrete type: write it instead of `impl`",
+            ),
+            Type::Infer(_) => self.refuse(
+                ty,
+                "types in a service must be explicit: write the type instead of `_`",
+            ),
             Type::Path(path) if path.path.segments[0].ident == "Self" => {
-                self.refuse(ty, "the client does not know `Self`: write a concrete type");
+                self.refuse(ty, "the client cannot name `Self`: write a concrete type");
             }
             _ => visit_type_mut(self, ty),
         }
@@ -99,7 +105,7 @@ impl VisitMut for OwnedCheck<'_> {
         if lifetime.ident == "_" {
             self.refuse(
                 lifetime,
-                "what travels is owned: write `'static` or a type without lifetime",
+                "values that are sent must be owned: write `'static`, or a type without a lifetime",
             );
         }
     }
@@ -114,7 +120,7 @@ fn owned_form(ty: &Type) -> String {
     }
 }
 
-/// The tokens of a type as one would write them.
+/// The tokens of a type, spaced as a person would write them.
 pub(crate) fn text(ty: &Type) -> String {
     let spaced = ty.to_token_stream().to_string();
     spaced

@@ -494,6 +494,18 @@ async fn a_request_is_sent_like_a_draft() {
     assert_eq!(reply.expect("a response").msgpack::<u64>(), Ok(2));
 }
 
+#[test]
+fn debug_names_the_action_of_a_request_and_shows_no_parameters() {
+    let request = MediaRequest::Track {
+        event: "secret".into(),
+    };
+    assert_eq!(format!("{request:?}"), "Track { .. }");
+    assert_eq!(format!("{:?}", MediaRequest::Inline), "Inline");
+    // Neither the implementation nor its state is shown, so `Store` need not be `Debug`.
+    let server = MediaServer::new(Store::default());
+    assert_eq!(format!("{server:?}"), "MediaServer { .. }");
+}
+
 // Many peers.
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Cap'n Proto RPC. What it makes cannot leave its thread, so each process has a thread for it, with a runtime of its own; the
-//! runtime of the process waits. `bench_capnp.rs` is checked in: `capnp compile -o rust bench.capnp`, with its paths changed.
+//! runtime of the process waits. `bench_capnp.rs` is generated and checked in: the README says how.
 
 #[allow(clippy::all, clippy::or_fun_call, clippy::use_self)]
 #[allow(unused_qualifications, elided_lifetimes_in_paths, dead_code)]
@@ -23,11 +23,12 @@ use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 use self::bench_capnp::bench;
 use crate::{
     Error, Result,
+    calls::{Client, Upload},
     clock::Window,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    contender::{About, Contender, Kind, Serving, Target},
     control,
     link::{Link, accept},
-    load::{SharedTally, Tally, Upload},
+    load::{SharedTally, Tally},
     payloads::{Record, records, small},
     plan::Runtime,
     tls,

@@ -13,7 +13,8 @@ use jsonrpsee::{
 
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
     control,
     payloads::Record,
     plan::Runtime,

@@ -12,7 +12,8 @@ use tokio::{
 
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
     link::{Link, accept_each},
     payloads::large,
     plan::Runtime,

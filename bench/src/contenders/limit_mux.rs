@@ -18,7 +18,8 @@ use tokio::{
 use super::limit_raw::{Ask, REPLY_HEAD, answer, put_request};
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
     link::{Link, accept_each},
     plan::Runtime,
     workload::Workload,

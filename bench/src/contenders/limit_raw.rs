@@ -21,8 +21,9 @@ use tokio::{
 
 use crate::{
     Error, Result,
+    calls::Client,
     clock::Window,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    contender::{About, Contender, Kind, Serving, Target},
     control,
     link::{Link, accept_each},
     load::{SharedTally, Tally},

@@ -11,7 +11,8 @@ use tokio::sync::Mutex;
 
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
     control,
     link::{Link, accept_each},
     payloads::{MIB, Record},

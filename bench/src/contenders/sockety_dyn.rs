@@ -8,7 +8,8 @@ use sockety::{Connection, FastReply, File, client::ServiceClient, message::{Data
 use super::sockety_typed::{connect, count, server, store};
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
     control,
     payloads::Record,
     plan::Runtime,

@@ -8,7 +8,8 @@ use sockety::{ByteStream, File, Options, Server, client::ServiceClient, serve::B
 
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
     control,
     payloads::Record,
     plan::Runtime,

@@ -15,7 +15,8 @@ use tokio_util::codec::LengthDelimitedCodec;
 
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
     control,
     link::{Link, accept_each},
     payloads::{MIB, Record},

@@ -1,62 +1,32 @@
 //! gRPC by tonic. What is generated elsewhere is written by hand here, as `protoc` would be needed to generate it: messages
 //! by prost's derive, and the glue between tonic and a service.
 
+mod methods;
 mod service;
 mod streams;
+mod transport;
 
 use bytes::Bytes;
 use prost::Message;
 use tonic::{
-    Request, Response, Status,
-    client::Grpc,
-    codegen::http::uri::PathAndQuery,
-    transport::{
-        Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Server, ServerTlsConfig,
-        server::TcpIncoming,
-    },
+    Request, Response, Status, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel,
 };
 use tonic_prost::ProstCodec;
 
-use self::service::Desk;
 pub use self::streams::TonicStream;
+use self::{
+    methods::{ECHO, RECORDS, UPLOAD},
+    transport::{SETTINGS, channel, serve},
+};
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
-    payloads::{MIB, Record},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
+    contenders::protobuf::{Payload, Records, Total},
+    payloads::Record,
     plan::Runtime,
-    tls,
     workload::Workload,
 };
-
-#[derive(Clone, PartialEq, Message)]
-pub struct Payload {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub data: Bytes,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct Total {
-    #[prost(uint64, tag = "1")]
-    pub bytes: u64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct Records {
-    #[prost(message, repeated, tag = "1")]
-    pub records: Vec<Record>,
-}
-
-const ECHO: &str = "/bench.Bench/Echo";
-const UPLOAD: &str = "/bench.Bench/Upload";
-const RECORDS: &str = "/bench.Bench/Records";
-const ECHOES: &str = "/bench.Bench/Echoes";
-const NOTES: &str = "/bench.Bench/Notes";
-const STREAM: &str = "/bench.Bench/Stream";
-const STORE: &str = "/bench.Bench/Store";
-
-const WINDOW: u32 = 16 * MIB as u32;
-const FRAME: u32 = MIB as u32;
-const SETTINGS: &str = "windows of 16 MiB, frames up to 1 MiB, TCP_NODELAY";
 
 pub struct Tonic;
 
@@ -90,40 +60,6 @@ impl Contender for Tonic {
         let channel = channel(target).await?;
         Ok(TonicClient { channel })
     }
-}
-
-async fn serve(serving: Serving) -> Result<()> {
-    let mut server = Server::builder()
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .max_frame_size(FRAME)
-        .max_concurrent_streams(None);
-    if serving.tls {
-        let identity = Identity::from_pem(&serving.identity.certificate, &serving.identity.key);
-        server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
-    }
-    let incoming = TcpIncoming::from(serving.listener).with_nodelay(Some(true));
-    let desk = Desk::new(serving.directory);
-    Ok(server
-        .add_service(desk)
-        .serve_with_incoming(incoming)
-        .await?)
-}
-
-async fn channel(target: &Target) -> Result<Channel> {
-    let scheme = if target.tls { "https" } else { "http" };
-    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", target.address))?
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .tcp_nodelay(true);
-    if target.tls {
-        let certificate = Certificate::from_pem(&target.certificate);
-        let config = ClientTlsConfig::new()
-            .ca_certificate(certificate)
-            .domain_name(tls::NAME);
-        endpoint = endpoint.tls_config(config)?;
-    }
-    Ok(endpoint.connect().await?)
 }
 
 #[derive(Clone)]

@@ -17,10 +17,11 @@ use ttrpc::{
     proto::{Code, Request, Response},
 };
 
-use super::tonic::{Payload, Records, Total};
+use super::protobuf::{Payload, Records, Total};
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
     control,
     link::{Link, accept},
     payloads::Record,

@@ -3,12 +3,13 @@
 use proc_macro2::Ident;
 use syn::{Attribute, LitStr, Meta};
 
+use super::forwarded::conditional;
+use super::known::KnownArguments;
 use super::limits::Limits;
-use super::{Known, units};
+use super::units;
 use crate::errors::Errors;
-use crate::model::conditional;
 
-const ACTION: Known = Known {
+const ACTION: KnownArguments = KnownArguments {
     attribute: "#[action(…)]",
     arguments: &[
         ("name", "name = \"…\""),
@@ -32,14 +33,14 @@ pub(crate) struct ActionArguments {
     pub(crate) spawn: Option<Ident>,
 }
 
-/// How long callers wait.
+/// How long callers wait for a reply.
 pub(crate) struct Timeout {
     pub(crate) milliseconds: u64,
     pub(crate) tokens: LitStr,
 }
 
 impl ActionArguments {
-    /// Takes every `#[action]` out of `attributes` and reads it.
+    /// Removes every `#[action]` from `attributes` and reads its arguments.
     pub(crate) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Self {
         refuse_conditional(attributes, errors);
         let is_action = |attribute: &mut Attribute| attribute.path().is_ident("action");
@@ -71,7 +72,8 @@ fn timeout(tokens: LitStr, errors: &mut Errors) -> Option<Timeout> {
     })
 }
 
-/// Whether a `cfg_attr` applies cannot be known here.
+/// Rejects `#[cfg_attr(…, action(…))]`: the macro runs before the compiler knows whether it
+/// applies.
 fn refuse_conditional(attributes: &mut Vec<Attribute>, errors: &mut Errors) {
     attributes.retain(|attribute| {
         let is_action = |meta: &Meta| meta.path().is_ident("action");
@@ -80,7 +82,7 @@ fn refuse_conditional(attributes: &mut Vec<Attribute>, errors: &mut Errors) {
         if refused {
             errors.at(
                 attribute,
-                "`#[action]` cannot be conditional: write two methods, each with its own `#[cfg]`",
+                "`#[action]` cannot be inside `cfg_attr`: write two methods, each with its own `#[cfg]`",
             );
         }
         !refused

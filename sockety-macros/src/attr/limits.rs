@@ -4,10 +4,11 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Expr, ExprLit, Lit, Meta};
 
-use super::{Argument, Known, units};
+use super::known::{Argument, KnownArguments};
+use super::units;
 use crate::errors::Errors;
 
-const LIMIT: Known = Known {
+const LIMIT: KnownArguments = KnownArguments {
     attribute: "limit(…)",
     arguments: &[
         ("payload", "payload = \"1 MiB\""),
@@ -16,13 +17,14 @@ const LIMIT: Known = Known {
     ],
 };
 
-/// What an action takes at most.
+/// The most that a call of an action may carry.
 #[derive(Default)]
 pub(crate) struct Limits {
-    /// Bytes.
+    /// In bytes.
     pub(crate) payload: Option<Limit<u64>>,
+    /// How many files.
     pub(crate) files: Option<Limit<u32>>,
-    /// Bytes of each file.
+    /// The size of each file, in bytes.
     pub(crate) file: Option<Limit<u64>>,
 }
 
@@ -35,7 +37,7 @@ impl Limits {
     pub(super) fn parse(argument: &Argument, errors: &mut Errors) -> Self {
         let mut limits = Self::default();
         let Meta::List(list) = &argument.meta else {
-            errors.at(&argument.meta, LIMIT.answer("unknown form"));
+            errors.at(&argument.meta, LIMIT.expected("invalid syntax"));
             return limits;
         };
         for argument in LIMIT.read(list.tokens.clone(), errors) {
@@ -76,7 +78,10 @@ fn number(argument: &Argument, errors: &mut Errors) -> Option<Limit<u32>> {
     let name = &argument.name;
     errors.at(
         &argument.meta,
-        format!("write `{name} = 8`, with a whole number"),
+        format!(
+            "invalid value for `{name}`: write a whole number up to {}, as in `{name} = 8`",
+            u32::MAX
+        ),
     );
     None
 }

@@ -1,4 +1,4 @@
-//! Numbers with units, as in `"2s"` and `"1 MiB"`.
+//! Durations and sizes: numbers with units, such as `"2s"` and `"1 MiB"`.
 
 use syn::LitStr;
 
@@ -15,25 +15,30 @@ const SIZES: &[(&str, u64)] = &[
 ];
 
 pub(super) fn milliseconds(text: &LitStr) -> syn::Result<u64> {
-    let instead = "write a time as in `\"500ms\"`, `\"2s\"`, `\"5m\"` or `\"1h\"`";
+    let instead = "write a number and a unit, as in `\"500ms\"`, `\"2s\"`, `\"5m\"` or `\"1h\"`";
     match parse(&text.value(), TIMES) {
-        Some(0) => Err(error(text, "no reply comes in no time", instead)),
+        // A timeout of zero would end every call before its reply could arrive.
+        Some(0) => Err(error(text, "duration must not be zero", instead)),
         Some(time) => Ok(time),
-        None => Err(error(text, "not a time", instead)),
+        None => Err(error(text, &invalid("duration", text), instead)),
     }
 }
 
 pub(super) fn bytes(text: &LitStr) -> syn::Result<u64> {
-    let instead = "write a size as in `\"512 B\"`, `\"1 MiB\"` or `\"2 GB\"`, with one of \
-                   B, KB, MB, GB (1000) and KiB, MiB, GiB (1024)";
-    parse(&text.value(), SIZES).ok_or_else(|| error(text, "not a size", instead))
+    let instead = "write a number and a unit, as in `\"512 B\"` or `\"1 MiB\"`; units are B, KB, MB, GB \
+                   (powers of 1000) and KiB, MiB, GiB (powers of 1024), and the maximum is 2^64 - 1 bytes";
+    parse(&text.value(), SIZES).ok_or_else(|| error(text, &invalid("size", text), instead))
+}
+
+fn invalid(what: &str, text: &LitStr) -> String {
+    format!("invalid {what} {:?}", text.value())
 }
 
 fn error(text: &LitStr, mistake: &str, instead: &str) -> syn::Error {
     syn::Error::new_spanned(text, format!("{mistake}: {instead}"))
 }
 
-/// A whole number, and one of the units.
+/// Parses a whole number followed by one of `units`. Returns `None` if the product exceeds `u64`.
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);

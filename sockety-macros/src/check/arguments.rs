@@ -1,4 +1,4 @@
-//! Arguments of `#[action]` that the method must suit.
+//! Arguments of `#[action]` that only some methods can have.
 
 use crate::errors::Errors;
 use crate::model::Action;
@@ -9,27 +9,27 @@ pub(super) fn check(action: &Action, errors: &mut Errors) {
     check_limits(action, errors);
 }
 
-/// A stream cannot be sent a second time.
+/// An idempotent call may be sent again, but a stream is consumed the first time.
 fn check_idempotent(action: &Action, errors: &mut Errors) {
     if let Some(idempotent) = &action.arguments.idempotent
-        && action.streams()
+        && action.has_stream()
     {
         let method = &action.ident;
         errors.at(
             idempotent,
-            format!("a stream cannot be sent again: write `{method}` without `idempotent`"),
+            format!("`{method}` has a stream, which cannot be sent again: remove `idempotent`"),
         );
     }
 }
 
-/// Who waits for nothing needs no clock.
+/// A timeout limits the wait for a reply.
 fn check_timeout(action: &Action, errors: &mut Errors) {
     if let Some(timeout) = &action.arguments.timeout
         && action.arguments.one_way.is_some()
     {
         errors.at(
             &timeout.tokens,
-            "the caller of a one-way action waits for nothing: write no `timeout`, or no `one_way`",
+            "a one-way action has no reply to wait for: remove `timeout`, or remove `one_way`",
         );
     }
 }
@@ -39,7 +39,7 @@ fn check_limits(action: &Action, errors: &mut Errors) {
     if let Some(limit) = &limits.payload
         && action.payload().is_empty()
     {
-        let message = format!("`{method}` takes no payload: write no limit for it");
+        let message = format!("`{method}` takes no payload: remove this limit");
         errors.at(&limit.tokens, message);
     }
     if action.takes_files() {
@@ -48,7 +48,7 @@ fn check_limits(action: &Action, errors: &mut Errors) {
     let files = limits.files.as_ref().map(|limit| &limit.tokens);
     let file = limits.file.as_ref().map(|limit| &limit.tokens);
     for tokens in files.into_iter().chain(file) {
-        let message = format!("`{method}` takes no files: write no limit for them");
+        let message = format!("`{method}` takes no files: remove this limit");
         errors.at(tokens, message);
     }
 }

@@ -1,14 +1,14 @@
-//! The client: one method per action, which returns a call that is not yet begun.
+//! The client: one method per action, which returns a call that starts when it is awaited.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{
+use super::attributes::{
     allow_deprecated, allow_deprecated_trait, allow_many_arguments, describe, describe_generated,
-    given, given_idents, reply_types,
 };
+use super::signature::{caller_idents, caller_params, reply_types};
 use crate::model::{Action, Service};
-use crate::names::{quiet, quiet_tokens};
+use crate::names::{generated, generated_tokens};
 
 pub(crate) fn client(service: &Service) -> TokenStream {
     let structure = structure(service);
@@ -16,7 +16,7 @@ pub(crate) fn client(service: &Service) -> TokenStream {
     let local = local(service);
     let methods = service.actions.iter().map(|action| method(service, action));
     let client = &service.names.client;
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let implementation = implementation(service);
     let allow = allow_deprecated(service);
     quote! {
@@ -37,8 +37,11 @@ pub(crate) fn client(service: &Service) -> TokenStream {
 pub(crate) fn structure(service: &Service) -> TokenStream {
     let client = &service.names.client;
     let private = &service.names.private;
-    let vis = quiet_tokens(&service.item.vis);
-    let attributes = describe_generated(service, "Calls the actions of");
+    let vis = generated_tokens(&service.item.vis);
+    let attributes = describe_generated(
+        service,
+        "A client of {trait}, with a method for each action.",
+    );
     quote! {
         #attributes
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
@@ -50,19 +53,19 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
 
 pub(crate) fn constructors(service: &Service) -> TokenStream {
     let private = &service.names.private;
-    let vis = quiet_tokens(&service.item.vis);
+    let vis = generated_tokens(&service.item.vis);
     quote! {
-        /// A client that calls over `connection`, which others may use too.
+        /// Creates a client that calls over `connection`, which may be shared with other code.
         #vis fn new(connection: #private::Connection) -> Self {
             Self { connection }
         }
 
-        /// Connects to `address` when awaited, and calls over the new connection.
+        /// Connects to `address` when awaited, and returns a client of the new connection.
         #vis fn connect(address: impl ::core::convert::Into<#private::Address>) -> #private::Connect<Self> {
             #private::connect(address)
         }
 
-        /// The connection that the calls go over.
+        /// Returns the connection that calls are sent over.
         #vis fn connection(&self) -> &#private::Connection {
             &self.connection
         }
@@ -71,14 +74,15 @@ pub(crate) fn constructors(service: &Service) -> TokenStream {
 
 fn local(service: &Service) -> TokenStream {
     let (private, trait_ident) = (&service.names.private, &service.item.ident);
-    let (vis, server) = (quiet_tokens(&service.item.vis), &service.names.server);
+    let (vis, server) = (generated_tokens(&service.item.vis), &service.names.server);
     let bounds = quote!(#trait_ident + ::core::marker::Send + ::core::marker::Sync + 'static);
     quote! {
-        /// A client that calls `service` in this process, over a connection in memory: for tests, and for
-        /// mocks, which are implementations.
+        /// Creates a client that calls `service` in this process, over an in-memory connection.
+        ///
+        /// This is meant for tests: `service` may be a mock, which is just another implementation.
         ///
         /// # Panics
-        /// Outside of a Tokio runtime.
+        /// Panics outside of a Tokio runtime.
         #vis fn local(service: impl #bounds) -> Self {
             #private::local(#server::new(service))
         }
@@ -87,8 +91,8 @@ fn local(service: &Service) -> TokenStream {
 
 fn method(service: &Service, action: &Action) -> TokenStream {
     let private = &service.names.private;
-    let (ident, draft) = (quiet(&action.ident), &service.names.draft);
-    let arguments = given_idents(action);
+    let (ident, draft) = (generated(&action.ident), &service.names.draft);
+    let arguments = caller_idents(action);
     let begin = match reply_types(service, action) {
         Some(_) => quote!(call),
         None => quote!(pass),
@@ -97,13 +101,13 @@ fn method(service: &Service, action: &Action) -> TokenStream {
     signature(service, action, &body)
 }
 
-/// The method of the client with another `body`.
+/// The method of the client, with the given `body`.
 pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) -> TokenStream {
     let private = &service.names.private;
-    let vis = quiet_tokens(&service.item.vis);
-    let (ident, given) = (quiet(&action.ident), given(action));
+    let vis = generated_tokens(&service.item.vis);
+    let (ident, params) = (generated(&action.ident), caller_params(action));
     let attributes = describe(
-        &action.carried,
+        &action.forwarded,
         &format!(" Calls the action `{}`.", action.name),
     );
     let allow = allow_many_arguments(action);
@@ -114,7 +118,7 @@ pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) 
     quote! {
         #attributes
         #allow
-        #vis fn #ident(&self, #given) -> #call {
+        #vis fn #ident(&self, #params) -> #call {
             #body
         }
     }
@@ -123,7 +127,7 @@ pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) 
 pub(crate) fn implementation(service: &Service) -> TokenStream {
     let client = &service.names.client;
     let private = &service.names.private;
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let allow = allow_deprecated_trait(service);
     quote! {
         #(#conditions)*

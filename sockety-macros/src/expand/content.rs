@@ -1,4 +1,4 @@
-//! What actions that carry files or streams need: values become content, and content becomes values.
+//! From values to the parts of a message, and back.
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -6,57 +6,103 @@ use syn::Type;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::{dispatcher::refuse, error_format, format};
+use super::signature::{error_format, format};
 use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Service};
-use crate::names::{local, local_at, made_here, quiet};
+use crate::names::{self, generated, generated_span, local, local_at};
 use crate::types::parts::streamed;
 
-/// The content of a call, made of its parameters.
+/// Builds the content of a call from its parameters: the payload, then files, then the stream.
 pub(super) fn of_params(service: &Service, action: &Action) -> TokenStream {
     let content = of_payload(service, action);
-    let packed = carried(action)
+    let packed = content_params(action)
         .into_iter()
-        .map(|(_, part, param)| pack(service, part, &param.ty, &quiet(&param.ident)));
+        .map(|(_, part, param)| pack(service, part, &param.ty, &generated(&param.ident)));
     quote!(#content #(#packed)*)
 }
 
-/// As [`of_params`], without files and streams.
+/// Like [`of_params`], without files and streams.
 pub(super) fn of_payload(service: &Service, action: &Action) -> TokenStream {
     let private = &service.names.private;
     let content = quote!(#private::Content::new());
     match &action.payload()[..] {
         [] => content,
         [Param { ident, ty, .. }] => {
-            let packed = pack(service, Part::Payload, ty, &quiet(ident));
+            let packed = pack(service, Part::Payload, ty, &generated(ident));
             quote!(#content #packed)
         }
         several => {
             let count = Literal::usize_unsuffixed(several.len());
-            let given = several.iter().map(|Param { ident, ty, .. }| {
-                let (name, ident) = (ident.unraw().to_string(), quiet(ident));
+            let written = several.iter().map(|Param { ident, ty, .. }| {
+                let (name, ident) = (ident.unraw().to_string(), generated(ident));
                 let format = format(service, ty);
                 quote!(.with(#name, #format, &#ident))
             });
-            let parameters = local("given");
-            quote!(#content.parameters(#count, |#parameters| { #parameters #(#given)*; }))
+            let parameters = local("parameters");
+            quote!(#content.parameters(#count, |#parameters| { #parameters #(#written)*; }))
         }
     }
 }
 
-/// What takes the payload out of a message: a format, or the parameters as a list of the first and the rest.
+/// The description of a payload that is read: the format of one parameter, or the list of several
+/// parameters that [`parameters`] returns.
 pub(super) fn reading(service: &Service, action: &Action) -> TokenStream {
-    let private = &service.names.private;
-    let payload = action.payload();
-    if let [param] = payload[..] {
+    if let [param] = action.payload()[..] {
         return format(service, &param.ty);
     }
-    list(payload.iter().map(|Param { ident, ty, .. }| {
-        let (name, format) = (ident.unraw().to_string(), format(service, ty));
-        quote!(#private::parameter(#name, #format))
-    }))
+    let (request, parameters) = (&service.names.request, names::parameters(&action.ident));
+    quote!(#request::#parameters())
 }
 
-/// The pattern of what [`reading`] gives, and the variables in it.
+/// The function that lists the names and formats of several parameters, or `None` if the action has
+/// fewer than two. The server and the conversion from a message to a request both read by this
+/// list.
+pub(super) fn parameters(service: &Service, action: &Action) -> Option<TokenStream> {
+    let payload = action.payload();
+    if payload.len() < 2 {
+        return None;
+    }
+    let private = &service.names.private;
+    let (conditions, ident) = (
+        &action.forwarded.conditions,
+        names::parameters(&action.ident),
+    );
+    let sentence = format!(" The parameters of `{}`.", action.ident.unraw());
+    let types = list(
+        payload
+            .iter()
+            .map(|Param { ty, .. }| quote!(#private::Parameter<#ty>)),
+    );
+    let parameters = list(payload.iter().map(|Param { ident, ty, .. }| {
+        let (name, format) = (ident.unraw().to_string(), format(service, ty));
+        quote!(#private::parameter(#name, #format))
+    }));
+    Some(quote! {
+        #(#conditions)*
+        #[doc = #sentence]
+        #[inline]
+        fn #ident() -> #types {
+            #parameters
+        }
+    })
+}
+
+/// The expression that decodes the payload, or `None` if the action has none.
+pub(super) fn decoding(
+    service: &Service,
+    action: &Action,
+    payload: &TokenStream,
+) -> Option<TokenStream> {
+    let private = &service.names.private;
+    let reading = reading(service, action);
+    match action.payload().len() {
+        // The payload is not read at all: peers may send anything.
+        0 => None,
+        1 => Some(quote!(#private::decode(#payload, #reading))),
+        _ => Some(quote!(#private::decode_all(#payload, #reading))),
+    }
+}
+
+/// The pattern for the values that [`reading`] describes, and its variables.
 pub(super) fn pattern(action: &Action) -> (TokenStream, Vec<Ident>) {
     let params = action.params.iter().enumerate();
     let payload = params.filter(|(_, param)| param.kind == ParamKind::Part(Part::Payload));
@@ -70,12 +116,13 @@ pub(super) fn pattern(action: &Action) -> (TokenStream, Vec<Ident>) {
     (pattern, values)
 }
 
-/// A list of the first and the rest: `(a, (b, ()))`.
+/// A list as nested pairs: `(a, (b, ()))`. With pairs, `sockety` needs two implementations of its
+/// trait for lists, not one for each length.
 fn list(items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
     items.rfold(quote!(()), |rest, item| quote!((#item, #rest)))
 }
 
-/// The function that takes what was returned out of a response.
+/// The function that reads the returned value from a response.
 pub(super) fn read(service: &Service, output: &Output) -> TokenStream {
     let Output::Parts(parts) = output else {
         let format = format(service, &output.ty());
@@ -95,22 +142,23 @@ fn take_or_fail(service: &Service, Element { part, ty }: &Element) -> TokenStrea
     match part {
         Part::Files => taken,
         Part::Payload | Part::File | Part::ByteStream | Part::Streaming => {
-            quote_spanned!(made_here(ty.span())=> #taken?)
+            quote_spanned!(generated_span(ty.span())=> #taken?)
         }
     }
 }
 
-/// Takes the parameters out of a message, or answers that they are not there.
+/// Takes the parameters out of a message with content, or ends the handling with an error.
 pub(super) fn take_params(service: &Service, action: &Action) -> TokenStream {
     let (body, received) = (local("body"), local("received"));
     let payload = take_payload(service, action);
-    let carried = carried(action)
+    let content = content_params(action)
         .into_iter()
         .map(|(index, part, param)| take_param(service, action, (index, part), &param.ty));
+    // Single files are taken before the rest of the files, which takes all that is left.
     quote! {
         let mut #received = #body.into_received();
         #payload
-        #(#carried)*
+        #(#content)*
         ::core::mem::drop(#received);
     }
 }
@@ -141,7 +189,14 @@ fn take_param(
     }
 }
 
-/// Binds what was taken, or ends the handling.
+/// Ends the handling: `method` of the responder answers that the parameters cannot be read.
+pub(super) fn refuse(action: &Action, method: &TokenStream) -> TokenStream {
+    let (error, responder) = (local("error"), local("responder"));
+    let wait = action.is_spawned().then(|| quote!(.await));
+    quote!(return #responder.#method(#error) #wait)
+}
+
+/// Binds the value of `taken`, or ends the handling with its error.
 fn or_refuse(
     action: &Action,
     binding: &TokenStream,
@@ -157,7 +212,7 @@ fn or_refuse(
     }
 }
 
-/// Sends what the method returned when it was `called`.
+/// Evaluates `called`, the call of the method, and sends what it returns.
 pub(super) fn respond(
     service: &Service,
     parts: &Parts,
@@ -174,7 +229,7 @@ pub(super) fn respond(
         };
     };
     let format = error_format(service, error);
-    let send = quote_spanned! {made_here(error.span())=>
+    let send = quote_spanned! {generated_span(error.span())=>
         let #output = ::core::result::Result::map(#output, |#pattern| #content);
         let #answer = #responder.content_result(#format, #output);
     };
@@ -185,7 +240,7 @@ pub(super) fn respond(
     }
 }
 
-/// The pattern that takes a returned value apart, and the content made of its parts.
+/// The pattern that destructures a returned value, and the expression that packs its parts.
 fn unpack(service: &Service, parts: &Parts) -> (TokenStream, TokenStream) {
     let private = &service.names.private;
     let elements = parts.elements.iter().enumerate();
@@ -193,6 +248,7 @@ fn unpack(service: &Service, parts: &Parts) -> (TokenStream, TokenStream) {
         .map(|(index, Element { part, ty })| (*part, ty, local_part(index, ty)))
         .collect();
     let pattern = whole(parts, elements.iter().map(|(_, _, ident)| quote!(#ident)));
+    // The pattern has the order of the tuple; from here on, the order is that of the message.
     elements.sort_by_key(|(part, ..)| *part);
     let packed = elements
         .iter()
@@ -200,7 +256,7 @@ fn unpack(service: &Service, parts: &Parts) -> (TokenStream, TokenStream) {
     (pattern, quote!(#private::Content::new() #(#packed)*))
 }
 
-/// The elements as a tuple, or the one element as it is.
+/// The elements as a tuple, or the only element by itself.
 fn whole(parts: &Parts, elements: impl Iterator<Item = TokenStream>) -> TokenStream {
     if parts.is_tuple {
         quote!((#(#elements,)*))
@@ -209,20 +265,22 @@ fn whole(parts: &Parts, elements: impl Iterator<Item = TokenStream>) -> TokenStr
     }
 }
 
-/// The parameters beside the payload in the order of the wire, and where they are in the method's.
-fn carried(action: &Action) -> Vec<(usize, Part, &Param)> {
+/// The parameters that are files or streams, in the order in which they are sent, each with its
+/// index in the method.
+fn content_params(action: &Action) -> Vec<(usize, Part, &Param)> {
     let params = action.params.iter().enumerate();
-    let mut carried: Vec<_> = params
+    let mut content: Vec<_> = params
         .filter_map(|(index, param)| match param.kind {
             ParamKind::Context | ParamKind::Part(Part::Payload) => None,
             ParamKind::Part(part) => Some((index, part, param)),
         })
         .collect();
-    carried.sort_by_key(|(_, part, _)| *part);
-    carried
+    // The sort is stable: files of the same kind keep the order of their parameters.
+    content.sort_by_key(|(_, part, _)| *part);
+    content
 }
 
-/// The call that adds a value to content.
+/// The method call that adds a value to `Content`.
 fn pack(service: &Service, part: Part, ty: &Type, value: &Ident) -> TokenStream {
     match part {
         Part::Payload => {
@@ -239,9 +297,9 @@ fn pack(service: &Service, part: Part, ty: &Type, value: &Ident) -> TokenStream 
     }
 }
 
-/// The call that takes a value out of `__received`.
+/// The expression that takes a value out of `__received`.
 fn take(service: &Service, part: Part, ty: &Type) -> TokenStream {
-    let (received, span) = (local_at("received", ty.span()), made_here(ty.span()));
+    let (received, span) = (local_at("received", ty.span()), generated_span(ty.span()));
     match part {
         Part::Payload => {
             let format = format(service, ty);
@@ -257,14 +315,16 @@ fn take(service: &Service, part: Part, ty: &Type) -> TokenStream {
     }
 }
 
-/// The types of a stream, so that those that cannot travel are reported where they stand.
+/// The type arguments of a stream. They are written out so that a type that cannot be sent is
+/// reported at its place in the signature.
 fn stream_types(ty: &Type) -> TokenStream {
     let (item, error) = streamed(ty);
     let error = error.map_or_else(|| quote!(_), ToTokens::to_token_stream);
     quote!(#item, #error)
 }
 
-/// The local variable of a value, at the place of its type.
+/// The local variable of a value, with the location of its type: the compiler reports mismatches
+/// there.
 pub(super) fn local_part(index: usize, ty: &Type) -> Ident {
     local_at(&index.to_string(), ty.span())
 }

@@ -1,23 +1,27 @@
-//! The description: the service as plain data.
+//! The description of a service as a constant.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Type;
 use syn::ext::IdentExt;
 
-use super::{allow_deprecated_trait, error_format};
-use crate::attr::Limits;
+use super::attributes::allow_deprecated_trait;
+use super::signature::error_format;
+use crate::attr::{ForwardedAttributes, Limits};
 use crate::docs;
-use crate::model::{Action, Carried, Output, Param, ParamKind, Part, Service};
-use crate::names::quiet_tokens;
+use crate::model::{Action, Output, Param, ParamKind, Part, Service};
+use crate::names::generated_tokens;
 use crate::types::text;
 
 pub(super) fn description(service: &Service) -> TokenStream {
     let (client, private) = (&service.names.client, &service.names.private);
-    let (conditions, allow) = (&service.carried.conditions, allow_deprecated_trait(service));
-    let vis = quiet_tokens(&service.item.vis);
+    let (conditions, allow) = (
+        &service.forwarded.conditions,
+        allow_deprecated_trait(service),
+    );
+    let vis = generated_tokens(&service.item.vis);
     let name = service.item.ident.unraw().to_string();
-    let docs = documented(&service.carried);
+    let docs = documented(&service.forwarded);
     let actions = service
         .actions
         .iter()
@@ -26,7 +30,7 @@ pub(super) fn description(service: &Service) -> TokenStream {
         #(#conditions)*
         #allow
         impl #client {
-            /// The service as plain data.
+            /// Describes the service: its actions, with their parameters, results and errors.
             #vis const DESCRIPTION: &'static #private::ServiceDescription =
                 &#private::ServiceDescription::new(#name)
                     #docs
@@ -37,25 +41,25 @@ pub(super) fn description(service: &Service) -> TokenStream {
 
 fn action(service: &Service, action: &Action) -> TokenStream {
     let private = &service.names.private;
-    let (conditions, name) = (&action.carried.conditions, &action.name);
-    let docs = documented(&action.carried);
-    let treatment = treatment(service, action);
+    let (conditions, name) = (&action.forwarded.conditions, &action.name);
+    let docs = documented(&action.forwarded);
+    let options = options(service, action);
     let parameters = parameters(service, action);
     let returns = returns(service, action);
     let errors = action.reply.error().map(|ty| errors(service, ty));
     quote! {
         #(#conditions)*
-        #private::ActionDescription::new(#name) #docs #treatment #parameters #returns #errors
+        #private::ActionDescription::new(#name) #docs #options #parameters #returns #errors
     }
 }
 
-fn documented(carried: &Carried) -> Option<TokenStream> {
-    let text = docs::text(&carried.descriptions);
+fn documented(forwarded: &ForwardedAttributes) -> Option<TokenStream> {
+    let text = docs::text(&forwarded.descriptions);
     (!text.is_empty()).then(|| quote!(.docs(#text)))
 }
 
-/// What the attributes of the action say.
-fn treatment(service: &Service, action: &Action) -> TokenStream {
+/// The arguments of `#[action]`.
+fn options(service: &Service, action: &Action) -> TokenStream {
     let arguments = &action.arguments;
     let aliases = action.aliases.iter().map(|(alias, _)| alias);
     let aliases = (!action.aliases.is_empty())

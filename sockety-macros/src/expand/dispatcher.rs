@@ -1,23 +1,28 @@
-//! The server: hands incoming messages to the methods of a service.
+//! The server: passes incoming messages to the methods of a service.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{
-    allow_deprecated, allow_deprecated_trait, content, describe_generated, error_format, format,
-};
+use super::attributes::{allow_deprecated, allow_deprecated_trait, describe_generated};
+use super::content;
+use super::signature::{error_format, format};
 use crate::model::{Action, Output, Param, ParamKind, Service};
-use crate::names::{local, made_here, quiet, quiet_tokens};
+use crate::names::{generated, generated_span, generated_tokens, local};
 
-/// The struct and all that does not depend on the trait.
+/// The struct, and the implementations that do not name the trait.
 pub(crate) fn structure(service: &Service) -> TokenStream {
     let server = &service.names.server;
-    let vis = quiet_tokens(&service.item.vis);
-    let attributes = describe_generated(service, "Serves an implementation of");
-    let conditions = &service.carried.conditions;
+    let vis = generated_tokens(&service.item.vis);
+    let attributes = describe_generated(
+        service,
+        "Serves an implementation of {trait}. Add it to a router, or serve it alone.",
+    );
+    let conditions = &service.forwarded.conditions;
     let allow = allow_deprecated_trait(service);
     let (client, private) = (&service.names.client, &service.names.private);
+    let (name, formatter) = (server.to_string(), local("formatter"));
+    // `Clone` and `Debug` are not derived, as they would require them of the user's implementation.
     quote! {
         #attributes
         #vis struct #server<S> {
@@ -27,15 +32,15 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
         #(#conditions)*
         #allow
         impl<S> #server<S> {
-            /// The service as plain data.
+            /// Describes the service: its actions, with their parameters, results and errors.
             #vis const DESCRIPTION: &'static #private::ServiceDescription = #client::DESCRIPTION;
 
-            /// Serves `service`.
+            /// Creates a server for `service`.
             #vis fn new(service: S) -> Self {
                 Self::from_arc(::std::sync::Arc::new(service))
             }
 
-            /// Serves a service that others hold too.
+            /// Creates a server for a service that is shared with other code.
             #vis fn from_arc(service: ::std::sync::Arc<S>) -> Self {
                 Self { service }
             }
@@ -49,14 +54,24 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
                 Self::from_arc(::core::clone::Clone::clone(&self.service))
             }
         }
+
+        #(#conditions)*
+        #allow
+        #[automatically_derived]
+        impl<S> ::core::fmt::Debug for #server<S> {
+            fn fmt(&self, #formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                #formatter.debug_struct(#name).finish_non_exhaustive()
+            }
+        }
     }
 }
 
-/// The type parameter is `__S`: the arms name types of the user, who may have an `S`.
+/// The implementation of `Service`. Its type parameter is `__S`, because its body names types of
+/// the user, one of which may be called `S`.
 pub(super) fn implementation(service: &Service) -> TokenStream {
     let (server, private) = (&service.names.server, &service.names.private);
     let trait_ident = &service.item.ident;
-    let (conditions, allow) = (&service.carried.conditions, allow_deprecated(service));
+    let (conditions, allow) = (&service.forwarded.conditions, allow_deprecated(service));
     let dispatch = dispatch(service);
     quote! {
         #(#conditions)*
@@ -75,19 +90,23 @@ pub(super) fn implementation(service: &Service) -> TokenStream {
     }
 }
 
-/// The local enum turns an index into the list of actions, which conditions may shorten, into a method.
+/// The function that selects a method by index.
+///
+/// The index counts the actions that exist in this build. The macro does not know which those are
+/// if methods have a `#[cfg]`, so the compiler counts them: each variant of a local enum, and each
+/// element of its list, has the `#[cfg]` of its method.
 fn dispatch(service: &Service) -> TokenStream {
     let private = &service.names.private;
     let (index, delivery, this) = (local("action"), local("delivery"), local("service"));
     let variants: Vec<_> = service
         .actions
         .iter()
-        .map(|action| quiet(&action.ident))
+        .map(|action| generated(&action.ident))
         .collect();
     let conditions: Vec<_> = service
         .actions
         .iter()
-        .map(|action| &action.carried.conditions)
+        .map(|action| &action.forwarded.conditions)
         .collect();
     let bodies = service.actions.iter().map(|action| handle(service, action));
     quote! {
@@ -108,9 +127,11 @@ fn dispatch(service: &Service) -> TokenStream {
     }
 }
 
-/// Opens the message, calls the method and responds.
+/// The arm of an action: opens the message, decodes the parameters, calls the method and responds.
 ///
-/// The parameters are read at once, where the message lies, unless the method has a task of its own to do that.
+/// Parameters are decoded before the future is made, while the payload is still borrowed from the
+/// buffer of the connection, so that it need not be copied. A method with `spawn` decodes in its
+/// own task and has to copy.
 fn handle(service: &Service, action: &Action) -> TokenStream {
     let trait_ident = &service.item.ident;
     let (delivery, this, body, responder) = (
@@ -129,19 +150,20 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
     } else {
         quote!(let (#body, #responder) = #delivery.open_without_context();)
     };
-    let decode = if action.params_carry() {
+    let decode = if action.takes_content() {
         content::take_params(service, action)
     } else {
         decode(service, action)
     };
     let arguments = called_with(action);
-    let ident = quiet(&action.ident);
+    let ident = generated(&action.ident);
     let respond = respond(
         service,
         action,
         &quote!(<__S as #trait_ident>::#ident(&*#this, #(#arguments),*).await),
     );
-    if is_spawned(action) {
+    if action.is_spawned() {
+        // The future outlives the buffer of the connection, so the payload is copied first.
         return quote! {
             let #delivery = #delivery.into_owned();
             ::std::boxed::Box::pin(async move {
@@ -158,62 +180,35 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
     }
 }
 
-fn is_spawned(action: &Action) -> bool {
-    action.arguments.spawn.is_some()
-}
-
-/// Ends the handling with the answer that the parameters are not there, by this method of the responder.
-pub(super) fn refuse(action: &Action, method: &TokenStream) -> TokenStream {
-    let (error, responder) = (local("error"), local("responder"));
-    let wait = is_spawned(action).then(|| quote!(.await));
-    quote!(return #responder.#method(#error) #wait)
-}
-
-/// Takes the arguments out of the body, or answers that they are not there.
+/// Decodes the parameters of an action without content, or ends the handling with an error.
 fn decode(service: &Service, action: &Action) -> TokenStream {
     let (body, error) = (local("body"), local("error"));
-    let refuse = refuse(action, &quote!(bad_request));
+    let refuse = content::refuse(action, &quote!(bad_request));
     let decode = match action.payload().len() {
         1 => {
             let reading = content::reading(service, action);
             Some(quote!(#body.decode(#reading)))
         }
-        _ => decoding(service, action, &quote!(#body.payload())),
-    };
-    let Some(decode) = decode else {
-        return quote! {
-            if let ::core::result::Result::Err(#error) = #body.none() {
-                #refuse;
-            }
-            ::core::mem::drop(#body);
-        };
+        _ => content::decoding(service, action, &quote!(#body.payload())),
     };
     let (value, (pattern, _)) = (local("value"), content::pattern(action));
+    let decode = decode.map(|decode| {
+        quote! {
+            let #pattern = match #decode {
+                ::core::result::Result::Ok(#value) => #value,
+                ::core::result::Result::Err(#error) => #refuse,
+            };
+        }
+    });
+    // The payload is released before the method runs: it may be large, and the method may take
+    // long.
     quote! {
-        let #pattern = match #decode {
-            ::core::result::Result::Ok(#value) => #value,
-            ::core::result::Result::Err(#error) => #refuse,
-        };
+        #decode
         ::core::mem::drop(#body);
     }
 }
 
-/// The call that reads the payload, if there is one.
-pub(super) fn decoding(
-    service: &Service,
-    action: &Action,
-    payload: &TokenStream,
-) -> Option<TokenStream> {
-    let private = &service.names.private;
-    let reading = content::reading(service, action);
-    match action.payload().len() {
-        0 => None,
-        1 => Some(quote!(#private::decode(#payload, #reading))),
-        _ => Some(quote!(#private::decode_all(#payload, #reading))),
-    }
-}
-
-/// What the method is called with, in the order of its parameters.
+/// The arguments of the method, in its own order.
 fn called_with(action: &Action) -> Vec<TokenStream> {
     let context = local("context");
     let argument = |(index, param): (usize, &Param)| match param.kind {
@@ -223,7 +218,8 @@ fn called_with(action: &Action) -> Vec<TokenStream> {
     action.params.iter().enumerate().map(argument).collect()
 }
 
-/// Sends what the method returned, where the caller waits for it. Types that cannot be sent are reported where they stand.
+/// Calls the method and sends what it returns. A type that cannot be sent is reported at its place
+/// in the signature.
 fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStream {
     let (output, answer, responder) = (local("output"), local("answer"), local("responder"));
     let (method, span) = match (action.reply.output(), action.reply.error()) {
@@ -251,7 +247,7 @@ fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStr
             return content::respond(service, parts, error, called);
         }
     };
-    let answer_with = quote_spanned!(made_here(span)=> #responder.#method);
+    let answer_with = quote_spanned!(generated_span(span)=> #responder.#method);
     quote! {
         let #output = #called;
         let #answer = #answer_with;

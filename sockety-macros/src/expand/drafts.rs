@@ -1,19 +1,18 @@
-//! The drafts: one function per action, which prepares the message that calls it.
+//! The drafts: one function per action, which prepares a call without sending it.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{
-    allow_deprecated, allow_many_arguments, content, describe, describe_generated, given,
-    reply_types,
-};
+use super::attributes::{allow_deprecated, allow_many_arguments, describe, describe_generated};
+use super::content;
+use super::signature::{caller_params, reply_types};
 use crate::model::{Action, Service};
-use crate::names::{quiet, quiet_tokens};
+use crate::names::{generated, generated_tokens};
 
 pub(crate) fn drafts(service: &Service) -> TokenStream {
     let structure = structure(service);
     let draft = &service.names.draft;
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let allow = allow_deprecated(service);
     let factories = service
         .actions
@@ -32,10 +31,10 @@ pub(crate) fn drafts(service: &Service) -> TokenStream {
 
 pub(crate) fn structure(service: &Service) -> TokenStream {
     let draft = &service.names.draft;
-    let vis = quiet_tokens(&service.item.vis);
+    let vis = generated_tokens(&service.item.vis);
     let attributes = describe_generated(
         service,
-        "Prepares calls, to be sent later or often, of the actions of",
+        "Prepares calls of {trait}, which can be sent later or several times.",
     );
     quote! {
         #attributes
@@ -44,14 +43,14 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
     }
 }
 
-/// The factory of a draft with any `body`.
+/// The function that creates a draft, with the given `body`.
 pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) -> TokenStream {
     let private = &service.names.private;
-    let vis = quiet_tokens(&service.item.vis);
-    let (ident, given) = (quiet(&action.ident), given(action));
+    let vis = generated_tokens(&service.item.vis);
+    let (ident, params) = (generated(&action.ident), caller_params(action));
     let attributes = describe(
-        &action.carried,
-        &format!(" Drafts a call of the action `{}`.", action.name),
+        &action.forwarded,
+        &format!(" Prepares a call of the action `{}`.", action.name),
     );
     let allow = allow_many_arguments(action);
     let draft = match reply_types(service, action) {
@@ -61,7 +60,7 @@ pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) 
     quote! {
         #attributes
         #allow
-        #vis fn #ident(#given) -> #draft {
+        #vis fn #ident(#params) -> #draft {
             #body
         }
     }
@@ -74,12 +73,12 @@ fn body(service: &Service, action: &Action) -> TokenStream {
         return quote!(#private::pass_draft(#name, #content));
     };
     let read = content::read(service, action.reply.output());
-    let treatment = treatment(action);
-    quote!(#private::call_draft::<#output, #error>(#name, #content, #read) #treatment)
+    let call_options = call_options(action);
+    quote!(#private::call_draft::<#output, #error>(#name, #content, #read) #call_options)
 }
 
-/// What the attributes of the action say to callers.
-fn treatment(action: &Action) -> TokenStream {
+/// The arguments of `#[action]` that concern callers.
+fn call_options(action: &Action) -> TokenStream {
     let timeout = action.arguments.timeout.as_ref();
     let timeout = timeout.map(|timeout| {
         let milliseconds = timeout.milliseconds;

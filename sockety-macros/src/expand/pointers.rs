@@ -1,13 +1,13 @@
-//! What points to an implementation is one too.
+//! Implementations of the trait for `&S`, `Box<S>` and `Arc<S>`, which forward to `S`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{ReturnType, TraitItem};
 
-use super::service::future;
-use super::{allow_deprecated, allow_many_arguments};
+use super::attributes::{allow_deprecated, allow_many_arguments};
+use super::service_trait::future;
 use crate::model::{Action, Service};
-use crate::names::quiet;
+use crate::names::generated;
 
 pub(super) fn pointers(service: &Service) -> TokenStream {
     let pointers = [
@@ -21,7 +21,7 @@ pub(super) fn pointers(service: &Service) -> TokenStream {
 
 fn implementation(service: &Service, pointer: &TokenStream) -> TokenStream {
     let trait_ident = &service.item.ident;
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let allow = allow_deprecated(service);
     let supertraits = &service.item.supertraits;
     let supertraits = (!supertraits.is_empty()).then(|| quote!(Self: #supertraits,));
@@ -46,13 +46,13 @@ fn implementation(service: &Service, pointer: &TokenStream) -> TokenStream {
 }
 
 fn method(service: &Service, action: &Action, output: &ReturnType) -> TokenStream {
-    let (trait_ident, ident) = (&service.item.ident, quiet(&action.ident));
-    let conditions = &action.carried.conditions;
+    let (trait_ident, ident) = (&service.item.ident, generated(&action.ident));
+    let conditions = &action.forwarded.conditions;
     let allow = allow_many_arguments(action);
     let names: Vec<_> = action
         .params
         .iter()
-        .map(|param| quiet(&param.ident))
+        .map(|param| generated(&param.ident))
         .collect();
     let types = action.params.iter().map(|param| &param.ty);
     let output = future(output);

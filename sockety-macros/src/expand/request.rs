@@ -1,37 +1,45 @@
-//! The request: what messages ask for as an enum, to be matched or sent.
+//! The request: an enum of all actions with their parameters, which can be matched or sent.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::{allow_deprecated, content, describe, describe_generated, dispatcher};
+use super::attributes::{allow_deprecated, describe, describe_generated};
+use super::content;
 use crate::model::{Action, Param, Service};
-use crate::names::{local, quiet, quiet_tokens};
+use crate::names::{generated, generated_tokens, local};
 
+/// The enum, and the implementations that do not depend on what the parameters are.
 pub(crate) fn structure(service: &Service) -> TokenStream {
     let request = &service.names.request;
-    let vis = quiet_tokens(&service.item.vis);
+    let vis = generated_tokens(&service.item.vis);
     let attributes = describe_generated(
         service,
-        "What messages ask for, without files and streams, by the actions of",
+        "A request to {trait}: an action with its parameters, except files and streams.",
     );
     let allow = allow_deprecated(service);
     let variants = service.actions.iter().map(variant);
+    let debug = debug(service);
     quote! {
         #attributes
         #allow
         #vis enum #request {
             #(#variants,)*
         }
+
+        #debug
     }
 }
 
 fn variant(action: &Action) -> TokenStream {
     let variant = action.variant();
     let sentence = format!(" The action `{}`.", action.name);
-    let attributes = describe(&action.carried, &sentence);
+    let attributes = describe(&action.forwarded, &sentence);
     let fields = action.payload().into_iter().map(|Param { ident, ty, .. }| {
-        let (ident, sentence) = (quiet(ident), format!(" The parameter `{}`.", ident.unraw()));
+        let (ident, sentence) = (
+            generated(ident),
+            format!(" The parameter `{}`.", ident.unraw()),
+        );
         quote!(#[doc = #sentence] #ident: #ty)
     });
     let fields: Vec<_> = fields.collect();
@@ -39,19 +47,70 @@ fn variant(action: &Action) -> TokenStream {
     quote!(#attributes #variant #fields)
 }
 
+/// `Debug` prints which action a request is for, and not its parameters. So the types of parameters
+/// need not implement `Debug`, and secrets among their values do not end up in logs.
+fn debug(service: &Service) -> TokenStream {
+    let request = &service.names.request;
+    let (formatter, allow) = (local("formatter"), allow_deprecated(service));
+    let conditions = &service.forwarded.conditions;
+    let arms = service.actions.iter().map(|action| {
+        let (conditions, variant) = (&action.forwarded.conditions, action.variant());
+        let fields = if action.payload().is_empty() {
+            ""
+        } else {
+            " { .. }"
+        };
+        let text = format!("{variant}{fields}");
+        quote!(#(#conditions)* Self::#variant { .. } => #formatter.write_str(#text),)
+    });
+    quote! {
+        #(#conditions)*
+        #allow
+        #[automatically_derived]
+        impl ::core::fmt::Debug for #request {
+            fn fmt(&self, #formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                match *self {
+                    #(#arms)*
+                }
+            }
+        }
+    }
+}
+
 pub(super) fn implementations(service: &Service) -> TokenStream {
+    let parameters = parameters(service);
     let received = received(service);
     let outgoing = outgoing(service);
     quote! {
+        #parameters
         #received
         #outgoing
     }
 }
 
+/// The lists of parameters. They are functions of the enum because that has a name which only this
+/// service generates.
+fn parameters(service: &Service) -> Option<TokenStream> {
+    let request = &service.names.request;
+    let conditions = &service.forwarded.conditions;
+    let actions = service.actions.iter();
+    let functions: Vec<_> = actions
+        .filter_map(|action| content::parameters(service, action))
+        .collect();
+    (!functions.is_empty()).then(|| {
+        quote! {
+            #(#conditions)*
+            impl #request {
+                #(#functions)*
+            }
+        }
+    })
+}
+
 fn received(service: &Service) -> TokenStream {
     let (request, private) = (&service.names.request, &service.names.private);
     let (message, allow) = (local("message"), allow_deprecated(service));
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let arms = service
         .actions
         .iter()
@@ -74,16 +133,16 @@ fn received(service: &Service) -> TokenStream {
 }
 
 fn receive(service: &Service, action: &Action) -> TokenStream {
-    let (conditions, variant) = (&action.carried.conditions, action.variant());
+    let (conditions, variant) = (&action.forwarded.conditions, action.variant());
     let names = action.names().map(|(name, _)| name);
     let message = local("message");
     let ok = quote!(::core::result::Result::Ok);
-    let Some(decode) = dispatcher::decoding(service, action, &quote!(#message.payload())) else {
+    let Some(decode) = content::decoding(service, action, &quote!(#message.payload())) else {
         return quote!(#(#conditions)* #(#names)|* => #ok(Self::#variant),);
     };
     let (pattern, values) = content::pattern(action);
     let payload = action.payload();
-    let idents = payload.iter().map(|param| quiet(&param.ident));
+    let idents = payload.iter().map(|param| generated(&param.ident));
     quote! {
         #(#conditions)* #(#names)|* => {
             let #pattern = #decode?;
@@ -95,7 +154,7 @@ fn receive(service: &Service, action: &Action) -> TokenStream {
 fn outgoing(service: &Service) -> TokenStream {
     let (request, private) = (&service.names.request, &service.names.private);
     let (value, allow) = (local("request"), allow_deprecated(service));
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let arms = service.actions.iter().map(|action| send(service, action));
     quote! {
         #(#conditions)*
@@ -111,21 +170,21 @@ fn outgoing(service: &Service) -> TokenStream {
     }
 }
 
-/// Files and streams are added by who sends it.
+/// The arm of an action in the conversion to a message. The user adds files and streams afterwards.
 fn send(service: &Service, action: &Action) -> TokenStream {
     let (request, variant) = (&service.names.request, action.variant());
     let (private, draft) = (&service.names.private, &service.names.draft);
-    let (conditions, name) = (&action.carried.conditions, &action.name);
+    let (conditions, name) = (&action.forwarded.conditions, &action.name);
     let idents: Vec<_> = action
         .payload()
         .iter()
-        .map(|param| quiet(&param.ident))
+        .map(|param| generated(&param.ident))
         .collect();
-    let message = if action.params_carry() {
+    let message = if action.takes_content() {
         let content = content::of_payload(service, action);
         quote!(#private::pass_draft(#name, #content).into_outgoing())
     } else {
-        let ident = quiet(&action.ident);
+        let ident = generated(&action.ident);
         quote!(#draft::#ident(#(#idents),*).into_outgoing())
     };
     quote!(#(#conditions)* #request::#variant { #(#idents),* } => #message,)

@@ -1,4 +1,4 @@
-//! Checks of types that generated code makes nowhere else, or not where the types stand.
+//! Checks of types that no other generated code makes, or that it would report in the wrong place.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -6,11 +6,11 @@ use syn::Type;
 use syn::spanned::Spanned;
 
 use crate::model::{Action, Output, Part, Parts, Reply, Service};
-use crate::names::made_here;
+use crate::names::generated_span;
 use crate::parse::RESULT_MESSAGE;
 use crate::types::last_segment;
 
-/// The rest is checked where payloads are encoded and decoded.
+/// All other requirements are checked by the code that encodes and decodes payloads.
 pub(crate) fn types(service: &Service) -> TokenStream {
     let bounds = bounds(service);
     let aliases = aliases(service);
@@ -21,7 +21,7 @@ pub(crate) fn types(service: &Service) -> TokenStream {
 }
 
 fn bounds(service: &Service) -> Option<TokenStream> {
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let checks: Vec<_> = service.actions.iter().flat_map(checks).collect();
     (!checks.is_empty()).then(|| {
         quote! {
@@ -53,15 +53,15 @@ fn returned_payload(parts: &Parts) -> Option<&Type> {
 }
 
 fn check(action: &Action, ty: &Type) -> TokenStream {
-    let conditions = &action.carried.conditions;
-    quote_spanned!(made_here(ty.span())=> #(#conditions)* __sent::<#ty>();)
+    let conditions = &action.forwarded.conditions;
+    quote_spanned!(generated_span(ty.span())=> #(#conditions)* __sent::<#ty>();)
 }
 
-/// Refuses types that are called `…Result` and are aliases of `Result`.
+/// Rejects types that are called `…Result` and are aliases of `Result`.
 ///
-/// Of the two constants, the inherent one goes first where it applies.
+/// Both constants are called `IS_RESULT`. For a `Result`, the inherent one hides that of the trait.
 fn aliases(service: &Service) -> Option<TokenStream> {
-    let conditions = &service.carried.conditions;
+    let conditions = &service.forwarded.conditions;
     let checks: Vec<_> = service.actions.iter().filter_map(alias).collect();
     (!checks.is_empty()).then(|| {
         quote! {
@@ -89,10 +89,10 @@ fn alias(action: &Action) -> Option<TokenStream> {
     else {
         return None;
     };
-    let conditions = &action.carried.conditions;
+    let conditions = &action.forwarded.conditions;
     let is_suspect = last_segment(ty)?.ident.to_string().ends_with("Result");
     is_suspect.then(|| {
-        quote_spanned! {made_here(ty.span())=>
+        quote_spanned! {generated_span(ty.span())=>
             #(#conditions)*
             ::core::assert!(!__Type::<#ty>::IS_RESULT, #RESULT_MESSAGE);
         }

@@ -16,7 +16,7 @@ pub(super) fn params(sig: &Signature, errors: &mut Errors) -> Vec<Param> {
         errors.at(
             &sig.ident,
             format!(
-                "an action is called on a service: write `async fn {}(&self, …)`",
+                "a service method needs a receiver: write `async fn {}(&self, …)`",
                 sig.ident
             ),
         );
@@ -33,10 +33,7 @@ pub(super) fn params(sig: &Signature, errors: &mut Errors) -> Vec<Param> {
         if kind == ParamKind::Context && params.iter().any(|param| param.kind == kind) {
             errors.at(
                 &typed.ty,
-                format!(
-                    "there is one context in a call: keep one `&Context` in `{}`",
-                    sig.ident
-                ),
+                format!("duplicate context in `{}`: keep one `&Context`", sig.ident),
             );
         }
         params.push(Param {
@@ -58,7 +55,7 @@ fn parts(params: &[Param]) -> Vec<(Part, &Type)> {
     parts.flatten().collect()
 }
 
-/// Many calls run at the same time on one service, hence `&self`.
+/// A service is shared by all calls that run at the same time, so methods can only borrow it.
 fn check_receiver(input: &FnArg, errors: &mut Errors) {
     let FnArg::Receiver(receiver) = input else {
         return;
@@ -66,7 +63,10 @@ fn check_receiver(input: &FnArg, errors: &mut Errors) {
     let is_shared = matches!(receiver.kind, ReceiverKind::Reference(_, None, None))
         && receiver.mutability.is_none();
     if !is_shared {
-        errors.at(receiver, "many calls share a service: write `&self`");
+        errors.at(
+            receiver,
+            "a service is shared by concurrent calls: write `&self`",
+        );
     }
 }
 
@@ -81,7 +81,7 @@ fn refuse_conditions(attributes: &[Attribute], errors: &mut Errors) {
     }
 }
 
-/// The name of a parameter, which may be a key on the wire.
+/// The name of a parameter. The names of several parameters are sent as the keys of a map.
 fn param_ident(typed: &PatType, errors: &mut Errors) -> Option<Ident> {
     match &*typed.pat {
         Pat::Ident(PatIdent {
@@ -93,7 +93,7 @@ fn param_ident(typed: &PatType, errors: &mut Errors) -> Option<Ident> {
         pattern => {
             errors.at(
                 pattern,
-                "a parameter is known by its name: write a name instead of a pattern",
+                "a parameter needs a name, which peers may use as a key: write a name instead of a pattern",
             );
             None
         }
@@ -114,6 +114,9 @@ fn check_context(ty: &Type, errors: &mut Errors) {
     if let Type::Reference(reference) = bare(ty)
         && (reference.mutability.is_some() || reference.lifetime.is_some())
     {
-        errors.at(ty, "the context is lent for the call: write `&Context`");
+        errors.at(
+            ty,
+            "the context is borrowed for one call only: write `&Context`",
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What may travel together in one direction.
+//! What one message can carry: rules that concern several parts of a call or a response.
 
 use proc_macro2::Ident;
 use syn::Type;
@@ -18,7 +18,7 @@ pub(super) fn check_parts(
     check_files(parts, errors);
 }
 
-/// A response has one payload. Parameters need no such rule: they are put together.
+/// A response has one payload. Parameters need no such rule: several of them are sent as one map.
 pub(super) fn check_one_payload(parts: &[(Part, &Type)], errors: &mut Errors) {
     let payload = parts.iter().filter(|(part, _)| *part == Part::Payload);
     let payload: Vec<_> = payload.map(|(_, ty)| *ty).collect();
@@ -29,7 +29,7 @@ pub(super) fn check_one_payload(parts: &[(Part, &Type)], errors: &mut Errors) {
     let tuple = types.join(", ");
     errors.at(
         second,
-        format!("there is one payload in a response: write one element `({tuple})`, or a struct"),
+        format!("a response can carry only one payload: combine `{tuple}` into one element `({tuple})`, or into a struct"),
     );
 }
 
@@ -48,13 +48,14 @@ fn check_one_stream(
         errors.at(
             ty,
             format!(
-                "there is one stream in {whole}: keep one `Streaming` or `ByteStream` {place} `{method}`"
+                "{whole} can carry only one stream: keep one `Streaming` or `ByteStream` {place} `{method}`"
             ),
         );
     }
 }
 
-/// Files have no names for their parameters on the wire: the receiver counts them.
+/// Files are matched to parameters by their order alone, so only the last parameter can take any
+/// number of them.
 fn check_files(parts: &[(Part, &Type)], errors: &mut Errors) {
     let mut many = parts.iter().enumerate();
     let Some((first, (_, ty))) = many.find(|(_, (part, _))| *part == Part::Files) else {
@@ -65,14 +66,14 @@ fn check_files(parts: &[(Part, &Type)], errors: &mut Errors) {
         let name = text(ty);
         errors.at(
             ty,
-            format!("`{name}` holds all files that are left: write it after the other files"),
+            format!("`{name}` takes all remaining files: write it after the other files"),
         );
     }
     for (_, ty) in after.iter().filter(|(part, _)| *part == Part::Files) {
         let name = text(ty);
         errors.at(
             ty,
-            format!("`{name}` holds all files that are left: keep one `{name}`"),
+            format!("`{name}` takes all remaining files: keep only one `{name}`"),
         );
     }
 }

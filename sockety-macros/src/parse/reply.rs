@@ -5,21 +5,22 @@ use syn::{ReturnType, Signature, Type};
 
 use crate::errors::Errors;
 use crate::model::{Element, Output, Part, Parts, Reply};
-use crate::types::parts::{Direction, carries, check_nested, part};
+use crate::types::parts::{Direction, check_nested, has_content, part};
 use crate::types::{bare, check_owned, is_unit, last_segment, text, type_arguments};
 
 use super::parts::{check_one_payload, check_parts};
 
-/// A one-way action has nothing to return.
+/// The reply of a one-way action.
 pub(super) fn no_reply(one_way: &Ident, sig: &Signature, errors: &mut Errors) -> Reply {
     if let ReturnType::Type(_, ty) = &sig.output
         && !is_unit(ty)
     {
-        errors.at(ty, format!("the caller of a one-way action hears nothing: write no return type, or no `{one_way}`"));
+        errors.at(ty, format!("a one-way action cannot return a value: remove the return type, or remove `{one_way}`"));
     }
     Reply::OneWay
 }
 
+/// The reply of an action whose caller waits for one.
 pub(super) fn reply(sig: &Signature, errors: &mut Errors) -> Reply {
     let ReturnType::Type(_, ty) = &sig.output else {
         return Reply::Response {
@@ -49,11 +50,13 @@ pub(super) fn reply(sig: &Signature, errors: &mut Errors) -> Reply {
 }
 
 fn check_error(ty: &Type, errors: &mut Errors) {
-    if carries(ty) {
+    if has_content(ty) {
         let name = text(ty);
         errors.at(
             ty,
-            format!("`{name}` cannot be an error: write an enum with `#[derive(ServiceError)]`"),
+            format!(
+                "`{name}` cannot be an error type: write an enum with `#[derive(ServiceError)]`"
+            ),
         );
     }
 }
@@ -74,15 +77,18 @@ fn output(ty: &Type, method: &Ident, errors: &mut Errors) -> Output {
     }))
 }
 
-/// What the type consists of, and whether it is a tuple, if it carries files or a stream.
+/// The elements of the type and whether it is a tuple, or `None` if it is nothing but a payload.
 fn elements(ty: &Type) -> Option<(Vec<Element>, bool)> {
     let (types, is_tuple) = match bare(ty) {
         Type::Tuple(tuple) => (tuple.elems.iter().collect(), true),
         ty => (vec![ty], false),
     };
     let elements: Vec<_> = types.into_iter().map(element).collect();
-    let carries = |element: &Element| element.part != Part::Payload;
-    elements.iter().any(carries).then_some((elements, is_tuple))
+    let is_content = |element: &Element| element.part != Part::Payload;
+    elements
+        .iter()
+        .any(is_content)
+        .then_some((elements, is_tuple))
 }
 
 fn element(ty: &Type) -> Element {
@@ -102,6 +108,6 @@ fn check_elements(elements: &[Element], method: &Ident, errors: &mut Errors) {
     check_parts(&parts, Direction::Reply, method, errors);
 }
 
-/// Also the answer to aliases, which only the compiler recognises.
+/// Also the message for aliases of `Result`, which only the compiler recognizes.
 pub(crate) const RESULT_MESSAGE: &str =
-    "both sides must know the error: write `Result<T, E>` with both types";
+    "the error type must be explicit: write `Result<T, E>` with both types";

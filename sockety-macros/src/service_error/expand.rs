@@ -1,4 +1,4 @@
-//! The implementations for an enum of errors.
+//! The implementations of `ServiceError`, `Display` and `Error`.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,4 +1,5 @@
-//! What is emitted beside mistakes, so that code that uses the error resolves.
+//! Output for an enum with mistakes: the errors, and stand-ins for the implementations, so that
+//! code that uses the error type compiles.
 
 use proc_macro2::TokenStream;
 use quote::quote;

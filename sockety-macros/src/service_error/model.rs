@@ -1,16 +1,16 @@
-//! What an enum of errors means.
+//! The model of an error enum.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::LitInt;
 
-/// A type whose values are errors of a service.
+/// An enum whose values are errors of a service.
 pub(crate) struct ServiceError {
     pub(crate) ident: Ident,
-    /// The module of `sockety` for generated code.
+    /// The module of `sockety` that generated code uses.
     pub(crate) private: TokenStream,
     pub(crate) variants: Vec<Variant>,
     pub(crate) display: Display,
-    /// Stand-ins are only written for types without parameters.
+    /// Whether the enum has parameters. This is a mistake, and no stand-ins are generated for it.
     pub(crate) is_generic: bool,
 }
 
@@ -20,14 +20,15 @@ pub(crate) struct Variant {
     pub(crate) code: u16,
     pub(crate) code_tokens: LitInt,
     pub(crate) has_details: bool,
-    /// What `Display` writes.
+    /// The text that `Display` writes.
     pub(crate) text: String,
 }
 
-/// Who writes `Display` and `Error`.
+/// Who implements `Display` and `Error`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Display {
+    /// This derive.
     Generated,
-    /// Another derive, known by its `#[error(…)]`.
+    /// Another derive, recognized by its `#[error(…)]`, such as that of thiserror.
     Foreign,
 }

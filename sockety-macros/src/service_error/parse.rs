@@ -1,4 +1,4 @@
-//! From the enum to the model.
+//! From the enum to the model. Parsing continues after a mistake, like that of `#[service]`.
 
 use std::collections::HashMap;
 
@@ -36,7 +36,9 @@ pub(crate) fn service_error(input: &DeriveInput, errors: &mut Errors) -> Service
 
 fn refusal(input: &DeriveInput) -> String {
     let name = &input.ident;
-    format!("each error of a service has a code: write `enum {name} {{ #[code(16)] Variant, … }}`")
+    format!(
+        "a service error must be an enum with a code for each variant: write `enum {name} {{ #[code(16)] Variant, … }}`"
+    )
 }
 
 fn check_generics(input: &DeriveInput, errors: &mut Errors) {
@@ -44,7 +46,7 @@ fn check_generics(input: &DeriveInput, errors: &mut Errors) {
         let name = &input.ident;
         errors.at(
             &input.generics,
-            format!("both sides must know the error: write `{name}` without parameters"),
+            format!("a service error cannot be generic: write `{name}` without parameters"),
         );
     }
 }
@@ -82,33 +84,38 @@ fn code(variant: &syn::Variant, errors: &mut Errors) -> Option<LitInt> {
     let Some(attribute) = codes.next() else {
         errors.at(
             name,
-            format!("`{name}` has no code: write `#[code(N)]` before it, with N from 16 to 3839"),
+            format!(
+                "missing code for `{name}`: write `#[code(N)]` above it, with N from 16 to 3839"
+            ),
         );
         return None;
     };
     for second in codes {
         errors.at(
             second,
-            format!("`{name}` has a code already: keep one `#[code(N)]`"),
+            format!("duplicate code for `{name}`: keep one `#[code(N)]`"),
         );
     }
     let literal = attribute.parse_args::<LitInt>();
     if literal.is_err() {
         errors.at(
             attribute,
-            format!("write the code of `{name}` as a number, as in `#[code(16)]`"),
+            format!("invalid code for `{name}`: write a number, as in `#[code(16)]`"),
         );
     }
     literal.ok()
 }
 
-/// Codes of the user are 16 to 3839.
+/// Services may use the codes from 16 to 3839.
 fn parse_code(literal: &LitInt) -> syn::Result<u16> {
     match literal.base10_parse::<u16>() {
         Ok(code @ 16..=3839) => Ok(code),
         _ => Err(syn::Error::new_spanned(
             literal,
-            "write a code from 16 to 3839: 0–15 belong to the protocol and 3840–4095 to the framework",
+            format!(
+                "invalid code {literal}: write a code from 16 to 3839, \
+                 as 0–15 belong to the protocol and 3840–4095 to the framework"
+            ),
         )),
     }
 }
@@ -119,8 +126,9 @@ fn check_codes(variants: &[Variant], errors: &mut Errors) {
         let owner = owners.entry(variant.code).or_insert(&variant.ident);
         if *owner != &variant.ident {
             let (code, name) = (variant.code, &variant.ident);
-            let message =
-                format!("`{owner}` has the code {code} already: write another for `{name}`");
+            let message = format!(
+                "the code {code} already belongs to `{owner}`: write another one for `{name}`"
+            );
             errors.at(&variant.code_tokens, message);
         }
     }

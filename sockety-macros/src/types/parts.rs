@@ -1,4 +1,4 @@
-//! Files and streams, recognised by how their types are written.
+//! Files and streams, recognized by the names of their types.
 
 use syn::{Path, Type, TypePath};
 
@@ -6,7 +6,7 @@ use super::{bare, last_segment, text, type_arguments};
 use crate::errors::Errors;
 use crate::model::Part;
 
-/// How a value of the type travels.
+/// How a value of the type is sent.
 pub(crate) fn part(ty: &Type) -> Part {
     let Some(segment) = last_segment(ty) else {
         return Part::Payload;
@@ -20,22 +20,22 @@ pub(crate) fn part(ty: &Type) -> Part {
     }
 }
 
-/// The items of a `Streaming`, and the error that may end it if one is written.
+/// The item type of a `Streaming`, and its error type if one is written.
 pub(crate) fn streamed(ty: &Type) -> (&Type, Option<&Type>) {
     let arguments = last_segment(ty).map(type_arguments);
     match arguments.as_deref() {
         Some([item, error]) => (item, Some(error)),
         Some([item]) => (item, None),
-        _ => unreachable!("a `Streaming` is recognised by its one or two types"),
+        _ => unreachable!("`part` recognizes a `Streaming` by its one or two type arguments"),
     }
 }
 
-/// Whether a file or a stream is the type, or somewhere in it.
-pub(crate) fn carries(ty: &Type) -> bool {
-    part(ty) != Part::Payload || inner(ty).into_iter().any(carries)
+/// Whether the type is or contains a file or a stream.
+pub(crate) fn has_content(ty: &Type) -> bool {
+    part(ty) != Part::Payload || inner(ty).into_iter().any(has_content)
 }
 
-/// Which way values travel: mistakes are worded by it.
+/// The direction in which values are sent, which decides the wording of messages.
 #[derive(Clone, Copy)]
 pub(crate) enum Direction {
     Call,
@@ -51,7 +51,8 @@ impl Direction {
     }
 }
 
-/// Reports files and streams inside other types, where no packet could carry them, and files of others.
+/// Reports files and streams inside other types, which cannot be sent there, and file types of
+/// `std` and `tokio`.
 pub(crate) fn check_nested(ty: &Type, direction: Direction, errors: &mut Errors) {
     let inner = inner(ty);
     match part(ty) {
@@ -68,7 +69,7 @@ pub(crate) fn check_nested(ty: &Type, direction: Direction, errors: &mut Errors)
     }
 }
 
-/// The types that the type is made of.
+/// The types that the type directly contains.
 fn inner(ty: &Type) -> Vec<&Type> {
     match bare(ty) {
         Type::Tuple(tuple) => tuple.elems.iter().collect(),
@@ -85,12 +86,12 @@ fn check_file(ty: &Type, errors: &mut Errors) {
         let name = text(ty);
         errors.at(
             ty,
-            format!("`{name}` does not travel: write `sockety::File`"),
+            format!("`{name}` cannot be sent: write `sockety::File`"),
         );
     }
 }
 
-/// Whether the path is `fs::File` at its end, like those of `std` and `tokio`.
+/// Whether the path ends in `fs::File`, like those of `std` and `tokio`.
 fn is_of_file_system(path: &Path) -> bool {
     let mut segments = path.segments.iter().rev().skip(1);
     segments.next().is_some_and(|segment| segment.ident == "fs")
@@ -100,7 +101,7 @@ fn misplaced(found: &Type, container: &Type, direction: Direction) -> String {
     let container = container_name(container, direction);
     let instead = instead(found, &container, direction);
     let found = text(found);
-    format!("`{found}` cannot stand inside {container}; {instead}")
+    format!("`{found}` cannot be inside {container}: {instead}")
 }
 
 fn container_name(ty: &Type, direction: Direction) -> String {
@@ -127,7 +128,7 @@ fn instead(found: &Type, container: &str, direction: Direction) -> String {
         "`Option`" => format!("{verb} `{many}`, which may be empty"),
         "`Box`" | "`Arc`" | "`Rc`" | "`Pin`" => format!("{verb} `{name}`"),
         "`Vec`" | "an array" | "a slice" if part.is_stream() => {
-            format!("{verb} one `{name}`, the one stream of its direction")
+            format!("{verb} one `{name}`, as each direction of a call can carry only one stream")
         }
         "`Vec`" | "an array" | "a slice" => format!("{verb} `{many}`"),
         _ => own_place(&name, direction),
@@ -136,8 +137,8 @@ fn instead(found: &Type, container: &str, direction: Direction) -> String {
 
 fn own_place(name: &str, direction: Direction) -> String {
     match direction {
-        Direction::Call => "take it as a parameter of its own".to_owned(),
-        Direction::Reply => format!("return it beside the payload, as in `(T, {name})`"),
+        Direction::Call => "take it as a separate parameter".to_owned(),
+        Direction::Reply => format!("return it next to the payload, as in `(T, {name})`"),
     }
 }
 
@@ -148,7 +149,7 @@ mod tests {
     use super::{Part, part};
 
     #[test]
-    fn types_are_recognised_by_their_last_segment() {
+    fn types_are_recognized_by_their_last_segment() {
         check(parse_quote!(File), Part::File);
         check(parse_quote!((::sockety::File)), Part::File);
         check(parse_quote!(std::vec::Vec<sockety::File>), Part::Files);

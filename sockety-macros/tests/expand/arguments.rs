@@ -13,31 +13,32 @@ pub trait Media {
         files: Vec<File>,
     ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send;
 }
-/// Calls the actions of [`Media`].
+/// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
 }
 impl MediaClient {
-    /// A client that calls over `connection`, which others may use too.
+    /// Creates a client that calls over `connection`, which may be shared with other code.
     pub fn new(connection: ::sockety::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` when awaited, and calls over the new connection.
+    /// Connects to `address` when awaited, and returns a client of the new connection.
     pub fn connect(
         address: impl ::core::convert::Into<::sockety::__private::Address>,
     ) -> ::sockety::__private::Connect<Self> {
         ::sockety::__private::connect(address)
     }
-    /// The connection that the calls go over.
+    /// Returns the connection that calls are sent over.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
     }
-    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
-    /// mocks, which are implementations.
+    /// Creates a client that calls `service` in this process, over an in-memory connection.
+    ///
+    /// This is meant for tests: `service` may be a mock, which is just another implementation.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime.
+    /// Panics outside of a Tokio runtime.
     pub fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
@@ -69,18 +70,18 @@ impl ::sockety::__private::ServiceClient for MediaClient {
         &self.connection
     }
 }
-/// Serves an implementation of [`Media`].
+/// Serves an implementation of [`Media`]. Add it to a router, or serve it alone.
 pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    /// Serves `service`.
+    /// Creates a server for `service`.
     pub fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
     }
-    /// Serves a service that others hold too.
+    /// Creates a server for a service that is shared with other code.
     pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
         Self { service }
     }
@@ -91,11 +92,17 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
     }
 }
-/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
+    }
+}
+/// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub struct MediaDraft;
 impl MediaDraft {
-    /// Drafts a call of the action `media.get`.
+    /// Prepares a call of the action `media.get`.
     pub fn get(id: u64) -> ::sockety::__private::CallDraft<Clip, MediaError> {
         ::sockety::__private::call_draft::<
             Clip,
@@ -109,7 +116,7 @@ impl MediaDraft {
             .timeout(::core::time::Duration::from_millis(60000u64))
             .idempotent()
     }
-    /// Drafts a call of the action `media.upload`.
+    /// Prepares a call of the action `media.upload`.
     pub fn upload(
         id: u64,
         title: String,
@@ -123,8 +130,8 @@ impl MediaDraft {
             ::sockety::__private::Content::new()
                 .parameters(
                     2,
-                    |__given| {
-                        __given
+                    |__parameters| {
+                        __parameters
                             .with("id", ::sockety::__private::payload::<u64>(), &id)
                             .with(
                                 "title",
@@ -184,19 +191,7 @@ where
                     let (__body, __responder) = __delivery.open_without_context();
                     let mut __received = __body.into_received();
                     let (__0, (__1, ())) = match __received
-                        .parameters((
-                            ::sockety::__private::parameter(
-                                "id",
-                                ::sockety::__private::payload::<u64>(),
-                            ),
-                            (
-                                ::sockety::__private::parameter(
-                                    "title",
-                                    ::sockety::__private::payload::<String>(),
-                                ),
-                                (),
-                            ),
-                        ))
+                        .parameters(MediaRequest::__upload())
                     {
                         ::core::result::Result::Ok(__value) => __value,
                         ::core::result::Result::Err(__error) => {
@@ -213,7 +208,7 @@ where
         }
     }
 }
-/// What messages ask for, without files and streams, by the actions of [`Media`].
+/// A request to [`Media`]: an action with its parameters, except files and streams.
 pub enum MediaRequest {
     /// The action `media.get`.
     Get {
@@ -227,6 +222,37 @@ pub enum MediaRequest {
         /// The parameter `title`.
         title: String,
     },
+}
+#[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            Self::Get { .. } => __formatter.write_str("Get { .. }"),
+            Self::Upload { .. } => __formatter.write_str("Upload { .. }"),
+        }
+    }
+}
+impl MediaRequest {
+    /// The parameters of `upload`.
+    #[inline]
+    fn __upload() -> (
+        ::sockety::__private::Parameter<u64>,
+        (::sockety::__private::Parameter<String>, ()),
+    ) {
+        (
+            ::sockety::__private::parameter(
+                "id",
+                ::sockety::__private::payload::<u64>(),
+            ),
+            (
+                ::sockety::__private::parameter(
+                    "title",
+                    ::sockety::__private::payload::<String>(),
+                ),
+                (),
+            ),
+        )
+    }
 }
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
@@ -245,19 +271,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "media.upload" => {
                 let (__0, (__1, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "id",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "title",
-                                ::sockety::__private::payload::<String>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__upload(),
                 )?;
                 ::core::result::Result::Ok(Self::Upload {
                     id: __0,
@@ -283,8 +297,8 @@ impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
                         ::sockety::__private::Content::new()
                             .parameters(
                                 2,
-                                |__given| {
-                                    __given
+                                |__parameters| {
+                                    __parameters
                                         .with("id", ::sockety::__private::payload::<u64>(), &id)
                                         .with(
                                             "title",
@@ -366,7 +380,7 @@ where
     }
 }
 impl MediaClient {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
             "Media",
         )

@@ -17,7 +17,7 @@ trait Media {
     ) -> impl ::core::future::Future<Output = Vec<Clip>> + ::core::marker::Send;
 }
 #[cfg(feature = "media")]
-/// Calls the actions of [`Media`].
+/// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 struct MediaClient {
     connection: ::sockety::__private::Connection,
@@ -25,25 +25,26 @@ struct MediaClient {
 #[cfg(feature = "media")]
 #[allow(deprecated)]
 impl MediaClient {
-    /// A client that calls over `connection`, which others may use too.
+    /// Creates a client that calls over `connection`, which may be shared with other code.
     fn new(connection: ::sockety::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` when awaited, and calls over the new connection.
+    /// Connects to `address` when awaited, and returns a client of the new connection.
     fn connect(
         address: impl ::core::convert::Into<::sockety::__private::Address>,
     ) -> ::sockety::__private::Connect<Self> {
         ::sockety::__private::connect(address)
     }
-    /// The connection that the calls go over.
+    /// Returns the connection that calls are sent over.
     fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
     }
-    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
-    /// mocks, which are implementations.
+    /// Creates a client that calls `service` in this process, over an in-memory connection.
+    ///
+    /// This is meant for tests: `service` may be a mock, which is just another implementation.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime.
+    /// Panics outside of a Tokio runtime.
     fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
@@ -80,19 +81,19 @@ impl ::sockety::__private::ServiceClient for MediaClient {
     }
 }
 #[cfg(feature = "media")]
-/// Serves an implementation of [`Media`].
+/// Serves an implementation of [`Media`]. Add it to a router, or serve it alone.
 struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 #[cfg(feature = "media")]
 impl<S> MediaServer<S> {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    /// Serves `service`.
+    /// Creates a server for `service`.
     fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
     }
-    /// Serves a service that others hold too.
+    /// Creates a server for a service that is shared with other code.
     fn from_arc(service: ::std::sync::Arc<S>) -> Self {
         Self { service }
     }
@@ -105,7 +106,14 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
     }
 }
 #[cfg(feature = "media")]
-/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
+    }
+}
+#[cfg(feature = "media")]
+/// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 struct MediaDraft;
 #[cfg(feature = "media")]
@@ -126,8 +134,8 @@ impl MediaDraft {
             ::sockety::__private::Content::new()
                 .parameters(
                     2,
-                    |__given| {
-                        __given
+                    |__parameters| {
+                        __parameters
                             .with(
                                 "text",
                                 ::sockety::__private::payload::<String>(),
@@ -143,7 +151,7 @@ impl MediaDraft {
             ::sockety::__private::payload::<Vec<Clip>>().receive,
         )
     }
-    /// Drafts a call of the action `findOld`.
+    /// Prepares a call of the action `findOld`.
     #[deprecated = "use `find`"]
     #[allow(non_snake_case)]
     fn findOld(
@@ -192,19 +200,7 @@ where
                 let (__body, __responder) = __delivery.open_without_context();
                 let (__0, (__1, ())) = match ::sockety::__private::decode_all(
                     __body.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "text",
-                            ::sockety::__private::payload::<String>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "limit",
-                                ::sockety::__private::payload::<u32>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__find(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
@@ -240,7 +236,7 @@ where
     }
 }
 #[cfg(feature = "media")]
-/// What messages ask for, without files and streams, by the actions of [`Media`].
+/// A request to [`Media`]: an action with its parameters, except files and streams.
 #[allow(deprecated)]
 enum MediaRequest {
     #[cfg(feature = "search")]
@@ -263,6 +259,42 @@ enum MediaRequest {
 #[cfg(feature = "media")]
 #[allow(deprecated)]
 #[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            #[cfg(feature = "search")]
+            Self::Find { .. } => __formatter.write_str("Find { .. }"),
+            Self::FindOld { .. } => __formatter.write_str("FindOld { .. }"),
+        }
+    }
+}
+#[cfg(feature = "media")]
+impl MediaRequest {
+    #[cfg(feature = "search")]
+    /// The parameters of `find`.
+    #[inline]
+    fn __find() -> (
+        ::sockety::__private::Parameter<String>,
+        (::sockety::__private::Parameter<u32>, ()),
+    ) {
+        (
+            ::sockety::__private::parameter(
+                "text",
+                ::sockety::__private::payload::<String>(),
+            ),
+            (
+                ::sockety::__private::parameter(
+                    "limit",
+                    ::sockety::__private::payload::<u32>(),
+                ),
+                (),
+            ),
+        )
+    }
+}
+#[cfg(feature = "media")]
+#[allow(deprecated)]
+#[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
     fn try_from(
@@ -273,19 +305,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "find" => {
                 let (__0, (__1, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "text",
-                            ::sockety::__private::payload::<String>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "limit",
-                                ::sockety::__private::payload::<u32>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__find(),
                 )?;
                 ::core::result::Result::Ok(Self::Find {
                     text: __0,
@@ -389,7 +409,7 @@ where
 }
 #[cfg(feature = "media")]
 impl MediaClient {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
             "Media",
         )

@@ -31,31 +31,32 @@ pub trait Media {
         async move { 0 }
     }
 }
-/// Calls the actions of [`Media`].
+/// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
 }
 impl MediaClient {
-    /// A client that calls over `connection`, which others may use too.
+    /// Creates a client that calls over `connection`, which may be shared with other code.
     pub fn new(connection: ::sockety::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` when awaited, and calls over the new connection.
+    /// Connects to `address` when awaited, and returns a client of the new connection.
     pub fn connect(
         address: impl ::core::convert::Into<::sockety::__private::Address>,
     ) -> ::sockety::__private::Connect<Self> {
         ::sockety::__private::connect(address)
     }
-    /// The connection that the calls go over.
+    /// Returns the connection that calls are sent over.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
     }
-    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
-    /// mocks, which are implementations.
+    /// Creates a client that calls `service` in this process, over an in-memory connection.
+    ///
+    /// This is meant for tests: `service` may be a mock, which is just another implementation.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime.
+    /// Panics outside of a Tokio runtime.
     pub fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
@@ -97,18 +98,18 @@ impl ::sockety::__private::ServiceClient for MediaClient {
         &self.connection
     }
 }
-/// Serves an implementation of [`Media`].
+/// Serves an implementation of [`Media`]. Add it to a router, or serve it alone.
 pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    /// Serves `service`.
+    /// Creates a server for `service`.
     pub fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
     }
-    /// Serves a service that others hold too.
+    /// Creates a server for a service that is shared with other code.
     pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
         Self { service }
     }
@@ -119,7 +120,13 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
     }
 }
-/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
+    }
+}
+/// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub struct MediaDraft;
 impl MediaDraft {
@@ -131,7 +138,7 @@ impl MediaDraft {
                 .payload(::sockety::__private::payload::<String>(), &event),
         )
     }
-    /// Drafts a call of the action `get`.
+    /// Prepares a call of the action `get`.
     pub fn get(id: u64) -> ::sockety::__private::CallDraft<Clip, MediaError> {
         ::sockety::__private::call_draft::<
             Clip,
@@ -143,7 +150,7 @@ impl MediaDraft {
             ::sockety::__private::payload::<Clip>().receive,
         )
     }
-    /// Drafts a call of the action `rename`.
+    /// Prepares a call of the action `rename`.
     pub fn rename(
         id: u64,
         title: String,
@@ -156,8 +163,8 @@ impl MediaDraft {
             ::sockety::__private::Content::new()
                 .parameters(
                     2,
-                    |__given| {
-                        __given
+                    |__parameters| {
+                        __parameters
                             .with("id", ::sockety::__private::payload::<u64>(), &id)
                             .with(
                                 "title",
@@ -169,7 +176,7 @@ impl MediaDraft {
             ::sockety::__private::payload::<()>().receive,
         )
     }
-    /// Drafts a call of the action `remove`.
+    /// Prepares a call of the action `remove`.
     pub fn remove(id: u64) -> ::sockety::__private::CallDraft<(), MediaError> {
         ::sockety::__private::call_draft::<
             (),
@@ -181,7 +188,7 @@ impl MediaDraft {
             ::sockety::__private::payload::<()>().receive,
         )
     }
-    /// Drafts a call of the action `count`.
+    /// Prepares a call of the action `count`.
     pub fn count() -> ::sockety::__private::CallDraft<
         usize,
         ::sockety::__private::NoError,
@@ -265,19 +272,7 @@ where
                 let (__context, __body, __responder) = __delivery.open();
                 let (__0, (__2, ())) = match ::sockety::__private::decode_all(
                     __body.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "id",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "title",
-                                ::sockety::__private::payload::<String>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__rename(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
@@ -312,9 +307,6 @@ where
             }
             __Action::count => {
                 let (__body, __responder) = __delivery.open_without_context();
-                if let ::core::result::Result::Err(__error) = __body.none() {
-                    return __responder.bad_request(__error);
-                }
                 ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::count(&*__service).await;
@@ -326,7 +318,7 @@ where
         }
     }
 }
-/// What messages ask for, without files and streams, by the actions of [`Media`].
+/// A request to [`Media`]: an action with its parameters, except files and streams.
 pub enum MediaRequest {
     /// Notes an event.
     Track {
@@ -354,6 +346,40 @@ pub enum MediaRequest {
     Count,
 }
 #[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            Self::Track { .. } => __formatter.write_str("Track { .. }"),
+            Self::Get { .. } => __formatter.write_str("Get { .. }"),
+            Self::Rename { .. } => __formatter.write_str("Rename { .. }"),
+            Self::Remove { .. } => __formatter.write_str("Remove { .. }"),
+            Self::Count { .. } => __formatter.write_str("Count"),
+        }
+    }
+}
+impl MediaRequest {
+    /// The parameters of `rename`.
+    #[inline]
+    fn __rename() -> (
+        ::sockety::__private::Parameter<u64>,
+        (::sockety::__private::Parameter<String>, ()),
+    ) {
+        (
+            ::sockety::__private::parameter(
+                "id",
+                ::sockety::__private::payload::<u64>(),
+            ),
+            (
+                ::sockety::__private::parameter(
+                    "title",
+                    ::sockety::__private::payload::<String>(),
+                ),
+                (),
+            ),
+        )
+    }
+}
+#[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
     fn try_from(
@@ -377,19 +403,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "rename" => {
                 let (__0, (__2, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "id",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "title",
-                                ::sockety::__private::payload::<String>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__rename(),
                 )?;
                 ::core::result::Result::Ok(Self::Rename {
                     id: __0,
@@ -550,7 +564,7 @@ where
     }
 }
 impl MediaClient {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
             "Media",
         )

@@ -37,31 +37,32 @@ pub trait Media {
         &self,
     ) -> impl ::core::future::Future<Output = (u64, String)> + ::core::marker::Send;
 }
-/// Calls the actions of [`Media`].
+/// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
 }
 impl MediaClient {
-    /// A client that calls over `connection`, which others may use too.
+    /// Creates a client that calls over `connection`, which may be shared with other code.
     pub fn new(connection: ::sockety::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` when awaited, and calls over the new connection.
+    /// Connects to `address` when awaited, and returns a client of the new connection.
     pub fn connect(
         address: impl ::core::convert::Into<::sockety::__private::Address>,
     ) -> ::sockety::__private::Connect<Self> {
         ::sockety::__private::connect(address)
     }
-    /// The connection that the calls go over.
+    /// Returns the connection that calls are sent over.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
     }
-    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
-    /// mocks, which are implementations.
+    /// Creates a client that calls `service` in this process, over an in-memory connection.
+    ///
+    /// This is meant for tests: `service` may be a mock, which is just another implementation.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime.
+    /// Panics outside of a Tokio runtime.
     pub fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
@@ -128,18 +129,18 @@ impl ::sockety::__private::ServiceClient for MediaClient {
         &self.connection
     }
 }
-/// Serves an implementation of [`Media`].
+/// Serves an implementation of [`Media`]. Add it to a router, or serve it alone.
 pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    /// Serves `service`.
+    /// Creates a server for `service`.
     pub fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
     }
-    /// Serves a service that others hold too.
+    /// Creates a server for a service that is shared with other code.
     pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
         Self { service }
     }
@@ -150,11 +151,17 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
     }
 }
-/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
+    }
+}
+/// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub struct MediaDraft;
 impl MediaDraft {
-    /// Drafts a call of the action `search`.
+    /// Prepares a call of the action `search`.
     pub fn search(
         ids: Streaming<u64>,
     ) -> ::sockety::__private::CallDraft<Streaming<Clip>, MediaError> {
@@ -167,7 +174,7 @@ impl MediaDraft {
             |__received| ::core::result::Result::Ok(__received.streaming::<Clip, _>()?),
         )
     }
-    /// Drafts a call of the action `download`.
+    /// Prepares a call of the action `download`.
     pub fn download(
         id: u64,
     ) -> ::sockety::__private::CallDraft<(Clip, File), MediaError> {
@@ -184,7 +191,7 @@ impl MediaDraft {
             )),
         )
     }
-    /// Drafts a call of the action `shell`.
+    /// Prepares a call of the action `shell`.
     pub fn shell(
         input: ByteStream,
     ) -> ::sockety::__private::CallDraft<ByteStream, ::sockety::__private::NoError> {
@@ -197,7 +204,7 @@ impl MediaDraft {
             |__received| ::core::result::Result::Ok(__received.bytes()?),
         )
     }
-    /// Drafts a call of the action `logs`.
+    /// Prepares a call of the action `logs`.
     pub fn logs(
         from: u64,
         to: u64,
@@ -213,8 +220,8 @@ impl MediaDraft {
             ::sockety::__private::Content::new()
                 .parameters(
                     2,
-                    |__given| {
-                        __given
+                    |__parameters| {
+                        __parameters
                             .with("from", ::sockety::__private::payload::<u64>(), &from)
                             .with("to", ::sockety::__private::payload::<u64>(), &to);
                     },
@@ -224,7 +231,7 @@ impl MediaDraft {
             ),
         )
     }
-    /// Drafts a call of the action `export`.
+    /// Prepares a call of the action `export`.
     pub fn export() -> ::sockety::__private::CallDraft<
         (File, ByteStream, Vec<Clip>, Vec<File>),
         ::sockety::__private::NoError,
@@ -243,7 +250,7 @@ impl MediaDraft {
             )),
         )
     }
-    /// Drafts a call of the action `covers`.
+    /// Prepares a call of the action `covers`.
     pub fn covers() -> ::sockety::__private::CallDraft<Vec<File>, MediaError> {
         ::sockety::__private::call_draft::<
             Vec<File>,
@@ -254,7 +261,7 @@ impl MediaDraft {
             |__received| ::core::result::Result::Ok(__received.files()),
         )
     }
-    /// Drafts a call of the action `plain`.
+    /// Prepares a call of the action `plain`.
     pub fn plain() -> ::sockety::__private::CallDraft<
         (u64, String),
         ::sockety::__private::NoError,
@@ -377,19 +384,7 @@ where
                 let (__body, __responder) = __delivery.open_without_context();
                 let (__0, (__1, ())) = match ::sockety::__private::decode_all(
                     __body.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "from",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "to",
-                                ::sockety::__private::payload::<u64>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__logs(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
@@ -409,9 +404,6 @@ where
             }
             __Action::export => {
                 let (__body, __responder) = __delivery.open_without_context();
-                if let ::core::result::Result::Err(__error) = __body.none() {
-                    return __responder.bad_request(__error);
-                }
                 ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
                     let (__0, __1, __2, __3) = <__S as Media>::export(&*__service).await;
@@ -428,9 +420,6 @@ where
             }
             __Action::covers => {
                 let (__body, __responder) = __delivery.open_without_context();
-                if let ::core::result::Result::Err(__error) = __body.none() {
-                    return __responder.bad_request(__error);
-                }
                 ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::covers(&*__service).await;
@@ -448,9 +437,6 @@ where
             }
             __Action::plain => {
                 let (__body, __responder) = __delivery.open_without_context();
-                if let ::core::result::Result::Err(__error) = __body.none() {
-                    return __responder.bad_request(__error);
-                }
                 ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::plain(&*__service).await;
@@ -465,7 +451,7 @@ where
         }
     }
 }
-/// What messages ask for, without files and streams, by the actions of [`Media`].
+/// A request to [`Media`]: an action with its parameters, except files and streams.
 pub enum MediaRequest {
     /// The action `search`.
     Search,
@@ -491,6 +477,42 @@ pub enum MediaRequest {
     Plain,
 }
 #[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            Self::Search { .. } => __formatter.write_str("Search"),
+            Self::Download { .. } => __formatter.write_str("Download { .. }"),
+            Self::Shell { .. } => __formatter.write_str("Shell"),
+            Self::Logs { .. } => __formatter.write_str("Logs { .. }"),
+            Self::Export { .. } => __formatter.write_str("Export"),
+            Self::Covers { .. } => __formatter.write_str("Covers"),
+            Self::Plain { .. } => __formatter.write_str("Plain"),
+        }
+    }
+}
+impl MediaRequest {
+    /// The parameters of `logs`.
+    #[inline]
+    fn __logs() -> (
+        ::sockety::__private::Parameter<u64>,
+        (::sockety::__private::Parameter<u64>, ()),
+    ) {
+        (
+            ::sockety::__private::parameter(
+                "from",
+                ::sockety::__private::payload::<u64>(),
+            ),
+            (
+                ::sockety::__private::parameter(
+                    "to",
+                    ::sockety::__private::payload::<u64>(),
+                ),
+                (),
+            ),
+        )
+    }
+}
+#[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
     fn try_from(
@@ -509,19 +531,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "logs" => {
                 let (__0, (__1, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::sockety::__private::parameter(
-                            "from",
-                            ::sockety::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::sockety::__private::parameter(
-                                "to",
-                                ::sockety::__private::payload::<u64>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__logs(),
                 )?;
                 ::core::result::Result::Ok(Self::Logs { from: __0, to: __1 })
             }
@@ -731,7 +741,7 @@ where
     }
 }
 impl MediaClient {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
             "Media",
         )

@@ -7,31 +7,32 @@ pub(crate) trait Media: Send + Sync {
     ) -> impl ::core::future::Future<Output = Clip> + ::core::marker::Send;
     fn r#move(&self) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send;
 }
-/// Calls the actions of [`Media`].
+/// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub(crate) struct MediaClient {
     connection: ::facade::rpc::__private::Connection,
 }
 impl MediaClient {
-    /// A client that calls over `connection`, which others may use too.
+    /// Creates a client that calls over `connection`, which may be shared with other code.
     pub(crate) fn new(connection: ::facade::rpc::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` when awaited, and calls over the new connection.
+    /// Connects to `address` when awaited, and returns a client of the new connection.
     pub(crate) fn connect(
         address: impl ::core::convert::Into<::facade::rpc::__private::Address>,
     ) -> ::facade::rpc::__private::Connect<Self> {
         ::facade::rpc::__private::connect(address)
     }
-    /// The connection that the calls go over.
+    /// Returns the connection that calls are sent over.
     pub(crate) fn connection(&self) -> &::facade::rpc::__private::Connection {
         &self.connection
     }
-    /// A client that calls `service` in this process, over a connection in memory: for tests, and for
-    /// mocks, which are implementations.
+    /// Creates a client that calls `service` in this process, over an in-memory connection.
+    ///
+    /// This is meant for tests: `service` may be a mock, which is just another implementation.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime.
+    /// Panics outside of a Tokio runtime.
     pub(crate) fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
@@ -61,18 +62,18 @@ impl ::facade::rpc::__private::ServiceClient for MediaClient {
         &self.connection
     }
 }
-/// Serves an implementation of [`Media`].
+/// Serves an implementation of [`Media`]. Add it to a router, or serve it alone.
 pub(crate) struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub(crate) const DESCRIPTION: &'static ::facade::rpc::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    /// Serves `service`.
+    /// Creates a server for `service`.
     pub(crate) fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
     }
-    /// Serves a service that others hold too.
+    /// Creates a server for a service that is shared with other code.
     pub(crate) fn from_arc(service: ::std::sync::Arc<S>) -> Self {
         Self { service }
     }
@@ -83,11 +84,17 @@ impl<S> ::core::clone::Clone for MediaServer<S> {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
     }
 }
-/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
+    }
+}
+/// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub(crate) struct MediaDraft;
 impl MediaDraft {
-    /// Drafts a call of the action `media.fetch`.
+    /// Prepares a call of the action `media.fetch`.
     pub(crate) fn get(
         id: u64,
         r#type: Kind,
@@ -100,8 +107,8 @@ impl MediaDraft {
             ::facade::rpc::__private::Content::new()
                 .parameters(
                     2,
-                    |__given| {
-                        __given
+                    |__parameters| {
+                        __parameters
                             .with("id", ::facade::rpc::__private::payload::<u64>(), &id)
                             .with(
                                 "type",
@@ -113,7 +120,7 @@ impl MediaDraft {
             ::facade::rpc::__private::payload::<Clip>().receive,
         )
     }
-    /// Drafts a call of the action `media.move`.
+    /// Prepares a call of the action `media.move`.
     pub(crate) fn r#move() -> ::facade::rpc::__private::CallDraft<
         (),
         ::facade::rpc::__private::NoError,
@@ -152,19 +159,7 @@ where
                 let (__body, __responder) = __delivery.open_without_context();
                 let (__0, (__1, ())) = match ::facade::rpc::__private::decode_all(
                     __body.payload(),
-                    (
-                        ::facade::rpc::__private::parameter(
-                            "id",
-                            ::facade::rpc::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::facade::rpc::__private::parameter(
-                                "type",
-                                ::facade::rpc::__private::payload::<Kind>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__get(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
@@ -181,9 +176,6 @@ where
             }
             __Action::r#move => {
                 let (__body, __responder) = __delivery.open_without_context();
-                if let ::core::result::Result::Err(__error) = __body.none() {
-                    return __responder.bad_request(__error);
-                }
                 ::core::mem::drop(__body);
                 ::std::boxed::Box::pin(async move {
                     <__S as Media>::r#move(&*__service).await;
@@ -194,7 +186,7 @@ where
         }
     }
 }
-/// What messages ask for, without files and streams, by the actions of [`Media`].
+/// A request to [`Media`]: an action with its parameters, except files and streams.
 pub(crate) enum MediaRequest {
     /// The action `media.fetch`.
     Get {
@@ -207,6 +199,37 @@ pub(crate) enum MediaRequest {
     Move,
 }
 #[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            Self::Get { .. } => __formatter.write_str("Get { .. }"),
+            Self::Move { .. } => __formatter.write_str("Move"),
+        }
+    }
+}
+impl MediaRequest {
+    /// The parameters of `get`.
+    #[inline]
+    fn __get() -> (
+        ::facade::rpc::__private::Parameter<u64>,
+        (::facade::rpc::__private::Parameter<Kind>, ()),
+    ) {
+        (
+            ::facade::rpc::__private::parameter(
+                "id",
+                ::facade::rpc::__private::payload::<u64>(),
+            ),
+            (
+                ::facade::rpc::__private::parameter(
+                    "type",
+                    ::facade::rpc::__private::payload::<Kind>(),
+                ),
+                (),
+            ),
+        )
+    }
+}
+#[automatically_derived]
 impl ::core::convert::TryFrom<&::facade::rpc::__private::Message> for MediaRequest {
     type Error = ::facade::rpc::__private::RequestMismatch;
     fn try_from(
@@ -216,19 +239,7 @@ impl ::core::convert::TryFrom<&::facade::rpc::__private::Message> for MediaReque
             "media.fetch" => {
                 let (__0, (__1, ())) = ::facade::rpc::__private::decode_all(
                     __message.payload(),
-                    (
-                        ::facade::rpc::__private::parameter(
-                            "id",
-                            ::facade::rpc::__private::payload::<u64>(),
-                        ),
-                        (
-                            ::facade::rpc::__private::parameter(
-                                "type",
-                                ::facade::rpc::__private::payload::<Kind>(),
-                            ),
-                            (),
-                        ),
-                    ),
+                    MediaRequest::__get(),
                 )?;
                 ::core::result::Result::Ok(Self::Get { id: __0, r#type: __1 })
             }
@@ -304,7 +315,7 @@ where
     }
 }
 impl MediaClient {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub(crate) const DESCRIPTION: &'static ::facade::rpc::__private::ServiceDescription = &::facade::rpc::__private::ServiceDescription::new(
             "Media",
         )

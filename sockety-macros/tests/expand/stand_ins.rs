@@ -1,11 +1,11 @@
 ::core::compile_error! {
-    "an action is asynchronous: write `async fn find`"
+    "a service method must be async: write `async fn find`"
 }
 ::core::compile_error! {
-    "many calls share a service: write `&self`"
+    "a service is shared by concurrent calls: write `&self`"
 }
 ::core::compile_error! {
-    "what travels is owned: write `String`"
+    "values that are sent must be owned: write `String`"
 }
 pub trait Media {
     fn get(
@@ -14,32 +14,32 @@ pub trait Media {
     ) -> impl ::core::future::Future<Output = Clip> + ::core::marker::Send;
     fn find(&mut self, text: &str) -> Clip;
 }
-/// Calls the actions of [`Media`].
+/// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
 }
 #[allow(deprecated)]
 impl MediaClient {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
         "Media",
     );
-    /// A client that calls over `connection`, which others may use too.
+    /// Creates a client that calls over `connection`, which may be shared with other code.
     pub fn new(connection: ::sockety::__private::Connection) -> Self {
         Self { connection }
     }
-    /// Connects to `address` when awaited, and calls over the new connection.
+    /// Connects to `address` when awaited, and returns a client of the new connection.
     pub fn connect(
         address: impl ::core::convert::Into<::sockety::__private::Address>,
     ) -> ::sockety::__private::Connect<Self> {
         ::sockety::__private::connect(address)
     }
-    /// The connection that the calls go over.
+    /// Returns the connection that calls are sent over.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
     }
-    /// A client that calls `service` in this process.
+    /// Creates a client that calls `service` in this process.
     pub fn local<__S>(service: __S) -> Self {
         let _ = service;
         ::core::unreachable!()
@@ -62,18 +62,18 @@ impl ::sockety::__private::ServiceClient for MediaClient {
         &self.connection
     }
 }
-/// Serves an implementation of [`Media`].
+/// Serves an implementation of [`Media`]. Add it to a router, or serve it alone.
 pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,
 }
 impl<S> MediaServer<S> {
-    /// The service as plain data.
+    /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    /// Serves `service`.
+    /// Creates a server for `service`.
     pub fn new(service: S) -> Self {
         Self::from_arc(::std::sync::Arc::new(service))
     }
-    /// Serves a service that others hold too.
+    /// Creates a server for a service that is shared with other code.
     pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
         Self { service }
     }
@@ -82,6 +82,12 @@ impl<S> MediaServer<S> {
 impl<S> ::core::clone::Clone for MediaServer<S> {
     fn clone(&self) -> Self {
         Self::from_arc(::core::clone::Clone::clone(&self.service))
+    }
+}
+#[automatically_derived]
+impl<S> ::core::fmt::Debug for MediaServer<S> {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __formatter.debug_struct("MediaServer").finish_non_exhaustive()
     }
 }
 #[allow(deprecated)]
@@ -99,12 +105,12 @@ impl<
         ::core::unreachable!()
     }
 }
-/// Prepares calls, to be sent later or often, of the actions of [`Media`].
+/// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub struct MediaDraft;
 #[allow(deprecated)]
 impl MediaDraft {
-    /// Drafts a call of the action `get`.
+    /// Prepares a call of the action `get`.
     pub fn get(
         id: u64,
     ) -> ::sockety::__private::CallDraft<Clip, ::sockety::__private::NoError> {
@@ -112,13 +118,21 @@ impl MediaDraft {
         ::core::unreachable!()
     }
 }
-/// What messages ask for, without files and streams, by the actions of [`Media`].
+/// A request to [`Media`]: an action with its parameters, except files and streams.
 pub enum MediaRequest {
     /// The action `get`.
     Get {
         /// The parameter `id`.
         id: u64,
     },
+}
+#[automatically_derived]
+impl ::core::fmt::Debug for MediaRequest {
+    fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {
+            Self::Get { .. } => __formatter.write_str("Get { .. }"),
+        }
+    }
 }
 #[allow(deprecated)]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {

@@ -88,11 +88,6 @@ pub struct Body<'a> {
 }
 
 impl Body<'_> {
-    /// A method without parameters takes whatever there is.
-    pub fn none(&self) -> Result<(), DecodeError> {
-        Ok(())
-    }
-
     /// The payload, to be decoded.
     #[inline]
     pub fn payload(&self) -> &[u8] {

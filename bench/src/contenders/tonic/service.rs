@@ -17,8 +17,12 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-use super::{ECHO, ECHOES, NOTES, Payload, RECORDS, Records, STORE, STREAM, Total, UPLOAD};
-use crate::{control, payloads::MIB};
+use super::methods::{ECHO, ECHOES, NOTES, RECORDS, STORE, STREAM, UPLOAD};
+use crate::{
+    contenders::protobuf::{Payload, Records, Total},
+    control,
+    payloads::MIB,
+};
 
 /// The service behind all methods.
 #[derive(Clone)]

@@ -17,10 +17,15 @@ use tokio_stream::wrappers::{ReceiverStream, UnboundedReceiverStream};
 use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel};
 use tonic_prost::ProstCodec;
 
-use super::{ECHOES, NOTES, Payload, SETTINGS, STORE, STREAM, Total, channel, serve};
+use super::{
+    methods::{ECHOES, NOTES, STORE, STREAM},
+    transport::{SETTINGS, channel, serve},
+};
 use crate::{
     Result,
-    contender::{About, Client, Contender, Kind, Serving, Target},
+    calls::Client,
+    contender::{About, Contender, Kind, Serving, Target},
+    contenders::protobuf::{Payload, Total},
     plan::Runtime,
     workload::Workload,
 };

@@ -1,4 +1,4 @@
-//! The trait itself, its methods returning futures that are `Send`.
+//! The trait itself, whose methods return futures that are `Send`.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -6,14 +6,15 @@ use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, Type, parse_quote};
 
 use crate::model::Service;
 
-/// Who only calls the service does not use its trait, and should hear no warning.
-pub(crate) fn service(service: &Service) -> TokenStream {
+/// A crate that only calls the service never uses the trait, which must not cause a warning.
+pub(crate) fn service_trait(service: &Service) -> TokenStream {
     let mut item = desugared(service.item.clone());
     item.attrs.push(parse_quote!(#[allow(dead_code)]));
     item.into_token_stream()
 }
 
-/// The trait with every `async fn` written out.
+/// The trait with every `async fn` rewritten as a function that returns a future. An `async fn` of
+/// a trait could not promise that its future is `Send`.
 pub(crate) fn desugared(mut item: ItemTrait) -> ItemTrait {
     for item in &mut item.items {
         if let TraitItem::Fn(method) = item
@@ -40,7 +41,7 @@ fn desugar(method: &mut TraitItemFn) {
     method.semi_token = method.default.is_none().then(Default::default);
 }
 
-/// What an `async fn` with this output returns.
+/// The type of the future that an `async fn` with this output returns.
 pub(super) fn future(output: &ReturnType) -> TokenStream {
     let output: Type = match output {
         ReturnType::Default => parse_quote!(()),

@@ -1,0 +1,135 @@
+//! What the repetitions of a measurement show together.
+
+use crate::{
+    contender::{About, Kind},
+    measurement::Measurement,
+    outcome::Outcome,
+    plan::Placement,
+    workload::Case,
+};
+
+/// The repetitions of one contender, case and placement.
+pub struct Row {
+    pub contender: &'static str,
+    pub kind: Kind,
+    pub case: Case,
+    pub placement: Placement,
+    pub value: Spread,
+    pub cpu: Option<Spread>,
+    /// Medians, in nanoseconds.
+    pub latency: Option<Quantiles>,
+    /// In W10, p99 as a multiple of p99 with nothing beside it.
+    pub beside_alone: Option<f64>,
+    pub client_peak: f64,
+    pub server_peak: f64,
+}
+
+#[derive(Clone, Copy)]
+pub struct Spread {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+#[derive(Clone, Copy)]
+pub struct Quantiles {
+    pub p50: f64,
+    pub p99: f64,
+    pub p999: f64,
+}
+
+/// All rows, and what failed.
+pub struct Figures<'a> {
+    pub rows: Vec<Row>,
+    pub failed: Vec<&'a Measurement>,
+}
+
+impl Spread {
+    /// `None` without values.
+    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        let upper = *values.get(middle)?;
+        let median = match values.len().is_multiple_of(2) {
+            true => (values[middle - 1] + upper) / 2.0,
+            false => upper,
+        };
+        Some(Self {
+            median,
+            least: values[0],
+            most: values[values.len() - 1],
+        })
+    }
+}
+
+impl Row {
+    fn new(about: &About, case: Case, placement: Placement, outcomes: &[&Outcome]) -> Option<Self> {
+        let spread = |figure: fn(&Outcome) -> Option<f64>| {
+            Spread::of(outcomes.iter().filter_map(|outcome| figure(outcome)))
+        };
+        let median = |figure| spread(figure).map(|spread| spread.median);
+        let quantiles = || {
+            Some(Quantiles {
+                p50: median(|outcome| Some(outcome.latency?.p50 as f64))?,
+                p99: median(|outcome| Some(outcome.latency?.p99 as f64))?,
+                p999: median(|outcome| Some(outcome.latency?.p999 as f64))?,
+            })
+        };
+        Some(Self {
+            contender: about.name,
+            kind: about.kind,
+            case,
+            placement,
+            value: spread(|outcome| Some(outcome.value))?,
+            cpu: spread(|outcome| outcome.cpu),
+            latency: quantiles(),
+            beside_alone: median(|outcome| {
+                Some(outcome.latency?.p99 as f64 / outcome.alone?.p99 as f64)
+            }),
+            client_peak: median(|outcome| Some(outcome.client_peak as f64))?,
+            server_peak: median(|outcome| Some(outcome.server_peak as f64))?,
+        })
+    }
+}
+
+impl<'a> Figures<'a> {
+    pub fn new(contenders: &[&About], measurements: &'a [Measurement]) -> Self {
+        let mut cases: Vec<_> = measurements
+            .iter()
+            .map(|one| (one.case, one.placement))
+            .collect();
+        cases.sort_by_key(|&(case, placement)| (case, placement == Placement::One));
+        cases.dedup();
+        let mut rows = Vec::new();
+        for (case, placement) in cases {
+            for about in contenders {
+                let outcomes: Vec<_> = measurements
+                    .iter()
+                    .filter(|one| one.contender == about.name)
+                    .filter(|one| one.case == case && one.placement == placement)
+                    .filter_map(|one| one.result.as_ref().ok())
+                    .collect();
+                rows.extend(Row::new(about, case, placement, &outcomes));
+            }
+        }
+        let failed = measurements
+            .iter()
+            .filter(|one| one.result.is_err())
+            .collect();
+        Self { rows, failed }
+    }
+
+    pub fn row(&self, contender: &str, case: &Case, placement: Placement) -> Option<&Row> {
+        self.rows.iter().find(|row| {
+            row.contender == contender && row.case == *case && row.placement == placement
+        })
+    }
+
+    /// All rows of its case and placement.
+    pub fn rows_beside<'b>(&'b self, of: &'b Row) -> impl Iterator<Item = &'b Row> {
+        self.rows
+            .iter()
+            .filter(move |row| row.case == of.case && row.placement == of.placement)
+    }
+}

@@ -1,0 +1,55 @@
+//! Attributes of generated items.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+
+use crate::attr::ForwardedAttributes;
+use crate::model::{Action, Service};
+
+/// The attributes of an item that is generated for a method: the user's documentation, or
+/// `sentence` if there is none.
+pub(super) fn describe(forwarded: &ForwardedAttributes, sentence: &str) -> TokenStream {
+    let ForwardedAttributes {
+        conditions,
+        descriptions,
+    } = forwarded;
+    let sentence = (!forwarded.is_documented()).then(|| quote!(#[doc = #sentence]));
+    quote!(#(#conditions)* #sentence #(#descriptions)*)
+}
+
+/// The attributes of an item that is generated for the trait. In `sentence`, `{trait}` becomes a
+/// link to the trait.
+pub(super) fn describe_generated(service: &Service, sentence: &str) -> TokenStream {
+    let link = format!("[`{}`]", service.item.ident.unraw());
+    let sentence = format!(" {}", sentence.replace("{trait}", &link));
+    let conditions = &service.forwarded.conditions;
+    let deprecated = service
+        .forwarded
+        .descriptions
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("deprecated"));
+    quote!(#(#conditions)* #[doc = #sentence] #(#deprecated)*)
+}
+
+/// The attribute of generated code that names items of deprecated methods: only code of the user
+/// should cause the warning.
+pub(super) fn allow_deprecated(service: &Service) -> Option<TokenStream> {
+    let mut actions = service.actions.iter();
+    if actions.any(|action| action.forwarded.is_deprecated()) {
+        return Some(quote!(#[allow(deprecated)]));
+    }
+    allow_deprecated_trait(service)
+}
+
+/// Like [`allow_deprecated`], for generated code that names the trait but no methods.
+pub(super) fn allow_deprecated_trait(service: &Service) -> Option<TokenStream> {
+    let is_deprecated = service.forwarded.is_deprecated();
+    is_deprecated.then(|| quote!(#[allow(deprecated)]))
+}
+
+/// Silences the lint that the method itself already triggers in the trait. It allows seven
+/// parameters, of which `self` is one.
+pub(super) fn allow_many_arguments(action: &Action) -> Option<TokenStream> {
+    (action.caller_params().count() > 6).then(|| quote!(#[allow(clippy::too_many_arguments)]))
+}
