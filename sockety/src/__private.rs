@@ -25,10 +25,10 @@ pub use crate::{
         outgoing::Outgoing,
         typed::{Content, Received},
     },
-    msgpack::{DecodeError, Entries, Reader},
+    msgpack::{DecodeError, Entries, Entry, Reader},
     payload::{
         format::{Format, payload},
-        parameters::{Given, Parameter, decode_all, parameter},
+        parameters::{Given, decode_all, parameter},
     },
     serve::{
         answer::{Answer, Answering, ErrorFormat, Responder, error},

@@ -129,7 +129,6 @@ mod message;
 pub mod metrics;
 #[cfg(all(test, sockety_models))]
 mod models;
-pub mod msgpack;
 mod observe;
 mod outcome;
 mod payload;
@@ -225,6 +224,8 @@ pub use self::{
 };
 pub use async_trait::async_trait;
 pub use sockety_codec::{ChannelCount, Limits, Uuid};
+#[doc(inline)]
+pub use sockety_msgpack as msgpack;
 
 #[doc(hidden)]
 pub mod __private;

@@ -9,9 +9,9 @@ use crate::{
     engine::record::Record,
     error::{request::RequestError, send::SendError},
     fast_reply::FastReply,
+    msgpack::escaped::escaped,
     outcome::Outcome,
     serve::{incoming::Incoming, middleware::ServeNext},
-    shown::escaped,
 };
 
 /// `rpc.system.name`.

@@ -27,41 +27,47 @@
 //! }
 //!
 //! let point = Point { x: 7, label: None };
-//! let bytes = sockety::msgpack::to_vec(&point)?;
+//! let bytes = sockety_msgpack::to_vec(&point)?;
 //! assert_eq!(bytes, b"\x82\xa1x\x07\xa5label\xc0");
-//! assert_eq!(sockety::msgpack::from_slice::<Point>(&bytes)?, point);
+//! assert_eq!(sockety_msgpack::from_slice::<Point>(&bytes)?, point);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod bounds;
-pub use self::bounds::Bounds;
+pub use bounds::Bounds;
 
 mod encode;
-pub use self::encode::{encode, to_vec};
-pub(crate) use self::encode::{encode_map_head, encode_name};
+pub use encode::{encode, to_vec};
+#[doc(hidden)]
+pub use encode::{encode_map_head, encode_name};
 
 mod decode;
 #[doc(hidden)]
-pub use self::decode::Reader;
-pub use self::decode::{from_slice, from_slice_with};
-pub(crate) use self::decode::{read, read_whole};
+pub use decode::Reader;
+pub use decode::{from_slice, from_slice_with};
+#[doc(hidden)]
+pub use decode::{read, read_whole};
 
 mod entries;
 #[doc(hidden)]
-pub use self::entries::Entries;
-pub(crate) use self::entries::{missing, read_entries};
+pub use entries::{Entries, Entry};
+#[doc(hidden)]
+pub use entries::{missing, read_entries};
 
 mod check;
-pub use self::check::{Checked, check, value_len};
+pub use check::{Checked, check, value_len};
 
 mod error;
-pub use self::error::{DecodeError, EncodeError};
+pub use error::{DecodeError, EncodeError};
 
 mod timestamp;
-pub use self::timestamp::{Timestamp, TimestampOutOfRange};
+pub use timestamp::{Timestamp, TimestampOutOfRange};
 
 #[doc(hidden)]
 pub mod error_value;
+
+#[doc(hidden)]
+pub mod escaped;
 
 mod lenient;
 mod token;

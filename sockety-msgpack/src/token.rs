@@ -1,4 +1,4 @@
-use super::error::DecodeError;
+use super::DecodeError;
 
 /// The next value without what it contains: its marker, its length and, if it is not a container,
 /// its data.

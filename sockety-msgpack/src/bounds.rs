@@ -3,7 +3,7 @@
 /// # Examples
 ///
 /// ```
-/// use sockety::msgpack::{self, Bounds};
+/// use sockety_msgpack::{self as msgpack, Bounds};
 ///
 /// let bounds = Bounds { items: 3, ..Bounds::default() };
 /// assert!(msgpack::from_slice_with::<Vec<u8>>(&[0x92, 1, 2], &bounds).is_ok());

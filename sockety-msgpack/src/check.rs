@@ -1,9 +1,6 @@
-use super::{
-    bounds::Bounds,
-    error::DecodeError,
-    error_value::is_error,
-    token::{Kind, Token, fixed_len},
-};
+use super::error_value::is_error;
+use super::token::{Kind, Token, fixed_len};
+use super::{Bounds, DecodeError};
 
 /// What [`check`] saw in passing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +25,7 @@ pub struct Checked {
 /// # Examples
 ///
 /// ```
-/// use sockety::msgpack::{Bounds, DecodeError, check};
+/// use sockety_msgpack::{Bounds, DecodeError, check};
 ///
 /// assert!(check(&[0x92, 1, 2], &Bounds::default()).is_ok());
 /// assert_eq!(
@@ -39,7 +36,7 @@ pub struct Checked {
 pub fn check(bytes: &[u8], bounds: &Bounds) -> Result<Checked, DecodeError> {
     let service_error = is_error(bytes);
     let start = if service_error {
-        crate::msgpack::error_value::MARKER.len()
+        super::error_value::MARKER.len()
     } else {
         0
     };
@@ -67,7 +64,7 @@ pub fn check(bytes: &[u8], bounds: &Bounds) -> Result<Checked, DecodeError> {
 /// # Examples
 ///
 /// ```
-/// use sockety::msgpack::{Bounds, value_len};
+/// use sockety_msgpack::{Bounds, value_len};
 ///
 /// assert_eq!(value_len(&[0x91, 0x07, 0xC0], &Bounds::default()), Ok(2));
 /// ```

@@ -11,7 +11,7 @@ use thiserror::Error;
 ///
 /// ```
 /// use std::time::SystemTime;
-/// use sockety::msgpack::{self, Timestamp};
+/// use sockety_msgpack::{self as msgpack, Timestamp};
 ///
 /// let bytes = [0xD6, 0xFF, 0x65, 0x53, 0xF1, 0x00];
 /// let timestamp: Timestamp = msgpack::from_slice(&bytes)?;

@@ -29,7 +29,7 @@ pub enum DecodeError {
         /// Bytes after it.
         count: usize,
     },
-    /// More arrays and maps inside one another than [`Bounds::depth`](crate::msgpack::bounds::Bounds::depth).
+    /// More arrays and maps inside one another than [`Bounds::depth`](super::Bounds::depth).
     #[error("container at byte {offset} is nested {depth} deep, the limit is {limit}")]
     TooDeep {
         /// Where the innermost array or map begins.
@@ -39,7 +39,7 @@ pub enum DecodeError {
         /// The limit.
         limit: usize,
     },
-    /// More values than [`Bounds::items`](crate::msgpack::bounds::Bounds::items).
+    /// More values than [`Bounds::items`](super::Bounds::items).
     #[error("value at byte {offset} brings the count to {items} values, the limit is {limit}")]
     TooManyItems {
         /// Where the array or map begins that declares them.

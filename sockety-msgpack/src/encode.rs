@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::error::EncodeError;
+use super::EncodeError;
 
 /// Writes `value` to a new buffer.
 ///
@@ -11,9 +11,9 @@ use super::error::EncodeError;
 /// # Examples
 ///
 /// ```
-/// assert_eq!(sockety::msgpack::to_vec("hi")?, [0xA2, b'h', b'i']);
-/// assert_eq!(sockety::msgpack::to_vec(&300)?, [0xCD, 0x01, 0x2C]);
-/// # Ok::<(), sockety::msgpack::EncodeError>(())
+/// assert_eq!(sockety_msgpack::to_vec("hi")?, [0xA2, b'h', b'i']);
+/// assert_eq!(sockety_msgpack::to_vec(&300)?, [0xCD, 0x01, 0x2C]);
+/// # Ok::<(), sockety_msgpack::EncodeError>(())
 /// ```
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = Vec::new();
@@ -35,7 +35,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<()
 }
 
 /// Appends what a map begins with; `count` keys, each with its value, are to follow.
-pub(crate) fn encode_map_head(count: u16, into: &mut Vec<u8>) {
+pub fn encode_map_head(count: u16, into: &mut Vec<u8>) {
     match u8::try_from(count) {
         Ok(count @ 0..=0x0F) => into.push(0x80 | count),
         Ok(_) | Err(_) => {
@@ -47,7 +47,7 @@ pub(crate) fn encode_map_head(count: u16, into: &mut Vec<u8>) {
 
 /// Appends a key.
 #[inline]
-pub(crate) fn encode_name(name: &str, into: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub fn encode_name(name: &str, into: &mut Vec<u8>) -> Result<(), EncodeError> {
     match u8::try_from(name.len()) {
         Ok(len @ 0..=0x1F) => {
             into.push(0xA0 | len);

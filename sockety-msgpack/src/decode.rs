@@ -1,10 +1,11 @@
 use rmp_serde::decode::{Error, ReadRefReader};
 use serde::de::DeserializeOwned;
 
-use super::{
-    bounds::Bounds, check::check, error::DecodeError, lenient::Lenient, undefined::undefined_as_nil,
-};
-use crate::shown::escaped;
+use super::check::check;
+use super::escaped::escaped;
+use super::lenient::Lenient;
+use super::undefined::undefined_as_nil;
+use super::{Bounds, DecodeError};
 
 /// Reads the one value in `bytes` within the default [`Bounds`].
 ///
@@ -17,9 +18,9 @@ use crate::shown::escaped;
 /// ```
 /// // msgpackr writes 2^32 as a float.
 /// let bytes = [0xCB, 0x41, 0xF0, 0, 0, 0, 0, 0, 0];
-/// assert_eq!(sockety::msgpack::from_slice::<u64>(&bytes)?, 1 << 32);
-/// assert!(sockety::msgpack::from_slice::<u32>(&bytes).is_err());
-/// # Ok::<(), sockety::msgpack::DecodeError>(())
+/// assert_eq!(sockety_msgpack::from_slice::<u64>(&bytes)?, 1 << 32);
+/// assert!(sockety_msgpack::from_slice::<u32>(&bytes).is_err());
+/// # Ok::<(), sockety_msgpack::DecodeError>(())
 /// ```
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     from_slice_with(bytes, &Bounds::default())
@@ -44,12 +45,12 @@ pub type Reader<'de> = rmp_serde::Deserializer<ReadRefReader<'de, [u8]>>;
 
 /// Reads the next value.
 #[inline]
-pub(crate) fn read<T: DeserializeOwned>(reader: &mut Reader<'_>) -> Result<T, Error> {
+pub fn read<T: DeserializeOwned>(reader: &mut Reader<'_>) -> Result<T, Error> {
     T::deserialize(Lenient::value(reader))
 }
 
 /// Reads the one value in `bytes`, by [`read`] of its type, within the default [`Bounds`].
-pub(crate) fn read_whole<T>(
+pub fn read_whole<T>(
     bytes: &[u8],
     read: fn(&mut Reader<'_>) -> Result<T, Error>,
 ) -> Result<T, DecodeError> {

@@ -6,13 +6,10 @@ use rmp_serde::decode::Error;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{
-    bounds::Bounds,
-    decode::{self, Reader},
-    error::DecodeError,
-    lenient::Lenient,
-    token::{Kind, Token},
-};
+use super::decode::{self, Reader};
+use super::lenient::Lenient;
+use super::token::{Kind, Token};
+use super::{Bounds, DecodeError};
 
 /// The entries of a map, in the order that they have in an array.
 pub trait Entries {
@@ -46,12 +43,112 @@ pub trait Entries {
     fn into_values(self) -> Result<Self::Values, Error>;
 }
 
+/// A parameter to be read.
+pub struct Entry<T> {
+    name: &'static str,
+    read: fn(&mut Reader<'_>) -> Result<T, Error>,
+    missing: fn(&'static str) -> Result<T, Error>,
+    value: Option<T>,
+}
+
+impl<T> Entry<T> {
+    /// One that is not read yet.
+    #[inline]
+    pub fn new(
+        name: &'static str,
+        read: fn(&mut Reader<'_>) -> Result<T, Error>,
+        missing: fn(&'static str) -> Result<T, Error>,
+    ) -> Self {
+        Self {
+            name,
+            read,
+            missing,
+            value: None,
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
+        if self.value.is_some() {
+            return Err(de::Error::duplicate_field(self.name));
+        }
+        self.value = Some((self.read)(reader)?);
+        Ok(())
+    }
+}
+
+impl Entries for () {
+    type Values = ();
+    const COUNT: usize = 0;
+
+    #[inline]
+    fn read_named(&mut self, _: &[u8], _: &mut Reader<'_>) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    fn check_unknown(&self, _: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    #[inline]
+    fn read_at(&mut self, _: usize, _: &mut Reader<'_>) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    #[inline]
+    fn into_values(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The parameters of a method as a list: the first, and the list of the rest.
+impl<T, Rest: Entries> Entries for (Entry<T>, Rest) {
+    type Values = (T, Rest::Values);
+    const COUNT: usize = 1 + Rest::COUNT;
+
+    #[inline]
+    fn read_named(&mut self, name: &[u8], reader: &mut Reader<'_>) -> Result<bool, Error> {
+        let (first, rest) = self;
+        // Names mostly come in order: those before were read, and need not be compared again.
+        if first.value.is_some() || name != first.name.as_bytes() {
+            return rest.read_named(name, reader);
+        }
+        first.read(reader)?;
+        Ok(true)
+    }
+
+    fn check_unknown(&self, name: &[u8]) -> Result<(), Error> {
+        let (first, rest) = self;
+        if name == first.name.as_bytes() {
+            return Err(de::Error::duplicate_field(first.name));
+        }
+        rest.check_unknown(name)
+    }
+
+    #[inline]
+    fn read_at(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<bool, Error> {
+        let (first, rest) = self;
+        if let Some(index) = index.checked_sub(1) {
+            return rest.read_at(index, reader);
+        }
+        first.read(reader)?;
+        Ok(true)
+    }
+
+    #[inline]
+    fn into_values(self) -> Result<Self::Values, Error> {
+        let (entry, rest) = self;
+        let value = match entry.value {
+            Some(value) => value,
+            None => (entry.missing)(entry.name)?,
+        };
+        Ok((value, rest.into_values()?))
+    }
+}
+
 /// Reads `bytes` into `entries`, and gives their values.
 #[inline]
-pub(crate) fn read_entries<E: Entries>(
-    bytes: &[u8],
-    mut entries: E,
-) -> Result<E::Values, DecodeError> {
+pub fn read_entries<E: Entries>(bytes: &[u8], mut entries: E) -> Result<E::Values, DecodeError> {
     let bounds = Bounds::default();
     decode::checked(bytes, &bounds, |bytes| {
         let head = Token::read(bytes, 0)?;
@@ -154,7 +251,7 @@ impl<'de> Visitor<'de> for KeyVisitor {
 }
 
 /// The value of a key that is not there: `None` where it is optional.
-pub(crate) fn missing<T: DeserializeOwned>(name: &'static str) -> Result<T, Error> {
+pub fn missing<T: DeserializeOwned>(name: &'static str) -> Result<T, Error> {
     T::deserialize(Missing(name))
 }
 

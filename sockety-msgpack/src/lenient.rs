@@ -634,7 +634,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for NameDeserializer<D> {
 
 /// The bytes of a bin as elements of a sequence.
 ///
-/// They are given as `u8` only. [`Bounds::items`](crate::msgpack::bounds::Bounds::items) does not count them, so
+/// They are given as `u8` only. [`Bounds::items`](super::Bounds::items) does not count them, so
 /// that no other type of element, which may be large, must come from them.
 struct ByteSeq<'de, E> {
     bytes: slice::Iter<'de, u8>,

@@ -3,15 +3,10 @@
 
 use serde::Serialize;
 
-use super::{
-    bounds::Bounds,
-    check::{UNDEFINED_TAG, check, scan},
-    decode::from_slice_with,
-    encode::encode,
-    error::{DecodeError, EncodeError},
-    token::{Kind, Token},
-    undefined::NIL,
-};
+use super::check::{UNDEFINED_TAG, check, scan};
+use super::token::{Kind, Token};
+use super::undefined::NIL;
+use super::{Bounds, DecodeError, EncodeError, encode, from_slice_with};
 
 /// The extension of type 0x65 (`e`) with one byte of data; msgpackr takes the next value as the
 /// error.
@@ -50,11 +45,11 @@ pub fn is_error(bytes: &[u8]) -> bool {
     bytes.starts_with(&MARKER)
 }
 
-/// As [`value_len`](crate::msgpack::check::value_len), where an error of a service is one value too.
+/// As [`value_len`](super::value_len), where an error of a service is one value too.
 ///
 /// # Errors
 ///
-/// As [`value_len`](crate::msgpack::check::value_len).
+/// As [`value_len`](super::value_len).
 pub fn item_len(bytes: &[u8], bounds: &Bounds) -> Result<usize, DecodeError> {
     let start = if is_error(bytes) { MARKER.len() } else { 0 };
     Ok(scan(bytes, start, bounds)?.end)

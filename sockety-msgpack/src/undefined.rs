@@ -1,8 +1,6 @@
-use super::{
-    check::UNDEFINED_TAG,
-    error::DecodeError,
-    token::{Kind, Token},
-};
+use super::DecodeError;
+use super::check::UNDEFINED_TAG;
+use super::token::{Kind, Token};
 
 /// A copy of checked bytes with nil in place of every extension of type 0.
 ///
