@@ -1,4 +1,4 @@
-use super::error_value::is_error;
+use super::service_error::is_service_error;
 use super::token::{Kind, Token, fixed_len};
 use super::{Bounds, DecodeError};
 
@@ -34,9 +34,9 @@ pub struct Checked {
 /// );
 /// ```
 pub fn check(bytes: &[u8], bounds: &Bounds) -> Result<Checked, DecodeError> {
-    let service_error = is_error(bytes);
+    let service_error = is_service_error(bytes);
     let start = if service_error {
-        super::error_value::MARKER.len()
+        super::service_error::MARKER.len()
     } else {
         0
     };

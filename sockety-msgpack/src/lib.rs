@@ -33,28 +33,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod bounds;
-pub use bounds::Bounds;
-
 mod encode;
 pub use encode::{encode, to_vec};
-#[doc(hidden)]
-pub use encode::{encode_map_head, encode_name};
 
 mod decode;
-#[doc(hidden)]
-pub use decode::Reader;
 pub use decode::{from_slice, from_slice_with};
-#[doc(hidden)]
-pub use decode::{read, read_whole};
 
-mod entries;
-#[doc(hidden)]
-pub use entries::{Entries, Entry};
-#[doc(hidden)]
-pub use entries::{missing, read_entries};
-
+mod bounds;
 mod check;
+pub use bounds::Bounds;
 pub use check::{Checked, check, value_len};
 
 mod error;
@@ -64,11 +51,11 @@ mod timestamp;
 pub use timestamp::{Timestamp, TimestampOutOfRange};
 
 #[doc(hidden)]
-pub mod error_value;
+pub mod __private;
 
-#[doc(hidden)]
-pub mod escaped;
-
+mod entries;
+mod escaped;
 mod lenient;
+mod service_error;
 mod token;
 mod undefined;

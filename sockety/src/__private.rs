@@ -25,7 +25,10 @@ pub use crate::{
         outgoing::Outgoing,
         typed::{Content, Received},
     },
-    msgpack::{DecodeError, Entries, Entry, Reader},
+    msgpack::{
+        __private::{Entries, Entry, Reader},
+        DecodeError,
+    },
     payload::{
         format::{Format, payload},
         parameters::{Given, decode_all, parameter},

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
-use sockety::msgpack::error_value::{decode_error_parts, encode_error, is_error};
+use sockety::msgpack::__private::{decode_service_error, encode_service_error, is_service_error};
 use sockety::msgpack::{
     Bounds, DecodeError, Timestamp, check, encode, from_slice, from_slice_with, to_vec, value_len,
 };
@@ -771,7 +771,7 @@ fn a_value_that_cannot_be_written_leaves_the_buffer_as_it_was() {
         error.to_string(),
         "value cannot be written as MessagePack: not today"
     );
-    encode_error("A", "b", &Refuses, &mut buffer).unwrap_err();
+    encode_service_error("A", "b", &Refuses, &mut buffer).unwrap_err();
     assert_eq!(buffer, b"\x07\xA1a");
 }
 
@@ -1146,7 +1146,7 @@ fn damaged_payloads_never_panic_and_read_whole_if_they_pass_the_check() {
             }
             let _ = from_slice::<Value>(&bytes);
             let _ = from_slice::<Anything>(&bytes);
-            let _ = decode_error_parts(&bytes, &Bounds::default());
+            let _ = decode_service_error(&bytes, &Bounds::default());
         }
     }
     assert!(passed > 1000, "{passed}");
@@ -1157,17 +1157,17 @@ fn damaged_payloads_never_panic_and_read_whole_if_they_pass_the_check() {
 #[test]
 fn an_error_is_a_marker_and_an_array() {
     let mut bytes = Vec::new();
-    encode_error("TooBig", "too big", &3, &mut bytes).unwrap();
+    encode_service_error("TooBig", "too big", &3, &mut bytes).unwrap();
     assert_eq!(bytes, b"\xD4\x65\0\x93\xA6TooBig\xA7too big\x03");
-    assert!(is_error(&bytes));
+    assert!(is_service_error(&bytes));
     assert!(check(&bytes, &Bounds::default()).unwrap().service_error);
-    assert!(!is_error(b"\x93\xA6TooBig\xA7too big\x03"));
+    assert!(!is_service_error(b"\x93\xA6TooBig\xA7too big\x03"));
 }
 
 #[test]
 fn an_error_is_not_a_value() {
     let mut bytes = Vec::new();
-    encode_error("A", "b", &(), &mut bytes).unwrap();
+    encode_service_error("A", "b", &(), &mut bytes).unwrap();
     assert_eq!(from_slice::<Value>(&bytes), Err(DecodeError::ServiceError));
 }
 
@@ -1182,8 +1182,8 @@ fn the_parts_of_an_error_come_back() {
         left: 0,
     };
     let mut bytes = Vec::new();
-    encode_error("SoldOut", "sold out", &details, &mut bytes).unwrap();
-    let parts = decode_error_parts(&bytes, &Bounds::default()).unwrap();
+    encode_service_error("SoldOut", "sold out", &details, &mut bytes).unwrap();
+    let parts = decode_service_error(&bytes, &Bounds::default()).unwrap();
     assert_eq!(
         (parts.name.as_str(), parts.message.as_str()),
         ("SoldOut", "sold out")
@@ -1195,7 +1195,7 @@ fn the_parts_of_an_error_come_back() {
 fn an_error_without_details_has_nil() {
     let check = |array: &[u8], details: &[u8]| {
         let bytes = [b"\xD4\x65\0", array].concat();
-        let parts = decode_error_parts(&bytes, &Bounds::default()).unwrap();
+        let parts = decode_service_error(&bytes, &Bounds::default()).unwrap();
         assert_eq!((parts.name.as_str(), parts.message.as_str()), ("A", "b"));
         assert_eq!(parts.details, details);
     };
@@ -1209,7 +1209,7 @@ fn an_error_without_details_has_nil() {
 #[test]
 fn what_is_not_an_error_is_refused() {
     let check = |bytes: &[u8], part: &str| {
-        let error = decode_error_parts(bytes, &Bounds::default())
+        let error = decode_service_error(bytes, &Bounds::default())
             .unwrap_err()
             .to_string();
         assert!(error.contains(part), "{error}");

@@ -17,7 +17,11 @@ use crate::{
         remote::{RemoteError, read_remote},
         service::{NoError, ServiceError},
     },
-    msgpack::{self, DecodeError, error_value},
+    msgpack::{
+        self,
+        __private::{encode_service_error, is_service_error, item_len},
+        DecodeError,
+    },
 };
 
 /// A live stream of typed items: one to be sent, or one that is being received.
@@ -247,7 +251,7 @@ impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
 
     /// Takes one whole value off the buffer, or finds out how many bytes it has at least.
     fn split(&mut self) -> Result<Option<Bytes>, StreamError<E>> {
-        match error_value::item_len(&self.buffer, &msgpack::Bounds::default()) {
+        match item_len(&self.buffer, &msgpack::Bounds::default()) {
             Ok(length) if length > self.limit => Err(StreamError::TooLarge { limit: self.limit }),
             Ok(length) => {
                 self.needed = 1;
@@ -274,7 +278,7 @@ impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
 }
 
 fn read_item<T: DeserializeOwned, E: ServiceError>(item: &[u8]) -> Result<T, StreamError<E>> {
-    if !error_value::is_error(item) {
+    if !is_service_error(item) {
         return msgpack::from_slice(item).map_err(StreamError::Decode);
     }
     Err(match read_remote(item) {
@@ -315,7 +319,7 @@ impl<T: Serialize, E: ServiceError> Stream for Encoded<T, E> {
                 Poll::Ready(Some(Err(error))) => {
                     let (name, message) = (&error.variant().name, error.message());
                     append(&mut this.buffer, |into| {
-                        error_value::encode_error(name, &message, &error, into)
+                        encode_service_error(name, &message, &error, into)
                     })?;
                     this.items = None;
                 }

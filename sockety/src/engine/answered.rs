@@ -1,4 +1,6 @@
-use crate::{engine::pending::RawReply, fast_reply::FastReply, msgpack::error_value};
+use crate::{
+    engine::pending::RawReply, fast_reply::FastReply, msgpack::__private::is_service_error,
+};
 
 /// How a message was answered, as middleware sees it. Of several responses to one message it is the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +28,7 @@ impl Answered {
             RawReply::Fast(code) => Self::Code(*code),
             RawReply::Response(response) => {
                 let payload = &response.payload;
-                Self::response(payload.len(), error_value::is_error(payload))
+                Self::response(payload.len(), is_service_error(payload))
             }
         }
     }

@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     engine::answered::Answered, engine::lease::Lease, error::send::SendError,
-    fast_reply::FastReply, msgpack::error_value, payload::encoding::Encoding, payload::scratch,
-    sync::AtomicBool,
+    fast_reply::FastReply, msgpack::__private::is_service_error, payload::encoding::Encoding,
+    payload::scratch, sync::AtomicBool,
 };
 
 /// Dropped without a reply, it answers with code 5, Internal Error, so that no caller waits in vain.
@@ -181,7 +181,7 @@ impl Owed {
         payload: &[u8],
     ) -> Result<(), SendError> {
         queue::check_size(&self.lease.shared, payload.len())?;
-        let answered = || Answered::response(payload.len(), error_value::is_error(payload));
+        let answered = || Answered::response(payload.len(), is_service_error(payload));
         self.put(state, answered, |state| {
             state
                 .send_response(head, Payload::Copied(payload))

@@ -6,7 +6,7 @@ use crate::{
     content::received::Carried,
     content::{byte_stream::ByteStream, file::File, streaming::Streaming},
     error::service::ServiceError,
-    msgpack::Entries,
+    msgpack::__private::Entries,
     payload::{
         Payload,
         encoding::Encoding,

@@ -9,7 +9,7 @@ use crate::{
     engine::record::Record,
     error::{request::RequestError, send::SendError},
     fast_reply::FastReply,
-    msgpack::escaped::escaped,
+    msgpack::__private::escaped,
     outcome::Outcome,
     serve::{incoming::Incoming, middleware::ServeNext},
 };

@@ -3,7 +3,10 @@
 use super::{format::Format, or_nil, payload_bytes::PayloadBytes, scratch};
 use crate::{
     error::send::SendError,
-    msgpack::{self, DecodeError, EncodeError, Entries, Entry},
+    msgpack::{
+        __private::{Entries, Entry, encode_map_head, encode_name, read_entries},
+        DecodeError, EncodeError,
+    },
 };
 
 /// Parameters on their way out, written one after another.
@@ -18,7 +21,7 @@ impl Given<'_> {
     #[inline]
     pub fn with<T>(&mut self, name: &'static str, format: Format<T>, value: &T) -> &mut Self {
         if self.written.is_ok() {
-            let named = msgpack::encode_name(name, self.into);
+            let named = encode_name(name, self.into);
             self.written = named.and_then(|()| (format.encode)(value, self.into));
         }
         self
@@ -32,7 +35,7 @@ pub(crate) fn encode(
     give: impl FnOnce(&mut Given<'_>),
 ) -> Result<PayloadBytes, SendError> {
     let buffer = scratch::encode_with(|into| {
-        msgpack::encode_map_head(count, into);
+        encode_map_head(count, into);
         let mut given = Given {
             into,
             written: Ok(()),
@@ -55,7 +58,7 @@ pub fn parameter<T>(name: &'static str, format: Format<T>) -> Entry<T> {
 /// When the payload is something else, or a parameter is missing or of another type.
 #[inline]
 pub fn decode_all<P: Entries>(payload: &[u8], parameters: P) -> Result<P::Values, DecodeError> {
-    msgpack::read_entries(or_nil(payload), parameters)
+    read_entries(or_nil(payload), parameters)
 }
 
 #[cfg(test)]

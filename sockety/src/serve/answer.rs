@@ -10,7 +10,7 @@ use crate::{
     engine::{owed::Owed, serve::Dispatch},
     fast_reply::FastReply,
     message::{respond::send_response, typed::Content},
-    msgpack::error_value,
+    msgpack::__private::encode_service_error,
     payload::format::Format,
 };
 use serde::Serialize;
@@ -129,7 +129,7 @@ impl Responder {
         }
         let (name, message) = (&variant.name, error.message());
         Answer::Payload(scratch::encode_with(|into| {
-            Ok(error_value::encode_error(name, &message, error, into)?)
+            Ok(encode_service_error(name, &message, error, into)?)
         }))
     }
 

@@ -14,7 +14,7 @@ pub(super) const MARKER: [u8; 3] = [0xD4, 0x65, 0x00];
 
 /// The parts of a received error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorParts<'a> {
+pub struct ServiceErrorParts<'a> {
     /// The name of the variant; for a JavaScript `Error` its class.
     pub name: String,
     /// The text for people.
@@ -28,7 +28,7 @@ pub struct ErrorParts<'a> {
 /// # Errors
 ///
 /// When the `Serialize` implementation of the details refuses.
-pub fn encode_error<D: Serialize + ?Sized>(
+pub fn encode_service_error<D: Serialize + ?Sized>(
     name: &str,
     message: &str,
     details: &D,
@@ -41,7 +41,7 @@ pub fn encode_error<D: Serialize + ?Sized>(
 
 /// Whether a payload is an error and not a value.
 #[must_use]
-pub fn is_error(bytes: &[u8]) -> bool {
+pub fn is_service_error(bytes: &[u8]) -> bool {
     bytes.starts_with(&MARKER)
 }
 
@@ -51,7 +51,11 @@ pub fn is_error(bytes: &[u8]) -> bool {
 ///
 /// As [`value_len`](super::value_len).
 pub fn item_len(bytes: &[u8], bounds: &Bounds) -> Result<usize, DecodeError> {
-    let start = if is_error(bytes) { MARKER.len() } else { 0 };
+    let start = if is_service_error(bytes) {
+        MARKER.len()
+    } else {
+        0
+    };
     Ok(scan(bytes, start, bounds)?.end)
 }
 
@@ -60,10 +64,10 @@ pub fn item_len(bytes: &[u8], bounds: &Bounds) -> Result<usize, DecodeError> {
 /// # Errors
 ///
 /// When the bytes do not pass [`check`], or are not an error.
-pub fn decode_error_parts<'a>(
+pub fn decode_service_error<'a>(
     bytes: &'a [u8],
     bounds: &Bounds,
-) -> Result<ErrorParts<'a>, DecodeError> {
+) -> Result<ServiceErrorParts<'a>, DecodeError> {
     if !check(bytes, bounds)?.service_error {
         return Err(DecodeError::Invalid(
             "payload is a value, not the error of a service".to_owned(),
@@ -86,7 +90,7 @@ pub fn decode_error_parts<'a>(
             DecodeError::Invalid(format!("{part} of the error of a service: {error}"))
         })
     };
-    Ok(ErrorParts {
+    Ok(ServiceErrorParts {
         name: text("name", &bytes[name..message])?,
         message: text("message", &bytes[message..details])?,
         details: match count {
