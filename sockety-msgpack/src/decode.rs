@@ -1,11 +1,11 @@
 use rmp_serde::decode::{Error, ReadRefReader};
 use serde::de::DeserializeOwned;
 
-use super::check::check;
-use super::escaped::escaped;
-use super::lenient::Lenient;
-use super::undefined::undefined_as_nil;
-use super::{Bounds, DecodeError};
+use crate::check::check;
+use crate::escaped::escaped;
+use crate::lenient::Lenient;
+use crate::undefined::undefined_as_nil;
+use crate::{Bounds, DecodeError};
 
 /// Reads the one value in `bytes` within the default [`Bounds`].
 ///
@@ -62,7 +62,7 @@ pub fn read_whole<T>(
 
 /// Checks `bytes`, and has them read as serde can read them.
 #[inline]
-pub(super) fn checked<T>(
+pub(crate) fn checked<T>(
     bytes: &[u8],
     bounds: &Bounds,
     read: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
@@ -79,7 +79,7 @@ pub(super) fn checked<T>(
 
 /// The reader of values that are checked.
 #[inline]
-pub(super) fn reader<'de>(bytes: &'de [u8], bounds: &Bounds) -> Reader<'de> {
+pub(crate) fn reader<'de>(bytes: &'de [u8], bounds: &Bounds) -> Reader<'de> {
     let mut reader = Reader::from_read_ref(bytes);
     // Ours has already counted. rmp-serde stops when its counter reaches 0, and counts an
     // extension as a level too.
@@ -88,7 +88,7 @@ pub(super) fn reader<'de>(bytes: &'de [u8], bounds: &Bounds) -> Reader<'de> {
 }
 
 #[cold]
-pub(super) fn invalid(error: Error) -> DecodeError {
+pub(crate) fn invalid(error: Error) -> DecodeError {
     DecodeError::Invalid(match error {
         Error::LengthMismatch(taken) => {
             format!("array or map has more than the {taken} entries that the type takes")
@@ -104,7 +104,7 @@ pub(super) fn invalid(error: Error) -> DecodeError {
 }
 
 /// What kind of value is not a number, by its marker.
-pub(super) fn kind_of(marker: u8) -> &'static str {
+pub(crate) fn kind_of(marker: u8) -> &'static str {
     match marker {
         0xA0..=0xBF | 0xD9..=0xDB => "string",
         0x90..=0x9F | 0xDC | 0xDD => "array",

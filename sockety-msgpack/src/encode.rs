@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::EncodeError;
+use crate::EncodeError;
 
 /// Writes `value` to a new buffer.
 ///

@@ -6,10 +6,10 @@ use rmp_serde::decode::Error;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::decode::{self, Reader};
-use super::lenient::Lenient;
-use super::token::{Kind, Token};
-use super::{Bounds, DecodeError};
+use crate::decode::{self, Reader};
+use crate::lenient::Lenient;
+use crate::token::{Kind, Token};
+use crate::{Bounds, DecodeError};
 
 /// The entries of a map, in the order that they have in an array.
 pub trait Entries {

@@ -3,7 +3,7 @@ use thiserror::Error;
 /// A value that could not be written, because its `Serialize` implementation refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("value cannot be written as MessagePack: {0}")]
-pub struct EncodeError(pub(super) String);
+pub struct EncodeError(pub(crate) String);
 
 /// Bytes that are not the wanted value.
 ///

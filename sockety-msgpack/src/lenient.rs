@@ -15,19 +15,19 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::timestamp;
+use crate::timestamp;
 
 /// The deserializer of a value, or of a key of a map (`KEY`).
-pub(super) struct Lenient<D, const KEY: bool>(D);
+pub(crate) struct Lenient<D, const KEY: bool>(D);
 
 impl<D> Lenient<D, false> {
-    pub(super) fn value(deserializer: D) -> Self {
+    pub(crate) fn value(deserializer: D) -> Self {
         Self(deserializer)
     }
 }
 
 impl<D> Lenient<D, true> {
-    pub(super) fn key(deserializer: D) -> Self {
+    pub(crate) fn key(deserializer: D) -> Self {
         Self(deserializer)
     }
 }

@@ -55,7 +55,9 @@ pub mod __private;
 
 mod entries;
 mod escaped;
+mod extension;
 mod lenient;
+mod scan;
 mod service_error;
 mod token;
 mod undefined;

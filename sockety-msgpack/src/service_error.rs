@@ -3,14 +3,11 @@
 
 use serde::Serialize;
 
-use super::check::{UNDEFINED_TAG, check, scan};
-use super::token::{Kind, Token};
-use super::undefined::NIL;
-use super::{Bounds, DecodeError, EncodeError, encode, from_slice_with};
-
-/// The extension of type 0x65 (`e`) with one byte of data; msgpackr takes the next value as the
-/// error.
-pub(super) const MARKER: [u8; 3] = [0xD4, 0x65, 0x00];
+use crate::check::check;
+use crate::extension::{SERVICE_ERROR, UNDEFINED, is_service_error};
+use crate::scan::scan;
+use crate::token::{Kind, NIL, Token};
+use crate::{Bounds, DecodeError, EncodeError, encode, from_slice_with};
 
 /// The parts of a received error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +32,8 @@ pub fn encode_service_error<D: Serialize + ?Sized>(
     into: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     let start = into.len();
-    into.extend_from_slice(&MARKER);
+    into.extend_from_slice(&SERVICE_ERROR);
     encode(&(name, message, details), into).inspect_err(|_| into.truncate(start))
-}
-
-/// Whether a payload is an error and not a value.
-#[must_use]
-pub fn is_service_error(bytes: &[u8]) -> bool {
-    bytes.starts_with(&MARKER)
 }
 
 /// As [`value_len`](super::value_len), where an error of a service is one value too.
@@ -52,7 +43,7 @@ pub fn is_service_error(bytes: &[u8]) -> bool {
 /// As [`value_len`](super::value_len).
 pub fn item_len(bytes: &[u8], bounds: &Bounds) -> Result<usize, DecodeError> {
     let start = if is_service_error(bytes) {
-        MARKER.len()
+        SERVICE_ERROR.len()
     } else {
         0
     };
@@ -73,7 +64,7 @@ pub fn decode_service_error<'a>(
             "payload is a value, not the error of a service".to_owned(),
         ));
     }
-    let array = Token::read(bytes, MARKER.len())?;
+    let array = Token::read(bytes, SERVICE_ERROR.len())?;
     let count = match array.kind {
         Kind::Container { map: false, items } if items >= 2 => items,
         Kind::Container { .. } | Kind::Plain | Kind::Str(_) | Kind::Ext { .. } => {
@@ -82,7 +73,7 @@ pub fn decode_service_error<'a>(
             ));
         }
     };
-    let name = MARKER.len() + array.len;
+    let name = SERVICE_ERROR.len() + array.len;
     let message = scan(bytes, name, bounds)?.end;
     let details = scan(bytes, message, bounds)?.end;
     let text = |part: &str, bytes: &[u8]| {
@@ -96,7 +87,7 @@ pub fn decode_service_error<'a>(
         details: match count {
             2 => &[NIL],
             _ => match Token::read(bytes, details)?.kind {
-                Kind::Ext { tag: UNDEFINED_TAG } => &[NIL],
+                Kind::Ext { tag: UNDEFINED } => &[NIL],
                 _ => &bytes[details..scan(bytes, details, bounds)?.end],
             },
         },

@@ -230,6 +230,6 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
-pub(super) const TAG: i8 = -1;
+pub(crate) const TAG: i8 = -1;
 
 const SECOND: u32 = 1_000_000_000;

@@ -1,14 +1,14 @@
-use super::DecodeError;
+use crate::DecodeError;
 
 /// The next value without what it contains: its marker, its length and, if it is not a container,
 /// its data.
-pub(super) struct Token<'a> {
-    pub(super) kind: Kind<'a>,
+pub(crate) struct Token<'a> {
+    pub(crate) kind: Kind<'a>,
     /// Bytes it takes.
-    pub(super) len: usize,
+    pub(crate) len: usize,
 }
 
-pub(super) enum Kind<'a> {
+pub(crate) enum Kind<'a> {
     /// Nil, a boolean, a number or a bin.
     Plain,
     Str(&'a [u8]),
@@ -25,14 +25,14 @@ pub(super) enum Kind<'a> {
 /// How many bytes a value with this marker takes when that is all there is to know about it: nil,
 /// a boolean or a number. 0 for the others.
 #[inline]
-pub(super) fn fixed_len(marker: u8) -> usize {
+pub(crate) fn fixed_len(marker: u8) -> usize {
     usize::from(FIXED_LEN[usize::from(marker)])
 }
 
 impl<'a> Token<'a> {
     /// Reads the token at `offset`, which must not be after the end of `bytes`.
     #[inline]
-    pub(super) fn read(bytes: &'a [u8], offset: usize) -> Result<Self, DecodeError> {
+    pub(crate) fn read(bytes: &'a [u8], offset: usize) -> Result<Self, DecodeError> {
         let rest = &bytes[offset..];
         let truncated = |needed: u64| DecodeError::Truncated {
             offset,
@@ -103,6 +103,9 @@ impl<'a> Token<'a> {
         }
     }
 }
+
+/// The marker of nil, which is all of it.
+pub(crate) const NIL: u8 = 0xC0;
 
 const FIXED_LEN: [u8; 256] = {
     let mut table = [0; 256];
