@@ -7,6 +7,4 @@ pub use crate::encode::{encode_map_head, encode_name};
 pub use crate::entries::{Entries, Entry, missing, read_entries};
 pub use crate::escaped::escaped;
 pub use crate::extension::is_service_error;
-pub use crate::service_error::{
-    ServiceErrorParts, decode_service_error, encode_service_error, item_len,
-};
+pub use crate::service_error::{ServiceErrorParts, decode_service_error, encode_service_error};

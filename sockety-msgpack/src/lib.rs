@@ -41,8 +41,10 @@ pub use decode::{from_slice, from_slice_with};
 
 mod bounds;
 mod check;
+mod item_scanner;
 pub use bounds::Bounds;
 pub use check::{Checked, check, value_len};
+pub use item_scanner::{ItemScanner, Scanned};
 
 mod error;
 pub use error::{DecodeError, EncodeError};
@@ -61,3 +63,5 @@ mod scan;
 mod service_error;
 mod token;
 mod undefined;
+#[cfg(test)]
+mod work;

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::check::check;
-use crate::extension::{SERVICE_ERROR, UNDEFINED, is_service_error};
+use crate::extension::{SERVICE_ERROR, UNDEFINED};
 use crate::scan::scan;
 use crate::token::{Kind, NIL, Token};
 use crate::{Bounds, DecodeError, EncodeError, encode, from_slice_with};
@@ -34,20 +34,6 @@ pub fn encode_service_error<D: Serialize + ?Sized>(
     let start = into.len();
     into.extend_from_slice(&SERVICE_ERROR);
     encode(&(name, message, details), into).inspect_err(|_| into.truncate(start))
-}
-
-/// As [`value_len`](super::value_len), where an error of a service is one value too.
-///
-/// # Errors
-///
-/// As [`value_len`](super::value_len).
-pub fn item_len(bytes: &[u8], bounds: &Bounds) -> Result<usize, DecodeError> {
-    let start = if is_service_error(bytes) {
-        SERVICE_ERROR.len()
-    } else {
-        0
-    };
-    Ok(scan(bytes, start, bounds)?.end)
 }
 
 /// Checks the structure of an error and takes it apart.

@@ -33,6 +33,8 @@ impl<'a> Token<'a> {
     /// Reads the token at `offset`, which must not be after the end of `bytes`.
     #[inline]
     pub(crate) fn read(bytes: &'a [u8], offset: usize) -> Result<Self, DecodeError> {
+        #[cfg(test)]
+        crate::work::add(1);
         let rest = &bytes[offset..];
         let truncated = |needed: u64| DecodeError::Truncated {
             offset,
