@@ -17,8 +17,8 @@ use rmpv::{Integer, Utf8StringRef, Value as Packed, ValueRef};
 use serde_json::{Map, Number, Value as Json, json};
 use sockety::msgpack::{self, Bounds, Timestamp};
 
-/// Larger or deeper values are shown as bytes.
-const BOUNDS: Bounds = Bounds {
+/// Larger or deeper values are shown as bytes. In a stream of items they are an error.
+pub(crate) const BOUNDS: Bounds = Bounds {
     depth: 64,
     items: 1_000_000,
 };
