@@ -18,10 +18,7 @@ use serde_json::{Map, Number, Value as Json, json};
 use sockety::msgpack::{self, Bounds, Timestamp};
 
 /// Larger or deeper values are shown as bytes. In a stream of items they are an error.
-pub(crate) const BOUNDS: Bounds = Bounds {
-    depth: 64,
-    items: 1_000_000,
-};
+pub(crate) const BOUNDS: Bounds = Bounds::new().max_items(1_000_000);
 
 /// Keys with a special meaning if an object has only this one.
 const MARKERS: [&str; 5] = ["$bin", "$time", "$ext", "$float", "$map"];

@@ -1,37 +1,74 @@
-/// How deep and how large a received value may be.
+/// The maximum depth and size of a received value.
+///
+/// Each `max_` method changes a limit. The method of the same name without `max_` returns it.
 ///
 /// # Examples
 ///
 /// ```
-/// use sockety_msgpack::{self as msgpack, Bounds};
+/// use sockety_msgpack::{Bounds, from_slice_with};
 ///
-/// let bounds = Bounds { items: 3, ..Bounds::default() };
-/// assert!(msgpack::from_slice_with::<Vec<u8>>(&[0x92, 1, 2], &bounds).is_ok());
-/// assert!(msgpack::from_slice_with::<Vec<u8>>(&[0x93, 1, 2, 3], &bounds).is_err());
+/// let bounds = Bounds::new().max_items(3);
+/// assert!(from_slice_with::<Vec<u8>>(&[0x92, 1, 2], &bounds).is_ok());
+/// assert!(from_slice_with::<Vec<u8>>(&[0x93, 1, 2, 3], &bounds).is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The largest number of arrays and maps inside one another.
-    ///
-    /// Every level costs stack while serde builds the value: 64 of a recursive struct took under
-    /// 128 KiB, and under 512 KiB in a debug build, where a thread of tokio has 2 MiB. 64 is the
-    /// bound of Cap'n Proto and Thrift too. Raise it only together with the stack.
-    pub depth: usize,
-    /// The largest number of values in all: the outermost one, elements, map keys and map values.
-    ///
-    /// One byte can become a value of any size (4 MiB of nil read as `Vec<[u64; 32]>` are 1 GiB),
-    /// so the bytes of a payload do not bound its memory. 100,000 times the size of the largest
-    /// element does, and leaves room for any message that a person would wait for. Bytes of a bin
-    /// and of a string are not counted, they stay bytes.
-    pub items: usize,
+    depth: usize,
+    items: usize,
 }
 
-impl Default for Bounds {
-    /// 64 levels, 100,000 values.
-    fn default() -> Self {
+impl Bounds {
+    /// The defaults: 64 levels, 100,000 values.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
-            depth: 64,
+            depth: DEFAULT_DEPTH,
             items: 100_000,
         }
     }
+
+    /// Limits the number of nested arrays and maps. The default is 64.
+    ///
+    /// Each level uses stack while serde builds the value: 64 levels of a recursive struct took
+    /// less than 128 KiB, and less than 512 KiB in a debug build. A thread of tokio has 2 MiB.
+    /// Cap'n Proto and Thrift have the same limit of 64. Raise it only together with the stack.
+    #[must_use]
+    pub const fn max_depth(self, depth: usize) -> Self {
+        Self { depth, ..self }
+    }
+
+    /// Limits the number of values: the outermost one, elements, map keys and map values.
+    /// The default is 100,000.
+    ///
+    /// One byte can become a value of any size: 4 MiB of nil read as `Vec<[u64; 32]>` take 1 GiB.
+    /// The size of a payload therefore does not limit the memory of its value. This limit does,
+    /// to 100,000 times the size of the largest element. The bytes of a bin or a string are not
+    /// counted, as each stays one byte.
+    #[must_use]
+    pub const fn max_items(self, items: usize) -> Self {
+        Self { items, ..self }
+    }
+
+    /// The maximum number of nested arrays and maps.
+    #[inline]
+    #[must_use]
+    pub const fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The maximum number of values.
+    #[inline]
+    #[must_use]
+    pub const fn items(&self) -> usize {
+        self.items
+    }
 }
+
+impl Default for Bounds {
+    /// Same as [`Bounds::new`].
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+pub(crate) const DEFAULT_DEPTH: usize = 64;

@@ -83,7 +83,7 @@ pub(crate) fn reader<'de>(bytes: &'de [u8], bounds: &Bounds) -> Reader<'de> {
     let mut reader = Reader::from_read_ref(bytes);
     // Ours has already counted. rmp-serde stops when its counter reaches 0, and counts an
     // extension as a level too.
-    reader.set_max_depth(bounds.depth.saturating_add(2));
+    reader.set_max_depth(bounds.depth().saturating_add(2));
     reader
 }
 

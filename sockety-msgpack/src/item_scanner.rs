@@ -160,10 +160,7 @@ mod tests {
     /// call may cost two looks: one for ordinary values and one for all. A scan that started over
     /// would cost 20,000 times 10,000 looks.
     fn check_work(item: &[u8], ends: impl IntoIterator<Item = usize>) {
-        let bounds = Bounds {
-            items: 10 * ELEMENTS,
-            ..Bounds::default()
-        };
+        let bounds = Bounds::new().max_items(10 * ELEMENTS);
         let whole = work::of(|| assert!(check(item, &bounds).is_ok()));
         let mut calls = 0;
         let mut scanner = ItemScanner::new(bounds);
@@ -226,15 +223,15 @@ mod tests {
         ) {
             let ends = ends(&bytes, &cuts);
             check_pieces(&bytes, &ends, Bounds::default());
-            check_pieces(&bytes, &ends, Bounds { depth: 2, items: 20 });
-            check_pieces(&bytes, &ends, Bounds { depth: 200, items: 200 });
+            check_pieces(&bytes, &ends, Bounds::new().max_depth(2).max_items(20));
+            check_pieces(&bytes, &ends, Bounds::new().max_depth(200).max_items(200));
         }
 
         #[test]
         fn a_scan_byte_by_byte_equals_a_scan_of_all(bytes in bytes()) {
             let ends: Vec<_> = (0..=bytes.len()).collect();
             check_pieces(&bytes, &ends, Bounds::default());
-            check_pieces(&bytes, &ends, Bounds { depth: 6, items: 8 });
+            check_pieces(&bytes, &ends, Bounds::new().max_depth(6).max_items(8));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Scans a value token by token: checks it, finds its end, and resumes where bytes were missing.
 
+use crate::bounds::DEFAULT_DEPTH;
 use crate::extension::UNDEFINED;
 use crate::token::{Kind, Token, fixed_len};
 use crate::{Bounds, DecodeError};
@@ -31,7 +32,8 @@ pub(crate) fn scan(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<Extent
 
 /// Like [`scan`], for a value that contains others.
 fn scan_levels(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<Extent, DecodeError> {
-    let mut scan = Scan::<INLINE_DEPTH>::new(start);
+    // With the default bounds, no check allocates.
+    let mut scan = Scan::<DEFAULT_DEPTH>::new(start);
     scan.resume(bytes, bounds)?;
     Ok(Extent {
         end: scan.position,
@@ -155,18 +157,18 @@ impl<const INLINE: usize> Scan<INLINE> {
             });
         }
         let items = self.items + count;
-        if items > bounds.items as u64 {
+        if items > bounds.items() as u64 {
             return Err(DecodeError::TooManyItems {
                 offset,
                 items,
-                limit: bounds.items,
+                limit: bounds.items(),
             });
         }
-        if self.around.len >= bounds.depth {
+        if self.around.len >= bounds.depth() {
             return Err(DecodeError::TooDeep {
                 offset,
                 depth: self.around.len + 1,
-                limit: bounds.depth,
+                limit: bounds.depth(),
             });
         }
         self.around.push(left);
@@ -250,6 +252,3 @@ fn check_utf8(text: &[u8], offset: usize) -> Result<(), DecodeError> {
         }),
     }
 }
-
-/// The default of [`Bounds::depth`], so that the usual check does not allocate.
-const INLINE_DEPTH: usize = 64;

@@ -880,14 +880,11 @@ fn sixty_four_levels_are_read_and_one_more_is_not() {
         error.to_string(),
         "container at byte 64 is nested 65 deep, the limit is 64"
     );
-    let wider = Bounds {
-        depth: 65,
-        ..bounds
-    };
+    let wider = bounds.max_depth(65);
     assert!(from_slice_with::<Value>(&nested(65), &wider).is_ok());
     assert!(from_slice_with::<Value>(&nested(66), &wider).is_err());
-    assert!(from_slice_with::<Value>(b"\x90", &Bounds { depth: 0, ..bounds }).is_err());
-    assert!(from_slice_with::<Value>(b"\x07", &Bounds { depth: 0, ..bounds }).is_ok());
+    assert!(from_slice_with::<Value>(b"\x90", &bounds.max_depth(0)).is_err());
+    assert!(from_slice_with::<Value>(b"\x07", &bounds.max_depth(0)).is_ok());
 }
 
 #[test]
@@ -898,13 +895,10 @@ fn a_timestamp_below_the_last_level_is_read() {
 
 #[test]
 fn every_value_counts_as_an_item() {
-    let bounds = Bounds {
-        items: 5,
-        ..Bounds::default()
-    };
+    let bounds = Bounds::new().max_items(5);
     assert!(from_slice_with::<Value>(b"\x82\x01\x02\x03\x04", &bounds).is_ok());
     assert_eq!(
-        from_slice_with::<Value>(b"\x82\x01\x02\x03\x90", &Bounds { items: 4, ..bounds }),
+        from_slice_with::<Value>(b"\x82\x01\x02\x03\x90", &bounds.max_items(4)),
         Err(DecodeError::TooManyItems {
             offset: 0,
             items: 5,
