@@ -50,7 +50,7 @@ mod error;
 pub use error::{DecodeError, EncodeError};
 
 mod timestamp;
-pub use timestamp::{Timestamp, TimestampOutOfRange};
+pub use timestamp::{InvalidNanoseconds, Timestamp, TimestampOutOfRange};
 
 #[doc(hidden)]
 pub mod __private;
