@@ -2,25 +2,25 @@ use crate::extension::{SERVICE_ERROR, is_service_error};
 use crate::scan::scan;
 use crate::{Bounds, DecodeError};
 
-/// What [`check`] saw in passing.
+/// What [`check`] found out about a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checked {
-    /// Whether the value is the error of a service: the marker `D4 65 00`, then its array.
+    /// Whether the value is a service error: the marker `D4 65 00` and the array after it.
     pub service_error: bool,
-    /// Whether JavaScript's `undefined`, extension type 0, is somewhere in the value.
+    /// Whether JavaScript's `undefined`, extension type 0, occurs in the value.
     pub undefined: bool,
 }
 
-/// Checks that `bytes` are one whole value within `bounds`, without reading it into a type.
+/// Checks that `bytes` are exactly one value within `bounds`, without reading it into a type.
 ///
-/// Everything that a value declares to hold must be there, strings must be UTF-8, and nothing may
-/// follow it. The marker of a service error and the array after it count as one value. It takes
-/// time in proportion to the bytes, and allocates only to follow more than 64 levels.
+/// All elements and bytes that the value declares must be present, strings must be UTF-8, and
+/// nothing may follow the value. The marker of a service error and the array after it count as one
+/// value. The time is proportional to the bytes. Only values with more than 64 levels allocate.
 ///
 /// # Errors
 ///
-/// Every [`DecodeError`] except `Invalid` and `ServiceError`.
+/// Any [`DecodeError`] except `Invalid` and `ServiceError`.
 ///
 /// # Examples
 ///
@@ -53,13 +53,14 @@ pub fn check(bytes: &[u8], bounds: &Bounds) -> Result<Checked, DecodeError> {
     })
 }
 
-/// The number of bytes that the first value in `bytes` takes; others may follow it.
+/// Returns the number of bytes of the first value in `bytes`, which other bytes may follow.
 ///
-/// For values one after another. `Truncated` means that the rest of the value has not come yet.
+/// It checks the value like [`check`]. Where bytes arrive in pieces, use
+/// [`ItemScanner`](crate::ItemScanner), which does not start over with each piece.
 ///
 /// # Errors
 ///
-/// As [`check`], except `TrailingBytes`.
+/// Any [`DecodeError`] except `TrailingBytes`, `Invalid` and `ServiceError`.
 ///
 /// # Examples
 ///

@@ -2,11 +2,11 @@ use serde::Serialize;
 
 use crate::EncodeError;
 
-/// Writes `value` to a new buffer.
+/// Encodes `value` into a new buffer.
 ///
 /// # Errors
 ///
-/// When the `Serialize` implementation of the value refuses.
+/// When the `Serialize` implementation of the value fails.
 ///
 /// # Examples
 ///
@@ -21,11 +21,11 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> 
     Ok(bytes)
 }
 
-/// Appends `value` to `into`; after an error `into` is as it was.
+/// Appends `value` to `into`. After an error, `into` is unchanged.
 ///
 /// # Errors
 ///
-/// When the `Serialize` implementation of the value refuses.
+/// When the `Serialize` implementation of the value fails.
 pub fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = into.len();
     rmp_serde::encode::write_named(into, value).map_err(|error| {
@@ -34,7 +34,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<()
     })
 }
 
-/// Appends what a map begins with; `count` keys, each with its value, are to follow.
+/// Appends the head of a map, which `count` keys must follow, each with its value.
 pub fn encode_map_head(count: u16, into: &mut Vec<u8>) {
     match u8::try_from(count) {
         Ok(count @ 0..=0x0F) => into.push(0x80 | count),
@@ -45,7 +45,11 @@ pub fn encode_map_head(count: u16, into: &mut Vec<u8>) {
     }
 }
 
-/// Appends a key.
+/// Appends a key of a map.
+///
+/// # Errors
+///
+/// When the name is longer than MessagePack allows.
 #[inline]
 pub fn encode_name(name: &str, into: &mut Vec<u8>) -> Result<(), EncodeError> {
     match u8::try_from(name.len()) {

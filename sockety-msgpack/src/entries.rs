@@ -1,4 +1,5 @@
-//! A map whose keys are known, as a struct is read: from a map, or from an array of all values in order.
+//! Reads a map whose keys are known without a struct: from a map, or from an array of all values in
+//! order.
 
 use std::fmt;
 
@@ -18,32 +19,37 @@ pub trait Entries {
     /// How many there are.
     const COUNT: usize;
 
-    /// Reads the value of a key. Answers whether it is one of the keys that were not read yet.
+    /// Reads the value of a key if it is a known key that was not read yet, and returns whether it
+    /// was.
     ///
     /// # Errors
+    ///
     /// When the value is of another type.
     fn read_named(&mut self, name: &[u8], reader: &mut Reader<'_>) -> Result<bool, Error>;
 
-    /// Takes a key that [`read_named`](Self::read_named) did not read.
+    /// Checks a key that [`read_named`](Self::read_named) did not read.
     ///
     /// # Errors
+    ///
     /// When it was read before.
     fn check_unknown(&self, name: &[u8]) -> Result<(), Error>;
 
-    /// Reads the value at a place in the order. Answers whether there is such a place.
+    /// Reads the value at a position in the order, and returns whether there is such a position.
     ///
     /// # Errors
+    ///
     /// When the value is of another type, or was read before.
     fn read_at(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<bool, Error>;
 
-    /// The values that were read, and those of keys that need not be there.
+    /// Returns the values that were read, and the defaults of optional keys.
     ///
     /// # Errors
+    ///
     /// When a key is missing.
     fn into_values(self) -> Result<Self::Values, Error>;
 }
 
-/// A parameter to be read.
+/// An entry: its key, how its value is read, and the value once it was read.
 pub struct Entry<T> {
     name: &'static str,
     read: fn(&mut Reader<'_>) -> Result<T, Error>,
@@ -52,7 +58,7 @@ pub struct Entry<T> {
 }
 
 impl<T> Entry<T> {
-    /// One that is not read yet.
+    /// Creates an entry whose value was not read yet. `missing` is called if it never is.
     #[inline]
     pub fn new(
         name: &'static str,
@@ -101,7 +107,7 @@ impl Entries for () {
     }
 }
 
-/// The parameters of a method as a list: the first, and the list of the rest.
+/// A list of entries: the first one, and the list of the others.
 impl<T, Rest: Entries> Entries for (Entry<T>, Rest) {
     type Values = (T, Rest::Values);
     const COUNT: usize = 1 + Rest::COUNT;
@@ -109,7 +115,7 @@ impl<T, Rest: Entries> Entries for (Entry<T>, Rest) {
     #[inline]
     fn read_named(&mut self, name: &[u8], reader: &mut Reader<'_>) -> Result<bool, Error> {
         let (first, rest) = self;
-        // Names mostly come in order: those before were read, and need not be compared again.
+        // Keys mostly arrive in order: the entries before were read and need no comparison.
         if first.value.is_some() || name != first.name.as_bytes() {
             return rest.read_named(name, reader);
         }
@@ -146,7 +152,11 @@ impl<T, Rest: Entries> Entries for (Entry<T>, Rest) {
     }
 }
 
-/// Reads `bytes` into `entries`, and gives their values.
+/// Reads `bytes` into `entries`, and returns their values.
+///
+/// # Errors
+///
+/// Any [`DecodeError`].
 #[inline]
 pub fn read_entries<E: Entries>(bytes: &[u8], mut entries: E) -> Result<E::Values, DecodeError> {
     let bounds = Bounds::default();
@@ -218,7 +228,7 @@ fn read_key<'de>(reader: &mut Reader<'de>) -> Result<Key<'de>, Error> {
 enum Key<'de> {
     /// The name of a parameter.
     Name(&'de [u8]),
-    /// Its place among them.
+    /// Its position among them.
     Index(u64),
 }
 
@@ -250,7 +260,11 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// The value of a key that is not there: `None` where it is optional.
+/// Returns the value of a key that is missing: `None` if the type is an `Option`.
+///
+/// # Errors
+///
+/// When the key is required.
 pub fn missing<T: DeserializeOwned>(name: &'static str) -> Result<T, Error> {
     T::deserialize(Missing(name))
 }

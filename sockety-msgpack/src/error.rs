@@ -1,72 +1,74 @@
 use thiserror::Error;
 
-/// A value that could not be written, because its `Serialize` implementation refused.
+/// The `Serialize` implementation of a value failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("value cannot be written as MessagePack: {0}")]
+#[error("cannot encode value as MessagePack: {0}")]
 pub struct EncodeError(pub(crate) String);
 
-/// Bytes that are not the wanted value.
+/// Bytes that are not a value of the expected type.
 ///
-/// An `offset` counts from the first of the given bytes.
+/// Each `offset` counts from the first of the bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// A value, or what it declares to hold, goes on after the end of the bytes.
-    #[error("value at byte {offset} needs at least {needed} bytes, {present} are there")]
+    /// The bytes end before the value does.
+    #[error("truncated value at byte {offset}: needs at least {needed} bytes, {present} present")]
     Truncated {
-        /// Where the value begins.
+        /// Where the incomplete value begins.
         offset: usize,
-        /// Bytes that are needed from there on, at least.
+        /// The number of bytes that it needs, at least.
         needed: u64,
-        /// Bytes that are there.
+        /// The number of its bytes that are present.
         present: usize,
     },
-    /// Bytes after the value.
-    #[error("{count} bytes follow the value that ends at byte {offset}")]
+    /// More bytes follow the value.
+    #[error("trailing bytes after the value: {count} from byte {offset} on")]
     TrailingBytes {
-        /// Where the value ended.
+        /// Where the value ends.
         offset: usize,
-        /// Bytes after it.
+        /// The number of bytes after it.
         count: usize,
     },
-    /// More arrays and maps inside one another than [`Bounds::depth`](super::Bounds::depth).
-    #[error("container at byte {offset} is nested {depth} deep, the limit is {limit}")]
+    /// Arrays and maps are nested deeper than [`Bounds::depth`](crate::Bounds::depth).
+    #[error("container at byte {offset} is nested too deep: {depth} levels, maximum is {limit}")]
     TooDeep {
         /// Where the innermost array or map begins.
         offset: usize,
-        /// Its depth; the outermost container has 1.
+        /// Its depth. The outermost container has depth 1.
         depth: usize,
         /// The limit.
         limit: usize,
     },
-    /// More values than [`Bounds::items`](super::Bounds::items).
-    #[error("value at byte {offset} brings the count to {items} values, the limit is {limit}")]
+    /// There are more values than [`Bounds::items`](crate::Bounds::items).
+    #[error("too many values up to the container at byte {offset}: {items}, maximum is {limit}")]
     TooManyItems {
-        /// Where the array or map begins that declares them.
+        /// Where the array or map that exceeds the limit begins.
         offset: usize,
-        /// The count up to there.
+        /// The number of values, including those that it declares.
         items: u64,
         /// The limit.
         limit: usize,
     },
-    /// The one byte that MessagePack never uses.
-    #[error("byte {offset} is the reserved marker 0xC1")]
+    /// A marker is 0xC1, which MessagePack never uses.
+    #[error("reserved marker 0xC1 at byte {offset}")]
     ReservedMarker {
-        /// Where it is.
+        /// Where the marker is.
         offset: usize,
     },
-    /// A string that is not UTF-8. A JavaScript string cut inside a surrogate pair gives one.
-    #[error("string at byte {offset} is not valid UTF-8 from its byte {valid_up_to} on")]
+    /// A string is not UTF-8. msgpackr writes one for a lone surrogate in a JavaScript string.
+    #[error(
+        "invalid UTF-8 in the string at byte {offset}: only its first {valid_up_to} bytes are valid"
+    )]
     InvalidUtf8 {
-        /// Where the string begins, its marker included.
+        /// Where the marker of the string is.
         offset: usize,
-        /// Bytes of its text that are valid.
+        /// The number of bytes at the start of its text that are valid.
         valid_up_to: usize,
     },
-    /// The bytes are the error of a service, not a value.
-    #[error("payload is the error of a service (extension type 0x65), not a value")]
+    /// The bytes are a service error, not a value.
+    #[error("payload is a service error (extension type 0x65), not a value")]
     ServiceError,
-    /// The value does not fit the wanted type; what serde said.
+    /// The value does not fit the expected type. The text is that of serde.
     #[error("{0}")]
     Invalid(String),
 }

@@ -1,14 +1,14 @@
-/// A sentence that may quote a peer: what acts on a terminal is escaped, and it is cut when it is
-/// long.
+/// Escapes a sentence that may quote a peer. Characters that act on a terminal are escaped, quotes
+/// are not, and the text is cut after about 512 bytes.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     const LONGEST: usize = 512;
     let mut escaped = String::new();
-    for shown in text.chars() {
-        match shown {
-            // Quotes of the sentence itself.
-            '"' | '\'' | '\\' => escaped.push(shown),
-            _ => escaped.extend(shown.escape_debug()),
+    for char in text.chars() {
+        match char {
+            // The sentence itself quotes with these.
+            '"' | '\'' | '\\' => escaped.push(char),
+            _ => escaped.extend(char.escape_debug()),
         }
         if escaped.len() > LONGEST {
             escaped.push('…');

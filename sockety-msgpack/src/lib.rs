@@ -1,24 +1,29 @@
-//! MessagePack, the form of payloads and of the values of typed streams.
+//! MessagePack for serde types, as the crate `sockety` uses it for payloads and typed streams.
 //!
-//! Writing gives the smallest form of every value, structs as maps with their field names and byte
-//! buffers (`bytes::Bytes` and the types of `serde_bytes`) as bin.
+//! [`to_vec`] and [`encode()`] write each value in its smallest form. Structs become maps with their
+//! field names, and byte buffers (`bytes::Bytes`, the types of `serde_bytes`) become bin.
 //!
-//! Reading checks the structure of the bytes first, see [`check()`], so that bytes from a peer can
-//! neither overflow the stack nor make us allocate by a length that they only declare. It is then
-//! lenient towards what msgpackr writes, the encoder of the TypeScript implementation:
+//! [`from_slice`] checks the structure of the bytes before it reads them into a type, see
+//! [`check()`]. Bytes from a peer can therefore neither overflow the stack nor cause an allocation
+//! by a length that they only declare. Reading is lenient towards what msgpackr writes, the encoder
+//! of the TypeScript implementation of Sockety:
 //!
-//! - A whole float in range reads as an integer; msgpackr writes every number outside -2³¹ to
-//!   2³²-1 as a float. Where a type takes what comes (untagged and internally tagged enums,
-//!   flattened structs, value types), a float64 of that kind is presented as the integer.
+//! - A whole float in range reads as an integer, because msgpackr writes all integers outside
+//!   -2³¹ to 2³²-1 as floats. Types that accept any value (untagged and internally tagged enums,
+//!   flattened structs, value types) receive a float64 outside that range as an integer if it is
+//!   whole.
 //! - JavaScript's `undefined`, extension type 0, reads as nil: `None` or `()`.
-//! - A struct reads from a map or an array; bytes from bin, a string or an array of bytes.
-//! - A map with integer keys reads also from string keys; JavaScript objects have no others.
-//! - A JavaScript date, extension type -1, reads as [`Timestamp`].
+//! - A struct reads from a map or an array. A byte buffer reads from a bin, a string or an array.
+//! - A map with integer keys also reads from string keys, as JavaScript objects have no others.
+//! - A JavaScript `Date`, extension type -1, reads as [`Timestamp`].
+//!
+//! [`ItemScanner`] divides a stream of bytes into values.
 //!
 //! # Examples
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
+//! use sockety_msgpack::{from_slice, to_vec};
 //!
 //! #[derive(Debug, PartialEq, Serialize, Deserialize)]
 //! struct Point {
@@ -27,9 +32,9 @@
 //! }
 //!
 //! let point = Point { x: 7, label: None };
-//! let bytes = sockety_msgpack::to_vec(&point)?;
+//! let bytes = to_vec(&point)?;
 //! assert_eq!(bytes, b"\x82\xa1x\x07\xa5label\xc0");
-//! assert_eq!(sockety_msgpack::from_slice::<Point>(&bytes)?, point);
+//! assert_eq!(from_slice::<Point>(&bytes)?, point);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

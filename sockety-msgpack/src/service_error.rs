@@ -1,4 +1,4 @@
-//! The error of a service as a payload: the marker `D4 65 00`, then the array
+//! A service error as a payload: the marker `D4 65 00`, then the array
 //! [variant name, message, details]. msgpackr reads it as a JavaScript `Error`.
 
 use serde::Serialize;
@@ -9,22 +9,22 @@ use crate::scan::scan;
 use crate::token::{Kind, NIL, Token};
 use crate::{Bounds, DecodeError, EncodeError, encode, from_slice_with};
 
-/// The parts of a received error.
+/// The parts of a received service error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceErrorParts<'a> {
-    /// The name of the variant; for a JavaScript `Error` its class.
+    /// The name of the variant. For a JavaScript `Error`, its class.
     pub name: String,
-    /// The text for people.
+    /// The text for users.
     pub message: String,
-    /// The one value with the details, still encoded; nil if there was none.
+    /// The value with the details, still encoded. It is nil if there was none.
     pub details: &'a [u8],
 }
 
-/// Appends an error to `into`; after a failure `into` is as it was.
+/// Appends a service error to `into`. After a failure, `into` is unchanged.
 ///
 /// # Errors
 ///
-/// When the `Serialize` implementation of the details refuses.
+/// When the `Serialize` implementation of the details fails.
 pub fn encode_service_error<D: Serialize + ?Sized>(
     name: &str,
     message: &str,
@@ -36,18 +36,18 @@ pub fn encode_service_error<D: Serialize + ?Sized>(
     encode(&(name, message, details), into).inspect_err(|_| into.truncate(start))
 }
 
-/// Checks the structure of an error and takes it apart.
+/// Checks the structure of a service error, and returns its parts.
 ///
 /// # Errors
 ///
-/// When the bytes do not pass [`check`], or are not an error.
+/// When the bytes do not pass [`check`], or are not a service error.
 pub fn decode_service_error<'a>(
     bytes: &'a [u8],
     bounds: &Bounds,
 ) -> Result<ServiceErrorParts<'a>, DecodeError> {
     if !check(bytes, bounds)?.service_error {
         return Err(DecodeError::Invalid(
-            "payload is a value, not the error of a service".to_owned(),
+            "payload is a value, not a service error".to_owned(),
         ));
     }
     let array = Token::read(bytes, SERVICE_ERROR.len())?;
@@ -55,7 +55,7 @@ pub fn decode_service_error<'a>(
         Kind::Container { map: false, items } if items >= 2 => items,
         Kind::Container { .. } | Kind::Plain | Kind::Str(_) | Kind::Ext { .. } => {
             return Err(DecodeError::Invalid(
-                "the error of a service is not an array of 2 or more".to_owned(),
+                "invalid service error: expected an array of at least 2 elements".to_owned(),
             ));
         }
     };
@@ -64,7 +64,7 @@ pub fn decode_service_error<'a>(
     let details = scan(bytes, message, bounds)?.end;
     let text = |part: &str, bytes: &[u8]| {
         from_slice_with(bytes, bounds).map_err(|error| {
-            DecodeError::Invalid(format!("{part} of the error of a service: {error}"))
+            DecodeError::Invalid(format!("invalid {part} of a service error: {error}"))
         })
     };
     Ok(ServiceErrorParts {

@@ -150,7 +150,7 @@ impl<'de> Visitor<'de> for TimestampVisitor {
     }
 }
 
-/// The data of the extension. A length that no timestamp has is kept for the message.
+/// The data of the extension. An invalid length is kept for the message.
 struct Data {
     bytes: [u8; 12],
     len: usize,
@@ -226,7 +226,7 @@ impl<'de> Deserialize<'de> for Data {
                 Ok(Data::from(data))
             }
 
-            // For formats without bytes, JSON for example.
+            // For formats without bytes, such as JSON.
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Data, A::Error> {
                 let mut data = Data {
                     bytes: [0; 12],

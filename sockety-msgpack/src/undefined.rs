@@ -2,10 +2,11 @@ use crate::DecodeError;
 use crate::extension::UNDEFINED;
 use crate::token::{Kind, NIL, Token};
 
-/// A copy of checked bytes with nil in place of every extension of type 0.
+/// Copies checked bytes, with nil in place of each extension of type 0.
 ///
-/// msgpackr reads any length of that extension as `undefined`. serde has no word for a value that
-/// may be nil or an extension, so it is done here, and only for bytes that hold one.
+/// msgpackr reads that extension as `undefined`, whatever its length. In serde a type cannot accept
+/// both nil and an extension, so the bytes are changed first. Only bytes with `undefined` in them
+/// are copied.
 pub(crate) fn undefined_as_nil(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut copy = Vec::with_capacity(bytes.len());
     let mut offset = 0;

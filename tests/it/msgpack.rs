@@ -447,7 +447,10 @@ fn a_struct_reads_from_a_map_or_an_array() {
         b"\x91\x01",
         "invalid length 1, expected struct Point with 2 elements",
     );
-    check_fails::<Point>(b"\x93\x01\x02\x03", "more than the 2 entries");
+    check_fails::<Point>(
+        b"\x93\x01\x02\x03",
+        "more entries than the type takes: maximum is 2",
+    );
     check_fails::<Point>(b"\x81\xA1x\x01", "missing field `y`");
     check_fails::<Point>(b"\xC4\x02\x01\x02", "byte array, expected struct Point");
 }
@@ -524,7 +527,7 @@ fn t_p6_a_string_that_is_not_utf_8_is_refused_everywhere() {
     );
     assert_eq!(
         error.to_string(),
-        "string at byte 0 is not valid UTF-8 from its byte 1 on"
+        "invalid UTF-8 in the string at byte 0: only its first 1 bytes are valid"
     );
     let error = DecodeError::InvalidUtf8 {
         offset: 2,
@@ -747,7 +750,7 @@ fn a_value_that_cannot_be_written_leaves_the_buffer_as_it_was() {
     let error = encode(&("first", Refuses), &mut buffer).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "value cannot be written as MessagePack: not today"
+        "cannot encode value as MessagePack: not today"
     );
     encode_service_error("A", "b", &Refuses, &mut buffer).unwrap_err();
     assert_eq!(buffer, b"\x07\xA1a");
@@ -856,7 +859,7 @@ fn sixty_four_levels_are_read_and_one_more_is_not() {
     assert_eq!(from_slice::<Value>(&nested(65)), Err(error.clone()));
     assert_eq!(
         error.to_string(),
-        "container at byte 64 is nested 65 deep, the limit is 64"
+        "container at byte 64 is nested too deep: 65 levels, maximum is 64"
     );
     let wider = bounds.max_depth(65);
     assert!(from_slice_with::<Value>(&nested(65), &wider).is_ok());
@@ -1028,7 +1031,7 @@ fn no_bytes_are_no_value() {
     let error = from_slice::<()>(b"").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "value at byte 0 needs at least 1 bytes, 0 are there"
+        "truncated value at byte 0: needs at least 1 bytes, 0 present"
     );
 }
 
@@ -1186,22 +1189,28 @@ fn what_is_not_an_error_is_refused() {
             .to_string();
         assert!(error.contains(part), "{error}");
     };
-    check(b"\x93\xA1A\xA1b\xC0", "not the error of a service");
+    check(b"\x93\xA1A\xA1b\xC0", "not a service error");
     check(b"\xD4\x65\0", "needs at least 1 bytes");
-    check(b"\xD4\x65\0\x91\xA1A", "not an array of 2 or more");
+    check(
+        b"\xD4\x65\0\x91\xA1A",
+        "expected an array of at least 2 elements",
+    );
     check(
         b"\xD4\x65\0\x82\xA1A\xA1b\x01\x02",
-        "not an array of 2 or more",
+        "expected an array of at least 2 elements",
     );
     check(
         b"\xD4\x65\0\x92\x07\xA1b",
-        "name of the error of a service: invalid type: integer `7`",
+        "invalid name of a service error: invalid type: integer `7`",
     );
     check(
         b"\xD4\x65\0\x92\xA1A\x07",
-        "message of the error of a service: invalid type",
+        "invalid message of a service error: invalid type",
     );
-    check(b"\xD4\x65\0\x92\xA1A\xA1b\xC0", "1 bytes follow");
+    check(
+        b"\xD4\x65\0\x92\xA1A\xA1b\xC0",
+        "trailing bytes after the value: 1 from byte 8 on",
+    );
     check(b"\xD4\x65\0\x93\xA1A\xA1b", "needs at least");
 }
 
