@@ -113,7 +113,7 @@ mod tests {
     const ELEMENTS: usize = 20_000;
 
     #[test]
-    fn work_is_linear_when_elements_arrive_one_at_a_time() {
+    fn t_p7_work_is_linear_when_elements_arrive_one_at_a_time() {
         for element in ELEMENT_KINDS {
             let (item, ends) = item_of(element);
             check_work(&item, ends);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_linear_when_bytes_arrive_one_at_a_time() {
+    fn t_p7_work_is_linear_when_bytes_arrive_one_at_a_time() {
         for element in ELEMENT_KINDS {
             let (item, _) = item_of(element);
             check_work(&item, 1..=item.len());

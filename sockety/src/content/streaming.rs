@@ -395,7 +395,7 @@ mod tests {
 
     /// An item that arrives one element at a time, and one that arrives one byte at a time.
     #[test]
-    fn what_was_scanned_of_an_item_is_not_scanned_again() {
+    fn t_p7_what_was_scanned_of_an_item_is_not_scanned_again() {
         check_resumes(6);
         check_resumes(1);
     }
