@@ -1,6 +1,9 @@
-use crate::extension::{SERVICE_ERROR, is_service_error};
-use crate::scan::scan;
-use crate::{Bounds, DecodeError};
+use crate::{
+    bounds::Bounds,
+    error::DecodeError,
+    extension::{SERVICE_ERROR, is_service_error},
+    scan::scan,
+};
 
 /// What [`check`] found out about a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,10 @@
 use rmp_serde::decode::{Error, ReadRefReader};
 use serde::de::DeserializeOwned;
 
-use crate::check::check;
-use crate::escaped::escaped;
-use crate::lenient::Lenient;
-use crate::undefined::undefined_as_nil;
-use crate::{Bounds, DecodeError};
+use crate::{
+    bounds::Bounds, check::check, error::DecodeError, escaped::escaped, lenient::Lenient,
+    undefined::undefined_as_nil,
+};
 
 /// Reads the one value in `bytes` within the default [`Bounds`].
 ///

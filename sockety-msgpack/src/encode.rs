@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::EncodeError;
+use crate::error::EncodeError;
 
 /// Encodes `value` into a new buffer.
 ///

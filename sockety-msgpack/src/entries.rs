@@ -7,10 +7,13 @@ use rmp_serde::decode::Error;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::decode::{self, Reader};
-use crate::lenient::Lenient;
-use crate::token::{Kind, Token};
-use crate::{Bounds, DecodeError};
+use crate::{
+    bounds::Bounds,
+    decode::{self, Reader},
+    error::DecodeError,
+    lenient::Lenient,
+    token::{Kind, Token},
+};
 
 /// The entries of a map, in the order that they have in an array.
 pub trait Entries {

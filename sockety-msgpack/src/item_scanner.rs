@@ -1,6 +1,9 @@
-use crate::extension::{SERVICE_ERROR, is_service_error};
-use crate::scan::Scan;
-use crate::{Bounds, DecodeError};
+use crate::{
+    bounds::Bounds,
+    error::DecodeError,
+    extension::{SERVICE_ERROR, is_service_error},
+    scan::Scan,
+};
 
 /// Finds the end of each item in a stream of bytes that arrives in pieces.
 ///
@@ -107,8 +110,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{ItemScanner, Scanned};
-    use crate::extension::{SERVICE_ERROR, is_service_error};
-    use crate::{Bounds, DecodeError, check, value_len, work};
+    use crate::{
+        bounds::Bounds,
+        check::{check, value_len},
+        error::DecodeError,
+        extension::{SERVICE_ERROR, is_service_error},
+        work,
+    };
 
     const ELEMENTS: usize = 20_000;
 

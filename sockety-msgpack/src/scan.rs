@@ -1,9 +1,11 @@
 //! Scans a value token by token: checks it, finds its end, and resumes where bytes were missing.
 
-use crate::bounds::DEFAULT_DEPTH;
-use crate::extension::UNDEFINED;
-use crate::token::{Kind, Token, fixed_len};
-use crate::{Bounds, DecodeError};
+use crate::{
+    bounds::{Bounds, DEFAULT_DEPTH},
+    error::DecodeError,
+    extension::UNDEFINED,
+    token::{Kind, Token, fixed_len},
+};
 
 /// What a scan found out about a value.
 pub(crate) struct Extent {

@@ -3,11 +3,16 @@
 
 use serde::Serialize;
 
-use crate::check::check;
-use crate::extension::{SERVICE_ERROR, UNDEFINED};
-use crate::scan::scan;
-use crate::token::{Kind, NIL, Token};
-use crate::{Bounds, DecodeError, EncodeError, encode, from_slice_with};
+use crate::{
+    bounds::Bounds,
+    check::check,
+    decode::from_slice_with,
+    encode::encode,
+    error::{DecodeError, EncodeError},
+    extension::{SERVICE_ERROR, UNDEFINED},
+    scan::scan,
+    token::{Kind, NIL, Token},
+};
 
 /// The parts of a received service error.
 #[derive(Clone, Debug, PartialEq, Eq)]

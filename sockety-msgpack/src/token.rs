@@ -1,4 +1,4 @@
-use crate::DecodeError;
+use crate::error::DecodeError;
 
 /// A value without the values that it contains: its marker, its length and, unless it is a
 /// container, its data.

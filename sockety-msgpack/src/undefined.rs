@@ -1,6 +1,8 @@
-use crate::DecodeError;
-use crate::extension::UNDEFINED;
-use crate::token::{Kind, NIL, Token};
+use crate::{
+    error::DecodeError,
+    extension::UNDEFINED,
+    token::{Kind, NIL, Token},
+};
 
 /// Copies checked bytes, with nil in place of each extension of type 0.
 ///
