@@ -36,10 +36,7 @@ pub struct Everything {
 }
 
 /// Limits for MessagePack values.
-pub const BOUNDS: Bounds = Bounds {
-    depth: 64,
-    items: 1_000_000,
-};
+pub const BOUNDS: Bounds = Bounds::new().max_items(1_000_000);
 
 /// The payload of `relay`.
 #[derive(Debug, Deserialize)]

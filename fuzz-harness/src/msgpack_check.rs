@@ -3,15 +3,18 @@
 use rmp_serde::decode::Deserializer;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use sockety::msgpack::{Bounds, DecodeError, check, from_slice, value_len};
+use sockety::msgpack::{Bounds, DecodeError, ItemScanner, Scanned, check, from_slice, value_len};
 
-use crate::heap;
+use crate::{heap, pieces};
 
 /// The marker of the error of a service, which with the array behind it counts as one value.
 const MARKER: [u8; 3] = [0xD4, 0x65, 0x00];
 
 /// For an error, and for what reading it with a type allocates.
 const READING: usize = 4 * 1024;
+
+/// For 64 levels of a scan that resumes, while their table grows.
+const LEVELS: usize = 1024;
 
 pub(crate) fn run(input: &[u8]) {
     let bounds = Bounds::default();
@@ -43,7 +46,71 @@ pub(crate) fn run(input: &[u8]) {
             assert!(!read, "{error}");
         }
     }
+    check_items(input);
     read_as_types(input);
+}
+
+/// However the bytes are cut, the same items are found in them, and the same after the last one.
+fn check_items(input: &[u8]) {
+    let whole = items([input]);
+    assert_eq!(items(input.chunks(1)), whole, "byte by byte");
+    // The corpus is MessagePack alone: the input itself decides where it is cut.
+    let seed = input.iter().fold(0_u32, |seed, &byte| {
+        seed.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    assert_eq!(items(pieces(input, seed)), whole, "cut apart");
+    let (lengths, end) = whole;
+    let bounds = Bounds::default();
+    let mut rest = input;
+    for length in lengths {
+        assert_eq!(first(rest, &bounds), Ok(Scanned::Whole { len: length }));
+        rest = &rest[length..];
+    }
+    assert_eq!(first(rest, &bounds), end);
+}
+
+/// The lengths of the items in these pieces, and what is said of the bytes after them.
+fn items<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<usize>, Result<Scanned, DecodeError>) {
+    let mut scanner = ItemScanner::new(Bounds::default());
+    let (mut lengths, mut buffer) = (Vec::new(), Vec::new());
+    let mut end = scanner.scan(&buffer);
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        loop {
+            end = scanner.scan(&buffer);
+            match end {
+                Ok(Scanned::Whole { len }) => {
+                    lengths.push(len);
+                    buffer.drain(..len);
+                }
+                Ok(Scanned::Partial { needed }) => {
+                    assert!(needed > buffer.len());
+                    break;
+                }
+                Err(_) => return (lengths, end),
+            }
+        }
+    }
+    (lengths, end)
+}
+
+/// What a scan of the first item says that sees all bytes at once.
+fn first(bytes: &[u8], bounds: &Bounds) -> Result<Scanned, DecodeError> {
+    let scanned = heap::check(LEVELS, || ItemScanner::new(*bounds).scan(bytes));
+    if !bytes.starts_with(&MARKER) {
+        let expected = match value_len(bytes, bounds) {
+            Ok(len) => Ok(Scanned::Whole { len }),
+            Err(DecodeError::Truncated { offset, needed, .. }) => {
+                let needed = offset + usize::try_from(needed).expect("64 bits");
+                Ok(Scanned::Partial { needed })
+            }
+            Err(error) => Err(error),
+        };
+        assert_eq!(scanned, expected);
+    }
+    scanned
 }
 
 /// How many bytes a decoder without our check takes for the first value; none when it does not read it.

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use sockety::{
     ByteStream,
-    msgpack::{self, Bounds, DecodeError},
+    msgpack::{ItemScanner, Scanned},
 };
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
@@ -140,8 +140,7 @@ pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64
 struct Items {
     bytes: BytesMut,
     limit: usize,
-    /// The next item is at least this long. With fewer bytes, scanning for its end is pointless.
-    wanted: u64,
+    scanner: ItemScanner,
 }
 
 impl Items {
@@ -151,41 +150,22 @@ impl Items {
             Form::Items { limit } => Some(Self {
                 bytes: BytesMut::new(),
                 limit,
-                wanted: 1,
+                scanner: ItemScanner::new(value::BOUNDS),
             }),
         }
     }
 
     /// Removes and returns the first item, if all of it has arrived.
     fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        const BOUNDS: Bounds = Bounds {
-            depth: 64,
-            items: 1_000_000,
-        };
-        // An error of a service is this marker followed by a value.
-        const MARKER: &[u8] = &[0xD4, 0x65, 0x00];
-        if (self.bytes.len() as u64) < self.wanted {
-            return Ok(None);
-        }
-        let start = match self.bytes.starts_with(MARKER) {
-            true => MARKER.len(),
-            false => 0,
-        };
-        match msgpack::value_len(&self.bytes[start..], &BOUNDS) {
-            Ok(length) => {
-                self.wanted = 1;
-                Ok(Some(self.bytes.split_to(start + length).freeze()))
+        match self.scanner.scan(&self.bytes) {
+            Ok(Scanned::Whole { len }) => Ok(Some(self.bytes.split_to(len).freeze())),
+            Ok(Scanned::Partial { needed }) if needed > self.limit && !self.bytes.is_empty() => {
+                Err(lost(format!(
+                    "an item of the stream is larger than --max-payload: the limit is {} bytes",
+                    self.limit
+                )))
             }
-            Err(DecodeError::Truncated { offset, needed, .. }) => {
-                self.wanted = ((start + offset) as u64).saturating_add(needed);
-                match self.wanted > self.limit as u64 {
-                    false => Ok(None),
-                    true => Err(lost(format!(
-                        "an item of the stream is larger than --max-payload: the limit is {} bytes",
-                        self.limit
-                    ))),
-                }
-            }
+            Ok(Scanned::Partial { .. }) => Ok(None),
             Err(error) => Err(lost(format!(
                 "the stream does not consist of MessagePack values: {error}"
             ))),

@@ -17,11 +17,8 @@ use rmpv::{Integer, Utf8StringRef, Value as Packed, ValueRef};
 use serde_json::{Map, Number, Value as Json, json};
 use sockety::msgpack::{self, Bounds, Timestamp};
 
-/// Larger or deeper values are shown as bytes.
-const BOUNDS: Bounds = Bounds {
-    depth: 64,
-    items: 1_000_000,
-};
+/// Larger or deeper values are shown as bytes. In a stream of items they are an error.
+pub(crate) const BOUNDS: Bounds = Bounds::new().max_items(1_000_000);
 
 /// Keys with a special meaning if an object has only this one.
 const MARKERS: [&str; 5] = ["$bin", "$time", "$ext", "$float", "$map"];
@@ -151,7 +148,7 @@ fn time_to_json(kind: i8, data: &[u8]) -> Option<Json> {
     rmpv::encode::write_value_ref(&mut bytes, &ValueRef::Ext(kind, data)).ok()?;
     let timestamp: Timestamp = msgpack::from_slice(&bytes).ok()?;
     let in_calendar = 0..253_402_300_800; // to the year 10000
-    if !in_calendar.contains(&timestamp.seconds) {
+    if !in_calendar.contains(&timestamp.seconds()) {
         return None;
     }
     let time = SystemTime::try_from(timestamp).ok()?;
@@ -295,11 +292,7 @@ mod tests {
     fn nan_and_times_before_1970_are_shown() {
         let nan = Shown::of(&[0xCB, 0x7F, 0xF8, 0, 0, 0, 0, 0, 0]);
         assert_eq!(nan, Shown::Value(json!({ "$float": "NaN" })));
-        let early = msgpack::to_vec(&Timestamp {
-            seconds: -1,
-            nanoseconds: 0,
-        })
-        .unwrap();
+        let early = msgpack::to_vec(&Timestamp::new(-1, 0).unwrap()).unwrap();
         let Shown::Value(shown) = Shown::of(&early) else {
             panic!()
         };

@@ -25,10 +25,13 @@ pub use crate::{
         outgoing::Outgoing,
         typed::{Content, Received},
     },
-    msgpack::{DecodeError, Entries, Reader},
+    msgpack::{
+        __private::{Entries, Entry, Reader},
+        DecodeError,
+    },
     payload::{
         format::{Format, payload},
-        parameters::{Given, Parameter, decode_all, parameter},
+        parameters::{Given, decode_all, parameter},
     },
     serve::{
         answer::{Answer, Answering, ErrorFormat, Responder, error},

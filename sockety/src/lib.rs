@@ -123,7 +123,6 @@ mod description;
 pub mod error;
 mod extensions;
 mod fast_reply;
-pub mod msgpack;
 mod outcome;
 mod payload;
 mod shown;
@@ -165,6 +164,8 @@ pub use self::{
 };
 pub use async_trait::async_trait;
 pub use sockety_codec::Uuid;
+#[doc(inline)]
+pub use sockety_msgpack as msgpack;
 
 /// Services as plain data, and how a peer is asked for them.
 pub mod describe {

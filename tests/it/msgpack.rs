@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
-use sockety::msgpack::error_value::{decode_error_parts, encode_error, is_error};
+use sockety::msgpack::__private::{decode_service_error, encode_service_error, is_service_error};
 use sockety::msgpack::{
     Bounds, DecodeError, Timestamp, check, encode, from_slice, from_slice_with, to_vec, value_len,
 };
@@ -54,7 +54,7 @@ fn check_recorded(case: &Case) {
         Expected::InvalidDate => assert_eq!(
             read,
             Err(DecodeError::Invalid(
-                "a timestamp has 4, 8 or 12 bytes, not 1".to_owned()
+                "invalid timestamp length 1: must be 4, 8 or 12 bytes".to_owned()
             )),
             "{name}",
         ),
@@ -187,23 +187,14 @@ fn recorded_dates_read_into_timestamps_and_are_written_the_same_or_shorter() {
         count += 1;
     }
     assert_eq!(count, 8);
-    check_case(
-        "msgpack-date-negative",
-        Timestamp {
-            seconds: -1,
-            nanoseconds: 999_000_000,
-        },
-    );
-    check_case(
-        "msgpack-date-millis",
-        Timestamp {
-            seconds: 1_700_000_000,
-            nanoseconds: 123_000_000,
-        },
-    );
+    check_case("msgpack-date-negative", timestamp(-1, 999_000_000));
+    check_case("msgpack-date-millis", timestamp(1_700_000_000, 123_000_000));
     let invalid = case("msgpack-date-invalid");
     let error = from_slice::<Timestamp>(&invalid).unwrap_err();
-    assert_eq!(error.to_string(), "a timestamp has 4, 8 or 12 bytes, not 1");
+    assert_eq!(
+        error.to_string(),
+        "invalid timestamp length 1: must be 4, 8 or 12 bytes"
+    );
 }
 
 // Leniency.
@@ -456,7 +447,10 @@ fn a_struct_reads_from_a_map_or_an_array() {
         b"\x91\x01",
         "invalid length 1, expected struct Point with 2 elements",
     );
-    check_fails::<Point>(b"\x93\x01\x02\x03", "more than the 2 entries");
+    check_fails::<Point>(
+        b"\x93\x01\x02\x03",
+        "more entries than the type takes: maximum is 2",
+    );
     check_fails::<Point>(b"\x81\xA1x\x01", "missing field `y`");
     check_fails::<Point>(b"\xC4\x02\x01\x02", "byte array, expected struct Point");
 }
@@ -533,7 +527,7 @@ fn t_p6_a_string_that_is_not_utf_8_is_refused_everywhere() {
     );
     assert_eq!(
         error.to_string(),
-        "string at byte 0 is not valid UTF-8 from its byte 1 on"
+        "invalid UTF-8 in the string at byte 0: only its first 1 bytes are valid"
     );
     let error = DecodeError::InvalidUtf8 {
         offset: 2,
@@ -627,10 +621,7 @@ fn an_extension_in_a_field_that_no_one_asked_for_is_skipped() {
 #[test]
 fn a_timestamp_is_written_in_the_smallest_form_that_holds_it() {
     let check = |seconds, nanoseconds, bytes: &[u8]| {
-        let timestamp = Timestamp {
-            seconds,
-            nanoseconds,
-        };
+        let timestamp = timestamp(seconds, nanoseconds);
         assert_eq!(to_vec(&timestamp).unwrap(), bytes);
         check_read(bytes, timestamp);
     };
@@ -659,29 +650,19 @@ fn a_timestamp_is_written_in_the_smallest_form_that_holds_it() {
 
 #[test]
 fn a_timestamp_has_less_than_a_second_of_nanoseconds() {
-    let timestamp = Timestamp {
-        seconds: 0,
-        nanoseconds: 1_000_000_000,
-    };
-    let error = to_vec(&timestamp).unwrap_err().to_string();
-    assert!(
-        error.ends_with("a timestamp with 1000000000 nanoseconds"),
-        "{error}"
-    );
-    check_fails::<Timestamp>(
-        b"\xC7\x0C\xFF\x3B\x9A\xCA\0\0\0\0\0\0\0\0\0",
-        "a timestamp with 1000000000 nanoseconds",
-    );
+    let text = "invalid timestamp nanoseconds 1000000000: maximum is 999999999";
+    let error = Timestamp::new(0, 1_000_000_000).unwrap_err();
+    assert_eq!(error.to_string(), text);
+    check_fails::<Timestamp>(b"\xC7\x0C\xFF\x3B\x9A\xCA\0\0\0\0\0\0\0\0\0", text);
+    let most = Timestamp::new(-7, 999_999_999).unwrap();
+    assert_eq!((most.seconds(), most.nanoseconds()), (-7, 999_999_999));
 }
 
 #[test]
 fn timestamps_convert_to_and_from_the_time_of_the_system() {
     let epoch = SystemTime::UNIX_EPOCH;
     let check = |time: SystemTime, seconds, nanoseconds| {
-        let timestamp = Timestamp {
-            seconds,
-            nanoseconds,
-        };
+        let timestamp = timestamp(seconds, nanoseconds);
         assert_eq!(Timestamp::from(time), timestamp);
         assert_eq!(SystemTime::try_from(timestamp), Ok(time));
     };
@@ -689,11 +670,17 @@ fn timestamps_convert_to_and_from_the_time_of_the_system() {
     check(epoch + Duration::new(7, 9), 7, 9);
     check(epoch - Duration::new(7, 0), -7, 0);
     check(epoch - Duration::new(0, 1), -1, 999_999_999);
-    let never = Timestamp {
-        seconds: i64::MAX,
-        nanoseconds: u32::MAX,
-    };
-    assert_eq!(SystemTime::try_from(never).unwrap_err().0, never);
+    // The time of Unix has the same range, that of other systems a smaller one.
+    for extreme in [
+        timestamp(i64::MIN, 0),
+        timestamp(i64::MIN, 1),
+        timestamp(i64::MAX, 999_999_999),
+    ] {
+        match SystemTime::try_from(extreme) {
+            Ok(time) => assert_eq!(Timestamp::from(time), extreme),
+            Err(error) => assert_eq!(error.0, extreme),
+        }
+    }
 }
 
 #[test]
@@ -706,10 +693,7 @@ fn timestamps_read_where_serde_buffers_values() {
             until: Option<Timestamp>,
         },
     }
-    let at = Timestamp {
-        seconds: 5,
-        nanoseconds: 6,
-    };
+    let at = timestamp(5, 6);
     check_round_trip(Event::Login { at, until: None });
     check_round_trip(Event::Login {
         at,
@@ -720,10 +704,7 @@ fn timestamps_read_where_serde_buffers_values() {
 
 #[test]
 fn a_timestamp_survives_formats_without_extensions() {
-    let timestamp = Timestamp {
-        seconds: -5,
-        nanoseconds: 6,
-    };
+    let timestamp = timestamp(-5, 6);
     let json = serde_json::to_string(&timestamp).unwrap();
     assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), timestamp);
 }
@@ -769,9 +750,9 @@ fn a_value_that_cannot_be_written_leaves_the_buffer_as_it_was() {
     let error = encode(&("first", Refuses), &mut buffer).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "value cannot be written as MessagePack: not today"
+        "cannot encode value as MessagePack: not today"
     );
-    encode_error("A", "b", &Refuses, &mut buffer).unwrap_err();
+    encode_service_error("A", "b", &Refuses, &mut buffer).unwrap_err();
     assert_eq!(buffer, b"\x07\xA1a");
 }
 
@@ -878,16 +859,13 @@ fn sixty_four_levels_are_read_and_one_more_is_not() {
     assert_eq!(from_slice::<Value>(&nested(65)), Err(error.clone()));
     assert_eq!(
         error.to_string(),
-        "container at byte 64 is nested 65 deep, the limit is 64"
+        "container at byte 64 is nested too deep: 65 levels, maximum is 64"
     );
-    let wider = Bounds {
-        depth: 65,
-        ..bounds
-    };
+    let wider = bounds.max_depth(65);
     assert!(from_slice_with::<Value>(&nested(65), &wider).is_ok());
     assert!(from_slice_with::<Value>(&nested(66), &wider).is_err());
-    assert!(from_slice_with::<Value>(b"\x90", &Bounds { depth: 0, ..bounds }).is_err());
-    assert!(from_slice_with::<Value>(b"\x07", &Bounds { depth: 0, ..bounds }).is_ok());
+    assert!(from_slice_with::<Value>(b"\x90", &bounds.max_depth(0)).is_err());
+    assert!(from_slice_with::<Value>(b"\x07", &bounds.max_depth(0)).is_ok());
 }
 
 #[test]
@@ -898,13 +876,10 @@ fn a_timestamp_below_the_last_level_is_read() {
 
 #[test]
 fn every_value_counts_as_an_item() {
-    let bounds = Bounds {
-        items: 5,
-        ..Bounds::default()
-    };
+    let bounds = Bounds::new().max_items(5);
     assert!(from_slice_with::<Value>(b"\x82\x01\x02\x03\x04", &bounds).is_ok());
     assert_eq!(
-        from_slice_with::<Value>(b"\x82\x01\x02\x03\x90", &Bounds { items: 4, ..bounds }),
+        from_slice_with::<Value>(b"\x82\x01\x02\x03\x90", &bounds.max_items(4)),
         Err(DecodeError::TooManyItems {
             offset: 0,
             items: 5,
@@ -1056,7 +1031,7 @@ fn no_bytes_are_no_value() {
     let error = from_slice::<()>(b"").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "value at byte 0 needs at least 1 bytes, 0 are there"
+        "truncated value at byte 0: needs at least 1 bytes, 0 present"
     );
 }
 
@@ -1146,7 +1121,7 @@ fn damaged_payloads_never_panic_and_read_whole_if_they_pass_the_check() {
             }
             let _ = from_slice::<Value>(&bytes);
             let _ = from_slice::<Anything>(&bytes);
-            let _ = decode_error_parts(&bytes, &Bounds::default());
+            let _ = decode_service_error(&bytes, &Bounds::default());
         }
     }
     assert!(passed > 1000, "{passed}");
@@ -1157,17 +1132,17 @@ fn damaged_payloads_never_panic_and_read_whole_if_they_pass_the_check() {
 #[test]
 fn an_error_is_a_marker_and_an_array() {
     let mut bytes = Vec::new();
-    encode_error("TooBig", "too big", &3, &mut bytes).unwrap();
+    encode_service_error("TooBig", "too big", &3, &mut bytes).unwrap();
     assert_eq!(bytes, b"\xD4\x65\0\x93\xA6TooBig\xA7too big\x03");
-    assert!(is_error(&bytes));
+    assert!(is_service_error(&bytes));
     assert!(check(&bytes, &Bounds::default()).unwrap().service_error);
-    assert!(!is_error(b"\x93\xA6TooBig\xA7too big\x03"));
+    assert!(!is_service_error(b"\x93\xA6TooBig\xA7too big\x03"));
 }
 
 #[test]
 fn an_error_is_not_a_value() {
     let mut bytes = Vec::new();
-    encode_error("A", "b", &(), &mut bytes).unwrap();
+    encode_service_error("A", "b", &(), &mut bytes).unwrap();
     assert_eq!(from_slice::<Value>(&bytes), Err(DecodeError::ServiceError));
 }
 
@@ -1182,8 +1157,8 @@ fn the_parts_of_an_error_come_back() {
         left: 0,
     };
     let mut bytes = Vec::new();
-    encode_error("SoldOut", "sold out", &details, &mut bytes).unwrap();
-    let parts = decode_error_parts(&bytes, &Bounds::default()).unwrap();
+    encode_service_error("SoldOut", "sold out", &details, &mut bytes).unwrap();
+    let parts = decode_service_error(&bytes, &Bounds::default()).unwrap();
     assert_eq!(
         (parts.name.as_str(), parts.message.as_str()),
         ("SoldOut", "sold out")
@@ -1195,7 +1170,7 @@ fn the_parts_of_an_error_come_back() {
 fn an_error_without_details_has_nil() {
     let check = |array: &[u8], details: &[u8]| {
         let bytes = [b"\xD4\x65\0", array].concat();
-        let parts = decode_error_parts(&bytes, &Bounds::default()).unwrap();
+        let parts = decode_service_error(&bytes, &Bounds::default()).unwrap();
         assert_eq!((parts.name.as_str(), parts.message.as_str()), ("A", "b"));
         assert_eq!(parts.details, details);
     };
@@ -1209,27 +1184,33 @@ fn an_error_without_details_has_nil() {
 #[test]
 fn what_is_not_an_error_is_refused() {
     let check = |bytes: &[u8], part: &str| {
-        let error = decode_error_parts(bytes, &Bounds::default())
+        let error = decode_service_error(bytes, &Bounds::default())
             .unwrap_err()
             .to_string();
         assert!(error.contains(part), "{error}");
     };
-    check(b"\x93\xA1A\xA1b\xC0", "not the error of a service");
+    check(b"\x93\xA1A\xA1b\xC0", "not a service error");
     check(b"\xD4\x65\0", "needs at least 1 bytes");
-    check(b"\xD4\x65\0\x91\xA1A", "not an array of 2 or more");
+    check(
+        b"\xD4\x65\0\x91\xA1A",
+        "expected an array of at least 2 elements",
+    );
     check(
         b"\xD4\x65\0\x82\xA1A\xA1b\x01\x02",
-        "not an array of 2 or more",
+        "expected an array of at least 2 elements",
     );
     check(
         b"\xD4\x65\0\x92\x07\xA1b",
-        "name of the error of a service: invalid type: integer `7`",
+        "invalid name of a service error: invalid type: integer `7`",
     );
     check(
         b"\xD4\x65\0\x92\xA1A\x07",
-        "message of the error of a service: invalid type",
+        "invalid message of a service error: invalid type",
     );
-    check(b"\xD4\x65\0\x92\xA1A\xA1b\xC0", "1 bytes follow");
+    check(
+        b"\xD4\x65\0\x92\xA1A\xA1b\xC0",
+        "trailing bytes after the value: 1 from byte 8 on",
+    );
     check(b"\xD4\x65\0\x93\xA1A\xA1b", "needs at least");
 }
 
@@ -1255,6 +1236,10 @@ fn check_round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: 
 
 fn check_case<T: DeserializeOwned + PartialEq + Debug>(name: &str, expected: T) {
     assert_eq!(from_slice(&case(name)), Ok(expected), "{name}");
+}
+
+fn timestamp(seconds: i64, nanoseconds: u32) -> Timestamp {
+    Timestamp::new(seconds, nanoseconds).unwrap()
 }
 
 fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
@@ -1493,10 +1478,10 @@ fn expected_value(tagged: &Json) -> Value {
         "bin" => Value::Bin(content(tagged)),
         "date" => {
             let ms = tagged["ms"].as_i64().unwrap();
-            Value::Time(Timestamp {
-                seconds: ms.div_euclid(1000),
-                nanoseconds: ms.rem_euclid(1000) as u32 * 1_000_000,
-            })
+            Value::Time(timestamp(
+                ms.div_euclid(1000),
+                ms.rem_euclid(1000) as u32 * 1_000_000,
+            ))
         }
         "array" if tagged["all"].is_object() => {
             let len = tagged["len"].as_u64().unwrap() as usize;

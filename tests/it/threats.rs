@@ -30,7 +30,13 @@ fn every_row_has_tests() {
     let table = fs::read_to_string(root.join("THREATS.md")).unwrap();
     let rows = rows(&table);
     let mut tests = BTreeMap::new();
-    for folder in ["sockety-codec", "sockety", "sockety-macros", "tests"] {
+    for folder in [
+        "sockety-codec",
+        "sockety-msgpack",
+        "sockety",
+        "sockety-macros",
+        "tests",
+    ] {
         for file in sources(&root.join(folder)) {
             collect(&fs::read_to_string(file).unwrap(), &mut tests);
         }

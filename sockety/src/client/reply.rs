@@ -11,7 +11,7 @@ use crate::{
     },
     fast_reply::FastReply,
     message::typed::Received,
-    msgpack::error_value,
+    msgpack::__private::is_service_error,
     payload::payload_bytes::PayloadBytes,
 };
 
@@ -26,7 +26,7 @@ pub(crate) fn read_reply<T, E: ServiceError>(
             read(&mut nothing).map_err(CallError::Content)
         }
         RawReply::Fast(code) => Err(read_code(code)),
-        RawReply::Response(response) if error_value::is_error(&response.payload) => {
+        RawReply::Response(response) if is_service_error(&response.payload) => {
             Err(read_error(&response.payload))
         }
         RawReply::Response(response) => {

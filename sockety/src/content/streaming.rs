@@ -18,7 +18,11 @@ use crate::{
         remote::read_remote,
         service::{NoError, ServiceError},
     },
-    msgpack::{self, DecodeError, error_value},
+    msgpack::{
+        self,
+        __private::{encode_service_error, is_service_error},
+        Bounds, DecodeError, ItemScanner, Scanned,
+    },
 };
 
 /// A live stream of typed items: one to be sent, or one that is being received.
@@ -39,6 +43,10 @@ pub struct Streaming<T, E = NoError> {
 
 type LocalItems<T, E> = Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>;
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would be an allocation for each received stream"
+)]
 enum Source<T, E> {
     Local(SyncWrapper<LocalItems<T, E>>),
     Received(Items<T, E>),
@@ -94,7 +102,7 @@ impl<T, E> Streaming<T, E> {
             source: Source::Received(Items {
                 bytes,
                 buffer: BytesMut::new(),
-                needed: 1,
+                scanner: ItemScanner::new(Bounds::default()),
                 limit,
                 state: State::Open,
                 item: PhantomData,
@@ -163,8 +171,8 @@ impl<T, E> fmt::Debug for Streaming<T, E> {
 struct Items<T, E> {
     bytes: ByteStream,
     buffer: BytesMut,
-    /// With fewer bytes in the buffer there is no whole item in it.
-    needed: usize,
+    /// Finds the end of the first item in the buffer.
+    scanner: ItemScanner,
     limit: usize,
     state: State,
     item: PhantomData<fn() -> Result<T, E>>,
@@ -192,17 +200,21 @@ impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
             if let State::Failed = self.state {
                 return Poll::Ready(None);
             }
-            if self.buffer.len() >= self.needed {
-                match self.split()? {
-                    Some(item) => return Poll::Ready(Some(read_item(&item))),
-                    None if self.needed > self.limit => {
-                        return Poll::Ready(Some(Err(StreamError::TooLarge { limit: self.limit })));
-                    }
-                    None => continue,
+            let scanned = self.scanner.scan(&self.buffer);
+            let needed = match scanned.map_err(StreamError::Decode)? {
+                Scanned::Whole { len } if len <= self.limit => {
+                    let item = self.buffer.split_to(len);
+                    return Poll::Ready(Some(read_item(&item)));
                 }
+                Scanned::Whole { len } => len,
+                Scanned::Partial { needed } => needed,
+            };
+            // Between two items `needed` is 1, but another item need not follow.
+            if needed > self.limit && !self.buffer.is_empty() {
+                return Poll::Ready(Some(Err(StreamError::TooLarge { limit: self.limit })));
             }
             if let State::Ended = self.state {
-                return Poll::Ready(self.at_end());
+                return Poll::Ready(self.at_end(needed));
             }
             match ready!(self.bytes.poll_chunk(cx)) {
                 Some(chunk) => self
@@ -213,28 +225,12 @@ impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
         }
     }
 
-    /// Takes one whole value off the buffer, or finds out how many bytes it has at least.
-    fn split(&mut self) -> Result<Option<Bytes>, StreamError<E>> {
-        match error_value::item_len(&self.buffer, &msgpack::Bounds::default()) {
-            Ok(length) if length > self.limit => Err(StreamError::TooLarge { limit: self.limit }),
-            Ok(length) => {
-                self.needed = 1;
-                Ok(Some(self.buffer.split_to(length).freeze()))
-            }
-            Err(DecodeError::Truncated { offset, needed, .. }) => {
-                let needed = usize::try_from(needed).unwrap_or(usize::MAX);
-                self.needed = offset.saturating_add(needed).max(self.buffer.len() + 1);
-                Ok(None)
-            }
-            Err(error) => Err(StreamError::Decode(error)),
-        }
-    }
-
-    fn at_end(&self) -> Option<Result<T, StreamError<E>>> {
+    /// The error of a stream that ended inside an item of at least `needed` bytes.
+    fn at_end(&self, needed: usize) -> Option<Result<T, StreamError<E>>> {
         let present = self.buffer.len();
         let missing = || DecodeError::Truncated {
             offset: 0,
-            needed: self.needed as u64,
+            needed: needed as u64,
             present,
         };
         (present > 0).then(|| Err(StreamError::Decode(missing())))
@@ -242,7 +238,7 @@ impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
 }
 
 fn read_item<T: DeserializeOwned, E: ServiceError>(item: &[u8]) -> Result<T, StreamError<E>> {
-    if !error_value::is_error(item) {
+    if !is_service_error(item) {
         return msgpack::from_slice(item).map_err(StreamError::Decode);
     }
     Err(match read_remote(item) {
@@ -283,7 +279,7 @@ impl<T: Serialize, E: ServiceError> Stream for Encoded<T, E> {
                 Poll::Ready(Some(Err(error))) => {
                     let (name, message) = (&error.variant().name, error.message());
                     append(&mut this.buffer, |into| {
-                        error_value::encode_error(name, &message, &error, into)
+                        encode_service_error(name, &message, &error, into)
                     })?;
                     this.items = None;
                 }
@@ -354,5 +350,53 @@ impl<T> Stream for Received<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.0.poll_recv(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    const ELEMENTS: usize = 20_000;
+
+    /// An item that arrives one element at a time, and one that arrives one byte at a time.
+    #[test]
+    fn t_p7_what_was_scanned_of_an_item_is_not_scanned_again() {
+        check_resumes(6);
+        check_resumes(1);
+    }
+
+    /// The head of the item is overwritten once it was scanned: a scan from the beginning would
+    /// fail. `msgpack::ItemScanner` has tests of how much work its scans are.
+    fn check_resumes(chunk: usize) {
+        let value = vec!["short"; ELEMENTS];
+        let item = msgpack::to_vec(&value).expect("encoded");
+        let head = &item[..item.len() - ELEMENTS * 6];
+        let (sender, receiver) = mpsc::channel(1);
+        let bytes = ByteStream::from_stream(Received(receiver));
+        let mut stream: Streaming<Vec<String>> = Streaming::received(bytes, item.len());
+        let mut poll_after = |chunk: &[u8], head: &[u8]| {
+            let sent = sender.try_send(Ok(Bytes::copy_from_slice(chunk)));
+            sent.expect("the last chunk was taken");
+            let Source::Received(items) = &mut stream.source else {
+                unreachable!("it was received");
+            };
+            for (to, &from) in items.buffer.iter_mut().zip(head) {
+                *to = from;
+            }
+            Pin::new(&mut stream).poll_next(&mut Context::from_waker(Waker::noop()))
+        };
+        let (first, rest) = item.split_at(item.len() / 2);
+        assert!(poll_after(first, head).is_pending());
+        let (rest, last) = rest.split_at(rest.len() - chunk);
+        for chunk in rest.chunks(chunk) {
+            assert!(poll_after(chunk, b"\xC1\xC1\xC1").is_pending());
+        }
+        match poll_after(last, head) {
+            Poll::Ready(Some(Ok(read))) => assert_eq!(read, value),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -1,5 +1,5 @@
 use super::pending::RawReply;
-use crate::{fast_reply::FastReply, msgpack::error_value};
+use crate::{fast_reply::FastReply, msgpack::__private::is_service_error};
 
 /// How a message was answered, as middleware sees it. Of several responses to one message it is the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Answered {
             RawReply::Fast(code) => Self::Code(*code),
             RawReply::Response(response) => {
                 let payload = &response.payload;
-                Self::response(payload.len(), error_value::is_error(payload))
+                Self::response(payload.len(), is_service_error(payload))
             }
         }
     }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     error::send::SendError,
     fast_reply::FastReply,
-    msgpack::error_value,
+    msgpack::__private::is_service_error,
     payload::{encoding::Encoding, scratch},
     sync::AtomicBool,
 };
@@ -185,7 +185,7 @@ impl Owed {
         payload: &[u8],
     ) -> Result<(), SendError> {
         queue::check_size(&self.lease.shared, payload.len())?;
-        let answered = || Answered::response(payload.len(), error_value::is_error(payload));
+        let answered = || Answered::response(payload.len(), is_service_error(payload));
         self.put(state, answered, |state| {
             state
                 .send_response(head, Payload::Copied(payload))

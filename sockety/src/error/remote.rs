@@ -2,7 +2,7 @@ use super::service::ServiceError;
 use crate::{
     description::error_variant::ErrorVariant,
     fast_reply::FastReply,
-    msgpack::{self, error_value},
+    msgpack::{self, __private::decode_service_error},
 };
 use std::fmt;
 
@@ -63,7 +63,7 @@ impl std::error::Error for RemoteError {}
 pub(crate) fn read_remote<E: ServiceError>(
     value: &[u8],
 ) -> Result<Result<E, RemoteError>, msgpack::DecodeError> {
-    let parts = error_value::decode_error_parts(value, &msgpack::Bounds::default())?;
+    let parts = decode_service_error(value, &msgpack::Bounds::default())?;
     let is_known = E::VARIANTS.iter().any(|variant| variant.name == parts.name);
     match msgpack::from_slice(parts.details) {
         Ok(error) if is_known => Ok(Ok(error)),

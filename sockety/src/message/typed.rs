@@ -4,7 +4,7 @@ use super::outgoing;
 use crate::{
     content::{byte_stream::ByteStream, file::File, received::Carried, streaming::Streaming},
     error::{content::ContentError, service::ServiceError},
-    msgpack::Entries,
+    msgpack::__private::Entries,
     payload::{
         Payload,
         encoding::Encoding,

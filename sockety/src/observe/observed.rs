@@ -8,9 +8,9 @@ use crate::{
     engine::{answered::Answered, record::Record},
     error::{request::RequestError, send::SendError},
     fast_reply::FastReply,
+    msgpack::__private::escaped,
     outcome::Outcome,
     serve::{incoming::Incoming, middleware::ServeNext},
-    shown::escaped,
 };
 
 /// `rpc.system.name`.

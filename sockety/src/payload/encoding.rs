@@ -5,7 +5,7 @@ use std::{any::Any, sync::OnceLock};
 use bytes::Bytes;
 
 use super::payload_bytes::PayloadBytes;
-use crate::msgpack::error_value;
+use crate::msgpack::__private::is_service_error;
 
 /// A payload as it is sent.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ impl Encoding {
     /// Whether it is an error of a service, and no value.
     pub(crate) fn is_error(&self) -> bool {
         match self {
-            Self::Whole(bytes) => error_value::is_error(bytes),
+            Self::Whole(bytes) => is_service_error(bytes),
             Self::Bin(_) => false,
         }
     }

@@ -1,5 +1,4 @@
 use bytes::Bytes;
-use rmp_serde::decode::Error;
 
 use super::{
     Payload,
@@ -9,7 +8,11 @@ use super::{
 use crate::{
     error::{content::ContentError, send::SendError},
     message::typed::Received,
-    msgpack::{self, DecodeError, EncodeError, Reader},
+    msgpack::{
+        self,
+        __private::{Error, Reader, missing, read, read_whole},
+        DecodeError, EncodeError,
+    },
 };
 
 /// How values of a type become a payload, and are read from one again.
@@ -34,8 +37,8 @@ pub struct Format<T> {
 pub fn payload<T: Payload>() -> Format<T> {
     Format {
         encode: msgpack::encode,
-        read: msgpack::read,
-        missing: msgpack::missing,
+        read,
+        missing,
         as_buffer: encoding::as_buffer,
         read_buffer: encoding::read_buffer,
         receive,
@@ -81,6 +84,6 @@ impl<T> Format<T> {
     /// As [`Format::decode`], copying whatever there is.
     #[inline]
     pub(crate) fn decode_slice(&self, payload: &[u8]) -> Result<T, DecodeError> {
-        msgpack::read_whole(or_nil(payload), self.read)
+        read_whole(or_nil(payload), self.read)
     }
 }

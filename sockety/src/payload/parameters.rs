@@ -1,12 +1,12 @@
 //! The parameters of a method that has several: a map by their names.
 
-use rmp_serde::decode::Error;
-use serde::de;
-
 use super::{format::Format, or_nil, payload_bytes::PayloadBytes, scratch};
 use crate::{
     error::send::SendError,
-    msgpack::{self, DecodeError, EncodeError, Entries, Reader},
+    msgpack::{
+        __private::{Entries, Entry, encode_map_head, encode_name, read_entries},
+        DecodeError, EncodeError,
+    },
 };
 
 /// Parameters on their way out, written one after another.
@@ -21,7 +21,7 @@ impl Given<'_> {
     #[inline]
     pub fn with<T>(&mut self, name: &'static str, format: Format<T>, value: &T) -> &mut Self {
         if self.written.is_ok() {
-            let named = msgpack::encode_name(name, self.into);
+            let named = encode_name(name, self.into);
             self.written = named.and_then(|()| (format.encode)(value, self.into));
         }
         self
@@ -35,7 +35,7 @@ pub(crate) fn encode(
     give: impl FnOnce(&mut Given<'_>),
 ) -> Result<PayloadBytes, SendError> {
     let buffer = scratch::encode_with(|into| {
-        msgpack::encode_map_head(count, into);
+        encode_map_head(count, into);
         let mut given = Given {
             into,
             written: Ok(()),
@@ -46,108 +46,10 @@ pub(crate) fn encode(
     Ok(scratch::into_bytes(buffer))
 }
 
-/// A parameter to be read.
-pub struct Parameter<T> {
-    name: &'static str,
-    format: Format<T>,
-    value: Option<T>,
-}
-
 /// A parameter that is not read yet.
 #[inline]
-pub fn parameter<T>(name: &'static str, format: Format<T>) -> Parameter<T> {
-    Parameter {
-        name,
-        format,
-        value: None,
-    }
-}
-
-impl<T> Parameter<T> {
-    #[inline]
-    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
-        if self.value.is_some() {
-            return Err(de::Error::duplicate_field(self.name));
-        }
-        self.value = Some((self.format.read)(reader)?);
-        Ok(())
-    }
-}
-
-impl Entries for () {
-    type Values = ();
-    const COUNT: usize = 0;
-
-    #[inline]
-    fn read_named(&mut self, _: &[u8], _: &mut Reader<'_>) -> Result<bool, Error> {
-        Ok(false)
-    }
-
-    fn check_unknown(&self, _: &[u8]) -> Result<(), Error> {
-        Ok(())
-    }
-
-    #[inline]
-    fn read_at(&mut self, _: usize, _: &mut Reader<'_>) -> Result<bool, Error> {
-        Ok(false)
-    }
-
-    #[inline]
-    fn into_values(self) -> Result<(), Error> {
-        Ok(())
-    }
-}
-
-/// The parameters of a method as a list: the first, and the list of the rest.
-impl<T, Rest: Entries> Entries for (Parameter<T>, Rest) {
-    type Values = (T, Rest::Values);
-    const COUNT: usize = 1 + Rest::COUNT;
-
-    #[inline]
-    fn read_named(&mut self, name: &[u8], reader: &mut Reader<'_>) -> Result<bool, Error> {
-        let (first, rest) = self;
-        // Names mostly come in order: those before were read, and need not be compared again.
-        if first.value.is_some() || name != first.name.as_bytes() {
-            return rest.read_named(name, reader);
-        }
-        first.read(reader)?;
-        Ok(true)
-    }
-
-    fn check_unknown(&self, name: &[u8]) -> Result<(), Error> {
-        let (first, rest) = self;
-        if name == first.name.as_bytes() {
-            return Err(de::Error::duplicate_field(first.name));
-        }
-        rest.check_unknown(name)
-    }
-
-    #[inline]
-    fn read_at(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<bool, Error> {
-        let (first, rest) = self;
-        if let Some(index) = index.checked_sub(1) {
-            return rest.read_at(index, reader);
-        }
-        first.read(reader)?;
-        Ok(true)
-    }
-
-    #[inline]
-    fn into_values(self) -> Result<Self::Values, Error> {
-        let (
-            Parameter {
-                name,
-                format,
-                value,
-            },
-            rest,
-        ) = self;
-        let value = match value {
-            Some(value) => value,
-            None => (format.missing)(name)?,
-        };
-        Ok((value, rest.into_values()?))
-    }
+pub fn parameter<T>(name: &'static str, format: Format<T>) -> Entry<T> {
+    Entry::new(name, format.read, format.missing)
 }
 
 /// Reads the parameters of a method that has several.
@@ -156,7 +58,7 @@ impl<T, Rest: Entries> Entries for (Parameter<T>, Rest) {
 /// When the payload is something else, or a parameter is missing or of another type.
 #[inline]
 pub fn decode_all<P: Entries>(payload: &[u8], parameters: P) -> Result<P::Values, DecodeError> {
-    msgpack::read_entries(or_nil(payload), parameters)
+    read_entries(or_nil(payload), parameters)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::{
     error::{content::ContentError, send::SendError, service::ServiceError},
     fast_reply::FastReply,
     message::{respond::send_response, typed::Content},
-    msgpack::{self, error_value},
+    msgpack::{self, __private::encode_service_error},
     payload::{format::Format, scratch},
 };
 use serde::Serialize;
@@ -125,7 +125,7 @@ impl Responder {
         }
         let (name, message) = (&variant.name, error.message());
         Answer::Payload(scratch::encode_with(|into| {
-            Ok(error_value::encode_error(name, &message, error, into)?)
+            Ok(encode_service_error(name, &message, error, into)?)
         }))
     }
 

@@ -1,38 +1,41 @@
-use super::error::DecodeError;
+use crate::error::DecodeError;
 
-/// The next value without what it contains: its marker, its length and, if it is not a container,
-/// its data.
-pub(super) struct Token<'a> {
-    pub(super) kind: Kind<'a>,
-    /// Bytes it takes.
-    pub(super) len: usize,
+/// A value without the values that it contains: its marker, its length and, unless it is a
+/// container, its data.
+pub(crate) struct Token<'a> {
+    pub(crate) kind: Kind<'a>,
+    /// The number of its bytes.
+    pub(crate) len: usize,
 }
 
-pub(super) enum Kind<'a> {
+pub(crate) enum Kind<'a> {
     /// Nil, a boolean, a number or a bin.
     Plain,
     Str(&'a [u8]),
     Ext {
         tag: u8,
     },
-    /// An array or a map, and how many values follow as its elements or keys and values.
+    /// An array or a map, and the number of values that follow: its elements, or its keys and
+    /// values.
     Container {
         map: bool,
         items: u64,
     },
 }
 
-/// How many bytes a value with this marker takes when that is all there is to know about it: nil,
-/// a boolean or a number. 0 for the others.
+/// Returns the number of bytes of a value with this marker if it is nil, a boolean or a number.
+/// Returns 0 for other markers.
 #[inline]
-pub(super) fn fixed_len(marker: u8) -> usize {
+pub(crate) fn fixed_len(marker: u8) -> usize {
     usize::from(FIXED_LEN[usize::from(marker)])
 }
 
 impl<'a> Token<'a> {
-    /// Reads the token at `offset`, which must not be after the end of `bytes`.
+    /// Reads the token at `offset`, which must be at most the length of `bytes`.
     #[inline]
-    pub(super) fn read(bytes: &'a [u8], offset: usize) -> Result<Self, DecodeError> {
+    pub(crate) fn read(bytes: &'a [u8], offset: usize) -> Result<Self, DecodeError> {
+        #[cfg(test)]
+        crate::work::add(1);
         let rest = &bytes[offset..];
         let truncated = |needed: u64| DecodeError::Truncated {
             offset,
@@ -103,6 +106,9 @@ impl<'a> Token<'a> {
         }
     }
 }
+
+/// Nil, which is only a marker.
+pub(crate) const NIL: u8 = 0xC0;
 
 const FIXED_LEN: [u8; 256] = {
     let mut table = [0; 256];

@@ -2,53 +2,86 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
-use serde::ser::{self, Serialize, Serializer};
+use serde::ser::{Serialize, Serializer};
 use thiserror::Error;
 
-/// A moment, the extension type -1 of MessagePack and a `Date` of JavaScript.
+/// A moment: the extension type -1 of MessagePack, and a `Date` of JavaScript.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::SystemTime;
-/// use sockety::msgpack::{self, Timestamp};
+/// use sockety_msgpack::{Timestamp, from_slice};
 ///
-/// let bytes = [0xD6, 0xFF, 0x65, 0x53, 0xF1, 0x00];
-/// let timestamp: Timestamp = msgpack::from_slice(&bytes)?;
-/// assert_eq!(timestamp, Timestamp { seconds: 1_700_000_000, nanoseconds: 0 });
+/// let timestamp: Timestamp = from_slice(&[0xD6, 0xFF, 0x65, 0x53, 0xF1, 0x00])?;
+/// assert_eq!(timestamp, Timestamp::new(1_700_000_000, 0)?);
 /// assert_eq!(Timestamp::from(SystemTime::try_from(timestamp)?), timestamp);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
-    /// Whole seconds since 1970-01-01 00:00 UTC, rounded down: before it they are negative.
-    pub seconds: i64,
-    /// Nanoseconds after them, under 1,000,000,000.
-    pub nanoseconds: u32,
+    seconds: i64,
+    nanoseconds: u32,
 }
 
-/// A timestamp that this system's [`SystemTime`] cannot hold.
+/// More nanoseconds than a [`Timestamp`] can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{} s and {} ns since 1970 are outside the system's time", .0.seconds, .0.nanoseconds)]
+#[error("invalid timestamp nanoseconds {0}: maximum is {max}", max = SECOND - 1)]
+pub struct InvalidNanoseconds(u32);
+
+/// A timestamp that [`SystemTime`] cannot represent on this system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{} s and {} ns since 1970 are outside the range of the system time", .0.seconds, .0.nanoseconds)]
 pub struct TimestampOutOfRange(pub Timestamp);
 
+impl Timestamp {
+    /// Creates a timestamp from the whole seconds since 1970-01-01 00:00 UTC, rounded down, and
+    /// the nanoseconds after them. Seconds before 1970 are negative.
+    ///
+    /// # Errors
+    ///
+    /// When there are more than 999,999,999 nanoseconds.
+    pub const fn new(seconds: i64, nanoseconds: u32) -> Result<Self, InvalidNanoseconds> {
+        if nanoseconds >= SECOND {
+            return Err(InvalidNanoseconds(nanoseconds));
+        }
+        Ok(Self {
+            seconds,
+            nanoseconds,
+        })
+    }
+
+    /// The whole seconds since 1970-01-01 00:00 UTC, rounded down.
+    #[must_use]
+    pub const fn seconds(&self) -> i64 {
+        self.seconds
+    }
+
+    /// The nanoseconds after the whole seconds, at most 999,999,999.
+    #[must_use]
+    pub const fn nanoseconds(&self) -> u32 {
+        self.nanoseconds
+    }
+}
+
+/// Seconds that an `i64` cannot represent become the nearest ones that it can.
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        let seconds_of = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         match time.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(after) => Self {
-                seconds: seconds_of(after),
+                seconds: 0_i64.saturating_add_unsigned(after.as_secs()),
                 nanoseconds: after.subsec_nanos(),
             },
             Err(before) => {
                 let before = before.duration();
+                let seconds = 0_i64.saturating_sub_unsigned(before.as_secs());
                 match before.subsec_nanos() {
                     0 => Self {
-                        seconds: -seconds_of(before),
+                        seconds,
                         nanoseconds: 0,
                     },
                     part => Self {
-                        seconds: -1 - seconds_of(before),
+                        seconds: seconds.saturating_sub(1),
                         nanoseconds: SECOND - part,
                     },
                 }
@@ -76,12 +109,6 @@ impl TryFrom<Timestamp> for SystemTime {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.nanoseconds >= SECOND {
-            return Err(ser::Error::custom(format_args!(
-                "a timestamp with {} nanoseconds",
-                self.nanoseconds
-            )));
-        }
         let data = Data::of(self);
         serializer.serialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, &(TAG, data))
     }
@@ -113,23 +140,17 @@ impl<'de> Visitor<'de> for TimestampVisitor {
                 "extension type {tag}, expected a timestamp (extension type -1)"
             )));
         }
-        let timestamp = data.timestamp().ok_or_else(|| {
+        let (seconds, nanoseconds) = data.parts().ok_or_else(|| {
             de::Error::custom(format_args!(
-                "a timestamp has 4, 8 or 12 bytes, not {}",
+                "invalid timestamp length {}: must be 4, 8 or 12 bytes",
                 data.len
             ))
         })?;
-        if timestamp.nanoseconds >= SECOND {
-            return Err(de::Error::custom(format_args!(
-                "a timestamp with {} nanoseconds",
-                timestamp.nanoseconds
-            )));
-        }
-        Ok(timestamp)
+        Timestamp::new(seconds, nanoseconds).map_err(de::Error::custom)
     }
 }
 
-/// The data of the extension. A length that no timestamp has is kept for the message.
+/// The data of the extension. An invalid length is kept for the message.
 struct Data {
     bytes: [u8; 12],
     len: usize,
@@ -155,22 +176,17 @@ impl Data {
         }
     }
 
-    fn timestamp(&self) -> Option<Timestamp> {
+    /// The seconds and nanoseconds, of which there may be too many.
+    fn parts(&self) -> Option<(i64, u32)> {
         let number = |bytes: &[u8]| bytes.iter().fold(0, |n, &byte| n << 8 | u64::from(byte));
         let bytes = self.bytes.get(..self.len)?;
         match self.len {
-            4 => Some(Timestamp {
-                seconds: number(bytes) as i64,
-                nanoseconds: 0,
-            }),
-            8 => Some(Timestamp {
-                seconds: (number(bytes) & ((1 << 34) - 1)) as i64,
-                nanoseconds: (number(bytes) >> 34) as u32,
-            }),
-            12 => Some(Timestamp {
-                seconds: number(&bytes[4..]) as i64,
-                nanoseconds: number(&bytes[..4]) as u32,
-            }),
+            4 => Some((number(bytes) as i64, 0)),
+            8 => {
+                let number = number(bytes);
+                Some(((number & ((1 << 34) - 1)) as i64, (number >> 34) as u32))
+            }
+            12 => Some((number(&bytes[4..]) as i64, number(&bytes[..4]) as u32)),
             _ => None,
         }
     }
@@ -210,7 +226,7 @@ impl<'de> Deserialize<'de> for Data {
                 Ok(Data::from(data))
             }
 
-            // For formats without bytes, JSON for example.
+            // For formats without bytes, such as JSON.
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Data, A::Error> {
                 let mut data = Data {
                     bytes: [0; 12],
@@ -230,6 +246,6 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
-pub(super) const TAG: i8 = -1;
+pub(crate) const TAG: i8 = -1;
 
 const SECOND: u32 = 1_000_000_000;

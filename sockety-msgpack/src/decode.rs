@@ -1,25 +1,25 @@
 use rmp_serde::decode::{Error, ReadRefReader};
 use serde::de::DeserializeOwned;
 
-use super::{
-    bounds::Bounds, check::check, error::DecodeError, lenient::Lenient, undefined::undefined_as_nil,
+use crate::{
+    bounds::Bounds, check::check, error::DecodeError, escaped::escaped, lenient::Lenient,
+    undefined::undefined_as_nil,
 };
-use crate::shown::escaped;
 
 /// Reads the one value in `bytes` within the default [`Bounds`].
 ///
 /// # Errors
 ///
-/// See [`DecodeError`]; the structure of the bytes is checked before the type is looked at.
+/// Any [`DecodeError`]. The structure of the bytes is checked first, independent of the type.
 ///
 /// # Examples
 ///
 /// ```
 /// // msgpackr writes 2^32 as a float.
 /// let bytes = [0xCB, 0x41, 0xF0, 0, 0, 0, 0, 0, 0];
-/// assert_eq!(sockety::msgpack::from_slice::<u64>(&bytes)?, 1 << 32);
-/// assert!(sockety::msgpack::from_slice::<u32>(&bytes).is_err());
-/// # Ok::<(), sockety::msgpack::DecodeError>(())
+/// assert_eq!(sockety_msgpack::from_slice::<u64>(&bytes)?, 1 << 32);
+/// assert!(sockety_msgpack::from_slice::<u32>(&bytes).is_err());
+/// # Ok::<(), sockety_msgpack::DecodeError>(())
 /// ```
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     from_slice_with(bytes, &Bounds::default())
@@ -29,7 +29,7 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
 ///
 /// # Errors
 ///
-/// See [`DecodeError`]; the structure of the bytes is checked before the type is looked at.
+/// Any [`DecodeError`]. The structure of the bytes is checked first, independent of the type.
 pub fn from_slice_with<T: DeserializeOwned>(
     bytes: &[u8],
     bounds: &Bounds,
@@ -39,17 +39,17 @@ pub fn from_slice_with<T: DeserializeOwned>(
     })
 }
 
-/// What reads values one after another.
+/// Reads values one after another.
 pub type Reader<'de> = rmp_serde::Deserializer<ReadRefReader<'de, [u8]>>;
 
 /// Reads the next value.
 #[inline]
-pub(crate) fn read<T: DeserializeOwned>(reader: &mut Reader<'_>) -> Result<T, Error> {
+pub fn read<T: DeserializeOwned>(reader: &mut Reader<'_>) -> Result<T, Error> {
     T::deserialize(Lenient::value(reader))
 }
 
-/// Reads the one value in `bytes`, by [`read`] of its type, within the default [`Bounds`].
-pub(crate) fn read_whole<T>(
+/// Reads the one value in `bytes` within the default [`Bounds`], by the [`read`] of its type.
+pub fn read_whole<T>(
     bytes: &[u8],
     read: fn(&mut Reader<'_>) -> Result<T, Error>,
 ) -> Result<T, DecodeError> {
@@ -59,9 +59,9 @@ pub(crate) fn read_whole<T>(
     })
 }
 
-/// Checks `bytes`, and has them read as serde can read them.
+/// Checks `bytes`, and passes them to `read` in a form that serde can read.
 #[inline]
-pub(super) fn checked<T>(
+pub(crate) fn checked<T>(
     bytes: &[u8],
     bounds: &Bounds,
     read: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
@@ -76,34 +76,34 @@ pub(super) fn checked<T>(
     read(bytes)
 }
 
-/// The reader of values that are checked.
+/// Creates a reader of bytes that were checked.
 #[inline]
-pub(super) fn reader<'de>(bytes: &'de [u8], bounds: &Bounds) -> Reader<'de> {
+pub(crate) fn reader<'de>(bytes: &'de [u8], bounds: &Bounds) -> Reader<'de> {
     let mut reader = Reader::from_read_ref(bytes);
-    // Ours has already counted. rmp-serde stops when its counter reaches 0, and counts an
-    // extension as a level too.
-    reader.set_max_depth(bounds.depth.saturating_add(2));
+    // The check has already limited the depth. rmp-serde stops when its counter reaches 0, and
+    // counts an extension as a level too.
+    reader.set_max_depth(bounds.depth().saturating_add(2));
     reader
 }
 
 #[cold]
-pub(super) fn invalid(error: Error) -> DecodeError {
+pub(crate) fn invalid(error: Error) -> DecodeError {
     DecodeError::Invalid(match error {
         Error::LengthMismatch(taken) => {
-            format!("array or map has more than the {taken} entries that the type takes")
+            format!("array or map has more entries than the type takes: maximum is {taken}")
         }
-        // Only where an integer is asked for does rmp-serde look before the visitor does.
+        // rmp-serde reports this itself only where an integer is expected.
         Error::TypeMismatch(marker) => {
             let found = kind_of(marker.to_u8());
             format!("invalid type: {found}, expected an integer")
         }
-        // serde quotes what it found.
+        // The text of serde quotes the value.
         error => escaped(&error.to_string()),
     })
 }
 
-/// What kind of value is not a number, by its marker.
-pub(super) fn kind_of(marker: u8) -> &'static str {
+/// The kind of a value that is not a number, by its marker.
+pub(crate) fn kind_of(marker: u8) -> &'static str {
     match marker {
         0xA0..=0xBF | 0xD9..=0xDB => "string",
         0x90..=0x9F | 0xDC | 0xDD => "array",

@@ -1,19 +1,19 @@
 use serde::Serialize;
 
-use super::error::EncodeError;
+use crate::error::EncodeError;
 
-/// Writes `value` to a new buffer.
+/// Encodes `value` into a new buffer.
 ///
 /// # Errors
 ///
-/// When the `Serialize` implementation of the value refuses.
+/// When the `Serialize` implementation of the value fails.
 ///
 /// # Examples
 ///
 /// ```
-/// assert_eq!(sockety::msgpack::to_vec("hi")?, [0xA2, b'h', b'i']);
-/// assert_eq!(sockety::msgpack::to_vec(&300)?, [0xCD, 0x01, 0x2C]);
-/// # Ok::<(), sockety::msgpack::EncodeError>(())
+/// assert_eq!(sockety_msgpack::to_vec("hi")?, [0xA2, b'h', b'i']);
+/// assert_eq!(sockety_msgpack::to_vec(&300)?, [0xCD, 0x01, 0x2C]);
+/// # Ok::<(), sockety_msgpack::EncodeError>(())
 /// ```
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = Vec::new();
@@ -21,11 +21,11 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> 
     Ok(bytes)
 }
 
-/// Appends `value` to `into`; after an error `into` is as it was.
+/// Appends `value` to `into`. After an error, `into` is unchanged.
 ///
 /// # Errors
 ///
-/// When the `Serialize` implementation of the value refuses.
+/// When the `Serialize` implementation of the value fails.
 pub fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = into.len();
     rmp_serde::encode::write_named(into, value).map_err(|error| {
@@ -34,8 +34,8 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<()
     })
 }
 
-/// Appends what a map begins with; `count` keys, each with its value, are to follow.
-pub(crate) fn encode_map_head(count: u16, into: &mut Vec<u8>) {
+/// Appends the head of a map, which `count` keys must follow, each with its value.
+pub fn encode_map_head(count: u16, into: &mut Vec<u8>) {
     match u8::try_from(count) {
         Ok(count @ 0..=0x0F) => into.push(0x80 | count),
         Ok(_) | Err(_) => {
@@ -45,9 +45,13 @@ pub(crate) fn encode_map_head(count: u16, into: &mut Vec<u8>) {
     }
 }
 
-/// Appends a key.
+/// Appends a key of a map.
+///
+/// # Errors
+///
+/// When the name is longer than MessagePack allows.
 #[inline]
-pub(crate) fn encode_name(name: &str, into: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub fn encode_name(name: &str, into: &mut Vec<u8>) -> Result<(), EncodeError> {
     match u8::try_from(name.len()) {
         Ok(len @ 0..=0x1F) => {
             into.push(0xA0 | len);

@@ -1,8 +1,8 @@
-//! A layer around the deserializer of rmp-serde, and around everything that it hands to a visitor,
-//! that adds the leniency described at [`super`].
+//! Wraps the deserializer of rmp-serde, and everything that it passes to a visitor, to add the
+//! leniency described at [`crate`].
 //!
-//! It costs nothing at run time where it changes nothing: every part is a generic wrapper, and a
-//! [`Want`] is known when compiling.
+//! Where it changes nothing, it costs nothing at run time: each part is a generic wrapper, and each
+//! [`Want`] is known at compile time.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,24 +15,24 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::timestamp;
+use crate::timestamp;
 
 /// The deserializer of a value, or of a key of a map (`KEY`).
-pub(super) struct Lenient<D, const KEY: bool>(D);
+pub(crate) struct Lenient<D, const KEY: bool>(D);
 
 impl<D> Lenient<D, false> {
-    pub(super) fn value(deserializer: D) -> Self {
+    pub(crate) fn value(deserializer: D) -> Self {
         Self(deserializer)
     }
 }
 
 impl<D> Lenient<D, true> {
-    pub(super) fn key(deserializer: D) -> Self {
+    pub(crate) fn key(deserializer: D) -> Self {
         Self(deserializer)
     }
 }
 
-/// The methods that ask for something, and what they want.
+/// Methods that ask for a value, and what each wants.
 macro_rules! ask {
     ($($method:ident $want:ty,)*) => {$(
         #[inline]
@@ -42,7 +42,7 @@ macro_rules! ask {
     )*};
 }
 
-/// The methods that ask for an integer.
+/// Methods that ask for an integer.
 macro_rules! ask_integer {
     ($($method:ident,)*) => {$(
         #[inline]
@@ -56,9 +56,9 @@ macro_rules! ask_integer {
     )*};
 }
 
-// Nearly everything goes through `deserialize_any`: rmp-serde looks at the bytes in any case, and
-// its other methods differ in poorer messages and in giving a bin as a sequence. Integers go the
-// direct way, which takes half the time; as keys they may be strings.
+// Almost everything goes through `deserialize_any`: rmp-serde looks at the bytes in any case, and
+// its other methods only have less precise messages and pass a bin as a sequence. Integers use
+// their own methods, which take half the time, except as keys, where they may be strings.
 impl<'de, D: Deserializer<'de>, const KEY: bool> Deserializer<'de> for Lenient<D, KEY> {
     type Error = D::Error;
 
@@ -167,13 +167,13 @@ impl<'de, D: Deserializer<'de>, const KEY: bool> Deserializer<'de> for Lenient<D
     }
 }
 
-/// What the type asks for, which decides what may be converted to it.
+/// What a type asks for. It decides which values are converted.
 trait Want {
     /// Whole floats become integers.
     const INTEGER: bool = false;
     /// Decimal digits in a string become an integer.
     const DIGITS: bool = false;
-    /// Whole floats that msgpackr would not write for a fraction become integers.
+    /// Whole floats outside the range in which msgpackr writes integers become integers.
     const ANYTHING: bool = false;
     /// Strings become bytes.
     const BYTES: bool = false;
@@ -183,11 +183,11 @@ trait Want {
     const SIGNED_128: bool = false;
     /// 16 bytes become an unsigned integer.
     const UNSIGNED_128: bool = false;
-    /// Extensions are given as they are.
+    /// Extensions are passed on unchanged.
     const EXTENSION: bool = false;
     /// Extensions are skipped.
     const NOTHING: bool = false;
-    /// Only a string will do: the name of a variant.
+    /// Only a string is accepted: the name of a variant.
     const NAME: bool = false;
 }
 
@@ -220,7 +220,7 @@ impl<const KEY: bool> Want for Integer<KEY> {
     const DIGITS: bool = KEY;
 }
 
-/// Passes on to a visitor what is there, converted to what it wants.
+/// Passes a value on to a visitor, converted to what it wants.
 struct Lending<V, W> {
     visitor: V,
     want: PhantomData<W>,
@@ -255,7 +255,7 @@ impl<V, W: Want> Lending<V, W> {
         visit(self.visitor, number)
     }
 
-    /// An extension, as far as the visitor can have it.
+    /// Passes on an extension if the visitor accepts it.
     #[inline]
     fn extension<'de, E: Error>(self, tag: i8, data: &'de [u8]) -> Result<V::Value, E>
     where
@@ -389,7 +389,7 @@ impl<'de, V: Visitor<'de>, W: Want> Visitor<'de> for Lending<V, W> {
         self.visitor.visit_unit()
     }
 
-    // What rmp-serde calls for an extension, and for nothing else.
+    // rmp-serde calls this for an extension, and for nothing else.
     #[inline]
     fn visit_newtype_struct<D: Deserializer<'de>>(
         self,
@@ -410,8 +410,8 @@ impl<'de, V: Visitor<'de>, W: Want> Visitor<'de> for Lending<V, W> {
     }
 }
 
-/// Gives a whole float as the integer it is, and any other as it is: the message of the visitor
-/// then names it.
+/// Passes a whole float on as an integer, and any other float unchanged, so that the visitor names
+/// it in its message.
 #[inline]
 fn visit_float_as_integer<'de, V: Visitor<'de>, E: Error>(
     visitor: V,
@@ -420,7 +420,7 @@ fn visit_float_as_integer<'de, V: Visitor<'de>, E: Error>(
     if value.trunc() != value {
         return visitor.visit_f64(value);
     }
-    // The casts are exact inside these ranges; the limits are powers of two, hence exact too.
+    // The casts are exact within these ranges, whose limits are powers of two and exact too.
     if (0.0..TWO_TO_64).contains(&value) {
         visitor.visit_u64(value as u64)
     } else if (-TWO_TO_63..0.0).contains(&value) {
@@ -430,8 +430,8 @@ fn visit_float_as_integer<'de, V: Visitor<'de>, E: Error>(
     }
 }
 
-/// Gives an integer as JavaScript writes it in a key as that integer, and any other string as it is.
-/// No two strings become one number.
+/// Passes a string on as an integer if JavaScript writes a key like that for an integer, and any
+/// other string unchanged. Different strings never become the same number.
 #[inline]
 fn visit_digits<'de, V: Visitor<'de>, E: Error>(visitor: V, text: &str) -> Result<V::Value, E> {
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -500,8 +500,8 @@ impl<'de, S: DeserializeSeed<'de>, const KEY: bool> DeserializeSeed<'de> for See
     }
 }
 
-/// Reads an enum: a string is a variant without data, a map of one entry a variant and its data.
-/// rmp-serde would also take the index of a variant, which changes with the order of the variants.
+/// Reads an enum: a string is a variant without data, a map of one entry a variant with its data.
+/// rmp-serde would also accept the index of a variant, which depends on the order of the variants.
 struct EnumVisitor<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for EnumVisitor<V> {
@@ -549,7 +549,9 @@ impl<'de, A: MapAccess<'de>> EnumAccess<'de> for Variant<A> {
     ) -> Result<(S::Value, Self), A::Error> {
         match self.0.next_key_seed(NameSeed(seed))? {
             Some(name) => Ok((name, self)),
-            None => Err(A::Error::custom("an enum variant as a map without entries")),
+            None => Err(A::Error::custom(
+                "map without entries, expected an enum variant",
+            )),
         }
     }
 }
@@ -591,7 +593,7 @@ impl<'de, A: MapAccess<'de>> VariantAccess<'de> for Variant<A> {
     }
 }
 
-/// Reads whatever comes with a visitor.
+/// Reads any value with a visitor.
 struct VisitSeed<V>(V);
 
 impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for VisitSeed<V> {
@@ -634,8 +636,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for NameDeserializer<D> {
 
 /// The bytes of a bin as elements of a sequence.
 ///
-/// They are given as `u8` only. [`Bounds::items`](crate::msgpack::Bounds::items) does not count them, so
-/// that no other type of element, which may be large, must come from them.
+/// They are read only as `u8`. [`Bounds::items`](crate::Bounds::items) does not count them, so they
+/// must not become elements of another type, which may be large.
 struct ByteSeq<'de, E> {
     bytes: slice::Iter<'de, u8>,
     error: PhantomData<E>,
@@ -702,7 +704,7 @@ impl<'de, E: Error> Deserializer<'de> for Byte<E> {
     }
 }
 
-/// An extension as rmp-serde gives it to types that know extensions: its type, then its data.
+/// An extension as rmp-serde passes it to types that accept extensions: its type, then its data.
 struct ExtensionParts<'de, E> {
     tag: Option<i8>,
     data: Option<&'de [u8]>,
@@ -726,7 +728,7 @@ impl<'de, E: Error> Deserializer<'de> for ExtensionParts<'de, E> {
         visitor.visit_seq(self)
     }
 
-    // So that the visitor of a value type can go on with `Timestamp::deserialize`.
+    // The visitor of a value type can call `Timestamp::deserialize` with this.
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -763,5 +765,5 @@ impl<'de, E: Error> SeqAccess<'de> for ExtensionParts<'de, E> {
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
 
-/// The whole numbers that msgpackr writes as integers: a float in this range is meant as one.
+/// The range in which msgpackr writes whole numbers as integers. A float in it is meant as a float.
 const MSGPACKR_INTEGERS: std::ops::RangeInclusive<f64> = -2_147_483_648.0..=4_294_967_295.0;

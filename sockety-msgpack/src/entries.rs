@@ -1,4 +1,5 @@
-//! A map whose keys are known, as a struct is read: from a map, or from an array of all values in order.
+//! Reads a map whose keys are known without a struct: from a map, or from an array of all values in
+//! order.
 
 use std::fmt;
 
@@ -6,7 +7,7 @@ use rmp_serde::decode::Error;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{
+use crate::{
     bounds::Bounds,
     decode::{self, Reader},
     error::DecodeError,
@@ -21,37 +22,146 @@ pub trait Entries {
     /// How many there are.
     const COUNT: usize;
 
-    /// Reads the value of a key. Answers whether it is one of the keys that were not read yet.
+    /// Reads the value of a key if it is a known key that was not read yet, and returns whether it
+    /// was.
     ///
     /// # Errors
+    ///
     /// When the value is of another type.
     fn read_named(&mut self, name: &[u8], reader: &mut Reader<'_>) -> Result<bool, Error>;
 
-    /// Takes a key that [`read_named`](Self::read_named) did not read.
+    /// Checks a key that [`read_named`](Self::read_named) did not read.
     ///
     /// # Errors
+    ///
     /// When it was read before.
     fn check_unknown(&self, name: &[u8]) -> Result<(), Error>;
 
-    /// Reads the value at a place in the order. Answers whether there is such a place.
+    /// Reads the value at a position in the order, and returns whether there is such a position.
     ///
     /// # Errors
+    ///
     /// When the value is of another type, or was read before.
     fn read_at(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<bool, Error>;
 
-    /// The values that were read, and those of keys that need not be there.
+    /// Returns the values that were read, and the defaults of optional keys.
     ///
     /// # Errors
+    ///
     /// When a key is missing.
     fn into_values(self) -> Result<Self::Values, Error>;
 }
 
-/// Reads `bytes` into `entries`, and gives their values.
+/// An entry: its key, how its value is read, and the value once it was read.
+pub struct Entry<T> {
+    name: &'static str,
+    read: fn(&mut Reader<'_>) -> Result<T, Error>,
+    missing: fn(&'static str) -> Result<T, Error>,
+    value: Option<T>,
+}
+
+impl<T> Entry<T> {
+    /// Creates an entry whose value was not read yet. `missing` is called if it never is.
+    #[inline]
+    pub fn new(
+        name: &'static str,
+        read: fn(&mut Reader<'_>) -> Result<T, Error>,
+        missing: fn(&'static str) -> Result<T, Error>,
+    ) -> Self {
+        Self {
+            name,
+            read,
+            missing,
+            value: None,
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
+        if self.value.is_some() {
+            return Err(de::Error::duplicate_field(self.name));
+        }
+        self.value = Some((self.read)(reader)?);
+        Ok(())
+    }
+}
+
+impl Entries for () {
+    type Values = ();
+    const COUNT: usize = 0;
+
+    #[inline]
+    fn read_named(&mut self, _: &[u8], _: &mut Reader<'_>) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    fn check_unknown(&self, _: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    #[inline]
+    fn read_at(&mut self, _: usize, _: &mut Reader<'_>) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    #[inline]
+    fn into_values(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A list of entries: the first one, and the list of the others.
+impl<T, Rest: Entries> Entries for (Entry<T>, Rest) {
+    type Values = (T, Rest::Values);
+    const COUNT: usize = 1 + Rest::COUNT;
+
+    #[inline]
+    fn read_named(&mut self, name: &[u8], reader: &mut Reader<'_>) -> Result<bool, Error> {
+        let (first, rest) = self;
+        // Keys mostly arrive in order: the entries before were read and need no comparison.
+        if first.value.is_some() || name != first.name.as_bytes() {
+            return rest.read_named(name, reader);
+        }
+        first.read(reader)?;
+        Ok(true)
+    }
+
+    fn check_unknown(&self, name: &[u8]) -> Result<(), Error> {
+        let (first, rest) = self;
+        if name == first.name.as_bytes() {
+            return Err(de::Error::duplicate_field(first.name));
+        }
+        rest.check_unknown(name)
+    }
+
+    #[inline]
+    fn read_at(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<bool, Error> {
+        let (first, rest) = self;
+        if let Some(index) = index.checked_sub(1) {
+            return rest.read_at(index, reader);
+        }
+        first.read(reader)?;
+        Ok(true)
+    }
+
+    #[inline]
+    fn into_values(self) -> Result<Self::Values, Error> {
+        let (entry, rest) = self;
+        let value = match entry.value {
+            Some(value) => value,
+            None => (entry.missing)(entry.name)?,
+        };
+        Ok((value, rest.into_values()?))
+    }
+}
+
+/// Reads `bytes` into `entries`, and returns their values.
+///
+/// # Errors
+///
+/// Any [`DecodeError`].
 #[inline]
-pub(crate) fn read_entries<E: Entries>(
-    bytes: &[u8],
-    mut entries: E,
-) -> Result<E::Values, DecodeError> {
+pub fn read_entries<E: Entries>(bytes: &[u8], mut entries: E) -> Result<E::Values, DecodeError> {
     let bounds = Bounds::default();
     decode::checked(bytes, &bounds, |bytes| {
         let head = Token::read(bytes, 0)?;
@@ -121,7 +231,7 @@ fn read_key<'de>(reader: &mut Reader<'de>) -> Result<Key<'de>, Error> {
 enum Key<'de> {
     /// The name of a parameter.
     Name(&'de [u8]),
-    /// Its place among them.
+    /// Its position among them.
     Index(u64),
 }
 
@@ -153,8 +263,12 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// The value of a key that is not there: `None` where it is optional.
-pub(crate) fn missing<T: DeserializeOwned>(name: &'static str) -> Result<T, Error> {
+/// Returns the value of a key that is missing: `None` if the type is an `Option`.
+///
+/// # Errors
+///
+/// When the key is required.
+pub fn missing<T: DeserializeOwned>(name: &'static str) -> Result<T, Error> {
     T::deserialize(Missing(name))
 }
 

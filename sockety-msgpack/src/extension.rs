@@ -1,0 +1,15 @@
+//! The extension types that mean something to msgpackr.
+
+/// JavaScript's `undefined`. msgpackr writes it as `D4 00 00` and reads data of any length.
+pub(crate) const UNDEFINED: u8 = 0;
+
+/// The start of a service error: an extension of type 0x65 (`e`) with one byte of data. msgpackr
+/// takes the value after it as the error.
+pub(crate) const SERVICE_ERROR: [u8; 3] = [0xD4, 0x65, 0x00];
+
+/// Returns whether a payload or a stream item is a service error and not a value.
+#[inline]
+#[must_use]
+pub fn is_service_error(bytes: &[u8]) -> bool {
+    bytes.starts_with(&SERVICE_ERROR)
+}

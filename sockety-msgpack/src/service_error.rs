@@ -1,0 +1,86 @@
+//! A service error as a payload: the marker `D4 65 00`, then the array
+//! [variant name, message, details]. msgpackr reads it as a JavaScript `Error`.
+
+use serde::Serialize;
+
+use crate::{
+    bounds::Bounds,
+    check::check,
+    decode::from_slice_with,
+    encode::encode,
+    error::{DecodeError, EncodeError},
+    extension::{SERVICE_ERROR, UNDEFINED},
+    scan::scan,
+    token::{Kind, NIL, Token},
+};
+
+/// The parts of a received service error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceErrorParts<'a> {
+    /// The name of the variant. For a JavaScript `Error`, its class.
+    pub name: String,
+    /// The text for users.
+    pub message: String,
+    /// The value with the details, still encoded. It is nil if there was none.
+    pub details: &'a [u8],
+}
+
+/// Appends a service error to `into`. After a failure, `into` is unchanged.
+///
+/// # Errors
+///
+/// When the `Serialize` implementation of the details fails.
+pub fn encode_service_error<D: Serialize + ?Sized>(
+    name: &str,
+    message: &str,
+    details: &D,
+    into: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let start = into.len();
+    into.extend_from_slice(&SERVICE_ERROR);
+    encode(&(name, message, details), into).inspect_err(|_| into.truncate(start))
+}
+
+/// Checks the structure of a service error, and returns its parts.
+///
+/// # Errors
+///
+/// When the bytes do not pass [`check`], or are not a service error.
+pub fn decode_service_error<'a>(
+    bytes: &'a [u8],
+    bounds: &Bounds,
+) -> Result<ServiceErrorParts<'a>, DecodeError> {
+    if !check(bytes, bounds)?.service_error {
+        return Err(DecodeError::Invalid(
+            "payload is a value, not a service error".to_owned(),
+        ));
+    }
+    let array = Token::read(bytes, SERVICE_ERROR.len())?;
+    let count = match array.kind {
+        Kind::Container { map: false, items } if items >= 2 => items,
+        Kind::Container { .. } | Kind::Plain | Kind::Str(_) | Kind::Ext { .. } => {
+            return Err(DecodeError::Invalid(
+                "invalid service error: expected an array of at least 2 elements".to_owned(),
+            ));
+        }
+    };
+    let name = SERVICE_ERROR.len() + array.len;
+    let message = scan(bytes, name, bounds)?.end;
+    let details = scan(bytes, message, bounds)?.end;
+    let text = |part: &str, bytes: &[u8]| {
+        from_slice_with(bytes, bounds).map_err(|error| {
+            DecodeError::Invalid(format!("invalid {part} of a service error: {error}"))
+        })
+    };
+    Ok(ServiceErrorParts {
+        name: text("name", &bytes[name..message])?,
+        message: text("message", &bytes[message..details])?,
+        details: match count {
+            2 => &[NIL],
+            _ => match Token::read(bytes, details)?.kind {
+                Kind::Ext { tag: UNDEFINED } => &[NIL],
+                _ => &bytes[details..scan(bytes, details, bounds)?.end],
+            },
+        },
+    })
+}
