@@ -2,6 +2,7 @@
 
 mod file_header;
 mod files_summary;
+pub(crate) mod identity;
 pub(crate) mod layout;
 mod message_head;
 mod response_head;

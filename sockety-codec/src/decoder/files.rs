@@ -1,4 +1,4 @@
-use super::partial_head::Identity;
+use crate::head::identity::Identity;
 use crate::uint;
 use crate::{ChannelId, FileIndex, FilesSummary, Limits, Refusal, RefusalReason, Violation};
 

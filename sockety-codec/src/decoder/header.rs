@@ -3,7 +3,8 @@
 use super::body::Body;
 use super::channels::Channel;
 use super::machine::{Found, Machine, Reading, announce};
-use super::partial_head::{Identity, Known, Part, PartialHead, Stage};
+use super::partial_head::{Known, Part, PartialHead, Stage};
+use crate::head::identity::Identity;
 use crate::head::layout::{FilePart, Prefix, Sizes, Text};
 use crate::reader::Reader;
 use crate::uint;

@@ -1,6 +1,5 @@
-use uuid::Uuid;
-
 use super::body::Body;
+use crate::head::identity::Identity;
 use crate::head::layout::{FilePart, Flags, Kind, Prefix, Text};
 use crate::packet::Opening;
 use crate::uint;
@@ -52,14 +51,6 @@ pub(super) enum Stage {
 pub(super) struct Known {
     pub(super) flags: Flags,
     pub(super) identity: Identity,
-}
-
-/// What a refusal says about the message.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Identity {
-    pub(super) id: Uuid,
-    pub(super) parent: Option<Uuid>,
-    pub(super) expects_response: bool,
 }
 
 /// A part of the header.
@@ -291,17 +282,6 @@ impl PartialHead {
             Stage::Prefix => Prefix::required(self.kind, bytes, limits.action_bytes),
             Stage::Sizes { known, .. } => known.flags.sizes_length(),
             Stage::Files { .. } => FilePart::required(bytes, self.max_name(limits)),
-        }
-    }
-}
-
-impl Identity {
-    pub(super) fn refusal(self, reason: RefusalReason) -> Refusal {
-        Refusal {
-            id: self.id,
-            parent: self.parent,
-            expects_response: self.expects_response,
-            reason,
         }
     }
 }
