@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    outcome::{Outcome, equal, failed, skip},
     peer::Peer,
     received::Incoming,
-    trial::{Outcome, equal, failed, skip},
     wire::{Id, hex, message::Message},
 };
 

@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod case;
 pub mod cases;
 pub mod interop;
+pub mod outcome;
 pub mod peer;
 pub mod received;
 pub mod report;

@@ -15,10 +15,11 @@ use sockety_conformance::{
     arguments::Arguments,
     case::Section,
     cases,
+    outcome::Stop,
     report::{Finding, Sum, junit, tree},
     run,
     target::Target,
-    trial::{Settings, Stop, Trial},
+    trial::{Settings, Trial},
 };
 
 /// Something is wrong with the arguments or the target, so nothing was checked.

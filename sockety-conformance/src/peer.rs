@@ -16,9 +16,9 @@ use tokio::{
 };
 
 use crate::{
+    outcome::{Outcome, Stop, equal, fail, failed},
     received::{Closed, Incoming, Received},
     target::{Connected, Link},
-    trial::{Outcome, Stop, equal, fail, failed},
     wire::{Id, hex, message::Message, packet},
 };
 
