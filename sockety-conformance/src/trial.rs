@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use sockety_conformance::wire::packet;
 use tokio::sync::watch;
 
 use crate::{
@@ -12,7 +13,6 @@ use crate::{
     peer::Peer,
     received::Received,
     target::{Session, Target},
-    wire::packet,
 };
 
 /// What is the same for all cases.

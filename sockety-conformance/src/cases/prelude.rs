@@ -6,5 +6,5 @@ pub(super) use crate::{
     outcome::{Outcome, ensure, equal, fail, skip},
     peer::{Peer, Reply, ensure_same},
     trial::Trial,
-    wire::{fresh_id, message::Message, packet},
 };
+pub(super) use sockety_conformance::wire::{fresh_id, message::Message, packet};
