@@ -75,10 +75,7 @@ pub(crate) fn run(data: &[u8]) {
             Err(_) => assert_eq!(dst.len(), before, "{step:?} failed and left something"),
         }
     }
-    let limits = Limits {
-        channels,
-        ..Limits::WIRE
-    };
+    let limits = Limits::WIRE.max_channels(channels);
     let decoded = decode(limits, &dst);
     assert_eq!(decoded.violation, None, "after {written} steps: {dst:02x?}");
     Order::check(&decoded.events);

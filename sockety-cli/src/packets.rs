@@ -80,11 +80,8 @@ impl Inspector {
     /// Starts at the first byte of a direction. Packets keep their first `keep` bytes, for showing
     /// them.
     pub fn new(keep: usize) -> Self {
-        let limits = Limits {
-            // A peer may interleave headers on all channels. This is more than honest peers need.
-            held_header_bytes: 1024 * 1024,
-            ..Limits::WIRE
-        };
+        // A peer may interleave headers on all channels. This is more than honest peers need.
+        let limits = Limits::WIRE.max_held_header_bytes(1024 * 1024);
         Self {
             decoder: Decoder::new(limits),
             state: State::Header(Vec::new()),

@@ -785,10 +785,7 @@ mod typed {
         ]
         .concat();
         let chunks = text.chunks(chunk).map(Bytes::copy_from_slice).collect();
-        let limits = Limits {
-            payload: 1000,
-            ..Limits::default()
-        };
+        let limits = Limits::default().max_payload(1000);
         let (near, _far) = crate::support::pair_with(
             (Router::new(), Options::default().limits(limits)),
             (giving_bytes(chunks), Options::default()),

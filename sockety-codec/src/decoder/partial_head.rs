@@ -147,7 +147,7 @@ impl PartialHead {
         limits: &Limits,
     ) -> Result<Option<Refusal>, Violation> {
         self.pieces = self.pieces.saturating_add(1);
-        let limit = limits.header_pieces;
+        let limit = limits.header_pieces();
         if self.pieces <= limit {
             return Ok(None);
         }
@@ -217,7 +217,7 @@ impl PartialHead {
 
     /// Bytes or packets went on far beyond the limits.
     pub(super) fn is_abuse(&self, limits: &Limits) -> bool {
-        let most = limits.header_bytes.saturating_mul(uint::index(ABUSE));
+        let most = limits.header_bytes().saturating_mul(uint::index(ABUSE));
         self.bytes > uint::wide(most)
     }
 
@@ -271,7 +271,7 @@ impl PartialHead {
         if self.is_refused() {
             0
         } else {
-            limits.file_name_bytes
+            limits.file_name_bytes()
         }
     }
 
@@ -279,7 +279,7 @@ impl PartialHead {
         #[cfg(test)]
         crate::work::add(1);
         match &self.stage {
-            Stage::Prefix => Prefix::required(self.kind, bytes, limits.action_bytes),
+            Stage::Prefix => Prefix::required(self.kind, bytes, limits.action_bytes()),
             Stage::Sizes { known, .. } => known.flags.sizes_length(),
             Stage::Files { .. } => FilePart::required(bytes, self.max_name(limits)),
         }

@@ -41,7 +41,7 @@ where
 {
     let mut header = Vec::new();
     ConnectionHeader {
-        channels: options.limits.channels,
+        channels: options.limits.channels(),
     }
     .encode(&mut header);
     io.write_all(&header).await?;

@@ -221,14 +221,7 @@ proptest! {
         input in vec(near_the_protocol(), 0..30),
         size in 1_usize..20,
     ) {
-        let limits = Limits {
-            action_bytes: 3,
-            header_bytes: 60,
-            header_pieces: 3,
-            files: 2,
-            payload: 200,
-            ..Limits::default()
-        };
+        let limits = Limits::default().max_action_bytes(3).max_header_bytes(60).max_header_pieces(3).max_files(2).max_payload(200);
         let input = input.concat();
         let mut whole = connected(limits);
         let mut pieces = connected(limits);

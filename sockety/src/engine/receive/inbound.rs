@@ -159,7 +159,7 @@ impl<S: Serve> Inbound<S> {
             self.on_lost(*channel, &ReadError::Stalled(limit));
         }
         self.stalled.extend(&stalled);
-        let channels = usize::from(self.shared.options.limits.channels.get());
+        let channels = usize::from(self.shared.options.limits.channels().get());
         if self.stalled.len() * 4 > channels {
             self.guard.on_stalled();
         }
