@@ -28,5 +28,6 @@ fn end(decoded: &Decoded) -> End {
         (None, Err(Truncated::Packet)) => End::InPacket,
         (None, Err(Truncated::Head { channel })) => End::InHead(channel.get()),
         (None, Err(Truncated::Content { channel })) => End::InContent(channel.get()),
+        (None, Err(other)) => panic!("the reference does not know {other:?}"),
     }
 }

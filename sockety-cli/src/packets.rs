@@ -219,14 +219,7 @@ impl Inspector {
                 packet.text.push(format!("file {index}"));
                 packet.json.insert("file".into(), index.get().into());
             }
-            PacketKind::Message
-            | PacketKind::Response
-            | PacketKind::Continue
-            | PacketKind::Stream
-            | PacketKind::StreamEnd
-            | PacketKind::Abort
-            | PacketKind::Data
-            | PacketKind::Unassigned => {}
+            _ => {}
         }
         packet
     }
@@ -283,7 +276,7 @@ fn name(kind: PacketKind) -> &'static str {
         PacketKind::File(_) => "File",
         PacketKind::FileEnd(_) => "File End",
         PacketKind::Data => "Data",
-        PacketKind::Unassigned => "Unassigned",
+        _ => "Unassigned",
     }
 }
 
@@ -341,7 +334,7 @@ impl Packet {
             Event::Stream { .. } | Event::StreamEnd { .. } | Event::File { .. } => {}
             Event::Heartbeat | Event::GoAway => {}
             // The decoder returns them only if it is asked to: packets are shown one by one.
-            Event::WholeMessage { .. } | Event::WholeResponse { .. } => {}
+            _ => {}
         }
     }
 
@@ -382,7 +375,9 @@ impl Packet {
             self.say("payload_size", payload, format!("payload {payload} B"));
         }
         if files.count > 0 {
-            let FilesSummary { count, total_size } = files;
+            let FilesSummary {
+                count, total_size, ..
+            } = files;
             self.json.insert("files_size".into(), total_size.into());
             self.say("files", count, format!("files: {count} of {total_size} B"));
         }
@@ -392,7 +387,7 @@ impl Packet {
     }
 
     fn add_file(&mut self, index: FileIndex, header: &FileHeader<'_>) {
-        let FileHeader { name, size } = header;
+        let FileHeader { name, size, .. } = header;
         let text = format!("file {index} {}, {size} B", quoted(name));
         let json = json!({ "index": index.get(), "name": name, "size": size });
         self.list("announces", json, text);

@@ -7,6 +7,7 @@ use crate::FileIndex;
 
 /// A message or response that is not taken, while its connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusal {
     /// Id of what is refused.
     pub id: Uuid,

@@ -250,6 +250,8 @@ impl<S: Serve> Inbound<S> {
             Event::GoAway => self.on_go_away(),
             // The connection header was read in the handshake; the other is a sign of life.
             Event::Header(_) | Event::Heartbeat => {}
+            // The decoder returns other events only if it is asked to.
+            _ => {}
         }
         Verdict::Keep
     }
