@@ -143,10 +143,7 @@ fn run(attack: impl Future<Output = ()>) {
 #[test]
 fn t_f3_a_packet_of_four_gigabytes_costs_what_arrived_of_it() {
     run(async {
-        let options = Options::default().limits(Limits {
-            payload: 1 << 40,
-            ..Limits::default()
-        });
+        let options = Options::default().limits(Limits::default().max_payload(1 << 40));
         let mut attack = Attack::begin(options).await;
         attack
             .send(&format!(

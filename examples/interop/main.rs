@@ -46,6 +46,7 @@
 //!
 //! `client PORT --serve` is for tests of clients: it connects, serves the same actions on the
 //! connection, and connects again when it has ended, until nobody listens any longer.
+#![allow(unreachable_pub, reason = "a program has no public items")]
 
 use std::{
     env,

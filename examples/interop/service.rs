@@ -99,11 +99,7 @@ impl Profile {
 /// Both sides accept everything that the tests of the protocol's limits send, so these options are
 /// for trusted peers.
 pub fn options() -> Options {
-    let limits = Limits {
-        payload: 64 * 1024 * 1024,
-        files: 1024,
-        // These include 4,096 channels, and names of any length that can be encoded.
-        ..Limits::WIRE
-    };
+    // These include 4,096 channels, and names of any length that can be encoded.
+    let limits = Limits::WIRE.max_payload(64 * 1024 * 1024).max_files(1024);
     Options::default().limits(limits).requests_executing(4096)
 }

@@ -178,27 +178,23 @@ impl Site {
         let kind = input.arbitrary::<u8>()?;
         let size = u64::from(input.arbitrary::<u8>()?);
         self.ids += 1;
-        let head = MessageHead {
-            id: Uuid::from_u128(0x5005_0000_0000_4000_8000_0000_0000_0000 | self.ids),
+        let head = MessageHead::new(
+            Uuid::from_u128(0x5005_0000_0000_4000_8000_0000_0000_0000 | self.ids),
             action,
-            expects_response: kind & 1 == 1,
-            has_stream: kind & 2 == 2,
-            payload_size: size / 2,
-            files: FilesSummary::NONE,
-        };
+        )
+        .expecting_response(kind & 1 == 1)
+        .with_stream(kind & 2 == 2)
+        .with_payload_size(size / 2);
         let files: &[FileHeader<'_>] = match kind & 4 {
             0 => &[],
-            _ => &[FileHeader { size, name: "a" }],
+            _ => &[FileHeader::new("a", size)],
         };
-        let head = MessageHead {
-            files: FilesSummary::of(files).unwrap_or_default(),
-            ..head
-        };
+        let head = head.with_files(FilesSummary::of(files).unwrap_or_default());
         let mut bytes = Vec::new();
         // When it cannot be written now, nothing is.
         let _ = self
             .encoder
-            .message(&mut bytes, channel(kind >> 4), &head, files);
+            .begin(&mut bytes, channel(kind >> 4), head, files);
         self.send(&bytes).await;
         Ok(())
     }
@@ -237,14 +233,10 @@ impl Site {
             return Ok(());
         };
         self.ids += 1;
-        let head = ResponseHead {
-            parent: *parent,
-            id: Uuid::from_u128(self.ids),
-            expects_response: kind & 1 == 1,
-            has_stream: kind & 2 == 2,
-            payload_size: u64::from(kind >> 5),
-            files: FilesSummary::NONE,
-        };
+        let head = ResponseHead::new(*parent, Uuid::from_u128(self.ids))
+            .expecting_response(kind & 1 == 1)
+            .with_stream(kind & 2 == 2)
+            .with_payload_size(u64::from(kind >> 5));
         let mut bytes = Vec::new();
         match kind & 4 {
             0 => {
@@ -254,7 +246,7 @@ impl Site {
             }
             _ => {
                 let on = channel(kind >> 3);
-                let _ = self.encoder.response(&mut bytes, on, &head, &[]);
+                let _ = self.encoder.begin(&mut bytes, on, head, &[]);
             }
         }
         self.send(&bytes).await;

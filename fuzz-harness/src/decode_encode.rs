@@ -95,7 +95,7 @@ fn encode(events: &[Said]) -> Vec<u8> {
         let result = match event {
             Said::Header { channels } => {
                 let channels = ChannelCount::new(*channels).expect("it was read");
-                ConnectionHeader { channels }.encode(&mut dst);
+                ConnectionHeader::new(channels).encode(&mut dst);
                 Ok(())
             }
             Said::Head { .. } => {
@@ -103,7 +103,7 @@ fn encode(events: &[Said]) -> Vec<u8> {
                 while let Some(Said::FileHeader { size, name, .. }) =
                     rest.next_if(|next| matches!(next, Said::FileHeader { .. }))
                 {
-                    files.push(FileHeader { size: *size, name });
+                    files.push(FileHeader::new(name, *size));
                 }
                 begin(&mut encoder, &mut dst, event, &files)
             }
@@ -170,32 +170,23 @@ fn begin(
         unreachable!("it is a head");
     };
     let channel = ChannelId::new(*channel).expect("12 bits");
-    let announced = FilesSummary {
-        count: *count,
-        total_size: *files_size,
-    };
+    let announced = FilesSummary::new(*count, *files_size);
     match parent {
         None => {
-            let head = MessageHead {
-                id: *id,
-                action,
-                expects_response: *expects_response,
-                has_stream: *has_stream,
-                payload_size: *payload,
-                files: announced,
-            };
-            encoder.message(dst, channel, &head, files)
+            let head = MessageHead::new(*id, action)
+                .expecting_response(*expects_response)
+                .with_stream(*has_stream)
+                .with_payload_size(*payload)
+                .with_files(announced);
+            encoder.begin(dst, channel, head, files)
         }
         Some(parent) => {
-            let head = ResponseHead {
-                parent: *parent,
-                id: *id,
-                expects_response: *expects_response,
-                has_stream: *has_stream,
-                payload_size: *payload,
-                files: announced,
-            };
-            encoder.response(dst, channel, &head, files)
+            let head = ResponseHead::new(*parent, *id)
+                .expecting_response(*expects_response)
+                .with_stream(*has_stream)
+                .with_payload_size(*payload)
+                .with_files(announced);
+            encoder.begin(dst, channel, head, files)
         }
     }
 }

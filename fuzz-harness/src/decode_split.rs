@@ -24,7 +24,7 @@ pub(crate) fn run(data: &[u8]) {
     let whole = decode(limits, input);
     Order::check(&whole.events);
     let cut = pieces(input, seed);
-    let table = PER_CHANNEL * usize::from(limits.channels.get());
+    let table = PER_CHANNEL * usize::from(limits.channels().get());
     heap::check(BASE + table + PER_BYTE * input.len(), || {
         drop_everything(limits, &cut)
     });
@@ -58,7 +58,7 @@ fn drop_everything(limits: Limits, pieces: &[&[u8]]) {
         while let Ok(Some(_)) = decoder.decode(&mut input) {}
         let held = decoder.buffered();
         assert!(
-            held <= limits.held_header_bytes.max(64),
+            held <= limits.held_header_bytes().max(64),
             "{held} bytes of headers"
         );
     }

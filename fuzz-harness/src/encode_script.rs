@@ -63,7 +63,7 @@ pub(crate) fn run(data: &[u8]) {
     let channels = ChannelCount::new(5).expect("a count");
     let mut encoder = Encoder::new(channels);
     let mut dst = Vec::new();
-    ConnectionHeader { channels }.encode(&mut dst);
+    ConnectionHeader::new(channels).encode(&mut dst);
     let mut written = 0;
     while !input.is_empty() {
         let Ok(step) = Step::arbitrary(&mut input) else {
@@ -75,10 +75,7 @@ pub(crate) fn run(data: &[u8]) {
             Err(_) => assert_eq!(dst.len(), before, "{step:?} failed and left something"),
         }
     }
-    let limits = Limits {
-        channels,
-        ..Limits::WIRE
-    };
+    let limits = Limits::WIRE.max_channels(channels);
     let decoded = decode(limits, &dst);
     assert_eq!(decoded.violation, None, "after {written} steps: {dst:02x?}");
     Order::check(&decoded.events);
@@ -154,36 +151,27 @@ fn begin(encoder: &mut Encoder, dst: &mut Vec<u8>, step: &Step) -> Result<(), Us
     };
     let files: Vec<_> = files
         .iter()
-        .map(|(size, name)| FileHeader {
-            size: size.get(),
-            name,
-        })
+        .map(|(size, name)| FileHeader::new(name, size.get()))
         .collect();
     let mut announced = FilesSummary::of(&files).unwrap_or_default();
     announced.total_size += u64::from(*lies);
     let id = Uuid::from_u128(*id);
     match parent {
         None => {
-            let head = MessageHead {
-                id,
-                action,
-                expects_response: *expects_response,
-                has_stream: *has_stream,
-                payload_size: payload.get(),
-                files: announced,
-            };
-            encoder.message(dst, on(*channel), &head, &files)
+            let head = MessageHead::new(id, action)
+                .expecting_response(*expects_response)
+                .with_stream(*has_stream)
+                .with_payload_size(payload.get())
+                .with_files(announced);
+            encoder.begin(dst, on(*channel), head, &files)
         }
         Some(parent) => {
-            let head = ResponseHead {
-                parent: Uuid::from_u128(*parent),
-                id,
-                expects_response: *expects_response,
-                has_stream: *has_stream,
-                payload_size: payload.get(),
-                files: announced,
-            };
-            encoder.response(dst, on(*channel), &head, &files)
+            let head = ResponseHead::new(Uuid::from_u128(*parent), id)
+                .expecting_response(*expects_response)
+                .with_stream(*has_stream)
+                .with_payload_size(payload.get())
+                .with_files(announced);
+            encoder.begin(dst, on(*channel), head, &files)
         }
     }
 }
@@ -195,30 +183,21 @@ fn whole(
     (is_response, is_prepared): (bool, bool),
     payload: &[u8],
 ) -> Result<(), UsageError> {
-    let message = MessageHead {
-        id: Uuid::nil(),
-        action: "whole",
-        expects_response: true,
-        has_stream: true,
-        payload_size: 77,
-        files: FilesSummary::NONE,
-    };
+    let message = MessageHead::new(Uuid::nil(), "whole")
+        .expecting_response(true)
+        .with_stream(true)
+        .with_payload_size(77);
     if is_response {
-        let head = ResponseHead {
-            parent: Uuid::nil(),
-            id: Uuid::max(),
-            expects_response: false,
-            has_stream: true,
-            payload_size: 77,
-            files: FilesSummary::NONE,
-        };
-        encoder.whole_response(dst, channel, &head, payload)
+        let head = ResponseHead::new(Uuid::nil(), Uuid::max())
+            .with_stream(true)
+            .with_payload_size(77);
+        encoder.whole(dst, channel, head, payload)
     } else if is_prepared {
         let mut prepared = Vec::new();
-        encode_message(&mut prepared, &message, payload)?;
+        encode_message(&mut prepared, message, payload)?;
         encoder.prepared(dst, channel, &prepared)
     } else {
-        encoder.whole_message(dst, channel, &message, payload)
+        encoder.whole(dst, channel, message, payload)
     }
 }
 

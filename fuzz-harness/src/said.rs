@@ -272,6 +272,7 @@ impl From<Event<'_>> for Said {
             },
             Event::Heartbeat => Self::Heartbeat,
             Event::GoAway => Self::GoAway,
+            other => unreachable!("the decoder was not asked for {other:?}"),
         }
     }
 }

@@ -31,23 +31,18 @@ impl Setting {
         match self {
             Self::Default => Limits::default(),
             Self::Wire => Limits::WIRE,
-            Self::Strict => Limits {
-                strict: true,
-                ..Limits::default()
-            },
-            Self::Tiny => Limits {
-                channels: ChannelCount::new(3).unwrap_or(ChannelCount::ONE),
-                action_bytes: 8,
-                header_bytes: 64,
-                header_pieces: 4,
-                held_header_bytes: 100,
-                payload: 32,
-                files: 2,
-                file_name_bytes: 4,
-                file_size: 16,
-                files_total: 24,
-                strict: false,
-            },
+            Self::Strict => Limits::default().strict(true),
+            Self::Tiny => Limits::WIRE
+                .max_channels(ChannelCount::new(3).unwrap_or(ChannelCount::ONE))
+                .max_action_bytes(8)
+                .max_header_bytes(64)
+                .max_header_pieces(4)
+                .max_held_header_bytes(100)
+                .max_payload(32)
+                .max_files(2)
+                .max_file_name_bytes(4)
+                .max_file_size(16)
+                .max_total_file_size(24),
         }
     }
 }

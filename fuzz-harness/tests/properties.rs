@@ -165,10 +165,7 @@ impl Sent {
         let files: Vec<_> = self
             .files
             .iter()
-            .map(|(name, content)| FileHeader {
-                size: content.len() as u64,
-                name,
-            })
+            .map(|(name, content)| FileHeader::new(name, content.len() as u64))
             .collect();
         let announced = FilesSummary::of(&files).expect("they are few");
         let (payload_size, has_stream) = (self.payload.len() as u64, self.stream.is_some());
@@ -176,26 +173,20 @@ impl Sent {
         let expects_response = self.expects_response;
         let begun = match self.parent {
             None => {
-                let head = MessageHead {
-                    id,
-                    action: &self.action,
-                    expects_response,
-                    has_stream,
-                    payload_size,
-                    files: announced,
-                };
-                encoder.message(dst, channel, &head, &files)
+                let head = MessageHead::new(id, &self.action)
+                    .expecting_response(expects_response)
+                    .with_stream(has_stream)
+                    .with_payload_size(payload_size)
+                    .with_files(announced);
+                encoder.begin(dst, channel, head, &files)
             }
             Some(parent) => {
-                let head = ResponseHead {
-                    parent: Uuid::from_u128(parent),
-                    id,
-                    expects_response,
-                    has_stream,
-                    payload_size,
-                    files: announced,
-                };
-                encoder.response(dst, channel, &head, &files)
+                let head = ResponseHead::new(Uuid::from_u128(parent), id)
+                    .expecting_response(expects_response)
+                    .with_stream(has_stream)
+                    .with_payload_size(payload_size)
+                    .with_files(announced);
+                encoder.begin(dst, channel, head, &files)
             }
         };
         begun.expect("legal");

@@ -80,11 +80,8 @@ impl Inspector {
     /// Starts at the first byte of a direction. Packets keep their first `keep` bytes, for showing
     /// them.
     pub fn new(keep: usize) -> Self {
-        let limits = Limits {
-            // A peer may interleave headers on all channels. This is more than honest peers need.
-            held_header_bytes: 1024 * 1024,
-            ..Limits::WIRE
-        };
+        // A peer may interleave headers on all channels. This is more than honest peers need.
+        let limits = Limits::WIRE.max_held_header_bytes(1024 * 1024);
         Self {
             decoder: Decoder::new(limits),
             state: State::Header(Vec::new()),
@@ -222,14 +219,7 @@ impl Inspector {
                 packet.text.push(format!("file {index}"));
                 packet.json.insert("file".into(), index.get().into());
             }
-            PacketKind::Message
-            | PacketKind::Response
-            | PacketKind::Continue
-            | PacketKind::Stream
-            | PacketKind::StreamEnd
-            | PacketKind::Abort
-            | PacketKind::Data
-            | PacketKind::Unassigned => {}
+            _ => {}
         }
         packet
     }
@@ -286,7 +276,7 @@ fn name(kind: PacketKind) -> &'static str {
         PacketKind::File(_) => "File",
         PacketKind::FileEnd(_) => "File End",
         PacketKind::Data => "Data",
-        PacketKind::Unassigned => "Unassigned",
+        _ => "Unassigned",
     }
 }
 
@@ -344,7 +334,7 @@ impl Packet {
             Event::Stream { .. } | Event::StreamEnd { .. } | Event::File { .. } => {}
             Event::Heartbeat | Event::GoAway => {}
             // The decoder returns them only if it is asked to: packets are shown one by one.
-            Event::WholeMessage { .. } | Event::WholeResponse { .. } => {}
+            _ => {}
         }
     }
 
@@ -385,7 +375,9 @@ impl Packet {
             self.say("payload_size", payload, format!("payload {payload} B"));
         }
         if files.count > 0 {
-            let FilesSummary { count, total_size } = files;
+            let FilesSummary {
+                count, total_size, ..
+            } = files;
             self.json.insert("files_size".into(), total_size.into());
             self.say("files", count, format!("files: {count} of {total_size} B"));
         }
@@ -395,7 +387,7 @@ impl Packet {
     }
 
     fn add_file(&mut self, index: FileIndex, header: &FileHeader<'_>) {
-        let FileHeader { name, size } = header;
+        let FileHeader { name, size, .. } = header;
         let text = format!("file {index} {}, {size} B", quoted(name));
         let json = json!({ "index": index.get(), "name": name, "size": size });
         self.list("announces", json, text);

@@ -47,11 +47,9 @@ impl Target {
 
 /// Limits for a peer: payloads as large as the user says, file names of any length.
 pub fn limits(max_payload: ByteSize) -> Limits {
-    Limits {
-        payload: max_payload.as_u64(),
-        file_name_bytes: usize::from(u16::MAX),
-        ..Limits::default()
-    }
+    Limits::default()
+        .max_payload(max_payload.as_u64())
+        .max_file_name_bytes(usize::from(u16::MAX))
 }
 
 /// A longer time is a mistake.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockety_codec::{
-    ChannelCount, ChannelId, Decoder, Encoder, Event, FilesSummary, Limits, MessageHead, ReplyCode,
-    ResponseHead, Uuid,
+    ChannelCount, ChannelId, Decoder, Encoder, Event, Limits, MessageHead, ReplyCode, ResponseHead,
+    Uuid,
 };
 
 /// Bytes of one read from a socket under load.
@@ -27,14 +27,14 @@ criterion_main!(codec);
 fn small(criterion: &mut Criterion) {
     let kinds: [(&str, Write); 4] = [
         ("ping", |encoder, dst| {
-            encoder.whole_message(dst, ON, &head(), &[]).unwrap();
+            encoder.whole(dst, ON, head(), &[]).unwrap();
         }),
         ("ping with 32 bytes", |encoder, dst| {
-            encoder.whole_message(dst, ON, &head(), &[7; 32]).unwrap();
+            encoder.whole(dst, ON, head(), &[7; 32]).unwrap();
         }),
         ("response with 32 bytes", |encoder, dst| {
             let head = response();
-            encoder.whole_response(dst, ON, &head, &[7; 32]).unwrap();
+            encoder.whole(dst, ON, head, &[7; 32]).unwrap();
         }),
         ("fast reply", |encoder, dst| {
             encoder.fast_reply(dst, Uuid::from_u128(7), ReplyCode::ACCEPT);
@@ -94,9 +94,7 @@ fn bulk(criterion: &mut Criterion) {
         bencher.iter(|| {
             dst.clear();
             let payload = black_box(&payload);
-            encoder
-                .whole_message(&mut dst, ON, &head(), payload)
-                .unwrap();
+            encoder.whole(&mut dst, ON, head(), payload).unwrap();
             black_box(&dst);
         });
     });
@@ -125,11 +123,8 @@ fn fill(write: Write) -> (Vec<u8>, u64) {
 fn stream() -> (Vec<u8>, Vec<u8>) {
     let mut encoder = Encoder::new(ChannelCount::MAX);
     let (mut announced, mut packets) = (Vec::new(), Vec::new());
-    let head = MessageHead {
-        has_stream: true,
-        ..head()
-    };
-    encoder.message(&mut announced, ON, &head, &[]).unwrap();
+    let head = head().with_stream(true);
+    encoder.begin(&mut announced, ON, head, &[]).unwrap();
     for _ in 0..16 {
         encoder.stream(&mut packets, ON, 1 << 16).unwrap();
         packets.extend_from_slice(&[7; 1 << 16]);
@@ -141,9 +136,7 @@ fn payload() -> Vec<u8> {
     let mut dst = Vec::new();
     let mut encoder = Encoder::new(ChannelCount::MAX);
     let payload = vec![7; 1 << 20];
-    encoder
-        .whole_message(&mut dst, ON, &head(), &payload)
-        .unwrap();
+    encoder.whole(&mut dst, ON, head(), &payload).unwrap();
     dst
 }
 
@@ -187,23 +180,16 @@ fn low(id: Uuid) -> usize {
 }
 
 fn head() -> MessageHead<'static> {
-    MessageHead {
-        id: Uuid::from_u128(0x8a1f_6f0e_0f5c_4c1e_9d7b_6a3c_55aa_0f21),
-        action: "ping",
-        expects_response: true,
-        has_stream: false,
-        payload_size: 0,
-        files: FilesSummary::NONE,
-    }
+    MessageHead::new(
+        Uuid::from_u128(0x8a1f_6f0e_0f5c_4c1e_9d7b_6a3c_55aa_0f21),
+        "ping",
+    )
+    .expecting_response(true)
 }
 
 fn response() -> ResponseHead {
-    ResponseHead {
-        parent: Uuid::from_u128(0x8a1f_6f0e_0f5c_4c1e_9d7b_6a3c_55aa_0f21),
-        id: Uuid::from_u128(7),
-        expects_response: false,
-        has_stream: false,
-        payload_size: 0,
-        files: FilesSummary::NONE,
-    }
+    ResponseHead::new(
+        Uuid::from_u128(0x8a1f_6f0e_0f5c_4c1e_9d7b_6a3c_55aa_0f21),
+        Uuid::from_u128(7),
+    )
 }

@@ -3,6 +3,7 @@ use crate::{ChannelCount, Violation};
 
 /// The first thing each side sends: how many channels it receives on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct ConnectionHeader {
     /// The channels that the sender of this header can receive on.
     pub channels: ChannelCount,

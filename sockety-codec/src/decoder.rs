@@ -103,19 +103,12 @@ impl Decoder {
     /// # Examples
     ///
     /// ```
-    /// # use sockety_codec::{ChannelCount, Encoder, FilesSummary, MessageHead, Uuid};
+    /// # use sockety_codec::{ChannelCount, Encoder, MessageHead, Uuid};
     /// use sockety_codec::{ChannelId, Decoder, Event, Limits};
     ///
     /// # let mut sent = vec![0xE2, 0x00, 0x01];
-    /// # let head = MessageHead {
-    /// #     id: Uuid::from_u128(1),
-    /// #     action: "save",
-    /// #     expects_response: false,
-    /// #     has_stream: false,
-    /// #     payload_size: 0,
-    /// #     files: FilesSummary::NONE,
-    /// # };
-    /// # Encoder::new(ChannelCount::MAX).whole_message(&mut sent, ChannelId::ZERO, &head, b"large")?;
+    /// # let head = MessageHead::new(Uuid::from_u128(1), "save");
+    /// # Encoder::new(ChannelCount::MAX).whole(&mut sent, ChannelId::ZERO, head, b"large")?;
     /// let mut decoder = Decoder::new(Limits::default());
     /// // The begin of a message whose payload is "large".
     /// let mut input = &sent[..sent.len() - 3];

@@ -10,8 +10,7 @@ use self::outline::Outline;
 use crate::packet::Packet;
 use crate::uint::{self, U24_MAX};
 use crate::{
-    ChannelCount, ChannelId, FileHeader, FileIndex, FilesSummary, MessageHead, ReplyCode,
-    ResponseHead, UsageError,
+    ChannelCount, ChannelId, FileHeader, FileIndex, Head, MessageHead, ReplyCode, UsageError,
 };
 
 /// Writes packets, and allows only those that are legal now.
@@ -29,19 +28,13 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use sockety_codec::{ChannelCount, ChannelId, Encoder, FilesSummary, MessageHead, Uuid};
+/// use sockety_codec::{ChannelCount, ChannelId, Encoder, MessageHead, Uuid};
 ///
 /// let mut encoder = Encoder::new(ChannelCount::MAX);
 /// let mut dst = Vec::new();
-/// let head = MessageHead {
-///     id: Uuid::from_u128(0x8a1f_6f0e_0f5c_4c1e_9d7b_6a3c_55aa_0f21),
-///     action: "ping",
-///     expects_response: true,
-///     has_stream: false,
-///     payload_size: 0,
-///     files: FilesSummary::NONE,
-/// };
-/// encoder.whole_message(&mut dst, ChannelId::ZERO, &head, b"hello")?;
+/// let id = Uuid::from_u128(0x8a1f_6f0e_0f5c_4c1e_9d7b_6a3c_55aa_0f21);
+/// let head = MessageHead::new(id, "ping").expecting_response(true);
+/// encoder.whole(&mut dst, ChannelId::ZERO, head, b"hello")?;
 /// assert_eq!(dst.len(), 2 + 22 + 1 + 2 + 5);
 /// # Ok::<(), sockety_codec::UsageError>(())
 /// ```
@@ -65,104 +58,54 @@ impl Encoder {
         }
     }
 
-    /// Begins a message. Its head must announce the given files; afterwards the channel is in use
-    /// until everything announced has been sent.
+    /// Begins a message or response. Its head must announce the given files; afterwards the channel
+    /// is in use until everything announced has been sent.
     ///
     /// # Errors
     ///
     /// The channel is not free or not the peer's, or the head cannot be written.
-    pub fn message(
+    pub fn begin<'a>(
         &mut self,
         dst: &mut Vec<u8>,
         channel: ChannelId,
-        head: &MessageHead<'_>,
+        head: impl Into<Head<'a>>,
         files: &[FileHeader<'_>],
     ) -> Result<(), UsageError> {
         self.check_free(channel)?;
-        let outline = Outline::message(head, files)?;
-        self.begin(dst, channel, &outline, files);
-        if head.has_content() {
-            self.open(channel, Due::new(head.payload_size, head.has_stream, files));
+        let head = head.into();
+        let outline = Outline::new(&head, files)?;
+        dst.reserve(outline.length().saturating_add(2));
+        self.switch(dst, channel);
+        outline.encode_with(dst, files);
+        let due = outline.due(files);
+        if !due.is_done() {
+            self.open(channel, due);
         }
         Ok(())
     }
 
-    /// Begins a response. Its head must announce the given files; afterwards the channel is in use
-    /// until everything announced has been sent.
+    /// Writes a message or response with its payload, and leaves the channel free.
     ///
-    /// # Errors
-    ///
-    /// The channel is not free or not the peer's, or the head cannot be written.
-    pub fn response(
-        &mut self,
-        dst: &mut Vec<u8>,
-        channel: ChannelId,
-        head: &ResponseHead,
-        files: &[FileHeader<'_>],
-    ) -> Result<(), UsageError> {
-        self.check_free(channel)?;
-        let outline = Outline::response(head, files)?;
-        self.begin(dst, channel, &outline, files);
-        if head.has_content() {
-            self.open(channel, Due::new(head.payload_size, head.has_stream, files));
-        }
-        Ok(())
-    }
-
-    /// Writes a message with its payload, and leaves the channel free.
-    ///
-    /// The sizes in `head` are not looked at: the payload is what is given, and there are neither
-    /// files nor a stream.
+    /// The sizes in `head` are ignored: the payload is the given one, and there are neither files
+    /// nor a stream.
     ///
     /// # Errors
     ///
     /// The channel is not free or not the peer's, or the message does not fit two packets.
     #[inline]
-    pub fn whole_message(
+    pub fn whole<'a>(
         &mut self,
         dst: &mut Vec<u8>,
         channel: ChannelId,
-        head: &MessageHead<'_>,
+        head: impl Into<Head<'a>>,
         payload: &[u8],
     ) -> Result<(), UsageError> {
         self.check_free(channel)?;
         let size = packet_size(payload)?;
-        let outline = Outline::message(&whole(head, size), &[])?;
+        let outline = Outline::whole(&head.into(), size)?;
         dst.reserve(whole_length(&outline, payload));
         self.switch(dst, channel);
-        outline.encode(dst, &[]);
-        put_payload(dst, size, payload);
-        Ok(())
-    }
-
-    /// Writes a response with its payload, and leaves the channel free.
-    ///
-    /// The sizes in `head` are not looked at: the payload is what is given, and there are neither
-    /// files nor a stream.
-    ///
-    /// # Errors
-    ///
-    /// The channel is not free or not the peer's, or the payload does not fit a packet.
-    #[inline]
-    pub fn whole_response(
-        &mut self,
-        dst: &mut Vec<u8>,
-        channel: ChannelId,
-        head: &ResponseHead,
-        payload: &[u8],
-    ) -> Result<(), UsageError> {
-        self.check_free(channel)?;
-        let size = packet_size(payload)?;
-        let head = ResponseHead {
-            has_stream: false,
-            payload_size: size.into(),
-            files: FilesSummary::NONE,
-            ..*head
-        };
-        let outline = Outline::response(&head, &[])?;
-        dst.reserve(whole_length(&outline, payload));
-        self.switch(dst, channel);
-        outline.encode(dst, &[]);
+        outline.encode(dst);
         put_payload(dst, size, payload);
         Ok(())
     }
@@ -299,7 +242,7 @@ impl Encoder {
     /// Answers the message or response `id` with a code.
     #[inline]
     pub fn fast_reply(&mut self, dst: &mut Vec<u8>, id: Uuid, code: ReplyCode) {
-        Packet::FastReply { id, code }.encode(dst);
+        Packet::encode_fast_reply(dst, id, code);
     }
 
     /// Shows that we are alive.
@@ -340,18 +283,6 @@ impl Encoder {
             Some(Outbound::Retired) => Err(UsageError::ChannelRetired { channel }),
             Some(Outbound::Free) | None => Err(UsageError::NothingOpen { channel }),
         }
-    }
-
-    fn begin(
-        &mut self,
-        dst: &mut Vec<u8>,
-        channel: ChannelId,
-        outline: &Outline<'_>,
-        files: &[FileHeader<'_>],
-    ) {
-        dst.reserve(outline.length().saturating_add(2));
-        self.switch(dst, channel);
-        outline.encode(dst, files);
     }
 
     fn open(&mut self, channel: ChannelId, due: Due) {
@@ -399,26 +330,15 @@ impl Encoder {
 /// The message does not fit two packets.
 pub fn encode_message(
     dst: &mut Vec<u8>,
-    head: &MessageHead<'_>,
+    head: MessageHead<'_>,
     payload: &[u8],
 ) -> Result<(), UsageError> {
     let size = packet_size(payload)?;
-    let outline = Outline::message(&whole(head, size), &[])?;
+    let outline = Outline::whole(&head.into(), size)?;
     dst.reserve(whole_length(&outline, payload));
-    outline.encode(dst, &[]);
+    outline.encode(dst);
     put_payload(dst, size, payload);
     Ok(())
-}
-
-/// The head of a message that has a payload and nothing else.
-#[inline]
-fn whole<'a>(head: &MessageHead<'a>, size: u32) -> MessageHead<'a> {
-    MessageHead {
-        has_stream: false,
-        payload_size: size.into(),
-        files: FilesSummary::NONE,
-        ..*head
-    }
 }
 
 /// At most the bytes of a message with its payload: a switch and the data packet take 2 and 5.

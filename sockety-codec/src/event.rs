@@ -10,6 +10,7 @@ use crate::{
 /// The slices of content (`bytes`) are always parts of the input, never copies. Content comes in
 /// the pieces in which it was received, never empty ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// The peer's connection header: always the first event, and once.
     Header(ConnectionHeader),

@@ -11,22 +11,15 @@
 //!
 //! ```
 //! use sockety_codec::{
-//!     ChannelCount, ChannelId, ConnectionHeader, Decoder, Encoder, Event, FilesSummary, Limits,
-//!     MessageHead, Uuid,
+//!     ChannelCount, ChannelId, ConnectionHeader, Decoder, Encoder, Event, Limits, MessageHead, Uuid,
 //! };
 //!
 //! let mut wire = Vec::new();
 //! ConnectionHeader::new(ChannelCount::MAX).encode(&mut wire);
 //! let mut encoder = Encoder::new(ChannelCount::ONE);
-//! let head = MessageHead {
-//!     id: Uuid::from_u128(0x8a1f_6f0e_0f5c_4c1e_9d7b_6a3c_55aa_0f21),
-//!     action: "greet",
-//!     expects_response: true,
-//!     has_stream: false,
-//!     payload_size: 0,
-//!     files: FilesSummary::NONE,
-//! };
-//! encoder.whole_message(&mut wire, ChannelId::ZERO, &head, b"hello")?;
+//! let id = Uuid::from_u128(0x8a1f_6f0e_0f5c_4c1e_9d7b_6a3c_55aa_0f21);
+//! let head = MessageHead::new(id, "greet").expecting_response(true);
+//! encoder.whole(&mut wire, ChannelId::ZERO, head, b"hello")?;
 //!
 //! let mut decoder = Decoder::new(Limits::default());
 //! let mut input = wire.as_slice();
@@ -83,7 +76,7 @@ mod connection_header;
 pub use connection_header::ConnectionHeader;
 
 mod head;
-pub use head::{FileHeader, FilesSummary, MessageHead, ResponseHead};
+pub use head::{FileHeader, FilesSummary, Head, MessageHead, ResponseHead};
 
 mod decoder;
 pub use decoder::Decoder;

@@ -4,81 +4,36 @@ use crate::uint::U48_MAX;
 /// What is accepted from a peer.
 ///
 /// The defaults are safe for an anonymous peer on a small machine. A message above one of the
-/// limits is [refused](crate::Event::Refused) and its content dropped without being kept; the
-/// connection goes on.
+/// limits is [refused](crate::Event::Refused): its content is read and dropped, and the connection
+/// continues.
+///
+/// Each `max_` method changes a limit; the method of the same name without `max_` returns it.
+///
+/// # Examples
+///
+/// ```
+/// use sockety_codec::Limits;
+///
+/// let limits = Limits::default().max_payload(64 * 1024).max_files(8);
+/// assert_eq!(limits.payload(), 64 * 1024);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Channels that we receive on, as our connection header says. A peer that switches beyond
-    /// them breaks `packet.switch.range`.
-    ///
-    /// Default 256: a channel is held only while content is on its way, and costs 24 bytes.
-    pub channels: ChannelCount,
-    /// Longest action, in bytes.
-    ///
-    /// Default 1,024 (the wire has room for 65,535): real names are below 100 bytes, and this
-    /// leaves room for paths.
-    pub action_bytes: usize,
-    /// Bytes of one message or response header, file headers included. A refused header that goes
-    /// on to four times as much ends the connection.
-    ///
-    /// Default 64 KiB: 1,024 files with names of 55 bytes fit.
-    pub header_bytes: usize,
-    /// Packets that one header may be cut into. A refused header that goes on to four times as
-    /// many ends the connection.
-    ///
-    /// Default 256: 64 KiB in pieces of 256 bytes.
-    pub header_pieces: u32,
-    /// Bytes of incomplete headers held for all channels together; more end the connection. Only
-    /// the part that is being received is held: an action or the header of one file.
-    ///
-    /// Default 1 MiB: with the other defaults 256 channels cannot reach 300 KiB, so this acts only
-    /// where the others were raised.
-    pub held_header_bytes: usize,
-    /// Bytes of one payload.
-    ///
-    /// Default 4 MiB, as common RPC systems have it: a payload is usually collected in memory.
-    pub payload: u64,
-    /// Files of one message.
-    ///
-    /// Default 1,024 (the wire has room for 16,777,215): each costs 24 bytes while it is open.
-    pub files: u32,
-    /// Longest name of a file, in bytes.
-    ///
-    /// Default 255, the longest that file systems hold.
-    pub file_name_bytes: usize,
-    /// Bytes of one file.
-    ///
-    /// Default 2^48 - 1, the most the wire can say: files are not collected in memory.
-    pub file_size: u64,
-    /// Bytes of all files of one message.
-    ///
-    /// Default 2^48 - 1, the most the wire can say: files are not collected in memory.
-    pub files_total: u64,
-    /// Whether oddities without consequence (reserved bits, empty packets, an abort of nothing)
-    /// end the connection instead of being counted.
-    ///
-    /// Default no: other implementations send some of them.
-    pub strict: bool,
+    channels: ChannelCount,
+    action_bytes: usize,
+    header_bytes: usize,
+    header_pieces: u32,
+    held_header_bytes: usize,
+    payload: u64,
+    files: u32,
+    file_name_bytes: usize,
+    file_size: u64,
+    total_file_size: u64,
+    strict: bool,
 }
 
 impl Limits {
-    /// More than the defaults in one step, for peers that are trusted, such as services of one's own: payloads of up to
-    /// 256 MiB, 65,536 files, headers of 16 MiB in 65,536 packets.
-    ///
-    /// Memory grows with what arrives all the same, so a peer has to send what it wants held.
-    #[must_use]
-    pub fn trusted() -> Self {
-        Self {
-            header_bytes: 16 * 1024 * 1024,
-            header_pieces: 65_536,
-            held_header_bytes: 16 * 1024 * 1024,
-            payload: 256 * 1024 * 1024,
-            files: 65_536,
-            ..Self::default()
-        }
-    }
-
-    /// Nothing is refused that the wire can say. For tools and tests; never for unknown peers.
+    /// Refuses nothing that the wire can express. For tools and tests; never for unknown peers.
     pub const WIRE: Self = Self {
         channels: ChannelCount::MAX,
         action_bytes: usize::MAX,
@@ -89,9 +44,194 @@ impl Limits {
         files: u32::MAX,
         file_name_bytes: usize::MAX,
         file_size: U48_MAX,
-        files_total: U48_MAX,
+        total_file_size: U48_MAX,
         strict: false,
     };
+
+    /// Higher limits for trusted peers, such as other services of the same owner: payloads of up to
+    /// 256 MiB, 65,536 files, and headers of 16 MiB in 65,536 packets.
+    ///
+    /// Memory still grows only with what arrives: a peer has to send what it wants held.
+    pub fn trusted() -> Self {
+        Self::default()
+            .max_header_bytes(16 * 1024 * 1024)
+            .max_header_pieces(65_536)
+            .max_held_header_bytes(16 * 1024 * 1024)
+            .max_payload(256 * 1024 * 1024)
+            .max_files(65_536)
+    }
+
+    /// Limits the channels that we receive on, which our connection header announces. A peer that
+    /// switches to another channel breaks `packet.switch.range`.
+    ///
+    /// Default 256: a channel is occupied only while content is in transit, and costs 24 bytes.
+    #[must_use]
+    pub const fn max_channels(mut self, channels: ChannelCount) -> Self {
+        self.channels = channels;
+        self
+    }
+
+    /// Limits the length of an action, in bytes.
+    ///
+    /// Default 1,024 (the wire allows 65,535): real names are shorter than 100 bytes, and this
+    /// leaves room for paths.
+    #[must_use]
+    pub const fn max_action_bytes(mut self, bytes: usize) -> Self {
+        self.action_bytes = bytes;
+        self
+    }
+
+    /// Limits the bytes of one message or response header, including file headers. A refused
+    /// header that continues to four times the limit ends the connection.
+    ///
+    /// Default 64 KiB, which holds 1,024 files with names of 55 bytes.
+    #[must_use]
+    pub const fn max_header_bytes(mut self, bytes: usize) -> Self {
+        self.header_bytes = bytes;
+        self
+    }
+
+    /// Limits the number of packets that one header may be split into. A refused header that
+    /// continues to four times the limit ends the connection.
+    ///
+    /// Default 256: 64 KiB in pieces of 256 bytes.
+    #[must_use]
+    pub const fn max_header_pieces(mut self, pieces: u32) -> Self {
+        self.header_pieces = pieces;
+        self
+    }
+
+    /// Limits the bytes of incomplete headers held for all channels together; exceeding it ends
+    /// the connection. Only the part being received is held: an action, or the header of one file.
+    ///
+    /// Default 1 MiB: with the other defaults 256 channels cannot reach 300 KiB, so this takes
+    /// effect only where the other limits were raised.
+    #[must_use]
+    pub const fn max_held_header_bytes(mut self, bytes: usize) -> Self {
+        self.held_header_bytes = bytes;
+        self
+    }
+
+    /// Limits the size of a payload, in bytes.
+    ///
+    /// Default 4 MiB, as in other RPC systems: a payload is usually collected in memory.
+    #[must_use]
+    pub const fn max_payload(mut self, bytes: u64) -> Self {
+        self.payload = bytes;
+        self
+    }
+
+    /// Limits the number of files in one message.
+    ///
+    /// Default 1,024 (the wire allows 16,777,215): each costs 24 bytes until the message ends.
+    #[must_use]
+    pub const fn max_files(mut self, files: u32) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// Limits the length of a file name, in bytes.
+    ///
+    /// Default 255, the longest that file systems allow.
+    #[must_use]
+    pub const fn max_file_name_bytes(mut self, bytes: usize) -> Self {
+        self.file_name_bytes = bytes;
+        self
+    }
+
+    /// Limits the size of one file, in bytes.
+    ///
+    /// Default 2^48 - 1, the maximum of the wire: files are not collected in memory.
+    #[must_use]
+    pub const fn max_file_size(mut self, bytes: u64) -> Self {
+        self.file_size = bytes;
+        self
+    }
+
+    /// Limits the size of all files of one message together, in bytes.
+    ///
+    /// Default 2^48 - 1, the maximum of the wire: files are not collected in memory.
+    #[must_use]
+    pub const fn max_total_file_size(mut self, bytes: u64) -> Self {
+        self.total_file_size = bytes;
+        self
+    }
+
+    /// Sets whether harmless oddities (reserved bits, empty packets, an abort where nothing is in
+    /// progress) end the connection instead of being counted.
+    ///
+    /// Default no: other implementations send some of them.
+    #[must_use]
+    pub const fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// The channels that we receive on.
+    #[inline]
+    pub const fn channels(&self) -> ChannelCount {
+        self.channels
+    }
+
+    /// The maximum length of an action, in bytes.
+    #[inline]
+    pub const fn action_bytes(&self) -> usize {
+        self.action_bytes
+    }
+
+    /// The maximum bytes of one header.
+    #[inline]
+    pub const fn header_bytes(&self) -> usize {
+        self.header_bytes
+    }
+
+    /// The maximum number of packets of one header.
+    #[inline]
+    pub const fn header_pieces(&self) -> u32 {
+        self.header_pieces
+    }
+
+    /// The maximum bytes held of the incomplete headers on all channels.
+    #[inline]
+    pub const fn held_header_bytes(&self) -> usize {
+        self.held_header_bytes
+    }
+
+    /// The maximum bytes of one payload.
+    #[inline]
+    pub const fn payload(&self) -> u64 {
+        self.payload
+    }
+
+    /// The maximum number of files in one message.
+    #[inline]
+    pub const fn files(&self) -> u32 {
+        self.files
+    }
+
+    /// The maximum length of a file name, in bytes.
+    #[inline]
+    pub const fn file_name_bytes(&self) -> usize {
+        self.file_name_bytes
+    }
+
+    /// The maximum bytes of one file.
+    #[inline]
+    pub const fn file_size(&self) -> u64 {
+        self.file_size
+    }
+
+    /// The maximum bytes of all files of one message together.
+    #[inline]
+    pub const fn total_file_size(&self) -> u64 {
+        self.total_file_size
+    }
+
+    /// Whether harmless oddities end the connection.
+    #[inline]
+    pub const fn is_strict(&self) -> bool {
+        self.strict
+    }
 }
 
 impl Default for Limits {
@@ -106,8 +246,41 @@ impl Default for Limits {
             files: 1024,
             file_name_bytes: 255,
             file_size: U48_MAX,
-            files_total: U48_MAX,
+            total_file_size: U48_MAX,
             strict: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_read_as_it_was_set() {
+        let channels = ChannelCount::new(1).unwrap();
+        let limits = Limits::default()
+            .max_channels(channels)
+            .max_action_bytes(2)
+            .max_header_bytes(3)
+            .max_header_pieces(4)
+            .max_held_header_bytes(5)
+            .max_payload(6)
+            .max_files(7)
+            .max_file_name_bytes(8)
+            .max_file_size(9)
+            .max_total_file_size(10)
+            .strict(true);
+        assert_eq!(limits.channels(), channels);
+        assert_eq!(limits.action_bytes(), 2);
+        assert_eq!(limits.header_bytes(), 3);
+        assert_eq!(limits.header_pieces(), 4);
+        assert_eq!(limits.held_header_bytes(), 5);
+        assert_eq!(limits.payload(), 6);
+        assert_eq!(limits.files(), 7);
+        assert_eq!(limits.file_name_bytes(), 8);
+        assert_eq!(limits.file_size(), 9);
+        assert_eq!(limits.total_file_size(), 10);
+        assert!(limits.is_strict());
     }
 }

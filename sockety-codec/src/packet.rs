@@ -134,6 +134,19 @@ impl Packet {
         size(first, reader)
     }
 
+    /// Appends a fast reply.
+    // r[impl packet.reply.smallest]
+    #[inline]
+    pub(crate) fn encode_fast_reply(dst: &mut Vec<u8>, id: Uuid, code: ReplyCode) {
+        match code.to_parts() {
+            [0, low @ 0..=0x0F] => dst.extend_from_slice(&joined(0x30 | low, id)),
+            [high, low] => {
+                dst.push(0x40 | high);
+                dst.extend_from_slice(&joined(low, id));
+            }
+        }
+    }
+
     /// Appends what comes before `size` bytes of a payload.
     #[inline]
     pub(crate) fn encode_data(dst: &mut Vec<u8>, size: u32) {
@@ -141,16 +154,18 @@ impl Packet {
     }
 
     /// Appends the packet up to where its content begins, in the smallest form.
+    // r[impl number.split]
     #[inline]
     pub(crate) fn encode(self, dst: &mut Vec<u8>) {
         match self {
-            Self::Switch(channel) => put_12_bits(dst, 0x00, channel.to_parts()),
+            // r[impl packet.switch.smallest]
+            Self::Switch(channel) => match channel.to_parts() {
+                [0, low @ 0..=0x0F] => dst.push(low),
+                [high, low] => dst.extend_from_slice(&[0x10 | high, low]),
+            },
             Self::Message(opening) => opening.encode(dst, false),
             Self::Response(opening) => opening.encode(dst, true),
-            Self::FastReply { id, code } => {
-                put_12_bits(dst, 0x30, code.to_parts());
-                dst.extend_from_slice(id.as_bytes());
-            }
+            Self::FastReply { id, code } => Self::encode_fast_reply(dst, id, code),
             Self::Continue { size } => put_sized(dst, 0x60, size),
             Self::Stream { size } => put_sized(dst, 0x70, size),
             Self::StreamEnd => dst.push(0x80),
@@ -219,15 +234,11 @@ fn put_sized(dst: &mut Vec<u8>, first: u8, size: u32) {
     uint::put(dst, size.into(), width);
 }
 
-/// Types `kind` and `kind + 1` are the short and the long form of one packet.
-// r[impl number.split]
-// r[impl packet.switch.smallest]
-// r[impl packet.reply.smallest]
+/// A byte and an id, joined so that they are appended with one check of the capacity.
 #[inline]
-fn put_12_bits(dst: &mut Vec<u8>, kind: u8, [high, low]: [u8; 2]) {
-    if high == 0 && low < 0x10 {
-        dst.push(kind | low);
-    } else {
-        dst.extend_from_slice(&[kind.saturating_add(0x10) | high, low]);
-    }
+pub(crate) fn joined(first: u8, id: Uuid) -> [u8; 17] {
+    let mut bytes = [first; 17];
+    let (_, rest) = bytes.split_at_mut(1);
+    rest.copy_from_slice(id.as_bytes());
+    bytes
 }

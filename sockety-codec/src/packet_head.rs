@@ -16,10 +16,12 @@ use crate::{ChannelId, FileIndex, ReplyCode};
 /// use sockety_codec::{PacketHead, PacketKind};
 ///
 /// let head = PacketHead::decode(&[0xE0, 5, b'h', b'e', b'l', b'l', b'o']).unwrap();
-/// assert_eq!(head, PacketHead { kind: PacketKind::Data, length: 2, content: 5 });
+/// assert_eq!(head.kind, PacketKind::Data);
+/// assert_eq!((head.length, head.content), (2, 5));
 /// assert_eq!(PacketHead::decode(&[0xE0]), None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PacketHead {
     /// Which packet it is.
     pub kind: PacketKind,
@@ -31,6 +33,7 @@ pub struct PacketHead {
 
 /// Which packet it is, with the fields that stand before its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PacketKind {
     /// Makes a channel the current one (`packet.switch.low`).
     SwitchChannel(ChannelId),

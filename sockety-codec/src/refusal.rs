@@ -7,6 +7,7 @@ use crate::FileIndex;
 
 /// A message or response that is not taken, while its connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusal {
     /// Id of what is refused.
     pub id: Uuid,
@@ -76,7 +77,7 @@ pub enum Measure {
     /// Number of files.
     Files,
     /// Bytes of all files.
-    FilesTotal,
+    TotalFileSize,
     /// Bytes of one file.
     FileSize,
     /// Bytes of the name of a file.
@@ -103,7 +104,7 @@ impl fmt::Display for Measure {
             Self::HeaderPieces => "the number of packets of the header",
             Self::Payload => "the size of the payload",
             Self::Files => "the number of files",
-            Self::FilesTotal => "the size of all files",
+            Self::TotalFileSize => "the size of all files",
             Self::FileSize => "the size of a file",
             Self::FileName => "the length of the name of a file",
         })

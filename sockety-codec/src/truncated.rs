@@ -4,6 +4,7 @@ use crate::ChannelId;
 
 /// The input ended in the middle of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Truncated {
     /// The peer's connection header had not arrived whole.
     #[error("the input ended before the connection header was whole")]

@@ -2,10 +2,10 @@
 
 use std::{fmt, pin::Pin, str::FromStr, sync::Arc};
 
-use crate::{
-    cases::extension,
-    trial::{Outcome, Trial},
-};
+use crate::{outcome::Outcome, trial::Trial};
+
+/// The section of what is no part of the protocol. It is called X.
+pub const EXTENSION: u32 = 17;
 
 /// `section/number`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,17 +33,16 @@ impl FromStr for Id {
     }
 }
 
-/// The section of what is no part of the protocol is called X.
 pub fn section_name(number: u32) -> String {
     match number {
-        extension::NUMBER => "X".to_owned(),
+        EXTENSION => "X".to_owned(),
         number => number.to_string(),
     }
 }
 
 pub fn parse_section(text: &str) -> Result<u32, String> {
     match text {
-        "X" | "x" => Ok(extension::NUMBER),
+        "X" | "x" => Ok(EXTENSION),
         number => number
             .parse()
             .map_err(|_| format!("`{number}` is no section")),

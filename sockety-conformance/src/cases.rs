@@ -9,11 +9,12 @@ mod content_of_files;
 mod continued;
 mod data;
 mod encoding;
-pub mod extension;
+mod extension;
 mod fast_reply;
 mod files_header;
 mod message_header;
 mod multiplexing;
+mod prelude;
 mod response;
 mod signals;
 mod stream;
@@ -41,15 +42,4 @@ pub fn all() -> Vec<Section> {
         timing::section(),
         extension::section(),
     ]
-}
-
-/// What the files of sections need.
-mod prelude {
-    pub(super) use crate::{
-        case::Section,
-        interop::{self, NOT_IMPLEMENTED, Relay, Told, content, digest},
-        peer::{Peer, Reply, ensure_same},
-        trial::{Outcome, Trial, ensure, equal, fail, skip},
-        wire::{fresh_id, message::Message, packet},
-    };
 }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use sockety_conformance::wire::{Id, hex, message::Message};
 
 use crate::{
+    outcome::{Outcome, equal, failed, skip},
     peer::Peer,
     received::Incoming,
-    trial::{Outcome, equal, failed, skip},
-    wire::{Id, hex, message::Message},
 };
 
 /// The code of an action that nobody serves.

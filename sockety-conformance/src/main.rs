@@ -1,4 +1,19 @@
-//! The program; the README says how to use it.
+//! Checks any implementation of the Sockety protocol, rule by rule, with bytes written by hand. The
+//! README says how to run it, and what an endpoint has to provide.
+#![expect(unreachable_pub, reason = "a program has no public items")]
+
+mod arguments;
+mod case;
+mod cases;
+mod interop;
+mod outcome;
+mod peer;
+mod received;
+mod report;
+mod rules;
+mod run;
+mod target;
+mod trial;
 
 use std::{
     error::Error,
@@ -11,14 +26,13 @@ use std::{
 
 use clap::Parser;
 
-use sockety_conformance::{
+use crate::{
     arguments::Arguments,
     case::Section,
-    cases,
+    outcome::Stop,
     report::{Finding, Sum, junit, tree},
-    run,
     target::Target,
-    trial::{Settings, Stop, Trial},
+    trial::{Settings, Trial},
 };
 
 /// Something is wrong with the arguments or the target, so nothing was checked.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use sockety_conformance::wire::{Id, hex, message::Message, packet};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
     sync::{Notify, watch},
@@ -16,10 +17,9 @@ use tokio::{
 };
 
 use crate::{
+    outcome::{Outcome, Stop, equal, fail, failed},
     received::{Closed, Incoming, Received},
     target::{Connected, Link},
-    trial::{Outcome, Stop, equal, fail, failed},
-    wire::{Id, hex, message::Message, packet},
 };
 
 /// How far heartbeats are apart: fewer than any limit on them.

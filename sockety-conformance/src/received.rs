@@ -1,11 +1,11 @@
 //! What has come from an endpoint, and which rules for writers it breaks.
 //!
-//! The ids that the suite makes say by themselves whether a reply is expected (see [`fresh_id`](crate::wire::fresh_id)),
+//! The ids that the suite makes say by themselves whether a reply is expected (see [`fresh_id`](sockety_conformance::wire::fresh_id)),
 //! so a reply to a message that expects none is noticed in every case, and so is a second one.
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::wire::{
+use sockety_conformance::wire::{
     Id,
     head::{self, Head, Read},
     hex, is_expecting,
@@ -233,7 +233,7 @@ impl Received {
         let answers = self.answers.entry(id).or_default();
         *answers += 1;
         let allowed = self.allowed.get(&id).copied();
-        if *answers > allowed.unwrap_or(usize::from(is_expecting(&id))) {
+        if *answers > allowed.unwrap_or_else(|| usize::from(is_expecting(&id))) {
             let rule = match is_expecting(&id) {
                 true => "reply.expected",
                 false => "reply.only-when-expected",
@@ -371,7 +371,7 @@ fn ensure(holds: bool, rule: &'static str) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{fresh_id, message::Message, packet};
+    use sockety_conformance::wire::{fresh_id, message::Message, packet};
 
     /// What a side that is told of two channels has written.
     fn received(packets: &[&[u8]]) -> Received {

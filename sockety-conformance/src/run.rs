@@ -11,8 +11,9 @@ use tokio::time::timeout;
 
 use crate::{
     case::Case,
+    outcome::{Outcome, Stop, failed},
     report::{Finding, Verdict},
-    trial::{Outcome, Settings, Stop, Trial, failed},
+    trial::{Settings, Trial},
 };
 
 /// No case takes longer than this beside its clocks, whatever the endpoint does.

@@ -5,23 +5,15 @@ use std::{
     time::Duration,
 };
 
+use sockety_conformance::wire::packet;
 use tokio::sync::watch;
 
 use crate::{
+    outcome::{Outcome, Stop, failed, skip},
     peer::Peer,
     received::Received,
     target::{Session, Target},
-    wire::packet,
 };
-
-/// Why a case did not go on to its end.
-#[derive(Debug)]
-pub enum Stop {
-    Failed(String),
-    Skipped(String),
-}
-
-pub type Outcome<T = ()> = Result<T, Stop>;
 
 /// What is the same for all cases.
 pub struct Settings {
@@ -155,33 +147,5 @@ impl Trial {
         }
         let warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(warnings.clone())
-    }
-}
-
-pub fn failed(what: impl Into<String>) -> Stop {
-    Stop::Failed(what.into())
-}
-
-pub fn fail<T>(what: impl Into<String>) -> Outcome<T> {
-    Err(failed(what))
-}
-
-pub fn skip<T>(why: impl Into<String>) -> Outcome<T> {
-    Err(Stop::Skipped(why.into()))
-}
-
-pub fn ensure(holds: bool, what: impl Into<String>) -> Outcome {
-    if holds { Ok(()) } else { fail(what) }
-}
-
-pub fn equal<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Outcome {
-    let text = || {
-        let short = |value: &T| format!("{value:?}").chars().take(200).collect::<String>();
-        format!("{what}: {} instead of {}", short(&found), short(&expected))
-    };
-    if found == expected {
-        Ok(())
-    } else {
-        Err(failed(text()))
     }
 }

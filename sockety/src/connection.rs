@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use sockety_codec::{FilesSummary, MessageHead, Uuid};
+use sockety_codec::{MessageHead, Uuid};
 
 pub(crate) mod middleware;
 pub(crate) mod outgoing_call;
@@ -353,7 +353,7 @@ impl Connection {
     pub(crate) fn encode(&self, message: &Outgoing, into: &mut Vec<u8>) -> Result<(), SendError> {
         let payload = message.content().checked_payload(&self.lease.shared)?;
         let head = message_head(Uuid::new_v4(), message, false);
-        Ok(sockety_codec::encode_message(into, &head, payload.whole())?)
+        Ok(sockety_codec::encode_message(into, head, payload.whole())?)
     }
 
     /// Queues one-way messages that were encoded before, if that needs no waiting.
@@ -395,14 +395,7 @@ pub(crate) fn message_head(
     message: &Outgoing,
     expects_response: bool,
 ) -> MessageHead<'_> {
-    MessageHead {
-        id,
-        action: &message.action,
-        expects_response,
-        has_stream: false,
-        payload_size: 0,
-        files: FilesSummary::default(),
-    }
+    MessageHead::new(id, &message.action).expecting_response(expects_response)
 }
 
 impl From<Lease> for Connection {

@@ -269,10 +269,7 @@ fn channels_go_round() {
     check(|| {
         run(|| async {
             let streams = Streams::default();
-            let limits = Limits {
-                channels: ChannelCount::new(3).expect("a count"),
-                ..Limits::default()
-            };
+            let limits = Limits::default().max_channels(ChannelCount::new(3).expect("a count"));
             let far = Options::default().limits(limits);
             let ends = Ends::new(streams.handler(), [Options::default(), far]).await;
             let readers = spawn(streams.read(3));

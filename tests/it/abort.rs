@@ -437,10 +437,7 @@ async fn a_code_needs_no_channel_and_passes_a_stream_on_the_only_one() {
 }
 
 fn one_channel() -> Options {
-    let limits = Limits {
-        channels: ChannelCount::new(1).expect("a count"),
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_channels(ChannelCount::new(1).expect("a count"));
     Options::default().limits(limits)
 }
 

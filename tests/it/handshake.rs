@@ -54,10 +54,7 @@ async fn the_header_is_sent_at_once_and_nothing_else_before_that_of_the_peer() {
 }
 
 async fn check_header(channels: u16, expected: &str) {
-    let limits = Limits {
-        channels: ChannelCount::new(channels).expect("a count"),
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_channels(ChannelCount::new(channels).expect("a count"));
     let (_connecting, mut peer) = connecting(Options::default().limits(limits));
     peer.expect(expected).await;
     peer.expect_silence().await;
@@ -125,10 +122,7 @@ async fn t_h4_more_channels_than_there_can_be_are_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn t_h5_bits_without_a_meaning_are_ignored_unless_limits_are_strict() {
-    let limits = Limits {
-        strict: true,
-        ..Limits::default()
-    };
+    let limits = Limits::default().strict(true);
     for digits in ["E4", "E5 01", "E6 00 01", "E7", "E8", "EB", "EC", "EF"] {
         is_accepted(digits).await;
         let (connecting, mut peer) = connecting(Options::default().limits(limits));

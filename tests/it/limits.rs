@@ -208,10 +208,7 @@ async fn a_response_that_is_given_up_is_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn a_payload_of_exactly_the_limit_is_taken() {
-    let limits = Limits {
-        payload: 1000,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_payload(1000);
     let options = Options::default().limits(limits);
     let (_connection, mut peer) = dialogue_with(ping_handler(), options, PIPE).await;
     peer.ask(id(1), "ping", &[0; 1000]).await;

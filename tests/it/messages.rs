@@ -151,10 +151,7 @@ async fn a_value_that_cannot_be_encoded_is_refused_at_the_call() {
 
 /// Accepts everything that can stand on the wire.
 fn generous() -> Options {
-    Options::default().limits(Limits {
-        channels: Limits::default().channels,
-        ..Limits::WIRE
-    })
+    Options::default().limits(Limits::WIRE.max_channels(Limits::default().channels()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,10 +209,7 @@ async fn a_longer_action_is_refused_at_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_payload_over_the_limit_is_refused_at_the_call() {
-    let limits = Limits {
-        payload: 100,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_payload(100);
     let (connection, mut peer) =
         dialogue_with(Router::new(), Options::default().limits(limits), PIPE).await;
     let draft = Draft::new("n").data();

@@ -8,7 +8,7 @@ use sockety::{
     serve::MessageHandler,
     service,
 };
-use sockety_codec::{ChannelCount, ChannelId, Encoder, FilesSummary, MessageHead};
+use sockety_codec::{ChannelCount, ChannelId, Encoder, MessageHead};
 use tokio::io::duplex;
 use tokio::task::JoinSet;
 
@@ -193,15 +193,8 @@ fn interleaved(encoder: &mut Encoder, payloads: &[Vec<u8>], random: &mut Random)
     let mut bytes = Vec::new();
     let channel = |of: usize| ChannelId::new(of as u16 + 1).expect("a channel");
     for (of, payload) in payloads.iter().enumerate() {
-        let head = MessageHead {
-            id: id(of as u64),
-            action: "keep",
-            expects_response: false,
-            has_stream: false,
-            payload_size: payload.len() as u64,
-            files: FilesSummary::NONE,
-        };
-        let begun = encoder.message(&mut bytes, channel(of), &head, &[]);
+        let head = MessageHead::new(id(of as u64), "keep").with_payload_size(payload.len() as u64);
+        let begun = encoder.begin(&mut bytes, channel(of), head, &[]);
         begun.expect("a message");
     }
     let mut rests: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();

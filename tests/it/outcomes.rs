@@ -333,10 +333,7 @@ async fn what_the_server_refuses_was_not_executed() {
     // Too Large.
     let long = site.work.small(3, "much too long".into()).await;
     site.ends(3, long, Outcome::NotExecuted).await;
-    let strict = Options::default().limits(Limits {
-        payload: 3,
-        ..Limits::default()
-    });
+    let strict = Options::default().limits(Limits::default().max_payload(3));
     let site = Site::with(Options::default(), strict).await;
     let upload = site.work.upload(4, File::from_bytes("a", "1"), stream(b""));
     site.ends(4, upload.await, Outcome::Replied).await;
@@ -441,10 +438,7 @@ async fn a_message_that_was_cut_off_before_its_handler_was_not_executed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_response_above_a_limit_was_executed() {
-    let limits = Limits {
-        payload: 100,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_payload(100);
     let site = Site::with(Options::default().limits(limits), Options::default()).await;
     let large = site.work.large(1).await;
     assert!(matches!(
@@ -537,10 +531,7 @@ async fn after_a_response_its_request_was_executed_however_the_connection_ends()
 
 #[tokio::test(start_paused = true)]
 async fn what_this_side_refuses_is_not_sent() {
-    let limits = Limits {
-        payload: 100,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_payload(100);
     let options = Options::default().limits(limits).requests_in_flight(1);
     let site = Site::with(options, Options::default()).await;
     let spoken = site.work.speak(Unspeakable).await;
@@ -564,10 +555,7 @@ async fn what_this_side_refuses_is_not_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_channel_nothing_is_sent() {
-    let limits = Limits {
-        channels: ChannelCount::new(2).expect("two"),
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_channels(ChannelCount::new(2).expect("two"));
     let site = Site::with(Options::default(), Options::default().limits(limits)).await;
     let connection = site.work.connection();
     let mut request = connection

@@ -526,10 +526,7 @@ async fn a_response_that_is_too_large_is_answered_with_code_5() {
         ));
         Err(error.into())
     });
-    let limits = Limits {
-        payload: 100,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_payload(100);
     let (_connection, mut peer) =
         dialogue_with(handler, Options::default().limits(limits), PIPE).await;
     peer.ask(id(1), "ask", b"").await;
@@ -544,10 +541,7 @@ async fn a_response_that_cannot_be_sent_leaves_the_message_unanswered() {
         assert!(!message.is_answered());
         Ok(message.fast_reply(coded(16)).await?)
     });
-    let limits = Limits {
-        payload: 100,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_payload(100);
     let (_connection, mut peer) =
         dialogue_with(handler, Options::default().limits(limits), PIPE).await;
     peer.ask(id(1), "ask", b"").await;

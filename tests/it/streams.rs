@@ -785,10 +785,7 @@ mod typed {
         ]
         .concat();
         let chunks = text.chunks(chunk).map(Bytes::copy_from_slice).collect();
-        let limits = Limits {
-            payload: 1000,
-            ..Limits::default()
-        };
+        let limits = Limits::default().max_payload(1000);
         let (near, _far) = crate::support::pair_with(
             (Router::new(), Options::default().limits(limits)),
             (giving_bytes(chunks), Options::default()),
@@ -1070,22 +1067,16 @@ pub(crate) fn head_on(
     has_stream: bool,
     files: &[u64],
 ) -> Vec<u8> {
-    let header = |size: &u64| FileHeader {
-        size: *size,
-        name: "f",
-    };
+    let header = |size: &u64| FileHeader::new("f", *size);
     let files: Vec<_> = files.iter().map(header).collect();
-    let head = MessageHead {
-        id,
-        action,
-        expects_response: asks == Asks::Reply,
-        has_stream,
-        payload_size,
-        files: FilesSummary::of(&files).expect("few files"),
-    };
+    let head = MessageHead::new(id, action)
+        .expecting_response(asks == Asks::Reply)
+        .with_stream(has_stream)
+        .with_payload_size(payload_size)
+        .with_files(FilesSummary::of(&files).expect("few files"));
     let mut bytes = Vec::new();
     Encoder::new(ChannelCount::MAX)
-        .message(&mut bytes, channel, &head, &files)
+        .begin(&mut bytes, channel, head, &files)
         .expect("a legal head");
     bytes
 }

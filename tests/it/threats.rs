@@ -172,8 +172,5 @@ async fn is_answered(digits: &str, code: u16) {
 
 /// Limits of a connection that ends at what is otherwise tolerated.
 fn strict() -> Options {
-    Options::default().limits(sockety::config::Limits {
-        strict: true,
-        ..sockety::config::Limits::default()
-    })
+    Options::default().limits(sockety::config::Limits::default().strict(true))
 }

@@ -175,6 +175,7 @@ fn check_truncated(case: &Value, whole: &Said, bytes: &[u8]) {
         Ok(()) => assert!(all_whole, "{} at {}", case["name"], bytes.len()),
         Err(Truncated::Content { .. }) => assert!(!all_whole, "{}", case["name"]),
         Err(Truncated::ConnectionHeader | Truncated::Packet | Truncated::Head { .. }) => {}
+        Err(other) => panic!("{}: {other}", case["name"]),
     }
 }
 
@@ -346,14 +347,11 @@ impl Reader {
             }
             Event::Response { channel, head } => {
                 let is_whole = !head.has_content();
-                let message = MessageHead {
-                    id: head.id,
-                    action: "",
-                    expects_response: head.expects_response,
-                    has_stream: head.has_stream,
-                    payload_size: head.payload_size,
-                    files: head.files,
-                };
+                let message = MessageHead::new(head.id, "")
+                    .expecting_response(head.expects_response)
+                    .with_stream(head.has_stream)
+                    .with_payload_size(head.payload_size)
+                    .with_files(head.files);
                 self.begin(channel, Some(head.parent), &message, is_whole);
             }
             Event::FileHeader {
@@ -406,10 +404,7 @@ impl Reader {
             Event::FastReply { id, code } => self.said.fast_replies.push((id, code.get())),
             Event::Heartbeat => self.said.heartbeats += 1,
             Event::GoAway => self.said.go_aways += 1,
-            Event::Abort { .. }
-            | Event::Refused { .. }
-            | Event::WholeMessage { .. }
-            | Event::WholeResponse { .. } => panic!("unexpected {event:?}"),
+            event => panic!("unexpected {event:?}"),
         }
     }
 
@@ -482,6 +477,7 @@ fn note(event: &Event<'_>) -> Option<String> {
         | Event::Refused { .. }
         | Event::WholeMessage { .. }
         | Event::WholeResponse { .. } => return None,
+        other => panic!("unexpected {other:?}"),
     })
 }
 
@@ -537,33 +533,24 @@ fn say_message(encoder: &mut Encoder, dst: &mut Vec<u8>, message: &SaidMessage) 
     let files: Vec<FileHeader<'_>> = message
         .files
         .iter()
-        .map(|file| FileHeader {
-            size: file.size,
-            name: &file.name,
-        })
+        .map(|file| FileHeader::new(&file.name, file.size))
         .collect();
     match message.parent {
         None => {
-            let head = MessageHead {
-                id: message.id,
-                action: &message.action,
-                expects_response: message.expects_response,
-                has_stream: message.stream.is_some(),
-                payload_size: message.payload_size,
-                files: message.announced,
-            };
-            encoder.message(dst, channel, &head, &files).unwrap();
+            let head = MessageHead::new(message.id, &message.action)
+                .expecting_response(message.expects_response)
+                .with_stream(message.stream.is_some())
+                .with_payload_size(message.payload_size)
+                .with_files(message.announced);
+            encoder.begin(dst, channel, head, &files).unwrap();
         }
         Some(parent) => {
-            let head = ResponseHead {
-                parent,
-                id: message.id,
-                expects_response: message.expects_response,
-                has_stream: message.stream.is_some(),
-                payload_size: message.payload_size,
-                files: message.announced,
-            };
-            encoder.response(dst, channel, &head, &files).unwrap();
+            let head = ResponseHead::new(parent, message.id)
+                .expecting_response(message.expects_response)
+                .with_stream(message.stream.is_some())
+                .with_payload_size(message.payload_size)
+                .with_files(message.announced);
+            encoder.begin(dst, channel, head, &files).unwrap();
         }
     }
     if !message.payload.is_empty() {

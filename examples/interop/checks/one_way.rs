@@ -4,9 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, de::IgnoredAny};
 use sockety::{ByteStream, Connection, Uuid, config::Limits, message::Draft};
-use sockety_codec::{
-    ChannelCount, ConnectionHeader, Decoder, Event, FilesSummary, MessageHead, encode_message,
-};
+use sockety_codec::{ChannelCount, ConnectionHeader, Decoder, Event, MessageHead, encode_message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Checks, Outcome, Peer, Socket, equal, expect_alive, response, write};
@@ -96,9 +94,9 @@ async fn unanswered(peer: Peer) -> Outcome {
     let mut messages = Vec::new();
     for (number, (action, payload)) in (0..).zip(one_way) {
         let id = Uuid::from_u128(LAST.as_u128() | (number + 1));
-        encode_message(&mut messages, &head(id, action, false), payload)?;
+        encode_message(&mut messages, head(id, action, false), payload)?;
     }
-    encode_message(&mut messages, &head(LAST, "ping", true), b"")?;
+    encode_message(&mut messages, head(LAST, "ping", true), b"")?;
 
     let mut bare = Bare::connect(peer).await?;
     bare.socket.write_all(&messages).await?;
@@ -112,14 +110,7 @@ async fn unanswered(peer: Peer) -> Outcome {
 }
 
 fn head(id: Uuid, action: &str, expects_response: bool) -> MessageHead<'_> {
-    MessageHead {
-        id,
-        action,
-        expects_response,
-        has_stream: false,
-        payload_size: 0,
-        files: FilesSummary::NONE,
-    }
+    MessageHead::new(id, action).expecting_response(expects_response)
 }
 
 /// A connection that shows everything that arrives.

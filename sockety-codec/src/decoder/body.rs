@@ -1,5 +1,5 @@
 use super::files::Files;
-use super::partial_head::Identity;
+use crate::head::identity::Identity;
 use crate::head::layout::Sizes;
 use crate::uint;
 use crate::{ChannelId, FileIndex, Limits, Refusal, Violation};

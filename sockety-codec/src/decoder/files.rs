@@ -1,4 +1,4 @@
-use super::partial_head::Identity;
+use crate::head::identity::Identity;
 use crate::uint;
 use crate::{ChannelId, FileIndex, FilesSummary, Limits, Refusal, RefusalReason, Violation};
 
@@ -35,7 +35,7 @@ enum File {
 impl Files {
     pub(super) fn new(identity: Identity, summary: FilesSummary, limits: &Limits) -> Self {
         // r[impl limits.files]
-        let book = if summary.count > limits.files {
+        let book = if summary.count > limits.files() {
             Book::Closed
         } else {
             Book::Entries(Vec::new())

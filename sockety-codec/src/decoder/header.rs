@@ -3,7 +3,8 @@
 use super::body::Body;
 use super::channels::Channel;
 use super::machine::{Found, Machine, Reading, announce};
-use super::partial_head::{Identity, Known, Part, PartialHead, Stage};
+use super::partial_head::{Known, Part, PartialHead, Stage};
+use crate::head::identity::Identity;
 use crate::head::layout::{FilePart, Prefix, Sizes, Text};
 use crate::reader::Reader;
 use crate::uint;
@@ -78,12 +79,12 @@ impl Machine {
     // r[impl limits.held]
     fn hold(&mut self, before: usize, after: usize) -> Result<(), Violation> {
         self.held = self.held.saturating_sub(before).saturating_add(after);
-        if self.held <= self.limits.held_header_bytes {
+        if self.held <= self.limits.held_header_bytes() {
             return Ok(());
         }
         Err(Violation::HeldHeaders {
             held: uint::wide(self.held),
-            limit: uint::wide(self.limits.held_header_bytes),
+            limit: uint::wide(self.limits.held_header_bytes()),
         })
     }
 
@@ -126,7 +127,11 @@ impl Machine {
         part: &'b [u8],
     ) -> Result<Event<'b>, Violation> {
         let channel = self.channel;
-        let prefix = Prefix::decode(head.kind, &mut Reader::new(part), self.limits.action_bytes);
+        let prefix = Prefix::decode(
+            head.kind,
+            &mut Reader::new(part),
+            self.limits.action_bytes(),
+        );
         let prefix = prefix.ok_or_else(|| head.abuse(channel))?;
         if prefix.flags.has_reserved_bits(head.kind) {
             self.on_reserved_bits(prefix.flags.byte())?;
@@ -140,7 +145,7 @@ impl Machine {
             Text::TooLong { length } => {
                 let flags = prefix.flags;
                 head.drop_action(Known { flags, identity }, length);
-                let limit = uint::wide(self.limits.action_bytes);
+                let limit = uint::wide(self.limits.action_bytes());
                 Err(too_large(Measure::Action, length.into(), limit))
             }
             Text::Whole(action) => {
@@ -241,12 +246,12 @@ impl Machine {
         file: FilePart<'b>,
     ) -> Result<FileHeader<'b>, RefusalReason> {
         let limits = &self.limits;
-        let header_limit = uint::wide(limits.header_bytes);
+        let header_limit = uint::wide(limits.header_bytes());
         if head.bytes > header_limit {
             return Err(too_large(Measure::Header, head.bytes, header_limit));
         }
-        if file.size > limits.file_size {
-            return Err(too_large(Measure::FileSize, file.size, limits.file_size));
+        if file.size > limits.file_size() {
+            return Err(too_large(Measure::FileSize, file.size, limits.file_size()));
         }
         let files = head.body_mut().and_then(|body| body.files_mut());
         if let Some(reason) = files.and_then(|files| files.mismatch()) {
@@ -254,7 +259,7 @@ impl Machine {
         }
         match file.name {
             Text::TooLong { length } => {
-                let limit = uint::wide(limits.file_name_bytes);
+                let limit = uint::wide(limits.file_name_bytes());
                 Err(too_large(Measure::FileName, length.into(), limit))
             }
             Text::Whole(name) => Ok(FileHeader {

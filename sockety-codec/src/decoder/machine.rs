@@ -256,7 +256,7 @@ impl Machine {
     // r[impl packet.switch.needless]
     #[inline]
     fn on_switch<'i>(&mut self, channel: ChannelId, switched: bool) -> Found<'i> {
-        let channels = self.limits.channels;
+        let channels = self.limits.channels();
         if !channels.contains(channel) {
             return Err(Violation::ChannelOutOfRange { channel, channels });
         }
@@ -294,7 +294,7 @@ impl Machine {
             return Ok(None);
         };
         let mut reader = Reader::new(header);
-        let Some(prefix) = Prefix::decode(kind, &mut reader, self.limits.action_bytes) else {
+        let Some(prefix) = Prefix::decode(kind, &mut reader, self.limits.action_bytes()) else {
             return Ok(None);
         };
         let Text::Whole(action) = prefix.action else {
@@ -554,7 +554,7 @@ impl Machine {
     }
 
     fn tolerate(&self, violation: Violation) -> Result<(), Violation> {
-        if self.limits.strict {
+        if self.limits.is_strict() {
             return Err(violation);
         }
         Ok(())
@@ -572,18 +572,20 @@ impl Machine {
         let limits = &self.limits;
         let files = sizes.files;
         let too_large = match () {
-            () if header > uint::wide(limits.header_bytes) => {
-                (Measure::Header, header, uint::wide(limits.header_bytes))
+            () if header > uint::wide(limits.header_bytes()) => {
+                (Measure::Header, header, uint::wide(limits.header_bytes()))
             }
-            () if sizes.payload > limits.payload => {
-                (Measure::Payload, sizes.payload, limits.payload)
+            () if sizes.payload > limits.payload() => {
+                (Measure::Payload, sizes.payload, limits.payload())
             }
-            () if files.count > limits.files => {
-                (Measure::Files, files.count.into(), limits.files.into())
+            () if files.count > limits.files() => {
+                (Measure::Files, files.count.into(), limits.files().into())
             }
-            () if files.total_size > limits.files_total => {
-                (Measure::FilesTotal, files.total_size, limits.files_total)
-            }
+            () if files.total_size > limits.total_file_size() => (
+                Measure::TotalFileSize,
+                files.total_size,
+                limits.total_file_size(),
+            ),
             () if files.count == 0 && files.total_size > 0 => {
                 let declared = files.total_size;
                 return Some(RefusalReason::FilesSizeMismatch { declared, sum: 0 });

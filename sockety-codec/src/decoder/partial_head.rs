@@ -1,6 +1,5 @@
-use uuid::Uuid;
-
 use super::body::Body;
+use crate::head::identity::Identity;
 use crate::head::layout::{FilePart, Flags, Kind, Prefix, Text};
 use crate::packet::Opening;
 use crate::uint;
@@ -52,14 +51,6 @@ pub(super) enum Stage {
 pub(super) struct Known {
     pub(super) flags: Flags,
     pub(super) identity: Identity,
-}
-
-/// What a refusal says about the message.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Identity {
-    pub(super) id: Uuid,
-    pub(super) parent: Option<Uuid>,
-    pub(super) expects_response: bool,
 }
 
 /// A part of the header.
@@ -156,7 +147,7 @@ impl PartialHead {
         limits: &Limits,
     ) -> Result<Option<Refusal>, Violation> {
         self.pieces = self.pieces.saturating_add(1);
-        let limit = limits.header_pieces;
+        let limit = limits.header_pieces();
         if self.pieces <= limit {
             return Ok(None);
         }
@@ -226,7 +217,7 @@ impl PartialHead {
 
     /// Bytes or packets went on far beyond the limits.
     pub(super) fn is_abuse(&self, limits: &Limits) -> bool {
-        let most = limits.header_bytes.saturating_mul(uint::index(ABUSE));
+        let most = limits.header_bytes().saturating_mul(uint::index(ABUSE));
         self.bytes > uint::wide(most)
     }
 
@@ -280,7 +271,7 @@ impl PartialHead {
         if self.is_refused() {
             0
         } else {
-            limits.file_name_bytes
+            limits.file_name_bytes()
         }
     }
 
@@ -288,20 +279,9 @@ impl PartialHead {
         #[cfg(test)]
         crate::work::add(1);
         match &self.stage {
-            Stage::Prefix => Prefix::required(self.kind, bytes, limits.action_bytes),
+            Stage::Prefix => Prefix::required(self.kind, bytes, limits.action_bytes()),
             Stage::Sizes { known, .. } => known.flags.sizes_length(),
             Stage::Files { .. } => FilePart::required(bytes, self.max_name(limits)),
-        }
-    }
-}
-
-impl Identity {
-    pub(super) fn refusal(self, reason: RefusalReason) -> Refusal {
-        Refusal {
-            id: self.id,
-            parent: self.parent,
-            expects_response: self.expects_response,
-            reason,
         }
     }
 }

@@ -4,6 +4,7 @@ mod order;
 mod packets;
 
 use super::*;
+use crate::{FilesSummary, ResponseHead};
 
 const ID: Uuid = Uuid::from_bytes([0xA5; 16]);
 const PARENT: Uuid = Uuid::from_bytes([0x5A; 16]);
@@ -21,25 +22,11 @@ fn file(index: u32) -> FileIndex {
 }
 
 fn message(action: &str) -> MessageHead<'_> {
-    MessageHead {
-        id: ID,
-        action,
-        expects_response: true,
-        has_stream: false,
-        payload_size: 0,
-        files: FilesSummary::NONE,
-    }
+    MessageHead::new(ID, action).expecting_response(true)
 }
 
 fn response() -> ResponseHead {
-    ResponseHead {
-        parent: PARENT,
-        id: ID,
-        expects_response: false,
-        has_stream: false,
-        payload_size: 0,
-        files: FilesSummary::NONE,
-    }
+    ResponseHead::new(PARENT, ID)
 }
 
 /// Parts put behind each other.

@@ -3,6 +3,7 @@ use crate::uint::{U24_MAX, U48_MAX};
 
 /// How many files a message or response carries, and their size together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct FilesSummary {
     /// Number of files, at most 16,777,215 (`head.files.count`).
     pub count: u32,
@@ -12,10 +13,13 @@ pub struct FilesSummary {
 
 impl FilesSummary {
     /// No files.
-    pub const NONE: Self = Self {
-        count: 0,
-        total_size: 0,
-    };
+    pub const NONE: Self = Self::new(0, 0);
+
+    /// A summary of `count` files with `total_size` bytes together.
+    #[inline]
+    pub const fn new(count: u32, total_size: u64) -> Self {
+        Self { count, total_size }
+    }
 
     /// The summary of these files, or `None` when they are more than the wire can announce.
     pub fn of(files: &[FileHeader<'_>]) -> Option<Self> {

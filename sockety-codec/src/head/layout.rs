@@ -7,6 +7,7 @@
 use uuid::Uuid;
 
 use super::{FileHeader, FilesSummary};
+use crate::packet::joined;
 use crate::reader::Reader;
 use crate::uint::{self, FILE_SIZE, FILES_COUNT, FILES_TOTAL, PAYLOAD_SIZE, TEXT_LENGTH};
 
@@ -225,15 +226,13 @@ impl<'a> Prefix<'a> {
         action: &str,
         sizes: Sizes,
     ) {
-        let (parent, id) = ids;
-        dst.push(flags.byte());
-        match parent {
-            Some(parent) => {
-                dst.extend_from_slice(parent.as_bytes());
+        match ids {
+            (Some(parent), id) => {
+                dst.extend_from_slice(&joined(flags.byte(), parent));
                 dst.extend_from_slice(id.as_bytes());
             }
-            None => {
-                dst.extend_from_slice(id.as_bytes());
+            (None, id) => {
+                dst.extend_from_slice(&joined(flags.byte(), id));
                 let width = flags.action_width(Kind::Message);
                 uint::put(dst, uint::wide(action.len()), width);
                 dst.extend_from_slice(action.as_bytes());

@@ -1,12 +1,10 @@
 //! X: packets that the protocol does not assign.
 
 use super::prelude::*;
-
-/// How this section is numbered within.
-pub const NUMBER: u32 = 17;
+use crate::case::EXTENSION;
 
 pub fn section() -> Section {
-    let mut section = Section::new(NUMBER, "Extension");
+    let mut section = Section::new(EXTENSION, "Extension");
     section.case(
         "packet.unknown",
         "nothing is used that was not offered",

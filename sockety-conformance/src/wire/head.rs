@@ -1,42 +1,55 @@
-//! Headers of messages and responses as they come.
+//! Reading the headers of messages and responses.
 
 use super::{Id, uint};
 
-/// Widths of the numbers of a header, by their codes.
+/// Widths of the payload size, by their code.
 pub const PAYLOAD: [usize; 4] = [0, 1, 2, 6];
+/// Widths of the number of files, by their code.
 pub const COUNT: [usize; 4] = [0, 1, 2, 3];
+/// Widths of the size of all files, by their code.
 pub const TOTAL: [usize; 4] = [2, 3, 4, 6];
+/// Widths of the length of an action, by their code.
 pub const ACTION: [usize; 2] = [1, 2];
+/// Widths of the size of a file, by their code.
 pub const FILE_SIZE: [usize; 4] = [1, 2, 3, 6];
+/// Widths of the length of a file name, by their code.
 pub const NAME: [usize; 2] = [1, 2];
 
+/// A header of a message or response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
-    /// What a response answers.
+    /// In a response, the id of the message it answers.
     pub parent: Option<Id>,
+    /// The id by which replies name it.
     pub id: Id,
-    /// Of a message.
+    /// The action of a message; empty in a response.
     pub action: String,
+    /// Bytes of the payload.
     pub payload: u64,
+    /// The files, in the order of their indexes.
     pub files: Vec<FileHead>,
 }
 
+/// The header of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileHead {
+    /// Its name.
     pub name: String,
+    /// Its size in bytes.
     pub size: u64,
 }
 
-/// What reading a header gave.
+/// The result of reading a header.
 pub enum Read {
-    /// More is to come.
+    /// The header is incomplete.
     Partial,
+    /// The header, and the rules for writers that its form breaks.
     Whole(Head, Vec<&'static str>),
-    /// It breaks this rule.
+    /// The header breaks this rule.
     Broken(&'static str),
 }
 
-/// Reads a whole header, or as much of one as is there. A header ends where its packet does.
+/// Reads a header from all the bytes of it that have arrived. A header ends where its packet does.
 pub fn read(input: &[u8], is_response: bool) -> Read {
     let mut rest = input;
     let mut oddities = Vec::new();

@@ -1,4 +1,4 @@
-//! A message or response to be written, in any form.
+//! Writing a message or response in any form.
 
 use super::{
     Id, fresh_id,
@@ -7,7 +7,7 @@ use super::{
     uint,
 };
 
-/// A number, and the code of the width that it is written in; `None` is the smallest.
+/// A number and the code of the width to write it in; `None` means the smallest.
 #[derive(Clone, Copy, Default)]
 struct Number {
     value: u64,
@@ -23,9 +23,10 @@ impl Number {
 
 /// A message or response: what its header says, and its content.
 ///
-/// Unless told otherwise, all is announced as it is, in the smallest forms.
+/// By default the header matches the content and has the smallest forms.
 #[derive(Clone, Default)]
 pub struct Message {
+    /// The id by which replies name it.
     pub id: Id,
     parent: Option<Id>,
     action: Vec<u8>,
@@ -50,7 +51,7 @@ struct File {
 }
 
 impl Message {
-    /// Expects a reply.
+    /// A message that expects a reply.
     pub fn ask(action: impl AsRef<[u8]>) -> Self {
         Self {
             id: fresh_id(true),
@@ -60,7 +61,7 @@ impl Message {
         }
     }
 
-    /// Expects none.
+    /// A message that expects no reply.
     pub fn tell(action: impl AsRef<[u8]>) -> Self {
         Self {
             expects_reply: false,
@@ -69,7 +70,7 @@ impl Message {
         }
     }
 
-    /// A response, which expects no reply.
+    /// A response to `parent` that expects no reply.
     pub fn answer(parent: Id) -> Self {
         Self {
             parent: Some(parent),
@@ -77,63 +78,69 @@ impl Message {
         }
     }
 
-    /// The response expects a reply.
+    /// Makes it expect a reply.
     pub fn expecting(mut self) -> Self {
         self.id = fresh_id(true);
         self.expects_reply = true;
         self
     }
 
+    /// Sets the id.
     pub fn id(mut self, id: Id) -> Self {
         self.id = id;
         self
     }
 
+    /// Writes the length of the action in two bytes.
     pub fn long_action(mut self) -> Self {
         self.is_action_long = true;
         self
     }
 
-    /// Sets bits of the flags that have no meaning.
+    /// Sets reserved bits of the flags.
     pub fn reserved(mut self, bits: u8) -> Self {
         self.reserved = bits;
         self
     }
 
+    /// Announces a stream.
     pub fn stream(mut self) -> Self {
         self.has_stream = true;
         self
     }
 
+    /// Sets the payload, and announces its size.
     pub fn payload(mut self, data: impl AsRef<[u8]>) -> Self {
         self.data = data.as_ref().to_vec();
         self.payload.value = self.data.len() as u64;
         self
     }
 
-    /// The code of the width of the payload size.
+    /// Sets the code of the width of the payload size.
     pub fn payload_form(mut self, form: usize) -> Self {
         self.payload.form = Some(form);
         self
     }
 
-    /// Announces a payload and has none.
+    /// Announces a payload of `size` bytes, whatever its content.
     pub fn announced(mut self, size: u64) -> Self {
         self.payload.value = size;
         self
     }
 
+    /// Adds a file, and announces it.
     pub fn file(self, name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
         let size = content.as_ref().len() as u64;
         self.file_as(None, None, name, size, content)
     }
 
-    /// Announces a file of that size and has nothing of it.
+    /// Announces a file of `size` bytes that has no content.
     pub fn announced_file(self, name: &str, size: u64) -> Self {
         self.file_as(None, None, name, size, [])
     }
 
-    /// With the codes of the widths of its size and the length of its name.
+    /// Adds a file announced with `size`, with codes for the widths of that size and of the length of
+    /// its name.
     pub fn file_as(
         mut self,
         form: Option<usize>,
@@ -151,7 +158,7 @@ impl Message {
         self
     }
 
-    /// The code of the width of the number of files.
+    /// Sets the code of the width of the number of files.
     pub fn count_form(mut self, form: usize) -> Self {
         let value = self.files.len() as u64;
         self.count = Some(Number {
@@ -161,7 +168,7 @@ impl Message {
         self
     }
 
-    /// The code of the width of the size of all files.
+    /// Sets the code of the width of the size of all files.
     pub fn total_form(mut self, form: usize) -> Self {
         let value = self.sum();
         self.total = Some(Number {
@@ -171,19 +178,19 @@ impl Message {
         self
     }
 
-    /// The size of all files, whatever it is.
+    /// Announces `value` as the size of all files, whatever their sum is.
     pub fn total(mut self, value: u64) -> Self {
         self.total = Some(Number { value, form: None });
         self
     }
 
-    /// The code of the width of the size of the packet.
+    /// Sets the code of the width of the packet's size.
     pub fn packet_size(mut self, form: usize) -> Self {
         self.packet_size = Some(form);
         self
     }
 
-    /// The first byte of the packet with the header, without the width of its size.
+    /// The first byte of the packet with the header, without the code of the width of its size.
     pub fn first_byte(&self) -> u8 {
         let kind = if self.parent.is_some() { 0x50 } else { 0x20 };
         kind | u8::from(self.has_stream) << 1 | u8::from(self.expects_reply)
@@ -197,7 +204,7 @@ impl Message {
             form: None,
         });
         let count_form = count.form(&COUNT);
-        let total = self.total.unwrap_or(Number {
+        let total = self.total.unwrap_or_else(|| Number {
             value: self.sum(),
             form: None,
         });
@@ -241,7 +248,7 @@ impl Message {
         )
     }
 
-    /// The header cut after these numbers of bytes, in a packet each.
+    /// The header cut into pieces of these sizes, and the remainder, each in a packet.
     pub fn pieces(&self, sizes: impl IntoIterator<Item = usize>) -> Vec<Vec<u8>> {
         let head = self.head();
         let mut rest = &head[..];
@@ -268,7 +275,7 @@ impl Message {
         pieces
     }
 
-    /// The payload and the files, whole.
+    /// The packets of the payload and of the files.
     pub fn content(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.data.is_empty() {
@@ -283,7 +290,7 @@ impl Message {
         out
     }
 
-    /// All but the stream.
+    /// The packets of the header, the payload and the files: everything but the stream.
     pub fn bytes(&self) -> Vec<u8> {
         [self.first(), self.content()].concat()
     }

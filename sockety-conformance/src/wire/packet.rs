@@ -1,4 +1,4 @@
-//! Packets: functions that write one each, and a reader of those that come.
+//! Packets: a function to write each, and a reader.
 
 use super::{Id, uint};
 
@@ -7,9 +7,13 @@ pub const SIZE: [usize; 4] = [1, 2, 3, 4];
 /// Widths of the index of a file, by their code.
 pub const INDEX: [usize; 4] = [0, 1, 2, 3];
 
+/// A Stream End packet.
 pub const STREAM_END: [u8; 1] = [0x80];
+/// An Abort packet.
 pub const ABORT: [u8; 1] = [0x90];
+/// A Heartbeat packet.
 pub const HEARTBEAT: [u8; 1] = [0xA0];
+/// A Go Away packet.
 pub const GO_AWAY: [u8; 1] = [0xB0];
 
 const CONTINUE: u8 = 0x60;
@@ -17,7 +21,7 @@ const STREAM: u8 = 0x70;
 const FILE: u8 = 0xC0;
 const DATA: u8 = 0xE0;
 
-/// The connection header of a side that receives on so many channels.
+/// The connection header of a side that receives on `channels` channels.
 pub fn header(channels: u16) -> Vec<u8> {
     match channels {
         1 => vec![0xE0],
@@ -27,6 +31,7 @@ pub fn header(channels: u16) -> Vec<u8> {
     }
 }
 
+/// A Switch Channel packet in the smallest form.
 pub fn switch(channel: u16) -> Vec<u8> {
     match channel {
         0..=15 => vec![channel as u8],
@@ -34,10 +39,12 @@ pub fn switch(channel: u16) -> Vec<u8> {
     }
 }
 
+/// A Switch Channel packet in the long form.
 pub fn switch_long(channel: u16) -> Vec<u8> {
     vec![0x10 | (channel >> 8) as u8, channel as u8]
 }
 
+/// A Fast Reply packet in the smallest form.
 pub fn code(code: u16, id: &Id) -> Vec<u8> {
     match code {
         0..=15 => [&[0x30 | code as u8], &id[..]].concat(),
@@ -45,60 +52,67 @@ pub fn code(code: u16, id: &Id) -> Vec<u8> {
     }
 }
 
+/// A Fast Reply packet in the long form.
 pub fn code_long(code: u16, id: &Id) -> Vec<u8> {
     [&[0x40 | (code >> 8) as u8, code as u8], &id[..]].concat()
 }
 
-/// A packet of a type with a size, in the smallest width.
+/// A packet that begins with `first` and has a size, written in the smallest width.
 pub fn sized(first: u8, content: &[u8]) -> Vec<u8> {
     sized_as(uint::smallest(&SIZE, content.len() as u64), first, content)
 }
 
-/// As [`sized`], in the width with that code.
+/// Like [`sized`], with the size in the width with code `form`.
 pub fn sized_as(form: usize, first: u8, content: &[u8]) -> Vec<u8> {
     let mut out = begun(form, first, content.len() as u64);
     out.extend_from_slice(content);
     out
 }
 
-/// The begin of a packet that says to have so many bytes of content.
+/// The start of a packet that announces `size` bytes of content.
 pub fn begun(form: usize, first: u8, size: u64) -> Vec<u8> {
     let mut out = vec![first | (form << 2) as u8];
     uint::put(&mut out, size, SIZE[form]);
     out
 }
 
+/// A Continue packet.
 pub fn continued(content: &[u8]) -> Vec<u8> {
     sized(CONTINUE, content)
 }
 
+/// A Data packet.
 pub fn data(content: &[u8]) -> Vec<u8> {
     sized(DATA, content)
 }
 
+/// A Data packet with its size in the width with code `form`.
 pub fn data_as(form: usize, content: &[u8]) -> Vec<u8> {
     sized_as(form, DATA, content)
 }
 
-/// The begin of a Data packet.
+/// The start of a Data packet that announces `size` bytes.
 pub fn data_begun(size: u64) -> Vec<u8> {
     begun(3, DATA, size)
 }
 
+/// A Stream packet.
 pub fn stream(content: &[u8]) -> Vec<u8> {
     sized(STREAM, content)
 }
 
+/// A Stream packet with its size in the width with code `form`.
 pub fn stream_as(form: usize, content: &[u8]) -> Vec<u8> {
     sized_as(form, STREAM, content)
 }
 
+/// A File packet.
 pub fn file(index: u32, content: &[u8]) -> Vec<u8> {
     let size = uint::smallest(&SIZE, content.len() as u64);
     file_as(size, uint::smallest(&INDEX, index.into()), index, content)
 }
 
-/// A File packet with these widths of size and index.
+/// A File packet with its size and index in the widths with these codes.
 pub fn file_as(size: usize, index_form: usize, index: u32, content: &[u8]) -> Vec<u8> {
     let mut out = begun(size, FILE | index_form as u8, content.len() as u64);
     uint::put(&mut out, index.into(), INDEX[index_form]);
@@ -106,48 +120,69 @@ pub fn file_as(size: usize, index_form: usize, index: u32, content: &[u8]) -> Ve
     out
 }
 
+/// A File End packet.
 pub fn file_end(index: u32) -> Vec<u8> {
     file_end_as(uint::smallest(&INDEX, index.into()), index)
 }
 
+/// A File End packet with its index in the width with code `form`.
 pub fn file_end_as(form: usize, index: u32) -> Vec<u8> {
     let mut out = vec![0xD0 | form as u8];
     uint::put(&mut out, index.into(), INDEX[form]);
     out
 }
 
-/// A packet that came, whole.
+/// A whole packet that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
+    /// What it says.
     pub kind: Kind,
-    /// Forms that writers should not choose: the rules that say so.
+    /// The rules for writers that its form breaks.
     pub oddities: Vec<&'static str>,
 }
 
+/// The types of packets, with their fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
+    /// Switch Channel.
     Switch(u16),
+    /// Message or Response.
     Head {
+        /// Whether it is a response.
         is_response: bool,
+        /// Bit `T`.
         has_stream: bool,
+        /// Bit `E`.
         expects_reply: bool,
+        /// The first piece of its header.
         piece: Vec<u8>,
     },
+    /// Continue, with a piece of a header.
     Continue(Vec<u8>),
+    /// Fast Reply: the code, and the message answered.
     FastReply(u16, Id),
+    /// Stream.
     Stream(Vec<u8>),
+    /// Stream End.
     StreamEnd,
+    /// Abort.
     Abort,
+    /// Heartbeat.
     Heartbeat,
+    /// Go Away.
     GoAway,
+    /// File: the index and a piece of content.
     File(u32, Vec<u8>),
+    /// File End.
     FileEnd(u32),
+    /// Data.
     Data(Vec<u8>),
+    /// The unassigned type, with the first byte.
     Unknown(u8),
 }
 
 impl Packet {
-    /// Takes one packet off the begin of the input; `None` until all of it is there.
+    /// Takes one packet off the front of `input`; `None` until all of it has arrived.
     pub fn take(input: &mut &[u8]) -> Option<Self> {
         let mut rest = *input;
         let first = uint::take(&mut rest, 1)? as u8;
@@ -213,7 +248,7 @@ impl Packet {
         Some(Self { kind, oddities })
     }
 
-    /// The rest of a number of 12 bits.
+    /// Reads the low byte of a number of 12 bits.
     fn low_byte(
         rest: &mut &[u8],
         high: u8,
@@ -233,7 +268,7 @@ impl Packet {
         Some(*id)
     }
 
-    /// The index of a file, and content.
+    /// Reads the size, the index of a file, and the content.
     fn content(
         rest: &mut &[u8],
         low: u8,

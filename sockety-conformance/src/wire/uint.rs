@@ -1,11 +1,11 @@
 //! Unsigned numbers, the lowest byte first.
 
-/// The lowest `width` bytes of a number.
+/// Appends the lowest `width` bytes of `value`.
 pub fn put(out: &mut Vec<u8>, value: u64, width: usize) {
     out.extend_from_slice(&value.to_le_bytes()[..width]);
 }
 
-/// Takes a number of `width` bytes off the begin of the input.
+/// Takes a number of `width` bytes off the front of `input`.
 pub fn take(input: &mut &[u8], width: usize) -> Option<u64> {
     let (digits, rest) = input.split_at_checked(width)?;
     *input = rest;
@@ -14,7 +14,7 @@ pub fn take(input: &mut &[u8], width: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes))
 }
 
-/// The index of the first of these widths that holds the value. A width of 0 holds 0 alone.
+/// The index of the first of these widths that holds `value`. A width of 0 holds only 0.
 pub fn smallest(widths: &[usize], value: u64) -> usize {
     let holds = |width: &usize| *width >= 8 || value < 1 << (8 * width);
     widths.iter().position(holds).unwrap_or(widths.len() - 1)

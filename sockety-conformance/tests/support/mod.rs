@@ -1,6 +1,6 @@
 //! The suite as a program, and the endpoint that it is run against.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use std::{
     ffi::OsStr,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use sockety_codec::{FilesSummary, ResponseHead, Uuid};
+use sockety_codec::{ResponseHead, Uuid};
 
 use super::{
     answered::Answered,
@@ -194,14 +194,7 @@ impl Owed {
     }
 
     pub(crate) fn response_head(&self, expects_response: bool) -> ResponseHead {
-        ResponseHead {
-            parent: self.id,
-            id: Uuid::new_v4(),
-            expects_response,
-            has_stream: false,
-            payload_size: 0,
-            files: FilesSummary::default(),
-        }
+        ResponseHead::new(self.id, Uuid::new_v4()).expecting_response(expects_response)
     }
 }
 

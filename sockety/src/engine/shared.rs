@@ -197,7 +197,7 @@ impl Shared {
 
     /// The largest payload, and item of a stream, in either direction.
     pub(crate) fn payload_limit(&self) -> usize {
-        usize::try_from(self.options.limits.payload).unwrap_or(usize::MAX)
+        usize::try_from(self.options.limits.payload()).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn traffic(&self) -> Traffic {

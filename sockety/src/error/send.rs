@@ -12,7 +12,7 @@ pub enum SendError {
     /// The value could not be written as MessagePack.
     #[error("payload cannot be encoded: {0}")]
     Encode(Arc<msgpack::EncodeError>),
-    /// The payload is larger than [`Limits::payload`](crate::config::Limits).
+    /// The payload is larger than [`Limits::max_payload`](crate::config::Limits::max_payload).
     #[error("payload of {size} bytes is over the limit of {limit}")]
     PayloadTooLarge {
         /// Size of the payload in bytes.

@@ -17,7 +17,7 @@ pub enum StreamError<E> {
     Decode(DecodeError),
     /// An item is larger than is taken.
     TooLarge {
-        /// The largest that is taken, see [`Limits::payload`](crate::config::Limits).
+        /// The largest that is taken, see [`Limits::max_payload`](crate::config::Limits::max_payload).
         limit: usize,
     },
     /// It did not come to its end; of a received one, a [`ReadError`](crate::error::read::ReadError) inside.

@@ -40,10 +40,7 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let mut header = Vec::new();
-    ConnectionHeader {
-        channels: options.limits.channels,
-    }
-    .encode(&mut header);
+    ConnectionHeader::new(options.limits.channels()).encode(&mut header);
     io.write_all(&header).await?;
     io.flush().await?;
     let mut decoder = Decoder::new(options.limits).whole_messages();

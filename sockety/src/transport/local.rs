@@ -24,8 +24,8 @@ pub(crate) fn local(serve: impl IntoRouter) -> Connection {
 
 /// Both sides know each other's connection header: nobody has to wait for it.
 fn begin(io: DuplexStream, router: Router, options: Arc<Options>) -> Connection {
-    let (channels, mut header) = (options.limits.channels, Vec::new());
-    ConnectionHeader { channels }.encode(&mut header);
+    let (channels, mut header) = (options.limits.channels(), Vec::new());
+    ConnectionHeader::new(channels).encode(&mut header);
     let mut decoder = Decoder::new(options.limits).whole_messages();
     decoder
         .decode(&mut &header[..])

@@ -3,8 +3,7 @@
 use std::hint::black_box;
 
 use sockety_codec::{
-    ChannelCount, ChannelId, Decoder, Encoder, FilesSummary, Limits, MessageHead, ReplyCode,
-    ResponseHead, Uuid,
+    ChannelCount, ChannelId, Decoder, Encoder, Limits, MessageHead, ReplyCode, ResponseHead, Uuid,
 };
 
 /// Bytes of one read from a socket under load.
@@ -25,9 +24,9 @@ pub(crate) enum Packet {
 impl Packet {
     fn write(self, encoder: &mut Encoder, dst: &mut Vec<u8>) {
         let written = match self {
-            Self::Ping => encoder.whole_message(dst, ON, &head(), &[]),
-            Self::PingWith32Bytes => encoder.whole_message(dst, ON, &head(), &[7; 32]),
-            Self::ResponseWith32Bytes => encoder.whole_response(dst, ON, &response(), &[7; 32]),
+            Self::Ping => encoder.whole(dst, ON, head(), &[]),
+            Self::PingWith32Bytes => encoder.whole(dst, ON, head(), &[7; 32]),
+            Self::ResponseWith32Bytes => encoder.whole(dst, ON, response(), &[7; 32]),
             Self::FastReply => {
                 encoder.fast_reply(dst, ID, ReplyCode::ACCEPT);
                 Ok(())
@@ -44,12 +43,9 @@ impl Packet {
     fn encoder(self) -> (Encoder, Vec<u8>) {
         let (mut encoder, mut begin) = (Encoder::new(ChannelCount::MAX), Vec::new());
         if let Self::Stream = self {
-            let head = MessageHead {
-                has_stream: true,
-                ..head()
-            };
+            let head = head().with_stream(true);
             encoder
-                .message(&mut begin, ON, &head, &[])
+                .begin(&mut begin, ON, head, &[])
                 .expect("legal here");
         }
         (encoder, begin)
@@ -95,23 +91,9 @@ fn drain(decoder: &mut Decoder, mut input: &[u8]) {
 }
 
 fn head() -> MessageHead<'static> {
-    MessageHead {
-        id: ID,
-        action: "ping",
-        expects_response: true,
-        has_stream: false,
-        payload_size: 0,
-        files: FilesSummary::NONE,
-    }
+    MessageHead::new(ID, "ping").expecting_response(true)
 }
 
 fn response() -> ResponseHead {
-    ResponseHead {
-        parent: ID,
-        id: Uuid::from_u128(7),
-        expects_response: false,
-        has_stream: false,
-        payload_size: 0,
-        files: FilesSummary::NONE,
-    }
+    ResponseHead::new(ID, Uuid::from_u128(7))
 }

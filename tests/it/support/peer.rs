@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use sockety::Uuid;
 use sockety_codec::{
-    ChannelCount, ChannelId, Decoder, Encoder, Event, FilesSummary, Limits, MessageHead, ReplyCode,
-    ResponseHead,
+    ChannelCount, ChannelId, Decoder, Encoder, Event, Limits, MessageHead, ReplyCode, ResponseHead,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -286,34 +285,20 @@ impl Peer {
 
 /// The bytes of a message, whole.
 pub(crate) fn message(id: Uuid, action: &str, expects_response: bool, payload: &[u8]) -> Vec<u8> {
-    let head = MessageHead {
-        id,
-        action,
-        expects_response,
-        has_stream: false,
-        payload_size: 0,
-        files: FilesSummary::NONE,
-    };
+    let head = MessageHead::new(id, action).expecting_response(expects_response);
     let mut bytes = Vec::new();
     Encoder::new(ChannelCount::MAX)
-        .whole_message(&mut bytes, ChannelId::ZERO, &head, payload)
+        .whole(&mut bytes, ChannelId::ZERO, head, payload)
         .expect("a legal message");
     bytes
 }
 
 /// The bytes of a response, whole.
 pub(crate) fn response(parent: Uuid, id: Uuid, expects_response: bool, payload: &[u8]) -> Vec<u8> {
-    let head = ResponseHead {
-        parent,
-        id,
-        expects_response,
-        has_stream: false,
-        payload_size: 0,
-        files: FilesSummary::NONE,
-    };
+    let head = ResponseHead::new(parent, id).expecting_response(expects_response);
     let mut bytes = Vec::new();
     Encoder::new(ChannelCount::MAX)
-        .whole_response(&mut bytes, ChannelId::ZERO, &head, payload)
+        .whole(&mut bytes, ChannelId::ZERO, head, payload)
         .expect("a legal response");
     bytes
 }

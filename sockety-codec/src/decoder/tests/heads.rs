@@ -121,10 +121,7 @@ fn reserved_bits_of_file_headers_are_counted() {
 /// Strict limits name the byte, and count nothing that is all right.
 #[test]
 fn the_byte_with_reserved_bits_is_told() {
-    let limits = Limits {
-        strict: true,
-        ..Limits::default()
-    };
+    let limits = Limits::default().strict(true);
     let file = |flags: &str| format!("20 1A 10 U 01 61 01 0000 {flags} 00 01 62 D0");
     check_broken_with(limits, &file("F1"), Violation::ReservedBits { byte: 0xF1 });
     check_broken_with(limits, &file("10"), Violation::ReservedBits { byte: 0x10 });

@@ -8,15 +8,13 @@ fn too_large(what: Measure, size: u64, limit: u64) -> RefusalReason {
 // r[verify limits.refuse]
 #[test]
 fn each_limit_of_a_head_refuses_the_message() {
-    let limits = Limits {
-        action_bytes: 3,
-        payload: 10,
-        files: 2,
-        files_total: 20,
-        file_size: 6,
-        file_name_bytes: 1,
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .max_action_bytes(3)
+        .max_payload(10)
+        .max_files(2)
+        .max_total_file_size(20)
+        .max_file_size(6)
+        .max_file_name_bytes(1);
     let reason = |script: &str| refusal_of(limits, script).reason;
     assert_eq!(
         reason("21 16 00 U 04 70696e67"),
@@ -32,7 +30,7 @@ fn each_limit_of_a_head_refuses_the_message() {
     );
     assert_eq!(
         reason("21 16 10 U 01 61 01 1500"),
-        too_large(Measure::FilesTotal, 21, 20)
+        too_large(Measure::TotalFileSize, 21, 20)
     );
     assert_eq!(
         reason("21 1A 10 U 01 61 01 0700 00 07 01 62"),
@@ -47,10 +45,7 @@ fn each_limit_of_a_head_refuses_the_message() {
 // r[verify limits.refuse]
 #[test]
 fn a_header_may_be_too_large_although_nothing_in_it_is() {
-    let limits = |header_bytes| Limits {
-        header_bytes,
-        ..Limits::default()
-    };
+    let limits = |header_bytes| Limits::default().max_header_bytes(header_bytes);
     let script = "21 14 40 U 01 61 01";
     let refused = refusal_of(limits(19), script).reason;
     assert_eq!(refused, too_large(Measure::Header, 20, 19));
@@ -61,10 +56,7 @@ fn a_header_may_be_too_large_although_nothing_in_it_is() {
 // r[verify limits.refuse]
 #[test]
 fn a_refused_message_is_followed_to_its_end() {
-    let limits = Limits {
-        action_bytes: 3,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_action_bytes(3);
     let decoder = check_with(
         limits,
         "23 1F 50 U 04 70696e67 02 01 0300 00 03 02 6263 E0 02 0102 70 01 00 C0 03 010203 D0 80 A0",
@@ -110,10 +102,7 @@ fn t_m6_a_long_action_is_not_held() {
 // r[verify limits.files]
 #[test]
 fn t_m2_too_many_files_are_only_counted() {
-    let limits = Limits {
-        files: 1,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_files(1);
     let refused = "refused 0 the number of files is 2, above the limit of 1";
     let message = "21 1E 10 U 01 61 02 0500 00 02 01 62 00 03 01 63";
     check_with(
@@ -146,11 +135,7 @@ fn t_m2_too_many_files_are_only_counted() {
 // r[verify limits.abuse]
 #[test]
 fn t_m1_an_endless_header_is_refused_and_then_ends_the_connection() {
-    let limits = Limits {
-        header_bytes: 64,
-        files: 100,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_header_bytes(64).max_files(100);
     let mut script = String::from("21 16 10 U 01 61 64 0000");
     // 22 bytes, and 3 with each file header: 64 are passed with the 15th, 256 with the 79th.
     for _ in 0..14 {
@@ -182,10 +167,7 @@ fn t_m1_an_endless_header_is_refused_and_then_ends_the_connection() {
 // r[verify limits.abuse]
 #[test]
 fn t_m1_a_header_in_too_many_pieces_is_refused_and_then_ends_the_connection() {
-    let limits = Limits {
-        header_pieces: 4,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_header_pieces(4);
     let begin = "21 16 10 U 01 61 01 0000";
     let abuse = |bytes, pieces| Violation::HeaderAbuse {
         channel: ChannelId::ZERO,
@@ -213,10 +195,7 @@ fn t_m1_a_header_in_too_many_pieces_is_refused_and_then_ends_the_connection() {
 // r[verify limits.held]
 #[test]
 fn incomplete_headers_share_a_limit() {
-    let limits = Limits {
-        held_header_bytes: 40,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_held_header_bytes(40);
     check_broken_with(
         limits,
         "21 15 00 U 20 616161 05 21 15 00 U 20 616161",
@@ -295,11 +274,11 @@ fn what_is_held_of_headers_and_packets_is_told() {
 #[test]
 fn trusted_peers_may_send_more() {
     let trusted = Limits::trusted();
-    assert_eq!(trusted.payload, 256 << 20);
-    assert_eq!(trusted.header_bytes, 16 << 20);
-    assert_eq!(trusted.held_header_bytes, 16 << 20);
-    assert_eq!((trusted.files, trusted.header_pieces), (65_536, 65_536));
-    assert_eq!(trusted.action_bytes, Limits::default().action_bytes);
+    assert_eq!(trusted.payload(), 256 << 20);
+    assert_eq!(trusted.header_bytes(), 16 << 20);
+    assert_eq!(trusted.held_header_bytes(), 16 << 20);
+    assert_eq!((trusted.files(), trusted.header_pieces()), (65_536, 65_536));
+    assert_eq!(trusted.action_bytes(), Limits::default().action_bytes());
 }
 
 /// Every reason names a rule, as every violation does.

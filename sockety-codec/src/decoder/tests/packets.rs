@@ -98,17 +98,14 @@ fn packets_belong_to_the_channel_switched_to() {
 // r[verify packet.switch.range]
 #[test]
 fn t_f7_a_switch_beyond_the_channels_breaks_a_rule() {
-    let limits = Limits {
-        channels: ChannelCount::new(16).unwrap(),
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_channels(ChannelCount::new(16).unwrap());
     check_with(limits, "0F", &[]);
     check_broken_with(
         limits,
         "1F FF",
         Violation::ChannelOutOfRange {
             channel: ChannelId::MAX,
-            channels: limits.channels,
+            channels: limits.channels(),
         },
     );
 }
@@ -191,10 +188,7 @@ fn t_f2_reserved_bits_of_packets_are_counted() {
 // r[verify limits.strict]
 #[test]
 fn strict_limits_end_the_connection_at_oddities() {
-    let limits = Limits {
-        strict: true,
-        ..Limits::default()
-    };
+    let limits = Limits::default().strict(true);
     let channel = ChannelId::ZERO;
     check_broken_with(limits, "AF", Violation::ReservedBits { byte: 0xAF });
     check_broken_with(limits, "E0 00", Violation::EmptyPacket { channel });

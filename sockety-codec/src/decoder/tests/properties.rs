@@ -57,31 +57,22 @@ fn encode(encoder: &mut Encoder, dst: &mut Vec<u8>, sample: &Sample) {
     let files: Vec<FileHeader<'_>> = sample
         .files
         .iter()
-        .map(|(name, content)| FileHeader {
-            size: content.len() as u64,
-            name,
-        })
+        .map(|(name, content)| FileHeader::new(name, content.len() as u64))
         .collect();
-    let head = MessageHead {
-        id: Uuid::from_u128(sample.id),
-        action: &sample.action,
-        expects_response: sample.expects_response,
-        has_stream: sample.stream.is_some(),
-        payload_size: sample.payload.len() as u64,
-        files: FilesSummary::of(&files).unwrap(),
-    };
+    let head = MessageHead::new(Uuid::from_u128(sample.id), &sample.action)
+        .expecting_response(sample.expects_response)
+        .with_stream(sample.stream.is_some())
+        .with_payload_size(sample.payload.len() as u64)
+        .with_files(FilesSummary::of(&files).unwrap());
     match sample.parent {
-        None => encoder.message(dst, on, &head, &files).unwrap(),
+        None => encoder.begin(dst, on, head, &files).unwrap(),
         Some(parent) => {
-            let head = ResponseHead {
-                parent: Uuid::from_u128(parent),
-                id: head.id,
-                expects_response: head.expects_response,
-                has_stream: head.has_stream,
-                payload_size: head.payload_size,
-                files: head.files,
-            };
-            encoder.response(dst, on, &head, &files).unwrap();
+            let head = ResponseHead::new(Uuid::from_u128(parent), head.id)
+                .expecting_response(head.expects_response)
+                .with_stream(head.has_stream)
+                .with_payload_size(head.payload_size)
+                .with_files(head.files);
+            encoder.begin(dst, on, head, &files).unwrap();
         }
     }
     for chunk in sample.payload.chunks(100) {
@@ -137,14 +128,11 @@ fn take(samples: &mut Vec<Sample>, event: Event<'_>) {
     match event {
         Event::Message { channel, head } => samples.push(begin(channel, None, head)),
         Event::Response { channel, head } => {
-            let message = MessageHead {
-                id: head.id,
-                action: "",
-                expects_response: head.expects_response,
-                has_stream: head.has_stream,
-                payload_size: head.payload_size,
-                files: head.files,
-            };
+            let message = MessageHead::new(head.id, "")
+                .expecting_response(head.expects_response)
+                .with_stream(head.has_stream)
+                .with_payload_size(head.payload_size)
+                .with_files(head.files);
             samples.push(begin(channel, Some(head.parent), message));
         }
         event => take_content(samples.last_mut().expect("content of a message"), event),
@@ -221,14 +209,7 @@ proptest! {
         input in vec(near_the_protocol(), 0..30),
         size in 1_usize..20,
     ) {
-        let limits = Limits {
-            action_bytes: 3,
-            header_bytes: 60,
-            header_pieces: 3,
-            files: 2,
-            payload: 200,
-            ..Limits::default()
-        };
+        let limits = Limits::default().max_action_bytes(3).max_header_bytes(60).max_header_pieces(3).max_files(2).max_payload(200);
         let input = input.concat();
         let mut whole = connected(limits);
         let mut pieces = connected(limits);

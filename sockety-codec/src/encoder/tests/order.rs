@@ -16,18 +16,13 @@ fn check_refused(
 /// An encoder with a message on channel 0 that has all kinds of content.
 fn with_message() -> Encoder {
     let mut encoder = encoder();
-    let files = [
-        FileHeader { size: 5, name: "f" },
-        FileHeader { size: 0, name: "g" },
-    ];
-    let head = MessageHead {
-        has_stream: true,
-        payload_size: 3,
-        files: FilesSummary::of(&files).unwrap(),
-        ..message("a")
-    };
+    let files = [FileHeader::new("f", 5), FileHeader::new("g", 0)];
+    let head = message("a")
+        .with_stream(true)
+        .with_payload_size(3)
+        .with_files(FilesSummary::of(&files).unwrap());
     encoder
-        .message(&mut Vec::new(), ChannelId::ZERO, &head, &files)
+        .begin(&mut Vec::new(), ChannelId::ZERO, head, &files)
         .unwrap();
     encoder
 }
@@ -58,22 +53,22 @@ fn a_busy_channel_takes_no_second_message() {
     let busy = UsageError::ChannelBusy { channel: ON };
     check_refused(
         &mut encoder,
-        |e, dst| e.message(dst, ON, &message("b"), &[]),
+        |e, dst| e.begin(dst, ON, message("b"), &[]),
         busy,
     );
     check_refused(
         &mut encoder,
-        |e, dst| e.response(dst, ON, &response(), &[]),
+        |e, dst| e.begin(dst, ON, response(), &[]),
         busy,
     );
     check_refused(
         &mut encoder,
-        |e, dst| e.whole_message(dst, ON, &message("b"), b"x"),
+        |e, dst| e.whole(dst, ON, message("b"), b"x"),
         busy,
     );
     check_refused(
         &mut encoder,
-        |e, dst| e.whole_response(dst, ON, &response(), b"x"),
+        |e, dst| e.whole(dst, ON, response(), b"x"),
         busy,
     );
     check_refused(&mut encoder, |e, dst| e.prepared(dst, ON, b"x"), busy);
@@ -91,7 +86,7 @@ fn only_the_channels_of_the_peer_are_used() {
     };
     check_refused(
         &mut encoder,
-        |e, dst| e.message(dst, channel, &message("b"), &[]),
+        |e, dst| e.begin(dst, channel, message("b"), &[]),
         expected,
     );
     assert!(encoder.is_free(ON) && !encoder.is_free(channel));
@@ -172,16 +167,10 @@ fn files_are_written_as_announced() {
 // r[verify packet.file.small]
 #[test]
 fn a_file_packet_has_at_most_24_bits_of_size() {
-    let files = [FileHeader {
-        size: 0x100_0000,
-        name: "large",
-    }];
-    let head = MessageHead {
-        files: FilesSummary::of(&files).unwrap(),
-        ..message("a")
-    };
+    let files = [FileHeader::new("large", 0x100_0000)];
+    let head = message("a").with_files(FilesSummary::of(&files).unwrap());
     let (mut encoder, mut dst) = (encoder(), Vec::new());
-    encoder.message(&mut dst, ON, &head, &files).unwrap();
+    encoder.begin(&mut dst, ON, head, &files).unwrap();
     dst.clear();
     encoder.file(&mut dst, ON, file(0), 0xFF_FFFF).unwrap();
     assert_eq!(dst, [0xC8, 0xFF, 0xFF, 0xFF]);
@@ -198,7 +187,7 @@ fn a_channel_is_not_used_again_after_an_abort() {
     assert!(!encoder.is_free(ON));
     check_refused(
         &mut encoder,
-        |e, dst| e.message(dst, ON, &message("b"), &[]),
+        |e, dst| e.begin(dst, ON, message("b"), &[]),
         retired,
     );
     check_refused(&mut encoder, |e, dst| e.data(dst, ON, 1), retired);
@@ -231,46 +220,30 @@ fn heads_that_cannot_be_written_are_refused() {
     let expected = UsageError::ActionTooLong { length: 65_536 };
     check_refused(
         &mut encoder,
-        |e, dst| e.message(dst, ON, &message(&long), &[]),
+        |e, dst| e.begin(dst, ON, message(&long), &[]),
         expected,
     );
-    let head = ResponseHead {
-        payload_size: 1 << 48,
-        ..response()
-    };
+    let head = response().with_payload_size(1 << 48);
     let expected = UsageError::PayloadTooLarge {
         size: 1 << 48,
         max: (1 << 48) - 1,
     };
-    check_refused(
-        &mut encoder,
-        |e, dst| e.response(dst, ON, &head, &[]),
-        expected,
-    );
-    let files = [FileHeader {
-        size: 1,
-        name: &long,
-    }];
-    let head = MessageHead {
-        files: FilesSummary::of(&files).unwrap(),
-        ..message("a")
-    };
+    check_refused(&mut encoder, |e, dst| e.begin(dst, ON, head, &[]), expected);
+    let files = [FileHeader::new(&long, 1)];
+    let head = message("a").with_files(FilesSummary::of(&files).unwrap());
     let expected = UsageError::BadFileHeader { index: file(0) };
     check_refused(
         &mut encoder,
-        |e, dst| e.message(dst, ON, &head, &files),
+        |e, dst| e.begin(dst, ON, head, &files),
         expected,
     );
     let expected = UsageError::FilesMismatch;
     check_refused(
         &mut encoder,
-        |e, dst| e.message(dst, ON, &message("a"), &files),
+        |e, dst| e.begin(dst, ON, message("a"), &files),
         expected,
     );
-    let huge = [FileHeader {
-        size: u64::MAX,
-        name: "",
-    }; 2];
+    let huge = [FileHeader::new("", u64::MAX); 2];
     assert_eq!(FilesSummary::of(&huge), None);
 }
 

@@ -36,7 +36,7 @@ fn a_message_without_content_is_its_header() {
     check(
         |encoder, dst| {
             encoder
-                .message(dst, ChannelId::ZERO, &message("ping"), &[])
+                .begin(dst, ChannelId::ZERO, message("ping"), &[])
                 .unwrap()
         },
         &[&[0x21, 22, 0x00], &[0xA5; 16], b"\x04ping"],
@@ -45,7 +45,7 @@ fn a_message_without_content_is_its_header() {
     check(
         |encoder, dst| {
             encoder
-                .message(dst, ChannelId::ZERO, &message(&long), &[])
+                .begin(dst, ChannelId::ZERO, message(&long), &[])
                 .unwrap()
         },
         &[
@@ -65,7 +65,7 @@ fn a_response_names_what_it_answers() {
     check(
         |encoder, dst| {
             encoder
-                .response(dst, ChannelId::ZERO, &response(), &[])
+                .begin(dst, ChannelId::ZERO, response(), &[])
                 .unwrap()
         },
         &[&[0x50, 33, 0x00], &[0x5A; 16], &[0xA5; 16]],
@@ -86,13 +86,11 @@ fn payload_sizes_have_their_smallest_form() {
         (0xFFFF_FFFF_FFFF, &[0x23, 25, 0xC0], &[0xFF; 6]),
     ];
     for (payload_size, begin, end) in cases {
-        let head = MessageHead {
-            payload_size,
-            has_stream: true,
-            ..message("a")
-        };
+        let head = message("a")
+            .with_payload_size(payload_size)
+            .with_stream(true);
         check(
-            |encoder, dst| encoder.message(dst, ChannelId::ZERO, &head, &[]).unwrap(),
+            |encoder, dst| encoder.begin(dst, ChannelId::ZERO, head, &[]).unwrap(),
             &[begin, &[0xA5; 16], b"\x01a", end],
         );
     }
@@ -106,25 +104,11 @@ fn payload_sizes_have_their_smallest_form() {
 fn files_are_announced_in_the_same_packet() {
     let long = "n".repeat(256);
     let sizes = [1, 0x100, 0x1_0000, 0x100_0000];
-    let files = sizes.map(|size| FileHeader { size, name: "f" });
-    let files = [
-        &files[..],
-        &[FileHeader {
-            size: 0,
-            name: &long,
-        }],
-    ]
-    .concat();
-    let head = MessageHead {
-        files: FilesSummary::of(&files).unwrap(),
-        ..message("a")
-    };
+    let files = sizes.map(|size| FileHeader::new("f", size));
+    let files = [&files[..], &[FileHeader::new(&long, 0)]].concat();
+    let head = message("a").with_files(FilesSummary::of(&files).unwrap());
     check(
-        |encoder, dst| {
-            encoder
-                .message(dst, ChannelId::ZERO, &head, &files)
-                .unwrap()
-        },
+        |encoder, dst| encoder.begin(dst, ChannelId::ZERO, head, &files).unwrap(),
         &[
             &[0x25, 0x34, 0x01, 0x18],
             &[0xA5; 16],
@@ -295,13 +279,13 @@ fn whole_messages_carry_their_payload() {
     let mut dst = Vec::new();
     let mut encoder = encoder();
     encoder
-        .whole_message(&mut dst, channel(1), &message("a"), &payload)
+        .whole(&mut dst, channel(1), message("a"), &payload)
         .unwrap();
     encoder
-        .whole_response(&mut dst, channel(1), &response(), &payload)
+        .whole(&mut dst, channel(1), response(), &payload)
         .unwrap();
     encoder
-        .whole_message(&mut dst, channel(1), &message("a"), &[])
+        .whole(&mut dst, channel(1), message("a"), &[])
         .unwrap();
     let expected = join(&[
         &[0x01, 0x21, 21, 0x80],
@@ -324,33 +308,26 @@ fn whole_messages_carry_their_payload() {
 
 #[test]
 fn whole_messages_announce_nothing_but_their_payload() {
-    let files = FilesSummary {
-        count: 3,
-        total_size: 9,
-    };
+    let files = FilesSummary::new(3, 9);
     let (mut said, mut expected) = (Vec::new(), Vec::new());
     let message = message("a");
-    let more = MessageHead {
-        has_stream: true,
-        payload_size: 77,
-        files,
-        ..message
-    };
+    let more = message
+        .with_stream(true)
+        .with_payload_size(77)
+        .with_files(files);
     let response = response();
-    let more_in_response = ResponseHead {
-        has_stream: true,
-        payload_size: 77,
-        files,
-        ..response
-    };
+    let more_in_response = response
+        .with_stream(true)
+        .with_payload_size(77)
+        .with_files(files);
     for (dst, message, response) in [
         (&mut said, more, more_in_response),
         (&mut expected, message, response),
     ] {
         let mut encoder = encoder();
-        encoder.whole_message(dst, ON, &message, b"one").unwrap();
-        encoder.whole_response(dst, ON, &response, b"two").unwrap();
-        encode_message(dst, &message, b"three").unwrap();
+        encoder.whole(dst, ON, message, b"one").unwrap();
+        encoder.whole(dst, ON, response, b"two").unwrap();
+        encode_message(dst, message, b"three").unwrap();
     }
     assert_eq!(said, expected);
 }
@@ -362,7 +339,7 @@ fn actions_of_256_bytes_take_two_for_their_length() {
         let action = "a".repeat(length);
         let mut dst = Vec::new();
         let message = message(&action);
-        encoder().message(&mut dst, ON, &message, &[]).unwrap();
+        encoder().begin(&mut dst, ON, message, &[]).unwrap();
         // The size of the packet has two bytes.
         let header = &dst[3..];
         assert_eq!(
@@ -376,11 +353,11 @@ fn actions_of_256_bytes_take_two_for_their_length() {
 #[test]
 fn prepared_messages_are_the_same_as_whole_ones() {
     let mut prepared = Vec::new();
-    encode_message(&mut prepared, &message("a"), b"payload").unwrap();
+    encode_message(&mut prepared, message("a"), b"payload").unwrap();
     let (mut one, mut other) = (Vec::new(), Vec::new());
     encoder().prepared(&mut one, channel(9), &prepared).unwrap();
     encoder()
-        .whole_message(&mut other, channel(9), &message("a"), b"payload")
+        .whole(&mut other, channel(9), message("a"), b"payload")
         .unwrap();
     assert_eq!(one, other);
 }

@@ -159,7 +159,7 @@ impl<S: Serve> Inbound<S> {
             self.on_lost(*channel, &ReadError::Stalled(limit));
         }
         self.stalled.extend(&stalled);
-        let channels = usize::from(self.shared.options.limits.channels.get());
+        let channels = usize::from(self.shared.options.limits.channels().get());
         if self.stalled.len() * 4 > channels {
             self.guard.on_stalled();
         }
@@ -250,6 +250,8 @@ impl<S: Serve> Inbound<S> {
             Event::GoAway => self.on_go_away(),
             // The connection header was read in the handshake; the other is a sign of life.
             Event::Header(_) | Event::Heartbeat => {}
+            // The decoder returns other events only if it is asked to.
+            _ => {}
         }
         Verdict::Keep
     }

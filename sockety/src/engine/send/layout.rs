@@ -15,7 +15,7 @@ impl Layout {
     pub(crate) fn headers(&self) -> Vec<FileHeader<'_>> {
         self.files
             .iter()
-            .map(|(name, size)| FileHeader { size: *size, name })
+            .map(|(name, size)| FileHeader::new(name, *size))
             .collect()
     }
 

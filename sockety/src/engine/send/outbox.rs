@@ -81,15 +81,12 @@ impl Outbox {
         match payload {
             Payload::Copied(bytes) => {
                 self.encoder
-                    .whole_message(&mut self.pieces.bytes, ChannelId::ZERO, head, bytes)?;
+                    .whole(&mut self.pieces.bytes, ChannelId::ZERO, *head, bytes)?;
             }
             Payload::Referenced(start, bytes) => {
-                let head = MessageHead {
-                    payload_size: (start.len() + bytes.len()) as u64,
-                    ..*head
-                };
+                let head = head.with_payload_size((start.len() + bytes.len()) as u64);
                 self.encoder
-                    .message(&mut self.pieces.bytes, ChannelId::ZERO, &head, &[])?;
+                    .begin(&mut self.pieces.bytes, ChannelId::ZERO, head, &[])?;
                 self.referenced(ChannelId::ZERO, start, bytes)?;
             }
         }
@@ -106,20 +103,13 @@ impl Outbox {
         let before = self.pieces.bytes.len();
         match payload {
             Payload::Copied(bytes) => {
-                self.encoder.whole_response(
-                    &mut self.pieces.bytes,
-                    ChannelId::ZERO,
-                    head,
-                    bytes,
-                )?;
+                self.encoder
+                    .whole(&mut self.pieces.bytes, ChannelId::ZERO, *head, bytes)?;
             }
             Payload::Referenced(start, bytes) => {
-                let head = ResponseHead {
-                    payload_size: (start.len() + bytes.len()) as u64,
-                    ..*head
-                };
+                let head = head.with_payload_size((start.len() + bytes.len()) as u64);
                 self.encoder
-                    .response(&mut self.pieces.bytes, ChannelId::ZERO, &head, &[])?;
+                    .begin(&mut self.pieces.bytes, ChannelId::ZERO, head, &[])?;
                 self.referenced(ChannelId::ZERO, start, bytes)?;
             }
         }
@@ -137,15 +127,13 @@ impl Outbox {
     ) -> Result<(), UsageError> {
         let before = self.pieces.bytes.len();
         let files = plan.headers();
-        let head = MessageHead {
-            payload_size: payload.len() as u64,
-            has_stream: plan.has_stream,
+        let head = head
+            .with_payload_size(payload.len() as u64)
+            .with_stream(plan.has_stream)
             // More than the wire can say is another summary, which the encoder refuses.
-            files: FilesSummary::of(&files).unwrap_or_default(),
-            ..*head
-        };
+            .with_files(FilesSummary::of(&files).unwrap_or_default());
         self.encoder
-            .message(&mut self.pieces.bytes, channel, &head, &files)?;
+            .begin(&mut self.pieces.bytes, channel, head, &files)?;
         self.payload(channel, payload)?;
         self.count_from(before);
         Ok(())
@@ -161,14 +149,12 @@ impl Outbox {
     ) -> Result<(), UsageError> {
         let before = self.pieces.bytes.len();
         let files = plan.headers();
-        let head = ResponseHead {
-            payload_size: payload.len() as u64,
-            has_stream: plan.has_stream,
-            files: FilesSummary::of(&files).unwrap_or_default(),
-            ..*head
-        };
+        let head = head
+            .with_payload_size(payload.len() as u64)
+            .with_stream(plan.has_stream)
+            .with_files(FilesSummary::of(&files).unwrap_or_default());
         self.encoder
-            .response(&mut self.pieces.bytes, channel, &head, &files)?;
+            .begin(&mut self.pieces.bytes, channel, head, &files)?;
         self.payload(channel, payload)?;
         self.count_from(before);
         Ok(())

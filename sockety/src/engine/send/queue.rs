@@ -192,7 +192,7 @@ impl Drop for Written<'_> {
 
 /// The limit holds in both directions: what we would refuse we do not send either.
 pub(crate) fn check_size(shared: &Shared, size: usize) -> Result<(), SendError> {
-    let limit = shared.options.limits.payload;
+    let limit = shared.options.limits.payload();
     match size as u64 {
         size if size > limit => Err(SendError::PayloadTooLarge { size, limit }),
         _ => Ok(()),
