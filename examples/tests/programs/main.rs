@@ -1,0 +1,6 @@
+//! Runs programs of the workspace as a person would, and checks what they print.
+
+mod chat;
+mod examples;
+mod interop;
+mod support;
