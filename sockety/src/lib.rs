@@ -102,9 +102,9 @@
 //! | Feature | What it adds; none is on by default |
 //! | --- | --- |
 //! | `tls` | TLS, the module `tls`, with the cryptography of aws-lc-rs, which needs a C compiler to build |
-//! | `tls-aws-lc-rs` | the same, by the name of its cryptography: `tls` enables this |
-//! | `tls-ring` | TLS, with the cryptography of ring; without effect when `tls` is enabled too |
-//! | `tls-webpki-roots` | `tls::Roots::webpki`: the roots of Mozilla as a part of the program; needs `tls` or `tls-ring`, and enables neither |
+//! | `tls-aws-lc-rs` | what `tls` enables, named after the cryptography |
+//! | `tls-ring` | TLS with the cryptography of ring; no effect if `tls` is enabled too |
+//! | `tls-webpki-roots` | `tls::Roots::webpki`: Mozilla's root certificates, built into the program; needs `tls` or `tls-ring`, and enables neither |
 //! | `metrics` | the module `metrics`: calls by action and outcome, durations, bytes, connections, refusals, for the facade [metrics](https://docs.rs/metrics) |
 //!
 //! No feature changes the bytes on the wire.

@@ -20,7 +20,7 @@ fn two_clients_talk() {
     }
     bob.prints(r"^ada is taken\.$");
     ada.prints("^[0-9:]{8} bob: hello @ada$");
-    bob.ends_with_its_input();
+    bob.exits_with_its_input();
     ada.prints(r"^[0-9:]{8} bob: disconnected\.$");
-    ada.ends_with_its_input();
+    ada.exits_with_its_input();
 }

@@ -94,7 +94,7 @@ impl Capture {
         }
     }
 
-    /// What tshark prints, which must complain about nothing.
+    /// What tshark prints. It must not complain.
     fn dissect(&self, arguments: &[&str]) -> String {
         let script = in_repository("tools/wireshark/sockety.lua");
         let mut tshark = Command::new("tshark");

@@ -52,7 +52,7 @@ fn build() -> HashMap<String, PathBuf> {
     executables
 }
 
-/// Runs a program to its end, which has to be a success.
+/// Runs a program, which has to exit successfully.
 #[track_caller]
 pub fn run(name: &str, arguments: &[&str]) -> Assert {
     run_within(DEADLINE, name, arguments)
@@ -135,9 +135,9 @@ impl Running {
         writeln!(stdin, "{line}").expect("it reads its input");
     }
 
-    /// Ends its input, and waits until it ends well.
+    /// Closes its input, and waits until it exits successfully.
     #[track_caller]
-    pub fn ends_with_its_input(mut self) {
+    pub fn exits_with_its_input(mut self) {
         self.stdin = None;
         let deadline = Instant::now() + DEADLINE;
         let error = loop {
@@ -148,7 +148,7 @@ impl Running {
         assert_eq!(
             error,
             mpsc::RecvTimeoutError::Disconnected,
-            "it does not end"
+            "it does not exit"
         );
         let status = self.child.wait().expect("it is a child of this process");
         assert!(status.success(), "{status}:\n{}", self.printed);
