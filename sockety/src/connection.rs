@@ -296,6 +296,7 @@ impl Connection {
 
     /// Who the peer is by its TLS certificate, if it showed one. It was checked during the handshake.
     #[cfg(feature = "_tls")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {
         self.lease.shared.peer.identity.as_ref()
     }

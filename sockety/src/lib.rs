@@ -102,13 +102,15 @@
 //! | Feature | What it adds; none is on by default |
 //! | --- | --- |
 //! | `tls` | TLS, the module `tls`, with the cryptography of aws-lc-rs, which needs a C compiler to build |
-//! | `tls-ring` | TLS, with that of ring; without effect beside `tls` |
-//! | `tls-webpki-roots` | the roots of Mozilla as a part of the program: `tls::Roots::webpki` |
+//! | `tls-aws-lc-rs` | what `tls` enables, named after the cryptography |
+//! | `tls-ring` | TLS with the cryptography of ring; no effect if `tls` is enabled too |
+//! | `tls-webpki-roots` | `tls::Roots::webpki`: Mozilla's root certificates, built into the program; needs `tls` or `tls-ring`, and enables neither |
 //! | `metrics` | the module `metrics`: calls by action and outcome, durations, bytes, connections, refusals, for the facade [metrics](https://docs.rs/metrics) |
 //!
 //! No feature changes the bytes on the wire.
 // On docs.rs, what a feature adds says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_tls"))))]
 
 // Lets the paths of generated code resolve in this crate's own tests and examples.
 extern crate self as sockety;
@@ -128,6 +130,7 @@ mod payload;
 mod shown;
 mod stats;
 #[cfg(feature = "_tls")]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
 pub mod tls;
 
 mod engine;

@@ -98,6 +98,7 @@ impl Server {
 
     /// Speaks TLS with every peer. [`ServerHandle::set_tls`] changes certificates while the server runs.
     #[cfg(feature = "_tls")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     pub fn tls(self, tls: crate::tls::TlsServer) -> Self {
         self.handle.set_tls(tls);
         self

@@ -75,6 +75,7 @@ impl<C> Connect<C> {
     /// Speaks TLS, whatever the scheme of the address. The server's certificate must be one for the host that the
     /// address names, or for [`TlsClient::server_name`](crate::tls::TlsClient::server_name).
     #[cfg(feature = "_tls")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     pub fn tls(mut self, tls: crate::tls::TlsClient) -> Self {
         self.tls = Some(tls);
         self

@@ -13,6 +13,7 @@ pub enum ConnectError {
     Address(#[from] AddressError),
     /// The TLS configuration cannot be used, or none was found.
     #[cfg(feature = "_tls")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     #[error("TLS configuration: {0}")]
     TlsConfig(#[from] crate::error::tls::TlsError),
     /// The address could not be resolved, or nobody listens there.

@@ -52,6 +52,7 @@ impl Context {
 
     /// Who the peer is by its TLS certificate, if it showed one.
     #[cfg(feature = "_tls")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {
         self.connection.peer_identity()
     }

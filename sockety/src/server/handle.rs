@@ -223,6 +223,7 @@ impl ServerHandle {
     /// }
     /// ```
     #[cfg(feature = "_tls")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     pub fn set_tls(&self, tls: crate::tls::TlsServer) {
         *self.lock_tls() = Some(tls);
     }

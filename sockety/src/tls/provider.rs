@@ -6,6 +6,9 @@ use tokio_rustls::rustls::crypto::aws_lc_rs as cryptography;
 use tokio_rustls::rustls::crypto::ring as cryptography;
 use tokio_rustls::rustls::{crypto::CryptoProvider, server::ProducesTickets};
 
+#[cfg(not(any(feature = "tls-aws-lc-rs", feature = "tls-ring")))]
+compile_error!("the feature `_tls` is internal: enable `tls` or `tls-ring`");
+
 /// The cryptography that the features chose; what the process has installed is not asked.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> =

@@ -1,0 +1,92 @@
+//! The examples that show everything in one process.
+
+use crate::support::{assert_printed, run};
+
+/// Both texts go through the server, it calls back ten times for each, and its errors arrive as they are.
+#[test]
+fn quickstart() {
+    assert_printed(
+        run("quickstart", &[]),
+        &[
+            r"README.md +\.{10} +[0-9]+ lines",
+            r"LICENSE-MIT +\.{10} +[0-9]+ lines",
+            r#"notes: "2 of 2 texts sent""#,
+            r#"search "zyzzyva": nowhere"#,
+            r#"search "x": refused, words of 2 to 40 letters"#,
+        ],
+    );
+}
+
+/// A stranger is kept out, and clients get the renewed certificate.
+#[test]
+fn tls() {
+    assert_printed(
+        run("tls", &[]),
+        &[
+            "^mallory: TLS handshake failed",
+            "^ada, on a new one: ada.example",
+        ],
+    );
+}
+
+#[test]
+fn files() {
+    assert_printed(
+        run("files", &[]),
+        &["The tables of sender and receiver are equal."],
+    );
+}
+
+/// The example compares what it receives itself.
+#[test]
+fn streams() {
+    run("streams", &[]);
+}
+
+/// No stranger gets in, each user sees their own notes, and both sides' middleware refuses what it should.
+#[test]
+fn auth() {
+    assert_printed(
+        run("auth", &[]),
+        &[
+            r"^refused with code 3 \(Unauthorized\)$",
+            r#"^  server: ada asks "all", Response"#,
+            r#"^\["water the plants"\]$"#,
+            "^refused before it was sent: a note is no place for a password$",
+            r"^refused with code 1 \(Reject\)$",
+            r"^\[\]$",
+        ],
+    );
+}
+
+/// What was accepted before the signal is finished, what comes after it is not sent, and nobody is left.
+#[test]
+fn shutdown() {
+    assert_printed(
+        run("shutdown", &[]),
+        &[
+            "^server: SIGTERM, finishing$",
+            "^guest: no tea, not sent: the peer is about to close",
+            "^guest: the stew has come$",
+            "^server: gone, 1 accepted, 0 left$",
+        ],
+    );
+}
+
+/// What was refused runs when it is tried again, and what may have run is not tried again.
+#[test]
+fn tower() {
+    let printed = run("tower", &[]);
+    let text = String::from_utf8_lossy(&printed.get_output().stdout);
+    let temperatures = text.lines().filter(|line| *line == "  temperature: 180");
+    assert_eq!(temperatures.count(), 5, "{text}");
+    assert_printed(
+        printed,
+        &[
+            "^  temperature, not executed: refused with code 3840",
+            "^  bake, executed: ",
+            "^  bake, unknown .*: no reply in time$",
+            "^  it has begun 1 time$",
+        ],
+    );
+}
