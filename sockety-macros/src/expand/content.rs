@@ -124,11 +124,11 @@ fn list(items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
 
 /// The function that reads the returned value from a response.
 pub(super) fn read(service: &Service, output: &Output) -> TokenStream {
+    let received = local("received");
     let Output::Parts(parts) = output else {
         let format = format(service, &output.ty());
-        return quote!(#format.receive);
+        return quote!(|#received| #received.payload(#format));
     };
-    let received = local("received");
     let elements = parts.elements.iter();
     let value = whole(
         parts,

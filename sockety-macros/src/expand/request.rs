@@ -125,7 +125,7 @@ fn received(service: &Service) -> TokenStream {
             fn try_from(#message: &#private::Message) -> ::core::result::Result<Self, Self::Error> {
                 match #message.action() {
                     #(#arms)*
-                    _ => ::core::result::Result::Err(#private::RequestMismatch::action(#message)),
+                    _ => ::core::result::Result::Err(#private::RequestMismatch::action(#message.action())),
                 }
             }
         }

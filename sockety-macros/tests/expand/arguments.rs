@@ -111,7 +111,7 @@ impl MediaDraft {
                 "media.get",
                 ::sockety::__private::Content::new()
                     .payload(::sockety::__private::payload::<u64>(), &id),
-                ::sockety::__private::payload::<Clip>().receive,
+                |__received| __received.payload(::sockety::__private::payload::<Clip>()),
             )
             .timeout(::core::time::Duration::from_millis(60000u64))
             .idempotent()
@@ -141,7 +141,7 @@ impl MediaDraft {
                     },
                 )
                 .files(files),
-            ::sockety::__private::payload::<()>().receive,
+            |__received| __received.payload(::sockety::__private::payload::<()>()),
         )
     }
 }
@@ -280,7 +280,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             }
             _ => {
                 ::core::result::Result::Err(
-                    ::sockety::__private::RequestMismatch::action(__message),
+                    ::sockety::__private::RequestMismatch::action(__message.action()),
                 )
             }
         }

@@ -148,7 +148,7 @@ impl MediaDraft {
                             );
                     },
                 ),
-            ::sockety::__private::payload::<Vec<Clip>>().receive,
+            |__received| __received.payload(::sockety::__private::payload::<Vec<Clip>>()),
         )
     }
     /// Prepares a call of the action `findOld`.
@@ -164,7 +164,7 @@ impl MediaDraft {
             "findOld",
             ::sockety::__private::Content::new()
                 .payload(::sockety::__private::payload::<String>(), &text),
-            ::sockety::__private::payload::<Vec<Clip>>().receive,
+            |__received| __received.payload(::sockety::__private::payload::<Vec<Clip>>()),
         )
     }
 }
@@ -321,7 +321,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             }
             _ => {
                 ::core::result::Result::Err(
-                    ::sockety::__private::RequestMismatch::action(__message),
+                    ::sockety::__private::RequestMismatch::action(__message.action()),
                 )
             }
         }

@@ -147,7 +147,7 @@ impl MediaDraft {
             "get",
             ::sockety::__private::Content::new()
                 .payload(::sockety::__private::payload::<u64>(), &id),
-            ::sockety::__private::payload::<Clip>().receive,
+            |__received| __received.payload(::sockety::__private::payload::<Clip>()),
         )
     }
     /// Prepares a call of the action `rename`.
@@ -173,7 +173,7 @@ impl MediaDraft {
                             );
                     },
                 ),
-            ::sockety::__private::payload::<()>().receive,
+            |__received| __received.payload(::sockety::__private::payload::<()>()),
         )
     }
     /// Prepares a call of the action `remove`.
@@ -185,7 +185,7 @@ impl MediaDraft {
             "remove",
             ::sockety::__private::Content::new()
                 .payload(::sockety::__private::payload::<u64>(), &id),
-            ::sockety::__private::payload::<()>().receive,
+            |__received| __received.payload(::sockety::__private::payload::<()>()),
         )
     }
     /// Prepares a call of the action `count`.
@@ -199,7 +199,7 @@ impl MediaDraft {
         >(
             "count",
             ::sockety::__private::Content::new(),
-            ::sockety::__private::payload::<usize>().receive,
+            |__received| __received.payload(::sockety::__private::payload::<usize>()),
         )
     }
 }
@@ -420,7 +420,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "count" => ::core::result::Result::Ok(Self::Count),
             _ => {
                 ::core::result::Result::Err(
-                    ::sockety::__private::RequestMismatch::action(__message),
+                    ::sockety::__private::RequestMismatch::action(__message.action()),
                 )
             }
         }

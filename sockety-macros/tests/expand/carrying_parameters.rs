@@ -160,7 +160,7 @@ impl MediaDraft {
                 .payload(::sockety::__private::payload::<String>(), &title)
                 .file(video)
                 .files(subtitles),
-            ::sockety::__private::payload::<Clip>().receive,
+            |__received| __received.payload(::sockety::__private::payload::<Clip>()),
         )
     }
     /// Prepares a call of the action `store`.
@@ -192,7 +192,7 @@ impl MediaDraft {
                 .file(video)
                 .file(cover)
                 .streaming::<Line, LogError>(lines),
-            ::sockety::__private::payload::<()>().receive,
+            |__received| __received.payload(::sockety::__private::payload::<()>()),
         )
     }
     /// Prepares a call of the action `keep`.
@@ -203,7 +203,7 @@ impl MediaDraft {
         >(
             "keep",
             ::sockety::__private::Content::new().files(files),
-            ::sockety::__private::payload::<()>().receive,
+            |__received| __received.payload(::sockety::__private::payload::<()>()),
         )
     }
     /// Prepares a call of the action `ingest`.
@@ -455,7 +455,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             }
             _ => {
                 ::core::result::Result::Err(
-                    ::sockety::__private::RequestMismatch::action(__message),
+                    ::sockety::__private::RequestMismatch::action(__message.action()),
                 )
             }
         }

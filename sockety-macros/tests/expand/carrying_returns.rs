@@ -272,7 +272,9 @@ impl MediaDraft {
         >(
             "plain",
             ::sockety::__private::Content::new(),
-            ::sockety::__private::payload::<(u64, String)>().receive,
+            |__received| {
+                __received.payload(::sockety::__private::payload::<(u64, String)>())
+            },
         )
     }
 }
@@ -540,7 +542,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
             "plain" => ::core::result::Result::Ok(Self::Plain),
             _ => {
                 ::core::result::Result::Err(
-                    ::sockety::__private::RequestMismatch::action(__message),
+                    ::sockety::__private::RequestMismatch::action(__message.action()),
                 )
             }
         }

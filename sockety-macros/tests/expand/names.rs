@@ -117,7 +117,7 @@ impl MediaDraft {
                             );
                     },
                 ),
-            ::facade::rpc::__private::payload::<Clip>().receive,
+            |__received| __received.payload(::facade::rpc::__private::payload::<Clip>()),
         )
     }
     /// Prepares a call of the action `media.move`.
@@ -131,7 +131,7 @@ impl MediaDraft {
         >(
             "media.move",
             ::facade::rpc::__private::Content::new(),
-            ::facade::rpc::__private::payload::<()>().receive,
+            |__received| __received.payload(::facade::rpc::__private::payload::<()>()),
         )
     }
 }
@@ -246,7 +246,7 @@ impl ::core::convert::TryFrom<&::facade::rpc::__private::Message> for MediaReque
             "media.move" => ::core::result::Result::Ok(Self::Move),
             _ => {
                 ::core::result::Result::Err(
-                    ::facade::rpc::__private::RequestMismatch::action(__message),
+                    ::facade::rpc::__private::RequestMismatch::action(__message.action()),
                 )
             }
         }

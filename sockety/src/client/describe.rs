@@ -4,7 +4,7 @@ use crate::{
     description::{ACTION, ServiceDescription},
     error::{call::CallError, service::NoError},
     message::typed::Content,
-    payload::format::receive,
+    payload::format::payload,
 };
 
 /// Asks the peer which services it serves.
@@ -30,6 +30,8 @@ use crate::{
 pub async fn describe(
     connection: &Connection,
 ) -> Result<Vec<ServiceDescription>, CallError<NoError>> {
-    let draft = CallDraft::new(ACTION, Content::new(), receive);
+    let draft = CallDraft::new(ACTION, Content::new(), |received| {
+        received.payload(payload())
+    });
     connection.call(draft).await
 }

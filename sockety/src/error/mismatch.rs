@@ -1,4 +1,4 @@
-use crate::{msgpack::DecodeError, serve::message::Message};
+use crate::msgpack::DecodeError;
 
 /// Why a message is not a request of a service, of which a generated `MediaRequest` is one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum RequestMismatch {
 
 impl RequestMismatch {
     #[doc(hidden)]
-    pub fn action(message: &Message) -> Self {
-        Self::Action(message.action().to_owned())
+    pub fn action(name: &str) -> Self {
+        Self::Action(name.to_owned())
     }
 }

@@ -6,8 +6,7 @@ use super::{
     or_nil, scratch,
 };
 use crate::{
-    error::{content::ContentError, send::SendError},
-    message::typed::Received,
+    error::send::SendError,
     msgpack::{
         self,
         __private::{Error, Reader, missing, read, read_whole},
@@ -28,8 +27,6 @@ pub struct Format<T> {
     /// The buffer that the value is, and one out of a payload: what is large is not copied.
     pub(crate) as_buffer: fn(&T) -> Option<&Bytes>,
     pub(crate) read_buffer: fn(&Bytes) -> Option<T>,
-    /// Takes it out of a message that has no files and no stream.
-    pub receive: fn(&mut Received) -> Result<T, ContentError>,
 }
 
 /// The format of a type that travels.
@@ -41,13 +38,7 @@ pub fn payload<T: Payload>() -> Format<T> {
         missing,
         as_buffer: encoding::as_buffer,
         read_buffer: encoding::read_buffer,
-        receive,
     }
-}
-
-/// What a method returns that returns a payload alone.
-pub(crate) fn receive<T: Payload>(received: &mut Received) -> Result<T, ContentError> {
-    received.payload(payload())
 }
 
 impl<T> Format<T> {
