@@ -170,7 +170,7 @@ async fn main() -> Result<(), BoxError> {
     let server = Server::bind("127.0.0.1:0")
         .await?
         // Few, so that some are refused.
-        .options(Options::default().requests_executing(2));
+        .options(Options::default().max_requests_executing(2));
     let address = server.local_addr()?;
     tokio::spawn(server.serve(router));
     let oven = OvenClient::connect(address).await?;

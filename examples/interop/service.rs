@@ -101,5 +101,7 @@ impl Profile {
 pub fn options() -> Options {
     // These include 4,096 channels, and names of any length that can be encoded.
     let limits = Limits::WIRE.max_payload(64 * 1024 * 1024).max_files(1024);
-    Options::default().limits(limits).requests_executing(4096)
+    Options::default()
+        .limits(limits)
+        .max_requests_executing(4096)
 }

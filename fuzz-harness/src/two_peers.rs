@@ -72,7 +72,9 @@ impl Site {
         let cuts = [cut(input.arbitrary().ok()?), cut(input.arbitrary().ok()?)];
         let ledger = Ledger::default();
         let (near, far) = cut_after(pipe, cuts);
-        let few = Options::default().requests_executing(4).window(1000);
+        let few = Options::default()
+            .max_requests_executing(4)
+            .max_unread_per_message(1000);
         let (client, server) = tokio::try_join!(
             Connection::over(near, Router::new(), Options::default()),
             Connection::over(far, serve(&ledger), few),

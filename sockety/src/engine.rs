@@ -2,8 +2,8 @@
 
 pub(crate) mod answered;
 pub(crate) mod attempt;
-pub(crate) mod budget;
 pub(crate) mod clocks;
+pub(crate) mod common;
 pub(crate) mod driver;
 pub(crate) mod gate;
 pub(crate) mod held;

@@ -26,7 +26,7 @@ use tokio::io::DuplexStream;
 
 use crate::{
     ChannelCount, Limits,
-    budget::{Budget, Share},
+    config::budgets::{Budget, Share},
     config::options::Options,
     connection::Connection,
     content::{byte_stream::ByteStream, stream_writer::StreamWriter},
@@ -300,7 +300,7 @@ fn senders_that_wait_for_room_are_told_when_it_closes() {
     check(|| {
         run(|| async {
             let ledger = Ledger::default();
-            let near = Options::default().outbox_bytes(1);
+            let near = Options::default().max_outbox_bytes(1);
             let ends = Ends::new(ledger.handler(), [near, Options::default()]).await;
             let calls = [1, 2, 3].map(|number| spawn(call(ends.near.clone(), number)));
             let passed = spawn({
@@ -330,7 +330,9 @@ fn reading_goes_on_whenever_something_is_taken() {
     check(|| {
         run(|| async {
             let streams = Streams::default();
-            let far = Options::default().window(16).unread_bytes(24);
+            let far = Options::default()
+                .max_unread_per_message(16)
+                .max_unread_bytes(24);
             let ends = Ends::new(streams.handler(), [Options::default(), far]).await;
             let readers = spawn(streams.read(2));
             let senders = [1, 2].map(|number| {
@@ -357,7 +359,9 @@ fn reading_goes_on_when_a_reader_is_dropped() {
     check(|| {
         run(|| async {
             let streams = Streams::default();
-            let far = Options::default().window(16).unread_bytes(24);
+            let far = Options::default()
+                .max_unread_per_message(16)
+                .max_unread_bytes(24);
             let ends = Ends::new(streams.handler(), [Options::default(), far]).await;
             let dropping = spawn({
                 let streams = streams.clone();

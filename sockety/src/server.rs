@@ -22,8 +22,9 @@ use crate::{
         Address,
         error::{AddressError, AddressProblem},
     },
-    config::options::Options,
+    config::{budgets::Budgets, options::Options},
     connection::Connection,
+    engine::common::Common,
     error::connect::ConnectError,
     serve::router::{IntoRouter, Router},
     transport::link::Setup,
@@ -42,7 +43,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Server {
     listener: Listener,
-    options: Arc<Options>,
+    common: Common,
     gate: Gate,
     /// It was bound to `tls://`: the error of serving without.
     without_tls: Option<AddressError>,
@@ -79,20 +80,26 @@ impl Server {
     }
 
     fn with(listener: Listener) -> Self {
-        let server = Self {
+        let handle = ServerHandle::default();
+        Self {
             listener,
-            options: Arc::default(),
+            common: Common::default().counting(handle.counters()),
             gate: Gate::default(),
             without_tls: None,
-            handle: ServerHandle::default(),
-        };
-        server.options(Options::default())
+            handle,
+        }
     }
 
     /// Limits and clocks of the connections.
-    pub fn options(mut self, mut options: Options) -> Self {
-        options.counters = self.handle.counters();
-        self.options = Arc::new(options);
+    pub fn options(mut self, options: Options) -> Self {
+        self.common.set_options(options);
+        self
+    }
+
+    /// Holds what its connections hold within these budgets, together with other servers and clients that
+    /// have them. By default a server shares its budgets with nobody.
+    pub fn budgets(mut self, budgets: Budgets) -> Self {
+        self.common.set_budgets(budgets);
         self
     }
 
@@ -152,16 +159,15 @@ impl Server {
         let router = Arc::new(serve.into_router());
         let Self {
             listener,
-            options,
+            common,
             gate,
             handle,
             ..
         } = self;
         debug!(address = ?listener.local_addr().ok(), "serving");
         while let Some(admitted) = handle.or_stopped(gate.admit(&listener, &handle)).await {
-            let (handle, router, options) =
-                (handle.clone(), Arc::clone(&router), Arc::clone(&options));
-            tokio::spawn(async move { run(handle, admitted, router, options).await });
+            let (handle, router, common) = (handle.clone(), Arc::clone(&router), common.clone());
+            tokio::spawn(async move { run(handle, admitted, router, common).await });
         }
         debug!("no longer accepting");
         // New peers are told at once, not when the old ones have gone.
@@ -192,9 +198,9 @@ impl Server {
             .or_stopped(self.gate.admit(&self.listener, &self.handle))
             .await
             .ok_or(ConnectError::ServerStopped)?;
-        let (router, options) = (Arc::new(serve.into_router()), Arc::clone(&self.options));
+        let (router, common) = (Arc::new(serve.into_router()), self.common.clone());
         let entered = |connection| (self.handle.register(&connection), place);
-        let setup = Setup::new(router, options, entered);
+        let setup = Setup::new(router, common, entered);
         self.handle.on_accepted();
         let connection = link.start(self.handle.handshake(), setup).await;
         drop(handshake);
@@ -210,7 +216,7 @@ impl Server {
     }
 }
 
-async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, options: Arc<Options>) {
+async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, common: Common) {
     let Admitted {
         link,
         place,
@@ -220,7 +226,7 @@ async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, opti
     handle.on_accepted();
     // The server keeps a handle: the connection is closed when its peer, or the server, wants it.
     let entered = |connection| (handle.register(&connection), connection, place);
-    let started = link.start(handle.handshake(), Setup::new(router, options, entered));
+    let started = link.start(handle.handshake(), Setup::new(router, common, entered));
     match handle.or_stopped(started).await {
         Some(Ok(_)) => {}
         Some(Err(error)) => {

@@ -423,7 +423,7 @@ async fn a_call_said_not_to_be_sent_is_not_written_after_the_end_of_the_peers_by
 
 #[tokio::test(start_paused = true)]
 async fn senders_that_wait_for_a_place_learn_of_the_end() {
-    let options = Options::default().outbox_bytes(100);
+    let options = Options::default().max_outbox_bytes(100);
     let (connection, peer) = dialogue_with(Router::new(), options, 64).await;
     let (_begun, waiting) = {
         let large = Draft::new("large").data().create(vec![7; 50_000]);
@@ -441,7 +441,7 @@ async fn senders_that_wait_for_a_place_learn_of_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn senders_that_wait_for_a_place_learn_at_once_that_the_connection_is_closed() {
-    let options = Options::default().outbox_bytes(100);
+    let options = Options::default().max_outbox_bytes(100);
     let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
     let large = Draft::new("large").data().create(vec![7; 50_000]);
     let _begun = connection.send(large).await.expect("accepted");

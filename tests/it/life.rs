@@ -402,7 +402,7 @@ async fn a_peer_that_half_closes_during_a_shutdown_gets_its_reply() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_that_wait_for_room_learn_at_once_that_the_peer_goes_away() {
-    let options = Options::default().outbox_bytes(100);
+    let options = Options::default().max_outbox_bytes(100);
     let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
     let filler = Draft::new("filler").data().create(vec![7; 1000]);
     let _filler = connection.send(filler).await.expect("accepted");

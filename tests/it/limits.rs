@@ -107,7 +107,7 @@ async fn a_message_that_is_kept_goes_on_taking_its_place() {
         keep.send(message).expect("kept");
         async {}
     });
-    let options = Options::default().requests_executing(2);
+    let options = Options::default().max_requests_executing(2);
     let (_connection, mut peer) = dialogue_with(handler, options, PIPE).await;
     for number in 0..3 {
         peer.ask(id(number), "keep", b"").await;
@@ -121,7 +121,7 @@ async fn a_message_that_is_kept_goes_on_taking_its_place() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_whose_payload_is_arriving_takes_a_place_until_it_is_given_up() {
-    let options = Options::default().requests_executing(1);
+    let options = Options::default().max_requests_executing(1);
     let (_connection, mut peer) = dialogue_with(ping_handler(), options, PIPE).await;
     let head = format!("21 17 40 {} 04 70696e67 02", hex(id(1)));
     peer.send(&format!("01 {head}")).await;
@@ -141,7 +141,7 @@ async fn calls_over_the_peers_limit_are_not_executed_and_say_so() {
     let gate = Gate::new();
     let (near, _far) = pair_with(
         (Router::new(), Options::default()),
-        (gate.handler(), Options::default().requests_executing(1)),
+        (gate.handler(), Options::default().max_requests_executing(1)),
         PIPE,
     )
     .await;
@@ -219,7 +219,7 @@ async fn a_payload_of_exactly_the_limit_is_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn payloads_that_would_be_too_much_together_are_refused() {
-    let options = Options::default().payload_bytes(8 * MIB as u64);
+    let options = Options::default().max_payload_bytes(8 * MIB as u64);
     let (_connection, mut peer) = dialogue_with(ping_handler(), options, PIPE).await;
     // 4 MiB each, of which nothing has arrived.
     for channel in 1..=2_u8 {
@@ -280,7 +280,7 @@ fn filler(size: usize) -> sockety::message::Outgoing {
 
 #[tokio::test(start_paused = true)]
 async fn senders_wait_for_a_place_and_go_on_in_their_order() {
-    let options = Options::default().outbox_bytes(1000);
+    let options = Options::default().max_outbox_bytes(1000);
     let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
     let _filler = connection.send(filler(2000)).await.expect("a place");
     let senders: Vec<_> = (0..3)
@@ -307,7 +307,7 @@ async fn senders_wait_for_a_place_and_go_on_in_their_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sender_that_gives_up_waiting_sends_nothing() {
-    let options = Options::default().outbox_bytes(1000);
+    let options = Options::default().max_outbox_bytes(1000);
     let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
     let _filler = connection.send(filler(2000)).await.expect("a place");
     {
@@ -326,7 +326,7 @@ async fn handlers_wait_for_a_place_too() {
         let response = ResponseDraft::new().data().create(vec![7; 2000]);
         message.respond(response).await.map(drop)
     });
-    let options = Options::default().outbox_bytes(1000);
+    let options = Options::default().max_outbox_bytes(1000);
     let (_connection, mut peer) = dialogue_with(handler, options, 64).await;
     for number in 0..5 {
         peer.ask(id(number), "get", b"").await;
@@ -459,7 +459,7 @@ async fn requests_are_read_while_a_large_response_is_written() {
 
 #[tokio::test(start_paused = true)]
 async fn more_requests_than_may_wait_are_refused_at_the_call() {
-    let options = Options::default().requests_in_flight(2);
+    let options = Options::default().max_requests_in_flight(2);
     let (connection, mut peer) = dialogue_with(Router::new(), options, PIPE).await;
     let first = ask(&connection, "ask").await;
     let second = ask(&connection, "ask").await;
@@ -488,7 +488,7 @@ async fn a_busy_call_was_not_sent() {
     trait Work {
         async fn work(&self);
     }
-    let options = Options::default().requests_in_flight(0);
+    let options = Options::default().max_requests_in_flight(0);
     let (connection, mut peer) = dialogue_with(Router::new(), options, PIPE).await;
     let error = WorkClient::new(connection.clone())
         .work()
@@ -530,7 +530,7 @@ async fn each_further_response_has_the_whole_time_again() {
 
 #[tokio::test(start_paused = true)]
 async fn t_m17_payloads_count_until_their_handlers_have_ended() {
-    let options = Options::default().payload_bytes(3 * MIB as u64);
+    let options = Options::default().max_payload_bytes(3 * MIB as u64);
     let (_connection, mut peer) = dialogue_with(waiting_handler(), options, 8 * MIB).await;
     for number in 1..=3 {
         peer.ask(id(number), "wait", &vec![0; MIB]).await;
@@ -545,7 +545,7 @@ async fn t_m17_payloads_count_until_their_handlers_have_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn t_m2_files_that_are_announced_count_until_their_messages_are_done_with() {
-    let options = Options::default().open_files(5);
+    let options = Options::default().max_open_files(5);
     let (connection, mut peer) = dialogue_with(waiting_handler(), options, PIPE).await;
     let begin = |channel, number, files: &[u64]| {
         let channel = sockety_codec::ChannelId::new(channel).expect("a channel");

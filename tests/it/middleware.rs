@@ -355,7 +355,7 @@ async fn a_request_counts_as_executing_while_its_middleware_waits() {
         }
         next.run(incoming).await;
     });
-    let options = Options::default().requests_executing(1);
+    let options = Options::default().max_requests_executing(1);
     let (_connection, mut peer) = dialogue_with(router, options, PIPE).await;
     peer.ask(id(1), "pong", b"").await;
     settled().await;
@@ -484,7 +484,7 @@ async fn hasty(call: OutgoingCall, next: CallNext) {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_middleware_gives_up_may_have_been_executed() {
-    let options = Options::default().requests_in_flight(1);
+    let options = Options::default().max_requests_in_flight(1);
     let (connection, mut peer) = dialogue_with(Router::new(), options, PIPE).await;
     let handle = connection.with(hasty);
     let call = tokio::spawn({

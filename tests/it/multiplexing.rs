@@ -78,7 +78,7 @@ async fn check_calls(near: &Connection, far: &Connection, count: u64, largest: u
 }
 
 fn unhurried() -> Options {
-    Options::default().requests_executing(10_000)
+    Options::default().max_requests_executing(10_000)
 }
 
 #[tokio::test(start_paused = true)]

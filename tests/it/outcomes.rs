@@ -322,7 +322,11 @@ async fn every_code_has_one_outcome() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_server_refuses_was_not_executed() {
-    let site = Site::with(Options::default(), Options::default().requests_executing(1)).await;
+    let site = Site::with(
+        Options::default(),
+        Options::default().max_requests_executing(1),
+    )
+    .await;
     let mut held = Box::pin(site.work.hold(1).into_future());
     assert!(is_pending(&mut held).await);
     settled().await;
@@ -532,7 +536,7 @@ async fn after_a_response_its_request_was_executed_however_the_connection_ends()
 #[tokio::test(start_paused = true)]
 async fn what_this_side_refuses_is_not_sent() {
     let limits = Limits::default().max_payload(100);
-    let options = Options::default().limits(limits).requests_in_flight(1);
+    let options = Options::default().limits(limits).max_requests_in_flight(1);
     let site = Site::with(options, Options::default()).await;
     let spoken = site.work.speak(Unspeakable).await;
     site.ends(0, spoken, Outcome::NotSent).await;
@@ -607,7 +611,7 @@ async fn a_middleware_that_refuses_or_drops_a_call_keeps_it_from_being_sent() {
 
 /// A site whose first call fills all there is room for, and stands still.
 async fn clogged(wire: &Wire) -> (Site, Pin<Box<sockety::client::Calling<String, NoError>>>) {
-    let options = Options::default().outbox_bytes(1);
+    let options = Options::default().max_outbox_bytes(1);
     let site = Site::over(wire, 16, options, Options::default()).await;
     wire.hold();
     settled().await;

@@ -561,7 +561,7 @@ async fn a_response_given_up_before_it_had_a_place_is_answered_with_code_5() {
             .expect_err("no place");
         Ok(())
     });
-    let options = Options::default().outbox_bytes(100);
+    let options = Options::default().max_outbox_bytes(100);
     let (_connection, mut peer) = dialogue_with(handler, options, 64).await;
     peer.ask(id(1), "ask", b"").await;
     tokio::time::sleep(Duration::from_millis(20)).await;

@@ -815,7 +815,7 @@ async fn a_call_of_a_connection_without_a_time_waits_as_long_as_it_takes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_found_no_place_in_time_was_not_sent() {
-    let options = Options::default().outbox_bytes(100);
+    let options = Options::default().max_outbox_bytes(100);
     let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
     let media = MediaClient::new(connection.clone());
     let filler = Draft::new("filler").data().create(vec![0; 1000]);

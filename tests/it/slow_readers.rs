@@ -359,7 +359,7 @@ async fn taken(peer: &mut Peer) -> usize {
 #[tokio::test(start_paused = true)]
 async fn t_c12_what_waits_to_be_read_of_a_message_is_bounded_by_the_window_and_one_read() {
     for window in [1, 10_000, 300_000] {
-        let options = Options::default().window(window);
+        let options = Options::default().max_unread_per_message(window);
         let (_near, mut peer) = dialogue_with(holding(), options, 1000).await;
         peer.send_bytes(&head(id(1), "hold", Asks::Nothing, 0, true, &[]))
             .await;
@@ -396,7 +396,9 @@ async fn flood_of_many(peer: &mut Peer, count: u16, each: usize) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_to_be_read_of_all_messages_is_bounded_for_the_connection() {
-    let options = Options::default().window(100_000).unread_bytes(200_000);
+    let options = Options::default()
+        .max_unread_per_message(100_000)
+        .max_unread_bytes(200_000);
     let (_near, mut peer) = dialogue_with(holding(), options, 1000).await;
     let taken = flood_of_many(&mut peer, 100, 50_000).await;
     assert!(
@@ -407,7 +409,9 @@ async fn what_waits_to_be_read_of_all_messages_is_bounded_for_the_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_to_be_read_is_bounded_also_when_each_message_is_small_and_whole() {
-    let options = Options::default().window(100_000).unread_bytes(100_000);
+    let options = Options::default()
+        .max_unread_per_message(100_000)
+        .max_unread_bytes(100_000);
     let (_near, mut peer) = dialogue_with(holding(), options, PIPE).await;
     let mut taken = 0;
     for number in 1..=200 {
@@ -440,7 +444,9 @@ async fn a_reader_goes_on_at_once_when_others_make_room_for_it() {
             std::future::pending::<()>().await;
             drop(message);
         });
-    let options = Options::default().window(100_000).unread_bytes(100_000);
+    let options = Options::default()
+        .max_unread_per_message(100_000)
+        .max_unread_bytes(100_000);
     let (_near, mut peer) = dialogue_with(handler, options, PIPE).await;
     // The budget is used up by a message that is whole.
     let mut bytes = head(id(1), "keep", Asks::Nothing, 0, true, &[]);
@@ -458,7 +464,7 @@ async fn a_reader_goes_on_at_once_when_others_make_room_for_it() {
 
 #[tokio::test(start_paused = true)]
 async fn room_of_messages_that_were_cut_off_is_free_again() {
-    let options = Options::default().unread_bytes(2 * WINDOW);
+    let options = Options::default().max_unread_bytes(2 * WINDOW);
     let (near, _far) = pair_with((Router::new(), patient()), (holding(), options), PIPE).await;
     for _ in 0..10 {
         assert_eq!(code_of(flood(&near).await).await, SLOW_CONSUMER);
@@ -473,7 +479,7 @@ async fn room_of_messages_that_were_cut_off_is_free_again() {
 
 #[tokio::test(start_paused = true)]
 async fn many_messages_that_nobody_reads_cost_each_other_only_themselves() {
-    let options = patient().unread_bytes(2 * WINDOW);
+    let options = patient().max_unread_bytes(2 * WINDOW);
     let (near, _far) = pair_with((Router::new(), patient()), (holding(), options), PIPE).await;
     let mut floods = Vec::new();
     for _ in 0..20 {
@@ -529,7 +535,7 @@ async fn parts_read_out_of_order_without_room_on_disk_are_lost_when_over_the_win
                 .expect("the test listens");
         }
     });
-    let options = Options::default().spill_bytes(0);
+    let options = Options::default().max_spill_bytes(0);
     let (near, _far) = pair_with((Router::new(), patient()), (handler, options), PIPE).await;
     let files = [1, 2].map(|_| File::from_bytes("f", pattern(1_000_000)));
     let message = Draft::new("files").create().files(files);
@@ -541,7 +547,7 @@ async fn parts_read_out_of_order_without_room_on_disk_are_lost_when_over_the_win
 #[tokio::test(start_paused = true)]
 async fn a_small_window_slows_nothing_down_for_a_reader_that_keeps_up() {
     for window in [1, 1000, 70_000] {
-        let options = Options::default().window(window);
+        let options = Options::default().max_unread_per_message(window);
         let (near, _far) =
             pair_with((Router::new(), patient()), (collecting(), options), 5000).await;
         let stream = ByteStream::from_reader(std::io::Cursor::new(pattern(3_000_000)));
@@ -560,7 +566,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_on_other_threads_lose_no_wake_up() {
     const CHUNKS: usize = 30_000;
-    let options = Options::default().window(1).unread_bytes(100);
+    let options = Options::default()
+        .max_unread_per_message(1)
+        .max_unread_bytes(100);
     let (near, _far) = pair_with((Router::new(), patient()), (counting(), options), 300).await;
     let mut writing = JoinSet::new();
     for _ in 0..2 {
@@ -638,7 +646,7 @@ async fn a_caller_that_writes_all_before_it_reads_what_is_echoed_is_not_stuck() 
 
 #[tokio::test(start_paused = true)]
 async fn three_hundred_streams_and_a_thousand_calls_finish_beside_a_reader_that_never_reads() {
-    let options = || patient().requests_executing(10_000);
+    let options = || patient().max_requests_executing(10_000);
     let (near, _far) = pair_with((Router::new(), options()), (holding(), options()), PIPE).await;
     let stuck = flood(&near).await;
     let done = Arc::new(AtomicUsize::new(0));

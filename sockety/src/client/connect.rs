@@ -7,8 +7,9 @@ use super::reconnecting::Reconnecting;
 use crate::address::error::AddressProblem;
 use crate::{
     address::{Address, Endpoint, Host},
-    config::options::Options,
+    config::{budgets::Budgets, options::Options},
     connection::{Connection, service_client::ServiceClient},
+    engine::common::Common,
     error::connect::ConnectError,
     serve::router::{IntoRouter, Router},
     transport::link::{Handshake, Link, Setup},
@@ -42,7 +43,7 @@ pub fn connect(address: impl Into<Address>) -> Connect {
 pub struct Connect<C = Connection> {
     address: Address,
     router: Arc<Router>,
-    options: Arc<Options>,
+    common: Common,
     #[cfg(feature = "_tls")]
     tls: Option<crate::tls::TlsClient>,
     client: PhantomData<fn() -> C>,
@@ -53,7 +54,7 @@ impl<C> Connect<C> {
         Self {
             address,
             router: Arc::default(),
-            options: Arc::default(),
+            common: Common::default(),
             #[cfg(feature = "_tls")]
             tls: None,
             client: PhantomData,
@@ -68,7 +69,14 @@ impl<C> Connect<C> {
 
     /// Limits and clocks of the connection.
     pub fn options(mut self, options: Options) -> Self {
-        self.options = Arc::new(options);
+        self.common.set_options(options);
+        self
+    }
+
+    /// Holds what it holds within these budgets, together with other connections that have them. By
+    /// default each client has budgets that it shares with nobody.
+    pub fn budgets(mut self, budgets: Budgets) -> Self {
+        self.common.set_budgets(budgets);
         self
     }
 
@@ -111,13 +119,13 @@ impl<C> Connect<C> {
 impl<C> Connect<C> {
     pub(crate) async fn dial(&self) -> Result<Connection, ConnectError> {
         let handshake = self.handshake()?;
-        let limit = self.options.connect_timeout;
+        let limit = self.common.options.connect_timeout;
         let address = &self.address;
         let link = timeout(limit, open(address))
             .await
             .map_err(|_| ConnectError::TimedOut(address.clone(), limit))??;
-        let (router, options) = (Arc::clone(&self.router), Arc::clone(&self.options));
-        let setup = Setup::new(router, options, drop).to(address.server_name());
+        let (router, common) = (Arc::clone(&self.router), self.common.clone());
+        let setup = Setup::new(router, common, drop).to(address.server_name());
         link.start(handshake, setup).await
     }
 }

@@ -1,9 +1,8 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sockety_codec::Limits;
 
 use super::{rate::Rate, tcp::TcpOptions};
-use crate::{engine::budget::Budget, stats::Counters};
 
 /// Limits and clocks of a connection. Every one has a default that is safe towards an unknown peer.
 ///
@@ -50,7 +49,7 @@ use crate::{engine::budget::Budget, stats::Counters};
 ///
 /// let options = Options::default().call_timeout(Some(Duration::from_secs(5)));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     pub(crate) limits: Limits,
     pub(crate) heartbeat: Duration,
@@ -62,9 +61,8 @@ pub struct Options {
     pub(crate) refused_messages: Rate,
     pub(crate) aborted_messages: Rate,
     pub(crate) dropped_content: Rate,
-    pub(crate) tasks: Arc<Budget>,
-    pub(crate) received: Arc<Budget>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) waiting_requests: u64,
+    pub(crate) received_bytes: u64,
     pub(crate) connect_timeout: Duration,
     pub(crate) handshake_timeout: Duration,
     pub(crate) call_timeout: Option<Duration>,
@@ -76,7 +74,7 @@ pub struct Options {
     pub(crate) unread_bytes: usize,
     pub(crate) payload_bytes: u64,
     pub(crate) open_files: usize,
-    pub(crate) spill: Arc<Budget>,
+    pub(crate) spill_bytes: u64,
     pub(crate) tcp: TcpOptions,
 }
 
@@ -98,13 +96,13 @@ impl Options {
     pub fn trusted() -> Self {
         Self::default()
             .limits(Limits::trusted())
-            .requests_executing(16_384)
-            .tasks(65_536)
-            .payload_bytes(512 * 1024 * 1024)
-            .useless_packets(Rate::UNLIMITED)
-            .refused_messages(Rate::UNLIMITED)
-            .aborted_messages(Rate::UNLIMITED)
-            .dropped_content(Rate::UNLIMITED)
+            .max_requests_executing(16_384)
+            .max_waiting_requests(65_536)
+            .max_payload_bytes(512 * 1024 * 1024)
+            .max_useless_packets(Rate::UNLIMITED)
+            .max_refused_messages(Rate::UNLIMITED)
+            .max_aborted_messages(Rate::UNLIMITED)
+            .max_dropped_content(Rate::UNLIMITED)
     }
 
     /// After how long without a byte written a heartbeat is sent, in whole seconds, rounded up; 20 s. The first heartbeat
@@ -119,8 +117,8 @@ impl Options {
     /// `None` waits for ever. The clock stands still while this side does not read.
     ///
     /// The connection ends with [`ConnectionError::Idle`](crate::error::connection::ConnectionError::Idle).
-    pub fn idle_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.idle_timeout = limit;
+    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.idle_timeout = limit.into();
         self
     }
 
@@ -137,8 +135,8 @@ impl Options {
     ///
     /// The message is given up ([`ReadError::Stalled`](crate::error::read::ReadError::Stalled)), and its channel is lost. When more than a
     /// quarter of all channels are, the connection ends.
-    pub fn progress_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.progress_timeout = limit;
+    pub fn progress_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.progress_timeout = limit.into();
         self
     }
 
@@ -152,43 +150,43 @@ impl Options {
 
     /// How many packets without use the peer may send: empty ones, needless switches of the channel, heartbeats, aborts
     /// of nothing, replies to nothing; 128, and then 10 a second. One more ends the connection.
-    pub fn useless_packets(mut self, rate: Rate) -> Self {
+    pub fn max_useless_packets(mut self, rate: Rate) -> Self {
         self.useless_packets = rate;
         self
     }
 
     /// How many messages of the peer may be refused because they are too large, or break a rule; 256, and then 20 a
     /// second. One more ends the connection.
-    pub fn refused_messages(mut self, rate: Rate) -> Self {
+    pub fn max_refused_messages(mut self, rate: Rate) -> Self {
         self.refused_messages = rate;
         self
     }
 
     /// How many messages the peer may begin and give up; 128, and then 20 a second. One more ends the connection.
-    pub fn aborted_messages(mut self, rate: Rate) -> Self {
+    pub fn max_aborted_messages(mut self, rate: Rate) -> Self {
         self.aborted_messages = rate;
         self
     }
 
     /// How many bytes of content the peer may send that nobody takes, of messages that were refused and of replies that
     /// nobody reads any longer; 64 MiB, and then 2 MiB a second. More end the connection: another is cheaper.
-    pub fn dropped_content(mut self, bytes: Rate) -> Self {
+    pub fn max_dropped_content(mut self, bytes: Rate) -> Self {
         self.dropped_content = bytes;
         self
     }
 
     /// How many requests of peers may be waiting for something in their handlers, of all connections with these options;
     /// 8,192. One more is answered with the framework's code 3,840, Overloaded, and does not run.
-    pub fn tasks(mut self, tasks: u64) -> Self {
-        self.tasks = Arc::new(Budget::new(tasks));
+    pub fn max_waiting_requests(mut self, requests: u64) -> Self {
+        self.waiting_requests = requests;
         self
     }
 
     /// How many bytes may be held of what peers sent and nobody has read yet, and of payloads that arrive or are being
     /// handled, of all connections with these options; 512 MiB. Payloads of up to 16 KiB do not count. Then payloads are refused with code 3,840, Overloaded, and files and
     /// streams are not read from their connections until there is room.
-    pub fn received_bytes(mut self, bytes: u64) -> Self {
-        self.received = Arc::new(Budget::new(bytes));
+    pub fn max_received_bytes(mut self, bytes: u64) -> Self {
+        self.received_bytes = bytes;
         self
     }
 
@@ -207,8 +205,8 @@ impl Options {
     /// How long a request waits for a reply when the call itself sets no time; 30 s, looked at once a second. The
     /// clock stands still while files or a stream of the request are being sent.
     /// `None` waits as long as the connection lives.
-    pub fn call_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.call_timeout = timeout;
+    pub fn call_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.call_timeout = timeout.into();
         self
     }
 
@@ -216,21 +214,21 @@ impl Options {
     /// [`SendError::Busy`](crate::error::send::SendError::Busy).
     ///
     /// Each costs about 200 bytes, so the default bounds the table at 3 MiB.
-    pub fn requests_in_flight(mut self, requests: usize) -> Self {
+    pub fn max_requests_in_flight(mut self, requests: usize) -> Self {
         self.requests_in_flight = requests;
         self
     }
 
     /// How many requests of the peer may execute at once; 256. One more is answered with the framework's
     /// code 3,840, Overloaded, and does not run.
-    pub fn requests_executing(mut self, requests: usize) -> Self {
+    pub fn max_requests_executing(mut self, requests: usize) -> Self {
         self.requests_executing = requests;
         self
     }
 
     /// How many bytes may wait to be written, 256 KiB; senders wait for a place beyond that. One message
     /// may overshoot it.
-    pub fn outbox_bytes(mut self, bytes: usize) -> Self {
+    pub fn max_outbox_bytes(mut self, bytes: usize) -> Self {
         self.outbox_bytes = bytes;
         self
     }
@@ -246,7 +244,7 @@ impl Options {
     ///
     /// When that many wait, nothing more is read from the connection until some are taken. A reader that takes
     /// none loses its message: after 5 s, or after 1 s when others on the connection wait.
-    pub fn window(mut self, bytes: usize) -> Self {
+    pub fn max_unread_per_message(mut self, bytes: usize) -> Self {
         self.window = bytes;
         self
     }
@@ -256,28 +254,28 @@ impl Options {
     /// The files and the stream of a message arrive mixed, and may be read in any order: what is not read yet goes to
     /// a temporary file while a reader waits for another part. Without room there, as with 0, such a message is
     /// treated like any that is not read.
-    pub fn spill_bytes(mut self, bytes: u64) -> Self {
-        self.spill = Arc::new(Budget::new(bytes));
+    pub fn max_spill_bytes(mut self, bytes: u64) -> Self {
+        self.spill_bytes = bytes;
         self
     }
 
     /// How many bytes of payloads may be arriving at once, as announced, or be with handlers that have not ended; 32 MiB,
     /// and always one payload. Those of up to 16 KiB do not count: their number is limited. A message beyond that is
     /// answered with the framework's code 3,840, Overloaded, and does not run.
-    pub fn payload_bytes(mut self, bytes: u64) -> Self {
+    pub fn max_payload_bytes(mut self, bytes: u64) -> Self {
         self.payload_bytes = bytes;
         self
     }
 
     /// How many files the peer may have announced in messages that are not done with; 16,384, and always those of one
     /// message. A message beyond that is answered with the framework's code 3,840, Overloaded, and does not run.
-    pub fn open_files(mut self, files: usize) -> Self {
+    pub fn max_open_files(mut self, files: usize) -> Self {
         self.open_files = files;
         self
     }
 
     /// How many bytes of all files and streams of the connection may wait to be read; 8 MiB.
-    pub fn unread_bytes(mut self, bytes: usize) -> Self {
+    pub fn max_unread_bytes(mut self, bytes: usize) -> Self {
         self.unread_bytes = bytes;
         self
     }
@@ -302,9 +300,8 @@ impl Default for Options {
             refused_messages: Rate::new(256, 20),
             aborted_messages: Rate::new(128, 20),
             dropped_content: Rate::new(64 * 1024 * 1024, 2 * 1024 * 1024),
-            tasks: Arc::new(Budget::new(8192)),
-            received: Arc::new(Budget::new(512 * 1024 * 1024)),
-            counters: Arc::default(),
+            waiting_requests: 8192,
+            received_bytes: 512 * 1024 * 1024,
             connect_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
             call_timeout: Some(Duration::from_secs(30)),
@@ -316,7 +313,7 @@ impl Default for Options {
             unread_bytes: 8 * 1024 * 1024,
             payload_bytes: 32 * 1024 * 1024,
             open_files: 16_384,
-            spill: Arc::new(Budget::new(1024 * 1024 * 1024)),
+            spill_bytes: 1024 * 1024 * 1024,
             tcp: TcpOptions::default(),
         }
     }

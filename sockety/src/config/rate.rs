@@ -3,7 +3,7 @@
 /// ```
 /// use sockety::{Options, config::Rate};
 ///
-/// let options = Options::default().aborted_messages(Rate::new(1_000, 100));
+/// let options = Options::default().max_aborted_messages(Rate::new(1_000, 100));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {

@@ -15,7 +15,7 @@ use tracing::debug;
 /// let tcp = TcpOptions::default().user_timeout(Some(Duration::from_secs(10)));
 /// let options = Options::default().tcp(tcp);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpOptions {
     nodelay: bool,
     keepalive: Option<Keepalive>,
@@ -24,7 +24,7 @@ pub struct TcpOptions {
     receive_buffer: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Keepalive {
     idle: Duration,
     interval: Duration,
@@ -60,15 +60,15 @@ impl TcpOptions {
     ///
     /// It holds for questions of [`TcpOptions::keepalive`] too: with both defaults, an idle connection fails with the
     /// second question.
-    pub fn user_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.user_timeout = timeout;
+    pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.user_timeout = timeout.into();
         self
     }
 
     /// `TCP_NOTSENT_LOWAT`, on Linux: how many bytes the system takes beyond what the network does; 128 KiB. A small
     /// message waits behind no more than that. `None` leaves it to the system, which takes megabytes.
-    pub fn not_sent_bytes(mut self, bytes: Option<u32>) -> Self {
-        self.not_sent_bytes = bytes;
+    pub fn not_sent_bytes(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        self.not_sent_bytes = bytes.into();
         self
     }
 
@@ -79,8 +79,8 @@ impl TcpOptions {
     /// anyway. Where replies come from a side that sends files or streams at the same time, over a short and fast way,
     /// 128 KiB here keep them quick, and make bulk cost more. Over a long way a small buffer makes bulk slow, as no more
     /// than it holds is on its way at a time.
-    pub fn receive_buffer(mut self, bytes: Option<u32>) -> Self {
-        self.receive_buffer = bytes;
+    pub fn receive_buffer(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        self.receive_buffer = bytes.into();
         self
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{budget::Share, shared::Shared};
+use super::shared::Shared;
+use crate::config::budgets::Share;
 
 /// Room for a payload: of what its connection may hold as announced, of what all may as it came.
 pub(crate) struct Held {
@@ -28,7 +29,7 @@ impl Held {
         let held = Box::new(Self {
             shared: Arc::clone(shared),
             size,
-            share: Share::none(Arc::clone(&shared.options.received)),
+            share: Share::none(Arc::clone(shared.budgets.received())),
         });
         // One payload alone is bounded by its own limit already.
         if before > 0 && before.saturating_add(size) > limit {

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::{
     clocks,
+    common::Common,
     gate::Gate,
     holders::{Holder, Holders},
     peer::Peer,
@@ -19,7 +20,7 @@ use super::{
     state::{Life, State},
 };
 use crate::{
-    config::options::Options,
+    config::{budgets::Budgets, options::Options},
     error::connection::{ClosedBy, ConnectionError},
     extensions::Extensions,
     fast_reply::{FastReply, Framework},
@@ -30,6 +31,7 @@ use crate::{
 pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) options: Arc<Options>,
+    pub(crate) budgets: Budgets,
     pub(crate) peer: Peer,
     pub(crate) counters: Counters,
     pub(crate) extensions: Extensions,
@@ -57,8 +59,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Arc<Options>, peer: Peer, peer_channels: ChannelCount) -> Self {
-        let counters = Counters::of_connection(Arc::clone(&options.counters));
+    pub(crate) fn new(common: Common, peer: Peer, peer_channels: ChannelCount) -> Self {
+        let Common {
+            options,
+            budgets,
+            counters,
+            ..
+        } = common;
+        let counters = Counters::of_connection(counters);
         let state = State {
             outbox: Outbox::new(peer_channels, options.outbox_bytes),
             sources: Sources::new(peer_channels),
@@ -73,6 +81,7 @@ impl Shared {
         Self {
             state: Mutex::new(state),
             options,
+            budgets,
             peer,
             counters,
             extensions: Extensions::default(),
@@ -172,7 +181,7 @@ impl Shared {
     /// Whether there is a slot for a request of the peer when so many are taken.
     pub(crate) fn has_slot(&self, taken: usize) -> bool {
         // A few connections must not take what all have.
-        let is_room = taken < OWN_TASKS || !self.options.tasks.is_used_up();
+        let is_room = taken < OWN_TASKS || !self.budgets.waiting().is_used_up();
         is_room && Holders::is_room(taken, self.options.requests_executing)
     }
 

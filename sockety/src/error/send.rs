@@ -26,7 +26,7 @@ pub enum SendError {
     /// Too many requests wait for a reply on this connection.
     #[error("{limit} requests wait for their replies already")]
     Busy {
-        /// How many may wait, see [`Options::requests_in_flight`](crate::config::options::Options::requests_in_flight).
+        /// How many may wait, see [`Options::max_requests_in_flight`](crate::config::options::Options::max_requests_in_flight).
         limit: usize,
     },
     /// So many messages with files or streams were given up half-way that no channel is left for another: some

@@ -6,8 +6,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::link::{Setup, start, within};
 use crate::{
-    config::options::Options, connection::Connection, engine::peer::Peer,
-    error::connect::ConnectError, serve::router::IntoRouter,
+    config::options::Options,
+    connection::Connection,
+    engine::{common::Common, peer::Peer},
+    error::connect::ConnectError,
+    serve::router::IntoRouter,
 };
 
 impl Connection {
@@ -43,9 +46,9 @@ impl Connection {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = Arc::new(serve.into_router());
-        let setup = Setup::new(router, Arc::new(options), drop);
+        let setup = Setup::new(router, Common::new(options), drop);
         within(
-            setup.options.handshake_timeout,
+            setup.common.options.handshake_timeout,
             start(io, Peer::default(), setup),
         )
         .await

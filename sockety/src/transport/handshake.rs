@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::{
     config::options::Options,
     connection::Connection,
-    engine::{driver::Driver, peer::Peer, shared::Shared},
+    engine::{common::Common, driver::Driver, peer::Peer, shared::Shared},
     error::connect::ConnectError,
     serve::router::Router,
 };
@@ -17,14 +17,14 @@ use crate::{
 pub(crate) async fn establish<IO>(
     io: IO,
     router: Arc<Router>,
-    options: Arc<Options>,
+    common: Common,
     peer: Peer,
 ) -> Result<(Connection, Box<Driver<IO, Arc<Router>>>), ConnectError>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let (io, decoder, header) = handshake(io, &options).await?;
-    let shared = Arc::new(Shared::new(options, peer, header.channels));
+    let (io, decoder, header) = handshake(io, &common.options).await?;
+    let shared = Arc::new(Shared::new(common, peer, header.channels));
     let driver = Driver::new(io, Arc::clone(&shared), decoder, router);
     Ok((Connection::new(shared), driver))
 }

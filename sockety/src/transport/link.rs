@@ -13,8 +13,11 @@ use tracing::debug;
 
 use super::handshake::establish;
 use crate::{
-    address::ServerName, config::options::Options, connection::Connection, engine::peer::Peer,
-    error::connect::ConnectError, serve::router::Router,
+    address::ServerName,
+    connection::Connection,
+    engine::{common::Common, peer::Peer},
+    error::connect::ConnectError,
+    serve::router::Router,
 };
 
 #[cfg(feature = "_tls")]
@@ -35,7 +38,7 @@ pub(crate) enum Handshake {}
 /// What a connection is made of beside its link.
 pub(crate) struct Setup<K> {
     router: Arc<Router>,
-    pub(crate) options: Arc<Options>,
+    pub(crate) common: Common,
     /// What this side connects to, if it does.
     server: Option<ServerName>,
     /// Gets a handle on the connection; what it gives is dropped when the connection has ended.
@@ -43,10 +46,10 @@ pub(crate) struct Setup<K> {
 }
 
 impl<K> Setup<K> {
-    pub(crate) fn new(router: Arc<Router>, options: Arc<Options>, keep: K) -> Self {
+    pub(crate) fn new(router: Arc<Router>, common: Common, keep: K) -> Self {
         Self {
             router,
-            options,
+            common,
             server: None,
             keep,
         }
@@ -86,10 +89,10 @@ impl Link {
         K: FnOnce(Connection) -> G,
         G: Send + 'static,
     {
-        let (limit, peer) = (setup.options.handshake_timeout, self.peer());
+        let (limit, peer) = (setup.common.options.handshake_timeout, self.peer());
         match self {
             Self::Tcp(io) => {
-                setup.options.tcp.apply(&io);
+                setup.common.options.tcp.apply(&io);
                 within(limit, secure(io, handshake, peer, setup)).await
             }
             #[cfg(unix)]
@@ -163,7 +166,7 @@ where
 {
     peer.server = setup.server;
     let (peer_addr, local_addr) = (peer.peer_addr, peer.local_addr);
-    let (connection, driver) = establish(io, setup.router, setup.options, peer).await?;
+    let (connection, driver) = establish(io, setup.router, setup.common, peer).await?;
     // Before its end can be logged.
     debug!(peer = ?peer_addr, local = ?local_addr, "connection established");
     let kept = (setup.keep)(connection.clone());
@@ -195,8 +198,8 @@ mod tests {
     }
 
     async fn serve(io: DuplexStream, tls: TlsServer) -> Result<Connection, ConnectError> {
-        let setup = Setup::new(Arc::default(), Arc::default(), drop);
-        let limit = setup.options.handshake_timeout;
+        let setup = Setup::new(Arc::default(), Common::default(), drop);
+        let limit = setup.common.options.handshake_timeout;
         let handshake = Some(tls.handshake());
         within(limit, secure(io, handshake, Peer::default(), setup)).await
     }

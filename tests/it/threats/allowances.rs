@@ -112,8 +112,8 @@ async fn t_m18_rapid_abort() {
 #[tokio::test(start_paused = true)]
 async fn t_m18_an_abort_gives_no_place_free_that_a_handler_has() {
     let options = Options::default()
-        .requests_executing(2)
-        .aborted_messages(Rate::UNLIMITED);
+        .max_requests_executing(2)
+        .max_aborted_messages(Rate::UNLIMITED);
     let (_connection, mut peer) = dialogue_with(waiting_handler(), options, PIPE).await;
     for _ in 0..2 {
         peer.send(&script("23 16 00 U 04 77616974 90")).await;
@@ -303,7 +303,7 @@ async fn t_m20_whole_messages_that_nobody_serves_are_dropped_up_to_64_mib() {
 
 #[tokio::test(start_paused = true)]
 async fn t_m17_no_more_handlers_wait_than_all_connections_may_have() {
-    let options = Options::default().tasks(20);
+    let options = Options::default().max_waiting_requests(20);
     let (_first, mut one) = dialogue_with(waiting_handler(), options.clone(), PIPE).await;
     let (_second, mut other) = dialogue_with(waiting_handler(), options, PIPE).await;
     for number in 0..20 {

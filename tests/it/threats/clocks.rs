@@ -57,7 +57,7 @@ async fn t_s1_a_header_byte_by_byte_ends_the_connection_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn t_m1_a_header_in_empty_pieces_ends_the_connection_in_time() {
-    let options = Options::default().useless_packets(sockety::config::Rate::UNLIMITED);
+    let options = Options::default().max_useless_packets(sockety::config::Rate::UNLIMITED);
     let (connection, mut peer) = dialogue_with(ping_handler(), options, PIPE).await;
     let begin = Instant::now();
     peer.send("21 01 00").await;
@@ -171,7 +171,7 @@ fn reluctant() -> MessageHandler {
 
 #[tokio::test(start_paused = true)]
 async fn t_s10_a_peer_that_may_not_send_is_not_idle_and_is_sent_heartbeats() {
-    let options = Options::default().window(16 * 1024);
+    let options = Options::default().max_unread_per_message(16 * 1024);
     let (connection, mut peer) = dialogue_with(reluctant(), options, 1000).await;
     peer.send_bytes(&head(id(1), "read", Asks::Reply, 0, true, &[]))
         .await;

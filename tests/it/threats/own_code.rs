@@ -48,7 +48,9 @@ async fn ping(connection: &Connection) {
 
 #[tokio::test(start_paused = true)]
 async fn t_a6_futures_that_are_not_polled_any_more_hold_nobody_up() {
-    let options = Options::default().outbox_bytes(1000).requests_in_flight(10);
+    let options = Options::default()
+        .max_outbox_bytes(1000)
+        .max_requests_in_flight(10);
     let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
     let filler = Draft::new("filler").data().create(vec![7; 2000]);
     let _filler = connection.send(filler).await.expect("a place");

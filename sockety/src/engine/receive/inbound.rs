@@ -21,9 +21,9 @@ use super::{
     slow_readers::SlowReaders,
 };
 use crate::{
+    config::budgets::Share,
     engine::{
         attempt::Attempt,
-        budget::Share,
         clocks,
         held::{Held, NoRoom},
         holders::Holder,
@@ -705,7 +705,7 @@ impl<S: Serve> Inbound<S> {
 
     /// The slot of the request is inside the handler, so the number of such tasks is bounded.
     fn spawn(&self, handler: Dispatch) {
-        let tasks = Arc::clone(&self.shared.options.tasks);
+        let tasks = Arc::clone(self.shared.budgets.waiting());
         let share = Share::none(tasks).charge(1);
         tokio::spawn(async move {
             handler.await;

@@ -134,7 +134,7 @@ impl Intake {
         }
         let file = match &mut state.spill {
             Some(file) => file,
-            none => match SpillFile::create(Arc::clone(&self.shared.options.spill)) {
+            none => match SpillFile::create(Arc::clone(self.shared.budgets.spill())) {
                 Ok(file) => none.insert(file?),
                 // Then it waits in memory like any other that is not read.
                 Err(error) => {
@@ -193,7 +193,7 @@ impl Intake {
         found.wake();
         state.unread += bytes.len();
         self.shared.unread.fetch_add(bytes.len(), Ordering::Relaxed);
-        self.shared.options.received.charge(bytes.len() as u64);
+        self.shared.budgets.received().charge(bytes.len() as u64);
         Pushed::Unread(state.unread)
     }
 
@@ -263,7 +263,7 @@ impl Intake {
         state.unread -= count;
         state.taken += count as u64;
         self.shared.unread.fetch_sub(count, Ordering::SeqCst);
-        self.shared.options.received.give_back(count as u64);
+        self.shared.budgets.received().give_back(count as u64);
         let is_awaited = count > 0 && std::mem::take(&mut state.is_awaited);
         is_awaited || self.makes_room_for_others()
     }

@@ -65,7 +65,7 @@ impl SlowReaders {
         );
         // A few connections must not take what all have.
         unread >= options.unread_bytes
-            || (unread >= options.window && options.received.is_used_up())
+            || (unread >= options.window && self.shared.budgets.received().is_used_up())
     }
 
     pub(crate) fn add(&mut self, channel: ChannelId, intake: Arc<Intake>) {

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::engine::budget::{Budget, Share};
+use crate::config::budgets::{Budget, Share};
 
 /// The file of one message. All parts share it, so a message costs one descriptor however many they are.
 ///

@@ -1,8 +1,63 @@
-//! A limit on what several connections hold together.
+//! Limits on what several connections hold together.
 
 use std::sync::{Arc, atomic::Ordering};
 
+use super::options::Options;
 use crate::sync::AtomicU64;
+
+/// What several connections hold together, limited by [`Options::max_waiting_requests`],
+/// [`Options::max_received_bytes`] and [`Options::max_spill_bytes`] of the options it was made with.
+///
+/// A server makes one for all its connections, and each client has one of its own. A clone is the same
+/// budgets: give it to several servers and clients of a process to limit what they hold together.
+///
+/// ```
+/// use sockety::{Options, Server, config::Budgets};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let budgets = Budgets::new(&Options::default().max_received_bytes(64 * 1024 * 1024));
+/// let public = Server::bind("127.0.0.1:0").await?.budgets(budgets.clone());
+/// let internal = Server::bind("127.0.0.1:0").await?.budgets(budgets);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Budgets(Arc<Totals>);
+
+#[derive(Debug)]
+struct Totals {
+    waiting: Arc<Budget>,
+    received: Arc<Budget>,
+    spill: Arc<Budget>,
+}
+
+impl Budgets {
+    /// Budgets of which nothing is used.
+    pub fn new(options: &Options) -> Self {
+        let budget = |limit| Arc::new(Budget::new(limit));
+        Self(Arc::new(Totals {
+            waiting: budget(options.waiting_requests),
+            received: budget(options.received_bytes),
+            spill: budget(options.spill_bytes),
+        }))
+    }
+
+    /// Requests whose handlers wait for something.
+    pub(crate) fn waiting(&self) -> &Arc<Budget> {
+        &self.0.waiting
+    }
+
+    /// Bytes that were received: payloads, and content that was not read.
+    pub(crate) fn received(&self) -> &Arc<Budget> {
+        &self.0.received
+    }
+
+    /// Bytes in temporary files.
+    pub(crate) fn spill(&self) -> &Arc<Budget> {
+        &self.0.spill
+    }
+}
 
 /// A number of bytes, or of other things, of which connections take shares.
 #[derive(Debug)]
