@@ -1,5 +1,7 @@
 //! A file under a temporary name, until it is whole.
 
+mod directory;
+
 use std::{
     ffi::{OsStr, OsString},
     fs::TryLockError,
@@ -9,32 +11,28 @@ use std::{
 };
 
 use bytes::Bytes;
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, OpenOptions},
-};
 use tokio::{runtime::Handle, task::spawn_blocking};
 use uuid::Uuid;
 
+use self::directory::{Directory, SystemDirectory};
 use crate::error::save::SaveError;
 
 /// A file that is being saved, in the directory in which it will stay. Dropping it removes it, off the async
 /// threads.
-pub(super) struct PartialFile {
-    on_disk: Option<Temporary>,
+pub(super) struct PartialFile<D: Directory = SystemDirectory> {
+    on_disk: Option<Temporary<D>>,
 }
 
 /// Dropping it removes it.
-struct Temporary {
-    target: Target,
+struct Temporary<D: Directory> {
+    target: Target<D>,
     name: String,
     file: std::fs::File,
 }
 
-/// Where a file is to be saved: a directory that is open, so that what is renamed or linked outside of it later
-/// changes nothing, and a name in it.
-struct Target {
-    dir: Dir,
+/// Where a file is to be saved: a directory and a name in it.
+struct Target<D> {
+    dir: D,
     path: PathBuf,
     name: OsString,
 }
@@ -54,14 +52,14 @@ const ATTEMPTS: usize = 8;
 const PREFIX: &str = ".sockety-partial-";
 
 /// Blocks, as all of its methods do.
-impl PartialFile {
+impl<D: Directory> PartialFile<D> {
     /// Creates the file. What has its final name already is found here, so that nothing is received in vain;
     /// [`publish`](Self::publish) has the last word.
     pub(super) fn create(directory: &Path, name: OsString) -> Result<Self, SaveError> {
-        let target = Target::open(directory, name)?;
-        match target.dir.symlink_metadata(&target.name) {
-            Ok(_) => return Err(SaveError::Exists { path: target.path }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        let target = Target::<D>::open(directory, name)?;
+        match target.dir.exists(&target.name) {
+            Ok(false) => {}
+            Ok(true) => return Err(SaveError::Exists { path: target.path }),
             Err(error) => return Err(SaveError::io("look for", &target.path, error)),
         }
         let on_disk = Temporary::create(target, iter::repeat_with(new_name).take(ATTEMPTS))?;
@@ -89,21 +87,21 @@ impl PartialFile {
         drop(self.take());
     }
 
-    fn take(&mut self) -> Temporary {
+    fn take(&mut self) -> Temporary<D> {
         let on_disk = self.on_disk.take();
         on_disk.expect("it is taken only by methods that consume it")
     }
 }
 
-impl From<Temporary> for PartialFile {
-    fn from(file: Temporary) -> Self {
+impl<D: Directory> From<Temporary<D>> for PartialFile<D> {
+    fn from(file: Temporary<D>) -> Self {
         Self {
             on_disk: Some(file),
         }
     }
 }
 
-impl Drop for PartialFile {
+impl<D: Directory> Drop for PartialFile<D> {
     fn drop(&mut self) {
         let Some(file) = self.on_disk.take() else {
             return;
@@ -116,21 +114,17 @@ impl Drop for PartialFile {
     }
 }
 
-impl Temporary {
-    fn create(target: Target, names: impl IntoIterator<Item = String>) -> Result<Self, SaveError> {
-        // Exclusive creation follows no link: with one planted under this name it fails.
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        cap_std::fs::OpenOptionsExt::mode(&mut options, 0o600);
+impl<D: Directory> Temporary<D> {
+    fn create(
+        target: Target<D>,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<Self, SaveError> {
         for name in names {
-            match target.dir.open_with(&name, &options) {
-                Ok(file) => {
-                    let file = file.into_std();
-                    if is_kept(&target.dir, &name, &file) {
-                        return Ok(Self { target, name, file });
-                    }
+            match target.dir.create(name.as_ref()) {
+                Ok(file) if is_kept(&target.dir, name.as_ref(), &file) => {
+                    return Ok(Self { target, name, file });
                 }
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(SaveError::io("create", &target.path, error)),
             }
@@ -147,7 +141,7 @@ impl Temporary {
         }
         // Who may write in this directory may put something else under the temporary name before, as under the
         // final name afterwards: there is nothing to gain from a check in between.
-        match rename_exclusively(dir, &self.name, name) {
+        match dir.rename_exclusively(self.name.as_ref(), name) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(SaveError::Exists { path: path.clone() });
@@ -155,27 +149,27 @@ impl Temporary {
             Err(error) => return Err(SaveError::io("name", path, error)),
         }
         if durability == Durability::Synced
-            && let Err(error) = sync_directory(dir)
+            && let Err(error) = dir.sync()
         {
             // Nothing is left of a file that was not saved as asked.
-            drop(dir.remove_file(name));
+            drop(dir.remove(name));
             return Err(SaveError::io("sync the directory of", path, error));
         }
         Ok(())
     }
 }
 
-impl Drop for Temporary {
+impl<D: Directory> Drop for Temporary<D> {
     fn drop(&mut self) {
         // After it was renamed there is nothing under this name any more. When it cannot be removed, because the
         // disk has failed, it stays for a sweep.
-        drop(self.target.dir.remove_file(&self.name));
+        drop(self.target.dir.remove(self.name.as_ref()));
     }
 }
 
-impl Target {
+impl<D: Directory> Target<D> {
     fn open(directory: &Path, name: OsString) -> Result<Self, SaveError> {
-        let dir = Dir::open_ambient_dir(directory, ambient_authority())
+        let dir = D::open(directory)
             .map_err(|error| SaveError::io("open the directory", directory, error))?;
         let path = directory.join(&name);
         Ok(Self { dir, path, name })
@@ -211,16 +205,16 @@ impl Target {
 /// Outside of a Tokio runtime.
 pub async fn sweep_partial_files(directory: impl AsRef<Path>) -> io::Result<usize> {
     let directory = directory.as_ref().to_owned();
-    spawn_blocking(move || sweep(&directory))
+    spawn_blocking(move || sweep::<SystemDirectory>(&directory))
         .await
         .map_err(io::Error::other)?
 }
 
-fn sweep(directory: &Path) -> io::Result<usize> {
-    let dir = Dir::open_ambient_dir(directory, ambient_authority())?;
+fn sweep<D: Directory>(directory: &Path) -> io::Result<usize> {
+    let dir = D::open(directory)?;
     let mut removed = 0;
-    for entry in dir.entries()? {
-        let name = entry?.file_name();
+    for name in dir.names()? {
+        let name = name?;
         let is_partial = name.to_str().is_some_and(|name| name.starts_with(PREFIX));
         if is_partial && remove_abandoned(&dir, &name).is_ok() {
             removed += 1;
@@ -229,26 +223,21 @@ fn sweep(directory: &Path) -> io::Result<usize> {
     Ok(removed)
 }
 
-fn remove_abandoned(dir: &Dir, name: &OsStr) -> io::Result<()> {
-    if !dir.symlink_metadata(name)?.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
+fn remove_abandoned(dir: &impl Directory, name: &OsStr) -> io::Result<()> {
     // Some network file systems lock only what is open for writing.
-    let file = dir
-        .open_with(name, OpenOptions::new().write(true))?
-        .into_std();
+    let file = dir.open_file(name)?;
     // The lock is held until the name is gone: see `is_kept`.
     file.try_lock()?;
-    dir.remove_file(name)
+    dir.remove(name)
 }
 
 /// Locks a new temporary file, so that no sweep takes it for one that was left behind. `false` when one was
 /// faster, and removes it or has.
-fn is_kept(dir: &Dir, name: &str, file: &std::fs::File) -> bool {
+fn is_kept(dir: &impl Directory, name: &OsStr, file: &std::fs::File) -> bool {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => false,
         // Where nothing can be locked, a sweep removes nothing.
-        Ok(()) | Err(TryLockError::Error(_)) => dir.symlink_metadata(name).is_ok(),
+        Ok(()) | Err(TryLockError::Error(_)) => dir.exists(name).unwrap_or(false),
     }
 }
 
@@ -277,46 +266,17 @@ fn write_all(file: &mut std::fs::File, chunks: &[Bytes]) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a file another name in its directory, if that is free: decided by the file system, in one step.
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn rename_exclusively(dir: &Dir, from: &str, to: &OsStr) -> io::Result<()> {
-    use rustix::{
-        fs::{RenameFlags, renameat_with},
-        io::Errno,
-    };
-
-    match renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
-        // This kernel or this file system, such as NFS, does not know how.
-        Err(Errno::NOSYS | Errno::INVAL | Errno::NOTSUP) => dir.hard_link(from, dir, to),
-        renamed => Ok(renamed?),
-    }
-}
-
-/// Gives a file another name in its directory, if that is free: a link is never made over a name that is taken,
-/// where renaming would replace what is there. The first name goes when the file is dropped.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn rename_exclusively(dir: &Dir, from: &str, to: &OsStr) -> io::Result<()> {
-    dir.hard_link(from, dir, to)
-}
-
-#[cfg(unix)]
-fn sync_directory(dir: &Dir) -> io::Result<()> {
-    dir.open(".")?.sync_all()
-}
-
-/// Other systems know no such thing.
-#[cfg(not(unix))]
-fn sync_directory(_dir: &Dir) -> io::Result<()> {
-    Ok(())
-}
-
+/// Each is done in every kind of directory.
 #[cfg(all(test, unix))]
 mod tests {
     use std::{fs, os::unix::fs::symlink};
 
-    use super::*;
+    use super::{
+        directory::{DirectoryByPath, OpenDirectory},
+        *,
+    };
 
-    fn partial(directory: &Path) -> PartialFile {
+    fn partial<D: Directory>(directory: &Path) -> PartialFile<D> {
         PartialFile::create(directory, "a.txt".into()).unwrap()
     }
 
@@ -331,126 +291,208 @@ mod tests {
 
     #[test]
     fn t_x2_a_link_planted_as_temporary_file_is_not_followed() {
-        let directory = tempfile::tempdir().unwrap();
-        let outside = tempfile::tempdir().unwrap();
-        let victim = outside.path().join("victim");
-        fs::write(&victim, "precious").unwrap();
-        symlink(&victim, directory.path().join("planted")).unwrap();
-        symlink(
-            outside.path().join("new"),
-            directory.path().join("dangling"),
-        )
-        .unwrap();
+        fn check<D: Directory>() {
+            let directory = tempfile::tempdir().unwrap();
+            let outside = tempfile::tempdir().unwrap();
+            let victim = outside.path().join("victim");
+            fs::write(&victim, "precious").unwrap();
+            symlink(&victim, directory.path().join("planted")).unwrap();
+            let nowhere = outside.path().join("new");
+            symlink(nowhere, directory.path().join("dangling")).unwrap();
 
-        let target = Target::open(directory.path(), "a.txt".into()).unwrap();
-        let tried = ["planted", "dangling", "free"].map(String::from);
-        let file = PartialFile::from(Temporary::create(target, tried).unwrap());
-        let file = file.write(&[Bytes::from("content")]).unwrap();
-        assert_eq!(names(directory.path()), ["dangling", "free", "planted"]);
-        file.publish(Durability::Unknown).unwrap();
-        assert_eq!(names(directory.path()), ["a.txt", "dangling", "planted"]);
-        assert_eq!(fs::read(&victim).unwrap(), b"precious");
-        assert_eq!(names(outside.path()), ["victim"]);
+            let target = Target::<D>::open(directory.path(), "a.txt".into()).unwrap();
+            let tried = ["planted", "dangling", "free"].map(String::from);
+            let file = PartialFile::from(Temporary::create(target, tried).unwrap());
+            let file = file.write(&[Bytes::from("content")]).unwrap();
+            assert_eq!(names(directory.path()), ["dangling", "free", "planted"]);
+            file.publish(Durability::Unknown).unwrap();
+            assert_eq!(names(directory.path()), ["a.txt", "dangling", "planted"]);
+            assert_eq!(fs::read(&victim).unwrap(), b"precious");
+            assert_eq!(names(outside.path()), ["victim"]);
 
-        let target = Target::open(directory.path(), "b.txt".into()).unwrap();
-        let error = Temporary::create(target, ["planted".into()]).err().unwrap();
-        assert!(matches!(
-            error,
-            SaveError::Io {
-                operation: "create",
-                ..
-            }
-        ));
+            let target = Target::<D>::open(directory.path(), "b.txt".into()).unwrap();
+            let error = Temporary::create(target, ["planted".into()]).err().unwrap();
+            assert!(matches!(
+                error,
+                SaveError::Io {
+                    operation: "create",
+                    ..
+                }
+            ));
+        }
+        check::<OpenDirectory>();
+        check::<DirectoryByPath>();
+    }
+
+    #[test]
+    fn t_x2_a_link_put_in_place_of_what_is_swept_is_not_followed() {
+        fn check<D: Directory>() {
+            let directory = tempfile::tempdir().unwrap();
+            let victim = tempfile::NamedTempFile::new().unwrap();
+            symlink(victim.path(), directory.path().join("link")).unwrap();
+            let dir = D::open(directory.path()).unwrap();
+            dir.open_file("link".as_ref()).unwrap_err();
+            remove_abandoned(&dir, "link".as_ref()).unwrap_err();
+            assert_eq!(names(directory.path()), ["link"]);
+        }
+        check::<OpenDirectory>();
+        check::<DirectoryByPath>();
+    }
+
+    #[test]
+    fn t_x2_a_link_to_the_directory_may_change_while_a_file_is_saved() {
+        fn check<D: Directory>() {
+            let outer = tempfile::tempdir().unwrap();
+            let [link, one, other] = ["link", "one", "other"].map(|name| outer.path().join(name));
+            fs::create_dir(&one).unwrap();
+            fs::create_dir(&other).unwrap();
+            symlink(&one, &link).unwrap();
+            let file = partial::<D>(&link);
+            fs::remove_file(&link).unwrap();
+            symlink(&other, &link).unwrap();
+            file.publish(Durability::Synced).unwrap();
+            assert_eq!(names(&one), ["a.txt"]);
+            assert!(names(&other).is_empty());
+        }
+        check::<OpenDirectory>();
+        check::<DirectoryByPath>();
+    }
+
+    #[test]
+    fn t_x2_another_directory_in_place_of_an_open_one_changes_nothing() {
+        let outer = tempfile::tempdir().unwrap();
+        let [uploads, moved] = ["uploads", "moved"].map(|name| outer.path().join(name));
+        fs::create_dir(&uploads).unwrap();
+        let file = partial::<OpenDirectory>(&uploads);
+        fs::rename(&uploads, &moved).unwrap();
+        fs::create_dir(&uploads).unwrap();
+        file.publish(Durability::Synced).unwrap();
+        assert_eq!(names(&moved), ["a.txt"]);
+        assert!(names(&uploads).is_empty());
     }
 
     #[test]
     fn t_x3_what_appears_under_the_final_name_meanwhile_stays() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.txt");
-        let file = partial(directory.path());
-        fs::write(&path, "first").unwrap();
-        let error = file.publish(Durability::Unknown).unwrap_err();
-        assert!(matches!(error, SaveError::Exists { path: found } if found == path));
-        assert_eq!(fs::read(&path).unwrap(), b"first");
-        assert_eq!(names(directory.path()), ["a.txt"]);
+        fn check<D: Directory>() {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("a.txt");
+            let file = partial::<D>(directory.path());
+            fs::write(&path, "first").unwrap();
+            let error = file.publish(Durability::Unknown).unwrap_err();
+            assert!(matches!(error, SaveError::Exists { path: found } if found == path));
+            assert_eq!(fs::read(&path).unwrap(), b"first");
+            assert_eq!(names(directory.path()), ["a.txt"]);
+        }
+        check::<OpenDirectory>();
+        check::<DirectoryByPath>();
     }
 
     #[test]
-    fn t_x3_linking_is_as_exclusive_as_renaming() {
-        let directory = tempfile::tempdir().unwrap();
-        let dir = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
-        fs::write(directory.path().join("new"), "new").unwrap();
-        fs::write(directory.path().join("old"), "old").unwrap();
-        symlink("nowhere", directory.path().join("link")).unwrap();
-        for taken in ["old", "link"] {
-            let error = dir.hard_link("new", &dir, taken).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-            let error = rename_exclusively(&dir, "new", taken.as_ref()).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    fn t_x3_a_name_that_is_taken_is_not_given_again() {
+        fn check<D: Directory>() {
+            let directory = tempfile::tempdir().unwrap();
+            let dir = D::open(directory.path()).unwrap();
+            fs::write(directory.path().join("old"), "old").unwrap();
+            symlink("nowhere", directory.path().join("link")).unwrap();
+            for taken in ["old", "link"] {
+                fs::write(directory.path().join("new"), "new").unwrap();
+                let error = dir.rename_exclusively("new".as_ref(), taken.as_ref());
+                assert_eq!(error.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            }
+            assert_eq!(fs::read(directory.path().join("old")).unwrap(), b"old");
+            let link = fs::read_link(directory.path().join("link")).unwrap();
+            assert_eq!(link, Path::new("nowhere"));
         }
-        assert_eq!(fs::read(directory.path().join("old")).unwrap(), b"old");
+        check::<OpenDirectory>();
+        check::<DirectoryByPath>();
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn t_x5_a_full_disk_leaves_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut file = partial(directory.path());
-        let full = fs::OpenOptions::new()
-            .write(true)
-            .open("/dev/full")
-            .unwrap();
-        file.on_disk.as_mut().unwrap().file = full;
-        let error = file.write(&[Bytes::from("content")]).err().unwrap();
-        let SaveError::Io {
-            operation: "write",
-            path,
-            source,
-        } = error
-        else {
-            panic!("{error}");
-        };
-        assert_eq!(path, directory.path().join("a.txt"));
-        assert_eq!(source.kind(), io::ErrorKind::StorageFull);
-        assert!(names(directory.path()).is_empty());
+        fn check<D: Directory>() {
+            let directory = tempfile::tempdir().unwrap();
+            let mut file = partial::<D>(directory.path());
+            let full = fs::OpenOptions::new()
+                .write(true)
+                .open("/dev/full")
+                .unwrap();
+            file.on_disk.as_mut().unwrap().file = full;
+            let error = file.write(&[Bytes::from("content")]).err().unwrap();
+            let SaveError::Io {
+                operation: "write",
+                path,
+                source,
+            } = error
+            else {
+                panic!("{error}");
+            };
+            assert_eq!(path, directory.path().join("a.txt"));
+            assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+            assert!(names(directory.path()).is_empty());
+        }
+        check::<OpenDirectory>();
+        check::<DirectoryByPath>();
+    }
+
+    #[test]
+    fn t_x5_what_is_no_directory_is_an_error_at_once() {
+        fn check<D: Directory>() {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let error = PartialFile::<D>::create(file.path(), "a.txt".into()).err();
+            let Some(SaveError::Io { source, .. }) = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(source.kind(), io::ErrorKind::NotADirectory);
+        }
+        check::<OpenDirectory>();
+        check::<DirectoryByPath>();
     }
 
     #[test]
     fn t_x6_a_dropped_file_is_removed_without_a_runtime_too() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = partial(directory.path());
-        assert_eq!(names(directory.path()).len(), 1);
-        drop(file);
-        assert!(names(directory.path()).is_empty());
+        fn check<D: Directory>() {
+            let directory = tempfile::tempdir().unwrap();
+            let file = partial::<D>(directory.path());
+            assert_eq!(names(directory.path()).len(), 1);
+            drop(file);
+            assert!(names(directory.path()).is_empty());
+        }
+        check::<OpenDirectory>();
+        check::<DirectoryByPath>();
     }
 
     #[test]
     fn t_x6_a_sweep_removes_what_was_left_behind_and_nothing_else() {
-        let directory = tempfile::tempdir().unwrap();
-        let outside = tempfile::NamedTempFile::new().unwrap();
-        let in_use = partial(directory.path());
-        let left = |name: &str| directory.path().join(name);
-        fs::write(left(&new_name()), "left").unwrap();
-        fs::write(left(&new_name()), "").unwrap();
-        fs::write(left(".sockety"), "").unwrap();
-        fs::create_dir(left(".sockety-partial-directory")).unwrap();
-        symlink(outside.path(), left(".sockety-partial-link")).unwrap();
+        fn check<D: Directory>() {
+            let directory = tempfile::tempdir().unwrap();
+            let outside = tempfile::NamedTempFile::new().unwrap();
+            let in_use = partial::<D>(directory.path());
+            let left = |name: &str| directory.path().join(name);
+            fs::write(left(&new_name()), "left").unwrap();
+            fs::write(left(&new_name()), "").unwrap();
+            fs::write(left(".sockety"), "").unwrap();
+            fs::create_dir(left(".sockety-partial-directory")).unwrap();
+            symlink(outside.path(), left(".sockety-partial-link")).unwrap();
 
-        assert_eq!(sweep(directory.path()).unwrap(), 2);
-        let in_use_name = in_use.on_disk.as_ref().unwrap().name.clone();
-        let mut expected = [
-            ".sockety",
-            ".sockety-partial-directory",
-            ".sockety-partial-link",
-        ]
-        .map(String::from)
-        .to_vec();
-        expected.push(in_use_name);
-        expected.sort();
-        assert_eq!(names(directory.path()), expected);
-        assert!(outside.path().exists());
-        in_use.publish(Durability::Synced).unwrap();
-        assert!(names(directory.path()).contains(&"a.txt".into()));
+            assert_eq!(sweep::<D>(directory.path()).unwrap(), 2);
+            let in_use_name = in_use.on_disk.as_ref().unwrap().name.clone();
+            let mut expected = [
+                ".sockety",
+                ".sockety-partial-directory",
+                ".sockety-partial-link",
+            ]
+            .map(String::from)
+            .to_vec();
+            expected.push(in_use_name);
+            expected.sort();
+            assert_eq!(names(directory.path()), expected);
+            assert!(outside.path().exists());
+            in_use.publish(Durability::Synced).unwrap();
+            assert!(names(directory.path()).contains(&"a.txt".into()));
+        }
+        check::<OpenDirectory>();
+        check::<DirectoryByPath>();
     }
 
     #[test]
@@ -459,7 +501,8 @@ mod tests {
         let chunks: Vec<_> = (0..3000usize)
             .map(|n| Bytes::from(vec![n as u8; n % 7]))
             .collect();
-        let file = partial(directory.path()).write(&chunks).unwrap();
+        let file = partial::<SystemDirectory>(directory.path());
+        let file = file.write(&chunks).unwrap();
         let file = file.write(&[]).unwrap().write(&[Bytes::new()]).unwrap();
         file.publish(Durability::Unknown).unwrap();
         let found = fs::read(directory.path().join("a.txt")).unwrap();

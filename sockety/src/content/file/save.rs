@@ -20,9 +20,11 @@ use crate::error::{read::ReadError, save::SaveError};
 impl File {
     /// Saves it in a directory, under its own name, if that is [safe](Self::safe_name) and free there.
     ///
-    /// The directory must exist. It is opened once, when saving begins: what is moved or linked later changes
-    /// nothing. Inside of it no link is followed. The file is written under a temporary name, and has its own
-    /// only when it is whole; nothing is ever overwritten. Its owner alone may read and write it (mode `0600`).
+    /// The directory must exist. On Unix it is opened once, when saving begins: what is moved or linked
+    /// later changes nothing. Windows finds it by its path, and does not let anybody rename it until the
+    /// file is saved. No link inside the directory is followed. The file is written under a temporary
+    /// name, and has its own only when it is whole; nothing is ever overwritten. On Unix its owner alone
+    /// may read and write it (mode `0600`).
     ///
     /// ```
     /// # use sockety::File;
