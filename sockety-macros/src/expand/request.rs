@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::attributes::{allow_deprecated, describe, describe_generated};
+use super::attributes::{allow_deprecated, allow_deprecated_trait, describe, describe_generated};
 use super::content;
 use crate::model::{Action, Param, Service};
 use crate::names::{generated, generated_tokens, local};
@@ -91,7 +91,7 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
 /// The lists of parameters. They are functions of the enum because that has a name which only this
 /// service generates.
 fn parameters(service: &Service) -> Option<TokenStream> {
-    let request = &service.names.request;
+    let (request, allow) = (&service.names.request, allow_deprecated_trait(service));
     let conditions = &service.forwarded.conditions;
     let actions = service.actions.iter();
     let functions: Vec<_> = actions
@@ -100,6 +100,7 @@ fn parameters(service: &Service) -> Option<TokenStream> {
     (!functions.is_empty()).then(|| {
         quote! {
             #(#conditions)*
+            #allow
             impl #request {
                 #(#functions)*
             }
