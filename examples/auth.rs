@@ -14,7 +14,7 @@ use std::{
 
 use sockety::{
     Connection, Context, FastReply, Server, async_trait,
-    client::{CallMiddleware, CallNext, OutgoingCall, ServiceClient},
+    client::{CallMiddleware, CallNext, CallResult, OutgoingCall, ServiceClient},
     serve::{
         Authorization, Authorize, FirstMessage, Incoming, IntoRouter, ServeMiddleware, ServeNext,
     },
@@ -101,16 +101,18 @@ impl ServeMiddleware for Timing {
 
 #[async_trait]
 impl CallMiddleware for Timing {
-    async fn handle(&self, call: OutgoingCall, next: CallNext) {
+    async fn handle(&self, call: OutgoingCall, next: CallNext) -> CallResult {
         let what = format!("{:?}", call.action());
         let begin = Instant::now();
-        match next.run(call).await {
+        let result = next.run(call).await;
+        match &result {
             Ok(_) => say(format_args!("  client: {what} took {:?}", begin.elapsed())),
             Err(error) => say(format_args!(
                 "  client: {what}, {}: {error}",
                 error.outcome()
             )),
         }
+        result
     }
 }
 
@@ -123,12 +125,12 @@ async fn no_novels(incoming: Incoming, next: ServeNext) {
 }
 
 /// Refuses, on the client's side, what the server should never receive.
-async fn no_passwords(call: OutgoingCall, next: CallNext) {
+async fn no_passwords(call: OutgoingCall, next: CallNext) -> CallResult {
     let is_secret = |part: &[u8]| part == b"password";
     if call.payload().windows(8).any(is_secret) {
         return call.refuse("a note is no place for a password");
     }
-    let _ = next.run(call).await;
+    next.run(call).await
 }
 
 #[tokio::main]
@@ -138,8 +140,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let router = NotesServer::new(Notebook::default())
         .into_router()
         .authorize(Tokens(tokens.into()))
-        .with(Timing)
-        .with(no_novels);
+        .layer(Timing)
+        .layer(no_novels);
     let server = Server::bind("127.0.0.1:0").await?;
     let address = server.local_addr()?;
     let handle = server.handle();
@@ -154,7 +156,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     say("With ada's:");
     say(outcome(sign_in(&connection, "t0ken-of-ada").await));
-    let ada = stranger.with(Timing).with(no_passwords);
+    let ada = stranger.layer(Timing).layer(no_passwords);
     say(outcome(ada.add("water the plants".into()).await));
     say(outcome(ada.add("my password is plants".into()).await));
     say(outcome(ada.add("x".repeat(2000)).await));

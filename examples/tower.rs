@@ -166,7 +166,7 @@ async fn main() -> Result<(), BoxError> {
         .into_inner();
     let router = OvenServer::new(begun.clone())
         .into_router()
-        .with(Layered(layers));
+        .layer(Layered(layers));
     let server = Server::bind("127.0.0.1:0")
         .await?
         // Few, so that some are refused.

@@ -37,13 +37,13 @@ pub(crate) async fn library() -> Result<(ServerHandle, LibraryClient), BoxError>
     let (address, handle) = (server.local_addr()?, server.handle());
     let router = LibraryServer::new(Shelf::new())
         .into_router()
-        .with(ServeMetrics::new())
-        .with(ServeSpans::new());
+        .layer(ServeMetrics::new())
+        .layer(ServeSpans::new());
     tokio::spawn(server.serve(router));
     let library = LibraryClient::connect(address)
         .await?
-        .with(CallMetrics::new())
-        .with(CallSpans::new());
+        .layer(CallMetrics::new())
+        .layer(CallSpans::new());
     Ok((handle, library))
 }
 

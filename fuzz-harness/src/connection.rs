@@ -280,7 +280,7 @@ impl Site {
             let message = Draft::new("a stream").create().stream();
             if let Ok(mut sent) = connection.pass_stream(message).await {
                 drop(connection);
-                if let Some(stream) = sent.stream() {
+                if let Some(stream) = sent.take_writer() {
                     write(stream, chunks).await;
                 }
                 drop(sent.sent().await);

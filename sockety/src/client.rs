@@ -22,7 +22,8 @@ pub use self::{
     reconnecting::Reconnecting,
 };
 pub use crate::connection::{
-    middleware::{CallMiddleware, CallNext},
+    call_status::CallStatus,
+    middleware::{CallMiddleware, CallNext, CallReply, CallResult},
     outgoing_call::OutgoingCall,
     service_client::ServiceClient,
 };

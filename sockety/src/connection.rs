@@ -4,14 +4,14 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use sockety_codec::{MessageHead, Uuid};
 
+pub(crate) mod call_status;
 pub(crate) mod middleware;
 pub(crate) mod outgoing_call;
-pub(crate) mod passage;
 pub(crate) mod service_client;
 
 use self::{
     middleware::{CallMiddleware, Chain},
-    outgoing_call::{Departure, Terms},
+    outgoing_call::Terms,
 };
 use crate::{
     address::ServerName,
@@ -71,16 +71,18 @@ impl Connection {
     /// ```
     /// # use sockety::{Connection, client::{CallNext, OutgoingCall}};
     /// # fn example(connection: Connection) -> Connection {
-    /// connection.with(|call: OutgoingCall, next: CallNext| async move {
+    /// connection.layer(|call: OutgoingCall, next: CallNext| async move {
     ///     let action = call.action().to_owned();
-    ///     match next.run(call).await {
-    ///         Ok(answered) => println!("{action:?}: {answered:?}"),
+    ///     let result = next.run(call).await;
+    ///     match &result {
+    ///         Ok(reply) => println!("{action:?}: {:?}", reply.answered()),
     ///         Err(error) => println!("{action:?} failed, {}: {error}", error.outcome()),
     ///     }
+    ///     result
     /// })
     /// # }
     /// ```
-    pub fn with(&self, middleware: impl CallMiddleware) -> Self {
+    pub fn layer(&self, middleware: impl CallMiddleware) -> Self {
         let mut chain = self.middleware.as_deref().cloned().unwrap_or_default();
         chain.push(Arc::new(middleware));
         let mut handle = self.clone();
@@ -120,8 +122,7 @@ impl Connection {
         terms: Terms,
     ) -> Result<Request, SendError> {
         if self.middleware.is_some() {
-            let departure = Departure::new(self, id, message, terms);
-            return Box::pin(departure.request()).await;
+            return Box::pin(outgoing_call::request(self, id, message, terms)).await;
         }
         Ok(Request::new(
             id,
@@ -153,7 +154,7 @@ impl Connection {
         passed.queued.sent().await
     }
 
-    /// Sends a message that expects no reply, and whose stream the caller writes: [`Sent::stream`].
+    /// Sends a message that expects no reply, and whose stream the caller writes: [`Sent::take_writer`].
     ///
     /// # Errors
     /// [`SendError`]: nothing was sent.

@@ -15,7 +15,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = Server::bind("127.0.0.1:0").await?;
 //! let connections = ServerMetrics::new(&server.handle());
-//! tokio::spawn(server.serve(MediaServer::new(Store).into_router().with(ServeMetrics::new())));
+//! tokio::spawn(server.serve(MediaServer::new(Store).into_router().layer(ServeMetrics::new())));
 //!
 //! // Whenever somebody looks:
 //! connections.record();

@@ -386,7 +386,7 @@ fn reading_goes_on_when_a_reader_is_dropped() {
 async fn open(connection: &Connection) -> Result<(Request, StreamWriter), SendError> {
     let message = Draft::new("stream").stream().create();
     let mut request = connection.send(message).await?;
-    let writer = request.stream().expect("a stream");
+    let writer = request.take_writer().expect("a stream");
     Ok((request, writer))
 }
 

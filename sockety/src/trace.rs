@@ -17,9 +17,9 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = Server::bind("127.0.0.1:0").await?;
 //! let address = server.local_addr()?;
-//! tokio::spawn(server.serve(MediaServer::new(Store).into_router().with(ServeSpans::new())));
+//! tokio::spawn(server.serve(MediaServer::new(Store).into_router().layer(ServeSpans::new())));
 //!
-//! let media = MediaClient::connect(address).await?.with(CallSpans::new());
+//! let media = MediaClient::connect(address).await?.layer(CallSpans::new());
 //! assert_eq!(media.title(7).await?, "clip 7");
 //! # Ok(())
 //! # }

@@ -171,7 +171,7 @@ async fn a_request_whose_writer_was_taken_can_be_dropped_and_all_of_its_message_
     let message = Draft::new("a").stream().create();
     let message = message.file(File::from_reader("f", 2, reader));
     let mut request = near.send(message).await.expect("sent");
-    let mut writer = request.stream().expect("the writer");
+    let mut writer = request.take_writer().expect("the writer");
     peer.expect("01 23 1A 10 <id> 01 61 01 0200 00 02 01 66")
         .await;
     drop(request);
@@ -284,7 +284,7 @@ async fn a_file_that_fails_gives_the_stream_beside_it_up() {
         .send(message.file(File::from_reader("f", 100, reader)))
         .await
         .expect("sent");
-    let mut writer = request.stream().expect("the writer");
+    let mut writer = request.take_writer().expect("the writer");
     settled().await;
     let error = writer.write_chunk("late").await.expect_err("given up");
     assert!(matches!(error, SourceError::Read { .. }), "{error:?}");

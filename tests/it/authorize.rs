@@ -80,7 +80,7 @@ fn vault(ledger: &Ledger, hook: impl Authorize) -> Router {
         .into_router()
         .handler(handler)
         .describe()
-        .with(move |incoming: Incoming, next: ServeNext| {
+        .layer(move |incoming: Incoming, next: ServeNext| {
             seen.note("middleware");
             async move {
                 next.run(incoming).await;

@@ -255,7 +255,7 @@ async fn a_message_with_payload_files_and_a_stream_arrives_with_all_of_them() {
     let message = Draft::new("all").stream().data().create(pattern(50_000));
     let message = message.file(File::from_bytes("a", pattern(100_000)));
     let mut request = near.send(message).await.expect("sent");
-    let mut writer = request.stream().expect("the writer");
+    let mut writer = request.take_writer().expect("the writer");
     writer.write_all(&pattern(60_000)).await.expect("written");
     writer.shutdown().await.expect("ended");
     let mut response = response(&mut request).await;

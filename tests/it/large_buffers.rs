@@ -79,10 +79,10 @@ async fn middleware_sees_the_whole_payload() {
     let log = Log::default();
     let seen = log.clone();
     let (connection, _server) = pair_serving(VaultServer::new(Memory)).await;
-    let handle = connection.with(move |call: OutgoingCall, next: CallNext| {
+    let handle = connection.layer(move |call: OutgoingCall, next: CallNext| {
         let expected = to_vec(&buffer(100_000)).expect("encoded");
         seen.note(format!("as sent: {}", call.payload() == expected));
-        async move { drop(next.run(call).await) }
+        next.run(call)
     });
     let echo = VaultClient::new(handle).echo(buffer(100_000)).await;
     assert_eq!(echo.expect("an echo"), buffer(100_000));

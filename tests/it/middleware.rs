@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sockety::{
     ByteStream, CallError, Connection, Context, FastReply, File, Options, Outcome, Router,
     ServiceError, async_trait,
-    client::{CallMiddleware, CallNext, OutgoingCall, ServiceClient},
+    client::{CallMiddleware, CallNext, CallResult, OutgoingCall, ServiceClient},
     error::{RequestError, SendError},
     message::{Draft, Reply, ResponseDraft},
     pair,
@@ -128,13 +128,15 @@ impl ServeMiddleware for Noting {
 
 #[async_trait]
 impl CallMiddleware for Noting {
-    async fn handle(&self, call: OutgoingCall, next: CallNext) {
+    async fn handle(&self, call: OutgoingCall, next: CallNext) -> CallResult {
         self.0.note(format!("{} > {}", self.1, call.action()));
-        let noted = match next.run(call).await {
-            Ok(answered) => format!("{} < {answered:?}", self.1),
+        let result = next.run(call).await;
+        let noted = match &result {
+            Ok(reply) => format!("{} < {:?}", self.1, reply.answered()),
             Err(error) => format!("{} < {}", self.1, error.outcome()),
         };
         self.0.note(noted);
+        result
     }
 }
 
@@ -145,8 +147,8 @@ async fn what_is_added_first_sees_a_message_first_and_its_answer_last() {
     let corner = Corner::default();
     let log = &corner.0;
     let router = Router::new()
-        .with(Noting(log.clone(), "a"))
-        .with(Noting(log.clone(), "b"))
+        .layer(Noting(log.clone(), "a"))
+        .layer(Noting(log.clone(), "b"))
         .service(ShopServer::new(corner.clone()))
         .expect("no duplicates");
     let (near, _far) = pair_serving(router).await;
@@ -174,7 +176,7 @@ async fn what_is_added_first_sees_a_message_first_and_its_answer_last() {
 async fn middleware_sees_how_typed_methods_and_handlers_answered() {
     let corner = Corner::default();
     let log = Log::default();
-    let router = shop(&corner).describe().with(Noting(log.clone(), "m"));
+    let router = shop(&corner).describe().layer(Noting(log.clone(), "m"));
     let (near, _far) = pair_serving(router).await;
     let shop = ShopClient::new(near.clone());
     shop.buy("gold".into()).await.expect_err("too dear");
@@ -210,7 +212,7 @@ async fn what_is_refused_by_the_connection_or_by_middleware_does_not_run() {
     let corner = Corner::default();
     let seen = Log::default();
     let note = seen.clone();
-    let router = shop(&corner).with(move |incoming: Incoming, next: ServeNext| {
+    let router = shop(&corner).layer(move |incoming: Incoming, next: ServeNext| {
         note.note(incoming.action());
         async move {
             if incoming.action() == "buy" || incoming.action() == "look" {
@@ -239,7 +241,7 @@ async fn middleware_sees_sizes_files_and_streams_and_whom_it_serves() {
     let corner = Corner::default();
     let seen = Log::default();
     let note = seen.clone();
-    let router = shop(&corner).with(move |incoming: Incoming, next: ServeNext| {
+    let router = shop(&corner).layer(move |incoming: Incoming, next: ServeNext| {
         let files: Vec<_> = incoming
             .files()
             .iter()
@@ -272,7 +274,7 @@ async fn middleware_sees_sizes_files_and_streams_and_whom_it_serves() {
 #[tokio::test(start_paused = true)]
 async fn values_attached_to_a_message_reach_its_handler_and_no_other() {
     let corner = Corner::default();
-    let router = shop(&corner).with(|incoming: Incoming, next: ServeNext| async move {
+    let router = shop(&corner).layer(|incoming: Incoming, next: ServeNext| async move {
         if incoming.expects_response() && incoming.payload().is_empty() {
             incoming.request_extensions().insert(Tag("of middleware"));
         }
@@ -304,7 +306,7 @@ async fn values_can_be_attached_to_a_message_without_middleware() {
 async fn a_message_that_middleware_loses_is_answered_with_code_5() {
     let corner = Corner::default();
     let log = corner.0.clone();
-    let router = shop(&corner).with(Noting(log.clone(), "m")).with(
+    let router = shop(&corner).layer(Noting(log.clone(), "m")).layer(
         |incoming: Incoming, next: ServeNext| async move {
             let action = incoming.action().to_owned();
             match action.as_str() {
@@ -349,7 +351,7 @@ async fn a_message_that_middleware_loses_is_answered_with_code_5() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_counts_as_executing_while_its_middleware_waits() {
-    let router = shop(&Corner::default()).with(|incoming: Incoming, next: ServeNext| async move {
+    let router = shop(&Corner::default()).layer(|incoming: Incoming, next: ServeNext| async move {
         if incoming.action() == "pong" {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -371,7 +373,7 @@ async fn a_request_counts_as_executing_while_its_middleware_waits() {
 async fn noting(router: Router) -> (Connection, Connection, Log) {
     let log = Log::default();
     let (near, far) = pair_serving(router).await;
-    (near.with(Noting(log.clone(), "m")), far, log)
+    (near.layer(Noting(log.clone(), "m")), far, log)
 }
 
 #[tokio::test(start_paused = true)]
@@ -396,7 +398,7 @@ async fn all_calls_of_a_handle_go_through_its_middleware() {
         .pass_stream(&Draft::new("ping"))
         .await
         .expect("a stream");
-    let writer = stream.stream().expect("its writer");
+    let writer = stream.take_writer().expect("its writer");
     writer.finish().expect("sent");
     let accepted = "m < Code(FastReply(0 (Accept)))";
     assert_eq!(
@@ -428,7 +430,7 @@ async fn all_calls_of_a_handle_go_through_its_middleware() {
 async fn handles_have_their_own_middleware_and_pass_it_to_their_clones() {
     let (near, _far, log) = noting(shop(&Corner::default())).await;
     let (plain, _plain_far) = pair(Router::new(), ping_handler()).await.expect("a pair");
-    let client = ShopClient::new(near.clone()).with(Noting(log.clone(), "n"));
+    let client = ShopClient::new(near.clone()).layer(Noting(log.clone(), "n"));
     client.clone().buy("bread".into()).await.expect("bread");
     let response = "< Response { payload: 3 }";
     assert_eq!(
@@ -448,9 +450,13 @@ async fn handles_have_their_own_middleware_and_pass_it_to_their_clones() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_middleware_refuses_or_drops_is_not_sent() {
     let (connection, mut peer) = dialogue(Router::new()).await;
-    let handle = connection.with(|call: OutgoingCall, _: CallNext| async move {
+    let handle = connection.layer(|call: OutgoingCall, _: CallNext| async move {
         match call.payload() {
-            [] => drop(call),
+            [] => {
+                let status = call.status();
+                drop(call);
+                Err(status.given_up())
+            }
             _ => call.refuse("not today"),
         }
     });
@@ -478,15 +484,17 @@ async fn a_call_that_middleware_refuses_or_drops_is_not_sent() {
 }
 
 /// Waits a second for each call.
-async fn hasty(call: OutgoingCall, next: CallNext) {
-    let _ = timeout(Duration::from_secs(1), next.run(call)).await;
+async fn hasty(call: OutgoingCall, next: CallNext) -> CallResult {
+    let status = call.status();
+    let replied = timeout(Duration::from_secs(1), next.run(call)).await;
+    replied.unwrap_or_else(|_| Err(status.given_up()))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_middleware_gives_up_may_have_been_executed() {
     let options = Options::default().max_requests_in_flight(1);
     let (connection, mut peer) = dialogue_with(Router::new(), options, PIPE).await;
-    let handle = connection.with(hasty);
+    let handle = connection.layer(hasty);
     let call = tokio::spawn({
         let client = ShopClient::new(handle.clone());
         async move { client.forever().await }
@@ -512,7 +520,7 @@ async fn a_call_that_middleware_gives_up_may_have_been_executed() {
 #[tokio::test(start_paused = true)]
 async fn the_time_of_a_call_holds_for_its_middleware_too() {
     let (connection, mut peer) = dialogue(Router::new()).await;
-    let stuck = connection.with(|_call: OutgoingCall, _next: CallNext| std::future::pending());
+    let stuck = connection.layer(|_call: OutgoingCall, _next: CallNext| std::future::pending());
     let limit = Duration::from_millis(50);
     let error = ShopClient::new(stuck)
         .forever()
@@ -526,9 +534,7 @@ async fn the_time_of_a_call_holds_for_its_middleware_too() {
         })
     ));
     peer.expect_silence().await;
-    let handle = connection.with(|call: OutgoingCall, next: CallNext| async move {
-        let _ = next.run(call).await;
-    });
+    let handle = connection.layer(|call: OutgoingCall, next: CallNext| next.run(call));
     let error = ShopClient::new(handle)
         .forever()
         .timeout(limit)
@@ -547,7 +553,7 @@ async fn the_time_of_a_call_holds_for_its_middleware_too() {
 async fn middleware_sees_the_errors_that_callers_get() {
     let log = Log::default();
     let (connection, peer) = dialogue(Router::new()).await;
-    let handle = connection.with(Noting(log.clone(), "m"));
+    let handle = connection.layer(Noting(log.clone(), "m"));
     let mut request = handle.send(&Draft::new("ping")).await.expect("sent");
     request.sent().await.expect("written");
     drop::<Peer>(peer);
@@ -572,12 +578,12 @@ async fn middleware_sees_the_errors_that_callers_get() {
 async fn further_replies_and_streams_are_the_callers() {
     let (connection, mut peer) = dialogue(Router::new()).await;
     let log = Log::default();
-    let handle = connection.with(Noting(log.clone(), "m"));
+    let handle = connection.layer(Noting(log.clone(), "m"));
     let mut request = handle
         .send(Draft::new("talk").stream().create())
         .await
         .expect("sent");
-    let writer = request.stream().expect("a writer");
+    let writer = request.take_writer().expect("a writer");
     writer.finish().expect("written");
     let written = format!("23 16 00 {} 04 74616c6b 80", hex(request.id()));
     peer.expect(&format!("01 {written}")).await;
@@ -597,8 +603,9 @@ async fn further_replies_and_streams_are_the_callers() {
 #[tokio::test(start_paused = true)]
 async fn middleware_may_run_as_a_task_that_ends_with_the_request() {
     let (connection, mut peer) = dialogue(Router::new()).await;
-    let handle = connection.with(|call: OutgoingCall, next: CallNext| async move {
-        tokio::spawn(next.run(call));
+    let handle = connection.layer(|call: OutgoingCall, next: CallNext| async move {
+        let going_on = tokio::spawn(next.run(call));
+        going_on.await.expect("no panic")
     });
     let baseline = tasks();
     let mut request = handle.send(&Draft::new("ping")).await.expect("sent");
@@ -620,14 +627,15 @@ async fn middleware_may_call_on_the_same_connection_itself() {
     let (near, _far) = pair_serving(shop(&Corner::default())).await;
     let log = Log::default();
     let note = log.clone();
-    let handle = near.with(move |call: OutgoingCall, next: CallNext| {
+    let handle = near.layer(move |call: OutgoingCall, next: CallNext| {
         note.note(call.action());
         let connection = call.connection().clone();
         async move {
             let ping = connection.send(&Draft::new("ping")).await.expect("sent");
             assert_eq!(code_of(ping).await, 0);
-            let answered = next.run(call).await.expect("answered");
-            assert_eq!(answered, Answered::Response { payload: 4 });
+            let reply = next.run(call).await.expect("answered");
+            assert_eq!(reply.answered(), Answered::Response { payload: 4 });
+            Ok(reply)
         }
     });
     let mut pong = handle.send(&Draft::new("pong")).await.expect("sent");
@@ -639,7 +647,7 @@ async fn middleware_may_call_on_the_same_connection_itself() {
 async fn a_panic_of_middleware_is_its_callers_and_the_connection_lives() {
     let (near, _far) =
         pair_serving(MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT })).await;
-    let handle = near.with(|_call: OutgoingCall, _next: CallNext| async { panic!("middleware") });
+    let handle = near.layer(|_call: OutgoingCall, _next: CallNext| async { panic!("middleware") });
     let call = tokio::spawn(async move { handle.send(&Draft::new("ping")).await });
     assert!(call.await.expect_err("a panic").is_panic());
     let ping = near.send(&Draft::new("ping")).await.expect("sent");

@@ -181,7 +181,7 @@ fn end(span: &Fields) -> [Option<&str>; 4] {
 }
 
 fn traced(serve: impl IntoRouter) -> Router {
-    serve.into_router().with(ServeSpans::new())
+    serve.into_router().layer(ServeSpans::new())
 }
 
 /// Both ends say what they do, and who calls goes through spans.
@@ -191,7 +191,7 @@ async fn tea() -> (Spans, tracing::subscriber::DefaultGuard, TeaClient) {
     let pot = TeaServer::new(Pot::default());
     let (near, far) = pair(Router::new(), traced(pot)).await.expect("two");
     tokio::spawn(async move { far.closed().await });
-    (spans, guard, TeaClient::new(near.with(CallSpans::new())))
+    (spans, guard, TeaClient::new(near.layer(CallSpans::new())))
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn a_call_has_a_span_on_each_end() {
     let client = TeaClient::connect(("localhost", port))
         .await
         .expect("connected")
-        .with(CallSpans::new());
+        .layer(CallSpans::new());
     let peer = client.connection().peer_addr().expect("an address");
     let local = client.connection().local_addr().expect("an address");
 
@@ -299,7 +299,7 @@ async fn calls_that_come_to_no_end_have_spans_that_do() {
     );
 
     let refuses = |call: OutgoingCall, _next: CallNext| async move { call.refuse("no") };
-    let refused = tea.with(refuses).wait().await;
+    let refused = tea.layer(refuses).wait().await;
     refused.expect_err("refused");
     let unsent = spans.only("client");
     assert_eq!(
@@ -324,10 +324,10 @@ async fn t_m8_a_peer_does_not_choose_names() {
     };
     let router = handler
         .into_router()
-        .with(ServeSpans::new().actions(["allowed"]))
-        .with(asks);
+        .layer(ServeSpans::new().actions(["allowed"]))
+        .layer(asks);
     let (near, _far) = pair(Router::new(), router).await.expect("two");
-    let near = near.with(CallSpans::new().actions(["ping"]));
+    let near = near.layer(CallSpans::new().actions(["ping"]));
 
     let mut methods = Vec::new();
     let long = "x\u{1b}".repeat(200);
@@ -404,9 +404,9 @@ async fn t_m8_metrics_count_calls_by_action_and_outcome() {
     let pot = Pot::default();
     let router = TeaServer::new(pot.clone()).into_router();
     let handler = MessageHandler::new().fallback(|_| async { FastReply::REJECT });
-    let router = router.handler(handler).with(ServeMetrics::new());
+    let router = router.handler(handler).layer(ServeMetrics::new());
     let (near, _far) = pair(Router::new(), router).await.expect("two");
-    let near = near.with(CallMetrics::new());
+    let near = near.layer(CallMetrics::new());
     let tea = TeaClient::new(near.clone());
 
     for _ in 0..2 {
@@ -486,10 +486,10 @@ async fn durations_are_those_of_the_calls() {
     let _guard = metrics::set_default_local_recorder(&recorder);
     let pot = Pot::default();
     let router = TeaServer::new(pot.clone()).into_router();
-    let (near, _far) = pair(Router::new(), router.with(ServeMetrics::new()))
+    let (near, _far) = pair(Router::new(), router.layer(ServeMetrics::new()))
         .await
         .expect("two");
-    let tea = TeaClient::new(near.with(CallMetrics::new()));
+    let tea = TeaClient::new(near.layer(CallMetrics::new()));
     let waiting = tokio::spawn(tea.wait().into_future());
     tokio::time::sleep(Duration::from_secs(2)).await;
     pot.0.notify_one();

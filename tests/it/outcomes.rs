@@ -395,7 +395,7 @@ async fn codes_1_3_and_4_are_answers_although_no_handler_of_ours_ran() {
         PIPE,
         Options::default(),
         Options::default(),
-        |worker| worker.into_router().with(refuses),
+        |worker| worker.into_router().layer(refuses),
     )
     .await;
     let rejected = site.work.run(1).await.expect_err("refused");
@@ -567,7 +567,7 @@ async fn without_a_channel_nothing_is_sent() {
         .await
         .expect("sent");
     // Given up half-way: its channel is lost.
-    drop(request.stream());
+    drop(request.take_writer());
     settled().await;
     let upload = site.work.upload(1, File::from_bytes("a", "1"), stream(b""));
     let upload = upload.await;
@@ -600,10 +600,14 @@ async fn nothing_new_is_sent_to_a_peer_that_goes_away() {
 async fn a_middleware_that_refuses_or_drops_a_call_keeps_it_from_being_sent() {
     let site = Site::new().await;
     let refusing = |call: OutgoingCall, _: CallNext| async move { call.refuse("no") };
-    let refused = site.work.with(refusing).run(1).await;
+    let refused = site.work.layer(refusing).run(1).await;
     site.ends(1, refused, Outcome::NotSent).await;
-    let dropping = |_: OutgoingCall, _: CallNext| async {};
-    let dropped = site.work.with(dropping).run(2).await;
+    let dropping = |call: OutgoingCall, _: CallNext| async {
+        let status = call.status();
+        drop(call);
+        Err(status.given_up())
+    };
+    let dropped = site.work.layer(dropping).run(2).await;
     site.ends(2, dropped, Outcome::NotSent).await;
 }
 
@@ -676,15 +680,13 @@ async fn a_call_whose_time_is_over_in_its_middleware_is_never_sent() {
     let site = Site::new().await;
     let slow = |call: OutgoingCall, next: CallNext| async move {
         sleep(10 * SECOND).await;
-        let _ = next.run(call).await;
+        next.run(call).await
     };
-    let late = site.work.with(slow).run(1).timeout(5 * SECOND).await;
+    let late = site.work.layer(slow).run(1).timeout(5 * SECOND).await;
     site.ends(1, late, Outcome::NotSent).await;
     // Sent, and not answered.
-    let passes = |call: OutgoingCall, next: CallNext| async move {
-        let _ = next.run(call).await;
-    };
-    let late = site.work.with(passes).hold(2).timeout(5 * SECOND).await;
+    let passes = |call: OutgoingCall, next: CallNext| next.run(call);
+    let late = site.work.layer(passes).hold(2).timeout(5 * SECOND).await;
     site.ends(2, late, Outcome::Unknown).await;
     assert_eq!(site.ledger.begun(2), 1);
 }
@@ -696,11 +698,11 @@ async fn a_call_whose_middleware_runs_as_a_task_is_not_sent_after_its_time() {
     let spawned = |call: OutgoingCall, next: CallNext| async move {
         let going_on = tokio::spawn(async move {
             sleep(10 * SECOND).await;
-            let _ = next.run(call).await;
+            next.run(call).await
         });
-        let _ = going_on.await;
+        going_on.await.expect("no panic")
     };
-    let work = site.work.with(spawned);
+    let work = site.work.layer(spawned);
     let late = work.run(1).timeout(5 * SECOND).await;
     site.ends(1, late, Outcome::Unknown).await;
     assert_eq!(site.ledger.begun(1), 0);

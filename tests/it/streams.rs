@@ -55,7 +55,7 @@ pub(crate) async fn send_stream(
         .send(&Draft::new(action).stream())
         .await
         .expect("sent");
-    let writer = request.stream().expect("the writer");
+    let writer = request.take_writer().expect("the writer");
     (request, writer)
 }
 
@@ -97,7 +97,7 @@ where
         async move {
             let response = ResponseDraft::new().stream().create();
             let mut sent = message.respond(response).await?;
-            let writer = sent.stream().expect("the writer");
+            let writer = sent.take_writer().expect("the writer");
             write(writer).await.into_code()
         }
     })
@@ -401,8 +401,8 @@ async fn a_stream_that_nobody_writes_reads_as_empty() {
 async fn a_one_way_message_can_have_a_stream_that_its_sender_writes() {
     let (near, mut peer) = dialogue(ping_handler()).await;
     let mut sent = near.pass_stream(&Draft::new("a")).await.expect("sent");
-    let mut writer = sent.stream().expect("the writer");
-    assert!(sent.stream().is_none(), "there is one writer");
+    let mut writer = sent.take_writer().expect("the writer");
+    assert!(sent.take_writer().is_none(), "there is one writer");
     writer.write_chunk("hi").await.expect("written");
     writer.finish().expect("ended");
     sent.sent().await.expect("all of it left");
@@ -416,7 +416,7 @@ async fn check_stream_from(stream: ByteStream, expected: &[u8]) {
     let (near, _far) = pair_serving(collecting()).await;
     let message = Draft::new("collect").create().stream_from(stream);
     let mut request = near.send(message).await.expect("sent");
-    assert!(request.stream().is_none(), "it needs no writer");
+    assert!(request.take_writer().is_none(), "it needs no writer");
     let response = timeout(Duration::from_secs(60), response(&mut request)).await;
     assert!(response.expect("the stream ends").payload() == expected);
 }

@@ -169,7 +169,7 @@ impl Client for DynClient {
 
     async fn stream(&self, chunk: Bytes, count: u64) -> Result<u64> {
         let mut request = self.connection.send(&Draft::new("stream").stream()).await?;
-        let mut writer = request.stream().ok_or("no stream")?;
+        let mut writer = request.take_writer().ok_or("no stream")?;
         for _ in 0..count {
             writer.write_chunk(chunk.clone()).await?;
         }

@@ -66,7 +66,7 @@ async fn carrying(connection: Connection) -> Outcome {
         connection.pass(message).await?;
         // And one whose stream is written gradually.
         let mut sent = connection.pass_stream(&Draft::new(action)).await?;
-        let writer = sent.stream().ok_or("the message has no stream")?;
+        let writer = sent.take_writer().ok_or("the message has no stream")?;
         write(writer, vec![content::bytes(1000); 10]).await?;
         expect_alive(&connection).await?;
     }

@@ -88,7 +88,7 @@ async fn echo(connection: &Connection, chunks: Chunks) -> Outcome {
 /// Sends a message and takes the writer of its stream.
 async fn open(connection: &Connection, action: &str) -> Outcome<(Request, StreamWriter)> {
     let mut request = connection.send(&Draft::new(action).stream()).await?;
-    let writer = request.stream().ok_or("the message has no stream")?;
+    let writer = request.take_writer().ok_or("the message has no stream")?;
     Ok((request, writer))
 }
 

@@ -1,7 +1,6 @@
 //! How a call gets to its reply: on the connection at once, or through the middleware of its handle.
 
 use std::{
-    future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -9,16 +8,11 @@ use std::{
 
 use sockety_codec::Uuid;
 use sync_wrapper::SyncWrapper;
-use tokio::time::timeout;
 
 use super::exchange::Exchange;
 use crate::{
-    connection::{
-        Connection,
-        outgoing_call::{Departure, Terms},
-    },
-    content::carrying::Unwritten,
-    engine::pending::{RawReply, ReplyClock},
+    connection::{Connection, outgoing_call},
+    engine::pending::RawReply,
     error::request::RequestError,
     message::outgoing::Outgoing,
 };
@@ -45,7 +39,12 @@ impl Way {
         if connection.middleware.is_none() {
             return Self::Direct(Exchange::new(connection, id, message, timeout));
         }
-        let reply: Replying = Box::pin(through(connection.clone(), id, message, timeout));
+        let reply: Replying = Box::pin(outgoing_call::call(
+            connection.clone(),
+            id,
+            message,
+            timeout,
+        ));
         Self::Through {
             connection,
             id,
@@ -73,38 +72,4 @@ impl Way {
             Self::Through { reply, .. } => reply.get_mut().as_mut().poll(cx),
         }
     }
-}
-
-/// The caller's own time is for all of it, middleware included.
-async fn through(
-    connection: Connection,
-    id: Uuid,
-    message: Outgoing,
-    limit: Option<Duration>,
-) -> Result<RawReply, RequestError> {
-    let terms = Terms {
-        unwritten: Unwritten::Ends,
-        clock: limit.map_or(ReplyClock::Default, |_| ReplyClock::Own),
-    };
-    let departure = Departure::new(&connection, id, message, terms);
-    let summary = departure.summary();
-    let reply = async {
-        let mut request = departure.request().await?;
-        poll_fn(|cx| request.poll_reply(cx)).await
-    };
-    let Some(limit) = limit else {
-        return reply.await;
-    };
-    let replied = {
-        let mut reply = std::pin::pin!(reply);
-        let replied = timeout(limit, reply.as_mut()).await;
-        if replied.is_err() {
-            summary.set_timed_out();
-        }
-        replied
-    };
-    replied.unwrap_or_else(|_| {
-        let outcome = summary.outcome();
-        Err(RequestError::TimedOut { outcome })
-    })
 }

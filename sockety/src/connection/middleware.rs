@@ -3,37 +3,40 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 
 use super::outgoing_call::OutgoingCall;
-use crate::{engine::answered::Answered, error::request::RequestError};
+use crate::{
+    engine::{answered::Answered, pending::RawReply},
+    error::request::RequestError,
+};
 
 /// Runs around every call and one-way message of a handle: typed ones, drafts and messages alike. Added with
-/// [`Connection::with`](crate::connection::Connection::with) or [`ServiceClient::with`](crate::connection::service_client::ServiceClient::with); for what
-/// is served there is [`ServeMiddleware`](crate::serve::middleware::ServeMiddleware).
+/// [`Connection::layer`](crate::connection::Connection::layer) or [`ServiceClient::layer`](crate::client::ServiceClient::layer); for
+/// what is served there is [`ServeMiddleware`](crate::serve::ServeMiddleware).
 ///
-/// Middleware hands a call on with [`CallNext::run`], which says how it went, or refuses it with
-/// [`OutgoingCall::refuse`]. A call that is dropped, or whose `run` is dropped half-way, fails with the outcome
-/// that is then known. The reply itself goes to the caller alone, when the middleware is done.
+/// Middleware hands a call on with [`CallNext::run`] and returns the result, or refuses the call with
+/// [`OutgoingCall::refuse`]. The caller gets what the outermost middleware returns. Middleware that drops a call, or
+/// the future of `run`, returns [`CallStatus::given_up`](crate::client::CallStatus::given_up).
 ///
-/// Of a [`Request`](crate::message::request::Request), middleware sees the first reply, and runs on only while
-/// [`Request::response`](crate::message::request::Request::response) is awaited. Of [`Connection::pass_stream`], it sees that the
-/// message has begun. Each message of [`Connection::pass_all`] is seen; broadcasts of a server, and responses that
-/// expect an answer, are not.
+/// Of a [`Request`](crate::message::Request), middleware sees the first reply, and runs on only while
+/// [`Request::response`](crate::message::Request::response) is awaited. Of [`Connection::pass_stream`], it sees that
+/// the message has begun. It sees each message of [`Connection::pass_all`]; it does not see broadcasts of a server, nor
+/// responses that expect an answer.
 ///
-/// A function that takes an [`OutgoingCall`] and a [`CallNext`] and gives a future is middleware. What has a name
-/// of its own implements the trait with [`#[async_trait]`](crate::async_trait).
+/// A function that takes an [`OutgoingCall`] and a [`CallNext`] and returns a future of a [`CallResult`] is
+/// middleware. A type implements the trait with [`#[async_trait]`](crate::async_trait).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
-/// use sockety::{async_trait, client::{CallMiddleware, CallNext, OutgoingCall}};
+/// use sockety::{async_trait, client::{CallMiddleware, CallNext, CallResult, OutgoingCall}};
 ///
 /// struct ReadOnly(AtomicBool);
 ///
 /// #[async_trait]
 /// impl CallMiddleware for ReadOnly {
-///     async fn handle(&self, call: OutgoingCall, next: CallNext) {
+///     async fn handle(&self, call: OutgoingCall, next: CallNext) -> CallResult {
 ///         if self.0.load(Ordering::Relaxed) && !call.action().starts_with("get") {
 ///             return call.refuse("read only");
 ///         }
-///         let _ = next.run(call).await;
+///         next.run(call).await
 ///     }
 /// }
 /// ```
@@ -42,25 +45,63 @@ use crate::{engine::answered::Answered, error::request::RequestError};
 /// [`Connection::pass_all`]: crate::connection::Connection::pass_all
 #[async_trait]
 pub trait CallMiddleware: Send + Sync + 'static {
-    /// Handles one call, most likely by handing it on.
-    async fn handle(&self, call: OutgoingCall, next: CallNext);
+    /// Handles one call, usually by handing it on.
+    async fn handle(&self, call: OutgoingCall, next: CallNext) -> CallResult;
 }
 
 #[async_trait]
 impl<F, R> CallMiddleware for F
 where
     F: Fn(OutgoingCall, CallNext) -> R + Send + Sync + 'static,
-    R: Future<Output = ()> + Send + 'static,
+    R: Future<Output = CallResult> + Send + 'static,
 {
-    async fn handle(&self, call: OutgoingCall, next: CallNext) {
-        self(call, next).await;
+    async fn handle(&self, call: OutgoingCall, next: CallNext) -> CallResult {
+        self(call, next).await
+    }
+}
+
+/// What a call or one-way message came to.
+///
+/// # Errors
+/// The error is the one that the caller gets: [`RequestError::outcome`] says what is known about the execution.
+pub type CallResult = Result<CallReply, RequestError>;
+
+/// The reply to a call, on its way to the caller. Middleware can look at it and returns it.
+#[must_use = "the caller waits for the reply: return it"]
+pub struct CallReply(Option<RawReply>);
+
+impl CallReply {
+    /// Of a one-way message.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// How the call was answered: [`Answered::Nothing`] if it is a one-way message.
+    pub fn answered(&self) -> Answered {
+        self.0.as_ref().map_or(Answered::Nothing, Answered::of)
+    }
+
+    /// What the caller of a request gets. A middleware that returns what it got for a one-way message has lost the
+    /// reply.
+    pub(crate) fn into_raw(self) -> Result<RawReply, RequestError> {
+        self.0.ok_or_else(RequestError::given_up)
+    }
+}
+
+impl From<RawReply> for CallReply {
+    fn from(reply: RawReply) -> Self {
+        Self(Some(reply))
+    }
+}
+
+impl fmt::Debug for CallReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CallReply").field(&self.answered()).finish()
     }
 }
 
 /// All middleware of a handle, in order.
 pub(crate) type Chain = Arc<Vec<Arc<dyn CallMiddleware>>>;
 
-/// The rest of the way of a call: further middleware, then the connection. Dropping it does nothing.
+/// What handles a call next: further middleware, then the connection. Dropping it does nothing.
 pub struct CallNext {
     chain: Chain,
     position: usize,
@@ -71,27 +112,25 @@ impl CallNext {
         Self { chain, position: 0 }
     }
 
-    /// Hands the call on, and says how it was answered: [`Answered::Nothing`] when it is a one-way message.
+    /// Hands the call on and waits for the reply, or until a one-way message was handed to the socket.
     ///
     /// # Errors
-    /// As the caller gets it: [`RequestError::outcome`] says what is known.
+    /// Those of the connection, and those that further middleware returns.
     ///
     /// # Cancel safety
-    /// Dropping the future gives the call up; the caller gets [`RequestError::GivenUp`], or
-    /// [`SendError::Refused`](crate::error::send::SendError::Refused) when nothing was sent.
-    pub async fn run(self, call: OutgoingCall) -> Result<Answered, RequestError> {
-        let summary = call.summary();
+    /// Dropping the future gives the call up. [`CallStatus::given_up`](crate::client::CallStatus::given_up) is what
+    /// to return then.
+    pub async fn run(self, call: OutgoingCall) -> CallResult {
         match self.chain.get(self.position).cloned() {
             Some(middleware) => {
                 let next = Self {
                     chain: self.chain,
                     position: self.position + 1,
                 };
-                middleware.handle(call, next).await;
+                middleware.handle(call, next).await
             }
-            None => call.depart().await,
+            None => call.send().await,
         }
-        summary.get()
     }
 }
 

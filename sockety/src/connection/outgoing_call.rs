@@ -1,67 +1,59 @@
 use std::{
     fmt,
-    future::poll_fn,
+    future::{poll_fn, ready},
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
+    time::Duration,
 };
 
 use sockety_codec::Uuid;
 use sync_wrapper::SyncWrapper;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     Connection,
-    passage::{Passage, Report, Summary, passage},
+    call_status::{CallStatus, Tracker},
+    middleware::{CallNext, CallReply, CallResult},
 };
 use crate::{
-    content::carrying::{Sending, Unwritten},
-    engine::{
-        answered::Answered,
-        pending::{RawReply, ReplyClock},
-    },
+    content::carrying::Unwritten,
+    engine::pending::{RawReply, ReplyClock},
     error::{request::RequestError, send::SendError},
     message::{outgoing::Outgoing, request::Request, sent::Sent},
 };
 
-/// A call or a one-way message before it is sent, as [`CallMiddleware`](crate::connection::middleware::CallMiddleware) sees it. Dropping it
-/// refuses it.
+/// A call or a one-way message before it is sent, as [`CallMiddleware`](crate::client::CallMiddleware) sees it.
+///
+/// Dropping it gives it up: it is not sent.
 pub struct OutgoingCall {
     connection: Connection,
     id: Uuid,
     message: Outgoing,
-    errand: Errand,
+    kind: Kind,
+    tracker: Tracker,
 }
 
-/// What is to be done, and who waits for it.
-enum Errand {
-    Request {
-        terms: Terms,
-        request: oneshot::Sender<Request>,
-        report: Report<RawReply>,
-    },
-    Pass {
-        report: Report<()>,
-    },
-    PassStream {
-        sent: oneshot::Sender<Sent>,
-        report: Report<()>,
-    },
+/// What is sent, and what its caller gets before the reply.
+enum Kind {
+    Call(Terms),
+    Request(Terms, oneshot::Sender<Request>),
+    Pass,
+    PassStream(oneshot::Sender<Sent>),
 }
 
-/// How a request is sent.
+/// How a message is sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) unwritten: Unwritten,
     pub(crate) clock: ReplyClock,
 }
 
-impl Errand {
-    /// Ready when nobody waits for it any longer.
-    fn poll_unwanted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self {
-            Self::Request { report, .. } => report.poll_unwanted(cx),
-            Self::Pass { report } | Self::PassStream { report, .. } => report.poll_unwanted(cx),
-        }
+impl Terms {
+    /// With the default clock, if any runs.
+    pub(crate) fn new(unwritten: Unwritten) -> Self {
+        let clock = ReplyClock::Default;
+        Self { unwritten, clock }
     }
 }
 
@@ -78,10 +70,10 @@ impl OutgoingCall {
 
     /// Whether it expects a reply.
     pub fn expects_response(&self) -> bool {
-        matches!(self.errand, Errand::Request { .. })
+        matches!(self.kind, Kind::Call(_) | Kind::Request(..))
     }
 
-    /// Its payload; empty when there is none, or it could not be encoded.
+    /// Its payload; empty if there is none, or if it could not be encoded.
     pub fn payload(&self) -> &[u8] {
         let payload = self.message.content().payload();
         payload.map_or(&[], |payload| payload.whole())
@@ -118,209 +110,221 @@ impl OutgoingCall {
         &self.connection
     }
 
-    /// Middleware may run as a task of its own: what nobody waits for any longer is not sent.
-    async fn queue(&mut self, terms: Terms) -> Result<Sending, SendError> {
-        let expects = self.expects_response();
+    /// What is known about it once it was given up.
+    pub fn status(&self) -> CallStatus {
+        self.tracker.status.clone()
+    }
+
+    /// Does not send it: the result to return is [`SendError::Refused`] with this reason.
+    pub fn refuse(self, reason: impl Into<Arc<str>>) -> CallResult {
+        Err(SendError::Refused(reason.into()).into())
+    }
+
+    /// Sends it, at the end of its way through middleware, unless its caller waits no longer.
+    pub(super) async fn send(self) -> CallResult {
+        let status = self.status();
+        tokio::select! {
+            biased;
+            () = status.caller_gone() => Err(status.given_up()),
+            result = self.exchange() => result,
+        }
+    }
+
+    async fn exchange(mut self) -> CallResult {
+        let result = self.queue_and_wait().await;
+        if let Err(error) = &result {
+            self.tracker.set_failed(error);
+        }
+        result
+    }
+
+    async fn queue_and_wait(&mut self) -> CallResult {
+        let (expects, id) = (self.expects_response(), self.id);
         let queued = self
             .connection
-            .queue(&self.message, self.id, expects, terms);
-        let mut queued = std::pin::pin!(queued);
-        let errand = &mut self.errand;
-        poll_fn(|cx| {
-            if errand.poll_unwanted(cx).is_ready() {
-                return Poll::Ready(Err(SendError::refused_unsaid()));
+            .queue(&self.message, id, expects, self.kind.terms());
+        let mut sending = queued.await?;
+        self.tracker.set_sent();
+        match std::mem::replace(&mut self.kind, Kind::Pass) {
+            Kind::Call(_) => {
+                let mut request = Request::new(id, sending);
+                poll_fn(|cx| request.poll_reply(cx))
+                    .await
+                    .map(CallReply::from)
             }
-            queued.as_mut().poll(cx)
-        })
-        .await
-    }
-
-    /// Does not send it: its caller gets [`SendError::Refused`] with this reason.
-    pub fn refuse(self, reason: impl Into<Arc<str>>) {
-        self.fail(SendError::Refused(reason.into()));
-    }
-
-    fn fail(self, error: SendError) {
-        match self.errand {
-            Errand::Request { report, .. } => report.fail(error.into()),
-            Errand::Pass { report } | Errand::PassStream { report, .. } => {
-                report.fail(error.into());
+            Kind::Request(_, caller) => {
+                let request = Request::new(id, sending);
+                caller.send(request).map_err(|_| RequestError::given_up())?;
+                let reply = poll_fn(|cx| self.poll_reply(cx));
+                reply.await.map(CallReply::from)
+            }
+            Kind::Pass => {
+                sending.queued.sent().await?;
+                Ok(CallReply::NONE)
+            }
+            Kind::PassStream(caller) => {
+                // A caller that has gone gives it up here.
+                let _ = caller.send(Sent::new(id, sending));
+                Ok(CallReply::NONE)
             }
         }
     }
 
-    pub(crate) fn summary(&self) -> Summary {
-        match &self.errand {
-            Errand::Request { report, .. } => report.summary(),
-            Errand::Pass { report } | Errand::PassStream { report, .. } => report.summary(),
+    /// The first reply, for as long as the caller keeps its [`Request`].
+    fn poll_reply(&self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
+        let mut state = self.connection.shared().lock();
+        if !state.waiting.expects(&self.id) {
+            return Poll::Ready(Err(RequestError::given_up()));
         }
+        state.waiting.poll(&self.id, cx)
     }
+}
 
-    /// The end of its way through middleware.
-    pub(crate) async fn depart(mut self) {
-        let terms = match &self.errand {
-            Errand::Request { terms, .. } => *terms,
-            Errand::Pass { .. } => Terms::new(Unwritten::Ends),
-            Errand::PassStream { .. } => Terms::new(Unwritten::Waits),
-        };
-        let sending = match self.queue(terms).await {
-            Ok(sending) => sending,
-            Err(error) => return self.fail(error),
-        };
-        let (connection, id) = (self.connection, self.id);
-        match self.errand {
-            Errand::Request {
-                request,
-                mut report,
-                ..
-            } => {
-                report.set_sent();
-                let is_wanted = request.send(Request::new(id, sending)).is_ok();
-                if is_wanted {
-                    let reply = poll_fn(|cx| poll_reply(&connection, &id, &mut report, cx)).await;
-                    report.tell(reply, Answered::of);
-                }
-            }
-            Errand::Pass { mut report } => {
-                report.set_sent();
-                report.tell(written(sending).await, |()| Answered::Nothing);
-            }
-            Errand::PassStream { sent, report } => {
-                // Not wanted any more, it is given up here.
-                let _ = sent.send(Sent::new(id, sending));
-                report.tell(Ok(()), |()| Answered::Nothing);
-            }
+impl Kind {
+    fn terms(&self) -> Terms {
+        match self {
+            Self::Call(terms) | Self::Request(terms, _) => *terms,
+            Self::Pass => Terms::new(Unwritten::Ends),
+            Self::PassStream(_) => Terms::new(Unwritten::Waits),
         }
     }
 }
 
-impl Terms {
-    /// With the default clock, if any runs.
-    pub(crate) fn new(unwritten: Unwritten) -> Self {
-        let clock = ReplyClock::Default;
-        Self { unwritten, clock }
-    }
-}
-
-async fn written(mut sending: Sending) -> Result<(), RequestError> {
-    sending.queued.sent().await
-}
-
-/// The first reply, unless the request is dropped meanwhile: middleware may run as a task of its own.
-fn poll_reply(
+/// The way of a message through the middleware of this handle, and what is known of it. Dropping the future drops the
+/// middleware wherever it waits.
+fn layered(
     connection: &Connection,
-    id: &Uuid,
-    report: &mut Report<RawReply>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<RawReply, RequestError>> {
-    let is_unwanted = report.poll_unwanted(cx).is_ready();
-    let mut state = connection.shared().lock();
-    if is_unwanted || !state.waiting.expects(id) {
-        return Poll::Ready(Err(RequestError::given_up()));
-    }
-    state.waiting.poll(id, cx)
+    id: Uuid,
+    message: Outgoing,
+    kind: Kind,
+) -> (impl Future<Output = CallResult> + Send + use<>, CallStatus) {
+    let (tracker, caller) = CallStatus::begin();
+    let status = tracker.status.clone();
+    let call = OutgoingCall {
+        connection: Connection::new(Arc::clone(connection.shared())),
+        id,
+        message,
+        kind,
+        tracker,
+    };
+    let next = CallNext::new(connection.middleware.clone().unwrap_or_default());
+    let result = async move {
+        let _caller = caller;
+        next.run(call).await
+    };
+    (result, status)
 }
 
-/// A request on its way through the middleware of a handle, until it is sent.
-pub(crate) struct Departure {
-    passage: Passage<RawReply>,
-    request: oneshot::Receiver<Request>,
-}
-
-impl Departure {
-    pub(crate) fn new(connection: &Connection, id: Uuid, message: Outgoing, terms: Terms) -> Self {
-        let (sender, request) = oneshot::channel();
-        let errand = |report| Errand::Request {
-            terms,
-            request: sender,
-            report,
-        };
-        let passage = begin(connection, id, message, errand);
-        Self { passage, request }
-    }
-
-    pub(crate) fn summary(&self) -> Summary {
-        self.passage.summary()
-    }
-
-    pub(crate) async fn request(self) -> Result<Request, SendError> {
-        let Self {
-            mut passage,
-            request,
-        } = self;
-        match handed_out(&mut passage, request).await {
-            Some(request) => Ok(request.through(SyncWrapper::new(Box::pin(async move {
-                poll_fn(|cx| passage.poll(cx)).await
-            })))),
-            None => Err(refusal(passage).await),
+/// A typed call through middleware. The caller's own time is for all of it.
+pub(crate) async fn call(
+    connection: Connection,
+    id: Uuid,
+    message: Outgoing,
+    limit: Option<Duration>,
+) -> Result<RawReply, RequestError> {
+    let terms = Terms {
+        unwritten: Unwritten::Ends,
+        clock: limit.map_or(ReplyClock::Default, |_| ReplyClock::Own),
+    };
+    let (result, status) = layered(&connection, id, message, Kind::Call(terms));
+    let Some(limit) = limit else {
+        return result.await?.into_raw();
+    };
+    let result = {
+        let mut result = std::pin::pin!(result);
+        let result = timeout(limit, result.as_mut()).await;
+        if result.is_err() {
+            // Before middleware is dropped, which may tell why.
+            status.set_timed_out();
         }
+        result
+    };
+    result.map_or_else(|_| Err(status.given_up()), |result| result?.into_raw())
+}
+
+/// Sends a request through middleware, for [`Connection::send`].
+pub(crate) async fn request(
+    connection: &Connection,
+    id: Uuid,
+    message: Outgoing,
+    terms: Terms,
+) -> Result<Request, SendError> {
+    let (sender, receiver) = oneshot::channel();
+    let (result, _) = layered(connection, id, message, Kind::Request(terms, sender));
+    let mut reply = Box::pin(async move { result.await?.into_raw() });
+    match handed_out(reply.as_mut(), receiver).await {
+        (Some(request), None) => Ok(request.through(SyncWrapper::new(reply))),
+        (Some(request), Some(reply)) => {
+            Ok(request.through(SyncWrapper::new(Box::pin(ready(reply)))))
+        }
+        (None, reply) => Err(as_refusal(reply)),
     }
 }
 
-/// Sends a message through middleware, for [`Connection::pass`].
+/// Sends a one-way message through middleware, for [`Connection::pass`].
 pub(crate) async fn pass(
     connection: &Connection,
     id: Uuid,
     message: Outgoing,
 ) -> Result<(), RequestError> {
-    let mut passage = begin(connection, id, message, |report| Errand::Pass { report });
-    poll_fn(|cx| passage.poll(cx)).await
+    let (result, _) = layered(connection, id, message, Kind::Pass);
+    result.await.map(drop)
 }
 
-/// As [`pass`], for [`Connection::pass_stream`].
+/// Like [`pass`], for [`Connection::pass_stream`].
 pub(crate) async fn pass_stream(
     connection: &Connection,
     id: Uuid,
     message: Outgoing,
 ) -> Result<Sent, SendError> {
-    let (sent, receiver) = oneshot::channel();
-    let errand = |report| Errand::PassStream { sent, report };
-    let mut passage = begin(connection, id, message, errand);
-    let sent = handed_out(&mut passage, receiver).await;
-    // Nobody polls the middleware later: it ends before the stream is written.
-    let done = poll_fn(|cx| passage.poll(cx)).await;
-    match sent {
-        Some(sent) => Ok(sent),
-        None => Err(as_refusal(done)),
+    let (sender, receiver) = oneshot::channel();
+    let (result, _) = layered(connection, id, message, Kind::PassStream(sender));
+    let mut result = std::pin::pin!(result);
+    match handed_out(result.as_mut(), receiver).await {
+        (Some(sent), None) => {
+            // Nobody polls the middleware later: it ends before the stream is written.
+            let _ = result.await;
+            Ok(sent)
+        }
+        (Some(sent), Some(_)) => Ok(sent),
+        (None, result) => Err(as_refusal(result)),
     }
 }
 
-fn begin<T>(
-    connection: &Connection,
-    id: Uuid,
-    message: Outgoing,
-    errand: impl FnOnce(Report<T>) -> Errand,
-) -> Passage<T> {
-    let chain = connection.middleware.clone().unwrap_or_default();
-    passage(chain, |report| OutgoingCall {
-        connection: Connection::new(Arc::clone(connection.shared())),
-        id,
-        message,
-        errand: errand(report),
-    })
-}
-
-/// What is handed out on the way; `None` when it never will be.
-async fn handed_out<T, H>(
-    passage: &mut Passage<T>,
-    mut receiver: oneshot::Receiver<H>,
-) -> Option<H> {
+/// Runs middleware until the message was sent or middleware has ended: what was handed out, and the result if there is
+/// one already. At least one of them is there.
+async fn handed_out<H, T>(
+    mut middleware: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+    receiver: oneshot::Receiver<H>,
+) -> (Option<H>, Option<T>) {
+    let mut receiver = Some(receiver);
     poll_fn(|cx| {
-        let _ = passage.poll_chain(cx);
-        let handed = ready!(std::pin::Pin::new(&mut receiver).poll(cx));
-        Poll::Ready(handed.ok())
+        let result = match middleware.as_mut().poll(cx) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        };
+        let handed = match receiver
+            .as_mut()
+            .map(|receiver| Pin::new(receiver).poll(cx))
+        {
+            Some(Poll::Ready(handed)) => {
+                receiver = None;
+                handed.ok()
+            }
+            Some(Poll::Pending) | None => None,
+        };
+        if result.is_none() && handed.is_none() {
+            return Poll::Pending;
+        }
+        Poll::Ready((handed, result))
     })
     .await
 }
 
-async fn refusal<T>(mut passage: Passage<T>) -> SendError {
-    as_refusal(poll_fn(|cx| passage.poll(cx)).await)
-}
-
 /// What was not handed out was not sent.
-fn as_refusal<T>(done: Result<T, RequestError>) -> SendError {
-    match done {
-        Err(RequestError::Send(error)) => error,
+fn as_refusal<T>(result: Option<Result<T, RequestError>>) -> SendError {
+    match result {
+        Some(Err(RequestError::Send(error))) => error,
         _ => SendError::refused_unsaid(),
     }
 }

@@ -138,7 +138,7 @@ impl<P> Draft<P> {
         self
     }
 
-    /// Each message has a stream that its sender writes, see [`Request::stream`](crate::message::request::Request::stream).
+    /// Each message has a stream that its sender writes, see [`Request::take_writer`](crate::message::request::Request::take_writer).
     pub fn stream(mut self) -> Self {
         self.carrying.get_or_insert_default().write_stream();
         self
@@ -158,7 +158,7 @@ impl<P> ResponseDraft<P> {
         self
     }
 
-    /// Each response has a stream that its sender writes, see [`Sent::stream`](crate::message::sent::Sent::stream).
+    /// Each response has a stream that its sender writes, see [`Sent::take_writer`](crate::message::sent::Sent::take_writer).
     pub fn stream(mut self) -> Self {
         self.carrying.get_or_insert_default().write_stream();
         self

@@ -86,7 +86,7 @@ impl Outgoing {
         files.into_iter().fold(self, Self::file)
     }
 
-    /// Attaches a stream that the sender writes, see [`Request::stream`](crate::message::request::Request::stream).
+    /// Attaches a stream that the sender writes, see [`Request::take_writer`](crate::message::request::Request::take_writer).
     pub fn stream(mut self) -> Self {
         self.content.carrying().write_stream();
         self
@@ -129,7 +129,7 @@ impl OutgoingResponse {
         files.into_iter().fold(self, Self::file)
     }
 
-    /// Attaches a stream that the sender writes, see [`Sent::stream`](crate::message::sent::Sent::stream).
+    /// Attaches a stream that the sender writes, see [`Sent::take_writer`](crate::message::sent::Sent::take_writer).
     pub fn stream(mut self) -> Self {
         self.content.carrying().write_stream();
         self

@@ -52,7 +52,7 @@ impl Request {
     }
 
     /// The writer of its stream, once.
-    pub fn stream(&mut self) -> Option<StreamWriter> {
+    pub fn take_writer(&mut self) -> Option<StreamWriter> {
         let writer = self.sending.stream.take()?;
         // From here on the writer decides whether the message is sent to its end.
         self.sending.pump.detach();

@@ -27,7 +27,7 @@ impl Sent {
     }
 
     /// The writer of its stream, once.
-    pub fn stream(&mut self) -> Option<StreamWriter> {
+    pub fn take_writer(&mut self) -> Option<StreamWriter> {
         self.sending.stream.take()
     }
 

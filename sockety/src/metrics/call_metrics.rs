@@ -8,23 +8,24 @@ use super::{count_payload, method, record_duration};
 use crate::{
     address::ServerName,
     connection::{
-        middleware::{CallMiddleware, CallNext},
+        call_status::CallStatus,
+        middleware::{CallMiddleware, CallNext, CallResult},
         outgoing_call::OutgoingCall,
-        passage::Summary,
     },
     engine::answered::Answered,
-    observe::observed::{Ended, Named},
+    error::request::RequestError,
+    observe::observed::{Ended, Named, summary},
 };
 
 /// Counts and times the calls and one-way messages of a handle, by action and outcome; see the
-/// [module](crate::metrics). Added with [`Connection::with`](crate::connection::Connection::with) or
-/// [`ServiceClient::with`](crate::connection::service_client::ServiceClient::with).
+/// [module](crate::metrics). Added with [`Connection::layer`](crate::connection::Connection::layer) or
+/// [`ServiceClient::layer`](crate::client::ServiceClient::layer).
 ///
 /// ```
 /// use sockety::{Connection, metrics::CallMetrics};
 ///
 /// fn counted(connection: &Connection) -> Connection {
-///     connection.with(CallMetrics::new().actions(["ping", "log"]))
+///     connection.layer(CallMetrics::new().actions(["ping", "log"]))
 /// }
 /// ```
 #[derive(Debug, Clone)]
@@ -59,30 +60,35 @@ impl CallMetrics {
 
 #[async_trait]
 impl CallMiddleware for CallMetrics {
-    async fn handle(&self, call: OutgoingCall, next: CallNext) {
+    async fn handle(&self, call: OutgoingCall, next: CallNext) -> CallResult {
         let method = method(self.named.of_call(&call));
         count_payload(REQUEST, method.clone(), call.payload_len());
-        let _ending = Ending {
+        let mut ending = Ending {
             begin: Instant::now(),
             method,
             server: call.connection().server_name().cloned(),
-            summary: call.summary(),
+            status: call.status(),
+            result: None,
         };
-        let _ = next.run(call).await;
+        let result = next.run(call).await;
+        ending.result = Some(summary(&result));
+        result
     }
 }
 
-/// Records how it ended, however that comes about: its caller may drop it.
+/// Records how a call ended, however that comes about: its caller may drop it.
 struct Ending {
     begin: Instant,
     method: Label,
     server: Option<ServerName>,
-    summary: Summary,
+    status: CallStatus,
+    result: Option<Result<Answered, RequestError>>,
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let (method, result) = (self.method.clone(), self.summary.get());
+        let (method, result) = (self.method.clone(), self.result.take());
+        let result = result.unwrap_or_else(|| Err(self.status.given_up()));
         if let Ok(Answered::Response { payload } | Answered::Error { payload }) = result {
             count_payload(RESPONSE, method.clone(), payload);
         }

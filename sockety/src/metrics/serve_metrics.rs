@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// Counts and times what is served, by action and outcome; see the [module](crate::metrics). Added with
-/// [`Router::with`](crate::serve::router::Router::with), before other middleware that shall count too.
+/// [`Router::layer`](crate::serve::Router::layer), before other middleware that shall count too.
 ///
 /// ```
 /// use sockety::{FastReply, metrics::ServeMetrics, serve::{IntoRouter, MessageHandler}};
 ///
 /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
-/// let router = handler.into_router().with(ServeMetrics::new());
+/// let router = handler.into_router().layer(ServeMetrics::new());
 /// ```
 #[derive(Debug, Clone)]
 pub struct ServeMetrics {

@@ -4,7 +4,10 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use crate::{
     action::Action,
-    connection::outgoing_call::OutgoingCall,
+    connection::{
+        middleware::{CallReply, CallResult},
+        outgoing_call::OutgoingCall,
+    },
     engine::{answered::Answered, record::Record},
     error::{request::RequestError, send::SendError},
     fast_reply::FastReply,
@@ -53,6 +56,12 @@ impl Named {
 pub(crate) fn original(action: &str) -> String {
     const LONGEST: usize = 128;
     escaped(&action[..action.floor_char_boundary(LONGEST)])
+}
+
+/// What a call came to, without the reply itself, which goes on to the caller.
+pub(crate) fn summary(result: &CallResult) -> Result<Answered, RequestError> {
+    let answered = result.as_ref().map(CallReply::answered);
+    answered.map_err(Clone::clone)
 }
 
 /// How a call ended, as this end knows it.

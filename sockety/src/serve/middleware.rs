@@ -6,7 +6,7 @@ use super::{incoming::Incoming, router::Router};
 use crate::engine::{answered::Answered, serve::Dispatch};
 
 /// Runs around the handling of every message that is served: typed services and [`MessageHandler`]s alike. Added
-/// with [`Router::with`]; for calls of this side there is [`CallMiddleware`](crate::connection::middleware::CallMiddleware).
+/// with [`Router::layer`]; for calls of this side there is [`CallMiddleware`](crate::connection::middleware::CallMiddleware).
 ///
 /// Middleware sees a message when its payload is whole, and its files and stream have begun. It hands it on with
 /// [`ServeNext::run`], refuses it with [`Incoming::refuse`], attaches what the handler shall find to

@@ -169,14 +169,14 @@ impl Router {
     /// ```
     /// # use sockety::{FastReply, Router, serve::{Incoming, MessageHandler, ServeNext}};
     /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
-    /// let router = Router::new().handler(handler).with(|incoming: Incoming, next: ServeNext| async move {
+    /// let router = Router::new().handler(handler).layer(|incoming: Incoming, next: ServeNext| async move {
     ///     if incoming.payload().len() > 100 {
     ///         return incoming.refuse(FastReply::REJECT).await;
     ///     }
     ///     next.run(incoming).await;
     /// });
     /// ```
-    pub fn with(mut self, middleware: impl ServeMiddleware) -> Self {
+    pub fn layer(mut self, middleware: impl ServeMiddleware) -> Self {
         self.middleware.push(Arc::new(middleware));
         self
     }

@@ -5,22 +5,24 @@ use tracing::{Instrument, Span, field, info_span};
 
 use crate::{
     connection::{
-        middleware::{CallMiddleware, CallNext},
+        call_status::CallStatus,
+        middleware::{CallMiddleware, CallNext, CallResult},
         outgoing_call::OutgoingCall,
-        passage::Summary,
     },
-    observe::observed::{Ended, Named, OTHER, SYSTEM, original},
+    engine::answered::Answered,
+    error::request::RequestError,
+    observe::observed::{Ended, Named, OTHER, SYSTEM, original, summary},
 };
 
 /// A span around each call and one-way message of a handle, inside the span of the caller; its attributes are those of the
-/// [module](crate::trace). Added with [`Connection::with`](crate::connection::Connection::with) or
-/// [`ServiceClient::with`](crate::connection::service_client::ServiceClient::with).
+/// [module](crate::trace). Added with [`Connection::layer`](crate::connection::Connection::layer) or
+/// [`ServiceClient::layer`](crate::client::ServiceClient::layer).
 ///
 /// ```
 /// use sockety::{Connection, trace::CallSpans};
 ///
 /// fn traced(connection: &Connection) -> Connection {
-///     connection.with(CallSpans::new().actions(["ping", "log"]))
+///     connection.layer(CallSpans::new().actions(["ping", "log"]))
 /// }
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -69,29 +71,33 @@ impl CallSpans {
 
 #[async_trait]
 impl CallMiddleware for CallSpans {
-    async fn handle(&self, call: OutgoingCall, next: CallNext) {
+    async fn handle(&self, call: OutgoingCall, next: CallNext) -> CallResult {
         let span = self.span(&call);
         if span.is_disabled() {
-            let _ = next.run(call).await;
-            return;
+            return next.run(call).await;
         }
-        let _ending = Ending {
+        let mut ending = Ending {
             span: span.clone(),
-            summary: call.summary(),
+            status: call.status(),
+            result: None,
         };
-        let _ = next.run(call).instrument(span).await;
+        let result = next.run(call).instrument(span).await;
+        ending.result = Some(summary(&result));
+        result
     }
 }
 
-/// Says how it ended, however that comes about: its caller may drop it.
+/// Records how a call ended, however that comes about: its caller may drop it.
 struct Ending {
     span: Span,
-    summary: Summary,
+    status: CallStatus,
+    result: Option<Result<Answered, RequestError>>,
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let result = self.summary.get();
+        let result = self.result.take();
+        let result = result.unwrap_or_else(|| Err(self.status.given_up()));
         if let Err(error) = &result {
             let description = field::display(error);
             self.span.record("otel.status_description", description);

@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// A span around the handling of each message that is served; its attributes are those of the [module](crate::trace).
-/// Added with [`Router::with`](crate::serve::router::Router::with); what is added after it runs inside the span.
+/// Added with [`Router::layer`](crate::serve::Router::layer); what is added after it runs inside the span.
 ///
 /// ```
 /// use sockety::{FastReply, serve::{IntoRouter, MessageHandler}, trace::ServeSpans};
 ///
 /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
-/// let router = handler.into_router().with(ServeSpans::new());
+/// let router = handler.into_router().layer(ServeSpans::new());
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ServeSpans {

@@ -38,7 +38,7 @@ async fn t_r5_a_reply_before_the_end_of_a_stream_resolves_the_call_and_the_strea
         .send(&Draft::new("ask").stream())
         .await
         .expect("sent");
-    let mut writer = request.stream().expect("the writer");
+    let mut writer = request.take_writer().expect("the writer");
     peer.expect("01 23 15 00 <id> 03 61736b").await;
     peer.reply(request.id(), 1).await;
     assert_eq!(code_of(request).await, 1);

@@ -1,0 +1,138 @@
+//! What is known about a call on its way through middleware.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    error::{request::RequestError, send::SendError},
+    outcome::Outcome,
+};
+
+/// What is known about a call that middleware does not wait for any longer; see
+/// [`OutgoingCall::status`](crate::client::OutgoingCall::status).
+///
+/// Middleware that drops the call, or the future of [`CallNext::run`](crate::client::CallNext::run), has no result
+/// to return. It returns [`given_up`](Self::given_up) instead.
+///
+/// ```
+/// use std::time::Duration;
+/// use sockety::client::{CallNext, CallResult, OutgoingCall};
+/// use tokio::time::timeout;
+///
+/// async fn within_a_second(call: OutgoingCall, next: CallNext) -> CallResult {
+///     let status = call.status();
+///     let replied = timeout(Duration::from_secs(1), next.run(call)).await;
+///     replied.unwrap_or_else(|_| Err(status.given_up()))
+/// }
+/// # fn example(connection: sockety::Connection) { connection.layer(within_a_second); }
+/// ```
+#[derive(Clone)]
+pub struct CallStatus(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// Set when the call is dropped, or has failed.
+    outcome: OnceLock<Outcome>,
+    is_timed_out: AtomicBool,
+    /// Notified once, by [`Caller`]. The permit stays until the call asks for it.
+    caller_gone: Notify,
+}
+
+impl CallStatus {
+    /// A call, and who waits for it.
+    pub(crate) fn begin() -> (Tracker, Caller) {
+        let status = Self(Arc::default());
+        let tracker = Tracker {
+            status: status.clone(),
+            is_sent: false,
+        };
+        (tracker, Caller(status))
+    }
+
+    /// What is known about the execution. [`Outcome::Unknown`] until the call was dropped or has failed: until then
+    /// it may still be sent, from another task.
+    pub fn outcome(&self) -> Outcome {
+        let outcome = self.0.outcome.get();
+        outcome.copied().unwrap_or(Outcome::Unknown)
+    }
+
+    /// The error of a call without a result: [`SendError::Refused`] if it was not sent, otherwise
+    /// [`RequestError::GivenUp`]; [`RequestError::TimedOut`] if the caller's own time is over.
+    ///
+    /// Drop the call, or the future of [`CallNext::run`](crate::client::CallNext::run), first: only then is it
+    /// known that the call was not sent.
+    pub fn given_up(&self) -> RequestError {
+        let outcome = self.outcome();
+        match outcome {
+            outcome if self.0.is_timed_out.load(Ordering::Relaxed) => {
+                RequestError::TimedOut { outcome }
+            }
+            Outcome::NotSent => SendError::refused_unsaid().into(),
+            outcome => RequestError::GivenUp { outcome },
+        }
+    }
+
+    /// The caller's own time is over: it drops the call next.
+    pub(crate) fn set_timed_out(&self) {
+        self.0.is_timed_out.store(true, Ordering::Relaxed);
+    }
+
+    /// Ready when the caller waits no longer. For one waiter.
+    pub(crate) async fn caller_gone(&self) {
+        self.0.caller_gone.notified().await;
+    }
+}
+
+impl fmt::Debug for CallStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallStatus")
+            .field("outcome", &self.outcome())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Part of a call: when it is dropped, the outcome of the call is known.
+pub(crate) struct Tracker {
+    pub(crate) status: CallStatus,
+    is_sent: bool,
+}
+
+impl Tracker {
+    /// From here on nobody knows whether the call is executed.
+    pub(crate) fn set_sent(&mut self) {
+        self.is_sent = true;
+    }
+
+    pub(crate) fn set_failed(&self, error: &RequestError) {
+        let _ = self.status.0.outcome.set(error.outcome());
+    }
+}
+
+impl Drop for Tracker {
+    fn drop(&mut self) {
+        let outcome = if self.is_sent {
+            Outcome::Unknown
+        } else {
+            Outcome::NotSent
+        };
+        // Does nothing after a failure.
+        let _ = self.status.0.outcome.set(outcome);
+    }
+}
+
+/// Held by who waits for the call. Middleware may run as a task of its own, which this does not end: the call
+/// itself learns that nobody waits for it, and ends.
+pub(crate) struct Caller(pub(crate) CallStatus);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.0.0.caller_gone.notify_one();
+    }
+}
