@@ -8,7 +8,10 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::state::{Life, State};
+use super::{
+    state::{Life, State},
+    ticks,
+};
 use crate::{
     config::options::Options,
     error::{
@@ -82,6 +85,14 @@ pub(crate) struct Sight {
     pub(crate) oldest_header: u32,
     /// A message is arriving, or a handler has not ended.
     pub(crate) is_at_work: bool,
+}
+
+/// How fast the peer takes files and streams.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeerPace {
+    Usual,
+    /// What was taken last waited to be written for longer than a tick.
+    Slow,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -190,9 +201,12 @@ impl Clocks {
         self.has_received = true;
     }
 
-    /// Whether what was taken from files and streams last took longer than a tick. Asked before something is taken.
-    pub(crate) fn is_peer_slow(&mut self) -> bool {
-        std::mem::take(&mut self.filled) > 0
+    /// Content is taken to be written. Returns whether what was taken before it took longer than a tick.
+    pub(crate) fn begin_fill(&mut self) -> PeerPace {
+        match std::mem::take(&mut self.filled) {
+            0 => PeerPace::Usual,
+            _ => PeerPace::Slow,
+        }
     }
 
     /// Whether something was handed to the socket since the last tick.
@@ -240,12 +254,12 @@ impl Clocks {
 
     fn check_writing(&self) -> Result<(), ConnectionError> {
         if self.stalled > self.limits.write_stall {
-            return Err(ConnectionError::WriteStalled(duration(
+            return Err(ConnectionError::WriteStalled(ticks::of_seconds(
                 self.limits.write_stall,
             )));
         }
         if self.backlogged > BACKLOG_SECONDS {
-            return Err(LimitExceeded::ReplyBacklog(duration(BACKLOG_SECONDS)).into());
+            return Err(LimitExceeded::ReplyBacklog(ticks::of_seconds(BACKLOG_SECONDS)).into());
         }
         Ok(())
     }
@@ -261,11 +275,11 @@ impl Clocks {
         }
         self.unauthorized = next(self.unauthorized, !sight.is_authorized);
         if self.unauthorized > self.limits.authorization {
-            let limit = duration(self.limits.authorization);
+            let limit = ticks::of_seconds(self.limits.authorization);
             return Err(LimitExceeded::AuthorizationTimeout(limit).into());
         }
         if sight.oldest_header > self.limits.header {
-            return Err(LimitExceeded::HeaderTimeout(duration(self.limits.header)).into());
+            return Err(LimitExceeded::HeaderTimeout(ticks::of_seconds(self.limits.header)).into());
         }
         Ok(())
     }
@@ -300,43 +314,14 @@ fn next(count: u32, goes_on: bool) -> u32 {
     if goes_on { count.saturating_add(1) } else { 0 }
 }
 
-fn duration(seconds: u32) -> Duration {
-    Duration::from_secs(seconds.into())
-}
-
-/// Whole seconds, one at least.
-fn whole(limit: Duration) -> Duration {
-    duration(seconds(limit).max(1))
-}
-
-/// Whole seconds, as the clocks count; a part of one is a whole one.
-pub(crate) fn seconds(duration: Duration) -> u32 {
-    let part = u64::from(duration.subsec_nanos() > 0);
-    let whole = duration.as_secs().saturating_add(part);
-    u32::try_from(whole).unwrap_or(u32::MAX)
-}
-
 impl Limits {
     fn of(options: &Options) -> Self {
         Self {
-            heartbeat: whole(options.heartbeat),
-            idle: options.idle_timeout.map(whole),
-            header: seconds(options.header_timeout),
-            write_stall: seconds(options.write_stall),
-            authorization: seconds(options.authorization_timeout),
+            heartbeat: ticks::at_least_one(options.heartbeat),
+            idle: options.idle_timeout.map(ticks::at_least_one),
+            header: ticks::seconds(options.header_timeout),
+            write_stall: ticks::seconds(options.write_stall),
+            authorization: ticks::seconds(options.authorization_timeout),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_part_of_a_second_is_a_whole_one_and_the_longest_time_is_long() {
-        assert_eq!(seconds(Duration::ZERO), 0);
-        assert_eq!(seconds(Duration::from_millis(1)), 1);
-        assert_eq!(seconds(Duration::from_secs(2)), 2);
-        assert_eq!(seconds(Duration::MAX), u32::MAX);
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    clocks::{Clocks, Sight},
+    clocks::{Clocks, PeerPace, Sight},
     memory::{payloads, recycled, threads},
     receive::{inbound::Inbound, slow_readers::READ_BYTES},
     send::writing::Writing,
@@ -108,7 +108,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         let error = poll_fn(|cx| self.poll(cx)).await;
         self.count(&error);
         self.log(&error);
-        self.shared.lock().end(error.clone(), Unwritten::of(&error));
+        self.shared.end(&error, Unwritten::of(&error));
         self.inbound.end(&error);
         self.shared.ended.notify_waiters();
         // The peer may be gone or stuck: what follows is a courtesy with a clock.
@@ -305,10 +305,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
 
     /// Whether there was something.
     fn refill(&mut self) -> bool {
-        let amount = if self.clocks.is_peer_slow() {
-            SLOW_FILL_BYTES
-        } else {
-            FILL_BYTES
+        let amount = match self.clocks.begin_fill() {
+            PeerPace::Usual => FILL_BYTES,
+            PeerPace::Slow => SLOW_FILL_BYTES,
         };
         let mut state = self.shared.lock();
         if !state.has_work() {
@@ -316,6 +315,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
         state.fill(amount);
         state.outbox.take(self.writing.refill());
+        Shared::unlock(state);
         // What had something to send may have been given up.
         !self.writing.is_done()
     }
@@ -372,7 +372,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         received.fetch_add(count as u64, Ordering::Relaxed);
         let remaining = match self.decoder.decode(&mut &memory[before..]) {
             Ok(Some(Event::Data { remaining, .. })) => remaining,
-            Ok(event) => unreachable!("a payload goes on with {event:?}"),
+            // The decoder has said that the payload goes on. Whatever the peer did to make it say otherwise, where its
+            // bytes belong is no longer known.
+            Ok(event) => {
+                let error = format!("payload on channel {channel} was interrupted by {event:?}");
+                return Some(Poll::Ready(Err(std::io::Error::other(error).into())));
+            }
             Err(violation) => return Some(Poll::Ready(Err(ConnectionError::Protocol(violation)))),
         };
         let verdict = self.inbound.on_payload_read(channel, count, remaining, cx);
@@ -499,7 +504,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             self.writing.give_back_memory();
         }
         let result = self.clocks.on_tick(since, &sight, &mut state);
-        drop(state);
+        Shared::unlock(state);
         let counters = &self.shared.counters;
         counters.add(|all| &all.timed_out_requests, timed_out);
         self.inbound.refuses_new = self.clocks.is_late();
@@ -512,7 +517,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
 impl<IO, S> Drop for Driver<IO, S> {
     fn drop(&mut self) {
         let error = ConnectionError::Closed(ClosedBy::Local);
-        self.shared.lock().end(error.clone(), Unwritten::Dropped);
+        self.shared.end(&error, Unwritten::Dropped);
         self.inbound.end(&error);
         self.shared.ended.notify_waiters();
         self.shared.be_gone();

@@ -11,9 +11,10 @@ use rustc_hash::FxHashMap;
 use sockety_codec::Uuid;
 
 use super::{
+    late_replies::LateReplies,
     receive::parts::ReceivedParts,
     send::{outbox::Place, transmissions::Sources},
-    state,
+    ticks,
 };
 use crate::{
     error::{connection::ConnectionError, request::RequestError},
@@ -28,16 +29,16 @@ pub(crate) const REPLIES_KEPT: usize = 64;
 /// How many bytes of payloads they may have together, unless the first has more alone.
 const REPLY_BYTES_KEPT: usize = 8 * 1024 * 1024;
 
-/// How many requests that were given up are remembered.
-const GIVEN_UP_KEPT: usize = 4096;
-
-/// All waiting requests of one connection.
+/// All waiting requests of one connection. Guarded by the connection's mutex.
 pub(crate) struct Waiting {
     /// By id, as a number: hashing that takes fewer instructions than hashing its bytes. The hash
     /// needs no secret, because our own ids are random and no peer chooses a key of this table.
     requests: FxHashMap<u128, Waiter>,
-    /// Given up without a reply: those that still come are nobody's fault.
-    given_up: VecDeque<Uuid>,
+    /// Those that were given up, but not after a code.
+    late: LateReplies,
+    /// To be woken when the mutex is free again. A box, as every change of the state looks here and nearly none finds
+    /// anything.
+    woken: Option<Box<Woken>>,
     limit: usize,
     timeout: Option<u32>,
     /// Seconds since the connection began, as far as anybody waited: deadlines need no clock reading per call.
@@ -46,14 +47,12 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     pub(crate) fn new(limit: usize, timeout: Option<Duration>) -> Self {
-        let seconds = |timeout: Duration| {
-            u32::try_from(timeout.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX)
-        };
         Self {
             requests: FxHashMap::default(),
-            given_up: VecDeque::new(),
+            late: LateReplies::new(),
+            woken: None,
             limit,
-            timeout: timeout.map(seconds),
+            timeout: timeout.map(ticks::seconds),
             now: 0,
         }
     }
@@ -62,9 +61,12 @@ impl Waiting {
         self.requests.is_empty()
     }
 
-    /// Gives what it keeps for the next time back to the allocator.
+    /// Nothing was written for a while: returns memory that is kept for the next time to the allocator.
     pub(crate) fn give_back_memory(&mut self) {
         self.requests.shrink_to_fit();
+        if self.requests.is_empty() {
+            self.late.on_quiet();
+        }
     }
 
     /// Whether anybody waits who has no reply at all.
@@ -120,45 +122,48 @@ impl Waiting {
     pub(crate) fn remove(&mut self, id: &Uuid) -> Option<Waiter> {
         let waiter = self.requests.remove(&id.as_u128())?;
         if !waiter.has_code {
-            self.remember(*id);
+            self.late.expect(*id, waiter.is_answered);
         }
         Some(waiter)
     }
 
-    fn remember(&mut self, id: Uuid) {
-        if self.given_up.len() == GIVEN_UP_KEPT {
-            self.given_up.pop_front();
-        }
-        self.given_up.push_back(id);
-    }
-
     /// Whether there is, or was not long ago, a request that a reply may be late for. Nothing follows a code.
     pub(crate) fn allows_late(&mut self, parent: &Uuid, is_code: bool) -> bool {
-        if self.requests.contains_key(&parent.as_u128()) {
-            return true;
-        }
-        let found = self.given_up.iter().position(|id| id == parent);
-        if let Some(at) = found.filter(|_| is_code) {
-            self.given_up.remove(at);
-        }
-        found.is_some()
+        self.requests.contains_key(&parent.as_u128()) || self.late.on_reply(parent, is_code)
     }
 
-    /// Hands a reply to the request that waits for it; gives it back when none does.
+    /// Hands a reply to the request that waits for it.
     pub(crate) fn deliver(
         &mut self,
         parent: &Uuid,
         reply: Result<RawReply, RequestError>,
-    ) -> Option<Result<RawReply, RequestError>> {
+    ) -> Delivered {
         let Some(waiter) = self.requests.get_mut(&parent.as_u128()) else {
-            return Some(reply);
+            return Delivered {
+                waker: None,
+                unwanted: Some(reply),
+            };
         };
         waiter.is_answered = true;
         waiter.has_code = matches!(reply, Ok(RawReply::Fast(_)));
         waiter.is_executed |= matches!(reply, Ok(RawReply::Response(_)));
-        let dropped = waiter.replies.push(reply);
-        waiter.wake();
-        dropped
+        let unwanted = waiter.replies.push(reply);
+        Delivered {
+            waker: waiter.waker.take(),
+            unwanted,
+        }
+    }
+
+    /// Keeps a waker to be woken when the mutex is free again.
+    pub(crate) fn wake_later(&mut self, waker: Option<Waker>) {
+        if let Some(waker) = waker {
+            self.woken.get_or_insert_default().0.push(waker);
+        }
+    }
+
+    /// Takes those that are to be woken; the caller unlocks first.
+    pub(crate) fn take_woken(&mut self) -> Option<Box<Woken>> {
+        self.woken.take()
     }
 
     /// Where this request begins in the outbox.
@@ -229,12 +234,12 @@ impl Waiting {
         let waiter = waiting.remove();
         // Whoever takes one reply asked for one: only a late one is expected after that.
         if !waiter.is_answered {
-            self.remember(*id);
+            self.late.expect(*id, false);
         }
         Poll::Ready(waiter)
     }
 
-    /// The connection has ended. No byte from this position on can have left.
+    /// The connection has ended. No byte from this position on can have left. The caller wakes those who wait.
     pub(crate) fn fail_all(&mut self, error: &ConnectionError, last_sent: u64) {
         for waiter in self.requests.values_mut() {
             let outcome = waiter.outcome(last_sent);
@@ -242,11 +247,13 @@ impl Waiting {
                 error: error.clone(),
                 outcome,
             });
-            waiter.wake();
+            if let Some(waker) = waiter.waker.take() {
+                self.woken.get_or_insert_default().0.push(waker);
+            }
         }
     }
 
-    /// A tick has passed. Gives how many requests have run out of time.
+    /// A tick has passed. Returns how many requests have run out of time; the caller wakes those who wait for them.
     pub(crate) fn tick(&mut self, sources: &Sources) -> u64 {
         self.now += 1;
         let mut timed_out = 0;
@@ -262,7 +269,9 @@ impl Waiting {
             if waiter.expires.is_some_and(|at| at.get() <= self.now) && waiter.replies.is_empty() {
                 let outcome = waiter.outcome_if_given_up();
                 waiter.replies.fail(RequestError::TimedOut { outcome });
-                waiter.wake();
+                if let Some(waker) = waiter.waker.take() {
+                    self.woken.get_or_insert_default().0.push(waker);
+                }
                 timed_out += 1;
             }
         }
@@ -273,6 +282,26 @@ impl Waiting {
     fn deadline(&self) -> Option<NonZeroU32> {
         let timeout = self.timeout?;
         Some(NonZeroU32::MIN.saturating_add(self.now.saturating_add(timeout)))
+    }
+}
+
+/// What became of a reply. Both fields are used when the connection's mutex is free again: a waker runs code of any
+/// executor, and the destructors of a reply's parts take that mutex.
+#[must_use]
+pub(crate) struct Delivered {
+    /// Of the request that waits for it.
+    pub(crate) waker: Option<Waker>,
+    /// The reply, when no request waits for it or has room for it.
+    pub(crate) unwanted: Option<Result<RawReply, RequestError>>,
+}
+
+/// Wakers of requests that have their replies.
+#[derive(Default)]
+pub(crate) struct Woken(Vec<Waker>);
+
+impl Woken {
+    pub(crate) fn wake_all(self) {
+        self.0.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -329,7 +358,7 @@ impl Waiter {
         if self.is_executed {
             Outcome::Executed
         } else {
-            state::outcome(self.start.position, last_sent)
+            self.start.outcome(last_sent)
         }
     }
 
@@ -337,12 +366,7 @@ impl Waiter {
         self.outcome(u64::MAX)
     }
 
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
+    /// Cloned under the mutex: to unlock for it would cost every call two more locks.
     fn register(&mut self, waker: &Waker) {
         match &mut self.waker {
             Some(known) => known.clone_from(waker),
@@ -426,7 +450,18 @@ fn payload_size(reply: &Result<RawReply, RequestError>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
+
+    use sockety_codec::ChannelCount;
+
     use super::*;
+    use crate::error::connection::ClosedBy;
 
     #[test]
     fn t_m15_no_id_of_a_peer_enters_the_table_of_our_requests() {
@@ -440,9 +475,73 @@ mod tests {
             let chosen = Uuid::from_bytes(chosen);
             assert!(!waiting.expects(&chosen));
             let reply = Ok(RawReply::Fast(FastReply::ACCEPT));
-            assert!(waiting.deliver(&chosen, reply).is_some());
+            assert!(waiting.deliver(&chosen, reply).unwanted.is_some());
         }
         assert_eq!(waiting.requests.len(), 1);
         assert!(waiting.has_unanswered());
+    }
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn nobody_is_woken_before_the_lock_is_free() {
+        let mut waiting = Waiting::new(10, Some(Duration::from_secs(1)));
+        let woken = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let ids = [(); 4].map(|()| Uuid::new_v4());
+        let expect = |waiting: &mut Waiting, id, clock| {
+            waiting.insert(id, Place::default(), clock, Some(&waker), None);
+        };
+        let count = || woken.0.load(Ordering::Relaxed);
+        for id in &ids[..3] {
+            expect(&mut waiting, *id, ReplyClock::Own);
+        }
+        expect(&mut waiting, ids[3], ReplyClock::Default);
+        let reply = || Ok(RawReply::Fast(FastReply::ACCEPT));
+        let delivered = waiting.deliver(&ids[0], reply());
+        assert!(count() == 0 && delivered.waker.is_some());
+        let delivered = waiting.deliver(&ids[1], reply());
+        waiting.wake_later(delivered.waker);
+        let sources = Sources::new(ChannelCount::default());
+        assert_eq!((0..3).map(|_| waiting.tick(&sources)).sum::<u64>(), 1);
+        assert_eq!(count(), 0);
+        waiting.take_woken().unwrap().wake_all();
+        assert_eq!(count(), 2);
+        waiting.fail_all(&ConnectionError::Closed(ClosedBy::Local), 0);
+        assert_eq!(count(), 2);
+        waiting.take_woken().unwrap().wake_all();
+        assert_eq!(count(), 3);
+        assert!(waiting.take_woken().is_none());
+    }
+
+    #[test]
+    fn an_idle_connection_remembers_none_of_5000_answered_requests() {
+        let mut waiting = Waiting::new(10, None);
+        let mut newest = Uuid::new_v4();
+        for _ in 0..5000 {
+            newest = Uuid::new_v4();
+            waiting.insert(newest, Place::default(), ReplyClock::Own, None, None);
+            let response = RawResponse {
+                id: Uuid::new_v4(),
+                expects_response: false,
+                payload: PayloadBytes::copy_of(b"reply"),
+                carried: ReceivedParts::default(),
+            };
+            let delivered = waiting.deliver(&newest, Ok(RawReply::Response(response)));
+            assert!(delivered.unwanted.is_none());
+            assert!(waiting.remove(&newest).is_some());
+        }
+        waiting.give_back_memory();
+        assert!(waiting.allows_late(&newest, false));
+        waiting.give_back_memory();
+        waiting.give_back_memory();
+        assert!(!waiting.allows_late(&newest, false));
+        assert_eq!(waiting.requests.capacity(), 0);
     }
 }

@@ -9,7 +9,6 @@ use sockety_codec::{ChannelCount, Uuid};
 use tokio::sync::Notify;
 
 use super::{
-    clocks,
     common::Common,
     gate::Gate,
     holders::{Holder, Holders},
@@ -17,7 +16,8 @@ use super::{
     pending::Waiting,
     receive::intake::Intake,
     send::{outbox::Outbox, transmissions::Sources},
-    state::{Life, State},
+    state::{Life, State, Unwritten},
+    ticks,
 };
 use crate::{
     config::{budgets::Budgets, options::Options},
@@ -105,7 +105,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and wakes the driver when that gave it something to do.
+    /// Changes the state, and when the mutex is free again, wakes those whom that concerns: callers whose requests have
+    /// ended, and the driver when there is something for it to do.
     #[inline]
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
@@ -115,7 +116,7 @@ impl Shared {
         } else {
             None
         };
-        drop(state);
+        Self::unlock(state);
         if let Some(driver) = driver {
             driver.wake();
         }
@@ -165,7 +166,7 @@ impl Shared {
     pub(crate) fn drain(&self, deadline: Duration) {
         self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
-            let seconds = clocks::seconds(deadline);
+            let seconds = ticks::seconds(deadline);
             match &mut state.life {
                 Life::Open => state.outbox.go_away(),
                 Life::Draining { seconds: known } => {
@@ -237,6 +238,22 @@ impl Shared {
     pub(crate) fn be_gone(&self) {
         self.is_gone.store(true, Ordering::Release);
         self.gone.notify_waiters();
+    }
+
+    /// The connection is over: resolves everything that waits.
+    pub(crate) fn end(&self, error: &ConnectionError, unwritten: Unwritten) {
+        let mut state = self.lock();
+        state.end(error.clone(), unwritten);
+        Self::unlock(state);
+    }
+
+    /// Unlocks, and then wakes callers whose requests have ended.
+    pub(crate) fn unlock(mut state: MutexGuard<'_, State>) {
+        let woken = state.waiting.take_woken();
+        drop(state);
+        if let Some(woken) = woken {
+            woken.wake_all();
+        }
     }
 
     pub(crate) fn wake_driver(&self) {

@@ -1,11 +1,11 @@
 //! Everything of a connection that its mutex guards.
 
 use super::{
-    pending::{RawReply, ReplyClock, Waiting},
+    pending::{Delivered, RawReply, ReplyClock, Waiting},
     send::{
         entry::{Entry, Room, Span},
         layout::Layout,
-        outbox::{Outbox, Payload},
+        outbox::{Outbox, Payload, Place},
         pacing::Pacing,
         transmissions::Sources,
     },
@@ -361,18 +361,19 @@ impl State {
         };
         self.outbox.abort(channel);
         self.sources.channels.retire();
-        self.waiting.deliver(&id, Err(RequestError::Source(error)));
+        let delivered = self.waiting.deliver(&id, Err(RequestError::Source(error)));
+        self.waiting.wake_later(delivered.waker);
         self.outbox.wake_space();
     }
 
-    /// Hands a reply to the request that waits for it; gives it back when none does.
+    /// Hands a reply to the request that waits for it.
     ///
     /// What is still being sent of a message that the peer refuses is not sent.
     pub(crate) fn deliver(
         &mut self,
         parent: &Uuid,
         reply: Result<RawReply, RequestError>,
-    ) -> Option<Result<RawReply, RequestError>> {
+    ) -> Delivered {
         if let Ok(RawReply::Fast(code)) = &reply
             && Framework::means_unread(*code)
             && let Some(transmission) = self.waiting.transmission(parent)
@@ -423,7 +424,11 @@ impl State {
 
     /// What is known about a message without a reply, when the connection has ended.
     pub(crate) fn outcome_from(&self, start: u64) -> Outcome {
-        outcome(start, self.last_sent)
+        let place = Place {
+            position: start,
+            ..Place::default()
+        };
+        place.outcome(self.last_sent)
     }
 
     /// A tick has passed. Gives how many requests have run out of time.
@@ -446,16 +451,6 @@ impl State {
             .abort_all(&SourceError::Disconnected(error.clone()));
         self.life = Life::Ended(error);
         self.outbox.wake_all();
-    }
-}
-
-/// What is known about a message without a reply that begins at one position of the outbox, when no byte from the
-/// other on can have left.
-pub(crate) fn outcome(start: u64, last_sent: u64) -> Outcome {
-    if start < last_sent {
-        Outcome::Unknown
-    } else {
-        Outcome::NotSent
     }
 }
 

@@ -24,7 +24,6 @@ use crate::{
     config::budgets::Share,
     engine::{
         attempt::Attempt,
-        clocks,
         held::{Held, NoRoom},
         holders::Holder,
         lease::Lease,
@@ -34,6 +33,7 @@ use crate::{
         serve::{Dispatch, Route, Serve},
         shared::Shared,
         state::State,
+        ticks,
     },
     error::{connection::ConnectionError, read::ReadError, request::RequestError},
     fast_reply::{FastReply, Framework},
@@ -142,7 +142,7 @@ impl<S: Serve> Inbound<S> {
         let Some(limit) = self.shared.options.progress_timeout else {
             return;
         };
-        let seconds = clocks::seconds(limit);
+        let seconds = ticks::seconds(limit);
         let slots = self.slots.iter_mut().zip(0..);
         let stalled: Vec<_> = slots
             .filter_map(|(slot, index)| slot.is_stalled(seconds).then(|| ChannelId::new(index))?)
@@ -716,9 +716,12 @@ impl<S: Serve> Inbound<S> {
     // r[impl reply.response]
     /// A reply that nobody waits for any longer is dropped. Gives whether it was.
     fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) -> bool {
-        let unwanted = self.shared.lock().deliver(parent, reply);
-        // Readers of its parts take the same lock: dropped after it was given back.
-        let Some(unwanted) = unwanted else {
+        let delivered = self.shared.lock().deliver(parent, reply);
+        // The mutex is free again: the woken task may take it at once, and so may destructors of the reply's parts.
+        if let Some(waker) = delivered.waker {
+            waker.wake();
+        }
+        let Some(unwanted) = delivered.unwanted else {
             return false;
         };
         let is_code = matches!(unwanted, Ok(RawReply::Fast(_)));

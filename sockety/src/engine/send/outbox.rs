@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     fast_reply::FastReply,
+    outcome::Outcome,
     payload::{encoding::Encoding, payload_bytes::PayloadBytes},
 };
 
@@ -45,6 +46,17 @@ pub(crate) struct Outbox {
 pub(crate) struct Place {
     pub(crate) position: u64,
     pub(crate) content: u64,
+}
+
+impl Place {
+    /// What is known about a message without a reply that begins here, when no byte from that position on can have left.
+    pub(crate) fn outcome(self, last_sent: u64) -> Outcome {
+        if self.position < last_sent {
+            Outcome::Unknown
+        } else {
+            Outcome::NotSent
+        }
+    }
 }
 
 /// Fast replies that were queued without room for them, as nobody could wait.
