@@ -3,7 +3,7 @@ use std::{fmt::Write, time::Duration};
 use clap::Args;
 use sockety::{
     CallError, FastReply,
-    describe::describe::describe::{ActionDescription, PartKind, ServiceDescription},
+    describe::describe::describe::describe::{ActionDescription, PartKind, ServiceDescription},
 };
 
 use crate::{
@@ -31,7 +31,7 @@ pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
     let connection = args.target.connect().await?;
     let asked = tokio::time::timeout(
         args.timeout,
-        sockety::describe::describe::describe::describe(&connection),
+        sockety::describe::describe::describe::describe::describe(&connection),
     )
     .await;
     let asked = asked.map_err(|_| Failure::timed_out("no answer", args.timeout))?;

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use sockety_codec::{MessageHead, Uuid};
+use sockety_codec::Uuid;
 
 pub(crate) mod call_status;
 pub(crate) mod middleware;
@@ -15,13 +15,12 @@ use self::{
 };
 use crate::{
     address::ServerName,
-    content::carrying::{Sending, Unwritten},
+    content::carrying::{Sending, Unwritten, parcel},
     engine::{
         lease::Lease,
         pending::ReplyClock,
         send::{
-            entry::{Entry, Room},
-            outbox::Payload,
+            lines::Line,
             queue::{self, Queued},
         },
         shared::Shared,
@@ -170,41 +169,58 @@ impl Connection {
         Ok(Sent::new(id, self.queue(&message, id, false, terms).await?))
     }
 
-    /// Sends several messages that expect no reply, in order, back to back: nothing stands between them
-    /// unless one carries files or a stream.
+    /// Sends several messages that expect no reply, in order.
+    ///
+    /// They are encoded in blocks of 64 KiB, each of which waits for room before the next is encoded,
+    /// so that neither a long iterator nor a slow peer uses up memory. No other message comes between
+    /// those of one block. A message with files or a stream is sent by itself, as is each message of a
+    /// handle with middleware.
     ///
     /// Ready when all were handed to the socket.
     ///
     /// # Errors
-    /// As [`Connection::pass`]. When one of them cannot be sent, none after it is. The outcome is that of this one; those
-    /// before it may have been sent.
+    /// Those of [`Connection::pass`]. When a message cannot be sent, no message after it is. The outcome
+    /// is that of this message, or of its block: messages before it may have been sent.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, some of them may go out.
+    /// Dropped before it is ready, some of the messages may be sent.
     pub async fn pass_all<M: Into<Outgoing>>(
         &self,
         messages: impl IntoIterator<Item = M>,
     ) -> Result<(), RequestError> {
-        let mut bytes = Vec::new();
+        let mut block = Vec::new();
+        let mut last = None;
         for message in messages {
             let message = message.into();
             if message.content().carrying.is_none() && self.middleware.is_none() {
-                self.encode(&message, &mut bytes)?;
+                self.encode(&message, &mut block)?;
+                if block.len() >= BLOCK_BYTES {
+                    last = self.queue_block(&mut block).await?;
+                }
             } else {
-                self.pass_prepared(&std::mem::take(&mut bytes)).await?;
+                self.queue_block(&mut block).await?;
                 self.pass(message).await?;
             }
         }
-        self.pass_prepared(&bytes).await
+        // Blocks are written in order: the last one is written when all are.
+        if let Some(queued) = self.queue_block(&mut block).await? {
+            last = Some(queued);
+        }
+        match last {
+            Some(mut queued) => queued.sent().await,
+            None => Ok(()),
+        }
     }
 
-    async fn pass_prepared(&self, bytes: &[u8]) -> Result<(), RequestError> {
-        if bytes.is_empty() {
-            return Ok(());
+    /// Queues a block of messages and empties it; `None` when it has none.
+    async fn queue_block(&self, block: &mut Vec<u8>) -> Result<Option<Queued>, SendError> {
+        if block.is_empty() {
+            return Ok(None);
         }
-        let put = |state: &mut State| Ok(state.send_prepared(bytes)?);
-        let span = queue::put(&self.lease.shared, Entry::Message, put).await?;
-        Queued::whole(self.lease.clone(), span).sent().await
+        let put = |state: &mut State| state.submit_encoded(block);
+        let submitted = queue::put(&self.lease.shared, Line::Message, put).await?;
+        block.clear();
+        Ok(Some(Queued::new(self.lease.clone(), submitted)))
     }
 
     /// Ends the connection when its work is done, for which it has so long, in whole seconds.
@@ -328,77 +344,45 @@ impl Connection {
         terms: Terms,
     ) -> Result<Sending, SendError> {
         let Terms { unwritten, clock } = terms;
-        let payload = message.content().checked_payload(&self.lease.shared)?;
-        let head = message_head(id, message, expects_response);
-        let Some(carrying) = &message.content().carrying else {
-            let put =
-                |state: &mut State| state.send_message(&head, Payload::of(payload), clock, None);
-            let span = queue::put(&self.lease.shared, Entry::Message, put).await?;
-            return Ok(Sending::whole(self.lease.clone(), span));
-        };
-        let cargo = carrying.take()?;
-        let mut plan = cargo.plan(unwritten);
-        let put = |state: &mut State| {
-            state.begin_message(&head, Payload::of(payload), &mut plan, clock, None)
-        };
-        let (key, span) = queue::put(&self.lease.shared, Entry::CarryingMessage, put).await?;
-        Ok(Sending::carrying(
-            self.lease.clone(),
-            span,
-            key,
-            cargo,
-            unwritten,
-        ))
+        let head = message.head(id, expects_response);
+        let shared = &self.lease.shared;
+        let (payload, mut taken) = message.content().prepare(shared, unwritten)?;
+        let parcel = parcel(head, payload, &mut taken, clock);
+        let submitted = queue::submit(shared, parcel).await?;
+        Ok(Sending::start(self.lease.clone(), submitted, taken))
     }
 
-    /// Appends a one-way message to what is sent at once by [`State::send_prepared`].
+    /// Appends a one-way message to bytes for [`State::submit_encoded`].
     pub(crate) fn encode(&self, message: &Outgoing, into: &mut Vec<u8>) -> Result<(), SendError> {
         let payload = message.content().checked_payload(&self.lease.shared)?;
-        let head = message_head(Uuid::new_v4(), message, false);
+        let head = message.head(Uuid::new_v4(), false);
         Ok(sockety_codec::encode_message(into, head, payload.whole())?)
     }
 
-    /// Queues one-way messages that were encoded before, if that needs no waiting.
-    pub(crate) fn try_queue_prepared(&self, bytes: &[u8]) -> Result<(), SendError> {
-        self.lease.shared.change(|state| {
-            state.try_message_room()?;
-            Ok(state.send_prepared(bytes).map(drop)?)
-        })
+    /// Queues one-way messages that are encoded already, unless that would have to wait.
+    pub(crate) fn try_pass_encoded(&self, bytes: &[u8]) -> Result<(), SendError> {
+        let put = |state: &mut State| state.submit_encoded(bytes).map(drop);
+        queue::try_put(&self.lease.shared, Line::Message, put)
     }
 
-    /// Sends a one-way message with files or a stream, if it can begin without waiting.
-    pub(crate) fn try_carry(&self, message: &Outgoing) -> Result<(), SendError> {
-        let payload = message.content().checked_payload(&self.lease.shared)?;
-        let head = message_head(Uuid::new_v4(), message, false);
-        let Some(carrying) = &message.content().carrying else {
-            return Ok(());
-        };
-        let cargo = carrying.take()?;
-        let mut plan = cargo.plan(Unwritten::Ends);
-        let (key, span) =
-            self.lease
-                .shared
-                .change(|state| match state.room(Entry::CarryingMessage)? {
-                    Room::Full => Err(SendError::Full),
-                    Room::Free => {
-                        let payload = Payload::of(payload);
-                        state.begin_message(&head, payload, &mut plan, ReplyClock::Default, None)
-                    }
-                })?;
-        Sending::carrying(self.lease.clone(), span, key, cargo, Unwritten::Ends)
+    /// Queues a one-way message, with its files and its stream, unless that would have to wait.
+    pub(crate) fn try_pass(&self, message: &Outgoing) -> Result<(), SendError> {
+        let head = message.head(Uuid::new_v4(), false);
+        let shared = &self.lease.shared;
+        let (payload, mut taken) = message.content().prepare(shared, Unwritten::Ends)?;
+        let mut parcel = parcel(head, payload, &mut taken, ReplyClock::Default);
+        let submitted = queue::try_put(shared, parcel.line(), |state| {
+            state.submit(&mut parcel, None)
+        })?;
+        Sending::start(self.lease.clone(), submitted, taken)
             .pump
             .detach();
         Ok(())
     }
 }
 
-pub(crate) fn message_head(
-    id: Uuid,
-    message: &Outgoing,
-    expects_response: bool,
-) -> MessageHead<'_> {
-    MessageHead::new(id, &message.action).expecting_response(expects_response)
-}
+/// What [`Connection::pass_all`] encodes before it waits for room.
+const BLOCK_BYTES: usize = 64 * 1024;
 
 impl From<Lease> for Connection {
     fn from(lease: Lease) -> Self {

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sockety::{
     Connection, FastReply, File,
     error::{ReadError, RequestError, SendError, SourceError},
-    message::{Draft, Outgoing, Request, ResponseDraft},
+    message::{Draft, Outgoing, Reply, Request, ResponseDraft},
     serve::{BoxError, Message, MessageHandler},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -96,6 +97,64 @@ async fn sent(message: Outgoing, order: Order) -> Vec<Found> {
 
 fn with_files(files: impl IntoIterator<Item = File>) -> Outgoing {
     Draft::new("files").create().files(files)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_of_files_is_none_at_all() {
+    let (connection, mut peer) = dialogue(ping_handler()).await;
+    let drafts = [
+        Draft::new("a").with_files([]).create(),
+        Draft::new("a").create().files([]),
+        Draft::new("a").with_files([]).create().files([]),
+    ];
+    for message in &drafts {
+        connection.pass(message).await.expect("written");
+        peer.expect("20 13 00 <id> 01 61").await;
+    }
+    let mut sent = connection.send(&drafts[0]).await.expect("accepted");
+    sent.sent().await.expect("written");
+    peer.expect("21 13 00 <id> 01 61").await;
+    peer.expect_silence().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_lists_of_files_use_up_no_channels() {
+    let (handler, _receiver) = reading(Order::Forward);
+    let (near, _far) = pair_serving(handler).await;
+    let empty = Draft::new("drop").with_files([]).create();
+    for _ in 0..300 {
+        let passed = tokio::time::timeout(Duration::from_secs(1), near.pass(&empty)).await;
+        passed.expect("it ends").expect("written");
+    }
+    let file = File::from_bytes("a file", pattern(1000));
+    let request = near.send(with_files([file])).await.expect("a channel");
+    assert_eq!(code_of(request).await, 0);
+    assert!(
+        tokio::time::timeout(Duration::from_secs(2), near.close())
+            .await
+            .is_ok(),
+        "something is still to be written"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_with_an_empty_list_of_files_is_whole() {
+    let handler = MessageHandler::new().action("get", |message: Message| async move {
+        let response = ResponseDraft::new().with_files([]).create().files([]);
+        let mut sent = message.respond(response).await?;
+        sent.sent().await.map_err(BoxError::from)
+    });
+    let (near, _far) = pair_serving(handler).await;
+    for _ in 0..300 {
+        let mut request = near.send(&Draft::new("get")).await.expect("sent");
+        let reply = request.response().await.expect("a reply");
+        let Reply::Response(mut response) = reply else {
+            panic!("a response");
+        };
+        assert!(response.files().is_empty());
+    }
+    let closing = tokio::time::timeout(Duration::from_secs(2), near.close());
+    assert!(closing.await.is_ok(), "something is still to be written");
 }
 
 /// A file on disk, in a place of the test's own; removed when dropped.

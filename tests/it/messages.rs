@@ -1,16 +1,20 @@
 //! Messages: what they carry, their bytes, and what is refused at the call.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use serde::{Serialize, Serializer, ser::Error as _};
 use sockety::{
-    Connection, FastReply, Options, Outcome, Router,
+    Connection, FastReply, File, Options, Outcome, Router,
     config::Limits,
     error::{InvalidCode, RequestError, SendError},
     message::{Draft, Outgoing, ResponseDraft},
     serve::MessageHandler,
 };
 use sockety_codec::UsageError;
+use tokio::sync::mpsc;
 
 use crate::support::{
     PIPE, Received, code_of, dialogue, dialogue_with, hex, id, is_pending, pair_serving, pair_with,
@@ -339,6 +343,59 @@ async fn messages_passed_together_have_these_bytes() {
     peer.expect("20 14 40 <id> 01 62 05 E0 05 68656c6c6f").await;
     connection.pass_all::<Outgoing>([]).await.expect("nothing");
     peer.expect_silence().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_passed_together_are_encoded_only_as_far_as_there_is_room() {
+    const COUNT: usize = 2000;
+    let options = Options::default().outbox_bytes(100 * 1024);
+    let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
+    let encoded = AtomicUsize::new(0);
+    let messages = (0..COUNT).map(|number| {
+        encoded.fetch_add(1, Ordering::Relaxed);
+        let payload = vec![number as u8; 1024];
+        Draft::new(number.to_string()).data().create(payload)
+    });
+    let mut passing = Box::pin(connection.pass_all(messages));
+    assert!(is_pending(&mut passing).await);
+    settled().await;
+    assert!(is_pending(&mut passing).await);
+    // The outbox is filled by its second block, and the third one waits.
+    let waiting = encoded.load(Ordering::Relaxed);
+    assert!((100..=200).contains(&waiting), "{waiting} are encoded");
+
+    let reading = async {
+        for number in 0..COUNT {
+            let (_, payload) = peer.expect_message(&number.to_string()).await;
+            assert_eq!(payload, [number as u8; 1024]);
+        }
+    };
+    let (passed, ()) = tokio::join!(passing, reading);
+    passed.expect("written");
+    peer.expect_silence().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_passed_together_keep_their_order_around_files() {
+    let (sender, mut received) = mpsc::unbounded_channel();
+    let handler = MessageHandler::new().fallback(move |message| {
+        sender.send(message.action().to_owned()).expect("received");
+        async {}
+    });
+    let (near, _far) = pair_serving(handler).await;
+    let messages = (0..200).map(|number| {
+        let message = Draft::new(number.to_string()).data();
+        let message = message.create(vec![7; 2000]);
+        match number % 50 {
+            0 => message.file(File::from_bytes("a file", vec![1; 100_000])),
+            25 => message.files([]),
+            _ => message,
+        }
+    });
+    near.pass_all(messages).await.expect("written");
+    for number in 0..200 {
+        assert_eq!(received.recv().await, Some(number.to_string()));
+    }
 }
 
 async fn check_one_packet(size: usize, head: &str, data: &str) {

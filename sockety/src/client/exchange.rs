@@ -10,11 +10,11 @@ use sockety_codec::Uuid;
 use tokio::time::{Sleep, sleep};
 
 use crate::{
-    connection::{Connection, message_head},
-    content::carrying::{Cargo, Pump, Sending, Unwritten},
+    connection::Connection,
+    content::carrying::{Pump, Sending, Taken, Unwritten, parcel},
     engine::{
         pending::{RawReply, ReplyClock},
-        send::{entry::Entry, lines::Ticket, outbox::Payload, queue},
+        send::{lines::Ticket, queue},
         state::State,
     },
     error::{request::RequestError, send::SendError},
@@ -39,7 +39,7 @@ pub(super) struct Exchange {
 enum Stage {
     Unsent {
         message: Outgoing,
-        cargo: Option<Box<Cargo>>,
+        taken: Option<Box<Taken>>,
         ticket: Option<Ticket>,
     },
     Waiting,
@@ -55,7 +55,7 @@ impl Exchange {
     ) -> Self {
         let stage = Stage::Unsent {
             message,
-            cargo: None,
+            taken: None,
             ticket: None,
         };
         Self {
@@ -94,48 +94,38 @@ impl Exchange {
         Poll::Ready(waiter.into_reply())
     }
 
-    /// Whoever waits is woken by the reply from then on.
+    /// Once the call has its place in the outbox, the reply wakes the task.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let Stage::Unsent {
             message,
-            cargo,
+            taken,
             ticket,
         } = &mut self.stage
         else {
             unreachable!("only an unsent call is sent");
         };
-        let payload = message
-            .content()
-            .checked_payload(self.connection.shared())?;
-        let head = message_head(self.id, message, true);
-        let clock = if self.timer.is_some() {
-            ReplyClock::Own
-        } else {
-            ReplyClock::Default
-        };
         let shared = self.connection.shared();
-        let Some(carrying) = &message.content().carrying else {
-            let waker = Some(cx.waker());
-            let put =
-                |state: &mut State| state.send_message(&head, Payload::of(payload), clock, waker);
-            ready!(queue::poll_put(shared, ticket, cx, Entry::Message, put))?;
-            return Poll::Ready(Ok(()));
+        let content = message.content();
+        let payload = content.checked_payload(shared)?;
+        // What comes from a reader is taken once, however often this is polled.
+        if let (None, Some(parts)) = (&taken, &content.carrying) {
+            *taken = parts.take(Unwritten::Ends)?;
+        }
+        let head = message.head(self.id, true);
+        let clock = match self.timer {
+            Some(_) => ReplyClock::Own,
+            None => ReplyClock::Default,
         };
-        let cargo = match cargo {
-            Some(cargo) => cargo,
-            None => cargo.insert(Box::new(carrying.take()?)),
-        };
-        let mut plan = cargo.plan(Unwritten::Ends);
         let waker = Some(cx.waker());
-        let put = |state: &mut State| {
-            state.begin_message(&head, Payload::of(payload), &mut plan, clock, waker)
-        };
-        let entry = Entry::CarryingMessage;
-        let (key, span) = ready!(queue::poll_put(shared, ticket, cx, entry, put))?;
-        let cargo = std::mem::take(&mut **cargo);
-        let lease = self.connection.lease().clone();
-        let sending = Sending::carrying(lease, span, key, cargo, Unwritten::Ends);
-        self.pump = Some(Box::new(sending.pump));
+        let mut parcel = parcel(head, payload, taken, clock);
+        let line = parcel.line();
+        let put = |state: &mut State| state.submit(&mut parcel, waker);
+        let submitted = ready!(queue::poll_put(shared, ticket, cx, line, put))?;
+        if taken.is_some() {
+            let lease = self.connection.lease().clone();
+            let sending = Sending::start(lease, submitted, taken.take());
+            self.pump = Some(Box::new(sending.pump));
+        }
         Poll::Ready(Ok(()))
     }
 

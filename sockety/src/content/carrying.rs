@@ -1,35 +1,39 @@
-//! What an outgoing message carries beside its payload, and how it is sent.
+//! The files and the stream of an outgoing message, and the tasks that send them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sockety_codec::FileIndex;
+use bytes::Bytes;
+use sockety_codec::Head;
 use tokio::task::AbortHandle;
 
 use super::{byte_stream::ByteStream, file::File, stream_writer::StreamWriter};
 use crate::{
     engine::{
         lease::Lease,
+        pending::ReplyClock,
         send::{
-            entry::Span,
-            layout::{Layout, NewPart, PartKind},
+            layout::{Layout, NewFile, PartSource},
+            parcel::{Parcel, Submitted},
             part_writer::PartWriter,
+            payload::Payload,
             queue::Queued,
             transmissions::PartKey,
         },
     },
     error::{send::SendError, source::SourceError},
+    payload::encoding::Encoding,
 };
 
-/// Files and stream of a message that may be sent again, as far as they can be read again.
+/// The files and the stream of a message that may be sent again, as far as they can be read again.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Carrying {
+pub(crate) struct OutgoingParts {
     files: Vec<Arc<Mutex<Option<File>>>>,
-    stream: StreamPlan,
+    stream: StreamSource,
 }
 
 /// Where the stream of a message comes from.
 #[derive(Debug, Clone, Default)]
-enum StreamPlan {
+enum StreamSource {
     #[default]
     None,
     /// The sender writes it.
@@ -37,17 +41,17 @@ enum StreamPlan {
     From(Arc<Mutex<Option<ByteStream>>>),
 }
 
-impl Carrying {
+impl OutgoingParts {
     pub(crate) fn add_file(&mut self, file: File) {
         self.files.push(Arc::new(Mutex::new(Some(file))));
     }
 
     pub(crate) fn write_stream(&mut self) {
-        self.stream = StreamPlan::Written;
+        self.stream = StreamSource::Written;
     }
 
     pub(crate) fn set_stream(&mut self, stream: ByteStream) {
-        self.stream = StreamPlan::From(Arc::new(Mutex::new(Some(stream))));
+        self.stream = StreamSource::From(Arc::new(Mutex::new(Some(stream))));
     }
 
     pub(crate) fn file_count(&self) -> usize {
@@ -55,21 +59,48 @@ impl Carrying {
     }
 
     pub(crate) fn has_stream(&self) -> bool {
-        !matches!(self.stream, StreamPlan::None)
+        !matches!(self.stream, StreamSource::None)
     }
 
-    /// What this sending of the message carries.
-    pub(crate) fn take(&self) -> Result<Cargo, SendError> {
-        let files = self.files.iter().map(take_file).collect::<Result<_, _>>()?;
+    /// Takes what one sending of the message needs: `None` when there is neither a file nor a stream.
+    ///
+    /// What can be read only once is gone afterwards, even if the message is never sent.
+    pub(crate) fn take(&self, unwritten: Unwritten) -> Result<Option<Box<Taken>>, SendError> {
+        let files: Vec<File> = self.files.iter().map(take_file).collect::<Result<_, _>>()?;
+        let mut sources = Vec::new();
         let stream = match &self.stream {
-            StreamPlan::None => CargoStream::None,
-            StreamPlan::Written => CargoStream::Written,
-            StreamPlan::From(stream) => {
+            StreamSource::None => None,
+            // r[impl content.stream.unwritten]
+            StreamSource::Written if unwritten == Unwritten::Ends => {
+                Some(PartSource::Whole(Bytes::new()))
+            }
+            StreamSource::Written => {
+                sources.push((0, Source::Sender));
+                Some(PartSource::Written)
+            }
+            StreamSource::From(stream) => {
                 let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
-                CargoStream::From(stream.ok_or(SendError::ContentTaken)?)
+                sources.push((0, Source::Stream(stream.ok_or(SendError::ContentTaken)?)));
+                Some(PartSource::Written)
             }
         };
-        Ok(Cargo { files, stream })
+        let first_file = usize::from(stream.is_some());
+        let announced = files.iter().map(|file| NewFile {
+            name: file.shared_name(),
+            size: file.size(),
+            source: file
+                .in_memory()
+                .map_or(PartSource::Written, PartSource::Whole),
+        });
+        let Some(layout) = Layout::new(stream, announced) else {
+            return Ok(None);
+        };
+        let on_disk = files
+            .into_iter()
+            .enumerate()
+            .filter(|(_, file)| file.in_memory().is_none());
+        sources.extend(on_disk.map(|(index, file)| (first_file + index, Source::File(file))));
+        Ok(Some(Box::new(Taken { layout, sources })))
     }
 }
 
@@ -79,22 +110,38 @@ fn take_file(file: &Arc<Mutex<Option<File>>>) -> Result<File, SendError> {
     again.or_else(|| file.take()).ok_or(SendError::ContentTaken)
 }
 
-/// What one message carries.
-#[derive(Debug, Default)]
-pub(crate) struct Cargo {
-    files: Vec<File>,
-    stream: CargoStream,
+/// What one message announces, and where the bytes come from.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    layout: Layout,
+    /// The sources of the parts that are not in memory, by the number of the part.
+    sources: Vec<(usize, Source)>,
 }
 
-#[derive(Debug, Default)]
-enum CargoStream {
-    #[default]
-    None,
-    Written,
-    From(ByteStream),
+#[derive(Debug)]
+enum Source {
+    File(File),
+    Stream(ByteStream),
+    /// The sender of the message gets a writer.
+    Sender,
 }
 
-/// What becomes of a stream that the sender is to write.
+/// A message or a response with what was taken for it.
+pub(crate) fn parcel<'a>(
+    head: impl Into<Head<'a>>,
+    payload: &'a Encoding,
+    taken: &'a mut Option<Box<Taken>>,
+    clock: ReplyClock,
+) -> Parcel<'a> {
+    Parcel {
+        head: head.into(),
+        payload: Payload::of(payload),
+        layout: taken.as_mut().map(|taken| &mut taken.layout),
+        clock,
+    }
+}
+
+/// What to do with a stream that the sender declared but may not write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unwritten {
     /// The sender gets a writer.
@@ -107,110 +154,32 @@ pub(crate) enum Unwritten {
 #[derive(Debug)]
 pub(crate) struct Sending {
     pub(crate) queued: Queued,
+    /// The writer of its stream, if the sender writes it.
     pub(crate) stream: Option<StreamWriter>,
     pub(crate) pump: Pump,
 }
 
 impl Sending {
-    pub(crate) fn whole(lease: Lease, span: Span) -> Self {
+    /// Starts the tasks that read its files and its stream.
+    pub(crate) fn start(lease: Lease, submitted: Submitted, taken: Option<Box<Taken>>) -> Self {
+        // First, as the writers rely on it: it holds the entry of the transmission.
+        let queued = Queued::new(lease, submitted);
+        let (stream, pump) = match (submitted.transmission, taken) {
+            (Some(transmission), Some(taken)) => {
+                Pump::start(queued.lease(), transmission, taken.sources)
+            }
+            _ => (None, Pump::default()),
+        };
         Self {
-            queued: Queued::whole(lease, span),
-            stream: None,
-            pump: Pump::default(),
-        }
-    }
-
-    pub(crate) fn carrying(
-        lease: Lease,
-        span: Span,
-        transmission: u64,
-        cargo: Cargo,
-        unwritten: Unwritten,
-    ) -> Self {
-        let (stream, pump) = cargo.start(&lease, transmission, unwritten);
-        Self {
-            queued: Queued::carrying(lease, span, transmission),
+            queued,
             stream,
             pump,
         }
     }
 }
 
-impl Cargo {
-    fn has_stream(&self) -> bool {
-        !matches!(self.stream, CargoStream::None)
-    }
-
-    /// How it stands on the wire.
-    pub(crate) fn plan(&self, unwritten: Unwritten) -> Layout {
-        let files = self
-            .files
-            .iter()
-            .map(|file| (file.shared_name(), file.size()))
-            .collect();
-        Layout {
-            has_stream: self.has_stream(),
-            files,
-            parts: self.parts(unwritten),
-        }
-    }
-
-    /// The stream first, then the files.
-    fn parts(&self, unwritten: Unwritten) -> Vec<NewPart> {
-        let stream = match self.stream {
-            CargoStream::None => None,
-            // r[impl content.stream.unwritten]
-            CargoStream::Written if unwritten == Unwritten::Ends => Some(Some(bytes::Bytes::new())),
-            CargoStream::Written | CargoStream::From(_) => Some(None),
-        };
-        let stream = stream.map(|whole| NewPart {
-            kind: PartKind::Stream,
-            whole,
-        });
-        let file = |(index, file): (usize, &File)| {
-            // An index beyond the wire's is refused with the message's head.
-            let index = u32::try_from(index).ok().and_then(FileIndex::new)?;
-            Some(NewPart {
-                kind: PartKind::File(index),
-                whole: file.in_memory(),
-            })
-        };
-        stream
-            .into_iter()
-            .chain(self.files.iter().enumerate().filter_map(file))
-            .collect()
-    }
-
-    /// Sends what does not come by itself, in a task, and gives the writer of the stream if the sender writes it.
-    pub(crate) fn start(
-        self,
-        lease: &Lease,
-        transmission: u64,
-        unwritten: Unwritten,
-    ) -> (Option<StreamWriter>, Pump) {
-        let writer = |part| PartWriter::new(lease.clone(), PartKey { transmission, part });
-        let first_file = usize::from(self.has_stream());
-        let (written, from) = match self.stream {
-            CargoStream::None => (None, None),
-            CargoStream::Written if unwritten == Unwritten::Ends => (None, None),
-            CargoStream::Written => (Some(StreamWriter::new(writer(0))), None),
-            CargoStream::From(stream) => (None, Some((stream, writer(0)))),
-        };
-        let files: Vec<_> = self
-            .files
-            .into_iter()
-            .enumerate()
-            .filter(|(_, file)| file.in_memory().is_none())
-            .map(|(index, file)| (file, writer(first_file + index)))
-            .collect();
-        (
-            written,
-            Pump::start(lease.clone(), transmission, files, from),
-        )
-    }
-}
-
-/// What sends the files and streams of a message. Dropping it gives the message up, if it is being sent still.
+/// The tasks that send the files and the stream of a message. Dropping it aborts the message, unless
+/// all of it was sent.
 #[derive(Debug, Default)]
 pub(crate) struct Pump {
     message: Option<(Lease, u64)>,
@@ -219,25 +188,29 @@ pub(crate) struct Pump {
 
 impl Pump {
     fn start(
-        lease: Lease,
+        lease: &Lease,
         transmission: u64,
-        files: Vec<(File, PartWriter)>,
-        stream: Option<(ByteStream, PartWriter)>,
-    ) -> Self {
-        let mut tasks = Vec::new();
+        sources: Vec<(usize, Source)>,
+    ) -> (Option<StreamWriter>, Self) {
+        let (mut stream, mut files, mut tasks) = (None, Vec::new(), Vec::new());
+        for (part, source) in sources {
+            let writer = PartWriter::new(lease.clone(), PartKey { transmission, part });
+            match source {
+                Source::File(file) => files.push((file, writer)),
+                Source::Stream(from) => {
+                    tasks.push(tokio::spawn(send_stream(from, writer)).abort_handle());
+                }
+                Source::Sender => stream = Some(StreamWriter::new(writer)),
+            }
+        }
         if !files.is_empty() {
             tasks.push(tokio::spawn(send_files(files)).abort_handle());
         }
-        if let Some((stream, writer)) = stream {
-            tasks.push(tokio::spawn(send_stream(stream, writer)).abort_handle());
-        }
-        Self {
-            message: Some((lease, transmission)),
-            tasks,
-        }
+        let message = Some((lease.clone(), transmission));
+        (stream, Self { message, tasks })
     }
 
-    /// The message is sent to its end whoever waits for it.
+    /// From here on the message is sent to its end, whether anybody waits for it or not.
     pub(crate) fn detach(&mut self) {
         self.message = None;
         self.tasks.clear();
@@ -256,7 +229,7 @@ impl Drop for Pump {
     }
 }
 
-/// One after another: each disk file is open only while it is sent.
+/// Sends files one after the other, so that each file on disk is open only while it is sent.
 async fn send_files(files: Vec<(File, PartWriter)>) {
     for (file, mut writer) in files {
         if let Err(error) = send_file(file, &mut writer).await {
@@ -298,7 +271,7 @@ async fn send_chunks(mut stream: ByteStream, writer: &mut PartWriter) -> Result<
     writer.finish()
 }
 
-/// Items of a typed stream are encoded while it is read.
+/// Items of a typed stream are encoded while it is read: reading may fail for that.
 fn stream_error(error: std::io::Error) -> SourceError {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(SendError::Encode(error)) => SourceError::Encode(Arc::clone(error)),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sockety_codec::Uuid;
 
-use super::id_hasher::BuildIdHasher;
+use rustc_hash::FxBuildHasher;
 
 pub(crate) struct LateReplies {
     /// Given up before any reply: one will most likely come, however late.
@@ -60,8 +60,8 @@ impl LateReplies {
 
 /// The newest ids in two generations: when the newer one is full, the older one is forgotten.
 struct RecentIds {
-    newer: HashSet<Uuid, BuildIdHasher>,
-    older: HashSet<Uuid, BuildIdHasher>,
+    newer: HashSet<Uuid, FxBuildHasher>,
+    older: HashSet<Uuid, FxBuildHasher>,
     generation: usize,
 }
 

@@ -6,17 +6,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use sockety_codec::{ResponseHead, Uuid};
+use sockety_codec::{Head, ResponseHead, Uuid};
 
 use super::{
     answered::Answered,
     held::Held,
     lease::Lease,
+    pending::ReplyClock,
     receive::intake::Intake,
     record::Record,
     send::{
-        entry::Entry,
-        outbox::{Payload, REFERENCED_FROM},
+        lines::Line,
+        parcel::{Parcel, Submitted},
+        payload::{Payload, REFERENCED_FROM},
         queue,
     },
     state::State,
@@ -24,7 +26,6 @@ use super::{
 use crate::{
     error::send::SendError,
     fast_reply::FastReply,
-    msgpack::__private::is_service_error,
     payload::{encoding::Encoding, scratch},
     sync::AtomicBool,
 };
@@ -99,67 +100,63 @@ impl Owed {
 
     pub(crate) async fn fast_reply(&self, reply: FastReply) -> Result<(), SendError> {
         let put = |state: &mut State| self.put_code(state, reply);
-        queue::put(&self.lease.shared, Entry::Code, put).await
+        queue::put(&self.lease.shared, Line::Code, put).await
+    }
+
+    /// Like [`Owed::fast_reply`], but returns `None` instead of waiting for room.
+    pub(crate) fn try_fast_reply(&self, reply: FastReply) -> Option<Result<(), SendError>> {
+        let put = |state: &mut State| self.put_code(state, reply);
+        at_once(queue::try_put(&self.lease.shared, Line::Code, put))
     }
 
     fn put_code(&self, state: &mut State, reply: FastReply) -> Result<(), SendError> {
-        self.put(
-            state,
-            || Answered::Code(reply),
-            |state| {
-                state.outbox.fast_reply(self.id, reply);
-                Ok(())
-            },
-        )
+        self.check_not_cut_off()?;
+        state.outbox.fast_reply(self.id, reply);
+        self.mark_answered(|| Answered::Code(reply));
+        Ok(())
     }
 
-    /// Gives a reply its place, unless the connection has answered because it cut the message off: that is decided under
-    /// the same lock, so that nobody is answered twice.
-    pub(crate) fn put<R>(
+    /// Queues a response, unless the connection has answered because it cut the message off. That is
+    /// decided under the same lock, so that no message is answered twice.
+    pub(crate) fn submit(
         &self,
         state: &mut State,
-        answered: impl FnOnce() -> Answered,
-        put: impl FnOnce(&mut State) -> Result<R, SendError>,
-    ) -> Result<R, SendError> {
+        response: &mut Parcel<'_>,
+    ) -> Result<Submitted, SendError> {
+        self.check_not_cut_off()?;
+        let submitted = state.submit(response, None)?;
+        let payload = response.payload;
+        self.mark_answered(|| Answered::response(payload.len(), payload.is_error()));
+        Ok(submitted)
+    }
+
+    fn check_not_cut_off(&self) -> Result<(), SendError> {
         if self.is_answered.is_cut_off() {
             return Err(SendError::CutOff);
         }
-        let place = put(state)?;
-        self.mark_answered(answered);
-        Ok(place)
+        Ok(())
     }
 
-    /// As [`Owed::fast_reply`], if there is room at once.
-    pub(crate) fn try_fast_reply(&self, reply: FastReply) -> Option<Result<(), SendError>> {
-        let put = |state: &mut State| self.put_code(state, reply);
-        queue::try_put(&self.lease.shared, Entry::Code, put)
-    }
-
-    /// Answers with a response, whose payload lies in a buffer that is used again, unless it is large.
+    /// Answers with a response. The buffer of its payload is used again, unless it is large.
     pub(crate) async fn respond_with(&self, payload: Vec<u8>) -> Result<(), SendError> {
         if payload.len() >= REFERENCED_FROM {
-            return self.respond_with_large(Bytes::from(payload).into()).await;
+            let payload = Encoding::from(Bytes::from(payload));
+            return self.respond(Payload::of(&payload)).await;
         }
-        let head = self.response_head(false);
-        let put = |state: &mut State| self.put_response(state, &head, &payload);
-        let sent = queue::put(&self.lease.shared, Entry::Reply, put).await;
+        let sent = self.respond(Payload::Copied(&payload)).await;
         scratch::give_back(payload);
         sent
     }
 
-    async fn respond_with_large(&self, payload: Encoding) -> Result<(), SendError> {
-        queue::check_size(&self.lease.shared, payload.len())?;
-        let head = self.response_head(false);
-        let answered = || Answered::response(payload.len(), payload.is_error());
-        let put = |state: &mut State| {
-            self.put(state, answered, |state| {
-                state.send_response(&head, Payload::of(&payload)).map(drop)
-            })
-        };
-        queue::put(&self.lease.shared, Entry::Reply, put).await
+    async fn respond(&self, payload: Payload<'_>) -> Result<(), SendError> {
+        let shared = &self.lease.shared;
+        queue::check_size(shared, payload.len())?;
+        let mut response = self.response(payload);
+        let put = |state: &mut State| self.submit(state, &mut response).map(drop);
+        queue::put(shared, Line::Response, put).await
     }
 
-    /// As [`Owed::respond_with`], if that is done at once; else gives the payload back.
+    /// Like [`Owed::respond_with`], if there is room at once; else it returns the payload.
     pub(crate) fn try_respond_with(
         &self,
         payload: Vec<u8>,
@@ -167,9 +164,13 @@ impl Owed {
         if payload.len() >= REFERENCED_FROM {
             return Err(payload);
         }
-        let head = self.response_head(false);
-        let put = |state: &mut State| self.put_response(state, &head, &payload);
-        match queue::try_put(&self.lease.shared, Entry::Reply, put) {
+        let shared = &self.lease.shared;
+        let put = |state: &mut State| {
+            queue::check_size(shared, payload.len())?;
+            let mut response = self.response(Payload::Copied(&payload));
+            self.submit(state, &mut response).map(drop)
+        };
+        match at_once(queue::try_put(shared, Line::Response, put)) {
             Some(sent) => {
                 scratch::give_back(payload);
                 Ok(sent)
@@ -178,23 +179,28 @@ impl Owed {
         }
     }
 
-    fn put_response(
-        &self,
-        state: &mut State,
-        head: &ResponseHead,
-        payload: &[u8],
-    ) -> Result<(), SendError> {
-        queue::check_size(&self.lease.shared, payload.len())?;
-        let answered = || Answered::response(payload.len(), is_service_error(payload));
-        self.put(state, answered, |state| {
-            state
-                .send_response(head, Payload::Copied(payload))
-                .map(drop)
-        })
+    /// The header of a response to the message.
+    pub(crate) fn head(&self, expects_response: bool) -> Head<'static> {
+        ResponseHead::new(self.id, Uuid::new_v4())
+            .expecting_response(expects_response)
+            .into()
     }
 
-    pub(crate) fn response_head(&self, expects_response: bool) -> ResponseHead {
-        ResponseHead::new(self.id, Uuid::new_v4()).expecting_response(expects_response)
+    fn response<'a>(&self, payload: Payload<'a>) -> Parcel<'a> {
+        Parcel {
+            head: self.head(false),
+            payload,
+            layout: None,
+            clock: ReplyClock::Default,
+        }
+    }
+}
+
+/// `None` when it would have to wait.
+fn at_once(sent: Result<(), SendError>) -> Option<Result<(), SendError>> {
+    match sent {
+        Err(SendError::Full) => None,
+        sent => Some(sent),
     }
 }
 

@@ -1,11 +1,12 @@
 //! What leaves: the outbox, who waits for room in it, and the files and streams that are being sent.
 
-pub(crate) mod entry;
 pub(crate) mod layout;
 pub(crate) mod lines;
 pub(crate) mod outbox;
 pub(crate) mod pacing;
+pub(crate) mod parcel;
 pub(crate) mod part_writer;
+pub(crate) mod payload;
 pub(crate) mod queue;
 pub(crate) mod transmissions;
 pub(crate) mod writing;

@@ -1,12 +1,12 @@
 //! Everything of a connection that its mutex guards.
 
 use super::{
-    pending::{Delivered, RawReply, ReplyClock, Waiting},
+    pending::{Delivered, RawReply, Waiting},
     send::{
-        entry::{Entry, Room, Span},
-        layout::Layout,
-        outbox::{Outbox, Payload, Place},
+        lines::Line,
+        outbox::{Outbox, Place},
         pacing::Pacing,
+        parcel::{Parcel, Submitted},
         transmissions::Sources,
     },
 };
@@ -20,7 +20,7 @@ use crate::{
     fast_reply::Framework,
     outcome::Outcome,
 };
-use sockety_codec::{ChannelId, MessageHead, ResponseHead, UsageError, Uuid};
+use sockety_codec::{ChannelId, Head, Uuid};
 use std::task::Waker;
 use tokio::time::Instant;
 
@@ -138,38 +138,42 @@ impl State {
         self.is_all_written() && self.waiting.is_empty()
     }
 
-    /// Whether this may be queued now.
+    /// Whether this may be queued now: [`SendError::Full`] when it has to wait for that.
     #[inline]
-    pub(crate) fn room(&self, entry: Entry) -> Result<Room, SendError> {
-        match entry {
-            Entry::Message | Entry::CarryingMessage => self.check_open()?,
-            Entry::Reply | Entry::CarryingReply | Entry::Code => self.check_replies()?,
+    pub(crate) fn check(&self, line: Line) -> Result<(), SendError> {
+        match line {
+            Line::Message | Line::CarryingMessage => self.check_open()?,
+            Line::Response | Line::CarryingResponse | Line::Code => self.check_replies()?,
         }
-        match entry {
-            Entry::Message | Entry::Reply => self.whole_room(),
-            Entry::CarryingMessage | Entry::CarryingReply => self.carrying_room(),
+        let has_channel = match line {
+            Line::Message | Line::Response => self.has_whole_channel()?,
+            Line::CarryingMessage | Line::CarryingResponse => self.has_carrying_channel()?,
             // It needs no channel.
-            Entry::Code => Ok(Room::free_if(!self.outbox.is_full())),
+            Line::Code => true,
+        };
+        if has_channel && !self.outbox.is_full() {
+            Ok(())
+        } else {
+            Err(SendError::Full)
         }
     }
 
-    /// A message whole in itself goes on channel 0, which only a peer with a single channel sees occupied.
+    /// A message that is whole goes on channel 0, which only a peer with a single channel ever sees
+    /// occupied.
     #[inline]
-    pub(crate) fn whole_room(&self) -> Result<Room, SendError> {
+    fn has_whole_channel(&self) -> Result<bool, SendError> {
         let is_free = self.outbox.is_free(ChannelId::ZERO);
         if !is_free && self.sources.channels.is_exhausted() {
             return Err(SendError::ChannelsExhausted);
         }
-        Ok(Room::free_if(is_free && !self.outbox.is_full()))
+        Ok(is_free)
     }
 
-    pub(crate) fn carrying_room(&self) -> Result<Room, SendError> {
+    fn has_carrying_channel(&self) -> Result<bool, SendError> {
         if self.sources.channels.is_exhausted() {
             return Err(SendError::ChannelsExhausted);
         }
-        Ok(Room::free_if(
-            !self.outbox.is_full() && self.sources.channels.is_available(),
-        ))
+        Ok(self.sources.channels.is_available())
     }
 
     pub(crate) fn takes_calls(&self) -> bool {
@@ -194,14 +198,6 @@ impl State {
         }
     }
 
-    /// As [`State::room`] of a message, for who does not wait.
-    pub(crate) fn try_message_room(&self) -> Result<(), SendError> {
-        match self.room(Entry::Message)? {
-            Room::Free => Ok(()),
-            Room::Full => Err(SendError::Full),
-        }
-    }
-
     /// Why the connection is over, if it is.
     pub(crate) fn ended(&self) -> Option<ConnectionError> {
         match &self.life {
@@ -210,115 +206,60 @@ impl State {
         }
     }
 
-    /// Queues a message, and expects replies if its head says so; whoever waits for them already is woken by them.
-    pub(crate) fn send_message(
+    /// Queues a message or a response, and expects replies if its header says so: a task that waits
+    /// for them already gives its waker. On an error nothing was queued.
+    pub(crate) fn submit(
         &mut self,
-        head: &MessageHead<'_>,
-        payload: Payload<'_>,
-        clock: ReplyClock,
+        parcel: &mut Parcel<'_>,
         waker: Option<&Waker>,
-    ) -> Result<Span, SendError> {
-        self.check_room(head.expects_response)?;
+    ) -> Result<Submitted, SendError> {
+        let expects_response = parcel.expects_response();
+        if expects_response && self.waiting.is_full() {
+            let limit = self.waiting.limit();
+            return Err(SendError::Busy { limit });
+        }
         let place = self.outbox.place();
-        self.outbox.message(head, payload)?;
-        if head.expects_response {
-            self.waiting.insert(head.id, place, clock, waker, None);
-            self.newest_request = place.position;
-            if let Some(pacing) = &mut self.pacing {
-                pacing.on_request(place);
+        let transmission = match parcel.layout {
+            None => {
+                let (head, payload) = (parcel.head, parcel.payload);
+                self.outbox.submit(ChannelId::ZERO, head, payload, None)?;
+                None
+            }
+            Some(_) => Some(self.begin(parcel)?),
+        };
+        if expects_response {
+            // Under the lock that queued it: no reply can come before.
+            let (id, clock) = (parcel.id(), parcel.clock);
+            self.waiting.insert(id, place, clock, waker, transmission);
+            if transmission.is_none() && matches!(parcel.head, Head::Message(_)) {
+                self.newest_request = place.position;
+                if let Some(pacing) = &mut self.pacing {
+                    pacing.on_request(place);
+                }
             }
         }
-        Ok(Span {
+        Ok(Submitted {
             start: place.position,
             end: self.outbox.end(),
+            transmission,
         })
     }
 
-    /// Queues a response, as [`State::send_message`].
-    pub(crate) fn send_response(
-        &mut self,
-        head: &ResponseHead,
-        payload: Payload<'_>,
-    ) -> Result<Span, SendError> {
-        self.check_room(head.expects_response)?;
-        let place = self.outbox.place();
-        self.outbox.response(head, payload)?;
-        if head.expects_response {
-            self.waiting
-                .insert(head.id, place, ReplyClock::Default, None, None);
-        }
-        Ok(Span {
-            start: place.position,
-            end: self.outbox.end(),
-        })
-    }
-
-    /// Begins a message with files or a stream. The key names its transmission.
-    pub(crate) fn begin_message(
-        &mut self,
-        head: &MessageHead<'_>,
-        payload: Payload<'_>,
-        plan: &mut Layout,
-        clock: ReplyClock,
-        waker: Option<&Waker>,
-    ) -> Result<(u64, Span), SendError> {
-        self.check_room(head.expects_response)?;
-        let (place, channel) = (self.outbox.place(), self.take_channel()?);
-        let written = self.outbox.begin_message(channel, head, payload, plan);
-        let key = self.begin(written, head.id, None, channel, plan)?;
-        if head.expects_response {
-            self.waiting.insert(head.id, place, clock, waker, Some(key));
-        }
-        Ok((
-            key,
-            Span {
-                start: place.position,
-                end: self.outbox.end(),
-            },
-        ))
-    }
-
-    /// Begins a response with files or a stream, as [`State::begin_message`].
-    pub(crate) fn begin_response(
-        &mut self,
-        head: &ResponseHead,
-        payload: Payload<'_>,
-        plan: &mut Layout,
-    ) -> Result<(u64, Span), SendError> {
-        self.check_room(head.expects_response)?;
-        let (place, channel) = (self.outbox.place(), self.take_channel()?);
-        let written = self.outbox.begin_response(channel, head, payload, plan);
-        let key = self.begin(written, head.id, Some(head.parent), channel, plan)?;
-        if head.expects_response {
-            self.waiting
-                .insert(head.id, place, ReplyClock::Default, None, Some(key));
-        }
-        Ok((
-            key,
-            Span {
-                start: place.position,
-                end: self.outbox.end(),
-            },
-        ))
-    }
-
-    pub(crate) fn take_channel(&mut self) -> Result<ChannelId, SendError> {
-        self.sources.channels.take().ok_or(SendError::Full)
-    }
-
-    pub(crate) fn begin(
-        &mut self,
-        written: Result<(), UsageError>,
-        id: Uuid,
-        parent: Option<Uuid>,
-        channel: ChannelId,
-        plan: &mut Layout,
-    ) -> Result<u64, SendError> {
+    /// Begins a transmission, on a channel that is its alone until it has ended.
+    fn begin(&mut self, parcel: &mut Parcel<'_>) -> Result<u64, SendError> {
+        let (id, parent) = (parcel.id(), parcel.parent());
+        let channel = self.sources.channels.take().ok_or(SendError::Full)?;
+        let layout = parcel.layout.as_deref();
+        let written = self
+            .outbox
+            .submit(channel, parcel.head, parcel.payload, layout);
         if let Err(error) = written {
             self.sources.channels.give_back(channel);
             return Err(error.into());
         }
-        Ok(self.sources.begin(id, parent, channel, plan.take_parts()))
+        let parts = parcel.layout.as_mut().map(|layout| layout.take_parts());
+        let parts = parts.unwrap_or_default();
+        Ok(self.sources.begin(id, parent, channel, parts))
     }
 
     /// Moves files and streams into the outbox, each in its turn, behind what waits there, until so much waits, and half of
@@ -403,23 +344,15 @@ impl State {
         self.outbox.wake_space();
     }
 
-    /// Queues one-way messages that were encoded before.
-    pub(crate) fn send_prepared(&mut self, bytes: &[u8]) -> Result<Span, UsageError> {
+    /// Queues one-way messages that are encoded already.
+    pub(crate) fn submit_encoded(&mut self, bytes: &[u8]) -> Result<Submitted, SendError> {
         let start = self.outbox.end();
         self.outbox.prepared(bytes)?;
-        Ok(Span {
+        Ok(Submitted {
             start,
             end: self.outbox.end(),
+            transmission: None,
         })
-    }
-
-    pub(crate) fn check_room(&self, expects_response: bool) -> Result<(), SendError> {
-        if expects_response && self.waiting.is_full() {
-            return Err(SendError::Busy {
-                limit: self.waiting.limit(),
-            });
-        }
-        Ok(())
     }
 
     /// What is known about a message without a reply, when the connection has ended.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::outgoing::{Outgoing, OutgoingResponse};
 use crate::{
     action::Action,
-    content::{carrying::Carrying, file::File},
+    content::{carrying::OutgoingParts, file::File},
     error::send::SendError,
     msgpack::EncodeError,
     payload::{encoding::Encoding, scratch},
@@ -33,7 +33,7 @@ use crate::{
 pub struct Draft<P = NoPayload> {
     action: Action,
     payload: P,
-    carrying: Option<Box<Carrying>>,
+    carrying: Option<Box<OutgoingParts>>,
 }
 
 /// A form for responses; as [`Draft`], but without an action.
@@ -47,7 +47,7 @@ pub struct Draft<P = NoPayload> {
 #[derive(Debug, Clone, Default)]
 pub struct ResponseDraft<P = NoPayload> {
     payload: P,
-    carrying: Option<Box<Carrying>>,
+    carrying: Option<Box<OutgoingParts>>,
 }
 
 /// A draft without a payload.
@@ -133,8 +133,9 @@ impl<P> Draft<P> {
     /// All messages carry these files, before those that each brings itself. A file from a reader can be sent
     /// only once.
     pub fn with_files(mut self, files: impl IntoIterator<Item = File>) -> Self {
-        let carrying = self.carrying.get_or_insert_default();
-        files.into_iter().for_each(|file| carrying.add_file(file));
+        for file in files {
+            self.carrying.get_or_insert_default().add_file(file);
+        }
         self
     }
 
@@ -153,8 +154,9 @@ impl<P> ResponseDraft<P> {
     /// All responses carry these files, before those that each brings itself. A file from a reader can be sent
     /// only once.
     pub fn with_files(mut self, files: impl IntoIterator<Item = File>) -> Self {
-        let carrying = self.carrying.get_or_insert_default();
-        files.into_iter().for_each(|file| carrying.add_file(file));
+        for file in files {
+            self.carrying.get_or_insert_default().add_file(file);
+        }
         self
     }
 

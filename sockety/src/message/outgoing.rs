@@ -1,7 +1,13 @@
+use sockety_codec::{MessageHead, Uuid};
+
 use super::draft::{Draft, Encoded, Fixed, ResponseDraft};
 use crate::{
     action::Action,
-    content::{byte_stream::ByteStream, carrying::Carrying, file::File},
+    content::{
+        byte_stream::ByteStream,
+        carrying::{OutgoingParts, Taken, Unwritten},
+        file::File,
+    },
     engine::{send::queue, shared::Shared},
     error::send::SendError,
     payload::encoding::Encoding,
@@ -30,7 +36,7 @@ pub struct OutgoingResponse {
 pub(crate) struct Content {
     pub(crate) payload: Encoded,
     /// Most messages carry nothing beside their payload.
-    pub(crate) carrying: Option<Box<Carrying>>,
+    pub(crate) carrying: Option<Box<OutgoingParts>>,
 }
 
 impl Content {
@@ -45,7 +51,23 @@ impl Content {
         Ok(payload)
     }
 
-    pub(crate) fn carrying(&mut self) -> &mut Carrying {
+    /// The payload, and what this sending of the message takes of its files and its stream, unless
+    /// the payload is refused.
+    #[inline]
+    pub(crate) fn prepare(
+        &self,
+        shared: &Shared,
+        unwritten: Unwritten,
+    ) -> Result<(&Encoding, Option<Box<Taken>>), SendError> {
+        let payload = self.checked_payload(shared)?;
+        let taken = match &self.carrying {
+            Some(parts) => parts.take(unwritten)?,
+            None => None,
+        };
+        Ok((payload, taken))
+    }
+
+    pub(crate) fn carrying(&mut self) -> &mut OutgoingParts {
         self.carrying.get_or_insert_default()
     }
 }
@@ -65,9 +87,13 @@ impl Outgoing {
         Self { action, content }
     }
 
-    pub(crate) fn with_carrying(mut self, carrying: Option<Box<Carrying>>) -> Self {
+    pub(crate) fn with_carrying(mut self, carrying: Option<Box<OutgoingParts>>) -> Self {
         self.content.carrying = carrying;
         self
+    }
+
+    pub(crate) fn head(&self, id: Uuid, expects_response: bool) -> MessageHead<'_> {
+        MessageHead::new(id, &self.action).expecting_response(expects_response)
     }
 
     /// The name of the action.
@@ -113,7 +139,7 @@ impl OutgoingResponse {
         }
     }
 
-    pub(crate) fn with_carrying(mut self, carrying: Option<Box<Carrying>>) -> Self {
+    pub(crate) fn with_carrying(mut self, carrying: Option<Box<OutgoingParts>>) -> Self {
         self.content.carrying = carrying;
         self
     }

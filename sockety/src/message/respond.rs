@@ -8,13 +8,8 @@ use super::{
     sent::Sent,
 };
 use crate::{
-    content::carrying::{Sending, Unwritten},
-    engine::{
-        answered::Answered,
-        owed::Owed,
-        send::{entry::Entry, outbox::Payload, queue},
-        state::State,
-    },
+    content::carrying::{Sending, Unwritten, parcel},
+    engine::{owed::Owed, pending::ReplyClock, send::queue, state::State},
     error::send::SendError,
     fast_reply::FastReply,
 };
@@ -57,29 +52,13 @@ pub(crate) async fn send_response(
     content: &Content,
     expects_response: bool,
 ) -> Result<(Uuid, Sending), SendError> {
-    let (shared, lease) = (&owed.lease.shared, owed.lease.clone());
-    let payload = content.checked_payload(shared)?;
-    let answered = || Answered::response(payload.len(), payload.is_error());
-    let head = owed.response_head(expects_response);
-    let Some(carrying) = &content.carrying else {
-        let put = |state: &mut State| {
-            owed.put(state, answered, |state| {
-                state.send_response(&head, Payload::of(payload))
-            })
-        };
-        let span = queue::put(shared, Entry::Reply, put).await?;
-        return Ok((head.id, Sending::whole(lease, span)));
-    };
-    let cargo = carrying.take()?;
-    let mut layout = cargo.plan(Unwritten::Waits);
-    let put = |state: &mut State| {
-        owed.put(state, answered, |state| {
-            state.begin_response(&head, Payload::of(payload), &mut layout)
-        })
-    };
-    let (key, span) = queue::put(shared, Entry::CarryingReply, put).await?;
-    Ok((
-        head.id,
-        Sending::carrying(lease, span, key, cargo, Unwritten::Waits),
-    ))
+    let shared = &owed.lease.shared;
+    let (payload, mut taken) = content.prepare(shared, Unwritten::Waits)?;
+    let head = owed.head(expects_response);
+    let mut parcel = parcel(head, payload, &mut taken, ReplyClock::Default);
+    let (id, line) = (parcel.id(), parcel.line());
+    let put = |state: &mut State| owed.submit(state, &mut parcel);
+    let submitted = queue::put(shared, line, put).await?;
+    let sending = Sending::start(owed.lease.clone(), submitted, taken);
+    Ok((id, sending))
 }

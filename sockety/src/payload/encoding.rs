@@ -5,7 +5,6 @@ use std::{any::Any, sync::OnceLock};
 use bytes::Bytes;
 
 use super::payload_bytes::PayloadBytes;
-use crate::msgpack::__private::is_service_error;
 
 /// A payload as it is sent.
 #[derive(Debug, Clone)]
@@ -49,14 +48,6 @@ impl Encoding {
         match self {
             Self::Whole(bytes) => bytes.len(),
             Self::Bin(bin) => BIN_HEAD + bin.bytes.len(),
-        }
-    }
-
-    /// Whether it is an error of a service, and no value.
-    pub(crate) fn is_error(&self) -> bool {
-        match self {
-            Self::Whole(bytes) => is_service_error(bytes),
-            Self::Bin(_) => false,
         }
     }
 

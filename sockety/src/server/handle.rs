@@ -117,14 +117,14 @@ impl ServerHandle {
         if message.content().carrying.is_some() {
             return Ok(connections
                 .iter()
-                .filter(|c| c.try_carry(&message).is_ok())
+                .filter(|c| c.try_pass(&message).is_ok())
                 .count());
         }
         let mut bytes = Vec::new();
         first.encode(&message, &mut bytes)?;
         Ok(connections
             .iter()
-            .filter(|connection| connection.try_queue_prepared(&bytes).is_ok())
+            .filter(|connection| connection.try_pass_encoded(&bytes).is_ok())
             .count())
     }
 

@@ -8,14 +8,15 @@ use std::{
     task::Waker,
 };
 
-/// Those who wait for the same.
+/// What waits for room. Messages and responses wait in one queue, as they need the same; those with
+/// files or a stream wait in another, as they need a channel too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// Messages and replies that are whole in themselves.
-    Whole,
-    /// With files or a stream, which need a channel of their own.
-    Carrying,
-    /// Replies that are codes.
+    Message,
+    CarryingMessage,
+    Response,
+    CarryingResponse,
+    /// A fast reply.
     Code,
 }
 
@@ -70,10 +71,11 @@ impl Lines {
         self.whole.is_empty() && self.carrying.is_empty() && self.code.is_empty()
     }
 
+    #[inline]
     pub(crate) fn has_waiting(&self, line: Line) -> bool {
         match line {
-            Line::Whole => !self.whole.is_empty(),
-            Line::Carrying => !self.carrying.is_empty(),
+            Line::Message | Line::Response => !self.whole.is_empty(),
+            Line::CarryingMessage | Line::CarryingResponse => !self.carrying.is_empty(),
             Line::Code => !self.code.is_empty(),
         }
     }
@@ -109,8 +111,8 @@ impl Lines {
 
     fn of(&mut self, line: Line) -> &mut Waiters {
         match line {
-            Line::Whole => &mut self.whole,
-            Line::Carrying => &mut self.carrying,
+            Line::Message | Line::Response => &mut self.whole,
+            Line::CarryingMessage | Line::CarryingResponse => &mut self.carrying,
             Line::Code => &mut self.code,
         }
     }
@@ -123,7 +125,8 @@ impl Waiters {
 }
 
 impl Line {
-    const ALL: [Self; 3] = [Self::Whole, Self::Carrying, Self::Code];
+    /// One for each queue.
+    const ALL: [Self; 3] = [Self::Message, Self::CarryingMessage, Self::Code];
 }
 
 impl Ticket {

@@ -3,23 +3,14 @@
 use std::{collections::BTreeMap, task::Waker};
 
 use bytes::Bytes;
-use sockety_codec::{
-    ChannelCount, ChannelId, Encoder, FilesSummary, MessageHead, ResponseHead, UsageError, Uuid,
-};
+use sockety_codec::{ChannelCount, ChannelId, Encoder, FilesSummary, Head, UsageError, Uuid};
 
 use super::{
     layout::{Layout, PartKind},
     lines::{Line, Lines, Ticket},
+    payload::{Payload, REFERENCED_FROM},
 };
-use crate::{
-    fast_reply::FastReply,
-    outcome::Outcome,
-    payload::{encoding::Encoding, payload_bytes::PayloadBytes},
-};
-
-/// Payloads from this size on are referenced instead of copied. Copying 16 KiB costs about as much as the
-/// extra slices of a vectored write.
-pub(crate) const REFERENCED_FROM: usize = 16 * 1024;
+use crate::{fast_reply::FastReply, outcome::Outcome};
 
 /// The queue of outgoing bytes, filled by callers and emptied by the driver.
 ///
@@ -83,92 +74,67 @@ impl Outbox {
         }
     }
 
-    /// Appends a message with its payload, whole, on channel 0.
-    pub(crate) fn message(
+    /// Appends a message or a response with its payload. On an error nothing was appended.
+    ///
+    /// With a layout, files or a stream follow on the channel, which stays occupied until they have
+    /// ended; without one, the message is whole, and leaves the channel free.
+    pub(crate) fn submit(
         &mut self,
-        head: &MessageHead<'_>,
+        channel: ChannelId,
+        head: Head<'_>,
         payload: Payload<'_>,
+        layout: Option<&Layout>,
     ) -> Result<(), UsageError> {
         let before = self.pieces.bytes.len();
-        match payload {
-            Payload::Copied(bytes) => {
-                self.encoder
-                    .whole(&mut self.pieces.bytes, ChannelId::ZERO, *head, bytes)?;
+        match (payload, layout) {
+            (Payload::Copied(bytes), None) => {
+                let into = &mut self.pieces.bytes;
+                self.encoder.whole(into, channel, head, bytes)?;
             }
-            Payload::Referenced(start, bytes) => {
-                let head = head.with_payload_size((start.len() + bytes.len()) as u64);
-                self.encoder
-                    .begin(&mut self.pieces.bytes, ChannelId::ZERO, head, &[])?;
-                self.referenced(ChannelId::ZERO, start, bytes)?;
-            }
+            (payload, layout) => self.begin(channel, head, payload, layout)?,
         }
         self.count_from(before);
         Ok(())
     }
 
-    /// Appends a response with its payload, whole, on channel 0.
-    pub(crate) fn response(
+    fn begin(
         &mut self,
-        head: &ResponseHead,
+        channel: ChannelId,
+        head: Head<'_>,
         payload: Payload<'_>,
+        layout: Option<&Layout>,
     ) -> Result<(), UsageError> {
-        let before = self.pieces.bytes.len();
+        // Checked first: once the header is written, the payload has to follow.
+        let length = packet_length(payload.len())?;
+        let files = layout.map(Layout::headers).unwrap_or_default();
+        let head = head
+            .with_payload_size(length.into())
+            .with_stream(layout.is_some_and(Layout::has_stream))
+            // Files that a header cannot announce have no summary: the encoder refuses the empty one.
+            .with_files(FilesSummary::of(&files).unwrap_or_default());
+        let into = &mut self.pieces.bytes;
+        self.encoder.begin(into, channel, head, &files)?;
+        self.payload(channel, payload, length)
+    }
+
+    // r[impl content.data.single]
+    fn payload(
+        &mut self,
+        channel: ChannelId,
+        payload: Payload<'_>,
+        length: u32,
+    ) -> Result<(), UsageError> {
+        if length == 0 {
+            return Ok(());
+        }
+        self.encoder.data(&mut self.pieces.bytes, channel, length)?;
         match payload {
-            Payload::Copied(bytes) => {
-                self.encoder
-                    .whole(&mut self.pieces.bytes, ChannelId::ZERO, *head, bytes)?;
-            }
+            Payload::Copied(bytes) => self.pieces.bytes.extend_from_slice(bytes),
             Payload::Referenced(start, bytes) => {
-                let head = head.with_payload_size((start.len() + bytes.len()) as u64);
-                self.encoder
-                    .begin(&mut self.pieces.bytes, ChannelId::ZERO, head, &[])?;
-                self.referenced(ChannelId::ZERO, start, bytes)?;
+                self.pieces.bytes.extend_from_slice(start);
+                self.reference(bytes.clone());
             }
         }
-        self.count_from(before);
-        Ok(())
-    }
-
-    /// Begins a message whose files or stream follow, and sends its payload.
-    pub(crate) fn begin_message(
-        &mut self,
-        channel: ChannelId,
-        head: &MessageHead<'_>,
-        payload: Payload<'_>,
-        plan: &Layout,
-    ) -> Result<(), UsageError> {
-        let before = self.pieces.bytes.len();
-        let files = plan.headers();
-        let head = head
-            .with_payload_size(payload.len() as u64)
-            .with_stream(plan.has_stream)
-            // More than the wire can say is another summary, which the encoder refuses.
-            .with_files(FilesSummary::of(&files).unwrap_or_default());
-        self.encoder
-            .begin(&mut self.pieces.bytes, channel, head, &files)?;
-        self.payload(channel, payload)?;
-        self.count_from(before);
-        Ok(())
-    }
-
-    /// Begins a response, as [`Outbox::begin_message`].
-    pub(crate) fn begin_response(
-        &mut self,
-        channel: ChannelId,
-        head: &ResponseHead,
-        payload: Payload<'_>,
-        plan: &Layout,
-    ) -> Result<(), UsageError> {
-        let before = self.pieces.bytes.len();
-        let files = plan.headers();
-        let head = head
-            .with_payload_size(payload.len() as u64)
-            .with_stream(plan.has_stream)
-            .with_files(FilesSummary::of(&files).unwrap_or_default());
-        self.encoder
-            .begin(&mut self.pieces.bytes, channel, head, &files)?;
-        self.payload(channel, payload)?;
-        self.count_from(before);
         Ok(())
     }
 
@@ -184,7 +150,7 @@ impl Outbox {
         let (before, start) = (self.pieces.bytes.len(), self.queued);
         let length = chunks.iter().map(Bytes::len).sum::<usize>();
         if length > 0 {
-            let length = u32::try_from(length).unwrap_or(u32::MAX);
+            let length = packet_length(length)?;
             match kind {
                 PartKind::Stream => self
                     .encoder
@@ -271,49 +237,19 @@ impl Outbox {
         self.count_from(before);
     }
 
-    fn payload(&mut self, channel: ChannelId, payload: Payload<'_>) -> Result<(), UsageError> {
-        match payload {
-            Payload::Copied(&[]) => Ok(()),
-            Payload::Copied(bytes) => {
-                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                self.encoder.data(&mut self.pieces.bytes, channel, length)?;
-                self.pieces.bytes.extend_from_slice(bytes);
-                Ok(())
-            }
-            Payload::Referenced(start, bytes) => self.referenced(channel, start, bytes),
-        }
-    }
-
     fn chunk(&mut self, chunk: Bytes) {
         if chunk.len() < REFERENCED_FROM {
             self.pieces.bytes.extend_from_slice(&chunk);
         } else {
-            self.queued += chunk.len() as u64;
-            self.pieces
-                .references
-                .push((self.pieces.bytes.len(), chunk));
+            self.reference(chunk);
         }
     }
 
-    // r[impl content.data.single]
-    fn referenced(
-        &mut self,
-        channel: ChannelId,
-        start: &[u8],
-        bytes: Bytes,
-    ) -> Result<(), UsageError> {
-        let size = (start.len() + bytes.len()) as u64;
-        let length = u32::try_from(size).map_err(|_| UsageError::PayloadTooLarge {
-            size,
-            max: u64::from(u32::MAX),
-        })?;
-        self.encoder.data(&mut self.pieces.bytes, channel, length)?;
-        self.pieces.bytes.extend_from_slice(start);
+    /// What lies outside the buffer is counted here, the buffer itself by [`Outbox::count_from`].
+    fn reference(&mut self, bytes: Bytes) {
         self.queued += bytes.len() as u64;
-        self.pieces
-            .references
-            .push((self.pieces.bytes.len(), bytes));
-        Ok(())
+        let at = self.pieces.bytes.len();
+        self.pieces.references.push((at, bytes));
     }
 
     fn count_from(&mut self, before: usize) {
@@ -454,38 +390,18 @@ impl Outbox {
         self.progress.set(position, waker);
     }
 
-    pub(crate) fn forget_progress(&mut self, position: u64) {
-        self.progress.forget(position);
+    /// Returns the waker that was registered there, to be dropped without the lock.
+    pub(crate) fn forget_progress(&mut self, position: u64) -> Option<Waker> {
+        self.progress.wakers.remove(&position)
     }
 }
 
-/// The payload of a message on its way into the outbox.
-pub(crate) enum Payload<'a> {
-    Copied(&'a [u8]),
-    /// A few bytes, and the rest from where it lies.
-    Referenced(&'a [u8], Bytes),
-}
-
-impl<'a> Payload<'a> {
-    fn len(&self) -> usize {
-        match self {
-            Self::Copied(bytes) => bytes.len(),
-            Self::Referenced(start, bytes) => start.len() + bytes.len(),
-        }
-    }
-
-    pub(crate) fn of(encoding: &'a Encoding) -> Self {
-        match encoding {
-            Encoding::Whole(PayloadBytes::Many(bytes)) if bytes.len() >= REFERENCED_FROM => {
-                Self::Referenced(&[], bytes.clone())
-            }
-            Encoding::Whole(bytes) => Self::Copied(bytes),
-            Encoding::Bin(bin) => {
-                let (start, bytes) = bin.parts();
-                Self::Referenced(start, bytes.clone())
-            }
-        }
-    }
+/// The length of what has to fit one packet.
+fn packet_length(size: usize) -> Result<u32, UsageError> {
+    u32::try_from(size).map_err(|_| UsageError::PayloadTooLarge {
+        size: size as u64,
+        max: u64::from(u32::MAX),
+    })
 }
 
 /// Bytes to write: a buffer, and large payloads that stand between its parts.
@@ -519,10 +435,6 @@ impl Wakers {
             .entry(key)
             .and_modify(|known| known.clone_from(waker))
             .or_insert_with(|| waker.clone());
-    }
-
-    fn forget(&mut self, key: u64) {
-        self.wakers.remove(&key);
     }
 
     fn wake_up_to(&mut self, position: u64) {

@@ -21,8 +21,9 @@ pub(crate) struct PartWriter {
 const DISK_CHUNK_BESIDE_CALLS: usize = 64 * 1024;
 
 impl PartWriter {
-    /// The entry of the transmission counts it already.
+    /// Whoever makes it holds the entry of the transmission, which it holds too from here on.
     pub(crate) fn new(lease: Lease, key: PartKey) -> Self {
+        lease.shared.lock().sources.hold(key.transmission);
         Self {
             lease,
             key,

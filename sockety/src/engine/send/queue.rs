@@ -6,30 +6,37 @@ use std::{
 };
 
 use super::{
-    entry::{Entry, Room, Span},
-    lines::Ticket,
+    lines::{Line, Ticket},
+    parcel::{Parcel, Submitted},
     transmissions::Sending,
 };
 use crate::{
     engine::{lease::Lease, shared::Shared, state::State},
-    error::{request::RequestError, send::SendError, source::SourceError},
+    error::{
+        connection::ConnectionError, request::RequestError, send::SendError, source::SourceError,
+    },
 };
 
-/// Puts something into the outbox when there is room for it, and nobody waits for that who came before.
+/// Queues something once there is room for it and nobody waits for the same ahead of it.
 ///
-/// While it is pending, `ticket` is a place in a line; its owner gives it up with
-/// [`Outbox::forget_space`](crate::engine::send::outbox::Outbox::forget_space).
+/// While this is pending, `ticket` is a place in the queue. Its owner gives it up with
+/// [`Outbox::forget_space`](super::outbox::Outbox::forget_space).
+#[inline]
 pub(crate) fn poll_put<R>(
     shared: &Shared,
     ticket: &mut Option<Ticket>,
     cx: &mut Context<'_>,
-    entry: Entry,
+    line: Line,
     put: impl FnOnce(&mut State) -> Result<R, SendError>,
 ) -> Poll<Result<R, SendError>> {
     shared.change(|state| {
-        let (room, line) = (state.room(entry)?, entry.line());
-        let is_late = ticket.is_none() && state.outbox.has_waiting(line);
-        if room == Room::Full || is_late {
+        let is_full = match state.check(line) {
+            Ok(()) => false,
+            Err(SendError::Full) => true,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        // A ticket is the turn of its owner: only newcomers have to look at who waits.
+        if is_full || (ticket.is_none() && state.outbox.has_waiting(line)) {
             state.outbox.wait_for_space(ticket, line, cx.waker());
             return Poll::Pending;
         }
@@ -41,51 +48,54 @@ pub(crate) fn poll_put<R>(
     })
 }
 
-/// As [`poll_put`], for who does not wait: `None` when that would be necessary.
+/// Like [`poll_put`], but returns [`SendError::Full`] instead of waiting.
+#[inline]
 pub(crate) fn try_put<R>(
     shared: &Shared,
-    entry: Entry,
+    line: Line,
     put: impl FnOnce(&mut State) -> Result<R, SendError>,
-) -> Option<Result<R, SendError>> {
-    shared.change(|state| match state.room(entry) {
-        Ok(Room::Free) if !state.outbox.has_waiting(entry.line()) => Some(put(state)),
-        Ok(_) => None,
-        Err(error) => Some(Err(error)),
+) -> Result<R, SendError> {
+    shared.change(|state| {
+        state.check(line)?;
+        if state.outbox.has_waiting(line) {
+            return Err(SendError::Full);
+        }
+        put(state)
     })
 }
 
-/// As [`poll_put`], waiting for room.
+/// Like [`poll_put`], as a future.
 ///
 /// Cancel safe: dropped before it is ready, nothing was queued.
 pub(crate) async fn put<R>(
     shared: &Shared,
-    entry: Entry,
-    put: impl FnMut(&mut State) -> Result<R, SendError>,
+    line: Line,
+    mut put: impl FnMut(&mut State) -> Result<R, SendError>,
 ) -> Result<R, SendError> {
-    Turn::new(shared).put(entry, put).await
+    let mut turn = Turn {
+        shared,
+        ticket: None,
+    };
+    poll_fn(|cx| poll_put(shared, &mut turn.ticket, cx, line, &mut put)).await
 }
 
-/// A place in a line. Dropping it gives the place up.
+/// Queues a message or a response, waiting for room.
+///
+/// Cancel safe, like [`put`].
+pub(crate) async fn submit(
+    shared: &Shared,
+    mut parcel: Parcel<'_>,
+) -> Result<Submitted, SendError> {
+    put(shared, parcel.line(), |state| {
+        state.submit(&mut parcel, None)
+    })
+    .await
+}
+
+/// A place in the queue, given up when it is dropped.
 struct Turn<'a> {
     shared: &'a Shared,
     ticket: Option<Ticket>,
-}
-
-impl<'a> Turn<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        Self {
-            shared,
-            ticket: None,
-        }
-    }
-
-    async fn put<R>(
-        mut self,
-        entry: Entry,
-        mut put: impl FnMut(&mut State) -> Result<R, SendError>,
-    ) -> Result<R, SendError> {
-        poll_fn(|cx| poll_put(self.shared, &mut self.ticket, cx, entry, &mut put)).await
-    }
 }
 
 impl Drop for Turn<'_> {
@@ -96,31 +106,17 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// A message that has its place, and what is still to be written of it.
+/// A message that was queued, and that is to be written. It holds the entry of its transmission, if
+/// it has one.
 #[derive(Debug)]
 pub(crate) struct Queued {
     lease: Lease,
-    span: Span,
-    /// While it has files or a stream to be sent.
-    transmission: Option<u64>,
+    submitted: Submitted,
 }
 
 impl Queued {
-    pub(crate) fn whole(lease: Lease, span: Span) -> Self {
-        Self {
-            lease,
-            span,
-            transmission: None,
-        }
-    }
-
-    /// Holds the entry of its transmission.
-    pub(crate) fn carrying(lease: Lease, span: Span, transmission: u64) -> Self {
-        Self {
-            lease,
-            span,
-            transmission: Some(transmission),
-        }
+    pub(crate) fn new(lease: Lease, submitted: Submitted) -> Self {
+        Self { lease, submitted }
     }
 
     pub(crate) fn lease(&self) -> &Lease {
@@ -128,65 +124,94 @@ impl Queued {
     }
 
     /// Waits until all of it was handed to the socket.
+    ///
+    /// Cancel safe: may be dropped and called again.
     pub(crate) async fn sent(&mut self) -> Result<(), RequestError> {
-        let waiting = Written { queued: self };
-        poll_fn(|cx| waiting.poll(cx)).await
+        let mut written = Written {
+            queued: self,
+            position: None,
+            is_watching: false,
+        };
+        poll_fn(|cx| written.poll(cx)).await
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
-        let shared = &self.lease.shared;
-        let mut state = shared.lock();
-        let end = match self.transmission {
-            None => self.span.end,
-            Some(key) => match state.sources.watch(key, cx.waker()) {
-                Sending::Open => return Poll::Pending,
-                Sending::Whole(end) => end,
-                Sending::Aborted(SourceError::Disconnected(error)) => {
-                    let outcome = state.outcome_from(self.span.start);
-                    return Poll::Ready(Err(RequestError::Disconnected { error, outcome }));
-                }
-                Sending::Aborted(error) => return Poll::Ready(Err(RequestError::Source(error))),
-            },
-        };
-        if state.outbox.written() >= end {
-            return Poll::Ready(Ok(()));
-        }
-        if let Some(error) = state.ended() {
-            let outcome = state.outcome_from(self.span.start);
-            return Poll::Ready(Err(RequestError::Disconnected { error, outcome }));
-        }
-        state.outbox.wait_for_progress(end, cx.waker());
-        Poll::Pending
+    fn disconnected(&self, state: &State, error: ConnectionError) -> RequestError {
+        let outcome = state.outcome_from(self.submitted.start);
+        RequestError::Disconnected { error, outcome }
     }
 }
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        if let Some(key) = self.transmission {
+        if let Some(key) = self.submitted.transmission {
             self.lease.shared.lock().sources.release(key);
         }
     }
 }
 
-/// One wait for it; only one at a time.
+/// A wait until a message is written, which takes back its wakers when it is dropped.
 struct Written<'a> {
+    /// Borrowed mutably: each message has only one waker.
     queued: &'a mut Queued,
+    /// Where a waker is registered: the end of the message, which is known once all of it is queued.
+    position: Option<u64>,
+    /// Whether its transmission has a waker.
+    is_watching: bool,
 }
 
 impl Written<'_> {
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
-        self.queued.poll(cx)
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
+        let queued = &*self.queued;
+        let mut state = queued.lease.shared.lock();
+        let end = match queued.submitted.transmission {
+            None => queued.submitted.end,
+            Some(key) => {
+                let progress = state.sources.watch(key, cx.waker());
+                self.is_watching = matches!(progress, Sending::Open);
+                match progress {
+                    Sending::Open => return Poll::Pending,
+                    Sending::Whole(end) => end,
+                    Sending::Aborted(SourceError::Disconnected(error)) => {
+                        return Poll::Ready(Err(queued.disconnected(&state, error)));
+                    }
+                    Sending::Aborted(error) => {
+                        return Poll::Ready(Err(RequestError::Source(error)));
+                    }
+                }
+            }
+        };
+        // Whatever makes one of these true has used the waker up.
+        if state.outbox.written() >= end {
+            self.position = None;
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(error) = state.ended() {
+            self.position = None;
+            return Poll::Ready(Err(queued.disconnected(&state, error)));
+        }
+        state.outbox.wait_for_progress(end, cx.waker());
+        self.position = Some(end);
+        Poll::Pending
     }
 }
 
 impl Drop for Written<'_> {
     fn drop(&mut self) {
-        self.queued
-            .lease
-            .shared
-            .lock()
-            .outbox
-            .forget_progress(self.queued.span.end);
+        if self.position.is_none() && !self.is_watching {
+            return;
+        }
+        let mut state = self.queued.lease.shared.lock();
+        let at_position = self
+            .position
+            .and_then(|position| state.outbox.forget_progress(position));
+        let watcher = self
+            .queued
+            .submitted
+            .transmission
+            .and_then(|key| state.sources.unwatch(key));
+        drop(state);
+        // Dropping a waker may run code of the user's executor.
+        drop((at_position, watcher));
     }
 }
 
@@ -196,5 +221,88 @@ pub(crate) fn check_size(shared: &Shared, size: usize) -> Result<(), SendError> 
     match size as u64 {
         size if size > limit => Err(SendError::PayloadTooLarge { size, limit }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, task::Waker};
+
+    use sockety_codec::{ChannelCount, MessageHead, Uuid};
+
+    use super::*;
+    use crate::{
+        config::options::Options,
+        engine::{
+            peer::Peer,
+            pending::ReplyClock,
+            send::{outbox::Pieces, payload::Payload},
+        },
+    };
+
+    fn one_way(action: &str) -> Parcel<'_> {
+        Parcel {
+            head: MessageHead::new(Uuid::new_v4(), action).into(),
+            payload: Payload::Copied(&[7; 100]),
+            layout: None,
+            clock: ReplyClock::Default,
+        }
+    }
+
+    fn try_submit(shared: &Shared) -> Result<Submitted, SendError> {
+        let mut parcel = one_way("at once");
+        try_put(shared, parcel.line(), |state| {
+            state.submit(&mut parcel, None)
+        })
+    }
+
+    fn write_all(shared: &Shared) {
+        shared.change(|state| {
+            state.outbox.take(&mut Pieces::default());
+            let count = state.outbox.waiting();
+            state.outbox.advance(count);
+        });
+    }
+
+    #[test]
+    fn what_does_not_wait_overtakes_nobody_who_does() {
+        let options = Arc::new(Options::default().outbox_bytes(100));
+        let shared = Shared::new(options, Peer::default(), ChannelCount::MAX);
+        try_submit(&shared).expect("there is room");
+        assert!(matches!(try_submit(&shared), Err(SendError::Full)));
+
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut waiting = Box::pin(submit(&shared, one_way("waiting")));
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        // Now there is room, but it is for the sender that was woken.
+        write_all(&shared);
+        assert!(matches!(try_submit(&shared), Err(SendError::Full)));
+        assert!(waiting.as_mut().poll(&mut cx).is_ready());
+        drop(waiting);
+        write_all(&shared);
+        try_submit(&shared).expect("nobody waits any longer");
+    }
+
+    #[test]
+    fn a_wait_that_is_given_up_leaves_no_waker() {
+        let options = Arc::new(Options::default());
+        let shared = Arc::new(Shared::new(options, Peer::default(), ChannelCount::MAX));
+        let submitted = try_submit(&shared).expect("there is room");
+        let mut queued = Queued::new(Lease::new(Arc::clone(&shared)), submitted);
+        let waker = Arc::new(Unused);
+        {
+            let mut sent = Box::pin(queued.sent());
+            let of_unused = Waker::from(Arc::clone(&waker));
+            let mut cx = Context::from_waker(&of_unused);
+            assert!(sent.as_mut().poll(&mut cx).is_pending());
+            assert!(Arc::strong_count(&waker) > 2, "one is registered");
+        }
+        assert_eq!(Arc::strong_count(&waker), 1);
+    }
+
+    struct Unused;
+
+    impl std::task::Wake for Unused {
+        fn wake(self: Arc<Self>) {}
     }
 }

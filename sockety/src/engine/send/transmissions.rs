@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use sockety_codec::{ChannelCount, ChannelId, Uuid};
 
-use super::layout::{NewPart, PartKind};
+use super::layout::{NewPart, PartKind, PartSource};
 use crate::{engine::memory::chunks::Chunks, error::source::SourceError};
 
 /// All messages of a connection whose files or streams have not ended.
@@ -38,7 +38,8 @@ pub(crate) struct Transmission {
     /// The file that is being sent. Files follow one another, so that a receiver may read them in order.
     file: usize,
     state: Sending,
-    /// Handles that look at the entry still.
+    /// Who may still ask for the entry: the [`Queued`](super::queue::Queued) of the message, counted
+    /// when the transmission begins, and each writer, counted when it is made.
     holders: usize,
     watcher: Option<Waker>,
 }
@@ -126,8 +127,7 @@ impl Sources {
             .any(|known| known.about == *id && matches!(known.state, Sending::Open))
     }
 
-    /// Begins to send the parts of a message, which answers another or none. Each part without its bytes gets one writer, and whoever began it
-    /// holds the entry too.
+    /// Starts a transmission. The caller holds its entry, until it calls [`Sources::release`].
     pub(crate) fn begin(
         &mut self,
         id: Uuid,
@@ -137,7 +137,6 @@ impl Sources {
     ) -> u64 {
         self.next += 1;
         let key = self.next;
-        let writers = parts.iter().filter(|part| part.whole.is_none()).count();
         let parts: Vec<_> = parts.into_iter().map(Part::new).collect();
         let first_file = parts
             .iter()
@@ -153,7 +152,7 @@ impl Sources {
             file: first_file,
             parts,
             state: Sending::Open,
-            holders: writers + 1,
+            holders: 1,
             watcher: None,
         };
         self.transmissions.insert(key, transmission);
@@ -294,6 +293,21 @@ impl Sources {
         transmission.state.clone()
     }
 
+    /// The task that watched waits no longer. Its waker is returned, to be dropped without the lock.
+    pub(crate) fn unwatch(&mut self, key: u64) -> Option<Waker> {
+        self.transmissions.get_mut(&key)?.watcher.take()
+    }
+
+    /// Keeps the entry for one more holder. Somebody must hold it already.
+    pub(crate) fn hold(&mut self, key: u64) {
+        if let Some(transmission) = self.transmissions.get_mut(&key) {
+            transmission.holders += 1;
+        } else {
+            debug_assert!(false, "the entry was forgotten while it was held");
+        }
+    }
+
+    /// Once for each hold. The last one forgets the entry, if the transmission is over.
     pub(crate) fn release(&mut self, key: u64) {
         if let Some(transmission) = self.transmissions.get_mut(&key) {
             transmission.holders -= 1;
@@ -371,15 +385,18 @@ impl Transmission {
 
 impl Part {
     fn new(new: NewPart) -> Self {
-        let is_whole = new.whole.is_some();
         let mut chunks = Chunks::default();
-        if let Some(bytes) = new.whole {
-            chunks.push(bytes);
-        }
+        let is_ended = match new.source {
+            PartSource::Whole(bytes) => {
+                chunks.push(bytes);
+                true
+            }
+            PartSource::Written => false,
+        };
         Self {
             kind: new.kind,
             chunks,
-            is_ended: is_whole,
+            is_ended,
             is_ready: false,
             writer: None,
         }
