@@ -3,7 +3,7 @@ use std::{fmt::Write, time::Duration};
 use clap::Args;
 use sockety::{
     CallError, FastReply,
-    describe::describe::describe::describe::{ActionDescription, PartKind, ServiceDescription},
+    describe::{ActionDescription, PartKind, ServiceDescription},
 };
 
 use crate::{
@@ -29,11 +29,7 @@ pub struct DescribeArgs {
 /// Lists the services and actions of a peer.
 pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
     let connection = args.target.connect().await?;
-    let asked = tokio::time::timeout(
-        args.timeout,
-        sockety::describe::describe::describe::describe::describe(&connection),
-    )
-    .await;
+    let asked = tokio::time::timeout(args.timeout, sockety::describe::describe(&connection)).await;
     let asked = asked.map_err(|_| Failure::timed_out("no answer", args.timeout))?;
     if let Err(CallError::Refused(FastReply::NOT_IMPLEMENTED)) = asked {
         let text = "the peer does not describe its services: code 2 (Not Implemented)";

@@ -23,7 +23,7 @@ pub use self::returned::ReturnDescription;
 /// with [`describe`](crate::client::describe::describe()), if it serves them.
 ///
 /// ```
-/// use sockety::{describe::describe::describe::describe::PartKind, service};
+/// use sockety::{describe::PartKind, service};
 ///
 /// /// Stores clips.
 /// #[service(prefix = "media.")]

@@ -223,11 +223,10 @@ async fn a_sent_message_whose_writer_was_not_taken_is_given_up_when_it_is_droppe
 #[tokio::test(start_paused = true)]
 async fn t_a4_a_call_that_is_dropped_half_way_gives_its_message_up() {
     let (near, mut peer) = dialogue(ping_handler()).await;
-    let draft = __private::call_draft::<(), NoError>(
-        "a",
-        Content::new().bytes(never()),
-        __private::payload().receive,
-    );
+    let draft =
+        __private::call_draft::<(), NoError>("a", Content::new().bytes(never()), |received| {
+            received.payload(__private::payload())
+        });
     let mut call = Box::pin(__private::call(&near, draft).into_future());
     assert!(is_pending(&mut call).await);
     peer.expect(ASKS).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sockety::{
     Connection, FastReply, Options, Outcome, Router,
-    describe::describe::describe::describe::{ActionDescription, ServiceDescription},
+    describe::{ActionDescription, ServiceDescription},
     error::{ClosedBy, ConnectionError, RequestError, SendError},
     message::{Draft, Request},
     serve::MessageHandler,

@@ -189,7 +189,7 @@ async fn middleware_sees_how_typed_methods_and_handlers_answered() {
     near.pass(&Draft::new("ping")).await.expect("sent");
     let _kept = near.send(&Draft::new("keep")).await.expect("sent");
     settled().await;
-    sockety::describe::describe::describe::describe::describe(&near)
+    sockety::describe::describe(&near)
         .await
         .expect("a description");
     let events = log.events();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sockety::{
     CallError, Connection, Context, FastReply, File, Outcome, Router, Server, ServiceError,
     Streaming,
-    describe::describe::describe::describe::{ActionLimits, PartKind},
+    describe::{ActionLimits, PartKind},
     error::{RequestError, RequestMismatch},
     message::{Draft, Outgoing, Reply},
     pair,
@@ -300,7 +300,7 @@ async fn a_router_describes_its_services_when_told_to() {
     let (near, _far) = pair(Router::new(), router.describe())
         .await
         .expect("a pair");
-    let services = sockety::describe::describe::describe::describe::describe(&near)
+    let services = sockety::describe::describe(&near)
         .await
         .expect("a description");
     let expected = [MediaClient::DESCRIPTION, ViewerClient::DESCRIPTION];
@@ -310,7 +310,7 @@ async fn a_router_describes_its_services_when_told_to() {
 #[tokio::test]
 async fn a_router_says_nothing_of_itself_unasked() {
     let (media, _) = served().await;
-    let error = sockety::describe::describe::describe::describe::describe(media.connection())
+    let error = sockety::describe::describe(media.connection())
         .await
         .expect_err("refused");
     assert!(matches!(

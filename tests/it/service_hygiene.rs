@@ -173,7 +173,7 @@ async fn call_move(
     use sockety::__private::{Content, call, call_draft, payload};
 
     let content = Content::new().payload(payload(), parameters);
-    let draft = call_draft("odd.move", content, payload().receive);
+    let draft = call_draft("odd.move", content, |received| received.payload(payload()));
     call(client.connection(), draft).await
 }
 

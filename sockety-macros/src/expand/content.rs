@@ -70,7 +70,7 @@ pub(super) fn parameters(service: &Service, action: &Action) -> Option<TokenStre
     let types = list(
         payload
             .iter()
-            .map(|Param { ty, .. }| quote!(#private::Parameter<#ty>)),
+            .map(|Param { ty, .. }| quote!(#private::Entry<#ty>)),
     );
     let parameters = list(payload.iter().map(|Param { ident, ty, .. }| {
         let (name, format) = (ident.unraw().to_string(), format(service, ty));

@@ -236,8 +236,8 @@ impl MediaRequest {
     /// The parameters of `upload`.
     #[inline]
     fn __upload() -> (
-        ::sockety::__private::Parameter<u64>,
-        (::sockety::__private::Parameter<String>, ()),
+        ::sockety::__private::Entry<u64>,
+        (::sockety::__private::Entry<String>, ()),
     ) {
         (
             ::sockety::__private::parameter(

@@ -274,8 +274,8 @@ impl MediaRequest {
     /// The parameters of `find`.
     #[inline]
     fn __find() -> (
-        ::sockety::__private::Parameter<String>,
-        (::sockety::__private::Parameter<u32>, ()),
+        ::sockety::__private::Entry<String>,
+        (::sockety::__private::Entry<u32>, ()),
     ) {
         (
             ::sockety::__private::parameter(

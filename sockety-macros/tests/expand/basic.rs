@@ -361,8 +361,8 @@ impl MediaRequest {
     /// The parameters of `rename`.
     #[inline]
     fn __rename() -> (
-        ::sockety::__private::Parameter<u64>,
-        (::sockety::__private::Parameter<String>, ()),
+        ::sockety::__private::Entry<u64>,
+        (::sockety::__private::Entry<String>, ()),
     ) {
         (
             ::sockety::__private::parameter(

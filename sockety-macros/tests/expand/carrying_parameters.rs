@@ -403,8 +403,8 @@ impl MediaRequest {
     /// The parameters of `store`.
     #[inline]
     fn __store() -> (
-        ::sockety::__private::Parameter<u64>,
-        (::sockety::__private::Parameter<Kind>, ()),
+        ::sockety::__private::Entry<u64>,
+        (::sockety::__private::Entry<Kind>, ()),
     ) {
         (
             ::sockety::__private::parameter(

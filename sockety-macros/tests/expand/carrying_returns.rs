@@ -496,8 +496,8 @@ impl MediaRequest {
     /// The parameters of `logs`.
     #[inline]
     fn __logs() -> (
-        ::sockety::__private::Parameter<u64>,
-        (::sockety::__private::Parameter<u64>, ()),
+        ::sockety::__private::Entry<u64>,
+        (::sockety::__private::Entry<u64>, ()),
     ) {
         (
             ::sockety::__private::parameter(

@@ -211,8 +211,8 @@ impl MediaRequest {
     /// The parameters of `get`.
     #[inline]
     fn __get() -> (
-        ::facade::rpc::__private::Parameter<u64>,
-        (::facade::rpc::__private::Parameter<Kind>, ()),
+        ::facade::rpc::__private::Entry<u64>,
+        (::facade::rpc::__private::Entry<Kind>, ()),
     ) {
         (
             ::facade::rpc::__private::parameter(

@@ -19,7 +19,7 @@ use crate::{
 ///
 /// ```no_run
 /// # async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {
-/// for service in sockety::describe::describe::describe::describe::describe(&connection).await? {
+/// for service in sockety::describe::describe(&connection).await? {
 ///     for action in &*service.actions {
 ///         tracing::info!("{}: {}", action.name, action.docs);
 ///     }

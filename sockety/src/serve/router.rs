@@ -103,7 +103,7 @@ impl Router {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let router = MediaServer::new(Store).into_router().describe();
     /// let (client, _server) = pair(Router::new(), router).await?;
-    /// assert_eq!(sockety::describe::describe::describe::describe::describe(&client).await?[0].name, "Media");
+    /// assert_eq!(sockety::describe::describe(&client).await?[0].name, "Media");
     /// # Ok(())
     /// # }
     /// ```
