@@ -58,7 +58,7 @@ impl Encoder {
         }
     }
 
-    /// Starts a message or response whose content follows.
+    /// Starts a message or response. Its content, if any, is sent by the methods below.
     ///
     /// Its head must announce the given files. Afterwards, the channel is in use until everything
     /// announced has been sent.

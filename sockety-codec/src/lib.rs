@@ -116,3 +116,8 @@ mod reader;
 mod uint;
 #[cfg(test)]
 mod work;
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
