@@ -535,7 +535,7 @@ mod tests {
             "Stream 3 ",
             "Stream End 1 ends the message",
             "Heartbeat 1 ",
-            "no packet begins with 0xf1 (packet.unknown)",
+            "unknown packet type: first byte is 0xf1 (packet.unknown)",
             "last 5 bytes not decoded",
         ];
         assert_eq!(whole, expected);

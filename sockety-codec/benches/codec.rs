@@ -23,7 +23,7 @@ criterion_group! {
 }
 criterion_main!(codec);
 
-/// Messages and answers that fit a few dozen bytes, as many as fill one read.
+/// Messages and replies of a few dozen bytes, as many as fill one read.
 fn small(criterion: &mut Criterion) {
     let kinds: [(&str, Write); 4] = [
         ("ping", |encoder, dst| {
@@ -103,7 +103,7 @@ fn bulk(criterion: &mut Criterion) {
 
 type Write = fn(&mut Encoder, &mut Vec<u8>);
 
-/// As many of one kind as fill a read, and their number.
+/// The bytes of as many packets of one kind as fill a read, and their number.
 fn fill(write: Write) -> (Vec<u8>, u64) {
     let mut encoder = Encoder::new(ChannelCount::MAX);
     let mut input = Vec::with_capacity(READ);
@@ -119,7 +119,7 @@ fn fill(write: Write) -> (Vec<u8>, u64) {
     }
 }
 
-/// The begin of a message with a stream, and 1 MiB of that.
+/// The start of a message with a stream, and 1 MiB of the stream.
 fn stream() -> (Vec<u8>, Vec<u8>) {
     let mut encoder = Encoder::new(ChannelCount::MAX);
     let (mut announced, mut packets) = (Vec::new(), Vec::new());
@@ -146,7 +146,7 @@ fn connected() -> Decoder {
     decoder
 }
 
-/// Reads all of `input`, and takes what a runtime needs of every event to pass it on.
+/// Decodes all of `input`, and reads from each event what a runtime needs to pass it on.
 fn drain(decoder: &mut Decoder, mut input: &[u8]) {
     let mut taken = 0;
     loop {

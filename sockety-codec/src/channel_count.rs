@@ -2,7 +2,7 @@ use core::fmt;
 
 use crate::ChannelId;
 
-/// How many channels one side receives on, 1 to 4096.
+/// The number of channels that one side receives on, 1 to 4096.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelCount(u16);
 
@@ -12,7 +12,7 @@ impl ChannelCount {
     /// All 4096 channels.
     pub const MAX: Self = Self(4096);
 
-    /// A count, or `None` for 0 and above 4096.
+    /// Returns the count, or `None` for 0 and above 4096.
     // r[impl header.count.range]
     #[inline]
     pub const fn new(count: u16) -> Option<Self> {
@@ -29,7 +29,7 @@ impl ChannelCount {
         self.0
     }
 
-    /// Whether `channel` is one of the channels counted: those from 0 to one below the count.
+    /// Whether `channel` is one of the counted channels, which are 0 to count - 1.
     // r[impl header.count]
     #[inline]
     pub const fn contains(self, channel: ChannelId) -> bool {

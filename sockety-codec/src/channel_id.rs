@@ -1,18 +1,18 @@
 use core::fmt;
 
-/// Number of a channel, 0 to 4095.
+/// The number of a channel, 0 to 4095.
 ///
-/// Channels of the two directions are independent of each other.
+/// The channels of the two directions are independent of each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelId(u16);
 
 impl ChannelId {
-    /// The channel every connection starts on.
+    /// The channel that is current at the start of a connection.
     pub const ZERO: Self = Self(0);
     /// The last channel, 4095.
     pub const MAX: Self = Self(0x0FFF);
 
-    /// A channel id, or `None` above 4095.
+    /// Returns the channel id, or `None` above 4095.
     #[inline]
     pub const fn new(id: u16) -> Option<Self> {
         if id <= Self::MAX.0 {
@@ -34,7 +34,7 @@ impl ChannelId {
         self.0
     }
 
-    /// The id as a position in a table of channels.
+    /// The id as an index into a table of channels.
     #[inline]
     pub fn index(self) -> usize {
         usize::from(self.0)

@@ -1,25 +1,25 @@
 use crate::reader::Reader;
 use crate::{ChannelCount, Violation};
 
-/// The first thing each side sends: how many channels it receives on.
+/// The first bytes that each side sends. They say how many channels it receives on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ConnectionHeader {
-    /// The channels that the sender of this header can receive on.
+    /// The number of channels that the sender of this header receives on.
     pub channels: ChannelCount,
 }
 
 impl ConnectionHeader {
-    /// A header that offers to receive on `channels`.
+    /// A header of a side that receives on `channels`.
     pub const fn new(channels: ChannelCount) -> Self {
         Self { channels }
     }
 
-    /// Bytes of the header that begins with `control`.
+    /// The length of the header that starts with `control`.
     ///
     /// # Errors
     ///
-    /// [`Violation::NotSockety`] when no header begins so.
+    /// [`Violation::NotSockety`] if no header starts with this byte.
     // r[impl header.form]
     pub(crate) fn length(control: u8) -> Result<usize, Violation> {
         if control >> 4 != 0b1110 {
@@ -32,7 +32,7 @@ impl ConnectionHeader {
         })
     }
 
-    /// Reads a header whose bytes are all there; `None` when they are not.
+    /// Decodes a header; `None` if it is incomplete.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Result<Self, Violation>> {
         let mut reader = Reader::new(bytes);
         let control = reader.byte()?;
@@ -51,7 +51,7 @@ impl ConnectionHeader {
         Some(channels.map(Self::new))
     }
 
-    /// Whether bits without a meaning are set in the control byte.
+    /// Whether reserved bits are set in the control byte.
     // r[impl header.reserved]
     pub(crate) const fn has_reserved_bits(control: u8) -> bool {
         control & 0b1100 != 0

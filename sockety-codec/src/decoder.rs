@@ -11,13 +11,13 @@ mod tests;
 use self::machine::Machine;
 use crate::{ChannelId, Event, Limits, Tolerated, Truncated, Violation};
 
-/// Turns the bytes of a peer into [events](Event), and enforces every rule on the way.
+/// Decodes the bytes of a peer into [events](Event), and enforces every rule.
 ///
-/// It takes its input in pieces of any size. What it hands on is borrowed from the input; only
-/// the parts of a header that were cut apart are put together in memory of its own.
+/// The input may come in pieces of any size. Events borrow from the input; only the parts of a
+/// header that span several pieces are copied, into the decoder's own memory.
 ///
 /// Memory grows with the bytes received and never with a number that the peer declares. A channel
-/// costs 24 bytes from the first message on it or on a higher one.
+/// costs 24 bytes from the first message on it, or on a higher channel.
 ///
 /// # Examples
 ///
@@ -38,12 +38,12 @@ use crate::{ChannelId, Event, Limits, Tolerated, Truncated, Violation};
 #[derive(Debug)]
 pub struct Decoder {
     machine: Machine,
-    /// The part of a header that the last event is borrowed from, when it was cut apart.
+    /// The part of a header that the last event borrows from, if it spanned several inputs.
     held: Vec<u8>,
 }
 
 impl Decoder {
-    /// A decoder at the begin of a connection.
+    /// A decoder at the start of a connection.
     pub fn new(limits: Limits) -> Self {
         Self {
             machine: Machine::new(limits),
@@ -51,26 +51,28 @@ impl Decoder {
         }
     }
 
-    /// Gives messages and responses that are whole in the input, with nothing but a payload, as one event:
-    /// [`WholeMessage`](Event::WholeMessage) and [`WholeResponse`](Event::WholeResponse). Others come as ever.
+    /// Returns each message or response that is complete in the input, and has no content but a
+    /// payload, as one event: [`WholeMessage`](Event::WholeMessage) or
+    /// [`WholeResponse`](Event::WholeResponse).
     ///
-    /// Which ones are whole depends on how the input is cut, so who does not ask for it has the same events for the
-    /// same bytes.
+    /// Which messages are complete depends on how the input is split. Without this option, the same
+    /// bytes always result in the same events, except for the pieces of content.
     #[must_use]
     pub fn whole_messages(mut self) -> Self {
         self.machine.gives_whole = true;
         self
     }
 
-    /// Takes the next event out of `input` and advances it past the bytes used.
+    /// Decodes the next event from `input`, and advances it past the bytes used.
     ///
-    /// `Ok(None)` means that the input is used up: all of it, for the decoder keeps the incomplete
-    /// parts itself. No byte may be presented twice. Call it until then, also when the input is
-    /// empty already: the end of a message is an event without bytes of its own.
+    /// `Ok(None)` means that all of the input is used: the decoder keeps incomplete parts itself,
+    /// so never pass a byte twice. Call this until it returns `Ok(None)`, even when the input is
+    /// already empty: the end of a message is an event without bytes.
     ///
     /// # Errors
     ///
-    /// The peer broke a rule. There is no way to go on: every further call gives the same error.
+    /// The peer broke a rule. The decoder cannot continue: every further call returns the same
+    /// error.
     #[inline]
     pub fn decode<'s, 'i: 's>(
         &'s mut self,
@@ -91,14 +93,14 @@ impl Decoder {
         }
     }
 
-    /// The channel of the payload in whose packet the input stands, and how many bytes of that packet are left.
+    /// Returns the channel and the number of bytes left of the Data packet that the input ended in.
     ///
-    /// So many bytes of the payload come next, whatever they are: they may be read from the peer to where they are
-    /// to lie, and be presented to [`decode`](Self::decode) from there. Up to the last of them, all that it is given is
-    /// one [`Data`](Event::Data).
+    /// That many bytes of payload follow, so they can be read from the peer directly into their
+    /// final place, and passed to [`decode`](Self::decode) from there. Each piece of them results
+    /// in exactly one [`Data`](Event::Data).
     ///
-    /// `None` between packets and in all others, and also while file headers of the message are to come, or when it
-    /// was refused.
+    /// Returns `None` outside of Data packets, while file headers of the message are missing, and
+    /// when the message was refused.
     ///
     /// # Examples
     ///
@@ -110,7 +112,7 @@ impl Decoder {
     /// # let head = MessageHead::new(Uuid::from_u128(1), "save");
     /// # Encoder::new(ChannelCount::MAX).whole(&mut sent, ChannelId::ZERO, head, b"large")?;
     /// let mut decoder = Decoder::new(Limits::default());
-    /// // The begin of a message whose payload is "large".
+    /// // The start of a message whose payload is "large".
     /// let mut input = &sent[..sent.len() - 3];
     /// while decoder.decode(&mut input)?.is_some() {}
     /// assert_eq!(decoder.open_payload(), Some((ChannelId::ZERO, 3)));
@@ -126,52 +128,52 @@ impl Decoder {
         self.machine.open_payload()
     }
 
-    /// Drops what is still to come of the message open on `channel`, silently, until its
+    /// Drops the remaining content of the message on `channel` silently, until its
     /// [`End`](Event::End) or [`Abort`](Event::Abort).
     ///
-    /// False when no announced message is in progress there. That is so as soon as its last
-    /// content was handed on, with its end as the next event.
+    /// Returns `false` if no announced message is in progress there. That is already the case when
+    /// its last content was returned, and its end is the next event.
     pub fn refuse(&mut self, channel: ChannelId) -> bool {
         self.machine.refuse(channel)
     }
 
-    /// Whether the input may end here.
+    /// Checks whether the input may end here.
     ///
     /// # Errors
     ///
-    /// What is incomplete.
+    /// The connection header, a packet or a message is incomplete.
     pub fn finish(&self) -> Result<(), Truncated> {
         self.machine.finish()
     }
 
-    /// What was tolerated so far.
+    /// What has been tolerated so far.
     #[inline]
     pub fn tolerated(&self) -> &Tolerated {
         self.machine.tolerated()
     }
 
-    /// Bytes of content dropped so far because their messages were refused.
+    /// Bytes of content that were dropped so far because their messages were refused.
     #[inline]
     pub fn drained(&self) -> u64 {
         self.machine.drained()
     }
 
-    /// Bytes of incomplete packets and headers held in memory.
+    /// Bytes of incomplete packets and headers that are held in memory.
     #[inline]
     pub fn buffered(&self) -> usize {
         self.machine.buffered()
     }
 
-    /// Whether the connection header is there and nothing else is incomplete.
+    /// Whether the connection header has arrived and nothing else is incomplete.
     #[inline]
     pub fn is_between_messages(&self) -> bool {
         self.machine.is_between_messages()
     }
 
-    /// Counts a unit of time for every header that is incomplete, and for a packet that was cut before its content.
-    /// Gives for how many units the oldest of them has been arriving; 0 when there is none.
+    /// Adds one unit of time to the age of every incomplete header, and of a packet that is
+    /// incomplete before its content. Returns the age of the oldest; 0 if there is none.
     ///
-    /// The decoder has no clock: who calls it says how long a unit is.
+    /// The decoder has no clock: the caller decides how long a unit is.
     pub fn age_headers(&mut self) -> u32 {
         self.machine.age_headers()
     }

@@ -13,17 +13,17 @@ use crate::{
     ChannelCount, ChannelId, FileHeader, FileIndex, Head, MessageHead, ReplyCode, UsageError,
 };
 
-/// Writes packets, and allows only those that are legal now.
+/// Encodes packets, and allows only those that are legal in the current state.
 ///
-/// Everything is appended to a `Vec<u8>` of the caller, in the smallest form. The methods for
-/// content write only what comes before it: the caller puts exactly as many bytes behind.
+/// Packets are appended to the caller's `Vec<u8>` in their smallest form. The methods for content
+/// write only the start of the packet: the caller appends exactly `size` bytes of content.
 ///
-/// The encoder knows which channel is current. So what several calls have appended must reach the
-/// peer in the order of the calls, and each piece of content right behind its packet.
+/// The encoder tracks the current channel. Therefore, the bytes must reach the peer in the order of
+/// the calls, with each piece of content right after the start of its packet.
 ///
 /// # Errors
 ///
-/// Every method fails with a [`UsageError`] before anything is written or remembered.
+/// Every method that fails with a [`UsageError`] has written and changed nothing.
 ///
 /// # Examples
 ///
@@ -41,14 +41,14 @@ use crate::{
 #[derive(Debug)]
 pub struct Encoder {
     peer_channels: ChannelCount,
-    /// The channel that packets belong to.
+    /// The current channel, to which packets belong.
     channel: ChannelId,
-    /// Entries up to the highest channel that was ever occupied.
+    /// Entries up to the highest channel that has ever been in use.
     channels: Vec<Outbound>,
 }
 
 impl Encoder {
-    /// An encoder at the begin of a connection to a peer that receives on `peer_channels`.
+    /// An encoder at the start of a connection to a peer that receives on `peer_channels`.
     pub fn new(peer_channels: ChannelCount) -> Self {
         Self {
             peer_channels,
@@ -58,12 +58,14 @@ impl Encoder {
         }
     }
 
-    /// Begins a message or response. Its head must announce the given files; afterwards the channel
-    /// is in use until everything announced has been sent.
+    /// Starts a message or response. Its content, if any, is sent by the methods below.
+    ///
+    /// Its head must announce the given files. Afterwards, the channel is in use until everything
+    /// announced has been sent.
     ///
     /// # Errors
     ///
-    /// The channel is not free or not the peer's, or the head cannot be written.
+    /// The channel is in use or the peer does not receive on it, or the head cannot be encoded.
     pub fn begin<'a>(
         &mut self,
         dst: &mut Vec<u8>,
@@ -84,14 +86,15 @@ impl Encoder {
         Ok(())
     }
 
-    /// Writes a message or response with its payload, and leaves the channel free.
+    /// Writes a whole message or response with its payload, and leaves the channel free.
     ///
-    /// The sizes in `head` are ignored: the payload is the given one, and there are neither files
-    /// nor a stream.
+    /// What `head` says about content is ignored: the payload is the given one, and there are
+    /// neither files nor a stream.
     ///
     /// # Errors
     ///
-    /// The channel is not free or not the peer's, or the message does not fit two packets.
+    /// The channel is in use or the peer does not receive on it, or the header or the payload does
+    /// not fit in one packet.
     #[inline]
     pub fn whole<'a>(
         &mut self,
@@ -110,12 +113,11 @@ impl Encoder {
         Ok(())
     }
 
-    /// Appends what [`encode_message`] has written, any number of times, and leaves the channel
-    /// free.
+    /// Appends any number of messages written by [`encode_message`], and leaves the channel free.
     ///
     /// # Errors
     ///
-    /// The channel is not free or not the peer's.
+    /// The channel is in use or the peer does not receive on it.
     pub fn prepared(
         &mut self,
         dst: &mut Vec<u8>,
@@ -128,11 +130,11 @@ impl Encoder {
         Ok(())
     }
 
-    /// Writes what comes before `size` bytes of the payload.
+    /// Starts a packet with `size` bytes of the payload.
     ///
     /// # Errors
     ///
-    /// No message is in progress, `size` is 0, or that much of the payload is not left.
+    /// No message is in progress, `size` is 0, or less of the payload is left.
     // r[impl content.data.exact]
     #[inline]
     pub fn data(
@@ -147,7 +149,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Writes what comes before `size` bytes of the stream.
+    /// Starts a packet with `size` bytes of the stream.
     ///
     /// # Errors
     ///
@@ -176,12 +178,12 @@ impl Encoder {
         Ok(())
     }
 
-    /// Writes what comes before `size` bytes of a file.
+    /// Starts a packet with `size` bytes of a file.
     ///
     /// # Errors
     ///
-    /// The file is not in progress, that much of it is not left, or `size` is 0 or more than a
-    /// packet of a file may have: 16,777,215.
+    /// The file is not in progress, less of it is left, or `size` is 0 or above 16,777,215, the
+    /// maximum of a file packet.
     #[inline]
     pub fn file(
         &mut self,
@@ -200,7 +202,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Ends a file, also one that is shorter than announced: the receiver notices.
+    /// Ends a file. It may be shorter than announced: the receiver notices.
     ///
     /// # Errors
     ///
@@ -217,8 +219,8 @@ impl Encoder {
         Ok(())
     }
 
-    /// Drops the message in progress. The channel cannot be used any more: the peer may have
-    /// ignored the abort.
+    /// Aborts the message in progress. The channel cannot be used again, as the peer may ignore the
+    /// abort.
     ///
     /// # Errors
     ///
@@ -231,8 +233,8 @@ impl Encoder {
         Ok(())
     }
 
-    /// Makes a channel usable again whose message was dropped with [`abort`](Self::abort): only where the peer is known to
-    /// take notice of aborts. Does nothing on any other channel.
+    /// Makes a channel usable again after [`abort`](Self::abort). Call it only if the peer is known
+    /// to handle aborts. Does nothing on a channel without an abort.
     pub fn reuse(&mut self, channel: ChannelId) {
         if self.check_free(channel) == Err(UsageError::ChannelRetired { channel }) {
             self.set(channel, Outbound::Free);
@@ -245,17 +247,17 @@ impl Encoder {
         Packet::encode_fast_reply(dst, id, code);
     }
 
-    /// Shows that we are alive.
+    /// Writes a heartbeat.
     pub fn heartbeat(&mut self, dst: &mut Vec<u8>) {
         Packet::Heartbeat.encode(dst);
     }
 
-    /// Announces that we are going to close the connection.
+    /// Announces that we are about to close the connection.
     pub fn go_away(&mut self, dst: &mut Vec<u8>) {
         Packet::GoAway.encode(dst);
     }
 
-    /// Whether a message can begin on this channel.
+    /// Whether a message can start on this channel.
     #[inline]
     pub fn is_free(&self, channel: ChannelId) -> bool {
         self.check_free(channel).is_ok()
@@ -300,7 +302,7 @@ impl Encoder {
         }
     }
 
-    /// Writes a packet of the message in progress, which ends with it when nothing else is due.
+    /// Writes a packet of the message in progress, and frees the channel if nothing else is due.
     #[inline]
     fn put(&mut self, dst: &mut Vec<u8>, channel: ChannelId, packet: Packet) {
         self.switch(dst, channel);
@@ -320,14 +322,15 @@ impl Encoder {
     }
 }
 
-/// Writes a message with its payload for [`Encoder::prepared`]: once, to be sent to many peers.
+/// Encodes a message with its payload once, for sending it to many peers with
+/// [`Encoder::prepared`].
 ///
-/// The sizes in `head` are not looked at: the payload is what is given, and there are neither
+/// What `head` says about content is ignored: the payload is the given one, and there are neither
 /// files nor a stream.
 ///
 /// # Errors
 ///
-/// The message does not fit two packets.
+/// The header or the payload does not fit in one packet.
 pub fn encode_message(
     dst: &mut Vec<u8>,
     head: MessageHead<'_>,
@@ -341,7 +344,8 @@ pub fn encode_message(
     Ok(())
 }
 
-/// At most the bytes of a message with its payload: a switch and the data packet take 2 and 5.
+/// An upper bound for the bytes of a message with its payload: a switch takes up to 2 bytes, the
+/// start of the Data packet up to 5.
 #[inline]
 fn whole_length(outline: &Outline<'_>, payload: &[u8]) -> usize {
     outline

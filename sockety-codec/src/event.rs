@@ -7,47 +7,52 @@ use crate::{
 
 /// What the [`Decoder`](crate::Decoder) found in the bytes of the peer.
 ///
-/// The slices of content (`bytes`) are always parts of the input, never copies. Content comes in
-/// the pieces in which it was received, never empty ones.
+/// Slices of content (`bytes`) are always parts of the input, never copies. Content is returned in
+/// the pieces in which it was received, and never in empty ones.
+///
+/// New variants are returned only if the decoder is asked for them, as for
+/// [whole messages](crate::Decoder::whole_messages), so a `_` arm may ignore the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The peer's connection header: always the first event, and once.
+    /// The peer's connection header: always the first event, returned once.
     Header(ConnectionHeader),
-    /// A message begins. Everything before its file headers is there.
+    /// A message started. Everything before its file headers has arrived.
     Message {
-        /// The channel it occupies while it has content to come.
+        /// The channel that it occupies until all of its content has arrived.
         channel: ChannelId,
         /// What it announces.
         head: MessageHead<'a>,
     },
-    /// A response begins. Everything before its file headers is there.
+    /// A response started. Everything before its file headers has arrived.
     Response {
-        /// The channel it occupies while it has content to come.
+        /// The channel that it occupies until all of its content has arrived.
         channel: ChannelId,
         /// What it announces.
         head: ResponseHead,
     },
-    /// A message and all it has, a payload: what else would be [`Message`](Self::Message), [`Data`](Self::Data) and
-    /// [`End`](Self::End). Only for who asks for [whole messages](crate::Decoder::whole_messages).
+    /// A message whose only content is its payload, instead of [`Message`](Self::Message),
+    /// [`Data`](Self::Data) and [`End`](Self::End). Returned only if
+    /// [whole messages](crate::Decoder::whole_messages) are enabled.
     WholeMessage {
-        /// The channel it came on, which is free.
+        /// The channel on which it arrived, which is free.
         channel: ChannelId,
         /// What it announced.
         head: MessageHead<'a>,
-        /// Its payload; empty when it has none.
+        /// Its payload; empty if it has none.
         payload: &'a [u8],
     },
-    /// A response and all it has, as [`WholeMessage`](Self::WholeMessage).
+    /// A response whose only content is its payload, like [`WholeMessage`](Self::WholeMessage).
     WholeResponse {
-        /// The channel it came on, which is free.
+        /// The channel on which it arrived, which is free.
         channel: ChannelId,
         /// What it announced.
         head: ResponseHead,
-        /// Its payload; empty when it has none.
+        /// Its payload; empty if it has none.
         payload: &'a [u8],
     },
-    /// The header of the next file. They come in order, as many as the head announced.
+    /// The header of the next file. There are as many as the head announced, in the order of the
+    /// file indexes.
     FileHeader {
         /// The channel of the message.
         channel: ChannelId,
@@ -62,7 +67,7 @@ pub enum Event<'a> {
         channel: ChannelId,
         /// The piece.
         bytes: &'a [u8],
-        /// Bytes of the payload still to come after this piece.
+        /// Bytes of the payload that follow this piece.
         remaining: u64,
     },
     /// A piece of the stream.
@@ -72,7 +77,7 @@ pub enum Event<'a> {
         /// The piece.
         bytes: &'a [u8],
     },
-    /// The stream is whole.
+    /// The stream ended.
     StreamEnd {
         /// The channel of the message.
         channel: ChannelId,
@@ -86,41 +91,41 @@ pub enum Event<'a> {
         /// The piece.
         bytes: &'a [u8],
     },
-    /// The sender has no more bytes of a file.
+    /// A file ended.
     FileEnd {
         /// The channel of the message.
         channel: ChannelId,
         /// The file.
         index: FileIndex,
-        /// Bytes by which the file is shorter than announced; 0 when it is whole.
+        /// Bytes by which the file is shorter than announced; 0 if it is complete.
         missing: u64,
     },
-    /// Everything announced has arrived, and the channel is free. It comes for heads
-    /// [with content](MessageHead::has_content) and for refused ones; a head without content
-    /// leaves its channel free itself.
+    /// Everything announced has arrived, and the channel is free. It follows heads
+    /// [with content](MessageHead::has_content) and refused ones; a head without content leaves its
+    /// channel free by itself.
     End {
         /// The channel that is free now.
         channel: ChannelId,
     },
-    /// The sender dropped the message in progress, and the channel is free.
+    /// The sender aborted the message in progress, and the channel is free.
     Abort {
         /// The channel that is free now.
         channel: ChannelId,
     },
-    /// A message or response is not taken. Nothing more of it comes but its
-    /// [`End`](Self::End) or [`Abort`](Self::Abort), one of which always does. It may have been
-    /// announced before, when only its later parts are bad.
+    /// A message or response is refused. The only further event about it is its
+    /// [`End`](Self::End) or [`Abort`](Self::Abort). It may have been announced before, if only its
+    /// later parts are the cause.
     Refused {
-        /// The channel it goes on occupying.
+        /// The channel, which it still occupies.
         channel: ChannelId,
         /// What is refused, and why.
         refusal: Refusal,
     },
-    /// An answer that is only a code.
+    /// A message or response is answered with a code.
     FastReply {
         /// The message or response that is answered.
         id: Uuid,
-        /// The answer.
+        /// The code.
         code: ReplyCode,
     },
     /// The peer is alive.
@@ -130,7 +135,8 @@ pub enum Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The events that it stands for: those of a [whole message](Self::WholeMessage), or itself.
+    /// Splits a [whole message](Self::WholeMessage) into the events that it replaces; returns any
+    /// other event unchanged.
     pub fn apart(self) -> impl Iterator<Item = Self> {
         let (begin, content) = match self {
             Self::WholeMessage {

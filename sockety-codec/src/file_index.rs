@@ -1,16 +1,16 @@
 use core::fmt;
 
-/// Position of a file in its message, 0 to 16,777,215.
+/// The position of a file in its message, 0 to 16,777,215.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileIndex(u32);
 
 impl FileIndex {
     /// The first file.
     pub const ZERO: Self = Self(0);
-    /// The largest index the wire can carry (u24).
+    /// The largest index that the wire can carry, 24 bits.
     pub const MAX: Self = Self(0xFF_FFFF);
 
-    /// An index, or `None` above 16,777,215.
+    /// Returns the index, or `None` above 16,777,215.
     #[inline]
     pub const fn new(index: u32) -> Option<Self> {
         if index <= Self::MAX.0 {

@@ -1,17 +1,18 @@
 //! The Sockety wire protocol without I/O: bytes to events and back.
 //!
-//! This crate knows no sockets, no tasks and no clock. A runtime gives what it has read to a
-//! [`Decoder`] and acts on the [events](Event); what it wants to say it lets an [`Encoder`] write
-//! to a buffer, and sends that. All rules of the [protocol] about what is legal when are enforced
-//! here, so that nobody else must know them.
+//! This crate uses no sockets, no tasks and no clock. A runtime passes the bytes that it has read
+//! to a [`Decoder`] and acts on the [events](Event). To send, it lets an [`Encoder`] write to a
+//! buffer, and sends that. All rules of the [protocol] about which packets are legal at which time
+//! are enforced here, so that no other code has to know them.
 //!
 //! # Examples
 //!
-//! One side asks, the other reads:
+//! One side sends a message, the other reads it:
 //!
 //! ```
 //! use sockety_codec::{
-//!     ChannelCount, ChannelId, ConnectionHeader, Decoder, Encoder, Event, Limits, MessageHead, Uuid,
+//!     ChannelCount, ChannelId, ConnectionHeader, Decoder, Encoder, Event, Limits, MessageHead,
+//!     Uuid,
 //! };
 //!
 //! let mut wire = Vec::new();
@@ -34,15 +35,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What is wrong, and whose fault it is
+//! # Errors
 //!
-//! | error | fault | consequence |
+//! | error | caused by | consequence |
 //! |---|---|---|
-//! | [`Violation`] | the peer's | the connection cannot go on |
-//! | [`Refusal`] | the peer's | one message is dropped, the connection goes on |
-//! | [`Tolerated`] | the peer's | counted, for the runtime to set a bound |
-//! | [`Truncated`] | the network's | the input ended in the middle of something |
-//! | [`UsageError`] | the caller's | nothing was written |
+//! | [`Violation`] | the peer | the connection must end |
+//! | [`Refusal`] | the peer | one message is dropped, the connection continues |
+//! | [`Tolerated`] | the peer | counted, so that the runtime can set a limit |
+//! | [`Truncated`] | the network | the input ended before a packet or message was complete |
+//! | [`UsageError`] | the caller | nothing was written |
 //!
 //! Bytes from a peer never make this crate panic, and never make it allocate more than a small
 //! multiple of their number: see [`Limits`].
@@ -115,3 +116,8 @@ mod reader;
 mod uint;
 #[cfg(test)]
 mod work;
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

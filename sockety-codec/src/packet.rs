@@ -4,7 +4,7 @@ use crate::reader::Reader;
 use crate::uint::{self, FILE_INDEX, PACKET_SIZE};
 use crate::{ChannelId, FileIndex, ReplyCode};
 
-/// A packet up to where its content begins.
+/// A packet without its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
     Switch(ChannelId),
@@ -23,7 +23,7 @@ pub(crate) enum Packet {
     Unassigned { byte: u8 },
 }
 
-/// What the packet that begins a message or a response says about it.
+/// What the first packet of a message or response says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Opening {
     /// Bytes of the header in this packet.
@@ -33,10 +33,10 @@ pub(crate) struct Opening {
 }
 
 impl Packet {
-    /// The longest: a fast reply in its long form.
+    /// The length of the longest, a fast reply in its long form.
     pub(crate) const MAX_LENGTH: usize = 18;
 
-    /// Bytes of the packet that begins with `first`, without its content.
+    /// The length of the packet that starts with `first`, without its content.
     pub(crate) fn length(first: u8) -> usize {
         let size = PACKET_SIZE.width(first >> 2);
         let index = FILE_INDEX.width(first);
@@ -52,7 +52,7 @@ impl Packet {
         usize::from(rest).saturating_add(1)
     }
 
-    /// Whether bits without a meaning are set in `first`.
+    /// Whether reserved bits are set in `first`.
     // r[impl packet.reserved]
     #[inline]
     pub(crate) const fn has_reserved_bits(first: u8) -> bool {
@@ -65,7 +65,7 @@ impl Packet {
         first & reserved != 0
     }
 
-    /// Reads a packet up to where its content begins; `None` when not all of that is there.
+    /// Decodes a packet without its content; `None` if it is incomplete.
     #[inline]
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let first = reader.byte()?;
@@ -123,8 +123,8 @@ impl Packet {
         })
     }
 
-    /// Reads a data packet up to where its content begins, and gives its size; `None` for another, or when not all of
-    /// that is there.
+    /// Decodes a Data packet without its content, and returns its size; `None` if it is another
+    /// packet or incomplete.
     #[inline]
     pub(crate) fn decode_data(reader: &mut Reader<'_>) -> Option<u32> {
         let first = reader.byte()?;
@@ -147,13 +147,13 @@ impl Packet {
         }
     }
 
-    /// Appends what comes before `size` bytes of a payload.
+    /// Appends a Data packet without its content, of which there are `size` bytes.
     #[inline]
     pub(crate) fn encode_data(dst: &mut Vec<u8>, size: u32) {
         put_sized(dst, 0xE0, size);
     }
 
-    /// Appends the packet up to where its content begins, in the smallest form.
+    /// Appends the packet without its content, in the smallest form.
     // r[impl number.split]
     #[inline]
     pub(crate) fn encode(self, dst: &mut Vec<u8>) {
@@ -199,7 +199,7 @@ impl Opening {
         })
     }
 
-    /// Appends the packet of a message, or of a response.
+    /// Appends the packet of a message or response, without its content.
     #[inline]
     pub(crate) fn encode(self, dst: &mut Vec<u8>, is_response: bool) {
         let kind = if is_response { 0x50 } else { 0x20 };
@@ -234,7 +234,7 @@ fn put_sized(dst: &mut Vec<u8>, first: u8, size: u32) {
     uint::put(dst, size.into(), width);
 }
 
-/// A byte and an id, joined so that they are appended with one check of the capacity.
+/// A byte and an id, joined so that appending them checks the capacity once.
 #[inline]
 pub(crate) fn joined(first: u8, id: Uuid) -> [u8; 17] {
     let mut bytes = [first; 17];

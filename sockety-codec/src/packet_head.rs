@@ -4,11 +4,11 @@ use crate::packet::Packet;
 use crate::reader::Reader;
 use crate::{ChannelId, FileIndex, ReplyCode};
 
-/// A packet up to where its content begins: for tools that show packets one by one, beside a
+/// A packet without its content. It is for tools that show single packets, in addition to a
 /// [`Decoder`](crate::Decoder) that says what they mean.
 ///
-/// It tells where a packet ends and nothing about whether it may stand there. The connection
-/// header is no packet.
+/// It says where a packet ends, but not whether the packet is legal at this point. The connection
+/// header is not a packet.
 ///
 /// # Examples
 ///
@@ -23,42 +23,43 @@ use crate::{ChannelId, FileIndex, ReplyCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PacketHead {
-    /// Which packet it is.
+    /// The type of the packet, with its fields.
     pub kind: PacketKind,
-    /// Bytes before its content.
+    /// The number of bytes before its content.
     pub length: usize,
-    /// Bytes of its content, which follow; of a message or response a piece of its header.
+    /// The number of bytes of its content, which follow. The content of a Message, Response or
+    /// Continue packet is a piece of a header.
     pub content: u32,
 }
 
-/// Which packet it is, with the fields that stand before its content.
+/// The type of a packet, with the fields before its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PacketKind {
     /// Makes a channel the current one (`packet.switch.low`).
     SwitchChannel(ChannelId),
-    /// Begins a message (`packet.message`).
+    /// Starts a message (`packet.message`).
     Message,
-    /// Begins a response (`packet.response`).
+    /// Starts a response (`packet.response`).
     Response,
     /// Answers with a code (`packet.reply.low`).
     FastReply {
         /// The message or response that is answered.
         id: Uuid,
-        /// The answer.
+        /// The code.
         code: ReplyCode,
     },
-    /// Goes on with a header (`packet.continue`).
+    /// Continues a header (`packet.continue`).
     Continue,
     /// A piece of a stream (`packet.stream`).
     Stream,
     /// The end of a stream (`packet.stream.end`).
     StreamEnd,
-    /// Drops what is in progress (`packet.abort`).
+    /// Aborts the message in progress (`packet.abort`).
     Abort,
-    /// A sign of life (`packet.heartbeat`).
+    /// Says that the sender is alive (`packet.heartbeat`).
     Heartbeat,
-    /// The sender is going to close (`packet.goaway`).
+    /// Says that the sender is about to close the connection (`packet.goaway`).
     GoAway,
     /// A piece of a file (`packet.file`).
     File(FileIndex),
@@ -66,15 +67,15 @@ pub enum PacketKind {
     FileEnd(FileIndex),
     /// A piece of a payload (`packet.data`).
     Data,
-    /// The type that is not assigned (`packet.unknown`).
+    /// The unassigned type (`packet.unknown`).
     Unassigned,
 }
 
 impl PacketHead {
-    /// The longest head: that of a fast reply in its long form.
+    /// The length of the longest head, a fast reply in its long form.
     pub const MAX_LENGTH: usize = Packet::MAX_LENGTH;
 
-    /// Reads the head of the packet that begins `bytes`; `None` when not all of it is there.
+    /// Decodes the packet at the start of `bytes`; `None` if its head is incomplete.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let length = Packet::length(*bytes.first()?);
         let (kind, content) = match Packet::decode(&mut Reader::new(bytes))? {
@@ -118,7 +119,7 @@ mod tests {
                     content
                 }
             );
-            // A byte less is not all of it.
+            // One byte less is incomplete.
             assert_eq!(PacketHead::decode(&bytes[..length - 1]), None);
         };
         let channel = |id| PacketKind::SwitchChannel(ChannelId::new(id).unwrap());

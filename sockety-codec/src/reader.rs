@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-/// Cursor over bytes that are there; `None` where they end too early.
+/// A cursor over available bytes. Methods return `None` if too few are left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a>(&'a [u8]);
 
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
         Some(u64::from_le_bytes([a, b, c, d, e, f, 0, 0]))
     }
 
-    /// What has not been read.
+    /// The unread bytes.
     #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.0

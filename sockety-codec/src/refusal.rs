@@ -5,26 +5,26 @@ use uuid::Uuid;
 
 use crate::FileIndex;
 
-/// A message or response that is not taken, while its connection goes on.
+/// A message or response that is not accepted. Its connection continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// Id of what is refused.
+    /// The id of the refused message or response.
     pub id: Uuid,
-    /// The message it answers, when it is a response.
+    /// The message that it answers, if it is a response.
     pub parent: Option<Uuid>,
     /// Whether its sender waits for a reply.
     pub expects_response: bool,
-    /// Why it is not taken.
+    /// Why it is refused.
     pub reason: RefusalReason,
 }
 
-/// Why a message or response is not taken.
+/// Why a message or response is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RefusalReason {
     /// A size is above one of the [`Limits`](crate::Limits).
-    #[error("{what} is {size}, above the limit of {limit}")]
+    #[error("{what} {size} exceeds the limit of {limit}")]
     TooLarge {
         /// What is too large.
         what: Measure,
@@ -34,35 +34,33 @@ pub enum RefusalReason {
         limit: u64,
     },
     /// The action is not UTF-8 (`text.utf8`).
-    #[error("the action is not UTF-8")]
+    #[error("action is not valid UTF-8")]
     BadAction,
     /// The name of a file is not UTF-8 (`text.utf8`).
-    #[error("the name of file {index} is not UTF-8")]
+    #[error("name of file {index} is not valid UTF-8")]
     BadFileName {
         /// The file.
         index: FileIndex,
     },
-    /// The files together are not as large as announced (`head.files.sum`).
-    #[error(
-        "the files are announced with {declared} bytes together, but their headers sum to {sum}"
-    )]
+    /// The sizes of the files do not sum to the announced total (`head.files.sum`).
+    #[error("file sizes sum to {sum} bytes, but {declared} were announced")]
     FilesSizeMismatch {
-        /// Size of all files as announced.
+        /// The announced size of all files.
         declared: u64,
-        /// Sum of the file headers so far; `u64::MAX` stands for all that is larger.
+        /// The sum of the sizes in the file headers so far, at most `u64::MAX`.
         sum: u64,
     },
     /// A file has more content than announced (`content.file.size`).
-    #[error("file {index} goes on past its announced {declared} bytes")]
+    #[error("file {index} is longer than its announced {declared} bytes")]
     FileOverrun {
         /// The file.
         index: FileIndex,
-        /// Its size as announced.
+        /// Its announced size.
         declared: u64,
     },
 }
 
-/// What a [limit](crate::Limits) is about.
+/// What a [limit](crate::Limits) applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Measure {
@@ -76,7 +74,7 @@ pub enum Measure {
     Payload,
     /// Number of files.
     Files,
-    /// Bytes of all files.
+    /// Bytes of all files together.
     TotalFileSize,
     /// Bytes of one file.
     FileSize,
@@ -85,7 +83,8 @@ pub enum Measure {
 }
 
 impl RefusalReason {
-    /// Id of the rule in the [protocol](crate::protocol) that is broken or that the limit is about.
+    /// The id of the rule in the [protocol](crate::protocol) that is broken, or that the limit
+    /// implements.
     pub const fn rule(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "limits.refuse",
@@ -99,14 +98,14 @@ impl RefusalReason {
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Action => "the length of the action",
-            Self::Header => "the length of the header",
-            Self::HeaderPieces => "the number of packets of the header",
-            Self::Payload => "the size of the payload",
-            Self::Files => "the number of files",
-            Self::TotalFileSize => "the size of all files",
-            Self::FileSize => "the size of a file",
-            Self::FileName => "the length of the name of a file",
+            Self::Action => "action length",
+            Self::Header => "header length",
+            Self::HeaderPieces => "header packet count",
+            Self::Payload => "payload size",
+            Self::Files => "file count",
+            Self::TotalFileSize => "total file size",
+            Self::FileSize => "file size",
+            Self::FileName => "file name length",
         })
     }
 }

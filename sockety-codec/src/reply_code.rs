@@ -1,29 +1,29 @@
 use core::fmt;
 
-/// Code of a fast reply, 0 to 4095.
+/// The code of a fast reply, 0 to 4095.
 ///
-/// The first six have a meaning of their own (`reply.codes`); all others belong to the application.
+/// The protocol defines the first six (`reply.codes`); all others belong to the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplyCode(u16);
 
 // r[impl reply.codes]
 impl ReplyCode {
-    /// Done; there is nothing more to say.
+    /// Accepted and done.
     pub const ACCEPT: Self = Self(0);
-    /// Refused.
+    /// Rejected.
     pub const REJECT: Self = Self(1);
-    /// The action is not known here.
+    /// The action is unknown.
     pub const NOT_IMPLEMENTED: Self = Self(2);
-    /// The caller may not do this.
+    /// The caller is not authorized.
     pub const UNAUTHORIZED: Self = Self(3);
-    /// The message could not be understood.
+    /// The message is malformed.
     pub const BAD_REQUEST: Self = Self(4);
-    /// The receiver failed.
+    /// The receiver failed to handle the message.
     pub const INTERNAL_ERROR: Self = Self(5);
     /// The largest code.
     pub const MAX: Self = Self(0x0FFF);
 
-    /// A code, or `None` above 4095.
+    /// Returns the code, or `None` above 4095.
     #[inline]
     pub const fn new(code: u16) -> Option<Self> {
         if code <= Self::MAX.0 {

@@ -1,13 +1,14 @@
-/// Counters of what a peer sends without need: each is harmless once, and an attack in masses.
+/// Counters of needless things that a peer has sent: each is harmless once, and an attack in large
+/// numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tolerated {
-    /// Bits without a meaning that were set (`packet.reserved`, `header.reserved`,
-    /// `head.reserved`, `head.file.reserved`): bytes with at least one of them.
+    /// Bytes in which reserved bits were set (`packet.reserved`, `header.reserved`,
+    /// `head.reserved`, `head.file.reserved`).
     pub reserved_bits: u64,
     /// Packets with a size field of zero (`packet.empty.read`).
     pub empty_packets: u64,
-    /// Switches to the channel that was current, or right after another switch
+    /// Switches to the channel that was current already, or right after another switch
     /// (`packet.switch.needless`).
     pub needless_switches: u64,
     /// Aborts on a channel where nothing was in progress (`content.abort.idle`).
@@ -16,12 +17,12 @@ pub struct Tolerated {
     pub aborted_headers: u64,
     /// Heartbeats (`packet.heartbeat`).
     pub heartbeats: u64,
-    /// Announcements that the peer goes away, beyond the first (`packet.goaway`).
+    /// Go Away packets after the first (`packet.goaway`).
     pub repeated_go_aways: u64,
 }
 
 impl Tolerated {
-    /// All of them together.
+    /// The sum of all counters.
     pub fn total(&self) -> u64 {
         [
             self.reserved_bits,

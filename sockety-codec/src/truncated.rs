@@ -6,22 +6,22 @@ use crate::ChannelId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Truncated {
-    /// The peer's connection header had not arrived whole.
-    #[error("the input ended before the connection header was whole")]
+    /// The peer's connection header was incomplete.
+    #[error("input ended in the connection header")]
     ConnectionHeader,
-    /// A packet had begun, but not said what it is.
-    #[error("the input ended in the first bytes of a packet")]
+    /// A packet was incomplete before its content.
+    #[error("input ended in the first bytes of a packet")]
     Packet,
     /// The header of a message or response was incomplete.
-    #[error("the input ended in a header on channel {channel}")]
+    #[error("input ended in a header on channel {channel}")]
     Head {
         /// The first channel with an incomplete header.
         channel: ChannelId,
     },
-    /// Content of a message or response was still to come.
-    #[error("the input ended before all content on channel {channel} had arrived")]
+    /// Content of a message or response was missing.
+    #[error("input ended before all content on channel {channel} had arrived")]
     Content {
-        /// The first channel with content to come.
+        /// The first channel with missing content.
         channel: ChannelId,
     },
 }

@@ -1,37 +1,37 @@
 //! Widths of the numbers on the wire.
 
-/// The four widths, in bytes, that a two-bit code can choose for one field.
+/// The four widths, in bytes, that a two-bit code selects from for one field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Widths([u8; 4]);
 
-/// Content size of a packet.
+/// The content size of a packet.
 // r[impl packet.size]
 pub(crate) const PACKET_SIZE: Widths = Widths([1, 2, 3, 4]);
-/// File index in a packet.
+/// The file index in a packet.
 // r[impl packet.file.index]
 pub(crate) const FILE_INDEX: Widths = Widths([0, 1, 2, 3]);
-/// Payload size in a head.
+/// The payload size in a header.
 // r[impl head.payload]
 pub(crate) const PAYLOAD_SIZE: Widths = Widths([0, 1, 2, 6]);
-/// Number of files in a head.
+/// The number of files in a header.
 // r[impl head.files.count]
 pub(crate) const FILES_COUNT: Widths = Widths([0, 1, 2, 3]);
-/// Size of all files together in a head.
+/// The size of all files together in a header.
 // r[impl head.files.total]
 pub(crate) const FILES_TOTAL: Widths = Widths([2, 3, 4, 6]);
-/// Size of one file in its header.
+/// The size of one file in its header.
 // r[impl head.file]
 pub(crate) const FILE_SIZE: Widths = Widths([1, 2, 3, 6]);
-/// Length of a text: an action or the name of a file. Only the first two codes exist.
+/// The length of a text: an action or the name of a file. Only the first two codes exist.
 pub(crate) const TEXT_LENGTH: Widths = Widths([1, 2, 2, 2]);
 
-/// Largest number of six bytes.
+/// The largest number of six bytes.
 pub(crate) const U48_MAX: u64 = 0xFFFF_FFFF_FFFF;
-/// Largest number of three bytes.
+/// The largest number of three bytes.
 pub(crate) const U24_MAX: u32 = 0xFF_FFFF;
 
 impl Widths {
-    /// Bytes that the low two bits of `code` stand for.
+    /// The width selected by the low two bits of `code`.
     #[inline]
     pub(crate) const fn width(self, code: u8) -> u8 {
         let [a, b, c, d] = self.0;
@@ -43,8 +43,8 @@ impl Widths {
         }
     }
 
-    /// Code and width of the smallest form of `value`, or of the widest form when none holds it:
-    /// the callers have checked the range of the field.
+    /// Code and width of the smallest form of `value`, or of the widest if none holds it: callers
+    /// have checked the range of the field.
     // r[impl packet.size.smallest]
     #[inline]
     pub(crate) const fn smallest(self, value: u64) -> (u8, u8) {
@@ -77,7 +77,7 @@ const fn fits(value: u64, width: u8) -> bool {
 pub(crate) fn put(dst: &mut Vec<u8>, value: u64, width: u8) {
     match width {
         0 => {}
-        // Most numbers of most messages.
+        // The most frequent width.
         1 => dst.push(value.to_le_bytes()[0]),
         _ => put_wide(dst, value, width),
     }
@@ -93,14 +93,15 @@ fn put_wide(dst: &mut Vec<u8>, value: u64, width: u8) {
     }
 }
 
-/// A length in memory as a number on the wire. Lossless: no supported `usize` is wider than u64.
+/// A length in memory as a number on the wire. Lossless, as no supported `usize` is wider than
+/// `u64`.
 #[inline]
 pub(crate) fn wide(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-/// A length from the wire in memory. Where `usize` is narrower, the result only serves as a bound
-/// for what is there.
+/// A length from the wire in memory. Where `usize` is narrower, it saturates; results serve only as
+/// upper bounds for the bytes available.
 #[inline]
 pub(crate) fn index(length: u32) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)

@@ -7,22 +7,22 @@ use crate::{ChannelCount, ChannelId, FileIndex};
 #[non_exhaustive]
 pub enum UsageError {
     /// The peer does not receive on this channel (`header.count`).
-    #[error("channel {channel} is not among the {channels} channels that the peer receives on")]
+    #[error("channel {channel} is out of range: the peer receives on {channels} channels")]
     ChannelOutOfRange {
         /// The channel.
         channel: ChannelId,
-        /// The channels the peer receives on.
+        /// The channels that the peer receives on.
         channels: ChannelCount,
     },
     /// Another message is in progress on this channel (`content.busy`).
-    #[error("channel {channel} is in use until everything announced on it is sent")]
+    #[error("channel {channel} is in use: announced content has not been sent")]
     ChannelBusy {
         /// The channel.
         channel: ChannelId,
     },
-    /// A message was aborted on this channel, which is not to be used again
+    /// A message was aborted on this channel, which must not be used again
     /// (`content.abort.retire`).
-    #[error("channel {channel} is not to be used again after an abort")]
+    #[error("channel {channel} cannot be used again after an abort")]
     ChannelRetired {
         /// The channel.
         channel: ChannelId,
@@ -34,38 +34,38 @@ pub enum UsageError {
         channel: ChannelId,
     },
     /// The action is longer than 65,535 bytes (`head.action`).
-    #[error("the action is {length} bytes long, more than 65,535")]
+    #[error("action is {length} bytes long: maximum is 65535")]
     ActionTooLong {
         /// Its length.
         length: usize,
     },
-    /// The payload is larger than 2^48 - 1 bytes (`head.payload`), or too large for the one
-    /// packet asked for.
-    #[error("the payload is {size} bytes long, more than {max}")]
+    /// The payload is larger than 2^48 - 1 bytes (`head.payload`), or does not fit in the single
+    /// packet requested.
+    #[error("payload is {size} bytes long: maximum is {max}")]
     PayloadTooLarge {
         /// Its size.
         size: u64,
-        /// The most that is possible.
+        /// The maximum.
         max: u64,
     },
-    /// The header says something else about its files than they do (`head.files.sum`), or they
-    /// are more than can be announced (`head.files.count`, `head.files.total`).
-    #[error("the files are not those that the header announces, or too many")]
+    /// The head announces other files than the given ones (`head.files.sum`), or there are more
+    /// than can be announced (`head.files.count`, `head.files.total`).
+    #[error("files differ from those announced in the head, or are too many")]
     FilesMismatch,
-    /// The size of a file is over 2^48 - 1 bytes or its name over 65,535 (`head.file`).
-    #[error("the size or the name of file {index} cannot be announced")]
+    /// The size of a file exceeds 2^48 - 1 bytes, or its name 65,535 bytes (`head.file`).
+    #[error("size or name of file {index} is too large to announce")]
     BadFileHeader {
         /// The file.
         index: FileIndex,
     },
-    /// The header is larger than 4 GiB, and so does not fit one packet (`head.whole`).
-    #[error("the header is larger than one packet")]
+    /// The header is larger than 4 GiB, and does not fit in one packet (`head.whole`).
+    #[error("header does not fit in one packet")]
     HeaderTooLarge,
-    /// A packet without content was asked for (`packet.empty.write`).
-    #[error("a packet of content has at least one byte")]
+    /// A packet without content was requested (`packet.empty.write`).
+    #[error("packet has no content: at least one byte is required")]
     EmptyPacket,
     /// More payload than announced (`content.data.exact`).
-    #[error("{size} bytes of payload, where {left} are left of those announced")]
+    #[error("{size} bytes of payload exceed the {left} bytes left of those announced")]
     DataOverflow {
         /// Size of the packet.
         size: u32,
@@ -88,7 +88,7 @@ pub enum UsageError {
         index: FileIndex,
     },
     /// More content of a file than announced (`content.file.size`).
-    #[error("{size} bytes of file {index}, where {left} are left of those announced")]
+    #[error("{size} bytes of file {index} exceed the {left} bytes left of those announced")]
     FileOverflow {
         /// The file.
         index: FileIndex,
@@ -98,7 +98,7 @@ pub enum UsageError {
         left: u64,
     },
     /// A file packet of 16 MiB or more (`packet.file.small`).
-    #[error("{size} bytes of a file in one packet, more than 16,777,215")]
+    #[error("file packet has {size} bytes of content: maximum is 16777215")]
     FilePacketTooLarge {
         /// Size of the packet.
         size: u32,

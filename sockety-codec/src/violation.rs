@@ -4,69 +4,69 @@ use crate::{ChannelCount, ChannelId, FileIndex};
 
 /// The peer broke a rule in a way that ends the connection.
 ///
-/// One variant per rule, with the value that breaks it; [`rule`](Self::rule) gives the id of the
+/// One variant per rule, with the value that breaks it; [`rule`](Self::rule) returns the id of the
 /// rule in the [protocol](crate::protocol).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// The first byte does not begin a connection header (`header.form`).
-    #[error("the first byte {byte:#04x} does not begin a connection header")]
+    /// The first byte does not start a connection header (`header.form`).
+    #[error("invalid connection header: first byte is {byte:#04x}")]
     NotSockety {
         /// The byte.
         byte: u8,
     },
     /// The connection header offers 0 or more than 4096 channels (`header.count.range`).
-    #[error("the connection header offers {count} channels, not 1 to 4096")]
+    #[error("invalid channel count {count}: must be 1 to 4096")]
     ChannelCount {
         /// The count.
         count: u16,
     },
-    /// A packet has the type that is not assigned (`packet.unknown`).
-    #[error("no packet begins with {byte:#04x}")]
+    /// A packet has the unassigned type (`packet.unknown`).
+    #[error("unknown packet type: first byte is {byte:#04x}")]
     UnknownPacket {
         /// Its first byte.
         byte: u8,
     },
     /// A switch to a channel that we do not receive on (`packet.switch.range`).
-    #[error("channel {channel} is not among the {channels} channels received on")]
+    #[error("channel {channel} is out of range: {channels} channels are received on")]
     ChannelOutOfRange {
         /// The channel switched to.
         channel: ChannelId,
-        /// The channels that exist.
+        /// The channels that we receive on.
         channels: ChannelCount,
     },
-    /// A message or response begins while another is in progress (`content.busy`).
-    #[error("a message begins on channel {channel} while another is in progress there")]
+    /// A message or response starts while another is in progress (`content.busy`).
+    #[error("message started on channel {channel} while another is in progress")]
     ChannelBusy {
         /// The channel.
         channel: ChannelId,
     },
-    /// A header goes on where none has begun (`head.continue`).
-    #[error("a header goes on by {size} bytes on channel {channel}, where none has begun")]
+    /// A Continue packet arrives where no header is in progress (`head.continue`).
+    #[error("header continued by {size} bytes on channel {channel}, where none has started")]
     NoMessage {
         /// The channel.
         channel: ChannelId,
         /// Size of the packet.
         size: u32,
     },
-    /// A header goes on after its end (`head.continue.ended`).
-    #[error("a header goes on by {size} bytes on channel {channel}, where it is whole")]
+    /// A Continue packet arrives after the end of the header (`head.continue.ended`).
+    #[error("header continued by {size} bytes on channel {channel}, where it is complete")]
     ContinueAfterHeader {
         /// The channel.
         channel: ChannelId,
         /// Size of the packet.
         size: u32,
     },
-    /// Bytes follow a header inside its packet (`head.trailing`).
-    #[error("{bytes} bytes follow the header on channel {channel} inside its packet")]
+    /// Bytes follow the end of a header inside its packet (`head.trailing`).
+    #[error("{bytes} bytes after the end of the header in its packet on channel {channel}")]
     HeaderTrailing {
         /// The channel.
         channel: ChannelId,
         /// Their number.
         bytes: u32,
     },
-    /// A header far beyond the limits goes on (`limits.abuse`).
-    #[error("the header on channel {channel} goes on after {bytes} bytes in {pieces} packets")]
+    /// A header continues far beyond the limits (`limits.abuse`).
+    #[error("header on channel {channel} is too long: {bytes} bytes in {pieces} packets")]
     HeaderAbuse {
         /// The channel.
         channel: ChannelId,
@@ -75,16 +75,16 @@ pub enum Violation {
         /// Packets of the header so far.
         pieces: u32,
     },
-    /// The incomplete headers of all channels are too large together (`limits.held`).
-    #[error("incomplete headers hold {held} bytes, above the limit of {limit}")]
+    /// The incomplete headers of all channels together are too large (`limits.held`).
+    #[error("incomplete headers hold {held} bytes: limit is {limit}")]
     HeldHeaders {
         /// Bytes held.
         held: u64,
         /// The limit.
         limit: u64,
     },
-    /// Payload where none is awaited (`content.data.announced`).
-    #[error("{size} bytes of payload on channel {channel}, where none are awaited")]
+    /// Payload where none is expected (`content.data.announced`).
+    #[error("unexpected payload of {size} bytes on channel {channel}")]
     UnexpectedData {
         /// The channel.
         channel: ChannelId,
@@ -92,29 +92,29 @@ pub enum Violation {
         size: u32,
     },
     /// More payload than announced (`content.data.exact`).
-    #[error("{size} bytes of payload on channel {channel}, where {left} are still to come")]
+    #[error("payload on channel {channel} is too long: {size} bytes received, {left} expected")]
     DataOverflow {
         /// The channel.
         channel: ChannelId,
         /// Size of the packet.
         size: u32,
-        /// Bytes still to come.
+        /// Bytes of the payload still expected.
         left: u64,
     },
     /// Stream content, or its end, where no stream was announced (`content.stream.announced`).
-    #[error("a stream on channel {channel}, where none was announced")]
+    #[error("unexpected stream on channel {channel}")]
     UnexpectedStream {
         /// The channel.
         channel: ChannelId,
     },
     /// Stream content, or another end, after the end of the stream (`content.stream.once`).
-    #[error("the stream on channel {channel} goes on after its end")]
+    #[error("stream on channel {channel} continued after its end")]
     StreamEnded {
         /// The channel.
         channel: ChannelId,
     },
     /// A file that was not announced (`content.file.index`).
-    #[error("file {index} on channel {channel}, where {count} files were announced")]
+    #[error("file {index} on channel {channel} is out of range: {count} files were announced")]
     FileIndex {
         /// The channel.
         channel: ChannelId,
@@ -124,7 +124,7 @@ pub enum Violation {
         count: u32,
     },
     /// A file before its header (`content.file.header`).
-    #[error("file {index} on channel {channel} comes before its header")]
+    #[error("file {index} on channel {channel} arrived before its header")]
     FileBeforeHeader {
         /// The channel.
         channel: ChannelId,
@@ -132,27 +132,27 @@ pub enum Violation {
         index: FileIndex,
     },
     /// Content or another end of a file after its end (`content.file.once`).
-    #[error("file {index} on channel {channel} goes on after its end")]
+    #[error("file {index} on channel {channel} continued after its end")]
     FileEnded {
         /// The channel.
         channel: ChannelId,
         /// The file.
         index: FileIndex,
     },
-    /// Bits without a meaning are set, and the limits are strict (`limits.strict`).
-    #[error("bits without a meaning are set in {byte:#04x}")]
+    /// Reserved bits are set, and the limits are strict (`limits.strict`).
+    #[error("reserved bits are set in byte {byte:#04x}")]
     ReservedBits {
         /// The byte.
         byte: u8,
     },
     /// A packet without content, and the limits are strict (`limits.strict`).
-    #[error("a packet on channel {channel} is empty")]
+    #[error("empty packet on channel {channel}")]
     EmptyPacket {
         /// The channel.
         channel: ChannelId,
     },
     /// An abort where nothing is in progress, and the limits are strict (`limits.strict`).
-    #[error("an abort on channel {channel}, where nothing is in progress")]
+    #[error("abort on channel {channel}, where nothing is in progress")]
     AbortWithoutMessage {
         /// The channel.
         channel: ChannelId,
@@ -160,7 +160,7 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// Id of the broken rule in the [protocol](crate::protocol).
+    /// The id of the broken rule in the [protocol](crate::protocol).
     pub const fn rule(&self) -> &'static str {
         match self {
             Self::NotSockety { .. } => "header.form",

@@ -1,4 +1,4 @@
-//! Counts the work of the decoder for the test that it is linear.
+//! Counts the work of the decoder, for the tests that it is linear.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ thread_local! {
     static WORK: Cell<u64> = const { Cell::new(0) };
 }
 
-/// `amount` bytes are looked at or moved.
+/// Counts `amount` bytes that are examined or moved.
 pub(crate) fn add(amount: usize) {
     WORK.with(|work| work.set(work.get() + amount as u64));
 }

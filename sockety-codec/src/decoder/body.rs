@@ -4,14 +4,14 @@ use crate::head::layout::Sizes;
 use crate::uint;
 use crate::{ChannelId, FileIndex, Limits, Refusal, Violation};
 
-/// What is still to come of a message after its head.
+/// What remains of a message after its head.
 #[derive(Debug)]
 pub(super) struct Body {
-    /// Bytes of the payload.
+    /// Bytes of the payload that remain.
     data: u64,
     files: Option<Box<Files>>,
     stream: Stream,
-    /// Whether the content is dropped instead of being handed on.
+    /// Whether the content is dropped instead of being returned.
     refused: bool,
 }
 
@@ -22,7 +22,7 @@ pub(super) enum Stream {
     Ended,
 }
 
-/// A packet of content, and where in the message its bytes belong.
+/// The part of a message that the content of a packet belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     Data,
@@ -91,7 +91,8 @@ impl Body {
         Ok(())
     }
 
-    /// The refusal to report, when the file is longer than announced and not refused already.
+    /// Returns the refusal to report if the file is longer than announced and the message is not
+    /// yet refused.
     pub(super) fn on_file(
         &mut self,
         channel: ChannelId,
@@ -114,7 +115,7 @@ impl Body {
         self.files(channel, index)?.on_end(channel, index)
     }
 
-    /// `length` bytes of a packet that was found legal have come.
+    /// `length` bytes of a legal packet have arrived.
     #[inline]
     pub(super) fn on_bytes(&mut self, content: Content, length: usize) {
         if content == Content::Data {
@@ -135,13 +136,13 @@ impl Body {
         self.refused
     }
 
-    /// Bytes of the payload still to come.
+    /// Bytes of the payload that remain.
     #[inline]
     pub(super) fn data(&self) -> u64 {
         self.data
     }
 
-    /// Whether the file headers, if any, are all there.
+    /// Whether all file headers, if any, have arrived.
     pub(super) fn has_all_headers(&self) -> bool {
         self.files
             .as_ref()

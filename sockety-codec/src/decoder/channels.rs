@@ -4,8 +4,8 @@ use crate::{ChannelId, Truncated};
 
 /// What is in progress on each channel.
 ///
-/// It has entries up to the highest channel that ever had a message, and none for channels that
-/// were only switched to.
+/// It has entries up to the highest channel that has ever had a message. Switching to a channel
+/// does not add one.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     table: Vec<Channel>,
@@ -14,11 +14,11 @@ pub(super) struct Channels {
 }
 
 /// ```text
-///          Message, Response            header whole
+///          Message, Response          header complete
 ///   Idle ────────────────────> Head ──────────────────> Body
 ///    │                           │ Abort                  │
 ///    ├───────────────────────────┴────────────────────────┤
-///    │      all content in, or Abort                      │
+///    │       all content received, or Abort               │
 ///    └────────────────────────────────────────────────────┘
 /// ```
 #[derive(Debug, Default)]
@@ -26,9 +26,9 @@ pub(super) enum Channel {
     /// Nothing is being received.
     #[default]
     Idle,
-    /// The header has begun.
+    /// The header is incomplete.
     Head(Box<PartialHead>),
-    /// The header is whole, and content is to come.
+    /// The header is complete, and content remains.
     Body(Body),
 }
 
@@ -74,7 +74,7 @@ impl Channels {
         self.table.get_mut(channel.index())
     }
 
-    /// The body of a message in progress on a channel whose header is whole.
+    /// The body of the message in progress on a channel, if its header is complete.
     #[inline]
     pub(super) fn body(&self, channel: ChannelId) -> Option<&Body> {
         match self.table.get(channel.index())? {
@@ -83,7 +83,7 @@ impl Channels {
         }
     }
 
-    /// The body of the announced message in progress on a channel.
+    /// The body of the message in progress on a channel, if it has been announced.
     #[inline]
     pub(super) fn body_mut(&mut self, channel: ChannelId) -> Option<&mut Body> {
         match self.get_mut(channel)? {
@@ -98,7 +98,7 @@ impl Channels {
         self.open == 0
     }
 
-    /// A unit of time has passed. Gives the age of the oldest header.
+    /// Adds a unit of time to the age of each header. Returns the age of the oldest.
     pub(super) fn age_heads(&mut self) -> u32 {
         if self.are_idle() {
             return 0;
@@ -110,7 +110,7 @@ impl Channels {
         heads.max().unwrap_or(0)
     }
 
-    /// What is missing on the first channel that is not idle.
+    /// Fails with what is missing on the first channel that is not idle.
     pub(super) fn finish(&self) -> Result<(), Truncated> {
         if self.open == 0 {
             return Ok(());

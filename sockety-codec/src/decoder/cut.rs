@@ -1,6 +1,6 @@
 use crate::packet::Packet;
 
-/// First bytes of a packet, or of the connection header, that was cut by the end of the input.
+/// The first bytes of a packet, or of the connection header, at the end of the input.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cut {
     bytes: [u8; Packet::MAX_LENGTH],
@@ -8,7 +8,7 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    /// Takes bytes from the front of `input` until `length` are here, or there are no more.
+    /// Takes bytes from the front of `input` until it holds `length`, or the input is empty.
     pub(super) fn fill(&mut self, input: &mut &[u8], length: usize) {
         while self.length() < length {
             let Some((byte, rest)) = input.split_first() else {

@@ -2,27 +2,27 @@ use crate::head::identity::Identity;
 use crate::uint;
 use crate::{ChannelId, FileIndex, FilesSummary, Limits, Refusal, RefusalReason, Violation};
 
-/// The files of one message: what was announced, and what is still to come.
+/// The files of one message: what was announced, and what remains.
 #[derive(Debug)]
 pub(super) struct Files {
-    /// Whose files they are; a refusal names it.
+    /// The message that a refusal names.
     identity: Identity,
     summary: FilesSummary,
-    /// Sizes in the file headers so far. `None` when they do not fit a number.
+    /// The sum of the sizes in the file headers so far. `None` after an overflow.
     sum: Option<u64>,
-    /// File headers so far.
+    /// The number of file headers so far.
     headers: u32,
-    /// Files that have ended.
+    /// The number of files that have ended.
     ended: u32,
     book: Book,
 }
 
-/// What is known about the single files.
+/// What is tracked of each file.
 #[derive(Debug)]
 enum Book {
     /// One entry per file header so far.
     Entries(Vec<File>),
-    /// Nothing: the files are too many to be taken, and only counted.
+    /// Nothing: there are too many files, so they are only counted.
     Closed,
 }
 
@@ -50,7 +50,7 @@ impl Files {
         }
     }
 
-    /// The next file header says `size`. Gives the position of the file.
+    /// Adds the next file, whose header says `size`. Returns its index.
     // r[impl head.file.order]
     pub(super) fn on_header(&mut self, size: u64) -> FileIndex {
         let index = FileIndex::from_low_bits(self.headers);
@@ -66,7 +66,8 @@ impl Files {
         index
     }
 
-    /// Takes `size` bytes off a file. They are more than it has left: the refusal to report.
+    /// Subtracts `size` bytes from what is left of a file. Returns the refusal to report if it has
+    /// fewer left.
     pub(super) fn on_content(
         &mut self,
         channel: ChannelId,
@@ -96,7 +97,7 @@ impl Files {
         }
     }
 
-    /// Ends a file and gives the bytes that it is short of.
+    /// Ends a file, and returns the number of missing bytes.
     pub(super) fn on_end(
         &mut self,
         channel: ChannelId,
@@ -111,7 +112,7 @@ impl Files {
                 File::Ended => 0,
             },
         };
-        // More ends than headers: one of the files, which are only counted, ended twice.
+        // More ends than headers: one of the files, if only counted, ended twice.
         if self.ended >= self.headers {
             return Err(Violation::FileEnded { channel, index });
         }
@@ -119,7 +120,7 @@ impl Files {
         Ok(missing)
     }
 
-    /// The sizes in the file headers cannot be those announced, or can no longer be.
+    /// The reason for a refusal if the sizes in the file headers cannot sum to the announced total.
     // r[impl head.files.sum]
     pub(super) fn mismatch(&self) -> Option<RefusalReason> {
         let declared = self.summary.total_size;

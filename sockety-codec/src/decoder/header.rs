@@ -1,4 +1,4 @@
-//! Headers that were cut or are out of the ordinary: the machine reads them part by part.
+//! Headers that are split, have files or are invalid: the machine decodes them part by part.
 
 use super::body::Body;
 use super::channels::Channel;
@@ -11,7 +11,7 @@ use crate::uint;
 use crate::{Event, FileHeader, FileIndex, Measure, RefusalReason, Violation};
 
 impl Machine {
-    /// Goes on in a packet with a piece of a header, of which `left` bytes are to come.
+    /// Continues in a packet with a piece of a header, of which `left` bytes remain.
     pub(super) fn header<'i>(&mut self, left: u32, input: &mut &'i [u8]) -> Found<'i> {
         let Channel::Head(mut head) = self.channels.take(self.channel) else {
             return Err(self.no_message(left));
@@ -21,7 +21,7 @@ impl Machine {
         let held = head.held();
         let dropped = head.drop_text(&mut rest);
         let part = match dropped {
-            // A text that was dropped may have been the end of the header.
+            // The dropped text may have been the end of the header.
             true if !head.is_whole() => head.take_part(&mut rest, &self.limits),
             true | false => Part::Incomplete,
         };
@@ -47,7 +47,8 @@ impl Machine {
         }
     }
 
-    /// A part of a header that was cut and is whole now: to be given to [`on_part`](Self::on_part).
+    /// Takes a part of a header that was split and is complete now, to be passed to
+    /// [`on_part`](Self::on_part).
     #[inline]
     pub(super) fn take_part(&mut self) -> Option<Vec<u8>> {
         let Reading::Part { part, left } = &mut self.reading else {
@@ -88,7 +89,7 @@ impl Machine {
         })
     }
 
-    /// Reads a part that is handed on or refused now.
+    /// Decodes a part, which results in an event or a refusal.
     fn on_announced_part<'b>(
         &mut self,
         mut head: Box<PartialHead>,
@@ -103,7 +104,7 @@ impl Machine {
         Ok(event)
     }
 
-    /// Reads a part of a header that was refused: only what tells where it ends.
+    /// Decodes a part of a refused header, only to find out where the header ends.
     fn on_dropped_part<'i>(&mut self, mut head: Box<PartialHead>, part: &[u8]) -> Found<'i> {
         head.on_bytes(part.len());
         match head.stage {
@@ -182,7 +183,7 @@ impl Machine {
         }
     }
 
-    /// The sizes after an action that was dropped.
+    /// Decodes the sizes after an action that was dropped.
     fn on_sizes(
         &mut self,
         head: &mut PartialHead,
@@ -221,7 +222,7 @@ impl Machine {
         }
     }
 
-    /// Enters a file header in the books.
+    /// Decodes and counts a file header.
     fn take_file_header<'b>(
         &mut self,
         head: &mut PartialHead,
@@ -234,7 +235,7 @@ impl Machine {
         if file.flags.has_reserved_bits() {
             self.on_reserved_bits(file.flags.byte())?;
         }
-        // When the message was refused while the name arrived, a part of that is here already.
+        // If the message was refused while the name arrived, a part of the name is here already.
         let index = head.on_file_header(&file, reader.rest().len());
         Ok((index, file))
     }
@@ -269,7 +270,7 @@ impl Machine {
         }
     }
 
-    /// Puts the head back, or its body when the header is whole.
+    /// Puts the head back, or its body if the header is complete.
     // r[impl content.end]
     fn settle(&mut self, head: Box<PartialHead>) -> Result<(), Violation> {
         let channel = self.channel;

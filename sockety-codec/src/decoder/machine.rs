@@ -11,29 +11,29 @@ use crate::{
     ResponseHead, Tolerated, Truncated, Violation,
 };
 
-/// Everything of the decoder but the memory that events borrow from.
+/// The decoder without the memory that events borrow from.
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) limits: Limits,
     pub(super) reading: Reading,
-    /// Whether a message that is there at once is one event.
+    /// Whether a message that is complete in the input is one event.
     pub(super) gives_whole: bool,
-    /// The channel that packets belong to.
+    /// The current channel, to which packets belong.
     pub(super) channel: ChannelId,
     pub(super) channels: Channels,
     /// Whether the last packet was a switch.
     switched: bool,
-    /// Whether the peer announced to go away.
+    /// Whether the peer has sent Go Away.
     going_away: bool,
-    /// Bytes held of the incomplete headers on all channels.
+    /// The number of bytes held of the incomplete headers on all channels.
     pub(super) held: usize,
-    /// Units of time that the packet was cut for which is being read.
+    /// Units of time for which the current packet has been incomplete before its content.
     cut_age: u32,
     drained: u64,
     tolerated: Tolerated,
 }
 
-/// Where in the input we are.
+/// The position in the input.
 #[derive(Debug)]
 pub(super) enum Reading {
     /// In the connection header.
@@ -44,19 +44,19 @@ pub(super) enum Reading {
     CutPacket(Cut),
     /// In a packet with a piece of a header, on the current channel.
     Header { left: u32 },
-    /// As above; a part of the header that was cut is whole, and is to be read.
+    /// Likewise, with a part of the header that was split, and is complete and not yet decoded.
     Part { part: Vec<u8>, left: u32 },
     /// In a packet with content, on the current channel.
     Content { content: Content, left: u32 },
-    /// At the first byte of a packet; a message has ended, which is still to be reported.
+    /// At the first byte of a packet; the end of a message has to be reported first.
     Ended(ChannelId),
-    /// A rule was broken.
+    /// The peer broke a rule.
     Failed(Violation),
 }
 
-/// What one step found: `None` when it only led on.
+/// The result of one step: `None` if it did not result in an event.
 ///
-/// All steps return this one type, so that an event is written where the caller wants it.
+/// All steps return this type, so that an event is written directly to the caller's place.
 pub(super) type Found<'i> = Result<Option<Event<'i>>, Violation>;
 
 impl Machine {
@@ -95,7 +95,7 @@ impl Machine {
         found
     }
 
-    /// Whether the next step needs more input: it is not the end of a message or of a packet.
+    /// Whether the next step needs more input. The end of a message or of a packet does not.
     #[inline]
     pub(super) fn awaits_input(&self) -> bool {
         !matches!(
@@ -127,7 +127,7 @@ impl Machine {
         match &self.reading {
             Reading::ConnectionHeader(_) => Err(Truncated::ConnectionHeader),
             Reading::CutPacket(_) => Err(Truncated::Packet),
-            // Where a packet has begun, its channel is not idle.
+            // While a packet is incomplete, its channel is not idle.
             Reading::Packet
             | Reading::Header { .. }
             | Reading::Part { .. }
@@ -229,7 +229,7 @@ impl Machine {
         if Packet::has_reserved_bits(first) {
             self.on_reserved_bits(first)?;
         }
-        // Nothing here touches what is in progress on the channels but the packets of that channel.
+        // Only packets of a channel change what is in progress on it.
         // r[impl packet.channelless]
         // r[impl content.mixed]
         let switched = core::mem::replace(&mut self.switched, false);
@@ -281,8 +281,8 @@ impl Machine {
         }
     }
 
-    /// The short way for nearly every message: its header is whole in the input, has no file
-    /// headers, and nothing is wrong with it. Everything else goes the long way, unchanged.
+    /// The fast path for nearly all messages: the header is complete in the input, has no file
+    /// headers, and is valid. Otherwise it returns `None`, with the input unchanged.
     #[inline]
     fn open_at_once<'i>(
         &mut self,
@@ -331,7 +331,7 @@ impl Machine {
         if opening.size == 0 {
             self.on_empty()?;
         }
-        // A header is as old as the packet that it begins in.
+        // A header is as old as the packet in which it starts.
         let head = Box::new(PartialHead::new(kind, opening, self.cut_age));
         self.channels.put(self.channel, Channel::Head(head));
         self.reading = Reading::Header { left: opening.size };
@@ -458,7 +458,7 @@ impl Machine {
         Ok(Some(Event::GoAway))
     }
 
-    /// Hands on what is there of a packet's content.
+    /// Returns what has arrived of a packet's content.
     #[inline]
     fn content<'i>(&mut self, content: Content, left: u32, input: &mut &'i [u8]) -> Found<'i> {
         let channel = self.channel;
@@ -500,7 +500,7 @@ impl Machine {
         }))
     }
 
-    /// Reports `event` unless the message is refused, and frees the channel when it is done.
+    /// Returns `event` unless the message is refused, and frees the channel if it is done.
     // r[impl content.end]
     #[inline]
     fn after_content<'i>(&mut self, event: Event<'i>) -> Found<'i> {
@@ -565,7 +565,7 @@ impl Machine {
         Violation::NoMessage { channel, size }
     }
 
-    /// What of a head is above the limits or wrong, if anything.
+    /// The reason to refuse a head that is invalid or exceeds a limit.
     // r[impl limits.refuse]
     #[inline]
     pub(super) fn excess(&self, sizes: Sizes, header: u64) -> Option<RefusalReason> {
@@ -597,7 +597,8 @@ impl Machine {
     }
 }
 
-/// Takes the data packet that is all of the payload, if it comes next and is there; nothing, for no payload.
+/// Takes the payload if the next packet is complete and brings all of it. An empty payload takes
+/// nothing.
 // r[impl content.data.exact]
 #[inline]
 fn take_payload<'i>(size: u64, input: &mut &'i [u8]) -> Option<&'i [u8]> {
@@ -617,7 +618,7 @@ fn take_payload<'i>(size: u64, input: &mut &'i [u8]) -> Option<&'i [u8]> {
     }
 }
 
-/// The event of a message or response that was announced by this one, and is whole.
+/// Joins the event that announced a message or response with its payload.
 #[inline]
 fn whole<'b>(announced: Event<'b>, payload: &'b [u8]) -> Event<'b> {
     match announced {

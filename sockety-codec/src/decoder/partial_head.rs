@@ -5,14 +5,14 @@ use crate::packet::Opening;
 use crate::uint;
 use crate::{ChannelId, FileIndex, Limits, Measure, Refusal, RefusalReason, Violation};
 
-/// How much of a refused header is dropped before the connection ends, as a multiple of the
-/// limit: the factor at which HTTP/2 servers give up on endless headers.
+/// How much of a refused header is dropped before the connection ends, as a multiple of the limit.
+/// HTTP/2 servers use this factor for endless headers.
 const ABUSE: u32 = 4;
 
 /// A header that is being received.
 ///
 /// ```text
-/// Prefix ──────────────────────────> Files ─> whole
+/// Prefix ──────────────────────────> Files ─> complete
 ///    └── action too long ──> Sizes ────┘
 /// ```
 #[derive(Debug)]
@@ -20,25 +20,25 @@ pub(super) struct PartialHead {
     pub(super) kind: Kind,
     pub(super) opening: Opening,
     pub(super) stage: Stage,
-    /// Bytes of the header up to the last complete part.
+    /// The number of bytes of the header up to the last complete part.
     pub(super) bytes: u64,
-    /// Packets of the header so far.
+    /// The number of packets of the header so far.
     pub(super) pieces: u32,
-    /// Units of time since it began.
+    /// Units of time since it started.
     age: u32,
-    /// Begin of the part that is incomplete.
+    /// The start of the incomplete part.
     buffer: Vec<u8>,
 }
 
-/// The part of the header that is awaited.
+/// The part of the header that comes next.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// Everything before the file headers.
     Prefix,
-    /// The sizes after an action that was too long. Of that, so much is still to be dropped.
+    /// The sizes after an action that was too long, of which `dropping` bytes remain to be dropped.
     Sizes { known: Known, dropping: u16 },
-    /// The next file header. Of a name before it that was too long, so much is still to be
-    /// dropped.
+    /// The next file header. If the name before it was too long, `dropping` bytes of it remain to
+    /// be dropped.
     Files {
         body: Body,
         identity: Identity,
@@ -46,7 +46,7 @@ pub(super) enum Stage {
     },
 }
 
-/// What is known of a message whose action is dropped.
+/// What is known about a message whose action is dropped.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
     pub(super) flags: Flags,
@@ -55,11 +55,11 @@ pub(super) struct Known {
 
 /// A part of the header.
 pub(super) enum Part<'i> {
-    /// It is whole in the input.
+    /// It is complete in the input.
     Direct(&'i [u8]),
-    /// It was cut, and is whole now.
+    /// It was split, and is complete now.
     Held(Vec<u8>),
-    /// Its rest has not arrived.
+    /// It is incomplete.
     Incomplete,
 }
 
@@ -76,13 +76,13 @@ impl PartialHead {
         }
     }
 
-    /// A unit of time has passed. Gives the age.
+    /// Adds a unit of time to the age, and returns it.
     pub(super) fn grow_older(&mut self) -> u32 {
         self.age = self.age.saturating_add(1);
         self.age
     }
 
-    /// Drops what has arrived of a text that is too long. False while more of it is to come.
+    /// Drops what has arrived of a text that is too long. Returns `false` while more of it remains.
     pub(super) fn drop_text(&mut self, bytes: &mut &[u8]) -> bool {
         let (Stage::Sizes { dropping, .. } | Stage::Files { dropping, .. }) = &mut self.stage
         else {
@@ -94,10 +94,10 @@ impl PartialHead {
         *dropping == 0
     }
 
-    /// Takes the next part from the front of `bytes`, or all of them when it is not whole yet.
+    /// Takes the next part from the front of `bytes`, or all of them if it is incomplete.
     ///
-    /// Each call looks at the few bytes that tell how long the part is, so that a header costs the
-    /// same in pieces of any size.
+    /// Each call examines only the few bytes that say how long the part is, so that the cost of a
+    /// header does not depend on how it is split.
     pub(super) fn take_part<'i>(&mut self, bytes: &mut &'i [u8], limits: &Limits) -> Part<'i> {
         if self.buffer.is_empty() {
             let required = self.required(bytes, limits);
@@ -124,12 +124,12 @@ impl PartialHead {
         }
     }
 
-    /// Bytes held of the incomplete part.
+    /// The number of bytes held of the incomplete part.
     pub(super) fn held(&self) -> usize {
         self.buffer.len()
     }
 
-    /// The body, as soon as the head is announced: content may come before the last file header.
+    /// The body, as soon as the head is announced: content may arrive before the last file header.
     // r[impl head.announce]
     pub(super) fn body_mut(&mut self) -> Option<&mut Body> {
         match &mut self.stage {
@@ -138,7 +138,7 @@ impl PartialHead {
         }
     }
 
-    /// One more packet of the header begins. The refusal to report, when they are too many.
+    /// Counts another packet of the header. Returns the refusal to report if there are too many.
     // r[impl limits.refuse]
     // r[impl limits.abuse]
     pub(super) fn on_piece(
@@ -169,19 +169,19 @@ impl PartialHead {
         }
     }
 
-    /// `length` more bytes of the header have been taken.
+    /// Counts `length` more bytes of the header.
     pub(super) fn on_bytes(&mut self, length: usize) {
         self.bytes = self.bytes.saturating_add(uint::wide(length));
     }
 
-    /// The action is too long: it is dropped, and then come the sizes.
+    /// The action is too long: it is dropped, and the sizes follow.
     pub(super) fn drop_action(&mut self, known: Known, length: u16) {
         self.on_bytes(length.into());
         let dropping = length;
         self.stage = Stage::Sizes { known, dropping };
     }
 
-    /// Everything before the file headers is there.
+    /// Everything before the file headers has arrived.
     pub(super) fn await_files(&mut self, body: Body, identity: Identity) {
         self.stage = Stage::Files {
             body,
@@ -190,8 +190,8 @@ impl PartialHead {
         };
     }
 
-    /// Enters a file header, of whose name `name_taken` bytes are here although it is too long.
-    /// Gives the position of the file.
+    /// Adds a file header. If its name is too long, `name_taken` bytes of that are taken already.
+    /// Returns the index of the file.
     pub(super) fn on_file_header(&mut self, file: &FilePart<'_>, name_taken: usize) -> FileIndex {
         let Stage::Files { body, dropping, .. } = &mut self.stage else {
             return FileIndex::ZERO;
@@ -215,7 +215,7 @@ impl PartialHead {
         }
     }
 
-    /// Bytes or packets went on far beyond the limits.
+    /// Whether the header continued far beyond the limit of bytes.
     pub(super) fn is_abuse(&self, limits: &Limits) -> bool {
         let most = limits.header_bytes().saturating_mul(uint::index(ABUSE));
         self.bytes > uint::wide(most)
@@ -229,7 +229,7 @@ impl PartialHead {
         }
     }
 
-    /// Whether nothing more of the header is to come.
+    /// Whether all of the header has arrived.
     pub(super) fn is_whole(&self) -> bool {
         match &self.stage {
             Stage::Files { body, dropping, .. } => *dropping == 0 && body.has_all_headers(),
@@ -237,7 +237,7 @@ impl PartialHead {
         }
     }
 
-    /// The body, when the header is whole.
+    /// Returns the body if the header is complete.
     pub(super) fn into_body(self: Box<Self>) -> Result<Body, Box<Self>> {
         if !self.is_whole() {
             return Err(self);
@@ -248,7 +248,7 @@ impl PartialHead {
         }
     }
 
-    /// Whether this header was refused already.
+    /// Whether the message has been refused.
     pub(super) fn is_refused(&self) -> bool {
         match &self.stage {
             Stage::Prefix => false,
@@ -257,7 +257,7 @@ impl PartialHead {
         }
     }
 
-    /// Whose header it is, as soon as that is known.
+    /// The message that the header belongs to, as soon as it is known.
     pub(super) fn identity(&self) -> Option<Identity> {
         match &self.stage {
             Stage::Prefix => None,
@@ -266,7 +266,7 @@ impl PartialHead {
         }
     }
 
-    /// The longest file name that is read: none when nobody is going to see it.
+    /// The length of the longest file name that is decoded: 0 if nobody is going to see it.
     pub(super) fn max_name(&self, limits: &Limits) -> usize {
         if self.is_refused() {
             0

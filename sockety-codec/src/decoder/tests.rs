@@ -1,4 +1,4 @@
-//! Dialogues with a scripted peer: bytes in, events or the broken rule out.
+//! Dialogues with a scripted peer: bytes in, events or a violation out.
 
 mod content;
 mod heads;
@@ -10,12 +10,12 @@ mod segmentation;
 use super::*;
 use crate::{ChannelCount, ConnectionHeader, Refusal, RefusalReason};
 
-/// The UUID that scripts write as `U`.
+/// The UUID written as `U` in scripts.
 const U: &str = "0a1b2c3d4e5f4a6b8c7d9e0f1a2b3c4d";
-/// The UUID that scripts write as `P`.
+/// The UUID written as `P` in scripts.
 const P: &str = "ffeeddccbbaa4998877665544332211f";
 
-/// Bytes of a script: hex digits, with `U` and `P` for UUIDs.
+/// The bytes of a script: hex digits, with `U` and `P` for UUIDs.
 fn bytes(script: &str) -> Vec<u8> {
     let digits: Vec<u8> = script
         .replace('U', U)
@@ -29,7 +29,7 @@ fn bytes(script: &str) -> Vec<u8> {
         .collect()
 }
 
-/// A decoder behind the connection header of the peer.
+/// A decoder that has read the peer's connection header.
 fn connected(limits: Limits) -> Decoder {
     let mut decoder = Decoder::new(limits);
     let mut input: &[u8] = &[0xE3];
@@ -39,7 +39,7 @@ fn connected(limits: Limits) -> Decoder {
     decoder
 }
 
-/// The events of `input` in a form that owns its bytes, up to the end or a violation.
+/// The events of `input` as text, up to its end or a violation.
 fn events(decoder: &mut Decoder, mut input: &[u8]) -> (Vec<String>, Option<Violation>) {
     let mut events = Vec::new();
     loop {
@@ -65,7 +65,7 @@ fn events(decoder: &mut Decoder, mut input: &[u8]) -> (Vec<String>, Option<Viola
     }
 }
 
-/// What the next event has to be, as the input stands within a packet of a payload.
+/// What the next event must be if the input ended inside a Data packet.
 struct Foreseen<'i> {
     channel: ChannelId,
     bytes: &'i [u8],
@@ -85,7 +85,7 @@ impl Foreseen<'_> {
     }
 }
 
-/// One event in a line.
+/// An event as one line.
 fn describe(event: &Event<'_>) -> String {
     match event {
         Event::Header(header) => format!("header {}", header.channels),
@@ -145,7 +145,7 @@ fn describe(event: &Event<'_>) -> String {
     }
 }
 
-/// `script`, sent after the connection header, gives these events and leaves nothing wrong.
+/// `script`, sent after the connection header, results in these events and no violation.
 #[track_caller]
 fn check(script: &str, expected: &[&str]) -> Decoder {
     check_with(Limits::default(), script, expected)
@@ -174,7 +174,7 @@ fn check_broken_with(limits: Limits, script: &str, expected: Violation) {
     assert_eq!(named_rule(&expected.to_string(), expected.rule()), Ok(()));
 }
 
-/// Every message of a violation is more than its rule, and the rule is in PROTOCOL.md.
+/// Checks that a message is not empty, and that the rule is in PROTOCOL.md.
 fn named_rule(message: &str, rule: &str) -> Result<(), String> {
     let protocol = include_str!("../../PROTOCOL.md");
     let known = protocol.lines().any(|line| line == format!("r[{rule}]"));

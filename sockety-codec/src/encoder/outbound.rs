@@ -6,7 +6,7 @@ use crate::{ChannelId, FileHeader, FileIndex, UsageError};
 /// ```text
 ///         message, response            abort
 ///   Free ───────────────────> Open ─────────────> Retired
-///     ^      all content out    │
+///     ^    all content sent     │
 ///     └─────────────────────────┘
 /// ```
 #[derive(Debug, Default)]
@@ -14,16 +14,16 @@ pub(super) enum Outbound {
     #[default]
     Free,
     Open(Due),
-    /// Peers may ignore an abort and take the channel for busy for ever.
+    /// After an abort. A peer may ignore it, and consider the channel in use forever.
     Retired,
 }
 
-/// What was announced and is not sent yet.
+/// What was announced and has not been sent.
 #[derive(Debug)]
 pub(super) struct Due {
     data: u64,
     stream: Stream,
-    /// What is left of each file; `None` after its end.
+    /// Bytes left of each file; `None` after its end.
     files: Vec<Option<u64>>,
     /// Files that have not ended.
     open_files: usize,

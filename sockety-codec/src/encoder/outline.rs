@@ -6,7 +6,7 @@ use crate::packet::Opening;
 use crate::uint::{self, U48_MAX};
 use crate::{FileHeader, FileIndex, FilesSummary, Head, UsageError};
 
-/// A message or response header that was checked, and can be written without fail.
+/// A message or response header that has been checked, so that writing it cannot fail.
 pub(super) struct Outline<'a> {
     parent: Option<Uuid>,
     id: Uuid,
@@ -39,7 +39,7 @@ impl<'a> Outline<'a> {
         Self::of(fields, sizes, has_stream, files)
     }
 
-    /// The header of a message or response that has this payload and nothing else, whatever its
+    /// The header of a message or response that has this payload and no other content, whatever its
     /// head says.
     #[inline]
     pub(super) fn whole(head: &Head<'a>, payload: u32) -> Result<Self, UsageError> {
@@ -81,13 +81,13 @@ impl<'a> Outline<'a> {
         })
     }
 
-    /// Bytes of the packet.
+    /// An upper bound for the bytes of the packet.
     #[inline]
     pub(super) fn length(&self) -> usize {
         uint::index(self.opening.size).saturating_add(5)
     }
 
-    /// The content that it announces, which has these files.
+    /// The announced content, with these files.
     pub(super) fn due(&self, files: &[FileHeader<'_>]) -> Due {
         Due::new(self.sizes.payload, self.opening.has_stream, files)
     }
@@ -102,7 +102,7 @@ impl<'a> Outline<'a> {
         Prefix::encode(dst, self.flags, ids, self.action, self.sizes);
     }
 
-    /// Appends the packet with the whole header, whose files are these.
+    /// Appends the packet with the whole header, including those of these files.
     // r[impl head.whole]
     pub(super) fn encode_with(&self, dst: &mut Vec<u8>, files: &[FileHeader<'_>]) {
         self.encode(dst);

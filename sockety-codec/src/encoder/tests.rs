@@ -1,4 +1,4 @@
-//! Golden bytes of every packet, and the calls that are not allowed.
+//! Golden bytes of every packet, and calls that are refused.
 
 mod order;
 mod packets;
@@ -29,7 +29,7 @@ fn response() -> ResponseHead {
     ResponseHead::new(PARENT, ID)
 }
 
-/// Parts put behind each other.
+/// The parts joined.
 fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }

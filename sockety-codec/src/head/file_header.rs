@@ -2,10 +2,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FileHeader<'a> {
-    /// Bytes of the file, at most 2^48 - 1 (`head.file`).
+    /// The size of the file in bytes, at most 2^48 - 1 (`head.file`).
     pub size: u64,
-    /// Name that the sender gives it, at most 65,535 bytes. It is a peer's text and not a path:
-    /// never join it to one.
+    /// The name that the sender has chosen, at most 65,535 bytes. It is untrusted text and not a
+    /// path: never join it to one.
     pub name: &'a str,
 }
 

@@ -1,13 +1,13 @@
 use super::FileHeader;
 use crate::uint::{U24_MAX, U48_MAX};
 
-/// How many files a message or response carries, and their size together.
+/// The number of files of a message or response, and their total size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FilesSummary {
-    /// Number of files, at most 16,777,215 (`head.files.count`).
+    /// The number of files, at most 16,777,215 (`head.files.count`).
     pub count: u32,
-    /// Bytes of all files together, at most 2^48 - 1 (`head.files.total`).
+    /// The bytes of all files together, at most 2^48 - 1 (`head.files.total`).
     pub total_size: u64,
 }
 
@@ -21,7 +21,7 @@ impl FilesSummary {
         Self { count, total_size }
     }
 
-    /// The summary of these files, or `None` when they are more than the wire can announce.
+    /// Returns the summary of these files, or `None` if they exceed what the wire can announce.
     pub fn of(files: &[FileHeader<'_>]) -> Option<Self> {
         let count = u32::try_from(files.len()).ok()?;
         let total_size = files

@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use crate::{Refusal, RefusalReason};
 
-/// What a refusal says about the message.
+/// What a refusal says about the message or response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identity {
     pub(crate) id: Uuid,

@@ -1,8 +1,8 @@
-//! Bytes of the headers: how long each part is, and what it says.
+//! The bytes of headers: the length and the meaning of each part.
 //!
-//! A header comes in parts that are read one by one: first everything before the file headers,
-//! then each file header. Texts above a limit are left out of their part, so that they need not be
-//! held while they arrive.
+//! A header is decoded part by part: first everything before the file headers, then each file
+//! header. Texts above a limit are excluded from their part, so that they are not held in memory
+//! while they arrive.
 
 use uuid::Uuid;
 
@@ -18,19 +18,19 @@ pub(crate) enum Kind {
     Response,
 }
 
-/// First byte of a header: `DDEEFFG0`.
+/// The first byte of a header: `DDEEFFG0`.
 // r[impl head.flags]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flags(u8);
 
-/// A text of a header, or only its length when that is over the limit.
+/// A text of a header, or only its length if that exceeds the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Text<'a> {
     Whole(&'a [u8]),
     TooLong { length: u16 },
 }
 
-/// Sizes that follow the action.
+/// The sizes that follow the action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sizes {
     pub(crate) payload: u64,
@@ -41,12 +41,12 @@ pub(crate) struct Sizes {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prefix<'a> {
     pub(crate) flags: Flags,
-    /// The message answered; only a response has one.
+    /// The message that a response answers; `None` in a message.
     pub(crate) parent: Option<Uuid>,
     pub(crate) id: Uuid,
     /// Empty in a response.
     pub(crate) action: Text<'a>,
-    /// All zero as long as the action is too long: the sizes are not part of the prefix then.
+    /// All zero if the action is too long: the sizes are not part of the prefix then.
     pub(crate) sizes: Sizes,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct FilePart<'a> {
     pub(crate) name: Text<'a>,
 }
 
-/// First byte of a file header: `0000AAB0`.
+/// The first byte of a file header: `0000AAB0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileFlags(u8);
 
@@ -91,7 +91,7 @@ impl Flags {
         self.0 & reserved != 0
     }
 
-    /// Bytes of all the sizes after the action.
+    /// The length of all sizes after the action.
     #[inline]
     pub(crate) const fn sizes_length(self) -> usize {
         let files = match self.count_width() {
@@ -126,7 +126,7 @@ impl Flags {
 }
 
 impl Sizes {
-    /// Reads the sizes that `flags` announce.
+    /// Decodes the sizes that `flags` announce.
     #[inline]
     pub(crate) fn decode(flags: Flags, reader: &mut Reader<'_>) -> Option<Self> {
         let payload = reader.u64(flags.payload_width())?;
@@ -151,8 +151,8 @@ impl Sizes {
 }
 
 impl<'a> Prefix<'a> {
-    /// Bytes that the prefix beginning with `bytes` needs, as far as `bytes` tells. When as many
-    /// are there and the answer stays the same, the prefix is whole.
+    /// The minimum length of the prefix that starts with `bytes`. If `bytes` has that length, the
+    /// prefix is complete.
     #[inline]
     pub(crate) fn required(kind: Kind, bytes: &[u8], max_action: usize) -> usize {
         let Some(&flags) = bytes.first() else {
@@ -179,7 +179,7 @@ impl<'a> Prefix<'a> {
             .saturating_add(flags.sizes_length())
     }
 
-    /// Reads a prefix; `None` when it is not whole.
+    /// Decodes a prefix; `None` if it is incomplete.
     // r[impl head.parent]
     // r[impl head.id]
     // r[impl head.action]
@@ -205,7 +205,7 @@ impl<'a> Prefix<'a> {
         })
     }
 
-    /// Bytes of the prefix as [`encode`](Self::encode) writes it.
+    /// The length of the prefix that [`encode`](Self::encode) appends.
     #[inline]
     pub(crate) fn length(flags: Flags, kind: Kind, action: &str) -> usize {
         let ids = match kind {
@@ -217,7 +217,7 @@ impl<'a> Prefix<'a> {
             .saturating_add(flags.sizes_length())
     }
 
-    /// Appends the prefix of a message or, with `parent`, of a response.
+    /// Appends the prefix of a message or, with a parent, of a response.
     #[inline]
     pub(crate) fn encode(
         dst: &mut Vec<u8>,
@@ -280,7 +280,7 @@ impl FileFlags {
 }
 
 impl<'a> FilePart<'a> {
-    /// Bytes that the file header beginning with `bytes` needs, as far as `bytes` tells.
+    /// The minimum length of the file header that starts with `bytes`.
     pub(crate) fn required(bytes: &[u8], max_name: usize) -> usize {
         let Some(&flags) = bytes.first() else {
             return 1;
@@ -299,7 +299,7 @@ impl<'a> FilePart<'a> {
         fixed.saturating_add(name)
     }
 
-    /// Reads a file header; `None` when it is not whole.
+    /// Decodes a file header; `None` if it is incomplete.
     // r[impl head.file]
     pub(crate) fn decode(reader: &mut Reader<'a>, max_name: usize) -> Option<Self> {
         let flags = FileFlags(reader.byte()?);
@@ -308,7 +308,7 @@ impl<'a> FilePart<'a> {
         Some(Self { flags, size, name })
     }
 
-    /// Bytes of a file header as [`encode`](Self::encode) writes it.
+    /// The length of the file header that [`encode`](Self::encode) appends.
     pub(crate) fn length(file: &FileHeader<'_>) -> usize {
         let (_, size) = FILE_SIZE.smallest(file.size);
         let (_, name) = TEXT_LENGTH.smallest(uint::wide(file.name.len()));
@@ -329,7 +329,7 @@ impl<'a> FilePart<'a> {
     }
 }
 
-/// A width as a length; `usize::from` is not usable in constants.
+/// A width as a length; `usize::from` cannot be used in constants.
 #[expect(clippy::as_conversions, reason = "u8 always fits usize")]
 const fn widen(width: u8) -> usize {
     width as usize

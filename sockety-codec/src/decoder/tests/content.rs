@@ -42,7 +42,7 @@ fn a_payload_that_was_not_announced_breaks_a_rule() {
     };
     check_broken("E0 01 01", unexpected(1));
     check_broken("22 13 00 U 01 61 E0 02 0101", unexpected(2));
-    // The payload is in, and the message goes on with its stream.
+    // The payload is complete, and the message continues with its stream.
     check_broken("22 14 40 U 01 61 01 E0 01 00 E0 01 01", unexpected(1));
 }
 
@@ -191,7 +191,7 @@ fn t_c4_nothing_past_the_size_of_a_file_is_handed_on() {
             "message 0 \"a\" response=true stream=false payload=0 files=2/5",
             "file header 0 0 \"b\" 2",
             "file header 0 1 \"c\" 3",
-            "refused 0 file 0 goes on past its announced 2 bytes",
+            "refused 0 file 0 is longer than its announced 2 bytes",
             "end 0",
         ],
     );
@@ -284,7 +284,7 @@ fn t_c15_an_abort_inside_a_header_drops_it() {
     );
     assert_eq!(decoder.tolerated().aborted_headers, 1);
     assert_eq!(decoder.buffered(), 0);
-    // It was announced already, and only file headers were missing.
+    // It had been announced, and only file headers were missing.
     check(
         "21 16 10 U 01 61 01 0500 90 21 13 00 U 01 62",
         &[

@@ -37,7 +37,7 @@ fn the_payload_size_has_four_forms() {
     assert!(check_first("20 14 40 U 01 61 07").contains("payload=7"));
     assert!(check_first("20 15 80 U 01 61 0701").contains("payload=263"));
     assert!(check_first("20 19 C0 U 01 61 070000000000").contains("payload=7"));
-    // A size field that is there with the value 0 is no payload.
+    // A size field with the value 0 means no payload.
     check(
         "20 14 40 U 01 61 00 A0",
         &[
@@ -95,7 +95,7 @@ fn t_m12_reserved_bits_of_heads_are_counted() {
         &["message 0 \"a\" response=false stream=false payload=0 files=0/0"],
     );
     assert_eq!(decoder.tolerated().reserved_bits, 1);
-    // A response has no action, so the bit for its size means nothing.
+    // A response has no action, so the bit for the width of its length is reserved.
     let decoder = check(
         "50 21 02 P U",
         &["response 0 response=false stream=false payload=0 files=0/0"],
@@ -118,7 +118,7 @@ fn reserved_bits_of_file_headers_are_counted() {
     assert_eq!(decoder.tolerated().reserved_bits, 1);
 }
 
-/// Strict limits name the byte, and count nothing that is all right.
+/// Strict limits name the byte, and do not count valid bytes.
 #[test]
 fn the_byte_with_reserved_bits_is_told() {
     let limits = Limits::default().strict(true);
@@ -193,11 +193,11 @@ fn bytes_after_a_header_in_its_packet_break_a_rule() {
         "20 12 00 0a1b2c3d4e5f4a6b8c7d9e0f1a2b3c4d 01 60 02 61 00",
         trailing(1),
     );
-    // It is told without waiting for those bytes.
+    // It is reported without waiting for those bytes.
     check_broken("2D FFFFFFFF 00 U 00", trailing(0xFFFF_FFFF - 18));
 }
 
-/// Also where the name of the last file is dropped, as nobody is going to see it.
+/// This includes a last file whose name is dropped, as nobody is going to see it.
 #[test]
 fn bytes_after_a_refused_header_in_its_packet_break_a_rule() {
     let channel = ChannelId::ZERO;
@@ -227,7 +227,7 @@ fn ids_of_any_version_are_kept_byte_for_byte() {
 fn an_action_that_is_not_text_is_refused() {
     let decoder = check(
         "21 14 00 U 02 FFFE A0",
-        &["refused 0 the action is not UTF-8", "end 0", "heartbeat"],
+        &["refused 0 action is not valid UTF-8", "end 0", "heartbeat"],
     );
     assert!(decoder.is_between_messages());
     let refusal = refusal_of(Limits::default(), "21 14 00 U 02 FFFE");
@@ -244,7 +244,7 @@ fn a_file_name_that_is_not_text_is_refused() {
         "21 1B 50 U 01 61 01 01 0200 00 02 01 FF E0 01 00 C0 02 0000 D0 A0",
         &[
             "message 0 \"a\" response=true stream=false payload=1 files=1/2",
-            "refused 0 the name of file 0 is not UTF-8",
+            "refused 0 name of file 0 is not valid UTF-8",
             "end 0",
             "heartbeat",
         ],
@@ -259,7 +259,7 @@ fn file_sizes_must_sum_to_the_announced_total() {
         "21 1A 10 U 01 61 01 0900 00 02 01 62 D0",
         &[
             "message 0 \"a\" response=true stream=false payload=0 files=1/9",
-            "refused 0 the files are announced with 9 bytes together, but their headers sum to 2",
+            "refused 0 file sizes sum to 2 bytes, but 9 were announced",
             "end 0",
         ],
     );
@@ -267,14 +267,14 @@ fn file_sizes_must_sum_to_the_announced_total() {
         "21 1E 10 U 01 61 02 0100 00 02 01 62 00 00 01 63 D0 D1 01",
         &[
             "message 0 \"a\" response=true stream=false payload=0 files=2/1",
-            "refused 0 the files are announced with 1 bytes together, but their headers sum to 2",
+            "refused 0 file sizes sum to 2 bytes, but 1 were announced",
             "end 0",
         ],
     );
     check(
         "21 16 10 U 01 61 00 0100",
         &[
-            "refused 0 the files are announced with 1 bytes together, but their headers sum to 0",
+            "refused 0 file sizes sum to 0 bytes, but 1 were announced",
             "end 0",
         ],
     );
@@ -288,13 +288,13 @@ fn t_m5_file_sizes_without_a_sum_are_refused() {
         &bytes("2D FFFFFFFF 3C U 01 61 FFFFFF FFFFFFFFFFFF"),
     );
     assert_eq!(before.len(), 1);
-    // Each has 2^48 - 1 bytes: already two are more than can be announced, and the sum of 65,538 fits no number.
+    // Each has 2^48 - 1 bytes: two exceed what can be announced, and the sum of 65,538 overflows.
     let header = bytes("0C FFFFFFFFFFFF 00");
     let (after, violation) = events(&mut decoder, &header.repeat(70_000));
     assert_eq!(violation, None);
-    let announced = "the files are announced with 281474976710655 bytes together";
-    let sum = "their headers sum to 562949953421310";
-    assert_eq!(after[1], format!("refused 0 {announced}, but {sum}"));
+    let sum = "file sizes sum to 562949953421310 bytes";
+    let announced = "281474976710655 were announced";
+    assert_eq!(after[1], format!("refused 0 {sum}, but {announced}"));
     assert_eq!(after.len(), 2);
 }
 

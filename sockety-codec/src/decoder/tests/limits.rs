@@ -61,7 +61,7 @@ fn a_refused_message_is_followed_to_its_end() {
         limits,
         "23 1F 50 U 04 70696e67 02 01 0300 00 03 02 6263 E0 02 0102 70 01 00 C0 03 010203 D0 80 A0",
         &[
-            "refused 0 the length of the action is 4, above the limit of 3",
+            "refused 0 action length 4 exceeds the limit of 3",
             "end 0",
             "heartbeat",
         ],
@@ -72,16 +72,16 @@ fn a_refused_message_is_followed_to_its_end() {
         limits,
         "21 16 00 U 04 70696e67 21 16 00 U 04 70",
         &[
-            "refused 0 the length of the action is 4, above the limit of 3",
+            "refused 0 action length 4 exceeds the limit of 3",
             "end 0",
-            "refused 0 the length of the action is 4, above the limit of 3",
+            "refused 0 action length 4 exceeds the limit of 3",
         ],
     );
     check_with(
         limits,
         "21 14 00 U 04 7069 90 A0",
         &[
-            "refused 0 the length of the action is 4, above the limit of 3",
+            "refused 0 action length 4 exceeds the limit of 3",
             "abort 0",
             "heartbeat",
         ],
@@ -103,7 +103,7 @@ fn t_m6_a_long_action_is_not_held() {
 #[test]
 fn t_m2_too_many_files_are_only_counted() {
     let limits = Limits::default().max_files(1);
-    let refused = "refused 0 the number of files is 2, above the limit of 1";
+    let refused = "refused 0 file count 2 exceeds the limit of 1";
     let message = "21 1E 10 U 01 61 02 0500 00 02 01 62 00 03 01 63";
     check_with(
         limits,
@@ -137,7 +137,7 @@ fn t_m2_too_many_files_are_only_counted() {
 fn t_m1_an_endless_header_is_refused_and_then_ends_the_connection() {
     let limits = Limits::default().max_header_bytes(64).max_files(100);
     let mut script = String::from("21 16 10 U 01 61 64 0000");
-    // 22 bytes, and 3 with each file header: 64 are passed with the 15th, 256 with the 79th.
+    // 22 bytes, and 3 for each file header: the 15th exceeds 64, the 79th exceeds 256.
     for _ in 0..14 {
         script.push_str(" 60 03 00 00 00");
     }
@@ -150,7 +150,7 @@ fn t_m1_an_endless_header_is_refused_and_then_ends_the_connection() {
     assert_eq!(violation, None);
     assert_eq!(
         after,
-        ["refused 0 the length of the header is 67, above the limit of 64"]
+        ["refused 0 header length 67 exceeds the limit of 64"]
     );
     let (_, violation) = events(&mut decoder, &bytes("60 03 00 00 00"));
     assert_eq!(
@@ -179,7 +179,7 @@ fn t_m1_a_header_in_too_many_pieces_is_refused_and_then_ends_the_connection() {
         &format!("{begin} {} 60 03 00 00 00 D0", "60 00".repeat(4)),
         &[
             "message 0 \"a\" response=true stream=false payload=0 files=1/0",
-            "refused 0 the number of packets of the header is 5, above the limit of 4",
+            "refused 0 header packet count 5 exceeds the limit of 4",
             "end 0",
         ],
     );
@@ -188,7 +188,7 @@ fn t_m1_a_header_in_too_many_pieces_is_refused_and_then_ends_the_connection() {
         &format!("{begin} {}", "60 00".repeat(16)),
         abuse(22, 17),
     );
-    // Nobody knows yet whom to refuse.
+    // The message to refuse is not known yet.
     check_broken_with(limits, &format!("21 00 {}", "60 00".repeat(4)), abuse(0, 5));
 }
 
@@ -229,7 +229,7 @@ fn a_channel_costs_24_bytes() {
 fn the_age_of_headers_is_counted_from_their_first_byte() {
     let mut decoder = connected(Limits::default());
     assert_eq!(decoder.age_headers(), 0);
-    // One header on channel 0, cut; then one on channel 1, and content on channel 2.
+    // An incomplete header on channel 0, then one on channel 1, and content on channel 2.
     events(&mut decoder, &bytes("21 16 00 U 04"));
     assert_eq!(decoder.age_headers(), 1);
     events(&mut decoder, &bytes("70 69 6e 67 01 21 00"));
@@ -237,7 +237,7 @@ fn the_age_of_headers_is_counted_from_their_first_byte() {
     assert_eq!([decoder.age_headers(), decoder.age_headers()], [1, 2]);
     events(&mut decoder, &bytes("60 01 00 02 23 16 00 U 04 70696e67"));
     assert_eq!(decoder.age_headers(), 3);
-    // The header is given up; what remains is a stream, which has no age.
+    // The header is aborted; what remains is a stream, which has no age.
     events(&mut decoder, &bytes("01 90"));
     assert_eq!(decoder.age_headers(), 0);
     assert!(!decoder.is_between_messages());
@@ -253,7 +253,7 @@ fn a_packet_cut_before_its_content_has_an_age_too() {
     events(&mut decoder, &bytes("ee ff"));
     assert_eq!(decoder.age_headers(), 0);
     assert!(decoder.is_between_messages());
-    // And a header has that of the packet in which it begins.
+    // And a header has the age of the packet in which it starts.
     events(&mut decoder, &bytes("21"));
     assert_eq!([decoder.age_headers(), decoder.age_headers()], [1, 2]);
     events(&mut decoder, &bytes("16 00"));

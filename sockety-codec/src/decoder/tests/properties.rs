@@ -98,7 +98,7 @@ fn encode(encoder: &mut Encoder, dst: &mut Vec<u8>, sample: &Sample) {
     assert!(encoder.is_free(on));
 }
 
-/// The message or response that `input` holds. `pieces` tells where the input is cut.
+/// The message or response in `input`, which is split as `pieces` says.
 fn decode(decoder: &mut Decoder, input: &[u8], pieces: &[usize]) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::new();
     let mut rest = input;
@@ -153,7 +153,7 @@ fn take_content(sample: &mut Sample, event: Event<'_>) {
     }
 }
 
-/// What of a sample must come back: how the stream was cut is of no matter.
+/// The parts of a sample that must be decoded. How the stream was split does not matter.
 fn essence(sample: &Sample) -> impl PartialEq + core::fmt::Debug + use<> {
     let Sample {
         parent,
@@ -209,7 +209,12 @@ proptest! {
         input in vec(near_the_protocol(), 0..30),
         size in 1_usize..20,
     ) {
-        let limits = Limits::default().max_action_bytes(3).max_header_bytes(60).max_header_pieces(3).max_files(2).max_payload(200);
+        let limits = Limits::default()
+            .max_action_bytes(3)
+            .max_header_bytes(60)
+            .max_header_pieces(3)
+            .max_files(2)
+            .max_payload(200);
         let input = input.concat();
         let mut whole = connected(limits);
         let mut pieces = connected(limits);

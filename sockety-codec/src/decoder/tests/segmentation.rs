@@ -5,8 +5,8 @@ const DIALOGUE: &str = "23 06 50 0a1b2c3d4e 60 0F 5f4a6b8c7d9e0f1a2b3c4d 01 61 0
     10 FF 51 22 40 P U 04 E4 0400 0A0B0C0D 47 08 U 00 C5 0300 01 030405 D1 01 B0 \
     21 14 00 U 02 FFFE 25 0608 02 U F507";
 
-/// The events of `input`, in pieces of the given sizes and then the rest at once. Content that
-/// was cut is joined again.
+/// The events of `input`, in pieces of the given sizes and then the remainder at once. Content
+/// that was split is joined again.
 fn joined(input: &[u8], pieces: &[usize]) -> (Vec<String>, Option<Violation>) {
     joined_by(Decoder::new(Limits::default()), input, pieces)
 }
@@ -43,7 +43,7 @@ fn joined_by(
     (lines(joined), None)
 }
 
-/// Content apart from where it belongs.
+/// Splits an event into what its content belongs to, and the content.
 fn keyed(event: Event<'_>) -> (String, Vec<u8>) {
     match event {
         Event::Data { channel, bytes, .. } => (format!("data {channel}"), bytes.into()),
@@ -111,7 +111,7 @@ fn what_is_whole_and_only_that_is_one_event() {
             event,
             Event::WholeMessage { .. } | Event::WholeResponse { .. }
         );
-        // Nothing is left on the channel, so that the next message may begin.
+        // Nothing is left on the channel, so the next message can start.
         let mut next: &[u8] = &bytes("20 13 00 U 01 61");
         assert!(!is_whole || decoder.decode(&mut next).unwrap().is_some());
         is_whole
@@ -126,7 +126,7 @@ fn what_is_whole_and_only_that_is_one_event() {
         assert!(is_whole(whole), "{whole}");
     }
     for parts in [
-        // A stream, a payload in two packets, one that is not all there, a reserved bit, a file.
+        // A stream, a payload in two packets, an incomplete payload, a reserved bit, a file.
         "22 13 00 U 01 61 80",
         "21 14 40 U 01 61 02 E0 01 AA E0 01 BB",
         "21 14 40 U 01 61 02 E0 02 AA",
@@ -140,7 +140,7 @@ fn what_is_whole_and_only_that_is_one_event() {
     }
 }
 
-/// Work is counted in bytes that are looked at or moved: see [`crate::work`].
+/// Work is counted in bytes that are examined or moved: see [`crate::work`].
 #[test]
 fn t_f9_pieces_of_one_byte_cost_a_fixed_amount_each() {
     let work = |names: usize| {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A call that is not allowed writes nothing.
+/// A refused call writes nothing.
 #[track_caller]
 fn check_refused(
     encoder: &mut Encoder,
@@ -13,7 +13,7 @@ fn check_refused(
     assert!(!expected.to_string().is_empty());
 }
 
-/// An encoder with a message on channel 0 that has all kinds of content.
+/// An encoder with a message in progress on channel 0 that has all kinds of content.
 fn with_message() -> Encoder {
     let mut encoder = encoder();
     let files = [FileHeader::new("f", 5), FileHeader::new("g", 0)];

@@ -3,7 +3,7 @@ use super::*;
 const ON: ChannelId = ChannelId::ZERO;
 use crate::ConnectionHeader;
 
-/// What `write` writes at the begin of a connection.
+/// Checks what `write` appends at the start of a connection.
 #[track_caller]
 fn check(write: impl FnOnce(&mut Encoder, &mut Vec<u8>), expected: &[&[u8]]) {
     let mut dst = Vec::new();
