@@ -29,7 +29,14 @@ pub(super) struct Exchange {
     stage: Stage,
     /// Sends what the call carries, which few do.
     pump: Option<Box<Pump>>,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// The caller's own time, if it has one.
+    timer: Option<Timer>,
+}
+
+/// Time begins to run when the call is first polled.
+enum Timer {
+    After(Duration),
+    Running(Pin<Box<Sleep>>),
 }
 
 /// ```text
@@ -63,8 +70,28 @@ impl Exchange {
             id,
             stage,
             pump: None,
-            timer: timeout.map(|timeout| Box::pin(sleep(timeout))),
+            timer: timeout.map(Timer::After),
         }
+    }
+
+    /// Does nothing once it has been polled.
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        // A call that was polled and is not sent has a place among those that wait for room.
+        if let Stage::Unsent { ticket: None, .. } = self.stage {
+            self.timer = Some(Timer::After(timeout));
+        }
+    }
+
+    /// What a call consists of that has not been polled.
+    pub(super) fn take_unsent(&mut self) -> Option<(Outgoing, Option<Duration>)> {
+        let Stage::Unsent { message, .. } = std::mem::replace(&mut self.stage, Stage::Done) else {
+            return None;
+        };
+        let timeout = match self.timer {
+            Some(Timer::After(timeout)) => Some(timeout),
+            Some(Timer::Running(_)) | None => None,
+        };
+        Some((message, timeout))
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
@@ -83,10 +110,14 @@ impl Exchange {
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
-        if let Stage::Unsent { .. } = self.stage {
-            ready!(self.poll_send(cx))?;
-            self.stage = Stage::Waiting;
-            return Poll::Pending;
+        match self.stage {
+            Stage::Unsent { .. } => {
+                ready!(self.poll_send(cx))?;
+                self.stage = Stage::Waiting;
+                return Poll::Pending;
+            }
+            Stage::Waiting => {}
+            Stage::Done => panic!("a call was polled after it was ready"),
         }
         let shared = self.connection.shared();
         let waiter = ready!(shared.lock().waiting.poll_only(&self.id, cx));
@@ -134,7 +165,7 @@ impl Exchange {
         let Some(timer) = &mut self.timer else {
             return Poll::Pending;
         };
-        ready!(timer.as_mut().poll(cx));
+        ready!(timer.poll(cx));
         let outcome = match self.stage {
             Stage::Waiting => {
                 let state = self.connection.shared().lock();
@@ -163,6 +194,17 @@ impl Exchange {
                 drop(replies);
             }
             Stage::Unsent { ticket: None, .. } | Stage::Done => {}
+        }
+    }
+}
+
+impl Timer {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self {
+                Self::After(timeout) => *self = Self::Running(Box::pin(sleep(*timeout))),
+                Self::Running(sleep) => return sleep.as_mut().poll(cx),
+            }
         }
     }
 }
