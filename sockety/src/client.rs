@@ -10,6 +10,7 @@ pub(crate) mod pass;
 pub(crate) mod pass_draft;
 pub(crate) mod reconnecting;
 pub(crate) mod reply;
+pub(crate) mod unsent;
 
 #[doc(hidden)]
 pub use self::connect::Connected;

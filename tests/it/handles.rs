@@ -137,7 +137,10 @@ async fn calls_and_one_way_messages_are_futures() {
             doubled.expect("answered"),
             [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
         );
-        let waiting: FuturesUnordered<_> = [3, 1, 2].map(|seconds| client.wait(seconds)).into();
+        let waiting: FuturesUnordered<_> = [3, 1, 2]
+            .map(|seconds| client.wait(seconds))
+            .into_iter()
+            .collect();
         let waited: Vec<_> = waiting
             .map(|waited| waited.expect("answered"))
             .collect()

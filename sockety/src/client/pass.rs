@@ -1,13 +1,20 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use sockety_codec::Uuid;
 use sync_wrapper::SyncWrapper;
 
-use super::pass_draft::PassDraft;
-use crate::{connection::Connection, error::request::RequestError};
+use super::{
+    pass_draft::PassDraft,
+    unsent::{Submission, Unsent},
+};
+use crate::{
+    connection::Connection, content::carrying::Sending, engine::pending::ReplyClock,
+    error::request::RequestError,
+};
 
 /// A typed one-way message: a future that is ready when the message was handed to the socket. Nothing is sent until it
 /// is first polled.
@@ -15,18 +22,65 @@ use crate::{connection::Connection, error::request::RequestError};
 /// Dropped after that and before it is ready, the message may be sent or not. Polled again after it was ready, it
 /// panics.
 #[must_use = "a one-way message does nothing until it is awaited"]
-pub struct Pass(Stage);
-
-enum Stage {
-    Unsent(Option<(Connection, PassDraft)>),
-    Passing(SyncWrapper<Passing>),
+pub struct Pass {
+    connection: Connection,
+    stage: Stage,
 }
 
-type Passing = Pin<Box<dyn Future<Output = Result<(), RequestError>> + Send>>;
+/// ```text
+/// Unsent ── has its place in the outbox ──▶ Sending ── written, end ──▶ Done
+///    │  └───────────── cannot be sent ───────────────────────────────────▲
+///    └── its handle has middleware ──▶ Layered ──────────────────────────┘
+/// ```
+enum Stage {
+    Unsent(Unsent),
+    Sending(Sending),
+    Layered(SyncWrapper<Layered>),
+    Done,
+}
+
+type Layered = Pin<Box<dyn Future<Output = Result<(), RequestError>> + Send>>;
 
 impl Pass {
+    #[inline]
     pub(crate) fn new(connection: Connection, draft: PassDraft) -> Self {
-        Self(Stage::Unsent(Some((connection, draft))))
+        Self {
+            connection,
+            stage: Stage::Unsent(Unsent::new(draft.into_outgoing())),
+        }
+    }
+
+    fn poll_stages(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
+        loop {
+            self.stage = match &mut self.stage {
+                Stage::Unsent(unsent) if self.connection.middleware.is_some() => {
+                    let (connection, message) = (self.connection.clone(), unsent.message.clone());
+                    let passing = async move { connection.pass(message).await };
+                    Stage::Layered(SyncWrapper::new(Box::pin(passing)))
+                }
+                Stage::Unsent(unsent) => {
+                    let how = Submission {
+                        // r[impl head.id.version]
+                        id: Uuid::new_v4(),
+                        expects_response: false,
+                        clock: ReplyClock::Default,
+                    };
+                    let submitted = ready!(unsent.poll_submit(&self.connection, how, cx))?;
+                    Stage::Sending(unsent.start(&self.connection, submitted))
+                }
+                Stage::Sending(sending) => return sending.queued.poll_sent(cx),
+                Stage::Layered(layered) => return layered.get_mut().as_mut().poll(cx),
+                Stage::Done => panic!("a one-way message was polled after it was ready"),
+            }
+        }
+    }
+
+    /// Gives up what the message holds in its connection.
+    fn finish(&mut self) {
+        if let Stage::Unsent(unsent) = &self.stage {
+            unsent.forget(&self.connection);
+        }
+        self.stage = Stage::Done;
     }
 }
 
@@ -34,16 +88,15 @@ impl Future for Pass {
     type Output = Result<(), RequestError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Stage::Unsent(unsent) = &mut self.0
-            && let Some((connection, draft)) = unsent.take()
-        {
-            let passing: Passing = Box::pin(async move { connection.pass(draft).await });
-            self.0 = Stage::Passing(SyncWrapper::new(passing));
-        }
-        match &mut self.0 {
-            Stage::Passing(passing) => passing.get_mut().as_mut().poll(cx),
-            Stage::Unsent(_) => Poll::Pending,
-        }
+        let result = ready!(self.poll_stages(cx));
+        self.finish();
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
