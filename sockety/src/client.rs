@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod call_draft;
+pub(crate) mod call_future;
 pub(crate) mod connect;
 pub(crate) mod describe;
 pub(crate) mod exchange;
@@ -9,16 +10,12 @@ pub(crate) mod pass;
 pub(crate) mod pass_draft;
 pub(crate) mod reconnecting;
 pub(crate) mod reply;
-pub(crate) mod way;
+pub(crate) mod unsent;
 
 #[doc(hidden)]
 pub use self::connect::Connected;
 pub use self::{
-    call::{Call, Calling},
-    call_draft::CallDraft,
-    connect::Connect,
-    pass::Pass,
-    pass_draft::PassDraft,
+    call::Call, call_draft::CallDraft, connect::Connect, pass::Pass, pass_draft::PassDraft,
     reconnecting::Reconnecting,
 };
 pub use crate::connection::{

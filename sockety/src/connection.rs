@@ -8,7 +8,9 @@ pub(crate) mod call_status;
 pub(crate) mod middleware;
 pub(crate) mod outgoing_call;
 pub(crate) mod service_client;
+pub(crate) mod weak;
 
+pub use self::weak::WeakConnection;
 use self::{
     middleware::{CallMiddleware, Chain},
     outgoing_call::Terms,
@@ -40,9 +42,9 @@ pub use crate::{
 
 /// A connection to a peer. Both sides may send messages on it, many at a time.
 ///
-/// Cloning gives another handle on the same connection. When the last handle is dropped, what was accepted is
-/// written and the connection is closed. Messages being handled and the clients made of a connection hold
-/// handles too.
+/// A clone is another handle on the same connection. When the last handle is dropped, what was accepted is
+/// written and the connection is closed. Messages that are being handled and the clients of a connection hold
+/// handles too; a [`WeakConnection`] does not.
 #[derive(Clone)]
 pub struct Connection {
     lease: Lease,

@@ -10,6 +10,7 @@ mod carry_macro;
 mod connection_end;
 mod fairness;
 mod files;
+mod handles;
 mod handshake;
 mod large_buffers;
 mod layers;

@@ -614,7 +614,7 @@ async fn a_middleware_that_refuses_or_drops_a_call_keeps_it_from_being_sent() {
 // Time.
 
 /// A site whose first call fills all there is room for, and stands still.
-async fn clogged(wire: &Wire) -> (Site, Pin<Box<sockety::client::Calling<String, NoError>>>) {
+async fn clogged(wire: &Wire) -> (Site, Pin<Box<sockety::client::Call<String, NoError>>>) {
     let options = Options::default().max_outbox_bytes(1);
     let site = Site::over(wire, 16, options, Options::default()).await;
     wire.hold();

@@ -11,8 +11,8 @@ use sockety_codec::Uuid;
 
 use super::{
     call_draft::{CallDraft, Read},
+    call_future::CallFuture,
     reply::read_reply,
-    way::Way,
 };
 use crate::{
     connection::Connection,
@@ -20,53 +20,58 @@ use crate::{
     message::reply::Reply,
 };
 
-/// A typed call. Nothing is sent until it is awaited.
+/// A typed call: a future of what the method returns. Nothing is sent until it is first polled.
 ///
-/// Dropping the future that awaits it gives the call up: a message that was sent goes out all the same, and
-/// its reply is dropped.
+/// Dropping it gives the call up: a message that was queued is sent all the same, and its reply is dropped.
+///
+/// Polled again after it was ready, it panics.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<T, E> {
-    connection: Connection,
-    draft: CallDraft<T, E>,
-    id: Uuid,
-    timeout: Option<Duration>,
+    future: CallFuture,
+    read: Read<T>,
+    is_idempotent: bool,
+    error: PhantomData<fn() -> E>,
 }
 
 impl<T, E> Call<T, E> {
     #[inline]
     pub(crate) fn new(connection: Connection, draft: CallDraft<T, E>) -> Self {
+        let (timeout, is_idempotent) = (draft.default_timeout(), draft.is_idempotent());
+        let CallDraft { message, read, .. } = draft;
         Self {
-            connection,
-            id: Uuid::new_v4(),
-            timeout: draft.default_timeout(),
-            draft,
+            future: CallFuture::new(connection, message, timeout),
+            read,
+            is_idempotent,
+            error: PhantomData,
         }
     }
 
-    /// How long to wait for the reply, instead of `#[action(timeout = "…")]` and of
-    /// [`Options::call_timeout`](crate::config::options::Options::call_timeout).
+    /// Sets how long to wait for the reply, instead of `#[action(timeout = "…")]` and of
+    /// [`Options::call_timeout`](crate::config::Options::call_timeout).
+    ///
+    /// The time begins to run when the call is first polled. Set after that, it has no effect.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.future.set_timeout(timeout);
         self
     }
 
     /// The id of its message.
     pub fn id(&self) -> Uuid {
-        self.id
+        self.future.id()
     }
 
-    /// Whether executing it twice is as good as once: `#[action(idempotent)]`.
+    /// Whether the action is idempotent: `#[action(idempotent)]`.
     pub fn is_idempotent(&self) -> bool {
-        self.draft.is_idempotent()
+        self.is_idempotent
     }
 
-    /// Sends it, and gives the reply as it came: the errors of the service are replies too.
+    /// Sends the call and returns the reply as it came. Errors of the service are replies too, not `Err`.
     ///
     /// # Errors
     /// [`RequestError`]: there was no reply.
     ///
     /// # Cancel safety
-    /// Dropping the future gives the call up, as for the call itself.
+    /// Dropping the future gives the call up, like dropping the call itself.
     ///
     /// ```
     /// # use sockety::{FastReply, Router, pair, service};
@@ -83,67 +88,26 @@ impl<T, E> Call<T, E> {
     /// # }
     /// ```
     pub async fn raw(self) -> Result<Reply, RequestError> {
-        let (mut way, _) = self.begin();
-        let raw = poll_fn(|cx| way.poll(cx)).await?;
-        Ok(Reply::new(way.connection().lease(), way.id(), raw))
-    }
-
-    fn begin(self) -> (Way, Read<T>) {
-        let CallDraft { message, read, .. } = self.draft;
-        let way = Way::new(self.connection, self.id, message, self.timeout);
-        (way, read)
+        let mut future = self.future;
+        let raw = poll_fn(|cx| future.poll(cx)).await?;
+        Ok(Reply::new(future.connection().lease(), future.id(), raw))
     }
 }
 
-impl<T, E: ServiceError> IntoFuture for Call<T, E> {
+impl<T, E: ServiceError> Future for Call<T, E> {
     type Output = Result<T, CallError<E>>;
-    type IntoFuture = Calling<T, E>;
 
-    fn into_future(self) -> Calling<T, E> {
-        let (way, read) = self.begin();
-        Calling {
-            way,
-            read,
-            error: PhantomData,
-        }
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let reply = ready!(self.future.poll(cx)).map_err(CallError::Request)?;
+        let limit = self.future.connection().shared().payload_limit();
+        Poll::Ready(read_reply(reply, self.read, limit))
     }
 }
 
 impl<T, E> fmt::Debug for Call<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("action", &self.draft.action())
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The future of a [`Call`].
-#[must_use = "futures do nothing unless polled"]
-pub struct Calling<T, E> {
-    way: Way,
-    read: Read<T>,
-    error: PhantomData<fn() -> E>,
-}
-
-impl<T, E: ServiceError> Future for Calling<T, E> {
-    type Output = Result<T, CallError<E>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let reply = ready!(self.way.poll(cx));
-        let (read, limit) = (self.read, self.way.connection().shared().payload_limit());
-        Poll::Ready(
-            reply
-                .map_err(CallError::Request)
-                .and_then(|reply| read_reply(reply, read, limit)),
-        )
-    }
-}
-
-impl<T, E> fmt::Debug for Calling<T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Calling")
-            .field("id", &self.way.id())
+            .field("id", &self.id())
             .finish_non_exhaustive()
     }
 }

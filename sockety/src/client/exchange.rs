@@ -9,14 +9,11 @@ use std::{
 use sockety_codec::Uuid;
 use tokio::time::{Sleep, sleep};
 
+use super::unsent::{Submission, Unsent};
 use crate::{
     connection::Connection,
-    content::carrying::{Pump, Sending, Taken, Unwritten, parcel},
-    engine::{
-        pending::{RawReply, ReplyClock},
-        send::{lines::Ticket, queue},
-        state::State,
-    },
+    content::carrying::Pump,
+    engine::pending::{RawReply, ReplyClock},
     error::{request::RequestError, send::SendError},
     message::outgoing::Outgoing,
     outcome::Outcome,
@@ -29,7 +26,14 @@ pub(super) struct Exchange {
     stage: Stage,
     /// Sends what the call carries, which few do.
     pump: Option<Box<Pump>>,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// The caller's own time, if it has one.
+    timer: Option<Timer>,
+}
+
+/// Time begins to run when the call is first polled.
+enum Timer {
+    After(Duration),
+    Running(Pin<Box<Sleep>>),
 }
 
 /// ```text
@@ -37,11 +41,7 @@ pub(super) struct Exchange {
 ///    └──────────────── cannot be sent ─────────────────────────────────────────▲
 /// ```
 enum Stage {
-    Unsent {
-        message: Outgoing,
-        taken: Option<Box<Taken>>,
-        ticket: Option<Ticket>,
-    },
+    Unsent(Unsent),
     Waiting,
     Done,
 }
@@ -53,18 +53,34 @@ impl Exchange {
         message: Outgoing,
         timeout: Option<Duration>,
     ) -> Self {
-        let stage = Stage::Unsent {
-            message,
-            taken: None,
-            ticket: None,
-        };
         Self {
             connection,
             id,
-            stage,
+            stage: Stage::Unsent(Unsent::new(message)),
             pump: None,
-            timer: timeout.map(|timeout| Box::pin(sleep(timeout))),
+            timer: timeout.map(Timer::After),
         }
+    }
+
+    /// Does nothing once it has been polled.
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        if let Stage::Unsent(unsent) = &self.stage
+            && !unsent.is_waiting()
+        {
+            self.timer = Some(Timer::After(timeout));
+        }
+    }
+
+    /// What a call consists of that has not been polled.
+    pub(super) fn take_unsent(&mut self) -> Option<(Outgoing, Option<Duration>)> {
+        let Stage::Unsent(unsent) = std::mem::replace(&mut self.stage, Stage::Done) else {
+            return None;
+        };
+        let timeout = match self.timer {
+            Some(Timer::After(timeout)) => Some(timeout),
+            Some(Timer::Running(_)) | None => None,
+        };
+        Some((unsent.message, timeout))
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
@@ -83,10 +99,14 @@ impl Exchange {
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
-        if let Stage::Unsent { .. } = self.stage {
-            ready!(self.poll_send(cx))?;
-            self.stage = Stage::Waiting;
-            return Poll::Pending;
+        match self.stage {
+            Stage::Unsent(_) => {
+                ready!(self.poll_send(cx))?;
+                self.stage = Stage::Waiting;
+                return Poll::Pending;
+            }
+            Stage::Waiting => {}
+            Stage::Done => panic!("a call was polled after it was ready"),
         }
         let shared = self.connection.shared();
         let waiter = ready!(shared.lock().waiting.poll_only(&self.id, cx));
@@ -96,34 +116,21 @@ impl Exchange {
 
     /// Once the call has its place in the outbox, the reply wakes the task.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        let Stage::Unsent {
-            message,
-            taken,
-            ticket,
-        } = &mut self.stage
-        else {
+        let Stage::Unsent(unsent) = &mut self.stage else {
             unreachable!("only an unsent call is sent");
         };
-        let shared = self.connection.shared();
-        let content = message.content();
-        let payload = content.checked_payload(shared)?;
-        // What comes from a reader is taken once, however often this is polled.
-        if let (None, Some(parts)) = (&taken, &content.carrying) {
-            *taken = parts.take(Unwritten::Ends)?;
-        }
-        let head = message.head(self.id, true);
         let clock = match self.timer {
             Some(_) => ReplyClock::Own,
             None => ReplyClock::Default,
         };
-        let waker = Some(cx.waker());
-        let mut parcel = parcel(head, payload, taken, clock);
-        let line = parcel.line();
-        let put = |state: &mut State| state.submit(&mut parcel, waker);
-        let submitted = ready!(queue::poll_put(shared, ticket, cx, line, put))?;
-        if taken.is_some() {
-            let lease = self.connection.lease().clone();
-            let sending = Sending::start(lease, submitted, taken.take());
+        let how = Submission {
+            id: self.id,
+            expects_response: true,
+            clock,
+        };
+        let submitted = ready!(unsent.poll_submit(&self.connection, how, cx))?;
+        if unsent.is_carrying() {
+            let sending = unsent.start(&self.connection, submitted);
             self.pump = Some(Box::new(sending.pump));
         }
         Poll::Ready(Ok(()))
@@ -134,13 +141,13 @@ impl Exchange {
         let Some(timer) = &mut self.timer else {
             return Poll::Pending;
         };
-        ready!(timer.as_mut().poll(cx));
+        ready!(timer.poll(cx));
         let outcome = match self.stage {
             Stage::Waiting => {
                 let state = self.connection.shared().lock();
                 state.waiting.outcome_if_given_up(&self.id)
             }
-            Stage::Unsent { .. } | Stage::Done => Outcome::NotSent,
+            Stage::Unsent(_) | Stage::Done => Outcome::NotSent,
         };
         Poll::Ready(RequestError::TimedOut { outcome })
     }
@@ -151,18 +158,24 @@ impl Exchange {
             return;
         }
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Unsent {
-                ticket: Some(ticket),
-                ..
-            } => {
-                self.connection.shared().lock().outbox.forget_space(ticket);
-            }
+            Stage::Unsent(unsent) => unsent.forget(&self.connection),
             Stage::Waiting => {
                 let replies = self.connection.shared().lock().waiting.remove(&self.id);
                 // Readers of their parts take the same lock: dropped after it was given back.
                 drop(replies);
             }
-            Stage::Unsent { ticket: None, .. } | Stage::Done => {}
+            Stage::Done => {}
+        }
+    }
+}
+
+impl Timer {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self {
+                Self::After(timeout) => *self = Self::Running(Box::pin(sleep(*timeout))),
+                Self::Running(sleep) => return sleep.as_mut().poll(cx),
+            }
         }
     }
 }

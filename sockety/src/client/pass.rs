@@ -1,28 +1,107 @@
-use std::pin::Pin;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
-use super::pass_draft::PassDraft;
-use crate::{connection::Connection, error::request::RequestError};
+use sockety_codec::Uuid;
+use sync_wrapper::SyncWrapper;
 
-/// A typed one-way message. Nothing is sent until it is awaited; then it is ready when it was handed to the
-/// socket.
-#[derive(Debug)]
+use super::{
+    pass_draft::PassDraft,
+    unsent::{Submission, Unsent},
+};
+use crate::{
+    connection::Connection, content::carrying::Sending, engine::pending::ReplyClock,
+    error::request::RequestError,
+};
+
+/// A typed one-way message: a future that is ready when the message was handed to the socket. Nothing is sent until it
+/// is first polled.
+///
+/// Dropped after that and before it is ready, the message may be sent or not. Polled again after it was ready, it
+/// panics.
 #[must_use = "a one-way message does nothing until it is awaited"]
 pub struct Pass {
     connection: Connection,
-    draft: PassDraft,
+    stage: Stage,
 }
 
+/// ```text
+/// Unsent ── has its place in the outbox ──▶ Sending ── written, end ──▶ Done
+///    │  └───────────── cannot be sent ───────────────────────────────────▲
+///    └── its handle has middleware ──▶ Layered ──────────────────────────┘
+/// ```
+enum Stage {
+    Unsent(Unsent),
+    Sending(Sending),
+    Layered(SyncWrapper<Layered>),
+    Done,
+}
+
+type Layered = Pin<Box<dyn Future<Output = Result<(), RequestError>> + Send>>;
+
 impl Pass {
+    #[inline]
     pub(crate) fn new(connection: Connection, draft: PassDraft) -> Self {
-        Self { connection, draft }
+        Self {
+            connection,
+            stage: Stage::Unsent(Unsent::new(draft.into_outgoing())),
+        }
+    }
+
+    fn poll_stages(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
+        loop {
+            self.stage = match &mut self.stage {
+                Stage::Unsent(unsent) if self.connection.middleware.is_some() => {
+                    let (connection, message) = (self.connection.clone(), unsent.message.clone());
+                    let passing = async move { connection.pass(message).await };
+                    Stage::Layered(SyncWrapper::new(Box::pin(passing)))
+                }
+                Stage::Unsent(unsent) => {
+                    let how = Submission {
+                        // r[impl head.id.version]
+                        id: Uuid::new_v4(),
+                        expects_response: false,
+                        clock: ReplyClock::Default,
+                    };
+                    let submitted = ready!(unsent.poll_submit(&self.connection, how, cx))?;
+                    Stage::Sending(unsent.start(&self.connection, submitted))
+                }
+                Stage::Sending(sending) => return sending.queued.poll_sent(cx),
+                Stage::Layered(layered) => return layered.get_mut().as_mut().poll(cx),
+                Stage::Done => panic!("a one-way message was polled after it was ready"),
+            }
+        }
+    }
+
+    /// Gives up what the message holds in its connection.
+    fn finish(&mut self) {
+        if let Stage::Unsent(unsent) = &self.stage {
+            unsent.forget(&self.connection);
+        }
+        self.stage = Stage::Done;
     }
 }
 
-impl IntoFuture for Pass {
+impl Future for Pass {
     type Output = Result<(), RequestError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.connection.pass(self.draft).await })
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = ready!(self.poll_stages(cx));
+        self.finish();
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass").finish_non_exhaustive()
     }
 }

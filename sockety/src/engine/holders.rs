@@ -52,6 +52,15 @@ impl Holders {
         requests(self.0.fetch_add(holder.weight(), Ordering::Relaxed))
     }
 
+    /// Adds a handle, unless there is none.
+    pub(crate) fn join(&self) -> bool {
+        let join = |number| (handles(number) > 0).then_some(number + HANDLE);
+        let joined = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, join);
+        joined.is_ok()
+    }
+
     #[inline]
     pub(crate) fn remove(&self, holder: Holder) -> Left {
         let before = self.0.fetch_sub(holder.weight(), Ordering::SeqCst);
@@ -103,5 +112,18 @@ mod tests {
         let left = holders.remove(Holder::Executing);
         assert!(left.was_last_handle && left.was_last_request);
         assert_eq!(holders.requests(), 0);
+    }
+
+    #[test]
+    fn a_handle_joins_others_and_never_comes_after_the_last() {
+        let holders = Holders::new();
+        assert!(!holders.join());
+        holders.add(Holder::Arriving);
+        assert!(!holders.join(), "a request that arrives is no handle");
+        holders.begin_executing();
+        assert!(holders.join());
+        assert!(!holders.remove(Holder::Executing).was_last_handle);
+        assert!(holders.remove(Holder::Handle).was_last_handle);
+        assert!(!holders.join());
     }
 }

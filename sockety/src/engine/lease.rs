@@ -21,6 +21,13 @@ impl Lease {
         }
     }
 
+    /// That of another handle, if there is one: the last one to go closes the connection for good.
+    pub(crate) fn join(shared: Arc<Shared>) -> Option<Self> {
+        let holder = Holder::Handle;
+        let is_joined = shared.holders.join();
+        is_joined.then(|| Self { shared, holder })
+    }
+
     /// For a request of the peer, which has its slot as long as this lives; `None` when all are taken.
     pub(crate) fn of_request(shared: &Arc<Shared>, holder: Holder) -> Option<Self> {
         let taken = shared.holders.add(holder);

@@ -112,11 +112,20 @@ impl Drop for Turn<'_> {
 pub(crate) struct Queued {
     lease: Lease,
     submitted: Submitted,
+    /// Where a waker is registered: the end of the message, which is known once all of it is queued.
+    position: Option<u64>,
+    /// Whether its transmission has a waker.
+    is_watching: bool,
 }
 
 impl Queued {
     pub(crate) fn new(lease: Lease, submitted: Submitted) -> Self {
-        Self { lease, submitted }
+        Self {
+            lease,
+            submitted,
+            position: None,
+            is_watching: false,
+        }
     }
 
     pub(crate) fn lease(&self) -> &Lease {
@@ -127,44 +136,15 @@ impl Queued {
     ///
     /// Cancel safe: may be dropped and called again.
     pub(crate) async fn sent(&mut self) -> Result<(), RequestError> {
-        let mut written = Written {
-            queued: self,
-            position: None,
-            is_watching: false,
-        };
-        poll_fn(|cx| written.poll(cx)).await
+        let written = Wait(self);
+        poll_fn(|cx| written.0.poll_sent(cx)).await
     }
 
-    fn disconnected(&self, state: &State, error: ConnectionError) -> RequestError {
-        let outcome = state.outcome_from(self.submitted.start);
-        RequestError::Disconnected { error, outcome }
-    }
-}
-
-impl Drop for Queued {
-    fn drop(&mut self) {
-        if let Some(key) = self.submitted.transmission {
-            self.lease.shared.lock().sources.release(key);
-        }
-    }
-}
-
-/// A wait until a message is written, which takes back its wakers when it is dropped.
-struct Written<'a> {
-    /// Borrowed mutably: each message has only one waker.
-    queued: &'a mut Queued,
-    /// Where a waker is registered: the end of the message, which is known once all of it is queued.
-    position: Option<u64>,
-    /// Whether its transmission has a waker.
-    is_watching: bool,
-}
-
-impl Written<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
-        let queued = &*self.queued;
-        let mut state = queued.lease.shared.lock();
-        let end = match queued.submitted.transmission {
-            None => queued.submitted.end,
+    /// Like [`sent`](Self::sent). A waker stays registered until the message was written, or this is dropped.
+    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
+        let mut state = self.lease.shared.lock();
+        let end = match self.submitted.transmission {
+            None => self.submitted.end,
             Some(key) => {
                 let progress = state.sources.watch(key, cx.waker());
                 self.is_watching = matches!(progress, Sending::Open);
@@ -172,7 +152,7 @@ impl Written<'_> {
                     Sending::Open => return Poll::Pending,
                     Sending::Whole(end) => end,
                     Sending::Aborted(SourceError::Disconnected(error)) => {
-                        return Poll::Ready(Err(queued.disconnected(&state, error)));
+                        return Poll::Ready(Err(self.disconnected(&state, error)));
                     }
                     Sending::Aborted(error) => {
                         return Poll::Ready(Err(RequestError::Source(error)));
@@ -187,31 +167,53 @@ impl Written<'_> {
         }
         if let Some(error) = state.ended() {
             self.position = None;
-            return Poll::Ready(Err(queued.disconnected(&state, error)));
+            return Poll::Ready(Err(self.disconnected(&state, error)));
         }
         state.outbox.wait_for_progress(end, cx.waker());
         self.position = Some(end);
         Poll::Pending
     }
-}
 
-impl Drop for Written<'_> {
-    fn drop(&mut self) {
-        if self.position.is_none() && !self.is_watching {
+    /// Takes back the wakers of a wait that is given up.
+    fn forget_wakers(&mut self) {
+        let (position, is_watching) = (self.position.take(), self.is_watching);
+        self.is_watching = false;
+        if position.is_none() && !is_watching {
             return;
         }
-        let mut state = self.queued.lease.shared.lock();
-        let at_position = self
-            .position
-            .and_then(|position| state.outbox.forget_progress(position));
+        let mut state = self.lease.shared.lock();
+        let at_position = position.and_then(|position| state.outbox.forget_progress(position));
         let watcher = self
-            .queued
             .submitted
             .transmission
             .and_then(|key| state.sources.unwatch(key));
         drop(state);
         // Dropping a waker may run code of the user's executor.
         drop((at_position, watcher));
+    }
+
+    fn disconnected(&self, state: &State, error: ConnectionError) -> RequestError {
+        let outcome = state.outcome_from(self.submitted.start);
+        RequestError::Disconnected { error, outcome }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.forget_wakers();
+        if let Some(key) = self.submitted.transmission {
+            self.lease.shared.lock().sources.release(key);
+        }
+    }
+}
+
+/// A wait until a message is written, which takes back its wakers when it is dropped. Borrowed mutably: each message
+/// has only one waker.
+struct Wait<'a>(&'a mut Queued);
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.forget_wakers();
     }
 }
 
