@@ -250,7 +250,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         self.held_until = state.held_until();
         drop(state);
         // A reader that took something before the waker stood there could not use it.
-        let has_resumed = self.is_paused && !self.inbound.is_paused();
+        let has_resumed = self.is_paused && !self.inbound.update_pause();
         Ok(if has_resumed {
             Poll::Ready(())
         } else {
@@ -322,7 +322,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
 
     /// Reads once and handles all that came; pending when nothing did.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        self.is_paused = self.inbound.is_paused();
+        self.is_paused = self.inbound.update_pause();
         if self.clocks.has_peer_ended || self.is_paused || self.is_backlogged() {
             return Poll::Pending;
         }

@@ -508,7 +508,7 @@ mod tests {
         assert!(count() == 0 && delivered.waker.is_some());
         let delivered = waiting.deliver(&ids[1], reply());
         waiting.wake_later(delivered.waker);
-        let sources = Sources::new(ChannelCount::default());
+        let sources = Sources::new(ChannelCount::new(256).unwrap());
         assert_eq!((0..3).map(|_| waiting.tick(&sources)).sum::<u64>(), 1);
         assert_eq!(count(), 0);
         waiting.take_woken().unwrap().wake_all();

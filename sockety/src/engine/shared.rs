@@ -14,7 +14,6 @@ use super::{
     holders::{Holder, Holders},
     peer::Peer,
     pending::Waiting,
-    receive::intake::Intake,
     send::{outbox::Outbox, transmissions::Sources},
     state::{Life, State, Unwritten},
     ticks,
@@ -23,7 +22,7 @@ use crate::{
     config::{budgets::Budgets, options::Options},
     error::connection::{ClosedBy, ConnectionError},
     extensions::Extensions,
-    fast_reply::{FastReply, Framework},
+    fast_reply::FastReply,
     stats::{Counters, traffic::Traffic},
     sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard},
 };
@@ -128,18 +127,6 @@ impl Shared {
         self.change(|state| {
             if !matches!(state.life, Life::Ended(_)) {
                 state.outbox.unasked_reply(id, reply);
-            }
-        });
-    }
-
-    /// Answers a message whose content nobody read, unless its handler has.
-    pub(crate) fn answer_cut_off(&self, id: Uuid, intake: &Intake) {
-        self.change(|state| {
-            let is_ended = matches!(state.life, Life::Ended(_));
-            if !is_ended && !intake.is_answered.swap(true, Ordering::Relaxed) {
-                intake.is_cut_off.store(true, Ordering::Relaxed);
-                let code = Framework::SlowConsumer.reply();
-                state.outbox.unasked_reply(id, code);
             }
         });
     }

@@ -35,6 +35,13 @@ struct SlowReader {
     trial_seconds: u32,
 }
 
+/// Whether a reader is waited for any longer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Left,
+    Over,
+}
+
 /// A reader that takes nothing is waited for so long while others wait, and while none does.
 const PATIENCE_SECONDS: u32 = 1;
 const PATIENCE_ALONE_SECONDS: u32 = 5;
@@ -68,7 +75,7 @@ impl SlowReaders {
             || (unread >= options.window && self.shared.budgets.received().is_used_up())
     }
 
-    pub(crate) fn add(&mut self, channel: ChannelId, intake: Arc<Intake>) {
+    pub(crate) fn add(&mut self, channel: ChannelId, intake: &Arc<Intake>) {
         let channel = Some(channel);
         if let Some(known) = self
             .readers
@@ -81,7 +88,7 @@ impl SlowReaders {
         let taken = intake.await_reader().taken;
         self.readers.push(SlowReader {
             channel,
-            intake,
+            intake: Arc::clone(intake),
             is_awaited: true,
             taken,
             idle_seconds: 0,
@@ -99,12 +106,13 @@ impl SlowReaders {
         }
     }
 
-    /// Whether anybody is waited for. Whoever is wakes the driver when he takes something.
-    pub(crate) fn is_paused(&mut self) -> bool {
+    /// Looks at all readers again: moves to disk what is in the way of one that waits for another part, and finds those
+    /// that reading still has to wait for. From here on they wake the driver when they take something.
+    pub(crate) fn update(&mut self) {
         if self.readers.is_empty() {
-            return false;
+            return;
         }
-        // Before the look: whoever makes room after it wakes the driver.
+        // Set before the look: a reader that makes room after it sees this, and wakes the driver.
         self.shared.awaits_room.store(true, Ordering::SeqCst);
         let is_over_budget = self.is_over_budget();
         let window = self.shared.options.window;
@@ -124,6 +132,10 @@ impl SlowReaders {
         }
         self.readers
             .retain(|reader| reader.is_awaited || reader.channel.is_some());
+    }
+
+    /// Whether a reader is waited for, as of the last look.
+    pub(crate) fn is_paused(&self) -> bool {
         self.readers.iter().any(|reader| reader.is_awaited)
     }
 
@@ -149,7 +161,7 @@ impl SlowReaders {
             let goes_on = has_written && !others_wait && reader.may_wait_for_peer(&self.shared);
             let is_cut = reader.is_awaited
                 && !goes_on
-                && reader.is_out_of_patience(level, others_wait, window);
+                && reader.judge(level, others_wait, window) == Patience::Over;
             if goes_on {
                 reader.idle_seconds = 0;
             }
@@ -170,7 +182,8 @@ impl SlowReader {
         state.sources.is_sending_about(&self.intake.about) || state.outbox.is_awaited()
     }
 
-    fn is_out_of_patience(&mut self, level: Level, others_wait: bool, window: u64) -> bool {
+    /// Counts a second in which reading waited for this one.
+    fn judge(&mut self, level: Level, others_wait: bool, window: u64) -> Patience {
         let is_idle = level.taken == self.taken;
         self.idle_seconds = if is_idle { self.idle_seconds + 1 } else { 0 };
         self.taken = level.taken;
@@ -185,6 +198,10 @@ impl SlowReader {
         } else {
             PATIENCE_ALONE_SECONDS
         };
-        self.idle_seconds > patience || is_too_slow
+        if self.idle_seconds > patience || is_too_slow {
+            Patience::Over
+        } else {
+            Patience::Left
+        }
     }
 }
