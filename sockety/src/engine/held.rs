@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::shared::Shared;
+use super::{account::Account, shared::Shared};
 use crate::config::budgets::Share;
 
 /// Room for a payload: of what its connection may hold as announced, of what all may as it came.
 pub(crate) struct Held {
-    shared: Arc<Shared>,
+    account: Arc<Account>,
     size: u64,
     share: Share,
 }
@@ -25,9 +25,9 @@ impl Held {
             return Ok(None);
         }
         let limit = shared.options.payload_bytes;
-        let before = shared.payloads.fetch_add(size, Ordering::Relaxed);
+        let before = shared.account.payloads.fetch_add(size, Ordering::Relaxed);
         let held = Box::new(Self {
-            shared: Arc::clone(shared),
+            account: Arc::clone(&shared.account),
             size,
             share: Share::none(Arc::clone(shared.budgets.received())),
         });
@@ -59,6 +59,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.shared.payloads.fetch_sub(self.size, Ordering::Relaxed);
+        self.account
+            .payloads
+            .fetch_sub(self.size, Ordering::Relaxed);
     }
 }

@@ -9,11 +9,13 @@ use sockety_codec::{ChannelCount, Uuid};
 use tokio::sync::Notify;
 
 use super::{
+    account::Account,
     common::Common,
     gate::Gate,
     holders::{Holder, Holders},
     peer::Peer,
     pending::Waiting,
+    receive::intake::WakeDriver,
     send::{outbox::Outbox, transmissions::Sources},
     state::{Life, State, Unwritten},
     ticks,
@@ -24,7 +26,7 @@ use crate::{
     extensions::Extensions,
     fast_reply::FastReply,
     stats::{Counters, traffic::Traffic},
-    sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard},
+    sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
 
 pub(crate) struct Shared {
@@ -43,18 +45,10 @@ pub(crate) struct Shared {
     pub(crate) holders: Holders,
     /// Whether its life is no longer `Open`, for those who do not hold the lock.
     is_ending: AtomicBool,
-    /// Bytes of payloads that are arriving, or whose handlers run.
-    pub(crate) payloads: AtomicU64,
-    /// Files that were announced and whose messages are not done with.
-    pub(crate) files: AtomicUsize,
-    /// Streams, as with files.
-    pub(crate) streams: AtomicUsize,
     /// Bytes that came since the begin.
     pub(crate) received: AtomicU64,
-    /// Bytes of files and streams that wait to be read.
-    pub(crate) unread: AtomicUsize,
-    /// Reading pauses until some of those are read.
-    pub(crate) awaits_room: AtomicBool,
+    /// What it holds of what it has received. Intakes have it too.
+    pub(crate) account: Arc<Account>,
 }
 
 impl Shared {
@@ -65,6 +59,7 @@ impl Shared {
             counters,
             ..
         } = common;
+        let account = Arc::new(Account::new(Arc::clone(&options), budgets.clone()));
         let counters = Counters::of_connection(counters);
         let state = State {
             outbox: Outbox::new(peer_channels, options.outbox_bytes),
@@ -90,12 +85,8 @@ impl Shared {
             gone: Notify::new(),
             holders: Holders::new(),
             is_ending: AtomicBool::new(false),
-            payloads: AtomicU64::new(0),
-            files: AtomicUsize::new(0),
-            streams: AtomicUsize::new(0),
             received: AtomicU64::new(0),
-            unread: AtomicUsize::new(0),
-            awaits_room: AtomicBool::new(false),
+            account,
         }
     }
 
@@ -186,12 +177,6 @@ impl Shared {
         }
     }
 
-    /// Whether a message with so many files may come. A file costs a few hundred bytes, however little of it has come.
-    pub(crate) fn has_room_for_files(&self, count: usize) -> bool {
-        let before = self.files.load(Ordering::Relaxed);
-        before == 0 || before.saturating_add(count) <= self.options.open_files
-    }
-
     /// The largest payload, and item of a stream, in either direction.
     pub(crate) fn payload_limit(&self) -> usize {
         usize::try_from(self.options.limits.payload()).unwrap_or(usize::MAX)
@@ -207,8 +192,8 @@ impl Shared {
             sent_bytes,
             requests_executing: self.holders.requests(),
             requests_waiting,
-            files: files + self.files.load(Ordering::Relaxed),
-            streams: streams + self.streams.load(Ordering::Relaxed),
+            files: files + self.account.files.load(Ordering::Relaxed),
+            streams: streams + self.account.streams.load(Ordering::Relaxed),
         }
     }
 
@@ -242,8 +227,10 @@ impl Shared {
             woken.wake_all();
         }
     }
+}
 
-    pub(crate) fn wake_driver(&self) {
+impl WakeDriver for Shared {
+    fn wake_driver(&self) {
         let driver = self.lock().driver.take();
         if let Some(driver) = driver {
             driver.wake();

@@ -75,6 +75,14 @@ impl Chunks {
         Some(chunk)
     }
 
+    /// Puts chunks back that were popped, before all others.
+    pub(crate) fn put_back(&mut self, chunks: Vec<Bytes>) {
+        for chunk in chunks.into_iter().rev() {
+            self.bytes += chunk.len();
+            self.whole.push_front(chunk);
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }

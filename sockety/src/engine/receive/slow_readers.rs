@@ -4,7 +4,7 @@
 //! read. A reader that goes on taking something only slows the peer down, as TCP would. One that takes nothing,
 //! or next to nothing while others on the connection wait, loses its message.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use sockety_codec::ChannelId;
 
@@ -62,17 +62,7 @@ impl SlowReaders {
 
     /// Whether so much of a message is unread that reading should pause.
     pub(crate) fn is_too_much(&self, unread: usize) -> bool {
-        unread >= self.shared.options.window || (unread > 0 && self.is_over_budget())
-    }
-
-    fn is_over_budget(&self) -> bool {
-        let (unread, options) = (
-            self.shared.unread.load(Ordering::SeqCst),
-            &self.shared.options,
-        );
-        // A few connections must not take what all have.
-        unread >= options.unread_bytes
-            || (unread >= options.window && self.shared.budgets.received().is_used_up())
+        unread >= self.shared.options.window || (unread > 0 && self.shared.account.is_over_budget())
     }
 
     pub(crate) fn add(&mut self, channel: ChannelId, intake: &Arc<Intake>) {
@@ -113,8 +103,8 @@ impl SlowReaders {
             return;
         }
         // Set before the look: a reader that makes room after it sees this, and wakes the driver.
-        self.shared.awaits_room.store(true, Ordering::SeqCst);
-        let is_over_budget = self.is_over_budget();
+        self.shared.account.await_room();
+        let is_over_budget = self.shared.account.is_over_budget();
         let window = self.shared.options.window;
         self.room = READ_BYTES;
         for reader in self

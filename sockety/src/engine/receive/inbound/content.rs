@@ -12,7 +12,7 @@ use crate::{
         owed::Owed,
         pending::{RawReply, RawResponse},
         receive::{
-            intake::{Intake, Pushed},
+            intake::{Intake, Pushed, WakeDriver},
             parts::{ReceivedFile, ReceivedParts},
             payload::Assembly,
             slot::{Arriving, Open, Progress, Rest, Role, Slot},
@@ -35,8 +35,9 @@ impl<S: Serve> Inbound<S> {
         if !has_stream && files == 0 {
             return None;
         }
-        let shared = Arc::clone(&self.shared);
-        let intake = Intake::new(shared, files as usize, has_stream, about);
+        let account = Arc::clone(&self.shared.account);
+        let driver: Arc<dyn WakeDriver> = Arc::clone(&self.shared) as _;
+        let intake = Intake::new(account, driver, files as usize, has_stream, about);
         let stream = has_stream.then(|| intake.part());
         let carried = ReceivedParts::new(Arc::clone(&intake), stream);
         let rest = Rest {

@@ -137,7 +137,7 @@ impl<S: Serve> Inbound<S> {
         let lease = Lease::of_request(&self.shared, Holder::Arriving)?;
         let held = Held::reserve(&self.shared, head.payload_size).ok()?;
         let files = head.files.count as usize;
-        let is_room = files == 0 || self.shared.has_room_for_files(files);
+        let is_room = files == 0 || self.shared.account.has_room_for_files(files);
         is_room.then(|| (lease, Assembly::new(head.payload_size, held)))
     }
 
