@@ -77,12 +77,13 @@ impl Account {
             && self.awaits_room.swap(false, Ordering::SeqCst)
     }
 
-    /// The driver is about to look whether there is room: whoever makes room after this wakes it.
+    /// The driver is about to look whether there is room. A reader that makes room after this wakes it.
     pub(crate) fn await_room(&self) {
         self.awaits_room.store(true, Ordering::SeqCst);
     }
 
-    /// Whether so much is unread that no more of any message should be read that has something unread.
+    /// Whether the connection, or all of them together, hold too much that is unread. Then reading waits for each message
+    /// that has something unread.
     pub(crate) fn is_over_budget(&self) -> bool {
         let unread = self.unread.load(Ordering::SeqCst);
         // A few connections must not take what all have.

@@ -71,7 +71,7 @@ const LAST_READS: usize = 128;
 /// Reads and writes before other tasks of the thread get their turn.
 const ROUNDS: usize = 4;
 
-/// Codes that may wait beside what the outbox has room for, before reading stops.
+/// How many codes may wait besides what the outbox has room for, before reading stops.
 const BACKLOG_REPLIES: usize = 4096;
 
 /// What is read and dropped during a farewell: as much as may have been on its way.
@@ -430,8 +430,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Ok(self.inbound.guard.check(&self.decoder)?)
     }
 
-    /// TLS whose link ends without its closing words gives this kind: some peers say none, and so may anyone who cuts
-    /// the link. Between messages it makes no difference.
+    /// TLS reports this kind when its link ends without a close_notify: some peers send none, and anyone can cut the link.
+    /// Between messages it makes no difference.
     fn on_failed_read(&mut self, error: std::io::Error) -> Result<(), ConnectionError> {
         if error.kind() != std::io::ErrorKind::UnexpectedEof {
             return Err(error.into());

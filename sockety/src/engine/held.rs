@@ -5,7 +5,8 @@ use std::sync::{Arc, atomic::Ordering};
 use super::{account::Account, shared::Shared};
 use crate::config::budgets::Share;
 
-/// Room for a payload: of what its connection may hold as announced, of what all may as it came.
+/// Room for a payload. It counts against the limit of its connection as it was announced, and against the budget of all
+/// connections as it comes.
 pub(crate) struct Held {
     account: Arc<Account>,
     size: u64,
@@ -15,11 +16,11 @@ pub(crate) struct Held {
 /// There is no room for another payload.
 pub(crate) struct NoRoom;
 
-/// The number of messages bounds what these take.
+/// The limits on the number of messages bound what payloads up to this size take.
 const LITTLE: u64 = 16 * 1024;
 
 impl Held {
-    /// Takes room for what a head announces. Nothing is allocated for it, and little payloads need none.
+    /// Takes room for what a head announces. Nothing is allocated for the payload yet, and little payloads need no room.
     pub(crate) fn reserve(shared: &Arc<Shared>, size: u64) -> Result<Option<Box<Self>>, NoRoom> {
         if size <= LITTLE {
             return Ok(None);
@@ -38,7 +39,7 @@ impl Held {
         Ok(Some(held))
     }
 
-    /// As [`Held::reserve`], for a payload that is there.
+    /// Like [`Held::reserve`], for a payload that is there.
     pub(crate) fn whole(shared: &Arc<Shared>, size: usize) -> Result<Option<Box<Self>>, NoRoom> {
         let mut held = Self::reserve(shared, size as u64)?;
         if let Some(held) = &mut held {
@@ -47,7 +48,7 @@ impl Held {
         Ok(held)
     }
 
-    /// So many bytes of it have come.
+    /// `bytes` more of it have come.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         if self.share.grow(bytes as u64) {
             Ok(())

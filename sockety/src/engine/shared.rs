@@ -41,11 +41,11 @@ pub(crate) struct Shared {
     /// After the end the peer is given a moment to read what was written. Then the socket is closed.
     pub(crate) is_gone: AtomicBool,
     pub(crate) gone: Notify,
-    /// The driver is none of them.
+    /// Handles and requests; the driver is not counted.
     pub(crate) holders: Holders,
     /// Whether its life is no longer `Open`, for those who do not hold the lock.
     is_ending: AtomicBool,
-    /// Bytes that came since the begin.
+    /// Bytes received since the connection began.
     pub(crate) received: AtomicU64,
     /// What it holds of what it has received. Intakes have it too.
     pub(crate) account: Arc<Account>,
@@ -90,7 +90,8 @@ impl Shared {
         }
     }
 
-    /// A poisoned lock is taken all the same: every change under it is whole before anything can panic.
+    /// No user code runs under this lock, nothing waits, and no other lock is taken. A poisoned one is taken all the same:
+    /// every change under it is whole before anything can panic.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,7 +141,7 @@ impl Shared {
         });
     }
 
-    /// Begins an end that waits for everything that was accepted, for so long.
+    /// Begins an end that waits for everything that was accepted, for `deadline` at most.
     pub(crate) fn drain(&self, deadline: Duration) {
         self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
@@ -157,7 +158,7 @@ impl Shared {
         });
     }
 
-    /// Whether there is a slot for a request of the peer when so many are taken.
+    /// Whether there is a slot for a request of the peer when `taken` of them are taken.
     pub(crate) fn has_slot(&self, taken: usize) -> bool {
         // A few connections must not take what all have.
         let is_room = taken < OWN_TASKS || !self.budgets.waiting().is_used_up();

@@ -42,7 +42,7 @@ impl Chunks {
         self.push_copied(chunk, Bytes::copy_from_slice);
     }
 
-    /// As [`Chunks::push_slice`], of what arrives.
+    /// Like [`Chunks::push_slice`], for what arrives: it may stay where it was read.
     pub(crate) fn push_received(&mut self, chunk: &[u8]) {
         self.push_copied(chunk, recycled::keep);
     }

@@ -115,7 +115,7 @@ impl Intake {
         })
     }
 
-    /// Makes the next part.
+    /// Adds the next part and returns its reader.
     pub(crate) fn part(self: &Arc<Self>) -> PartReader {
         let mut state = self.lock();
         state.parts.push(Part::default());
@@ -127,7 +127,7 @@ impl Intake {
         }
     }
 
-    /// Sends what nobody reads yet to disk, if somebody waits for another part. Woken when that is done, the driver
+    /// Sends to disk what nobody reads yet, if a reader waits for another part. The driver is woken when that is done, and
     /// looks again.
     pub(crate) fn spill_for_starved(self: &Arc<Self>) {
         let mut state = self.lock();
@@ -275,7 +275,7 @@ impl Intake {
         self.wake(driver);
     }
 
-    /// How much is unread and was taken; from now on the driver is woken when something is.
+    /// Returns how much is unread and how much was taken; from now on the driver is woken when something is taken.
     pub(crate) fn await_reader(&self) -> Level {
         let mut state = self.lock();
         state.is_awaited = true;
@@ -377,7 +377,7 @@ impl Intake {
 
 /// What became of content.
 pub(crate) enum Pushed {
-    /// It waits; so many bytes of the message do.
+    /// It waits to be read, and so do this many bytes of its message.
     Unread(usize),
     /// Nobody wants it any longer.
     Dropped,
@@ -398,14 +398,14 @@ pub(crate) struct Level {
 }
 
 impl State {
-    /// What reads the next bytes of a part from the disk, if there are any.
+    /// Returns the job that reads the next bytes of a part from the disk, if there are any.
     fn read_back(&self, part: usize) -> Option<ReadJob> {
         let extent = self.parts[part].spilled.next()?;
         Some(Box::new(self.spill.as_ref()?.read(extent)))
     }
 
-    /// Bytes were read back from disk, or nobody wants them. With the last of them the file goes, to be dropped
-    /// without the lock.
+    /// Bytes were read back from disk, or nobody wants them. With the last of them, returns the file, which the caller
+    /// drops without the lock: closing it is input and output.
     #[must_use]
     fn leave_disk(&mut self, count: u64) -> Option<SpillFile> {
         self.on_disk -= count;
@@ -442,14 +442,14 @@ enum Next {
     OnDisk(ReadJob),
 }
 
-/// What who reads into a small buffer takes at a time.
+/// The least that a reader with a small buffer takes at a time.
 const READ_BYTES: usize = 1024;
 
 /// Reads one file or stream. Dropping it drops what it has not read, and the message goes on.
 pub(crate) struct PartReader {
     intake: Arc<Intake>,
     part: usize,
-    /// Of the chunk taken last, for who reads into a buffer.
+    /// Of the chunk taken last: what the reader's buffer had no room for.
     rest: Bytes,
     /// A chunk that is being read from the disk.
     reading: Option<JoinHandle<io::Result<Bytes>>>,
@@ -469,7 +469,7 @@ impl PartReader {
         Poll::Ready(None)
     }
 
-    /// Sees to it that there is a rest; `false` at the end.
+    /// Ready when there is a rest, or with `false` at the end.
     fn poll_fill(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<Result<bool, ReadError>> {
         while self.rest.is_empty() {
             if let Some(reading) = &mut self.reading {

@@ -17,7 +17,7 @@ pub(crate) struct SlowReaders {
     room: usize,
 }
 
-/// How much is read at a time at most, and beside a slow reader at least.
+/// How much is read at a time at most; and at least, while there is a slow reader.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 const LEAST_READ_BYTES: usize = 4 * 1024;
 
@@ -42,12 +42,12 @@ enum Patience {
     Over,
 }
 
-/// A reader that takes nothing is waited for so long while others wait, and while none does.
+/// How long a reader is waited for that takes nothing, while others wait and while none does.
 const PATIENCE_SECONDS: u32 = 1;
 const PATIENCE_ALONE_SECONDS: u32 = 5;
 
-/// A reader that holds others up for so long must have taken four windows meanwhile: then each of them waited for
-/// about a second at most.
+/// A reader that holds others up for five seconds must have taken four windows meanwhile: then each of the others waited
+/// for about a second at most.
 const TRIAL_SECONDS: u32 = 5;
 const TRIAL_WINDOWS: u64 = 4;
 
@@ -60,7 +60,7 @@ impl SlowReaders {
         }
     }
 
-    /// Whether so much of a message is unread that reading should pause.
+    /// Whether reading should pause, as this much of a message is unread.
     pub(crate) fn is_too_much(&self, unread: usize) -> bool {
         unread >= self.shared.options.window || (unread > 0 && self.shared.account.is_over_budget())
     }
@@ -139,7 +139,7 @@ impl SlowReaders {
         }
     }
 
-    /// A second has passed: cuts off those that are waited for no longer, and gives the channels of their messages.
+    /// A second has passed: cuts off those that are waited for no longer, and returns the channels of their messages.
     ///
     /// A reader may wait for the peer to take what it answers: while that goes on and nobody else waits, it is not idle.
     /// What else is written to the peer is no excuse, as that may go on for ever, unless senders wait for room: it may be among them.

@@ -43,7 +43,7 @@ pub(crate) struct Spilled(VecDeque<Extent>);
 /// How much is read back at a time.
 const READ_BYTES: u64 = 256 * 1024;
 
-/// A file takes so much of the budget, and every extent at least so much, as an entry in memory stands for it.
+/// What a file takes of the budget, and every extent at least, as each has an entry in memory.
 const LEAST_CHARGE: u64 = 4 * 1024;
 
 impl SpillFile {

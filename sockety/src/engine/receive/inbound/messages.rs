@@ -167,7 +167,7 @@ impl<S: Serve> Inbound<S> {
         Verdict::Refuse(channel)
     }
 
-    /// Runs the handler as far as it goes without waiting; what has to wait becomes a task of its own.
+    /// Runs the handler as far as it goes without waiting; one that has to wait becomes a task.
     ///
     /// Most handlers end at once, and cost no task and no wake-up this way. A service may want a task from the
     /// beginning all the same.
