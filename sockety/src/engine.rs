@@ -1,5 +1,6 @@
 //! What runs below a connection: bytes, channels, positions, leases. It knows no handle, no service and no client.
 
+pub(crate) mod account;
 pub(crate) mod answered;
 pub(crate) mod attempt;
 pub(crate) mod clocks;

@@ -1,4 +1,4 @@
-//! The clocks of a connection: everything that waits for the peer waits for so long and no longer.
+//! The clocks of a connection: each wait for the peer has a limit.
 
 use std::{
     pin::Pin,
@@ -49,7 +49,7 @@ pub(crate) struct Clocks {
     is_draining: bool,
     /// How much was written before the last tick, the heartbeat of that tick included.
     written: u64,
-    /// Whether it was more than before the tick before that: then the next one gives memory back.
+    /// Whether it was more than before the tick before that: then the next one returns memory to the allocator.
     was_active: bool,
     has_received: bool,
     pub(crate) has_peer_ended: bool,
@@ -246,7 +246,7 @@ impl Clocks {
         if quiet >= self.limits.heartbeat && is_up {
             self.quiet_since = self.looked;
             state.outbox.heartbeat();
-            // Of which nobody need take notice.
+            // A heartbeat is no activity: counted already, it makes no tick come sooner.
             self.written = state.outbox.end();
         }
         Ok(())

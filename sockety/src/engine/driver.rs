@@ -71,7 +71,7 @@ const LAST_READS: usize = 128;
 /// Reads and writes before other tasks of the thread get their turn.
 const ROUNDS: usize = 4;
 
-/// Codes that may wait beside what the outbox has room for, before reading stops.
+/// How many codes may wait besides what the outbox has room for, before reading stops.
 const BACKLOG_REPLIES: usize = 4096;
 
 /// What is read and dropped during a farewell: as much as may have been on its way.
@@ -250,7 +250,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         self.held_until = state.held_until();
         drop(state);
         // A reader that took something before the waker stood there could not use it.
-        let has_resumed = self.is_paused && !self.inbound.is_paused();
+        let has_resumed = self.is_paused && !self.inbound.update_pause();
         Ok(if has_resumed {
             Poll::Ready(())
         } else {
@@ -322,7 +322,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
 
     /// Reads once and handles all that came; pending when nothing did.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        self.is_paused = self.inbound.is_paused();
+        self.is_paused = self.inbound.update_pause();
         if self.clocks.has_peer_ended || self.is_paused || self.is_backlogged() {
             return Poll::Pending;
         }
@@ -430,8 +430,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Ok(self.inbound.guard.check(&self.decoder)?)
     }
 
-    /// TLS whose link ends without its closing words gives this kind: some peers say none, and so may anyone who cuts
-    /// the link. Between messages it makes no difference.
+    /// TLS reports this kind when its link ends without a close_notify: some peers send none, and anyone can cut the link.
+    /// Between messages it makes no difference.
     fn on_failed_read(&mut self, error: std::io::Error) -> Result<(), ConnectionError> {
         if error.kind() != std::io::ErrorKind::UnexpectedEof {
             return Err(error.into());

@@ -33,12 +33,12 @@ impl Gate {
         self.is_open.load(Ordering::Acquire)
     }
 
-    /// Before anything is read.
+    /// Called before anything is read.
     pub(crate) fn close(&self) {
         self.is_open.store(false, Ordering::Release);
     }
 
-    /// Gives the number of failures with this one.
+    /// Counts a failure, and returns how many there were with it.
     pub(crate) fn fail(&self) -> u32 {
         let mut attempts = self.attempts();
         attempts.is_under_way = false;
@@ -46,6 +46,7 @@ impl Gate {
         attempts.failed
     }
 
+    /// Returns whether a message may be judged now: one at a time, and none after too many failures.
     pub(crate) fn begin(&self) -> bool {
         let mut attempts = self.attempts();
         let begins = !attempts.is_under_way && attempts.failed < ATTEMPTS;

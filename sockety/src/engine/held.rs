@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::shared::Shared;
+use super::{account::Account, shared::Shared};
 use crate::config::budgets::Share;
 
-/// Room for a payload: of what its connection may hold as announced, of what all may as it came.
+/// Room for a payload. It counts against the limit of its connection as it was announced, and against the budget of all
+/// connections as it comes.
 pub(crate) struct Held {
-    shared: Arc<Shared>,
+    account: Arc<Account>,
     size: u64,
     share: Share,
 }
@@ -15,19 +16,19 @@ pub(crate) struct Held {
 /// There is no room for another payload.
 pub(crate) struct NoRoom;
 
-/// The number of messages bounds what these take.
+/// The limits on the number of messages bound what payloads up to this size take.
 const LITTLE: u64 = 16 * 1024;
 
 impl Held {
-    /// Takes room for what a head announces. Nothing is allocated for it, and little payloads need none.
+    /// Takes room for what a head announces. Nothing is allocated for the payload yet, and little payloads need no room.
     pub(crate) fn reserve(shared: &Arc<Shared>, size: u64) -> Result<Option<Box<Self>>, NoRoom> {
         if size <= LITTLE {
             return Ok(None);
         }
         let limit = shared.options.payload_bytes;
-        let before = shared.payloads.fetch_add(size, Ordering::Relaxed);
+        let before = shared.account.payloads.fetch_add(size, Ordering::Relaxed);
         let held = Box::new(Self {
-            shared: Arc::clone(shared),
+            account: Arc::clone(&shared.account),
             size,
             share: Share::none(Arc::clone(shared.budgets.received())),
         });
@@ -38,7 +39,7 @@ impl Held {
         Ok(Some(held))
     }
 
-    /// As [`Held::reserve`], for a payload that is there.
+    /// Like [`Held::reserve`], for a payload that is there.
     pub(crate) fn whole(shared: &Arc<Shared>, size: usize) -> Result<Option<Box<Self>>, NoRoom> {
         let mut held = Self::reserve(shared, size as u64)?;
         if let Some(held) = &mut held {
@@ -47,7 +48,7 @@ impl Held {
         Ok(held)
     }
 
-    /// So many bytes of it have come.
+    /// `bytes` more of it have come.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         if self.share.grow(bytes as u64) {
             Ok(())
@@ -59,6 +60,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.shared.payloads.fetch_sub(self.size, Ordering::Relaxed);
+        self.account
+            .payloads
+            .fetch_sub(self.size, Ordering::Relaxed);
     }
 }

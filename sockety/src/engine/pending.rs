@@ -88,7 +88,7 @@ impl Waiting {
 
     /// Expects replies to a message that begins here in the outbox.
     ///
-    /// While a transmission of it goes on, the clock of the reply stands still.
+    /// While a transmission of it goes on, the clock of the reply does not advance.
     pub(crate) fn insert(
         &mut self,
         id: Uuid,
@@ -116,7 +116,7 @@ impl Waiting {
         );
     }
 
-    /// The replies that nobody took are given to the caller, to be dropped without the lock.
+    /// Removes a request. The caller drops what is returned without the lock, as it holds replies that nobody took.
     ///
     /// More may come, unless the last one was a code: they are nobody's fault.
     pub(crate) fn remove(&mut self, id: &Uuid) -> Option<Waiter> {
@@ -183,8 +183,8 @@ impl Waiting {
         self.requests.contains_key(&parent.as_u128())
     }
 
-    /// A response to this request begins, so its handler ran, whatever becomes of the response. Gives whether anybody
-    /// waits for it.
+    /// A response to this request begins, so its handler ran, whatever becomes of the response. Returns whether
+    /// anybody waits for it.
     pub(crate) fn begin_response(&mut self, parent: &Uuid) -> bool {
         let waiter = self.requests.get_mut(&parent.as_u128());
         waiter.map(|waiter| waiter.is_executed = true).is_some()
@@ -222,7 +222,7 @@ impl Waiting {
         }
     }
 
-    /// Ready when there is a reply, for who takes only one: the request is forgotten.
+    /// Ready when there is a reply, for a caller that takes only one: the request is removed.
     pub(crate) fn poll_only(&mut self, id: &Uuid, cx: &mut Context<'_>) -> Poll<Waiter> {
         let Entry::Occupied(mut waiting) = self.requests.entry(id.as_u128()) else {
             unreachable!("a request stays in the table until its handle is dropped");
@@ -232,7 +232,7 @@ impl Waiting {
             return Poll::Pending;
         }
         let waiter = waiting.remove();
-        // Whoever takes one reply asked for one: only a late one is expected after that.
+        // The caller asked for one reply. If this is none, that reply may come late; after it, no more are expected.
         if !waiter.is_answered {
             self.late.expect(*id, false);
         }
@@ -310,7 +310,7 @@ impl Woken {
 pub(crate) enum ReplyClock {
     /// [`Options::call_timeout`](crate::config::options::Options::call_timeout).
     Default,
-    /// The caller has one of its own.
+    /// The caller has its own.
     Own,
 }
 
@@ -400,7 +400,7 @@ impl Replies {
         self.rest.as_ref()?.end.as_ref()
     }
 
-    /// Gives the reply back when it is one too many.
+    /// Returns the reply when it is one too many.
     fn push(
         &mut self,
         reply: Result<RawReply, RequestError>,
@@ -508,7 +508,7 @@ mod tests {
         assert!(count() == 0 && delivered.waker.is_some());
         let delivered = waiting.deliver(&ids[1], reply());
         waiting.wake_later(delivered.waker);
-        let sources = Sources::new(ChannelCount::default());
+        let sources = Sources::new(ChannelCount::new(256).unwrap());
         assert_eq!((0..3).map(|_| waiting.tick(&sources)).sum::<u64>(), 1);
         assert_eq!(count(), 0);
         waiting.take_woken().unwrap().wake_all();

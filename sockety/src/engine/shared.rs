@@ -9,12 +9,13 @@ use sockety_codec::{ChannelCount, Uuid};
 use tokio::sync::Notify;
 
 use super::{
+    account::Account,
     common::Common,
     gate::Gate,
     holders::{Holder, Holders},
     peer::Peer,
     pending::Waiting,
-    receive::intake::Intake,
+    receive::intake::WakeDriver,
     send::{outbox::Outbox, transmissions::Sources},
     state::{Life, State, Unwritten},
     ticks,
@@ -23,9 +24,9 @@ use crate::{
     config::{budgets::Budgets, options::Options},
     error::connection::{ClosedBy, ConnectionError},
     extensions::Extensions,
-    fast_reply::{FastReply, Framework},
+    fast_reply::FastReply,
     stats::{Counters, traffic::Traffic},
-    sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard},
+    sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
 
 pub(crate) struct Shared {
@@ -40,22 +41,14 @@ pub(crate) struct Shared {
     /// After the end the peer is given a moment to read what was written. Then the socket is closed.
     pub(crate) is_gone: AtomicBool,
     pub(crate) gone: Notify,
-    /// The driver is none of them.
+    /// Handles and requests; the driver is not counted.
     pub(crate) holders: Holders,
     /// Whether its life is no longer `Open`, for those who do not hold the lock.
     is_ending: AtomicBool,
-    /// Bytes of payloads that are arriving, or whose handlers run.
-    pub(crate) payloads: AtomicU64,
-    /// Files that were announced and whose messages are not done with.
-    pub(crate) files: AtomicUsize,
-    /// Streams, as with files.
-    pub(crate) streams: AtomicUsize,
-    /// Bytes that came since the begin.
+    /// Bytes received since the connection began.
     pub(crate) received: AtomicU64,
-    /// Bytes of files and streams that wait to be read.
-    pub(crate) unread: AtomicUsize,
-    /// Reading pauses until some of those are read.
-    pub(crate) awaits_room: AtomicBool,
+    /// What it holds of what it has received. Intakes have it too.
+    pub(crate) account: Arc<Account>,
 }
 
 impl Shared {
@@ -66,6 +59,7 @@ impl Shared {
             counters,
             ..
         } = common;
+        let account = Arc::new(Account::new(Arc::clone(&options), budgets.clone()));
         let counters = Counters::of_connection(counters);
         let state = State {
             outbox: Outbox::new(peer_channels, options.outbox_bytes),
@@ -91,16 +85,13 @@ impl Shared {
             gone: Notify::new(),
             holders: Holders::new(),
             is_ending: AtomicBool::new(false),
-            payloads: AtomicU64::new(0),
-            files: AtomicUsize::new(0),
-            streams: AtomicUsize::new(0),
             received: AtomicU64::new(0),
-            unread: AtomicUsize::new(0),
-            awaits_room: AtomicBool::new(false),
+            account,
         }
     }
 
-    /// A poisoned lock is taken all the same: every change under it is whole before anything can panic.
+    /// No user code runs under this lock, nothing waits, and no other lock is taken. A poisoned one is taken all the same:
+    /// every change under it is whole before anything can panic.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,18 +123,6 @@ impl Shared {
         });
     }
 
-    /// Answers a message whose content nobody read, unless its handler has.
-    pub(crate) fn answer_cut_off(&self, id: Uuid, intake: &Intake) {
-        self.change(|state| {
-            let is_ended = matches!(state.life, Life::Ended(_));
-            if !is_ended && !intake.is_answered.swap(true, Ordering::Relaxed) {
-                intake.is_cut_off.store(true, Ordering::Relaxed);
-                let code = Framework::SlowConsumer.reply();
-                state.outbox.unasked_reply(id, code);
-            }
-        });
-    }
-
     /// Begins the orderly end.
     pub(crate) fn close(&self, by: ClosedBy) {
         self.is_ending.store(true, Ordering::SeqCst);
@@ -162,7 +141,7 @@ impl Shared {
         });
     }
 
-    /// Begins an end that waits for everything that was accepted, for so long.
+    /// Begins an end that waits for everything that was accepted, for `deadline` at most.
     pub(crate) fn drain(&self, deadline: Duration) {
         self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
@@ -179,7 +158,7 @@ impl Shared {
         });
     }
 
-    /// Whether there is a slot for a request of the peer when so many are taken.
+    /// Whether there is a slot for a request of the peer when `taken` of them are taken.
     pub(crate) fn has_slot(&self, taken: usize) -> bool {
         // A few connections must not take what all have.
         let is_room = taken < OWN_TASKS || !self.budgets.waiting().is_used_up();
@@ -199,12 +178,6 @@ impl Shared {
         }
     }
 
-    /// Whether a message with so many files may come. A file costs a few hundred bytes, however little of it has come.
-    pub(crate) fn has_room_for_files(&self, count: usize) -> bool {
-        let before = self.files.load(Ordering::Relaxed);
-        before == 0 || before.saturating_add(count) <= self.options.open_files
-    }
-
     /// The largest payload, and item of a stream, in either direction.
     pub(crate) fn payload_limit(&self) -> usize {
         usize::try_from(self.options.limits.payload()).unwrap_or(usize::MAX)
@@ -220,8 +193,8 @@ impl Shared {
             sent_bytes,
             requests_executing: self.holders.requests(),
             requests_waiting,
-            files: files + self.files.load(Ordering::Relaxed),
-            streams: streams + self.streams.load(Ordering::Relaxed),
+            files: files + self.account.files.load(Ordering::Relaxed),
+            streams: streams + self.account.streams.load(Ordering::Relaxed),
         }
     }
 
@@ -255,8 +228,10 @@ impl Shared {
             woken.wake_all();
         }
     }
+}
 
-    pub(crate) fn wake_driver(&self) {
+impl WakeDriver for Shared {
+    fn wake_driver(&self) {
         let driver = self.lock().driver.take();
         if let Some(driver) = driver {
             driver.wake();

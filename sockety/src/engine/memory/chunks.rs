@@ -42,7 +42,7 @@ impl Chunks {
         self.push_copied(chunk, Bytes::copy_from_slice);
     }
 
-    /// As [`Chunks::push_slice`], of what arrives.
+    /// Like [`Chunks::push_slice`], for what arrives: it may stay where it was read.
     pub(crate) fn push_received(&mut self, chunk: &[u8]) {
         self.push_copied(chunk, recycled::keep);
     }
@@ -73,6 +73,14 @@ impl Chunks {
         };
         self.bytes -= chunk.len();
         Some(chunk)
+    }
+
+    /// Puts chunks back that were popped, before all others.
+    pub(crate) fn put_back(&mut self, chunks: Vec<Bytes>) {
+        for chunk in chunks.into_iter().rev() {
+            self.bytes += chunk.len();
+            self.whole.push_front(chunk);
+        }
     }
 
     pub(crate) fn clear(&mut self) {

@@ -1,8 +1,8 @@
 //! Memory for large payloads, used again and again.
 //!
-//! Given back to the allocator each time, it often goes back to the operating system, which costs more when it is needed
-//! again, a page at a time, than all else that is done with the payload. What its connections have not used for a while
-//! is [given back](crate::engine::memory::threads), and when the last connection of the process has ended, everything.
+//! Memory that returns to the allocator each time often returns to the operating system. To get it again, a page at a
+//! time, costs more than all else that is done with the payload. What has not been used for a while is
+//! [returned](crate::engine::memory::threads), and when the last connection of the process has ended, everything is.
 
 use std::{
     mem,
@@ -17,13 +17,13 @@ use bytes::Bytes;
 /// Smaller ones are left to the allocator.
 const LEAST: usize = 64 * 1024;
 
-/// What a thread keeps of memory that nobody uses, so a peer can make each thread hold so much more than is counted.
+/// How much unused memory a thread keeps. A peer can make each thread hold this much more than is counted.
 const KEPT: usize = 4 * 1024 * 1024;
 
-/// How many there are in the process.
+/// How many connections there are in the process.
 static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
 
-/// Those of all threads.
+/// The keeps of all threads.
 static KEEPS: Mutex<Vec<Weak<Keep>>> = Mutex::new(Vec::new());
 
 thread_local! {
@@ -65,7 +65,7 @@ impl Drop for User {
     }
 }
 
-/// Gives back what the thread keeps, unless it was used since it was asked for this last.
+/// Returns to the allocator what the thread keeps, unless that was used since the last call.
 pub(crate) fn give_back_unused() {
     KEEP.with(|keep| {
         if !mem::take(&mut lock(&keep.0).was_used) {
@@ -74,7 +74,7 @@ pub(crate) fn give_back_unused() {
     });
 }
 
-/// Empty memory for a payload of this size; of its own, or none yet, when the thread keeps nothing that fits.
+/// Returns empty memory for a payload of this size. It has no capacity yet if the thread keeps nothing that fits.
 pub(crate) fn take(size: u64) -> Vec<u8> {
     let Ok(size) = usize::try_from(size) else {
         return Vec::new();
@@ -85,7 +85,7 @@ pub(crate) fn take(size: u64) -> Vec<u8> {
     KEEP.with(|keep| keep.take(size)).unwrap_or_default()
 }
 
-/// A payload whose memory is used again when everybody has dropped it.
+/// Makes a payload whose memory is used again when all of it has been dropped.
 pub(crate) fn share(memory: Vec<u8>) -> Bytes {
     if !(LEAST..=KEPT).contains(&memory.capacity()) {
         return memory.into();
@@ -139,7 +139,7 @@ impl Keep {
     fn put(&self, mut memory: Vec<u8>) {
         memory.clear();
         let mut kept = lock(&self.0);
-        // Asked under the lock, so that whoever ends the last one finds what is put before.
+        // Asked under the lock, so that the end of the last connection finds what was put before.
         if CONNECTIONS.load(Ordering::SeqCst) == 0 {
             return;
         }

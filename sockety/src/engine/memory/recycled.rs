@@ -1,8 +1,7 @@
 //! Buffers for what arrives of files and streams, used again and again.
 //!
-//! Given back to the allocator each time, their memory often goes back to the operating system, which costs more
-//! when it is needed again than copying what is to be in it. What its connections have not used for a while is
-//! [given back](crate::engine::memory::threads).
+//! Memory that returns to the allocator each time often returns to the operating system. To get it again costs more than
+//! copying what is to be in it. What has not been used for a while is [returned](crate::engine::memory::threads).
 
 use std::cell::{Cell, RefCell};
 
@@ -27,7 +26,7 @@ thread_local! {
     static WERE_USED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Gives back the free buffers of the thread, unless any was used since it was asked for this last.
+/// Returns the free buffers of the thread to the allocator, unless any was used since the last call.
 pub(crate) fn give_back_unused() {
     if !WERE_USED.replace(false) {
         let all = BUFFERS.take();
@@ -39,21 +38,21 @@ pub(crate) fn give_back_unused() {
     }
 }
 
-/// An empty buffer of the thread, if one is free; to be [given back](put).
+/// Takes an empty buffer of the thread, if one is free. It has to be [put] back.
 pub(crate) fn take() -> Option<BytesMut> {
     WERE_USED.set(true);
     BUFFERS.with_borrow_mut(take_from)
 }
 
-/// A buffer that was filled, or was not.
+/// Puts a buffer back, whether it was filled or not, and returns what is in it.
 pub(crate) fn put(buffer: BytesMut) -> Bytes {
     let filled = buffer.freeze();
     BUFFERS.with_borrow_mut(|buffers| buffers.push(filled.clone()));
     filled
 }
 
-/// The bytes where they are, if that is the buffer that was filled last; else a copy in a buffer of the thread, if one is
-/// free, or in memory of its own.
+/// Keeps received bytes: where they are, if that is the buffer that was filled last; else in a copy, for which it takes a
+/// buffer of the thread if one is free.
 pub(crate) fn keep(bytes: &[u8]) -> Bytes {
     if !(LEAST..=SIZE).contains(&bytes.len()) {
         return Bytes::copy_from_slice(bytes);

@@ -14,7 +14,7 @@ thread_local! {
     static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Gives back what was not used since the last look, if that was long enough ago.
+/// Returns to the allocator what was not used since the last look, if that was long enough ago.
 pub(crate) fn give_back_unused() {
     let now = Instant::now();
     if LOOKED.get().is_none_or(|looked| now >= looked + PAUSE) {

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::config::rate::Rate;
 
-/// Full at the begin. Its clock is read only when something is taken.
+/// Full at the beginning. Its clock is read only when something is taken.
 pub(crate) struct Bucket {
     rate: Rate,
     left: u64,
@@ -20,7 +20,7 @@ impl Bucket {
         }
     }
 
-    /// Takes so many tokens; false when there are fewer.
+    /// Takes `count` tokens; returns false, and takes none, when there are fewer.
     pub(crate) fn take(&mut self, count: u64) -> bool {
         if count == 0 {
             return true;
@@ -39,7 +39,7 @@ impl Bucket {
         let now = Instant::now();
         let since = now.duration_since(*self.filled.get_or_insert(now));
         let more = since.as_millis() * u128::from(self.rate.per_second) / 1000;
-        // Else the parts of a token that have come would be lost again and again.
+        // Otherwise, many calls in a short time would each drop a part of a token.
         if more > 0 {
             self.filled = Some(now);
             let more = u64::try_from(more).unwrap_or(u64::MAX);

@@ -3,7 +3,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -15,16 +15,20 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::spill::{Extent, SpillFile, Spilled};
+use super::spill::{Extent, SpillError, SpillFile, Spilled};
 use crate::{
-    engine::{memory::chunks::Chunks, shared::Shared},
+    engine::{account::Account, memory::chunks::Chunks},
     error::read::ReadError,
     sync::{AtomicBool, Mutex, MutexGuard},
 };
 
 /// The files and the stream of one message.
+///
+/// The driver pushes, readers on any thread take. Both do it under the mutex of the intake, and wake each other when it is
+/// free again. The mutex of the connection is never held at the same time.
 pub(crate) struct Intake {
-    shared: Arc<Shared>,
+    account: Arc<Account>,
+    driver: Arc<dyn WakeDriver>,
     state: Mutex<State>,
     files: usize,
     has_stream: bool,
@@ -34,6 +38,18 @@ pub(crate) struct Intake {
     pub(crate) is_answered: AtomicBool,
     /// It was the connection that answered, as nobody read the content. Changes under the lock of the connection.
     pub(crate) is_cut_off: AtomicBool,
+}
+
+/// The driver of the connection, which may have paused reading until something is taken.
+pub(crate) trait WakeDriver: Send + Sync {
+    fn wake_driver(&self);
+}
+
+/// What those who take something owe the driver when the mutex is free again.
+#[must_use]
+enum Driver {
+    IsAwake,
+    Waits,
 }
 
 struct State {
@@ -72,14 +88,13 @@ enum PartState {
 
 impl Intake {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        account: Arc<Account>,
+        driver: Arc<dyn WakeDriver>,
         files: usize,
         has_stream: bool,
         about: Uuid,
     ) -> Arc<Self> {
-        shared.files.fetch_add(files, Ordering::Relaxed);
-        let streams = usize::from(has_stream);
-        shared.streams.fetch_add(streams, Ordering::Relaxed);
+        account.add_parts(files, usize::from(has_stream));
         let state = State {
             parts: Vec::new(),
             unread: 0,
@@ -89,7 +104,8 @@ impl Intake {
             on_disk: 0,
         };
         Arc::new(Self {
-            shared,
+            account,
+            driver,
             state: Mutex::new(state),
             files,
             has_stream,
@@ -99,7 +115,7 @@ impl Intake {
         })
     }
 
-    /// Makes the next part.
+    /// Adds the next part and returns its reader.
     pub(crate) fn part(self: &Arc<Self>) -> PartReader {
         let mut state = self.lock();
         state.parts.push(Part::default());
@@ -111,7 +127,7 @@ impl Intake {
         }
     }
 
-    /// Sends what nobody reads yet to disk, if somebody waits for another part. Woken when that is done, the driver
+    /// Sends to disk what nobody reads yet, if a reader waits for another part. The driver is woken when that is done, and
     /// looks again.
     pub(crate) fn spill_for_starved(self: &Arc<Self>) {
         let mut state = self.lock();
@@ -134,14 +150,10 @@ impl Intake {
         }
         let file = match &mut state.spill {
             Some(file) => file,
-            none => match SpillFile::create(Arc::clone(self.shared.budgets.spill())) {
-                Ok(file) => none.insert(file?),
-                // Then it waits in memory like any other that is not read.
-                Err(error) => {
-                    tracing::warn!(%error, "no temporary file");
-                    return None;
-                }
-            },
+            none => {
+                let budget = Arc::clone(self.account.budgets().spill());
+                none.insert(SpillFile::new(budget)?)
+            }
         };
         let extent = file.reserve(bytes)?;
         let chunks: Vec<_> = std::iter::from_fn(|| part.chunks.pop(usize::MAX)).collect();
@@ -153,31 +165,41 @@ impl Intake {
     async fn spill(&self, part: usize, extent: Extent, job: SpillJob) {
         let result = tokio::task::spawn_blocking(job)
             .await
-            .map_err(io::Error::other)
-            .flatten();
+            .unwrap_or_else(|error| Err(SpillError::Write(io::Error::other(error))));
         let mut state = self.lock();
         let found = &mut state.parts[part];
-        let mut count = std::mem::take(&mut found.spilling);
-        let mut gone = 0;
+        let spilled = std::mem::take(&mut found.spilling);
+        let (mut taken, mut gone) = (spilled, spilled);
         match (result, &found.state) {
-            (_, PartState::Unwanted) => gone = count,
-            (Ok(()), _) => found.spilled.push(extent),
-            (Err(error), _) => {
-                gone = count;
+            (_, PartState::Unwanted) => {}
+            (Ok(()), _) => {
+                found.spilled.push(extent);
+                gone = 0;
+            }
+            // They wait in memory, like any others that are not read.
+            (Err(SpillError::NoFile { error, chunks }), _) => {
+                tracing::warn!(%error, "no temporary file");
+                found.chunks.put_back(chunks);
+                taken = 0;
+            }
+            (Err(SpillError::Write(error)), _) => {
                 found.state = PartState::Failed(ReadError::Spill(Arc::new(error)));
                 // What came meanwhile would be read with a gap before it.
-                count += found.chunks.len();
+                taken += found.chunks.len();
                 found.chunks.clear();
             }
         }
-        found.wake();
+        let reader = found.reader.take();
         let file = state.leave_disk(gone as u64);
-        let wakes_driver = self.count_taken(&mut state, count);
+        // When nothing was taken, the driver is not woken: it would try the disk again at once. It does at its next look.
+        let driver = match taken {
+            0 => Driver::IsAwake,
+            taken => self.count_taken(&mut state, taken),
+        };
         drop(state);
         drop(file);
-        if wakes_driver {
-            self.shared.wake_driver();
-        }
+        wake(reader);
+        self.wake(driver);
     }
 
     /// Adds to a part.
@@ -190,11 +212,14 @@ impl Intake {
             return Pushed::Dropped;
         }
         found.chunks.push_received(bytes);
-        found.wake();
+        let reader = found.reader.take();
         state.unread += bytes.len();
-        self.shared.unread.fetch_add(bytes.len(), Ordering::Relaxed);
-        self.shared.budgets.received().charge(bytes.len() as u64);
-        Pushed::Unread(state.unread)
+        let unread = state.unread;
+        // Counted before the reader can take any of it.
+        self.account.on_received(bytes.len());
+        drop(state);
+        wake(reader);
+        Pushed::Unread(unread)
     }
 
     /// The part is whole.
@@ -209,46 +234,48 @@ impl Intake {
 
     fn settle(&self, part: usize, new: PartState) {
         let mut state = self.lock();
-        if let Some(part) = state.parts.get_mut(part) {
-            if matches!(part.state, PartState::Open) {
-                part.state = new;
-            }
-            part.wake();
+        let Some(part) = state.parts.get_mut(part) else {
+            return;
+        };
+        if matches!(part.state, PartState::Open) {
+            part.state = new;
         }
+        let reader = part.reader.take();
+        drop(state);
+        wake(reader);
     }
 
-    /// The message is given up: whatever is not whole ends with this error.
+    /// The message is given up: what is not whole ends with this error. Called by the driver, which is awake.
     pub(crate) fn fail(&self, error: &ReadError) {
-        let mut state = self.lock();
-        let mut dropped = 0;
-        for part in &mut state.parts {
-            if matches!(part.state, PartState::Open) {
-                part.state = PartState::Failed(error.clone());
-                dropped += part.chunks.len();
-                part.chunks.clear();
-            }
-            part.wake();
-        }
-        self.count_taken(&mut state, dropped);
+        self.fail_parts(error, |part| matches!(part.state, PartState::Open));
     }
 
-    /// What is unread is dropped, whether all of it has come or not.
+    /// What is unread is dropped, whether all of it has come or not. Called by the driver, which is awake.
     pub(crate) fn cut_off(&self, error: &ReadError) {
+        self.fail_parts(error, |part| {
+            !part.chunks.is_empty() || matches!(part.state, PartState::Open)
+        });
+    }
+
+    fn fail_parts(&self, error: &ReadError, is_failing: impl Fn(&Part) -> bool) {
         let mut state = self.lock();
         let mut dropped = 0;
+        let mut readers = Vec::new();
         for part in &mut state.parts {
-            let is_unread = !part.chunks.is_empty();
-            if is_unread || matches!(part.state, PartState::Open) {
+            if is_failing(part) {
                 part.state = PartState::Failed(error.clone());
                 dropped += part.chunks.len();
                 part.chunks.clear();
-                part.wake();
             }
+            readers.extend(part.reader.take());
         }
-        self.count_taken(&mut state, dropped);
+        let driver = self.count_taken(&mut state, dropped);
+        drop(state);
+        readers.into_iter().for_each(Waker::wake);
+        self.wake(driver);
     }
 
-    /// How much is unread and was taken; from now on the driver is woken when something is.
+    /// Returns how much is unread and how much was taken; from now on the driver is woken when something is taken.
     pub(crate) fn await_reader(&self) -> Level {
         let mut state = self.lock();
         state.is_awaited = true;
@@ -258,22 +285,25 @@ impl Intake {
         }
     }
 
-    /// Bytes leave the intake: the caller woke nobody yet.
-    fn count_taken(&self, state: &mut State, count: usize) -> bool {
+    /// Bytes leave the intake.
+    fn count_taken(&self, state: &mut State, count: usize) -> Driver {
         state.unread -= count;
         state.taken += count as u64;
-        self.shared.unread.fetch_sub(count, Ordering::SeqCst);
-        self.shared.budgets.received().give_back(count as u64);
+        let has_room = self.account.on_taken(count);
         let is_awaited = count > 0 && std::mem::take(&mut state.is_awaited);
-        is_awaited || self.makes_room_for_others()
+        if is_awaited || has_room {
+            Driver::Waits
+        } else {
+            Driver::IsAwake
+        }
     }
 
-    /// Whether reading pauses for the budget of the connection, and that has room now. The budget of all connections is
-    /// looked at again at the next tick.
-    fn makes_room_for_others(&self) -> bool {
-        let awaits_room = &self.shared.awaits_room;
-        let has_room = self.shared.unread.load(Ordering::SeqCst) < self.shared.options.unread_bytes;
-        has_room && awaits_room.load(Ordering::SeqCst) && awaits_room.swap(false, Ordering::SeqCst)
+    /// Without the mutex.
+    fn wake(&self, driver: Driver) {
+        match driver {
+            Driver::IsAwake => {}
+            Driver::Waits => self.driver.wake_driver(),
+        }
     }
 
     fn poll_chunk(
@@ -293,11 +323,9 @@ impl Intake {
             found.chunks.pop(limit)
         };
         if let Some(chunk) = chunk {
-            let wakes_driver = self.count_taken(&mut state, chunk.len());
+            let driver = self.count_taken(&mut state, chunk.len());
             drop(state);
-            if wakes_driver {
-                self.shared.wake_driver();
-            }
+            self.wake(driver);
             return Poll::Ready(Some(Ok(Next::Chunk(chunk))));
         }
         match &found.state {
@@ -312,7 +340,7 @@ impl Intake {
                 let wakes_driver = std::mem::take(&mut state.is_awaited);
                 drop(state);
                 if wakes_driver {
-                    self.shared.wake_driver();
+                    self.driver.wake_driver();
                 }
                 Poll::Pending
             }
@@ -333,15 +361,13 @@ impl Intake {
         let dropped = found.chunks.len();
         found.chunks.clear();
         let spilled = std::mem::take(&mut found.spilled);
-        found.reader = None;
+        let reader = found.reader.take();
         found.state = PartState::Unwanted;
         let file = state.leave_disk(spilled.len());
-        let wakes_driver = self.count_taken(&mut state, dropped);
+        let driver = self.count_taken(&mut state, dropped);
         drop(state);
-        drop(file);
-        if wakes_driver {
-            self.shared.wake_driver();
-        }
+        drop((file, reader));
+        self.wake(driver);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -351,7 +377,7 @@ impl Intake {
 
 /// What became of content.
 pub(crate) enum Pushed {
-    /// It waits; so many bytes of the message do.
+    /// It waits to be read, and so do this many bytes of its message.
     Unread(usize),
     /// Nobody wants it any longer.
     Dropped,
@@ -359,9 +385,8 @@ pub(crate) enum Pushed {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        let streams = usize::from(self.has_stream);
-        self.shared.files.fetch_sub(self.files, Ordering::Relaxed);
-        self.shared.streams.fetch_sub(streams, Ordering::Relaxed);
+        self.account
+            .remove_parts(self.files, usize::from(self.has_stream));
     }
 }
 
@@ -373,14 +398,14 @@ pub(crate) struct Level {
 }
 
 impl State {
-    /// What reads the next bytes of a part from the disk, if there are any.
+    /// Returns the job that reads the next bytes of a part from the disk, if there are any.
     fn read_back(&self, part: usize) -> Option<ReadJob> {
         let extent = self.parts[part].spilled.next()?;
         Some(Box::new(self.spill.as_ref()?.read(extent)))
     }
 
-    /// Bytes were read back from disk, or nobody wants them. With the last of them the file goes, to be dropped
-    /// without the lock.
+    /// Bytes were read back from disk, or nobody wants them. With the last of them, returns the file, which the caller
+    /// drops without the lock: closing it is input and output.
     #[must_use]
     fn leave_disk(&mut self, count: u64) -> Option<SpillFile> {
         self.on_disk -= count;
@@ -398,15 +423,16 @@ impl Part {
         let is_waiting = self.reader.is_some() && self.spilling == 0;
         is_waiting && self.chunks.is_empty() && matches!(self.state, PartState::Open)
     }
+}
 
-    fn wake(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
+/// Without the mutex, as a waker runs code of any executor.
+fn wake(reader: Option<Waker>) {
+    if let Some(reader) = reader {
+        reader.wake();
     }
 }
 
-type SpillJob = Box<dyn FnOnce() -> io::Result<()> + Send>;
+type SpillJob = Box<dyn FnOnce() -> Result<(), SpillError> + Send>;
 
 type ReadJob = Box<dyn FnOnce() -> io::Result<Bytes> + Send>;
 
@@ -416,14 +442,14 @@ enum Next {
     OnDisk(ReadJob),
 }
 
-/// What who reads into a small buffer takes at a time.
+/// The least that a reader with a small buffer takes at a time.
 const READ_BYTES: usize = 1024;
 
 /// Reads one file or stream. Dropping it drops what it has not read, and the message goes on.
 pub(crate) struct PartReader {
     intake: Arc<Intake>,
     part: usize,
-    /// Of the chunk taken last, for who reads into a buffer.
+    /// Of the chunk taken last: what the reader's buffer had no room for.
     rest: Bytes,
     /// A chunk that is being read from the disk.
     reading: Option<JoinHandle<io::Result<Bytes>>>,
@@ -443,7 +469,7 @@ impl PartReader {
         Poll::Ready(None)
     }
 
-    /// Sees to it that there is a rest; `false` at the end.
+    /// Ready when there is a rest, or with `false` at the end.
     fn poll_fill(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<Result<bool, ReadError>> {
         while self.rest.is_empty() {
             if let Some(reading) = &mut self.reading {

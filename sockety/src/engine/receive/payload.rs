@@ -12,7 +12,7 @@ use crate::engine::{
 pub(crate) struct Assembly {
     pub(crate) size: u64,
     state: AssemblyState,
-    pub(crate) held: Option<Box<Held>>,
+    held: Option<Box<Held>>,
 }
 
 enum AssemblyState {
@@ -32,25 +32,27 @@ impl Assembly {
         }
     }
 
-    /// Adds a part, and gives the whole when it was the last.
-    pub(crate) fn push(&mut self, part: &[u8], remaining: u64) -> Result<Option<Bytes>, NoRoom> {
+    /// Adds a part, of which `remaining` bytes follow.
+    pub(crate) fn push(&mut self, part: &[u8], remaining: u64) -> Result<(), NoRoom> {
         self.hold(part.len())?;
         let AssemblyState::Arriving(bytes) = &mut self.state else {
-            return Ok(None);
+            return Ok(());
         };
         if bytes.is_empty() && remaining == 0 {
-            return Ok(Some(Bytes::copy_from_slice(part)));
+            self.state = AssemblyState::Whole(Bytes::copy_from_slice(part));
+            return Ok(());
         }
         if bytes.is_empty() {
             *bytes = payloads::take(self.size);
         }
         make_room(bytes, part.len(), remaining);
         bytes.extend_from_slice(part);
-        Ok(self.take_whole(remaining))
+        self.share_if_whole(remaining);
+        Ok(())
     }
 
-    /// Where to read more of it, of which `left` bytes come next; `None` unless there is memory for a good part of
-    /// them, or so much has come that it may double.
+    /// Returns where to read more of it, of which `left` bytes come next; `None` unless there is memory for a good part
+    /// of them, or enough has come that it may double.
     pub(crate) fn memory(&mut self, left: usize) -> Option<&mut Vec<u8>> {
         let AssemblyState::Arriving(bytes) = &mut self.state else {
             return None;
@@ -64,14 +66,11 @@ impl Assembly {
         (bytes.capacity() - bytes.len() >= LEAST_READ).then_some(bytes)
     }
 
-    /// So many bytes more were read there. Gives the whole when they were the last.
-    pub(crate) fn on_read(
-        &mut self,
-        count: usize,
-        remaining: u64,
-    ) -> Result<Option<Bytes>, NoRoom> {
+    /// `count` more bytes were read there, and `remaining` follow.
+    pub(crate) fn on_read(&mut self, count: usize, remaining: u64) -> Result<(), NoRoom> {
         self.hold(count)?;
-        Ok(self.take_whole(remaining))
+        self.share_if_whole(remaining);
+        Ok(())
     }
 
     fn hold(&mut self, count: usize) -> Result<(), NoRoom> {
@@ -81,25 +80,26 @@ impl Assembly {
         }
     }
 
-    fn take_whole(&mut self, remaining: u64) -> Option<Bytes> {
-        match &mut self.state {
-            AssemblyState::Arriving(bytes) if remaining == 0 => {
-                Some(payloads::share(std::mem::take(bytes)))
-            }
-            AssemblyState::Arriving(_) | AssemblyState::Whole(_) => None,
+    fn share_if_whole(&mut self, remaining: u64) {
+        if remaining == 0
+            && let AssemblyState::Arriving(bytes) = &mut self.state
+        {
+            self.state = AssemblyState::Whole(payloads::share(std::mem::take(bytes)));
         }
     }
 
-    /// The whole waits for the header to be whole too.
-    pub(crate) fn keep(&mut self, payload: Bytes) {
-        self.state = AssemblyState::Whole(payload);
+    pub(crate) fn is_whole(&self) -> bool {
+        self.size == 0 || matches!(self.state, AssemblyState::Whole(_))
     }
 
-    pub(crate) fn whole(&self) -> Option<Bytes> {
-        match &self.state {
-            AssemblyState::Arriving(_) => (self.size == 0).then(Bytes::new),
-            AssemblyState::Whole(payload) => Some(payload.clone()),
-        }
+    /// The payload, when it is whole, and the room that was reserved for it.
+    pub(crate) fn into_parts(self) -> (Bytes, Option<Box<Held>>) {
+        let payload = match self.state {
+            AssemblyState::Whole(payload) => payload,
+            // An empty one has no part.
+            AssemblyState::Arriving(bytes) => bytes.into(),
+        };
+        (payload, self.held)
     }
 }
 
@@ -131,17 +131,16 @@ mod tests {
             });
             count += read.unwrap_or(part);
             let remaining = (size - count) as u64;
-            let whole = match read {
+            let pushed = match read {
                 Some(read) => assembly.on_read(read, remaining),
                 None => assembly.push(&vec![7; part], remaining),
             };
-            if let Some(whole) = whole.ok().unwrap() {
-                assert!(count == size && whole == vec![7; size]);
-                return growth;
-            }
+            assert!(pushed.is_ok());
             let AssemblyState::Arriving(bytes) = &assembly.state else {
-                panic!("nobody has it");
+                assert!(count == size && assembly.into_parts().0 == vec![7; size]);
+                return growth;
             };
+            assert!(!assembly.is_whole());
             growth.push((bytes.len(), bytes.capacity()));
         }
         panic!("it is not whole");

@@ -1,21 +1,24 @@
-//! What is arriving on a channel.
+//! What is arriving on each channel.
 
-use std::sync::Arc;
+use std::{collections::hash_map::Entry, sync::Arc};
 
-use sockety_codec::{FileIndex, Uuid};
+use rustc_hash::FxHashMap;
+use sockety_codec::{ChannelId, FileIndex, Uuid};
 
 use super::{intake::Intake, parts::ReceivedParts, payload::Assembly};
 use crate::engine::{lease::Lease, serve::Route};
 
-/// What is open on a channel.
+/// What is open, by channel. A map, as the peer chooses the channels: memory goes with how many are open, not with their
+/// numbers.
+#[derive(Default)]
+pub(crate) struct Slots(FxHashMap<ChannelId, Slot>);
+
+/// What is open on a channel. There is none between messages.
 ///
 /// ```text
-/// Free ── head ──▶ Open ── payload and file headers whole ──▶ Rest ── files and stream whole ──▶ Free
+/// head ──▶ Open ── payload and file headers whole ──▶ Rest ── files and stream whole ──▶ removed
 /// ```
-#[derive(Default)]
 pub(crate) enum Slot {
-    #[default]
-    Free,
     Open(Open),
     Rest(Rest),
 }
@@ -44,6 +47,23 @@ impl Role {
     }
 }
 
+impl Open {
+    /// Whether it can be handed on. The payload or the last file header may come last.
+    pub(crate) fn is_complete(&self) -> bool {
+        let has_headers = match &self.carried {
+            Some(arriving) => arriving.headers_due == 0,
+            None => true,
+        };
+        has_headers && self.payload.is_whole()
+    }
+
+    /// The request to answer if it is refused now, if it is one that waits for a reply. No handler has seen it.
+    pub(crate) fn owed(&self) -> Option<Uuid> {
+        let is_message = matches!(self.role, Role::Message { .. });
+        (is_message && self.expects_response).then_some(self.id)
+    }
+}
+
 /// Files and stream of a message that has not been handed on yet.
 pub(crate) struct Arriving {
     pub(crate) rest: Rest,
@@ -55,7 +75,7 @@ pub(crate) struct Arriving {
 pub(crate) struct Rest {
     pub(crate) intake: Arc<Intake>,
     pub(crate) has_stream: bool,
-    /// Files that have not ended. A stream may be silent as long as it likes, a file may not.
+    /// Files that have not ended. A stream may be silent for any time, a file may not.
     pub(crate) files_due: u32,
     /// The message, when it waits for a reply.
     pub(crate) owed: Option<Uuid>,
@@ -76,11 +96,9 @@ impl Progress {
         self.has_come = true;
     }
 
-    /// A tick has passed. Whether nothing came for longer than the limit.
-    fn is_stalled(&mut self, limit: u32) -> bool {
+    fn on_tick(&mut self) {
         let has_come = std::mem::take(&mut self.has_come);
         self.seconds = if has_come { 0 } else { self.seconds + 1 };
-        self.seconds > limit
     }
 }
 
@@ -93,19 +111,93 @@ impl Rest {
     }
 }
 
-impl Slot {
-    /// A tick has passed. Whether content is due of which nothing came for longer than the limit.
-    pub(crate) fn is_stalled(&mut self, limit: u32) -> bool {
-        match self {
-            Self::Open(open) => open.progress.is_stalled(limit),
-            Self::Rest(rest) if rest.files_due > 0 => rest.progress.is_stalled(limit),
-            Self::Free | Self::Rest(_) => false,
+impl Slots {
+    pub(crate) fn get(&self, channel: ChannelId) -> Option<&Slot> {
+        self.0.get(&channel)
+    }
+
+    pub(crate) fn get_mut(&mut self, channel: ChannelId) -> Option<&mut Slot> {
+        self.0.get_mut(&channel)
+    }
+
+    /// What has not been handed on yet.
+    pub(crate) fn open_mut(&mut self, channel: ChannelId) -> Option<&mut Open> {
+        match self.0.get_mut(&channel)? {
+            Slot::Open(open) => Some(open),
+            Slot::Rest(_) => None,
         }
     }
 
+    pub(crate) fn open(&mut self, channel: ChannelId, open: Open) {
+        self.0.insert(channel, Slot::Open(open));
+    }
+
+    /// Takes a message that is complete, with its payload. Where content is still to come, that stays.
+    pub(crate) fn take_complete(&mut self, channel: ChannelId) -> Option<(Open, ReceivedParts)> {
+        let Entry::Occupied(mut entry) = self.0.entry(channel) else {
+            return None;
+        };
+        let Slot::Open(open) = entry.get_mut() else {
+            return None;
+        };
+        if !open.is_complete() {
+            return None;
+        }
+        let slot = match open.carried.take() {
+            Some(arriving) => {
+                let Arriving { rest, carried, .. } = *arriving;
+                (entry.insert(Slot::Rest(rest)), carried)
+            }
+            None => (entry.remove(), ReceivedParts::default()),
+        };
+        match slot {
+            (Slot::Open(open), carried) => Some((open, carried)),
+            (Slot::Rest(_), _) => None,
+        }
+    }
+
+    pub(crate) fn free(&mut self, channel: ChannelId) {
+        self.0.remove(&channel);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes everything, as nothing more comes.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Slot> {
+        std::mem::take(&mut self.0).into_values()
+    }
+
+    /// A tick has passed: counts it wherever content is due. Returns the channels on which none came for more ticks than
+    /// this.
+    pub(crate) fn on_tick(&mut self, limit: u32) -> Vec<ChannelId> {
+        let mut stalled = Vec::new();
+        for (channel, slot) in &mut self.0 {
+            let progress = match slot {
+                Slot::Open(open) => &mut open.progress,
+                Slot::Rest(rest) if rest.files_due > 0 => &mut rest.progress,
+                Slot::Rest(_) => continue,
+            };
+            progress.on_tick();
+            if progress.seconds > limit {
+                stalled.push(*channel);
+            }
+        }
+        stalled
+    }
+
+    /// Returns memory to the allocator that was needed for more channels than are open now.
+    pub(crate) fn give_back_memory(&mut self) {
+        if self.0.is_empty() {
+            self.0.shrink_to_fit();
+        }
+    }
+}
+
+impl Slot {
     pub(crate) fn rest_mut(&mut self) -> Option<&mut Rest> {
         match self {
-            Self::Free => None,
             Self::Open(open) => open.carried.as_mut().map(|arriving| &mut arriving.rest),
             Self::Rest(rest) => Some(rest),
         }
@@ -113,9 +205,69 @@ impl Slot {
 
     pub(crate) fn rest(&self) -> Option<&Rest> {
         match self {
-            Self::Free => None,
             Self::Open(open) => open.carried.as_ref().map(|arriving| &arriving.rest),
             Self::Rest(rest) => Some(rest),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(size: u64) -> Open {
+        Open {
+            role: Role::Response {
+                parent: Uuid::new_v4(),
+            },
+            id: Uuid::new_v4(),
+            expects_response: false,
+            payload: Assembly::new(size, None),
+            carried: None,
+            progress: Progress::default(),
+        }
+    }
+
+    fn memory(slots: &Slots) -> usize {
+        slots.0.capacity() * size_of::<(ChannelId, Slot)>()
+    }
+
+    #[test]
+    fn a_message_on_a_high_channel_takes_no_more_memory_than_on_a_low_one() {
+        let mut slots = Slots::default();
+        assert_eq!(memory(&slots), 0);
+        slots.open(ChannelId::new(255).unwrap(), response(30));
+        assert!(memory(&slots) <= 1024, "{}", memory(&slots));
+    }
+
+    #[test]
+    fn memory_for_many_channels_is_returned_when_none_is_open() {
+        let mut slots = Slots::default();
+        let channels: Vec<_> = (0..4095).filter_map(ChannelId::new).collect();
+        for channel in &channels {
+            slots.open(*channel, response(1));
+        }
+        for channel in &channels {
+            assert!(slots.take_complete(*channel).is_none());
+            let open = slots.open_mut(*channel).unwrap();
+            assert!(open.payload.push(b"x", 0).is_ok());
+            let (open, _) = slots.take_complete(*channel).unwrap();
+            assert_eq!(open.payload.into_parts().0, "x");
+        }
+        slots.give_back_memory();
+        assert_eq!((slots.len(), memory(&slots)), (0, 0));
+    }
+
+    #[test]
+    fn a_message_without_content_for_too_long_is_stalled() {
+        let mut slots = Slots::default();
+        let channel = ChannelId::new(7).unwrap();
+        slots.open(channel, response(2));
+        assert_eq!(slots.on_tick(1), []);
+        slots.open_mut(channel).unwrap().progress.on_content();
+        for _ in 0..2 {
+            assert_eq!(slots.on_tick(1), []);
+        }
+        assert_eq!(slots.on_tick(1), [channel]);
     }
 }

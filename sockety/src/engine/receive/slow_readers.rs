@@ -4,7 +4,7 @@
 //! read. A reader that goes on taking something only slows the peer down, as TCP would. One that takes nothing,
 //! or next to nothing while others on the connection wait, loses its message.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use sockety_codec::ChannelId;
 
@@ -17,7 +17,7 @@ pub(crate) struct SlowReaders {
     room: usize,
 }
 
-/// How much is read at a time at most, and beside a slow reader at least.
+/// How much is read at a time at most; and at least, while there is a slow reader.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 const LEAST_READ_BYTES: usize = 4 * 1024;
 
@@ -35,12 +35,19 @@ struct SlowReader {
     trial_seconds: u32,
 }
 
-/// A reader that takes nothing is waited for so long while others wait, and while none does.
+/// Whether a reader is waited for any longer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Left,
+    Over,
+}
+
+/// How long a reader is waited for that takes nothing, while others wait and while none does.
 const PATIENCE_SECONDS: u32 = 1;
 const PATIENCE_ALONE_SECONDS: u32 = 5;
 
-/// A reader that holds others up for so long must have taken four windows meanwhile: then each of them waited for
-/// about a second at most.
+/// A reader that holds others up for five seconds must have taken four windows meanwhile: then each of the others waited
+/// for about a second at most.
 const TRIAL_SECONDS: u32 = 5;
 const TRIAL_WINDOWS: u64 = 4;
 
@@ -53,22 +60,12 @@ impl SlowReaders {
         }
     }
 
-    /// Whether so much of a message is unread that reading should pause.
+    /// Whether reading should pause, as this much of a message is unread.
     pub(crate) fn is_too_much(&self, unread: usize) -> bool {
-        unread >= self.shared.options.window || (unread > 0 && self.is_over_budget())
+        unread >= self.shared.options.window || (unread > 0 && self.shared.account.is_over_budget())
     }
 
-    fn is_over_budget(&self) -> bool {
-        let (unread, options) = (
-            self.shared.unread.load(Ordering::SeqCst),
-            &self.shared.options,
-        );
-        // A few connections must not take what all have.
-        unread >= options.unread_bytes
-            || (unread >= options.window && self.shared.budgets.received().is_used_up())
-    }
-
-    pub(crate) fn add(&mut self, channel: ChannelId, intake: Arc<Intake>) {
+    pub(crate) fn add(&mut self, channel: ChannelId, intake: &Arc<Intake>) {
         let channel = Some(channel);
         if let Some(known) = self
             .readers
@@ -81,7 +78,7 @@ impl SlowReaders {
         let taken = intake.await_reader().taken;
         self.readers.push(SlowReader {
             channel,
-            intake,
+            intake: Arc::clone(intake),
             is_awaited: true,
             taken,
             idle_seconds: 0,
@@ -99,14 +96,15 @@ impl SlowReaders {
         }
     }
 
-    /// Whether anybody is waited for. Whoever is wakes the driver when he takes something.
-    pub(crate) fn is_paused(&mut self) -> bool {
+    /// Looks at all readers again: moves to disk what is in the way of one that waits for another part, and finds those
+    /// that reading still has to wait for. From here on they wake the driver when they take something.
+    pub(crate) fn update(&mut self) {
         if self.readers.is_empty() {
-            return false;
+            return;
         }
-        // Before the look: whoever makes room after it wakes the driver.
-        self.shared.awaits_room.store(true, Ordering::SeqCst);
-        let is_over_budget = self.is_over_budget();
+        // Set before the look: a reader that makes room after it sees this, and wakes the driver.
+        self.shared.account.await_room();
+        let is_over_budget = self.shared.account.is_over_budget();
         let window = self.shared.options.window;
         self.room = READ_BYTES;
         for reader in self
@@ -124,6 +122,10 @@ impl SlowReaders {
         }
         self.readers
             .retain(|reader| reader.is_awaited || reader.channel.is_some());
+    }
+
+    /// Whether a reader is waited for, as of the last look.
+    pub(crate) fn is_paused(&self) -> bool {
         self.readers.iter().any(|reader| reader.is_awaited)
     }
 
@@ -137,7 +139,7 @@ impl SlowReaders {
         }
     }
 
-    /// A second has passed: cuts off those that are waited for no longer, and gives the channels of their messages.
+    /// A second has passed: cuts off those that are waited for no longer, and returns the channels of their messages.
     ///
     /// A reader may wait for the peer to take what it answers: while that goes on and nobody else waits, it is not idle.
     /// What else is written to the peer is no excuse, as that may go on for ever, unless senders wait for room: it may be among them.
@@ -149,7 +151,7 @@ impl SlowReaders {
             let goes_on = has_written && !others_wait && reader.may_wait_for_peer(&self.shared);
             let is_cut = reader.is_awaited
                 && !goes_on
-                && reader.is_out_of_patience(level, others_wait, window);
+                && reader.judge(level, others_wait, window) == Patience::Over;
             if goes_on {
                 reader.idle_seconds = 0;
             }
@@ -170,7 +172,8 @@ impl SlowReader {
         state.sources.is_sending_about(&self.intake.about) || state.outbox.is_awaited()
     }
 
-    fn is_out_of_patience(&mut self, level: Level, others_wait: bool, window: u64) -> bool {
+    /// Counts a second in which reading waited for this one.
+    fn judge(&mut self, level: Level, others_wait: bool, window: u64) -> Patience {
         let is_idle = level.taken == self.taken;
         self.idle_seconds = if is_idle { self.idle_seconds + 1 } else { 0 };
         self.taken = level.taken;
@@ -185,6 +188,10 @@ impl SlowReader {
         } else {
             PATIENCE_ALONE_SECONDS
         };
-        self.idle_seconds > patience || is_too_slow
+        if self.idle_seconds > patience || is_too_slow {
+            Patience::Over
+        } else {
+            Patience::Left
+        }
     }
 }

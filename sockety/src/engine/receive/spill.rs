@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -15,10 +16,13 @@ use crate::config::budgets::{Budget, Share};
 
 /// The file of one message. All parts share it, so a message costs one descriptor however many they are.
 ///
-/// Written and read off the async threads.
+/// It is created, written and read in blocking tasks only, as a slow disk must not hold up the driver. Its mutex is held
+/// during those, and taken nowhere else.
 #[derive(Debug)]
 pub(crate) struct SpillFile {
-    file: Arc<Mutex<std::fs::File>>,
+    /// Created by the first job that writes.
+    file: Arc<Mutex<Option<File>>>,
+    create: fn() -> io::Result<File>,
     /// What it took of the budget.
     share: Share,
     /// Where the next bytes go.
@@ -39,25 +43,26 @@ pub(crate) struct Spilled(VecDeque<Extent>);
 /// How much is read back at a time.
 const READ_BYTES: u64 = 256 * 1024;
 
-/// A file takes so much of the budget, and every extent at least so much, as an entry in memory stands for it.
+/// What a file takes of the budget, and every extent at least, as each has an entry in memory.
 const LEAST_CHARGE: u64 = 4 * 1024;
 
 impl SpillFile {
     /// The file has no name: nothing is left of it whatever happens. `None` when the budget is used up.
-    pub(crate) fn create(budget: Arc<Budget>) -> io::Result<Option<Self>> {
-        let mut share = Share::none(budget);
-        if !share.grow(LEAST_CHARGE) {
-            return Ok(None);
-        }
-        let file = Arc::new(Mutex::new(tempfile::tempfile()?));
-        Ok(Some(Self {
-            file,
-            share,
-            end: 0,
-        }))
+    pub(crate) fn new(budget: Arc<Budget>) -> Option<Self> {
+        Self::created_by(tempfile::tempfile, budget)
     }
 
-    /// A place for so many bytes; `None` when the budget is used up.
+    fn created_by(create: fn() -> io::Result<File>, budget: Arc<Budget>) -> Option<Self> {
+        let mut share = Share::none(budget);
+        share.grow(LEAST_CHARGE).then(|| Self {
+            file: Arc::default(),
+            create,
+            share,
+            end: 0,
+        })
+    }
+
+    /// Reserves a place for this many bytes; `None` when the budget is used up.
     pub(crate) fn reserve(&mut self, bytes: usize) -> Option<Extent> {
         let size = bytes as u64;
         let charge = size.max(LEAST_CHARGE);
@@ -69,21 +74,29 @@ impl SpillFile {
         Some(Extent { at, size })
     }
 
-    /// What writes the chunks to their place, in a blocking task.
+    /// Returns the job of a blocking task that writes the chunks to their place.
     pub(crate) fn write(
         &self,
         extent: Extent,
         chunks: Vec<Bytes>,
-    ) -> impl FnOnce() -> io::Result<()> + Send + 'static {
-        let file = Arc::clone(&self.file);
+    ) -> impl FnOnce() -> Result<(), SpillError> + Send + 'static {
+        let (file, create) = (Arc::clone(&self.file), self.create);
         move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(extent.at))?;
-            chunks.iter().try_for_each(|chunk| file.write_all(chunk))
+            let file = match &mut *file {
+                Some(file) => file,
+                none => match create() {
+                    Ok(file) => none.insert(file),
+                    Err(error) => return Err(SpillError::NoFile { error, chunks }),
+                },
+            };
+            file.seek(SeekFrom::Start(extent.at))
+                .and_then(|_| chunks.iter().try_for_each(|chunk| file.write_all(chunk)))
+                .map_err(SpillError::Write)
         }
     }
 
-    /// What reads the bytes back, in a blocking task.
+    /// Returns the job of a blocking task that reads the bytes back.
     pub(crate) fn read(
         &self,
         extent: Extent,
@@ -91,15 +104,29 @@ impl SpillFile {
         let file = Arc::clone(&self.file);
         move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(file) = &mut *file else {
+                return Err(io::ErrorKind::NotFound.into());
+            };
             file.seek(SeekFrom::Start(extent.at))?;
             let mut bytes = Vec::with_capacity(extent.size as usize);
-            (&mut *file).take(extent.size).read_to_end(&mut bytes)?;
+            file.take(extent.size).read_to_end(&mut bytes)?;
             if (bytes.len() as u64) < extent.size {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             Ok(bytes.into())
         }
     }
+}
+
+/// Why chunks are not on disk.
+#[derive(Debug)]
+pub(crate) enum SpillError {
+    /// There is no file. The chunks can wait in memory, like others that are not read.
+    NoFile {
+        error: io::Error,
+        chunks: Vec<Bytes>,
+    },
+    Write(io::Error),
 }
 
 impl Spilled {
@@ -141,9 +168,7 @@ mod tests {
 
     #[test]
     fn parts_are_read_back_in_their_order_from_one_file() {
-        let mut file = SpillFile::create(Arc::new(Budget::new(100_000)))
-            .unwrap()
-            .unwrap();
+        let mut file = SpillFile::new(Arc::new(Budget::new(100_000))).unwrap();
         let mut parts = [Spilled::default(), Spilled::default()];
         for (part, chunk) in [(0, "hel"), (1, "world"), (0, "lo"), (0, "!"), (1, "s")] {
             let extent = file.reserve(chunk.len()).unwrap();
@@ -164,9 +189,32 @@ mod tests {
     }
 
     #[test]
+    fn the_file_is_created_by_the_job_that_writes() {
+        let mut file = SpillFile::new(Arc::new(Budget::new(100_000))).unwrap();
+        let extent = file.reserve(2).unwrap();
+        let job = file.write(extent, vec![Bytes::from_static(b"hi")]);
+        assert!(file.file.lock().unwrap().is_none());
+        job().unwrap();
+        assert!(file.file.lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn chunks_come_back_when_there_is_no_file() {
+        let create = || Err(io::ErrorKind::StorageFull.into());
+        let mut file = SpillFile::created_by(create, Arc::new(Budget::new(100_000))).unwrap();
+        let extent = file.reserve(2).unwrap();
+        let written = file.write(extent, vec![Bytes::from_static(b"hi")])();
+        let Err(SpillError::NoFile { error, chunks }) = written else {
+            panic!("{written:?}");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(chunks, ["hi"]);
+    }
+
+    #[test]
     fn the_budget_is_given_back_with_the_file() {
         let budget = Arc::new(Budget::new(10_000));
-        let create = || SpillFile::create(Arc::clone(&budget)).unwrap();
+        let create = || SpillFile::new(Arc::clone(&budget));
         let mut file = create().unwrap();
         assert!(file.reserve(1).is_some());
         assert!(file.reserve(1).is_none());

@@ -1,0 +1,243 @@
+//! Payloads, files and streams on their way to those who wait for them.
+
+use std::{sync::Arc, task::Context};
+
+use sockety_codec::{ChannelId, FileHeader, FileIndex, Uuid};
+
+use super::{Inbound, Verdict, replies::lost};
+use crate::{
+    engine::{
+        held::NoRoom,
+        memory::recycled,
+        owed::Owed,
+        pending::{RawReply, RawResponse},
+        receive::{
+            intake::{Intake, Pushed, WakeDriver},
+            parts::{ReceivedFile, ReceivedParts},
+            payload::Assembly,
+            slot::{Arriving, Open, Progress, Rest, Role, Slot},
+        },
+        serve::Serve,
+    },
+    error::read::ReadError,
+    fast_reply::Framework,
+};
+
+impl<S: Serve> Inbound<S> {
+    pub(super) fn arriving(
+        &self,
+        has_stream: bool,
+        files: u32,
+        about: Uuid,
+        owed: Option<Uuid>,
+        is_response: bool,
+    ) -> Option<Box<Arriving>> {
+        if !has_stream && files == 0 {
+            return None;
+        }
+        let account = Arc::clone(&self.shared.account);
+        let driver: Arc<dyn WakeDriver> = Arc::clone(&self.shared) as _;
+        let intake = Intake::new(account, driver, files as usize, has_stream, about);
+        let stream = has_stream.then(|| intake.part());
+        let carried = ReceivedParts::new(Arc::clone(&intake), stream);
+        let rest = Rest {
+            intake,
+            has_stream,
+            files_due: files,
+            owed,
+            is_response,
+            progress: Progress::default(),
+        };
+        Some(Box::new(Arriving {
+            rest,
+            carried,
+            headers_due: files,
+        }))
+    }
+
+    /// Opens the channel for a message, or hands it on if nothing of it is to come before.
+    pub(super) fn begin(
+        &mut self,
+        channel: ChannelId,
+        open: Open,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        let is_complete = open.is_complete();
+        self.slots.open(channel, open);
+        if is_complete {
+            self.hand_on(channel, cx);
+        }
+        Verdict::Keep
+    }
+
+    pub(super) fn on_file_header(
+        &mut self,
+        channel: ChannelId,
+        header: &FileHeader<'_>,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        let Some(open) = self.slots.open_mut(channel) else {
+            return Verdict::Keep;
+        };
+        if !open.role.allows_file(header.size) {
+            self.guard.on_refused();
+            return self.refuse_open(channel, Framework::TooLarge.reply());
+        }
+        let Some(arriving) = &mut open.carried else {
+            return Verdict::Keep;
+        };
+        let reader = arriving.rest.intake.part();
+        arriving.carried.add_file(ReceivedFile {
+            name: header.name.into(),
+            size: header.size,
+            reader,
+        });
+        arriving.headers_due -= 1;
+        if open.is_complete() {
+            self.hand_on(channel, cx);
+        }
+        Verdict::Keep
+    }
+
+    pub(super) fn on_data(
+        &mut self,
+        channel: ChannelId,
+        bytes: &[u8],
+        remaining: u64,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        self.on_payload(channel, cx, |payload| payload.push(bytes, remaining))
+    }
+
+    /// Returns where to read more of the payload on a channel, of which `left` bytes come next, if it is to be read there.
+    pub(crate) fn payload_memory(
+        &mut self,
+        channel: ChannelId,
+        left: usize,
+    ) -> Option<&mut Vec<u8>> {
+        self.slots.open_mut(channel)?.payload.memory(left)
+    }
+
+    /// `count` bytes were read there, and `remaining` bytes of the payload follow.
+    pub(crate) fn on_payload_read(
+        &mut self,
+        channel: ChannelId,
+        count: usize,
+        remaining: u64,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        self.on_payload(channel, cx, |payload| payload.on_read(count, remaining))
+    }
+
+    fn on_payload(
+        &mut self,
+        channel: ChannelId,
+        cx: &mut Context<'_>,
+        add: impl FnOnce(&mut Assembly) -> Result<(), NoRoom>,
+    ) -> Verdict {
+        let Some(open) = self.slots.open_mut(channel) else {
+            return Verdict::Keep;
+        };
+        open.progress.on_content();
+        if let Err(NoRoom) = add(&mut open.payload) {
+            return self.on_no_room(channel);
+        }
+        if open.is_complete() {
+            self.hand_on(channel, cx);
+        }
+        Verdict::Keep
+    }
+
+    /// All connections together hold as much as they may.
+    fn on_no_room(&mut self, channel: ChannelId) -> Verdict {
+        self.shared.counters.count(|all| &all.overloaded);
+        if let Some(open) = self.slots.open_mut(channel)
+            && let Role::Response { parent } = open.role
+        {
+            self.deliver(&parent, lost("too many payloads are arriving at once"));
+        }
+        self.refuse_open(channel, Framework::Overloaded.reply())
+    }
+
+    /// Hands on a message that is complete. The channel stays open for its files and its stream.
+    fn hand_on(&mut self, channel: ChannelId, cx: &mut Context<'_>) {
+        let Some((open, carried)) = self.slots.take_complete(channel) else {
+            return;
+        };
+        let (payload, held) = open.payload.into_parts();
+        match open.role {
+            Role::Message { route, mut lease } => {
+                lease.begin_executing();
+                let intake = carried.intake().cloned();
+                let owed = Owed::new(lease, open.id, open.expects_response, held, intake);
+                self.dispatch(route, payload, carried, owed, cx);
+            }
+            Role::Response { parent } => {
+                let response = RawResponse {
+                    id: open.id,
+                    expects_response: open.expects_response,
+                    payload: payload.into(),
+                    carried,
+                };
+                self.deliver(&parent, Ok(RawReply::Response(response)));
+            }
+        }
+    }
+
+    pub(super) fn on_content(
+        &mut self,
+        channel: ChannelId,
+        part: impl FnOnce(&Rest) -> usize,
+        bytes: &[u8],
+    ) -> Verdict {
+        self.has_large_content |= bytes.len() >= recycled::LEAST;
+        let Some(slot) = self.slots.get_mut(channel) else {
+            return Verdict::Keep;
+        };
+        if let Slot::Open(open) = slot {
+            open.progress.on_content();
+        }
+        let Some(rest) = slot.rest_mut() else {
+            return Verdict::Keep;
+        };
+        rest.progress.on_content();
+        match rest.intake.push(part(rest), bytes) {
+            Pushed::Unread(unread) if self.slow.is_too_much(unread) => {
+                self.slow.add(channel, &rest.intake);
+            }
+            // A message may be sent to its end though its handler has gone; a caller that has gone should not be sent a
+            // reply without end.
+            Pushed::Dropped if rest.is_response => self.guard.on_dropped(bytes.len() as u64),
+            Pushed::Unread(_) | Pushed::Dropped => {}
+        }
+        Verdict::Keep
+    }
+
+    pub(super) fn on_part_end(
+        &mut self,
+        channel: ChannelId,
+        part: impl FnOnce(&Rest) -> usize,
+        missing: u64,
+    ) -> Verdict {
+        if let Some(rest) = self.slots.get(channel).and_then(Slot::rest) {
+            let part = part(rest);
+            match missing {
+                0 => rest.intake.end(part),
+                missing => rest.intake.fail_part(part, ReadError::TooShort { missing }),
+            }
+        }
+        Verdict::Keep
+    }
+
+    pub(super) fn on_file_end(
+        &mut self,
+        channel: ChannelId,
+        index: FileIndex,
+        missing: u64,
+    ) -> Verdict {
+        if let Some(rest) = self.slots.get_mut(channel).and_then(Slot::rest_mut) {
+            rest.files_due = rest.files_due.saturating_sub(1);
+        }
+        self.on_part_end(channel, |rest| rest.file(index), missing)
+    }
+}

@@ -1,0 +1,219 @@
+//! Messages of the peer: which are admitted, and how their handlers begin.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::Context,
+};
+
+use bytes::Bytes;
+use sockety_codec::{ChannelId, MessageHead, Uuid};
+use tracing::error;
+
+use super::{Inbound, Verdict};
+use crate::{
+    config::budgets::Share,
+    engine::{
+        attempt::Attempt,
+        held::Held,
+        holders::Holder,
+        lease::Lease,
+        owed::Owed,
+        receive::{
+            parts::ReceivedParts,
+            payload::Assembly,
+            slot::{Open, Progress, Role},
+        },
+        serve::{Dispatch, Route, Serve},
+    },
+    fast_reply::{FastReply, Framework},
+};
+
+impl<S: Serve> Inbound<S> {
+    /// Most messages: there is nothing to keep until more of it comes.
+    pub(super) fn on_whole_message(
+        &mut self,
+        head: &MessageHead<'_>,
+        payload: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        self.has_served = true;
+        let admitted = self.route(head).and_then(|route| {
+            let admitted = self.admit_whole(payload);
+            let (lease, held) = admitted.ok_or_else(|| Framework::Overloaded.reply())?;
+            Ok((route, lease, held))
+        });
+        let (route, lease, held) = match admitted {
+            Ok(admitted) => admitted,
+            Err(code) => {
+                // r[impl reply.only-when-expected]
+                if head.expects_response {
+                    self.shared.fast_reply(head.id, code);
+                }
+                self.guard.on_dropped(payload.len() as u64);
+                return Verdict::Keep;
+            }
+        };
+        let owed = Owed::new(lease, head.id, head.expects_response, held, None);
+        let is_spawned = route.is_spawned();
+        self.run(head.id, is_spawned, cx, |serve| {
+            serve.dispatch_whole(route, payload, owed)
+        });
+        Verdict::Keep
+    }
+
+    fn admit_whole(&self, payload: &[u8]) -> Option<(Lease, Option<Box<Held>>)> {
+        let lease = Lease::of_request(&self.shared, Holder::Executing);
+        let admitted = lease.and_then(|lease| {
+            let held = Held::whole(&self.shared, payload.len()).ok()?;
+            Some((lease, held))
+        });
+        if admitted.is_none() {
+            self.shared.counters.count(|all| &all.overloaded);
+        }
+        admitted
+    }
+
+    pub(super) fn on_message(
+        &mut self,
+        channel: ChannelId,
+        head: &MessageHead<'_>,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        self.has_served = true;
+        let route = match self.route(head) {
+            Ok(route) => route,
+            Err(code) => return self.refuse_message(channel, head, code),
+        };
+        let Some((lease, payload)) = self.admit(head) else {
+            self.shared.counters.count(|all| &all.overloaded);
+            return self.refuse_message(channel, head, Framework::Overloaded.reply());
+        };
+        let open = Open {
+            role: Role::Message { route, lease },
+            id: head.id,
+            expects_response: head.expects_response,
+            payload,
+            carried: self.arriving(
+                head.has_stream,
+                head.files.count,
+                head.id,
+                head.expects_response.then_some(head.id),
+                false,
+            ),
+            progress: Progress::default(),
+        };
+        self.begin(channel, open, cx)
+    }
+
+    fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, FastReply> {
+        let counters = &self.shared.counters;
+        if self.refuses_new {
+            counters.count(|all| &all.going_away);
+            return Err(Framework::GoingAway.reply());
+        }
+        if !self.shared.gate.is_open() {
+            return match Attempt::begin(&self.shared, head) {
+                Some(attempt) => Ok(Route::to_judge(head.action, attempt)),
+                None => {
+                    counters.count(|all| &all.unauthorized);
+                    Err(FastReply::UNAUTHORIZED)
+                }
+            };
+        }
+        let files = head.files.count;
+        let route = self.serve.route(head.action, head.payload_size, files);
+        match &route {
+            Ok(_) => {}
+            Err(code) if *code == FastReply::NOT_IMPLEMENTED => {
+                counters.count(|all| &all.not_implemented);
+            }
+            Err(_) => self.guard.on_refused(),
+        }
+        route
+    }
+
+    fn admit(&self, head: &MessageHead<'_>) -> Option<(Lease, Assembly)> {
+        let lease = Lease::of_request(&self.shared, Holder::Arriving)?;
+        let held = Held::reserve(&self.shared, head.payload_size).ok()?;
+        let files = head.files.count as usize;
+        let is_room = files == 0 || self.shared.account.has_room_for_files(files);
+        is_room.then(|| (lease, Assembly::new(head.payload_size, held)))
+    }
+
+    fn refuse_message(
+        &self,
+        channel: ChannelId,
+        head: &MessageHead<'_>,
+        reply: FastReply,
+    ) -> Verdict {
+        // r[impl reply.only-when-expected]
+        if head.expects_response {
+            self.shared.fast_reply(head.id, reply);
+        }
+        if head.has_content() {
+            Verdict::Refuse(channel)
+        } else {
+            Verdict::Keep
+        }
+    }
+
+    /// Refuses a message that nobody has seen yet.
+    pub(super) fn refuse_open(&mut self, channel: ChannelId, reply: FastReply) -> Verdict {
+        if let Some(id) = self.slots.open_mut(channel).and_then(|open| open.owed()) {
+            self.shared.fast_reply(id, reply);
+        }
+        self.free(channel);
+        Verdict::Refuse(channel)
+    }
+
+    /// Runs the handler as far as it goes without waiting; one that has to wait becomes a task.
+    ///
+    /// Most handlers end at once, and cost no task and no wake-up this way. A service may want a task from the
+    /// beginning all the same.
+    pub(super) fn dispatch(
+        &self,
+        route: Route,
+        payload: Bytes,
+        carried: ReceivedParts,
+        owed: Owed,
+        cx: &mut Context<'_>,
+    ) {
+        let (id, is_spawned) = (owed.id, route.is_spawned());
+        self.run(id, is_spawned, cx, |serve| {
+            serve.dispatch(route, payload, carried, owed)
+        });
+    }
+
+    fn run(
+        &self,
+        id: Uuid,
+        is_spawned: bool,
+        cx: &mut Context<'_>,
+        dispatch: impl FnOnce(&S) -> Dispatch,
+    ) {
+        let begin = || {
+            let mut handler = dispatch(&self.serve);
+            if is_spawned {
+                return Some(handler);
+            }
+            handler.as_mut().poll(cx).is_pending().then_some(handler)
+        };
+        match catch_unwind(AssertUnwindSafe(begin)) {
+            Ok(None) => {}
+            Ok(Some(handler)) => self.spawn(handler),
+            // The reply went out when the message was dropped.
+            Err(_) => error!(%id, "handler panicked"),
+        }
+    }
+
+    /// The slot of the request is inside the handler, so the number of such tasks is bounded.
+    fn spawn(&self, handler: Dispatch) {
+        let tasks = Arc::clone(self.shared.budgets.waiting());
+        let share = Share::none(tasks).charge(1);
+        tokio::spawn(async move {
+            handler.await;
+            drop(share);
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! Replies that arrive for requests of ours.
+
+use std::task::Context;
+
+use sockety_codec::{ChannelId, ResponseHead, Uuid};
+
+use super::{Inbound, Verdict};
+use crate::{
+    engine::{
+        held::Held,
+        pending::{RawReply, RawResponse},
+        receive::{
+            parts::ReceivedParts,
+            payload::Assembly,
+            slot::{Open, Progress, Role},
+        },
+        serve::Serve,
+    },
+    error::request::RequestError,
+    payload::payload_bytes::PayloadBytes,
+};
+
+impl<S: Serve> Inbound<S> {
+    pub(super) fn on_whole_response(&mut self, head: &ResponseHead, payload: &[u8]) -> Verdict {
+        let response = RawResponse {
+            id: head.id,
+            expects_response: head.expects_response,
+            payload: PayloadBytes::copy_of(payload),
+            carried: ReceivedParts::default(),
+        };
+        let is_dropped = self.deliver(&head.parent, Ok(RawReply::Response(response)));
+        if is_dropped && !self.shared.lock().waiting.expects(&head.parent) {
+            self.guard.on_dropped(payload.len() as u64);
+        }
+        Verdict::Keep
+    }
+
+    pub(super) fn on_response(
+        &mut self,
+        channel: ChannelId,
+        head: &ResponseHead,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        if !self.shared.lock().waiting.begin_response(&head.parent) {
+            self.on_unwanted(&head.parent, false);
+            return if head.has_content() {
+                Verdict::Refuse(channel)
+            } else {
+                Verdict::Keep
+            };
+        }
+        let Ok(held) = Held::reserve(&self.shared, head.payload_size) else {
+            self.deliver(&head.parent, lost("too many payloads are arriving at once"));
+            return Verdict::Refuse(channel);
+        };
+        let open = Open {
+            role: Role::Response {
+                parent: head.parent,
+            },
+            id: head.id,
+            expects_response: head.expects_response,
+            payload: Assembly::new(head.payload_size, held),
+            carried: self.arriving(head.has_stream, head.files.count, head.parent, None, true),
+            progress: Progress::default(),
+        };
+        self.begin(channel, open, cx)
+    }
+
+    pub(super) fn on_reply(
+        &mut self,
+        parent: &Uuid,
+        reply: Result<RawReply, RequestError>,
+    ) -> Verdict {
+        self.deliver(parent, reply);
+        Verdict::Keep
+    }
+
+    // r[impl reply.response]
+    /// Hands a reply to the caller that waits for it, and drops it when none does. Returns whether it was dropped.
+    pub(super) fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) -> bool {
+        let delivered = self.shared.lock().deliver(parent, reply);
+        // The mutex is free again: the woken task may take it at once, and so may destructors of the reply's parts.
+        if let Some(waker) = delivered.waker {
+            waker.wake();
+        }
+        let Some(unwanted) = delivered.unwanted else {
+            return false;
+        };
+        let is_code = matches!(unwanted, Ok(RawReply::Fast(_)));
+        drop(unwanted);
+        self.on_unwanted(parent, is_code);
+        true
+    }
+
+    /// A reply came that nobody waits for.
+    fn on_unwanted(&mut self, parent: &Uuid, is_code: bool) {
+        if self.shared.lock().waiting.allows_late(parent, is_code) {
+            self.shared.counters.count(|all| &all.late_replies);
+        } else {
+            self.guard.on_unexpected_reply();
+        }
+    }
+}
+
+pub(super) fn lost(reason: &str) -> Result<RawReply, RequestError> {
+    Err(RequestError::ResponseLost(reason.into()))
+}
