@@ -513,7 +513,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     }
 }
 
-/// However the driver goes, with its runtime or by a panic, nobody is left waiting.
+/// However the driver ends, with its runtime or by a panic, nobody is left waiting.
 impl<IO, S> Drop for Driver<IO, S> {
     fn drop(&mut self) {
         let error = ConnectionError::Closed(ClosedBy::Local);

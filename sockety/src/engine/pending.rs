@@ -133,6 +133,7 @@ impl Waiting {
     }
 
     /// Hands a reply to the request that waits for it.
+    #[inline]
     pub(crate) fn deliver(
         &mut self,
         parent: &Uuid,
@@ -300,6 +301,7 @@ pub(crate) struct Delivered {
 pub(crate) struct Woken(Vec<Waker>);
 
 impl Woken {
+    #[cold]
     pub(crate) fn wake_all(self) {
         self.0.into_iter().for_each(Waker::wake);
     }
@@ -401,6 +403,7 @@ impl Replies {
     }
 
     /// Returns the reply when it is one too many.
+    #[inline]
     fn push(
         &mut self,
         reply: Result<RawReply, RequestError>,

@@ -221,6 +221,7 @@ impl Shared {
     }
 
     /// Unlocks, and then wakes callers whose requests have ended.
+    #[inline]
     pub(crate) fn unlock(mut state: MutexGuard<'_, State>) {
         let woken = state.waiting.take_woken();
         drop(state);

@@ -310,6 +310,7 @@ impl State {
     /// Hands a reply to the request that waits for it.
     ///
     /// What is still being sent of a message that the peer refuses is not sent.
+    #[inline]
     pub(crate) fn deliver(
         &mut self,
         parent: &Uuid,
