@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 
-use sockety_codec::Uuid;
-
 use rustc_hash::FxBuildHasher;
+use sockety_codec::Uuid;
 
 pub(crate) struct LateReplies {
     /// Given up before any reply: one will most likely come, however late.
@@ -15,7 +14,7 @@ pub(crate) struct LateReplies {
 }
 
 /// How many requests are remembered at least: as many as a busy connection may have in flight when its peer stalls.
-const UNANSWERED_KEPT: usize = 3584;
+const UNANSWERED_KEPT: usize = 4096;
 
 /// Each late response to a request makes it one of the newest again, so fewer are enough.
 const ANSWERED_KEPT: usize = 1792;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::link::{Setup, start, within};
 use crate::{
-    config::options::Options,
+    config::{budgets::Budgets, options::Options},
     connection::Connection,
     engine::{common::Common, peer::Peer},
     error::connect::ConnectError,
@@ -45,14 +45,39 @@ impl Connection {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let router = Arc::new(serve.into_router());
-        let setup = Setup::new(router, Common::new(options), drop);
-        within(
-            setup.common.options.handshake_timeout,
-            start(io, Peer::default(), setup),
-        )
-        .await
+        run(io, serve, Common::new(options)).await
     }
+
+    /// Like [`Connection::over`], within budgets that other connections have too: a server on links of
+    /// its own makes one for all of them.
+    ///
+    /// # Errors
+    /// Same as [`Connection::over`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops `io`.
+    pub async fn over_within<IO>(
+        io: IO,
+        serve: impl IntoRouter,
+        options: Options,
+        budgets: Budgets,
+    ) -> Result<Self, ConnectError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut common = Common::new(options);
+        common.set_budgets(budgets);
+        run(io, serve, common).await
+    }
+}
+
+async fn run<IO>(io: IO, serve: impl IntoRouter, common: Common) -> Result<Connection, ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limit = common.options.handshake_timeout;
+    let setup = Setup::new(Arc::new(serve.into_router()), common, drop);
+    within(limit, start(io, Peer::default(), setup)).await
 }
 
 /// Two ends of a connection in memory, for tests: each serves what it is given.

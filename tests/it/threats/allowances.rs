@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sockety::{
     Connection, FastReply, Options, Router,
-    config::Rate,
+    config::{Budgets, Rate},
     error::{ConnectionError, LimitExceeded},
     message::Draft,
 };
@@ -189,13 +189,14 @@ async fn t_r1_replies_to_what_was_given_up_are_free_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t_r1_no_more_than_4096_requests_that_were_given_up_are_remembered() {
+async fn t_r1_the_newest_4096_requests_that_were_given_up_are_remembered_and_no_more_than_twice_as_many()
+ {
     let (connection, mut peer) = dialogue(ping_handler()).await;
     let mut given_up = Vec::new();
-    for _ in 0..4096 + 129 {
+    for _ in 0..2 * 4096 + 129 {
         given_up.push(give_up(&connection, &mut peer).await);
     }
-    for id in &given_up[129..] {
+    for id in &given_up[4096 + 129..] {
         peer.reply(*id, 0).await;
     }
     answers_ping(&mut peer).await;
@@ -304,8 +305,18 @@ async fn t_m20_whole_messages_that_nobody_serves_are_dropped_up_to_64_mib() {
 #[tokio::test(start_paused = true)]
 async fn t_m17_no_more_handlers_wait_than_all_connections_may_have() {
     let options = Options::default().max_waiting_requests(20);
-    let (_first, mut one) = dialogue_with(waiting_handler(), options.clone(), PIPE).await;
-    let (_second, mut other) = dialogue_with(waiting_handler(), options, PIPE).await;
+    let budgets = Budgets::new(&options);
+    let dialogue = async || {
+        let (near, far) = tokio::io::duplex(PIPE);
+        let (options, budgets) = (options.clone(), budgets.clone());
+        let (connection, peer) = tokio::join!(
+            Connection::over_within(near, waiting_handler(), options, budgets),
+            Peer::greeted(far)
+        );
+        (connection.expect("a connection"), peer)
+    };
+    let (first, mut one) = dialogue().await;
+    let (_second, mut other) = dialogue().await;
     for number in 0..20 {
         one.ask(id(number), "wait", b"").await;
         settled().await;
@@ -320,7 +331,7 @@ async fn t_m17_no_more_handlers_wait_than_all_connections_may_have() {
     other.expect_silence().await;
     other.ask(id(8), "wait", b"").await;
     other.expect_code(id(8), 3840).await;
-    let request = _first.send(&Draft::new("ask")).await.expect("sent");
+    let request = first.send(&Draft::new("ask")).await.expect("sent");
     one.expect_message("ask").await;
     one.reply(request.id(), 1).await;
     assert_eq!(code_of(request).await, FastReply::REJECT.code());
