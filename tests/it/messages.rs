@@ -348,7 +348,7 @@ async fn messages_passed_together_have_these_bytes() {
 #[tokio::test(start_paused = true)]
 async fn messages_passed_together_are_encoded_only_as_far_as_there_is_room() {
     const COUNT: usize = 2000;
-    let options = Options::default().outbox_bytes(100 * 1024);
+    let options = Options::default().max_outbox_bytes(100 * 1024);
     let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
     let encoded = AtomicUsize::new(0);
     let messages = (0..COUNT).map(|number| {

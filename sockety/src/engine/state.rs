@@ -9,6 +9,7 @@ use super::{
         parcel::{Parcel, Submitted},
         transmissions::Sources,
     },
+    wake_list::WakeList,
 };
 use crate::{
     error::{
@@ -19,9 +20,13 @@ use crate::{
     },
     fast_reply::Framework,
     outcome::Outcome,
+    sync::MutexGuard,
 };
 use sockety_codec::{ChannelId, Head, Uuid};
-use std::task::Waker;
+use std::{
+    ops::{Deref, DerefMut},
+    task::Waker,
+};
 use tokio::time::Instant;
 
 /// Everything under the lock. No user code runs and nothing waits while it is held.
@@ -40,6 +45,46 @@ pub(crate) struct State {
     pub(crate) is_peer_going_away: bool,
     /// Set while the driver sleeps.
     pub(crate) driver: Option<Waker>,
+}
+
+/// The state while its lock is held. Once it is released, the tasks that became due are woken.
+pub(crate) struct Locked<'a> {
+    // Fields are dropped in this order.
+    state: MutexGuard<'a, State>,
+    due: Option<WakeList>,
+}
+
+impl<'a> Locked<'a> {
+    #[inline]
+    pub(crate) fn new(state: MutexGuard<'a, State>) -> Self {
+        Self { state, due: None }
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    #[inline]
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let due = &mut self.state.outbox.due;
+        if !due.is_empty() {
+            self.due = Some(due.take());
+        }
+    }
 }
 
 /// ```text
@@ -278,7 +323,7 @@ impl State {
             if pacing.is_holding(end) {
                 return;
             }
-            let Some(turn) = self.sources.turn() else {
+            let Some(turn) = self.sources.turn(&mut self.outbox.due) else {
                 return;
             };
             let written = self
@@ -289,7 +334,9 @@ impl State {
                 debug_assert!(false, "content breaks the protocol: {error}");
                 self.abort(turn.transmission, SourceError::GivenUp);
             } else if turn.is_last {
-                self.sources.complete(turn.transmission, self.outbox.end());
+                let end = self.outbox.end();
+                let due = &mut self.outbox.due;
+                self.sources.complete(turn.transmission, end, due);
                 self.outbox.wake_space();
             }
         }
@@ -297,13 +344,16 @@ impl State {
 
     /// Gives a message up whose files or stream are being sent. Who waits for its reply is told why.
     pub(crate) fn abort(&mut self, transmission: u64, error: SourceError) {
-        let Some((id, channel)) = self.sources.abort(transmission, error.clone()) else {
+        let due = &mut self.outbox.due;
+        let Some((id, channel)) = self.sources.abort(transmission, error.clone(), due) else {
             return;
         };
         self.outbox.abort(channel);
         self.sources.channels.retire();
         let delivered = self.waiting.deliver(&id, Err(RequestError::Source(error)));
-        self.waiting.wake_later(delivered.waker);
+        if let Some(waker) = delivered.waker {
+            self.outbox.due.wake(waker);
+        }
         self.outbox.wake_space();
     }
 
@@ -331,7 +381,9 @@ impl State {
 
     /// Whoever answers with a code of this framework takes notice of an abort, so the channel may be used again.
     pub(crate) fn withdraw(&mut self, transmission: u64, is_ours: bool) {
-        let Some((_, channel)) = self.sources.abort(transmission, SourceError::Refused) else {
+        let due = &mut self.outbox.due;
+        let refused = SourceError::Refused;
+        let Some((_, channel)) = self.sources.abort(transmission, refused, due) else {
             return;
         };
         self.outbox.abort(channel);
@@ -355,6 +407,16 @@ impl State {
         })
     }
 
+    /// A task no longer waits until a message is written: at its position, or for its transmission.
+    pub(crate) fn forget_wait(&mut self, position: Option<u64>, transmission: Option<u64>) {
+        if let Some(position) = position {
+            self.outbox.forget_progress(position);
+        }
+        if let Some(key) = transmission {
+            self.sources.unwatch(key, &mut self.outbox.due);
+        }
+    }
+
     /// What is known about a message without a reply, when the connection has ended.
     pub(crate) fn outcome_from(&self, start: u64) -> Outcome {
         let place = Place {
@@ -367,7 +429,7 @@ impl State {
     /// A tick has passed. Gives how many requests have run out of time.
     pub(crate) fn tick(&mut self) -> u64 {
         self.outbox.on_tick();
-        self.waiting.tick(&self.sources)
+        self.waiting.tick(&self.sources, &mut self.outbox.due)
     }
 
     /// Resolves everything that waits.
@@ -379,9 +441,10 @@ impl State {
             Unwritten::Dropped => self.outbox.last_sent(),
             Unwritten::Sent => self.outbox.end(),
         };
-        self.waiting.fail_all(&error, self.last_sent);
-        self.sources
-            .abort_all(&SourceError::Disconnected(error.clone()));
+        self.waiting
+            .fail_all(&error, self.last_sent, &mut self.outbox.due);
+        let disconnected = SourceError::Disconnected(error.clone());
+        self.sources.abort_all(&disconnected, &mut self.outbox.due);
         self.life = Life::Ended(error);
         self.outbox.wake_all();
     }

@@ -4,9 +4,11 @@
 //! future may also be kept without being polled, so that nobody comes: at the next tick, all are woken, and wait no more for it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     task::Waker,
 };
+
+use crate::engine::wake_list::WakeList;
 
 /// What waits for room. Messages and responses wait in one queue, as they need the same; those with
 /// files or a stream wait in another, as they need a channel too.
@@ -45,7 +47,13 @@ struct Waiters {
 
 impl Lines {
     /// Waits, at the end unless there is a ticket already.
-    pub(crate) fn wait(&mut self, ticket: &mut Option<Ticket>, line: Line, waker: &Waker) {
+    pub(crate) fn wait(
+        &mut self,
+        ticket: &mut Option<Ticket>,
+        line: Line,
+        waker: &Waker,
+        due: &mut WakeList,
+    ) {
         let Ticket { line, number } = *ticket.get_or_insert_with(|| {
             self.next += 1;
             let number = self.next;
@@ -53,18 +61,17 @@ impl Lines {
         });
         let waiters = self.of(line);
         waiters.called.remove(&number);
-        waiters
-            .asleep
-            .entry(number)
-            .and_modify(|known| known.clone_from(waker))
-            .or_insert_with(|| waker.clone());
+        register(&mut waiters.asleep, number, waker, due);
     }
 
     /// Whether it was not woken yet.
-    pub(crate) fn leave(&mut self, ticket: Ticket) -> bool {
+    pub(crate) fn leave(&mut self, ticket: Ticket, due: &mut WakeList) -> bool {
         let waiters = self.of(ticket.line);
         waiters.called.remove(&ticket.number);
-        waiters.asleep.remove(&ticket.number).is_some()
+        let waker = waiters.asleep.remove(&ticket.number);
+        let is_asleep = waker.is_some();
+        waker.into_iter().for_each(|waker| due.discard(waker));
+        is_asleep
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -80,24 +87,24 @@ impl Lines {
         }
     }
 
-    pub(crate) fn wake_first(&mut self, line: Line) {
+    pub(crate) fn wake_first(&mut self, line: Line, due: &mut WakeList) {
         let waiters = self.of(line);
         if let Some((number, waker)) = waiters.asleep.pop_first() {
             waiters.called.insert(number);
-            waker.wake();
+            due.wake(waker);
         }
     }
 
-    pub(crate) fn wake_first_of_each(&mut self) {
+    pub(crate) fn wake_first_of_each(&mut self, due: &mut WakeList) {
         for line in Line::ALL {
-            self.wake_first(line);
+            self.wake_first(line, due);
         }
     }
 
-    pub(crate) fn wake_all(&mut self) {
+    pub(crate) fn wake_all(&mut self, due: &mut WakeList) {
         for line in Line::ALL {
             while !self.of(line).asleep.is_empty() {
-                self.wake_first(line);
+                self.wake_first(line, due);
             }
         }
     }
@@ -127,6 +134,23 @@ impl Waiters {
 impl Line {
     /// One for each queue.
     const ALL: [Self; 3] = [Self::Message, Self::CarryingMessage, Self::Code];
+}
+
+/// Keeps a waker at this key. It is cloned under the lock, which counts a reference; a waker that it
+/// replaces is dropped after it.
+pub(super) fn register(
+    wakers: &mut BTreeMap<u64, Waker>,
+    key: u64,
+    waker: &Waker,
+    due: &mut WakeList,
+) {
+    match wakers.entry(key) {
+        Entry::Vacant(entry) => {
+            entry.insert(waker.clone());
+        }
+        Entry::Occupied(entry) if entry.get().will_wake(waker) => {}
+        Entry::Occupied(mut entry) => due.discard(entry.insert(waker.clone())),
+    }
 }
 
 impl Ticket {

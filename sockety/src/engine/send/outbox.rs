@@ -7,10 +7,10 @@ use sockety_codec::{ChannelCount, ChannelId, Encoder, FilesSummary, Head, UsageE
 
 use super::{
     layout::{Layout, PartKind},
-    lines::{Line, Lines, Ticket},
+    lines::{self, Line, Lines, Ticket},
     payload::{Payload, REFERENCED_FROM},
 };
-use crate::{fast_reply::FastReply, outcome::Outcome};
+use crate::{engine::wake_list::WakeList, fast_reply::FastReply, outcome::Outcome};
 
 /// The queue of outgoing bytes, filled by callers and emptied by the driver.
 ///
@@ -29,6 +29,8 @@ pub(crate) struct Outbox {
     limit: u64,
     lines: Lines,
     progress: Wakers,
+    /// Tasks to wake once the lock is released.
+    pub(crate) due: WakeList,
     unasked: Unasked,
 }
 
@@ -70,6 +72,7 @@ impl Outbox {
             limit: limit as u64,
             lines: Lines::default(),
             progress: Wakers::default(),
+            due: WakeList::default(),
             unasked: Unasked::default(),
         }
     }
@@ -323,21 +326,21 @@ impl Outbox {
         if self.written >= self.unasked.end {
             self.unasked.count = 0;
         }
-        self.progress.wake_up_to(self.written);
+        self.progress.wake_up_to(self.written, &mut self.due);
         if !self.is_full() {
-            self.lines.wake_first_of_each();
+            self.lines.wake_first_of_each(&mut self.due);
         }
     }
 
     /// A channel has become free, or will never be.
     pub(crate) fn wake_space(&mut self) {
-        self.lines.wake_all();
+        self.lines.wake_all(&mut self.due);
     }
 
     /// Wakes everybody: the connection has ended.
     pub(crate) fn wake_all(&mut self) {
-        self.progress.wake_all();
-        self.lines.wake_all();
+        self.progress.wake_all(&mut self.due);
+        self.lines.wake_all(&mut self.due);
     }
 
     pub(crate) fn wait_for_space(
@@ -346,7 +349,7 @@ impl Outbox {
         line: Line,
         waker: &Waker,
     ) {
-        self.lines.wait(ticket, line, waker);
+        self.lines.wait(ticket, line, waker, &mut self.due);
     }
 
     /// Whether anybody waits for room.
@@ -361,13 +364,13 @@ impl Outbox {
 
     /// Whoever waited has found room: the next may find some too.
     pub(crate) fn pass_turn(&mut self, ticket: Ticket) {
-        self.lines.leave(ticket);
+        self.lines.leave(ticket, &mut self.due);
         self.wake_next(ticket.line());
     }
 
     /// Somebody waits no longer. Woken in vain, they leave their turn to the next.
     pub(crate) fn forget_space(&mut self, ticket: Ticket) {
-        if !self.lines.leave(ticket) {
+        if !self.lines.leave(ticket, &mut self.due) {
             self.wake_next(ticket.line());
         }
     }
@@ -375,24 +378,24 @@ impl Outbox {
     /// Some time has passed. Whoever was woken and has not come keeps the others waiting no longer.
     pub(crate) fn on_tick(&mut self) {
         if !self.is_full() {
-            self.lines.wake_all();
+            self.lines.wake_all(&mut self.due);
             self.lines.forget_called();
         }
     }
 
     fn wake_next(&mut self, line: Line) {
         if !self.is_full() {
-            self.lines.wake_first(line);
+            self.lines.wake_first(line, &mut self.due);
         }
     }
 
     pub(crate) fn wait_for_progress(&mut self, position: u64, waker: &Waker) {
-        self.progress.set(position, waker);
+        lines::register(&mut self.progress.wakers, position, waker, &mut self.due);
     }
 
-    /// Returns the waker that was registered there, to be dropped without the lock.
-    pub(crate) fn forget_progress(&mut self, position: u64) -> Option<Waker> {
-        self.progress.wakers.remove(&position)
+    pub(crate) fn forget_progress(&mut self, position: u64) {
+        let waker = self.progress.wakers.remove(&position);
+        waker.into_iter().for_each(|waker| self.due.discard(waker));
     }
 }
 
@@ -430,25 +433,18 @@ struct Wakers {
 }
 
 impl Wakers {
-    fn set(&mut self, key: u64, waker: &Waker) {
-        self.wakers
-            .entry(key)
-            .and_modify(|known| known.clone_from(waker))
-            .or_insert_with(|| waker.clone());
-    }
-
-    fn wake_up_to(&mut self, position: u64) {
+    fn wake_up_to(&mut self, position: u64, due: &mut WakeList) {
         while let Some(entry) = self.wakers.first_entry() {
             if *entry.key() > position {
                 break;
             }
-            entry.remove().wake();
+            due.wake(entry.remove());
         }
     }
 
-    fn wake_all(&mut self) {
+    fn wake_all(&mut self, due: &mut WakeList) {
         for (_, waker) in std::mem::take(&mut self.wakers) {
-            waker.wake();
+            due.wake(waker);
         }
     }
 }

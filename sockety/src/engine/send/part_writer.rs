@@ -48,7 +48,10 @@ impl PartWriter {
         add: impl FnOnce(&mut Chunks),
     ) -> Poll<Result<(), SourceError>> {
         let shared = &self.lease.shared;
-        shared.change(|state| state.sources.poll_push(self.key, cx.waker(), add))
+        shared.change(|state| {
+            let due = &mut state.outbox.due;
+            state.sources.poll_push(self.key, cx.waker(), due, add)
+        })
     }
 
     pub(crate) async fn push(&mut self, chunk: Bytes) -> Result<(), SourceError> {

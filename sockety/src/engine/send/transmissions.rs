@@ -9,7 +9,10 @@ use bytes::Bytes;
 use sockety_codec::{ChannelCount, ChannelId, Uuid};
 
 use super::layout::{NewPart, PartKind, PartSource};
-use crate::{engine::memory::chunks::Chunks, error::source::SourceError};
+use crate::{
+    engine::{memory::chunks::Chunks, wake_list::WakeList},
+    error::source::SourceError,
+};
 
 /// All messages of a connection whose files or streams have not ended.
 pub(crate) struct Sources {
@@ -170,11 +173,12 @@ impl Sources {
         &mut self,
         key: PartKey,
         waker: &Waker,
+        due: &mut WakeList,
         add: impl FnOnce(&mut Chunks),
     ) -> Poll<Result<(), SourceError>> {
         let part = self.writable(key)?;
         if part.chunks.len() >= QUEUED_BYTES {
-            part.writer = Some(waker.clone());
+            due.replace(&mut part.writer, waker);
             return Poll::Pending;
         }
         Poll::Ready(self.push(key, add))
@@ -230,7 +234,7 @@ impl Sources {
     }
 
     /// What the next part in turn sends.
-    pub(crate) fn turn(&mut self) -> Option<Turn> {
+    pub(crate) fn turn(&mut self, due: &mut WakeList) -> Option<Turn> {
         loop {
             let key = self.ready.pop_front()?;
             let quantum = if self.ready.is_empty() {
@@ -244,7 +248,7 @@ impl Sources {
             if !matches!(transmission.state, Sending::Open) {
                 continue;
             }
-            let turn = transmission.turn(key, quantum);
+            let turn = transmission.turn(key, quantum, due);
             if transmission.parts[key.part].is_ready {
                 self.ready.push_back(key);
             }
@@ -256,46 +260,53 @@ impl Sources {
     }
 
     /// Everything of a message is in the outbox, up to this position.
-    pub(crate) fn complete(&mut self, key: u64, end: u64) {
+    pub(crate) fn complete(&mut self, key: u64, end: u64, due: &mut WakeList) {
         if let Some(transmission) = self.transmissions.get_mut(&key) {
-            transmission.settle(Sending::Whole(end));
+            transmission.settle(Sending::Whole(end), due);
             self.channels.give_back(transmission.channel);
         }
         self.forget_if_unheld(key);
     }
 
     /// Gives a message up. Tells its id and channel when it was being sent still.
-    pub(crate) fn abort(&mut self, key: u64, error: SourceError) -> Option<(Uuid, ChannelId)> {
+    pub(crate) fn abort(
+        &mut self,
+        key: u64,
+        error: SourceError,
+        due: &mut WakeList,
+    ) -> Option<(Uuid, ChannelId)> {
         let transmission = self.transmissions.get_mut(&key)?;
         if !matches!(transmission.state, Sending::Open) {
             return None;
         }
-        transmission.settle(Sending::Aborted(error));
+        transmission.settle(Sending::Aborted(error), due);
         Some((transmission.id, transmission.channel))
     }
 
-    pub(crate) fn abort_all(&mut self, error: &SourceError) {
+    pub(crate) fn abort_all(&mut self, error: &SourceError, due: &mut WakeList) {
         for transmission in self.transmissions.values_mut() {
             if matches!(transmission.state, Sending::Open) {
-                transmission.settle(Sending::Aborted(error.clone()));
+                transmission.settle(Sending::Aborted(error.clone()), due);
             }
         }
     }
 
     /// How far a message is; wakes the caller when that changes.
-    pub(crate) fn watch(&mut self, key: u64, waker: &Waker) -> Sending {
+    pub(crate) fn watch(&mut self, key: u64, waker: &Waker, due: &mut WakeList) -> Sending {
         let Some(transmission) = self.transmissions.get_mut(&key) else {
             return Sending::Aborted(SourceError::GivenUp);
         };
         if matches!(transmission.state, Sending::Open) {
-            transmission.watcher = Some(waker.clone());
+            due.replace(&mut transmission.watcher, waker);
         }
         transmission.state.clone()
     }
 
-    /// The task that watched waits no longer. Its waker is returned, to be dropped without the lock.
-    pub(crate) fn unwatch(&mut self, key: u64) -> Option<Waker> {
-        self.transmissions.get_mut(&key)?.watcher.take()
+    /// The task that watched waits no longer.
+    pub(crate) fn unwatch(&mut self, key: u64, due: &mut WakeList) {
+        let transmission = self.transmissions.get_mut(&key);
+        let watcher = transmission.and_then(|known| known.watcher.take());
+        watcher.into_iter().for_each(|waker| due.discard(waker));
     }
 
     /// Keeps the entry for one more holder. Somebody must hold it already.
@@ -326,7 +337,7 @@ impl Sources {
 }
 
 impl Transmission {
-    fn turn(&mut self, key: PartKey, quantum: usize) -> Turn {
+    fn turn(&mut self, key: PartKey, quantum: usize, due: &mut WakeList) -> Turn {
         let part = &mut self.parts[key.part];
         let mut chunks = Vec::new();
         let mut left = quantum;
@@ -341,7 +352,7 @@ impl Transmission {
         part.is_ready = !part.chunks.is_empty();
         // In small steps: a writer that stands still for long would seem not to read what it echoes.
         if part.chunks.len() + QUANTUM <= QUEUED_BYTES {
-            part.wake();
+            part.wake(due);
         }
         self.open_parts -= usize::from(is_end);
         let (channel, kind) = (self.channel, part.kind);
@@ -371,14 +382,14 @@ impl Transmission {
             .map(|_| self.file)
     }
 
-    fn settle(&mut self, state: Sending) {
+    fn settle(&mut self, state: Sending, due: &mut WakeList) {
         self.state = state;
         for part in &mut self.parts {
             part.chunks.clear();
-            part.wake();
+            part.wake(due);
         }
         if let Some(watcher) = self.watcher.take() {
-            watcher.wake();
+            due.wake(watcher);
         }
     }
 }
@@ -410,9 +421,9 @@ impl Part {
         !self.is_ended || !self.chunks.is_empty()
     }
 
-    fn wake(&mut self) {
+    fn wake(&mut self, due: &mut WakeList) {
         if let Some(writer) = self.writer.take() {
-            writer.wake();
+            due.wake(writer);
         }
     }
 }
