@@ -1,4 +1,4 @@
-//! Everything of a connection that its mutex guards.
+//! Everything that the mutex of a connection guards.
 
 use super::{
     pending::{Delivered, RawReply, Waiting},
@@ -29,19 +29,20 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Everything under the lock. No user code runs and nothing waits while it is held.
+/// Everything under the lock. While it is held, no user code runs, nothing is awaited, and no other
+/// lock is taken: that of an [`Intake`](super::receive::intake::Intake) never together with it.
 pub(crate) struct State {
     pub(crate) outbox: Outbox,
     pub(crate) sources: Sources,
     pub(crate) waiting: Waiting,
-    /// Where the newest request of them begins that is whole in itself.
+    /// Where the newest request without files or a stream begins.
     pub(crate) newest_request: u64,
-    /// Since files or streams are sent.
+    /// Exists once files or streams were sent.
     pub(crate) pacing: Option<Box<Pacing>>,
     pub(crate) life: Life,
-    /// When it has ended: up to where the bytes of the outbox may have left, or still do with the farewell.
+    /// After the end: bytes up to this position may have been sent, or still are.
     pub(crate) last_sent: u64,
-    /// The peer is about to close: it takes no new messages, but goes on with those it has.
+    /// The peer is about to close: it accepts no new messages, but finishes those that it has.
     pub(crate) is_peer_going_away: bool,
     /// Set while the driver sleeps.
     pub(crate) driver: Option<Waker>,
@@ -96,11 +97,12 @@ impl Drop for Locked<'_> {
 #[derive(Clone)]
 pub(crate) enum Life {
     Open,
-    /// The peer was told that we are going away. What both sides have accepted is finished, within so many seconds.
+    /// The peer was told that we are going away. What both sides have accepted is finished.
     Draining {
+        /// The time for that.
         seconds: u32,
     },
-    /// No new message is sent; replies that are owed still are, and what was accepted is written.
+    /// No new message is accepted. Pending replies still are, and whatever was accepted is written.
     Closing(ClosedBy),
     Ended(ConnectionError),
 }
@@ -115,34 +117,34 @@ impl State {
         self.driver = Some(waker.clone());
     }
 
-    /// The driver is awake; gives its waker unless it was used to wake it.
+    /// The driver is awake. Returns its waker, unless that was used to wake it.
     pub(crate) fn unpark(&mut self) -> Option<Waker> {
         self.driver.take()
     }
 
-    /// Whether what is to be written next begins with a request, and nobody else waits for anything.
+    /// Whether a request is to be written next, and it is the only one in flight.
     pub(crate) fn is_lone_call(&self) -> bool {
         self.waiting.len() == 1 && self.newest_request == self.outbox.taken()
     }
 
-    /// Whether there is something to write that the driver has not taken yet.
+    /// Whether there is anything to write that the driver has not taken yet.
     pub(crate) fn has_work(&self) -> bool {
         self.outbox.has_new() || (self.sources.has_ready() && !self.is_held())
     }
 
-    /// Whether files and streams wait for what the peer has read.
+    /// Whether files and streams have to wait until the peer has read more.
     pub(crate) fn is_held(&self) -> bool {
         let pacing = self.pacing.as_ref();
         pacing.is_some_and(|pacing| pacing.is_holding(self.outbox.place()))
     }
 
-    /// Whether calls are made beside files and streams.
+    /// Whether calls are made while files or streams are sent.
     pub(crate) fn is_beside_calls(&self) -> bool {
         let pacing = self.pacing.as_ref();
         pacing.is_some_and(|pacing| pacing.is_beside_calls())
     }
 
-    /// Nothing more is done for now: until when files and streams wait at most, if any do.
+    /// The driver is about to sleep: returns until when files and streams wait at most, if any do.
     pub(crate) fn held_until(&mut self) -> Option<Instant> {
         if !self.sources.has_ready() || !self.is_held() {
             return None;
@@ -152,33 +154,34 @@ impl State {
         pacing.deadline()
     }
 
-    /// That time has come.
+    /// The time from [`State::held_until`] has come.
     pub(crate) fn hold_no_longer(&mut self) {
         if let Some(pacing) = &mut self.pacing {
             pacing.on_deadline(Instant::now());
         }
     }
 
-    /// Whether nothing that was accepted is still to be written.
+    /// Whether everything that was accepted is written.
     pub(crate) fn is_all_written(&self) -> bool {
         self.outbox.waiting() == 0 && self.sources.is_empty()
     }
 
-    /// The peer takes no new messages: who waits for room to send one is told. Whether it says so for the first time.
+    /// The peer accepts no new messages: senders that wait for room are told. Returns whether it
+    /// says so for the first time.
     pub(crate) fn on_go_away(&mut self) -> bool {
         let is_first = !std::mem::replace(&mut self.is_peer_going_away, true);
         self.outbox.wake_space();
         is_first
     }
 
-    /// Nothing was written for a while: what is kept for the next time goes back to the allocator.
+    /// Returns memory to the allocator, after nothing was written for a while.
     pub(crate) fn give_back_memory(&mut self) {
         self.outbox.give_back_memory();
         self.pacing = None;
         self.waiting.give_back_memory();
     }
 
-    /// Whether nobody on this side waits for anything either.
+    /// Whether everything is written, and no request of ours waits for a reply.
     pub(crate) fn is_all_done(&self) -> bool {
         self.is_all_written() && self.waiting.is_empty()
     }
@@ -284,7 +287,7 @@ impl State {
             }
         }
         Ok(Submitted {
-            start: place.position,
+            start: place,
             end: self.outbox.end(),
             transmission,
         })
@@ -307,8 +310,9 @@ impl State {
         Ok(self.sources.begin(id, parent, channel, parts))
     }
 
-    /// Moves files and streams into the outbox, each in its turn, behind what waits there, until so much waits, and half of
-    /// that in any case: calls may fill the outbox again and again.
+    /// Moves pieces of files and streams into the outbox, in turn, behind what waits there, until
+    /// `amount` bytes wait. At least half of `amount` is moved in any case, as calls may fill the
+    /// outbox again and again.
     pub(crate) fn fill(&mut self, amount: u64) {
         let share = amount.saturating_sub(self.outbox.waiting()).max(amount / 2);
         let until = self.outbox.place().content + share;
@@ -330,7 +334,7 @@ impl State {
                 .outbox
                 .content(turn.channel, turn.kind, turn.chunks, turn.is_end);
             if let Err(error) = written {
-                // More than was announced, which the writer of the part checks first.
+                // More than was announced, which the writer of a part checks first.
                 debug_assert!(false, "content breaks the protocol: {error}");
                 self.abort(turn.transmission, SourceError::GivenUp);
             } else if turn.is_last {
@@ -342,7 +346,8 @@ impl State {
         }
     }
 
-    /// Gives a message up whose files or stream are being sent. Who waits for its reply is told why.
+    /// Aborts a message whose files or stream are being sent. The task that waits for its reply is
+    /// told why. The channel is retired: some peers never take notice of an abort.
     pub(crate) fn abort(&mut self, transmission: u64, error: SourceError) {
         let due = &mut self.outbox.due;
         let Some((id, channel)) = self.sources.abort(transmission, error.clone(), due) else {
@@ -359,7 +364,7 @@ impl State {
 
     /// Hands a reply to the request that waits for it.
     ///
-    /// What is still being sent of a message that the peer refuses is not sent.
+    /// When the peer refuses a message unread, the rest of its files and its stream is not sent.
     pub(crate) fn deliver(
         &mut self,
         parent: &Uuid,
@@ -379,7 +384,8 @@ impl State {
         self.waiting.deliver(parent, reply)
     }
 
-    /// Whoever answers with a code of this framework takes notice of an abort, so the channel may be used again.
+    /// Stops sending a message that the peer refused. A peer that answers with a code of this
+    /// framework takes notice of the abort, so that the channel may be used again.
     pub(crate) fn withdraw(&mut self, transmission: u64, is_ours: bool) {
         let due = &mut self.outbox.due;
         let refused = SourceError::Refused;
@@ -398,7 +404,7 @@ impl State {
 
     /// Queues one-way messages that are encoded already.
     pub(crate) fn submit_encoded(&mut self, bytes: &[u8]) -> Result<Submitted, SendError> {
-        let start = self.outbox.end();
+        let start = self.outbox.place();
         self.outbox.prepared(bytes)?;
         Ok(Submitted {
             start,
@@ -418,25 +424,22 @@ impl State {
     }
 
     /// What is known about a message without a reply, when the connection has ended.
-    pub(crate) fn outcome_from(&self, start: u64) -> Outcome {
-        let place = Place {
-            position: start,
-            ..Place::default()
-        };
-        place.outcome(self.last_sent)
+    pub(crate) fn outcome_from(&self, start: Place) -> Outcome {
+        start.outcome(self.last_sent)
     }
 
-    /// A tick has passed. Gives how many requests have run out of time.
+    /// A tick has passed. Returns how many requests have run out of time.
     pub(crate) fn tick(&mut self) -> u64 {
         self.outbox.on_tick();
         self.waiting.tick(&self.sources, &mut self.outbox.due)
     }
 
-    /// Resolves everything that waits.
+    /// Ends the connection: fails every request that waits, and wakes every task.
     pub(crate) fn end(&mut self, error: ConnectionError, unwritten: Unwritten) {
         if let Life::Ended(_) = self.life {
             return;
         }
+        // Before the requests fail: it decides their outcomes.
         self.last_sent = match unwritten {
             Unwritten::Dropped => self.outbox.last_sent(),
             Unwritten::Sent => self.outbox.end(),
@@ -450,7 +453,7 @@ impl State {
     }
 }
 
-/// What becomes of that which waits to be written when a connection ends.
+/// What becomes of bytes that wait to be written when a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unwritten {
     Dropped,
@@ -458,7 +461,7 @@ pub(crate) enum Unwritten {
 }
 
 impl Unwritten {
-    /// A connection that we end for what the peer did is still good for replies owed.
+    /// A connection that we end because of what the peer did can still carry pending replies.
     pub(crate) fn of(error: &ConnectionError) -> Self {
         match error {
             ConnectionError::Protocol(_) | ConnectionError::Limit(_) => Self::Sent,

@@ -23,7 +23,8 @@ impl WakeList {
         }
     }
 
-    /// Keeps a clone of the waker for later, unless the one that is kept already wakes the same task.
+    /// Keeps a clone of the waker for later, unless the one that is kept already wakes the same
+    /// task.
     ///
     /// Cloning counts a reference, which may be done under a lock.
     pub(crate) fn replace(&mut self, kept: &mut Option<Waker>, waker: &Waker) {

@@ -1,7 +1,10 @@
-//! Who waits for room in the outbox: one is woken after the other, in the order in which they came.
+//! FIFO queues of tasks that wait for room in the outbox.
 //!
-//! Whoever is woken may find no room after all, and waits again at the same place; until they come, nobody overtakes them. A
-//! future may also be kept without being polled, so that nobody comes: at the next tick, all are woken, and wait no more for it.
+//! Tasks are woken one after the other. A task that is woken may find no room after all, and waits
+//! again at the same place. Until it comes, no later task overtakes it. A future may also be kept
+//! without being polled, so that its task never comes: at the next tick all tasks are woken, and
+//! the others no longer wait for it. That is why this is no semaphore: a permit that was assigned
+//! to such a future would be stuck.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -22,13 +25,14 @@ pub(crate) enum Line {
     Code,
 }
 
-/// A place in a line.
+/// A place in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket {
     line: Line,
     number: u64,
 }
 
+/// All tasks of a connection that wait for room. They are guarded by its mutex.
 #[derive(Default)]
 pub(crate) struct Lines {
     next: u64,
@@ -37,16 +41,16 @@ pub(crate) struct Lines {
     code: Waiters,
 }
 
-/// Those of one line, by number.
+/// The tasks of one queue. Numbers grow, so the first entry has waited longest.
 #[derive(Default)]
 struct Waiters {
     asleep: BTreeMap<u64, Waker>,
-    /// Woken, and not there yet.
+    /// Tasks that were woken and have not been polled since. They still keep later ones waiting.
     called: BTreeSet<u64>,
 }
 
 impl Lines {
-    /// Waits, at the end unless there is a ticket already.
+    /// Waits: at the place of the ticket, or at the end without one.
     pub(crate) fn wait(
         &mut self,
         ticket: &mut Option<Ticket>,
@@ -60,11 +64,12 @@ impl Lines {
             Ticket { line, number }
         });
         let waiters = self.of(line);
+        // A task that came and found no room is asleep again, at its old place.
         waiters.called.remove(&number);
         register(&mut waiters.asleep, number, waker, due);
     }
 
-    /// Whether it was not woken yet.
+    /// Gives up a place. Returns whether its task had not been woken yet.
     pub(crate) fn leave(&mut self, ticket: Ticket, due: &mut WakeList) -> bool {
         let waiters = self.of(ticket.line);
         waiters.called.remove(&ticket.number);
@@ -109,7 +114,7 @@ impl Lines {
         }
     }
 
-    /// Whoever was woken and has not come is waited for no longer.
+    /// Tasks that were woken and have not come no longer keep others waiting.
     pub(crate) fn forget_called(&mut self) {
         for line in Line::ALL {
             self.of(line).called.clear();
@@ -136,8 +141,8 @@ impl Line {
     const ALL: [Self; 3] = [Self::Message, Self::CarryingMessage, Self::Code];
 }
 
-/// Keeps a waker at this key. It is cloned under the lock, which counts a reference; a waker that it
-/// replaces is dropped after it.
+/// Keeps a waker at this key. It is cloned under the lock, which counts a reference; a waker that
+/// it replaces is dropped after it.
 pub(super) fn register(
     wakers: &mut BTreeMap<u64, Waker>,
     key: u64,

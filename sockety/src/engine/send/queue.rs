@@ -1,4 +1,7 @@
 //! How messages and replies get into the outbox: at once when there is room, else in turn.
+//!
+//! Everything here holds the lock of the connection only between two awaits. The driver wakes a
+//! task that waits for room when it has written some; that task wakes the next one when it is done.
 
 use std::{
     future::poll_fn,
@@ -153,7 +156,8 @@ impl Drop for Queued {
 struct Written<'a> {
     /// Borrowed mutably: each message has only one waker.
     queued: &'a mut Queued,
-    /// Where a waker is registered: the end of the message, which is known once all of it is queued.
+    /// Where a waker is registered: the end of the message, which is known once all of it is
+    /// queued.
     position: Option<u64>,
     /// Whether its transmission has a waker.
     is_watching: bool,
@@ -209,7 +213,7 @@ impl Drop for Written<'_> {
     }
 }
 
-/// The limit holds in both directions: what we would refuse we do not send either.
+/// Our limit holds in both directions: a payload that we would refuse is not sent either.
 pub(crate) fn check_size(shared: &Shared, size: usize) -> Result<(), SendError> {
     let limit = shared.options.limits.payload();
     match size as u64 {
