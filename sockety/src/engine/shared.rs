@@ -101,6 +101,7 @@ impl Shared {
     }
 
     /// A poisoned lock is taken all the same: every change under it is whole before anything can panic.
+    #[inline]
     pub(crate) fn lock(&self) -> Locked<'_> {
         Locked::new(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -9,7 +9,6 @@ use super::{
         parcel::{Parcel, Submitted},
         transmissions::Sources,
     },
-    wake_list::WakeList,
 };
 use crate::{
     error::{
@@ -50,15 +49,23 @@ pub(crate) struct State {
 
 /// The state while its lock is held. Once it is released, the tasks that became due are woken.
 pub(crate) struct Locked<'a> {
-    // Fields are dropped in this order.
-    state: MutexGuard<'a, State>,
-    due: Option<WakeList>,
+    /// `None` only while this is dropped. Small enough to be returned in registers.
+    state: Option<MutexGuard<'a, State>>,
 }
 
 impl<'a> Locked<'a> {
     #[inline]
     pub(crate) fn new(state: MutexGuard<'a, State>) -> Self {
-        Self { state, due: None }
+        Self { state: Some(state) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unlock_and_wake(&mut self) {
+        let due = self.outbox.due.take();
+        // In this order: a waker may run any code, and the task that it wakes takes the lock.
+        self.state = None;
+        drop(due);
     }
 }
 
@@ -67,23 +74,28 @@ impl Deref for Locked<'_> {
 
     #[inline]
     fn deref(&self) -> &State {
-        &self.state
+        match &self.state {
+            Some(state) => state,
+            None => unreachable!("the lock is held until this is dropped"),
+        }
     }
 }
 
 impl DerefMut for Locked<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut State {
-        &mut self.state
+        match &mut self.state {
+            Some(state) => state,
+            None => unreachable!("the lock is held until this is dropped"),
+        }
     }
 }
 
 impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
-        let due = &mut self.state.outbox.due;
-        if !due.is_empty() {
-            self.due = Some(due.take());
+        if !self.outbox.due.is_empty() {
+            self.unlock_and_wake();
         }
     }
 }
