@@ -22,3 +22,4 @@ pub(crate) mod serve;
 pub(crate) mod shared;
 pub(crate) mod state;
 pub(crate) mod ticks;
+pub(crate) mod wake_list;

@@ -1,4 +1,4 @@
-//! A call on its way, until its reply is there.
+//! A call in flight, from its first poll until its reply is taken.
 
 use std::{
     pin::Pin,
@@ -19,12 +19,12 @@ use crate::{
     outcome::Outcome,
 };
 
-/// Dropping it gives the call up.
+/// Dropping it gives the call up: its place in the queue, or its entry among pending requests.
 pub(super) struct Exchange {
     pub(super) connection: Connection,
     pub(super) id: Uuid,
     stage: Stage,
-    /// Sends what the call carries, which few do.
+    /// Sends the files or the stream of the call, if it has any.
     pump: Option<Box<Pump>>,
     /// The caller's own time, if it has one.
     timer: Option<Timer>,
@@ -92,7 +92,7 @@ impl Exchange {
         if reply.is_ok()
             && let Some(pump) = &mut self.pump
         {
-            // The answer may come before all of the call was sent: the rest follows.
+            // The reply may come before all of the call was sent: the rest is still sent.
             pump.detach();
         }
         Poll::Ready(reply)
@@ -136,7 +136,7 @@ impl Exchange {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready when the caller's own time is over.
+    /// Ready when the timeout of the caller has passed.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<RequestError> {
         let Some(timer) = &mut self.timer else {
             return Poll::Pending;
@@ -152,7 +152,7 @@ impl Exchange {
         Poll::Ready(RequestError::TimedOut { outcome })
     }
 
-    /// Gives up what the call holds in its connection.
+    /// Gives up what the call holds in its connection: at most once.
     fn finish(&mut self) {
         if let Stage::Done = self.stage {
             return;
@@ -161,7 +161,8 @@ impl Exchange {
             Stage::Unsent(unsent) => unsent.forget(&self.connection),
             Stage::Waiting => {
                 let replies = self.connection.shared().lock().waiting.remove(&self.id);
-                // Readers of their parts take the same lock: dropped after it was given back.
+                // Their files and streams take the same lock when they are dropped: after it is
+                // released.
                 drop(replies);
             }
             Stage::Done => {}

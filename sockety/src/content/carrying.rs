@@ -62,7 +62,8 @@ impl OutgoingParts {
         !matches!(self.stream, StreamSource::None)
     }
 
-    /// Takes what one sending of the message needs: `None` when there is neither a file nor a stream.
+    /// Takes what one sending of the message needs: `None` when there is neither a file nor a
+    /// stream.
     ///
     /// What can be read only once is gone afterwards, even if the message is never sent.
     pub(crate) fn take(&self, unwritten: Unwritten) -> Result<Option<Box<Taken>>, SendError> {
@@ -178,8 +179,8 @@ impl Sending {
     }
 }
 
-/// The tasks that send the files and the stream of a message. Dropping it aborts the message, unless
-/// all of it was sent.
+/// The tasks that send the files and the stream of a message. Dropping it aborts the message,
+/// unless all of it was sent.
 #[derive(Debug, Default)]
 pub(crate) struct Pump {
     message: Option<(Lease, u64)>,

@@ -1,22 +1,24 @@
 use super::pending::RawReply;
 use crate::{fast_reply::FastReply, msgpack::__private::is_service_error};
 
-/// How a message was answered, as middleware sees it. Of several responses to one message it is the first.
+/// How a message was answered, as middleware sees it. Of several responses to one message, the
+/// first one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answered {
-    /// Not at all: no reply is expected, or the handler keeps the message to answer it later.
+    /// There is no answer: no reply is expected, or the handler keeps the message to answer it
+    /// later.
     Nothing,
-    /// By a code.
+    /// With a code.
     Code(FastReply),
-    /// By a response.
+    /// With a response.
     Response {
-        /// Bytes of its payload.
+        /// The size of its payload in bytes.
         payload: usize,
     },
-    /// By a response with an error of the service.
+    /// With a response that is an error of the service.
     Error {
-        /// Bytes of its payload.
+        /// The size of its payload in bytes.
         payload: usize,
     },
 }
@@ -32,7 +34,7 @@ impl Answered {
         }
     }
 
-    /// By a response with a payload of this size.
+    /// With a response that has a payload of this size.
     pub(crate) fn response(payload: usize, is_error: bool) -> Self {
         if is_error {
             Self::Error { payload }

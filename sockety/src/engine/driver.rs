@@ -315,7 +315,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
         state.fill(amount);
         state.outbox.take(self.writing.refill());
-        Shared::unlock(state);
+        drop(state);
         // What had something to send may have been given up.
         !self.writing.is_done()
     }
@@ -504,7 +504,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             self.writing.give_back_memory();
         }
         let result = self.clocks.on_tick(since, &sight, &mut state);
-        Shared::unlock(state);
+        drop(state);
         let counters = &self.shared.counters;
         counters.add(|all| &all.timed_out_requests, timed_out);
         self.inbound.refuses_new = self.clocks.is_late();

@@ -1,30 +1,31 @@
-//! Who holds a connection: handles, and requests of the peer.
+//! Counts of what holds a connection: handles, and requests of the peer.
 
 use std::sync::atomic::Ordering;
 
 use crate::sync::AtomicU64;
 
-/// Both are counted in one number, as nearly every request is both, and begins and ends.
+/// Handles and requests, counted in one number: nearly every request counts as both, so that one
+/// atomic operation begins it, and one ends it.
 pub(crate) struct Holders(AtomicU64);
 
 const HANDLE: u64 = 1;
 const REQUEST: u64 = 1 << 40;
 
-/// As many requests as can be counted; their memory would be used up long before.
+/// The most requests that can be counted. Memory would be used up long before.
 const MAX_REQUESTS: usize = (1 << 24) - 2;
 
-/// What something that holds a connection counts as.
+/// What a holder of a connection counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holder {
-    /// In users' hands. The last one to go closes the connection.
+    /// A handle of the user. Dropping the last one closes the connection.
     Handle,
-    /// A request that is arriving: it takes one of the slots of those that are executed.
+    /// A request that is arriving. It occupies a slot like those that are executed.
     Arriving,
     /// A request whose handler has not ended. It may use its handle.
     Executing,
 }
 
-/// Who has none left with somebody's going.
+/// Which counts dropped to zero when a holder left.
 pub(crate) struct Left {
     pub(crate) was_last_handle: bool,
     pub(crate) was_last_request: bool,
@@ -46,7 +47,7 @@ impl Holders {
         Self(AtomicU64::new(0))
     }
 
-    /// Gives how many requests there were before.
+    /// Returns how many requests there were before.
     #[inline]
     pub(crate) fn add(&self, holder: Holder) -> usize {
         requests(self.0.fetch_add(holder.weight(), Ordering::Relaxed))
@@ -63,6 +64,9 @@ impl Holders {
 
     #[inline]
     pub(crate) fn remove(&self, holder: Holder) -> Left {
+        // `SeqCst`, as a connection that is ending is marked first and counted then, while a
+        // request that ends is counted first and looks for that mark then: one of them sees the
+        // other.
         let before = self.0.fetch_sub(holder.weight(), Ordering::SeqCst);
         Left {
             was_last_handle: holder != Holder::Arriving && handles(before) == 1,
@@ -70,12 +74,12 @@ impl Holders {
         }
     }
 
-    /// A request that has arrived is handled from here on.
+    /// A request that was arriving is executed from here on, and counts as a handle too.
     pub(crate) fn begin_executing(&self) {
         self.0.fetch_add(HANDLE, Ordering::Relaxed);
     }
 
-    /// Whether another request may begin when there are so many.
+    /// Whether another request may begin when there are this many.
     pub(crate) fn is_room(requests: usize, limit: usize) -> bool {
         requests < limit.min(MAX_REQUESTS)
     }

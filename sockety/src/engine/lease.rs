@@ -4,15 +4,15 @@ use std::{fmt, sync::Arc};
 
 use super::{holders::Holder, shared::Shared};
 
-/// A share in a connection: while one lives that counts as a handle, the connection is not closed for
-/// want of handles. One of a request also keeps the slot of that request.
+/// Keeps a connection open: it is closed when the last lease that counts as a handle is dropped.
+/// The lease of a request of the peer also occupies the slot of that request.
 pub(crate) struct Lease {
     pub(crate) shared: Arc<Shared>,
     holder: Holder,
 }
 
 impl Lease {
-    /// That of a handle.
+    /// The lease of a handle.
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         shared.holders.add(Holder::Handle);
         Self {
@@ -28,8 +28,11 @@ impl Lease {
         is_joined.then(|| Self { shared, holder })
     }
 
-    /// For a request of the peer, which has its slot as long as this lives; `None` when all are taken.
+    /// The lease of a request of the peer, which occupies a slot until it is dropped; `None` when
+    /// all slots are taken.
     pub(crate) fn of_request(shared: &Arc<Shared>, holder: Holder) -> Option<Self> {
+        // Counted before it is checked, so that two requests cannot both take the last slot. One
+        // that gets none gives its count back when the lease is dropped.
         let taken = shared.holders.add(holder);
         let lease = Self {
             shared: Arc::clone(shared),
@@ -38,7 +41,7 @@ impl Lease {
         shared.has_slot(taken).then_some(lease)
     }
 
-    /// A request that was arriving is there.
+    /// A request that was arriving is complete: its handler may use the lease as a handle.
     pub(crate) fn begin_executing(&mut self) {
         if self.holder == Holder::Arriving {
             self.shared.holders.begin_executing();

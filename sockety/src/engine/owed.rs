@@ -1,4 +1,4 @@
-//! The reply that a received message waits for.
+//! The reply that the sender of a received message waits for.
 
 use std::{
     fmt,
@@ -30,15 +30,15 @@ use crate::{
     sync::AtomicBool,
 };
 
-/// Dropped without a reply, it answers with code 5, Internal Error, so that no caller waits in vain.
+/// Dropped without a reply, it answers with code 5, Internal Error: every request is answered.
 pub(crate) struct Owed {
-    /// The slot of the request, held until its handler is really gone.
+    /// Occupies the slot of the request until its handler has dropped everything.
     pub(crate) lease: Lease,
     pub(crate) id: Uuid,
     pub(crate) expects_response: bool,
     pub(crate) record: Record,
     is_answered: AnsweredFlag,
-    /// Its payload counts as long as the handler may have it.
+    /// The memory of the payload, counted for as long as the handler may keep it.
     _held: Option<Box<Held>>,
 }
 
@@ -65,7 +65,7 @@ impl Owed {
         }
     }
 
-    /// For a response that itself expects one. Nothing is owed for it unless the user answers.
+    /// For a response that itself expects a response: dropped without a reply, it sends nothing.
     pub(crate) fn optional(lease: Lease, id: Uuid, expects_response: bool) -> Self {
         let is_answered = AnsweredFlag {
             own: AtomicBool::new(true),
@@ -81,7 +81,7 @@ impl Owed {
         }
     }
 
-    /// Whether a reply went out already.
+    /// Whether a reply was queued.
     pub(crate) fn is_answered(&self) -> bool {
         self.is_answered.flag().load(Ordering::Relaxed)
     }
@@ -92,7 +92,7 @@ impl Owed {
         self.expects_response && !self.is_answered()
     }
 
-    /// Only what has its place is an answer: a reply that failed, or was given up, leaves the peer waiting.
+    /// Called once a reply is queued: one that failed, or was given up, leaves the peer waiting.
     fn mark_answered(&self, answered: impl FnOnce() -> Answered) {
         self.record.set_answered(answered);
         self.is_answered.flag().store(true, Ordering::Relaxed);
@@ -116,8 +116,8 @@ impl Owed {
         Ok(())
     }
 
-    /// Queues a response, unless the connection has answered because it cut the message off. That is
-    /// decided under the same lock, so that no message is answered twice.
+    /// Queues a response, unless the connection has answered because it cut the message off. That
+    /// is decided under the same lock, so that no message is answered twice.
     pub(crate) fn submit(
         &self,
         state: &mut State,
@@ -204,7 +204,8 @@ fn at_once(sent: Result<(), SendError>) -> Option<Result<(), SendError>> {
     }
 }
 
-/// Whether a reply went out. The driver answers too, for a message whose content it cuts off.
+/// Whether a reply was queued. The driver answers too, when it cuts a message off: for a message
+/// with content both use the flag of its intake.
 struct AnsweredFlag {
     own: AtomicBool,
     intake: Option<Arc<Intake>>,

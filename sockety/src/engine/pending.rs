@@ -15,6 +15,7 @@ use super::{
     receive::parts::ReceivedParts,
     send::{outbox::Place, transmissions::Sources},
     ticks,
+    wake_list::WakeList,
 };
 use crate::{
     error::{connection::ConnectionError, request::RequestError},
@@ -36,9 +37,6 @@ pub(crate) struct Waiting {
     requests: FxHashMap<u128, Waiter>,
     /// Those that were given up, but not after a code.
     late: LateReplies,
-    /// To be woken when the mutex is free again. A box, as every change of the state looks here and nearly none finds
-    /// anything.
-    woken: Option<Box<Woken>>,
     limit: usize,
     timeout: Option<u32>,
     /// Seconds since the connection began, as far as anybody waited: deadlines need no clock reading per call.
@@ -50,7 +48,6 @@ impl Waiting {
         Self {
             requests: FxHashMap::default(),
             late: LateReplies::new(),
-            woken: None,
             limit,
             timeout: timeout.map(ticks::seconds),
             now: 0,
@@ -155,18 +152,6 @@ impl Waiting {
         }
     }
 
-    /// Keeps a waker to be woken when the mutex is free again.
-    pub(crate) fn wake_later(&mut self, waker: Option<Waker>) {
-        if let Some(waker) = waker {
-            self.woken.get_or_insert_default().0.push(waker);
-        }
-    }
-
-    /// Takes those that are to be woken; the caller unlocks first.
-    pub(crate) fn take_woken(&mut self) -> Option<Box<Woken>> {
-        self.woken.take()
-    }
-
     /// Where this request begins in the outbox.
     pub(crate) fn start(&self, id: &Uuid) -> Option<Place> {
         Some(self.requests.get(&id.as_u128())?.start)
@@ -240,8 +225,8 @@ impl Waiting {
         Poll::Ready(waiter)
     }
 
-    /// The connection has ended. No byte from this position on can have left. The caller wakes those who wait.
-    pub(crate) fn fail_all(&mut self, error: &ConnectionError, last_sent: u64) {
+    /// The connection has ended. No byte from this position on can have been sent.
+    pub(crate) fn fail_all(&mut self, error: &ConnectionError, last_sent: u64, due: &mut WakeList) {
         for waiter in self.requests.values_mut() {
             let outcome = waiter.outcome(last_sent);
             waiter.replies.fail(RequestError::Disconnected {
@@ -249,13 +234,13 @@ impl Waiting {
                 outcome,
             });
             if let Some(waker) = waiter.waker.take() {
-                self.woken.get_or_insert_default().0.push(waker);
+                due.wake(waker);
             }
         }
     }
 
-    /// A tick has passed. Returns how many requests have run out of time; the caller wakes those who wait for them.
-    pub(crate) fn tick(&mut self, sources: &Sources) -> u64 {
+    /// A tick has passed. Returns how many requests have run out of time.
+    pub(crate) fn tick(&mut self, sources: &Sources, due: &mut WakeList) -> u64 {
         self.now += 1;
         let mut timed_out = 0;
         let expires = self.deadline();
@@ -271,7 +256,7 @@ impl Waiting {
                 let outcome = waiter.outcome_if_given_up();
                 waiter.replies.fail(RequestError::TimedOut { outcome });
                 if let Some(waker) = waiter.waker.take() {
-                    self.woken.get_or_insert_default().0.push(waker);
+                    due.wake(waker);
                 }
                 timed_out += 1;
             }
@@ -294,17 +279,6 @@ pub(crate) struct Delivered {
     pub(crate) waker: Option<Waker>,
     /// The reply, when no request waits for it or has room for it.
     pub(crate) unwanted: Option<Result<RawReply, RequestError>>,
-}
-
-/// Wakers of requests that have their replies.
-#[derive(Default)]
-pub(crate) struct Woken(Vec<Waker>);
-
-impl Woken {
-    #[cold]
-    pub(crate) fn wake_all(self) {
-        self.0.into_iter().for_each(Waker::wake);
-    }
 }
 
 /// Which clock ends the wait for a reply.
@@ -510,17 +484,26 @@ mod tests {
         let delivered = waiting.deliver(&ids[0], reply());
         assert!(count() == 0 && delivered.waker.is_some());
         let delivered = waiting.deliver(&ids[1], reply());
-        waiting.wake_later(delivered.waker);
-        let sources = Sources::new(ChannelCount::new(256).unwrap());
-        assert_eq!((0..3).map(|_| waiting.tick(&sources)).sum::<u64>(), 1);
+        let mut due = WakeList::default();
+        delivered
+            .waker
+            .into_iter()
+            .for_each(|waker| due.wake(waker));
+        let sources = Sources::new(ChannelCount::MAX);
+        assert_eq!(
+            (0..3)
+                .map(|_| waiting.tick(&sources, &mut due))
+                .sum::<u64>(),
+            1
+        );
         assert_eq!(count(), 0);
-        waiting.take_woken().unwrap().wake_all();
+        drop(due.take());
         assert_eq!(count(), 2);
-        waiting.fail_all(&ConnectionError::Closed(ClosedBy::Local), 0);
+        waiting.fail_all(&ConnectionError::Closed(ClosedBy::Local), 0, &mut due);
         assert_eq!(count(), 2);
-        waiting.take_woken().unwrap().wake_all();
+        drop(due.take());
         assert_eq!(count(), 3);
-        assert!(waiting.take_woken().is_none());
+        assert!(due.is_empty());
     }
 
     #[test]

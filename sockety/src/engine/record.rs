@@ -1,11 +1,12 @@
-//! What is known of a message while it is handled.
+//! What is attached to a message while it is handled.
 
 use std::sync::{Arc, OnceLock};
 
 use super::answered::Answered;
 use crate::extensions::Extensions;
 
-/// Exists from the beginning when middleware sees the message, else from its first use: most messages need none.
+/// Allocated from the beginning when middleware sees the message, else on its first use: most
+/// messages need none.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Record(OnceLock<Arc<Known>>);
 
@@ -16,7 +17,7 @@ struct Known {
 }
 
 impl Record {
-    /// Of which clones show the same from here on.
+    /// Allocates the record now. From here on all clones share it; clones made before do not.
     pub(crate) fn begin(&self) -> Self {
         self.known();
         self.clone()
@@ -31,7 +32,7 @@ impl Record {
         known.copied().unwrap_or(Answered::Nothing)
     }
 
-    /// The first answer counts. Nobody looks at it where there is no record.
+    /// Sets the answer, unless there is one already. Without a record nothing will ask for it.
     pub(crate) fn set_answered(&self, answered: impl FnOnce() -> Answered) {
         if let Some(known) = self.0.get() {
             let _ = known.answered.set(answered());

@@ -17,7 +17,7 @@ use super::{
     pending::Waiting,
     receive::intake::WakeDriver,
     send::{outbox::Outbox, transmissions::Sources},
-    state::{Life, State, Unwritten},
+    state::{Life, Locked, State, Unwritten},
     ticks,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     extensions::Extensions,
     fast_reply::FastReply,
     stats::{Counters, traffic::Traffic},
-    sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
+    sync::{AtomicBool, AtomicU64, Mutex},
 };
 
 pub(crate) struct Shared {
@@ -90,14 +90,22 @@ impl Shared {
         }
     }
 
-    /// No user code runs under this lock, nothing waits, and no other lock is taken. A poisoned one is taken all the same:
-    /// every change under it is whole before anything can panic.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// No user code runs under this lock, nothing waits, and no other lock is taken. A poisoned one is
+    /// taken all the same: every change under it is whole before anything can panic.
+    #[inline]
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked::new(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the state, and when the mutex is free again, wakes those whom that concerns: callers whose requests have
-    /// ended, and the driver when there is something for it to do.
+    #[cfg(test)]
+    pub(crate) fn is_locked(&self) -> bool {
+        matches!(
+            self.state.try_lock(),
+            Err(std::sync::TryLockError::WouldBlock)
+        )
+    }
+
+    /// Changes the state, and wakes the driver afterwards if that gave it something to do.
     #[inline]
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
@@ -107,7 +115,7 @@ impl Shared {
         } else {
             None
         };
-        Self::unlock(state);
+        drop(state);
         if let Some(driver) = driver {
             driver.wake();
         }
@@ -134,9 +142,10 @@ impl Shared {
             }
             state.life = Life::Closing(by);
             // What waits to be written still is.
+            let end = state.outbox.end();
             state
                 .waiting
-                .fail_all(&ConnectionError::Closed(by), state.outbox.end());
+                .fail_all(&ConnectionError::Closed(by), end, &mut state.outbox.due);
             state.outbox.wake_space();
         });
     }
@@ -217,17 +226,7 @@ impl Shared {
     pub(crate) fn end(&self, error: &ConnectionError, unwritten: Unwritten) {
         let mut state = self.lock();
         state.end(error.clone(), unwritten);
-        Self::unlock(state);
-    }
-
-    /// Unlocks, and then wakes callers whose requests have ended.
-    #[inline]
-    pub(crate) fn unlock(mut state: MutexGuard<'_, State>) {
-        let woken = state.waiting.take_woken();
         drop(state);
-        if let Some(woken) = woken {
-            woken.wake_all();
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Everything of a connection that its mutex guards.
+//! Everything that the mutex of a connection guards.
 
 use super::{
     pending::{Delivered, RawReply, Waiting},
@@ -19,27 +19,85 @@ use crate::{
     },
     fast_reply::Framework,
     outcome::Outcome,
+    sync::MutexGuard,
 };
 use sockety_codec::{ChannelId, Head, Uuid};
-use std::task::Waker;
+use std::{
+    ops::{Deref, DerefMut},
+    task::Waker,
+};
 use tokio::time::Instant;
 
-/// Everything under the lock. No user code runs and nothing waits while it is held.
+/// Everything under the lock. While it is held, no user code runs, nothing is awaited, and no other
+/// lock is taken: that of an [`Intake`](super::receive::intake::Intake) never together with it.
 pub(crate) struct State {
     pub(crate) outbox: Outbox,
     pub(crate) sources: Sources,
     pub(crate) waiting: Waiting,
-    /// Where the newest request of them begins that is whole in itself.
+    /// Where the newest request without files or a stream begins.
     pub(crate) newest_request: u64,
-    /// Since files or streams are sent.
+    /// Exists once files or streams were sent.
     pub(crate) pacing: Option<Box<Pacing>>,
     pub(crate) life: Life,
-    /// When it has ended: up to where the bytes of the outbox may have left, or still do with the farewell.
+    /// After the end: bytes up to this position may have been sent, or still are.
     pub(crate) last_sent: u64,
-    /// The peer is about to close: it takes no new messages, but goes on with those it has.
+    /// The peer is about to close: it accepts no new messages, but finishes those that it has.
     pub(crate) is_peer_going_away: bool,
     /// Set while the driver sleeps.
     pub(crate) driver: Option<Waker>,
+}
+
+/// The state while its lock is held. Once it is released, the tasks that became due are woken.
+pub(crate) struct Locked<'a> {
+    /// `None` only while this is dropped. Small enough to be returned in registers.
+    state: Option<MutexGuard<'a, State>>,
+}
+
+impl<'a> Locked<'a> {
+    #[inline]
+    pub(crate) fn new(state: MutexGuard<'a, State>) -> Self {
+        Self { state: Some(state) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unlock_and_wake(&mut self) {
+        let due = self.outbox.due.take();
+        // In this order: a waker may run any code, and the task that it wakes takes the lock.
+        self.state = None;
+        drop(due);
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    #[inline]
+    fn deref(&self) -> &State {
+        match &self.state {
+            Some(state) => state,
+            None => unreachable!("the lock is held until this is dropped"),
+        }
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut State {
+        match &mut self.state {
+            Some(state) => state,
+            None => unreachable!("the lock is held until this is dropped"),
+        }
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.outbox.due.is_empty() {
+            self.unlock_and_wake();
+        }
+    }
 }
 
 /// ```text
@@ -51,11 +109,12 @@ pub(crate) struct State {
 #[derive(Clone)]
 pub(crate) enum Life {
     Open,
-    /// The peer was told that we are going away. What both sides have accepted is finished, within so many seconds.
+    /// The peer was told that we are going away. What both sides have accepted is finished.
     Draining {
+        /// The time for that.
         seconds: u32,
     },
-    /// No new message is sent; replies that are owed still are, and what was accepted is written.
+    /// No new message is accepted. Pending replies still are, and whatever was accepted is written.
     Closing(ClosedBy),
     Ended(ConnectionError),
 }
@@ -70,34 +129,34 @@ impl State {
         self.driver = Some(waker.clone());
     }
 
-    /// The driver is awake; gives its waker unless it was used to wake it.
+    /// The driver is awake. Returns its waker, unless that was used to wake it.
     pub(crate) fn unpark(&mut self) -> Option<Waker> {
         self.driver.take()
     }
 
-    /// Whether what is to be written next begins with a request, and nobody else waits for anything.
+    /// Whether a request is to be written next, and it is the only one in flight.
     pub(crate) fn is_lone_call(&self) -> bool {
         self.waiting.len() == 1 && self.newest_request == self.outbox.taken()
     }
 
-    /// Whether there is something to write that the driver has not taken yet.
+    /// Whether there is anything to write that the driver has not taken yet.
     pub(crate) fn has_work(&self) -> bool {
         self.outbox.has_new() || (self.sources.has_ready() && !self.is_held())
     }
 
-    /// Whether files and streams wait for what the peer has read.
+    /// Whether files and streams have to wait until the peer has read more.
     pub(crate) fn is_held(&self) -> bool {
         let pacing = self.pacing.as_ref();
         pacing.is_some_and(|pacing| pacing.is_holding(self.outbox.place()))
     }
 
-    /// Whether calls are made beside files and streams.
+    /// Whether calls are made while files or streams are sent.
     pub(crate) fn is_beside_calls(&self) -> bool {
         let pacing = self.pacing.as_ref();
         pacing.is_some_and(|pacing| pacing.is_beside_calls())
     }
 
-    /// Nothing more is done for now: until when files and streams wait at most, if any do.
+    /// The driver is about to sleep: returns until when files and streams wait at most, if any do.
     pub(crate) fn held_until(&mut self) -> Option<Instant> {
         if !self.sources.has_ready() || !self.is_held() {
             return None;
@@ -107,33 +166,34 @@ impl State {
         pacing.deadline()
     }
 
-    /// That time has come.
+    /// The time from [`State::held_until`] has come.
     pub(crate) fn hold_no_longer(&mut self) {
         if let Some(pacing) = &mut self.pacing {
             pacing.on_deadline(Instant::now());
         }
     }
 
-    /// Whether nothing that was accepted is still to be written.
+    /// Whether everything that was accepted is written.
     pub(crate) fn is_all_written(&self) -> bool {
         self.outbox.waiting() == 0 && self.sources.is_empty()
     }
 
-    /// The peer takes no new messages: who waits for room to send one is told. Whether it says so for the first time.
+    /// The peer accepts no new messages: senders that wait for room are told. Returns whether it
+    /// says so for the first time.
     pub(crate) fn on_go_away(&mut self) -> bool {
         let is_first = !std::mem::replace(&mut self.is_peer_going_away, true);
         self.outbox.wake_space();
         is_first
     }
 
-    /// Nothing was written for a while: what is kept for the next time goes back to the allocator.
+    /// Returns memory to the allocator, after nothing was written for a while.
     pub(crate) fn give_back_memory(&mut self) {
         self.outbox.give_back_memory();
         self.pacing = None;
         self.waiting.give_back_memory();
     }
 
-    /// Whether nobody on this side waits for anything either.
+    /// Whether everything is written, and no request of ours waits for a reply.
     pub(crate) fn is_all_done(&self) -> bool {
         self.is_all_written() && self.waiting.is_empty()
     }
@@ -239,7 +299,7 @@ impl State {
             }
         }
         Ok(Submitted {
-            start: place.position,
+            start: place,
             end: self.outbox.end(),
             transmission,
         })
@@ -262,8 +322,9 @@ impl State {
         Ok(self.sources.begin(id, parent, channel, parts))
     }
 
-    /// Moves files and streams into the outbox, each in its turn, behind what waits there, until so much waits, and half of
-    /// that in any case: calls may fill the outbox again and again.
+    /// Moves pieces of files and streams into the outbox, in turn, behind what waits there, until
+    /// `amount` bytes wait. At least half of `amount` is moved in any case, as calls may fill the
+    /// outbox again and again.
     pub(crate) fn fill(&mut self, amount: u64) {
         let share = amount.saturating_sub(self.outbox.waiting()).max(amount / 2);
         let until = self.outbox.place().content + share;
@@ -278,38 +339,44 @@ impl State {
             if pacing.is_holding(end) {
                 return;
             }
-            let Some(turn) = self.sources.turn() else {
+            let Some(turn) = self.sources.turn(&mut self.outbox.due) else {
                 return;
             };
             let written = self
                 .outbox
                 .content(turn.channel, turn.kind, turn.chunks, turn.is_end);
             if let Err(error) = written {
-                // More than was announced, which the writer of the part checks first.
+                // More than was announced, which the writer of a part checks first.
                 debug_assert!(false, "content breaks the protocol: {error}");
                 self.abort(turn.transmission, SourceError::GivenUp);
             } else if turn.is_last {
-                self.sources.complete(turn.transmission, self.outbox.end());
+                let end = self.outbox.end();
+                let due = &mut self.outbox.due;
+                self.sources.complete(turn.transmission, end, due);
                 self.outbox.wake_space();
             }
         }
     }
 
-    /// Gives a message up whose files or stream are being sent. Who waits for its reply is told why.
+    /// Aborts a message whose files or stream are being sent. The task that waits for its reply is
+    /// told why. The channel is retired: some peers never take notice of an abort.
     pub(crate) fn abort(&mut self, transmission: u64, error: SourceError) {
-        let Some((id, channel)) = self.sources.abort(transmission, error.clone()) else {
+        let due = &mut self.outbox.due;
+        let Some((id, channel)) = self.sources.abort(transmission, error.clone(), due) else {
             return;
         };
         self.outbox.abort(channel);
         self.sources.channels.retire();
         let delivered = self.waiting.deliver(&id, Err(RequestError::Source(error)));
-        self.waiting.wake_later(delivered.waker);
+        if let Some(waker) = delivered.waker {
+            self.outbox.due.wake(waker);
+        }
         self.outbox.wake_space();
     }
 
     /// Hands a reply to the request that waits for it.
     ///
-    /// What is still being sent of a message that the peer refuses is not sent.
+    /// When the peer refuses a message unread, the rest of its files and its stream is not sent.
     #[inline]
     pub(crate) fn deliver(
         &mut self,
@@ -330,9 +397,12 @@ impl State {
         self.waiting.deliver(parent, reply)
     }
 
-    /// Whoever answers with a code of this framework takes notice of an abort, so the channel may be used again.
+    /// Stops sending a message that the peer refused. A peer that answers with a code of this
+    /// framework takes notice of the abort, so that the channel may be used again.
     pub(crate) fn withdraw(&mut self, transmission: u64, is_ours: bool) {
-        let Some((_, channel)) = self.sources.abort(transmission, SourceError::Refused) else {
+        let due = &mut self.outbox.due;
+        let refused = SourceError::Refused;
+        let Some((_, channel)) = self.sources.abort(transmission, refused, due) else {
             return;
         };
         self.outbox.abort(channel);
@@ -347,7 +417,7 @@ impl State {
 
     /// Queues one-way messages that are encoded already.
     pub(crate) fn submit_encoded(&mut self, bytes: &[u8]) -> Result<Submitted, SendError> {
-        let start = self.outbox.end();
+        let start = self.outbox.place();
         self.outbox.prepared(bytes)?;
         Ok(Submitted {
             start,
@@ -356,39 +426,47 @@ impl State {
         })
     }
 
-    /// What is known about a message without a reply, when the connection has ended.
-    pub(crate) fn outcome_from(&self, start: u64) -> Outcome {
-        let place = Place {
-            position: start,
-            ..Place::default()
-        };
-        place.outcome(self.last_sent)
+    /// A task no longer waits until a message is written: at its position, or for its transmission.
+    pub(crate) fn forget_wait(&mut self, position: Option<u64>, transmission: Option<u64>) {
+        if let Some(position) = position {
+            self.outbox.forget_progress(position);
+        }
+        if let Some(key) = transmission {
+            self.sources.unwatch(key, &mut self.outbox.due);
+        }
     }
 
-    /// A tick has passed. Gives how many requests have run out of time.
+    /// What is known about a message without a reply, when the connection has ended.
+    pub(crate) fn outcome_from(&self, start: Place) -> Outcome {
+        start.outcome(self.last_sent)
+    }
+
+    /// A tick has passed. Returns how many requests have run out of time.
     pub(crate) fn tick(&mut self) -> u64 {
         self.outbox.on_tick();
-        self.waiting.tick(&self.sources)
+        self.waiting.tick(&self.sources, &mut self.outbox.due)
     }
 
-    /// Resolves everything that waits.
+    /// Ends the connection: fails every request that waits, and wakes every task.
     pub(crate) fn end(&mut self, error: ConnectionError, unwritten: Unwritten) {
         if let Life::Ended(_) = self.life {
             return;
         }
+        // Before the requests fail: it decides their outcomes.
         self.last_sent = match unwritten {
             Unwritten::Dropped => self.outbox.last_sent(),
             Unwritten::Sent => self.outbox.end(),
         };
-        self.waiting.fail_all(&error, self.last_sent);
-        self.sources
-            .abort_all(&SourceError::Disconnected(error.clone()));
+        self.waiting
+            .fail_all(&error, self.last_sent, &mut self.outbox.due);
+        let disconnected = SourceError::Disconnected(error.clone());
+        self.sources.abort_all(&disconnected, &mut self.outbox.due);
         self.life = Life::Ended(error);
         self.outbox.wake_all();
     }
 }
 
-/// What becomes of that which waits to be written when a connection ends.
+/// What becomes of bytes that wait to be written when a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unwritten {
     Dropped,
@@ -396,7 +474,7 @@ pub(crate) enum Unwritten {
 }
 
 impl Unwritten {
-    /// A connection that we end for what the peer did is still good for replies owed.
+    /// A connection that we end because of what the peer did can still carry pending replies.
     pub(crate) fn of(error: &ConnectionError) -> Self {
         match error {
             ConnectionError::Protocol(_) | ConnectionError::Limit(_) => Self::Sent,

@@ -1,4 +1,4 @@
-//! Responses on their way out.
+//! Sends responses.
 
 use sockety_codec::Uuid;
 
@@ -14,7 +14,7 @@ use crate::{
     fast_reply::FastReply,
 };
 
-/// Answers a message that may not expect it, which is an error then.
+/// Answers a message; [`SendError::NotExpected`] if it expects no reply.
 pub(crate) async fn respond(owed: &Owed, response: &OutgoingResponse) -> Result<Sent, SendError> {
     check_expected(owed)?;
     let (id, sending) = send_response(owed, response.content(), false).await?;

@@ -1,12 +1,17 @@
-//! Who waits for room in the outbox: one is woken after the other, in the order in which they came.
+//! FIFO queues of tasks that wait for room in the outbox.
 //!
-//! Whoever is woken may find no room after all, and waits again at the same place; until they come, nobody overtakes them. A
-//! future may also be kept without being polled, so that nobody comes: at the next tick, all are woken, and wait no more for it.
+//! Tasks are woken one after the other. A task that is woken may find no room after all, and waits
+//! again at the same place. Until it comes, no later task overtakes it. A future may also be kept
+//! without being polled, so that its task never comes: at the next tick all tasks are woken, and
+//! the others no longer wait for it. That is why this is no semaphore: a permit that was assigned
+//! to such a future would be stuck.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     task::Waker,
 };
+
+use crate::engine::wake_list::WakeList;
 
 /// What waits for room. Messages and responses wait in one queue, as they need the same; those with
 /// files or a stream wait in another, as they need a channel too.
@@ -20,13 +25,14 @@ pub(crate) enum Line {
     Code,
 }
 
-/// A place in a line.
+/// A place in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket {
     line: Line,
     number: u64,
 }
 
+/// All tasks of a connection that wait for room. They are guarded by its mutex.
 #[derive(Default)]
 pub(crate) struct Lines {
     next: u64,
@@ -35,36 +41,42 @@ pub(crate) struct Lines {
     code: Waiters,
 }
 
-/// Those of one line, by number.
+/// The tasks of one queue. Numbers grow, so the first entry has waited longest.
 #[derive(Default)]
 struct Waiters {
     asleep: BTreeMap<u64, Waker>,
-    /// Woken, and not there yet.
+    /// Tasks that were woken and have not been polled since. They still keep later ones waiting.
     called: BTreeSet<u64>,
 }
 
 impl Lines {
-    /// Waits, at the end unless there is a ticket already.
-    pub(crate) fn wait(&mut self, ticket: &mut Option<Ticket>, line: Line, waker: &Waker) {
+    /// Waits: at the place of the ticket, or at the end without one.
+    pub(crate) fn wait(
+        &mut self,
+        ticket: &mut Option<Ticket>,
+        line: Line,
+        waker: &Waker,
+        due: &mut WakeList,
+    ) {
         let Ticket { line, number } = *ticket.get_or_insert_with(|| {
             self.next += 1;
             let number = self.next;
             Ticket { line, number }
         });
         let waiters = self.of(line);
+        // A task that came and found no room is asleep again, at its old place.
         waiters.called.remove(&number);
-        waiters
-            .asleep
-            .entry(number)
-            .and_modify(|known| known.clone_from(waker))
-            .or_insert_with(|| waker.clone());
+        register(&mut waiters.asleep, number, waker, due);
     }
 
-    /// Whether it was not woken yet.
-    pub(crate) fn leave(&mut self, ticket: Ticket) -> bool {
+    /// Gives up a place. Returns whether its task had not been woken yet.
+    pub(crate) fn leave(&mut self, ticket: Ticket, due: &mut WakeList) -> bool {
         let waiters = self.of(ticket.line);
         waiters.called.remove(&ticket.number);
-        waiters.asleep.remove(&ticket.number).is_some()
+        let waker = waiters.asleep.remove(&ticket.number);
+        let is_asleep = waker.is_some();
+        waker.into_iter().for_each(|waker| due.discard(waker));
+        is_asleep
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -80,29 +92,29 @@ impl Lines {
         }
     }
 
-    pub(crate) fn wake_first(&mut self, line: Line) {
+    pub(crate) fn wake_first(&mut self, line: Line, due: &mut WakeList) {
         let waiters = self.of(line);
         if let Some((number, waker)) = waiters.asleep.pop_first() {
             waiters.called.insert(number);
-            waker.wake();
+            due.wake(waker);
         }
     }
 
-    pub(crate) fn wake_first_of_each(&mut self) {
+    pub(crate) fn wake_first_of_each(&mut self, due: &mut WakeList) {
         for line in Line::ALL {
-            self.wake_first(line);
+            self.wake_first(line, due);
         }
     }
 
-    pub(crate) fn wake_all(&mut self) {
+    pub(crate) fn wake_all(&mut self, due: &mut WakeList) {
         for line in Line::ALL {
             while !self.of(line).asleep.is_empty() {
-                self.wake_first(line);
+                self.wake_first(line, due);
             }
         }
     }
 
-    /// Whoever was woken and has not come is waited for no longer.
+    /// Tasks that were woken and have not come no longer keep others waiting.
     pub(crate) fn forget_called(&mut self) {
         for line in Line::ALL {
             self.of(line).called.clear();
@@ -127,6 +139,23 @@ impl Waiters {
 impl Line {
     /// One for each queue.
     const ALL: [Self; 3] = [Self::Message, Self::CarryingMessage, Self::Code];
+}
+
+/// Keeps a waker at this key. It is cloned under the lock, which counts a reference; a waker that
+/// it replaces is dropped after it.
+pub(super) fn register(
+    wakers: &mut BTreeMap<u64, Waker>,
+    key: u64,
+    waker: &Waker,
+    due: &mut WakeList,
+) {
+    match wakers.entry(key) {
+        Entry::Vacant(entry) => {
+            entry.insert(waker.clone());
+        }
+        Entry::Occupied(entry) if entry.get().will_wake(waker) => {}
+        Entry::Occupied(mut entry) => due.discard(entry.insert(waker.clone())),
+    }
 }
 
 impl Ticket {

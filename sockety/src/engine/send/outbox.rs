@@ -1,4 +1,4 @@
-//! What waits to be written: bytes in the order in which they go out.
+//! The bytes that wait to be written, in the order in which they are sent.
 
 use std::{collections::BTreeMap, task::Waker};
 
@@ -7,32 +7,38 @@ use sockety_codec::{ChannelCount, ChannelId, Encoder, FilesSummary, Head, UsageE
 
 use super::{
     layout::{Layout, PartKind},
-    lines::{Line, Lines, Ticket},
+    lines::{self, Line, Lines, Ticket},
     payload::{Payload, REFERENCED_FROM},
 };
-use crate::{fast_reply::FastReply, outcome::Outcome};
+use crate::{engine::wake_list::WakeList, fast_reply::FastReply, outcome::Outcome};
 
 /// The queue of outgoing bytes, filled by callers and emptied by the driver.
 ///
-/// Positions are counts of bytes since the connection began, so that "has my message left?" is a comparison.
+/// Positions are counts of bytes since the beginning of the connection, so that "has my message
+/// been sent?" is a comparison: `written <= taken <= queued`.
 pub(crate) struct Outbox {
     encoder: Encoder,
     pieces: Pieces,
+    /// The position after the last byte that was appended.
     queued: u64,
-    /// How many of them are of files and streams.
+    /// How many of the bytes before it belong to files and streams.
     content: u64,
-    /// Taken by the driver, to be written.
+    /// Up to here the driver has taken bytes.
     taken: u64,
+    /// Up to here bytes were handed to the socket.
     written: u64,
-    /// What a write that failed may have sent all the same.
+    /// Up to here a write that failed may have handed bytes to the socket.
     perhaps_written: u64,
+    /// With this many bytes waiting, the outbox is full.
     limit: u64,
     lines: Lines,
     progress: Wakers,
+    /// Tasks to wake once the lock is released.
+    pub(crate) due: WakeList,
     unasked: Unasked,
 }
 
-/// A position, and how many of the bytes before it are of files and streams.
+/// A position, and how many of the bytes before it belong to files and streams.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) position: u64,
@@ -40,7 +46,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// What is known about a message without a reply that begins here, when no byte from that position on can have left.
+    /// What is known about a message without a reply that begins here, when no byte from
+    /// `last_sent` on can have been sent.
     pub(crate) fn outcome(self, last_sent: u64) -> Outcome {
         if self.position < last_sent {
             Outcome::Unknown
@@ -50,7 +57,7 @@ impl Place {
     }
 }
 
-/// Fast replies that were queued without room for them, as nobody could wait.
+/// Fast replies that were queued without asking for room, as the driver cannot wait for it.
 #[derive(Default)]
 struct Unasked {
     count: usize,
@@ -70,6 +77,7 @@ impl Outbox {
             limit: limit as u64,
             lines: Lines::default(),
             progress: Wakers::default(),
+            due: WakeList::default(),
             unasked: Unasked::default(),
         }
     }
@@ -110,7 +118,8 @@ impl Outbox {
         let head = head
             .with_payload_size(length.into())
             .with_stream(layout.is_some_and(Layout::has_stream))
-            // Files that a header cannot announce have no summary: the encoder refuses the empty one.
+            // Files that a header cannot announce have no summary: the encoder refuses the empty
+            // one.
             .with_files(FilesSummary::of(&files).unwrap_or_default());
         let into = &mut self.pieces.bytes;
         self.encoder.begin(into, channel, head, &files)?;
@@ -139,7 +148,8 @@ impl Outbox {
     }
 
     // r[impl content.stream.joined]
-    /// A part of a file or a stream, and its end if this is it. The chunks make one packet.
+    /// Appends a piece of a file or a stream as one packet, and the end of the part if this is the
+    /// last piece.
     pub(crate) fn content(
         &mut self,
         channel: ChannelId,
@@ -177,7 +187,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The message open on this channel ends here, unfinished.
+    /// Ends the message that is open on this channel, unfinished.
     pub(crate) fn abort(&mut self, channel: ChannelId) {
         let before = self.pieces.bytes.len();
         if let Err(error) = self.encoder.abort(&mut self.pieces.bytes, channel) {
@@ -186,7 +196,7 @@ impl Outbox {
         self.count_from(before);
     }
 
-    /// The peer takes notice of aborts: the channel may be used again.
+    /// Frees a channel after an abort that the peer is known to take notice of.
     pub(crate) fn reuse(&mut self, channel: ChannelId) {
         self.encoder.reuse(channel);
     }
@@ -195,7 +205,7 @@ impl Outbox {
         self.encoder.is_free(channel)
     }
 
-    /// Appends messages that were encoded before, for this or other connections.
+    /// Appends messages that are encoded already, on channel 0.
     pub(crate) fn prepared(&mut self, bytes: &[u8]) -> Result<(), UsageError> {
         let before = self.pieces.bytes.len();
         self.encoder
@@ -211,7 +221,7 @@ impl Outbox {
         self.count_from(before);
     }
 
-    /// As [`Outbox::fast_reply`], whether there is room or not.
+    /// Like [`Outbox::fast_reply`], but counts the reply as one that did not ask for room.
     pub(crate) fn unasked_reply(&mut self, id: Uuid, reply: FastReply) {
         self.fast_reply(id, reply);
         self.unasked = Unasked {
@@ -220,7 +230,7 @@ impl Outbox {
         };
     }
 
-    /// How many of those wait.
+    /// How many replies that did not ask for room wait to be written.
     pub(crate) fn unasked(&self) -> usize {
         self.unasked.count
     }
@@ -261,7 +271,7 @@ impl Outbox {
         self.queued
     }
 
-    /// That position, with what was queued of files and streams.
+    /// Like [`Outbox::end`], with the bytes of files and streams before it.
     pub(crate) fn place(&self) -> Place {
         Place {
             position: self.queued,
@@ -279,12 +289,12 @@ impl Outbox {
         self.written
     }
 
-    /// The position from which on no byte can have left.
+    /// The position from which on no byte can have been sent.
     pub(crate) fn last_sent(&self) -> u64 {
         self.written.max(self.perhaps_written)
     }
 
-    /// A write failed that may have passed on some of what it was given.
+    /// A write failed that may have passed on any of the bytes that it was given.
     pub(crate) fn on_failed_write(&mut self) {
         self.perhaps_written = self.taken;
     }
@@ -294,6 +304,8 @@ impl Outbox {
         self.queued - self.written
     }
 
+    /// Whether new messages have to wait. The last one accepted may exceed the limit, so that a
+    /// message larger than the limit can be sent at all.
     pub(crate) fn is_full(&self) -> bool {
         self.waiting() >= self.limit
     }
@@ -303,41 +315,44 @@ impl Outbox {
         !self.pieces.bytes.is_empty()
     }
 
-    /// Gives everything queued to the driver, and takes its used buffers back.
+    /// Hands everything that is queued to the driver in exchange for its used buffers, so that the
+    /// lock is not held while bytes are copied or written.
     pub(crate) fn take(&mut self, used: &mut Pieces) {
         used.clear();
         self.taken = self.queued;
         std::mem::swap(&mut self.pieces, used);
     }
 
-    /// Gives what it keeps for the next time back to the allocator, if nothing waits in it.
+    /// Returns the buffers to the allocator, if nothing waits in them.
     pub(crate) fn give_back_memory(&mut self) {
         if self.waiting() == 0 {
             self.pieces = Pieces::default();
         }
     }
 
-    /// Bytes were handed to the socket: wakes whoever waited for that, and the first who wait for room.
+    /// Bytes were handed to the socket: wakes the tasks that wait for that, and the first task of
+    /// each queue for room.
     pub(crate) fn advance(&mut self, count: u64) {
         self.written += count;
         if self.written >= self.unasked.end {
             self.unasked.count = 0;
         }
-        self.progress.wake_up_to(self.written);
+        self.progress.wake_up_to(self.written, &mut self.due);
         if !self.is_full() {
-            self.lines.wake_first_of_each();
+            self.lines.wake_first_of_each(&mut self.due);
         }
     }
 
-    /// A channel has become free, or will never be.
+    /// A channel was freed or retired, or the connection no longer accepts messages: every task
+    /// that waits has to look again.
     pub(crate) fn wake_space(&mut self) {
-        self.lines.wake_all();
+        self.lines.wake_all(&mut self.due);
     }
 
-    /// Wakes everybody: the connection has ended.
+    /// The connection has ended: wakes all tasks.
     pub(crate) fn wake_all(&mut self) {
-        self.progress.wake_all();
-        self.lines.wake_all();
+        self.progress.wake_all(&mut self.due);
+        self.lines.wake_all(&mut self.due);
     }
 
     pub(crate) fn wait_for_space(
@@ -346,53 +361,53 @@ impl Outbox {
         line: Line,
         waker: &Waker,
     ) {
-        self.lines.wait(ticket, line, waker);
+        self.lines.wait(ticket, line, waker, &mut self.due);
     }
 
-    /// Whether anybody waits for room.
+    /// Whether any task waits for room.
     pub(crate) fn is_awaited(&self) -> bool {
         !self.lines.is_empty()
     }
 
-    /// Whether anybody would be overtaken by who comes now.
+    /// Whether a task that comes now would overtake another.
     pub(crate) fn has_waiting(&self, line: Line) -> bool {
         self.lines.has_waiting(line)
     }
 
-    /// Whoever waited has found room: the next may find some too.
+    /// A task that waited has found room. It wakes the next one, which may find some too.
     pub(crate) fn pass_turn(&mut self, ticket: Ticket) {
-        self.lines.leave(ticket);
+        self.lines.leave(ticket, &mut self.due);
         self.wake_next(ticket.line());
     }
 
-    /// Somebody waits no longer. Woken in vain, they leave their turn to the next.
+    /// A task waits no longer. If it was woken already, its turn passes to the next one.
     pub(crate) fn forget_space(&mut self, ticket: Ticket) {
-        if !self.lines.leave(ticket) {
+        if !self.lines.leave(ticket, &mut self.due) {
             self.wake_next(ticket.line());
         }
     }
 
-    /// Some time has passed. Whoever was woken and has not come keeps the others waiting no longer.
+    /// Called once a second. A task that was woken and has not come no longer keeps others waiting.
     pub(crate) fn on_tick(&mut self) {
         if !self.is_full() {
-            self.lines.wake_all();
+            self.lines.wake_all(&mut self.due);
             self.lines.forget_called();
         }
     }
 
     fn wake_next(&mut self, line: Line) {
         if !self.is_full() {
-            self.lines.wake_first(line);
+            self.lines.wake_first(line, &mut self.due);
         }
     }
 
     pub(crate) fn wait_for_progress(&mut self, position: u64, waker: &Waker) {
-        self.progress.set(position, waker);
+        lines::register(&mut self.progress.wakers, position, waker, &mut self.due);
     }
 
-    /// Returns the waker that was registered there, to be dropped without the lock.
-    pub(crate) fn forget_progress(&mut self, position: u64) -> Option<Waker> {
-        self.progress.wakers.remove(&position)
+    pub(crate) fn forget_progress(&mut self, position: u64) {
+        let waker = self.progress.wakers.remove(&position);
+        waker.into_iter().for_each(|waker| self.due.discard(waker));
     }
 }
 
@@ -404,16 +419,16 @@ fn packet_length(size: usize) -> Result<u32, UsageError> {
     })
 }
 
-/// Bytes to write: a buffer, and large payloads that stand between its parts.
+/// Bytes to write: a buffer, and the large payloads that belong between its bytes.
 #[derive(Default)]
 pub(crate) struct Pieces {
     pub(crate) bytes: Vec<u8>,
-    /// Each stands before the byte of the buffer at this index.
+    /// Each belongs before the byte of the buffer at this index.
     pub(crate) references: Vec<(usize, Bytes)>,
 }
 
 impl Pieces {
-    /// What a connection keeps of its buffer until it is quiet.
+    /// The capacity that a busy connection keeps. A quiet one keeps none.
     const KEPT: usize = 64 * 1024;
 
     fn clear(&mut self) {
@@ -423,32 +438,26 @@ impl Pieces {
     }
 }
 
-/// Tasks that wait, by position.
+/// Tasks that wait until bytes are written, by position. Each message waits for an end of its own,
+/// so that there is one task at each position.
 #[derive(Default)]
 struct Wakers {
     wakers: BTreeMap<u64, Waker>,
 }
 
 impl Wakers {
-    fn set(&mut self, key: u64, waker: &Waker) {
-        self.wakers
-            .entry(key)
-            .and_modify(|known| known.clone_from(waker))
-            .or_insert_with(|| waker.clone());
-    }
-
-    fn wake_up_to(&mut self, position: u64) {
+    fn wake_up_to(&mut self, position: u64, due: &mut WakeList) {
         while let Some(entry) = self.wakers.first_entry() {
             if *entry.key() > position {
                 break;
             }
-            entry.remove().wake();
+            due.wake(entry.remove());
         }
     }
 
-    fn wake_all(&mut self) {
+    fn wake_all(&mut self, due: &mut WakeList) {
         for (_, waker) in std::mem::take(&mut self.wakers) {
-            waker.wake();
+            due.wake(waker);
         }
     }
 }

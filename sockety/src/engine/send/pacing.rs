@@ -1,10 +1,12 @@
 //! Keeps files and streams from delaying calls.
 //!
-//! What is written waits in buffers of the system, here and at the peer, for as long as the peer needs for it, and calls
-//! wait behind it. But the reply to a request tells that the peer has read all that was sent before the request. So
-//! while there are calls that are answered soon, no more of files and streams is on its way than a window, which is as
-//! large as leaves the calls about as quick as they are alone. Calls with large payloads fill the way by themselves:
-//! beside them, there is as much of files and streams as of all else. Without calls nothing is held.
+//! What is written waits in buffers of the system, here and at the peer, until the peer reads it,
+//! and calls wait behind it. But the reply to a request shows that the peer has read everything
+//! that was sent before the request. So while there are calls that are answered soon, no more bytes
+//! of files and streams are under way than a window, which grows as long as calls remain about as
+//! quick as they are alone. Calls with large payloads fill the link by themselves: alongside them,
+//! as many bytes of files and streams are sent as of everything else. Without calls nothing is
+//! held.
 
 use std::time::Duration;
 
@@ -12,14 +14,15 @@ use tokio::time::Instant;
 
 use super::outbox::Place;
 
+/// How far files and streams may be ahead of what the peer is known to have read.
 pub(crate) struct Pacing {
-    /// The newest request begins here.
+    /// Where the newest request begins.
     newest: u64,
-    /// The peer has read everything before.
+    /// The peer has read everything before this place.
     read: Place,
-    /// How much of files and streams may be on its way beyond that.
+    /// How many bytes of files and streams may be under way beyond that.
     window: Window,
-    /// A request whose reply tells how quick calls are.
+    /// A request whose reply shows how quick calls are.
     probe: Option<Probe>,
     quickest: Option<Quickest>,
     /// Since when files and streams wait.
@@ -37,42 +40,43 @@ struct Window {
 struct Probe {
     start: Place,
     sent: Instant,
-    /// What was on its way before it was no more than may be.
+    /// Whether no more was under way before it than the window allows.
     is_in_window: bool,
 }
 
-/// The least time from a request to its reply, for a while.
+/// The shortest recent time from a request to its reply.
 struct Quickest {
     time: Duration,
     since: Instant,
 }
 
-/// While replies tell nothing in time, nothing is held.
+/// While replies come too late to show anything, nothing is held.
 struct Rest {
     until: Option<Instant>,
-    /// How long the next one will be.
+    /// How long the next rest will be.
     next: Duration,
-    /// It is not asked for the time before this position is reached.
+    /// Before this position is reached, the clock is not read.
     look_at: u64,
 }
 
-/// As much as a quick way needs to be full, and little enough that calls hardly notice.
+/// Enough to fill a quick link, and little enough that calls hardly notice.
 const LEAST_WINDOW: u64 = 128 * 1024;
 const MOST_WINDOW: u64 = 64 * 1024 * 1024;
 
-/// By how much a window may be exceeded: what is sent at a time.
+/// By how much a window may be exceeded: the bytes that are sent at a time.
 const TURN: u64 = 128 * 1024;
 
-/// When calls take more than so many times the least time, the window shrinks.
+/// When calls take more than this many times the shortest time, the window shrinks.
 const LEAST_TIMES: u32 = 2;
 
-/// Calls that take longer anyway are not disturbed by what waits before them.
+/// Calls that take longer than this anyway are not disturbed by what waits ahead of them.
 const QUICK: Duration = Duration::from_millis(5);
 
-/// The least time is measured anew, as ways change.
+/// After this the shortest time is measured again, as links change.
 const QUICKEST_FOR: Duration = Duration::from_secs(10);
 
-/// How long a reply is waited for, beside what the slowest way that this is for needs for a window.
+/// How long a reply is waited for, in addition to the time that the slowest link worth pacing needs
+/// for a window.
 const PATIENCE: Duration = Duration::from_millis(2);
 const BYTES_PER_MILLISECOND: u64 = 100 * 1024;
 
@@ -81,7 +85,7 @@ const MOST_REST: Duration = Duration::from_secs(8);
 const LOOK_BYTES: u64 = 16 * 1024;
 
 impl Pacing {
-    /// From here on.
+    /// Starts at this place.
     pub(crate) fn new(end: Place) -> Self {
         Self {
             newest: end.position,
@@ -98,18 +102,18 @@ impl Pacing {
         }
     }
 
-    /// Whether calls are made whose replies tell how far the peer is.
+    /// Whether calls are made whose replies show how far the peer has read.
     pub(crate) fn is_beside_calls(&self) -> bool {
         self.newest > self.read.position && self.rest.until.is_none()
     }
 
-    /// Whether files and streams wait when everything before this place is on its way.
+    /// Whether files and streams have to wait when everything before this place is under way.
     pub(crate) fn is_holding(&self, end: Place) -> bool {
         let (sent, allowed) = self.ahead(end);
         self.is_beside_calls() && sent >= allowed
     }
 
-    /// How much of files and streams is on its way, and how much may be.
+    /// How many bytes of files and streams are under way, and how many may be.
     fn ahead(&self, end: Place) -> (u64, u64) {
         let content = end.content - self.read.content;
         let others = (end.position - self.read.position) - content;
@@ -122,7 +126,7 @@ impl Pacing {
         self.held_since.get_or_insert_with(Instant::now);
     }
 
-    /// A request was queued here that is answered when it is read.
+    /// A request was queued here whose reply may follow as soon as it is read.
     pub(crate) fn on_request(&mut self, start: Place) {
         self.newest = start.position;
         if self.probe.is_some() || start.position < self.rest.look_at {
@@ -149,7 +153,8 @@ impl Pacing {
             return;
         };
         self.held_since = None;
-        // A later request may be answered first: then the handler of the earlier is slow, which tells nothing.
+        // A later request may be answered first: then the handler of the earlier one is slow, which
+        // says nothing about the link.
         if probe.start == start {
             self.on_sample(&probe, Instant::now());
         }
@@ -158,10 +163,10 @@ impl Pacing {
     fn on_sample(&mut self, probe: &Probe, now: Instant) {
         let time = now - probe.sent;
         let least = self.least(time, now);
-        // What a window does shows in what is sent after it was set.
+        // The effect of a window shows in requests that are sent after it was set.
         let is_of_window = probe.is_in_window && probe.sent >= self.window.since;
         if least > QUICK {
-            // By itself, or for what waited before it.
+            // Slow in itself, or because of what waited ahead of it.
             match self.window.size {
                 LEAST_WINDOW if is_of_window => self.rest(now),
                 LEAST_WINDOW => {}

@@ -2,7 +2,7 @@
 
 use sockety_codec::{Head, Uuid};
 
-use super::{layout::Layout, lines::Line, payload::Payload};
+use super::{layout::Layout, lines::Line, outbox::Place, payload::Payload};
 use crate::engine::pending::ReplyClock;
 
 /// A message or a response that is ready to be queued.
@@ -56,7 +56,7 @@ impl Parcel<'_> {
 /// Where a message lies among all bytes of its connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Submitted {
-    pub(crate) start: u64,
+    pub(crate) start: Place,
     /// The position after what was queued at once: all of the message, unless parts of it follow.
     pub(crate) end: u64,
     /// Names its transmission, if it has files or a stream.

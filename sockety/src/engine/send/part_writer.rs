@@ -10,7 +10,7 @@ use crate::{
     error::source::SourceError,
 };
 
-/// Dropped before the part has ended, it gives the whole message up.
+/// Dropped before the part has ended, it aborts the whole message.
 #[derive(Debug)]
 pub(crate) struct PartWriter {
     lease: Lease,
@@ -21,7 +21,7 @@ pub(crate) struct PartWriter {
 const DISK_CHUNK_BESIDE_CALLS: usize = 64 * 1024;
 
 impl PartWriter {
-    /// Whoever makes it holds the entry of the transmission, which it holds too from here on.
+    /// The caller holds the entry of the transmission. From here on the writer holds it too.
     pub(crate) fn new(lease: Lease, key: PartKey) -> Self {
         lease.shared.lock().sources.hold(key.transmission);
         Self {
@@ -31,8 +31,8 @@ impl PartWriter {
         }
     }
 
-    /// How much of a file on disk is read at a time: whoever reads, or copies what was read, is on a processor for it
-    /// that calls may need.
+    /// How many bytes of a file on disk are read at a time. Reading them, and copying what was
+    /// read, occupies a processor that calls may need.
     pub(crate) fn disk_chunk(&self) -> usize {
         if self.lease.shared.lock().is_beside_calls() {
             DISK_CHUNK_BESIDE_CALLS
@@ -41,14 +41,17 @@ impl PartWriter {
         }
     }
 
-    /// Adds to the part when there is room; pending, nothing was added.
+    /// Adds to the part if there is room. While this is pending, nothing was added.
     pub(crate) fn poll_add(
         &mut self,
         cx: &mut Context<'_>,
         add: impl FnOnce(&mut Chunks),
     ) -> Poll<Result<(), SourceError>> {
         let shared = &self.lease.shared;
-        shared.change(|state| state.sources.poll_push(self.key, cx.waker(), add))
+        shared.change(|state| {
+            let due = &mut state.outbox.due;
+            state.sources.poll_push(self.key, cx.waker(), due, add)
+        })
     }
 
     pub(crate) async fn push(&mut self, chunk: Bytes) -> Result<(), SourceError> {
@@ -63,7 +66,7 @@ impl PartWriter {
         .await
     }
 
-    /// Adds to the part after it was found to have room.
+    /// Adds to the part without waiting, after [`PartWriter::poll_add`] has found room.
     pub(crate) fn add_now(&mut self, chunk: Bytes) -> Result<(), SourceError> {
         self.lease
             .shared
@@ -81,7 +84,7 @@ impl PartWriter {
             .change(|state| state.sources.finish(self.key))
     }
 
-    /// Gives the message up.
+    /// Aborts the message.
     pub(crate) fn abort(&mut self, error: SourceError) {
         self.is_finished = true;
         self.lease
@@ -103,5 +106,5 @@ impl Drop for PartWriter {
     }
 }
 
-/// How much is read from a disk at a time, off the async threads.
+/// How many bytes are read from a disk at a time, off the async threads.
 pub(crate) const DISK_CHUNK: usize = 256 * 1024;

@@ -1,4 +1,7 @@
 //! How messages and replies get into the outbox: at once when there is room, else in turn.
+//!
+//! Everything here holds the lock of the connection only between two awaits. The driver wakes a
+//! task that waits for room when it has written some; that task wakes the next one when it is done.
 
 use std::{
     future::poll_fn,
@@ -143,16 +146,17 @@ impl Queued {
     /// Like [`sent`](Self::sent). A waker stays registered until the message was written, or this is dropped.
     pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
         let mut state = self.lease.shared.lock();
+        let state = &mut *state;
         let end = match self.submitted.transmission {
             None => self.submitted.end,
             Some(key) => {
-                let progress = state.sources.watch(key, cx.waker());
+                let progress = state.sources.watch(key, cx.waker(), &mut state.outbox.due);
                 self.is_watching = matches!(progress, Sending::Open);
                 match progress {
                     Sending::Open => return Poll::Pending,
                     Sending::Whole(end) => end,
                     Sending::Aborted(SourceError::Disconnected(error)) => {
-                        return Poll::Ready(Err(self.disconnected(&state, error)));
+                        return Poll::Ready(Err(self.disconnected(state, error)));
                     }
                     Sending::Aborted(error) => {
                         return Poll::Ready(Err(RequestError::Source(error)));
@@ -167,7 +171,7 @@ impl Queued {
         }
         if let Some(error) = state.ended() {
             self.position = None;
-            return Poll::Ready(Err(self.disconnected(&state, error)));
+            return Poll::Ready(Err(self.disconnected(state, error)));
         }
         state.outbox.wait_for_progress(end, cx.waker());
         self.position = Some(end);
@@ -181,15 +185,10 @@ impl Queued {
         if position.is_none() && !is_watching {
             return;
         }
-        let mut state = self.lease.shared.lock();
-        let at_position = position.and_then(|position| state.outbox.forget_progress(position));
-        let watcher = self
-            .submitted
-            .transmission
-            .and_then(|key| state.sources.unwatch(key));
-        drop(state);
-        // Dropping a waker may run code of the user's executor.
-        drop((at_position, watcher));
+        self.lease
+            .shared
+            .lock()
+            .forget_wait(position, self.submitted.transmission);
     }
 
     fn disconnected(&self, state: &State, error: ConnectionError) -> RequestError {
@@ -217,7 +216,7 @@ impl Drop for Wait<'_> {
     }
 }
 
-/// The limit holds in both directions: what we would refuse we do not send either.
+/// Our limit holds in both directions: a payload that we would refuse is not sent either.
 pub(crate) fn check_size(shared: &Shared, size: usize) -> Result<(), SendError> {
     let limit = shared.options.limits.payload();
     match size as u64 {
@@ -228,7 +227,13 @@ pub(crate) fn check_size(shared: &Shared, size: usize) -> Result<(), SendError> 
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, task::Waker};
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Waker,
+    };
 
     use sockety_codec::{ChannelCount, MessageHead, Uuid};
 
@@ -236,6 +241,7 @@ mod tests {
     use crate::{
         config::options::Options,
         engine::{
+            common::Common,
             peer::Peer,
             pending::ReplyClock,
             send::{outbox::Pieces, payload::Payload},
@@ -268,8 +274,8 @@ mod tests {
 
     #[test]
     fn what_does_not_wait_overtakes_nobody_who_does() {
-        let options = Arc::new(Options::default().outbox_bytes(100));
-        let shared = Shared::new(options, Peer::default(), ChannelCount::MAX);
+        let common = Common::new(Options::default().max_outbox_bytes(100));
+        let shared = Shared::new(common, Peer::default(), ChannelCount::MAX);
         try_submit(&shared).expect("there is room");
         assert!(matches!(try_submit(&shared), Err(SendError::Full)));
 
@@ -287,8 +293,8 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_given_up_leaves_no_waker() {
-        let options = Arc::new(Options::default());
-        let shared = Arc::new(Shared::new(options, Peer::default(), ChannelCount::MAX));
+        let common = Common::default();
+        let shared = Arc::new(Shared::new(common, Peer::default(), ChannelCount::MAX));
         let submitted = try_submit(&shared).expect("there is room");
         let mut queued = Queued::new(Lease::new(Arc::clone(&shared)), submitted);
         let waker = Arc::new(Unused);
@@ -300,6 +306,33 @@ mod tests {
             assert!(Arc::strong_count(&waker) > 2, "one is registered");
         }
         assert_eq!(Arc::strong_count(&waker), 1);
+    }
+
+    #[test]
+    fn tasks_are_woken_without_the_lock() {
+        let common = Common::new(Options::default().max_outbox_bytes(100));
+        let shared = Arc::new(Shared::new(common, Peer::default(), ChannelCount::MAX));
+        let submitted = try_submit(&shared).expect("there is room");
+        let mut queued = Queued::new(Lease::new(Arc::clone(&shared)), submitted);
+        let looks = Arc::new(Looks(Arc::clone(&shared), AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&looks));
+        let mut cx = Context::from_waker(&waker);
+        let mut waiting = Box::pin(submit(&shared, one_way("waiting")));
+        let mut sent = Box::pin(queued.sent());
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        assert!(sent.as_mut().poll(&mut cx).is_pending());
+        write_all(&shared);
+        assert_eq!(looks.1.load(Ordering::Relaxed), 2, "one for each");
+    }
+
+    /// Finds out whether the lock is held when it is woken.
+    struct Looks(Arc<Shared>, AtomicUsize);
+
+    impl std::task::Wake for Looks {
+        fn wake(self: Arc<Self>) {
+            assert!(!self.0.is_locked());
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     struct Unused;

@@ -1,4 +1,11 @@
-//! Files and streams that are being sent. Each message that has some occupies a channel until they have ended.
+//! Files and streams that are being sent. A message that has any occupies a channel until all of
+//! them have ended.
+//!
+//! ```text
+//! writers ── poll_push ──▶ Part (up to 256 KiB) ── turn ──▶ outbox ──▶ driver
+//!    ▲                                               │
+//!    └───────────── woken when there is room ────────┘
+//! ```
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,46 +16,54 @@ use bytes::Bytes;
 use sockety_codec::{ChannelCount, ChannelId, Uuid};
 
 use super::layout::{NewPart, PartKind, PartSource};
-use crate::{engine::memory::chunks::Chunks, error::source::SourceError};
+use crate::{
+    engine::{memory::chunks::Chunks, wake_list::WakeList},
+    error::source::SourceError,
+};
 
-/// All messages of a connection whose files or streams have not ended.
+/// All messages of a connection whose files or streams have not ended, or whose senders still ask
+/// how they have.
 pub(crate) struct Sources {
     transmissions: HashMap<u64, Transmission>,
-    /// Parts that have something to send, in turn.
+    /// Parts that have something to send, in the order of their turns.
     ready: VecDeque<PartKey>,
     next: u64,
     pub(crate) channels: Channels,
 }
 
-/// How much of a part waits to be sent before its writer has to wait.
+/// How many bytes of a part may wait to be sent before its writer has to wait.
 const QUEUED_BYTES: usize = 256 * 1024;
 
-/// A part's share of its turn while others wait, and while none does.
+/// How many bytes a part sends in its turn while others wait, and while none does.
 const QUANTUM: usize = 16 * 1024;
 const QUANTUM_ALONE: usize = 64 * 1024;
 
 /// A message whose files and stream are being sent.
 pub(crate) struct Transmission {
     pub(crate) id: Uuid,
-    /// The message that it answers, or itself.
+    /// The message that it answers, or its own id.
     about: Uuid,
     pub(crate) channel: ChannelId,
     parts: Vec<Part>,
     open_parts: usize,
-    /// The file that is being sent. Files follow one another, so that a receiver may read them in order.
+    /// The file that is being sent. Files follow one another, so that a receiver may read them in
+    /// their order.
     file: usize,
     state: Sending,
-    /// Who may still ask for the entry: the [`Queued`](super::queue::Queued) of the message, counted
-    /// when the transmission begins, and each writer, counted when it is made.
+    /// Who may still ask for the entry: the [`Queued`](super::queue::Queued) of the message,
+    /// counted when the transmission begins, and each writer, counted when it is made.
     holders: usize,
     watcher: Option<Waker>,
 }
 
-/// How far a transmission is.
+/// ```text
+/// Open ── its last part has ended ──────────────▶ Whole
+///  └────── a source failed, peer refused, end ──▶ Aborted
+/// ```
 #[derive(Clone)]
 pub(crate) enum Sending {
     Open,
-    /// The position after its last byte.
+    /// The position in the outbox after its last byte.
     Whole(u64),
     Aborted(SourceError),
 }
@@ -113,14 +128,14 @@ impl Sources {
         (files, streams)
     }
 
-    /// Whether something of this message is still to be sent.
+    /// Whether anything of this message is still to be sent.
     pub(crate) fn is_open(&self, key: u64) -> bool {
         self.transmissions
             .get(&key)
             .is_some_and(|known| matches!(known.state, Sending::Open))
     }
 
-    /// Whether something is still to be sent of this message, or of what answers it.
+    /// Whether anything is still to be sent of this message, or of a response to it.
     pub(crate) fn is_sending_about(&self, id: &Uuid) -> bool {
         self.transmissions
             .values()
@@ -165,22 +180,23 @@ impl Sources {
         key
     }
 
-    /// Adds to a part when it has room.
+    /// Adds to a part if it has room. Else the writer is woken when the part has sent some.
     pub(crate) fn poll_push(
         &mut self,
         key: PartKey,
         waker: &Waker,
+        due: &mut WakeList,
         add: impl FnOnce(&mut Chunks),
     ) -> Poll<Result<(), SourceError>> {
         let part = self.writable(key)?;
         if part.chunks.len() >= QUEUED_BYTES {
-            part.writer = Some(waker.clone());
+            due.replace(&mut part.writer, waker);
             return Poll::Pending;
         }
         Poll::Ready(self.push(key, add))
     }
 
-    /// Adds to a part in any case.
+    /// Adds to a part, whether it has room or not.
     pub(crate) fn push(
         &mut self,
         key: PartKey,
@@ -210,7 +226,7 @@ impl Sources {
         }
     }
 
-    /// The part has no more bytes than were pushed.
+    /// Ends a part after the bytes that were pushed.
     pub(crate) fn finish(&mut self, key: PartKey) -> Result<(), SourceError> {
         self.writable(key)?.is_ended = true;
         self.make_ready(key);
@@ -230,7 +246,7 @@ impl Sources {
     }
 
     /// What the next part in turn sends.
-    pub(crate) fn turn(&mut self) -> Option<Turn> {
+    pub(crate) fn turn(&mut self, due: &mut WakeList) -> Option<Turn> {
         loop {
             let key = self.ready.pop_front()?;
             let quantum = if self.ready.is_empty() {
@@ -238,13 +254,14 @@ impl Sources {
             } else {
                 QUANTUM
             };
+            // What was aborted is still in the queue of turns.
             let Some(transmission) = self.transmissions.get_mut(&key.transmission) else {
                 continue;
             };
             if !matches!(transmission.state, Sending::Open) {
                 continue;
             }
-            let turn = transmission.turn(key, quantum);
+            let turn = transmission.turn(key, quantum, due);
             if transmission.parts[key.part].is_ready {
                 self.ready.push_back(key);
             }
@@ -255,47 +272,54 @@ impl Sources {
         }
     }
 
-    /// Everything of a message is in the outbox, up to this position.
-    pub(crate) fn complete(&mut self, key: u64, end: u64) {
+    /// All of a message is in the outbox, up to this position. Its channel is free again.
+    pub(crate) fn complete(&mut self, key: u64, end: u64, due: &mut WakeList) {
         if let Some(transmission) = self.transmissions.get_mut(&key) {
-            transmission.settle(Sending::Whole(end));
+            transmission.settle(Sending::Whole(end), due);
             self.channels.give_back(transmission.channel);
         }
         self.forget_if_unheld(key);
     }
 
-    /// Gives a message up. Tells its id and channel when it was being sent still.
-    pub(crate) fn abort(&mut self, key: u64, error: SourceError) -> Option<(Uuid, ChannelId)> {
+    /// Aborts a message. Returns its id and channel if it was still being sent.
+    pub(crate) fn abort(
+        &mut self,
+        key: u64,
+        error: SourceError,
+        due: &mut WakeList,
+    ) -> Option<(Uuid, ChannelId)> {
         let transmission = self.transmissions.get_mut(&key)?;
         if !matches!(transmission.state, Sending::Open) {
             return None;
         }
-        transmission.settle(Sending::Aborted(error));
+        transmission.settle(Sending::Aborted(error), due);
         Some((transmission.id, transmission.channel))
     }
 
-    pub(crate) fn abort_all(&mut self, error: &SourceError) {
+    pub(crate) fn abort_all(&mut self, error: &SourceError, due: &mut WakeList) {
         for transmission in self.transmissions.values_mut() {
             if matches!(transmission.state, Sending::Open) {
-                transmission.settle(Sending::Aborted(error.clone()));
+                transmission.settle(Sending::Aborted(error.clone()), due);
             }
         }
     }
 
-    /// How far a message is; wakes the caller when that changes.
-    pub(crate) fn watch(&mut self, key: u64, waker: &Waker) -> Sending {
+    /// Returns how far a message is. While it is open, the task is woken when that changes.
+    pub(crate) fn watch(&mut self, key: u64, waker: &Waker, due: &mut WakeList) -> Sending {
         let Some(transmission) = self.transmissions.get_mut(&key) else {
             return Sending::Aborted(SourceError::GivenUp);
         };
         if matches!(transmission.state, Sending::Open) {
-            transmission.watcher = Some(waker.clone());
+            due.replace(&mut transmission.watcher, waker);
         }
         transmission.state.clone()
     }
 
-    /// The task that watched waits no longer. Its waker is returned, to be dropped without the lock.
-    pub(crate) fn unwatch(&mut self, key: u64) -> Option<Waker> {
-        self.transmissions.get_mut(&key)?.watcher.take()
+    /// The task that watched waits no longer.
+    pub(crate) fn unwatch(&mut self, key: u64, due: &mut WakeList) {
+        let transmission = self.transmissions.get_mut(&key);
+        let watcher = transmission.and_then(|known| known.watcher.take());
+        watcher.into_iter().for_each(|waker| due.discard(waker));
     }
 
     /// Keeps the entry for one more holder. Somebody must hold it already.
@@ -326,7 +350,7 @@ impl Sources {
 }
 
 impl Transmission {
-    fn turn(&mut self, key: PartKey, quantum: usize) -> Turn {
+    fn turn(&mut self, key: PartKey, quantum: usize, due: &mut WakeList) -> Turn {
         let part = &mut self.parts[key.part];
         let mut chunks = Vec::new();
         let mut left = quantum;
@@ -339,9 +363,10 @@ impl Transmission {
         }
         let is_end = part.is_ended && part.chunks.is_empty();
         part.is_ready = !part.chunks.is_empty();
-        // In small steps: a writer that stands still for long would seem not to read what it echoes.
+        // Not only when the part is empty: a writer that echoes what it reads would stop reading
+        // for so long that the peer takes it for a slow consumer.
         if part.chunks.len() + QUANTUM <= QUEUED_BYTES {
-            part.wake();
+            part.wake(due);
         }
         self.open_parts -= usize::from(is_end);
         let (channel, kind) = (self.channel, part.kind);
@@ -359,7 +384,7 @@ impl Transmission {
         self.parts[part].kind == PartKind::Stream || part == self.file
     }
 
-    /// After the end of a file: the next one, if it has something to send.
+    /// After the end of a file, the next one, if it has something to send.
     fn next_file(&mut self, turn: &Turn) -> Option<usize> {
         if !turn.is_end || turn.kind == PartKind::Stream {
             return None;
@@ -371,14 +396,14 @@ impl Transmission {
             .map(|_| self.file)
     }
 
-    fn settle(&mut self, state: Sending) {
+    fn settle(&mut self, state: Sending, due: &mut WakeList) {
         self.state = state;
         for part in &mut self.parts {
             part.chunks.clear();
-            part.wake();
+            part.wake(due);
         }
         if let Some(watcher) = self.watcher.take() {
-            watcher.wake();
+            due.wake(watcher);
         }
     }
 }
@@ -410,15 +435,15 @@ impl Part {
         !self.is_ended || !self.chunks.is_empty()
     }
 
-    fn wake(&mut self) {
+    fn wake(&mut self, due: &mut WakeList) {
         if let Some(writer) = self.writer.take() {
-            writer.wake();
+            due.wake(writer);
         }
     }
 }
 
-/// The channels on which messages with content are sent. Channel 0 is left to small messages, unless the peer
-/// has no other.
+/// The channels on which messages with content are sent. Channel 0 is left to small messages,
+/// unless the peer has no other.
 pub(crate) struct Channels {
     next: u16,
     count: u16,
@@ -441,8 +466,8 @@ impl Channels {
         !self.free.is_empty() || self.next < self.count
     }
 
-    /// Whether none will ever be free again, as messages on all of them were given up: some peers never take
-    /// notice of that.
+    /// Whether none will ever be free again, as messages on all of them were given up: some peers
+    /// never take notice of that.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.retired >= self.count - u16::from(self.count > 1)
     }

@@ -10,18 +10,19 @@ use tokio::io::AsyncWrite;
 
 use super::outbox::Pieces;
 
-/// Slices of one vectored write. More do not make it faster.
+/// The slices of one vectored write. More do not make it faster.
 const SLICES: usize = 32;
 
-/// Pieces taken from the outbox, and how much of them is written.
+/// Pieces taken from the outbox, and how far they are written. Owned by the driver: no lock is held
+/// while the socket is written to.
 #[derive(Default)]
 pub(crate) struct Writing {
     pieces: Pieces,
-    /// Written bytes of the buffer.
+    /// How many bytes of the buffer are written.
     buffer: usize,
-    /// Written references.
+    /// How many references are written.
     references: usize,
-    /// Written bytes of the reference after those.
+    /// How many bytes of the next reference are written.
     reference: usize,
 }
 
@@ -30,14 +31,14 @@ impl Writing {
         self.buffer == self.pieces.bytes.len() && self.references == self.pieces.references.len()
     }
 
-    /// Nothing was written for a while: what it keeps for the next time goes back to the allocator.
+    /// Returns the buffers to the allocator, after nothing was written for a while.
     pub(crate) fn give_back_memory(&mut self) {
         if self.is_done() {
             *self = Self::default();
         }
     }
 
-    /// Where new pieces go when the old are done.
+    /// Where to put new pieces, once the old ones are done.
     pub(crate) fn refill(&mut self) -> &mut Pieces {
         (self.buffer, self.references, self.reference) = (0, 0, 0);
         &mut self.pieces
