@@ -75,7 +75,7 @@ struct Limits {
 }
 
 /// What the driver sees at a tick.
-pub(crate) struct Sight {
+pub(crate) struct TickInput {
     pub(crate) is_backlogged: bool,
     pub(crate) is_authorized: bool,
     /// Nothing is read for now, by our own decision.
@@ -223,24 +223,24 @@ impl Clocks {
     pub(crate) fn on_tick(
         &mut self,
         since: Duration,
-        sight: &Sight,
+        input: &TickInput,
         state: &mut State,
     ) -> Result<(), ConnectionError> {
         let written = state.outbox.written();
-        let is_waiting = state.outbox.waiting() > 0 || !sight.is_flushed;
+        let is_waiting = state.outbox.waiting() > 0 || !input.is_flushed;
         let has_written = self.has_written(written);
         self.written = written;
         self.was_active = has_written;
         self.filled += u32::from(is_waiting);
         let is_stalled = is_waiting && !has_written;
         self.stalled = next(self.stalled, is_stalled);
-        self.backlogged = next(self.backlogged, is_stalled && sight.is_backlogged);
+        self.backlogged = next(self.backlogged, is_stalled && input.is_backlogged);
         if has_written || is_waiting {
             self.quiet_since = self.looked;
         }
         self.check_writing()?;
-        self.check_reading(since, sight)?;
-        self.check_end(sight, state)?;
+        self.check_reading(since, input)?;
+        self.check_end(input, state)?;
         let is_up = matches!(state.life, Life::Open | Life::Draining { .. });
         let quiet = self.looked.duration_since(self.quiet_since);
         if quiet >= self.limits.heartbeat && is_up {
@@ -264,27 +264,27 @@ impl Clocks {
         Ok(())
     }
 
-    fn check_reading(&mut self, since: Duration, sight: &Sight) -> Result<(), ConnectionError> {
+    fn check_reading(&mut self, since: Duration, input: &TickInput) -> Result<(), ConnectionError> {
         if std::mem::take(&mut self.has_received) {
             self.silent = Duration::ZERO;
-        } else if !sight.is_paused && !self.has_peer_ended {
+        } else if !input.is_paused && !self.has_peer_ended {
             self.silent = self.silent.saturating_add(since);
         }
         if let Some(idle) = self.limits.idle.filter(|idle| self.silent >= *idle) {
             return Err(ConnectionError::Idle(idle));
         }
-        self.unauthorized = next(self.unauthorized, !sight.is_authorized);
+        self.unauthorized = next(self.unauthorized, !input.is_authorized);
         if self.unauthorized > self.limits.authorization {
             let limit = ticks::of_seconds(self.limits.authorization);
             return Err(LimitExceeded::AuthorizationTimeout(limit).into());
         }
-        if sight.oldest_header > self.limits.header {
+        if input.oldest_header > self.limits.header {
             return Err(LimitExceeded::HeaderTimeout(ticks::of_seconds(self.limits.header)).into());
         }
         Ok(())
     }
 
-    fn check_end(&mut self, sight: &Sight, state: &mut State) -> Result<(), ConnectionError> {
+    fn check_end(&mut self, input: &TickInput, state: &mut State) -> Result<(), ConnectionError> {
         let is_draining = matches!(state.life, Life::Draining { .. });
         if std::mem::replace(&mut self.is_draining, is_draining) && !is_draining {
             self.ending = 0;
@@ -296,7 +296,7 @@ impl Clocks {
             }
             Life::Closing(_) => {}
             Life::Draining { seconds } => {
-                let is_at_rest = sight.is_flushed && !sight.is_at_work && state.is_all_done();
+                let is_at_rest = input.is_flushed && !input.is_at_work && state.is_all_done();
                 let is_done = is_at_rest && self.ending >= LATE_SECONDS;
                 if is_done || self.ending >= seconds {
                     return Err(ConnectionError::Closed(ClosedBy::Local));

@@ -18,7 +18,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    clocks::{Clocks, PeerPace, Sight},
+    clocks::{Clocks, PeerPace, TickInput},
     memory::{payloads, recycled, threads},
     receive::{inbound::Inbound, slow_readers::READ_BYTES},
     send::writing::Writing,
@@ -488,7 +488,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             self.decoder.age_headers()
         };
         let is_executing = self.shared.holders.requests() > 0;
-        let sight = Sight {
+        let input = TickInput {
             is_backlogged,
             is_authorized: self.shared.gate.is_open(),
             is_paused,
@@ -503,7 +503,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             state.give_back_memory();
             self.writing.give_back_memory();
         }
-        let result = self.clocks.on_tick(since, &sight, &mut state);
+        let result = self.clocks.on_tick(since, &input, &mut state);
         drop(state);
         let counters = &self.shared.counters;
         counters.add(|all| &all.timed_out_requests, timed_out);
@@ -520,7 +520,7 @@ impl<IO, S> Drop for Driver<IO, S> {
         self.shared.end(&error, Unwritten::Dropped);
         self.inbound.end(&error);
         self.shared.ended.notify_waiters();
-        self.shared.be_gone();
+        self.shared.mark_closed();
     }
 }
 

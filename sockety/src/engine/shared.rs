@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) ended: Notify,
     /// After the end the peer is given a moment to read what was written. Then the socket is closed.
-    pub(crate) is_gone: AtomicBool,
+    pub(crate) is_closed: AtomicBool,
     pub(crate) gone: Notify,
     /// Handles and requests; the driver is not counted.
     pub(crate) holders: Holders,
@@ -81,7 +81,7 @@ impl Shared {
             extensions: Extensions::default(),
             gate: Gate::default(),
             ended: Notify::new(),
-            is_gone: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             gone: Notify::new(),
             holders: Holders::new(),
             is_ending: AtomicBool::new(false),
@@ -211,14 +211,14 @@ impl Shared {
     pub(crate) async fn until_gone(&self) {
         let mut gone = std::pin::pin!(self.gone.notified());
         gone.as_mut().enable();
-        if !self.is_gone.load(Ordering::Acquire) {
+        if !self.is_closed.load(Ordering::Acquire) {
             gone.await;
         }
     }
 
     /// The socket is closed.
-    pub(crate) fn be_gone(&self) {
-        self.is_gone.store(true, Ordering::Release);
+    pub(crate) fn mark_closed(&self) {
+        self.is_closed.store(true, Ordering::Release);
         self.gone.notify_waiters();
     }
 

@@ -7,7 +7,7 @@ use sockety_codec::{Decoder, Tolerated};
 use super::bucket::Bucket;
 use crate::{engine::shared::Shared, error::limit::LimitExceeded};
 
-pub(crate) struct Guard {
+pub(crate) struct AbuseMeter {
     shared: Arc<Shared>,
     useless: Bucket,
     refused: Bucket,
@@ -19,7 +19,7 @@ pub(crate) struct Guard {
     exceeded: Option<LimitExceeded>,
 }
 
-impl Guard {
+impl AbuseMeter {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
         let options = &shared.options;
         Self {

@@ -11,7 +11,7 @@ use sockety_codec::{ChannelId, Event};
 use tracing::debug;
 
 use super::{
-    abuse::Guard,
+    abuse::AbuseMeter,
     slot::{Rest, Slots},
     slow_readers::SlowReaders,
 };
@@ -30,7 +30,7 @@ pub(crate) struct Inbound<S> {
     slow: SlowReaders,
     /// Channels of messages that were given up, as their content did not come.
     stalled: Vec<ChannelId>,
-    pub(crate) guard: Guard,
+    pub(crate) guard: AbuseMeter,
     /// Whether a large part of a stream or of a file was among what was read last.
     pub(crate) has_large_content: bool,
     /// What begins now was sent after the peer could know that we are going away.
@@ -71,7 +71,7 @@ impl<S: Serve> Inbound<S> {
             shared.gate.close();
         }
         let slow = SlowReaders::new(&shared);
-        let guard = Guard::new(&shared);
+        let guard = AbuseMeter::new(&shared);
         Self {
             shared,
             serve,
