@@ -1,13 +1,13 @@
-//! What a case is.
+//! Cases and sections.
 
 use std::{fmt, pin::Pin, str::FromStr, sync::Arc};
 
 use crate::{outcome::Outcome, trial::Trial};
 
-/// The section of what is no part of the protocol. It is called X.
+/// The section of extensions, which is shown as X.
 pub const EXTENSION: u32 = 17;
 
-/// `section/number`.
+/// The id of a case, shown as `section/number`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Id {
     pub section: u32,
@@ -29,7 +29,7 @@ impl FromStr for Id {
             let (section, number) = (parse_section(section).ok()?, number.parse().ok()?);
             Some(Self { section, number })
         };
-        parse().ok_or_else(|| format!("`{text}` is not of the form 5/17"))
+        parse().ok_or_else(|| format!("invalid case `{text}`: expected a form like 5/17"))
     }
 }
 
@@ -45,7 +45,7 @@ pub fn parse_section(text: &str) -> Result<u32, String> {
         "X" | "x" => Ok(EXTENSION),
         number => number
             .parse()
-            .map_err(|_| format!("`{number}` is no section")),
+            .map_err(|_| format!("invalid section `{number}`")),
     }
 }
 
@@ -54,7 +54,7 @@ type Run = Box<dyn Fn(Trial) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + 
 pub struct Case {
     pub id: Id,
     pub title: String,
-    /// Of `PROTOCOL.md`, or a row of `THREATS.md`.
+    /// The id of a rule of `PROTOCOL.md`, or of a row of `THREATS.md`.
     pub rule: &'static str,
     run: Run,
 }
@@ -65,7 +65,7 @@ impl Case {
     }
 }
 
-/// The cases of one theme.
+/// The cases about one topic.
 pub struct Section {
     pub number: u32,
     pub title: &'static str,

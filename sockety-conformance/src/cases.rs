@@ -1,4 +1,5 @@
-//! The cases, a file for each section. Their numbers are their places in it: a new case goes to the end.
+//! The cases, a file for each section. They are numbered by position, so a new case goes to the end
+//! of its section.
 
 use crate::case::Section;
 

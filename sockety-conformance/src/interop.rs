@@ -1,4 +1,4 @@
-//! The actions of the endpoint under test: what they take, and what they answer.
+//! The actions of the endpoint under test: their parameters and answers.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -10,7 +10,7 @@ use crate::{
     received::Incoming,
 };
 
-/// The code of an action that nobody serves.
+/// The code for an unknown action.
 pub const NOT_IMPLEMENTED: u16 = 2;
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -26,7 +26,7 @@ pub struct FileDigest {
     pub sha256: String,
 }
 
-/// What `everything` answers.
+/// The answer of `everything`.
 #[derive(Debug, PartialEq, Deserialize)]
 pub struct Everything {
     pub data: Digest,
@@ -51,22 +51,22 @@ pub fn file_digest(name: &str, content: &[u8]) -> FileDigest {
     }
 }
 
-/// Content that shows where it was cut or put together wrongly.
+/// Content in which lost or misplaced parts are noticed.
 pub fn content(size: usize) -> Vec<u8> {
     (0..size).map(|index| (index % 251) as u8).collect()
 }
 
 pub fn msgpack<T: Serialize>(value: &T) -> Vec<u8> {
-    rmp_serde::to_vec_named(value).expect("it can be written")
+    rmp_serde::to_vec_named(value).expect("the value can be encoded")
 }
 
 /// The payload of a response as a MessagePack value.
 pub fn value_of<'a, T: Deserialize<'a>>(response: &'a Incoming) -> Outcome<T> {
     rmp_serde::from_slice(&response.payload)
-        .map_err(|error| failed(format!("the response's payload: {error}")))
+        .map_err(|error| failed(format!("invalid payload of the response: {error}")))
 }
 
-/// Asks for a download of files of these names and sizes.
+/// A request for files with these names and sizes.
 pub fn download(files: &[(&str, u64)]) -> Message {
     #[derive(Serialize)]
     struct Wanted<'a> {
@@ -95,16 +95,16 @@ pub async fn expect_sum(peer: &Peer, id: &Id, content: &[u8]) -> Outcome {
     equal("stream", value_of::<Digest>(&response)?, digest(content))
 }
 
-/// What the endpoint is asked to do with `relay`: to send a message of that action back over the same connection, and
-/// to tell what it was answered with.
+/// The parameters of `relay`, which makes the endpoint send a message back over the same
+/// connection, and report its replies.
 #[derive(Serialize)]
 pub struct Relay {
     pub action: &'static str,
-    /// How many replies to wait for. None: the call is given up at once.
+    /// How many replies to wait for. If 0, the call is abandoned immediately.
     pub replies: usize,
-    /// With which code to answer responses that expect a reply.
+    /// The code for answers to responses that expect a reply.
     pub answer: Option<u16>,
-    /// How many bytes of a stream the message carries.
+    /// The length of the message's stream, if it has one.
     pub stream: Option<u64>,
 }
 
@@ -119,7 +119,7 @@ impl Default for Relay {
     }
 }
 
-/// What one reply to the endpoint's message was, as the endpoint tells.
+/// The endpoint's report of one reply to its message.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Told {
@@ -127,7 +127,7 @@ pub struct Told {
     pub data: Option<Digest>,
     pub files: Vec<FileDigest>,
     pub stream: Option<Digest>,
-    /// Why there was none.
+    /// Why there was no reply.
     pub error: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl Told {
         }
     }
 
-    /// A response with that payload alone.
+    /// A response with only that payload.
     pub fn response(payload: &[u8]) -> Self {
         Self {
             data: Some(digest(payload)),
@@ -150,9 +150,9 @@ impl Told {
 
 /// A message that the endpoint was made to send.
 pub struct Relayed {
-    /// Of the request that made it.
+    /// The id of the request that caused it.
     request: Id,
-    /// Of the message.
+    /// The id of the message.
     pub id: Id,
 }
 
@@ -180,7 +180,7 @@ impl Relay {
                 request: request.id,
                 id,
             }),
-            None => skip("the endpoint has no action `relay`"),
+            None => skip("the endpoint does not provide the action `relay`"),
         }
     }
 }
@@ -190,15 +190,16 @@ fn calls(all: &crate::received::Received) -> usize {
 }
 
 impl Relayed {
-    /// The endpoint must tell that it was answered so.
+    /// The endpoint must report these replies.
     pub async fn expect(&self, peer: &Peer, expected: &[Told]) -> Outcome {
         let response = peer.expect_response(&self.request).await?;
         let found: Vec<Told> = value_of(&response)?;
-        equal("what the endpoint was answered", &found[..], expected)
+        equal("the replies reported by the endpoint", &found[..], expected)
     }
 }
 
-/// Asks the endpoint to take a message for so many milliseconds, and to read nothing of it: `hold`.
+/// A message that makes the endpoint wait for this many milliseconds without reading any of it:
+/// `hold`.
 pub fn hold(milliseconds: u64) -> Message {
     Message::ask("hold").payload(msgpack(&milliseconds))
 }

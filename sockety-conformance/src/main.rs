@@ -1,4 +1,4 @@
-//! Checks any implementation of the Sockety protocol, rule by rule, with bytes written by hand. The
+//! Checks any implementation of the Sockety protocol, rule by rule, by exchanging raw bytes. The
 //! README says how to run it, and what an endpoint has to provide.
 #![expect(unreachable_pub, reason = "a program has no public items")]
 
@@ -35,7 +35,7 @@ use crate::{
     trial::{Settings, Trial},
 };
 
-/// Something is wrong with the arguments or the target, so nothing was checked.
+/// The exit code if the arguments are invalid or the target is unreachable, so nothing was checked.
 const UNUSABLE: u8 = 2;
 
 #[tokio::main]
@@ -97,14 +97,14 @@ async fn check(sections: &[Section], arguments: &Arguments) -> Result<Sum, Box<d
         .cloned()
         .collect();
     if cases.is_empty() {
-        return Err("there is no such case; --list shows all".into());
+        return Err("no such case; --list shows all cases".into());
     }
     reach(&settings).await?;
     let findings = run::all(cases, &settings, jobs, progress).await;
     report(sections, &findings, arguments)
 }
 
-/// Whether there is anything to check at all.
+/// Checks that the endpoint can be reached.
 async fn reach(settings: &Arc<Settings>) -> Result<(), String> {
     let trial = Trial::new(Arc::clone(settings));
     match trial.bare(256).await {
@@ -113,7 +113,7 @@ async fn reach(settings: &Arc<Settings>) -> Result<(), String> {
     }
 }
 
-/// A sign on the side, as the report comes at the end.
+/// Shows progress on standard error, as the report comes at the end.
 fn progress(finding: &Finding) {
     let _ = writeln!(
         io::stderr(),
@@ -137,7 +137,7 @@ fn report(
     Ok(Sum::of(findings))
 }
 
-/// Prints at once, also into a pipe. A reader that has gone away is no panic.
+/// Prints and flushes, so that a pipe gets the line immediately. Ignores a closed pipe.
 fn say(line: impl Display) {
     let mut out = io::stdout();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

@@ -1,6 +1,6 @@
-//! How a case ends, and what it checks on the way.
+//! How a case ends, and the checks that end it.
 
-/// Why a case did not go on to its end.
+/// Why a case stopped before its end.
 #[derive(Debug)]
 pub enum Stop {
     Failed(String),

@@ -1,4 +1,4 @@
-//! The suite's end of a connection.
+//! The suite's side of a connection.
 
 use std::{
     sync::{
@@ -22,13 +22,13 @@ use crate::{
     target::{Connected, Link},
 };
 
-/// How far heartbeats are apart: fewer than any limit on them.
+/// The pause between heartbeats, so that they stay below any limit.
 const HEARTBEAT_PAUSE: Duration = Duration::from_millis(300);
 
-/// What is longer is never written byte by byte.
+/// Longer writes are never split into bytes.
 const LARGE: usize = 2048;
 
-/// One connection. It reads by itself whatever comes, unless it is told to pause.
+/// One connection. It reads in the background unless it is paused.
 pub struct Peer {
     writer: WriteHalf<Box<dyn Link>>,
     socket: socket2::Socket,
@@ -45,7 +45,7 @@ struct Pause {
     over: Notify,
 }
 
-/// What a message was answered with.
+/// A reply to a message.
 #[derive(Clone)]
 pub enum Reply {
     Code(u16),
@@ -69,7 +69,7 @@ impl Peer {
         }
     }
 
-    /// From now on each byte is written for itself, but for what is large.
+    /// Writes each byte separately from now on, except in large writes.
     pub fn write_bytewise(&mut self) {
         self.is_bytewise = true;
     }
@@ -78,19 +78,19 @@ impl Peer {
         self.received.subscribe()
     }
 
-    /// So many replies to an id are right, whatever the id says.
+    /// Allows this number of replies to an id, whatever the id says.
     pub fn allow(&self, id: Id, replies: usize) {
         self.received.send_modify(|all| {
             all.allowed.insert(id, replies);
         });
     }
 
-    /// Looks at what has come up to now.
+    /// Looks at what has been received so far.
     pub fn look<T>(&self, look: impl FnOnce(&Received) -> T) -> T {
         look(&self.received.borrow())
     }
 
-    /// Writes. That the endpoint has closed is noticed by who waits for something.
+    /// Writes `bytes`. If the endpoint has closed, that is only noticed when waiting for something.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Outcome {
         let bytes = bytes.as_ref();
         let is_cut = self.is_bytewise && bytes.len() <= LARGE;
@@ -104,12 +104,13 @@ impl Peer {
         let limit = self.timeout * 4;
         timeout(limit, writing).await.map_err(|_| {
             failed(format!(
-                "the endpoint did not take what was sent within {limit:?}"
+                "the endpoint did not read what was sent within {limit:?}"
             ))
         })
     }
 
-    /// Writes as much as the endpoint takes within that time. Whether the connection is still there.
+    /// Writes as much as the endpoint reads within that time. Returns whether the connection is
+    /// still open.
     pub async fn send_for(&mut self, limit: Duration, bytes: &[u8]) -> bool {
         !matches!(
             timeout(limit, self.writer.write_all(bytes)).await,
@@ -117,7 +118,7 @@ impl Peer {
         )
     }
 
-    /// Writes these one after another, each in a segment of its own.
+    /// Writes these one after another, each in a separate segment.
     pub async fn send_each<B: AsRef<[u8]>>(&mut self, all: impl IntoIterator<Item = B>) -> Outcome {
         for bytes in all {
             self.send(bytes).await?;
@@ -125,7 +126,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Waits until there is what is looked for.
+    /// Waits until `find` returns something.
     pub async fn until<T>(
         &self,
         what: &str,
@@ -153,23 +154,21 @@ impl Peer {
                 match (found, closed) {
                     (Some(found), _) => return Ok(found),
                     (None, Some(how)) => {
-                        return fail(format!("{what} was expected, the connection ended {how:?}"));
+                        return fail(format!("expected {what}, but the connection ended {how:?}"));
                     }
                     (None, None) => {}
                 }
                 if received.changed().await.is_err() {
-                    return fail(format!(
-                        "{what} was expected, and nothing is read any longer"
-                    ));
+                    return fail(format!("expected {what}, but nothing is read any more"));
                 }
             }
         };
-        let late = || failed(format!("{what} did not come within {limit:?}"));
+        let late = || failed(format!("{what} did not arrive within {limit:?}"));
         timeout(limit, search).await.map_err(|_| late())?
     }
 
-    /// Sends heartbeats, so that this side is not silent, until there is what is looked for. Whether it came in time, and
-    /// before the connection ended.
+    /// Sends heartbeats, so that this side is not silent, until `find` returns `true`. Returns
+    /// whether it did in time, and before the connection ended.
     pub async fn keep_up(
         &mut self,
         limit: Duration,
@@ -186,13 +185,14 @@ impl Peer {
         Ok(true)
     }
 
-    /// The channels that the endpoint receives on.
+    /// Waits for the connection header. Returns the number of channels that the endpoint receives
+    /// on.
     pub async fn header(&self) -> Outcome<u16> {
         self.until("the connection header", |all| Some(all.header?.1))
             .await
     }
 
-    /// The channels that the endpoint has said to receive on.
+    /// The number of channels that the endpoint receives on, as far as known.
     pub fn channels(&self) -> u16 {
         self.look(|all| all.header.map_or(1, |(_, channels)| channels))
     }
@@ -202,13 +202,13 @@ impl Peer {
         self.channels() - 1
     }
 
-    /// Sends all of a message and waits for its reply.
+    /// Sends a message, except for its stream, and waits for the reply.
     pub async fn ask(&mut self, message: &Message) -> Outcome<Reply> {
         self.send(message.bytes()).await?;
         self.reply(&message.id).await
     }
 
-    /// The reply to the message with that id, whole.
+    /// Waits for the complete reply to the message with that id.
     pub async fn reply(&self, id: &Id) -> Outcome<Reply> {
         self.reply_within(self.timeout, id).await
     }
@@ -228,22 +228,22 @@ impl Peer {
     pub async fn expect_code(&self, id: &Id, expected: u16) -> Outcome {
         match self.reply(id).await? {
             Reply::Code(code) => equal("code", code, expected),
-            Reply::Response(_) => fail(format!("code {expected} was expected, a response came")),
+            Reply::Response(_) => fail(format!("expected code {expected}, but a response arrived")),
         }
     }
 
-    /// The code of a refusal, whichever; not success, and no response.
+    /// Waits for a code other than 0, and returns it.
     pub async fn expect_refusal(&self, id: &Id) -> Outcome<u16> {
         match self.reply(id).await? {
-            Reply::Code(0) => fail("a refusal was expected, code 0 came"),
+            Reply::Code(0) => fail("expected a refusal, but code 0 arrived"),
             Reply::Code(code) => Ok(code),
-            Reply::Response(_) => fail("a refusal was expected, a response came"),
+            Reply::Response(_) => fail("expected a refusal, but a response arrived"),
         }
     }
 
     pub async fn expect_response(&self, id: &Id) -> Outcome<Incoming> {
         match self.reply(id).await? {
-            Reply::Code(code) => fail(format!("a response was expected, code {code} came")),
+            Reply::Code(code) => fail(format!("expected a response, but code {code} arrived")),
             Reply::Response(response) => Ok(response),
         }
     }
@@ -254,31 +254,31 @@ impl Peer {
         self.expect_response(&message.id).await
     }
 
-    /// Sends a message with the action `raw`, whose payload must come back.
+    /// Sends a message with the action `raw`, whose payload must be returned.
     pub async fn expect_echo(&mut self, message: &Message, payload: &[u8]) -> Outcome {
         let response = self.response(message).await?;
         ensure_same(&response.payload, payload)
     }
 
-    /// Asks for a ping on the current channel.
+    /// Sends a ping on the current channel, and waits for its reply.
     pub async fn ping(&mut self) -> Outcome {
         let ping = Message::ask("ping");
         self.send(ping.bytes()).await?;
         self.expect_code(&ping.id, 0).await
     }
 
-    /// Asks for a ping on the highest channel, which stays the current one: the connection must go on.
+    /// Pings on the highest channel, which stays the current one: the connection must still work.
     pub async fn alive(&mut self) -> Outcome {
         if self.last_channel() > 0 {
             self.send(packet::switch(self.last_channel())).await?;
         }
         self.ping().await.map_err(|stop| match stop {
-            Stop::Failed(why) => failed(format!("the connection does not go on: {why}")),
+            Stop::Failed(why) => failed(format!("the connection does not continue: {why}")),
             skipped => skipped,
         })
     }
 
-    /// The endpoint must end the connection.
+    /// Waits until the endpoint ends the connection.
     pub async fn closed(&self) -> Outcome<Closed> {
         self.closed_within(self.timeout).await
     }
@@ -288,13 +288,13 @@ impl Peer {
             .await
     }
 
-    /// Sends what breaks the protocol: the endpoint must end the connection.
+    /// Sends bytes that break the protocol: the endpoint must end the connection.
     pub async fn expect_end_after(&mut self, bytes: impl AsRef<[u8]>) -> Outcome {
         self.send(bytes).await?;
         self.closed().await.map(drop)
     }
 
-    /// Reads no more than what is being read already.
+    /// Stops reading, except for a read in progress.
     pub fn pause(&self) {
         self.pause.is_on.store(true, Ordering::Release);
     }
@@ -304,12 +304,12 @@ impl Peer {
         self.pause.over.notify_one();
     }
 
-    /// Ends the sending direction, in TLS with its proper end.
+    /// Ends the sending direction, over TLS with a close.
     pub async fn finish(&mut self) {
         let _ = self.writer.shutdown().await;
     }
 
-    /// Ends the sending direction of the socket itself, without what TLS would say.
+    /// Ends the sending direction of the socket, without a TLS close.
     pub fn cut(&self) {
         let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
@@ -318,7 +318,8 @@ impl Peer {
     pub async fn reset(self) {
         let _ = self.socket.set_linger(Some(Duration::ZERO));
         self.reader.abort();
-        // The reader holds a part of the socket until it has ended; `drop` does the rest.
+        // The reader holds half of the socket until it has ended. The drop of `self` closes the
+        // rest.
         while !self.reader.is_finished() {
             tokio::task::yield_now().await;
         }
@@ -353,11 +354,11 @@ async fn read_on(
     }
 }
 
-/// Bytes that may be too many to be shown.
+/// Compares bytes, which may be too many to show.
 pub fn ensure_same(found: &[u8], expected: &[u8]) -> Outcome {
     equal("number of bytes", found.len(), expected.len())?;
     match found.iter().zip(expected).position(|(a, b)| a != b) {
         None => Ok(()),
-        Some(position) => fail(format!("byte {position} is another than was sent")),
+        Some(position) => fail(format!("byte {position} differs from what was sent")),
     }
 }

@@ -1,7 +1,8 @@
-//! What has come from an endpoint, and which rules for writers it breaks.
+//! What has been received from an endpoint, and which rules for writers it breaks.
 //!
-//! The ids that the suite makes say by themselves whether a reply is expected (see [`fresh_id`](sockety_conformance::wire::fresh_id)),
-//! so a reply to a message that expects none is noticed in every case, and so is a second one.
+//! The suite's ids say whether a reply is expected (see
+//! [`fresh_id`](sockety_conformance::wire::fresh_id)), so unexpected and repeated replies are
+//! noticed in every case.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,7 +13,7 @@ use sockety_conformance::wire::{
     packet::{Kind, Packet},
 };
 
-/// All that has come on one connection.
+/// Everything received on one connection.
 #[derive(Default)]
 pub struct Received {
     /// The first byte of its connection header, and the channels that the endpoint receives on.
@@ -21,22 +22,23 @@ pub struct Received {
     pub messages: Vec<Incoming>,
     pub heartbeats: usize,
     pub go_aways: usize,
-    /// Channels on which something came.
+    /// The channels that were used.
     pub channels: BTreeSet<u16>,
-    /// How much came of everything.
+    /// The number of bytes received.
     pub bytes: u64,
     pub closed: Option<Closed>,
-    /// Broken rules of the protocol.
+    /// The rules of the protocol that were broken.
     pub broken: Vec<String>,
-    /// Rules that say what a writer should choose, and that it has not.
+    /// Rules about forms that a writer should choose, and that it did not follow.
     pub oddities: BTreeSet<&'static str>,
-    /// How many channels the suite receives on.
+    /// The number of channels that the suite receives on.
     offered: u16,
-    /// Replies that an id may have, where it is another number than the id says.
+    /// The number of replies allowed for an id, where it differs from what the id says.
     pub allowed: HashMap<Id, usize>,
     answers: HashMap<Id, usize>,
     channel: u16,
-    /// The message in progress on a channel, as its index in `messages` once its header is whole.
+    /// The message in progress on a channel, as its index in `messages` once its header is
+    /// complete.
     open: HashMap<u16, Open>,
     waiting: Vec<u8>,
 }
@@ -45,7 +47,7 @@ pub struct Received {
 pub struct Code {
     pub id: Id,
     pub code: u16,
-    /// How many bytes of everything came before it was there.
+    /// The number of bytes received up to its arrival.
     pub at: u64,
 }
 
@@ -53,11 +55,11 @@ pub struct Code {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
     Cleanly,
-    /// By a reset, or without the end that TLS has.
+    /// By a reset, or without a TLS close.
     Abruptly(String),
 }
 
-/// A message or response of the endpoint, as far as it has come.
+/// A message or response of the endpoint, as far as received.
 #[derive(Clone, Default)]
 pub struct Incoming {
     pub is_response: bool,
@@ -87,7 +89,7 @@ enum Open {
 }
 
 impl Received {
-    /// From an endpoint that is told to write on so many channels.
+    /// For an endpoint that may send on `channels` channels.
     pub fn offering(channels: u16) -> Self {
         Self {
             offered: channels,
@@ -101,7 +103,7 @@ impl Received {
         let waiting = std::mem::take(&mut self.waiting);
         let mut rest = &waiting[..];
         if self.header.is_some() || self.take_header(&mut rest).is_some() {
-            // Behind something broken nothing can be told any longer.
+            // After a violation, the remaining bytes cannot be interpreted.
             while self.broken.is_empty() {
                 let Some(packet) = Packet::take(&mut rest) else {
                     break;
@@ -146,7 +148,7 @@ impl Received {
             count
         };
         if first >> 4 != 0xE || !(1..=4096).contains(&count) {
-            self.breaks("header.form", format_args!("it begins with {first:02x}"));
+            self.breaks("header.form", format_args!("the first byte is {first:02x}"));
         }
         if first & 0x0C != 0 {
             self.oddities.insert("header.reserved");
@@ -228,7 +230,7 @@ impl Received {
         }
     }
 
-    /// A message of ours was answered.
+    /// Counts a reply to a message of the suite.
     fn answer(&mut self, id: Id) {
         let answers = self.answers.entry(id).or_default();
         *answers += 1;
@@ -292,7 +294,7 @@ impl Received {
         }
     }
 
-    /// Whether the message on this channel is whole, and the channel free.
+    /// Frees the channel if its message is complete.
     fn finish(&mut self, channel: u16) {
         if let Some(Open::Body(index)) = self.open.get(&channel)
             && self.messages[*index].check_whole()
@@ -373,7 +375,7 @@ mod tests {
     use super::*;
     use sockety_conformance::wire::{fresh_id, message::Message, packet};
 
-    /// What a side that is told of two channels has written.
+    /// What is received from an endpoint that may send on two channels.
     fn received(packets: &[&[u8]]) -> Received {
         let mut all = Received::offering(2);
         all.push(&packet::header(256));

@@ -1,4 +1,4 @@
-//! What came of the cases, as text and as JUnit's XML.
+//! The results of the cases, as text and as JUnit XML.
 
 pub mod junit;
 pub mod tree;
@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::case::Case;
 
-/// What came of one case.
+/// The result of one case.
 pub struct Finding {
     pub case: Arc<Case>,
     pub verdict: Verdict,
@@ -15,13 +15,13 @@ pub struct Finding {
 }
 
 pub enum Verdict {
-    /// With what is not as recommended.
+    /// With the recommendations that were not followed.
     Passed(Vec<String>),
     Failed(String),
     Skipped(String),
 }
 
-/// How many of each there are.
+/// The number of cases by verdict.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 pub struct Sum {
     pub passed: usize,

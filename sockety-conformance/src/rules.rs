@@ -1,10 +1,10 @@
-//! What the rules of the protocol say, for whoever reads a report.
+//! The texts of the rules of the protocol, for reports.
 
-/// The protocol, from which reports quote. Nothing else is shared with the implementation beside it.
+/// The protocol, which reports quote. Nothing else is shared with an implementation.
 const PROTOCOL: &str = include_str!("../../sockety-codec/PROTOCOL.md");
 const THREATS: &str = include_str!("../../THREATS.md");
 
-/// The text of a rule, or of a row of the threats. `None` if there is no such id.
+/// The text of a rule of the protocol or of a row of the threats. `None` if the id is unknown.
 pub fn text(id: &str) -> Option<String> {
     rule(id).or_else(|| threat(id))
 }

@@ -1,4 +1,4 @@
-//! Running the cases, several at a time.
+//! Runs the cases, several at a time.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -16,13 +16,14 @@ use crate::{
     trial::{Settings, Trial},
 };
 
-/// No case takes longer than this beside its clocks, whatever the endpoint does.
+/// The limit for a case, not counting its timeouts, whatever the endpoint does.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The clock that takes longest, in seconds.
+/// The longest timeout, in seconds.
 const SLOWEST_CLOCK: f64 = 90.0;
 
-/// Runs the cases, so many at a time. `on_done` is told of each as it ends; what is given back is in their order.
+/// Runs up to `jobs` cases at a time. Calls `on_done` as each ends. Returns the findings in the
+/// order of the cases.
 pub async fn all(
     cases: Vec<Arc<Case>>,
     settings: &Arc<Settings>,
@@ -30,7 +31,7 @@ pub async fn all(
     on_done: impl Fn(&Finding),
 ) -> Vec<Finding> {
     let (slow, quick): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| is_slow(case));
-    // Slow cases only wait, so they are no load: all of them wait at the same time, beside the others.
+    // Slow cases only wait, so they cause no load: all of them run at the same time.
     let together = if jobs > 1 { slow.len().max(1) } else { 1 };
     let run = |case| one(case, Arc::clone(settings));
     let slow = stream::iter(slow).map(run).buffer_unordered(together);
@@ -44,7 +45,7 @@ pub async fn all(
     findings
 }
 
-/// Whether a case waits for clocks.
+/// Whether a case waits for timeouts.
 fn is_slow(case: &Case) -> bool {
     case.id.section == 16 || [(2, 15), (4, 5), (8, 11)].contains(&(case.id.section, case.id.number))
 }
@@ -54,11 +55,11 @@ async fn one(case: Arc<Case>, settings: Arc<Settings>) -> Finding {
     let limit = LONGEST
         + Duration::from_secs_f64(2.0 * SLOWEST_CLOCK / settings.clocks.unwrap_or(SLOWEST_CLOCK));
     let trial = Trial::new(settings);
-    // A case that panics is a mistake of the suite, and costs no other.
+    // A panic is a defect of the suite, and must not affect other cases.
     let run = AssertUnwindSafe(judged(&case, &trial)).catch_unwind();
     let outcome = match timeout(limit, run).await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Err(failed("the case itself has panicked")),
+        Ok(Err(_)) => Err(failed("the case itself panicked")),
         Err(_) => Err(failed(format!("the case did not end within {limit:?}"))),
     };
     let verdict = match outcome {
@@ -74,7 +75,7 @@ async fn one(case: Arc<Case>, settings: Arc<Settings>) -> Finding {
     }
 }
 
-/// The case, then what it did to the endpoint.
+/// Runs the case, then checks what it did to the endpoint.
 async fn judged(case: &Case, trial: &Trial) -> Outcome<Vec<String>> {
     case.run(trial.clone()).await?;
     trial.expect_life().await?;

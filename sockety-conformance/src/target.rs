@@ -1,4 +1,4 @@
-//! The endpoint under test, and how a connection with it comes about.
+//! The endpoint under test, and how to connect with it.
 
 use std::{io, process::Stdio, sync::Arc, time::Duration};
 
@@ -13,39 +13,40 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, rustls::pki_types::ServerName};
 
-/// How long connecting may take, TLS included.
+/// The limit for connecting, including TLS.
 const CONNECTING: Duration = Duration::from_secs(20);
 
 pub enum Target {
-    /// It listens: the suite connects.
+    /// It listens, and the suite connects.
     Server {
         address: String,
         tls: Option<(TlsConnector, ServerName<'static>)>,
     },
-    /// It connects to a port of the suite, again and again: whoever runs the suite has started it.
+    /// It connects to a port of the suite repeatedly. It was started by the user.
     Client {
         listener: TcpListener,
         tls: Option<TlsAcceptor>,
     },
-    /// It is a program that the suite starts for each case. `{port}` stands for the port to connect to.
+    /// A program that the suite starts for each case. `{port}` is replaced by the port to connect
+    /// to.
     Command {
         words: Vec<String>,
         tls: Option<TlsAcceptor>,
     },
 }
 
-/// What a case needs of the target beside its connections: the process started for it.
+/// The state of the target that belongs to a case: the process started for it.
 #[derive(Default)]
 pub struct Session {
     process: Mutex<Option<(TcpListener, Child)>>,
 }
 
-/// A connection of bytes.
+/// A byte stream.
 pub trait Link: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<L: AsyncRead + AsyncWrite + Send + Sync + Unpin> Link for L {}
 
-/// A connection on which nothing has been said, and its socket.
+/// A connection on which nothing has been sent, and its socket.
 pub struct Connected {
     pub link: Box<dyn Link>,
     pub socket: socket2::Socket,
@@ -56,7 +57,8 @@ impl Target {
         !matches!(self, Self::Server { .. })
     }
 
-    /// Whether cases may run at the same time. A client that somebody else started has one connection.
+    /// Whether cases may run at the same time. A client started by the user has only one
+    /// connection.
     pub fn is_concurrent(&self) -> bool {
         !matches!(self, Self::Client { .. })
     }
@@ -71,7 +73,7 @@ impl Target {
     pub async fn connect(&self, session: &Session) -> io::Result<Connected> {
         let connecting = self.try_connect(session);
         timeout(CONNECTING, connecting).await.map_err(|_| {
-            let what = format!("no connection within {CONNECTING:?}");
+            let what = format!("not connected within {CONNECTING:?}");
             io::Error::new(io::ErrorKind::TimedOut, what)
         })?
     }
@@ -93,7 +95,7 @@ impl Target {
 }
 
 impl Session {
-    /// A connection of this case's process, which is started for the first one.
+    /// Accepts a connection of this case's process, which the first call starts.
     async fn accept(&self, words: &[String], tls: Option<&TlsAcceptor>) -> io::Result<Connected> {
         let mut process = self.process.lock().await;
         if process.is_none() {
@@ -101,11 +103,11 @@ impl Session {
             let child = start(words, listener.local_addr()?.port())?;
             *process = Some((listener, child));
         }
-        let (listener, child) = process.as_mut().expect("it was started");
+        let (listener, child) = process.as_mut().expect("the process was started above");
         tokio::select! {
             connected = accept(listener, tls) => connected,
             status = child.wait() => {
-                let what = format!("the client has ended: {}", status?);
+                let what = format!("the client exited: {}", status?);
                 Err(io::Error::other(what))
             }
         }
@@ -125,7 +127,7 @@ fn start(words: &[String], port: u16) -> io::Result<Child> {
         .spawn()
 }
 
-/// How often a client may give up in the middle of a TLS handshake.
+/// How often to accept a connection: a client may disconnect during a TLS handshake.
 const ATTEMPTS: usize = 5;
 
 async fn accept(listener: &TcpListener, tls: Option<&TlsAcceptor>) -> io::Result<Connected> {
@@ -139,7 +141,7 @@ async fn accept(listener: &TcpListener, tls: Option<&TlsAcceptor>) -> io::Result
 
 async fn accept_once(listener: &TcpListener, tls: Option<&TlsAcceptor>) -> io::Result<Connected> {
     let (mut tcp, _) = listener.accept().await?;
-    // A client whose connection was not taken at once may have given it up, and made another since.
+    // A client may have abandoned a connection that was not accepted immediately, and made another.
     while let Some(later) = listener.accept().now_or_never() {
         (tcp, _) = later?;
     }
@@ -152,13 +154,13 @@ async fn accept_once(listener: &TcpListener, tls: Option<&TlsAcceptor>) -> io::R
 }
 
 fn with_socket(tcp: TcpStream) -> io::Result<(TcpStream, socket2::Socket)> {
-    // Cases are about segments, so what they write leaves at once.
+    // Cases depend on segments, so every write is sent immediately.
     tcp.set_nodelay(true)?;
     let socket = SockRef::from(&tcp).try_clone()?;
     Ok((tcp, socket))
 }
 
-/// The configuration of TLS, from PEM files.
+/// TLS configuration from PEM files.
 pub mod tls {
     use super::{Arc, ServerName, TlsAcceptor, TlsConnector};
     use std::{error::Error, path::Path};
@@ -170,7 +172,7 @@ pub mod tls {
 
     const PROTOCOL: &[u8] = b"sockety/1";
 
-    /// For a server at `host`.
+    /// The configuration for connecting to a server at `host`.
     pub fn connector(
         roots: &Path,
         host: &str,
@@ -189,7 +191,7 @@ pub mod tls {
         Ok((TlsConnector::from(Arc::new(config)), name))
     }
 
-    /// For clients.
+    /// The configuration for accepting clients.
     pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Box<dyn Error>> {
         let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
         let key = PrivateKeyDer::from_pem_file(key)?;

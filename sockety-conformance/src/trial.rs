@@ -1,4 +1,4 @@
-//! A case while it runs: its connections, what it expects, and how it ends.
+//! A running case: its connections and what it expects.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -15,22 +15,23 @@ use crate::{
     target::{Session, Target},
 };
 
-/// What is the same for all cases.
+/// The settings of all cases.
 pub struct Settings {
     pub target: Target,
-    /// Recommendations are rules.
+    /// Whether recommendations count as rules.
     pub is_strict: bool,
-    /// How long each wait of a case lasts.
+    /// The limit of each wait of a case.
     pub timeout: Duration,
-    /// How many times as fast as the defaults the clocks of the target run. Without it slow cases are skipped.
+    /// How many times faster than the defaults the clocks of the target run. If `None`, slow cases
+    /// are skipped.
     pub clocks: Option<f64>,
-    /// The process of the target, to look at its memory.
+    /// The process of the target, for checks of its memory.
     pub pid: Option<u32>,
-    /// What is written is cut after each byte.
+    /// Whether each byte is written separately.
     pub is_bytewise: bool,
 }
 
-/// A case that runs. Clones are the same.
+/// A running case. Clones share its state.
 #[derive(Clone)]
 pub struct Trial {
     pub settings: Arc<Settings>,
@@ -49,14 +50,14 @@ impl Trial {
         }
     }
 
-    /// A connection on which both sides have said their headers, the suite's with 256 channels.
+    /// A connection on which both sides have sent their headers, the suite's with 256 channels.
     pub async fn peer(&self) -> Outcome<Peer> {
         self.peer_with(256).await
     }
 
-    /// As [`Self::peer`], with so many channels.
+    /// Like [`Self::peer`], with this number of channels.
     pub async fn peer_with(&self, channels: u16) -> Outcome<Peer> {
-        // A client may have connected long ago, and have given up since.
+        // A client may have connected long ago and disconnected since.
         let mut attempts_left = if self.settings.target.is_client() {
             5
         } else {
@@ -74,11 +75,11 @@ impl Trial {
         }
     }
 
-    /// A connection on which the suite has said nothing, and where it is about to say that it receives on so many
-    /// channels.
+    /// A connection on which the suite has sent nothing. The case must send a header with this
+    /// number of channels.
     pub async fn bare(&self, channels: u16) -> Outcome<Peer> {
         let connected = self.settings.target.connect(&self.session).await;
-        let connected = connected.map_err(|error| failed(format!("no connection: {error}")))?;
+        let connected = connected.map_err(|error| failed(format!("cannot connect: {error}")))?;
         let mut peer = Peer::new(connected, channels, self.settings.timeout);
         if self.settings.is_bytewise {
             peer.write_bytewise();
@@ -88,7 +89,7 @@ impl Trial {
         Ok(peer)
     }
 
-    /// Something that is recommended: with `--strict` a rule, otherwise a warning.
+    /// Checks a recommendation: with `--strict` a failure, otherwise a warning.
     pub fn recommended(&self, holds: bool, what: impl Into<String>) -> Outcome {
         if holds {
             return Ok(());
@@ -101,7 +102,7 @@ impl Trial {
         Ok(())
     }
 
-    /// What is recommended and takes some steps to find out.
+    /// Like [`Self::recommended`], for an outcome that takes several steps.
     pub fn recommend(&self, outcome: Outcome) -> Outcome {
         match outcome {
             Err(Stop::Failed(what)) => self.recommended(false, what),
@@ -109,18 +110,18 @@ impl Trial {
         }
     }
 
-    /// How long to wait for something that has a clock of so many seconds by default.
+    /// How long to wait for a timeout that is `seconds` by default.
     pub fn clock(&self, seconds: f64) -> Outcome<Duration> {
         match self.settings.clocks {
-            // Implementations look at their clocks now and then.
+            // Implementations check their clocks from time to time.
             Some(factor) => Ok(Duration::from_secs_f64(1.5 * seconds / factor + 15.0)),
             None => skip(
-                "it is slow: say how fast the clocks of the target run, --clocks 1 for the defaults",
+                "slow case: pass how fast the clocks of the target run, --clocks 1 for the defaults",
             ),
         }
     }
 
-    /// Connects once more and asks: whatever was done to it, the endpoint goes on.
+    /// Connects again and pings: the endpoint must still work, whatever the case did.
     pub async fn expect_life(&self) -> Outcome {
         let life = async { self.peer().await?.ping().await };
         life.await.map_err(|stop| match stop {
@@ -129,7 +130,8 @@ impl Trial {
         })
     }
 
-    /// What the endpoint did on all connections of the case, beside what the case looked at.
+    /// Judges what the endpoint did on all connections, in addition to the checks of the case.
+    /// Returns the warnings.
     pub fn judge(&self) -> Outcome<Vec<String>> {
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         for peer in peers.iter() {
@@ -141,7 +143,7 @@ impl Trial {
             for rule in &peer.borrow().oddities {
                 self.recommended(
                     false,
-                    format!("what the endpoint writes is not as {rule} has it"),
+                    format!("the endpoint does not follow {rule} when it writes"),
                 )?;
             }
         }

@@ -1,6 +1,7 @@
-//! The suite against an endpoint with one fault each: exactly the cases that are about it fail.
+//! The suite against an endpoint with one fault at a time: exactly the cases about that fault fail.
 //!
-//! Between the suite and the endpoint of this repository is a proxy that plants the fault, packet by packet.
+//! A proxy between the suite and the endpoint of this repository plants the fault, packet by
+//! packet.
 
 use std::{collections::HashMap, net::SocketAddr};
 
@@ -24,7 +25,7 @@ use support::{Server, suite};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
-    /// The proxy itself.
+    /// Only the proxy.
     None,
     AnswersWhatExpectsNoReply,
     AnswersUnknownActionsTwice,
@@ -34,19 +35,19 @@ enum Fault {
     SwallowsAborts,
 }
 
-/// At the same time, as a run is mostly waiting.
+/// All run at the same time, as they mostly wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_is_found_by_the_cases_about_it() {
     tokio::join!(
         expect(Fault::None, &[]),
-        // Beside 5/6, those that ask one-way for the end of the connection.
+        // 5/6, and those that request the end of the connection with a one-way message.
         expect(Fault::AnswersWhatExpectsNoReply, &["4/8", "5/6", "15/9"]),
-        // All that ask for an action that nobody serves.
+        // All that send an unknown action.
         expect(
             Fault::AnswersUnknownActionsTwice,
             &["1/7", "5/7", "5/21", "5/22"]
         ),
-        // All that offer one channel, or few, and ask for files.
+        // All that offer few channels and request files.
         expect(
             Fault::UsesMoreChannelsThanOffered,
             &["2/1", "2/2", "2/16", "3/10"]
@@ -63,7 +64,7 @@ async fn each_fault_is_found_by_the_cases_about_it() {
     );
 }
 
-/// Exactly these cases fail of an endpoint with that fault.
+/// Checks that exactly these cases fail for an endpoint with that fault.
 async fn expect(fault: Fault, cases: &[&str]) {
     let server = Server::start(["--defaults"]);
     let upstream = SocketAddr::from(([127, 0, 0, 1], server.port));
@@ -105,17 +106,17 @@ async fn carry(suite: TcpStream, server: SocketAddr, fault: Fault) {
     );
 }
 
-/// What a direction makes of what passes.
+/// How one direction changes the packets that pass.
 trait Edit {
     fn header(&mut self, header: &[u8]) -> Vec<u8> {
         header.to_vec()
     }
 
-    /// The bytes of a packet as they go on.
+    /// The bytes to forward for a packet.
     fn packet(&mut self, kind: Kind, bytes: &[u8]) -> Vec<u8>;
 }
 
-/// Whole packets as they come, and at the end what there is of one.
+/// Reads whole packets and, at the end, an incomplete one.
 async fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -167,7 +168,7 @@ async fn next(injected: &mut Option<mpsc::UnboundedReceiver<Vec<u8>>>) -> Vec<u8
     std::future::pending().await
 }
 
-/// What is no header of this protocol goes on as it is.
+/// Anything but a header of this protocol is forwarded unchanged.
 fn header_length(bytes: &[u8]) -> Option<usize> {
     let length = match bytes.first()? {
         first if first >> 4 != 0xE => bytes.len(),
@@ -176,7 +177,7 @@ fn header_length(bytes: &[u8]) -> Option<usize> {
     (bytes.len() >= length).then_some(length)
 }
 
-/// Whether it is one that the endpoint should take.
+/// Whether the endpoint should accept it.
 fn is_header(bytes: &[u8]) -> bool {
     bytes[0] >> 4 == 0xE && bytes != [0xE2, 0xFF, 0xFF]
 }
@@ -187,7 +188,7 @@ struct Requests {
     /// To the suite.
     inject: mpsc::UnboundedSender<Vec<u8>>,
     channel: u16,
-    /// Payload that is still to come, by channel.
+    /// The remaining payload, by channel.
     left: HashMap<u16, usize>,
 }
 
@@ -208,7 +209,7 @@ impl Edit for Requests {
                 piece,
                 ..
             } => {
-                // What a header in pieces announces is not looked at.
+                // The announcement of a header in pieces is ignored.
                 let mut payload = usize::MAX;
                 if let Read::Whole(head, _) = head::read(&piece, is_response) {
                     payload = head.payload as usize;

@@ -1,4 +1,5 @@
-//! The whole suite against the endpoint of this repository: nothing fails, and what is skipped is known.
+//! The whole suite against the endpoint of this repository: no case fails, and only known ones are
+//! skipped.
 
 use std::{path::PathBuf, thread};
 
@@ -8,16 +9,16 @@ mod support;
 
 use support::{Client, Found, Server, endpoint, suite, suite_with};
 
-/// Limits for unknown peers, and clocks that are waited for in a test.
+/// Limits for unknown peers, and clocks fast enough for a test.
 const ENDPOINT: [&str; 3] = ["--defaults", "--clocks", "5"];
 
-/// Recommendations are rules. A machine with much to do may be slow to answer.
+/// Recommendations count as rules. A busy machine may be slow to answer.
 const SUITE: [&str; 5] = ["--strict", "--clocks", "5", "--timeout", "20"];
 
-/// They are about TLS.
+/// The cases about TLS.
 const PLAIN_SKIPS: [&str; 2] = ["15/5", "15/6"];
 
-/// At the same time, as all of them wait for the same clocks.
+/// All run at the same time, as they wait for the same timeouts.
 #[test]
 fn server_and_client_pass_plain_and_with_tls() {
     thread::scope(|scope| {
@@ -71,9 +72,9 @@ fn a_client_with_tls_passes() {
 #[test]
 fn a_server_with_the_limits_of_the_wire_passes_byte_by_byte() {
     let server = Server::start::<&str>([]);
-    // Borders of segments mean nothing.
+    // Segment boundaries must not matter.
     let found = suite(["--timeout", "20", "--bytewise", &server.address()]);
-    // Nobody waits for clocks, and there is no channel beyond 4,096.
+    // Without --clocks, slow cases are skipped. 3/9 needs a channel that the endpoint lacks.
     let skips = [
         "2/15", "3/9", "4/5", "8/11", "15/5", "15/6", "16/1", "16/2", "16/3", "16/4", "16/5",
         "16/6",
@@ -155,7 +156,7 @@ fn client(arguments: &[&str]) -> String {
     )
 }
 
-/// A certificate for 127.0.0.1 that vouches for itself.
+/// A self-signed certificate for 127.0.0.1.
 struct Certificate {
     folder: TempDir,
 }

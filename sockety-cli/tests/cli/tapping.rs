@@ -147,7 +147,9 @@ fn recorded_bytes_are_decoded() {
     assert!(said.contains("incomplete packet at the end"), "{said}");
     let (text, _) = failed(sockety("decode -").write_stdin("GET / HTTP/1.1"), 1);
     assert!(
-        text.contains("cannot be decoded from here on: the first byte 0x47"),
+        text.contains(
+            "cannot be decoded from here on: invalid connection header: first byte is 0x47"
+        ),
         "{text}"
     );
     let (text, _) = failed(sockety("decode -").write_stdin([0x16, 3, 1]), 1);

@@ -6,7 +6,7 @@ pub fn section() -> Section {
     let mut section = Section::new(13, "Abort");
     section.case(
         "content.abort.idle",
-        "an abort of nothing has no effect",
+        "an abort where nothing is in progress has no effect",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             peer.send(packet::ABORT).await?;
@@ -48,7 +48,7 @@ pub fn section() -> Section {
     );
     section.case(
         "content.abort",
-        "the channel takes messages of all kinds after an abort",
+        "the channel accepts messages of all kinds after an abort",
         async |t: Trial| {
             let mut peer = two_channels(&t).await?;
             peer.send(packet::switch(1)).await?;
@@ -70,7 +70,7 @@ pub fn section() -> Section {
     );
     section.case(
         "content.abort",
-        "what was aborted is not taken as whole",
+        "an aborted message does not count as complete",
         async |t: Trial| {
             let mut peer = two_channels(&t).await?;
             let sum = Message::ask("stream-sum").stream();
@@ -93,7 +93,7 @@ pub fn section() -> Section {
                 let is_whole = peer.look(|all| all.response_to(&id).is_some());
                 ensure(
                     !is_whole,
-                    "a message that was aborted was answered as if it were whole",
+                    "an aborted message was answered as if it were complete",
                 )?;
             }
             Ok(())
@@ -101,7 +101,7 @@ pub fn section() -> Section {
     );
     section.case(
         "M18",
-        "1,000 messages begun and aborted are taken, or end the connection",
+        "1,000 messages started and aborted are accepted, or end the connection",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             for _ in 0..1000 {
@@ -115,7 +115,7 @@ pub fn section() -> Section {
     section
 }
 
-/// The channel is free after an abort there.
+/// The channel must be free after an abort.
 async fn aborted(t: Trial, begun: Vec<u8>) -> Outcome {
     let mut peer = t.peer().await?;
     peer.send([begun, packet::ABORT.to_vec()].concat()).await?;

@@ -26,17 +26,17 @@ pub fn section() -> Section {
     });
     section.case(
         "L1",
-        "an end of the socket without that of TLS, between messages",
+        "an end of the socket without a TLS close, between messages",
         |t| unclean(t, Vec::new()),
     );
     section.case(
         "L1",
-        "an end of the socket without that of TLS, inside a message",
+        "an end of the socket without a TLS close, inside a message",
         |t| unclean(t, inside()),
     );
     section.case(
         "S5",
-        "replies that are owed come after the peer has finished sending",
+        "pending replies arrive after the peer has finished sending",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let messages: Vec<_> = (0..50)
@@ -57,7 +57,7 @@ pub fn section() -> Section {
     );
     section.case(
         "H2",
-        "an end instead of a connection header, or inside it",
+        "an end instead of a connection header, or inside one",
         async |t: Trial| {
             for begin in [&b""[..], &[0xE2], &[0xE2, 0]] {
                 let mut peer = t.bare(256).await?;
@@ -70,7 +70,7 @@ pub fn section() -> Section {
     );
     section.case(
         "R10",
-        "an endpoint that closes answers what it has accepted",
+        "a closing endpoint answers the messages that it has accepted",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let messages: Vec<_> = (0..200)
@@ -80,7 +80,10 @@ pub fn section() -> Section {
             let all: Vec<_> = all.chain(Message::tell("close").bytes()).collect();
             peer.send(all).await?;
             let how = peer.closed_within(Duration::from_secs(12)).await?;
-            t.recommended(how == Closed::Cleanly, format!("it closed {how:?}"))?;
+            t.recommended(
+                how == Closed::Cleanly,
+                format!("the connection closed {how:?}"),
+            )?;
             let answers = messages
                 .iter()
                 .filter(|message| peer.look(|all| all.replies_to(&message.id)) == 1);
@@ -90,7 +93,7 @@ pub fn section() -> Section {
     section
 }
 
-/// The begin of a message.
+/// The start of a message.
 fn inside() -> Vec<u8> {
     [
         Message::ask("raw").announced(10).first(),
@@ -99,7 +102,7 @@ fn inside() -> Vec<u8> {
     .concat()
 }
 
-/// The endpoint closes as well, and does not answer as if the message were whole.
+/// The endpoint must close as well, and not answer as if the message were complete.
 async fn cut_after(t: Trial, begin: Vec<u8>) -> Outcome {
     let mut peer = t.peer().await?;
     peer.send(begin).await?;
@@ -107,13 +110,13 @@ async fn cut_after(t: Trial, begin: Vec<u8>) -> Outcome {
     peer.closed().await?;
     ensure(
         peer.look(|all| all.messages.is_empty()),
-        "half a message was answered",
+        "an incomplete message was answered",
     )
 }
 
 async fn unclean(t: Trial, begin: Vec<u8>) -> Outcome {
     if !t.settings.target.is_tls() {
-        return skip("it is about TLS");
+        return skip("it applies to TLS only");
     }
     let mut peer = t.peer().await?;
     peer.ping().await?;
@@ -122,6 +125,6 @@ async fn unclean(t: Trial, begin: Vec<u8>) -> Outcome {
     peer.closed().await?;
     ensure(
         peer.look(|all| all.messages.is_empty()),
-        "half a message was answered",
+        "an incomplete message was answered",
     )
 }

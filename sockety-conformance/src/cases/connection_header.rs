@@ -23,7 +23,7 @@ pub fn section() -> Section {
     });
     section.case(
         "header.form",
-        "another first byte ends the connection",
+        "any other first byte ends the connection",
         |t| refused(t, b"GET "),
     );
     section.case(
@@ -47,7 +47,7 @@ pub fn section() -> Section {
     );
     section.case(
         "header.first",
-        "header and first message in one segment",
+        "a header and the first message in one segment",
         async |t: Trial| {
             let mut peer = t.bare(256).await?;
             peer.header().await?;
@@ -75,7 +75,7 @@ pub fn section() -> Section {
     );
     section.case(
         "H2",
-        "a peer that says nothing is given up after 10 s",
+        "a silent peer is disconnected after 10 s",
         async |t: Trial| {
             let limit = t.clock(10.0)?;
             let peer = t.bare(256).await?;
@@ -84,7 +84,7 @@ pub fn section() -> Section {
     );
     section.case(
         "header.count",
-        "no channel beyond the announced number is used, whatever the load",
+        "no channel beyond the announced number is used under load",
         async |t: Trial| {
             for channels in [1, 2, 16, 255] {
                 load(&t, channels).await?;
@@ -106,7 +106,7 @@ async fn refused(t: Trial, header: &'static [u8]) -> Outcome {
     peer.expect_end_after(header).await
 }
 
-/// Three answers at the same time that have to share the channels.
+/// Three concurrent replies have to share the channels.
 async fn works(peer: &mut Peer) -> Outcome {
     peer.header().await?;
     let downloads: Vec<_> = (0..3)
@@ -136,7 +136,7 @@ async fn load(t: &Trial, channels: u16) -> Outcome {
     .await?;
     let mut served = 0;
     for download in &downloads {
-        // More at once than an endpoint is ready to do may be refused.
+        // An endpoint may refuse some if there are too many at once.
         if let Reply::Response(response) = peer.reply(&download.id).await? {
             ensure_same(&response.files[0].content, &content(1000))?;
             served += 1;

@@ -33,7 +33,7 @@ pub fn section() -> Section {
             one(t, packet::file_as(form, 0, 0, b"abc"), packet::file_end(0))
         });
     }
-    section.case("content.mixed", "two files packet by packet", |t| {
+    section.case("content.mixed", "two files, packet by packet", |t| {
         let both = |a, b| [packet::file(0, a), packet::file(1, b)].concat();
         two(
             t,
@@ -46,7 +46,7 @@ pub fn section() -> Section {
             .concat(),
         )
     });
-    section.case("content.mixed", "files in the reverse order", |t| {
+    section.case("content.mixed", "files in reverse order", |t| {
         let file =
             |index, content| [packet::file(index, content), packet::file_end(index)].concat();
         two(t, [file(1, b"second"), file(0, b"first")].concat())
@@ -72,7 +72,7 @@ pub fn section() -> Section {
     );
     section.case(
         "content.file.ends",
-        "a file with fewer bytes than announced is not taken as whole",
+        "a file with fewer bytes than announced does not count as complete",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let message = Message::ask("upload").announced_file("f", 3);
@@ -83,7 +83,10 @@ pub fn section() -> Section {
                 Reply::Response(response) => {
                     let found: Vec<interop::FileDigest> = interop::value_of(&response)?;
                     equal("files", found, vec![interop::file_digest("f", b"ab")])?;
-                    t.recommended(false, "the endpoint was not told that the file is short")?;
+                    t.recommended(
+                        false,
+                        "the endpoint did not notice that the file is too short",
+                    )?;
                 }
             }
             peer.alive().await
@@ -152,7 +155,7 @@ async fn two(t: Trial, files: Vec<u8>) -> Outcome {
     peer.alive().await
 }
 
-/// In a message of two files.
+/// Sends content of two files.
 async fn breaks(t: Trial, packets: Vec<u8>) -> Outcome {
     let message = Message::ask("upload")
         .announced_file("a", 0)

@@ -6,7 +6,7 @@ pub fn section() -> Section {
     let mut section = Section::new(8, "Continue");
     section.case(
         "head.cut",
-        "a header cut after each of its bytes",
+        "a header split after each of its bytes",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let length = full().head().len();
@@ -21,7 +21,7 @@ pub fn section() -> Section {
     );
     section.case(
         "head.cut",
-        "a first packet without a byte of the header",
+        "a first packet without bytes of the header",
         |t| in_pieces(t, [0]),
     );
     section.case(
@@ -62,7 +62,7 @@ pub fn section() -> Section {
     );
     section.case(
         "packet.channelless",
-        "switches and codes between the pieces",
+        "switches and fast replies between the pieces",
         async |t: Trial| {
             let mut peer = two_channels(&t).await?;
             let message = full();
@@ -97,7 +97,7 @@ pub fn section() -> Section {
     );
     section.case(
         "head.continue",
-        "a piece of nothing ends the connection",
+        "a piece of no header ends the connection",
         async |t: Trial| {
             t.peer()
                 .await?
@@ -116,7 +116,7 @@ pub fn section() -> Section {
     );
     section.case(
         "limits.refuse",
-        "257 pieces are taken or refused, and the connection goes on",
+        "257 pieces are accepted or refused, and the connection continues",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let long = (0..80).fold(Message::ask("unknown"), |message, _| {
@@ -131,7 +131,7 @@ pub fn section() -> Section {
     );
     section.case(
         "limits.refuse",
-        "a header of over 64 KiB is taken or refused, and the connection goes on",
+        "a header of over 64 KiB is accepted or refused, and the connection continues",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let name = "n".repeat(65);
@@ -187,7 +187,7 @@ pub fn section() -> Section {
     section
 }
 
-/// A message with all that a header can have.
+/// A message with all fields that a header can have.
 fn full() -> Message {
     Message::ask("everything")
         .payload("payload")
@@ -205,7 +205,7 @@ async fn expect_full(peer: &Peer, message: &Message) -> Outcome {
         ],
         stream: digest(b""),
     };
-    equal("what came", interop::value_of(&response)?, expected)
+    equal("content received", interop::value_of(&response)?, expected)
 }
 
 async fn in_pieces<const N: usize>(t: Trial, sizes: [usize; N]) -> Outcome {

@@ -62,7 +62,7 @@ pub fn section() -> Section {
     );
     section.case(
         "F3",
-        "a packet of 4 GiB of which 1 MiB comes costs no more than that",
+        "a packet of 4 GiB of which 1 MiB arrives does not use more memory",
         async |t: Trial| {
             let before = t.settings.pid.map(memory).transpose()?;
             let mut peer = t.peer().await?;
@@ -76,7 +76,7 @@ pub fn section() -> Section {
                 .concat(),
             )
             .await?;
-            // A client has no second connection beside this one.
+            // A client has no second connection.
             if !t.settings.target.is_client() {
                 t.expect_life().await?;
             }
@@ -84,7 +84,7 @@ pub fn section() -> Section {
                 let grown = memory(pid)?.saturating_sub(before);
                 ensure(
                     grown < 2 << 20,
-                    format!("the endpoint took {grown} KiB of memory"),
+                    format!("the endpoint allocated {grown} KiB of memory"),
                 )?;
             }
             Ok(())
@@ -104,7 +104,7 @@ async fn echo(t: Trial, packets: Vec<Vec<u8>>, payload: Vec<u8>) -> Outcome {
     peer.alive().await
 }
 
-/// The size of a process in KiB, with what it has asked for and not touched.
+/// The virtual size of a process in KiB, including memory that it has not touched.
 fn memory(pid: u32) -> Outcome<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"));
     let size = status.ok().and_then(|status| {
@@ -113,6 +113,6 @@ fn memory(pid: u32) -> Outcome<u64> {
     });
     match size {
         Some(size) => Ok(size),
-        None => fail(format!("the memory of process {pid} cannot be read")),
+        None => fail(format!("cannot read the memory size of process {pid}")),
     }
 }

@@ -5,7 +5,7 @@ use super::prelude::*;
 pub fn section() -> Section {
     let mut section = Section::new(1, "Encoding");
     for (form, width) in [(1, "two"), (2, "three"), (3, "four")] {
-        let title = format!("a size of {width} bytes has its lowest byte first");
+        let title = format!("a size of {width} bytes has its least significant byte first");
         section.case("number.order", title, move |t| ping(t, form));
     }
     section.case(
@@ -20,7 +20,7 @@ pub fn section() -> Section {
     );
     section.case(
         "head.files.total",
-        "sizes of files of six bytes",
+        "file sizes of six bytes",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let upload = Message::ask("upload")
@@ -33,7 +33,7 @@ pub fn section() -> Section {
     );
     section.case(
         "packet.size.any",
-        "sizes in larger forms than they need",
+        "sizes in larger forms than necessary",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let raw = Message::ask("raw")
@@ -60,7 +60,7 @@ pub fn section() -> Section {
     );
     section.case(
         "text.utf8",
-        "an action that is no UTF-8 is refused, and the connection goes on",
+        "an action that is not UTF-8 is refused, and the connection continues",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let broken = Message::ask(b"\xFF\xFE").payload("dropped");
@@ -68,7 +68,7 @@ pub fn section() -> Section {
             let code = peer.expect_refusal(&broken.id).await?;
             t.recommended(
                 code != NOT_IMPLEMENTED,
-                "code 2 says that the text was taken as it is",
+                "code 2 means that the text was accepted unchanged",
             )?;
             peer.alive().await
         },
@@ -76,7 +76,7 @@ pub fn section() -> Section {
     section
 }
 
-/// With that form of the packet's size.
+/// Sends a ping with that form of the packet's size.
 async fn ping(t: Trial, form: usize) -> Outcome {
     let mut peer = t.peer().await?;
     let ping = Message::ask("ping").packet_size(form);

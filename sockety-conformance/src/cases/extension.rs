@@ -1,4 +1,4 @@
-//! X: packets that the protocol does not assign.
+//! X: the unassigned packet type.
 
 use super::prelude::*;
 use crate::case::EXTENSION;
@@ -7,7 +7,7 @@ pub fn section() -> Section {
     let mut section = Section::new(EXTENSION, "Extension");
     section.case(
         "packet.unknown",
-        "nothing is used that was not offered",
+        "no extension is used that was not offered",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let (raw, download) = (
@@ -17,19 +17,15 @@ pub fn section() -> Section {
             for message in [raw, download] {
                 peer.ask(&message).await?;
             }
-            // A packet of type 1111 would have been noticed. Bits 2 and 3 of the header are zeros.
+            // A packet of type 1111 would have been noticed. Bits 2 and 3 of the header must be 0.
             let first = peer.look(|all| all.header.map(|(first, _)| first & 0x0C));
-            equal(
-                "bits without a meaning in the connection header",
-                first,
-                Some(0),
-            )?;
+            equal("reserved bits in the connection header", first, Some(0))?;
             peer.alive().await
         },
     );
     section.case(
         "packet.unknown",
-        "a packet of no type ends the connection",
+        "a packet of the unassigned type ends the connection",
         async |t: Trial| {
             for first in [0xF0, 0xF7, 0xFF] {
                 t.peer().await?.expect_end_after([first, 0]).await?;

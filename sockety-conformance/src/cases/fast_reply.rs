@@ -17,13 +17,17 @@ pub fn section() -> Section {
     section.case("packet.reply.long", "a low code in the long form", |t| {
         answered(t, 3, |id| packet::code_long(3, id))
     });
-    section.case("R1", "a code for nobody is ignored", async |t: Trial| {
-        let mut peer = t.peer().await?;
-        for _ in 0..20 {
-            peer.send(packet::code(0, &fresh_id(true))).await?;
-        }
-        peer.alive().await
-    });
+    section.case(
+        "R1",
+        "a code for an unknown id is ignored",
+        async |t: Trial| {
+            let mut peer = t.peer().await?;
+            for _ in 0..20 {
+                peer.send(packet::code(0, &fresh_id(true))).await?;
+            }
+            peer.alive().await
+        },
+    );
     section.case(
         "R1",
         "a code for a call that has ended is ignored",
@@ -36,14 +40,14 @@ pub fn section() -> Section {
             peer.alive().await
         },
     );
-    section.case("R2", "of two codes for one call the first counts", |t| {
+    section.case("R2", "the first of two codes for a call counts", |t| {
         answered(t, 5, |id| {
             [packet::code(5, id), packet::code(6, id)].concat()
         })
     });
     section.case(
         "R5",
-        "a code before all of the request has come",
+        "a code before all of the request has arrived",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let relay = Relay {
@@ -58,7 +62,7 @@ pub fn section() -> Section {
     );
     section.case(
         "packet.channelless",
-        "a code on any channel, also inside a message",
+        "a code on any channel, including inside a message",
         async |t: Trial| {
             let mut peer = two_channels(&t).await?;
             let call = Relay::default().send(&mut peer).await?;
@@ -75,7 +79,7 @@ pub fn section() -> Section {
     section
 }
 
-/// Answers a message of the endpoint so: it must have been told that code.
+/// Answers a message of the endpoint with a code, which the endpoint must report.
 async fn answered(t: Trial, code: u16, answer: impl Fn(&[u8; 16]) -> Vec<u8>) -> Outcome {
     let mut peer = t.peer().await?;
     let call = Relay::default().send(&mut peer).await?;

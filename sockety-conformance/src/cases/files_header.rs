@@ -19,7 +19,7 @@ pub fn section() -> Section {
     for (form, width) in ["one byte", "two bytes"].iter().enumerate() {
         section.case(
             "head.file",
-            format!("a length of the name of {width}"),
+            format!("a name whose length has {width}"),
             move |t| {
                 let message =
                     Message::ask("upload").file_as(None, Some(form), "Grüße 🦀", 3, "abc");
@@ -44,7 +44,7 @@ pub fn section() -> Section {
                 .await?;
             peer.ping().await?;
             equal(
-                "answers before the end",
+                "answers before the end of the file",
                 peer.look(|all| all.replies_to(&message.id)),
                 0,
             )?;
@@ -67,7 +67,7 @@ pub fn section() -> Section {
     });
     section.case(
         "limits.files",
-        "1,025 files are taken or refused, and the connection goes on",
+        "1,025 files are accepted or refused, and the connection continues",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let message =
@@ -78,7 +78,7 @@ pub fn section() -> Section {
     );
     section.case(
         "head.files.sum",
-        "a total that is not the sum is refused",
+        "a total that differs from the sum is refused",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             for total in [2, 4] {
@@ -91,7 +91,7 @@ pub fn section() -> Section {
     );
     section.case(
         "head.files.sum",
-        "sums that no number of 48 or 64 bits holds are refused",
+        "sums that overflow 48 or 64 bits are refused",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let wrapped = Message::ask("upload")
@@ -110,7 +110,7 @@ pub fn section() -> Section {
             });
             let many = many.total(7);
             peer.send(many.first()).await?;
-            // So many files are above the limits of many: the connection may end as well.
+            // This exceeds the limits of most endpoints, so the connection may also end.
             let until = peer.until("a refusal", |all| all.code_of(&many.id)).await;
             match (until, peer.look(|all| all.closed.clone())) {
                 (Ok(code), _) => ensure(code != 0, "it was accepted"),

@@ -53,34 +53,34 @@ pub fn section() -> Section {
             },
         );
     }
-    section.case("head.payload", "a payload size that is there and 0", |t| {
+    section.case("head.payload", "a payload size of 0", |t| {
         echo(t, Message::ask("raw").payload_form(1), "")
     });
     for (form, width) in [(1, "one byte"), (2, "two bytes"), (3, "three bytes")] {
         section.case(
             "head.files.count",
-            format!("a number of files of {width}"),
+            format!("a number of files in {width}"),
             move |t| upload(t, Message::ask("upload").file("f", "abc").count_form(form)),
         );
     }
     for (form, width) in ["two", "three", "four", "six"].iter().enumerate() {
         section.case(
             "head.files.total",
-            format!("a size of all files of {width} bytes"),
+            format!("a size of all files in {width} bytes"),
             move |t| upload(t, Message::ask("upload").file("f", "abc").total_form(form)),
         );
     }
     section.case(
         "head.files.total",
-        "its width means nothing without files",
+        "the width of that size is ignored without files",
         |t| code(t, Message::ask("ping").total_form(3), 0),
     );
-    section.case("head.action", "an action with a length of one byte", |t| {
+    section.case("head.action", "an action whose length has one byte", |t| {
         code(t, Message::ask("x".repeat(255)), NOT_IMPLEMENTED)
     });
     section.case(
         "head.action",
-        "an action with a length of two bytes",
+        "an action whose length has two bytes",
         async |t: Trial| {
             code(t.clone(), Message::ask("ping").long_action(), 0).await?;
             code(t, Message::ask("x".repeat(256)), NOT_IMPLEMENTED).await
@@ -88,7 +88,7 @@ pub fn section() -> Section {
     );
     section.case(
         "limits.refuse",
-        "the longest action is answered or refused, and the connection goes on",
+        "the longest action is answered or refused, and the connection continues",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let long = Message::ask("x".repeat(65_535)).payload("with content");
@@ -106,7 +106,7 @@ pub fn section() -> Section {
             t.peer().await?.expect_end_after(longer).await?;
             let head = ping.head();
             let shorter = packet::sized(ping.first_byte(), &head[..head.len() - 1]);
-            // The header goes on, so another message there comes too early.
+            // The header is incomplete, so another message on the channel is illegal.
             t.peer()
                 .await?
                 .expect_end_after([shorter, Message::ask("ping").first()].concat())
@@ -115,7 +115,7 @@ pub fn section() -> Section {
     );
     section.case(
         "head.id.opaque",
-        "ids of any kind come back byte for byte",
+        "ids of any kind are repeated byte for byte",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             for id in [[0; 16], [0xFF; 16], *b"no uuid at all.."] {
@@ -152,7 +152,7 @@ async fn upload(t: Trial, message: Message) -> Outcome {
     peer.alive().await
 }
 
-/// Not even with an error.
+/// There is no answer, not even with an error.
 async fn unanswered(t: Trial) -> Outcome {
     let mut peer = t.peer().await?;
     let payloads: [(&str, &[u8]); 11] = [
@@ -172,7 +172,7 @@ async fn unanswered(t: Trial) -> Outcome {
         peer.send(Message::tell(action).payload(payload).bytes())
             .await?;
     }
-    // An answer that came would have been noticed by its id.
+    // An answer would have been noticed by its id.
     for _ in 0..3 {
         peer.alive().await?;
     }
@@ -193,7 +193,7 @@ async fn once(t: Trial) -> Outcome {
     for message in &messages {
         peer.ask(message).await?;
     }
-    // A second answer would be noticed as well, at the latest here.
+    // A second answer would have been noticed by now.
     for _ in 0..3 {
         peer.alive().await?;
     }

@@ -1,4 +1,4 @@
-//! 14: channels, and when they are free.
+//! 14: channels, and when they become free.
 
 use super::{prelude::*, switch_channel::two_channels};
 use crate::received::Received;
@@ -64,7 +64,7 @@ pub fn section() -> Section {
     );
     section.case(
         "content.mixed",
-        "256 messages at once, on a channel each",
+        "256 messages at once, each on its own channel",
         async |t: Trial| {
             let mut peer = two_channels(&t).await?;
             // The last channel is left for the ping at the end.
@@ -98,13 +98,13 @@ pub fn section() -> Section {
     );
     section.case(
         "content.mixed",
-        "a large answer does not hold up a small one",
+        "a large answer does not block a small one",
         async |t: Trial| {
             const LARGE: u64 = 12 << 20;
             let mut peer = t.peer().await?;
             let download = interop::download(&[("large", LARGE)]);
             peer.send(download.bytes()).await?;
-            peer.until("the begin of the download", |all| {
+            peer.until("the start of the download", |all| {
                 all.response_to(&download.id).map(drop)
             })
             .await?;
@@ -114,9 +114,9 @@ pub fn section() -> Section {
             let at = peer.look(|all| all.codes.last().map_or(u64::MAX, |code| code.at));
             t.recommended(
                 at < LARGE,
-                "the small answer came after all of the large one",
+                "the small answer arrived after all of the large one",
             )?;
-            // This side has nothing to say for long, and must not seem dead.
+            // This side is silent for long, and must not seem dead.
             let is_whole = |all: &Received| {
                 all.response_to(&download.id)
                     .is_some_and(|each| each.is_whole)
@@ -129,7 +129,7 @@ pub fn section() -> Section {
     );
     section.case(
         "content.end",
-        "a channel is used again and again",
+        "a channel is used repeatedly",
         async |t: Trial| {
             let mut peer = two_channels(&t).await?;
             peer.send(packet::switch(1)).await?;
@@ -145,7 +145,7 @@ pub fn section() -> Section {
     );
     section.case(
         "header.count",
-        "4,096 channels offered to the endpoint are taken",
+        "an offer of 4,096 channels is accepted",
         async |t: Trial| {
             let mut peer = t.peer_with(4096).await?;
             let downloads: Vec<_> = (0..100)
@@ -167,7 +167,7 @@ pub fn section() -> Section {
     );
     section.case(
         "M13",
-        "two open requests of one id are both answered",
+        "two open requests with the same id are both answered",
         async |t: Trial| {
             let mut peer = two_channels(&t).await?;
             let message = Message::ask("stream-sum").stream();
@@ -193,7 +193,7 @@ pub fn section() -> Section {
     section
 }
 
-/// A ping right behind a message, in one segment.
+/// A ping right after a message, in one segment.
 async fn free_after(t: Trial, message: Vec<u8>) -> Outcome {
     let mut peer = t.peer().await?;
     let ping = Message::ask("ping");

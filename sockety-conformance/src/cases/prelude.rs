@@ -1,4 +1,4 @@
-//! What the files of sections need.
+//! The imports of the sections.
 
 pub(super) use crate::{
     case::Section,

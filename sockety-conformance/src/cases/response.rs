@@ -6,26 +6,22 @@ pub fn section() -> Section {
     let mut section = Section::new(7, "Response");
     section.case(
         "head.parent",
-        "a response names what it answers, then itself",
+        "a response has the id that it answers, then its own",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let raw = Message::ask("raw").payload("parent");
             let response = peer.response(&raw).await?;
-            equal(
-                "the id that is answered",
-                response.head.parent,
-                Some(raw.id),
-            )?;
+            equal("the answered id", response.head.parent, Some(raw.id))?;
             ensure(
                 response.head.id != raw.id,
-                "the response has the id of what it answers",
+                "the response repeats the id that it answers",
             )?;
             peer.alive().await
         },
     );
     section.case(
         "head.reserved",
-        "a response has no action, and bit G means nothing",
+        "a response has no action, and bit G is ignored",
         async |t: Trial| {
             let answer = |id| Message::answer(id).payload("plain").reserved(2).bytes();
             relayed(t, answer, Told::response(b"plain")).await
@@ -70,16 +66,20 @@ pub fn section() -> Section {
             relayed(t, answer, told).await
         },
     );
-    section.case("R3", "a response to nobody is dropped", async |t: Trial| {
-        let mut peer = t.peer().await?;
-        for _ in 0..10 {
-            let response = Message::answer(fresh_id(true))
-                .payload(content(1000))
-                .file("f", "dropped");
-            peer.send(response.bytes()).await?;
-        }
-        peer.alive().await
-    });
+    section.case(
+        "R3",
+        "a response to an unknown id is dropped",
+        async |t: Trial| {
+            let mut peer = t.peer().await?;
+            for _ in 0..10 {
+                let response = Message::answer(fresh_id(true))
+                    .payload(content(1000))
+                    .file("f", "dropped");
+                peer.send(response.bytes()).await?;
+            }
+            peer.alive().await
+        },
+    );
     section.case(
         "reply.expected",
         "several responses to one message, in order",
@@ -121,7 +121,7 @@ pub fn section() -> Section {
     );
     section.case(
         "reply.response",
-        "a response is not answered by itself",
+        "a response is not answered automatically",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let call = Relay::default().send(&mut peer).await?;
@@ -145,7 +145,7 @@ pub fn section() -> Section {
     );
     section.case(
         "R11",
-        "a large response to a call that was given up is dropped",
+        "a large response to an abandoned call is dropped",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             let relay = Relay {
@@ -166,7 +166,7 @@ pub fn section() -> Section {
     section
 }
 
-/// Answers a message of the endpoint so: it must have been told that.
+/// Answers a message of the endpoint with `answer`, which the endpoint must report as `told`.
 async fn relayed(t: Trial, answer: impl FnOnce([u8; 16]) -> Vec<u8>, told: Told) -> Outcome {
     let mut peer = t.peer().await?;
     let call = Relay::default().send(&mut peer).await?;

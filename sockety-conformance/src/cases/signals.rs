@@ -47,18 +47,18 @@ pub fn section() -> Section {
             peer.alive().await?;
             ensure(
                 peer.look(|all| all.heartbeats) < 20,
-                "each was answered by another",
+                "heartbeats were answered by heartbeats",
             )
         },
     );
     section.case(
         "S4",
-        "the endpoint sends a heartbeat when it is quiet, at most 25 s later",
+        "the endpoint sends a heartbeat after at most 25 s without sending",
         async |t: Trial| {
             let limit = t.clock(25.0)?;
             let mut peer = t.peer().await?;
             let quiet = peer.keep_up(limit, |all| all.heartbeats > 0).await?;
-            t.recommended(quiet, format!("no heartbeat came within {limit:?}"))?;
+            t.recommended(quiet, format!("no heartbeat arrived within {limit:?}"))?;
             peer.alive().await
         },
     );
@@ -67,12 +67,12 @@ pub fn section() -> Section {
         "what is in progress finishes after Go Away",
         |t| finishes(t, 1),
     );
-    section.case("packet.goaway", "Go Away twice is as once", |t| {
+    section.case("packet.goaway", "a second Go Away has no effect", |t| {
         finishes(t, 2)
     });
     section.case(
         "packet.goaway",
-        "the endpoint says Go Away before it closes",
+        "the endpoint sends Go Away before it closes",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             peer.send(Message::tell("close").bytes()).await?;
@@ -85,7 +85,7 @@ pub fn section() -> Section {
     );
     section.case(
         "F10",
-        "1,000 heartbeats at once are taken, or end the connection",
+        "1,000 heartbeats at once are accepted, or end the connection",
         async |t: Trial| {
             let mut peer = t.peer().await?;
             peer.send([0xA0; 100]).await?;

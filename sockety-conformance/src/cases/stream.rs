@@ -26,9 +26,11 @@ pub fn section() -> Section {
             bytes.clone(),
         )
     });
-    section.case("packet.stream.end", "an end and nothing before it", |t| {
-        sum(t, Vec::new(), Vec::new())
-    });
+    section.case(
+        "packet.stream.end",
+        "an end without content before it",
+        |t| sum(t, Vec::new(), Vec::new()),
+    );
     section.case(
         "content.order",
         "the end of the stream before the headers of all files",
@@ -55,7 +57,7 @@ pub fn section() -> Section {
                 stream: digest(b"early"),
             };
             let response = peer.expect_response(&message.id).await?;
-            equal("what came", interop::value_of(&response)?, expected)?;
+            equal("content received", interop::value_of(&response)?, expected)?;
             peer.alive().await
         },
     );
@@ -76,7 +78,7 @@ pub fn section() -> Section {
     );
     section.case(
         "content.stream.once",
-        "a stream that goes on after its end ends the connection",
+        "a stream that continues after its end ends the connection",
         async |t: Trial| {
             t.peer()
                 .await?
@@ -119,19 +121,23 @@ pub fn section() -> Section {
             peer.alive().await
         },
     );
-    section.case("content.mixed", "stream, payload and files mixed", mixed);
+    section.case(
+        "content.mixed",
+        "stream, payload and files interleaved",
+        mixed,
+    );
     section.case(
         "S6",
-        "a stream that nobody reads does not hold up another channel",
+        "an unread stream does not block another channel",
         async |t: Trial| {
             let mut peer = two_channels(&t).await?;
             let hold = interop::hold(30_000).stream();
             peer.send(hold.bytes()).await?;
-            // Noticed here that the endpoint has no such action, which would make this easy.
+            // Without this action, the case would pass trivially.
             peer.send(packet::switch(1)).await?;
             peer.ping().await?;
             if peer.look(|all| all.code_of(&hold.id)) == Some(NOT_IMPLEMENTED) {
-                return skip("the endpoint has no action `hold`");
+                return skip("the endpoint does not provide the action `hold`");
             }
             let ping = Message::ask("ping");
             peer.send([packet::switch(0), packet::stream(&content(2 << 20))].concat())
@@ -145,7 +151,7 @@ pub fn section() -> Section {
     section
 }
 
-/// A message whose stream is over and whose payload is not.
+/// A message whose stream has ended, with its payload incomplete.
 fn ended() -> Vec<u8> {
     let open = Message::ask("everything").announced(10).stream();
     [
@@ -199,6 +205,6 @@ async fn mixed(t: Trial) -> Outcome {
         stream: digest(b"stream"),
     };
     let response = peer.expect_response(&message.id).await?;
-    equal("what came", interop::value_of(&response)?, expected)?;
+    equal("content received", interop::value_of(&response)?, expected)?;
     peer.alive().await
 }

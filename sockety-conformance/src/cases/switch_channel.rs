@@ -50,7 +50,7 @@ pub fn section() -> Section {
     );
     section.case(
         "packet.switch.initial",
-        "channel 0 is current at the begin",
+        "channel 0 is current at the start",
         async |t: Trial| {
             let mut peer = two_channels(&t).await?;
             let raw = Message::ask("raw").announced(4);
@@ -64,7 +64,7 @@ pub fn section() -> Section {
     );
     section.case(
         "packet.switch.low",
-        "a channel stays current over messages",
+        "a channel stays current across messages",
         async |t: Trial| {
             let mut peer = two_channels(&t).await?;
             peer.send(packet::switch(1)).await?;
@@ -145,13 +145,13 @@ pub fn section() -> Section {
     section
 }
 
-/// Switches so, and pings there.
+/// Sends this switch, and pings on that channel.
 async fn on(peer: &mut Peer, switches: Vec<u8>) -> Outcome {
     peer.send(switches).await?;
     peer.ping().await
 }
 
-/// A peer that has more than one channel.
+/// A peer if the endpoint has more than one channel.
 pub async fn two_channels(t: &Trial) -> Outcome<Peer> {
     let peer = t.peer().await?;
     match peer.channels() {

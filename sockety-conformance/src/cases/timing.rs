@@ -1,4 +1,4 @@
-//! 16: peers that are slow, or silent. All of it takes the time of the clocks.
+//! 16: slow and silent peers. These cases take as long as the endpoint's timeouts.
 
 use std::time::Duration;
 
@@ -35,27 +35,27 @@ pub fn section() -> Section {
     );
     section.case(
         "S2",
-        "a payload that stops is given up after 60 s, and the connection goes on",
+        "a stalled payload is abandoned after 60 s, and the connection continues",
         async |t: Trial| {
             let limit = t.clock(60.0)?;
             let mut peer = t.peer().await?;
             let message = Message::ask("raw").announced(10);
             peer.send([message.first(), packet::data(b"half")].concat())
                 .await?;
-            // Nothing but the payload is late.
+            // Only the payload is late.
             peer.keep_up(limit, |all| all.code_of(&message.id).is_some())
                 .await?;
             let code = peer.look(|all| all.code_of(&message.id));
             t.recommended(
                 code.is_some_and(|code| code != 0),
-                format!("its sender was not told within {limit:?}"),
+                format!("its sender was not informed within {limit:?}"),
             )?;
             peer.alive().await
         },
     );
     section.case(
         "R8",
-        "requests whose replies are never read end the connection",
+        "a peer that never reads its replies is disconnected",
         async |t: Trial| {
             let limit = t.clock(30.0)?;
             let mut peer = t.peer().await?;
@@ -72,7 +72,7 @@ pub fn section() -> Section {
     );
     section.case(
         "S3",
-        "an answer that is never taken ends the connection after 30 s",
+        "an answer that is never read ends the connection after 30 s",
         async |t: Trial| {
             let limit = t.clock(30.0)?;
             let mut peer = t.peer().await?;
@@ -84,25 +84,26 @@ pub fn section() -> Section {
             peer.resume();
             let closed = peer.closed().await;
             t.recommend(closed.map(drop))?;
-            ensure(peer.look(|all| all.bytes) < size, "all of it came")
+            ensure(peer.look(|all| all.bytes) < size, "all of it was sent")
         },
     );
     section.case(
         "S8",
-        "a peer that stands still ends the connection after 90 s",
+        "a stalled peer is disconnected after 90 s",
         async |t: Trial| {
             let limit = t.clock(90.0)?;
             let mut peer = t.peer().await?;
             let stream = Message::ask("stream-sum").stream();
             peer.send([stream.first(), packet::stream(b"begun")].concat())
                 .await?;
-            // That nothing is read either cannot be seen from there: the machine takes what little comes.
+            // The endpoint cannot see that nothing is read: the operating system buffers what
+            // little it sends.
             t.recommend(peer.closed_within(limit).await.map(drop))
         },
     );
     section.case(
         "S4",
-        "a peer that says nothing ends the connection after 90 s",
+        "a silent peer is disconnected after 90 s",
         async |t: Trial| {
             let limit = t.clock(90.0)?;
             let mut peer = t.peer().await?;

@@ -1,4 +1,4 @@
-//! The report as XML, in the form of JUnit.
+//! The report as JUnit XML.
 
 use std::time::Duration;
 

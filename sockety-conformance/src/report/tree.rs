@@ -1,11 +1,11 @@
-//! The report as text: a tree of sections and cases, then the sums.
+//! The report as text: sections with their cases, then the sums.
 
 use std::fmt::{self, Display, Write};
 
 use super::{Finding, Sum, Verdict};
 use crate::{case::Section, rules};
 
-/// Findings in the order of the cases.
+/// Writes the findings, which are in the order of the cases.
 pub fn write(out: &mut impl Write, sections: &[Section], findings: &[Finding]) -> fmt::Result {
     for section in sections {
         let findings = of(section, findings);

@@ -139,8 +139,8 @@ impl Message {
         self.file_as(None, None, name, size, [])
     }
 
-    /// Adds a file announced with `size`, with codes for the widths of that size and of the length of
-    /// its name.
+    /// Adds a file announced with `size`, with codes for the widths of that size and of the length
+    /// of its name.
     pub fn file_as(
         mut self,
         form: Option<usize>,

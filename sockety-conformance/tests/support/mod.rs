@@ -1,6 +1,6 @@
-//! The suite as a program, and the endpoint that it is run against.
+//! Runs the suite as a program, and the endpoint that it checks.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
 use std::{
     ffi::OsStr,
@@ -11,7 +11,7 @@ use std::{
 
 const SUITE: &str = env!("CARGO_BIN_EXE_sockety-conformance");
 
-/// What the suite has found.
+/// The result of a run of the suite.
 pub struct Found {
     /// 0, 1 or 2.
     pub exit_code: Option<i32>,
@@ -25,7 +25,7 @@ pub fn suite<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Found {
     suite_with(arguments, |_| ())
 }
 
-/// Runs the suite to its end. `start` is called with the port on which it listens, once it does.
+/// Runs the suite to its end. Calls `start` with its port as soon as it listens.
 pub fn suite_with<A: AsRef<OsStr>, T>(
     arguments: impl IntoIterator<Item = A>,
     start: impl FnOnce(&str) -> T,
@@ -72,10 +72,10 @@ pub fn endpoint() -> PathBuf {
     path
 }
 
-/// A server of the `interop` actions, killed at the end.
+/// A server of the `interop` actions; killed when dropped.
 pub struct Server {
     child: Child,
-    // Open for as long as it runs: it may print something.
+    // Kept open while it runs, as it may print something.
     _output: BufReader<ChildStdout>,
     pub port: u16,
 }
@@ -86,7 +86,7 @@ impl Server {
             .arg("server")
             .args(arguments)
             .stdout(Stdio::piped())
-            // It complains about what is done to it.
+            // It logs what the suite does to it.
             .stderr(Stdio::null())
             .spawn()
             .expect("the endpoint");
@@ -119,7 +119,7 @@ impl Drop for Server {
     }
 }
 
-/// A client that serves, killed at the end.
+/// A client that serves; killed when dropped.
 pub struct Client(Child);
 
 impl Client {
