@@ -288,7 +288,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             }
             let written = self.writing.poll_write(Pin::new(&mut self.io), cx);
             let count = ready!(written).inspect_err(|_| self.on_failed_write())?;
-            let mut state = self.shared.lock();
+            let mut state = self.shared.lock_to_wake();
             state.outbox.advance(count as u64);
             has_work = state.has_work();
             drop(state);
@@ -309,7 +309,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             PeerPace::Usual => FILL_BYTES,
             PeerPace::Slow => SLOW_FILL_BYTES,
         };
-        let mut state = self.shared.lock();
+        let mut state = self.shared.lock_to_wake();
         if !state.has_work() {
             return false;
         }
@@ -497,7 +497,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             is_at_work: is_executing || !self.decoder.is_between_messages(),
         };
         threads::give_back_unused();
-        let mut state = self.shared.lock();
+        let mut state = self.shared.lock_to_wake();
         let timed_out = state.tick();
         if !has_written && state.is_all_written() {
             state.give_back_memory();

@@ -26,7 +26,7 @@ use crate::{
     extensions::Extensions,
     fast_reply::FastReply,
     stats::{Counters, traffic::Traffic},
-    sync::{AtomicBool, AtomicU64, Mutex},
+    sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
 
 pub(crate) struct Shared {
@@ -92,9 +92,17 @@ impl Shared {
 
     /// No user code runs under this lock, nothing waits, and no other lock is taken. A poisoned one is
     /// taken all the same: every change under it is whole before anything can panic.
+    ///
+    /// For what makes no task due: see [`Shared::lock_to_wake`].
     #[inline]
-    pub(crate) fn lock(&self) -> Locked<'_> {
-        Locked::new(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Like [`Shared::lock`]; tasks that become due are woken when the lock is released.
+    #[inline]
+    pub(crate) fn lock_to_wake(&self) -> Locked<'_> {
+        Locked::new(self.lock())
     }
 
     #[cfg(test)]
@@ -115,7 +123,11 @@ impl Shared {
         } else {
             None
         };
-        drop(state);
+        if state.outbox.due.is_empty() {
+            drop(state);
+        } else {
+            Locked::unlock(state);
+        }
         if let Some(driver) = driver {
             driver.wake();
         }
@@ -224,7 +236,7 @@ impl Shared {
 
     /// The connection is over: resolves everything that waits.
     pub(crate) fn end(&self, error: &ConnectionError, unwritten: Unwritten) {
-        let mut state = self.lock();
+        let mut state = self.lock_to_wake();
         state.end(error.clone(), unwritten);
         drop(state);
     }

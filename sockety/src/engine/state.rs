@@ -59,12 +59,13 @@ impl<'a> Locked<'a> {
         Self { state: Some(state) }
     }
 
+    /// Releases the lock, and then wakes the tasks that became due.
     #[cold]
     #[inline(never)]
-    fn unlock_and_wake(&mut self) {
-        let due = self.outbox.due.take();
+    pub(crate) fn unlock(mut state: MutexGuard<'a, State>) {
+        let due = state.outbox.due.take();
         // In this order: a waker may run any code, and the task that it wakes takes the lock.
-        self.state = None;
+        drop(state);
         drop(due);
     }
 }
@@ -94,8 +95,10 @@ impl DerefMut for Locked<'_> {
 impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !self.outbox.due.is_empty() {
-            self.unlock_and_wake();
+        if !self.outbox.due.is_empty()
+            && let Some(state) = self.state.take()
+        {
+            Self::unlock(state);
         }
     }
 }

@@ -104,7 +104,7 @@ struct Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.shared.lock().outbox.forget_space(ticket);
+            self.shared.lock_to_wake().outbox.forget_space(ticket);
         }
     }
 }
@@ -145,7 +145,7 @@ impl Queued {
 
     /// Like [`sent`](Self::sent). A waker stays registered until the message was written, or this is dropped.
     pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
-        let mut state = self.lease.shared.lock();
+        let mut state = self.lease.shared.lock_to_wake();
         let state = &mut *state;
         let end = match self.submitted.transmission {
             None => self.submitted.end,
@@ -187,7 +187,7 @@ impl Queued {
         }
         self.lease
             .shared
-            .lock()
+            .lock_to_wake()
             .forget_wait(position, self.submitted.transmission);
     }
 
