@@ -63,7 +63,7 @@ mod tests {
 
     impl Drop for Curious {
         fn drop(&mut self) {
-            let has_another = self.extensions.get::<Curious>().is_some();
+            let has_another = self.extensions.get::<Self>().is_some();
             self.seen.insert(has_another);
         }
     }

@@ -86,7 +86,11 @@ impl Unsent {
     /// Gives up its place among those that wait for room.
     pub(super) fn forget(&self, connection: &Connection) {
         if let Some(ticket) = self.ticket {
-            connection.shared().lock_to_wake().outbox.forget_space(ticket);
+            connection
+                .shared()
+                .lock_to_wake()
+                .outbox
+                .forget_space(ticket);
         }
     }
 }

@@ -1,4 +1,4 @@
-/// How often something may happen: so many times at once, and then so many times a second.
+/// How often something may happen: a number of times at once, then a number of times a second.
 ///
 /// ```
 /// use sockety::{Options, config::Rate};
@@ -9,16 +9,16 @@
 pub struct Rate {
     /// How often at once.
     pub burst: u64,
-    /// How often a second in the long run.
+    /// How often a second, in the long run.
     pub per_second: u64,
 }
 
 impl Rate {
-    /// So often at once, and then so often a second.
+    /// Allows `burst` at once, then `per_second`.
     pub const fn new(burst: u64, per_second: u64) -> Self {
         Self { burst, per_second }
     }
 
-    /// As often as it likes.
+    /// No limit.
     pub const UNLIMITED: Self = Self::new(u64::MAX, 0);
 }
