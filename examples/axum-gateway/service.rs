@@ -44,7 +44,7 @@ pub enum ArchiveError {
     /// a document cannot have this name
     #[code(18)]
     BadName { problem: String },
-    /// the document did not arrive whole
+    /// the document did not arrive completely
     #[code(19)]
     NotWhole,
     /// the disk of the archive failed

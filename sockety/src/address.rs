@@ -92,7 +92,7 @@ impl Address {
 }
 
 impl Host {
-    /// The addresses that it stands for; at least one.
+    /// The addresses that it resolves to; at least one.
     pub(crate) async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         let found: Vec<_> = match self {
             Self::Number(address) => vec![*address],
@@ -102,7 +102,7 @@ impl Host {
             false => Ok(found),
             true => Err(io::Error::new(
                 io::ErrorKind::NotFound,
-                "the name stands for no address",
+                "the name resolves to no address",
             )),
         }
     }
@@ -147,7 +147,7 @@ impl FromStr for Address {
     }
 }
 
-/// As [`str::parse`]; a text that is no address is an error of connecting or listening.
+/// Like [`str::parse`], but a text that is no address is an error of connecting or listening.
 impl From<&str> for Address {
     fn from(text: &str) -> Self {
         text.parse()

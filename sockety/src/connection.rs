@@ -225,7 +225,7 @@ impl Connection {
         Ok(Some(Queued::new(self.lease.clone(), submitted)))
     }
 
-    /// Ends the connection when its work is done, for which it has so long, in whole seconds.
+    /// Shuts down gracefully: waits up to `deadline`, in whole seconds, for work in flight.
     ///
     /// The peer is told to send nothing new (Go Away). Everything accepted before is finished, on both sides: handlers
     /// run to their end, and calls of this side get their replies; handlers may still call the peer. What the peer
@@ -250,12 +250,12 @@ impl Connection {
         self.lease.shared.until_gone().await;
     }
 
-    /// What of the peer was tolerated, refused or cut off so far.
+    /// Counters of tolerated, refused and cut-off peer behaviour.
     pub fn stats(&self) -> Stats {
         self.lease.shared.counters.read()
     }
 
-    /// What goes over it, and how much is under way.
+    /// Bytes transferred and work in flight.
     pub fn traffic(&self) -> Traffic {
         self.lease.shared.traffic()
     }

@@ -113,7 +113,7 @@ impl fmt::Debug for FastReply {
 
 /// A fast reply's code has 12 bits: 4,095 is the largest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is no fast-reply code: the largest is 4095")]
+#[error("invalid fast reply code {0}: maximum is 4095")]
 pub struct InvalidCode(pub u16);
 
 /// Codes that the framework itself sends, above those of services.

@@ -51,7 +51,7 @@
 //! # }
 //! ```
 //!
-//! Under the typed layer stands a dynamic one, with the vocabulary of the TypeScript library:
+//! Below the typed layer is a dynamic one, with the vocabulary of the TypeScript library:
 //!
 //! ```
 //! use sockety::{FastReply, Server, message::{Draft, Reply, ResponseDraft}, serve::MessageHandler};
@@ -79,7 +79,7 @@
 //!
 //! # What to know
 //!
-//! - A [`Connection`] has no client and no server side once it stands: both serve what they are given
+//! - A [`Connection`] has no client and no server side once it is established: both serve what they are given
 //!   ([`Connect::serve`](crate::client::Connect::serve), [`Server::serve`]), and both may send. A typed method reaches its caller with
 //!   [`Context::peer`].
 //! - Every failed call says what is known about its execution: [`CallError::outcome`].
@@ -88,7 +88,7 @@
 //! - Spans around calls, with the attributes of OpenTelemetry, are in [`trace`]; [`ServerHandle::stats`](crate::server::ServerHandle::stats) and
 //!   [`ServerHandle::traffic`](crate::server::ServerHandle::traffic) count what peers do and what is under way.
 //! - Limits and clocks are in [`Options`]; their defaults are safe towards a peer that is not trusted.
-//! - Handlers run where their message was read until they first wait, then as a task of their own. Whoever
+//! - Handlers run where their message was read until they first wait, then as a task. Code that
 //!   computes long or blocks should use `tokio::task::spawn_blocking`.
 //! - A handler that panics costs its own request only, as long as panics unwind.
 //! - An [`Address`] says how a peer is reached: TCP, TLS or a Unix socket.
@@ -189,10 +189,10 @@ pub mod __private;
 /// All methods are `async fn` with `&self`; an implementation uses plain `async fn` too. Beside the trait `Media`,
 /// which stays as written, it generates
 /// - `MediaClient`, made by `MediaClient::new(connection)` or `MediaClient::connect(address)`, with a method for
-///   each action that gives a [`Call`](crate::client::Call) or, when one-way, a [`Pass`](crate::client::Pass); `MediaClient::local(implementation)` calls an
+///   each action that returns a [`Call`](crate::client::Call) or, when one-way, a [`Pass`](crate::client::Pass); `MediaClient::local(implementation)` calls an
 ///   implementation in this process, for tests and mocks;
 /// - `MediaServer<S>`, made by `MediaServer::new(implementation)`, which is a [`Service`](crate::serve::Service);
-/// - `MediaDraft`, with a function for each action that gives a [`CallDraft`](crate::client::CallDraft) or a [`PassDraft`](crate::client::PassDraft), to be sent
+/// - `MediaDraft`, with a function for each action that returns a [`CallDraft`](crate::client::CallDraft) or a [`PassDraft`](crate::client::PassDraft), to be sent
 ///   later, often, or to many;
 /// - `MediaRequest`, an enum with a variant for each action, which holds the parameters that travel in the payload:
 ///   to match messages in a [`MessageHandler`](crate::serve::MessageHandler), and to be sent as an [`Outgoing`](crate::message::Outgoing);
@@ -302,7 +302,7 @@ pub mod __private;
 /// # assert!(MediaDraft::get(7).is_idempotent());
 /// ```
 ///
-/// `spawn`: each call is a task of its own from its beginning. Without it, a call runs where its message was read
+/// `spawn`: each call is spawned as a task at once. Without it, a call runs where its message was read
 /// until it first waits, which is cheaper for short ones.
 ///
 /// ```

@@ -6,7 +6,7 @@
 //!
 //! Between any two steps that threads see of each other, a lock or an atomic, shuttle decides who goes on; half of the
 //! schedules are drawn at random, half by its PCT scheduler. No clock ever ticks here, so nothing that was lost is made up
-//! for by one: whoever is not woken waits for ever, which is reported as a deadlock. `SOCKETY_SCHEDULES=100000` runs so many
+//! for by one: a task that is not woken waits forever, which is reported as a deadlock. `SOCKETY_SCHEDULES=100000` runs that many
 //! of each model instead of 500.
 
 use std::{
@@ -52,7 +52,7 @@ fn check(model: fn()) {
     shuttle::check_pct(model, schedules / 2, DEPTH);
 }
 
-/// Runs with a clock that stands still.
+/// Runs with a paused clock.
 fn run<F>(future: impl FnOnce() -> F)
 where
     F: Future<Output = ()> + 'static,
@@ -91,7 +91,7 @@ impl Ledger {
     }
 }
 
-/// Two ends, each with a driver that is a task of its own.
+/// Two ends, each with its driver as a task.
 struct Ends {
     near: Connection,
     far: Connection,
@@ -140,7 +140,7 @@ async fn call(connection: Connection, call: u8) -> Outcome {
     }
 }
 
-/// What they end with. They run beside one another.
+/// What they end with. They run concurrently.
 async fn all<T>(tasks: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
     let mut ends = Vec::new();
     for task in tasks {
@@ -415,7 +415,7 @@ impl Streams {
         }
     }
 
-    /// Reads so many streams at once, each to its end, and gives their sizes.
+    /// Reads `count` streams at once, each to its end, and returns their sizes.
     async fn read(self, count: usize) -> Vec<usize> {
         let mut readers = Vec::new();
         for _ in 0..count {

@@ -28,7 +28,7 @@
 /// # Calling again
 ///
 /// - [`NotSent`](Self::NotSent): at once, on another connection if this one has ended.
-/// - [`NotExecuted`](Self::NotExecuted): after a pause that grows, and not for ever: the peer has its reasons. Not Implemented and Too
+/// - [`NotExecuted`](Self::NotExecuted): after a pause that grows, and not forever: the peer has its reasons. Not Implemented and Too
 ///   Large are the same next time, on any connection to the same peer.
 /// - [`Unknown`](Self::Unknown): only what may run twice, [`Call::is_idempotent`](crate::client::call::Call::is_idempotent).
 /// - [`Executed`](Self::Executed) and [`Replied`](Self::Replied): it is done.

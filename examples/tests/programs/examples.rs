@@ -66,7 +66,7 @@ fn shutdown() {
         run("shutdown", &[]),
         &[
             "^server: SIGTERM, finishing$",
-            "^guest: no tea, not sent: the peer is about to close",
+            "^guest: no tea, not sent: peer is about to close",
             "^guest: the stew has come$",
             "^server: gone, 1 accepted, 0 left$",
         ],

@@ -30,7 +30,7 @@ pub enum AddressProblem {
     /// It begins with a scheme that is not known.
     #[error("has a scheme other than tcp://, tls:// and unix://")]
     UnknownScheme,
-    /// Nothing stands before the port.
+    /// Nothing precedes the port.
     #[error("has no host")]
     NoHost,
     /// No colon and port follow the host.
@@ -40,7 +40,7 @@ pub enum AddressProblem {
     #[error("has a port that is no number from 0 to 65535")]
     InvalidPort,
     /// It has several colons, like an IPv6 address, but no brackets around that.
-    #[error("has more than one colon; an IPv6 address stands in brackets")]
+    #[error("has more than one colon: write an IPv6 address in brackets")]
     NoBrackets,
     /// Nothing follows `unix://`.
     #[error("has no path")]

@@ -21,7 +21,7 @@ use crate::{
 /// `TlsClient::system_roots`; [`Connect`] has a method `tls` for any other configuration. Both need the feature `tls`.
 ///
 /// The result is awaited as it is, or given options and services for the server to call first. A
-/// generated client has a `connect` of its own, which gives the client.
+/// generated client has its own `connect`, which returns the client.
 ///
 /// ```no_run
 /// # use sockety::{Options, serve::MessageHandler};
@@ -151,7 +151,7 @@ impl<C> fmt::Debug for Connect<C> {
     }
 }
 
-/// What connecting gives: a connection, or a generated client.
+/// What connecting returns: a connection, or a generated client.
 pub trait Connected {
     /// From the connection made.
     fn connected(connection: Connection) -> Self;

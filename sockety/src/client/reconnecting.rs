@@ -15,7 +15,7 @@ use crate::{connection::Connection, error::connect::ConnectError};
 
 /// A client whose connection is made when it is needed, and again when it has ended; see [`Connect::reconnecting`].
 ///
-/// [`get`](Self::get) gives a client that can be used at this moment. Calls that were under way on a connection that
+/// [`get`](Self::get) returns a client that can be used now. Calls that were under way on a connection that
 /// ended fail as ever: only the caller knows which may be made again, and [`Outcome`](crate::outcome::Outcome) helps to tell.
 ///
 /// Attempts to connect have pauses between them: 100 ms, and 1.6 times as much after each, up to 30 s, and up to twice that at
@@ -58,7 +58,7 @@ const FACTOR: f32 = 1.6;
 const LONGEST: Duration = Duration::from_secs(30);
 
 impl<C: Connected> Reconnecting<C> {
-    /// A client on a connection that stands, connecting first if there is none.
+    /// A client on an open connection, connecting first if there is none.
     ///
     /// Waits until the next attempt is due, and makes it; further callers wait for the same one, and get the same error.
     ///

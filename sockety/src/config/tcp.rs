@@ -75,7 +75,7 @@ impl TcpOptions {
     /// `SO_RCVBUF`: how many bytes the system takes in before they are read. `None`, the default, leaves it to the
     /// system, which may take many megabytes.
     ///
-    /// A small message waits behind all that came before it. Calls beside files and streams of their own side stay quick
+    /// A small message waits behind all that came before it. Calls next to files and streams of the same side stay quick
     /// anyway. Where replies come from a side that sends files or streams at the same time, over a short and fast way,
     /// 128 KiB here keep them quick, and make bulk cost more. Over a long way a small buffer makes bulk slow, as no more
     /// than it holds is on its way at a time.

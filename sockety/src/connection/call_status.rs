@@ -127,7 +127,7 @@ impl Drop for Tracker {
     }
 }
 
-/// Held by who waits for the call. Middleware may run as a task of its own, which this does not end: the call
+/// Held by the waiter of the call. Middleware may run as a separate task, which this does not end: the call
 /// itself learns that nobody waits for it, and ends.
 pub(crate) struct Caller(pub(crate) CallStatus);
 

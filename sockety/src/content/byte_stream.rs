@@ -40,7 +40,7 @@ struct Chunks {
 const READ_BYTES: usize = 64 * 1024;
 
 impl ByteStream {
-    /// What a reader gives.
+    /// Reads from a reader until its end.
     pub fn from_reader(reader: impl AsyncRead + Send + 'static) -> Self {
         Self {
             source: Source::Reader(SyncWrapper::new(Box::pin(reader))),

@@ -163,7 +163,7 @@ impl File {
         self.next_chunk_of(DISK_CHUNK).await
     }
 
-    /// As [`File::next_chunk`]; of a file on disk with so many bytes at most.
+    /// Like [`File::next_chunk`], with at most `most` bytes of a file on disk.
     pub(crate) async fn next_chunk_of(&mut self, most: usize) -> io::Result<Option<Bytes>> {
         match &mut self.content {
             Content::Memory(bytes) => {

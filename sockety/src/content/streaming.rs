@@ -65,7 +65,7 @@ impl<T, E> Streaming<T, E> {
         })
     }
 
-    /// The items of a stream, until it gives an error, which ends it.
+    /// The items of a stream, until an error, which ends it.
     pub fn from_results(stream: impl Stream<Item = Result<T, E>> + Send + 'static) -> Self {
         Self {
             source: Source::Local(SyncWrapper::new(Box::pin(stream))),

@@ -25,7 +25,7 @@ pub struct ActionDescription {
     /// Whether executing it twice is as good as once.
     #[serde(default)]
     pub is_idempotent: bool,
-    /// Whether each call runs as a task of its own from its beginning.
+    /// Whether each call is spawned as a task at once.
     #[serde(default)]
     pub is_spawned: bool,
     /// How long callers wait for the reply; in milliseconds on the wire.
@@ -93,7 +93,7 @@ impl ActionDescription {
         self
     }
 
-    /// Each call runs as a task of its own from its beginning, not where its message was read.
+    /// Spawns each call as a task at once, instead of polling it where its message was read.
     pub const fn spawned(mut self) -> Self {
         self.is_spawned = true;
         self

@@ -28,19 +28,19 @@ impl ActionLimits {
         }
     }
 
-    /// At most so many bytes of payload.
+    /// Limits the payload, in bytes.
     pub const fn payload(mut self, bytes: u64) -> Self {
         self.payload = Some(bytes);
         self
     }
 
-    /// At most so many files.
+    /// Limits the number of files.
     pub const fn files(mut self, files: u32) -> Self {
         self.files = Some(files);
         self
     }
 
-    /// At most so many bytes in each file.
+    /// Limits each file, in bytes.
     pub const fn file(mut self, bytes: u64) -> Self {
         self.file = Some(bytes);
         self

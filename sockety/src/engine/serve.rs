@@ -56,7 +56,7 @@ impl Route {
         Self { action, target }
     }
 
-    /// Whether its messages may carry such a file, beside the limits of the connection.
+    /// Whether its messages may carry a file of this size, in addition to the limits of the connection.
     pub(crate) fn allows_file(&self, size: u64) -> bool {
         let description = self.description();
         description.is_none_or(|description| description.limits.allow_file(size))

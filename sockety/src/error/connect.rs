@@ -14,22 +14,22 @@ pub enum ConnectError {
     /// The TLS configuration cannot be used, or none was found.
     #[cfg(feature = "_tls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
-    #[error("TLS configuration: {0}")]
+    #[error("invalid TLS configuration: {0}")]
     TlsConfig(#[from] crate::error::tls::TlsError),
     /// The address could not be resolved, or nobody listens there.
     #[error("cannot connect to {0}: {1}")]
     Unreachable(Address, io::Error),
     /// No connection within the time set.
-    #[error("no connection to {0} within {1:?}")]
+    #[error("connecting to {0} timed out after {1:?}")]
     TimedOut(Address, Duration),
     /// The TLS handshake failed, or the peer refused our certificate: with what `rustls` says inside.
     #[error("TLS handshake failed: {0}")]
     Tls(io::Error),
     /// The peer did not agree to speak `sockety/1`, which was required.
-    #[error("peer did not agree by ALPN to speak sockety/1")]
+    #[error("peer did not negotiate sockety/1 by ALPN")]
     NoAlpn,
     /// Connected, but no connection header of the peer within the time set, or no end of the TLS handshake.
-    #[error("no connection header of the peer within {0:?}")]
+    #[error("no connection header from peer within {0:?}")]
     HandshakeTimedOut(Duration),
     /// The connection failed before the peer's connection header was complete.
     #[error("connection failed before it was established: {0}")]
@@ -41,7 +41,7 @@ pub enum ConnectError {
     #[error("peer closed before its connection header was complete")]
     Closed,
     /// The server that was to accept has been stopped.
-    #[error("the server was stopped")]
+    #[error("server was stopped")]
     ServerStopped,
 }
 

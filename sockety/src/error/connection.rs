@@ -18,10 +18,10 @@ pub enum ConnectionError {
     #[error("connection ended inside a message: {0}")]
     Truncated(Truncated),
     /// The peer did not take what we wrote.
-    #[error("peer took nothing of what was written for {0:?}")]
+    #[error("peer stopped reading: no data accepted for {0:?}")]
     WriteStalled(Duration),
     /// Nothing came from the peer, not even a heartbeat.
-    #[error("nothing came from the peer for {0:?}")]
+    #[error("no data received from peer for {0:?}")]
     Idle(Duration),
     /// The peer did too much of something.
     #[error("peer exceeded a limit: {0}")]

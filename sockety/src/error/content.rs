@@ -10,12 +10,12 @@ pub enum ContentError {
     #[error("payload cannot be read: {0}")]
     Decode(#[from] DecodeError),
     /// There are fewer files than the method has.
-    #[error("a file is missing after the first {present}")]
+    #[error("missing file: the message has only {present}")]
     MissingFile {
         /// How many there are.
         present: usize,
     },
     /// There is no stream.
-    #[error("the stream is missing")]
+    #[error("missing stream")]
     MissingStream,
 }

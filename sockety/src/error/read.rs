@@ -7,13 +7,13 @@ use super::connection::ConnectionError;
 #[non_exhaustive]
 pub enum ReadError {
     /// Its sender gave the message up.
-    #[error("message given up by its sender")]
+    #[error("message abandoned by its sender")]
     Aborted,
-    /// It was not read for so long that others on the connection had to wait, and was cut off.
-    #[error("not read in time: other messages on the connection had to wait")]
+    /// Nobody read it while others on the connection had to wait, so it was cut off.
+    #[error("dropped because it was not read in time and blocked other messages")]
     Overrun,
-    /// Nothing more came of it, nor of the rest of its message, for so long.
-    #[error("nothing came for {0:?}")]
+    /// No more of it arrived, nor of the rest of its message, for this long.
+    #[error("no data arrived for {0:?}")]
     Stalled(Duration),
     /// A file has fewer bytes than were announced.
     #[error("file ended {missing} bytes short of its announced size")]

@@ -11,8 +11,8 @@ pub enum RequestError {
     /// The message was not sent.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// The connection ended before a reply came.
-    #[error("connection ended before a reply came")]
+    /// The connection ended before a reply arrived.
+    #[error("connection ended before a reply arrived")]
     Disconnected {
         /// Why it ended.
         #[source]
@@ -30,16 +30,16 @@ pub enum RequestError {
     #[error("response lost: {0}")]
     ResponseLost(Arc<str>),
     /// The message was not sent to its end, and the peer was told so.
-    #[error("message given up: {0}")]
+    #[error("message abandoned: {0}")]
     Source(SourceError),
     /// A [middleware](crate::connection::middleware::CallMiddleware) of this side waits no longer for the reply.
-    #[error("given up by a middleware")]
+    #[error("abandoned by a middleware")]
     GivenUp {
         /// Whether the message may have been executed.
         outcome: Outcome,
     },
     /// More responses arrived than were taken: the rest is lost.
-    #[error("more than {limit} responses arrived without being taken")]
+    #[error("more than {limit} unread responses")]
     Overrun {
         /// How many were kept: 64, or fewer when their payloads have more than 8 MiB together.
         limit: usize,

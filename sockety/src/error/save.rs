@@ -45,7 +45,7 @@ pub enum SaveError {
     },
     /// It could not be read to its end. Of a received file the source holds a
     /// [`ReadError`](crate::error::read::ReadError), see [`SaveError::read_error`].
-    #[error("file for {path:?} did not arrive whole")]
+    #[error("file for {path:?} did not arrive completely")]
     Read {
         /// Where it should have been saved.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum SaveError {
 }
 
 impl SaveError {
-    /// Why a received file did not arrive whole, if that is what happened.
+    /// Why a received file did not arrive completely, if that is what happened.
     pub fn read_error(&self) -> Option<&crate::error::read::ReadError> {
         match self {
             Self::Read { source, .. } => source.get_ref()?.downcast_ref(),

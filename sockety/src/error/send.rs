@@ -24,14 +24,14 @@ pub enum SendError {
     #[error("message cannot be sent: {0}")]
     Usage(UsageError),
     /// Too many requests wait for a reply on this connection.
-    #[error("{limit} requests wait for their replies already")]
+    #[error("too many requests in flight (limit {limit})")]
     Busy {
         /// How many may wait, see [`Options::max_requests_in_flight`](crate::config::options::Options::max_requests_in_flight).
         limit: usize,
     },
     /// So many messages with files or streams were given up half-way that no channel is left for another: some
     /// peers never take notice of that. A new connection has them all.
-    #[error("no channel of the connection is usable any longer for files or streams")]
+    #[error("no channels left for files or streams on this connection")]
     ChannelsExhausted,
     /// A file or stream of the message comes from a reader, and was sent with another message already.
     #[error("files and streams that come from readers can be sent only once")]
@@ -39,17 +39,17 @@ pub enum SendError {
     /// A [middleware](crate::connection::middleware::CallMiddleware) of this side refused the message, and says why.
     #[error("refused before it was sent: {0}")]
     Refused(Arc<str>),
-    /// The peer takes less than is sent to it, and the outbox is full.
-    #[error("the outbox is full")]
+    /// The peer takes less than is sent to it, and outbox is full.
+    #[error("outbox is full")]
     Full,
     /// The sender of the message waits for no reply, so none may be sent.
-    #[error("the message expects no reply")]
+    #[error("message expects no reply")]
     NotExpected,
     /// The message is answered already, with code 3,845, Slow Consumer: nobody read its content.
-    #[error("the message was cut off, as nobody read its content, and is answered already")]
+    #[error("message already answered: it was cut off because nobody read its content")]
     CutOff,
     /// The peer is about to close, and takes no new messages.
-    #[error("the peer is about to close the connection")]
+    #[error("peer is about to close the connection")]
     PeerGoingAway,
     /// The connection has ended.
     #[error("connection is gone")]

@@ -8,10 +8,10 @@ use super::connection::ConnectionError;
 #[non_exhaustive]
 pub enum SourceError {
     /// The writer of a part was dropped before it had ended the part, or the whole message was.
-    #[error("message given up before it was sent to its end")]
+    #[error("message abandoned before it was fully sent")]
     GivenUp,
     /// The peer has answered that it does not take the message; the code is the reply.
-    #[error("message refused by the peer before it was sent to its end")]
+    #[error("message refused by the peer before it was fully sent")]
     Refused,
     /// The part has ended already.
     #[error("written to after the end")]

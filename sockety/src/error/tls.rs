@@ -35,7 +35,7 @@ pub enum TlsProblem {
     #[error("cannot be read: {0}")]
     Unreadable(Arc<io::Error>),
     /// It is no PEM text.
-    #[error("is no valid PEM: {0}")]
+    #[error("is not valid PEM: {0}")]
     InvalidPem(Arc<str>),
     /// It has no section with a certificate.
     #[error("has no certificate")]
@@ -50,7 +50,7 @@ pub enum TlsProblem {
     #[error("has a private key that cannot be used: {0}")]
     InvalidKey(rustls::Error),
     /// Its private key belongs to another certificate.
-    #[error("has the key of another certificate than the one of {certificate}")]
+    #[error("has a key that does not belong to the certificate of {certificate}")]
     KeyMismatch {
         /// What has the certificate.
         certificate: Box<str>,
@@ -59,7 +59,7 @@ pub enum TlsProblem {
     #[error("cannot be used: {0}")]
     NoSystemRoots(rustls::Error),
     /// A certificate is not for such a name: it is neither a DNS name nor an IP address.
-    #[error("is no name that a certificate could have")]
+    #[error("is not a name that a certificate can have")]
     InvalidServerName,
     /// The address names no host, so a name for the certificate must be given.
     #[error("names no host: give a server name")]

@@ -24,7 +24,7 @@ pub struct Outgoing {
     content: Content,
 }
 
-/// A response that can be sent; made by a [`ResponseDraft`]. As [`Outgoing`].
+/// A response that can be sent; made by a [`ResponseDraft`]. Like [`Outgoing`].
 #[derive(Debug, Clone)]
 #[must_use = "a response does nothing until it is sent"]
 pub struct OutgoingResponse {
@@ -35,7 +35,7 @@ pub struct OutgoingResponse {
 #[derive(Debug, Clone)]
 pub(crate) struct Content {
     pub(crate) payload: Encoded,
-    /// Most messages carry nothing beside their payload.
+    /// Most messages carry nothing but their payload.
     pub(crate) carrying: Option<Box<OutgoingParts>>,
 }
 

@@ -63,12 +63,12 @@ impl Response {
         msgpack::from_slice(or_nil(&self.payload))
     }
 
-    /// Its files, in order. They belong to who takes them: a second call gives none.
+    /// Takes its files, in order. A second call returns none.
     pub fn files(&mut self) -> Vec<File> {
         self.carried.take_files()
     }
 
-    /// Its stream. It belongs to who takes it: a second call gives none.
+    /// Takes its stream. A second call returns `None`.
     pub fn stream(&mut self) -> Option<ByteStream> {
         self.carried.take_stream()
     }
@@ -76,7 +76,7 @@ impl Response {
     /// Answers it with a response.
     ///
     /// # Errors
-    /// As [`Message::respond`](crate::serve::message::Message::respond).
+    /// Same as [`Message::respond`](crate::serve::message::Message::respond).
     pub async fn respond(&self, response: impl Into<OutgoingResponse>) -> Result<Sent, SendError> {
         respond::respond(&self.owed, &response.into()).await
     }
@@ -84,7 +84,7 @@ impl Response {
     /// Answers it with a response that expects an answer in its turn.
     ///
     /// # Errors
-    /// As [`Message::respond`](crate::serve::message::Message::respond).
+    /// Same as [`Message::respond`](crate::serve::message::Message::respond).
     pub async fn respond_expecting(
         &self,
         response: impl Into<OutgoingResponse>,
@@ -95,7 +95,7 @@ impl Response {
     /// Answers it with a code.
     ///
     /// # Errors
-    /// As [`Message::fast_reply`](crate::serve::message::Message::fast_reply).
+    /// Same as [`Message::fast_reply`](crate::serve::message::Message::fast_reply).
     pub async fn fast_reply(&self, code: impl Into<FastReply>) -> Result<(), SendError> {
         respond::fast_reply(&self.owed, code.into()).await
     }

@@ -23,7 +23,7 @@ pub(crate) const SYSTEM: &str = "sockety";
 pub(crate) const OTHER: &str = "_OTHER";
 
 /// Actions that are named although no typed service has them. Peers choose names without end, and each that was named
-/// would stay in the memory of whoever collects metrics.
+/// would stay in the memory of the metrics collector.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Named(Arc<HashSet<Arc<str>>>);
 

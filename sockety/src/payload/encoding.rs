@@ -26,7 +26,7 @@ pub(crate) struct Bin {
 const BIN_HEAD: usize = 5;
 const BIN_32: u8 = 0xC6;
 
-/// From so many bytes on a buffer is a bin 32. Fewer are quickly copied.
+/// From this size on, a buffer is a bin 32. Smaller ones are quickly copied.
 const LARGE: usize = 0x1_0000;
 
 impl Encoding {
@@ -63,7 +63,7 @@ impl Encoding {
 }
 
 impl Bin {
-    /// What stands before the buffer, and the buffer.
+    /// The head of the buffer, and the buffer.
     pub(crate) fn parts(&self) -> (&[u8], &Bytes) {
         (&self.head, &self.bytes)
     }

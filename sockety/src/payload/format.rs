@@ -72,7 +72,7 @@ impl<T> Format<T> {
         self.decode_slice(payload)
     }
 
-    /// As [`Format::decode`], copying whatever there is.
+    /// Like [`Format::decode`], copying whatever there is.
     #[inline]
     pub(crate) fn decode_slice(&self, payload: &[u8]) -> Result<T, DecodeError> {
         read_whole(or_nil(payload), self.read)

@@ -28,7 +28,7 @@ impl Given<'_> {
     }
 }
 
-/// Parameters as a payload; `give` gives `count` of them.
+/// Parameters as a payload; `give` writes `count` of them.
 #[inline]
 pub(crate) fn encode(
     count: u16,

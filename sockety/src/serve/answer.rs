@@ -15,7 +15,7 @@ use std::{
     task::{Context, Poll},
 };
 
-/// As [`Format`], of the error type of a method.
+/// Like [`Format`], for the error type of a method.
 pub struct ErrorFormat<E> {
     /// All variants.
     pub variants: &'static [ErrorVariant],

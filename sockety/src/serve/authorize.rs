@@ -12,7 +12,7 @@ use crate::{engine::serve::Dispatch, fast_reply::FastReply};
 /// Decides who may call: judges the messages of a connection until one authorizes it. Set it with
 /// [`Router::authorize`].
 ///
-/// A function that takes a [`FirstMessage`] and gives a future of an [`Authorization`] is one. A hook with a name of
+/// A function that takes a [`FirstMessage`] and returns a future of an [`Authorization`] is one. A hook with a name of
 /// its own implements the trait with [`#[async_trait]`](crate::async_trait).
 ///
 /// ```

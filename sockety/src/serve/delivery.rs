@@ -32,7 +32,7 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// With a payload of its own, for what takes it apart later.
+    /// Owns its payload, for code that takes it apart later.
     #[doc(hidden)]
     pub fn into_owned(self) -> Delivery<'static> {
         Delivery {
@@ -54,7 +54,7 @@ impl<'a> Delivery<'a> {
         (context, body, responder)
     }
 
-    /// As [`Delivery::open`], for a method that does not look at whom it answers.
+    /// Like [`Delivery::open`], for a method that does not look at whom it answers.
     #[doc(hidden)]
     #[inline]
     pub fn open_without_context(self) -> (Body<'a>, Responder) {

@@ -96,12 +96,12 @@ impl Message {
         msgpack::from_slice(or_nil(&self.inner.payload))
     }
 
-    /// Its files, in order. They belong to who takes them: a second call gives none.
+    /// Takes its files, in order. A second call returns none.
     pub fn files(&self) -> Vec<File> {
         self.carried().take_files()
     }
 
-    /// Its stream. It belongs to who takes it: a second call gives none.
+    /// Takes its stream. A second call returns `None`.
     pub fn stream(&self) -> Option<ByteStream> {
         self.carried().take_stream()
     }
@@ -130,7 +130,7 @@ impl Message {
     /// Answers with a response that expects an answer in its turn.
     ///
     /// # Errors
-    /// As [`Message::respond`], and [`SendError::Busy`].
+    /// Same as [`Message::respond`], and [`SendError::Busy`].
     pub async fn respond_expecting(
         &self,
         response: impl Into<OutgoingResponse>,
@@ -149,7 +149,7 @@ impl Message {
     /// Answers with code 0, Accept.
     ///
     /// # Errors
-    /// As [`Message::fast_reply`].
+    /// Same as [`Message::fast_reply`].
     pub async fn accept(&self) -> Result<(), SendError> {
         self.fast_reply(FastReply::ACCEPT).await
     }
@@ -157,7 +157,7 @@ impl Message {
     /// Answers with code 1, Reject.
     ///
     /// # Errors
-    /// As [`Message::fast_reply`].
+    /// Same as [`Message::fast_reply`].
     pub async fn reject(&self) -> Result<(), SendError> {
         self.fast_reply(FastReply::REJECT).await
     }

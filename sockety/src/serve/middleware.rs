@@ -17,7 +17,7 @@ use crate::engine::{answered::Answered, serve::Dispatch};
 /// [authorization](crate::serve::authorize::Authorize), and, where no [`MessageHandler`] takes them, unknown actions. A request counts
 /// as executing while its middleware runs.
 ///
-/// A function that takes an [`Incoming`] and a [`ServeNext`] and gives a future is middleware. What has a name of
+/// A function that takes an [`Incoming`] and a [`ServeNext`] and returns a future is middleware. What has a name of
 /// its own implements the trait with [`#[async_trait]`](crate::async_trait).
 ///
 /// ```

@@ -231,7 +231,7 @@ impl Router {
         }
     }
 
-    /// As [`Router::dispatch`], of a message that is nothing but a payload, which a typed service reads where it is.
+    /// Like [`Router::dispatch`], for a message that is nothing but a payload, which a typed service reads where it is.
     #[inline]
     pub(crate) fn dispatch_whole(
         self: &Arc<Self>,

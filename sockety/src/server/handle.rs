@@ -136,7 +136,7 @@ impl ServerHandle {
         self.end(Ending::Close);
     }
 
-    /// Stops accepting, and ends every connection when its work is done, for which it has so long; see
+    /// Stops accepting, and shuts every connection down gracefully within `deadline`; see
     /// [`Connection::shutdown`]. Ready when all are closed, and so is the future of [`Server::serve`](crate::server::Server::serve).
     ///
     /// # Cancel safety
@@ -259,7 +259,7 @@ impl ServerHandle {
         }
     }
 
-    /// Enters a connection in the list, until what this gives is dropped.
+    /// Adds a connection to the list, until the returned entry is dropped.
     pub(super) fn register(&self, connection: &Connection) -> Entry {
         let key = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::clone(connection.shared());

@@ -3,9 +3,9 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
-    /// Bytes that came since the begin, after the connection headers. TLS adds its own.
+    /// Bytes that came since the beginning, after the connection headers. TLS adds its own.
     pub received_bytes: u64,
-    /// Bytes that were handed to the system since the begin, after the connection headers. TLS adds its own.
+    /// Bytes that were handed to the system since the beginning, after the connection headers. TLS adds its own.
     pub sent_bytes: u64,
     /// Requests and one-way messages of the peer whose handlers have not ended, at this moment.
     pub requests_executing: usize,

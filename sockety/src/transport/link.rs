@@ -23,7 +23,7 @@ use crate::{
 #[cfg(feature = "_tls")]
 pub(crate) use crate::tls::handshake::Handshake;
 
-/// A link that stands, before anything was said on it.
+/// An established link, before anything is sent on it.
 #[derive(Debug)]
 pub(crate) enum Link {
     Tcp(TcpStream),
@@ -35,13 +35,13 @@ pub(crate) enum Link {
 #[cfg(not(feature = "_tls"))]
 pub(crate) enum Handshake {}
 
-/// What a connection is made of beside its link.
+/// What a connection is made of, in addition to its link.
 pub(crate) struct Setup<K> {
     router: Arc<Router>,
     pub(crate) common: Common,
     /// What this side connects to, if it does.
     server: Option<ServerName>,
-    /// Gets a handle on the connection; what it gives is dropped when the connection has ended.
+    /// Gets a handle on the connection; what it returns is dropped when the connection has ended.
     keep: K,
 }
 
@@ -79,7 +79,7 @@ impl Link {
         }
     }
 
-    /// Makes a connection of it, which runs as a task of its own. All handshakes together have the time of one.
+    /// Makes a connection of it, which runs as a task. All handshakes together have the time of one.
     pub(crate) async fn start<K, G>(
         self,
         handshake: Option<Handshake>,

@@ -33,7 +33,7 @@ fn problem_of(character: char) -> Option<NameProblem> {
     }
 }
 
-/// Windows looks at what stands before the first dot, without spaces at its end, and ignores case.
+/// Windows looks at what precedes the first dot, without spaces at its end, and ignores case.
 fn is_device(name: &str) -> bool {
     const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
     let stem = name.split_once('.').map_or(name, |(stem, _)| stem);

@@ -176,7 +176,7 @@ impl<D: Directory> Target<D> {
     }
 }
 
-/// Removes the files that were being saved into a directory when a process was killed, and gives their number.
+/// Removes the files that were being saved into a directory when a process was killed, and returns their number.
 ///
 /// A file that is being saved is named `.sockety-partial-` and something random until it is whole. It is removed
 /// when saving fails or is given up; it is left behind only when its process ends abruptly. Files that are

@@ -142,7 +142,7 @@ impl SlowReaders {
     /// A second has passed: cuts off those that are waited for no longer, and returns the channels of their messages.
     ///
     /// A reader may wait for the peer to take what it answers: while that goes on and nobody else waits, it is not idle.
-    /// What else is written to the peer is no excuse, as that may go on for ever, unless senders wait for room: it may be among them.
+    /// What else is written to the peer is no excuse, because that may go on forever, unless senders wait for room: it may be among them.
     pub(crate) fn on_tick(&mut self, others_wait: bool, has_written: bool) -> Vec<ChannelId> {
         let window = self.shared.options.window as u64;
         let mut channels = Vec::new();

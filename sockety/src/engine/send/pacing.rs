@@ -277,7 +277,7 @@ mod tests {
         slowest_call: Duration,
     }
 
-    /// Streams that never end, with calls beside them.
+    /// Streams that never end, with calls next to them.
     struct Trial {
         pacing: Pacing,
         queued: Place,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl<S: Serve> Inbound<S> {
-    /// A tick has passed: gives up messages whose readers hold others up, or whose content does not come. What still
+    /// A tick has passed: abandons messages whose readers block others, or whose content does not arrive. What still
     /// comes of them is dropped, and does not count against the peer, who need not know.
     pub(crate) fn on_tick(&mut self, has_written: bool, is_paused: bool) {
         let others_wait = self.do_others_wait();
