@@ -50,7 +50,7 @@ pub enum TlsProblem {
     #[error("has a private key that cannot be used: {0}")]
     InvalidKey(rustls::Error),
     /// Its private key belongs to another certificate.
-    #[error("has a key that does not belong to the certificate of {certificate}")]
+    #[error("does not belong to {certificate}")]
     KeyMismatch {
         /// What has the certificate.
         certificate: Box<str>,

@@ -63,7 +63,7 @@ fn the_key_of_another_certificate_is_refused() {
     let error = Identity::from_pem(&one.certificate, &other.key).expect_err("another key");
     assert_eq!(
         error.to_string(),
-        "private key has the key of another certificate than the one of certificate"
+        "private key does not belong to certificate"
     );
 }
 
