@@ -25,17 +25,20 @@ use shuttle::{
 use tokio::io::DuplexStream;
 
 use crate::{
-    ChannelCount, Limits,
-    config::budgets::{Budget, Share},
-    config::options::Options,
+    config::{
+        ChannelCount, Limits,
+        budgets::{Budget, Share},
+        options::Options,
+    },
     connection::Connection,
     content::{byte_stream::ByteStream, stream_writer::StreamWriter},
+    engine::{common::Common, peer::Peer},
     error::{request::RequestError, send::SendError},
     fast_reply::FastReply,
     message::{draft::Draft, request::Request},
     outcome::Outcome,
-    peer::Peer,
     serve::{handler::MessageHandler, message::Message, router::Router},
+    transport::handshake::establish,
 };
 
 /// Schedules of each model, when nobody asks for another number.
@@ -123,8 +126,7 @@ impl Ends {
 }
 
 async fn end(io: DuplexStream, router: Router, options: Options) -> (Connection, JoinHandle<()>) {
-    let established =
-        Connection::establish(io, Arc::new(router), Arc::new(options), Peer::default());
+    let established = establish(io, Arc::new(router), Common::new(options), Peer::default());
     let (connection, driver) = established.await.expect("a peer");
     (connection, spawn(driver.run()))
 }
