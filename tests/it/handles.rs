@@ -242,3 +242,29 @@ async fn futures_of_calls_can_be_sent_and_shared() {
         FastReply::NOT_IMPLEMENTED.code()
     );
 }
+
+/// What is attached to a message, seen by a context and by its clone.
+#[derive(Debug, PartialEq)]
+struct Note(&'static str);
+
+#[sockety::service]
+trait Notes {
+    async fn attach(&self, cx: &sockety::Context) -> bool;
+}
+
+struct Attaching;
+
+impl Notes for Attaching {
+    async fn attach(&self, cx: &sockety::Context) -> bool {
+        let clone = cx.clone();
+        clone.request_extensions().insert(Note("by the clone"));
+        let found = cx.request_extensions().get::<Note>();
+        found.as_deref() == Some(&Note("by the clone")) && clone.id() == cx.id()
+    }
+}
+
+#[tokio::test]
+async fn a_clone_of_a_context_shares_what_is_attached_to_the_message() {
+    let notes = NotesClient::local(Attaching);
+    assert!(notes.attach().await.expect("a reply"));
+}

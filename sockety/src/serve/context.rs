@@ -9,9 +9,23 @@ use crate::{
     extensions::Extensions,
 };
 
-/// Whom a typed method answers, and on which message; take it as a parameter `cx: &Context`.
+/// The message that a typed method handles, and its caller. Take it as a parameter `cx: &Context`.
 ///
-/// It holds its connection: while a context lives, the connection is not closed for want of handles.
+/// A `Context` counts as a handle: the connection stays open while it exists. A clone is about the same
+/// message and shares its [extensions](Self::request_extensions), so that a spawned task can have one.
+///
+/// ```
+/// # use sockety::{Context, service};
+/// # #[service]
+/// # trait Media { async fn render(&self, cx: &Context, id: u64); }
+/// # struct Store;
+/// impl Media for Store {
+///     async fn render(&self, cx: &Context, id: u64) {
+///         let cx = cx.clone();
+///         tokio::spawn(async move { tracing::info!(message = %cx.id(), id, "rendering") });
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Context {
     connection: Connection,
@@ -70,5 +84,17 @@ impl Context {
     /// The caller, as a client of a service that it serves: both sides of a connection may call.
     pub fn peer<C: ServiceClient>(&self) -> C {
         C::new(self.connection.clone())
+    }
+}
+
+impl Clone for Context {
+    fn clone(&self) -> Self {
+        Self {
+            connection: self.connection.clone(),
+            id: self.id,
+            action: self.action.clone(),
+            // Begun, so that the clone sees what is attached later.
+            record: self.record.begin(),
+        }
     }
 }
