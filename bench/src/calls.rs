@@ -22,7 +22,7 @@ pub trait Client: Clone + Send + Sync + 'static {
         async { missing() }
     }
 
-    /// Sends so many one-way messages; ready when there is room for more.
+    /// Sends `count` one-way messages. Ready when there is room for more.
     fn notify(&self, _payload: &Bytes, _count: usize) -> impl Future<Output = Result<()>> + Send {
         async { missing() }
     }
@@ -36,17 +36,17 @@ pub trait Client: Clone + Send + Sync + 'static {
         async { missing() }
     }
 
-    /// Streams the chunk so often; gives the bytes that the server saw.
+    /// Streams the chunk `count` times. Returns the bytes that the server received.
     fn stream(&self, _chunk: Bytes, _count: u64) -> impl Future<Output = Result<u64>> + Send {
         async { missing() }
     }
 
-    /// Has the server store a file; gives the bytes that it stored.
+    /// Has the server store a file. Returns the bytes that it stored.
     fn file(&self, _path: PathBuf) -> impl Future<Output = Result<u64>> + Send {
         async { missing() }
     }
 
-    /// Echoes on all clients, with so many in flight on each.
+    /// Echoes on all clients, with `in_flight` calls on each.
     fn echo_load(
         clients: &[Self],
         in_flight: usize,
