@@ -28,8 +28,8 @@ fn echoing() -> MessageHandler {
         let reply = ResponseDraft::new()
             .data()
             .create(message.payload().clone());
-        let reply = match message.stream() {
-            Some(stream) => reply.stream_from(stream),
+        let reply = match message.take_stream() {
+            Some(stream) => reply.with_stream_from(stream),
             None => reply,
         };
         message.respond(reply).await
@@ -54,12 +54,12 @@ async fn work(connection: &Connection) -> Bytes {
         }
     }
     let content = ByteStream::from_reader(tokio::io::repeat(7).take(4 * MIB as u64));
-    let message = draft.create(Bytes::new()).stream_from(content);
+    let message = draft.create(Bytes::new()).with_stream_from(content);
     let mut request = connection.send(message).await.expect("sent");
     let Ok(Reply::Response(mut response)) = request.response().await else {
         panic!("no response");
     };
-    let mut stream = response.stream().expect("a stream");
+    let mut stream = response.take_stream().expect("a stream");
     while stream.next_chunk().await.expect("whole").is_some() {}
     payload
 }

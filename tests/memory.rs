@@ -52,7 +52,7 @@ fn saving(path: PathBuf) -> MessageHandler {
     MessageHandler::new().action("save", move |message: Message| {
         let path = path.clone();
         async move {
-            let mut file = message.files().pop().expect("a file");
+            let mut file = message.take_files().pop().expect("a file");
             let mut saved = tokio::fs::File::create(path).await?;
             while let Some(chunk) = file.next_chunk().await? {
                 saved.write_all(&chunk).await?;
@@ -91,7 +91,7 @@ fn a_large_file_goes_from_disk_to_disk_in_little_memory() {
             .expect("two connections");
         let file = File::open(&original.0).await.expect("it exists");
         assert_eq!(file.size(), FILE_BYTES as u64);
-        let message = Draft::new("save").create().file(file);
+        let message = Draft::new("save").create().with_file(file);
         let mut request = near.send(message).await.expect("sent");
         let reply = request.response().await.expect("a reply");
         assert_eq!(reply.code(), Some(FastReply::ACCEPT));

@@ -118,7 +118,7 @@ fn handler() -> MessageHandler {
             drop(message);
         })
         .action("last", |message: Message| async move {
-            let mut files = message.files();
+            let mut files = message.take_files();
             while let Some(mut file) = files.pop() {
                 let mut size = 0;
                 while let Some(chunk) = file.next_chunk().await? {

@@ -87,7 +87,7 @@ fn answer(room: &Room, message: &Message) -> FastReply {
         Err(RequestMismatch::Action(_)) => return FastReply::NOT_IMPLEMENTED,
         Err(_) => return FastReply::BAD_REQUEST,
     };
-    if !message.files().is_empty() || message.stream().is_some() {
+    if !message.take_files().is_empty() || message.take_stream().is_some() {
         return FastReply::BAD_REQUEST;
     }
     let done = match request {

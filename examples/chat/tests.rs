@@ -211,7 +211,9 @@ async fn the_bytes_are_those_of_the_typescript_chat() {
     }
     let number = name.create(vec![7]);
     assert_eq!(code(&bob, number).await, FastReply::BAD_REQUEST);
-    let with_file = name.create(text("bob")).file(File::from_bytes("a", "b"));
+    let with_file = name
+        .create(text("bob"))
+        .with_file(File::from_bytes("a", "b"));
     assert_eq!(code(&bob, with_file).await, FastReply::BAD_REQUEST);
     let unknown = code(&bob, &Draft::new("shout")).await;
     assert_eq!(unknown, FastReply::NOT_IMPLEMENTED);

@@ -95,7 +95,7 @@ async fn code(message: Message) -> Result<FastReply, BoxError> {
 }
 
 async fn upload(message: Message) -> Result<Sent, BoxError> {
-    let digests = digest::of_files(message.files()).await?;
+    let digests = digest::of_files(message.take_files()).await?;
     respond(&message, &digests).await
 }
 
@@ -108,7 +108,7 @@ async fn download(message: Message) -> Result<Option<FastReply>, BoxError> {
         .into_iter()
         .map(|file| content::file(file.name, file.size));
     message
-        .respond(ResponseDraft::new().create().files(files))
+        .respond(ResponseDraft::new().create().with_files(files))
         .await?;
     Ok(None)
 }
@@ -125,23 +125,23 @@ fn can_be_sent(wanted: &[Wanted]) -> bool {
 }
 
 async fn stream_sum(message: Message) -> Result<Sent, BoxError> {
-    let digest = digest::of_stream(message.stream()).await?;
+    let digest = digest::of_stream(message.take_stream()).await?;
     respond(&message, &digest).await
 }
 
 async fn stream_echo(message: Message) -> Result<Sent, BoxError> {
     let nothing = || ByteStream::from_reader(tokio::io::empty());
     // A received stream can be sent on directly: its bytes are forwarded as they arrive.
-    let stream = message.stream().unwrap_or_else(nothing);
-    let echo = ResponseDraft::new().create().stream_from(stream);
+    let stream = message.take_stream().unwrap_or_else(nothing);
+    let echo = ResponseDraft::new().create().with_stream_from(stream);
     Ok(message.respond(echo).await?)
 }
 
 async fn everything(message: Message) -> Result<Sent, BoxError> {
     // Concurrently, because the peer may interleave files and stream.
     let (files, stream) = tokio::try_join!(
-        digest::of_files(message.files()),
-        digest::of_stream(message.stream()),
+        digest::of_files(message.take_files()),
+        digest::of_stream(message.take_stream()),
     )?;
     let data = digest::of_bytes(message.payload());
     let parts = Everything {
@@ -183,7 +183,7 @@ async fn relay(message: Message) -> Result<Sent, BoxError> {
     let relay: Relay = message.msgpack()?;
     let draft = Draft::new(&*relay.action);
     let outgoing = match relay.stream {
-        Some(size) => draft.create().stream_from(content::stream(size)),
+        Some(size) => draft.create().with_stream_from(content::stream(size)),
         None => draft.create(),
     };
     let request = message.connection().send(outgoing).await?;
@@ -218,7 +218,7 @@ async fn replies(mut request: Request, relay: &Relay) -> Vec<Told> {
 }
 
 async fn tell(mut response: Response, answer: Option<u16>) -> Result<Told, BoxError> {
-    let (files, stream) = (response.files(), response.stream());
+    let (files, stream) = (response.take_files(), response.take_stream());
     let has_stream = stream.is_some();
     let (files, stream) = tokio::try_join!(digest::of_files(files), digest::of_stream(stream))?;
     if let Some(code) = answer {

@@ -277,7 +277,7 @@ impl Site {
             let Some(connection) = connection(&mut established).await else {
                 return;
             };
-            let message = Draft::new("a stream").create().stream();
+            let message = Draft::new("a stream").create().with_stream();
             if let Ok(mut sent) = connection.pass_stream(message).await {
                 drop(connection);
                 if let Some(stream) = sent.take_writer() {
@@ -415,7 +415,7 @@ async fn answer(request: Request) {
     while let Some(Ok(reply)) = responses.next().await {
         let stream = reply
             .into_response()
-            .and_then(|mut response| response.stream());
+            .and_then(|mut response| response.take_stream());
         if let Some(mut stream) = stream {
             while let Ok(Some(_)) = stream.next_chunk().await {}
         }
@@ -464,24 +464,24 @@ fn serve() -> MessageHandler {
         })
         .action("drop", |message| async { drop(message) })
         .action("read", |message: Message| async move {
-            for mut file in message.files() {
+            for mut file in message.take_files() {
                 while file.next_chunk().await?.is_some() {}
             }
-            if let Some(mut stream) = message.stream() {
+            if let Some(mut stream) = message.take_stream() {
                 while stream.next_chunk().await?.is_some() {}
             }
             Ok::<_, std::io::Error>(FastReply::ACCEPT)
         })
         .action("neglect", |message: Message| async move {
-            let kept = (message.files(), message.stream());
+            let kept = (message.take_files(), message.take_stream());
             sleep(Duration::from_secs(60)).await;
             drop(kept);
             FastReply::ACCEPT
         })
         .action("relay", |message: Message| async move {
-            let stream = message.stream();
+            let stream = message.take_stream();
             let stream = stream.unwrap_or_else(|| ByteStream::from_reader(&[5; 100][..]));
-            let response = ResponseDraft::new().create().stream_from(stream);
+            let response = ResponseDraft::new().create().with_stream_from(stream);
             message.respond(response).await
         })
 }

@@ -178,8 +178,8 @@ async fn call(client: Connection, action: &'static str, number: u32, size: usize
     let mut message = Draft::new(action).data().create(payload);
     if action == "upload" {
         message = message
-            .file(File::from_bytes("a", vec![1; size]))
-            .stream_from(ByteStream::from_reader(&b"a stream"[..]));
+            .with_file(File::from_bytes("a", vec![1; size]))
+            .with_stream_from(ByteStream::from_reader(&b"a stream"[..]));
     }
     match client.send(message).await {
         Err(error) => RequestError::from(error).outcome(),
@@ -199,7 +199,7 @@ async fn read(reply: Result<Reply, RequestError>) -> Outcome {
         return code.outcome();
     }
     let response = reply.into_response();
-    if let Some(mut stream) = response.and_then(|mut response| response.stream()) {
+    if let Some(mut stream) = response.and_then(|mut response| response.take_stream()) {
         while let Ok(Some(_)) = stream.next_chunk().await {}
     }
     Outcome::Replied
@@ -260,7 +260,7 @@ fn serve(ledger: &Ledger) -> MessageHandler {
 async fn respond(message: Message, size: usize, has_stream: bool) -> Option<FastReply> {
     let mut response = ResponseDraft::new().data().create(vec![7; size]);
     if has_stream {
-        response = response.stream_from(ByteStream::from_reader(&[9; 5000][..]));
+        response = response.with_stream_from(ByteStream::from_reader(&[9; 5000][..]));
     }
     if let Ok(mut sent) = message.respond(response).await {
         drop(sent.sent().await);
@@ -269,11 +269,11 @@ async fn respond(message: Message, size: usize, has_stream: bool) -> Option<Fast
 }
 
 async fn take(message: Message) -> Option<FastReply> {
-    for mut file in message.files() {
+    for mut file in message.take_files() {
         while let Ok(Some(_)) = file.next_chunk().await {}
     }
     // Only the begin of the stream, and then it is given up.
-    let mut stream = message.stream()?;
+    let mut stream = message.take_stream()?;
     stream.next_chunk().await.ok()?;
     Some(FastReply::ACCEPT)
 }

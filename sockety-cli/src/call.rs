@@ -108,9 +108,10 @@ impl CallArgs {
     async fn once(&self, connection: &Connection, form: &Form) -> Result<Exit, Failure> {
         let progress = Progress::default();
         let files = payload::files(&self.files).await?;
-        let mut message = form.create().files(watched(files, &progress));
+        let mut message = form.create().with_files(watched(files, &progress));
         if let Some(path) = &self.stream {
-            message = message.stream_from(streams::outgoing(path, self.form_of_streams()).await?);
+            message =
+                message.with_stream_from(streams::outgoing(path, self.form_of_streams()).await?);
         }
         let begun = Instant::now();
         let mut request = connection.send(message).await?;
@@ -174,7 +175,7 @@ impl CallArgs {
         elapsed: Duration,
         progress: &Progress,
     ) -> Result<Exit, Failure> {
-        let (files, stream) = (response.files(), response.stream());
+        let (files, stream) = (response.take_files(), response.take_stream());
         let sink = Sink::from(&*self.stream_to);
         // A program that reads the stream must get nothing else.
         let place = match stream.is_some() && sink == Sink::Output {

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use sockety::{
     Address, ByteStream, FastReply, Options, Server,
     message::ResponseDraft,
-    serve::{BoxError, Handled, Message, MessageHandler},
+    serve::{BoxError, Message, MessageHandler},
 };
 use tokio::sync::mpsc;
 
@@ -131,7 +131,7 @@ async fn enough(
 impl Listening {
     async fn take(&self, message: Message) -> Result<Option<FastReply>, BoxError> {
         let begun = SystemTime::now();
-        let (files, stream) = (message.files(), message.stream());
+        let (files, stream) = (message.take_files(), message.take_stream());
         let progress = Progress::default();
         // Concurrently, because the peer may interleave them.
         let (arrived, streamed) =
@@ -154,7 +154,7 @@ impl Listening {
             Answer::Code(code) => message.fast_reply(*code).await?,
             Answer::Response(payload) => {
                 let response = ResponseDraft::new().with_data(payload.clone());
-                message.respond(&response).await?.into_code()?;
+                message.respond(&response).await?;
             }
         }
         Ok(None)

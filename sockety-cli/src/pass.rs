@@ -54,14 +54,16 @@ pub async fn run(args: PassArgs) -> Result<Exit, Failure> {
 impl PassArgs {
     async fn once(&self, connection: &Connection, form: &Form) -> Result<(), Failure> {
         let files = payload::files(&self.files).await?;
-        let mut message = form.create().files(watched(files, &Progress::default()));
+        let mut message = form
+            .create()
+            .with_files(watched(files, &Progress::default()));
         if let Some(path) = &self.stream {
             let limit = usize::try_from(self.target.max_payload.as_u64()).unwrap_or(usize::MAX);
             let form = match self.items {
                 true => streams::Form::Items { limit },
                 false => streams::Form::Bytes,
             };
-            message = message.stream_from(streams::outgoing(path, form).await?);
+            message = message.with_stream_from(streams::outgoing(path, form).await?);
         }
         let passing = connection.pass(message);
         match self.timeout {

@@ -14,7 +14,10 @@ pub use crate::{
         limits::ActionLimits, parameter::ParameterDescription, part_kind::PartKind,
         returned::ReturnDescription,
     },
-    engine::serve::Dispatch,
+    engine::{
+        pending_reply::PendingReply,
+        serve::{Dispatch, ReceivedPayload},
+    },
     error::{
         connect::ConnectError,
         content::ContentError,
@@ -34,9 +37,9 @@ pub use crate::{
         parameters::{Given, decode_all, parameter},
     },
     serve::{
-        answer::{Answer, Answering, ErrorFormat, Responder, error},
+        answer::{Answer, Answering, ErrorFormat, error},
         context::Context,
-        delivery::{Body, Delivery},
+        incoming_message::IncomingMessage,
         message::Message,
         service::Service,
     },

@@ -163,7 +163,7 @@ impl Connection {
     /// # Cancel safety
     /// Dropped before it is ready, the message is not sent.
     pub async fn pass_stream(&self, message: impl Into<Outgoing>) -> Result<Sent, SendError> {
-        let (id, message) = (Uuid::new_v4(), message.into().stream());
+        let (id, message) = (Uuid::new_v4(), message.into().with_stream());
         if self.middleware.is_some() {
             return Box::pin(outgoing_call::pass_stream(self, id, message)).await;
         }

@@ -16,7 +16,7 @@ pub use self::typed::{Content, Received};
 pub use self::{
     draft::{Data, Draft, Fixed, Msgpack, NoPayload, ResponseDraft},
     outgoing::{Outgoing, OutgoingResponse},
-    reply::Reply,
+    reply::{OutgoingReply, Reply},
     request::{Request, Responses},
     response::Response,
     sent::Sent,

@@ -386,7 +386,7 @@ fn reading_goes_on_when_a_reader_is_dropped() {
 }
 
 async fn open(connection: &Connection) -> Result<(Request, StreamWriter), SendError> {
-    let message = Draft::new("stream").stream().create();
+    let message = Draft::new("stream").with_stream().create();
     let mut request = connection.send(message).await?;
     let writer = request.take_writer().expect("a stream");
     Ok((request, writer))
@@ -401,7 +401,11 @@ impl Streams {
         let streams = self.clone();
         MessageHandler::new()
             .action("stream", move |message: Message| {
-                streams.0.lock().expect("no panic").extend(message.stream());
+                streams
+                    .0
+                    .lock()
+                    .expect("no panic")
+                    .extend(message.take_stream());
                 std::future::ready(FastReply::ACCEPT)
             })
             .action("call", |_| std::future::ready(FastReply::ACCEPT))

@@ -4,10 +4,10 @@ pub(crate) mod answer;
 pub(crate) mod authorization;
 pub(crate) mod authorize;
 pub(crate) mod context;
-pub(crate) mod delivery;
 pub(crate) mod first_message;
 pub(crate) mod handler;
 pub(crate) mod incoming;
+pub(crate) mod incoming_message;
 pub(crate) mod message;
 pub(crate) mod middleware;
 pub(crate) mod router;
@@ -17,13 +17,12 @@ pub use self::{
     authorization::Authorization,
     authorize::Authorize,
     context::Context,
-    delivery::Delivery,
     first_message::FirstMessage,
-    handler::{BoxError, Handled, MessageHandler},
+    handler::{BoxError, IntoReply, MessageHandler},
     incoming::Incoming,
     message::Message,
     middleware::{ServeMiddleware, ServeNext},
     router::{DuplicateAction, IntoRouter, Router},
     service::Service,
 };
-pub use crate::engine::{answered::Answered, serve::Dispatch};
+pub use crate::engine::answered::Answered;

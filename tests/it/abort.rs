@@ -63,7 +63,7 @@ fn reading() -> (
     let handler = collecting().action("read", move |message| {
         let sender = sender.clone();
         async move {
-            let mut stream = message.stream().expect("a stream");
+            let mut stream = message.take_stream().expect("a stream");
             let read = read_all(&mut stream).await;
             let read = read.map_err(|error| read_error(&error).clone());
             sender
@@ -101,7 +101,10 @@ async fn a_writer_that_is_dropped_gives_its_message_up() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_dropped_with_its_writer_gives_its_message_up() {
     let (near, mut peer) = dialogue(ping_handler()).await;
-    let request = near.send(&Draft::new("a").stream()).await.expect("sent");
+    let request = near
+        .send(&Draft::new("a").with_stream())
+        .await
+        .expect("sent");
     peer.expect(ASKS).await;
     drop(request);
     peer.expect("90").await;
@@ -111,7 +114,7 @@ async fn a_request_that_is_dropped_with_its_writer_gives_its_message_up() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_dropped_gives_the_stream_up_that_it_is_read_from() {
     let (near, mut peer) = dialogue(ping_handler()).await;
-    let message = Draft::new("a").create().stream_from(never());
+    let message = Draft::new("a").create().with_stream_from(never());
     let request = near.send(message).await.expect("sent");
     peer.expect(ASKS).await;
     drop(request);
@@ -121,7 +124,7 @@ async fn a_request_that_is_dropped_gives_the_stream_up_that_it_is_read_from() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_dropped_gives_a_file_up_that_is_read() {
     let (near, mut peer) = dialogue(ping_handler()).await;
-    let message = Draft::new("a").create().file(half_a_file());
+    let message = Draft::new("a").create().with_file(half_a_file());
     let request = near.send(message).await.expect("sent");
     peer.expect("01 21 1A 10 <id> 01 61 01 0800 00 08 01 66 C0 04 68616C66")
         .await;
@@ -134,7 +137,7 @@ async fn a_request_that_is_dropped_gives_a_file_up_that_is_in_memory() {
     let (near, peer) = dialogue_with(ping_handler(), Options::default(), 100).await;
     let file = File::from_bytes("f", pattern(2_000_000));
     let request = near
-        .send(Draft::new("a").create().file(file))
+        .send(Draft::new("a").create().with_file(file))
         .await
         .expect("sent");
     settled().await;
@@ -146,7 +149,7 @@ async fn a_request_that_is_dropped_gives_a_file_up_that_is_in_memory() {
 async fn a_pass_that_is_dropped_gives_a_file_up_that_is_in_memory() {
     let (near, peer) = dialogue_with(ping_handler(), Options::default(), 100).await;
     let file = File::from_bytes("f", pattern(2_000_000));
-    let mut pass = Box::pin(near.pass(Draft::new("a").create().file(file)));
+    let mut pass = Box::pin(near.pass(Draft::new("a").create().with_file(file)));
     assert!(is_pending(&mut pass).await);
     settled().await;
     drop(pass);
@@ -168,8 +171,8 @@ async fn ends_with_abort(mut packets: Packets) {
 async fn a_request_whose_writer_was_taken_can_be_dropped_and_all_of_its_message_is_sent() {
     let (near, mut peer) = dialogue(ping_handler()).await;
     let (reader, mut file) = tokio::io::simplex(100);
-    let message = Draft::new("a").stream().create();
-    let message = message.file(File::from_reader("f", 2, reader));
+    let message = Draft::new("a").with_stream().create();
+    let message = message.with_file(File::from_reader("f", 2, reader));
     let mut request = near.send(message).await.expect("sent");
     let mut writer = request.take_writer().expect("the writer");
     peer.expect("01 23 1A 10 <id> 01 61 01 0200 00 02 01 66")
@@ -189,7 +192,7 @@ async fn a_request_whose_writer_was_taken_can_be_dropped_and_all_of_its_message_
 async fn a_request_that_was_answered_can_be_dropped_and_all_of_its_message_is_sent() {
     let (near, mut peer) = dialogue(ping_handler()).await;
     let (mut writer, stream) = ByteStream::pipe(100);
-    let message = Draft::new("a").create().stream_from(stream);
+    let message = Draft::new("a").create().with_stream_from(stream);
     let mut request = near.send(message).await.expect("sent");
     let id = peer.expect_id(ASKS).await;
     peer.reply(id, 0).await;
@@ -203,7 +206,7 @@ async fn a_request_that_was_answered_can_be_dropped_and_all_of_its_message_is_se
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_is_dropped_half_way_gives_its_message_up() {
     let (near, mut peer) = dialogue(ping_handler()).await;
-    let message = Draft::new("a").create().stream_from(never());
+    let message = Draft::new("a").create().with_stream_from(never());
     let mut pass = Box::pin(near.pass(message));
     assert!(is_pending(&mut pass).await);
     peer.expect(TELLS).await;
@@ -243,7 +246,7 @@ async fn a_message_that_waits_for_a_channel_and_is_dropped_is_not_sent() {
         packets.next().await,
         Packet::Message { channel: 1, .. }
     ));
-    let draft = Draft::new("b").stream();
+    let draft = Draft::new("b").with_stream();
     let mut waiting = Box::pin(near.send(&draft));
     let mut behind = Box::pin(near.pass(&draft));
     assert!(is_pending(&mut waiting).await && is_pending(&mut behind).await);
@@ -262,7 +265,7 @@ async fn a_message_that_waits_for_a_channel_and_is_dropped_is_not_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_source_that_fails_gives_its_message_up_and_the_sender_knows_why() {
     let (near, mut peer) = dialogue(ping_handler()).await;
-    let message = Draft::new("a").create().stream_from(failing());
+    let message = Draft::new("a").create().with_stream_from(failing());
     let mut request = near.send(message).await.expect("sent");
     // What waited to be sent is dropped.
     peer.expect(ASKS).await;
@@ -278,9 +281,9 @@ async fn a_source_that_fails_gives_its_message_up_and_the_sender_knows_why() {
 async fn a_file_that_fails_gives_the_stream_beside_it_up() {
     let (near, _peer) = dialogue(ping_handler()).await;
     let reader = failing();
-    let message = Draft::new("a").stream().create();
+    let message = Draft::new("a").with_stream().create();
     let mut request = near
-        .send(message.file(File::from_reader("f", 100, reader)))
+        .send(message.with_file(File::from_reader("f", 100, reader)))
         .await
         .expect("sent");
     let mut writer = request.take_writer().expect("the writer");
@@ -306,12 +309,15 @@ async fn t_c16_a_message_that_was_given_up_never_reads_as_whole() {
 #[tokio::test(start_paused = true)]
 async fn a_response_stream_that_was_given_up_never_reads_as_whole() {
     let handler = MessageHandler::new().action("a", |message| async move {
-        let response = ResponseDraft::new().create().stream_from(failing());
+        let response = ResponseDraft::new().create().with_stream_from(failing());
         message.respond(response).await
     });
     let (near, _far) = pair_serving(handler).await;
     let mut request = near.send(&Draft::new("a")).await.expect("sent");
-    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let mut stream = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     let error = read_all(&mut stream).await.expect_err("given up");
     assert!(matches!(read_error(&error), ReadError::Aborted));
 }
@@ -382,7 +388,7 @@ async fn channels_of_messages_that_were_given_up_are_not_used_again() {
         );
         assert_eq!(packets.next().await, Packet::Abort { channel: expected });
     }
-    let draft = Draft::new("a").stream();
+    let draft = Draft::new("a").with_stream();
     let error = near.send(&draft).await.expect_err("no channel");
     assert!(matches!(error, SendError::ChannelsExhausted));
     let error = near.pass(&draft).await.expect_err("no channel");
@@ -402,7 +408,7 @@ async fn channels_of_messages_that_were_given_up_are_not_used_again() {
 async fn a_message_that_waits_for_a_channel_learns_that_there_will_be_none() {
     let (near, _peer) = narrow(ping_handler(), "E1 02").await;
     let first = send_stream(&near, "a").await;
-    let draft = Draft::new("a").stream();
+    let draft = Draft::new("a").with_stream();
     let mut waiting = Box::pin(near.send(&draft));
     assert!(is_pending(&mut waiting).await);
     drop(first);
@@ -424,7 +430,7 @@ async fn after_an_abort_towards_a_peer_with_one_channel_messages_fail_instead_of
 #[tokio::test(start_paused = true)]
 async fn a_code_needs_no_channel_and_passes_a_stream_on_the_only_one() {
     let handler = ping_handler().action("give", |message| async move {
-        let response = ResponseDraft::new().create().stream_from(never());
+        let response = ResponseDraft::new().create().with_stream_from(never());
         message.respond(response).await
     });
     let (_near, mut peer) = narrow(handler, "E0").await;
@@ -450,7 +456,7 @@ async fn over_a_single_channel_all_messages_wait_for_their_turn_and_succeed() {
     .await;
     let stream = async |n: usize| {
         let stream = ByteStream::from_reader(io::Cursor::new(pattern(n * 10_000)));
-        let message = Draft::new("collect").create().stream_from(stream);
+        let message = Draft::new("collect").create().with_stream_from(stream);
         let mut request = near.send(message).await.expect("sent");
         assert!(response(&mut request).await.payload() == &pattern(n * 10_000));
     };
@@ -478,7 +484,7 @@ async fn a_connection_that_is_lost_ends_all_that_is_being_sent_and_read() {
     let (handler, mut reads) = reading();
     let (near, mut peer) = dialogue(handler).await;
     let (mut request, mut writer) = send_stream(&near, "a").await;
-    let message = Draft::new("a").create().stream_from(never());
+    let message = Draft::new("a").create().with_stream_from(never());
     let mut other = near.send(message).await.expect("sent");
     peer.send_bytes(&head(id(1), "read", Asks::Reply, 0, true, &[]))
         .await;
@@ -514,14 +520,17 @@ async fn assert_disconnected(request: &mut Request) {
 #[tokio::test(start_paused = true)]
 async fn a_response_stream_whose_connection_is_lost_is_an_error() {
     let handler = MessageHandler::new().action("a", |message| async move {
-        let response = ResponseDraft::new().create().stream_from(never());
+        let response = ResponseDraft::new().create().with_stream_from(never());
         let mut sent = message.respond(response).await?;
         sent.sent().await?;
         Ok::<_, BoxError>(())
     });
     let (near, far) = pair_serving(handler).await;
     let mut request = near.send(&Draft::new("a")).await.expect("sent");
-    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let mut stream = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     // Its handler never ends, so the other side gives up after a while.
     far.close().await;
     let error = stream.read_u8().await.expect_err("lost");

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize};
 use sockety::{
     Connection, FastReply, Options, Outcome, Router,
-    describe::{ActionDescription, ServiceDescription},
     error::{ClosedBy, ConnectionError, RequestError, SendError},
     message::{Draft, Request},
     serve::MessageHandler,
@@ -481,26 +481,32 @@ async fn a_handler_whose_connection_is_gone_ends_in_peace() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_panics_outside_its_future_costs_only_its_message() {
-    struct Broken;
+    #[derive(Serialize)]
+    struct Unreadable;
 
-    impl sockety::serve::Service for Broken {
-        fn description(&self) -> &'static ServiceDescription {
-            const ACTIONS: &[ActionDescription] = &[ActionDescription::new("broken")];
-            const BROKEN: &ServiceDescription = &ServiceDescription::new("Broken").actions(ACTIONS);
-            BROKEN
-        }
-
-        fn dispatch(&self, _: usize, _: sockety::serve::Delivery<'_>) -> sockety::serve::Dispatch {
+    impl<'de> Deserialize<'de> for Unreadable {
+        fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
             panic!("a panic");
         }
     }
 
+    #[sockety::service]
+    trait Broken {
+        async fn broken(&self, value: Unreadable);
+    }
+
+    struct Implementation;
+
+    impl Broken for Implementation {
+        async fn broken(&self, _: Unreadable) {}
+    }
+
     let router = Router::new()
-        .service(Broken)
+        .service(BrokenServer::new(Implementation))
         .expect("one action")
         .handler(ping_handler());
     let (_connection, mut peer) = dialogue(router).await;
-    peer.ask(id(1), "broken", b"").await;
+    peer.ask(id(1), "broken", b"\xc0").await;
     peer.expect_code(id(1), 5).await;
     answers_ping(&mut peer).await;
 }

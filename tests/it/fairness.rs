@@ -34,7 +34,7 @@ async fn endless_streams(connection: &Connection, count: usize) -> Vec<Request> 
     let mut requests = Vec::new();
     for _ in 0..count {
         let endless = ByteStream::from_reader(tokio::io::repeat(7));
-        let message = Draft::new("bulk").create().stream_from(endless);
+        let message = Draft::new("bulk").create().with_stream_from(endless);
         requests.push(connection.send(message).await.expect("sent"));
     }
     settled().await;
@@ -86,7 +86,7 @@ async fn a_small_message_waits_for_little_of_large_files_before_it() {
         0 => File::from_bytes("m", vec![7; 5_000_000]),
         _ => File::from_reader("r", 5_000_000, tokio::io::repeat(7).take(5_000_000)),
     };
-    let message = Draft::new("bulk").create().files((0..4).map(file));
+    let message = Draft::new("bulk").create().with_files((0..4).map(file));
     let _request = near.send(message).await.expect("sent");
     for _ in 0..20 {
         packets.next().await;
@@ -197,8 +197,8 @@ async fn a_stream_takes_turns_with_the_files_beside_it() {
     let endless = ByteStream::from_reader(tokio::io::repeat(7));
     let message = Draft::new("bulk")
         .create()
-        .files(files)
-        .stream_from(endless);
+        .with_files(files)
+        .with_stream_from(endless);
     let _request = near.send(message).await.expect("sent");
     settled().await;
     let mut ended = 0;

@@ -77,7 +77,7 @@ fn reading(order: Order) -> (MessageHandler, mpsc::UnboundedReceiver<Vec<Found>>
         .action("files", move |message: Message| {
             let sender = sender.clone();
             async move {
-                let found = read_files(message.files(), order).await;
+                let found = read_files(message.take_files(), order).await;
                 sender.send(found).expect("the test listens");
                 FastReply::ACCEPT
             }
@@ -96,7 +96,7 @@ async fn sent(message: Outgoing, order: Order) -> Vec<Found> {
 }
 
 fn with_files(files: impl IntoIterator<Item = File>) -> Outgoing {
-    Draft::new("files").create().files(files)
+    Draft::new("files").create().with_files(files)
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,8 +104,8 @@ async fn an_empty_list_of_files_is_none_at_all() {
     let (connection, mut peer) = dialogue(ping_handler()).await;
     let drafts = [
         Draft::new("a").with_files([]).create(),
-        Draft::new("a").create().files([]),
-        Draft::new("a").with_files([]).create().files([]),
+        Draft::new("a").create().with_files([]),
+        Draft::new("a").with_files([]).create().with_files([]),
     ];
     for message in &drafts {
         connection.pass(message).await.expect("written");
@@ -140,7 +140,7 @@ async fn empty_lists_of_files_use_up_no_channels() {
 #[tokio::test(start_paused = true)]
 async fn a_response_with_an_empty_list_of_files_is_whole() {
     let handler = MessageHandler::new().action("get", |message: Message| async move {
-        let response = ResponseDraft::new().with_files([]).create().files([]);
+        let response = ResponseDraft::new().with_files([]).create().with_files([]);
         let mut sent = message.respond(response).await?;
         sent.sent().await.map_err(BoxError::from)
     });
@@ -151,7 +151,7 @@ async fn a_response_with_an_empty_list_of_files_is_whole() {
         let Reply::Response(mut response) = reply else {
             panic!("a response");
         };
-        assert!(response.files().is_empty());
+        assert!(response.take_files().is_empty());
     }
     let closing = tokio::time::timeout(Duration::from_secs(2), near.close());
     assert!(closing.await.is_ok(), "something is still to be written");
@@ -288,7 +288,7 @@ async fn files_that_nobody_reads_are_dropped_and_the_connection_goes_on() {
             File::from_bytes("a", pattern(3_000_000)),
             File::from_reader("b", 3_000_000, tokio::io::repeat(7).take(3_000_000)),
         ];
-        let message = Draft::new("drop").create().files(files);
+        let message = Draft::new("drop").create().with_files(files);
         let mut request = near.send(message).await.expect("sent");
         let reply = request.response().await.expect("a reply");
         assert_eq!(reply.code(), Some(FastReply::ACCEPT));
@@ -301,27 +301,33 @@ async fn files_that_nobody_reads_are_dropped_and_the_connection_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_message_with_payload_files_and_a_stream_arrives_with_all_of_them() {
     let handler = MessageHandler::new().action("all", |message| async move {
-        let mut stream = message.stream().expect("a stream");
-        let files = read_files(message.files(), Order::Forward).await;
+        let mut stream = message.take_stream().expect("a stream");
+        let files = read_files(message.take_files(), Order::Forward).await;
         let stream = crate::streams::read_all(&mut stream).await?;
         assert_eq!(files[0], found("a", &pattern(100_000)));
         assert_eq!(message.payload(), &pattern(50_000));
         let files = vec![File::from_bytes("back", stream)];
-        let response = ResponseDraft::new().data().create("payload").files(files);
+        let response = ResponseDraft::new()
+            .data()
+            .create("payload")
+            .with_files(files);
         Ok::<_, BoxError>(message.respond(response).await?)
     });
     let (near, _far) = pair_serving(handler).await;
-    let message = Draft::new("all").stream().data().create(pattern(50_000));
-    let message = message.file(File::from_bytes("a", pattern(100_000)));
+    let message = Draft::new("all")
+        .with_stream()
+        .data()
+        .create(pattern(50_000));
+    let message = message.with_file(File::from_bytes("a", pattern(100_000)));
     let mut request = near.send(message).await.expect("sent");
     let mut writer = request.take_writer().expect("the writer");
     writer.write_all(&pattern(60_000)).await.expect("written");
     writer.shutdown().await.expect("ended");
     let mut response = response(&mut request).await;
     assert_eq!(response.payload(), "payload");
-    let files = read_files(response.files(), Order::Forward).await;
+    let files = read_files(response.take_files(), Order::Forward).await;
     assert!(files == [found("back", &pattern(60_000))]);
-    assert!(response.files().is_empty() && response.stream().is_none());
+    assert!(response.take_files().is_empty() && response.take_stream().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -335,7 +341,10 @@ async fn the_files_of_a_draft_are_sent_with_each_message_before_its_own() {
     let (near, _far) = pair_serving(handler).await;
     for n in 0..20 {
         let own = File::from_bytes("own", vec![n]);
-        let request = near.send(draft.create().file(own)).await.expect("sent");
+        let request = near
+            .send(draft.create().with_file(own))
+            .await
+            .expect("sent");
         assert_eq!(code_of(request).await, 0);
         let expected = [
             found("memory", b"memory"),
@@ -356,7 +365,7 @@ async fn the_files_of_a_response_draft_are_sent_with_each_response() {
     let (near, _far) = pair_serving(handler).await;
     for _ in 0..3 {
         let mut request = near.send(&Draft::new("get")).await.expect("sent");
-        let files = read_files(response(&mut request).await.files(), Order::Forward).await;
+        let files = read_files(response(&mut request).await.take_files(), Order::Forward).await;
         assert_eq!(files, [found("f", b"again")]);
     }
 }
@@ -385,7 +394,7 @@ async fn a_response_that_cannot_be_sent_is_replaced_by_a_code() {
     });
     let (near, _far) = pair_serving(handler).await;
     let mut request = near.send(&Draft::new("get")).await.expect("sent");
-    let files = read_files(response(&mut request).await.files(), Order::Forward).await;
+    let files = read_files(response(&mut request).await.take_files(), Order::Forward).await;
     assert_eq!(files, [found("r", b"hi")]);
     // Its content is gone, but whoever asks must not wait in vain.
     assert_eq!(
@@ -401,7 +410,7 @@ async fn a_received_file_can_be_sent_on_over_another_connection() {
     let forwarding = MessageHandler::new().action("files", move |message: Message| {
         let hub = hub.clone();
         async move {
-            let onward = with_files(message.files());
+            let onward = with_files(message.take_files());
             let mut request = hub.send(onward).await?;
             Ok::<_, BoxError>(request.response().await?.code())
         }
@@ -441,7 +450,7 @@ async fn a_received_file_is_taken_into_memory_up_to_a_limit() {
     let handler = MessageHandler::new().action("files", move |message: Message| {
         let sender = sender.clone();
         async move {
-            for file in message.files() {
+            for file in message.take_files() {
                 sender
                     .send(file.bytes(300_000).await)
                     .expect("the test listens");
@@ -720,7 +729,7 @@ async fn files_stand_on_the_wire_with_one_end_each() {
         File::from_bytes("bc", ""),
         File::from_bytes("", "x"),
     ];
-    near.pass(Draft::new("f").create().files(files))
+    near.pass(Draft::new("f").create().with_files(files))
         .await
         .expect("passed");
     // One-way; flags with 3 files of u16 total size 3; the headers.

@@ -133,7 +133,7 @@ async fn t_s2_a_file_that_stops_coming_fails_where_it_is_read() {
     let handler = ping_handler().action("file", move |message: sockety::serve::Message| {
         let sender = sender.lock().expect("no panic").take();
         async move {
-            let mut file = message.files().pop().expect("a file");
+            let mut file = message.take_files().pop().expect("a file");
             let error = loop {
                 match file.next_chunk().await {
                     Ok(chunk) => assert!(chunk.is_some(), "the end of what is not whole"),

@@ -387,8 +387,8 @@ async fn messages_passed_together_keep_their_order_around_files() {
         let message = Draft::new(number.to_string()).data();
         let message = message.create(vec![7; 2000]);
         match number % 50 {
-            0 => message.file(File::from_bytes("a file", vec![1; 100_000])),
-            25 => message.files([]),
+            0 => message.with_file(File::from_bytes("a file", vec![1; 100_000])),
+            25 => message.with_files([]),
             _ => message,
         }
     });

@@ -580,7 +580,7 @@ async fn further_replies_and_streams_are_the_callers() {
     let log = Log::default();
     let handle = connection.layer(Noting(log.clone(), "m"));
     let mut request = handle
-        .send(Draft::new("talk").stream().create())
+        .send(Draft::new("talk").with_stream().create())
         .await
         .expect("sent");
     let writer = request.take_writer().expect("a writer");

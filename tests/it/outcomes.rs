@@ -563,7 +563,7 @@ async fn without_a_channel_nothing_is_sent() {
     let site = Site::with(Options::default(), Options::default().limits(limits)).await;
     let connection = site.work.connection();
     let mut request = connection
-        .send(&Draft::new("neglect").stream())
+        .send(&Draft::new("neglect").with_stream())
         .await
         .expect("sent");
     // Given up half-way: its channel is lost.

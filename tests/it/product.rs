@@ -474,7 +474,9 @@ fn describe_request(message: &Message) -> String {
     match MediaRequest::try_from(message) {
         Ok(MediaRequest::Track { event }) => format!("track {event}"),
         Ok(MediaRequest::Rename { id, title }) => format!("rename {id} {title}"),
-        Ok(MediaRequest::Upload { title }) => format!("upload {title} {}", message.files().len()),
+        Ok(MediaRequest::Upload { title }) => {
+            format!("upload {title} {}", message.take_files().len())
+        }
         Ok(MediaRequest::Get { id }) => format!("get {id}"),
         Ok(_) => "another".into(),
         Err(RequestMismatch::Action(action)) => action,
@@ -489,7 +491,7 @@ async fn a_request_is_sent_like_a_draft() {
     let clip = reply.into_response().expect("a response").msgpack::<Clip>();
     assert_eq!(clip.expect("a clip").id, 7);
     let title = "title".into();
-    let upload = Outgoing::from(MediaRequest::Upload { title }).files(files(2, 3));
+    let upload = Outgoing::from(MediaRequest::Upload { title }).with_files(files(2, 3));
     let reply = ask(media.connection(), upload).await.into_response();
     assert_eq!(reply.expect("a response").msgpack::<u64>(), Ok(2));
 }

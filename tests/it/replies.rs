@@ -4,13 +4,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde::{Serialize, Serializer, ser::Error};
 use sockety::{
-    Connection, FastReply, Options, Router,
+    ByteStream, Connection, FastReply, Options, Router,
     config::Limits,
     error::{RequestError, SendError},
-    message::{Draft, Reply, Request, Response, ResponseDraft},
-    serve::{BoxError, Message, MessageHandler},
+    message::{Draft, OutgoingReply, Reply, Request, Response, ResponseDraft},
+    serve::{BoxError, IntoReply, Message, MessageHandler},
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
     Log, PIPE, Peer, Received, answers_ping, code_of, dialogue, dialogue_with, hex, id, is_pending,
@@ -842,4 +844,97 @@ async fn a_peer_that_answers_often_is_no_attacker_when_one_answer_is_taken() {
     assert!(!near.is_closed());
     assert_eq!(near.stats().unexpected_replies, 0);
     assert!(near.stats().late_replies > 400);
+}
+
+// Replies that handlers return.
+
+fn returning<R: IntoReply + Send + 'static>(
+    reply: impl Fn() -> R + Send + Sync + 'static,
+) -> MessageHandler {
+    ping_handler().action("ask", move |_| std::future::ready(reply()))
+}
+
+async fn check_returned_response<R: IntoReply + Send + 'static>(
+    reply: impl Fn() -> R + Send + Sync + 'static,
+) {
+    let (connection, _served) = pair_serving(returning(reply)).await;
+    let mut request = ask(&connection, "ask").await;
+    assert_eq!(payload_of(&mut request).await, b"said");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_return_its_response() {
+    let said = || ResponseDraft::new().with_data("said").create();
+    check_returned_response(said).await;
+    check_returned_response(move || Some(said())).await;
+    check_returned_response(move || Ok::<_, BoxError>(said())).await;
+    check_returned_response(move || OutgoingReply::from(said())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_returned_response_carries_its_stream() {
+    let (mut writer, stream) = ByteStream::pipe(1024);
+    let stream = Mutex::new(Some(stream));
+    let reply = move || {
+        let stream = stream
+            .lock()
+            .expect("no panic")
+            .take()
+            .expect("called once");
+        ResponseDraft::new().create().with_stream_from(stream)
+    };
+    let (connection, _served) = pair_serving(returning(reply)).await;
+    let mut request = ask(&connection, "ask").await;
+    let mut response = response_to(&mut request).await;
+    let mut read = response.take_stream().expect("a stream");
+    writer.write_all(b"streamed").await.expect("written");
+    writer.shutdown().await.expect("ended");
+    let mut all = String::new();
+    read.read_to_string(&mut all).await.expect("read");
+    assert_eq!(all, "streamed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_returned_response_follows_those_that_were_sent() {
+    let handler = ping_handler().action("ask", |message| async move {
+        let first = ResponseDraft::new().with_data("first").create();
+        message.respond(first).await?;
+        let last = ResponseDraft::new().with_data("last").create();
+        Ok::<_, BoxError>(last)
+    });
+    let (connection, _served) = pair_serving(handler).await;
+    let mut responses = ask(&connection, "ask").await.responses();
+    for expected in ["first", "last"] {
+        let reply = responses.next().await.expect("one more").expect("a reply");
+        let response = reply.into_response().expect("a response");
+        assert_eq!(response.payload(), expected);
+    }
+}
+
+struct Unencodable;
+
+impl Serialize for Unencodable {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(S::Error::custom("no"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_returned_response_that_cannot_be_encoded_is_answered_with_internal_error() {
+    let broken = || {
+        let draft = ResponseDraft::new().msgpack::<Unencodable>();
+        draft.create(&Unencodable)
+    };
+    let (_connection, mut peer) = dialogue(returning(broken)).await;
+    peer.ask(id(1), "ask", b"").await;
+    peer.expect_code(id(1), 5).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_returned_response_is_not_sent_to_a_sender_that_expects_none() {
+    let said = || ResponseDraft::new().with_data("said").create();
+    let (connection, mut peer) = dialogue(returning(said)).await;
+    peer.tell(id(1), "ask", b"").await;
+    answers_ping(&mut peer).await;
+    drop(connection);
 }

@@ -46,7 +46,7 @@ impl Uploads {
             let (sender, save, reporter) = (sender.clone(), Arc::clone(&save), reporter.clone());
             async move {
                 let mut saves = JoinSet::new();
-                for file in message.files() {
+                for file in message.take_files() {
                     let reporter = reporter.clone();
                     let save = save(file).on_progress(move |saved, size| {
                         reporter.send((saved, size)).expect("the test listens");
@@ -70,7 +70,7 @@ impl Uploads {
     }
 
     async fn send(&self, files: impl IntoIterator<Item = File>) -> Request {
-        let message: Outgoing = Draft::new("upload").create().files(files);
+        let message: Outgoing = Draft::new("upload").create().with_files(files);
         self.connection.send(message).await.expect("sent")
     }
 
@@ -577,7 +577,7 @@ async fn check_lost_connection(prepare: fn(&TcpStream) -> io::Result<()>) {
     let (reporter, mut progress) = mpsc::unbounded_channel();
     let target = directory.path().to_owned();
     let handler = ping_handler().action("upload", move |message: Message| {
-        let file = message.files().remove(0);
+        let file = message.take_files().remove(0);
         let (sender, reporter) = (sender.clone(), reporter.clone());
         let save = file.save_in(&target).on_progress(move |saved, size| {
             reporter.send((saved, size)).expect("the test listens");
@@ -596,7 +596,9 @@ async fn check_lost_connection(prepare: fn(&TcpStream) -> io::Result<()>) {
     let client = Connection::over(near, Router::new(), Options::default());
     let client = client.await.expect("a connection");
     let (file, _writer) = half_a_file("a.txt").await;
-    let request = client.send(Draft::new("upload").create().file(file)).await;
+    let request = client
+        .send(Draft::new("upload").create().with_file(file))
+        .await;
     half_is_saved(&mut progress).await;
     link.abort();
 
@@ -620,7 +622,7 @@ async fn t_x6_a_save_that_is_dropped_leaves_nothing() {
     let (reporter, mut progress) = mpsc::unbounded_channel();
     let target = directory.path().to_owned();
     let handler = ping_handler().action("upload", move |message: Message| {
-        let file = message.files().remove(0);
+        let file = message.take_files().remove(0);
         let cancelled = cancelled.lock().expect("no panic").take().expect("once");
         let reporter = reporter.clone();
         let save = file.save_in(&target).on_progress(move |saved, size| {
@@ -635,7 +637,7 @@ async fn t_x6_a_save_that_is_dropped_leaves_nothing() {
     });
     let (connection, _server) = pair_serving(handler).await;
     let (file, _writer) = half_a_file("a.txt").await;
-    let message = Draft::new("upload").create().file(file);
+    let message = Draft::new("upload").create().with_file(file);
     let request = connection.send(message).await.expect("sent");
     half_is_saved(&mut progress).await;
     assert_eq!(names(directory.path()).len(), 1);

@@ -98,11 +98,14 @@ async fn a_message_that_nobody_reads_is_lost_also_while_something_else_is_sent()
         });
         let response = ResponseDraft::new().create();
         let reports = ByteStream::from_stream(reports);
-        message.respond(response.stream_from(reports)).await
+        message.respond(response.with_stream_from(reports)).await
     });
     let (near, _far) = pair_serving(handler).await;
     let mut request = near.send(&Draft::new("report")).await.expect("sent");
-    let mut reports = response(&mut request).await.stream().expect("a stream");
+    let mut reports = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     tokio::spawn(async move { while let Ok(Some(_)) = reports.next_chunk().await {} });
     let request = flood(&near).await;
     let (elapsed, code) = time(code_of(request)).await;
@@ -143,7 +146,7 @@ async fn who_reads_too_late_is_told_that_the_message_was_cut_off() {
         let sender = sender.clone();
         async move {
             sleep(20 * SECOND).await;
-            let mut stream = message.stream().expect("a stream");
+            let mut stream = message.take_stream().expect("a stream");
             let error = read_all(&mut stream).await.expect_err("cut off");
             sender
                 .send(read_error(&error).clone())
@@ -163,7 +166,7 @@ async fn who_reads_too_late_is_told_that_the_message_was_cut_off() {
 async fn a_message_that_was_cut_off_is_answered_once() {
     let handler = holding().action("late", |message: Message| async move {
         sleep(20 * SECOND).await;
-        let mut stream = message.stream().expect("a stream");
+        let mut stream = message.take_stream().expect("a stream");
         read_all(&mut stream).await.expect_err("cut off");
         FastReply::ACCEPT
     });
@@ -201,7 +204,7 @@ fn stream_packets(bytes: usize) -> Vec<u8> {
 /// Answers `slow` when its stream has ended; reads it by chunks, at this pace.
 fn chunk_every(pause: Duration) -> MessageHandler {
     waiting_handler().action("slow", move |message: Message| async move {
-        let mut stream = message.stream().expect("a stream");
+        let mut stream = message.take_stream().expect("a stream");
         let mut all = 0;
         while let Some(chunk) = stream.next_chunk().await? {
             all += chunk.len();
@@ -215,7 +218,7 @@ fn chunk_every(pause: Duration) -> MessageHandler {
 /// Answers `slow` when its stream has ended; reads so much of it each second.
 fn bytes_each_second(count: usize) -> MessageHandler {
     waiting_handler().action("slow", move |message: Message| async move {
-        let mut stream = message.stream().expect("a stream");
+        let mut stream = message.take_stream().expect("a stream");
         let (mut all, mut buffer) = (0, vec![0; count]);
         loop {
             let read = stream.read(&mut buffer).await?;
@@ -283,7 +286,10 @@ async fn a_reader_that_holds_others_up_for_long_loses_its_message() {
 async fn a_steady_reader_of_a_response_is_not_cut_off_when_alone() {
     let (near, _far) = pair_serving(collecting()).await;
     let (mut request, mut writer) = send_stream(&near, "echo").await;
-    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let mut stream = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     let writing = tokio::spawn(async move {
         for _ in 0..200 {
             writer
@@ -308,13 +314,13 @@ async fn a_steady_reader_of_a_response_is_not_cut_off_when_alone() {
 async fn a_reader_that_goes_on_in_time_loses_nothing() {
     let handler = holding().action("slow", |message: Message| async move {
         sleep(4 * SECOND).await;
-        let all = read_all(&mut message.stream().expect("a stream")).await?;
+        let all = read_all(&mut message.take_stream().expect("a stream")).await?;
         assert!(all == pattern(2_000_000));
         Ok::<_, BoxError>(FastReply::ACCEPT)
     });
     let (near, _far) = pair_serving(handler).await;
     let stream = ByteStream::from_reader(std::io::Cursor::new(pattern(2_000_000)));
-    let message = Draft::new("slow").create().stream_from(stream);
+    let message = Draft::new("slow").create().with_stream_from(stream);
     let request = near.send(message).await.expect("sent");
     let (elapsed, code) = time(code_of(request)).await;
     assert_eq!(code, 0);
@@ -328,7 +334,7 @@ async fn dropping_a_reader_resumes_at_once() {
     let handler = collecting().action("drop", move |message: Message| {
         let gone = Arc::clone(&gone);
         async move {
-            let stream = message.stream().expect("a stream");
+            let stream = message.take_stream().expect("a stream");
             gone.notified().await;
             drop(stream);
             std::future::pending::<()>().await;
@@ -470,7 +476,7 @@ async fn room_of_messages_that_were_cut_off_is_free_again() {
         assert_eq!(code_of(flood(&near).await).await, SLOW_CONSUMER);
     }
     let stream = ByteStream::from_reader(std::io::Cursor::new(pattern(2_000_000)));
-    let message = Draft::new("collect").create().stream_from(stream);
+    let message = Draft::new("collect").create().with_stream_from(stream);
     let mut request = near.send(message).await.expect("sent");
     let (elapsed, response) = time(response(&mut request)).await;
     assert!(response.payload() == &pattern(2_000_000));
@@ -527,7 +533,7 @@ async fn parts_read_out_of_order_without_room_on_disk_are_lost_when_over_the_win
     let handler = MessageHandler::new().action("files", move |message: Message| {
         let sender = sender.clone();
         async move {
-            let mut files = message.files();
+            let mut files = message.take_files();
             let last = files.pop().expect("a file");
             let error = last.bytes(u64::MAX).await.expect_err("cut off");
             sender
@@ -538,7 +544,7 @@ async fn parts_read_out_of_order_without_room_on_disk_are_lost_when_over_the_win
     let options = Options::default().max_spill_bytes(0);
     let (near, _far) = pair_with((Router::new(), patient()), (handler, options), PIPE).await;
     let files = [1, 2].map(|_| File::from_bytes("f", pattern(1_000_000)));
-    let message = Draft::new("files").create().files(files);
+    let message = Draft::new("files").create().with_files(files);
     let request = near.send(message).await.expect("sent");
     assert_eq!(code_of(request).await, SLOW_CONSUMER);
     assert!(matches!(reads.recv().await, Some(ReadError::Overrun)));
@@ -551,7 +557,7 @@ async fn a_small_window_slows_nothing_down_for_a_reader_that_keeps_up() {
         let (near, _far) =
             pair_with((Router::new(), patient()), (collecting(), options), 5000).await;
         let stream = ByteStream::from_reader(std::io::Cursor::new(pattern(3_000_000)));
-        let message = Draft::new("collect").create().stream_from(stream);
+        let message = Draft::new("collect").create().with_stream_from(stream);
         let mut request = near.send(message).await.expect("sent");
         let (elapsed, response) = time(response(&mut request)).await;
         assert!(response.payload() == &pattern(3_000_000));
@@ -594,7 +600,7 @@ async fn readers_on_other_threads_lose_no_wake_up() {
 /// Counts the bytes of a stream in a task of its own.
 fn counting() -> MessageHandler {
     MessageHandler::new().action("count", |message: Message| async move {
-        let mut stream = message.stream().expect("a stream");
+        let mut stream = message.take_stream().expect("a stream");
         let mut all = 0;
         while let Some(chunk) = stream.next_chunk().await? {
             all += chunk.len();
@@ -611,7 +617,7 @@ async fn both_sides_send_much_to_slow_readers_and_neither_is_stuck() {
     let (near, far) = pair_with((handler(), patient()), (handler(), patient()), 1000).await;
     let send = async |connection: &Connection| {
         let stream = ByteStream::from_reader(std::io::Cursor::new(pattern(SIZE)));
-        let message = Draft::new("slow").create().stream_from(stream);
+        let message = Draft::new("slow").create().with_stream_from(stream);
         let mut request = connection.send(message).await.expect("sent");
         assert_eq!(response(&mut request).await.payload(), &SIZE.to_string());
     };
@@ -632,7 +638,10 @@ async fn both_sides_send_to_readers_that_read_nothing_and_the_connection_goes_on
 async fn a_caller_that_writes_all_before_it_reads_what_is_echoed_is_not_stuck() {
     let (near, _far) = pair_serving(collecting()).await;
     let (mut request, mut writer) = send_stream(&near, "echo").await;
-    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let mut stream = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     for _ in 0..1000 {
         let written = writer.write_chunk(vec![7; 10_000]).await;
         if written.is_err() {
@@ -656,7 +665,7 @@ async fn three_hundred_streams_and_a_thousand_calls_finish_beside_a_reader_that_
         tasks.spawn(async move {
             let all = pattern(number * 97);
             let stream = ByteStream::from_reader(std::io::Cursor::new(all.clone()));
-            let message = Draft::new("collect").create().stream_from(stream);
+            let message = Draft::new("collect").create().with_stream_from(stream);
             let mut request = near.send(message).await.expect("sent");
             assert!(response(&mut request).await.payload() == &all);
             done.fetch_add(1, Ordering::Relaxed);
@@ -726,7 +735,7 @@ async fn a_reply_that_waits_for_room_when_its_message_is_cut_off_is_not_sent() {
             message.respond(response).await
         })
         .action("keep", |message: Message| async move {
-            let kept = message.stream();
+            let kept = message.take_stream();
             tokio::spawn(async move {
                 std::future::pending::<()>().await;
                 drop(kept);
@@ -769,7 +778,7 @@ async fn who_answers_after_the_cut_is_told() {
     let handler = ping_or(move |message: Message| {
         let told = told.clone();
         async move {
-            let _kept = message.stream();
+            let _kept = message.take_stream();
             sleep(20 * SECOND).await;
             let _ = told.send(message.fast_reply(FastReply::ACCEPT).await);
         }

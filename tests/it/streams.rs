@@ -10,7 +10,7 @@ use sockety::{
     content::StreamWriter,
     error::{ReadError, SourceError},
     message::{Draft, Request, Response, ResponseDraft},
-    serve::{Handled, Message, MessageHandler},
+    serve::{IntoReply, Message, MessageHandler},
 };
 use sockety_codec::{ChannelCount, ChannelId, Encoder, FileHeader, FilesSummary, MessageHead};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,7 +52,7 @@ pub(crate) async fn send_stream(
     action: &'static str,
 ) -> (Request, StreamWriter) {
     let mut request = connection
-        .send(&Draft::new(action).stream())
+        .send(&Draft::new(action).with_stream())
         .await
         .expect("sent");
     let writer = request.take_writer().expect("the writer");
@@ -66,7 +66,7 @@ pub(crate) async fn response(request: &mut Request) -> Response {
 }
 
 fn stream_of(message: &Message) -> ByteStream {
-    message.stream().expect("a stream")
+    message.take_stream().expect("a stream")
 }
 
 /// Answers `collect` with all of its stream, and `echo` with its stream while it comes.
@@ -80,7 +80,7 @@ pub(crate) fn collecting() -> MessageHandler {
         .action("echo", |message| async move {
             let response = ResponseDraft::new()
                 .create()
-                .stream_from(stream_of(&message));
+                .with_stream_from(stream_of(&message));
             message.respond(response).await
         })
 }
@@ -89,16 +89,16 @@ pub(crate) fn collecting() -> MessageHandler {
 fn giving<F, R>(write: F) -> MessageHandler
 where
     F: Fn(StreamWriter) -> R + Send + Sync + 'static,
-    R: Future<Output: Handled> + Send + 'static,
+    R: Future<Output: IntoReply> + Send + 'static,
 {
     let write = std::sync::Arc::new(write);
     MessageHandler::new().action("give", move |message| {
         let write = std::sync::Arc::clone(&write);
         async move {
-            let response = ResponseDraft::new().stream().create();
+            let response = ResponseDraft::new().with_stream().create();
             let mut sent = message.respond(response).await?;
             let writer = sent.take_writer().expect("the writer");
-            write(writer).await.into_code()
+            write(writer).await.into_reply()
         }
     })
 }
@@ -242,7 +242,10 @@ async fn a_response_stream_arrives_whole() {
     });
     let (near, _far) = pair_serving(handler).await;
     let mut request = ask(&near, "give").await;
-    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let mut stream = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     assert!(read_all(&mut stream).await.expect("whole") == all);
 }
 
@@ -254,7 +257,10 @@ async fn a_received_stream_can_be_read_in_all_three_ways() {
     });
     let (near, _far) = pair_serving(handler).await;
     let mut request = ask(&near, "give").await;
-    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let mut stream = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     let mut two = [0; 2];
     stream.read_exact(&mut two).await.expect("read");
     assert_eq!(&two, b"ab");
@@ -269,7 +275,10 @@ async fn a_received_stream_can_be_read_in_all_three_ways() {
 async fn a_response_stream_begins_before_the_stream_of_its_request_has_ended() {
     let (near, _far) = pair_serving(collecting()).await;
     let (mut request, mut writer) = send_stream(&near, "echo").await;
-    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let mut stream = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     for word in ["one", "two", "three"] {
         writer.write_chunk(word).await.expect("written");
         let chunk = stream.next_chunk().await.expect("read");
@@ -284,7 +293,10 @@ async fn a_stream_that_is_echoed_while_it_is_written_comes_back_whole() {
     let all = pattern(3_000_000);
     let (near, _far) = pair_serving(collecting()).await;
     let (mut request, mut writer) = send_stream(&near, "echo").await;
-    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let mut stream = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     let writing = async {
         writer.write_all(&all).await.expect("written");
         writer.finish().expect("ended");
@@ -309,7 +321,10 @@ async fn t_a5_a_reader_that_gives_way_to_another_future_loses_nothing() {
     });
     let (near, _far) = pair_serving(handler).await;
     let mut request = ask(&near, "give").await;
-    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let mut stream = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     let mut back = Vec::new();
     loop {
         tokio::select! {
@@ -373,7 +388,7 @@ async fn the_end_of_a_stream_comes_once_and_after_its_bytes() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_nobody_writes_ends_right_after_the_header() {
     let (near, mut peer) = dialogue(ping_handler()).await;
-    let draft = Draft::new("a").stream();
+    let draft = Draft::new("a").with_stream();
     near.pass(&draft).await.expect("passed");
     peer.expect("01 22 13 00 <id> 01 61 80").await;
     near.pass(&draft).await.expect("passed");
@@ -393,7 +408,9 @@ async fn a_stream_that_nobody_writes_reads_as_empty() {
         }
     });
     let (near, _far) = pair_serving(handler).await;
-    near.pass(&Draft::new("a").stream()).await.expect("passed");
+    near.pass(&Draft::new("a").with_stream())
+        .await
+        .expect("passed");
     assert_eq!(seen.recv().await, Some(0));
 }
 
@@ -414,7 +431,7 @@ async fn a_one_way_message_can_have_a_stream_that_its_sender_writes() {
 /// Sends a stream that is read from somewhere, and compares what arrives.
 async fn check_stream_from(stream: ByteStream, expected: &[u8]) {
     let (near, _far) = pair_serving(collecting()).await;
-    let message = Draft::new("collect").create().stream_from(stream);
+    let message = Draft::new("collect").create().with_stream_from(stream);
     let mut request = near.send(message).await.expect("sent");
     assert!(request.take_writer().is_none(), "it needs no writer");
     let response = timeout(Duration::from_secs(60), response(&mut request)).await;
@@ -480,10 +497,15 @@ async fn a_received_stream_can_be_sent_on_over_another_connection() {
     let forwarding = MessageHandler::new().action("forward", move |message| {
         let hub = hub.clone();
         async move {
-            let onward = Draft::new("echo").create().stream_from(stream_of(&message));
+            let onward = Draft::new("echo")
+                .create()
+                .with_stream_from(stream_of(&message));
             let mut request = hub.send(onward).await?;
-            let stream = response(&mut request).await.stream().expect("a stream");
-            let back = ResponseDraft::new().create().stream_from(stream);
+            let stream = response(&mut request)
+                .await
+                .take_stream()
+                .expect("a stream");
+            let back = ResponseDraft::new().create().with_stream_from(stream);
             let mut sent = message.respond(back).await?;
             sent.sent().await?;
             Ok::<_, sockety::serve::BoxError>(())
@@ -492,7 +514,10 @@ async fn a_received_stream_can_be_sent_on_over_another_connection() {
     let (near, _middle) = pair_serving(forwarding).await;
     let all = pattern(2_000_000);
     let (mut request, mut writer) = send_stream(&near, "forward").await;
-    let mut stream = response(&mut request).await.stream().expect("a stream");
+    let mut stream = response(&mut request)
+        .await
+        .take_stream()
+        .expect("a stream");
     let writing = async {
         writer.write_all(&all).await.expect("written");
         writer.finish().expect("ended");

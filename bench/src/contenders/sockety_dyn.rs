@@ -88,13 +88,13 @@ fn handler(directory: PathBuf) -> MessageHandler {
             async move { Ok::<_, BoxError>(message.respond(reply?).await?) }
         })
         .action("stream", |message| async move {
-            let stream = message.stream().ok_or("no stream")?;
+            let stream = message.take_stream().ok_or("no stream")?;
             answer(&message, count(stream).await).await
         })
         .action("store", move |message| {
             let directory = directory.clone();
             async move {
-                let file = message.files().pop().ok_or("no file")?;
+                let file = message.take_files().pop().ok_or("no file")?;
                 answer(&message, store(file, &directory).await?).await
             }
         })
@@ -168,7 +168,7 @@ impl Client for DynClient {
     }
 
     async fn stream(&self, chunk: Bytes, count: u64) -> Result<u64> {
-        let mut request = self.connection.send(&Draft::new("stream").stream()).await?;
+        let mut request = self.connection.send(&Draft::new("stream").with_stream()).await?;
         let mut writer = request.take_writer().ok_or("no stream")?;
         for _ in 0..count {
             writer.write_chunk(chunk.clone()).await?;

@@ -90,7 +90,7 @@ async fn upload(connection: &Connection, files: Vec<Wanted>) -> Outcome {
     let expected: Vec<_> = files.iter().map(expected_digest).collect();
     let files = files.into_iter();
     let files = files.map(|file| content::file(file.name, file.size));
-    let message = Draft::new("upload").create().files(files);
+    let message = Draft::new("upload").create().with_files(files);
     let found: Vec<FileDigest> = response(connection, message).await?.msgpack()?;
     equal("number of files", &found.len(), &expected.len())?;
     for (found, expected) in found.iter().zip(&expected) {
@@ -109,7 +109,7 @@ fn expected_digest(file: &Wanted) -> FileDigest {
 
 async fn download(connection: &Connection, wanted: Vec<Wanted>) -> Outcome {
     let message = Draft::new("download").with_msgpack(&wanted)?;
-    let files = response(connection, &message).await?.files();
+    let files = response(connection, &message).await?.take_files();
     equal("number of files", &files.len(), &wanted.len())?;
     for (file, wanted) in files.iter().zip(&wanted) {
         equal("name", file.name(), &wanted.name)?;

@@ -61,8 +61,8 @@ async fn carrying(connection: Connection) -> Outcome {
         let message = Draft::new(action)
             .data()
             .create(content::bytes(1000))
-            .file(content::file("file", 100_000))
-            .stream_from(ByteStream::from_reader(stream()));
+            .with_file(content::file("file", 100_000))
+            .with_stream_from(ByteStream::from_reader(stream()));
         connection.pass(message).await?;
         // And one whose stream is written gradually.
         let mut sent = connection.pass_stream(&Draft::new(action)).await?;

@@ -87,13 +87,13 @@ async fn echo(connection: &Connection, chunks: Chunks) -> Outcome {
 
 /// Sends a message and takes the writer of its stream.
 async fn open(connection: &Connection, action: &str) -> Outcome<(Request, StreamWriter)> {
-    let mut request = connection.send(&Draft::new(action).stream()).await?;
+    let mut request = connection.send(&Draft::new(action).with_stream()).await?;
     let writer = request.take_writer().ok_or("the message has no stream")?;
     Ok((request, writer))
 }
 
 fn stream_of(response: &mut sockety::message::Response) -> Outcome<ByteStream> {
-    Ok(response.stream().ok_or("the response has no stream")?)
+    Ok(response.take_stream().ok_or("the response has no stream")?)
 }
 
 async fn read(mut stream: ByteStream) -> Outcome<Vec<u8>> {

@@ -119,8 +119,8 @@ impl Parts {
         Draft::new(action)
             .data()
             .create(content::bytes(self.data))
-            .files(files)
-            .stream_from(ByteStream::from_reader(stream))
+            .with_files(files)
+            .with_stream_from(ByteStream::from_reader(stream))
     }
 
     /// What the server should answer.

@@ -97,7 +97,7 @@ async fn raw(message: Message) -> Result<Sent, BoxError> {
 /// Names and contents of the files.
 async fn upload(message: Message) -> Result<Sent, BoxError> {
     let mut contents = Vec::new();
-    for file in message.files() {
+    for file in message.take_files() {
         let name = file.name().to_owned();
         let bytes = file.bytes(1024).await?;
         contents.push((name, String::from_utf8(bytes.to_vec())?));
@@ -115,15 +115,15 @@ async fn download(message: Message) -> Result<Sent, BoxError> {
     let response = ResponseDraft::new()
         .with_data("\u{a0}")
         .create()
-        .files(files);
+        .with_files(files);
     Ok(message.respond(response).await?)
 }
 
 /// The same stream.
 async fn stream(message: Message) -> Result<Sent, BoxError> {
-    let stream = message.stream().ok_or("no stream")?;
+    let stream = message.take_stream().ok_or("no stream")?;
     let response = ResponseDraft::new().with_data(&[0x07][..]).create();
-    Ok(message.respond(response.stream_from(stream)).await?)
+    Ok(message.respond(response.with_stream_from(stream)).await?)
 }
 
 /// The names in the certificate of the caller.

@@ -149,14 +149,14 @@ fn take_or_fail(service: &Service, Element { part, ty }: &Element) -> TokenStrea
 
 /// Takes the parameters out of a message with content, or ends the handling with an error.
 pub(super) fn take_params(service: &Service, action: &Action) -> TokenStream {
-    let (body, received) = (local("body"), local("received"));
+    let (message, received, reply) = (local("message"), local("received"), local("reply"));
     let payload = take_payload(service, action);
     let content = content_params(action)
         .into_iter()
         .map(|(index, part, param)| take_param(service, action, (index, part), &param.ty));
     // Single files are taken before the rest of the files, which takes all that is left.
     quote! {
-        let mut #received = #body.into_received();
+        let (mut #received, #reply) = #message.into_received();
         #payload
         #(#content)*
         ::core::mem::drop(#received);
@@ -189,11 +189,11 @@ fn take_param(
     }
 }
 
-/// Ends the handling: `method` of the responder answers that the parameters cannot be read.
-pub(super) fn refuse(action: &Action, method: &TokenStream) -> TokenStream {
-    let (error, responder) = (local("error"), local("responder"));
+/// Ends the handling: `method` of the pending reply answers that the parameters cannot be read.
+pub(super) fn refuse(action: &Action, reply: &TokenStream, method: &TokenStream) -> TokenStream {
+    let error = local("error");
     let wait = action.is_spawned().then(|| quote!(.await));
-    quote!(return #responder.#method(#error) #wait)
+    quote!(return #reply.#method(#error) #wait)
 }
 
 /// Binds the value of `taken`, or ends the handling with its error.
@@ -203,7 +203,8 @@ fn or_refuse(
     value: &Ident,
     taken: &TokenStream,
 ) -> TokenStream {
-    let (error, refuse) = (local("error"), refuse(action, &quote!(bad_content)));
+    let (error, reply) = (local("error"), local("reply").into_token_stream());
+    let refuse = refuse(action, &reply, &quote!(bad_content));
     quote! {
         let #binding = match #taken {
             ::core::result::Result::Ok(#value) => #value,
@@ -219,24 +220,24 @@ pub(super) fn respond(
     error: Option<&Type>,
     called: &TokenStream,
 ) -> TokenStream {
-    let (output, answer, responder) = (local("output"), local("answer"), local("responder"));
+    let (output, answer, reply) = (local("output"), local("answer"), local("reply"));
     let (pattern, content) = unpack(service, parts);
     let Some(error) = error else {
         return quote! {
             let #pattern = #called;
-            let #answer = #responder.content(#content);
-            #responder.send(#answer).await
+            let #answer = #reply.content(#content);
+            #reply.send(#answer).await
         };
     };
     let format = error_format(service, error);
     let send = quote_spanned! {generated_span(error.span())=>
         let #output = ::core::result::Result::map(#output, |#pattern| #content);
-        let #answer = #responder.content_result(#format, #output);
+        let #answer = #reply.content_result(#format, #output);
     };
     quote! {
         let #output = #called;
         #send
-        #responder.send(#answer).await
+        #reply.send(#answer).await
     }
 }
 

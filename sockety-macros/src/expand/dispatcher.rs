@@ -97,7 +97,7 @@ pub(super) fn implementation(service: &Service) -> TokenStream {
 /// element of its list, has the `#[cfg]` of its method.
 fn dispatch(service: &Service) -> TokenStream {
     let private = &service.names.private;
-    let (index, delivery, this) = (local("action"), local("delivery"), local("service"));
+    let (index, message, this) = (local("action"), local("message"), local("service"));
     let variants: Vec<_> = service
         .actions
         .iter()
@@ -110,7 +110,7 @@ fn dispatch(service: &Service) -> TokenStream {
         .collect();
     let bodies = service.actions.iter().map(|action| handle(service, action));
     quote! {
-        fn dispatch(&self, #index: usize, #delivery: #private::Delivery<'_>) -> #private::Dispatch {
+        fn dispatch(&self, #index: usize, #message: #private::IncomingMessage<#private::ReceivedPayload<'_>>) -> #private::Dispatch {
             enum __Action {
                 #(#(#conditions)* #variants,)*
             }
@@ -134,22 +134,15 @@ fn dispatch(service: &Service) -> TokenStream {
 /// own task and has to copy.
 fn handle(service: &Service, action: &Action) -> TokenStream {
     let trait_ident = &service.item.ident;
-    let (delivery, this, body, responder) = (
-        local("delivery"),
-        local("service"),
-        local("body"),
-        local("responder"),
-    );
+    let (message, this) = (local("message"), local("service"));
     let has_context = action
         .params
         .iter()
         .any(|param| param.kind == ParamKind::Context);
-    let open = if has_context {
+    let context = has_context.then(|| {
         let context = local("context");
-        quote!(let (#context, #body, #responder) = #delivery.open();)
-    } else {
-        quote!(let (#body, #responder) = #delivery.open_without_context();)
-    };
+        quote!(let #context = #message.context();)
+    });
     let decode = if action.takes_content() {
         content::take_params(service, action)
     } else {
@@ -165,16 +158,16 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
     if action.is_spawned() {
         // The future outlives the buffer of the connection, so the payload is copied first.
         return quote! {
-            let #delivery = #delivery.into_owned();
+            let #message = #message.into_owned();
             ::std::boxed::Box::pin(async move {
-                #open
+                #context
                 #decode
                 #respond
             })
         };
     }
     quote! {
-        #open
+        #context
         #decode
         ::std::boxed::Box::pin(async move { #respond })
     }
@@ -182,14 +175,14 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
 
 /// Decodes the parameters of an action without content, or ends the handling with an error.
 fn decode(service: &Service, action: &Action) -> TokenStream {
-    let (body, error) = (local("body"), local("error"));
-    let refuse = content::refuse(action, &quote!(bad_request));
+    let (message, error, reply) = (local("message"), local("error"), local("reply"));
+    let refuse = content::refuse(action, &quote!(#message.into_reply()), &quote!(bad_request));
     let decode = match action.payload().len() {
         1 => {
             let reading = content::reading(service, action);
-            Some(quote!(#body.decode(#reading)))
+            Some(quote!(#message.decode(#reading)))
         }
-        _ => content::decoding(service, action, &quote!(#body.payload())),
+        _ => content::decoding(service, action, &quote!(#message.payload())),
     };
     let (value, (pattern, _)) = (local("value"), content::pattern(action));
     let decode = decode.map(|decode| {
@@ -200,11 +193,11 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
             };
         }
     });
-    // The payload is released before the method runs: it may be large, and the method may take
+    // This releases the payload before the method runs: it may be large, and the method may take
     // long.
     quote! {
         #decode
-        ::core::mem::drop(#body);
+        let #reply = #message.into_reply();
     }
 }
 
@@ -221,13 +214,13 @@ fn called_with(action: &Action) -> Vec<TokenStream> {
 /// Calls the method and sends what it returns. A type that cannot be sent is reported at its place
 /// in the signature.
 fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStream {
-    let (output, answer, responder) = (local("output"), local("answer"), local("responder"));
+    let (output, answer, reply) = (local("output"), local("answer"), local("reply"));
     let (method, span) = match (action.reply.output(), action.reply.error()) {
         (Output::Unit, None) => {
             return quote! {
                 #called;
-                let #answer = #responder.unit();
-                #responder.send(#answer).await
+                let #answer = #reply.unit();
+                #reply.send(#answer).await
             };
         }
         (Output::Value(ty), None) => {
@@ -247,10 +240,10 @@ fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStr
             return content::respond(service, parts, error, called);
         }
     };
-    let answer_with = quote_spanned!(generated_span(span)=> #responder.#method);
+    let answer_with = quote_spanned!(generated_span(span)=> #reply.#method);
     quote! {
         let #output = #called;
         let #answer = #answer_with;
-        #responder.send(#answer).await
+        #reply.send(#answer).await
     }
 }

@@ -156,7 +156,9 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __delivery: ::sockety::__private::Delivery<'_>,
+        __message: ::sockety::__private::IncomingMessage<
+            ::sockety::__private::ReceivedPayload<'_>,
+        >,
     ) -> ::sockety::__private::Dispatch {
         enum __Action {
             get,
@@ -166,43 +168,42 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::get => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match __body.decode(::sockety::__private::payload::<u64>()) {
+                let __0 = match __message.decode(::sockety::__private::payload::<u64>())
+                {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_request(__error);
+                        return __message.into_reply().bad_request(__error);
                     }
                 };
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::get(&*__service, __0).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .value_result(
                             ::sockety::__private::payload::<Clip>(),
                             ::sockety::__private::error::<MediaError>(),
                             __output,
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::upload => {
-                let __delivery = __delivery.into_owned();
+                let __message = __message.into_owned();
                 ::std::boxed::Box::pin(async move {
-                    let (__body, __responder) = __delivery.open_without_context();
-                    let mut __received = __body.into_received();
+                    let (mut __received, __reply) = __message.into_received();
                     let (__0, (__1, ())) = match __received
                         .parameters(MediaRequest::__upload())
                     {
                         ::core::result::Result::Ok(__value) => __value,
                         ::core::result::Result::Err(__error) => {
-                            return __responder.bad_content(__error).await;
+                            return __reply.bad_content(__error).await;
                         }
                     };
                     let __2: Vec<File> = __received.files();
                     ::core::mem::drop(__received);
                     <__S as Media>::upload(&*__service, __0, __1, __2).await;
-                    let __answer = __responder.unit();
-                    __responder.send(__answer).await
+                    let __answer = __reply.unit();
+                    __reply.send(__answer).await
                 })
             }
         }

@@ -181,7 +181,9 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __delivery: ::sockety::__private::Delivery<'_>,
+        __message: ::sockety::__private::IncomingMessage<
+            ::sockety::__private::ReceivedPayload<'_>,
+        >,
     ) -> ::sockety::__private::Dispatch {
         enum __Action {
             #[cfg(feature = "search")]
@@ -197,39 +199,38 @@ where
         match __ACTIONS[__action] {
             #[cfg(feature = "search")]
             __Action::find => {
-                let (__body, __responder) = __delivery.open_without_context();
                 let (__0, (__1, ())) = match ::sockety::__private::decode_all(
-                    __body.payload(),
+                    __message.payload(),
                     MediaRequest::__find(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_request(__error);
+                        return __message.into_reply().bad_request(__error);
                     }
                 };
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::find(&*__service, __0, __1).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .value(::sockety::__private::payload::<Vec<Clip>>(), __output);
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::findOld => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match __body.decode(::sockety::__private::payload::<String>())
+                let __0 = match __message
+                    .decode(::sockety::__private::payload::<String>())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_request(__error);
+                        return __message.into_reply().bad_request(__error);
                     }
                 };
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::findOld(&*__service, __0).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .value(::sockety::__private::payload::<Vec<Clip>>(), __output);
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
         }

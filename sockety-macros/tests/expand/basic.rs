@@ -214,7 +214,9 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __delivery: ::sockety::__private::Delivery<'_>,
+        __message: ::sockety::__private::IncomingMessage<
+            ::sockety::__private::ReceivedPayload<'_>,
+        >,
     ) -> ::sockety::__private::Dispatch {
         enum __Action {
             track,
@@ -233,86 +235,85 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::track => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match __body.decode(::sockety::__private::payload::<String>())
+                let __0 = match __message
+                    .decode(::sockety::__private::payload::<String>())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_request(__error);
+                        return __message.into_reply().bad_request(__error);
                     }
                 };
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     <__S as Media>::track(&*__service, __0).await;
-                    let __answer = __responder.unit();
-                    __responder.send(__answer).await
+                    let __answer = __reply.unit();
+                    __reply.send(__answer).await
                 })
             }
             __Action::get => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match __body.decode(::sockety::__private::payload::<u64>()) {
+                let __0 = match __message.decode(::sockety::__private::payload::<u64>())
+                {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_request(__error);
+                        return __message.into_reply().bad_request(__error);
                     }
                 };
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::get(&*__service, __0).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .value_result(
                             ::sockety::__private::payload::<Clip>(),
                             ::sockety::__private::error::<MediaError>(),
                             __output,
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::rename => {
-                let (__context, __body, __responder) = __delivery.open();
+                let __context = __message.context();
                 let (__0, (__2, ())) = match ::sockety::__private::decode_all(
-                    __body.payload(),
+                    __message.payload(),
                     MediaRequest::__rename(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_request(__error);
+                        return __message.into_reply().bad_request(__error);
                     }
                 };
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     <__S as Media>::rename(&*__service, __0, &__context, __2).await;
-                    let __answer = __responder.unit();
-                    __responder.send(__answer).await
+                    let __answer = __reply.unit();
+                    __reply.send(__answer).await
                 })
             }
             __Action::remove => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match __body.decode(::sockety::__private::payload::<u64>()) {
+                let __0 = match __message.decode(::sockety::__private::payload::<u64>())
+                {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_request(__error);
+                        return __message.into_reply().bad_request(__error);
                     }
                 };
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::remove(&*__service, __0).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .unit_result(
                             ::sockety::__private::error::<MediaError>(),
                             __output,
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::count => {
-                let (__body, __responder) = __delivery.open_without_context();
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::count(&*__service).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .value(::sockety::__private::payload::<usize>(), __output);
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
         }

@@ -232,7 +232,9 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __delivery: ::sockety::__private::Delivery<'_>,
+        __message: ::sockety::__private::IncomingMessage<
+            ::sockety::__private::ReceivedPayload<'_>,
+        >,
     ) -> ::sockety::__private::Dispatch {
         enum __Action {
             upload,
@@ -249,20 +251,20 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::upload => {
-                let (__context, __body, __responder) = __delivery.open();
-                let mut __received = __body.into_received();
+                let __context = __message.context();
+                let (mut __received, __reply) = __message.into_received();
                 let __1 = match __received
                     .payload(::sockety::__private::payload::<String>())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_content(__error);
+                        return __reply.bad_content(__error);
                     }
                 };
                 let __2: File = match __received.file() {
                     ::core::result::Result::Ok(__2) => __2,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_content(__error);
+                        return __reply.bad_content(__error);
                     }
                 };
                 let __3: Vec<File> = __received.files();
@@ -276,36 +278,35 @@ where
                             __3,
                         )
                         .await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .value_result(
                             ::sockety::__private::payload::<Clip>(),
                             ::sockety::__private::error::<MediaError>(),
                             __output,
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::store => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let mut __received = __body.into_received();
+                let (mut __received, __reply) = __message.into_received();
                 let (__2, (__4, ())) = match __received
                     .parameters(MediaRequest::__store())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_content(__error);
+                        return __reply.bad_content(__error);
                     }
                 };
                 let __0: sockety::File = match __received.file() {
                     ::core::result::Result::Ok(__0) => __0,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_content(__error);
+                        return __reply.bad_content(__error);
                     }
                 };
                 let __3: File = match __received.file() {
                     ::core::result::Result::Ok(__3) => __3,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_content(__error);
+                        return __reply.bad_content(__error);
                     }
                 };
                 let __1: Streaming<Line, LogError> = match __received
@@ -313,54 +314,52 @@ where
                 {
                     ::core::result::Result::Ok(__1) => __1,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_content(__error);
+                        return __reply.bad_content(__error);
                     }
                 };
                 ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
                     <__S as Media>::store(&*__service, __0, __1, __2, __3, __4).await;
-                    let __answer = __responder.unit();
-                    __responder.send(__answer).await
+                    let __answer = __reply.unit();
+                    __reply.send(__answer).await
                 })
             }
             __Action::keep => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let mut __received = __body.into_received();
+                let (mut __received, __reply) = __message.into_received();
                 let __0: Vec<File> = __received.files();
                 ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::keep(&*__service, __0).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .unit_result(
                             ::sockety::__private::error::<MediaError>(),
                             __output,
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::ingest => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let mut __received = __body.into_received();
+                let (mut __received, __reply) = __message.into_received();
                 let __0 = match __received
                     .payload(::sockety::__private::payload::<String>())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_content(__error);
+                        return __reply.bad_content(__error);
                     }
                 };
                 let __2: Vec<File> = __received.files();
                 let __1: Streaming<Line> = match __received.streaming::<Line, _>() {
                     ::core::result::Result::Ok(__1) => __1,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_content(__error);
+                        return __reply.bad_content(__error);
                     }
                 };
                 ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
                     <__S as Media>::ingest(&*__service, __0, __1, __2).await;
-                    let __answer = __responder.unit();
-                    __responder.send(__answer).await
+                    let __answer = __reply.unit();
+                    __reply.send(__answer).await
                 })
             }
         }

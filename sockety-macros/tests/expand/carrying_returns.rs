@@ -289,7 +289,9 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __delivery: ::sockety::__private::Delivery<'_>,
+        __message: ::sockety::__private::IncomingMessage<
+            ::sockety::__private::ReceivedPayload<'_>,
+        >,
     ) -> ::sockety::__private::Dispatch {
         enum __Action {
             search,
@@ -312,12 +314,11 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::search => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let mut __received = __body.into_received();
+                let (mut __received, __reply) = __message.into_received();
                 let __0: Streaming<u64> = match __received.streaming::<u64, _>() {
                     ::core::result::Result::Ok(__0) => __0,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_content(__error);
+                        return __reply.bad_content(__error);
                     }
                 };
                 ::core::mem::drop(__received);
@@ -330,23 +331,23 @@ where
                                 .streaming::<Clip, _>(__0)
                         },
                     );
-                    let __answer = __responder
+                    let __answer = __reply
                         .content_result(
                             ::sockety::__private::error::<MediaError>(),
                             __output,
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::download => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let __0 = match __body.decode(::sockety::__private::payload::<u64>()) {
+                let __0 = match __message.decode(::sockety::__private::payload::<u64>())
+                {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_request(__error);
+                        return __message.into_reply().bad_request(__error);
                     }
                 };
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::download(&*__service, __0).await;
                     let __output = ::core::result::Result::map(
@@ -357,59 +358,56 @@ where
                                 .file(__1)
                         },
                     );
-                    let __answer = __responder
+                    let __answer = __reply
                         .content_result(
                             ::sockety::__private::error::<MediaError>(),
                             __output,
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::shell => {
-                let (__body, __responder) = __delivery.open_without_context();
-                let mut __received = __body.into_received();
+                let (mut __received, __reply) = __message.into_received();
                 let __0: ByteStream = match __received.bytes() {
                     ::core::result::Result::Ok(__0) => __0,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_content(__error);
+                        return __reply.bad_content(__error);
                     }
                 };
                 ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
                     let __0 = <__S as Media>::shell(&*__service, __0).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .content(::sockety::__private::Content::new().bytes(__0));
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::logs => {
-                let (__body, __responder) = __delivery.open_without_context();
                 let (__0, (__1, ())) = match ::sockety::__private::decode_all(
-                    __body.payload(),
+                    __message.payload(),
                     MediaRequest::__logs(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_request(__error);
+                        return __message.into_reply().bad_request(__error);
                     }
                 };
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __0 = <__S as Media>::logs(&*__service, __0, __1).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .content(
                             ::sockety::__private::Content::new()
                                 .streaming::<Line, LogError>(__0),
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::export => {
-                let (__body, __responder) = __delivery.open_without_context();
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let (__0, __1, __2, __3) = <__S as Media>::export(&*__service).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .content(
                             ::sockety::__private::Content::new()
                                 .payload(::sockety::__private::payload::<Vec<Clip>>(), &__2)
@@ -417,37 +415,35 @@ where
                                 .files(__3)
                                 .bytes(__1),
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::covers => {
-                let (__body, __responder) = __delivery.open_without_context();
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::covers(&*__service).await;
                     let __output = ::core::result::Result::map(
                         __output,
                         |__0| ::sockety::__private::Content::new().files(__0),
                     );
-                    let __answer = __responder
+                    let __answer = __reply
                         .content_result(
                             ::sockety::__private::error::<MediaError>(),
                             __output,
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::plain => {
-                let (__body, __responder) = __delivery.open_without_context();
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::plain(&*__service).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .value(
                             ::sockety::__private::payload::<(u64, String)>(),
                             __output,
                         );
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
         }

@@ -146,7 +146,9 @@ where
     fn dispatch(
         &self,
         __action: usize,
-        __delivery: ::facade::rpc::__private::Delivery<'_>,
+        __message: ::facade::rpc::__private::IncomingMessage<
+            ::facade::rpc::__private::ReceivedPayload<'_>,
+        >,
     ) -> ::facade::rpc::__private::Dispatch {
         enum __Action {
             get,
@@ -156,31 +158,29 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::get => {
-                let (__body, __responder) = __delivery.open_without_context();
                 let (__0, (__1, ())) = match ::facade::rpc::__private::decode_all(
-                    __body.payload(),
+                    __message.payload(),
                     MediaRequest::__get(),
                 ) {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __responder.bad_request(__error);
+                        return __message.into_reply().bad_request(__error);
                     }
                 };
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::get(&*__service, __0, __1).await;
-                    let __answer = __responder
+                    let __answer = __reply
                         .value(::facade::rpc::__private::payload::<Clip>(), __output);
-                    __responder.send(__answer).await
+                    __reply.send(__answer).await
                 })
             }
             __Action::r#move => {
-                let (__body, __responder) = __delivery.open_without_context();
-                ::core::mem::drop(__body);
+                let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
                     <__S as Media>::r#move(&*__service).await;
-                    let __answer = __responder.unit();
-                    __responder.send(__answer).await
+                    let __answer = __reply.unit();
+                    __reply.send(__answer).await
                 })
             }
         }

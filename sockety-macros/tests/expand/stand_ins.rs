@@ -100,7 +100,9 @@ impl<
     fn dispatch(
         &self,
         _: usize,
-        _: ::sockety::__private::Delivery<'_>,
+        _: ::sockety::__private::IncomingMessage<
+            ::sockety::__private::ReceivedPayload<'_>,
+        >,
     ) -> ::sockety::__private::Dispatch {
         ::core::unreachable!()
     }

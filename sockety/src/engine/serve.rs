@@ -1,12 +1,12 @@
-//! How the engine asks what is served: where a message goes, and who handles it.
+//! What the engine asks of the code that handles messages: where a message goes, and its handling.
 
-use super::{attempt::Attempt, owed::Owed, receive::parts::ReceivedParts};
+use super::{attempt::Attempt, pending_reply::PendingReply, receive::parts::ReceivedParts};
 use crate::{action::Action, description::action::ActionDescription, fast_reply::FastReply};
 use bytes::Bytes;
-use std::pin::Pin;
+use std::{ops::Deref, pin::Pin};
 
-/// The handling of one message. It is polled once where the message was read, and becomes a task if it is
-/// not done then.
+/// The handling of one message. It is polled once where the message was read, and becomes a task if
+/// it is not done then.
 pub type Dispatch = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
 /// What is served on a connection.
@@ -18,10 +18,42 @@ pub(crate) trait Serve: Send + Sync + 'static {
     fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, FastReply>;
 
     /// The handling of a message.
-    fn dispatch(&self, route: Route, payload: Bytes, parts: ReceivedParts, owed: Owed) -> Dispatch;
+    fn dispatch(
+        &self,
+        route: Route,
+        payload: ReceivedPayload<'_>,
+        parts: ReceivedParts,
+        reply: PendingReply,
+    ) -> Dispatch;
+}
 
-    /// Like [`Serve::dispatch`], of a message that is nothing but a payload, which may be read where it is.
-    fn dispatch_whole(&self, route: Route, payload: &[u8], owed: Owed) -> Dispatch;
+/// The payload of a received message.
+pub enum ReceivedPayload<'a> {
+    /// In the buffer of the connection.
+    Borrowed(&'a [u8]),
+    /// In memory of the message.
+    Owned(Bytes),
+}
+
+impl ReceivedPayload<'_> {
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl Deref for ReceivedPayload<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
 }
 
 /// Where a message goes.
@@ -31,14 +63,19 @@ pub(crate) struct Route {
 }
 
 pub(crate) enum Target {
-    /// The connection is not authorized yet.
-    Judge(Attempt),
-    /// Not known before the verdict.
-    Unknown,
+    /// The hook that authorizes the connection.
+    Authorize(Attempt),
+    Handle(Handler),
+}
+
+/// What handles a message of an authorized connection.
+#[derive(Clone, Copy)]
+pub(crate) enum Handler {
     Service(Served),
-    /// The router itself tells what it serves.
+    /// The router itself, which describes what it serves.
     Description,
-    Handler,
+    /// The handler of messages that belong to no service.
+    Messages,
 }
 
 /// An action of one of the services.
@@ -50,28 +87,49 @@ pub(crate) struct Served {
 }
 
 impl Route {
-    /// To the hook that authorizes the connection.
-    pub(crate) fn to_judge(action: &str, attempt: Attempt) -> Self {
-        let (action, target) = (Action::Named(action.into()), Target::Judge(attempt));
+    pub(crate) fn to_handler(action: Action, handler: Handler) -> Self {
+        let target = Target::Handle(handler);
         Self { action, target }
     }
 
-    /// Whether its messages may carry a file of this size, in addition to the limits of the connection.
+    pub(crate) fn to_authorization(action: &str, attempt: Attempt) -> Self {
+        let (action, target) = (Action::Named(action.into()), Target::Authorize(attempt));
+        Self { action, target }
+    }
+
+    /// Whether its messages may carry a file of this size, in addition to the limits of the
+    /// connection.
     pub(crate) fn allows_file(&self, size: u64) -> bool {
         let description = self.description();
         description.is_none_or(|description| description.limits.allow_file(size))
     }
 
-    /// Whether its handler is not to be polled where the message was read.
+    /// Whether its handler must not be polled where the message was read.
     pub(crate) fn is_spawned(&self) -> bool {
-        self.description()
-            .is_some_and(|description| description.is_spawned)
+        match &self.target {
+            Target::Authorize(_) => false,
+            Target::Handle(handler) => handler.is_spawned(),
+        }
     }
 
     pub(crate) fn description(&self) -> Option<&'static ActionDescription> {
         match &self.target {
-            Target::Service(served) => Some(served.description),
-            Target::Judge(_) | Target::Unknown | Target::Description | Target::Handler => None,
+            Target::Authorize(_) => None,
+            Target::Handle(handler) => handler.description(),
+        }
+    }
+}
+
+impl Handler {
+    pub(crate) fn is_spawned(self) -> bool {
+        self.description()
+            .is_some_and(|description| description.is_spawned)
+    }
+
+    pub(crate) fn description(self) -> Option<&'static ActionDescription> {
+        match self {
+            Self::Service(served) => Some(served.description),
+            Self::Description | Self::Messages => None,
         }
     }
 }

@@ -140,7 +140,7 @@ impl<P> Draft<P> {
     }
 
     /// Each message has a stream that its sender writes, see [`Request::take_writer`](crate::message::request::Request::take_writer).
-    pub fn stream(mut self) -> Self {
+    pub fn with_stream(mut self) -> Self {
         self.carrying.get_or_insert_default().write_stream();
         self
     }
@@ -161,7 +161,7 @@ impl<P> ResponseDraft<P> {
     }
 
     /// Each response has a stream that its sender writes, see [`Sent::take_writer`](crate::message::sent::Sent::take_writer).
-    pub fn stream(mut self) -> Self {
+    pub fn with_stream(mut self) -> Self {
         self.carrying.get_or_insert_default().write_stream();
         self
     }

@@ -39,6 +39,15 @@ pub(crate) struct Content {
     pub(crate) carrying: Option<Box<OutgoingParts>>,
 }
 
+impl From<Encoding> for Content {
+    fn from(payload: Encoding) -> Self {
+        Self {
+            payload: Ok(payload),
+            carrying: None,
+        }
+    }
+}
+
 impl Content {
     pub(crate) fn payload(&self) -> Result<&Encoding, SendError> {
         self.payload.as_ref().map_err(Clone::clone)
@@ -102,24 +111,24 @@ impl Outgoing {
     }
 
     /// Adds a file.
-    pub fn file(mut self, file: File) -> Self {
+    pub fn with_file(mut self, file: File) -> Self {
         self.content.carrying().add_file(file);
         self
     }
 
     /// Adds files.
-    pub fn files(self, files: impl IntoIterator<Item = File>) -> Self {
-        files.into_iter().fold(self, Self::file)
+    pub fn with_files(self, files: impl IntoIterator<Item = File>) -> Self {
+        files.into_iter().fold(self, Self::with_file)
     }
 
     /// Attaches a stream that the sender writes, see [`Request::take_writer`](crate::message::request::Request::take_writer).
-    pub fn stream(mut self) -> Self {
+    pub fn with_stream(mut self) -> Self {
         self.content.carrying().write_stream();
         self
     }
 
     /// Attaches a stream that is read from here.
-    pub fn stream_from(mut self, stream: ByteStream) -> Self {
+    pub fn with_stream_from(mut self, stream: ByteStream) -> Self {
         self.content.carrying().set_stream(stream);
         self
     }
@@ -145,30 +154,34 @@ impl OutgoingResponse {
     }
 
     /// Adds a file.
-    pub fn file(mut self, file: File) -> Self {
+    pub fn with_file(mut self, file: File) -> Self {
         self.content.carrying().add_file(file);
         self
     }
 
     /// Adds files.
-    pub fn files(self, files: impl IntoIterator<Item = File>) -> Self {
-        files.into_iter().fold(self, Self::file)
+    pub fn with_files(self, files: impl IntoIterator<Item = File>) -> Self {
+        files.into_iter().fold(self, Self::with_file)
     }
 
     /// Attaches a stream that the sender writes, see [`Sent::take_writer`](crate::message::sent::Sent::take_writer).
-    pub fn stream(mut self) -> Self {
+    pub fn with_stream(mut self) -> Self {
         self.content.carrying().write_stream();
         self
     }
 
     /// Attaches a stream that is read from here.
-    pub fn stream_from(mut self, stream: ByteStream) -> Self {
+    pub fn with_stream_from(mut self, stream: ByteStream) -> Self {
         self.content.carrying().set_stream(stream);
         self
     }
 
     pub(crate) fn content(&self) -> &Content {
         &self.content
+    }
+
+    pub(crate) fn into_content(self) -> Content {
+        self.content
     }
 }
 

@@ -1,12 +1,35 @@
 use sockety_codec::Uuid;
 
-use super::response::Response;
+use super::{outgoing::OutgoingResponse, response::Response};
 use crate::{
     engine::{lease::Lease, pending::RawReply},
     fast_reply::FastReply,
 };
 
-/// What answers a message: a code, or a response.
+/// A reply to be sent, as handlers return it: a code, or a response.
+#[derive(Debug, Clone)]
+#[must_use = "a reply does nothing until it is sent"]
+pub enum OutgoingReply {
+    /// A code.
+    Code(FastReply),
+    /// A full response.
+    Response(OutgoingResponse),
+}
+
+impl From<FastReply> for OutgoingReply {
+    fn from(code: FastReply) -> Self {
+        Self::Code(code)
+    }
+}
+
+impl From<OutgoingResponse> for OutgoingReply {
+    fn from(response: OutgoingResponse) -> Self {
+        Self::Response(response)
+    }
+}
+
+/// A received reply: a code, or a response. There is no third kind in the protocol, so matches may be
+/// exhaustive.
 #[derive(Debug)]
 pub enum Reply {
     /// A code.

@@ -9,37 +9,40 @@ use super::{
 };
 use crate::{
     content::carrying::{Sending, Unwritten, parcel},
-    engine::{owed::Owed, pending::ReplyClock, send::queue, state::State},
+    engine::{pending::ReplyClock, pending_reply::PendingReply, send::queue, state::State},
     error::send::SendError,
     fast_reply::FastReply,
 };
 
 /// Answers a message; [`SendError::NotExpected`] if it expects no reply.
-pub(crate) async fn respond(owed: &Owed, response: &OutgoingResponse) -> Result<Sent, SendError> {
-    check_expected(owed)?;
-    let (id, sending) = send_response(owed, response.content(), false).await?;
+pub(crate) async fn respond(
+    reply: &PendingReply,
+    response: &OutgoingResponse,
+) -> Result<Sent, SendError> {
+    check_expected(reply)?;
+    let (id, sending) = send_response(reply, response.content(), false).await?;
     Ok(Sent::new(id, sending))
 }
 
 /// Like [`respond`], with a response that expects an answer itself.
 pub(crate) async fn respond_expecting(
-    owed: &Owed,
+    reply: &PendingReply,
     response: &OutgoingResponse,
 ) -> Result<Request, SendError> {
-    check_expected(owed)?;
-    let (id, sending) = send_response(owed, response.content(), true).await?;
+    check_expected(reply)?;
+    let (id, sending) = send_response(reply, response.content(), true).await?;
     Ok(Request::new(id, sending))
 }
 
 /// Like [`respond`], with a code.
-pub(crate) async fn fast_reply(owed: &Owed, code: FastReply) -> Result<(), SendError> {
-    check_expected(owed)?;
-    owed.fast_reply(code).await
+pub(crate) async fn fast_reply(reply: &PendingReply, code: FastReply) -> Result<(), SendError> {
+    check_expected(reply)?;
+    reply.fast_reply(code).await
 }
 
 // r[impl reply.only-when-expected]
-fn check_expected(owed: &Owed) -> Result<(), SendError> {
-    if owed.expects_response {
+fn check_expected(reply: &PendingReply) -> Result<(), SendError> {
+    if reply.expects_response {
         Ok(())
     } else {
         Err(SendError::NotExpected)
@@ -48,17 +51,17 @@ fn check_expected(owed: &Owed) -> Result<(), SendError> {
 
 /// Answers a message, whether it expects a reply or not.
 pub(crate) async fn send_response(
-    owed: &Owed,
+    reply: &PendingReply,
     content: &Content,
     expects_response: bool,
 ) -> Result<(Uuid, Sending), SendError> {
-    let shared = &owed.lease.shared;
+    let shared = &reply.lease.shared;
     let (payload, mut taken) = content.prepare(shared, Unwritten::Waits)?;
-    let head = owed.head(expects_response);
+    let head = reply.head(expects_response);
     let mut parcel = parcel(head, payload, &mut taken, ReplyClock::Default);
     let (id, line) = (parcel.id(), parcel.line());
-    let put = |state: &mut State| owed.submit(state, &mut parcel);
+    let put = |state: &mut State| reply.submit(state, &mut parcel);
     let submitted = queue::put(shared, line, put).await?;
-    let sending = Sending::start(owed.lease.clone(), submitted, taken);
+    let sending = Sending::start(reply.lease.clone(), submitted, taken);
     Ok((id, sending))
 }

@@ -1,3 +1,5 @@
+//! A received response.
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
@@ -5,7 +7,7 @@ use sockety_codec::Uuid;
 use super::{outgoing::OutgoingResponse, request::Request, respond, sent::Sent};
 use crate::{
     content::{byte_stream::ByteStream, file::File, received::Carried},
-    engine::{lease::Lease, owed::Owed, pending::RawResponse},
+    engine::{lease::Lease, pending::RawResponse, pending_reply::PendingReply},
     error::send::SendError,
     fast_reply::FastReply,
     msgpack::{self, DecodeError},
@@ -21,23 +23,23 @@ pub struct Response {
     parent: Uuid,
     payload: Bytes,
     carried: Carried,
-    owed: Owed,
+    reply: PendingReply,
 }
 
 impl Response {
     pub(crate) fn new(lease: Lease, parent: Uuid, raw: RawResponse) -> Self {
-        let owed = Owed::optional(lease, raw.id, raw.expects_response);
+        let reply = PendingReply::optional(lease, raw.id, raw.expects_response);
         Self {
             parent,
             payload: raw.payload.into_bytes(),
             carried: raw.carried.into(),
-            owed,
+            reply,
         }
     }
 
     /// Its own id.
     pub fn id(&self) -> Uuid {
-        self.owed.id
+        self.reply.id
     }
 
     /// The id of the message that it answers.
@@ -47,7 +49,7 @@ impl Response {
 
     /// Whether its sender says that it expects an answer.
     pub fn expects_response(&self) -> bool {
-        self.owed.expects_response
+        self.reply.expects_response
     }
 
     /// Its payload; empty when there is none.
@@ -64,12 +66,12 @@ impl Response {
     }
 
     /// Takes its files, in order. A second call returns none.
-    pub fn files(&mut self) -> Vec<File> {
+    pub fn take_files(&mut self) -> Vec<File> {
         self.carried.take_files()
     }
 
     /// Takes its stream. A second call returns `None`.
-    pub fn stream(&mut self) -> Option<ByteStream> {
+    pub fn take_stream(&mut self) -> Option<ByteStream> {
         self.carried.take_stream()
     }
 
@@ -78,7 +80,7 @@ impl Response {
     /// # Errors
     /// Same as [`Message::respond`](crate::serve::message::Message::respond).
     pub async fn respond(&self, response: impl Into<OutgoingResponse>) -> Result<Sent, SendError> {
-        respond::respond(&self.owed, &response.into()).await
+        respond::respond(&self.reply, &response.into()).await
     }
 
     /// Answers it with a response that expects an answer in its turn.
@@ -89,7 +91,7 @@ impl Response {
         &self,
         response: impl Into<OutgoingResponse>,
     ) -> Result<Request, SendError> {
-        respond::respond_expecting(&self.owed, &response.into()).await
+        respond::respond_expecting(&self.reply, &response.into()).await
     }
 
     /// Answers it with a code.
@@ -97,6 +99,6 @@ impl Response {
     /// # Errors
     /// Same as [`Message::fast_reply`](crate::serve::message::Message::fast_reply).
     pub async fn fast_reply(&self, code: impl Into<FastReply>) -> Result<(), SendError> {
-        respond::fast_reply(&self.owed, code.into()).await
+        respond::fast_reply(&self.reply, code.into()).await
     }
 }

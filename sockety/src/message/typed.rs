@@ -26,25 +26,23 @@ impl Default for Content {
     }
 }
 
+impl From<outgoing::Content> for Content {
+    fn from(outgoing: outgoing::Content) -> Self {
+        Self { outgoing }
+    }
+}
+
 impl Content {
     /// Nothing yet.
     pub fn new() -> Self {
         Self {
-            outgoing: outgoing::Content {
-                payload: Ok(PayloadBytes::EMPTY.into()),
-                carrying: None,
-            },
+            outgoing: Encoding::from(PayloadBytes::EMPTY).into(),
         }
     }
 
     /// The payload.
     pub fn payload<T>(mut self, format: Format<T>, value: &T) -> Self {
         self.outgoing.payload = format.encoding(value);
-        self
-    }
-
-    pub(crate) fn encoded(mut self, encoding: Encoding) -> Self {
-        self.outgoing.payload = Ok(encoding);
         self
     }
 

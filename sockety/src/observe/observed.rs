@@ -34,7 +34,7 @@ impl Named {
 
     /// The action of a served message, if it is named.
     pub(crate) fn of_served(&self, incoming: &Incoming, next: &ServeNext) -> Option<Action> {
-        let action = &incoming.route.action;
+        let action = incoming.action_name();
         self.of(action)
             .or_else(|| next.is_known(action).then(|| action.clone()))
     }

@@ -2,10 +2,10 @@
 
 use crate::{
     description::error_variant::ErrorVariant,
-    engine::{owed::Owed, serve::Dispatch},
+    engine::{pending_reply::PendingReply, serve::Dispatch},
     error::{content::ContentError, send::SendError, service::ServiceError},
     fast_reply::FastReply,
-    message::{respond::send_response, typed::Content},
+    message::{outgoing, reply::OutgoingReply, respond::send_response, typed::Content},
     msgpack::{self, __private::encode_service_error},
     payload::{format::Format, scratch},
 };
@@ -19,14 +19,14 @@ use std::{
 pub struct ErrorFormat<E> {
     /// All variants.
     pub variants: &'static [ErrorVariant],
-    pub(crate) answer: fn(&Responder, &E) -> Answer,
+    pub(crate) answer: fn(&PendingReply, &E) -> Answer,
 }
 
 /// The format of an error type of a service.
 pub const fn error<E: ServiceError>() -> ErrorFormat<E> {
     ErrorFormat {
         variants: E::VARIANTS,
-        answer: Responder::error,
+        answer: PendingReply::error,
     }
 }
 
@@ -39,17 +39,22 @@ pub enum Answer {
     Code(FastReply),
     /// A response, in a buffer to be given back.
     Payload(Result<Vec<u8>, SendError>),
-    /// A response with files or a stream.
+    /// A response of its own content, such as files or a stream.
     Content(Content),
 }
 
-/// Answers the message that a typed method has handled.
-///
-/// The answer is made before it is sent, so that no future holds what the method returned.
-#[doc(hidden)]
-pub struct Responder(pub(crate) Owed);
+impl From<OutgoingReply> for Answer {
+    fn from(reply: OutgoingReply) -> Self {
+        match reply {
+            OutgoingReply::Code(code) => Self::Code(code),
+            OutgoingReply::Response(response) => Self::Content(response.into_content().into()),
+        }
+    }
+}
 
-impl Responder {
+/// The answers of typed methods. An answer is encoded before it is sent, so that no future holds what
+/// the method returned.
+impl PendingReply {
     /// The parameters could not be read.
     pub fn bad_request(self, error: msgpack::DecodeError) -> Dispatch {
         self.bad_content(error.into())
@@ -58,8 +63,8 @@ impl Responder {
     /// Something that the method takes is missing, or could not be read.
     #[cold]
     pub fn bad_content(self, error: ContentError) -> Dispatch {
-        tracing::debug!(id = %self.0.id, %error, "parameters cannot be read");
-        Box::pin(self.code(FastReply::BAD_REQUEST))
+        tracing::debug!(id = %self.id, %error, "parameters cannot be read");
+        Box::pin(async move { self.answer_with_code(FastReply::BAD_REQUEST).await })
     }
 
     /// The method returned files or a stream.
@@ -69,7 +74,10 @@ impl Responder {
 
     /// The method returned files or a stream, or an error of the service.
     pub fn content_result<E>(&self, error: ErrorFormat<E>, result: Result<Content, E>) -> Answer {
-        result.map_or_else(|value| (error.answer)(self, &value), Answer::Content)
+        result.map_or_else(
+            |value| (error.answer)(self, &value),
+            |content| self.content(content),
+        )
     }
 
     /// The method returned nothing.
@@ -84,11 +92,11 @@ impl Responder {
 
     /// The method returned a value.
     pub fn value<T>(&self, format: Format<T>, value: T) -> Answer {
-        if !self.0.is_awaited() {
+        if !self.is_awaited() {
             return Answer::Nothing;
         }
         match format.large_buffer(&value) {
-            Some(encoding) => Answer::Content(Content::new().encoded(encoding)),
+            Some(encoding) => Answer::Content(outgoing::Content::from(encoding).into()),
             None => Answer::Payload(format.buffer(&value)),
         }
     }
@@ -107,7 +115,7 @@ impl Responder {
     }
 
     pub(crate) fn encoded<T: Serialize>(&self, value: &T) -> Answer {
-        if self.0.is_awaited() {
+        if self.is_awaited() {
             Answer::Payload(scratch::encode(value))
         } else {
             Answer::Nothing
@@ -120,7 +128,7 @@ impl Responder {
             let code = FastReply::new(variant.code);
             return Answer::Code(code.unwrap_or(FastReply::INTERNAL_ERROR));
         }
-        if !self.0.is_awaited() {
+        if !self.is_awaited() {
             return Answer::Nothing;
         }
         let (name, message) = (&variant.name, error.message());
@@ -129,56 +137,77 @@ impl Responder {
         }))
     }
 
-    /// Sends the answer, where the caller waits for it: at once, if there is room.
+    /// Sends the answer if the caller waits for one: at once, if there is room.
     #[inline]
     pub fn send(self, answer: Answer) -> Answering {
-        if !self.0.is_awaited() {
+        if !self.is_awaited() {
             return Answering::DONE;
         }
         match answer {
             Answer::Nothing => Answering::DONE,
-            Answer::Code(code) => match self.0.try_fast_reply(code) {
+            Answer::Code(code) => match self.try_fast_reply(code) {
                 Some(sent) => {
-                    log_unsent(&self.0, sent);
+                    self.log_unsent(sent);
                     Answering::DONE
                 }
-                None => Answering::later(self.code(code)),
+                None => Answering::later(async move { self.answer_with_code(code).await }),
             },
-            Answer::Payload(Ok(payload)) => match self.0.try_respond_with(payload) {
+            Answer::Payload(Ok(payload)) => match self.try_respond_with(payload) {
                 Ok(Ok(())) => Answering::DONE,
-                Ok(error) => Answering::later(self.after_response(error)),
-                Err(payload) => Answering::later(self.payload(payload)),
+                Ok(error) => Answering::later(async move { self.after_response(error).await }),
+                Err(payload) => Answering::later(async move {
+                    let sent = self.respond_with(payload).await;
+                    self.after_response(sent).await;
+                }),
             },
-            Answer::Payload(Err(error)) => Answering::later(self.after_response(Err(error))),
-            Answer::Content(content) => Answering::later(self.respond(content)),
+            Answer::Payload(Err(error)) => {
+                Answering::later(async move { self.after_response(Err(error)).await })
+            }
+            Answer::Content(content) => {
+                let content = content.into_outgoing();
+                Answering::later(async move { self.answer_with_content(&content).await })
+            }
         }
     }
 
-    async fn respond(self, content: Content) {
-        let sent = send_response(&self.0, &content.into_outgoing(), false).await;
-        let sent = sent.map(|(_, mut sending)| sending.pump.detach());
-        self.after_response(sent).await;
-    }
-
-    async fn code(self, code: FastReply) {
-        if self.0.is_awaited() {
-            log_unsent(&self.0, self.0.fast_reply(code).await);
+    /// Answers with a code, unless no reply is expected or one was sent.
+    pub(crate) async fn answer_with_code(&self, code: FastReply) {
+        if self.is_awaited() {
+            self.log_unsent(self.fast_reply(code).await);
         }
     }
 
-    async fn payload(self, payload: Vec<u8>) {
-        let sent = self.0.respond_with(payload).await;
-        self.after_response(sent).await;
+    /// Answers with a response, after those that were sent before. Its stream, if it has one, is read
+    /// by a task.
+    pub(crate) async fn answer_with_content(&self, content: &outgoing::Content) {
+        if self.expects_response {
+            let sent = send_response(self, content, false).await;
+            let sent = sent.map(|(_, mut sending)| sending.pump.detach());
+            self.after_response(sent).await;
+        }
     }
 
-    /// A response that cannot be sent is an error of this side, which the peer is told.
-    pub(crate) async fn after_response(self, sent: Result<(), SendError>) {
+    /// Tells the peer that its request failed if the response cannot be sent: that is an error of
+    /// this side.
+    async fn after_response(&self, sent: Result<(), SendError>) {
         if let Err(error) = sent {
             let is_connected = !matches!(error, SendError::Disconnected(_) | SendError::CutOff);
-            log_unsent(&self.0, Err(error));
+            self.log_unsent(Err(error));
             if is_connected {
-                log_unsent(&self.0, self.0.fast_reply(FastReply::INTERNAL_ERROR).await);
+                self.answer_with_code(FastReply::INTERNAL_ERROR).await;
             }
+        }
+    }
+
+    fn log_unsent(&self, sent: Result<(), SendError>) {
+        let id = self.id;
+        match sent {
+            Ok(()) => {}
+            Err(SendError::Disconnected(_)) => {
+                tracing::debug!(%id, "reply not sent: the connection is gone");
+            }
+            Err(error @ SendError::CutOff) => tracing::debug!(%id, %error, "reply not sent"),
+            Err(error) => tracing::error!(%id, %error, "reply not sent"),
         }
     }
 }
@@ -204,16 +233,5 @@ impl Future for Answering {
             None => Poll::Ready(()),
             Some(sending) => sending.as_mut().poll(cx),
         }
-    }
-}
-
-pub(crate) fn log_unsent(owed: &Owed, sent: Result<(), SendError>) {
-    match sent {
-        Ok(()) => {}
-        Err(SendError::Disconnected(_)) => {
-            tracing::debug!(id = %owed.id, "reply not sent: the connection is gone");
-        }
-        Err(error @ SendError::CutOff) => tracing::debug!(id = %owed.id, %error, "reply not sent"),
-        Err(error) => tracing::error!(id = %owed.id, %error, "reply not sent"),
     }
 }

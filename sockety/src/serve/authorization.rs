@@ -1,13 +1,15 @@
+//! The verdict of an authorization hook.
+
 use std::fmt;
 
-use super::incoming::Incoming;
-use crate::{engine::attempt::Attempt, fast_reply::FastReply, message::outgoing::OutgoingResponse};
+use super::incoming_message::IncomingMessage;
+use crate::{engine::attempt::Attempt, fast_reply::FastReply, message::reply::OutgoingReply};
 
 /// The verdict on a [`FirstMessage`](crate::serve::first_message::FirstMessage), made by consuming it.
 #[must_use = "a verdict that is dropped refuses the message"]
 pub struct Authorization {
     pub(crate) attempt: Attempt,
-    pub(crate) incoming: Incoming,
+    pub(crate) message: IncomingMessage,
     pub(crate) verdict: Verdict,
 }
 
@@ -15,8 +17,7 @@ pub struct Authorization {
 pub(crate) enum Verdict {
     /// Accepted; its handler answers.
     PassOn,
-    Accept,
-    Respond(OutgoingResponse),
+    Accept(OutgoingReply),
     Refuse(FastReply),
     Close(FastReply),
 }

@@ -7,7 +7,7 @@ use super::{
     first_message::FirstMessage,
     router::Router,
 };
-use crate::{engine::serve::Dispatch, fast_reply::FastReply};
+use crate::engine::serve::Dispatch;
 
 /// Decides who may call: judges the messages of a connection until one authorizes it. Set it with
 /// [`Router::authorize`].
@@ -74,21 +74,21 @@ pub(crate) fn judge(
             _ = connection.closed() => return,
         };
         let Authorization {
-            incoming,
+            message,
             attempt,
             verdict,
         } = judged;
         // Before the peer can know: it may send the next message when it has the answer.
         match verdict {
-            Verdict::PassOn | Verdict::Accept | Verdict::Respond(_) => attempt.accept(),
+            Verdict::PassOn | Verdict::Accept(_) => attempt.accept(),
             Verdict::Refuse(_) => drop(attempt),
             Verdict::Close(_) => attempt.close(),
         }
-        match verdict {
-            Verdict::PassOn => router.pass_on(incoming).await,
-            Verdict::Accept => incoming.refuse(FastReply::ACCEPT).await,
-            Verdict::Respond(response) => incoming.respond(&response).await,
-            Verdict::Refuse(code) | Verdict::Close(code) => incoming.refuse(code).await,
-        }
+        let reply = match verdict {
+            Verdict::PassOn => return router.pass_on(message).await,
+            Verdict::Accept(reply) => reply,
+            Verdict::Refuse(code) | Verdict::Close(code) => code.into(),
+        };
+        message.reply.send(reply.into()).await;
     })
 }

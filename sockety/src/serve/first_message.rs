@@ -1,3 +1,5 @@
+//! A message of a connection that is not authorized yet.
+
 use std::{fmt, net::SocketAddr};
 
 use bytes::Bytes;
@@ -6,7 +8,7 @@ use sockety_codec::Uuid;
 
 use super::{
     authorization::{Authorization, Verdict},
-    incoming::Incoming,
+    incoming_message::IncomingMessage,
 };
 use crate::{
     connection::Connection,
@@ -25,32 +27,38 @@ use crate::{
 pub struct FirstMessage {
     // The first to be dropped: with the answer, the peer may send its next message.
     attempt: Attempt,
-    incoming: Incoming,
+    message: IncomingMessage,
+    connection: Connection,
 }
 
 impl FirstMessage {
-    pub(crate) fn new(incoming: Incoming, attempt: Attempt) -> Self {
-        Self { attempt, incoming }
+    pub(crate) fn new(message: IncomingMessage, attempt: Attempt) -> Self {
+        let connection = message.connection();
+        Self {
+            attempt,
+            message,
+            connection,
+        }
     }
 
     /// Its id.
     pub fn id(&self) -> Uuid {
-        self.incoming.id()
+        self.message.reply.id
     }
 
     /// The name of its action, which need not be one that is served.
     pub fn action(&self) -> &str {
-        self.incoming.action()
+        &self.message.action
     }
 
     /// Whether its sender waits for a reply.
     pub fn expects_response(&self) -> bool {
-        self.incoming.expects_response()
+        self.message.reply.expects_response
     }
 
     /// Its payload; empty when there is none.
     pub fn payload(&self) -> &Bytes {
-        self.incoming.payload()
+        &self.message.payload
     }
 
     /// Its payload as a MessagePack value; none at all reads as nil.
@@ -63,7 +71,7 @@ impl FirstMessage {
 
     /// The connection that brought it.
     pub fn connection(&self) -> &Connection {
-        self.incoming.connection()
+        &self.connection
     }
 
     /// The address of the peer, if the connection has one.
@@ -79,12 +87,12 @@ impl FirstMessage {
 
     /// Authorizes the connection, and answers with code 0, Accept. The message goes no further.
     pub fn accept(self) -> Authorization {
-        self.with(Verdict::Accept)
+        self.with(Verdict::Accept(FastReply::ACCEPT.into()))
     }
 
     /// Authorizes the connection, and answers with a response. The message goes no further.
     pub fn accept_with(self, response: impl Into<OutgoingResponse>) -> Authorization {
-        self.with(Verdict::Respond(response.into()))
+        self.with(Verdict::Accept(response.into().into()))
     }
 
     /// Authorizes the connection, and lets the message go on to the handler of its action.
@@ -109,7 +117,7 @@ impl FirstMessage {
 
     fn with(self, verdict: Verdict) -> Authorization {
         Authorization {
-            incoming: self.incoming,
+            message: self.message,
             attempt: self.attempt,
             verdict,
         }

@@ -1,9 +1,16 @@
+//! Handles messages by their actions, without a typed service.
+
 use std::{error::Error, fmt, pin::Pin, sync::Arc};
 
-use tracing::{error, warn};
+use tracing::error;
 
-use super::{incoming::Incoming, message::Message};
-use crate::{engine::serve::Dispatch, fast_reply::FastReply, message::sent::Sent, shown::Shown};
+use super::message::Message;
+use crate::{
+    engine::serve::Dispatch,
+    fast_reply::FastReply,
+    message::{outgoing::OutgoingResponse, reply::OutgoingReply, sent::Sent},
+    shown::Shown,
+};
 
 /// Handles messages by their actions, without a typed service.
 ///
@@ -13,9 +20,9 @@ use crate::{engine::serve::Dispatch, fast_reply::FastReply, message::sent::Sent,
 /// - [`error`](Self::error) handles what a part before it failed with;
 /// - [`fallback`](Self::fallback) handles what no action before it did.
 ///
-/// A part ends with a value that says what to answer, see [`Handled`]. Once a code was given or an action has
-/// run, no further action or fallback runs. No reply is sent to who expects none. A message that nothing
-/// handled is answered with code 2, an error that nothing handled with code 5.
+/// A part returns the reply to send, see [`IntoReply`]. Once one was returned or an action has run, no
+/// further action or fallback runs. No reply is sent to a sender that expects none. A message that no
+/// part handled is answered with code 2, an error that no part handled with code 5.
 ///
 /// ```
 /// use sockety::{FastReply, message::ResponseDraft, serve::MessageHandler};
@@ -29,9 +36,9 @@ use crate::{engine::serve::Dispatch, fast_reply::FastReply, message::sent::Sent,
 ///         println!("{}", message.msgpack::<String>()?);
 ///         Ok::<_, sockety::serve::BoxError>(FastReply::ACCEPT)
 ///     })
-///     .action("ping", move |message| {
+///     .action("ping", move |_message| {
 ///         let pong = pong.create("pong");
-///         async move { message.respond(pong).await }
+///         async move { pong }
 ///     })
 ///     .error(|_message, _error| async { FastReply::INTERNAL_ERROR })
 ///     .fallback(|_message| async { FastReply::NOT_IMPLEMENTED });
@@ -44,7 +51,7 @@ pub struct MessageHandler {
 /// Any error, as handlers may fail with.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-type Step = Pin<Box<dyn Future<Output = Result<Option<FastReply>, BoxError>> + Send>>;
+type Step = Pin<Box<dyn Future<Output = Result<Option<OutgoingReply>, BoxError>> + Send>>;
 type Run = Arc<dyn Fn(Message) -> Step + Send + Sync>;
 type Rescue = Arc<dyn Fn(Message, Arc<BoxError>) -> Step + Send + Sync>;
 
@@ -67,7 +74,7 @@ impl MessageHandler {
     pub fn middleware<F, R>(self, run: F) -> Self
     where
         F: Fn(Message) -> R + Send + Sync + 'static,
-        R: Future<Output: Handled> + Send + 'static,
+        R: Future<Output: IntoReply> + Send + 'static,
     {
         self.with(Part::Middleware(step(run)))
     }
@@ -76,7 +83,7 @@ impl MessageHandler {
     pub fn action<F, R>(self, name: impl Into<Arc<str>>, run: F) -> Self
     where
         F: Fn(Message) -> R + Send + Sync + 'static,
-        R: Future<Output: Handled> + Send + 'static,
+        R: Future<Output: IntoReply> + Send + 'static,
     {
         self.with(Part::Action(name.into(), step(run)))
     }
@@ -85,11 +92,11 @@ impl MessageHandler {
     pub fn error<F, R>(self, run: F) -> Self
     where
         F: Fn(Message, Arc<BoxError>) -> R + Send + Sync + 'static,
-        R: Future<Output: Handled> + Send + 'static,
+        R: Future<Output: IntoReply> + Send + 'static,
     {
         let run = move |message, error| -> Step {
             let handling = run(message, error);
-            Box::pin(async move { handling.await.into_code() })
+            Box::pin(async move { handling.await.into_reply() })
         };
         self.with(Part::Error(Arc::new(run)))
     }
@@ -98,7 +105,7 @@ impl MessageHandler {
     pub fn fallback<F, R>(self, run: F) -> Self
     where
         F: Fn(Message) -> R + Send + Sync + 'static,
-        R: Future<Output: Handled> + Send + 'static,
+        R: Future<Output: IntoReply> + Send + 'static,
     {
         self.with(Part::Fallback(step(run)))
     }
@@ -114,9 +121,8 @@ impl MessageHandler {
         self.parts.iter().any(is_its)
     }
 
-    pub(crate) fn dispatch(&self, incoming: Incoming) -> Dispatch {
+    pub(crate) fn dispatch(&self, message: Message) -> Dispatch {
         let parts = Arc::clone(&self.parts);
-        let message = Message::new(incoming);
         Box::pin(async move {
             Passage {
                 message,
@@ -131,11 +137,11 @@ impl MessageHandler {
 fn step<F, R>(run: F) -> Run
 where
     F: Fn(Message) -> R + Send + Sync + 'static,
-    R: Future<Output: Handled> + Send + 'static,
+    R: Future<Output: IntoReply> + Send + 'static,
 {
     Arc::new(move |message| -> Step {
         let handling = run(message);
-        Box::pin(async move { handling.await.into_code() })
+        Box::pin(async move { handling.await.into_reply() })
     })
 }
 
@@ -180,10 +186,10 @@ impl Passage {
         }
     }
 
-    async fn finish(&mut self, result: Result<Option<FastReply>, BoxError>, handles: bool) {
+    async fn finish(&mut self, result: Result<Option<OutgoingReply>, BoxError>, handles: bool) {
         match result {
-            Ok(Some(code)) => {
-                self.settle(code).await;
+            Ok(Some(reply)) => {
+                self.message.settle(reply).await;
                 self.state = State::Handled;
             }
             Ok(None) if handles || self.message.is_answered() => self.state = State::Handled,
@@ -198,19 +204,13 @@ impl Passage {
             State::Open => {
                 let counters = &self.message.connection().shared().counters;
                 counters.count(|all| &all.not_implemented);
-                self.settle(FastReply::NOT_IMPLEMENTED).await;
+                self.message.settle(FastReply::NOT_IMPLEMENTED.into()).await;
             }
             State::Failed(error) => {
                 let action = Shown::new(self.message.action());
                 error!(%action, %error, "message handler failed");
-                self.settle(FastReply::INTERNAL_ERROR).await;
+                self.message.settle(FastReply::INTERNAL_ERROR.into()).await;
             }
-        }
-    }
-
-    async fn settle(&self, code: FastReply) {
-        if let Err(error) = self.message.settle(code).await {
-            warn!(id = %self.message.id(), %error, "reply not sent");
         }
     }
 }
@@ -231,42 +231,79 @@ impl fmt::Debug for MessageHandler {
     }
 }
 
-/// What a part of a [`MessageHandler`] may end with: nothing, a [`FastReply`], one perhaps, or a result of these.
-pub trait Handled {
-    /// The code to answer with, if any.
+/// What a part of a [`MessageHandler`] may return: nothing, a [`FastReply`], an [`OutgoingResponse`], an
+/// [`OutgoingReply`], a [`Sent`] response, an `Option` of one of these, or a `Result` of them.
+///
+/// ```
+/// use sockety::{FastReply, message::{OutgoingReply, ResponseDraft}, serve::MessageHandler};
+///
+/// let greeting = ResponseDraft::new().msgpack::<str>();
+/// let handler = MessageHandler::new().action("greet", move |message| {
+///     let greeting = greeting.clone();
+///     async move {
+///         let name: Option<String> = message.msgpack()?;
+///         Ok::<OutgoingReply, sockety::serve::BoxError>(match name {
+///             Some(name) => greeting.create(&format!("hello {name}")).into(),
+///             None => FastReply::REJECT.into(),
+///         })
+///     }
+/// });
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a reply",
+    label = "the handler returns this",
+    note = "return `()`, a `FastReply`, an `OutgoingResponse`, an `OutgoingReply`, or an `Option` or `Result` of one"
+)]
+pub trait IntoReply {
+    /// The reply to send, if any.
+    ///
+    /// A code is sent if the sender waits for a reply and has none yet; a response is sent after those
+    /// that were sent before. Neither is sent to a sender that expects no reply.
     ///
     /// # Errors
-    /// What the part failed with.
-    fn into_code(self) -> Result<Option<FastReply>, BoxError>;
+    /// The error that the part failed with.
+    fn into_reply(self) -> Result<Option<OutgoingReply>, BoxError>;
 }
 
-impl Handled for () {
-    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
+impl IntoReply for () {
+    fn into_reply(self) -> Result<Option<OutgoingReply>, BoxError> {
         Ok(None)
     }
 }
 
-/// A response was sent.
-impl Handled for Sent {
-    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
+/// The response was sent by the handler.
+impl IntoReply for Sent {
+    fn into_reply(self) -> Result<Option<OutgoingReply>, BoxError> {
         Ok(None)
     }
 }
 
-impl Handled for FastReply {
-    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
+impl IntoReply for OutgoingReply {
+    fn into_reply(self) -> Result<Option<OutgoingReply>, BoxError> {
         Ok(Some(self))
     }
 }
 
-impl Handled for Option<FastReply> {
-    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
-        Ok(self)
+impl IntoReply for FastReply {
+    fn into_reply(self) -> Result<Option<OutgoingReply>, BoxError> {
+        Ok(Some(self.into()))
     }
 }
 
-impl<H: Handled, E: Into<BoxError>> Handled for Result<H, E> {
-    fn into_code(self) -> Result<Option<FastReply>, BoxError> {
-        self.map_err(Into::into)?.into_code()
+impl IntoReply for OutgoingResponse {
+    fn into_reply(self) -> Result<Option<OutgoingReply>, BoxError> {
+        Ok(Some(self.into()))
+    }
+}
+
+impl<R: IntoReply> IntoReply for Option<R> {
+    fn into_reply(self) -> Result<Option<OutgoingReply>, BoxError> {
+        self.map_or(Ok(None), IntoReply::into_reply)
+    }
+}
+
+impl<R: IntoReply, E: Into<BoxError>> IntoReply for Result<R, E> {
+    fn into_reply(self) -> Result<Option<OutgoingReply>, BoxError> {
+        self.map_err(Into::into)?.into_reply()
     }
 }

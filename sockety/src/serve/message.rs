@@ -1,19 +1,23 @@
+//! A received message, as handlers without a typed service see it.
+
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
 
-use super::incoming::Incoming;
+use super::{incoming::Incoming, incoming_message::IncomingMessage};
 use crate::{
     action::Action,
     connection::Connection,
     content::{byte_stream::ByteStream, file::File, received::Carried},
-    engine::owed::Owed,
+    engine::pending_reply::PendingReply,
     error::send::SendError,
     extensions::Extensions,
     fast_reply::FastReply,
-    message::{outgoing::OutgoingResponse, request::Request, respond, sent::Sent},
+    message::{
+        outgoing::OutgoingResponse, reply::OutgoingReply, request::Request, respond, sent::Sent,
+    },
     msgpack::{self, DecodeError},
     payload::or_nil,
 };
@@ -31,22 +35,26 @@ struct Inner {
     action: Action,
     payload: Bytes,
     carried: Mutex<Carried>,
-    owed: Owed,
+    reply: PendingReply,
     /// Made when somebody asks for it: most handlers do not.
     connection: OnceLock<Connection>,
 }
 
 impl Message {
     pub(crate) fn new(incoming: Incoming) -> Self {
-        let (route, payload, carried, owed, connection) = incoming.into_parts();
-        let action = route.action;
-        let carried = Mutex::new(carried);
+        let (_, message, connection) = incoming.into_parts();
+        let IncomingMessage {
+            action,
+            payload,
+            carried,
+            reply,
+        } = message;
         Self {
             inner: Arc::new(Inner {
                 action,
                 payload,
-                carried,
-                owed,
+                carried: Mutex::new(carried),
+                reply,
                 connection,
             }),
         }
@@ -54,7 +62,7 @@ impl Message {
 
     /// Its id.
     pub fn id(&self) -> Uuid {
-        self.inner.owed.id
+        self.inner.reply.id
     }
 
     /// The name of its action.
@@ -64,23 +72,23 @@ impl Message {
 
     /// Whether its sender waits for a reply.
     pub fn expects_response(&self) -> bool {
-        self.inner.owed.expects_response
+        self.inner.reply.expects_response
     }
 
     /// Whether a reply was sent already.
     pub fn is_answered(&self) -> bool {
-        self.inner.owed.is_answered()
+        self.inner.reply.is_answered()
     }
 
     /// The connection that brought it.
     pub fn connection(&self) -> &Connection {
-        let owed = &self.inner.owed;
-        (self.inner.connection).get_or_init(|| owed.lease.clone().into())
+        let reply = &self.inner.reply;
+        (self.inner.connection).get_or_init(|| reply.lease.clone().into())
     }
 
     /// Values attached to this message alone, as [middleware](crate::serve::middleware::ServeMiddleware) does.
     pub fn request_extensions(&self) -> &Extensions {
-        self.inner.owed.record.extensions()
+        self.inner.reply.record.extensions()
     }
 
     /// Its payload; empty when there is none.
@@ -97,12 +105,12 @@ impl Message {
     }
 
     /// Takes its files, in order. A second call returns none.
-    pub fn files(&self) -> Vec<File> {
+    pub fn take_files(&self) -> Vec<File> {
         self.carried().take_files()
     }
 
     /// Takes its stream. A second call returns `None`.
-    pub fn stream(&self) -> Option<ByteStream> {
+    pub fn take_stream(&self) -> Option<ByteStream> {
         self.carried().take_stream()
     }
 
@@ -124,7 +132,7 @@ impl Message {
     /// # Cancel safety
     /// Dropped before it is ready, the response is not sent.
     pub async fn respond(&self, response: impl Into<OutgoingResponse>) -> Result<Sent, SendError> {
-        respond::respond(&self.inner.owed, &response.into()).await
+        respond::respond(&self.inner.reply, &response.into()).await
     }
 
     /// Answers with a response that expects an answer in its turn.
@@ -135,7 +143,7 @@ impl Message {
         &self,
         response: impl Into<OutgoingResponse>,
     ) -> Result<Request, SendError> {
-        respond::respond_expecting(&self.inner.owed, &response.into()).await
+        respond::respond_expecting(&self.inner.reply, &response.into()).await
     }
 
     /// Answers with a code.
@@ -143,7 +151,7 @@ impl Message {
     /// # Errors
     /// [`SendError::NotExpected`] when the sender waits for no reply, [`SendError::Disconnected`].
     pub async fn fast_reply(&self, code: impl Into<FastReply>) -> Result<(), SendError> {
-        respond::fast_reply(&self.inner.owed, code.into()).await
+        respond::fast_reply(&self.inner.reply, code.into()).await
     }
 
     /// Answers with code 0, Accept.
@@ -162,11 +170,15 @@ impl Message {
         self.fast_reply(FastReply::REJECT).await
     }
 
-    /// Answers with a code if the sender waits for a reply and has none yet.
-    pub(crate) async fn settle(&self, code: FastReply) -> Result<(), SendError> {
-        if self.inner.owed.is_awaited() {
-            self.inner.owed.fast_reply(code).await?;
+    /// Sends what a handler returned, if the sender waits for a reply: a code if it has none yet, a
+    /// response after those that were sent before.
+    pub(crate) async fn settle(&self, reply: OutgoingReply) {
+        match reply {
+            OutgoingReply::Code(code) => self.inner.reply.answer_with_code(code).await,
+            OutgoingReply::Response(response) => {
+                let content = response.content();
+                self.inner.reply.answer_with_content(content).await;
+            }
         }
-        Ok(())
     }
 }

@@ -1,25 +1,26 @@
+//! The services, the handler, the hook and the middleware of connections.
+
 use std::{any::type_name, fmt, sync::Arc};
 
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use super::{
     authorize::{self, Authorize},
-    delivery::Delivery,
     first_message::FirstMessage,
     handler::MessageHandler,
     incoming::Incoming,
+    incoming_message::IncomingMessage,
+    message::Message,
     middleware::{self, ServeMiddleware},
     service::Service,
 };
 use crate::{
     action::Action,
-    content::received::Carried,
     description::{self, ServiceDescription},
     engine::{
-        owed::Owed,
+        pending_reply::PendingReply,
         receive::parts::ReceivedParts,
-        serve::{Dispatch, Route, Serve, Served, Target},
+        serve::{Dispatch, Handler, ReceivedPayload, Route, Serve, Served, Target},
     },
     fast_reply::{FastReply, Framework},
 };
@@ -112,13 +113,15 @@ impl Router {
         self
     }
 
-    /// Sets what handles the actions that no service has.
+    /// Sets the handler of the actions that no service has. A second call replaces the first handler:
+    /// handlers of several parts are built with [`MessageHandler`] itself.
     pub fn handler(mut self, handler: MessageHandler) -> Self {
         self.handler = Some(handler);
         self
     }
 
-    /// Serves a connection only once this hook has authorized it; see [`Authorize`].
+    /// Serves a connection only once this hook has authorized it; see [`Authorize`]. A second call
+    /// replaces the first hook.
     ///
     /// The hook judges each message of a connection until it accepts one; no handler and no middleware runs before.
     /// At most one message at a time is judged, with a payload of at most 64 KiB, no files and no stream; all others
@@ -200,64 +203,32 @@ impl Router {
 
     fn resolve(&self, action: &str) -> Option<Route> {
         if let Some((name, served)) = self.actions.get_key_value(action) {
-            let (action, target) = (Action::Known(name), Target::Service(*served));
-            return Some(Route { action, target });
+            let (action, handler) = (Action::Known(name), Handler::Service(*served));
+            return Some(Route::to_handler(action, handler));
         }
         if self.describes && action == description::ACTION {
-            let (action, target) = (Action::Known(description::ACTION), Target::Description);
-            return Some(Route { action, target });
+            let action = Action::Known(description::ACTION);
+            return Some(Route::to_handler(action, Handler::Description));
         }
         self.handler.as_ref()?;
-        let (action, target) = (Action::Named(action.into()), Target::Handler);
-        Some(Route { action, target })
+        let action = Action::Named(action.into());
+        Some(Route::to_handler(action, Handler::Messages))
     }
 
-    pub(crate) fn dispatch(
-        self: &Arc<Self>,
-        mut route: Route,
-        payload: Bytes,
-        carried: Carried,
-        owed: Owed,
-    ) -> Dispatch {
-        let target = std::mem::replace(&mut route.target, Target::Unknown);
-        let Target::Judge(attempt) = target else {
-            route.target = target;
-            return self.begin(Incoming::new(route, payload, carried, owed));
+    /// Hands on a message that authorized its connection as any other.
+    pub(crate) async fn pass_on(self: &Arc<Self>, message: IncomingMessage) {
+        let payload = message.payload.len() as u64;
+        let handler = match self.route(&message.action, payload, 0) {
+            Ok(Route {
+                target: Target::Handle(handler),
+                ..
+            }) => handler,
+            // The router names no other target.
+            Ok(_) => return,
+            Err(code) => return message.reply.answer_with_code(code).await,
         };
-        let first = FirstMessage::new(Incoming::new(route, payload, carried, owed), attempt);
-        match &self.authorize {
-            Some(hook) => authorize::judge(Arc::clone(self), Arc::clone(hook), first),
-            None => Box::pin(async move { drop(first) }),
-        }
-    }
-
-    /// Like [`Router::dispatch`], for a message that is nothing but a payload, which a typed service reads where it is.
-    #[inline]
-    pub(crate) fn dispatch_whole(
-        self: &Arc<Self>,
-        route: Route,
-        payload: &[u8],
-        owed: Owed,
-    ) -> Dispatch {
-        if let Target::Service(served) = route.target
-            && self.middleware.is_empty()
-        {
-            return self.serve(served, Delivery::whole(route.action, payload, owed));
-        }
-        let payload = Bytes::copy_from_slice(payload);
-        self.dispatch(route, payload, Carried::default(), owed)
-    }
-
-    /// A message that authorized its connection goes where any other would.
-    pub(crate) async fn pass_on(self: &Arc<Self>, mut incoming: Incoming) {
-        let payload = incoming.payload().len() as u64;
-        match self.route(incoming.action(), payload, 0) {
-            Ok(route) => incoming.route = route,
-            Err(code) => return incoming.refuse(code).await,
-        }
-        let is_spawned = incoming.route.is_spawned();
-        let handling = self.begin(incoming);
-        if is_spawned {
+        let handling = self.begin(handler, message);
+        if handler.is_spawned() {
             // Awaited, as it counts among those that wait until it has ended.
             let _ = tokio::spawn(handling).await;
         } else {
@@ -265,7 +236,8 @@ impl Router {
         }
     }
 
-    fn begin(self: &Arc<Self>, incoming: Incoming) -> Dispatch {
+    fn begin(self: &Arc<Self>, handler: Handler, message: IncomingMessage) -> Dispatch {
+        let incoming = Incoming::new(handler, message);
         if self.middleware.is_empty() {
             self.handle(incoming)
         } else {
@@ -273,36 +245,30 @@ impl Router {
         }
     }
 
-    /// The handler itself.
+    /// Hands a message to its handler, after all middleware.
     pub(crate) fn handle(&self, incoming: Incoming) -> Dispatch {
-        match (&incoming.route.target, &self.handler) {
-            (Target::Service(served), _) => {
-                let served = *served;
-                self.serve(served, incoming.into())
+        match (incoming.handler(), &self.handler) {
+            (Handler::Service(served), _) => {
+                let (_, message, _) = incoming.into_parts();
+                self.serve(served, message.into())
             }
-            (Target::Description, _) => self.answer_with_descriptions(incoming),
-            (Target::Handler, Some(handler)) => handler.dispatch(incoming),
-            (Target::Handler, None) | (Target::Judge(_) | Target::Unknown, _) => {
-                Box::pin(incoming.refuse(FastReply::NOT_IMPLEMENTED))
+            (Handler::Description, _) => {
+                let (_, message, _) = incoming.into_parts();
+                let services = self.services.iter();
+                let descriptions = services.map(|(service, _)| service.description());
+                let descriptions: Vec<&'static ServiceDescription> = descriptions.collect();
+                let answer = message.reply.encoded(&descriptions);
+                Box::pin(message.reply.send(answer))
             }
+            (Handler::Messages, Some(handler)) => handler.dispatch(Message::new(incoming)),
+            (Handler::Messages, None) => Box::pin(incoming.refuse(FastReply::NOT_IMPLEMENTED)),
         }
     }
 
     #[inline]
-    fn serve(&self, served: Served, delivery: Delivery<'_>) -> Dispatch {
+    fn serve(&self, served: Served, message: IncomingMessage<ReceivedPayload<'_>>) -> Dispatch {
         let (service, _) = &self.services[served.service];
-        service.dispatch(served.action, delivery)
-    }
-
-    fn answer_with_descriptions(&self, incoming: Incoming) -> Dispatch {
-        let services = self.services.iter();
-        let descriptions = services.map(|(service, _)| service.description());
-        let descriptions: Vec<&'static ServiceDescription> = descriptions.collect();
-        Box::pin(async move {
-            let (_, responder) = Delivery::from(incoming).open_without_context();
-            let answer = responder.encoded(&descriptions);
-            responder.send(answer).await;
-        })
+        service.dispatch(served.action, message)
     }
 }
 
@@ -315,13 +281,34 @@ impl Serve for Arc<Router> {
         Router::route(self, action, payload, files)
     }
 
-    fn dispatch(&self, route: Route, payload: Bytes, parts: ReceivedParts, owed: Owed) -> Dispatch {
-        Router::dispatch(self, route, payload, parts.into(), owed)
-    }
-
     #[inline]
-    fn dispatch_whole(&self, route: Route, payload: &[u8], owed: Owed) -> Dispatch {
-        Router::dispatch_whole(self, route, payload, owed)
+    fn dispatch(
+        &self,
+        route: Route,
+        payload: ReceivedPayload<'_>,
+        parts: ReceivedParts,
+        reply: PendingReply,
+    ) -> Dispatch {
+        let message = IncomingMessage {
+            action: route.action,
+            payload,
+            carried: parts.into(),
+            reply,
+        };
+        match route.target {
+            // Without middleware the payload is read where it lies.
+            Target::Handle(Handler::Service(served)) if self.middleware.is_empty() => {
+                self.serve(served, message)
+            }
+            Target::Handle(handler) => self.begin(handler, message.into_bytes()),
+            Target::Authorize(attempt) => {
+                let first = FirstMessage::new(message.into_bytes(), attempt);
+                match &self.authorize {
+                    Some(hook) => authorize::judge(Self::clone(self), Arc::clone(hook), first),
+                    None => Box::pin(async move { drop(first) }),
+                }
+            }
+        }
     }
 }
 

@@ -1,16 +1,25 @@
-use super::delivery::Delivery;
-use crate::{description::ServiceDescription, engine::serve::Dispatch};
+use super::incoming_message::IncomingMessage;
+use crate::{
+    description::ServiceDescription,
+    engine::serve::{Dispatch, ReceivedPayload},
+};
 
-/// What answers the actions of a connection; `#[sockety::service]` generates implementations, and only those can take a
-/// [`Delivery`] apart. What is written by hand is a [`MessageHandler`](crate::serve::handler::MessageHandler).
+/// A service that `#[sockety::service]` generated from a trait, such as `MediaServer`.
 ///
-/// Services are put together in a [`Router`](crate::serve::router::Router).
+/// Code outside generated code cannot implement it, and has no reason to: messages that no trait
+/// describes are handled by a [`MessageHandler`](crate::serve::handler::MessageHandler). Several
+/// services on one connection make a [`Router`](crate::serve::router::Router).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a generated service",
+    note = "pass the generated server, such as `MediaServer::new(implementation)`, or a `MessageHandler`"
+)]
 pub trait Service: Send + Sync + 'static {
-    /// What it is, and its actions with their names.
+    /// The description of the service: its name, its actions, their parameters and results.
     fn description(&self) -> &'static ServiceDescription;
 
-    /// The handling of a message; `action` is an index into [`ServiceDescription::actions`].
+    /// Handles a message; `action` is an index into [`ServiceDescription::actions`].
     ///
-    /// What it needs of the delivery it takes out at once; the future has no part in it.
-    fn dispatch(&self, action: usize, delivery: Delivery<'_>) -> Dispatch;
+    /// It decodes what it needs before it returns; the future borrows nothing of the message.
+    #[doc(hidden)]
+    fn dispatch(&self, action: usize, message: IncomingMessage<ReceivedPayload<'_>>) -> Dispatch;
 }

@@ -161,7 +161,7 @@ async fn t_s9_a_process_that_was_suspended_reads_before_it_judges() {
 /// Reads a little of its stream, seldom.
 fn reluctant() -> MessageHandler {
     ping_handler().action("read", |message: Message| async move {
-        let mut stream = message.stream().expect("a stream");
+        let mut stream = message.take_stream().expect("a stream");
         while stream.next_chunk().await?.is_some() {
             sleep(4 * SECOND).await;
         }

@@ -35,12 +35,12 @@ fn storing() -> (MessageHandler, mpsc::UnboundedReceiver<Found>) {
         let sender = sender.clone();
         async move {
             let (mut file, mut stream) = (Vec::new(), Vec::new());
-            let files = message.files().pop();
+            let files = message.take_files().pop();
             let found_file = match files {
                 Some(mut reader) => reader.read_to_end(&mut file).await.map_err(drop),
                 None => Err(()),
             };
-            let found_stream = match message.stream() {
+            let found_stream = match message.take_stream() {
                 Some(mut reader) => reader.read_to_end(&mut stream).await.map_err(drop),
                 None => Err(()),
             };

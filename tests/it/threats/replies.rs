@@ -35,7 +35,7 @@ async fn t_r4_a_peer_cannot_answer_what_was_asked_of_another() {
 async fn t_r5_a_reply_before_the_end_of_a_stream_resolves_the_call_and_the_stream_goes_on() {
     let (connection, mut peer) = dialogue(ping_handler()).await;
     let mut request = connection
-        .send(&Draft::new("ask").stream())
+        .send(&Draft::new("ask").with_stream())
         .await
         .expect("sent");
     let mut writer = request.take_writer().expect("the writer");

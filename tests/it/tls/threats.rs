@@ -314,7 +314,7 @@ async fn t_l1_a_link_cut_inside_a_stream_is_not_its_end() {
     let handler = MessageHandler::new().action("read", move |message| {
         let results = results.clone();
         async move {
-            let mut stream = message.stream().expect("a stream");
+            let mut stream = message.take_stream().expect("a stream");
             while let Some(chunk) = stream.next_chunk().await.transpose() {
                 let is_error = chunk.is_err();
                 results.send(chunk).expect("received");
@@ -408,7 +408,7 @@ async fn t_l3_records_that_nobody_reads_do_not_pile_up() {
         async {
             let stream = TlsAcceptor::from(Arc::new(config)).accept(near).await;
             let holding = MessageHandler::new().action("hold", |message| async move {
-                let _stream = message.stream();
+                let _stream = message.take_stream();
                 std::future::pending::<()>().await;
             });
             Connection::over(stream.expect("TLS"), holding, Options::default()).await

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::engine::{
-    held::{Held, NoRoom},
     memory::payloads,
+    payload_reservation::{NoRoom, PayloadReservation},
 };
 
 /// A payload that is arriving. It grows with what came, not with what was announced, unless it has memory that the thread
@@ -12,7 +12,7 @@ use crate::engine::{
 pub(crate) struct Assembly {
     pub(crate) size: u64,
     state: AssemblyState,
-    held: Option<Box<Held>>,
+    reservation: Option<Box<PayloadReservation>>,
 }
 
 enum AssemblyState {
@@ -24,10 +24,10 @@ enum AssemblyState {
 const LEAST_READ: usize = 16 * 1024;
 
 impl Assembly {
-    pub(crate) fn new(size: u64, held: Option<Box<Held>>) -> Self {
+    pub(crate) fn new(size: u64, reservation: Option<Box<PayloadReservation>>) -> Self {
         Self {
             size,
-            held,
+            reservation,
             state: AssemblyState::Arriving(Vec::new()),
         }
     }
@@ -74,8 +74,8 @@ impl Assembly {
     }
 
     fn hold(&mut self, count: usize) -> Result<(), NoRoom> {
-        match &mut self.held {
-            Some(held) => held.grow(count),
+        match &mut self.reservation {
+            Some(reservation) => reservation.grow(count),
             None => Ok(()),
         }
     }
@@ -93,13 +93,13 @@ impl Assembly {
     }
 
     /// The payload, when it is whole, and the room that was reserved for it.
-    pub(crate) fn into_parts(self) -> (Bytes, Option<Box<Held>>) {
+    pub(crate) fn into_parts(self) -> (Bytes, Option<Box<PayloadReservation>>) {
         let payload = match self.state {
             AssemblyState::Whole(payload) => payload,
             // An empty one has no part.
             AssemblyState::Arriving(bytes) => bytes.into(),
         };
-        (payload, self.held)
+        (payload, self.reservation)
     }
 }
 

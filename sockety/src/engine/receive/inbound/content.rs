@@ -7,17 +7,17 @@ use sockety_codec::{ChannelId, FileHeader, FileIndex, Uuid};
 use super::{Inbound, Verdict, replies::lost};
 use crate::{
     engine::{
-        held::NoRoom,
         memory::recycled,
-        owed::Owed,
+        payload_reservation::NoRoom,
         pending::{RawReply, RawResponse},
+        pending_reply::PendingReply,
         receive::{
             intake::{Intake, Pushed, WakeDriver},
             parts::{ReceivedFile, ReceivedParts},
             payload::Assembly,
             slot::{Arriving, Open, Progress, Rest, Role, Slot},
         },
-        serve::Serve,
+        serve::{ReceivedPayload, Serve},
     },
     error::read::ReadError,
     fast_reply::Framework,
@@ -164,13 +164,14 @@ impl<S: Serve> Inbound<S> {
         let Some((open, carried)) = self.slots.take_complete(channel) else {
             return;
         };
-        let (payload, held) = open.payload.into_parts();
+        let (payload, reservation) = open.payload.into_parts();
         match open.role {
             Role::Message { route, mut lease } => {
                 lease.begin_executing();
                 let intake = carried.intake().cloned();
-                let owed = Owed::new(lease, open.id, open.expects_response, held, intake);
-                self.dispatch(route, payload, carried, owed, cx);
+                let reply =
+                    PendingReply::new(lease, open.id, open.expects_response, reservation, intake);
+                self.dispatch(route, ReceivedPayload::Owned(payload), carried, reply, cx);
             }
             Role::Response { parent } => {
                 let response = RawResponse {

@@ -6,8 +6,7 @@ use std::{
     task::Context,
 };
 
-use bytes::Bytes;
-use sockety_codec::{ChannelId, MessageHead, Uuid};
+use sockety_codec::{ChannelId, MessageHead};
 use tracing::error;
 
 use super::{Inbound, Verdict};
@@ -15,16 +14,16 @@ use crate::{
     config::budgets::Share,
     engine::{
         attempt::Attempt,
-        held::Held,
         holders::Holder,
         lease::Lease,
-        owed::Owed,
+        payload_reservation::PayloadReservation,
+        pending_reply::PendingReply,
         receive::{
             parts::ReceivedParts,
             payload::Assembly,
             slot::{Open, Progress, Role},
         },
-        serve::{Dispatch, Route, Serve},
+        serve::{Dispatch, ReceivedPayload, Route, Serve},
     },
     fast_reply::{FastReply, Framework},
 };
@@ -40,10 +39,10 @@ impl<S: Serve> Inbound<S> {
         self.has_served = true;
         let admitted = self.route(head).and_then(|route| {
             let admitted = self.admit_whole(payload);
-            let (lease, held) = admitted.ok_or_else(|| Framework::Overloaded.reply())?;
-            Ok((route, lease, held))
+            let (lease, reservation) = admitted.ok_or_else(|| Framework::Overloaded.reply())?;
+            Ok((route, lease, reservation))
         });
-        let (route, lease, held) = match admitted {
+        let (route, lease, reservation) = match admitted {
             Ok(admitted) => admitted,
             Err(code) => {
                 // r[impl reply.only-when-expected]
@@ -54,19 +53,17 @@ impl<S: Serve> Inbound<S> {
                 return Verdict::Keep;
             }
         };
-        let owed = Owed::new(lease, head.id, head.expects_response, held, None);
-        let is_spawned = route.is_spawned();
-        self.run(head.id, is_spawned, cx, |serve| {
-            serve.dispatch_whole(route, payload, owed)
-        });
+        let reply = PendingReply::new(lease, head.id, head.expects_response, reservation, None);
+        let payload = ReceivedPayload::Borrowed(payload);
+        self.dispatch(route, payload, ReceivedParts::default(), reply, cx);
         Verdict::Keep
     }
 
-    fn admit_whole(&self, payload: &[u8]) -> Option<(Lease, Option<Box<Held>>)> {
+    fn admit_whole(&self, payload: &[u8]) -> Option<(Lease, Option<Box<PayloadReservation>>)> {
         let lease = Lease::of_request(&self.shared, Holder::Executing);
         let admitted = lease.and_then(|lease| {
-            let held = Held::whole(&self.shared, payload.len()).ok()?;
-            Some((lease, held))
+            let reservation = PayloadReservation::whole(&self.shared, payload.len()).ok()?;
+            Some((lease, reservation))
         });
         if admitted.is_none() {
             self.shared.counters.count(|all| &all.overloaded);
@@ -114,7 +111,7 @@ impl<S: Serve> Inbound<S> {
         }
         if !self.shared.gate.is_open() {
             return match Attempt::begin(&self.shared, head) {
-                Some(attempt) => Ok(Route::to_judge(head.action, attempt)),
+                Some(attempt) => Ok(Route::to_authorization(head.action, attempt)),
                 None => {
                     counters.count(|all| &all.unauthorized);
                     Err(FastReply::UNAUTHORIZED)
@@ -135,10 +132,10 @@ impl<S: Serve> Inbound<S> {
 
     fn admit(&self, head: &MessageHead<'_>) -> Option<(Lease, Assembly)> {
         let lease = Lease::of_request(&self.shared, Holder::Arriving)?;
-        let held = Held::reserve(&self.shared, head.payload_size).ok()?;
+        let reservation = PayloadReservation::reserve(&self.shared, head.payload_size).ok()?;
         let files = head.files.count as usize;
         let is_room = files == 0 || self.shared.account.has_room_for_files(files);
-        is_room.then(|| (lease, Assembly::new(head.payload_size, held)))
+        is_room.then(|| (lease, Assembly::new(head.payload_size, reservation)))
     }
 
     fn refuse_message(
@@ -174,26 +171,14 @@ impl<S: Serve> Inbound<S> {
     pub(super) fn dispatch(
         &self,
         route: Route,
-        payload: Bytes,
-        carried: ReceivedParts,
-        owed: Owed,
+        payload: ReceivedPayload<'_>,
+        parts: ReceivedParts,
+        reply: PendingReply,
         cx: &mut Context<'_>,
     ) {
-        let (id, is_spawned) = (owed.id, route.is_spawned());
-        self.run(id, is_spawned, cx, |serve| {
-            serve.dispatch(route, payload, carried, owed)
-        });
-    }
-
-    fn run(
-        &self,
-        id: Uuid,
-        is_spawned: bool,
-        cx: &mut Context<'_>,
-        dispatch: impl FnOnce(&S) -> Dispatch,
-    ) {
+        let (id, is_spawned) = (reply.id, route.is_spawned());
         let begin = || {
-            let mut handler = dispatch(&self.serve);
+            let mut handler = self.serve.dispatch(route, payload, parts, reply);
             if is_spawned {
                 return Some(handler);
             }

@@ -7,7 +7,7 @@ use sockety_codec::{ChannelId, ResponseHead, Uuid};
 use super::{Inbound, Verdict};
 use crate::{
     engine::{
-        held::Held,
+        payload_reservation::PayloadReservation,
         pending::{RawReply, RawResponse},
         receive::{
             parts::ReceivedParts,
@@ -49,7 +49,7 @@ impl<S: Serve> Inbound<S> {
                 Verdict::Keep
             };
         }
-        let Ok(held) = Held::reserve(&self.shared, head.payload_size) else {
+        let Ok(reservation) = PayloadReservation::reserve(&self.shared, head.payload_size) else {
             self.deliver(&head.parent, lost("too many payloads are arriving at once"));
             return Verdict::Refuse(channel);
         };
@@ -59,7 +59,7 @@ impl<S: Serve> Inbound<S> {
             },
             id: head.id,
             expects_response: head.expects_response,
-            payload: Assembly::new(head.payload_size, held),
+            payload: Assembly::new(head.payload_size, reservation),
             carried: self.arriving(head.has_stream, head.files.count, head.parent, None, true),
             progress: Progress::default(),
         };

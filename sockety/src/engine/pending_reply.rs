@@ -10,8 +10,8 @@ use sockety_codec::{Head, ResponseHead, Uuid};
 
 use super::{
     answered::Answered,
-    held::Held,
     lease::Lease,
+    payload_reservation::PayloadReservation,
     pending::ReplyClock,
     receive::intake::Intake,
     record::Record,
@@ -30,60 +30,59 @@ use crate::{
     sync::AtomicBool,
 };
 
-/// Dropped without a reply, it answers with code 5, Internal Error: every request is answered.
-pub(crate) struct Owed {
+/// Answers a received message. Dropped without a reply, it answers with code 5, Internal Error: every
+/// request is answered.
+pub struct PendingReply {
     /// Occupies the slot of the request until its handler has dropped everything.
     pub(crate) lease: Lease,
     pub(crate) id: Uuid,
     pub(crate) expects_response: bool,
     pub(crate) record: Record,
-    is_answered: AnsweredFlag,
+    /// Whether a reply is queued, of a message without content.
+    is_answered: AtomicBool,
+    /// Where the content comes from. The driver answers too, when it cuts the message off, so that
+    /// of a message with content both use the flag of its intake.
+    intake: Option<Arc<Intake>>,
     /// The memory of the payload, counted for as long as the handler may keep it.
-    _held: Option<Box<Held>>,
+    _reservation: Option<Box<PayloadReservation>>,
 }
 
-impl Owed {
+impl PendingReply {
     #[inline]
     pub(crate) fn new(
         lease: Lease,
         id: Uuid,
         expects_response: bool,
-        held: Option<Box<Held>>,
+        reservation: Option<Box<PayloadReservation>>,
         intake: Option<Arc<Intake>>,
     ) -> Self {
-        let is_answered = AnsweredFlag {
-            own: AtomicBool::new(false),
-            intake,
-        };
         Self {
             lease,
             id,
             expects_response,
             record: Record::default(),
-            is_answered,
-            _held: held,
+            is_answered: AtomicBool::new(false),
+            intake,
+            _reservation: reservation,
         }
     }
 
     /// For a response that itself expects a response: dropped without a reply, it sends nothing.
     pub(crate) fn optional(lease: Lease, id: Uuid, expects_response: bool) -> Self {
-        let is_answered = AnsweredFlag {
-            own: AtomicBool::new(true),
-            intake: None,
-        };
         Self {
             lease,
             id,
             expects_response,
             record: Record::default(),
-            is_answered,
-            _held: None,
+            is_answered: AtomicBool::new(true),
+            intake: None,
+            _reservation: None,
         }
     }
 
     /// Whether a reply was queued.
     pub(crate) fn is_answered(&self) -> bool {
-        self.is_answered.flag().load(Ordering::Relaxed)
+        self.answered_flag().load(Ordering::Relaxed)
     }
 
     /// Whether the peer waits for a reply and has none yet.
@@ -92,10 +91,21 @@ impl Owed {
         self.expects_response && !self.is_answered()
     }
 
+    fn answered_flag(&self) -> &AtomicBool {
+        self.intake
+            .as_ref()
+            .map_or(&self.is_answered, |intake| &intake.is_answered)
+    }
+
+    fn is_cut_off(&self) -> bool {
+        let intake = self.intake.as_ref();
+        intake.is_some_and(|intake| intake.is_cut_off.load(Ordering::Relaxed))
+    }
+
     /// Called once a reply is queued: one that failed, or was given up, leaves the peer waiting.
     fn mark_answered(&self, answered: impl FnOnce() -> Answered) {
         self.record.set_answered(answered);
-        self.is_answered.flag().store(true, Ordering::Relaxed);
+        self.answered_flag().store(true, Ordering::Relaxed);
     }
 
     pub(crate) async fn fast_reply(&self, reply: FastReply) -> Result<(), SendError> {
@@ -103,7 +113,7 @@ impl Owed {
         queue::put(&self.lease.shared, Line::Code, put).await
     }
 
-    /// Like [`Owed::fast_reply`], but returns `None` instead of waiting for room.
+    /// Like [`PendingReply::fast_reply`], but returns `None` instead of waiting for room.
     pub(crate) fn try_fast_reply(&self, reply: FastReply) -> Option<Result<(), SendError>> {
         let put = |state: &mut State| self.put_code(state, reply);
         at_once(queue::try_put(&self.lease.shared, Line::Code, put))
@@ -131,7 +141,7 @@ impl Owed {
     }
 
     fn check_not_cut_off(&self) -> Result<(), SendError> {
-        if self.is_answered.is_cut_off() {
+        if self.is_cut_off() {
             return Err(SendError::CutOff);
         }
         Ok(())
@@ -156,7 +166,7 @@ impl Owed {
         queue::put(shared, Line::Response, put).await
     }
 
-    /// Like [`Owed::respond_with`], if there is room at once; else it returns the payload.
+    /// Like [`PendingReply::respond_with`], if there is room at once; else it returns the payload.
     pub(crate) fn try_respond_with(
         &self,
         payload: Vec<u8>,
@@ -204,28 +214,8 @@ fn at_once(sent: Result<(), SendError>) -> Option<Result<(), SendError>> {
     }
 }
 
-/// Whether a reply was queued. The driver answers too, when it cuts a message off: for a message
-/// with content both use the flag of its intake.
-struct AnsweredFlag {
-    own: AtomicBool,
-    intake: Option<Arc<Intake>>,
-}
-
-impl AnsweredFlag {
-    fn flag(&self) -> &AtomicBool {
-        self.intake
-            .as_ref()
-            .map_or(&self.own, |intake| &intake.is_answered)
-    }
-
-    fn is_cut_off(&self) -> bool {
-        let intake = self.intake.as_ref();
-        intake.is_some_and(|intake| intake.is_cut_off.load(Ordering::Relaxed))
-    }
-}
-
 // r[impl reply.expected]
-impl Drop for Owed {
+impl Drop for PendingReply {
     fn drop(&mut self) {
         if self.is_awaited() {
             let shared = &self.lease.shared;
@@ -241,9 +231,9 @@ impl Drop for Owed {
     }
 }
 
-impl fmt::Debug for Owed {
+impl fmt::Debug for PendingReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Owed")
+        f.debug_struct("PendingReply")
             .field("id", &self.id)
             .field("expects_response", &self.expects_response)
             .field("is_answered", &self.is_answered())

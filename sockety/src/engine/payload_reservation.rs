@@ -7,7 +7,7 @@ use crate::config::budgets::Share;
 
 /// Room for a payload. It counts against the limit of its connection as it was announced, and against the budget of all
 /// connections as it comes.
-pub(crate) struct Held {
+pub(crate) struct PayloadReservation {
     account: Arc<Account>,
     size: u64,
     share: Share,
@@ -19,7 +19,7 @@ pub(crate) struct NoRoom;
 /// The limits on the number of messages bound what payloads up to this size take.
 const LITTLE: u64 = 16 * 1024;
 
-impl Held {
+impl PayloadReservation {
     /// Takes room for what a head announces. Nothing is allocated for the payload yet, and little payloads need no room.
     pub(crate) fn reserve(shared: &Arc<Shared>, size: u64) -> Result<Option<Box<Self>>, NoRoom> {
         if size <= LITTLE {
@@ -27,7 +27,7 @@ impl Held {
         }
         let limit = shared.options.payload_bytes;
         let before = shared.account.payloads.fetch_add(size, Ordering::Relaxed);
-        let held = Box::new(Self {
+        let reservation = Box::new(Self {
             account: Arc::clone(&shared.account),
             size,
             share: Share::none(Arc::clone(shared.budgets.received())),
@@ -36,16 +36,16 @@ impl Held {
         if before > 0 && before.saturating_add(size) > limit {
             return Err(NoRoom);
         }
-        Ok(Some(held))
+        Ok(Some(reservation))
     }
 
-    /// Like [`Held::reserve`], for a payload that is there.
+    /// Like [`PayloadReservation::reserve`], for a payload that is there.
     pub(crate) fn whole(shared: &Arc<Shared>, size: usize) -> Result<Option<Box<Self>>, NoRoom> {
-        let mut held = Self::reserve(shared, size as u64)?;
-        if let Some(held) = &mut held {
-            held.grow(size)?;
+        let mut reservation = Self::reserve(shared, size as u64)?;
+        if let Some(reservation) = &mut reservation {
+            reservation.grow(size)?;
         }
-        Ok(held)
+        Ok(reservation)
     }
 
     /// `bytes` more of it have come.
@@ -58,7 +58,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for PayloadReservation {
     fn drop(&mut self) {
         self.account
             .payloads

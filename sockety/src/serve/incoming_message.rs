@@ -1,0 +1,103 @@
+//! A received message: what generated code reads, and what middleware, hooks and handlers wrap.
+
+use bytes::Bytes;
+
+use super::context::Context;
+use crate::{
+    action::Action,
+    connection::Connection,
+    content::received::Carried,
+    engine::{pending_reply::PendingReply, serve::ReceivedPayload},
+    message::typed::Received,
+    msgpack::DecodeError,
+    payload::format::Format,
+};
+
+/// A received message. Dropping it while the peer waits answers with code 5, Internal Error.
+///
+/// On its way to generated code its payload may still lie where it was read from the connection
+/// ([`ReceivedPayload`]): most parameters are decoded right there and are never copied.
+#[derive(Debug)]
+pub struct IncomingMessage<P = Bytes> {
+    pub(crate) action: Action,
+    pub(crate) payload: P,
+    pub(crate) carried: Carried,
+    pub(crate) reply: PendingReply,
+}
+
+impl<P> IncomingMessage<P> {
+    /// A handle to the connection that brought the message.
+    pub(crate) fn connection(&self) -> Connection {
+        self.reply.lease.clone().into()
+    }
+
+    fn map_payload<Q>(self, map: impl FnOnce(P) -> Q) -> IncomingMessage<Q> {
+        IncomingMessage {
+            action: self.action,
+            payload: map(self.payload),
+            carried: self.carried,
+            reply: self.reply,
+        }
+    }
+}
+
+impl IncomingMessage<ReceivedPayload<'_>> {
+    /// Copies the payload unless it is owned already, for code that reads it later.
+    pub fn into_owned(self) -> IncomingMessage<ReceivedPayload<'static>> {
+        self.map_payload(|payload| ReceivedPayload::Owned(payload.into_bytes()))
+    }
+
+    /// Like [`into_owned`](Self::into_owned), for code that never borrows.
+    pub(crate) fn into_bytes(self) -> IncomingMessage {
+        self.map_payload(ReceivedPayload::into_bytes)
+    }
+
+    /// The context of the message, for a method that takes it.
+    #[inline]
+    pub fn context(&self) -> Context {
+        // Where middleware has attached something, the record is shared; else nobody but the
+        // context will ask for it.
+        let record = self.reply.record.clone();
+        let action = self.action.clone();
+        Context::new(self.connection(), self.reply.id, action, record)
+    }
+
+    /// The encoded parameters.
+    #[inline]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Decodes the only parameter.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the payload is not of this type.
+    #[inline]
+    pub fn decode<T>(&self, format: Format<T>) -> Result<T, DecodeError> {
+        match &self.payload {
+            // No large buffer, which would be worth sharing.
+            ReceivedPayload::Borrowed(bytes) => format.decode_slice(bytes),
+            ReceivedPayload::Owned(bytes) => format.decode(bytes),
+        }
+    }
+
+    /// Releases the payload and keeps what answers the message.
+    #[inline]
+    pub fn into_reply(self) -> PendingReply {
+        self.reply
+    }
+
+    /// For a method that takes files or a stream: what it takes, and what answers the message.
+    pub fn into_received(self) -> (Received, PendingReply) {
+        let item_limit = self.reply.lease.shared.payload_limit();
+        let payload = self.payload.into_bytes().into();
+        let received = Received::new(payload, self.carried, item_limit);
+        (received, self.reply)
+    }
+}
+
+impl From<IncomingMessage> for IncomingMessage<ReceivedPayload<'static>> {
+    fn from(message: IncomingMessage) -> Self {
+        message.map_payload(ReceivedPayload::Owned)
+    }
+}
