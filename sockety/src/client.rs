@@ -2,7 +2,6 @@
 
 pub(crate) mod call;
 pub(crate) mod call_draft;
-pub(crate) mod call_future;
 pub(crate) mod connect;
 pub(crate) mod describe;
 pub(crate) mod exchange;

@@ -11,7 +11,7 @@ use sockety_codec::Uuid;
 
 use super::{
     call_draft::{CallDraft, Read},
-    call_future::CallFuture,
+    exchange::Exchange,
     reply::read_reply,
 };
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 /// Polled again after it was ready, it panics.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<T, E> {
-    future: CallFuture,
+    exchange: Exchange,
     read: Read<T>,
     is_idempotent: bool,
     error: PhantomData<fn() -> E>,
@@ -36,12 +36,10 @@ pub struct Call<T, E> {
 impl<T, E> Call<T, E> {
     #[inline]
     pub(crate) fn new(connection: Connection, draft: CallDraft<T, E>) -> Self {
-        let (timeout, is_idempotent) = (draft.default_timeout(), draft.is_idempotent());
-        let CallDraft { message, read, .. } = draft;
         Self {
-            future: CallFuture::new(connection, message, timeout),
-            read,
-            is_idempotent,
+            exchange: Exchange::new(connection, draft.unsent, draft.timeout),
+            read: draft.read,
+            is_idempotent: draft.is_idempotent,
             error: PhantomData,
         }
     }
@@ -51,13 +49,13 @@ impl<T, E> Call<T, E> {
     ///
     /// The time begins to run when the call is first polled. Set after that, it has no effect.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.future.set_timeout(timeout);
+        self.exchange.set_timeout(timeout);
         self
     }
 
     /// The id of its message.
     pub fn id(&self) -> Uuid {
-        self.future.id()
+        self.exchange.id
     }
 
     /// Whether the action is idempotent: `#[action(idempotent)]`.
@@ -88,9 +86,9 @@ impl<T, E> Call<T, E> {
     /// # }
     /// ```
     pub async fn raw(self) -> Result<Reply, RequestError> {
-        let mut future = self.future;
-        let raw = poll_fn(|cx| future.poll(cx)).await?;
-        Ok(Reply::new(future.connection().lease(), future.id(), raw))
+        let mut exchange = self.exchange;
+        let raw = poll_fn(|cx| exchange.poll(cx)).await?;
+        Ok(Reply::new(exchange.connection.lease(), exchange.id, raw))
     }
 }
 
@@ -98,8 +96,8 @@ impl<T, E: ServiceError> Future for Call<T, E> {
     type Output = Result<T, CallError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let reply = ready!(self.future.poll(cx)).map_err(CallError::Request)?;
-        let limit = self.future.connection().shared().payload_limit();
+        let reply = ready!(self.exchange.poll(cx)).map_err(CallError::Request)?;
+        let limit = self.exchange.connection.shared().payload_limit();
         Poll::Ready(read_reply(reply, self.read, limit))
     }
 }
@@ -129,5 +127,17 @@ impl Connection {
     /// ```
     pub fn call<T, E>(&self, draft: CallDraft<T, E>) -> Call<T, E> {
         Call::new(self.clone(), draft)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Call;
+    use crate::error::service::NoError;
+
+    /// What is larger is moved by a call of `memcpy`, and each call is moved several times.
+    #[test]
+    fn a_call_is_small_enough_to_be_moved_in_place() {
+        assert!(size_of::<Call<String, NoError>>() <= 128);
     }
 }

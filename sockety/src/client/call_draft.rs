@@ -1,7 +1,7 @@
 use std::{fmt, marker::PhantomData, time::Duration};
 
+use super::unsent::Unsent;
 use crate::{
-    action::Action,
     error::content::ContentError,
     message::{
         outgoing::Outgoing,
@@ -15,10 +15,10 @@ use crate::{
 /// number of times.
 #[must_use = "a draft does nothing until it is sent"]
 pub struct CallDraft<T, E> {
-    pub(crate) message: Outgoing,
-    pub(crate) read: Read<T>,
-    timeout: Option<Duration>,
-    is_idempotent: bool,
+    pub(super) unsent: Unsent,
+    pub(super) read: Read<T>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) is_idempotent: bool,
     error: PhantomData<fn() -> E>,
 }
 
@@ -26,10 +26,11 @@ pub struct CallDraft<T, E> {
 pub(crate) type Read<T> = fn(&mut Received) -> Result<T, ContentError>;
 
 impl<T, E> CallDraft<T, E> {
+    #[inline]
     pub(crate) fn new(action: &'static str, content: Content, read: Read<T>) -> Self {
-        let message = Outgoing::with_content(Action::Known(action), content.into_outgoing());
+        let content = content.into_outgoing();
         Self {
-            message,
+            unsent: Unsent { action, content },
             read,
             timeout: None,
             is_idempotent: false,
@@ -52,28 +53,24 @@ impl<T, E> CallDraft<T, E> {
 
     /// The message, without what is known of its reply. It can be added to, and sent dynamically.
     pub fn into_outgoing(self) -> Outgoing {
-        self.message
+        self.unsent.into_outgoing()
     }
 
     /// The name of the action.
     pub fn action(&self) -> &str {
-        self.message.action()
+        self.unsent.action
     }
 
     /// Whether executing it twice is as good as once: `#[action(idempotent)]`.
     pub fn is_idempotent(&self) -> bool {
         self.is_idempotent
     }
-
-    pub(crate) fn default_timeout(&self) -> Option<Duration> {
-        self.timeout
-    }
 }
 
 impl<T, E> Clone for CallDraft<T, E> {
     fn clone(&self) -> Self {
         Self {
-            message: self.message.clone(),
+            unsent: self.unsent.clone(),
             ..*self
         }
     }
@@ -81,18 +78,18 @@ impl<T, E> Clone for CallDraft<T, E> {
 
 impl<T, E> fmt::Debug for CallDraft<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CallDraft").field(&self.message).finish()
+        f.debug_tuple("CallDraft").field(&self.unsent).finish()
     }
 }
 
 impl<T, E> From<CallDraft<T, E>> for Outgoing {
     fn from(draft: CallDraft<T, E>) -> Self {
-        draft.message
+        draft.into_outgoing()
     }
 }
 
 impl<T, E> From<&CallDraft<T, E>> for Outgoing {
     fn from(draft: &CallDraft<T, E>) -> Self {
-        draft.message.clone()
+        draft.unsent.clone().into_outgoing()
     }
 }

@@ -1,4 +1,4 @@
-//! A call in flight, from its first poll until its reply is taken.
+//! A call, until its reply is taken.
 
 use std::{
     pin::Pin,
@@ -7,138 +7,159 @@ use std::{
 };
 
 use sockety_codec::Uuid;
+use sync_wrapper::SyncWrapper;
 use tokio::time::{Sleep, sleep};
 
-use super::unsent::{Submission, Unsent};
+use super::unsent::{self, Extra, Submission, Unsent};
 use crate::{
-    connection::Connection,
-    content::carrying::Pump,
+    connection::{Connection, outgoing_call},
     engine::pending::{RawReply, ReplyClock},
     error::{request::RequestError, send::SendError},
-    message::outgoing::Outgoing,
     outcome::Outcome,
 };
 
-/// Dropping it gives the call up: its place in the queue, or its entry among pending requests.
+/// Sends nothing before it is polled. Dropping it gives the call up: its place in the queue, or its
+/// entry among pending requests.
+///
+/// Small enough to be copied in place, without a call of `memcpy`: it is moved several times before
+/// its first poll.
 pub(super) struct Exchange {
     pub(super) connection: Connection,
     pub(super) id: Uuid,
     stage: Stage,
-    /// Sends the files or the stream of the call, if it has any.
-    pump: Option<Box<Pump>>,
-    /// The caller's own time, if it has one.
-    timer: Option<Timer>,
+    extra: Option<Box<Extra>>,
 }
 
 /// Time begins to run when the call is first polled.
-enum Timer {
+pub(super) enum Timer {
     After(Duration),
     Running(Pin<Box<Sleep>>),
 }
 
 /// ```text
 /// Unsent ── has its place in the outbox ──▶ Waiting ── reply, timeout, end ──▶ Done
-///    └──────────────── cannot be sent ─────────────────────────────────────────▲
+///    │  └───────────── cannot be sent ──────────────────────────────────────────▲
+///    └── its handle has middleware ──▶ Layered ─────────────────────────────────┘
 /// ```
 enum Stage {
     Unsent(Unsent),
     Waiting,
+    Layered(SyncWrapper<Layered>),
     Done,
 }
 
+type Layered = Pin<Box<dyn Future<Output = Result<RawReply, RequestError>> + Send>>;
+
 impl Exchange {
-    pub(super) fn new(
-        connection: Connection,
-        id: Uuid,
-        message: Outgoing,
-        timeout: Option<Duration>,
-    ) -> Self {
+    #[inline]
+    pub(super) fn new(connection: Connection, unsent: Unsent, timeout: Option<Duration>) -> Self {
         Self {
             connection,
-            id,
-            stage: Stage::Unsent(Unsent::new(message)),
-            pump: None,
-            timer: timeout.map(Timer::After),
+            // r[impl head.id.version]
+            id: Uuid::new_v4(),
+            stage: Stage::Unsent(unsent),
+            extra: timeout.map(Extra::with_timeout),
         }
     }
 
     /// Does nothing once it has been polled.
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
-        if let Stage::Unsent(unsent) = &self.stage
-            && !unsent.is_waiting()
+        let is_waiting = self.extra.as_ref().is_some_and(|extra| extra.is_waiting());
+        if let Stage::Unsent(_) = self.stage
+            && !is_waiting
         {
-            self.timer = Some(Timer::After(timeout));
+            self.extra = Some(Extra::with_timeout(timeout));
         }
     }
 
-    /// What a call consists of that has not been polled.
-    pub(super) fn take_unsent(&mut self) -> Option<(Outgoing, Option<Duration>)> {
-        let Stage::Unsent(unsent) = std::mem::replace(&mut self.stage, Stage::Done) else {
-            return None;
-        };
-        let timeout = match self.timer {
-            Some(Timer::After(timeout)) => Some(timeout),
-            Some(Timer::Running(_)) | None => None,
-        };
-        Some((unsent.message, timeout))
-    }
-
+    /// Panics after it was ready.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
         let reply = match self.poll_reply(cx) {
             Poll::Ready(reply) => reply,
-            Poll::Pending => Err(ready!(self.poll_timer(cx))),
+            Poll::Pending => match &mut self.extra {
+                None => return Poll::Pending,
+                Some(_) => Err(ready!(self.poll_timer(cx))),
+            },
         };
         self.finish();
         if reply.is_ok()
-            && let Some(pump) = &mut self.pump
+            && let Some(extra) = &mut self.extra
         {
             // The reply may come before all of the call was sent: the rest is still sent.
-            pump.detach();
+            extra.pump.detach();
         }
         Poll::Ready(reply)
     }
 
+    #[inline]
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
-        match self.stage {
+        match &mut self.stage {
             Stage::Unsent(_) => {
+                if self.connection.middleware.is_some() {
+                    return self.poll_layered(cx);
+                }
                 ready!(self.poll_send(cx))?;
                 self.stage = Stage::Waiting;
-                return Poll::Pending;
+                Poll::Pending
             }
-            Stage::Waiting => {}
+            Stage::Waiting => {
+                let shared = self.connection.shared();
+                let waiter = ready!(shared.lock().waiting.poll_only(&self.id, cx));
+                self.stage = Stage::Done;
+                Poll::Ready(waiter.into_reply())
+            }
+            Stage::Layered(layered) => layered.get_mut().as_mut().poll(cx),
             Stage::Done => panic!("a call was polled after it was ready"),
         }
-        let shared = self.connection.shared();
-        let waiter = ready!(shared.lock().waiting.poll_only(&self.id, cx));
-        self.stage = Stage::Done;
-        Poll::Ready(waiter.into_reply())
     }
 
     /// Once the call has its place in the outbox, the reply wakes the task.
+    #[inline]
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        let Stage::Unsent(unsent) = &mut self.stage else {
+        let Stage::Unsent(unsent) = &self.stage else {
             unreachable!("only an unsent call is sent");
         };
-        let clock = match self.timer {
-            Some(_) => ReplyClock::Own,
-            None => ReplyClock::Default,
+        let clock = match &self.extra {
+            Some(extra) if extra.timer.is_some() => ReplyClock::Own,
+            _ => ReplyClock::Default,
         };
         let how = Submission {
             id: self.id,
             expects_response: true,
             clock,
         };
-        let submitted = ready!(unsent.poll_submit(&self.connection, how, cx))?;
-        if unsent.is_carrying() {
-            let sending = unsent.start(&self.connection, submitted);
-            self.pump = Some(Box::new(sending.pump));
+        let submitted = ready!(unsent.poll_submit(&mut self.extra, &self.connection, how, cx))?;
+        if let Some(extra) = &self.extra
+            && extra.is_carrying()
+        {
+            let sending = unsent::start(&mut self.extra, &self.connection, submitted);
+            self.extra.get_or_insert_default().pump = sending.pump;
         }
         Poll::Ready(Ok(()))
     }
 
+    /// Hands the call to the middleware of its handle, with its own time.
+    #[cold]
+    fn poll_layered(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
+        let Stage::Unsent(unsent) = std::mem::replace(&mut self.stage, Stage::Done) else {
+            unreachable!("only an unsent call is handed to middleware");
+        };
+        let timeout = match self.extra.take().and_then(|extra| extra.timer) {
+            Some(Timer::After(timeout)) => Some(timeout),
+            Some(Timer::Running(_)) | None => None,
+        };
+        let message = unsent.into_outgoing();
+        let reply = outgoing_call::call(self.connection.clone(), self.id, message, timeout);
+        let mut layered: Layered = Box::pin(reply);
+        let polled = layered.as_mut().poll(cx);
+        self.stage = Stage::Layered(SyncWrapper::new(layered));
+        polled
+    }
+
     /// Ready when the timeout of the caller has passed.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<RequestError> {
-        let Some(timer) = &mut self.timer else {
+        let timer = self.extra.as_mut().and_then(|extra| extra.timer.as_mut());
+        let Some(timer) = timer else {
             return Poll::Pending;
         };
         ready!(timer.poll(cx));
@@ -147,7 +168,7 @@ impl Exchange {
                 let state = self.connection.shared().lock();
                 state.waiting.outcome_if_given_up(&self.id)
             }
-            Stage::Unsent(_) | Stage::Done => Outcome::NotSent,
+            Stage::Unsent(_) | Stage::Layered(_) | Stage::Done => Outcome::NotSent,
         };
         Poll::Ready(RequestError::TimedOut { outcome })
     }
@@ -158,14 +179,18 @@ impl Exchange {
             return;
         }
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Unsent(unsent) => unsent.forget(&self.connection),
+            Stage::Unsent(_) => {
+                if let Some(extra) = &self.extra {
+                    extra.forget(&self.connection);
+                }
+            }
             Stage::Waiting => {
                 let replies = self.connection.shared().lock().waiting.remove(&self.id);
                 // Their files and streams take the same lock when they are dropped: after it is
                 // released.
                 drop(replies);
             }
-            Stage::Done => {}
+            Stage::Layered(_) | Stage::Done => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use sync_wrapper::SyncWrapper;
 
 use super::{
     pass_draft::PassDraft,
-    unsent::{Submission, Unsent},
+    unsent::{self, Extra, Submission, Unsent},
 };
 use crate::{
     connection::Connection, content::carrying::Sending, engine::pending::ReplyClock,
@@ -25,6 +25,7 @@ use crate::{
 pub struct Pass {
     connection: Connection,
     stage: Stage,
+    extra: Option<Box<Extra>>,
 }
 
 /// ```text
@@ -46,7 +47,8 @@ impl Pass {
     pub(crate) fn new(connection: Connection, draft: PassDraft) -> Self {
         Self {
             connection,
-            stage: Stage::Unsent(Unsent::new(draft.into_outgoing())),
+            stage: Stage::Unsent(draft.unsent),
+            extra: None,
         }
     }
 
@@ -54,7 +56,8 @@ impl Pass {
         loop {
             self.stage = match &mut self.stage {
                 Stage::Unsent(unsent) if self.connection.middleware.is_some() => {
-                    let (connection, message) = (self.connection.clone(), unsent.message.clone());
+                    let (connection, message) =
+                        (self.connection.clone(), unsent.clone().into_outgoing());
                     let passing = async move { connection.pass(message).await };
                     Stage::Layered(SyncWrapper::new(Box::pin(passing)))
                 }
@@ -65,8 +68,9 @@ impl Pass {
                         expects_response: false,
                         clock: ReplyClock::Default,
                     };
-                    let submitted = ready!(unsent.poll_submit(&self.connection, how, cx))?;
-                    Stage::Sending(unsent.start(&self.connection, submitted))
+                    let submitted =
+                        ready!(unsent.poll_submit(&mut self.extra, &self.connection, how, cx))?;
+                    Stage::Sending(unsent::start(&mut self.extra, &self.connection, submitted))
                 }
                 Stage::Sending(sending) => return sending.queued.poll_sent(cx),
                 Stage::Layered(layered) => return layered.get_mut().as_mut().poll(cx),
@@ -77,8 +81,8 @@ impl Pass {
 
     /// Gives up what the message holds in its connection.
     fn finish(&mut self) {
-        if let Stage::Unsent(unsent) = &self.stage {
-            unsent.forget(&self.connection);
+        if let (Stage::Unsent(_), Some(extra)) = (&self.stage, &self.extra) {
+            extra.forget(&self.connection);
         }
         self.stage = Stage::Done;
     }

@@ -1,41 +1,40 @@
-use crate::{
-    action::Action,
-    message::{outgoing::Outgoing, typed::Content},
-};
+use super::unsent::Unsent;
+use crate::message::{outgoing::Outgoing, typed::Content};
 
 /// A message for a typed one-way method; made by a generated draft factory.
 #[derive(Debug, Clone)]
 #[must_use = "a draft does nothing until it is sent"]
 pub struct PassDraft {
-    message: Outgoing,
+    pub(super) unsent: Unsent,
 }
 
 impl PassDraft {
     pub(crate) fn new(action: &'static str, content: Content) -> Self {
+        let content = content.into_outgoing();
         Self {
-            message: Outgoing::with_content(Action::Known(action), content.into_outgoing()),
+            unsent: Unsent { action, content },
         }
     }
 
     /// The message, without what is known of its reply. It can be added to, and sent dynamically.
     pub fn into_outgoing(self) -> Outgoing {
-        self.message
+        self.unsent.into_outgoing()
     }
 
     /// The name of the action.
     pub fn action(&self) -> &str {
-        self.message.action()
+        self.unsent.action
     }
 }
 
 impl From<PassDraft> for Outgoing {
     fn from(draft: PassDraft) -> Self {
-        draft.message
+        draft.into_outgoing()
     }
 }
 
 impl From<&PassDraft> for Outgoing {
     fn from(draft: &PassDraft) -> Self {
-        draft.message.clone()
+        draft.unsent.clone().into_outgoing()
     }
 }

@@ -1,28 +1,45 @@
 //! A typed message that has no place in the outbox yet.
 
-use std::task::{Context, Poll};
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use sockety_codec::Uuid;
+use sockety_codec::{MessageHead, Uuid};
 
+use super::exchange::Timer;
 use crate::{
+    action::Action,
     connection::Connection,
-    content::carrying::{Sending, Taken, Unwritten, parcel},
+    content::carrying::{Pump, Sending, Taken, Unwritten, parcel},
     engine::{
         pending::ReplyClock,
         send::{lines::Ticket, parcel::Submitted, queue},
         state::State,
     },
     error::send::SendError,
-    message::outgoing::Outgoing,
+    message::outgoing::{Content, Outgoing},
 };
 
-/// Its owner calls [`forget`](Self::forget) before it is dropped unsent.
+/// Its owner calls [`Extra::forget`] before it is dropped unsent.
+#[derive(Debug, Clone)]
 pub(super) struct Unsent {
-    pub(super) message: Outgoing,
-    /// What it carries, once that was taken from the message.
+    pub(super) action: &'static str,
+    pub(super) content: Content,
+}
+
+/// State that few typed messages need. It is boxed: calls and one-way messages are moved several
+/// times before their first poll, and each move copies them.
+#[derive(Default)]
+pub(super) struct Extra {
+    /// What the message carries, once that was taken from its content.
     taken: Option<Box<Taken>>,
     /// Its place among those that wait for room.
     ticket: Option<Ticket>,
+    /// Sends the files or the stream of a call.
+    pub(super) pump: Pump,
+    /// The caller's own time for a call.
+    pub(super) timer: Option<Timer>,
 }
 
 /// How a message is submitted.
@@ -35,55 +52,65 @@ pub(super) struct Submission {
 }
 
 impl Unsent {
-    #[inline]
-    pub(super) fn new(message: Outgoing) -> Self {
-        Self {
-            message,
-            taken: None,
-            ticket: None,
-        }
-    }
-
-    /// Whether it was polled: what was polled and is not sent waits for room.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.ticket.is_some()
+    pub(super) fn into_outgoing(self) -> Outgoing {
+        Outgoing::with_content(Action::Known(self.action), self.content)
     }
 
     /// Puts the message into the outbox once there is room.
     #[inline]
     pub(super) fn poll_submit(
-        &mut self,
+        &self,
+        extra: &mut Option<Box<Extra>>,
         connection: &Connection,
         how: Submission,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Submitted, SendError>> {
         let shared = connection.shared();
-        let content = self.message.content();
-        let payload = content.checked_payload(shared)?;
-        // What comes from a reader is taken once, however often this is polled.
-        if let (None, Some(parts)) = (&self.taken, &content.carrying) {
-            self.taken = parts.take(Unwritten::Ends)?;
+        let payload = self.content.checked_payload(shared)?;
+        if let Some(parts) = &self.content.carrying {
+            let extra = extra.get_or_insert_default();
+            // What comes from a reader is taken once, however often this is polled.
+            if extra.taken.is_none() {
+                extra.taken = parts.take(Unwritten::Ends)?;
+            }
         }
-        let head = self.message.head(how.id, how.expects_response);
-        let mut parcel = parcel(head, payload, &mut self.taken, how.clock);
+        let mut nothing = None;
+        let (taken, mut ticket) = match extra {
+            Some(extra) => (&mut extra.taken, extra.ticket),
+            None => (&mut nothing, None),
+        };
+        let head = MessageHead::new(how.id, self.action).expecting_response(how.expects_response);
+        let mut parcel = parcel(head, payload, taken, how.clock);
         let line = parcel.line();
         let waker = how.expects_response.then_some(cx.waker());
         let put = |state: &mut State| state.submit(&mut parcel, waker);
-        queue::poll_put(shared, &mut self.ticket, cx, line, put)
+        let submitted = queue::poll_put(shared, &mut ticket, cx, line, put);
+        if ticket.is_some() || extra.is_some() {
+            extra.get_or_insert_default().ticket = ticket;
+        }
+        submitted
+    }
+}
+
+impl Extra {
+    pub(super) fn with_timeout(timeout: Duration) -> Box<Self> {
+        Box::new(Self {
+            timer: Some(Timer::After(timeout)),
+            ..Self::default()
+        })
     }
 
-    /// Whether it carries files or a stream, which [`start`](Self::start) sends.
+    /// Whether the message was polled: a polled message that is not sent waits for room.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.ticket.is_some()
+    }
+
+    /// Whether the message carries files or a stream, which [`start`] sends.
     pub(super) fn is_carrying(&self) -> bool {
         self.taken.is_some()
     }
 
-    /// Starts to send what it carries, after it was submitted.
-    pub(super) fn start(&mut self, connection: &Connection, submitted: Submitted) -> Sending {
-        let lease = connection.lease().clone();
-        Sending::start(lease, submitted, self.taken.take())
-    }
-
-    /// Gives up its place among those that wait for room.
+    /// Gives up the place of a message among those that wait for room.
     pub(super) fn forget(&self, connection: &Connection) {
         if let Some(ticket) = self.ticket {
             connection
@@ -93,4 +120,14 @@ impl Unsent {
                 .forget_space(ticket);
         }
     }
+}
+
+/// Starts to send what a message carries, after it was submitted.
+pub(super) fn start(
+    extra: &mut Option<Box<Extra>>,
+    connection: &Connection,
+    submitted: Submitted,
+) -> Sending {
+    let taken = extra.as_mut().and_then(|extra| extra.taken.take());
+    Sending::start(connection.lease().clone(), submitted, taken)
 }
