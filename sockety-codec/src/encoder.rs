@@ -363,7 +363,7 @@ fn packet_size(payload: &[u8]) -> Result<u32, UsageError> {
 }
 
 // r[impl packet.empty.write]
-#[inline]
+#[inline(always)]
 fn put_payload(dst: &mut Vec<u8>, size: u32, payload: &[u8]) {
     if size > 0 {
         Packet::encode_data(dst, size);

@@ -234,8 +234,8 @@ impl Machine {
         // r[impl content.mixed]
         let switched = core::mem::replace(&mut self.switched, false);
         match packet {
-            Packet::Message(opening) => self.on_opening(Kind::Message, opening, input),
-            Packet::Response(opening) => self.on_opening(Kind::Response, opening, input),
+            Packet::Message(opening) => self.on_message(opening, input),
+            Packet::Response(opening) => self.on_response(opening, input),
             Packet::Data { size } => self.on_data(size, input),
             Packet::Stream { size } => self.on_stream(size, input),
             Packet::File { index, size } => self.on_file(index, size, input),
@@ -268,7 +268,16 @@ impl Machine {
         Ok(None)
     }
 
-    #[inline]
+    // Each kind has a copy of its own of the fast path, in which the kind is a constant.
+    fn on_message<'i>(&mut self, opening: Opening, input: &mut &'i [u8]) -> Found<'i> {
+        self.on_opening(Kind::Message, opening, input)
+    }
+
+    fn on_response<'i>(&mut self, opening: Opening, input: &mut &'i [u8]) -> Found<'i> {
+        self.on_opening(Kind::Response, opening, input)
+    }
+
+    #[inline(always)]
     fn on_opening<'i>(&mut self, kind: Kind, opening: Opening, input: &mut &'i [u8]) -> Found<'i> {
         let channel = self.channel;
         // r[impl content.busy]
@@ -283,7 +292,7 @@ impl Machine {
 
     /// The fast path for nearly all messages: the header is complete in the input, has no file
     /// headers, and is valid. Otherwise it returns `None`, with the input unchanged.
-    #[inline]
+    #[inline(always)]
     fn open_at_once<'i>(
         &mut self,
         kind: Kind,
@@ -305,12 +314,16 @@ impl Machine {
             && !prefix.flags.has_reserved_bits(kind)
             && prefix.flags.count_width() == 0
             && self.excess(sizes, uint::wide(header.len())).is_none();
-        let Ok(action) = str::from_utf8(action) else {
-            return Ok(None);
-        };
         if !ordinary {
             return Ok(None);
         }
+        let action = match kind {
+            Kind::Message => match str::from_utf8(action) {
+                Ok(action) => action,
+                Err(_) => return Ok(None),
+            },
+            Kind::Response => "",
+        };
         *input = rest;
         if self.gives_whole
             && !opening.has_stream

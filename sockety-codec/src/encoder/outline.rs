@@ -41,7 +41,7 @@ impl<'a> Outline<'a> {
 
     /// The header of a message or response that has this payload and no other content, whatever its
     /// head says.
-    #[inline]
+    #[inline(always)]
     pub(super) fn whole(head: &Head<'a>, payload: u32) -> Result<Self, UsageError> {
         let sizes = Sizes {
             payload: payload.into(),
@@ -50,7 +50,7 @@ impl<'a> Outline<'a> {
         Self::of(Fields::of(head)?, sizes, false, 0)
     }
 
-    #[inline]
+    #[inline(always)]
     fn of(
         fields: Fields<'a>,
         sizes: Sizes,
@@ -95,7 +95,7 @@ impl<'a> Outline<'a> {
     /// Appends the packet with everything before the file headers.
     // r[impl head.whole]
     // r[impl head.smallest]
-    #[inline]
+    #[inline(always)]
     pub(super) fn encode(&self, dst: &mut Vec<u8>) {
         self.opening.encode(dst, self.parent.is_some());
         let ids = (self.parent, self.id);
@@ -113,7 +113,7 @@ impl<'a> Outline<'a> {
 }
 
 impl<'a> Fields<'a> {
-    #[inline]
+    #[inline(always)]
     fn of(head: &Head<'a>) -> Result<Self, UsageError> {
         match head {
             Head::Message(head) => {

@@ -183,7 +183,7 @@ impl<'a> Prefix<'a> {
     // r[impl head.parent]
     // r[impl head.id]
     // r[impl head.action]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode(kind: Kind, reader: &mut Reader<'a>, max_action: usize) -> Option<Self> {
         let flags = Flags(reader.byte()?);
         let parent = match kind {
@@ -206,7 +206,7 @@ impl<'a> Prefix<'a> {
     }
 
     /// The length of the prefix that [`encode`](Self::encode) appends.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn length(flags: Flags, kind: Kind, action: &str) -> usize {
         let ids = match kind {
             Kind::Message => 17_usize,
@@ -218,7 +218,7 @@ impl<'a> Prefix<'a> {
     }
 
     /// Appends the prefix of a message or, with a parent, of a response.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn encode(
         dst: &mut Vec<u8>,
         flags: Flags,

@@ -97,7 +97,11 @@ impl Outbox {
         match (payload, layout) {
             (Payload::Copied(bytes), None) => {
                 let into = &mut self.pieces.bytes;
-                self.encoder.whole(into, channel, head, bytes)?;
+                // Each kind is encoded by a copy of its own of the code, which knows the kind.
+                match head {
+                    Head::Message(head) => self.encoder.whole(into, channel, head, bytes)?,
+                    Head::Response(head) => self.encoder.whole(into, channel, head, bytes)?,
+                }
             }
             (payload, layout) => self.begin(channel, head, payload, layout)?,
         }
