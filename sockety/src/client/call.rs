@@ -96,9 +96,13 @@ impl<T, E: ServiceError> Future for Call<T, E> {
     type Output = Result<T, CallError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let reply = ready!(self.exchange.poll(cx)).map_err(CallError::Request)?;
-        let limit = self.exchange.connection.shared().payload_limit();
-        Poll::Ready(read_reply(reply, self.read, limit))
+        Poll::Ready(match ready!(self.exchange.poll(cx)) {
+            Ok(reply) => {
+                let limit = self.exchange.connection.shared().payload_limit();
+                read_reply(reply, self.read, limit)
+            }
+            Err(error) => Err(CallError::Request(error)),
+        })
     }
 }
 

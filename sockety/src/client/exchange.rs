@@ -74,12 +74,49 @@ impl Exchange {
 
     /// Panics after it was ready.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
-        let reply = match self.poll_reply(cx) {
-            Poll::Ready(reply) => reply,
-            Poll::Pending => match &mut self.extra {
-                None => return Poll::Pending,
-                Some(_) => Err(ready!(self.poll_timer(cx))),
+        let polled = match &mut self.stage {
+            Stage::Waiting => {
+                let shared = self.connection.shared();
+                let polled = shared.lock().waiting.poll_only(&self.id, cx);
+                match polled {
+                    Poll::Ready(waiter) => {
+                        self.stage = Stage::Done;
+                        if self.extra.is_none() {
+                            // The usual end, which builds the reply where it is returned.
+                            return Poll::Ready(waiter.into_reply());
+                        }
+                        Poll::Ready(waiter.into_reply())
+                    }
+                    Poll::Pending => Poll::Pending,
+                }
+            }
+            Stage::Unsent(_) if self.connection.middleware.is_some() => self.poll_layered(cx),
+            Stage::Unsent(_) => match self.poll_send(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.stage = Stage::Waiting;
+                    Poll::Pending
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+                Poll::Pending => Poll::Pending,
             },
+            Stage::Layered(layered) => layered.get_mut().as_mut().poll(cx),
+            Stage::Done => panic!("a call was polled after it was ready"),
+        };
+        if polled.is_pending() && self.extra.is_none() {
+            return Poll::Pending;
+        }
+        self.poll_extra(polled, cx)
+    }
+
+    /// Ends the call if it is ready, or if its own time is over.
+    fn poll_extra(
+        &mut self,
+        polled: Poll<Result<RawReply, RequestError>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<RawReply, RequestError>> {
+        let reply = match polled {
+            Poll::Ready(reply) => reply,
+            Poll::Pending => Err(ready!(self.poll_timer(cx))),
         };
         self.finish();
         if reply.is_ok()
@@ -89,28 +126,6 @@ impl Exchange {
             extra.pump.detach();
         }
         Poll::Ready(reply)
-    }
-
-    #[inline]
-    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
-        match &mut self.stage {
-            Stage::Unsent(_) => {
-                if self.connection.middleware.is_some() {
-                    return self.poll_layered(cx);
-                }
-                ready!(self.poll_send(cx))?;
-                self.stage = Stage::Waiting;
-                Poll::Pending
-            }
-            Stage::Waiting => {
-                let shared = self.connection.shared();
-                let waiter = ready!(shared.lock().waiting.poll_only(&self.id, cx));
-                self.stage = Stage::Done;
-                Poll::Ready(waiter.into_reply())
-            }
-            Stage::Layered(layered) => layered.get_mut().as_mut().poll(cx),
-            Stage::Done => panic!("a call was polled after it was ready"),
-        }
     }
 
     /// Once the call has its place in the outbox, the reply wakes the task.
