@@ -140,7 +140,7 @@ impl Sizes {
         Some(Self { payload, files })
     }
 
-    #[inline]
+    #[inline(always)]
     fn encode(self, flags: Flags, dst: &mut Vec<u8>) {
         uint::put(dst, self.payload, flags.payload_width());
         if flags.count_width() != 0 {
