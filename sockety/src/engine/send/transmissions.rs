@@ -8,11 +8,12 @@
 //! ```
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     task::{Poll, Waker},
 };
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use sockety_codec::{ChannelCount, ChannelId, Uuid};
 
 use super::layout::{NewPart, PartKind, PartSource};
@@ -24,7 +25,8 @@ use crate::{
 /// All messages of a connection whose files or streams have not ended, or whose senders still ask
 /// how they have.
 pub(crate) struct Sources {
-    transmissions: HashMap<u64, Transmission>,
+    /// By number. The hash needs no secret, because no peer chooses these numbers.
+    transmissions: FxHashMap<u64, Transmission>,
     /// Parts that have something to send, in the order of their turns.
     ready: VecDeque<PartKey>,
     next: u64,
@@ -96,7 +98,7 @@ pub(crate) struct Turn {
 impl Sources {
     pub(crate) fn new(peer_channels: ChannelCount) -> Self {
         Self {
-            transmissions: HashMap::new(),
+            transmissions: FxHashMap::default(),
             ready: VecDeque::new(),
             next: 0,
             channels: Channels::new(peer_channels),
