@@ -1,0 +1,66 @@
+//! The end of a connection: who hears of it, and what is still written and read.
+
+use std::future::poll_fn;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tracing::{debug, warn};
+
+use super::{Driver, write::Written};
+use crate::{
+    engine::{serve::Serve, state::Unwritten},
+    error::connection::{ClosedBy, ConnectionError},
+};
+
+/// What is read and dropped during a farewell: as much as may have been on its way.
+const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+
+impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
+    pub(super) fn count(&self, error: &ConnectionError) {
+        let counters = &self.shared.counters;
+        match error {
+            ConnectionError::Protocol(_) => counters.count(|all| &all.violations),
+            ConnectionError::Limit(_) => counters.count(|all| &all.exceeded_limits),
+            ConnectionError::Idle(_) | ConnectionError::WriteStalled(_) => {
+                counters.count(|all| &all.timed_out_connections);
+            }
+            ConnectionError::Truncated(_) => counters.count(|all| &all.truncated_connections),
+            ConnectionError::Closed(_) | ConnectionError::Io(_) => {}
+        }
+    }
+
+    pub(super) fn log(&self, error: &ConnectionError) {
+        let peer = self.shared.peer.peer_addr;
+        match error {
+            ConnectionError::Closed(by) => debug!(?peer, "connection closed by {by}"),
+            ConnectionError::Io(source) => debug!(?peer, %source, "connection failed"),
+            error => warn!(?peer, "connection ended: {error}"),
+        }
+    }
+
+    pub(super) async fn say_goodbye(&mut self, error: &ConnectionError) -> std::io::Result<()> {
+        let is_our_decision = Unwritten::of(error) == Unwritten::Sent;
+        if is_our_decision {
+            self.shared.lock().outbox.go_away();
+            while let Written::Some = poll_fn(|cx| self.poll_write(cx)).await? {}
+        }
+        self.io.shutdown().await?;
+        // Closing with unread bytes would reset the connection, and could destroy what the peer has yet to read.
+        if is_our_decision || matches!(error, ConnectionError::Closed(ClosedBy::Local)) {
+            self.drain().await?;
+        }
+        Ok(())
+    }
+
+    /// Until the peer ends. One that goes on sending waits for the end of the farewell, at no cost to us.
+    async fn drain(&mut self) -> std::io::Result<()> {
+        // Not an array: it would be a part of every connection's task from the beginning.
+        let mut rest = vec![0; 4096];
+        let mut drained = 0;
+        while drained < DRAIN_BYTES {
+            match self.io.read(&mut rest).await? {
+                0 => return Ok(()),
+                count => drained += count,
+            }
+        }
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,175 @@
+//! Reading: bytes of the socket become events, and are handled at once.
+
+use std::{
+    pin::{Pin, pin},
+    sync::atomic::Ordering,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{BufMut, BytesMut};
+use sockety_codec::{ChannelId, Event};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tracing::debug;
+
+use super::{Driver, turn::ReadBuffer};
+use crate::{
+    engine::{memory::recycled, serve::Serve},
+    error::connection::{ClosedBy, ConnectionError},
+};
+
+/// How much of a large payload is read at a time.
+const PAYLOAD_READ_BYTES: usize = 256 * 1024;
+
+/// Reads after a write has failed: more than the system holds for us, and an end for a link that never stops.
+const LAST_READS: usize = 128;
+
+/// How many codes may wait besides what the outbox has room for, before reading stops.
+const BACKLOG_REPLIES: usize = 4096;
+
+impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
+    /// Reads once and handles all that came; pending when nothing did.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        self.is_paused = self.inbound.update_pause();
+        if self.clocks.has_peer_ended || self.is_paused || self.is_backlogged() {
+            return Poll::Pending;
+        }
+        if let Some((channel, left)) = self.decoder.open_payload()
+            && let Some(read) = self.poll_read_payload(channel, left as usize, cx)
+        {
+            return read;
+        }
+        let size = self.inbound.room().min(self.pace.read_bytes);
+        if self.inbound.has_large_content
+            && size >= recycled::LEAST
+            && let Some(buffer) = recycled::take()
+        {
+            return self.poll_read_content(buffer, size, cx);
+        }
+        let mut buffer = ReadBuffer::take();
+        let mut read = ReadBuf::new(&mut buffer.0[..size]);
+        if let Err(error) = ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)) {
+            return Poll::Ready(self.on_failed_read(error));
+        }
+        let bytes = read.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(self.on_end_of_input());
+        }
+        Poll::Ready(self.handle(bytes, cx))
+    }
+
+    /// Reads once, and only what is left of a packet, to where its payload is to lie; `None` when that is not worth it.
+    #[inline(never)]
+    fn poll_read_payload(
+        &mut self,
+        channel: ChannelId,
+        left: usize,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), ConnectionError>>> {
+        let memory = self.inbound.payload_memory(channel, left)?;
+        let before = memory.len();
+        let room = memory.capacity() - before;
+        let mut room = memory.limit(room.min(left).min(PAYLOAD_READ_BYTES));
+        let count = match pin!(self.io.read_buf(&mut room)).poll(cx) {
+            Poll::Pending => return Some(Poll::Pending),
+            Poll::Ready(Err(error)) => return Some(Poll::Ready(self.on_failed_read(error))),
+            Poll::Ready(Ok(0)) => return Some(Poll::Ready(self.on_end_of_input())),
+            Poll::Ready(Ok(count)) => count,
+        };
+        let received = &self.shared.received;
+        received.fetch_add(count as u64, Ordering::Relaxed);
+        let remaining = match self.decoder.decode(&mut &memory[before..]) {
+            Ok(Some(Event::Data { remaining, .. })) => remaining,
+            // The decoder has said that the payload goes on. Whatever the peer did to make it say otherwise, where its
+            // bytes belong is no longer known.
+            Ok(event) => {
+                let error = format!("payload on channel {channel} was interrupted by {event:?}");
+                return Some(Poll::Ready(Err(std::io::Error::other(error).into())));
+            }
+            Err(violation) => return Some(Poll::Ready(Err(ConnectionError::Protocol(violation)))),
+        };
+        let verdict = self.inbound.on_payload_read(channel, count, remaining, cx);
+        if let Some(channel) = verdict.refused() {
+            self.decoder.refuse(channel);
+        }
+        // The end of the message has no bytes.
+        let handled = self.handle(&[], cx);
+        self.pace.on_payload(count == left);
+        Some(Poll::Ready(handled))
+    }
+
+    /// Reads content to where it may stay until it is read.
+    #[inline(never)]
+    fn poll_read_content(
+        &mut self,
+        mut buffer: BytesMut,
+        size: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ConnectionError>> {
+        let mut room = (&mut buffer).limit(size);
+        let read = pin!(self.io.read_buf(&mut room)).poll(cx);
+        let bytes = recycled::put(buffer);
+        match ready!(read) {
+            Err(error) => Poll::Ready(self.on_failed_read(error)),
+            Ok(0) => Poll::Ready(self.on_end_of_input()),
+            Ok(_) => Poll::Ready(self.handle(&bytes, cx)),
+        }
+    }
+
+    fn handle(&mut self, mut bytes: &[u8], cx: &mut Context<'_>) -> Result<(), ConnectionError> {
+        let (size, mut events) = (bytes.len(), 0);
+        self.inbound.has_large_content = false;
+        let received = &self.shared.received;
+        received.fetch_add(size as u64, Ordering::Relaxed);
+        loop {
+            // Matched in one step: events are large, and each further one would copy them.
+            let event = match self.decoder.decode(&mut bytes) {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(violation) => return Err(ConnectionError::Protocol(violation)),
+            };
+            events += 1;
+            if let Some(channel) = self.inbound.on_event(&event, cx).refused() {
+                self.decoder.refuse(channel);
+            }
+        }
+        self.pace.on_read(size, events);
+        self.clocks.on_received();
+        Ok(self.inbound.guard.check(&self.decoder)?)
+    }
+
+    /// The peer takes nothing more, but what it sent before may answer somebody.
+    pub(super) fn read_the_rest(
+        &mut self,
+        error: ConnectionError,
+        cx: &mut Context<'_>,
+    ) -> ConnectionError {
+        for _ in 0..LAST_READS {
+            if !matches!(self.poll_read(cx), Poll::Ready(Ok(()))) || self.clocks.has_peer_ended {
+                break;
+            }
+        }
+        error
+    }
+
+    /// TLS reports this kind when its link ends without a close_notify: some peers send none, and anyone can cut the link.
+    /// Between messages it makes no difference.
+    fn on_failed_read(&mut self, error: std::io::Error) -> Result<(), ConnectionError> {
+        if error.kind() != std::io::ErrorKind::UnexpectedEof {
+            return Err(error.into());
+        }
+        debug!(peer = ?self.shared.peer.peer_addr, "unclean end: the link ended without a close_notify");
+        self.on_end_of_input()
+    }
+
+    fn on_end_of_input(&mut self) -> Result<(), ConnectionError> {
+        self.decoder.finish().map_err(ConnectionError::Truncated)?;
+        self.clocks.has_peer_ended = true;
+        self.shared.close(ClosedBy::Peer);
+        Ok(())
+    }
+
+    /// Requests are not read while thousands of refusals wait.
+    pub(super) fn is_backlogged(&self) -> bool {
+        self.inbound.has_served() && self.shared.lock().outbox.unasked() > BACKLOG_REPLIES
+    }
+}

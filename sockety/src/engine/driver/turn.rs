@@ -1,0 +1,79 @@
+//! How much one turn of the driver does, and where it reads to.
+
+use std::cell::Cell;
+
+use crate::engine::receive::slow_readers::READ_BYTES;
+
+/// How much one turn of the driver does, so that a peer that sends thousands of small messages at a time leaves the
+/// thread to others between them.
+pub(super) struct Pace {
+    /// What the next read may bring.
+    pub(super) read_bytes: usize,
+    /// Events of this turn.
+    events: usize,
+}
+
+/// Events of one turn, and of one read, more or less: a fraction of a millisecond.
+const TURN_EVENTS: usize = 256;
+
+/// Less than this is not worth a read.
+const LEAST_READ_BYTES: usize = 4 * 1024;
+
+impl Pace {
+    pub(super) fn begin_turn(&mut self) {
+        self.events = 0;
+    }
+
+    pub(super) fn is_turn_over(&self) -> bool {
+        self.events >= TURN_EVENTS
+    }
+
+    /// A part of a large payload came. What follows its packet may be as large: its begin tells.
+    pub(super) fn on_payload(&mut self, is_whole: bool) {
+        self.read_bytes = if is_whole {
+            LEAST_READ_BYTES
+        } else {
+            READ_BYTES
+        };
+    }
+
+    /// What follows is probably like what came.
+    pub(super) fn on_read(&mut self, bytes: usize, events: usize) {
+        self.events += events;
+        let size = bytes.saturating_mul(TURN_EVENTS) / events.max(1);
+        self.read_bytes = size.clamp(LEAST_READ_BYTES, READ_BYTES);
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            read_bytes: READ_BYTES,
+            events: 0,
+        }
+    }
+}
+
+/// The thread's read buffer, borrowed for one read. All connections of the thread share it, as the decoder never asks
+/// for a byte twice.
+pub(super) struct ReadBuffer(pub(super) Box<[u8]>);
+
+thread_local! {
+    static READ_BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+impl ReadBuffer {
+    pub(super) fn take() -> Self {
+        Self(
+            READ_BUFFER
+                .take()
+                .unwrap_or_else(|| vec![0; READ_BYTES].into_boxed_slice()),
+        )
+    }
+}
+
+impl Drop for ReadBuffer {
+    fn drop(&mut self) {
+        READ_BUFFER.set(Some(std::mem::take(&mut self.0)));
+    }
+}

@@ -1,0 +1,73 @@
+//! Writing: what is queued, up to a share of the time.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Driver;
+use crate::engine::{clocks::PeerPace, serve::Serve};
+
+/// How much of what was queued is with the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    All,
+    /// It is the turn of reading.
+    Some,
+}
+
+/// How much is written before it is the turn of reading.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// How much of files and streams is taken at a time: enough for one large write, and little enough that a small
+/// message behind it leaves soon. A peer that needs seconds for it gets less, so that their writers see progress.
+const FILL_BYTES: u64 = 128 * 1024;
+const SLOW_FILL_BYTES: u64 = 16 * 1024;
+
+impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
+    /// Writes what is queued, up to a share of the time.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Written>> {
+        let mut share = WRITE_BYTES;
+        let mut has_work = true;
+        while share > 0 {
+            if self.writing.is_done() && !(has_work && self.refill()) {
+                return Pin::new(&mut self.io)
+                    .poll_flush(cx)
+                    .map_ok(|()| Written::All);
+            }
+            let written = self.writing.poll_write(Pin::new(&mut self.io), cx);
+            let count = ready!(written).inspect_err(|_| self.on_failed_write())?;
+            let mut state = self.shared.lock_to_wake();
+            state.outbox.advance(count as u64);
+            has_work = state.has_work();
+            drop(state);
+            share = share.saturating_sub(count);
+        }
+        Poll::Ready(Ok(Written::Some))
+    }
+
+    fn on_failed_write(&self) {
+        if !self.shared.peer.fails_whole {
+            self.shared.lock().outbox.on_failed_write();
+        }
+    }
+
+    /// Whether there was something.
+    fn refill(&mut self) -> bool {
+        let amount = match self.clocks.begin_fill() {
+            PeerPace::Usual => FILL_BYTES,
+            PeerPace::Slow => SLOW_FILL_BYTES,
+        };
+        let mut state = self.shared.lock_to_wake();
+        if !state.has_work() {
+            return false;
+        }
+        state.fill(amount);
+        state.outbox.take(self.writing.refill());
+        drop(state);
+        // What had something to send may have been given up.
+        !self.writing.is_done()
+    }
+}
