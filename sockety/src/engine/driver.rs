@@ -1,4 +1,36 @@
 //! The only task that touches a connection's socket.
+//!
+//! Each poll of it is a turn of a few rounds, and each round goes the same way:
+//!
+//! ```text
+//!  woken ─ by a handle that queued something ─▶ yields once, so that other ready tasks queue too
+//!    │                                                              │
+//!    ▼◀─────────────────────────────────────────────────────────────┘
+//! ┌─ write ── failed ──▶ reads what the peer sent before ──▶ error
+//! │   │ up to a share, or all
+//! │   ▼
+//! │  read ── once ──▶ decode, dispatch, queue replies ── broke a rule ──▶ error
+//! │   │ nothing came, and nothing more to write
+//! ├──◀┤ else: next round, which writes the replies
+//! │   ▼
+//! │  clock ── a tick ──▶ judge ── too late ──▶ error
+//! │   │ no tick  └──▶ next round, which writes what the tick queued
+//! │   ▼
+//! │  park ── lock: nothing new? leave the waker ── closing, and all done ──▶ end
+//! │   │ pending  └── something new, or a hold is over ──▶ next round
+//! │   ▼
+//! │  Pending: the socket, the timers, a handle or a reader wakes the driver
+//! │
+//! └─ after the last round: the clock once more, then Pending after waking itself, so that other
+//!    tasks of the thread get their turn
+//! ```
+//!
+//! Writing comes before reading, because a peer that waits for our replies sends nothing. Parking
+//! comes last, because it takes the lock: a handle that queues something after it finds the waker.
+//!
+//! Wakers: a handle takes the driver's waker out of the state when it queues something
+//! (`Shared::change`); a reader of content takes it when it makes room (`WakeDriver`). The driver
+//! wakes tasks only after it has released the lock (`Shared::lock_to_wake`).
 
 mod farewell;
 mod read;
@@ -34,8 +66,8 @@ use crate::error::connection::{ClosedBy, ConnectionError};
 
 /// Reads, dispatches and writes until the connection ends.
 ///
-/// It polls both directions: reading never waits for writing, writing never for reading. Everything that one
-/// read brought is handled before the replies leave, in one write.
+/// It polls both directions: reading never waits for writing, nor writing for reading. Everything
+/// that one read brought is handled before the replies leave, in one write.
 pub(crate) struct Driver<IO, S> {
     io: IO,
     shared: Arc<Shared>,
@@ -43,19 +75,20 @@ pub(crate) struct Driver<IO, S> {
     inbound: Inbound<S>,
     writing: Writing,
     clocks: Clocks,
+    /// Whether this task has let others run since it was woken to write.
     has_yielded: bool,
-    /// Until when files and streams wait, and what ends that.
+    /// Until when files and streams are held back, and the timer for that.
     held_until: Option<Instant>,
     hold: Option<Pin<Box<Sleep>>>,
     pace: Pace,
-    /// Nothing is read until somebody reads a file or a stream.
+    /// Whether nothing is read until a user reads a file or a stream.
     is_paused: bool,
-    /// Everything that was written has left this process, as far as we know: TLS may hold some of it back.
+    /// Whether everything written has left this process. A flush says so: TLS may hold bytes back.
     is_flushed: bool,
     _payload_memory: payloads::User,
 }
 
-/// Reads and writes before other tasks of the thread get their turn.
+/// How many times a turn reads and writes before other tasks of the thread get theirs.
 const ROUNDS: usize = 4;
 
 /// How long a farewell may take.
@@ -82,17 +115,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         })
     }
 
-    /// Runs until the connection has ended and every waiter knows.
+    /// Runs until the connection has ended and every waiter has been told.
     ///
-    /// Boxed, as a future has its arguments twice: when it is made, and while it runs.
+    /// `self` is boxed, because a future stores its arguments twice: as captured, and while it runs.
     pub(crate) async fn run(mut self: Box<Self>) {
         let error = poll_fn(|cx| self.poll(cx)).await;
         self.count(&error);
         self.log(&error);
+        // First the callers that wait for replies, under the lock; then the readers of content, whose
+        // intakes have locks of their own; then whoever waits for the end itself.
         self.shared.end(&error, Unwritten::of(&error));
         self.inbound.end(&error);
         self.shared.ended.notify_waiters();
-        // The peer may be gone or stuck: what follows is a courtesy with a clock.
+        // The peer may be gone or stuck, so the farewell has a time limit.
         let _ = timeout(FAREWELL, self.say_goodbye(&error)).await;
     }
 
@@ -104,6 +139,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
     }
 
+    /// The diagram at the top of this file shows the order.
     fn poll_rounds(
         &mut self,
         cx: &mut Context<'_>,
@@ -116,6 +152,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             if self.pace.is_turn_over() {
                 break;
             }
+            // First what is queued: a peer that waits for it may send nothing before it comes.
             let written = match self.poll_write(cx) {
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Err(self.read_the_rest(error.into(), cx)));
@@ -123,28 +160,34 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
                 Poll::Ready(Ok(written)) => Poll::Ready(written),
                 Poll::Pending => Poll::Pending,
             };
+            // Whether or not all was written: neither direction waits for the other.
             let has_read = self.poll_read(cx)?.is_ready();
             self.is_flushed = matches!(written, Poll::Ready(Written::All));
             if has_read || matches!(written, Poll::Ready(Written::Some)) {
+                // What was read may have queued replies: they leave in the next round, in one write.
                 continue;
             }
+            // After reading: a peer is judged by everything that it has sent.
             if self.poll_clock(cx)?.is_ready() {
                 continue;
             }
+            // Last: from here on a handle that queues something wakes this task.
             if self.park(cx, written.is_ready())?.is_pending() && self.poll_hold(cx).is_pending() {
                 return Poll::Pending;
             }
         }
-        // A peer that never stops sending is no reason to judge nothing.
+        // A peer that never stops sending keeps every round busy, and is judged all the same.
         let _ = self.poll_clock(cx)?;
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Woken because something was queued, the driver lets the other tasks that are ready go first: most
-    /// likely they queue something too, and all of it leaves in one write. A call alone is not kept waiting.
+    /// Pending once if the driver was woken because something was queued: other tasks that are ready
+    /// run first, probably queue something too, and all of it leaves in one write. A call that is
+    /// alone in flight does not wait.
     fn lets_others_queue(&mut self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.shared.lock();
+        // The waker is gone if a handle used it; the socket and the timers have their own clones.
         let was_woken_to_write = state.unpark().is_none() && !state.is_lone_call();
         drop(state);
         if was_woken_to_write && !std::mem::replace(&mut self.has_yielded, true) {
@@ -155,7 +198,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Poll::Ready(())
     }
 
-    /// Ready when there is more to do at once.
+    /// Leaves the waker in the state. Ready if there is more to do at once.
+    ///
+    /// The check and the waker are under one lock, so that nothing is queued unnoticed in between.
     fn park(&mut self, cx: &Context<'_>, is_written: bool) -> Result<Poll<()>, ConnectionError> {
         let mut state = self.shared.lock();
         if is_written && state.has_work() {
@@ -170,7 +215,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         state.park(cx.waker());
         self.held_until = state.held_until();
         drop(state);
-        // A reader that took something before the waker stood there could not use it.
+        // A reader that made room before the waker was there found none to wake: look once more. This
+        // takes locks of intakes, so the connection's lock is free.
         let has_resumed = self.is_paused && !self.inbound.update_pause();
         Ok(if has_resumed {
             Poll::Ready(())
@@ -179,7 +225,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         })
     }
 
-    /// Ready when files and streams have waited for long enough.
+    /// Ready when files and streams have been held back for long enough.
     fn poll_hold(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(until) = self.held_until {
             let timer = self
@@ -198,7 +244,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     }
 }
 
-/// However the driver ends, with its runtime or by a panic, nobody is left waiting.
+/// However the driver ends, even with its runtime or by a panic, no task is left waiting.
 impl<IO, S> Drop for Driver<IO, S> {
     fn drop(&mut self) {
         let error = ConnectionError::Closed(ClosedBy::Local);

@@ -1,4 +1,4 @@
-//! The end of a connection: who hears of it, and what is still written and read.
+//! The end of a connection: what is counted and logged, and what is still written and read.
 
 use std::future::poll_fn;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -10,7 +10,7 @@ use crate::{
     error::connection::{ClosedBy, ConnectionError},
 };
 
-/// What is read and dropped during a farewell: as much as may have been on its way.
+/// How many bytes a farewell reads and drops: as many as may have been in transit.
 const DRAIN_BYTES: usize = 4 * 1024 * 1024;
 
 impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
@@ -43,16 +43,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             while let Written::Some = poll_fn(|cx| self.poll_write(cx)).await? {}
         }
         self.io.shutdown().await?;
-        // Closing with unread bytes would reset the connection, and could destroy what the peer has yet to read.
+        // Closing a socket with unread bytes resets the connection, which may destroy what the peer
+        // has not read yet.
         if is_our_decision || matches!(error, ConnectionError::Closed(ClosedBy::Local)) {
             self.drain().await?;
         }
         Ok(())
     }
 
-    /// Until the peer ends. One that goes on sending waits for the end of the farewell, at no cost to us.
+    /// Reads until the peer ends. If it sends more than [`DRAIN_BYTES`], nothing more is read, and the
+    /// farewell ends at its time limit.
     async fn drain(&mut self) -> std::io::Result<()> {
-        // Not an array: it would be a part of every connection's task from the beginning.
+        // An array would be part of this future, and so of every connection's task.
         let mut rest = vec![0; 4096];
         let mut drained = 0;
         while drained < DRAIN_BYTES {

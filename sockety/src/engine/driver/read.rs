@@ -1,4 +1,4 @@
-//! Reading: bytes of the socket become events, and are handled at once.
+//! Reading: turns bytes of the socket into events, and handles them at once.
 
 use std::{
     pin::{Pin, pin},
@@ -17,17 +17,19 @@ use crate::{
     error::connection::{ClosedBy, ConnectionError},
 };
 
-/// How much of a large payload is read at a time.
+/// How many bytes of a large payload are read at a time.
 const PAYLOAD_READ_BYTES: usize = 256 * 1024;
 
-/// Reads after a write has failed: more than the system holds for us, and an end for a link that never stops.
+/// How many reads follow a write that failed: more than the system's buffer needs, but not endlessly
+/// many.
 const LAST_READS: usize = 128;
 
-/// How many codes may wait besides what the outbox has room for, before reading stops.
+/// How many fast replies may wait in addition to what the outbox has room for, before reading stops.
 const BACKLOG_REPLIES: usize = 4096;
 
 impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
-    /// Reads once and handles all that came; pending when nothing did.
+    /// Reads once and handles everything that arrived. Pending when nothing did, or while nothing is
+    /// read.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         self.is_paused = self.inbound.update_pause();
         if self.clocks.has_peer_ended || self.is_paused || self.is_backlogged() {
@@ -57,7 +59,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Poll::Ready(self.handle(bytes, cx))
     }
 
-    /// Reads once, and only what is left of a packet, to where its payload is to lie; `None` when that is not worth it.
+    /// Reads once, only the rest of a packet, directly to its place in the payload. Returns `None` when
+    /// that is not worth it.
     #[inline(never)]
     fn poll_read_payload(
         &mut self,
@@ -79,8 +82,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         received.fetch_add(count as u64, Ordering::Relaxed);
         let remaining = match self.decoder.decode(&mut &memory[before..]) {
             Ok(Some(Event::Data { remaining, .. })) => remaining,
-            // The decoder has said that the payload goes on. Whatever the peer did to make it say otherwise, where its
-            // bytes belong is no longer known.
+            // The decoder said that the payload goes on. If it says otherwise now, nobody knows where
+            // these bytes belong, so the connection ends.
             Ok(event) => {
                 let error = format!("payload on channel {channel} was interrupted by {event:?}");
                 return Some(Poll::Ready(Err(std::io::Error::other(error).into())));
@@ -91,13 +94,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         if let Some(channel) = verdict.refused() {
             self.decoder.refuse(channel);
         }
-        // The end of the message has no bytes.
+        // The end of a message is an event without bytes.
         let handled = self.handle(&[], cx);
         self.pace.on_payload(count == left);
         Some(Poll::Ready(handled))
     }
 
-    /// Reads content to where it may stay until it is read.
+    /// Reads content into a buffer that it may stay in until a user reads it.
     #[inline(never)]
     fn poll_read_content(
         &mut self,
@@ -121,7 +124,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         let received = &self.shared.received;
         received.fetch_add(size as u64, Ordering::Relaxed);
         loop {
-            // Matched in one step: events are large, and each further one would copy them.
+            // One `match`, because events are large, and `?` and `let` would each copy them.
             let event = match self.decoder.decode(&mut bytes) {
                 Ok(Some(event)) => event,
                 Ok(None) => break,
@@ -137,7 +140,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Ok(self.inbound.guard.check(&self.decoder)?)
     }
 
-    /// The peer takes nothing more, but what it sent before may answer somebody.
+    /// Handles what the peer sent before it stopped taking bytes: there may be replies. Returns the
+    /// error of the write.
     pub(super) fn read_the_rest(
         &mut self,
         error: ConnectionError,
@@ -151,8 +155,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         error
     }
 
-    /// TLS reports this kind when its link ends without a close_notify: some peers send none, and anyone can cut the link.
-    /// Between messages it makes no difference.
+    /// TLS returns `UnexpectedEof` when its link ends without a close_notify. Some peers never send
+    /// one, and anyone can cut the link. Between messages it makes no difference.
     fn on_failed_read(&mut self, error: std::io::Error) -> Result<(), ConnectionError> {
         if error.kind() != std::io::ErrorKind::UnexpectedEof {
             return Err(error.into());
@@ -168,8 +172,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Ok(())
     }
 
-    /// Requests are not read while thousands of refusals wait.
-    pub(super) fn is_backlogged(&self) -> bool {
-        self.inbound.has_served() && self.shared.lock().outbox.unasked() > BACKLOG_REPLIES
+    /// Whether nothing is read, because thousands of refusals wait to be written.
+    fn is_backlogged(&self) -> bool {
+        self.inbound.has_served() && is_backlog(self.shared.lock().outbox.unasked())
     }
+}
+
+/// Whether this many replies that did not ask for room are a backlog.
+pub(super) fn is_backlog(unasked: usize) -> bool {
+    unasked > BACKLOG_REPLIES
 }

@@ -1,4 +1,13 @@
-//! The clock of a connection: what is looked at once a second while something has a deadline.
+//! The clock of a connection: what is judged once a second while something has a deadline.
+//!
+//! ```text
+//! poll_clock ── a tick is due ──▶ look ──▶ judge ──▶ counters, memory of the thread
+//!  under the lock                no lock   under it   no lock
+//! ```
+//!
+//! The connection's lock is taken when the clock is polled, and once more to judge. Between the two
+//! it is free, because the intakes of messages have locks of their own, and no other lock may be
+//! taken under that of the connection.
 
 use std::{
     task::{Context, Poll, ready},
@@ -7,7 +16,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Driver;
+use super::{Driver, read::is_backlog};
 use crate::{
     engine::{
         clocks::TickInput,
@@ -18,17 +27,29 @@ use crate::{
     error::connection::ConnectionError,
 };
 
+/// What the clock reads under the lock whenever it is polled.
+struct Progress {
+    written: u64,
+    /// Replies that wait to be written without having asked for room.
+    unasked: usize,
+}
+
 impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
-    /// Ready when there was a tick. What it gave to write leaves before the next one is planned.
+    /// Ready when there was a tick. Whatever the tick queued is written before the next tick is
+    /// planned.
     pub(super) fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let state = self.shared.lock();
-        let (is_busy, written) = (self.has_deadlines(&state), state.outbox.written());
+        let is_busy = self.has_deadlines(&state);
+        let progress = Progress {
+            written: state.outbox.written(),
+            unasked: state.outbox.unasked(),
+        };
         drop(state);
-        let since = ready!(self.clocks.poll_tick(cx, is_busy, written));
-        Poll::Ready(self.on_tick(since))
+        let since = ready!(self.clocks.poll_tick(cx, is_busy, progress.written));
+        Poll::Ready(self.on_tick(since, &progress))
     }
 
-    /// Whether anything but the peer's next sign of life is waited for.
+    /// Whether the connection waits for anything except the peer's next sign of life.
     fn has_deadlines(&self, state: &State) -> bool {
         let is_judging = !self.shared.gate.is_open();
         let is_arriving = !self.decoder.is_between_messages();
@@ -42,11 +63,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             || !matches!(state.life, Life::Open)
     }
 
-    fn on_tick(&mut self, since: Duration) -> Result<(), ConnectionError> {
-        let written = self.shared.lock().outbox.written();
-        let has_written = self.clocks.has_written(written);
-        let is_backlogged = self.is_backlogged();
-        // While we do not read, nothing can come.
+    fn on_tick(&mut self, since: Duration, progress: &Progress) -> Result<(), ConnectionError> {
+        let has_written = self.clocks.has_written(progress.written);
+        let input = self.look(has_written, progress);
+        let judged = self.judge(since, has_written, &input);
+        // Even if the connection ends now: its last requests are counted, and the memory belongs to
+        // the whole thread.
+        threads::give_back_unused();
+        self.inbound.refuses_new = self.clocks.is_late();
+        judged?;
+        Ok(self.inbound.guard.check(&self.decoder)?)
+    }
+
+    /// Tells the intakes of messages about the tick, and collects what the clocks judge by. Readers
+    /// of content may be woken, so the connection's lock is free.
+    fn look(&mut self, has_written: bool, progress: &Progress) -> TickInput {
+        let is_backlogged = self.inbound.has_served() && is_backlog(progress.unasked);
+        // While this side does not read, nothing can arrive, and the peer is not to blame.
         let is_paused = self.is_paused || is_backlogged;
         self.inbound.on_tick(has_written, is_paused);
         let oldest_header = if is_paused {
@@ -55,27 +88,35 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             self.decoder.age_headers()
         };
         let is_executing = self.shared.holders.requests() > 0;
-        let input = TickInput {
+        TickInput {
             is_backlogged,
             is_authorized: self.shared.gate.is_open(),
             is_paused,
             is_flushed: self.is_flushed,
             oldest_header,
             is_at_work: is_executing || !self.decoder.is_between_messages(),
-        };
-        threads::give_back_unused();
+        }
+    }
+
+    /// Under the lock: times requests out, frees memory, and checks every limit of time. The tasks of
+    /// requests that timed out are woken when the lock is released.
+    fn judge(
+        &mut self,
+        since: Duration,
+        has_written: bool,
+        input: &TickInput,
+    ) -> Result<(), ConnectionError> {
         let mut state = self.shared.lock_to_wake();
         let timed_out = state.tick();
+        // Before the clocks, which may queue a heartbeat: then not everything is written.
         if !has_written && state.is_all_written() {
             state.give_back_memory();
             self.writing.give_back_memory();
         }
-        let result = self.clocks.on_tick(since, &input, &mut state);
+        let judged = self.clocks.on_tick(since, input, &mut state);
         drop(state);
         let counters = &self.shared.counters;
         counters.add(|all| &all.timed_out_requests, timed_out);
-        self.inbound.refuses_new = self.clocks.is_late();
-        result?;
-        Ok(self.inbound.guard.check(&self.decoder)?)
+        judged
     }
 }

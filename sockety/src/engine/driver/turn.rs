@@ -1,22 +1,22 @@
-//! How much one turn of the driver does, and where it reads to.
+//! How much one turn of the driver does, and the buffer that it reads into.
 
 use std::cell::Cell;
 
 use crate::engine::receive::slow_readers::READ_BYTES;
 
-/// How much one turn of the driver does, so that a peer that sends thousands of small messages at a time leaves the
-/// thread to others between them.
+/// How much one turn of the driver does. It is limited, so that a peer that sends thousands of small
+/// messages leaves the thread to other tasks between them.
 pub(super) struct Pace {
-    /// What the next read may bring.
+    /// How many bytes the next read may bring.
     pub(super) read_bytes: usize,
-    /// Events of this turn.
+    /// How many events this turn has handled.
     events: usize,
 }
 
-/// Events of one turn, and of one read, more or less: a fraction of a millisecond.
+/// Roughly the number of events of one turn, and of one read: a fraction of a millisecond of work.
 const TURN_EVENTS: usize = 256;
 
-/// Less than this is not worth a read.
+/// The least number of bytes that is worth a read.
 const LEAST_READ_BYTES: usize = 4 * 1024;
 
 impl Pace {
@@ -28,7 +28,7 @@ impl Pace {
         self.events >= TURN_EVENTS
     }
 
-    /// A part of a large payload came. What follows its packet may be as large: its begin tells.
+    /// A part of a large payload arrived. After a whole packet, a small read finds out what follows.
     pub(super) fn on_payload(&mut self, is_whole: bool) {
         self.read_bytes = if is_whole {
             LEAST_READ_BYTES
@@ -37,7 +37,7 @@ impl Pace {
         };
     }
 
-    /// What follows is probably like what came.
+    /// Assumes that the next bytes are like these: as many events for each byte.
     pub(super) fn on_read(&mut self, bytes: usize, events: usize) {
         self.events += events;
         let size = bytes.saturating_mul(TURN_EVENTS) / events.max(1);
@@ -54,8 +54,8 @@ impl Default for Pace {
     }
 }
 
-/// The thread's read buffer, borrowed for one read. All connections of the thread share it, as the decoder never asks
-/// for a byte twice.
+/// The thread's read buffer, borrowed for one read. All connections of the thread share it, because
+/// the decoder never needs a byte twice.
 pub(super) struct ReadBuffer(pub(super) Box<[u8]>);
 
 thread_local! {

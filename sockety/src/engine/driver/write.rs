@@ -1,4 +1,4 @@
-//! Writing: what is queued, up to a share of the time.
+//! Writing: takes what is queued and hands it to the socket.
 
 use std::{
     pin::Pin,
@@ -10,24 +10,28 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Driver;
 use crate::engine::{clocks::PeerPace, serve::Serve};
 
-/// How much of what was queued is with the socket.
+/// How much of the queue was handed to the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {
     All,
-    /// It is the turn of reading.
+    /// More is queued, but it is the turn of reading.
     Some,
 }
 
-/// How much is written before it is the turn of reading.
+/// How many bytes are written before it is the turn of reading.
 const WRITE_BYTES: usize = 256 * 1024;
 
-/// How much of files and streams is taken at a time: enough for one large write, and little enough that a small
-/// message behind it leaves soon. A peer that needs seconds for it gets less, so that their writers see progress.
+/// How many bytes of files and streams are taken at a time: enough for one large write, and few
+/// enough that a small message behind them leaves soon. For a peer that needs seconds to take them
+/// there are fewer, so that their writers see progress.
 const FILL_BYTES: u64 = 128 * 1024;
 const SLOW_FILL_BYTES: u64 = 16 * 1024;
 
 impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
-    /// Writes what is queued, up to a share of the time.
+    /// Writes what is queued, up to [`WRITE_BYTES`]. Pending when the socket takes nothing more.
+    ///
+    /// The lock is free while the socket is written to. After each write it is taken to advance the
+    /// position, and tasks that wait for that are woken when it is released.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Written>> {
         let mut share = WRITE_BYTES;
         let mut has_work = true;
@@ -54,7 +58,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
     }
 
-    /// Whether there was something.
+    /// Takes the next bytes out of the outbox. Returns whether there were any.
     fn refill(&mut self) -> bool {
         let amount = match self.clocks.begin_fill() {
             PeerPace::Usual => FILL_BYTES,
@@ -67,7 +71,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         state.fill(amount);
         state.outbox.take(self.writing.refill());
         drop(state);
-        // What had something to send may have been given up.
+        // A file or a stream may have been given up, so that none of its bytes were taken.
         !self.writing.is_done()
     }
 }
