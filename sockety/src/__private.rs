@@ -34,7 +34,7 @@ pub use crate::{
     },
     payload::{
         format::{Format, payload},
-        parameters::{Given, decode_all, parameter},
+        parameters::{ParameterWriter, decode_all, parameter},
     },
     serve::{
         answer::{Answer, Answering, ErrorFormat, error},

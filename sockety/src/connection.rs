@@ -22,8 +22,8 @@ use crate::{
         lease::Lease,
         pending::ReplyClock,
         send::{
-            lines::Line,
             queue::{self, Queued},
+            wait_queue::Line,
         },
         shared::Shared,
         state::State,
@@ -335,7 +335,7 @@ impl Connection {
     /// Whether the peer may call: always, unless what is served asks for
     /// [authorization](crate::serve::router::Router::authorize). This side may call a peer that may not.
     pub fn is_authorized(&self) -> bool {
-        self.lease.shared.gate.is_open()
+        self.lease.shared.auth.is_open()
     }
 
     pub(crate) async fn queue(

@@ -3,10 +3,10 @@
 pub(crate) mod account;
 pub(crate) mod answered;
 pub(crate) mod attempt;
+pub(crate) mod auth_state;
 pub(crate) mod clocks;
 pub(crate) mod common;
 pub(crate) mod driver;
-pub(crate) mod gate;
 pub(crate) mod holders;
 pub(crate) mod late_replies;
 pub(crate) mod lease;

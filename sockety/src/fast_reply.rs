@@ -55,7 +55,7 @@ impl FastReply {
             Self::UNAUTHORIZED => "Unauthorized",
             Self::BAD_REQUEST => "Bad Request",
             Self::INTERNAL_ERROR => "Internal Error",
-            _ => return Framework::of(self).map(Framework::name),
+            _ => return FrameworkCode::of(self).map(FrameworkCode::name),
         })
     }
 
@@ -73,8 +73,8 @@ impl FastReply {
             Self::NOT_IMPLEMENTED => Outcome::NotExecuted,
             Self::INTERNAL_ERROR => Outcome::Executed,
             _ => {
-                let known = Framework::of(self);
-                known.map_or(Outcome::Replied, Framework::outcome)
+                let known = FrameworkCode::of(self);
+                known.map_or(Outcome::Replied, FrameworkCode::outcome)
             }
         }
     }
@@ -118,7 +118,7 @@ pub struct InvalidCode(pub u16);
 
 /// Codes that the framework itself sends, above those of services.
 #[derive(Clone, Copy)]
-pub(crate) enum Framework {
+pub(crate) enum FrameworkCode {
     Overloaded,
     GoingAway,
     TooLarge,
@@ -126,7 +126,7 @@ pub(crate) enum Framework {
     BadHeader,
 }
 
-impl Framework {
+impl FrameworkCode {
     const ALL: [Self; 5] = [
         Self::Overloaded,
         Self::GoingAway,

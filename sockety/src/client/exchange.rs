@@ -77,7 +77,7 @@ impl Exchange {
         let polled = match &mut self.stage {
             Stage::Waiting => {
                 let shared = self.connection.shared();
-                let polled = shared.lock().waiting.poll_only(&self.id, cx);
+                let polled = shared.lock().pending.poll_only(&self.id, cx);
                 match polled {
                     Poll::Ready(waiter) => {
                         self.stage = Stage::Done;
@@ -181,7 +181,7 @@ impl Exchange {
         let outcome = match self.stage {
             Stage::Waiting => {
                 let state = self.connection.shared().lock();
-                state.waiting.outcome_if_given_up(&self.id)
+                state.pending.outcome_if_given_up(&self.id)
             }
             Stage::Unsent(_) | Stage::Layered(_) | Stage::Done => Outcome::NotSent,
         };
@@ -200,7 +200,7 @@ impl Exchange {
                 }
             }
             Stage::Waiting => {
-                let replies = self.connection.shared().lock().waiting.remove(&self.id);
+                let replies = self.connection.shared().lock().pending.remove(&self.id);
                 // Their files and streams take the same lock when they are dropped: after it is
                 // released.
                 drop(replies);

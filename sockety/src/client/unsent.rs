@@ -14,7 +14,7 @@ use crate::{
     content::carrying::{Pump, Sending, Taken, Unwritten, parcel},
     engine::{
         pending::ReplyClock,
-        send::{lines::Ticket, parcel::Submitted, queue},
+        send::{parcel::Submitted, queue, wait_queue::Ticket},
         state::State,
     },
     error::send::SendError,

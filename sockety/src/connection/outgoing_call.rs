@@ -173,10 +173,10 @@ impl OutgoingCall {
     /// The first reply, for as long as the caller keeps its [`Request`].
     fn poll_reply(&self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
         let mut state = self.connection.shared().lock();
-        if !state.waiting.expects(&self.id) {
+        if !state.pending.expects(&self.id) {
             return Poll::Ready(Err(RequestError::given_up()));
         }
-        state.waiting.poll(&self.id, cx)
+        state.pending.poll(&self.id, cx)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A message that asks for authorization, while it is judged.
 
 use super::{
-    gate::{ATTEMPTS, PAYLOAD_BYTES},
+    auth_state::{ATTEMPTS, PAYLOAD_BYTES},
     shared::Shared,
 };
 use crate::error::connection::ClosedBy;
@@ -18,7 +18,7 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// `None` when the message is not to be judged: another one is, there were too many, or it carries too much.
     pub(crate) fn begin(shared: &Arc<Shared>, head: &MessageHead<'_>) -> Option<Self> {
-        if !shared.gate.begin() {
+        if !shared.auth.begin() {
             return None;
         }
         let attempt = Self {
@@ -32,12 +32,12 @@ impl Attempt {
     /// From here on the peer may call.
     pub(crate) fn accept(mut self) {
         self.is_accepted = true;
-        self.shared.gate.is_open.store(true, Ordering::Release);
+        self.shared.auth.is_open.store(true, Ordering::Release);
     }
 
     /// The connection ends: nothing further is judged.
     pub(crate) fn close(self) {
-        self.shared.gate.attempts().failed = ATTEMPTS;
+        self.shared.auth.attempts().failed = ATTEMPTS;
     }
 }
 
@@ -47,7 +47,7 @@ impl Drop for Attempt {
             return;
         }
         self.shared.counters.count(|all| &all.unauthorized);
-        if self.shared.gate.fail() < ATTEMPTS {
+        if self.shared.auth.fail() < ATTEMPTS {
             return;
         }
         warn!(peer = ?self.shared.peer.peer_addr, "connection closed: not authorized");

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    state::{Life, State},
+    state::{Phase, State},
     ticks,
 };
 use crate::{
@@ -241,7 +241,7 @@ impl Clocks {
         self.check_writing()?;
         self.check_reading(since, input)?;
         self.check_end(input, state)?;
-        let is_up = matches!(state.life, Life::Open | Life::Draining { .. });
+        let is_up = matches!(state.phase, Phase::Open | Phase::Draining { .. });
         let quiet = self.looked.duration_since(self.quiet_since);
         if quiet >= self.limits.heartbeat && is_up {
             self.quiet_since = self.looked;
@@ -285,17 +285,17 @@ impl Clocks {
     }
 
     fn check_end(&mut self, input: &TickInput, state: &mut State) -> Result<(), ConnectionError> {
-        let is_draining = matches!(state.life, Life::Draining { .. });
+        let is_draining = matches!(state.phase, Phase::Draining { .. });
         if std::mem::replace(&mut self.is_draining, is_draining) && !is_draining {
             self.ending = 0;
         }
-        match state.life {
-            Life::Open | Life::Ended(_) => return Ok(()),
-            Life::Closing(by) if self.ending >= LINGER_SECONDS => {
+        match state.phase {
+            Phase::Open | Phase::Ended(_) => return Ok(()),
+            Phase::Closing(by) if self.ending >= LINGER_SECONDS => {
                 return Err(ConnectionError::Closed(by));
             }
-            Life::Closing(_) => {}
-            Life::Draining { seconds } => {
+            Phase::Closing(_) => {}
+            Phase::Draining { seconds } => {
                 let is_at_rest = input.is_flushed && !input.is_at_work && state.is_all_done();
                 let is_done = is_at_rest && self.ending >= LATE_SECONDS;
                 if is_done || self.ending >= seconds {

@@ -60,7 +60,7 @@ use super::{
     send::writing::Writing,
     serve::Serve,
     shared::Shared,
-    state::{Life, Unwritten},
+    state::{Phase, Unwritten},
 };
 use crate::error::connection::{ClosedBy, ConnectionError};
 
@@ -206,7 +206,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         if is_written && state.has_work() {
             return Ok(Poll::Ready(()));
         }
-        if let Life::Closing(by) = state.life {
+        if let Phase::Closing(by) = state.phase {
             let is_executing = self.shared.holders.requests() > 0;
             if is_written && state.is_all_written() && !is_executing {
                 return Err(ConnectionError::Closed(by));

@@ -13,7 +13,7 @@ use sockety_codec::Uuid;
 use super::{
     late_replies::LateReplies,
     receive::parts::ReceivedParts,
-    send::{outbox::Place, transmissions::Sources},
+    send::{outbox::Place, transmissions::Transmissions},
     ticks,
     wake_list::WakeList,
 };
@@ -31,7 +31,7 @@ pub(crate) const REPLIES_KEPT: usize = 64;
 const REPLY_BYTES_KEPT: usize = 8 * 1024 * 1024;
 
 /// All waiting requests of one connection. Guarded by the connection's mutex.
-pub(crate) struct Waiting {
+pub(crate) struct PendingRequests {
     /// By id, as a number: hashing that takes fewer instructions than hashing its bytes. The hash
     /// needs no secret, because our own ids are random and no peer chooses a key of this table.
     requests: FxHashMap<u128, Waiter>,
@@ -43,7 +43,7 @@ pub(crate) struct Waiting {
     now: u32,
 }
 
-impl Waiting {
+impl PendingRequests {
     pub(crate) fn new(limit: usize, timeout: Option<Duration>) -> Self {
         Self {
             requests: FxHashMap::default(),
@@ -240,14 +240,14 @@ impl Waiting {
     }
 
     /// A tick has passed. Returns how many requests have run out of time.
-    pub(crate) fn tick(&mut self, sources: &Sources, due: &mut WakeList) -> u64 {
+    pub(crate) fn tick(&mut self, transmissions: &Transmissions, due: &mut WakeList) -> u64 {
         self.now += 1;
         let mut timed_out = 0;
         let expires = self.deadline();
         for waiter in self.requests.values_mut() {
             if waiter
                 .transmission
-                .is_some_and(|key| sources.is_open(key.get()))
+                .is_some_and(|key| transmissions.is_open(key.get()))
                 && waiter.expires.is_some()
             {
                 waiter.expires = expires;
@@ -322,7 +322,7 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    /// Its reply, from [`Waiting::poll_only`]. What else it has is dropped, so the lock must not be held.
+    /// Its reply, from [`PendingRequests::poll_only`]. What else it has is dropped, so the lock must not be held.
     pub(crate) fn into_reply(mut self) -> Result<RawReply, RequestError> {
         let Some(reply) = self.replies.pop() else {
             unreachable!("there is a reply, or an end");
@@ -442,7 +442,7 @@ mod tests {
 
     #[test]
     fn t_m15_no_id_of_a_peer_enters_the_table_of_our_requests() {
-        let mut waiting = Waiting::new(10, None);
+        let mut waiting = PendingRequests::new(10, None);
         let ours = Uuid::new_v4();
         waiting.insert(ours, Place::default(), ReplyClock::Own, None, None);
         // They differ in their last bytes alone.
@@ -468,11 +468,11 @@ mod tests {
 
     #[test]
     fn nobody_is_woken_before_the_lock_is_free() {
-        let mut waiting = Waiting::new(10, Some(Duration::from_secs(1)));
+        let mut waiting = PendingRequests::new(10, Some(Duration::from_secs(1)));
         let woken = Arc::new(Count(AtomicUsize::new(0)));
         let waker = Waker::from(Arc::clone(&woken));
         let ids = [(); 4].map(|()| Uuid::new_v4());
-        let expect = |waiting: &mut Waiting, id, clock| {
+        let expect = |waiting: &mut PendingRequests, id, clock| {
             waiting.insert(id, Place::default(), clock, Some(&waker), None);
         };
         let count = || woken.0.load(Ordering::Relaxed);
@@ -489,10 +489,10 @@ mod tests {
             .waker
             .into_iter()
             .for_each(|waker| due.wake(waker));
-        let sources = Sources::new(ChannelCount::MAX);
+        let transmissions = Transmissions::new(ChannelCount::MAX);
         assert_eq!(
             (0..3)
-                .map(|_| waiting.tick(&sources, &mut due))
+                .map(|_| waiting.tick(&transmissions, &mut due))
                 .sum::<u64>(),
             1
         );
@@ -508,7 +508,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_remembers_none_of_5000_answered_requests() {
-        let mut waiting = Waiting::new(10, None);
+        let mut waiting = PendingRequests::new(10, None);
         let mut newest = Uuid::new_v4();
         for _ in 0..5000 {
             newest = Uuid::new_v4();

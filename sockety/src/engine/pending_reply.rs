@@ -16,10 +16,10 @@ use super::{
     receive::intake::Intake,
     record::Record,
     send::{
-        lines::Line,
         parcel::{Parcel, Submitted},
         payload::{Payload, REFERENCED_FROM},
         queue,
+        wait_queue::Line,
     },
     state::State,
 };

@@ -1,7 +1,6 @@
 //! Sending: the outbox, the tasks that wait for room in it, and the files and streams that are being sent.
 
 pub(crate) mod layout;
-pub(crate) mod lines;
 pub(crate) mod outbox;
 pub(crate) mod pacing;
 pub(crate) mod parcel;
@@ -9,4 +8,5 @@ pub(crate) mod part_writer;
 pub(crate) mod payload;
 pub(crate) mod queue;
 pub(crate) mod transmissions;
+pub(crate) mod wait_queue;
 pub(crate) mod writing;

@@ -10,14 +10,14 @@ use tokio::sync::Notify;
 
 use super::{
     account::Account,
+    auth_state::AuthState,
     common::Common,
-    gate::Gate,
     holders::{Holder, Holders},
     peer::Peer,
-    pending::Waiting,
+    pending::PendingRequests,
     receive::intake::WakeDriver,
-    send::{outbox::Outbox, transmissions::Sources},
-    state::{Life, Locked, State, Unwritten},
+    send::{outbox::Outbox, transmissions::Transmissions},
+    state::{Locked, Phase, State, Unwritten},
     ticks,
 };
 use crate::{
@@ -36,14 +36,14 @@ pub(crate) struct Shared {
     pub(crate) peer: Peer,
     pub(crate) counters: Counters,
     pub(crate) extensions: Extensions,
-    pub(crate) gate: Gate,
+    pub(crate) auth: AuthState,
     pub(crate) ended: Notify,
     /// After the end the peer is given a moment to read what was written. Then the socket is closed.
     pub(crate) is_closed: AtomicBool,
     pub(crate) gone: Notify,
     /// Handles and requests; the driver is not counted.
     pub(crate) holders: Holders,
-    /// Whether its life is no longer `Open`, for those who do not hold the lock.
+    /// Whether the phase is no longer `Open`, for those who do not hold the lock.
     is_ending: AtomicBool,
     /// Bytes received since the connection began.
     pub(crate) received: AtomicU64,
@@ -63,11 +63,11 @@ impl Shared {
         let counters = Counters::of_connection(counters);
         let state = State {
             outbox: Outbox::new(peer_channels, options.outbox_bytes),
-            sources: Sources::new(peer_channels),
-            waiting: Waiting::new(options.requests_in_flight, options.call_timeout),
+            transmissions: Transmissions::new(peer_channels),
+            pending: PendingRequests::new(options.requests_in_flight, options.call_timeout),
             newest_request: 0,
             pacing: None,
-            life: Life::Open,
+            phase: Phase::Open,
             last_sent: 0,
             is_peer_going_away: false,
             driver: None,
@@ -79,7 +79,7 @@ impl Shared {
             peer,
             counters,
             extensions: Extensions::default(),
-            gate: Gate::default(),
+            auth: AuthState::default(),
             ended: Notify::new(),
             is_closed: AtomicBool::new(false),
             gone: Notify::new(),
@@ -137,7 +137,7 @@ impl Shared {
     /// Answers without waiting for a place: for the few bytes of a fast reply that the connection itself owes.
     pub(crate) fn fast_reply(&self, id: Uuid, reply: FastReply) {
         self.change(|state| {
-            if !matches!(state.life, Life::Ended(_)) {
+            if !matches!(state.phase, Phase::Ended(_)) {
                 state.outbox.unasked_reply(id, reply);
             }
         });
@@ -147,16 +147,16 @@ impl Shared {
     pub(crate) fn close(&self, by: ClosedBy) {
         self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
-            match state.life {
-                Life::Open if by == ClosedBy::Local => state.outbox.go_away(),
-                Life::Open | Life::Draining { .. } => {}
-                Life::Closing(_) | Life::Ended(_) => return,
+            match state.phase {
+                Phase::Open if by == ClosedBy::Local => state.outbox.go_away(),
+                Phase::Open | Phase::Draining { .. } => {}
+                Phase::Closing(_) | Phase::Ended(_) => return,
             }
-            state.life = Life::Closing(by);
+            state.phase = Phase::Closing(by);
             // What waits to be written still is.
             let end = state.outbox.end();
             state
-                .waiting
+                .pending
                 .fail_all(&ConnectionError::Closed(by), end, &mut state.outbox.due);
             state.outbox.wake_space();
         });
@@ -167,15 +167,15 @@ impl Shared {
         self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
             let seconds = ticks::seconds(deadline);
-            match &mut state.life {
-                Life::Open => state.outbox.go_away(),
-                Life::Draining { seconds: known } => {
+            match &mut state.phase {
+                Phase::Open => state.outbox.go_away(),
+                Phase::Draining { seconds: known } => {
                     *known = seconds.min(*known);
                     return;
                 }
-                Life::Closing(_) | Life::Ended(_) => return,
+                Phase::Closing(_) | Phase::Ended(_) => return,
             }
-            state.life = Life::Draining { seconds };
+            state.phase = Phase::Draining { seconds };
         });
     }
 
@@ -206,8 +206,8 @@ impl Shared {
 
     pub(crate) fn traffic(&self) -> Traffic {
         let state = self.lock();
-        let (files, streams) = state.sources.count_open();
-        let (sent_bytes, requests_waiting) = (state.outbox.written(), state.waiting.len());
+        let (files, streams) = state.transmissions.count_open();
+        let (sent_bytes, requests_waiting) = (state.outbox.written(), state.pending.len());
         drop(state);
         Traffic {
             received_bytes: self.received.load(Ordering::Relaxed),

@@ -1,13 +1,13 @@
 //! Everything that the mutex of a connection guards.
 
 use super::{
-    pending::{Delivered, RawReply, Waiting},
+    pending::{Delivered, PendingRequests, RawReply},
     send::{
-        lines::Line,
         outbox::{Outbox, Place},
         pacing::Pacing,
         parcel::{Parcel, Submitted},
-        transmissions::Sources,
+        transmissions::Transmissions,
+        wait_queue::Line,
     },
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         send::SendError,
         source::SourceError,
     },
-    fast_reply::Framework,
+    fast_reply::FrameworkCode,
     outcome::Outcome,
     sync::MutexGuard,
 };
@@ -32,13 +32,13 @@ use tokio::time::Instant;
 /// lock is taken: that of an [`Intake`](super::receive::intake::Intake) never together with it.
 pub(crate) struct State {
     pub(crate) outbox: Outbox,
-    pub(crate) sources: Sources,
-    pub(crate) waiting: Waiting,
+    pub(crate) transmissions: Transmissions,
+    pub(crate) pending: PendingRequests,
     /// Where the newest request without files or a stream begins.
     pub(crate) newest_request: u64,
     /// Exists once files or streams were sent.
     pub(crate) pacing: Option<Box<Pacing>>,
-    pub(crate) life: Life,
+    pub(crate) phase: Phase,
     /// After the end: bytes up to this position may have been sent, or still are.
     pub(crate) last_sent: u64,
     /// The peer is about to close: it accepts no new messages, but finishes those that it has.
@@ -110,7 +110,7 @@ impl Drop for Locked<'_> {
 ///  └──────────────────────────── error ───────────────────────────────▲
 /// ```
 #[derive(Clone)]
-pub(crate) enum Life {
+pub(crate) enum Phase {
     Open,
     /// The peer was told that we are going away. What both sides have accepted is finished.
     Draining {
@@ -124,7 +124,7 @@ pub(crate) enum Life {
 
 impl State {
     pub(crate) fn needs_driver(&self) -> bool {
-        self.has_work() || !matches!(self.life, Life::Open)
+        self.has_work() || !matches!(self.phase, Phase::Open)
     }
 
     /// The driver goes to sleep.
@@ -139,12 +139,12 @@ impl State {
 
     /// Whether a request is to be written next, and it is the only one in flight.
     pub(crate) fn is_lone_call(&self) -> bool {
-        self.waiting.len() == 1 && self.newest_request == self.outbox.taken()
+        self.pending.len() == 1 && self.newest_request == self.outbox.taken()
     }
 
     /// Whether there is anything to write that the driver has not taken yet.
     pub(crate) fn has_work(&self) -> bool {
-        self.outbox.has_new() || (self.sources.has_ready() && !self.is_held())
+        self.outbox.has_new() || (self.transmissions.has_ready() && !self.is_held())
     }
 
     /// Whether files and streams have to wait until the peer has read more.
@@ -161,7 +161,7 @@ impl State {
 
     /// The driver is about to sleep: returns until when files and streams wait at most, if any do.
     pub(crate) fn held_until(&mut self) -> Option<Instant> {
-        if !self.sources.has_ready() || !self.is_held() {
+        if !self.transmissions.has_ready() || !self.is_held() {
             return None;
         }
         let pacing = self.pacing.as_mut()?;
@@ -178,7 +178,7 @@ impl State {
 
     /// Whether everything that was accepted is written.
     pub(crate) fn is_all_written(&self) -> bool {
-        self.outbox.waiting() == 0 && self.sources.is_empty()
+        self.outbox.waiting() == 0 && self.transmissions.is_empty()
     }
 
     /// The peer accepts no new messages: senders that wait for room are told. Returns whether it
@@ -193,12 +193,12 @@ impl State {
     pub(crate) fn give_back_memory(&mut self) {
         self.outbox.give_back_memory();
         self.pacing = None;
-        self.waiting.give_back_memory();
+        self.pending.give_back_memory();
     }
 
     /// Whether everything is written, and no request of ours waits for a reply.
     pub(crate) fn is_all_done(&self) -> bool {
-        self.is_all_written() && self.waiting.is_empty()
+        self.is_all_written() && self.pending.is_empty()
     }
 
     /// Whether this may be queued now: [`SendError::Full`] when it has to wait for that.
@@ -226,46 +226,46 @@ impl State {
     #[inline]
     fn has_whole_channel(&self) -> Result<bool, SendError> {
         let is_free = self.outbox.is_free(ChannelId::ZERO);
-        if !is_free && self.sources.channels.is_exhausted() {
+        if !is_free && self.transmissions.channels.is_exhausted() {
             return Err(SendError::ChannelsExhausted);
         }
         Ok(is_free)
     }
 
     fn has_carrying_channel(&self) -> Result<bool, SendError> {
-        if self.sources.channels.is_exhausted() {
+        if self.transmissions.channels.is_exhausted() {
             return Err(SendError::ChannelsExhausted);
         }
-        Ok(self.sources.channels.is_available())
+        Ok(self.transmissions.channels.is_available())
     }
 
     pub(crate) fn takes_calls(&self) -> bool {
-        self.check_open().is_ok() && !self.sources.channels.is_exhausted()
+        self.check_open().is_ok() && !self.transmissions.channels.is_exhausted()
     }
 
     pub(crate) fn check_open(&self) -> Result<(), SendError> {
-        match &self.life {
-            Life::Open | Life::Draining { .. } if self.is_peer_going_away => {
+        match &self.phase {
+            Phase::Open | Phase::Draining { .. } if self.is_peer_going_away => {
                 Err(SendError::PeerGoingAway)
             }
-            Life::Open | Life::Draining { .. } => Ok(()),
-            Life::Closing(by) => Err(SendError::Disconnected(ConnectionError::Closed(*by))),
-            Life::Ended(error) => Err(SendError::Disconnected(error.clone())),
+            Phase::Open | Phase::Draining { .. } => Ok(()),
+            Phase::Closing(by) => Err(SendError::Disconnected(ConnectionError::Closed(*by))),
+            Phase::Ended(error) => Err(SendError::Disconnected(error.clone())),
         }
     }
 
     pub(crate) fn check_replies(&self) -> Result<(), SendError> {
-        match &self.life {
-            Life::Open | Life::Draining { .. } | Life::Closing(_) => Ok(()),
-            Life::Ended(error) => Err(SendError::Disconnected(error.clone())),
+        match &self.phase {
+            Phase::Open | Phase::Draining { .. } | Phase::Closing(_) => Ok(()),
+            Phase::Ended(error) => Err(SendError::Disconnected(error.clone())),
         }
     }
 
     /// Why the connection is over, if it is.
     pub(crate) fn ended(&self) -> Option<ConnectionError> {
-        match &self.life {
-            Life::Open | Life::Draining { .. } | Life::Closing(_) => None,
-            Life::Ended(error) => Some(error.clone()),
+        match &self.phase {
+            Phase::Open | Phase::Draining { .. } | Phase::Closing(_) => None,
+            Phase::Ended(error) => Some(error.clone()),
         }
     }
 
@@ -277,8 +277,8 @@ impl State {
         waker: Option<&Waker>,
     ) -> Result<Submitted, SendError> {
         let expects_response = parcel.expects_response();
-        if expects_response && self.waiting.is_full() {
-            let limit = self.waiting.limit();
+        if expects_response && self.pending.is_full() {
+            let limit = self.pending.limit();
             return Err(SendError::Busy { limit });
         }
         let place = self.outbox.place();
@@ -293,7 +293,7 @@ impl State {
         if expects_response {
             // Under the lock that queued it: no reply can come before.
             let (id, clock) = (parcel.id(), parcel.clock);
-            self.waiting.insert(id, place, clock, waker, transmission);
+            self.pending.insert(id, place, clock, waker, transmission);
             if transmission.is_none() && matches!(parcel.head, Head::Message(_)) {
                 self.newest_request = place.position;
                 if let Some(pacing) = &mut self.pacing {
@@ -311,18 +311,18 @@ impl State {
     /// Begins a transmission, on a channel that is its alone until it has ended.
     fn begin(&mut self, parcel: &mut Parcel<'_>) -> Result<u64, SendError> {
         let (id, parent) = (parcel.id(), parcel.parent());
-        let channel = self.sources.channels.take().ok_or(SendError::Full)?;
+        let channel = self.transmissions.channels.take().ok_or(SendError::Full)?;
         let layout = parcel.layout.as_deref();
         let written = self
             .outbox
             .submit(channel, parcel.head, parcel.payload, layout);
         if let Err(error) = written {
-            self.sources.channels.give_back(channel);
+            self.transmissions.channels.give_back(channel);
             return Err(error.into());
         }
         let parts = parcel.layout.as_mut().map(|layout| layout.take_parts());
         let parts = parts.unwrap_or_default();
-        Ok(self.sources.begin(id, parent, channel, parts))
+        Ok(self.transmissions.begin(id, parent, channel, parts))
     }
 
     /// Moves pieces of files and streams into the outbox, in turn, behind what waits there, until
@@ -331,7 +331,7 @@ impl State {
     pub(crate) fn fill(&mut self, amount: u64) {
         let share = amount.saturating_sub(self.outbox.waiting()).max(amount / 2);
         let until = self.outbox.place().content + share;
-        while self.sources.has_ready() {
+        while self.transmissions.has_ready() {
             let end = self.outbox.place();
             if end.content >= until {
                 return;
@@ -342,7 +342,7 @@ impl State {
             if pacing.is_holding(end) {
                 return;
             }
-            let Some(turn) = self.sources.turn(&mut self.outbox.due) else {
+            let Some(turn) = self.transmissions.turn(&mut self.outbox.due) else {
                 return;
             };
             let written = self
@@ -355,7 +355,7 @@ impl State {
             } else if turn.is_last {
                 let end = self.outbox.end();
                 let due = &mut self.outbox.due;
-                self.sources.complete(turn.transmission, end, due);
+                self.transmissions.complete(turn.transmission, end, due);
                 self.outbox.wake_space();
             }
         }
@@ -365,12 +365,12 @@ impl State {
     /// told why. The channel is retired: some peers never take notice of an abort.
     pub(crate) fn abort(&mut self, transmission: u64, error: SourceError) {
         let due = &mut self.outbox.due;
-        let Some((id, channel)) = self.sources.abort(transmission, error.clone(), due) else {
+        let Some((id, channel)) = self.transmissions.abort(transmission, error.clone(), due) else {
             return;
         };
         self.outbox.abort(channel);
-        self.sources.channels.retire();
-        let delivered = self.waiting.deliver(&id, Err(RequestError::Source(error)));
+        self.transmissions.channels.retire();
+        let delivered = self.pending.deliver(&id, Err(RequestError::Source(error)));
         if let Some(waker) = delivered.waker {
             self.outbox.due.wake(waker);
         }
@@ -387,17 +387,17 @@ impl State {
         reply: Result<RawReply, RequestError>,
     ) -> Delivered {
         if let Ok(RawReply::Fast(code)) = &reply
-            && Framework::means_unread(*code)
-            && let Some(transmission) = self.waiting.transmission(parent)
+            && FrameworkCode::means_unread(*code)
+            && let Some(transmission) = self.pending.transmission(parent)
         {
-            self.withdraw(transmission, Framework::is_one(*code));
+            self.withdraw(transmission, FrameworkCode::is_one(*code));
         }
         if let Some(pacing) = &mut self.pacing
-            && let Some(start) = self.waiting.start(parent)
+            && let Some(start) = self.pending.start(parent)
         {
             pacing.on_reply(start);
         }
-        self.waiting.deliver(parent, reply)
+        self.pending.deliver(parent, reply)
     }
 
     /// Stops sending a message that the peer refused. A peer that answers with a code of this
@@ -405,15 +405,15 @@ impl State {
     pub(crate) fn withdraw(&mut self, transmission: u64, is_ours: bool) {
         let due = &mut self.outbox.due;
         let refused = SourceError::Refused;
-        let Some((_, channel)) = self.sources.abort(transmission, refused, due) else {
+        let Some((_, channel)) = self.transmissions.abort(transmission, refused, due) else {
             return;
         };
         self.outbox.abort(channel);
         if is_ours {
             self.outbox.reuse(channel);
-            self.sources.channels.give_back(channel);
+            self.transmissions.channels.give_back(channel);
         } else {
-            self.sources.channels.retire();
+            self.transmissions.channels.retire();
         }
         self.outbox.wake_space();
     }
@@ -435,7 +435,7 @@ impl State {
             self.outbox.forget_progress(position);
         }
         if let Some(key) = transmission {
-            self.sources.unwatch(key, &mut self.outbox.due);
+            self.transmissions.unwatch(key, &mut self.outbox.due);
         }
     }
 
@@ -447,12 +447,12 @@ impl State {
     /// A tick has passed. Returns how many requests have run out of time.
     pub(crate) fn tick(&mut self) -> u64 {
         self.outbox.on_tick();
-        self.waiting.tick(&self.sources, &mut self.outbox.due)
+        self.pending.tick(&self.transmissions, &mut self.outbox.due)
     }
 
     /// Ends the connection: fails every request that waits, and wakes every task.
     pub(crate) fn end(&mut self, error: ConnectionError, unwritten: Unwritten) {
-        if let Life::Ended(_) = self.life {
+        if let Phase::Ended(_) = self.phase {
             return;
         }
         // Before the requests fail: it decides their outcomes.
@@ -460,11 +460,12 @@ impl State {
             Unwritten::Dropped => self.outbox.last_sent(),
             Unwritten::Sent => self.outbox.end(),
         };
-        self.waiting
+        self.pending
             .fail_all(&error, self.last_sent, &mut self.outbox.due);
         let disconnected = SourceError::Disconnected(error.clone());
-        self.sources.abort_all(&disconnected, &mut self.outbox.due);
-        self.life = Life::Ended(error);
+        self.transmissions
+            .abort_all(&disconnected, &mut self.outbox.due);
+        self.phase = Phase::Ended(error);
         self.outbox.wake_all();
     }
 }

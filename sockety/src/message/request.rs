@@ -104,7 +104,7 @@ impl Request {
                 self.passage = None;
                 reply
             }
-            None => ready!(self.lease().shared.lock().waiting.poll(&self.id, cx)),
+            None => ready!(self.lease().shared.lock().pending.poll(&self.id, cx)),
         };
         if reply.is_ok() {
             // The answer may come before all of the message was sent: the rest follows.
@@ -120,7 +120,7 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let replies = self.lease().shared.lock().waiting.remove(&self.id);
+        let replies = self.lease().shared.lock().pending.remove(&self.id);
         // Readers of their parts take the same lock: dropped after it was given back.
         drop(replies);
     }

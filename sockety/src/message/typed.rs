@@ -9,7 +9,7 @@ use crate::{
         Payload,
         encoding::Encoding,
         format::Format,
-        parameters::{self, Given, decode_all},
+        parameters::{self, ParameterWriter, decode_all},
         payload_bytes::PayloadBytes,
     },
 };
@@ -47,8 +47,8 @@ impl Content {
     }
 
     /// The payload, made of several parameters.
-    pub fn parameters(mut self, count: u16, give: impl FnOnce(&mut Given<'_>)) -> Self {
-        self.outgoing.payload = parameters::encode(count, give).map(Encoding::from);
+    pub fn parameters(mut self, count: u16, write: impl FnOnce(&mut ParameterWriter<'_>)) -> Self {
+        self.outgoing.payload = parameters::encode(count, write).map(Encoding::from);
         self
     }
 

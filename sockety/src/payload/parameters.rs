@@ -9,15 +9,15 @@ use crate::{
     },
 };
 
-/// Parameters on their way out, written one after another.
+/// Writes parameters into a payload, one after another.
 #[derive(Debug)]
-pub struct Given<'a> {
+pub struct ParameterWriter<'a> {
     into: &'a mut Vec<u8>,
     written: Result<(), EncodeError>,
 }
 
-impl Given<'_> {
-    /// The next one.
+impl ParameterWriter<'_> {
+    /// Writes the next parameter.
     #[inline]
     pub fn with<T>(&mut self, name: &'static str, format: Format<T>, value: &T) -> &mut Self {
         if self.written.is_ok() {
@@ -28,20 +28,20 @@ impl Given<'_> {
     }
 }
 
-/// Parameters as a payload; `give` writes `count` of them.
+/// Parameters as a payload; `write` writes `count` of them.
 #[inline]
 pub(crate) fn encode(
     count: u16,
-    give: impl FnOnce(&mut Given<'_>),
+    write: impl FnOnce(&mut ParameterWriter<'_>),
 ) -> Result<PayloadBytes, SendError> {
     let buffer = scratch::encode_with(|into| {
         encode_map_head(count, into);
-        let mut given = Given {
+        let mut writer = ParameterWriter {
             into,
             written: Ok(()),
         };
-        give(&mut given);
-        Ok(given.written?)
+        write(&mut writer);
+        Ok(writer.written?)
     })?;
     Ok(scratch::into_bytes(buffer))
 }
@@ -67,7 +67,7 @@ mod tests {
 
     use serde::Deserialize;
 
-    use super::{Given, decode_all, encode, parameter};
+    use super::{ParameterWriter, decode_all, encode, parameter};
     use crate::{msgpack, payload::format::payload};
 
     #[test]
@@ -82,9 +82,9 @@ mod tests {
         let values: BTreeMap<&'static str, usize> =
             names.map(|name| &*name.leak()).zip(100..).collect();
         let count = u16::try_from(values.len()).expect("few");
-        let encoded = encode(count, |given: &mut Given<'_>| {
+        let encoded = encode(count, |writer: &mut ParameterWriter<'_>| {
             for (name, value) in &values {
-                given.with(name, payload(), value);
+                writer.with(name, payload(), value);
             }
         });
         let expected = msgpack::to_vec(&values).expect("encoded");

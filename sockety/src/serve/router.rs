@@ -22,7 +22,7 @@ use crate::{
         receive::parts::ReceivedParts,
         serve::{Dispatch, Handler, ReceivedPayload, Route, Serve, Served, Target},
     },
-    fast_reply::{FastReply, Framework},
+    fast_reply::{FastReply, FrameworkCode},
 };
 
 /// Several services, and a [`MessageHandler`] for the rest, on one connection.
@@ -197,7 +197,7 @@ impl Router {
         if description.is_none_or(|description| description.limits.allow(payload, files)) {
             Ok(route)
         } else {
-            Err(Framework::TooLarge.reply())
+            Err(FrameworkCode::TooLarge.reply())
         }
     }
 

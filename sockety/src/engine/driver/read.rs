@@ -137,7 +137,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
         self.pace.on_read(size, events);
         self.clocks.on_received();
-        Ok(self.inbound.guard.check(&self.decoder)?)
+        Ok(self.inbound.abuse.check(&self.decoder)?)
     }
 
     /// Handles what the peer sent before it stopped taking bytes: there may be replies. Returns the

@@ -22,7 +22,7 @@ use crate::{
         clocks::TickInput,
         memory::threads,
         serve::Serve,
-        state::{Life, State},
+        state::{Phase, State},
     },
     error::connection::ConnectionError,
 };
@@ -51,7 +51,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
 
     /// Whether the connection waits for anything except the peer's next sign of life.
     fn has_deadlines(&self, state: &State) -> bool {
-        let is_judging = !self.shared.gate.is_open();
+        let is_judging = !self.shared.auth.is_open();
         let is_arriving = !self.decoder.is_between_messages();
         let is_writing = !self.is_flushed || state.outbox.waiting() > 0;
         self.is_paused
@@ -59,8 +59,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             || is_arriving
             || is_writing
             || state.outbox.is_awaited()
-            || !state.waiting.is_empty()
-            || !matches!(state.life, Life::Open)
+            || !state.pending.is_empty()
+            || !matches!(state.phase, Phase::Open)
     }
 
     fn on_tick(&mut self, since: Duration, progress: &Progress) -> Result<(), ConnectionError> {
@@ -72,7 +72,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         threads::give_back_unused();
         self.inbound.refuses_new = self.clocks.is_late();
         judged?;
-        Ok(self.inbound.guard.check(&self.decoder)?)
+        Ok(self.inbound.abuse.check(&self.decoder)?)
     }
 
     /// Tells the intakes of messages about the tick, and collects what the clocks judge by. Readers
@@ -90,7 +90,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         let is_executing = self.shared.holders.requests() > 0;
         TickInput {
             is_backlogged,
-            is_authorized: self.shared.gate.is_open(),
+            is_authorized: self.shared.auth.is_open(),
             is_paused,
             is_flushed: self.is_flushed,
             oldest_header,

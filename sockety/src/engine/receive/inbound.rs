@@ -30,7 +30,7 @@ pub(crate) struct Inbound<S> {
     slow: SlowReaders,
     /// Channels of messages that were given up, as their content did not come.
     stalled: Vec<ChannelId>,
-    pub(crate) guard: AbuseMeter,
+    pub(crate) abuse: AbuseMeter,
     /// Whether a large part of a stream or of a file was among what was read last.
     pub(crate) has_large_content: bool,
     /// What begins now was sent after the peer could know that we are going away.
@@ -68,10 +68,10 @@ impl<S> Inbound<S> {
 impl<S: Serve> Inbound<S> {
     pub(crate) fn new(shared: Arc<Shared>, serve: S) -> Self {
         if serve.asks_for_authorization() {
-            shared.gate.close();
+            shared.auth.close();
         }
         let slow = SlowReaders::new(&shared);
-        let guard = AbuseMeter::new(&shared);
+        let abuse = AbuseMeter::new(&shared);
         Self {
             shared,
             serve,
@@ -79,7 +79,7 @@ impl<S: Serve> Inbound<S> {
             has_served: false,
             slow,
             stalled: Vec::new(),
-            guard,
+            abuse,
             has_large_content: false,
             refuses_new: false,
         }

@@ -169,7 +169,7 @@ impl SlowReader {
     /// Whether something is on its way to the peer that this reader may wait for.
     fn may_wait_for_peer(&self, shared: &Shared) -> bool {
         let state = shared.lock();
-        state.sources.is_sending_about(&self.intake.about) || state.outbox.is_awaited()
+        state.transmissions.is_sending_about(&self.intake.about) || state.outbox.is_awaited()
     }
 
     /// Counts a second in which reading waited for this one.

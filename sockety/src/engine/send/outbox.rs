@@ -7,8 +7,8 @@ use sockety_codec::{ChannelCount, ChannelId, Encoder, FilesSummary, Head, UsageE
 
 use super::{
     layout::{Layout, PartKind},
-    lines::{self, Line, Lines, Ticket},
     payload::{Payload, REFERENCED_FROM},
+    wait_queue::{self, Line, Ticket, WaitQueue},
 };
 use crate::{engine::wake_list::WakeList, fast_reply::FastReply, outcome::Outcome};
 
@@ -31,7 +31,7 @@ pub(crate) struct Outbox {
     perhaps_written: u64,
     /// With this many bytes waiting, the outbox is full.
     limit: u64,
-    lines: Lines,
+    wait_queue: WaitQueue,
     progress: Wakers,
     /// Tasks to wake once the lock is released.
     pub(crate) due: WakeList,
@@ -75,7 +75,7 @@ impl Outbox {
             written: 0,
             perhaps_written: 0,
             limit: limit as u64,
-            lines: Lines::default(),
+            wait_queue: WaitQueue::default(),
             progress: Wakers::default(),
             due: WakeList::default(),
             unasked: Unasked::default(),
@@ -343,20 +343,20 @@ impl Outbox {
         }
         self.progress.wake_up_to(self.written, &mut self.due);
         if !self.is_full() {
-            self.lines.wake_first_of_each(&mut self.due);
+            self.wait_queue.wake_first_of_each(&mut self.due);
         }
     }
 
     /// A channel was freed or retired, or the connection no longer accepts messages: every task
     /// that waits has to look again.
     pub(crate) fn wake_space(&mut self) {
-        self.lines.wake_all(&mut self.due);
+        self.wait_queue.wake_all(&mut self.due);
     }
 
     /// The connection has ended: wakes all tasks.
     pub(crate) fn wake_all(&mut self) {
         self.progress.wake_all(&mut self.due);
-        self.lines.wake_all(&mut self.due);
+        self.wait_queue.wake_all(&mut self.due);
     }
 
     pub(crate) fn wait_for_space(
@@ -365,28 +365,28 @@ impl Outbox {
         line: Line,
         waker: &Waker,
     ) {
-        self.lines.wait(ticket, line, waker, &mut self.due);
+        self.wait_queue.wait(ticket, line, waker, &mut self.due);
     }
 
     /// Whether any task waits for room.
     pub(crate) fn is_awaited(&self) -> bool {
-        !self.lines.is_empty()
+        !self.wait_queue.is_empty()
     }
 
     /// Whether a task that comes now would overtake another.
     pub(crate) fn has_waiting(&self, line: Line) -> bool {
-        self.lines.has_waiting(line)
+        self.wait_queue.has_waiting(line)
     }
 
     /// A task that waited has found room. It wakes the next one, which may find some too.
     pub(crate) fn pass_turn(&mut self, ticket: Ticket) {
-        self.lines.leave(ticket, &mut self.due);
+        self.wait_queue.leave(ticket, &mut self.due);
         self.wake_next(ticket.line());
     }
 
     /// A task waits no longer. If it was woken already, its turn passes to the next one.
     pub(crate) fn forget_space(&mut self, ticket: Ticket) {
-        if !self.lines.leave(ticket, &mut self.due) {
+        if !self.wait_queue.leave(ticket, &mut self.due) {
             self.wake_next(ticket.line());
         }
     }
@@ -394,19 +394,19 @@ impl Outbox {
     /// Called once a second. A task that was woken and has not come no longer keeps others waiting.
     pub(crate) fn on_tick(&mut self) {
         if !self.is_full() {
-            self.lines.wake_all(&mut self.due);
-            self.lines.forget_called();
+            self.wait_queue.wake_all(&mut self.due);
+            self.wait_queue.forget_called();
         }
     }
 
     fn wake_next(&mut self, line: Line) {
         if !self.is_full() {
-            self.lines.wake_first(line, &mut self.due);
+            self.wait_queue.wake_first(line, &mut self.due);
         }
     }
 
     pub(crate) fn wait_for_progress(&mut self, position: u64, waker: &Waker) {
-        lines::register(&mut self.progress.wakers, position, waker, &mut self.due);
+        wait_queue::register(&mut self.progress.wakers, position, waker, &mut self.due);
     }
 
     pub(crate) fn forget_progress(&mut self, position: u64) {

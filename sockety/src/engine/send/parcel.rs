@@ -2,7 +2,7 @@
 
 use sockety_codec::{Head, Uuid};
 
-use super::{layout::Layout, lines::Line, outbox::Place, payload::Payload};
+use super::{layout::Layout, outbox::Place, payload::Payload, wait_queue::Line};
 use crate::engine::pending::ReplyClock;
 
 /// A message or a response that is ready to be queued.

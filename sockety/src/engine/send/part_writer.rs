@@ -23,7 +23,7 @@ const DISK_CHUNK_BESIDE_CALLS: usize = 64 * 1024;
 impl PartWriter {
     /// The caller holds the entry of the transmission. From here on the writer holds it too.
     pub(crate) fn new(lease: Lease, key: PartKey) -> Self {
-        lease.shared.lock().sources.hold(key.transmission);
+        lease.shared.lock().transmissions.hold(key.transmission);
         Self {
             lease,
             key,
@@ -50,7 +50,9 @@ impl PartWriter {
         let shared = &self.lease.shared;
         shared.change(|state| {
             let due = &mut state.outbox.due;
-            state.sources.poll_push(self.key, cx.waker(), due, add)
+            state
+                .transmissions
+                .poll_push(self.key, cx.waker(), due, add)
         })
     }
 
@@ -68,9 +70,11 @@ impl PartWriter {
 
     /// Adds to the part without waiting, after [`PartWriter::poll_add`] has found room.
     pub(crate) fn add_now(&mut self, chunk: Bytes) -> Result<(), SourceError> {
-        self.lease
-            .shared
-            .change(|state| state.sources.push(self.key, |chunks| chunks.push(chunk)))
+        self.lease.shared.change(|state| {
+            state
+                .transmissions
+                .push(self.key, |chunks| chunks.push(chunk))
+        })
     }
 
     /// Ends the part.
@@ -81,7 +85,7 @@ impl PartWriter {
         self.is_finished = true;
         self.lease
             .shared
-            .change(|state| state.sources.finish(self.key))
+            .change(|state| state.transmissions.finish(self.key))
     }
 
     /// Aborts the message.
@@ -101,7 +105,7 @@ impl Drop for PartWriter {
         self.lease
             .shared
             .lock()
-            .sources
+            .transmissions
             .release(self.key.transmission);
     }
 }

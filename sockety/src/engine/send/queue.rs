@@ -9,9 +9,9 @@ use std::{
 };
 
 use super::{
-    lines::{Line, Ticket},
     parcel::{Parcel, Submitted},
     transmissions::Sending,
+    wait_queue::{Line, Ticket},
 };
 use crate::{
     engine::{lease::Lease, shared::Shared, state::State},
@@ -150,7 +150,9 @@ impl Queued {
         let end = match self.submitted.transmission {
             None => self.submitted.end,
             Some(key) => {
-                let progress = state.sources.watch(key, cx.waker(), &mut state.outbox.due);
+                let progress = state
+                    .transmissions
+                    .watch(key, cx.waker(), &mut state.outbox.due);
                 self.is_watching = matches!(progress, Sending::Open);
                 match progress {
                     Sending::Open => return Poll::Pending,
@@ -201,7 +203,7 @@ impl Drop for Queued {
     fn drop(&mut self) {
         self.forget_wakers();
         if let Some(key) = self.submitted.transmission {
-            self.lease.shared.lock().sources.release(key);
+            self.lease.shared.lock().transmissions.release(key);
         }
     }
 }

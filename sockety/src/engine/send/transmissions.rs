@@ -24,9 +24,9 @@ use crate::{
 
 /// All messages of a connection whose files or streams have not ended, or whose senders still ask
 /// how they have.
-pub(crate) struct Sources {
+pub(crate) struct Transmissions {
     /// By number. The hash needs no secret, because no peer chooses these numbers.
-    transmissions: FxHashMap<u64, Transmission>,
+    by_number: FxHashMap<u64, Transmission>,
     /// Parts that have something to send, in the order of their turns.
     ready: VecDeque<PartKey>,
     next: u64,
@@ -95,10 +95,10 @@ pub(crate) struct Turn {
     pub(crate) transmission: u64,
 }
 
-impl Sources {
+impl Transmissions {
     pub(crate) fn new(peer_channels: ChannelCount) -> Self {
         Self {
-            transmissions: FxHashMap::default(),
+            by_number: FxHashMap::default(),
             ready: VecDeque::new(),
             next: 0,
             channels: Channels::new(peer_channels),
@@ -110,14 +110,14 @@ impl Sources {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.transmissions
+        self.by_number
             .values()
             .all(|transmission| !matches!(transmission.state, Sending::Open))
     }
 
     /// Files and streams that have not been sent to their ends.
     pub(crate) fn count_open(&self) -> (usize, usize) {
-        let open = self.transmissions.values();
+        let open = self.by_number.values();
         let open = open.filter(|known| matches!(known.state, Sending::Open));
         let parts = open.flat_map(|known| known.parts.iter().filter(|part| part.is_open()));
         let (mut files, mut streams) = (0, 0);
@@ -132,19 +132,19 @@ impl Sources {
 
     /// Whether anything of this message is still to be sent.
     pub(crate) fn is_open(&self, key: u64) -> bool {
-        self.transmissions
+        self.by_number
             .get(&key)
             .is_some_and(|known| matches!(known.state, Sending::Open))
     }
 
     /// Whether anything is still to be sent of this message, or of a response to it.
     pub(crate) fn is_sending_about(&self, id: &Uuid) -> bool {
-        self.transmissions
+        self.by_number
             .values()
             .any(|known| known.about == *id && matches!(known.state, Sending::Open))
     }
 
-    /// Starts a transmission. The caller holds its entry, until it calls [`Sources::release`].
+    /// Starts a transmission. The caller holds its entry, until it calls [`Transmissions::release`].
     pub(crate) fn begin(
         &mut self,
         id: Uuid,
@@ -172,7 +172,7 @@ impl Sources {
             holders: 1,
             watcher: None,
         };
-        self.transmissions.insert(key, transmission);
+        self.by_number.insert(key, transmission);
         ready.into_iter().for_each(|part| {
             self.make_ready(PartKey {
                 transmission: key,
@@ -214,7 +214,7 @@ impl Sources {
 
     fn writable(&mut self, key: PartKey) -> Result<&mut Part, SourceError> {
         let transmission = self
-            .transmissions
+            .by_number
             .get_mut(&key.transmission)
             .ok_or(SourceError::GivenUp)?;
         if let Sending::Aborted(error) = &transmission.state {
@@ -236,7 +236,7 @@ impl Sources {
     }
 
     fn make_ready(&mut self, key: PartKey) {
-        let Some(transmission) = self.transmissions.get_mut(&key.transmission) else {
+        let Some(transmission) = self.by_number.get_mut(&key.transmission) else {
             return;
         };
         if !transmission.is_its_turn(key.part) {
@@ -257,7 +257,7 @@ impl Sources {
                 QUANTUM
             };
             // What was aborted is still in the queue of turns.
-            let Some(transmission) = self.transmissions.get_mut(&key.transmission) else {
+            let Some(transmission) = self.by_number.get_mut(&key.transmission) else {
                 continue;
             };
             if !matches!(transmission.state, Sending::Open) {
@@ -276,7 +276,7 @@ impl Sources {
 
     /// All of a message is in the outbox, up to this position. Its channel is free again.
     pub(crate) fn complete(&mut self, key: u64, end: u64, due: &mut WakeList) {
-        if let Some(transmission) = self.transmissions.get_mut(&key) {
+        if let Some(transmission) = self.by_number.get_mut(&key) {
             transmission.settle(Sending::Whole(end), due);
             self.channels.give_back(transmission.channel);
         }
@@ -290,7 +290,7 @@ impl Sources {
         error: SourceError,
         due: &mut WakeList,
     ) -> Option<(Uuid, ChannelId)> {
-        let transmission = self.transmissions.get_mut(&key)?;
+        let transmission = self.by_number.get_mut(&key)?;
         if !matches!(transmission.state, Sending::Open) {
             return None;
         }
@@ -299,7 +299,7 @@ impl Sources {
     }
 
     pub(crate) fn abort_all(&mut self, error: &SourceError, due: &mut WakeList) {
-        for transmission in self.transmissions.values_mut() {
+        for transmission in self.by_number.values_mut() {
             if matches!(transmission.state, Sending::Open) {
                 transmission.settle(Sending::Aborted(error.clone()), due);
             }
@@ -308,7 +308,7 @@ impl Sources {
 
     /// Returns how far a message is. While it is open, the task is woken when that changes.
     pub(crate) fn watch(&mut self, key: u64, waker: &Waker, due: &mut WakeList) -> Sending {
-        let Some(transmission) = self.transmissions.get_mut(&key) else {
+        let Some(transmission) = self.by_number.get_mut(&key) else {
             return Sending::Aborted(SourceError::GivenUp);
         };
         if matches!(transmission.state, Sending::Open) {
@@ -319,14 +319,14 @@ impl Sources {
 
     /// The task that watched waits no longer.
     pub(crate) fn unwatch(&mut self, key: u64, due: &mut WakeList) {
-        let transmission = self.transmissions.get_mut(&key);
+        let transmission = self.by_number.get_mut(&key);
         let watcher = transmission.and_then(|known| known.watcher.take());
         watcher.into_iter().for_each(|waker| due.discard(waker));
     }
 
     /// Keeps the entry for one more holder. Somebody must hold it already.
     pub(crate) fn hold(&mut self, key: u64) {
-        if let Some(transmission) = self.transmissions.get_mut(&key) {
+        if let Some(transmission) = self.by_number.get_mut(&key) {
             transmission.holders += 1;
         } else {
             debug_assert!(false, "the entry was forgotten while it was held");
@@ -335,7 +335,7 @@ impl Sources {
 
     /// Once for each hold. The last one forgets the entry, if the transmission is over.
     pub(crate) fn release(&mut self, key: u64) {
-        if let Some(transmission) = self.transmissions.get_mut(&key) {
+        if let Some(transmission) = self.by_number.get_mut(&key) {
             transmission.holders -= 1;
         }
         self.forget_if_unheld(key);
@@ -345,8 +345,8 @@ impl Sources {
         let is_over = |transmission: &Transmission| {
             transmission.holders == 0 && !matches!(transmission.state, Sending::Open)
         };
-        if self.transmissions.get(&key).is_some_and(is_over) {
-            self.transmissions.remove(&key);
+        if self.by_number.get(&key).is_some_and(is_over) {
+            self.by_number.remove(&key);
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
         serve::{ReceivedPayload, Serve},
     },
     error::read::ReadError,
-    fast_reply::Framework,
+    fast_reply::FrameworkCode,
 };
 
 impl<S: Serve> Inbound<S> {
@@ -80,8 +80,8 @@ impl<S: Serve> Inbound<S> {
             return Verdict::Keep;
         };
         if !open.role.allows_file(header.size) {
-            self.guard.on_refused();
-            return self.refuse_open(channel, Framework::TooLarge.reply());
+            self.abuse.on_refused();
+            return self.refuse_open(channel, FrameworkCode::TooLarge.reply());
         }
         let Some(arriving) = &mut open.carried else {
             return Verdict::Keep;
@@ -156,7 +156,7 @@ impl<S: Serve> Inbound<S> {
         {
             self.deliver(&parent, lost("too many payloads are arriving at once"));
         }
-        self.refuse_open(channel, Framework::Overloaded.reply())
+        self.refuse_open(channel, FrameworkCode::Overloaded.reply())
     }
 
     /// Hands on a message that is complete. The channel stays open for its files and its stream.
@@ -208,7 +208,7 @@ impl<S: Serve> Inbound<S> {
             }
             // A message may be sent to its end though its handler has gone; a caller that has gone should not be sent a
             // reply without end.
-            Pushed::Dropped if rest.is_response => self.guard.on_dropped(bytes.len() as u64),
+            Pushed::Dropped if rest.is_response => self.abuse.on_dropped(bytes.len() as u64),
             Pushed::Unread(_) | Pushed::Dropped => {}
         }
         Verdict::Keep

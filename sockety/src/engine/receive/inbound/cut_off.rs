@@ -12,11 +12,11 @@ use crate::{
             slot::{Role, Slot},
         },
         serve::Serve,
-        state::Life,
+        state::Phase,
         ticks,
     },
     error::read::ReadError,
-    fast_reply::{FastReply, Framework},
+    fast_reply::{FastReply, FrameworkCode},
 };
 
 impl<S: Serve> Inbound<S> {
@@ -49,13 +49,13 @@ impl<S: Serve> Inbound<S> {
         self.stalled.extend(&stalled);
         let channels = usize::from(self.shared.options.limits.channels().get());
         if self.stalled.len() * 4 > channels {
-            self.guard.on_stalled();
+            self.abuse.on_stalled();
         }
     }
 
     fn do_others_wait(&self) -> bool {
         self.shared.holders.requests() > 1
-            || self.shared.lock().waiting.has_unanswered()
+            || self.shared.lock().pending.has_unanswered()
             || self.slots.len() > 1
     }
 
@@ -70,7 +70,7 @@ impl<S: Serve> Inbound<S> {
             // Its payload comes after more than may wait to be read. Its handler did not run.
             Some(Slot::Open(open)) => {
                 if let Some(id) = open.owed() {
-                    self.shared.fast_reply(id, Framework::TooLarge.reply());
+                    self.shared.fast_reply(id, FrameworkCode::TooLarge.reply());
                 }
                 self.lose(channel, &ReadError::Overrun);
             }
@@ -81,23 +81,23 @@ impl<S: Serve> Inbound<S> {
     /// mutex, under which the handler's reply gets its place too: so nobody is answered twice.
     fn answer_cut_off(&self, id: Uuid, intake: &Intake) {
         self.shared.change(|state| {
-            let is_ended = matches!(state.life, Life::Ended(_));
+            let is_ended = matches!(state.phase, Phase::Ended(_));
             if !is_ended && !intake.is_answered.swap(true, Ordering::Relaxed) {
                 intake.is_cut_off.store(true, Ordering::Relaxed);
-                let code = Framework::SlowConsumer.reply();
+                let code = FrameworkCode::SlowConsumer.reply();
                 state.outbox.unasked_reply(id, code);
             }
         });
     }
 
     pub(super) fn on_abort(&mut self, channel: ChannelId) -> Verdict {
-        self.guard.on_aborted(1);
+        self.abuse.on_aborted(1);
         self.lose(channel, &ReadError::Aborted);
         self.on_end(channel)
     }
 
     pub(super) fn on_refused(&mut self, channel: ChannelId, refusal: &Refusal) -> Verdict {
-        self.guard.on_refused();
+        self.abuse.on_refused();
         let is_handed_on = matches!(self.slots.get(channel), Some(Slot::Rest(_)));
         self.lose(channel, &ReadError::Refused(refusal.reason));
         if let Some(parent) = refusal.parent {
@@ -105,8 +105,8 @@ impl<S: Serve> Inbound<S> {
         }
         if refusal.expects_response && !is_handed_on {
             let code = match refusal.reason {
-                RefusalReason::TooLarge { .. } => Framework::TooLarge,
-                _ => Framework::BadHeader,
+                RefusalReason::TooLarge { .. } => FrameworkCode::TooLarge,
+                _ => FrameworkCode::BadHeader,
             };
             self.shared.fast_reply(refusal.id, code.reply());
         }

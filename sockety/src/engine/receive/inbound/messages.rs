@@ -25,7 +25,7 @@ use crate::{
         },
         serve::{Dispatch, ReceivedPayload, Route, Serve},
     },
-    fast_reply::{FastReply, Framework},
+    fast_reply::{FastReply, FrameworkCode},
 };
 
 impl<S: Serve> Inbound<S> {
@@ -39,7 +39,7 @@ impl<S: Serve> Inbound<S> {
         self.has_served = true;
         let admitted = self.route(head).and_then(|route| {
             let admitted = self.admit_whole(payload);
-            let (lease, reservation) = admitted.ok_or_else(|| Framework::Overloaded.reply())?;
+            let (lease, reservation) = admitted.ok_or_else(|| FrameworkCode::Overloaded.reply())?;
             Ok((route, lease, reservation))
         });
         let (route, lease, reservation) = match admitted {
@@ -49,7 +49,7 @@ impl<S: Serve> Inbound<S> {
                 if head.expects_response {
                     self.shared.fast_reply(head.id, code);
                 }
-                self.guard.on_dropped(payload.len() as u64);
+                self.abuse.on_dropped(payload.len() as u64);
                 return Verdict::Keep;
             }
         };
@@ -84,7 +84,7 @@ impl<S: Serve> Inbound<S> {
         };
         let Some((lease, payload)) = self.admit(head) else {
             self.shared.counters.count(|all| &all.overloaded);
-            return self.refuse_message(channel, head, Framework::Overloaded.reply());
+            return self.refuse_message(channel, head, FrameworkCode::Overloaded.reply());
         };
         let open = Open {
             role: Role::Message { route, lease },
@@ -107,9 +107,9 @@ impl<S: Serve> Inbound<S> {
         let counters = &self.shared.counters;
         if self.refuses_new {
             counters.count(|all| &all.going_away);
-            return Err(Framework::GoingAway.reply());
+            return Err(FrameworkCode::GoingAway.reply());
         }
-        if !self.shared.gate.is_open() {
+        if !self.shared.auth.is_open() {
             return match Attempt::begin(&self.shared, head) {
                 Some(attempt) => Ok(Route::to_authorization(head.action, attempt)),
                 None => {
@@ -125,7 +125,7 @@ impl<S: Serve> Inbound<S> {
             Err(code) if *code == FastReply::NOT_IMPLEMENTED => {
                 counters.count(|all| &all.not_implemented);
             }
-            Err(_) => self.guard.on_refused(),
+            Err(_) => self.abuse.on_refused(),
         }
         route
     }

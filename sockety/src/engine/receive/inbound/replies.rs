@@ -29,8 +29,8 @@ impl<S: Serve> Inbound<S> {
             carried: ReceivedParts::default(),
         };
         let is_dropped = self.deliver(&head.parent, Ok(RawReply::Response(response)));
-        if is_dropped && !self.shared.lock().waiting.expects(&head.parent) {
-            self.guard.on_dropped(payload.len() as u64);
+        if is_dropped && !self.shared.lock().pending.expects(&head.parent) {
+            self.abuse.on_dropped(payload.len() as u64);
         }
         Verdict::Keep
     }
@@ -41,7 +41,7 @@ impl<S: Serve> Inbound<S> {
         head: &ResponseHead,
         cx: &mut Context<'_>,
     ) -> Verdict {
-        if !self.shared.lock().waiting.begin_response(&head.parent) {
+        if !self.shared.lock().pending.begin_response(&head.parent) {
             self.on_unwanted(&head.parent, false);
             return if head.has_content() {
                 Verdict::Refuse(channel)
@@ -94,10 +94,10 @@ impl<S: Serve> Inbound<S> {
 
     /// A reply came that nobody waits for.
     fn on_unwanted(&mut self, parent: &Uuid, is_code: bool) {
-        if self.shared.lock().waiting.allows_late(parent, is_code) {
+        if self.shared.lock().pending.allows_late(parent, is_code) {
             self.shared.counters.count(|all| &all.late_replies);
         } else {
-            self.guard.on_unexpected_reply();
+            self.abuse.on_unexpected_reply();
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Ticket {
 
 /// All tasks of a connection that wait for room. They are guarded by its mutex.
 #[derive(Default)]
-pub(crate) struct Lines {
+pub(crate) struct WaitQueue {
     next: u64,
     whole: Waiters,
     carrying: Waiters,
@@ -49,7 +49,7 @@ struct Waiters {
     called: BTreeSet<u64>,
 }
 
-impl Lines {
+impl WaitQueue {
     /// Waits: at the place of the ticket, or at the end without one.
     pub(crate) fn wait(
         &mut self,

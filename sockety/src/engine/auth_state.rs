@@ -11,7 +11,7 @@ use crate::sync::{AtomicBool, Mutex, MutexGuard};
 ///   ▲──────────────── refused, lost, panicked ───┘
 ///   └── too often: the connection is closed
 /// ```
-pub(crate) struct Gate {
+pub(crate) struct AuthState {
     pub(crate) is_open: AtomicBool,
     pub(crate) attempts: Mutex<Attempts>,
 }
@@ -28,7 +28,7 @@ pub(crate) const ATTEMPTS: u32 = 8;
 /// The largest payload that is judged: tokens and certificates have a few KiB.
 pub(crate) const PAYLOAD_BYTES: u64 = 64 * 1024;
 
-impl Gate {
+impl AuthState {
     pub(crate) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::Acquire)
     }
@@ -59,7 +59,7 @@ impl Gate {
     }
 }
 
-impl Default for Gate {
+impl Default for AuthState {
     fn default() -> Self {
         Self {
             is_open: AtomicBool::new(true),
