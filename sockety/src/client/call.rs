@@ -20,11 +20,14 @@ use crate::{
     message::reply::Reply,
 };
 
-/// A typed call: a future of what the method returns. Nothing is sent until it is first polled.
+/// A typed call: a future that resolves to what the method returns. Nothing is sent until it is
+/// first polled.
 ///
-/// Dropping it gives the call up: a message that was queued is sent all the same, and its reply is dropped.
+/// Dropping it gives the call up. If its message was queued already, the message is still sent, and
+/// its reply is dropped.
 ///
-/// Polled again after it was ready, it panics.
+/// # Panics
+/// Panics if it is polled again after it was ready.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<T, E> {
     exchange: Exchange,
@@ -44,29 +47,30 @@ impl<T, E> Call<T, E> {
         }
     }
 
-    /// Sets how long to wait for the reply, instead of `#[action(timeout = "…")]` and of
+    /// Sets how long to wait for the reply. It replaces `#[action(timeout = "…")]` and
     /// [`Options::call_timeout`](crate::config::Options::call_timeout).
     ///
-    /// The time begins to run when the call is first polled. Set after that, it has no effect.
+    /// The timeout starts when the call is first polled. Setting it after that has no effect.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.exchange.set_timeout(timeout);
         self
     }
 
-    /// The id of its message.
+    /// The id of the call's message.
     pub fn id(&self) -> Uuid {
         self.exchange.id
     }
 
-    /// Whether the action is idempotent: `#[action(idempotent)]`.
+    /// Whether the action is declared idempotent, with `#[action(idempotent)]`.
     pub fn is_idempotent(&self) -> bool {
         self.is_idempotent
     }
 
-    /// Sends the call and returns the reply as it came. Errors of the service are replies too, not `Err`.
+    /// Sends the call and returns the undecoded reply. An error of the service is a reply as well, so
+    /// it is returned as `Ok`.
     ///
     /// # Errors
-    /// [`RequestError`]: there was no reply.
+    /// [`RequestError`] if there was no reply.
     ///
     /// # Cancel safety
     /// Dropping the future gives the call up, like dropping the call itself.
@@ -115,7 +119,7 @@ impl<T, E> fmt::Debug for Call<T, E> {
 }
 
 impl Connection {
-    /// Calls a typed method by a draft of it, which may have been prepared long before.
+    /// Calls a typed method with a draft, which may have been prepared earlier.
     ///
     /// ```
     /// #[sockety::service]

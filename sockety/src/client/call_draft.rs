@@ -9,10 +9,10 @@ use crate::{
     },
 };
 
-/// A message for a typed method that answers with `Result<T, E>`; made by a generated draft factory.
+/// A message for a typed method that returns `Result<T, E>`. Generated draft factories make it.
 ///
-/// It can be sent by [`Connection::call`](crate::connection::Connection::call), typed, or as an [`Outgoing`], dynamically, any
-/// number of times.
+/// A clone of it can be sent any number of times: as a typed call with
+/// [`Connection::call`](crate::connection::Connection::call), or converted into an [`Outgoing`].
 #[must_use = "a draft does nothing until it is sent"]
 pub struct CallDraft<T, E> {
     pub(super) unsent: Unsent,
@@ -22,7 +22,7 @@ pub struct CallDraft<T, E> {
     error: PhantomData<fn() -> E>,
 }
 
-/// Takes what a method returns out of a response.
+/// Reads what a method returns from a response.
 pub(crate) type Read<T> = fn(&mut Received) -> Result<T, ContentError>;
 
 impl<T, E> CallDraft<T, E> {
@@ -38,20 +38,20 @@ impl<T, E> CallDraft<T, E> {
         }
     }
 
-    /// How long its calls wait for the reply, unless they say otherwise
-    /// ([`Call::timeout`](crate::client::call::Call::timeout)).
+    /// Sets how long its calls wait for the reply, unless a call has its own
+    /// [timeout](crate::client::call::Call::timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Executing it twice is as good as once.
+    /// Marks the action as idempotent: executing it twice has the same effect as once.
     pub fn idempotent(mut self) -> Self {
         self.is_idempotent = true;
         self
     }
 
-    /// The message, without what is known of its reply. It can be added to, and sent dynamically.
+    /// Returns the message, without the types of its reply. Files and a stream can be added to it.
     pub fn into_outgoing(self) -> Outgoing {
         self.unsent.into_outgoing()
     }
@@ -61,7 +61,7 @@ impl<T, E> CallDraft<T, E> {
         self.unsent.action
     }
 
-    /// Whether executing it twice is as good as once: `#[action(idempotent)]`.
+    /// Whether the action is declared idempotent, with `#[action(idempotent)]`.
     pub fn is_idempotent(&self) -> bool {
         self.is_idempotent
     }

@@ -9,10 +9,12 @@ use crate::{
 
 /// Asks the peer which services it serves.
 ///
-/// It answers if its router was told to: [`Router::describe`](crate::serve::router::Router::describe).
+/// A peer answers only if its router was set up to, with
+/// [`Router::describe`](crate::serve::router::Router::describe).
 ///
 /// # Errors
-/// [`CallError::Refused`] with code 2, Not Implemented, when it does not; else what a call can fail with.
+/// [`CallError::Refused`] with code 2, Not Implemented, if it was not. Otherwise the errors of any
+/// call.
 ///
 /// # Cancel safety
 /// Dropping the future gives the call up.

@@ -1,4 +1,4 @@
-//! A call, until its reply is taken.
+//! A call, from before its first poll until its reply is taken.
 
 use std::{
     pin::Pin,
@@ -18,11 +18,11 @@ use crate::{
     outcome::Outcome,
 };
 
-/// Sends nothing before it is polled. Dropping it gives the call up: its place in the queue, or its
-/// entry among pending requests.
+/// Sends nothing before its first poll. Dropping it gives up its place in the queue, or its entry
+/// among pending requests.
 ///
-/// Small enough to be copied in place, without a call of `memcpy`: it is moved several times before
-/// its first poll.
+/// A call is moved several times before its first poll, so it is kept small enough to be copied
+/// without calling `memcpy`.
 pub(super) struct Exchange {
     pub(super) connection: Connection,
     pub(super) id: Uuid,
@@ -30,7 +30,7 @@ pub(super) struct Exchange {
     extra: Option<Box<Extra>>,
 }
 
-/// Time begins to run when the call is first polled.
+/// The caller's timeout. It starts when the call is first polled.
 pub(super) enum Timer {
     After(Duration),
     Running(Pin<Box<Sleep>>),
@@ -62,7 +62,7 @@ impl Exchange {
         }
     }
 
-    /// Does nothing once it has been polled.
+    /// Has no effect after the first poll.
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
         let is_waiting = self.extra.as_ref().is_some_and(|extra| extra.is_waiting());
         if let Stage::Unsent(_) = self.stage
@@ -72,7 +72,7 @@ impl Exchange {
         }
     }
 
-    /// Panics after it was ready.
+    /// Panics if it is polled again after it was ready.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
         let polled = match &mut self.stage {
             Stage::Waiting => {
@@ -82,7 +82,8 @@ impl Exchange {
                     Poll::Ready(waiter) => {
                         self.stage = Stage::Done;
                         if self.extra.is_none() {
-                            // The usual end, which builds the reply where it is returned.
+                            // The usual end. Returned from here, the reply is built in its final
+                            // place, and not copied.
                             return Poll::Ready(waiter.into_reply());
                         }
                         Poll::Ready(waiter.into_reply())
@@ -108,7 +109,7 @@ impl Exchange {
         self.poll_extra(polled, cx)
     }
 
-    /// Ends the call if it is ready, or if its own time is over.
+    /// Ends the call if it is ready, or if its timeout has passed.
     fn poll_extra(
         &mut self,
         polled: Poll<Result<RawReply, RequestError>>,
@@ -122,13 +123,14 @@ impl Exchange {
         if reply.is_ok()
             && let Some(extra) = &mut self.extra
         {
-            // The reply may come before all of the call was sent: the rest is still sent.
+            // The reply may arrive before all files were sent. The rest is still sent.
             extra.pump.detach();
         }
         Poll::Ready(reply)
     }
 
-    /// Once the call has its place in the outbox, the reply wakes the task.
+    /// Submits the message. From then on, the reply wakes the task: its waker is registered under
+    /// the lock that queues the message, so no reply can come before.
     #[inline]
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let Stage::Unsent(unsent) = &self.stage else {
@@ -153,7 +155,7 @@ impl Exchange {
         Poll::Ready(Ok(()))
     }
 
-    /// Hands the call to the middleware of its handle, with its own time.
+    /// Passes the call to the middleware of its handle, together with its timeout.
     #[cold]
     fn poll_layered(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
         let Stage::Unsent(unsent) = std::mem::replace(&mut self.stage, Stage::Done) else {
@@ -171,7 +173,7 @@ impl Exchange {
         polled
     }
 
-    /// Ready when the timeout of the caller has passed.
+    /// Ready when the caller's timeout has passed.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<RequestError> {
         let timer = self.extra.as_mut().and_then(|extra| extra.timer.as_mut());
         let Some(timer) = timer else {
@@ -188,7 +190,7 @@ impl Exchange {
         Poll::Ready(RequestError::TimedOut { outcome })
     }
 
-    /// Gives up what the call holds in its connection: at most once.
+    /// Gives up what the call holds in its connection. Called again, it does nothing.
     fn finish(&mut self) {
         if let Stage::Done = self.stage {
             return;
@@ -201,8 +203,8 @@ impl Exchange {
             }
             Stage::Waiting => {
                 let replies = self.connection.shared().lock().pending.remove(&self.id);
-                // Their files and streams take the same lock when they are dropped: after it is
-                // released.
+                // Dropped after the lock is released, because the files and streams of replies take
+                // it when they are dropped.
                 drop(replies);
             }
             Stage::Layered(_) | Stage::Done => {}

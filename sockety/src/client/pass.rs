@@ -16,11 +16,13 @@ use crate::{
     error::request::RequestError,
 };
 
-/// A typed one-way message: a future that is ready when the message was handed to the socket. Nothing is sent until it
-/// is first polled.
+/// A typed one-way message: a future that is ready when the message was handed to the socket.
+/// Nothing is sent until it is first polled.
 ///
-/// Dropped after that and before it is ready, the message may be sent or not. Polled again after it was ready, it
-/// panics.
+/// If it is dropped between its first poll and its end, the message may or may not be sent.
+///
+/// # Panics
+/// Panics if it is polled again after it was ready.
 #[must_use = "a one-way message does nothing until it is awaited"]
 pub struct Pass {
     connection: Connection,
@@ -79,7 +81,7 @@ impl Pass {
         }
     }
 
-    /// Gives up what the message holds in its connection.
+    /// Gives up the message's place in the queue, if it still waits for room.
     fn finish(&mut self) {
         if let (Stage::Unsent(_), Some(extra)) = (&self.stage, &self.extra) {
             extra.forget(&self.connection);

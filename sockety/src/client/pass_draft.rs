@@ -1,7 +1,7 @@
 use super::unsent::Unsent;
 use crate::message::{outgoing::Outgoing, typed::Content};
 
-/// A message for a typed one-way method; made by a generated draft factory.
+/// A message for a typed one-way method. Generated draft factories make it.
 #[derive(Debug, Clone)]
 #[must_use = "a draft does nothing until it is sent"]
 pub struct PassDraft {
@@ -16,7 +16,7 @@ impl PassDraft {
         }
     }
 
-    /// The message, without what is known of its reply. It can be added to, and sent dynamically.
+    /// Returns the message. Files and a stream can be added to it.
     pub fn into_outgoing(self) -> Outgoing {
         self.unsent.into_outgoing()
     }

@@ -13,14 +13,19 @@ use tokio::time::{Instant, sleep_until};
 use super::connect::{Connect, Connected};
 use crate::{connection::Connection, error::connect::ConnectError};
 
-/// A client whose connection is made when it is needed, and again when it has ended; see [`Connect::reconnecting`].
+/// A client that connects when it is first needed, and reconnects after its connection has ended.
+/// [`Connect::reconnecting`] makes it.
 ///
-/// [`get`](Self::get) returns a client that can be used now. Calls that were under way on a connection that
-/// ended fail as ever: only the caller knows which may be made again, and [`Outcome`](crate::outcome::Outcome) helps to tell.
+/// [`get`](Self::get) returns a client with an open connection. Calls in flight on a connection that
+/// ends still fail: only the caller knows which of them may be repeated, and
+/// [`Outcome`](crate::outcome::Outcome) helps to decide.
 ///
-/// Attempts to connect have pauses between them: 100 ms, and 1.6 times as much after each, up to 30 s, and up to twice that at
-/// random, so that the clients of a server that starts again do not all come at once. A connection that has lived for
-/// 30 s begins anew with the shortest. Clones share one connection.
+/// There is a pause between two attempts to connect. It starts at 100 ms and grows by a factor of
+/// 1.6 with each attempt, up to 30 s. A random amount of up to the same length is added, so that the
+/// clients of a restarted server do not all reconnect at once. After a connection that lasted for at
+/// least 30 s, the pauses start at 100 ms again.
+///
+/// Clones share one connection.
 ///
 /// ```no_run
 /// # use sockety::{connect, service};
@@ -39,9 +44,9 @@ pub struct Reconnecting<C = Connection> {
 struct Inner<C> {
     connect: Connect<C>,
     current: Mutex<Option<Connection>>,
-    /// Attempts that failed.
+    /// How many attempts have failed.
     failures: AtomicU64,
-    /// Held by who connects; the others wait for what comes of it.
+    /// Held while connecting. Other callers wait for the lock, and so for the result.
     attempts: tokio::sync::Mutex<Attempts>,
 }
 
@@ -52,21 +57,22 @@ struct Attempts {
     failure: Option<Arc<ConnectError>>,
 }
 
-/// Pauses between attempts, before what is added at random.
+/// Pauses between attempts, without the random amount.
 const SHORTEST: Duration = Duration::from_millis(100);
 const FACTOR: f32 = 1.6;
 const LONGEST: Duration = Duration::from_secs(30);
 
 impl<C: Connected> Reconnecting<C> {
-    /// A client on an open connection, connecting first if there is none.
+    /// Returns a client with an open connection. Connects first if there is none.
     ///
-    /// Waits until the next attempt is due, and makes it; further callers wait for the same one, and get the same error.
+    /// Waits until the next attempt is due, then makes it. Callers that come meanwhile wait for the
+    /// same attempt, and get the same error.
     ///
     /// # Errors
-    /// That of the attempt. The next call makes another.
+    /// The error of the attempt. The next call makes a new attempt.
     ///
     /// # Cancel safety
-    /// Dropping the future gives the attempt up; the pause before the next one stays.
+    /// Dropping the future cancels the attempt. The pause before the next one remains.
     pub async fn get(&self) -> Result<C, Arc<ConnectError>> {
         if let Some(connection) = self.current() {
             return Ok(C::connected(connection));
@@ -94,7 +100,7 @@ impl<C: Connected> Reconnecting<C> {
         Ok(C::connected(connection))
     }
 
-    /// The connection, if there is one that takes calls.
+    /// The connection, if it accepts calls.
     fn current(&self) -> Option<Connection> {
         let mut current = self.lock();
         if current.as_ref().is_some_and(Connection::takes_calls) {
@@ -102,7 +108,7 @@ impl<C: Connected> Reconnecting<C> {
         }
         let ended = current.take();
         drop(current);
-        // Dropped without the lock: the last handle closes its connection.
+        // Dropped after the lock is released, because the last handle closes its connection.
         drop(ended);
         None
     }
@@ -139,13 +145,15 @@ impl Attempts {
         }
     }
 
-    /// Waits until the next attempt is due. The one after it has to wait longer, whatever comes of this one.
+    /// Waits until the next attempt is due, and plans the one after it, whether or not this one
+    /// succeeds.
     async fn pause(&mut self) {
         if let Some(connected_at) = self.connected_at.take() {
             if connected_at.elapsed() >= LONGEST {
                 self.pauses = pauses();
             }
-            // A server that has gone takes all its clients along: they do not come back all at once.
+            // A server that goes down disconnects all of its clients, which must not all reconnect at
+            // once.
             self.not_before = Some(Instant::now() + self.next());
         }
         if let Some(at) = self.not_before {

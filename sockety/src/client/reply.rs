@@ -1,4 +1,4 @@
-//! From the reply to a call to what the method returns.
+//! Converts the reply to a call into what the method returns.
 
 use super::call_draft::Read;
 use crate::{

@@ -21,7 +21,7 @@ use crate::{
     message::outgoing::{Content, Outgoing},
 };
 
-/// Its owner calls [`Extra::forget`] before it is dropped unsent.
+/// A typed message. If it is dropped unsent, its owner calls [`Extra::forget`] first.
 #[derive(Debug, Clone)]
 pub(super) struct Unsent {
     pub(super) action: &'static str,
@@ -32,13 +32,13 @@ pub(super) struct Unsent {
 /// times before their first poll, and each move copies them.
 #[derive(Default)]
 pub(super) struct Extra {
-    /// What the message carries, once that was taken from its content.
+    /// Files and stream, once they were taken from the content of the message.
     taken: Option<Box<Taken>>,
-    /// Its place among those that wait for room.
+    /// The place of the message in the queue, while it waits for room.
     ticket: Option<Ticket>,
     /// Sends the files or the stream of a call.
     pub(super) pump: Pump,
-    /// The caller's own time for a call.
+    /// The timeout of a call, if the caller has set one.
     pub(super) timer: Option<Timer>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Extra {
 #[derive(Clone, Copy)]
 pub(super) struct Submission {
     pub(super) id: Uuid,
-    /// A reply wakes the task that submits the message.
+    /// If so, a reply wakes the task that submits the message.
     pub(super) expects_response: bool,
     pub(super) clock: ReplyClock,
 }
@@ -57,6 +57,8 @@ impl Unsent {
     }
 
     /// Puts the message into the outbox once there is room.
+    ///
+    /// Takes the connection's lock once. The driver is woken after it is released, if it sleeps.
     #[inline]
     pub(super) fn poll_submit(
         &self,
@@ -69,7 +71,7 @@ impl Unsent {
         let payload = self.content.checked_payload(shared)?;
         if let Some(parts) = &self.content.carrying {
             let extra = extra.get_or_insert_default();
-            // What comes from a reader is taken once, however often this is polled.
+            // Only on the first poll: content from a reader can be taken only once.
             if extra.taken.is_none() {
                 extra.taken = parts.take(Unwritten::Ends)?;
             }
@@ -85,6 +87,7 @@ impl Unsent {
         let waker = how.expects_response.then_some(cx.waker());
         let put = |state: &mut State| state.submit(&mut parcel, waker);
         let submitted = queue::poll_put(shared, &mut ticket, cx, line, put);
+        // Written back, because a queue may have been joined or left.
         if ticket.is_some() || extra.is_some() {
             extra.get_or_insert_default().ticket = ticket;
         }
@@ -110,7 +113,8 @@ impl Extra {
         self.taken.is_some()
     }
 
-    /// Gives up the place of a message among those that wait for room.
+    /// Gives up the place of the message in the queue. The next task in it is woken after the lock is
+    /// released, if it was this one's turn.
     pub(super) fn forget(&self, connection: &Connection) {
         if let Some(ticket) = self.ticket {
             connection
