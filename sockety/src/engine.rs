@@ -1,4 +1,5 @@
-//! What runs below a connection: bytes, channels, positions, leases. It knows no handle, no service and no client.
+//! What runs below a connection: bytes, channels, positions, leases. It knows no handle, no service
+//! and no client.
 
 pub(crate) mod account;
 pub(crate) mod answered;

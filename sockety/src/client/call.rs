@@ -66,8 +66,8 @@ impl<T, E> Call<T, E> {
         self.is_idempotent
     }
 
-    /// Sends the call and returns the undecoded reply. An error of the service is a reply as well, so
-    /// it is returned as `Ok`.
+    /// Sends the call and returns the undecoded reply. An error of the service is a reply as well,
+    /// so it is returned as `Ok`.
     ///
     /// # Errors
     /// [`RequestError`] if there was no reply.

@@ -16,14 +16,14 @@ use crate::{connection::Connection, error::connect::ConnectError};
 /// A client that connects when it is first needed, and reconnects after its connection has ended.
 /// [`Connect::reconnecting`] makes it.
 ///
-/// [`get`](Self::get) returns a client with an open connection. Calls in flight on a connection that
-/// ends still fail: only the caller knows which of them may be repeated, and
+/// [`get`](Self::get) returns a client with an open connection. Calls in flight on a connection
+/// that ends still fail: only the caller knows which of them may be repeated, and
 /// [`Outcome`](crate::outcome::Outcome) helps to decide.
 ///
 /// There is a pause between two attempts to connect. It starts at 100 ms and grows by a factor of
-/// 1.6 with each attempt, up to 30 s. A random amount of up to the same length is added, so that the
-/// clients of a restarted server do not all reconnect at once. After a connection that lasted for at
-/// least 30 s, the pauses start at 100 ms again.
+/// 1.6 with each attempt, up to 30 s. A random amount of up to the same length is added, so that
+/// the clients of a restarted server do not all reconnect at once. After a connection that lasted
+/// for at least 30 s, the pauses start at 100 ms again.
 ///
 /// Clones share one connection.
 ///
@@ -152,8 +152,8 @@ impl Attempts {
             if connected_at.elapsed() >= LONGEST {
                 self.pauses = pauses();
             }
-            // A server that goes down disconnects all of its clients, which must not all reconnect at
-            // once.
+            // A server that goes down disconnects all of its clients, which must not all reconnect
+            // at once.
             self.not_before = Some(Instant::now() + self.next());
         }
         if let Some(at) = self.not_before {

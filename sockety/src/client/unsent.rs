@@ -113,8 +113,8 @@ impl Extra {
         self.taken.is_some()
     }
 
-    /// Gives up the place of the message in the queue. The next task in it is woken after the lock is
-    /// released, if it was this one's turn.
+    /// Gives up the place of the message in the queue. The next task in it is woken after the lock
+    /// is released, if it was this one's turn.
     pub(super) fn forget(&self, connection: &Connection) {
         if let Some(ticket) = self.ticket {
             connection

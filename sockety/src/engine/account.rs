@@ -1,4 +1,4 @@
-//! What one connection holds of what it has received.
+//! How much one connection holds of what it has received.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -7,19 +7,19 @@ use crate::{
     sync::{AtomicBool, AtomicU64, AtomicUsize},
 };
 
-/// Counted without a lock, as the driver adds and readers on any thread take away.
+/// Counted without a lock, because the driver adds while readers on any thread subtract.
 pub(crate) struct Account {
     options: Arc<Options>,
     budgets: Budgets,
-    /// Bytes of payloads that are arriving, or whose handlers run.
+    /// Bytes of payloads that are arriving, or whose handlers are running.
     pub(super) payloads: AtomicU64,
-    /// Files that were announced and whose messages are not done with.
+    /// Announced files of messages that are not done.
     pub(super) files: AtomicUsize,
-    /// Streams, like files.
+    /// Announced streams of messages that are not done.
     pub(super) streams: AtomicUsize,
-    /// Bytes of files and streams that wait to be read.
+    /// Bytes of files and streams that arrived and were not read.
     unread: AtomicUsize,
-    /// Reading pauses until some of those are read.
+    /// Whether the driver has paused reading until some of those are read.
     awaits_room: AtomicBool,
 }
 
@@ -40,7 +40,8 @@ impl Account {
         &self.budgets
     }
 
-    /// Whether a message with this many files may come. A file costs a few hundred bytes, however little of it has come.
+    /// Whether a message with this many files may begin. Each file costs a few hundred bytes, even
+    /// before any of it has arrived.
     pub(crate) fn has_room_for_files(&self, count: usize) -> bool {
         let before = self.files.load(Ordering::Relaxed);
         before == 0 || before.saturating_add(count) <= self.options.open_files
@@ -52,23 +53,26 @@ impl Account {
         self.streams.fetch_add(streams, Ordering::Relaxed);
     }
 
-    /// Nobody can read those any longer.
+    /// A message with files and streams is done.
     pub(crate) fn remove_parts(&self, files: usize, streams: usize) {
         self.files.fetch_sub(files, Ordering::Relaxed);
         self.streams.fetch_sub(streams, Ordering::Relaxed);
     }
 
-    /// Bytes of files and streams have come.
+    /// Bytes of files and streams have arrived.
     pub(crate) fn on_received(&self, count: usize) {
         self.unread.fetch_add(count, Ordering::Relaxed);
         self.budgets.received().charge(count as u64);
     }
 
-    /// Bytes of files and streams were read or dropped. Returns whether the driver, which waits for room of the whole
-    /// connection, has it now and is to be woken. It looks at the budget of all connections again at the next tick.
+    /// Bytes of files and streams were read or dropped. Returns whether to wake the driver: it has
+    /// paused reading, and the connection has room again. Whether the budget of all connections has
+    /// room, the driver finds out at its next tick.
     #[must_use]
     pub(crate) fn on_taken(&self, count: usize) -> bool {
-        // Sequentially consistent, as is all of this: either the driver sees the new count, or this sees that it waits.
+        // First the count, then the flag, while the driver sets the flag and reads the count then.
+        // All of this is sequentially consistent, so either the driver sees the new count, or this
+        // sees that the driver waits.
         self.unread.fetch_sub(count, Ordering::SeqCst);
         self.budgets.received().give_back(count as u64);
         let has_room = self.unread.load(Ordering::SeqCst) < self.options.unread_bytes;
@@ -77,16 +81,17 @@ impl Account {
             && self.awaits_room.swap(false, Ordering::SeqCst)
     }
 
-    /// The driver is about to look whether there is room. A reader that makes room after this wakes it.
+    /// The driver is about to check whether there is room. A reader that makes room after this call
+    /// wakes it.
     pub(crate) fn await_room(&self) {
         self.awaits_room.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the connection, or all of them together, hold too much that is unread. Then reading waits for each message
-    /// that has something unread.
+    /// Whether the connection, or all connections together, hold too many unread bytes. Then
+    /// reading waits for every message with unread content.
     pub(crate) fn is_over_budget(&self) -> bool {
         let unread = self.unread.load(Ordering::SeqCst);
-        // A few connections must not take what all have.
+        // A few connections must not use up the budget of all.
         unread >= self.options.unread_bytes
             || (unread >= self.options.window && self.budgets.received().is_used_up())
     }

@@ -16,7 +16,8 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// `None` when the message is not to be judged: another one is, there were too many, or it carries too much.
+    /// `None` when the message is not to be judged: another one is, there were too many, or it
+    /// carries too much.
     pub(crate) fn begin(shared: &Arc<Shared>, head: &MessageHead<'_>) -> Option<Self> {
         if !shared.auth.begin() {
             return None;

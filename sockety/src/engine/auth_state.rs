@@ -22,7 +22,8 @@ pub(crate) struct Attempts {
     pub(crate) failed: u32,
 }
 
-/// Attempts that may fail before the connection is closed: enough for a mistyped password, too few to guess one.
+/// How many attempts may fail before the connection is closed: enough for a mistyped password, too
+/// few to guess one.
 pub(crate) const ATTEMPTS: u32 = 8;
 
 /// The largest payload that is judged: tokens and certificates have a few KiB.
@@ -46,7 +47,8 @@ impl AuthState {
         attempts.failed
     }
 
-    /// Returns whether a message may be judged now: one at a time, and none after too many failures.
+    /// Returns whether a message may be judged now: one at a time, and none after too many
+    /// failures.
     pub(crate) fn begin(&self) -> bool {
         let mut attempts = self.attempts();
         let begins = !attempts.is_under_way && attempts.failed < ATTEMPTS;

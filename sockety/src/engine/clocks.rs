@@ -20,36 +20,38 @@ use crate::{
     },
 };
 
-/// Counts for how long something did not happen.
+/// Measures for how long things have not happened.
 ///
-/// It ticks once a second while something has a deadline, and those are counted in ticks. A quiet connection is left to
-/// sleep until it owes the peer a heartbeat, or the peer has been silent for too long. That silence is measured, but a
-/// tick that comes far too late adds no more than [`LATE`] to it: after this process was suspended the peer is read before
-/// it is judged.
+/// It ticks once a second while anything has a deadline, and deadlines are counted in ticks. The
+/// driver of a quiet connection sleeps until a heartbeat is due, or until the peer has been silent
+/// for too long. That silence is measured by the clock, but a tick that is far too late adds no
+/// more than [`LATE`] to it: if this process was suspended, the peer is read before it is judged.
 pub(crate) struct Clocks {
     timer: Option<Pin<Box<Sleep>>>,
-    /// Why the next tick comes when it does; `None` until there is one.
+    /// For which reason the next tick was planned; `None` if none is.
     pace: Option<Pace>,
     limits: Limits,
-    /// Since when nothing was written, as far as ticks have seen it.
+    /// Since when nothing was written, as observed by ticks.
     quiet_since: Instant,
-    /// For how long nothing was received, up to when that was looked at last.
+    /// For how long nothing was received, up to `looked`.
     silent: Duration,
     looked: Instant,
-    /// Nothing of what waits was taken; and so with replies that the peer asked for.
+    /// For how many ticks the peer took nothing of what waits; and for how many of a backlog of
+    /// replies.
     stalled: u32,
     backlogged: u32,
-    /// What was taken from files and streams last has been waiting to be written.
+    /// For how many ticks the bytes last taken from files and streams have waited to be written.
     filled: u32,
-    /// The peer is not authorized to call.
+    /// For how many ticks the peer has not been authorized.
     unauthorized: u32,
-    /// Since this side, or the peer, has begun to leave; and since the present stage of the end began.
+    /// Ticks since the end began; and since its present phase began.
     leaving: u32,
     ending: u32,
     is_draining: bool,
-    /// How much was written before the last tick, the heartbeat of that tick included.
+    /// How many bytes were written before the last tick, including the heartbeat of that tick.
     written: u64,
-    /// Whether it was more than before the tick before that: then the next one returns memory to the allocator.
+    /// Whether anything was written between the last two ticks. Then one more tick follows, which
+    /// returns memory to the allocator.
     was_active: bool,
     has_received: bool,
     pub(crate) has_peer_ended: bool,
@@ -78,7 +80,7 @@ struct Limits {
 pub(crate) struct TickInput {
     pub(crate) is_backlogged: bool,
     pub(crate) is_authorized: bool,
-    /// Nothing is read for now, by our own decision.
+    /// Nothing is read for now, by this side's own decision.
     pub(crate) is_paused: bool,
     pub(crate) is_flushed: bool,
     /// For how many ticks the oldest header has been arriving.
@@ -91,25 +93,25 @@ pub(crate) struct TickInput {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerPace {
     Usual,
-    /// What was taken last waited to be written for longer than a tick.
+    /// The bytes taken last waited to be written for longer than a tick.
     Slow,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The tick after a write, so that all writes of this time share one.
+/// The pause before the tick after a write, so that many writes share one.
 const ACTIVE: Duration = Duration::from_secs(5);
 
-/// A tick that is later than this counts for no more than this.
+/// The most time that a late tick adds to a silence.
 const LATE: Duration = Duration::from_secs(5);
 
-/// How long requests are not read when their replies are not taken.
+/// How long reading may pause because of a backlog of replies.
 const BACKLOG_SECONDS: u32 = 1;
 
-/// How long an orderly end waits for handlers, and for the peer to take what is written.
+/// How long an orderly end waits for handlers, and for the peer to read what is written.
 const LINGER_SECONDS: u32 = 5;
 
-/// What the peer sent before it could know that we are going away is executed. It had this long.
+/// How long after Go Away messages are still executed: the peer may have sent them before it knew.
 const LATE_SECONDS: u32 = 2;
 
 impl Clocks {
@@ -136,14 +138,14 @@ impl Clocks {
         }
     }
 
-    /// Ready when it is time to look at everything that waits, with what that adds to a silence of the peer.
+    /// Ready when a tick is due, with the time that it adds to a silence of the peer.
     pub(crate) fn poll_tick(
         &mut self,
         cx: &mut Context<'_>,
         is_busy: bool,
         written: u64,
     ) -> Poll<Duration> {
-        // At the end of a long pause nobody knows how long ago that was.
+        // After a long pause it would be unknown how long ago that was, so it is noted at once.
         if self.pace == Some(Pace::Quiet) && std::mem::take(&mut self.has_received) {
             self.silent = Duration::ZERO;
             self.looked = Instant::now();
@@ -155,7 +157,7 @@ impl Clocks {
         if let Some(due) = plan {
             timer.as_mut().reset(due);
         } else if !timer.is_elapsed() {
-            // It wakes this task since it was polled last.
+            // The timer has the waker of this task since it was last polled.
             return Poll::Pending;
         }
         ready!(timer.as_mut().poll(cx));
@@ -186,7 +188,7 @@ impl Clocks {
         }
     }
 
-    /// Until something is due on a quiet connection.
+    /// The time until something is due on a quiet connection.
     fn pause(&self, now: Instant) -> Duration {
         let quiet = now.duration_since(self.quiet_since);
         let heartbeat = self.limits.heartbeat.saturating_sub(quiet);
@@ -201,7 +203,7 @@ impl Clocks {
         self.has_received = true;
     }
 
-    /// Content is taken to be written. Returns whether what was taken before it took longer than a tick.
+    /// Content is about to be taken to be written. Returns how fast the peer took the last.
     pub(crate) fn begin_fill(&mut self) -> PeerPace {
         match std::mem::take(&mut self.filled) {
             0 => PeerPace::Usual,
@@ -214,12 +216,15 @@ impl Clocks {
         written > self.written
     }
 
-    /// Whether a new message of the peer was sent after it could know that we are going away.
+    /// Whether a message that arrives now was sent after the peer knew that this side is going
+    /// away.
     pub(crate) fn is_late(&self) -> bool {
         self.leaving > LATE_SECONDS
     }
 
-    /// What has taken too long. Sends a heartbeat when it is time.
+    /// Fails if anything has taken too long. Queues a heartbeat when one is due.
+    ///
+    /// Called under the connection's lock, which the caller releases before it acts on the result.
     pub(crate) fn on_tick(
         &mut self,
         since: Duration,
@@ -246,7 +251,7 @@ impl Clocks {
         if quiet >= self.limits.heartbeat && is_up {
             self.quiet_since = self.looked;
             state.outbox.heartbeat();
-            // A heartbeat is no activity: counted already, it makes no tick come sooner.
+            // A heartbeat is no activity: it counts as written already, so that it plans no tick.
             self.written = state.outbox.end();
         }
         Ok(())
@@ -309,7 +314,7 @@ impl Clocks {
     }
 }
 
-/// Counts on while it goes on.
+/// The next count of something that goes on, or that has ended.
 fn next(count: u32, goes_on: bool) -> u32 {
     if goes_on { count.saturating_add(1) } else { 0 }
 }

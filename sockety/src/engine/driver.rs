@@ -117,13 +117,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
 
     /// Runs until the connection has ended and every waiter has been told.
     ///
-    /// `self` is boxed, because a future stores its arguments twice: as captured, and while it runs.
+    /// `self` is boxed, because a future stores its arguments twice: as captured, and while it
+    /// runs.
     pub(crate) async fn run(mut self: Box<Self>) {
         let error = poll_fn(|cx| self.poll(cx)).await;
         self.count(&error);
         self.log(&error);
-        // First the callers that wait for replies, under the lock; then the readers of content, whose
-        // intakes have locks of their own; then whoever waits for the end itself.
+        // First the callers that wait for replies, under the lock; then the readers of content,
+        // whose intakes have locks of their own; then whoever waits for the end itself.
         self.shared.end(&error, Unwritten::of(&error));
         self.inbound.end(&error);
         self.shared.ended.notify_waiters();
@@ -164,7 +165,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             let has_read = self.poll_read(cx)?.is_ready();
             self.is_flushed = matches!(written, Poll::Ready(Written::All));
             if has_read || matches!(written, Poll::Ready(Written::Some)) {
-                // What was read may have queued replies: they leave in the next round, in one write.
+                // What was read may have queued replies: they leave in the next round, in one
+                // write.
                 continue;
             }
             // After reading: a peer is judged by everything that it has sent.
@@ -182,9 +184,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Poll::Pending
     }
 
-    /// Pending once if the driver was woken because something was queued: other tasks that are ready
-    /// run first, probably queue something too, and all of it leaves in one write. A call that is
-    /// alone in flight does not wait.
+    /// Pending once if the driver was woken because something was queued: other tasks that are
+    /// ready run first, probably queue something too, and all of it leaves in one write. A call
+    /// that is alone in flight does not wait.
     fn lets_others_queue(&mut self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.shared.lock();
         // The waker is gone if a handle used it; the socket and the timers have their own clones.
@@ -215,8 +217,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         state.park(cx.waker());
         self.held_until = state.held_until();
         drop(state);
-        // A reader that made room before the waker was there found none to wake: look once more. This
-        // takes locks of intakes, so the connection's lock is free.
+        // A reader that made room before the waker was there found none to wake: look once more.
+        // This takes locks of intakes, so the connection's lock is free.
         let has_resumed = self.is_paused && !self.inbound.update_pause();
         Ok(if has_resumed {
             Poll::Ready(())

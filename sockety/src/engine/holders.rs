@@ -11,7 +11,7 @@ pub(crate) struct Holders(AtomicU64);
 const HANDLE: u64 = 1;
 const REQUEST: u64 = 1 << 40;
 
-/// The most requests that can be counted. Memory would be used up long before.
+/// The maximum number of requests that can be counted. Memory would be used up long before.
 const MAX_REQUESTS: usize = (1 << 24) - 2;
 
 /// What a holder of a connection counts as.
@@ -53,7 +53,7 @@ impl Holders {
         requests(self.0.fetch_add(holder.weight(), Ordering::Relaxed))
     }
 
-    /// Adds a handle, unless there is none.
+    /// Adds a handle, unless there is none left. Returns whether it did.
     pub(crate) fn join(&self) -> bool {
         let join = |number| (handles(number) > 0).then_some(number + HANDLE);
         let joined = self
@@ -64,9 +64,9 @@ impl Holders {
 
     #[inline]
     pub(crate) fn remove(&self, holder: Holder) -> Left {
-        // `SeqCst`, as a connection that is ending is marked first and counted then, while a
-        // request that ends is counted first and looks for that mark then: one of them sees the
-        // other.
+        // `SeqCst`: an ending connection sets `Shared::is_ending` first and reads the count then,
+        // while a request that ends changes the count first and reads the flag then. So one of them
+        // sees the other, and the driver never sleeps through the end of the last handler.
         let before = self.0.fetch_sub(holder.weight(), Ordering::SeqCst);
         Left {
             was_last_handle: holder != Holder::Arriving && handles(before) == 1,
@@ -74,7 +74,7 @@ impl Holders {
         }
     }
 
-    /// A request that was arriving is executed from here on, and counts as a handle too.
+    /// A request has arrived completely. From now on it counts as a handle too.
     pub(crate) fn begin_executing(&self) {
         self.0.fetch_add(HANDLE, Ordering::Relaxed);
     }

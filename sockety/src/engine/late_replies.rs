@@ -1,4 +1,5 @@
-//! Requests that nobody waits for any longer, and whose replies may still come: those are nobody's fault.
+//! Requests that nobody waits for any longer, and whose replies may still come: those are nobody's
+//! fault.
 
 use std::collections::HashSet;
 
@@ -8,12 +9,13 @@ use sockety_codec::Uuid;
 pub(crate) struct LateReplies {
     /// Given up before any reply: one will most likely come, however late.
     unanswered: RecentIds,
-    /// Given up after a response. More responses may follow, but rarely do, so these are forgotten when the connection
-    /// is quiet.
+    /// Given up after a response. More responses may follow, but rarely do, so these are forgotten
+    /// when the connection is quiet.
     answered: RecentIds,
 }
 
-/// How many requests are remembered at least: as many as a busy connection may have in flight when its peer stalls.
+/// How many requests are remembered at least: as many as a busy connection may have in flight when
+/// its peer stalls.
 const UNANSWERED_KEPT: usize = 4096;
 
 /// Each late response to a request makes it one of the newest again, so fewer are enough.
@@ -36,7 +38,8 @@ impl LateReplies {
         }
     }
 
-    /// A reply to a request came that nobody waits for. Returns whether it is late for one that was given up.
+    /// A reply to a request came that nobody waits for. Returns whether it is late for one that was
+    /// given up.
     pub(crate) fn on_reply(&mut self, id: &Uuid, is_code: bool) -> bool {
         let was_known = self.unanswered.remove(id) || self.answered.contains(id);
         if is_code {
@@ -48,8 +51,8 @@ impl LateReplies {
         was_known
     }
 
-    /// Nothing was written for a while, and no request waits. What is still remembered is forgotten the next time, unless
-    /// a late response comes before that.
+    /// Nothing was written for a while, and no request waits. What is still remembered is forgotten
+    /// the next time, unless a late response comes before that.
     pub(crate) fn on_quiet(&mut self) {
         self.answered.age();
         self.answered.shrink();

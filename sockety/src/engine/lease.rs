@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc};
 
 use super::{holders::Holder, shared::Shared};
 
-/// Keeps a connection open: it is closed when the last lease that counts as a handle is dropped.
+/// Keeps a connection open. When the last lease that counts as a handle is dropped, the connection
+/// is closed: that takes its lock and wakes the driver, so no lease is dropped under the lock.
+///
 /// The lease of a request of the peer also occupies the slot of that request.
 pub(crate) struct Lease {
     pub(crate) shared: Arc<Shared>,
@@ -21,7 +23,8 @@ impl Lease {
         }
     }
 
-    /// That of another handle, if there is one: the last one to go closes the connection for good.
+    /// The lease of another handle; `None` if there is none left, because then the connection is
+    /// closing.
     pub(crate) fn join(shared: Arc<Shared>) -> Option<Self> {
         let holder = Holder::Handle;
         let is_joined = shared.holders.join();

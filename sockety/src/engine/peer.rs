@@ -10,7 +10,8 @@ pub(crate) struct Peer {
     pub(crate) local_addr: Option<SocketAddr>,
     /// What this side connected to.
     pub(crate) server: Option<ServerName>,
-    /// A write that fails has passed nothing on: so with sockets, but not with TLS, nor for certain with other links.
+    /// A write that fails has passed nothing on: so with sockets, but not with TLS, nor for certain
+    /// with other links.
     pub(crate) fails_whole: bool,
     #[cfg(feature = "_tls")]
     pub(crate) identity: Option<crate::tls::PeerIdentity>,

@@ -1,4 +1,11 @@
 //! Requests of ours that wait for their replies, found by id.
+//!
+//! ```text
+//! insert ─── by the caller, under the lock that queues its message
+//! deliver ── by the driver: returns the waker, which is used after the lock is released
+//! poll ───── by the caller's task, which leaves its waker if there is no reply yet
+//! remove ─── by the caller, when it has its reply or gives up
+//! ```
 
 use std::{
     collections::{VecDeque, hash_map::Entry},
@@ -30,16 +37,17 @@ pub(crate) const REPLIES_KEPT: usize = 64;
 /// How many bytes of payloads they may have together, unless the first has more alone.
 const REPLY_BYTES_KEPT: usize = 8 * 1024 * 1024;
 
-/// All waiting requests of one connection. Guarded by the connection's mutex.
+/// All pending requests of one connection. Guarded by the connection's lock.
 pub(crate) struct PendingRequests {
     /// By id, as a number: hashing that takes fewer instructions than hashing its bytes. The hash
     /// needs no secret, because our own ids are random and no peer chooses a key of this table.
     requests: FxHashMap<u128, Waiter>,
-    /// Those that were given up, but not after a code.
+    /// Requests that were given up, except after a fast reply: replies to them may still come.
     late: LateReplies,
     limit: usize,
     timeout: Option<u32>,
-    /// Seconds since the connection began, as far as anybody waited: deadlines need no clock reading per call.
+    /// Ticks since the connection began, roughly seconds. Deadlines are counted in them, so that a
+    /// call does not read the clock.
     now: u32,
 }
 
@@ -58,7 +66,7 @@ impl PendingRequests {
         self.requests.is_empty()
     }
 
-    /// Nothing was written for a while: returns memory that is kept for the next time to the allocator.
+    /// Returns spare memory to the allocator, after nothing was written for a while.
     pub(crate) fn give_back_memory(&mut self) {
         self.requests.shrink_to_fit();
         if self.requests.is_empty() {
@@ -66,7 +74,7 @@ impl PendingRequests {
         }
     }
 
-    /// Whether anybody waits who has no reply at all.
+    /// Whether any request has had no reply at all.
     pub(crate) fn has_unanswered(&self) -> bool {
         self.requests.values().any(|waiter| !waiter.is_answered)
     }
@@ -85,7 +93,7 @@ impl PendingRequests {
 
     /// Expects replies to a message that begins here in the outbox.
     ///
-    /// While a transmission of it goes on, the clock of the reply does not advance.
+    /// While its files or its stream are being sent, its timeout does not advance.
     pub(crate) fn insert(
         &mut self,
         id: Uuid,
@@ -113,9 +121,10 @@ impl PendingRequests {
         );
     }
 
-    /// Removes a request. The caller drops what is returned without the lock, as it holds replies that nobody took.
+    /// Removes a request. The caller drops the result after it has released the lock, because
+    /// replies that were not taken take it when they are dropped.
     ///
-    /// More may come, unless the last one was a code: they are nobody's fault.
+    /// Unless the last reply was a fast reply, more may come, and are not held against the peer.
     pub(crate) fn remove(&mut self, id: &Uuid) -> Option<Waiter> {
         let waiter = self.requests.remove(&id.as_u128())?;
         if !waiter.has_code {
@@ -124,7 +133,8 @@ impl PendingRequests {
         Some(waiter)
     }
 
-    /// Whether there is, or was not long ago, a request that a reply may be late for. Nothing follows a code.
+    /// Whether a reply may belong to a request that waits or was given up recently. Nothing follows
+    /// a fast reply.
     pub(crate) fn allows_late(&mut self, parent: &Uuid, is_code: bool) -> bool {
         self.requests.contains_key(&parent.as_u128()) || self.late.on_reply(parent, is_code)
     }
@@ -169,15 +179,14 @@ impl PendingRequests {
         self.requests.contains_key(&parent.as_u128())
     }
 
-    /// A response to this request begins, so its handler ran, whatever becomes of the response. Returns whether
-    /// anybody waits for it.
+    /// A response to this request begins: its handler ran, even if the rest of the response is
+    /// lost. Returns whether the request still waits.
     pub(crate) fn begin_response(&mut self, parent: &Uuid) -> bool {
         let waiter = self.requests.get_mut(&parent.as_u128());
         waiter.map(|waiter| waiter.is_executed = true).is_some()
     }
 
-    /// What is known about this request, which has its place in the outbox, if nobody waited any longer. What waits to
-    /// be written still is.
+    /// The outcome of a queued request if it is given up now. Its message is still written.
     pub(crate) fn outcome_if_given_up(&self, id: &Uuid) -> Outcome {
         let waiter = self.requests.get(&id.as_u128());
         waiter.map_or(Outcome::Unknown, Waiter::outcome_if_given_up)
@@ -208,7 +217,8 @@ impl PendingRequests {
         }
     }
 
-    /// Ready when there is a reply, for a caller that takes only one: the request is removed.
+    /// For a caller that takes only one reply: when there is one, removes the request and returns
+    /// it. The caller takes the reply out after it has released the lock.
     pub(crate) fn poll_only(&mut self, id: &Uuid, cx: &mut Context<'_>) -> Poll<Waiter> {
         let Entry::Occupied(mut waiting) = self.requests.entry(id.as_u128()) else {
             unreachable!("a request stays in the table until its handle is dropped");
@@ -218,7 +228,8 @@ impl PendingRequests {
             return Poll::Pending;
         }
         let waiter = waiting.remove();
-        // The caller asked for one reply. If this is none, that reply may come late; after it, no more are expected.
+        // If the wait ended without a reply, a late one may come. After a reply, no more are
+        // expected.
         if !waiter.is_answered {
             self.late.expect(*id, false);
         }
@@ -264,33 +275,33 @@ impl PendingRequests {
         timed_out
     }
 
-    /// One second more than asked for, as the current one has begun already.
+    /// One second more than asked for, because the current second has begun already.
     fn deadline(&self) -> Option<NonZeroU32> {
         let timeout = self.timeout?;
         Some(NonZeroU32::MIN.saturating_add(self.now.saturating_add(timeout)))
     }
 }
 
-/// What became of a reply. Both fields are used when the connection's mutex is free again: a waker runs code of any
-/// executor, and the destructors of a reply's parts take that mutex.
+/// The result of delivering a reply. Both fields are used after the connection's lock is released:
+/// a waker runs code of any executor, and the destructors of a reply's parts take that lock.
 #[must_use]
 pub(crate) struct Delivered {
-    /// Of the request that waits for it.
+    /// The waker of the request's task.
     pub(crate) waker: Option<Waker>,
-    /// The reply, when no request waits for it or has room for it.
+    /// The reply, if no request waits for it or has room for it.
     pub(crate) unwanted: Option<Result<RawReply, RequestError>>,
 }
 
-/// Which clock ends the wait for a reply.
+/// Which timeout ends the wait for a reply.
 #[derive(Clone, Copy)]
 pub(crate) enum ReplyClock {
     /// [`Options::call_timeout`](crate::config::options::Options::call_timeout).
     Default,
-    /// The caller has its own.
+    /// The caller's own timer.
     Own,
 }
 
-/// A reply as it came, before it is given its public face.
+/// A reply as it arrived, before it becomes a value of the public API.
 #[derive(Debug)]
 pub(crate) enum RawReply {
     Fast(FastReply),
@@ -306,14 +317,15 @@ pub(crate) struct RawResponse {
     pub(crate) carried: ReceivedParts,
 }
 
-/// Moved when it is made, and when it is taken: small enough for that to be done in place.
+/// One request. It is moved when it is inserted and when it is removed, so it is kept small enough
+/// to be copied without calling `memcpy`.
 pub(crate) struct Waiter {
     start: Place,
     expires: Option<NonZeroU32>,
-    /// Of its files and stream.
+    /// The transmission of its files and its stream, if it has any.
     transmission: Option<NonZeroU64>,
     is_answered: bool,
-    /// Whether its last reply was a code: nothing follows one.
+    /// Whether its last reply was a fast reply: nothing follows one.
     has_code: bool,
     /// A response has begun.
     is_executed: bool,
@@ -322,7 +334,8 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    /// Its reply, from [`PendingRequests::poll_only`]. What else it has is dropped, so the lock must not be held.
+    /// The reply of a request that [`PendingRequests::poll_only`] removed. Other replies are
+    /// dropped, so the lock must not be held.
     pub(crate) fn into_reply(mut self) -> Result<RawReply, RequestError> {
         let Some(reply) = self.replies.pop() else {
             unreachable!("there is a reply, or an end");
@@ -342,7 +355,8 @@ impl Waiter {
         self.outcome(u64::MAX)
     }
 
-    /// Cloned under the mutex: to unlock for it would cost every call two more locks.
+    /// The waker is cloned under the lock, because unlocking for it would cost every call another
+    /// lock.
     fn register(&mut self, waker: &Waker) {
         match &mut self.waker {
             Some(known) => known.clone_from(waker),
@@ -351,18 +365,18 @@ impl Waiter {
     }
 }
 
-/// Replies not yet taken. One is the usual number and needs no allocation.
+/// Replies that were not taken yet. Usually there is one, which needs no allocation.
 #[derive(Default)]
 struct Replies {
     first: Option<Result<RawReply, RequestError>>,
     rest: Option<Box<Rest>>,
 }
 
-/// What few requests have.
+/// State that few requests need.
 #[derive(Default)]
 struct Rest {
     more: VecDeque<Result<RawReply, RequestError>>,
-    /// Bytes of those payloads.
+    /// The bytes of the payloads of `more`.
     bytes: usize,
     end: Option<RequestError>,
 }
@@ -376,7 +390,7 @@ impl Replies {
         self.rest.as_ref()?.end.as_ref()
     }
 
-    /// Returns the reply when it is one too many.
+    /// Returns the reply if there are too many already.
     #[inline]
     fn push(
         &mut self,

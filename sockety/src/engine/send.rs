@@ -1,4 +1,5 @@
-//! Sending: the outbox, the tasks that wait for room in it, and the files and streams that are being sent.
+//! Sending: the outbox, the tasks that wait for room in it, and the files and streams that are
+//! being sent.
 
 pub(crate) mod layout;
 pub(crate) mod outbox;

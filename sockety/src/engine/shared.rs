@@ -1,4 +1,12 @@
 //! What the handles of a connection and its driver share.
+//!
+//! Whoever changes the state takes its lock in one of three ways:
+//!
+//! ```text
+//! lock          ── reads, or changes what no task waits for
+//! lock_to_wake  ── may make tasks due: they are woken when the lock is released
+//! change        ── likewise; if there is something to write then, the driver is woken as well
+//! ```
 
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering},
@@ -38,16 +46,18 @@ pub(crate) struct Shared {
     pub(crate) extensions: Extensions,
     pub(crate) auth: AuthState,
     pub(crate) ended: Notify,
-    /// After the end the peer is given a moment to read what was written. Then the socket is closed.
+    /// Whether the socket is closed. That happens some time after the end of the connection, so
+    /// that the peer can read what was written.
     pub(crate) is_closed: AtomicBool,
     pub(crate) gone: Notify,
     /// Handles and requests; the driver is not counted.
     pub(crate) holders: Holders,
-    /// Whether the phase is no longer `Open`, for those who do not hold the lock.
+    /// Whether the phase is no longer `Open`, for code that does not hold the lock. Set before the
+    /// phase changes: see [`Holders::remove`](super::holders::Holders::remove).
     is_ending: AtomicBool,
     /// Bytes received since the connection began.
     pub(crate) received: AtomicU64,
-    /// What it holds of what it has received. Intakes have it too.
+    /// How much it holds of what it has received. Intakes share it.
     pub(crate) account: Arc<Account>,
 }
 
@@ -90,10 +100,10 @@ impl Shared {
         }
     }
 
-    /// No user code runs under this lock, nothing waits, and no other lock is taken. A poisoned one is
-    /// taken all the same: every change under it is whole before anything can panic.
+    /// Takes the lock, for changes that make no task due: otherwise see [`Shared::lock_to_wake`].
     ///
-    /// For what makes no task due: see [`Shared::lock_to_wake`].
+    /// Under it no user code runs, nothing is awaited, and no other lock is taken. It is taken even
+    /// if it is poisoned, because every change under it is complete before anything can panic.
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -113,11 +123,13 @@ impl Shared {
         )
     }
 
-    /// Changes the state, and wakes the driver afterwards if that gave it something to do.
+    /// Changes the state. After the lock is released, wakes the tasks that became due, then the
+    /// driver if there is something for it to do and it sleeps.
     #[inline]
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         let result = change(&mut state);
+        // Taken, so that of all changes until the driver runs only this one wakes it.
         let driver = if state.needs_driver() {
             state.driver.take()
         } else {
@@ -134,7 +146,8 @@ impl Shared {
         result
     }
 
-    /// Answers without waiting for a place: for the few bytes of a fast reply that the connection itself owes.
+    /// Queues a fast reply of the connection itself, even if the outbox is full. It has few bytes,
+    /// and the driver cannot wait for room.
     pub(crate) fn fast_reply(&self, id: Uuid, reply: FastReply) {
         self.change(|state| {
             if !matches!(state.phase, Phase::Ended(_)) {
@@ -153,8 +166,9 @@ impl Shared {
                 Phase::Closing(_) | Phase::Ended(_) => return,
             }
             state.phase = Phase::Closing(by);
-            // What waits to be written still is.
+            // What is queued is still written, so every request counts as sent.
             let end = state.outbox.end();
+            // Callers and senders that wait for room are woken when the lock is released.
             state
                 .pending
                 .fail_all(&ConnectionError::Closed(by), end, &mut state.outbox.due);
@@ -162,7 +176,8 @@ impl Shared {
         });
     }
 
-    /// Begins an end that waits for everything that was accepted, for `deadline` at most.
+    /// Begins an end that waits until everything accepted is done, for `deadline` at most. If it
+    /// has begun already, the sooner deadline counts.
     pub(crate) fn drain(&self, deadline: Duration) {
         self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
@@ -181,19 +196,19 @@ impl Shared {
 
     /// Whether there is a slot for a request of the peer when `taken` of them are taken.
     pub(crate) fn has_slot(&self, taken: usize) -> bool {
-        // A few connections must not take what all have.
+        // A few connections must not use up the budget of all.
         let is_room = taken < OWN_TASKS || !self.budgets.waiting().is_used_up();
         is_room && Holders::is_room(taken, self.options.requests_executing)
     }
 
-    /// Somebody holds the connection no longer.
+    /// A holder leaves. Closes the connection after its last handle.
     #[inline]
     pub(crate) fn leave(&self, holder: Holder) {
         let left = self.holders.remove(holder);
         if left.was_last_handle {
             self.close(ClosedBy::Local);
         }
-        // A connection that is ending waits for its last handler.
+        // The driver of an ending connection waits for the last handler, and sleeps meanwhile.
         if left.was_last_request && self.is_ending.load(Ordering::SeqCst) {
             self.wake_driver();
         }
@@ -222,6 +237,7 @@ impl Shared {
     /// Waits until the socket is closed.
     pub(crate) async fn until_gone(&self) {
         let mut gone = std::pin::pin!(self.gone.notified());
+        // Registered before the flag is read, so that a close in between is not missed.
         gone.as_mut().enable();
         if !self.is_closed.load(Ordering::Acquire) {
             gone.await;
@@ -234,7 +250,8 @@ impl Shared {
         self.gone.notify_waiters();
     }
 
-    /// The connection is over: resolves everything that waits.
+    /// The connection has ended: resolves everything that waits. Its tasks are woken when the lock
+    /// is released.
     pub(crate) fn end(&self, error: &ConnectionError, unwritten: Unwritten) {
         let mut state = self.lock_to_wake();
         state.end(error.clone(), unwritten);
@@ -251,5 +268,5 @@ impl WakeDriver for Shared {
     }
 }
 
-/// Requests that each connection may execute, however many wait on others.
+/// How many requests each connection may execute even if the budget of all is used up.
 const OWN_TASKS: usize = 8;

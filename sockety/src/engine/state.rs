@@ -34,20 +34,22 @@ pub(crate) struct State {
     pub(crate) outbox: Outbox,
     pub(crate) transmissions: Transmissions,
     pub(crate) pending: PendingRequests,
-    /// Where the newest request without files or a stream begins.
+    /// The position in the outbox of the newest request without files or a stream.
     pub(crate) newest_request: u64,
-    /// Exists once files or streams were sent.
+    /// Exists while files or streams were sent recently.
     pub(crate) pacing: Option<Box<Pacing>>,
     pub(crate) phase: Phase,
-    /// After the end: bytes up to this position may have been sent, or still are.
+    /// After the end: no byte from this position on was or will be sent.
     pub(crate) last_sent: u64,
-    /// The peer is about to close: it accepts no new messages, but finishes those that it has.
+    /// Whether the peer is about to close. It accepts no new messages, but finishes the ones it
+    /// has.
     pub(crate) is_peer_going_away: bool,
-    /// Set while the driver sleeps.
+    /// The driver's waker, while it sleeps. Whoever wakes the driver takes it.
     pub(crate) driver: Option<Waker>,
 }
 
-/// The state while its lock is held. Once it is released, the tasks that became due are woken.
+/// The state while its lock is held. Dropping it releases the lock, then wakes the tasks that
+/// became due.
 pub(crate) struct Locked<'a> {
     /// `None` only while this is dropped. Small enough to be returned in registers.
     state: Option<MutexGuard<'a, State>>,
@@ -64,7 +66,8 @@ impl<'a> Locked<'a> {
     #[inline(never)]
     pub(crate) fn unlock(mut state: MutexGuard<'a, State>) {
         let due = state.outbox.due.take();
-        // In this order: a waker may run any code, and the task that it wakes takes the lock.
+        // In this order, because a waker may run any code, and the task that it wakes takes the
+        // lock.
         drop(state);
         drop(due);
     }
@@ -112,12 +115,13 @@ impl Drop for Locked<'_> {
 #[derive(Clone)]
 pub(crate) enum Phase {
     Open,
-    /// The peer was told that we are going away. What both sides have accepted is finished.
+    /// The peer was told that this side is going away. Everything accepted by either side is
+    /// finished.
     Draining {
-        /// The time for that.
+        /// The time limit for that.
         seconds: u32,
     },
-    /// No new message is accepted. Pending replies still are, and whatever was accepted is written.
+    /// No new message is accepted. Replies still are, and everything accepted is written.
     Closing(ClosedBy),
     Ended(ConnectionError),
 }
@@ -127,17 +131,17 @@ impl State {
         self.has_work() || !matches!(self.phase, Phase::Open)
     }
 
-    /// The driver goes to sleep.
+    /// The driver goes to sleep, under the same lock under which it found nothing to do.
     pub(crate) fn park(&mut self, waker: &Waker) {
         self.driver = Some(waker.clone());
     }
 
-    /// The driver is awake. Returns its waker, unless that was used to wake it.
+    /// The driver is awake. Returns its waker, or `None` if that was used to wake it.
     pub(crate) fn unpark(&mut self) -> Option<Waker> {
         self.driver.take()
     }
 
-    /// Whether a request is to be written next, and it is the only one in flight.
+    /// Whether the next bytes to write are a request, and the only one in flight.
     pub(crate) fn is_lone_call(&self) -> bool {
         self.pending.len() == 1 && self.newest_request == self.outbox.taken()
     }
@@ -159,7 +163,8 @@ impl State {
         pacing.is_some_and(|pacing| pacing.is_beside_calls())
     }
 
-    /// The driver is about to sleep: returns until when files and streams wait at most, if any do.
+    /// The driver is about to sleep. Returns when it must wake up to send files and streams that
+    /// are held back, if any are.
     pub(crate) fn held_until(&mut self) -> Option<Instant> {
         if !self.transmissions.has_ready() || !self.is_held() {
             return None;
@@ -169,7 +174,7 @@ impl State {
         pacing.deadline()
     }
 
-    /// The time from [`State::held_until`] has come.
+    /// The time that [`State::held_until`] returned has come.
     pub(crate) fn hold_no_longer(&mut self) {
         if let Some(pacing) = &mut self.pacing {
             pacing.on_deadline(Instant::now());
@@ -269,8 +274,8 @@ impl State {
         }
     }
 
-    /// Queues a message or a response, and expects replies if its header says so: a task that waits
-    /// for them already gives its waker. On an error nothing was queued.
+    /// Queues a message or a response, and expects replies if its header says so. A task that waits
+    /// for them passes its waker. On an error, nothing was queued.
     pub(crate) fn submit(
         &mut self,
         parcel: &mut Parcel<'_>,
@@ -291,7 +296,7 @@ impl State {
             Some(_) => Some(self.begin(parcel)?),
         };
         if expects_response {
-            // Under the lock that queued it: no reply can come before.
+            // Under the lock that queued it, so that no reply can come before.
             let (id, clock) = (parcel.id(), parcel.clock);
             self.pending.insert(id, place, clock, waker, transmission);
             if transmission.is_none() && matches!(parcel.head, Head::Message(_)) {
@@ -377,9 +382,10 @@ impl State {
         self.outbox.wake_space();
     }
 
-    /// Hands a reply to the request that waits for it.
+    /// Hands a reply to the request that waits for it. The caller wakes its task, and drops an
+    /// unwanted reply, after the lock is released.
     ///
-    /// When the peer refuses a message unread, the rest of its files and its stream is not sent.
+    /// If the peer refused the message unread, the rest of its files and its stream is not sent.
     #[inline]
     pub(crate) fn deliver(
         &mut self,
@@ -455,7 +461,7 @@ impl State {
         if let Phase::Ended(_) = self.phase {
             return;
         }
-        // Before the requests fail: it decides their outcomes.
+        // Before the requests fail, because it decides their outcomes.
         self.last_sent = match unwritten {
             Unwritten::Dropped => self.outbox.last_sent(),
             Unwritten::Sent => self.outbox.end(),

@@ -51,8 +51,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Ok(())
     }
 
-    /// Reads until the peer ends. If it sends more than [`DRAIN_BYTES`], nothing more is read, and the
-    /// farewell ends at its time limit.
+    /// Reads until the peer ends. If it sends more than [`DRAIN_BYTES`], nothing more is read, and
+    /// the farewell ends at its time limit.
     async fn drain(&mut self) -> std::io::Result<()> {
         // An array would be part of this future, and so of every connection's task.
         let mut rest = vec![0; 4096];

@@ -20,16 +20,17 @@ use crate::{
 /// How many bytes of a large payload are read at a time.
 const PAYLOAD_READ_BYTES: usize = 256 * 1024;
 
-/// How many reads follow a write that failed: more than the system's buffer needs, but not endlessly
-/// many.
+/// How many reads follow a write that failed: more than the system's buffer needs, but not
+/// endlessly many.
 const LAST_READS: usize = 128;
 
-/// How many fast replies may wait in addition to what the outbox has room for, before reading stops.
+/// How many fast replies may wait in addition to what the outbox has room for, before reading
+/// stops.
 const BACKLOG_REPLIES: usize = 4096;
 
 impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
-    /// Reads once and handles everything that arrived. Pending when nothing did, or while nothing is
-    /// read.
+    /// Reads once and handles everything that arrived. Pending when nothing did, or while nothing
+    /// is read.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         self.is_paused = self.inbound.update_pause();
         if self.clocks.has_peer_ended || self.is_paused || self.is_backlogged() {
@@ -59,8 +60,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Poll::Ready(self.handle(bytes, cx))
     }
 
-    /// Reads once, only the rest of a packet, directly to its place in the payload. Returns `None` when
-    /// that is not worth it.
+    /// Reads once, only the rest of a packet, directly to its place in the payload. Returns `None`
+    /// when that is not worth it.
     #[inline(never)]
     fn poll_read_payload(
         &mut self,
@@ -82,8 +83,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         received.fetch_add(count as u64, Ordering::Relaxed);
         let remaining = match self.decoder.decode(&mut &memory[before..]) {
             Ok(Some(Event::Data { remaining, .. })) => remaining,
-            // The decoder said that the payload goes on. If it says otherwise now, nobody knows where
-            // these bytes belong, so the connection ends.
+            // The decoder said that the payload goes on. If it says otherwise now, nobody knows
+            // where these bytes belong, so the connection ends.
             Ok(event) => {
                 let error = format!("payload on channel {channel} was interrupted by {event:?}");
                 return Some(Poll::Ready(Err(std::io::Error::other(error).into())));

@@ -98,8 +98,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
     }
 
-    /// Under the lock: times requests out, frees memory, and checks every limit of time. The tasks of
-    /// requests that timed out are woken when the lock is released.
+    /// Under the lock: times requests out, frees memory, and checks every limit of time. The tasks
+    /// of requests that timed out are woken when the lock is released.
     fn judge(
         &mut self,
         since: Duration,

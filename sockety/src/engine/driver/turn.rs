@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use crate::engine::receive::slow_readers::READ_BYTES;
 
-/// How much one turn of the driver does. It is limited, so that a peer that sends thousands of small
-/// messages leaves the thread to other tasks between them.
+/// How much one turn of the driver does. It is limited, so that a peer that sends thousands of
+/// small messages leaves the thread to other tasks between them.
 pub(super) struct Pace {
     /// How many bytes the next read may bring.
     pub(super) read_bytes: usize,
@@ -28,7 +28,8 @@ impl Pace {
         self.events >= TURN_EVENTS
     }
 
-    /// A part of a large payload arrived. After a whole packet, a small read finds out what follows.
+    /// A part of a large payload arrived. After a whole packet, a small read finds out what
+    /// follows.
     pub(super) fn on_payload(&mut self, is_whole: bool) {
         self.read_bytes = if is_whole {
             LEAST_READ_BYTES

@@ -1,8 +1,9 @@
 //! Memory for large payloads, used again and again.
 //!
-//! Memory that returns to the allocator each time often returns to the operating system. To get it again, a page at a
-//! time, costs more than all else that is done with the payload. What has not been used for a while is
-//! [returned](crate::engine::memory::threads), and when the last connection of the process has ended, everything is.
+//! Memory that returns to the allocator each time often returns to the operating system. To get it
+//! again, a page at a time, costs more than all else that is done with the payload. What has not
+//! been used for a while is [returned](crate::engine::memory::threads), and when the last
+//! connection of the process has ended, everything is.
 
 use std::{
     mem,
@@ -17,7 +18,8 @@ use bytes::Bytes;
 /// Smaller ones are left to the allocator.
 const LEAST: usize = 64 * 1024;
 
-/// How much unused memory a thread keeps. A peer can make each thread hold this much more than is counted.
+/// How much unused memory a thread keeps. A peer can make each thread hold this much more than is
+/// counted.
 const KEPT: usize = 4 * 1024 * 1024;
 
 /// How many connections there are in the process.
@@ -74,7 +76,8 @@ pub(crate) fn give_back_unused() {
     });
 }
 
-/// Returns empty memory for a payload of this size. It has no capacity yet if the thread keeps nothing that fits.
+/// Returns empty memory for a payload of this size. It has no capacity yet if the thread keeps
+/// nothing that fits.
 pub(crate) fn take(size: u64) -> Vec<u8> {
     let Ok(size) = usize::try_from(size) else {
         return Vec::new();

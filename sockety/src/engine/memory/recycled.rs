@@ -1,7 +1,8 @@
 //! Buffers for what arrives of files and streams, used again and again.
 //!
-//! Memory that returns to the allocator each time often returns to the operating system. To get it again costs more than
-//! copying what is to be in it. What has not been used for a while is [returned](crate::engine::memory::threads).
+//! Memory that returns to the allocator each time often returns to the operating system. To get it
+//! again costs more than copying what is to be in it. What has not been used for a while is
+//! [returned](crate::engine::memory::threads).
 
 use std::cell::{Cell, RefCell};
 
@@ -10,9 +11,9 @@ use bytes::{Bytes, BytesMut};
 /// The size of a buffer: that of a read.
 const SIZE: usize = 64 * 1024;
 
-/// How many a thread has, those in use among them: what a few readers leave unread, and as much that they work on. A
-/// part that is smaller than its buffer keeps the rest of it from others, so a peer can make each thread hold a
-/// mebibyte more than is counted, and no more.
+/// How many a thread has, those in use among them: what a few readers leave unread, and as much
+/// that they work on. A part that is smaller than its buffer keeps the rest of it from others, so a
+/// peer can make each thread hold a mebibyte more than is counted, and no more.
 const COUNT: usize = 16;
 
 /// Less is left to the allocator: it would take a whole buffer.
@@ -26,7 +27,8 @@ thread_local! {
     static WERE_USED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns the free buffers of the thread to the allocator, unless any was used since the last call.
+/// Returns the free buffers of the thread to the allocator, unless any was used since the last
+/// call.
 pub(crate) fn give_back_unused() {
     if !WERE_USED.replace(false) {
         let all = BUFFERS.take();
@@ -51,8 +53,8 @@ pub(crate) fn put(buffer: BytesMut) -> Bytes {
     filled
 }
 
-/// Keeps received bytes: where they are, if that is the buffer that was filled last; else in a copy, for which it takes a
-/// buffer of the thread if one is free.
+/// Keeps received bytes: where they are, if that is the buffer that was filled last; else in a
+/// copy, for which it takes a buffer of the thread if one is free.
 pub(crate) fn keep(bytes: &[u8]) -> Bytes {
     if !(LEAST..=SIZE).contains(&bytes.len()) {
         return Bytes::copy_from_slice(bytes);

@@ -1,11 +1,11 @@
-//! Returns what a thread keeps for all of its connections, once none of them has used it for a while.
-//! The ticks of connections on the thread check for that.
+//! Returns what a thread keeps for all of its connections, once none of them has used it for a
+//! while. The ticks of connections on the thread check for that.
 //!
-//! An allocator is no substitute. If all of this is left to the allocator of glibc, a call with 1 MiB
-//! takes 28 % more instructions, and with many of them in flight, each MiB takes 130 to 240 page faults
-//! and more than twice the CPU time. mimalloc avoids the page faults, but takes more CPU time for streams
-//! and twice to six times the memory. The figures are in `docs/performance.md`, under "Kept memory
-//! against an allocator".
+//! An allocator is no substitute. If all of this is left to the allocator of glibc, a call with 1
+//! MiB takes 28 % more instructions, and with many of them in flight, each MiB takes 130 to 240
+//! page faults and more than twice the CPU time. mimalloc avoids the page faults, but takes more
+//! CPU time for streams and twice to six times the memory. The figures are in
+//! `docs/performance.md`, under "Kept memory against an allocator".
 
 use std::{cell::Cell, time::Duration};
 

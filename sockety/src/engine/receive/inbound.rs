@@ -1,4 +1,5 @@
-//! Messages and responses that are arriving, by channel, until they are whole and go to those they are for.
+//! Messages and responses that are arriving, by channel, until they are whole and go to those they
+//! are for.
 
 mod content;
 mod cut_off;
@@ -20,8 +21,8 @@ use crate::{
     error::{connection::ConnectionError, read::ReadError},
 };
 
-/// The receiving side of one connection. Only its driver has it, so nothing here needs a lock; what others see of it is in
-/// [`Shared`], and in the intakes of messages.
+/// The receiving side of one connection. Only its driver has it, so nothing here needs a lock; what
+/// others see of it is in [`Shared`], and in the intakes of messages.
 pub(crate) struct Inbound<S> {
     shared: Arc<Shared>,
     serve: S,
@@ -90,8 +91,8 @@ impl<S: Serve> Inbound<S> {
         self.has_served
     }
 
-    /// Looks whether reading has to pause until somebody reads a file or a stream, and moves to disk what is in the way of
-    /// other readers.
+    /// Looks whether reading has to pause until somebody reads a file or a stream, and moves to
+    /// disk what is in the way of other readers.
     pub(crate) fn update_pause(&mut self) -> bool {
         self.slow.update();
         self.slow.is_paused()

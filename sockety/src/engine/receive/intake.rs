@@ -1,4 +1,5 @@
-//! Files and streams that are arriving, between the driver that brings them and the readers that take them.
+//! Files and streams that are arriving, between the driver that brings them and the readers that
+//! take them.
 
 use std::{
     io,
@@ -24,8 +25,9 @@ use crate::{
 
 /// The files and the stream of one message.
 ///
-/// The driver pushes, readers on any thread take. Both do it under the mutex of the intake, and wake each other when it is
-/// free again. The mutex of the connection is never held at the same time.
+/// The driver pushes, readers on any thread take. Both do it under the mutex of the intake, and
+/// wake each other when it is free again. The mutex of the connection is never held at the same
+/// time.
 pub(crate) struct Intake {
     account: Arc<Account>,
     driver: Arc<dyn WakeDriver>,
@@ -34,9 +36,11 @@ pub(crate) struct Intake {
     has_stream: bool,
     /// What it is about: the id of its message, or of the one that its message answers.
     pub(crate) about: Uuid,
-    /// Whether its message was answered: the driver answers for a handler whose content it cuts off.
+    /// Whether its message was answered: the driver answers for a handler whose content it cuts
+    /// off.
     pub(crate) is_answered: AtomicBool,
-    /// It was the connection that answered, as nobody read the content. Changes under the lock of the connection.
+    /// It was the connection that answered, as nobody read the content. Changes under the lock of
+    /// the connection.
     pub(crate) is_cut_off: AtomicBool,
 }
 
@@ -127,8 +131,8 @@ impl Intake {
         }
     }
 
-    /// Sends to disk what nobody reads yet, if a reader waits for another part. The driver is woken when that is done, and
-    /// looks again.
+    /// Sends to disk what nobody reads yet, if a reader waits for another part. The driver is woken
+    /// when that is done, and looks again.
     pub(crate) fn spill_for_starved(self: &Arc<Self>) {
         let mut state = self.lock();
         if !state.parts.iter().any(Part::is_starved) {
@@ -191,7 +195,8 @@ impl Intake {
         }
         let reader = found.reader.take();
         let file = state.leave_disk(gone as u64);
-        // When nothing was taken, the driver is not woken: it would try the disk again at once. It does at its next look.
+        // When nothing was taken, the driver is not woken: it would try the disk again at once. It
+        // does at its next look.
         let driver = match taken {
             0 => Driver::IsAwake,
             taken => self.count_taken(&mut state, taken),
@@ -245,12 +250,14 @@ impl Intake {
         wake(reader);
     }
 
-    /// The message is given up: what is not whole ends with this error. Called by the driver, which is awake.
+    /// The message is given up: what is not whole ends with this error. Called by the driver, which
+    /// is awake.
     pub(crate) fn fail(&self, error: &ReadError) {
         self.fail_parts(error, |part| matches!(part.state, PartState::Open));
     }
 
-    /// What is unread is dropped, whether all of it has come or not. Called by the driver, which is awake.
+    /// What is unread is dropped, whether all of it has come or not. Called by the driver, which is
+    /// awake.
     pub(crate) fn cut_off(&self, error: &ReadError) {
         self.fail_parts(error, |part| {
             !part.chunks.is_empty() || matches!(part.state, PartState::Open)
@@ -275,7 +282,8 @@ impl Intake {
         self.wake(driver);
     }
 
-    /// Returns how much is unread and how much was taken; from now on the driver is woken when something is taken.
+    /// Returns how much is unread and how much was taken; from now on the driver is woken when
+    /// something is taken.
     pub(crate) fn await_reader(&self) -> Level {
         let mut state = self.lock();
         state.is_awaited = true;
@@ -336,7 +344,8 @@ impl Intake {
             }
             PartState::Ended | PartState::Failed(_) | PartState::Open | PartState::Unwanted => {
                 found.reader = Some(cx.waker().clone());
-                // Paused for other parts of this message, the driver has to move those out of the way.
+                // Paused for other parts of this message, the driver has to move those out of the
+                // way.
                 let wakes_driver = std::mem::take(&mut state.is_awaited);
                 drop(state);
                 if wakes_driver {
@@ -404,8 +413,8 @@ impl State {
         Some(Box::new(self.spill.as_ref()?.read(extent)))
     }
 
-    /// Bytes were read back from disk, or nobody wants them. With the last of them, returns the file, which the caller
-    /// drops without the lock: closing it is input and output.
+    /// Bytes were read back from disk, or nobody wants them. With the last of them, returns the
+    /// file, which the caller drops without the lock: closing it is input and output.
     #[must_use]
     fn leave_disk(&mut self, count: u64) -> Option<SpillFile> {
         self.on_disk -= count;

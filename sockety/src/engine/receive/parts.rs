@@ -1,4 +1,5 @@
-//! The files and the stream of a received message, as the engine knows them: names, sizes and readers.
+//! The files and the stream of a received message, as the engine knows them: names, sizes and
+//! readers.
 
 use std::{fmt, sync::Arc};
 

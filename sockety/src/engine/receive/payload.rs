@@ -7,8 +7,8 @@ use crate::engine::{
     payload_reservation::{NoRoom, PayloadReservation},
 };
 
-/// A payload that is arriving. It grows with what came, not with what was announced, unless it has memory that the thread
-/// kept.
+/// A payload that is arriving. It grows with what came, not with what was announced, unless it has
+/// memory that the thread kept.
 pub(crate) struct Assembly {
     pub(crate) size: u64,
     state: AssemblyState,
@@ -51,8 +51,8 @@ impl Assembly {
         Ok(())
     }
 
-    /// Returns where to read more of it, of which `left` bytes come next; `None` unless there is memory for a good part
-    /// of them, or enough has come that it may double.
+    /// Returns where to read more of it, of which `left` bytes come next; `None` unless there is
+    /// memory for a good part of them, or enough has come that it may double.
     pub(crate) fn memory(&mut self, left: usize) -> Option<&mut Vec<u8>> {
         let AssemblyState::Arriving(bytes) = &mut self.state else {
             return None;
@@ -116,8 +116,8 @@ fn make_room(bytes: &mut Vec<u8>, part: usize, remaining: u64) {
 mod tests {
     use super::*;
 
-    /// A payload that comes in such parts, at first or all the time by a copy. What has come and the memory that it
-    /// took, after each.
+    /// A payload that comes in such parts, at first or all the time by a copy. What has come and
+    /// the memory that it took, after each.
     fn growth(size: usize, part: usize, copied: usize) -> Vec<(usize, usize)> {
         let mut assembly = Assembly::new(size as u64, None);
         let (mut growth, mut count) = (Vec::new(), 0);

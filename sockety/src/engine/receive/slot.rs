@@ -8,8 +8,8 @@ use sockety_codec::{ChannelId, FileIndex, Uuid};
 use super::{intake::Intake, parts::ReceivedParts, payload::Assembly};
 use crate::engine::{lease::Lease, serve::Route};
 
-/// What is open, by channel. A map, as the peer chooses the channels: memory goes with how many are open, not with their
-/// numbers.
+/// What is open, by channel. A map, as the peer chooses the channels: memory goes with how many are
+/// open, not with their numbers.
 #[derive(Default)]
 pub(crate) struct Slots(FxHashMap<ChannelId, Slot>);
 
@@ -57,7 +57,8 @@ impl Open {
         has_headers && self.payload.is_whole()
     }
 
-    /// The request to answer if it is refused now, if it is one that waits for a reply. No handler has seen it.
+    /// The request to answer if it is refused now, if it is one that waits for a reply. No handler
+    /// has seen it.
     pub(crate) fn owed(&self) -> Option<Uuid> {
         let is_message = matches!(self.role, Role::Message { .. });
         (is_message && self.expects_response).then_some(self.id)
@@ -132,7 +133,8 @@ impl Slots {
         self.0.insert(channel, Slot::Open(open));
     }
 
-    /// Takes a message that is complete, with its payload. Where content is still to come, that stays.
+    /// Takes a message that is complete, with its payload. Where content is still to come, that
+    /// stays.
     pub(crate) fn take_complete(&mut self, channel: ChannelId) -> Option<(Open, ReceivedParts)> {
         let Entry::Occupied(mut entry) = self.0.entry(channel) else {
             return None;
@@ -169,8 +171,8 @@ impl Slots {
         std::mem::take(&mut self.0).into_values()
     }
 
-    /// A tick has passed: counts it wherever content is due. Returns the channels on which none came for more ticks than
-    /// this.
+    /// A tick has passed: counts it wherever content is due. Returns the channels on which none
+    /// came for more ticks than this.
     pub(crate) fn on_tick(&mut self, limit: u32) -> Vec<ChannelId> {
         let mut stalled = Vec::new();
         for (channel, slot) in &mut self.0 {

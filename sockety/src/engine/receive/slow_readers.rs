@@ -1,8 +1,9 @@
 //! Messages whose files or streams are not read as fast as they come.
 //!
-//! The protocol cannot tell the peer to send less of one message, so all reading pauses until a slow one has been
-//! read. A reader that goes on taking something only slows the peer down, as TCP would. One that takes nothing,
-//! or next to nothing while others on the connection wait, loses its message.
+//! The protocol cannot tell the peer to send less of one message, so all reading pauses until a
+//! slow one has been read. A reader that goes on taking something only slows the peer down, as TCP
+//! would. One that takes nothing, or next to nothing while others on the connection wait, loses its
+//! message.
 
 use std::sync::Arc;
 
@@ -46,8 +47,8 @@ enum Patience {
 const PATIENCE_SECONDS: u32 = 1;
 const PATIENCE_ALONE_SECONDS: u32 = 5;
 
-/// A reader that holds others up for five seconds must have taken four windows meanwhile: then each of the others waited
-/// for about a second at most.
+/// A reader that holds others up for five seconds must have taken four windows meanwhile: then each
+/// of the others waited for about a second at most.
 const TRIAL_SECONDS: u32 = 5;
 const TRIAL_WINDOWS: u64 = 4;
 
@@ -87,7 +88,8 @@ impl SlowReaders {
         });
     }
 
-    /// The message has arrived, or is over. While too much of it is unread, it is waited for all the same.
+    /// The message has arrived, or is over. While too much of it is unread, it is waited for all
+    /// the same.
     pub(crate) fn finish(&mut self, channel: ChannelId) {
         for reader in &mut self.readers {
             if reader.channel == Some(channel) {
@@ -96,8 +98,9 @@ impl SlowReaders {
         }
     }
 
-    /// Looks at all readers again: moves to disk what is in the way of one that waits for another part, and finds those
-    /// that reading still has to wait for. From here on they wake the driver when they take something.
+    /// Looks at all readers again: moves to disk what is in the way of one that waits for another
+    /// part, and finds those that reading still has to wait for. From here on they wake the driver
+    /// when they take something.
     pub(crate) fn update(&mut self) {
         if self.readers.is_empty() {
             return;
@@ -129,8 +132,8 @@ impl SlowReaders {
         self.readers.iter().any(|reader| reader.is_awaited)
     }
 
-    /// How much may be read at a time: what a slow reader makes room for comes in steps as small, so that its
-    /// sender sees something move.
+    /// How much may be read at a time: what a slow reader makes room for comes in steps as small,
+    /// so that its sender sees something move.
     pub(crate) fn room(&self) -> usize {
         if self.readers.is_empty() {
             READ_BYTES
@@ -139,10 +142,12 @@ impl SlowReaders {
         }
     }
 
-    /// A second has passed: cuts off those that are waited for no longer, and returns the channels of their messages.
+    /// A second has passed: cuts off those that are waited for no longer, and returns the channels
+    /// of their messages.
     ///
-    /// A reader may wait for the peer to take what it answers: while that goes on and nobody else waits, it is not idle.
-    /// What else is written to the peer is no excuse, because that may go on forever, unless senders wait for room: it may be among them.
+    /// A reader may wait for the peer to take what it answers: while that goes on and nobody else
+    /// waits, it is not idle. What else is written to the peer is no excuse, because that may go on
+    /// forever, unless senders wait for room: it may be among them.
     pub(crate) fn on_tick(&mut self, others_wait: bool, has_written: bool) -> Vec<ChannelId> {
         let window = self.shared.options.window as u64;
         let mut channels = Vec::new();

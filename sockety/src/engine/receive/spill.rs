@@ -1,7 +1,7 @@
 //! A temporary file for content that came before anybody wanted to read it.
 //!
-//! The parts of a message arrive mixed, and may be read in any order. When a reader waits for one part while
-//! others fill the window, those go to disk: else neither could go on.
+//! The parts of a message arrive mixed, and may be read in any order. When a reader waits for one
+//! part while others fill the window, those go to disk: else neither could go on.
 
 use std::{
     collections::VecDeque,
@@ -14,10 +14,11 @@ use bytes::Bytes;
 
 use crate::config::budgets::{Budget, Share};
 
-/// The file of one message. All parts share it, so a message costs one descriptor however many they are.
+/// The file of one message. All parts share it, so a message costs one descriptor however many they
+/// are.
 ///
-/// It is created, written and read in blocking tasks only, as a slow disk must not hold up the driver. Its mutex is held
-/// during those, and taken nowhere else.
+/// It is created, written and read in blocking tasks only, as a slow disk must not hold up the
+/// driver. Its mutex is held during those, and taken nowhere else.
 #[derive(Debug)]
 pub(crate) struct SpillFile {
     /// Created by the first job that writes.
@@ -47,7 +48,8 @@ const READ_BYTES: u64 = 256 * 1024;
 const LEAST_CHARGE: u64 = 4 * 1024;
 
 impl SpillFile {
-    /// The file has no name: nothing is left of it whatever happens. `None` when the budget is used up.
+    /// The file has no name: nothing is left of it whatever happens. `None` when the budget is used
+    /// up.
     pub(crate) fn new(budget: Arc<Budget>) -> Option<Self> {
         Self::created_by(tempfile::tempfile, budget)
     }

@@ -115,7 +115,8 @@ impl Drop for Turn<'_> {
 pub(crate) struct Queued {
     lease: Lease,
     submitted: Submitted,
-    /// Where a waker is registered: the end of the message, which is known once all of it is queued.
+    /// Where a waker is registered: the end of the message, which is known once all of it is
+    /// queued.
     position: Option<u64>,
     /// Whether its transmission has a waker.
     is_watching: bool,
@@ -143,7 +144,8 @@ impl Queued {
         poll_fn(|cx| written.0.poll_sent(cx)).await
     }
 
-    /// Like [`sent`](Self::sent). A waker stays registered until the message was written, or this is dropped.
+    /// Like [`sent`](Self::sent). A waker stays registered until the message was written, or this
+    /// is dropped.
     pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
         let mut state = self.lease.shared.lock_to_wake();
         let state = &mut *state;
@@ -208,8 +210,8 @@ impl Drop for Queued {
     }
 }
 
-/// A wait until a message is written, which takes back its wakers when it is dropped. Borrowed mutably: each message
-/// has only one waker.
+/// A wait until a message is written, which takes back its wakers when it is dropped. Borrowed
+/// mutably: each message has only one waker.
 struct Wait<'a>(&'a mut Queued);
 
 impl Drop for Wait<'_> {

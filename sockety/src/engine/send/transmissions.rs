@@ -144,7 +144,8 @@ impl Transmissions {
             .any(|known| known.about == *id && matches!(known.state, Sending::Open))
     }
 
-    /// Starts a transmission. The caller holds its entry, until it calls [`Transmissions::release`].
+    /// Starts a transmission. The caller holds its entry, until it calls
+    /// [`Transmissions::release`].
     pub(crate) fn begin(
         &mut self,
         id: Uuid,

@@ -109,7 +109,8 @@ impl<S: Serve> Inbound<S> {
         self.on_payload(channel, cx, |payload| payload.push(bytes, remaining))
     }
 
-    /// Returns where to read more of the payload on a channel, of which `left` bytes come next, if it is to be read there.
+    /// Returns where to read more of the payload on a channel, of which `left` bytes come next, if
+    /// it is to be read there.
     pub(crate) fn payload_memory(
         &mut self,
         channel: ChannelId,
@@ -206,8 +207,8 @@ impl<S: Serve> Inbound<S> {
             Pushed::Unread(unread) if self.slow.is_too_much(unread) => {
                 self.slow.add(channel, &rest.intake);
             }
-            // A message may be sent to its end though its handler has gone; a caller that has gone should not be sent a
-            // reply without end.
+            // A message may be sent to its end though its handler has gone; a caller that has gone
+            // should not be sent a reply without end.
             Pushed::Dropped if rest.is_response => self.abuse.on_dropped(bytes.len() as u64),
             Pushed::Unread(_) | Pushed::Dropped => {}
         }

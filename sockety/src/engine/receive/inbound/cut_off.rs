@@ -20,8 +20,9 @@ use crate::{
 };
 
 impl<S: Serve> Inbound<S> {
-    /// A tick has passed: abandons messages whose readers block others, or whose content does not arrive. What still
-    /// comes of them is dropped, and does not count against the peer, who need not know.
+    /// A tick has passed: abandons messages whose readers block others, or whose content does not
+    /// arrive. What still comes of them is dropped, and does not count against the peer, who need
+    /// not know.
     pub(crate) fn on_tick(&mut self, has_written: bool, is_paused: bool) {
         let others_wait = self.do_others_wait();
         for channel in self.slow.on_tick(others_wait, has_written) {
@@ -77,8 +78,9 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    /// Answers a message whose content nobody read, unless its handler has. Both flags change under the connection's
-    /// mutex, under which the handler's reply gets its place too: so nobody is answered twice.
+    /// Answers a message whose content nobody read, unless its handler has. Both flags change under
+    /// the connection's mutex, under which the handler's reply gets its place too: so nobody is
+    /// answered twice.
     fn answer_cut_off(&self, id: Uuid, intake: &Intake) {
         self.shared.change(|state| {
             let is_ended = matches!(state.phase, Phase::Ended(_));
@@ -113,7 +115,8 @@ impl<S: Serve> Inbound<S> {
         Verdict::Keep
     }
 
-    /// The rest of the message does not come, or is not wanted: its readers are told, and the caller, if it is a response.
+    /// The rest of the message does not come, or is not wanted: its readers are told, and the
+    /// caller, if it is a response.
     fn lose(&mut self, channel: ChannelId, error: &ReadError) {
         let Some(slot) = self.slots.get(channel) else {
             return;

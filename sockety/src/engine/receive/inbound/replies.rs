@@ -76,10 +76,12 @@ impl<S: Serve> Inbound<S> {
     }
 
     // r[impl reply.response]
-    /// Hands a reply to the caller that waits for it, and drops it when none does. Returns whether it was dropped.
+    /// Hands a reply to the caller that waits for it, and drops it when none does. Returns whether
+    /// it was dropped.
     pub(super) fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) -> bool {
         let delivered = self.shared.lock_to_wake().deliver(parent, reply);
-        // The mutex is free again: the woken task may take it at once, and so may destructors of the reply's parts.
+        // The mutex is free again: the woken task may take it at once, and so may destructors of
+        // the reply's parts.
         if let Some(waker) = delivered.waker {
             waker.wake();
         }
