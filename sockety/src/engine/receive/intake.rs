@@ -1,4 +1,4 @@
-//! Files and streams that are arriving, between the driver that brings them and the readers that
+//! Files and streams that are arriving, between the driver that pushes them and the readers that
 //! take them.
 
 use std::{
@@ -25,8 +25,8 @@ use crate::{
 
 /// The files and the stream of one message.
 ///
-/// The driver pushes, readers on any thread take. Both do it under the mutex of the intake, and
-/// wake each other when it is free again. The mutex of the connection is never held at the same
+/// The driver pushes, readers on any thread take. Both do so under the lock of the intake, and wake
+/// each other after they have released it. The lock of the connection is never held at the same
 /// time.
 pub(crate) struct Intake {
     account: Arc<Account>,
@@ -34,22 +34,21 @@ pub(crate) struct Intake {
     state: Mutex<State>,
     files: usize,
     has_stream: bool,
-    /// What it is about: the id of its message, or of the one that its message answers.
+    /// The id of its message, or of the message that it answers.
     pub(crate) about: Uuid,
-    /// Whether its message was answered: the driver answers for a handler whose content it cuts
-    /// off.
+    /// Whether its message was answered, by the handler, or by the driver if it cut the content off.
     pub(crate) is_answered: AtomicBool,
-    /// It was the connection that answered, as nobody read the content. Changes under the lock of
-    /// the connection.
+    /// Whether the driver answered, because nobody read the content. Changes under the lock of the
+    /// connection.
     pub(crate) is_cut_off: AtomicBool,
 }
 
-/// The driver of the connection, which may have paused reading until something is taken.
+/// Wakes the driver of the connection, which may have paused reading until something is taken.
 pub(crate) trait WakeDriver: Send + Sync {
     fn wake_driver(&self);
 }
 
-/// What those who take something owe the driver when the mutex is free again.
+/// Whether the driver must be woken after the lock of the intake is released.
 #[must_use]
 enum Driver {
     IsAwake,
@@ -59,13 +58,13 @@ enum Driver {
 struct State {
     parts: Vec<Part>,
     unread: usize,
-    /// Bytes taken or dropped since the beginning.
+    /// Bytes taken or dropped so far.
     taken: u64,
-    /// The driver waits for it to be read.
+    /// Whether the driver waits until something is taken.
     is_awaited: bool,
-    /// Where content is that had to make way.
+    /// The temporary file for content that blocked other parts.
     spill: Option<SpillFile>,
-    /// Bytes there, or on their way there, that were not read back.
+    /// Bytes in that file, or on their way there, that were not read back.
     on_disk: u64,
 }
 
@@ -74,9 +73,9 @@ struct Part {
     chunks: Chunks,
     state: PartState,
     reader: Option<Waker>,
-    /// What came before the chunks, and is on disk.
+    /// The bytes before the chunks that are on disk.
     spilled: Spilled,
-    /// Bytes on their way to the disk.
+    /// Bytes on their way to the disk, between the two.
     spilling: usize,
 }
 
@@ -86,7 +85,7 @@ enum PartState {
     Open,
     Ended,
     Failed(ReadError),
-    /// Its reader was dropped: what comes is dropped too.
+    /// Its reader was dropped, so what arrives is dropped too.
     Unwanted,
 }
 
@@ -131,8 +130,8 @@ impl Intake {
         }
     }
 
-    /// Sends to disk what nobody reads yet, if a reader waits for another part. The driver is woken
-    /// when that is done, and looks again.
+    /// Moves parts that nobody reads yet to disk, if a reader waits for another part. The driver is
+    /// woken when that is done, and checks again.
     pub(crate) fn spill_for_starved(self: &Arc<Self>) {
         let mut state = self.lock();
         if !state.parts.iter().any(Part::is_starved) {
@@ -180,7 +179,7 @@ impl Intake {
                 found.spilled.push(extent);
                 gone = 0;
             }
-            // They wait in memory, like any others that are not read.
+            // The chunks wait in memory again, like any others that are not read.
             (Err(SpillError::NoFile { error, chunks }), _) => {
                 tracing::warn!(%error, "no temporary file");
                 found.chunks.put_back(chunks);
@@ -188,15 +187,15 @@ impl Intake {
             }
             (Err(SpillError::Write(error)), _) => {
                 found.state = PartState::Failed(ReadError::Spill(Arc::new(error)));
-                // What came meanwhile would be read with a gap before it.
+                // Dropped, because these chunks would be read with a gap before them.
                 taken += found.chunks.len();
                 found.chunks.clear();
             }
         }
         let reader = found.reader.take();
         let file = state.leave_disk(gone as u64);
-        // When nothing was taken, the driver is not woken: it would try the disk again at once. It
-        // does at its next look.
+        // If nothing was taken, the driver is not woken, because it would try the disk again at once.
+        // It does so when it checks the next time.
         let driver = match taken {
             0 => Driver::IsAwake,
             taken => self.count_taken(&mut state, taken),
@@ -207,7 +206,7 @@ impl Intake {
         self.wake(driver);
     }
 
-    /// Adds to a part.
+    /// Adds bytes to a part. Its reader is woken after the lock is released.
     pub(crate) fn push(&self, part: usize, bytes: &[u8]) -> Pushed {
         let mut state = self.lock();
         let Some(found) = state.parts.get_mut(part) else {
@@ -220,19 +219,19 @@ impl Intake {
         let reader = found.reader.take();
         state.unread += bytes.len();
         let unread = state.unread;
-        // Counted before the reader can take any of it.
+        // Under the lock, so that they are counted before the reader can take any of them.
         self.account.on_received(bytes.len());
         drop(state);
         wake(reader);
         Pushed::Unread(unread)
     }
 
-    /// The part is whole.
+    /// The part is complete.
     pub(crate) fn end(&self, part: usize) {
         self.settle(part, PartState::Ended);
     }
 
-    /// The part is not whole, and never will be.
+    /// The part will never be complete.
     pub(crate) fn fail_part(&self, part: usize, error: ReadError) {
         self.settle(part, PartState::Failed(error));
     }
@@ -250,14 +249,13 @@ impl Intake {
         wake(reader);
     }
 
-    /// The message is given up: what is not whole ends with this error. Called by the driver, which
+    /// The message is given up: its incomplete parts end with this error. Called by the driver, which
     /// is awake.
     pub(crate) fn fail(&self, error: &ReadError) {
         self.fail_parts(error, |part| matches!(part.state, PartState::Open));
     }
 
-    /// What is unread is dropped, whether all of it has come or not. Called by the driver, which is
-    /// awake.
+    /// Drops what is unread, also of parts that are complete. Called by the driver, which is awake.
     pub(crate) fn cut_off(&self, error: &ReadError) {
         self.fail_parts(error, |part| {
             !part.chunks.is_empty() || matches!(part.state, PartState::Open)
@@ -282,8 +280,8 @@ impl Intake {
         self.wake(driver);
     }
 
-    /// Returns how much is unread and how much was taken; from now on the driver is woken when
-    /// something is taken.
+    /// Returns how much is unread and how much was taken. When something is taken after this, the
+    /// driver is woken.
     pub(crate) fn await_reader(&self) -> Level {
         let mut state = self.lock();
         state.is_awaited = true;
@@ -293,7 +291,8 @@ impl Intake {
         }
     }
 
-    /// Bytes leave the intake.
+    /// Bytes leave the intake. The caller passes the result to [`wake`](Self::wake) after it has released
+    /// the lock.
     fn count_taken(&self, state: &mut State, count: usize) -> Driver {
         state.unread -= count;
         state.taken += count as u64;
@@ -306,7 +305,7 @@ impl Intake {
         }
     }
 
-    /// Without the mutex.
+    /// Called without the lock, because it takes that of the connection.
     fn wake(&self, driver: Driver) {
         match driver {
             Driver::IsAwake => {}
@@ -337,15 +336,15 @@ impl Intake {
             return Poll::Ready(Some(Ok(Next::Chunk(chunk))));
         }
         match &found.state {
-            // What is on its way to the disk comes first.
+            // Bytes on their way to the disk come before the end.
             PartState::Ended if found.spilling == 0 => Poll::Ready(None),
             PartState::Failed(error) if found.spilling == 0 => {
                 Poll::Ready(Some(Err(error.clone())))
             }
             PartState::Ended | PartState::Failed(_) | PartState::Open | PartState::Unwanted => {
                 found.reader = Some(cx.waker().clone());
-                // Paused for other parts of this message, the driver has to move those out of the
-                // way.
+                // If the driver has paused because of other parts of this message, it has to move those
+                // to disk.
                 let wakes_driver = std::mem::take(&mut state.is_awaited);
                 drop(state);
                 if wakes_driver {
@@ -384,11 +383,11 @@ impl Intake {
     }
 }
 
-/// What became of content.
+/// What happened to pushed content.
 pub(crate) enum Pushed {
-    /// It waits to be read, and so do this many bytes of its message.
+    /// It waits to be read. This many bytes of its message are unread now.
     Unread(usize),
-    /// Nobody wants it any longer.
+    /// Nobody reads the part any longer.
     Dropped,
 }
 
@@ -413,8 +412,8 @@ impl State {
         Some(Box::new(self.spill.as_ref()?.read(extent)))
     }
 
-    /// Bytes were read back from disk, or nobody wants them. With the last of them, returns the
-    /// file, which the caller drops without the lock: closing it is input and output.
+    /// Bytes were read back from disk, or nobody reads them any longer. After the last of them this
+    /// returns the file, which the caller drops without the lock, because closing it is I/O.
     #[must_use]
     fn leave_disk(&mut self, count: u64) -> Option<SpillFile> {
         self.on_disk -= count;
@@ -427,14 +426,14 @@ impl State {
 }
 
 impl Part {
-    /// Its reader waits for what has not come.
+    /// Whether its reader waits for bytes that have not arrived.
     fn is_starved(&self) -> bool {
         let is_waiting = self.reader.is_some() && self.spilling == 0;
         is_waiting && self.chunks.is_empty() && matches!(self.state, PartState::Open)
     }
 }
 
-/// Without the mutex, as a waker runs code of any executor.
+/// Called without the lock, because a waker runs code of any executor.
 fn wake(reader: Option<Waker>) {
     if let Some(reader) = reader {
         reader.wake();
@@ -451,14 +450,15 @@ enum Next {
     OnDisk(ReadJob),
 }
 
-/// The least that a reader with a small buffer takes at a time.
+/// The minimum number of bytes that a reader takes at a time, even with a smaller buffer.
 const READ_BYTES: usize = 1024;
 
-/// Reads one file or stream. Dropping it drops what it has not read, and the message goes on.
+/// Reads one file or stream. Dropping it drops what it has not read; the rest of the message is not
+/// affected.
 pub(crate) struct PartReader {
     intake: Arc<Intake>,
     part: usize,
-    /// Of the chunk taken last: what the reader's buffer had no room for.
+    /// The part of the last chunk for which the reader's buffer had no room.
     rest: Bytes,
     /// A chunk that is being read from the disk.
     reading: Option<JoinHandle<io::Result<Bytes>>>,
@@ -478,7 +478,7 @@ impl PartReader {
         Poll::Ready(None)
     }
 
-    /// Ready when there is a rest, or with `false` at the end.
+    /// Ready with `true` when there are bytes in `rest`, or with `false` at the end.
     fn poll_fill(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<Result<bool, ReadError>> {
         while self.rest.is_empty() {
             if let Some(reading) = &mut self.reading {
@@ -520,7 +520,7 @@ impl AsyncRead for PartReader {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // No more than is read soon: what lies in the rest counts as taken.
+        // Not more than is read soon, because bytes in `rest` count as taken.
         let limit = into.remaining().max(READ_BYTES);
         if !ready!(self.poll_fill(limit, cx))? {
             return Poll::Ready(Ok(()));

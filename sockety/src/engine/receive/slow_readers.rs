@@ -1,8 +1,8 @@
-//! Messages whose files or streams are not read as fast as they come.
+//! Messages whose files or streams arrive faster than they are read.
 //!
 //! The protocol cannot tell the peer to send less of one message, so all reading pauses until a
-//! slow one has been read. A reader that goes on taking something only slows the peer down, as TCP
-//! would. One that takes nothing, or next to nothing while others on the connection wait, loses its
+//! slow one has been read. A reader that keeps taking something only slows the peer down, like TCP.
+//! A reader that takes nothing, or hardly anything while others on the connection wait, loses its
 //! message.
 
 use std::sync::Arc;
@@ -18,37 +18,38 @@ pub(crate) struct SlowReaders {
     room: usize,
 }
 
-/// How much is read at a time at most; and at least, while there is a slow reader.
+/// The maximum number of bytes of one read, and the minimum while there is a slow reader.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 const LEAST_READ_BYTES: usize = 4 * 1024;
 
 struct SlowReader {
-    /// Where its message is still arriving.
+    /// The channel of its message, while that is arriving.
     channel: Option<ChannelId>,
     intake: Arc<Intake>,
     /// Whether reading pauses for it now.
     is_awaited: bool,
-    /// What it had taken at the last tick, and for how many it has taken nothing since.
+    /// How much it had taken at the last tick, and for how many ticks it has taken nothing.
     taken: u64,
     idle_seconds: u32,
-    /// What it had taken when its trial began, and for how many seconds of that it held others up.
+    /// How much it had taken when its trial began, and for how many seconds of the trial it blocked
+    /// others.
     trial_taken: u64,
     trial_seconds: u32,
 }
 
-/// Whether a reader is waited for any longer.
+/// Whether reading may wait longer for a reader.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Patience {
     Left,
     Over,
 }
 
-/// How long a reader is waited for that takes nothing, while others wait and while none does.
+/// How long reading waits for a reader that takes nothing, while others wait and while none does.
 const PATIENCE_SECONDS: u32 = 1;
 const PATIENCE_ALONE_SECONDS: u32 = 5;
 
-/// A reader that holds others up for five seconds must have taken four windows meanwhile: then each
-/// of the others waited for about a second at most.
+/// A reader that blocks others for five seconds must have taken four windows in that time. Then each
+/// of the others has waited for about a second at most.
 const TRIAL_SECONDS: u32 = 5;
 const TRIAL_WINDOWS: u64 = 4;
 
@@ -61,7 +62,7 @@ impl SlowReaders {
         }
     }
 
-    /// Whether reading should pause, as this much of a message is unread.
+    /// Whether reading should pause when this many bytes of a message are unread.
     pub(crate) fn is_too_much(&self, unread: usize) -> bool {
         unread >= self.shared.options.window || (unread > 0 && self.shared.account.is_over_budget())
     }
@@ -88,8 +89,7 @@ impl SlowReaders {
         });
     }
 
-    /// The message has arrived, or is over. While too much of it is unread, it is waited for all
-    /// the same.
+    /// The message has arrived, or was given up. Reading still waits while too much of it is unread.
     pub(crate) fn finish(&mut self, channel: ChannelId) {
         for reader in &mut self.readers {
             if reader.channel == Some(channel) {
@@ -98,14 +98,16 @@ impl SlowReaders {
         }
     }
 
-    /// Looks at all readers again: moves to disk what is in the way of one that waits for another
-    /// part, and finds those that reading still has to wait for. From here on they wake the driver
-    /// when they take something.
+    /// Checks all readers: moves parts to disk that block a reader of another part, and finds out for
+    /// which readers reading still has to wait. From then on they wake the driver when they take
+    /// something.
+    ///
+    /// Takes the locks of intakes one after another, so the connection's lock must be free.
     pub(crate) fn update(&mut self) {
         if self.readers.is_empty() {
             return;
         }
-        // Set before the look: a reader that makes room after it sees this, and wakes the driver.
+        // Before the check, so that a reader that makes room after it sees this and wakes the driver.
         self.shared.account.await_room();
         let is_over_budget = self.shared.account.is_over_budget();
         let window = self.shared.options.window;
@@ -127,13 +129,13 @@ impl SlowReaders {
             .retain(|reader| reader.is_awaited || reader.channel.is_some());
     }
 
-    /// Whether a reader is waited for, as of the last look.
+    /// Whether reading waits for a reader, as of the last check.
     pub(crate) fn is_paused(&self) -> bool {
         self.readers.iter().any(|reader| reader.is_awaited)
     }
 
-    /// How much may be read at a time: what a slow reader makes room for comes in steps as small,
-    /// so that its sender sees something move.
+    /// How many bytes may be read at a time. After a slow reader has made a little room, only a little
+    /// is read, so that its sender sees progress.
     pub(crate) fn room(&self) -> usize {
         if self.readers.is_empty() {
             READ_BYTES
@@ -142,12 +144,12 @@ impl SlowReaders {
         }
     }
 
-    /// A second has passed: cuts off those that are waited for no longer, and returns the channels
-    /// of their messages.
+    /// A second has passed: cuts off the readers for which reading no longer waits, and returns the
+    /// channels of their messages.
     ///
-    /// A reader may wait for the peer to take what it answers: while that goes on and nobody else
-    /// waits, it is not idle. What else is written to the peer is no excuse, because that may go on
-    /// forever, unless senders wait for room: it may be among them.
+    /// A reader may itself wait for the peer to take its answer. While that makes progress and nobody
+    /// else waits, it does not count as idle. Other writes do not count, because they may go on
+    /// forever; unless senders wait for room, since the reader may be one of them.
     pub(crate) fn on_tick(&mut self, others_wait: bool, has_written: bool) -> Vec<ChannelId> {
         let window = self.shared.options.window as u64;
         let mut channels = Vec::new();
@@ -171,13 +173,13 @@ impl SlowReaders {
 }
 
 impl SlowReader {
-    /// Whether something is on its way to the peer that this reader may wait for.
+    /// Whether this reader may be waiting for something to be written to the peer.
     fn may_wait_for_peer(&self, shared: &Shared) -> bool {
         let state = shared.lock();
         state.transmissions.is_sending_about(&self.intake.about) || state.outbox.is_awaited()
     }
 
-    /// Counts a second in which reading waited for this one.
+    /// Counts a second in which reading waited for this reader.
     fn judge(&mut self, level: Level, others_wait: bool, window: u64) -> Patience {
         let is_idle = level.taken == self.taken;
         self.idle_seconds = if is_idle { self.idle_seconds + 1 } else { 0 };
