@@ -36,7 +36,8 @@ pub(crate) struct Intake {
     has_stream: bool,
     /// The id of its message, or of the message that it answers.
     pub(crate) about: Uuid,
-    /// Whether its message was answered, by the handler, or by the driver if it cut the content off.
+    /// Whether its message was answered, by the handler, or by the driver if it cut the content
+    /// off.
     pub(crate) is_answered: AtomicBool,
     /// Whether the driver answered, because nobody read the content. Changes under the lock of the
     /// connection.
@@ -194,8 +195,8 @@ impl Intake {
         }
         let reader = found.reader.take();
         let file = state.leave_disk(gone as u64);
-        // If nothing was taken, the driver is not woken, because it would try the disk again at once.
-        // It does so when it checks the next time.
+        // If nothing was taken, the driver is not woken, because it would try the disk again at
+        // once. It does so when it checks the next time.
         let driver = match taken {
             0 => Driver::IsAwake,
             taken => self.count_taken(&mut state, taken),
@@ -249,8 +250,8 @@ impl Intake {
         wake(reader);
     }
 
-    /// The message is given up: its incomplete parts end with this error. Called by the driver, which
-    /// is awake.
+    /// The message is given up: its incomplete parts end with this error. Called by the driver,
+    /// which is awake.
     pub(crate) fn fail(&self, error: &ReadError) {
         self.fail_parts(error, |part| matches!(part.state, PartState::Open));
     }
@@ -291,8 +292,8 @@ impl Intake {
         }
     }
 
-    /// Bytes leave the intake. The caller passes the result to [`wake`](Self::wake) after it has released
-    /// the lock.
+    /// Bytes leave the intake. The caller passes the result to [`wake`](Self::wake) after it has
+    /// released the lock.
     fn count_taken(&self, state: &mut State, count: usize) -> Driver {
         state.unread -= count;
         state.taken += count as u64;
@@ -343,8 +344,8 @@ impl Intake {
             }
             PartState::Ended | PartState::Failed(_) | PartState::Open | PartState::Unwanted => {
                 found.reader = Some(cx.waker().clone());
-                // If the driver has paused because of other parts of this message, it has to move those
-                // to disk.
+                // If the driver has paused because of other parts of this message, it has to move
+                // those to disk.
                 let wakes_driver = std::mem::take(&mut state.is_awaited);
                 drop(state);
                 if wakes_driver {

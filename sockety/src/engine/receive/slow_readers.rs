@@ -48,8 +48,8 @@ enum Patience {
 const PATIENCE_SECONDS: u32 = 1;
 const PATIENCE_ALONE_SECONDS: u32 = 5;
 
-/// A reader that blocks others for five seconds must have taken four windows in that time. Then each
-/// of the others has waited for about a second at most.
+/// A reader that blocks others for five seconds must have taken four windows in that time. Then
+/// each of the others has waited for about a second at most.
 const TRIAL_SECONDS: u32 = 5;
 const TRIAL_WINDOWS: u64 = 4;
 
@@ -89,7 +89,8 @@ impl SlowReaders {
         });
     }
 
-    /// The message has arrived, or was given up. Reading still waits while too much of it is unread.
+    /// The message has arrived, or was given up. Reading still waits while too much of it is
+    /// unread.
     pub(crate) fn finish(&mut self, channel: ChannelId) {
         for reader in &mut self.readers {
             if reader.channel == Some(channel) {
@@ -98,16 +99,17 @@ impl SlowReaders {
         }
     }
 
-    /// Checks all readers: moves parts to disk that block a reader of another part, and finds out for
-    /// which readers reading still has to wait. From then on they wake the driver when they take
-    /// something.
+    /// Checks all readers: moves parts to disk that block a reader of another part, and finds out
+    /// for which readers reading still has to wait. From then on they wake the driver when they
+    /// take something.
     ///
     /// Takes the locks of intakes one after another, so the connection's lock must be free.
     pub(crate) fn update(&mut self) {
         if self.readers.is_empty() {
             return;
         }
-        // Before the check, so that a reader that makes room after it sees this and wakes the driver.
+        // Before the check, so that a reader that makes room after it sees this and wakes the
+        // driver.
         self.shared.account.await_room();
         let is_over_budget = self.shared.account.is_over_budget();
         let window = self.shared.options.window;
@@ -134,8 +136,8 @@ impl SlowReaders {
         self.readers.iter().any(|reader| reader.is_awaited)
     }
 
-    /// How many bytes may be read at a time. After a slow reader has made a little room, only a little
-    /// is read, so that its sender sees progress.
+    /// How many bytes may be read at a time. After a slow reader has made a little room, only a
+    /// little is read, so that its sender sees progress.
     pub(crate) fn room(&self) -> usize {
         if self.readers.is_empty() {
             READ_BYTES
@@ -147,9 +149,9 @@ impl SlowReaders {
     /// A second has passed: cuts off the readers for which reading no longer waits, and returns the
     /// channels of their messages.
     ///
-    /// A reader may itself wait for the peer to take its answer. While that makes progress and nobody
-    /// else waits, it does not count as idle. Other writes do not count, because they may go on
-    /// forever; unless senders wait for room, since the reader may be one of them.
+    /// A reader may itself wait for the peer to take its answer. While that makes progress and
+    /// nobody else waits, it does not count as idle. Other writes do not count, because they may go
+    /// on forever; unless senders wait for room, since the reader may be one of them.
     pub(crate) fn on_tick(&mut self, others_wait: bool, has_written: bool) -> Vec<ChannelId> {
         let window = self.shared.options.window as u64;
         let mut channels = Vec::new();
