@@ -1,5 +1,4 @@
-//! Requests that nobody waits for any longer, and whose replies may still come: those are nobody's
-//! fault.
+//! Requests that were given up. Replies to them may still come, and are not held against the peer.
 
 use std::collections::HashSet;
 
@@ -7,18 +6,18 @@ use rustc_hash::FxBuildHasher;
 use sockety_codec::Uuid;
 
 pub(crate) struct LateReplies {
-    /// Given up before any reply: one will most likely come, however late.
+    /// Requests that were given up before any reply. One will most likely come.
     unanswered: RecentIds,
-    /// Given up after a response. More responses may follow, but rarely do, so these are forgotten
-    /// when the connection is quiet.
+    /// Requests that were given up after a response. More responses rarely follow, so these are
+    /// forgotten when the connection is quiet.
     answered: RecentIds,
 }
 
-/// How many requests are remembered at least: as many as a busy connection may have in flight when
-/// its peer stalls.
+/// The minimum number of requests that are remembered: as many as a busy connection may have in
+/// flight when its peer stalls.
 const UNANSWERED_KEPT: usize = 4096;
 
-/// Each late response to a request makes it one of the newest again, so fewer are enough.
+/// Fewer are enough, because each late response to a request makes it one of the newest again.
 const ANSWERED_KEPT: usize = 1792;
 
 impl LateReplies {
@@ -38,12 +37,12 @@ impl LateReplies {
         }
     }
 
-    /// A reply to a request came that nobody waits for. Returns whether it is late for one that was
+    /// A reply arrived that no request waits for. Returns whether it belongs to a request that was
     /// given up.
     pub(crate) fn on_reply(&mut self, id: &Uuid, is_code: bool) -> bool {
         let was_known = self.unanswered.remove(id) || self.answered.contains(id);
         if is_code {
-            // Nothing follows a code.
+            // Nothing follows a fast reply.
             self.answered.remove(id);
         } else if was_known {
             self.answered.insert(*id);
@@ -51,8 +50,8 @@ impl LateReplies {
         was_known
     }
 
-    /// Nothing was written for a while, and no request waits. What is still remembered is forgotten
-    /// the next time, unless a late response comes before that.
+    /// Nothing was written for a while, and no request waits. Answered requests that are remembered
+    /// now are forgotten the next time, unless a late response arrives before that.
     pub(crate) fn on_quiet(&mut self) {
         self.answered.age();
         self.answered.shrink();
@@ -60,7 +59,7 @@ impl LateReplies {
     }
 }
 
-/// The newest ids in two generations: when the newer one is full, the older one is forgotten.
+/// The newest ids, in two generations. When the newer one is full, the older one is forgotten.
 struct RecentIds {
     newer: HashSet<Uuid, FxBuildHasher>,
     older: HashSet<Uuid, FxBuildHasher>,
@@ -85,7 +84,7 @@ impl RecentIds {
 
     fn age(&mut self) {
         std::mem::swap(&mut self.newer, &mut self.older);
-        // Keeps its memory, as it is about to fill again.
+        // Keeps its memory, because it is about to fill again.
         self.newer.clear();
     }
 
@@ -94,7 +93,7 @@ impl RecentIds {
     }
 
     fn remove(&mut self, id: &Uuid) -> bool {
-        // Both, as a late response puts an id of the older generation into the newer one too.
+        // From both, because a late response adds an id of the older generation to the newer one.
         self.newer.remove(id) | self.older.remove(id)
     }
 

@@ -6,10 +6,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::recycled;
 
-/// Chunks below this are copied together: a queue of them would cost more than their bytes.
+/// Chunks smaller than this are joined, because a queue of them would cost more than their bytes.
 const JOINED_BELOW: usize = 4 * 1024;
 
-/// The joined ones are closed at this size.
+/// Joined chunks grow up to this size.
 const JOINED_SIZE: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Chunks {
         self.push_copied(chunk, Bytes::copy_from_slice);
     }
 
-    /// Like [`Chunks::push_slice`], for what arrives: it may stay where it was read.
+    /// Like [`Chunks::push_slice`], for bytes that arrive: they may stay where they were read.
     pub(crate) fn push_received(&mut self, chunk: &[u8]) {
         self.push_copied(chunk, recycled::keep);
     }

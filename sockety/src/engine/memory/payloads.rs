@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 
-/// Smaller ones are left to the allocator.
+/// Smaller payloads are left to the allocator.
 const LEAST: usize = 64 * 1024;
 
 /// How much unused memory a thread keeps. A peer can make each thread hold this much more than is
@@ -25,7 +25,7 @@ const KEPT: usize = 4 * 1024 * 1024;
 /// How many connections there are in the process.
 static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
 
-/// The keeps of all threads.
+/// The kept memory of all threads.
 static KEEPS: Mutex<Vec<Weak<Keep>>> = Mutex::new(Vec::new());
 
 thread_local! {
@@ -35,17 +35,17 @@ thread_local! {
 /// A connection that may need memory.
 pub(crate) struct User(());
 
-/// What one thread keeps.
+/// The memory that one thread keeps.
 ///
-/// Behind a lock, as a payload may be dropped on another thread than it was read on.
+/// It has a lock, because a payload may be dropped on another thread than it was read on.
 #[derive(Debug, Default)]
 struct Keep(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// Empty; what was used last is the last.
+    /// Empty buffers. The one used last is the last.
     memory: Vec<Vec<u8>>,
-    /// Since somebody looked.
+    /// Whether any was used since the last check.
     was_used: bool,
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn share(memory: Vec<u8>) -> Bytes {
 
 struct Payload {
     memory: Vec<u8>,
-    /// Where its memory goes.
+    /// Where its memory is kept after it is dropped.
     keep: Arc<Keep>,
 }
 
@@ -119,7 +119,7 @@ impl Keep {
     fn new() -> Arc<Self> {
         let keep = Arc::new(Self::default());
         let mut keeps = lock(&KEEPS);
-        // Those of threads that have ended.
+        // Forgets those of threads that have ended.
         keeps.retain(|keep| keep.strong_count() > 0);
         keeps.push(Arc::downgrade(&keep));
         keep
@@ -138,11 +138,12 @@ impl Keep {
         mem::take(&mut lock(&self.0).memory)
     }
 
-    /// The oldest makes way.
+    /// If there is no room, the oldest is freed.
     fn put(&self, mut memory: Vec<u8>) {
         memory.clear();
         let mut kept = lock(&self.0);
-        // Asked under the lock, so that the end of the last connection finds what was put before.
+        // Checked under the lock, so that the end of the last connection finds what was put here
+        // before.
         if CONNECTIONS.load(Ordering::SeqCst) == 0 {
             return;
         }
@@ -154,7 +155,7 @@ impl Keep {
             old += 1;
         }
         let old: Vec<_> = kept.memory.drain(..old).collect();
-        // Freed without the lock.
+        // Freed after the lock is released.
         drop(kept);
         drop(old);
     }
@@ -187,7 +188,7 @@ mod tests {
         drop(first);
         assert_ne!(payload(3 * LEAST).as_ptr(), at);
         assert_eq!(part, [7; 4][..]);
-        // On another thread, it goes back all the same.
+        // Dropped on another thread, it is kept all the same.
         std::thread::spawn(move || drop(part)).join().unwrap();
         assert_eq!(payload(2 * LEAST).as_ptr(), at);
     }

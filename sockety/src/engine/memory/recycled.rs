@@ -16,14 +16,14 @@ const SIZE: usize = 64 * 1024;
 /// peer can make each thread hold a mebibyte more than is counted, and no more.
 const COUNT: usize = 16;
 
-/// Less is left to the allocator: it would take a whole buffer.
+/// Fewer bytes are left to the allocator, because they would occupy a whole buffer.
 pub(crate) const LEAST: usize = 8 * 1024;
 
 thread_local! {
     /// Each buffer as it was filled last. It is free when nobody else has a part of it.
     static BUFFERS: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
 
-    /// Since somebody looked.
+    /// Whether any was used since the last check.
     static WERE_USED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -118,9 +118,9 @@ mod tests {
         let (first, second) = (keep(&read[3..LEAST + 3]), keep(&read[SIZE - LEAST..]));
         assert_eq!(first.as_ptr(), read[3..].as_ptr());
         assert_eq!(second.as_ptr(), read[SIZE - LEAST..].as_ptr());
-        // Too little for a whole buffer.
+        // Too few bytes for a whole buffer.
         assert_ne!(keep(&read[..LEAST - 1]).as_ptr(), read.as_ptr());
-        // As long as there are parts of it, it is not used again.
+        // While parts of it exist, it is not used again.
         let at = read.as_ptr();
         drop((read, first));
         assert_ne!(keep(&[2; SIZE]).as_ptr(), at);

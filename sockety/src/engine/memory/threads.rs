@@ -13,14 +13,16 @@ use tokio::time::Instant;
 
 use super::{payloads, recycled};
 
-/// From one look to the next. Quiet connections are many, and each may ask at any time.
+/// The minimum time between two checks: there may be many quiet connections, and each asks at any
+/// time.
 const PAUSE: Duration = Duration::from_secs(10);
 
 thread_local! {
     static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Returns to the allocator what was not used since the last look, if that was long enough ago.
+/// Returns memory to the allocator that was not used since the last check, if that was long enough
+/// ago.
 pub(crate) fn give_back_unused() {
     let now = Instant::now();
     if LOOKED.get().is_none_or(|looked| now >= looked + PAUSE) {

@@ -1,4 +1,4 @@
-//! What a peer does too often: each is harmless once, counted always, and an attack in masses.
+//! Counts events that are harmless now and then, but an attack in large numbers.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub(crate) struct AbuseMeter {
     refused: Bucket,
     aborted: Bucket,
     dropped: Bucket,
-    /// What the decoder had tolerated and dropped when it was looked at last.
+    /// What the decoder had tolerated and dropped at the last check.
     tolerated: Tolerated,
     drained: u64,
     exceeded: Option<LimitExceeded>,
@@ -34,7 +34,7 @@ impl AbuseMeter {
         }
     }
 
-    /// A message had to be refused that breaks a limit or a rule.
+    /// A message was refused because it breaks a limit or a rule.
     pub(crate) fn on_refused(&mut self) {
         self.shared.counters.count(|all| &all.refused_messages);
         if !self.refused.take(1) {
@@ -42,7 +42,7 @@ impl AbuseMeter {
         }
     }
 
-    /// The peer gave up a message or a response.
+    /// The peer aborted messages or responses.
     pub(crate) fn on_aborted(&mut self, count: u64) {
         self.shared.counters.add(|all| &all.aborted_messages, count);
         if !self.aborted.take(count) {
@@ -50,13 +50,13 @@ impl AbuseMeter {
         }
     }
 
-    /// A reply that nobody waits for, nor ever did.
+    /// A reply arrived that no request waits for or has waited for.
     pub(crate) fn on_unexpected_reply(&mut self) {
         self.shared.counters.count(|all| &all.unexpected_replies);
         self.on_useless(1);
     }
 
-    /// Content that nobody takes any longer.
+    /// Content was dropped because nobody reads it.
     pub(crate) fn on_dropped(&mut self, bytes: u64) {
         self.shared.counters.add(|all| &all.dropped_bytes, bytes);
         if !self.dropped.take(bytes) {
@@ -64,12 +64,12 @@ impl AbuseMeter {
         }
     }
 
-    /// More than a quarter of the channels are held by messages that do not go on.
+    /// More than a quarter of the channels are occupied by messages that make no progress.
     pub(crate) fn on_stalled(&mut self) {
         self.exceeded = Some(LimitExceeded::StalledMessages);
     }
 
-    /// Looks at what one read has brought.
+    /// Called after each read and at each tick. Fails if a limit was exceeded.
     pub(crate) fn check(&mut self, decoder: &Decoder) -> Result<(), LimitExceeded> {
         if *decoder.tolerated() != self.tolerated {
             self.on_tolerated(*decoder.tolerated());
@@ -97,7 +97,7 @@ impl AbuseMeter {
         counters.add(|all| &all.repeated_go_aways, go_aways);
         let aborts = now.aborts_without_message - before.aborts_without_message;
         counters.add(|all| &all.aborts_without_message, aborts);
-        // Bits without a meaning come in packets that have one.
+        // Reserved bits are not counted as useless, because they come in packets that are useful.
         self.on_useless(empty + switches + heartbeats + go_aways + aborts);
         self.on_aborted(now.aborted_headers - before.aborted_headers);
     }

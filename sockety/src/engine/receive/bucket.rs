@@ -1,4 +1,4 @@
-//! A token bucket: what is harmless now and then, and an attack in masses.
+//! A token bucket for events that are harmless now and then, but an attack in large numbers.
 
 use tokio::time::Instant;
 

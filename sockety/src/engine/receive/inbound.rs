@@ -1,5 +1,4 @@
-//! Messages and responses that are arriving, by channel, until they are whole and go to those they
-//! are for.
+//! Messages and responses that are arriving, by channel, until they are handed on.
 
 mod content;
 mod cut_off;
@@ -21,8 +20,8 @@ use crate::{
     error::{connection::ConnectionError, read::ReadError},
 };
 
-/// The receiving side of one connection. Only its driver has it, so nothing here needs a lock; what
-/// others see of it is in [`Shared`], and in the intakes of messages.
+/// The receiving side of one connection. It belongs to the driver alone, so nothing here needs a
+/// lock. The parts that others see are in [`Shared`], and in the intakes of messages.
 pub(crate) struct Inbound<S> {
     shared: Arc<Shared>,
     serve: S,
@@ -86,13 +85,13 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    /// Whether the peer has sent a request at all.
+    /// Whether the peer has ever sent a request.
     pub(crate) fn has_served(&self) -> bool {
         self.has_served
     }
 
-    /// Looks whether reading has to pause until somebody reads a file or a stream, and moves to
-    /// disk what is in the way of other readers.
+    /// Checks whether reading has to pause until a file or a stream is read, and moves to disk what
+    /// blocks other readers. Returns whether it has to.
     pub(crate) fn update_pause(&mut self) -> bool {
         self.slow.update();
         self.slow.is_paused()
@@ -143,7 +142,7 @@ impl<S: Serve> Inbound<S> {
                 ref refusal,
             } => self.on_refused(channel, refusal),
             Event::GoAway => self.on_go_away(),
-            // The connection header was read in the handshake; the other is a sign of life.
+            // The connection header was read in the handshake. A heartbeat needs no action.
             Event::Header(_) | Event::Heartbeat => Verdict::Keep,
             // The decoder returns other events only if it is asked to.
             _ => Verdict::Keep,
@@ -158,7 +157,7 @@ impl<S: Serve> Inbound<S> {
         Verdict::Keep
     }
 
-    /// Nothing more of the message comes.
+    /// Nothing more of the message arrives.
     fn on_end(&mut self, channel: ChannelId) -> Verdict {
         self.stalled.retain(|stalled| *stalled != channel);
         self.free(channel);

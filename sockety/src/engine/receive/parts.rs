@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use super::intake::{Intake, PartReader};
 
-/// A pointer wide, as most messages carry nothing and are moved often.
+/// As wide as a pointer, because most messages carry nothing and are moved often.
 #[derive(Default)]
 pub(crate) struct ReceivedParts(Option<Box<Parts>>);
 

@@ -1,4 +1,4 @@
-//! A payload between its first and its last byte.
+//! A payload that is arriving.
 
 use bytes::Bytes;
 
@@ -7,8 +7,8 @@ use crate::engine::{
     payload_reservation::{NoRoom, PayloadReservation},
 };
 
-/// A payload that is arriving. It grows with what came, not with what was announced, unless it has
-/// memory that the thread kept.
+/// A payload that is arriving. Its memory grows with the bytes that arrived, not with the size that
+/// was announced, unless the thread has memory of that size to use again.
 pub(crate) struct Assembly {
     pub(crate) size: u64,
     state: AssemblyState,
@@ -20,7 +20,7 @@ enum AssemblyState {
     Whole(Bytes),
 }
 
-/// Less is not read into a payload by itself: it comes with what follows.
+/// Fewer bytes are not worth a read of their own, and are read together with those that follow.
 const LEAST_READ: usize = 16 * 1024;
 
 impl Assembly {
@@ -32,7 +32,7 @@ impl Assembly {
         }
     }
 
-    /// Adds a part, of which `remaining` bytes follow.
+    /// Adds a piece, which `remaining` bytes follow.
     pub(crate) fn push(&mut self, part: &[u8], remaining: u64) -> Result<(), NoRoom> {
         self.hold(part.len())?;
         let AssemblyState::Arriving(bytes) = &mut self.state else {
@@ -66,7 +66,7 @@ impl Assembly {
         (bytes.capacity() - bytes.len() >= LEAST_READ).then_some(bytes)
     }
 
-    /// `count` more bytes were read there, and `remaining` follow.
+    /// `count` more bytes were read there, and `remaining` bytes follow.
     pub(crate) fn on_read(&mut self, count: usize, remaining: u64) -> Result<(), NoRoom> {
         self.hold(count)?;
         self.share_if_whole(remaining);
@@ -92,11 +92,11 @@ impl Assembly {
         self.size == 0 || matches!(self.state, AssemblyState::Whole(_))
     }
 
-    /// The payload, when it is whole, and the room that was reserved for it.
+    /// Returns the payload, if it is complete, and the room that was reserved for it.
     pub(crate) fn into_parts(self) -> (Bytes, Option<Box<PayloadReservation>>) {
         let payload = match self.state {
             AssemblyState::Whole(payload) => payload,
-            // An empty one has no part.
+            // An empty payload has no pieces.
             AssemblyState::Arriving(bytes) => bytes.into(),
         };
         (payload, self.reservation)

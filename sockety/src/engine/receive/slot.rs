@@ -48,7 +48,7 @@ impl Role {
 }
 
 impl Open {
-    /// Whether it can be handed on. The payload or the last file header may come last.
+    /// Whether it can be handed on. Either the payload or the last file header is complete last.
     pub(crate) fn is_complete(&self) -> bool {
         let has_headers = match &self.carried {
             Some(arriving) => arriving.headers_due == 0,
@@ -65,30 +65,30 @@ impl Open {
     }
 }
 
-/// Files and stream of a message that has not been handed on yet.
+/// The files and the stream of a message that was not handed on yet.
 pub(crate) struct Arriving {
     pub(crate) rest: Rest,
     pub(crate) carried: ReceivedParts,
     pub(crate) headers_due: u32,
 }
 
-/// What remains to arrive of a message that somebody reads already.
+/// The rest of a message that was handed on, and may be read while it arrives.
 pub(crate) struct Rest {
     pub(crate) intake: Arc<Intake>,
     pub(crate) has_stream: bool,
-    /// Files that have not ended. A stream may be silent for any time, a file may not.
+    /// How many files have not ended. A stream may be silent for any time, a file may not.
     pub(crate) files_due: u32,
-    /// The message, when it waits for a reply.
+    /// The id of the message, if it waits for a reply.
     pub(crate) owed: Option<Uuid>,
     pub(crate) is_response: bool,
     pub(crate) progress: Progress,
 }
 
-/// Whether content comes.
+/// Whether content is arriving.
 #[derive(Default)]
 pub(crate) struct Progress {
     has_come: bool,
-    /// For how long nothing did.
+    /// For how many ticks none has.
     seconds: u32,
 }
 
@@ -166,7 +166,7 @@ impl Slots {
         self.0.len()
     }
 
-    /// Takes everything, as nothing more comes.
+    /// Takes everything, because nothing more arrives.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Slot> {
         std::mem::take(&mut self.0).into_values()
     }
@@ -189,7 +189,7 @@ impl Slots {
         stalled
     }
 
-    /// Returns memory to the allocator that was needed for more channels than are open now.
+    /// Returns memory to the allocator if fewer channels are open than before.
     pub(crate) fn give_back_memory(&mut self) {
         if self.0.is_empty() {
             self.0.shrink_to_fit();

@@ -1,7 +1,8 @@
-//! A temporary file for content that came before anybody wanted to read it.
+//! A temporary file for content that blocks other content of its message.
 //!
-//! The parts of a message arrive mixed, and may be read in any order. When a reader waits for one
-//! part while others fill the window, those go to disk: else neither could go on.
+//! The parts of a message arrive interleaved, and may be read in any order. When a reader waits for
+//! one part while others fill the window, those are moved to disk. Otherwise neither could
+//! continue.
 
 use std::{
     collections::VecDeque,
@@ -21,27 +22,27 @@ use crate::config::budgets::{Budget, Share};
 /// driver. Its mutex is held during those, and taken nowhere else.
 #[derive(Debug)]
 pub(crate) struct SpillFile {
-    /// Created by the first job that writes.
+    /// Created by the first job that writes to it.
     file: Arc<Mutex<Option<File>>>,
     create: fn() -> io::Result<File>,
-    /// What it took of the budget.
+    /// How much of the budget it has taken.
     share: Share,
-    /// Where the next bytes go.
+    /// The position of the next bytes.
     end: u64,
 }
 
-/// Some of the bytes of one part, one after another in the file.
+/// A range of bytes of one part in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
     at: u64,
     size: u64,
 }
 
-/// What is on disk of one part, in its order.
+/// The extents of one part, in the order in which they are read.
 #[derive(Debug, Default)]
 pub(crate) struct Spilled(VecDeque<Extent>);
 
-/// How much is read back at a time.
+/// How many bytes are read back at a time.
 const READ_BYTES: u64 = 256 * 1024;
 
 /// What a file takes of the budget, and every extent at least, as each has an entry in memory.
@@ -64,7 +65,7 @@ impl SpillFile {
         })
     }
 
-    /// Reserves a place for this many bytes; `None` when the budget is used up.
+    /// Reserves an extent for this many bytes. Returns `None` if the budget is used up.
     pub(crate) fn reserve(&mut self, bytes: usize) -> Option<Extent> {
         let size = bytes as u64;
         let charge = size.max(LEAST_CHARGE);
@@ -76,7 +77,7 @@ impl SpillFile {
         Some(Extent { at, size })
     }
 
-    /// Returns the job of a blocking task that writes the chunks to their place.
+    /// Returns a job for a blocking task, which writes the chunks to their extent.
     pub(crate) fn write(
         &self,
         extent: Extent,
@@ -98,7 +99,7 @@ impl SpillFile {
         }
     }
 
-    /// Returns the job of a blocking task that reads the bytes back.
+    /// Returns a job for a blocking task, which reads the bytes back.
     pub(crate) fn read(
         &self,
         extent: Extent,
@@ -120,10 +121,10 @@ impl SpillFile {
     }
 }
 
-/// Why chunks are not on disk.
+/// Why chunks were not written to disk.
 #[derive(Debug)]
 pub(crate) enum SpillError {
-    /// There is no file. The chunks can wait in memory, like others that are not read.
+    /// There is no file. The chunks can wait in memory, like any others that are not read.
     NoFile {
         error: io::Error,
         chunks: Vec<Bytes>,
@@ -139,7 +140,7 @@ impl Spilled {
         }
     }
 
-    /// What is to be read next; when that is done, [`Spilled::was_read`].
+    /// The extent to read next. Afterwards the caller calls [`Spilled::was_read`].
     pub(crate) fn next(&self) -> Option<Extent> {
         let first = self.0.front()?;
         Some(Extent {

@@ -68,7 +68,7 @@ impl<S: Serve> Inbound<S> {
                     self.answer_cut_off(id, &rest.intake);
                 }
             }
-            // Its payload comes after more than may wait to be read. Its handler did not run.
+            // Its payload follows more content than may wait to be read. Its handler did not run.
             Some(Slot::Open(open)) => {
                 if let Some(id) = open.owed() {
                     self.shared.fast_reply(id, FrameworkCode::TooLarge.reply());
@@ -78,9 +78,9 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    /// Answers a message whose content nobody read, unless its handler has. Both flags change under
-    /// the connection's mutex, under which the handler's reply gets its place too: so nobody is
-    /// answered twice.
+    /// Answers a message whose content nobody read, unless its handler has answered. Both flags
+    /// change under the connection's lock, under which the handler's reply is queued too, so that
+    /// no message is answered twice.
     fn answer_cut_off(&self, id: Uuid, intake: &Intake) {
         self.shared.change(|state| {
             let is_ended = matches!(state.phase, Phase::Ended(_));
@@ -115,8 +115,8 @@ impl<S: Serve> Inbound<S> {
         Verdict::Keep
     }
 
-    /// The rest of the message does not come, or is not wanted: its readers are told, and the
-    /// caller, if it is a response.
+    /// The rest of the message does not arrive, or is not wanted. Tells its readers, and the caller
+    /// if it is a response. Takes the intake's lock, then that of the connection, never both.
     fn lose(&mut self, channel: ChannelId, error: &ReadError) {
         let Some(slot) = self.slots.get(channel) else {
             return;

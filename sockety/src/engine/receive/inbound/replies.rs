@@ -76,12 +76,12 @@ impl<S: Serve> Inbound<S> {
     }
 
     // r[impl reply.response]
-    /// Hands a reply to the caller that waits for it, and drops it when none does. Returns whether
-    /// it was dropped.
+    /// Hands a reply to the request that waits for it, or drops it if none does. Returns whether it
+    /// was dropped.
     pub(super) fn deliver(&mut self, parent: &Uuid, reply: Result<RawReply, RequestError>) -> bool {
         let delivered = self.shared.lock_to_wake().deliver(parent, reply);
-        // The mutex is free again: the woken task may take it at once, and so may destructors of
-        // the reply's parts.
+        // After the lock is released, because the woken task takes it at once, and so may
+        // destructors of the reply's parts.
         if let Some(waker) = delivered.waker {
             waker.wake();
         }
@@ -94,7 +94,7 @@ impl<S: Serve> Inbound<S> {
         true
     }
 
-    /// A reply came that nobody waits for.
+    /// A reply arrived that no request waits for.
     fn on_unwanted(&mut self, parent: &Uuid, is_code: bool) {
         if self.shared.lock().pending.allows_late(parent, is_code) {
             self.shared.counters.count(|all| &all.late_replies);
