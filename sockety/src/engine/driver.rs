@@ -26,7 +26,8 @@
 //! ```
 //!
 //! Writing comes before reading, because a peer that waits for our replies sends nothing. Parking
-//! comes last, because it takes the lock: a handle that queues something after it finds the waker.
+//! comes last. It leaves the waker under the lock under which it found nothing to do, so a handle
+//! that queues something after that finds the waker.
 //!
 //! Wakers: a handle takes the driver's waker out of the state when it queues something
 //! (`Shared::change`); a reader of content takes it when it makes room (`WakeDriver`). The driver
