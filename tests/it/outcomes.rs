@@ -414,7 +414,7 @@ async fn codes_1_3_and_4_are_answers_although_no_handler_of_ours_ran() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_was_cut_off_in_the_hands_of_its_handler_was_executed() {
-    let site = Site::new().await;
+    let site = Site::with(Options::default(), Options::default().max_spill_bytes(0)).await;
     let much = stream(&[0; 1_000_000]);
     let neglected = site.work.neglect(1, much).await;
     site.ends(1, neglected, Outcome::Executed).await;
@@ -424,7 +424,9 @@ async fn a_message_that_was_cut_off_in_the_hands_of_its_handler_was_executed() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_was_cut_off_before_its_handler_was_not_executed() {
     let ledger = Ledger::default();
-    let (_connection, mut peer) = dialogue(WorkServer::new(Worker(ledger.clone()))).await;
+    let options = Options::default().max_spill_bytes(0);
+    let serve = WorkServer::new(Worker(ledger.clone()));
+    let (_connection, mut peer) = dialogue_with(serve, options, PIPE).await;
     let head = crate::streams::head(id(1), "neglect", Asks::Reply, 1, true, &[]);
     peer.send_bytes(&head).await;
     // The payload never comes, but more of the stream than anybody may keep.

@@ -94,6 +94,10 @@ impl Budget {
         self.used.fetch_sub(amount, Ordering::Relaxed);
     }
 
+    pub(crate) fn free(&self) -> u64 {
+        self.limit.saturating_sub(self.used.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn is_used_up(&self) -> bool {
         self.used.load(Ordering::Relaxed) >= self.limit
     }

@@ -19,7 +19,8 @@ use super::{rate::Rate, tcp::TcpOptions};
 /// | [`authorization_timeout`](Self::authorization_timeout) | 15 s | until the peer is authorized, where that is asked for |
 /// | [`write_stall`](Self::write_stall) | 30 s | the peer takes nothing of what is written |
 /// | [`call_timeout`](Self::call_timeout) | 30 s | waiting for a reply, if the call has no time of its own |
-/// | reader of a file or stream | 5 s, 1 s when others wait | nothing is taken of what has arrived, see [`max_unread_per_message`](Self::max_unread_per_message) |
+/// | [`reader_timeout`](Self::reader_timeout) | 30 s | a reader takes nothing of a file or stream, and there is no room left for temporary files |
+/// | [`blocking_reader_timeout`](Self::blocking_reader_timeout) | 5 s | the same, while others on the connection wait |
 /// | reply backlog | 1 s | requests come, but none of their replies is taken |
 /// | end of a connection | 5 s | [`Connection::close`](crate::connection::Connection::close) |
 ///
@@ -41,7 +42,8 @@ use super::{rate::Rate, tcp::TcpOptions};
 /// | [`max_aborted_messages`](Self::max_aborted_messages) | 128, then 20/s | messages that the peer gives up |
 /// | [`max_dropped_content`](Self::max_dropped_content) | 64 MiB, then 2 MiB/s | content that nobody takes |
 ///
-/// "Of all connections" means those that share [`Budgets`](crate::config::Budgets), such as all connections of a server.
+/// "Of all connections" means those that share [`Budgets`](crate::config::Budgets), such as all
+/// connections of a server.
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,6 +72,8 @@ pub struct Options {
     pub(crate) requests_executing: usize,
     pub(crate) outbox_bytes: usize,
     pub(crate) write_stall: Duration,
+    pub(crate) reader_timeout: Duration,
+    pub(crate) blocking_reader_timeout: Duration,
     pub(crate) window: usize,
     pub(crate) unread_bytes: usize,
     pub(crate) payload_bytes: u64,
@@ -79,15 +83,16 @@ pub struct Options {
 }
 
 impl Options {
-    /// Sets the sizes that are accepted from the peer, and the largest payload that is sent; see [`Limits`].
+    /// Sets the sizes that are accepted from the peer, and the largest payload that is sent; see
+    /// [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
     /// Options for peers that are trusted, such as your own services: larger sizes
-    /// ([`Limits::trusted`]), 16,384 requests executing at once, and no limit on useless packets and
-    /// refusals. Clocks and memory budgets are the defaults.
+    /// ([`Limits::trusted`]), 16,384 requests executing at once, and no limit on useless packets
+    /// and refusals. Clocks and memory budgets are the defaults.
     ///
     /// ```
     /// # use sockety::Options;
@@ -105,20 +110,39 @@ impl Options {
             .max_dropped_content(Rate::UNLIMITED)
     }
 
+    /// Sets how long a reader of a file or stream may take nothing once the
+    /// [room for temporary files](Self::max_spill_bytes) is used up (default: 30 s, rounded up to
+    /// whole seconds). Then it loses what it has not read ([`ReadError::Overrun`]), and its message
+    /// is answered with code 3,845, Slow Consumer. While there is room, a reader may pause for as
+    /// long as it likes.
+    ///
+    /// [`ReadError::Overrun`]: crate::error::read::ReadError::Overrun
+    pub fn reader_timeout(mut self, limit: Duration) -> Self {
+        self.reader_timeout = limit;
+        self
+    }
+
+    /// Like [`reader_timeout`](Self::reader_timeout), while the reader holds up other messages of
+    /// the connection (default: 5 s).
+    pub fn blocking_reader_timeout(mut self, limit: Duration) -> Self {
+        self.blocking_reader_timeout = limit;
+        self
+    }
+
     /// Sets the write-idle time after which a heartbeat is sent (default: 20 s, rounded up to whole
     /// seconds).
     ///
-    /// The first heartbeat after other data may be up to 5 s late, because the driver does not note when
-    /// each byte was written. A quiet connection wakes up for its heartbeats alone. Peers of other
-    /// implementations close a connection that is quiet for 60 s.
+    /// The first heartbeat after other data may be up to 5 s late, because the driver does not note
+    /// when each byte was written. A quiet connection wakes up for its heartbeats alone. Peers of
+    /// other implementations close a connection that is quiet for 60 s.
     pub fn heartbeat(mut self, after: Duration) -> Self {
         self.heartbeat = after;
         self
     }
 
     /// Sets how long the peer may send nothing, not even a heartbeat (default: 90 s, rounded up to
-    /// whole seconds, and up to 5 s more). `None` waits forever. The clock stops while this side does
-    /// not read.
+    /// whole seconds, and up to 5 s more). `None` waits forever. The clock stops while this side
+    /// does not read.
     ///
     /// The connection ends with [`ConnectionError::Idle`](crate::error::ConnectionError::Idle).
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
@@ -126,16 +150,19 @@ impl Options {
         self
     }
 
-    /// Sets how long the header of a message may take, from its first byte to its last (default: 15 s).
+    /// Sets how long the header of a message may take, from its first byte to its last (default: 15
+    /// s).
     ///
-    /// The connection ends with [`LimitExceeded::HeaderTimeout`](crate::error::LimitExceeded::HeaderTimeout).
+    /// The connection ends with
+    /// [`LimitExceeded::HeaderTimeout`](crate::error::LimitExceeded::HeaderTimeout).
     pub fn header_timeout(mut self, limit: Duration) -> Self {
         self.header_timeout = limit;
         self
     }
 
     /// Sets how long a payload or a file that has begun may receive no byte (default: 60 s). `None`
-    /// waits forever. Streams may be silent for any time. The clock stops while this side does not read.
+    /// waits forever. Streams may be silent for any time. The clock stops while this side does not
+    /// read.
     ///
     /// The message is abandoned ([`ReadError::Stalled`](crate::error::ReadError::Stalled)) and its
     /// channel is lost. The connection ends when more than a quarter of its channels are lost.
@@ -144,8 +171,8 @@ impl Options {
         self
     }
 
-    /// Sets how long the peer may take to become [authorized](crate::serve::Authorize), if the router
-    /// asks for it (default: 15 s).
+    /// Sets how long the peer may take to become [authorized](crate::serve::Authorize), if the
+    /// router asks for it (default: 15 s).
     ///
     /// The connection ends with
     /// [`LimitExceeded::AuthorizationTimeout`](crate::error::LimitExceeded::AuthorizationTimeout).
@@ -155,7 +182,8 @@ impl Options {
     }
 
     /// Limits useless packets: empty ones, needless switches of the channel, heartbeats, aborts of
-    /// nothing, replies to nothing (default: 128 at once, then 10 a second). One more ends the connection.
+    /// nothing, replies to nothing (default: 128 at once, then 10 a second). One more ends the
+    /// connection.
     pub fn max_useless_packets(mut self, rate: Rate) -> Self {
         self.useless_packets = rate;
         self
@@ -168,16 +196,16 @@ impl Options {
         self
     }
 
-    /// Limits messages that the peer begins and abandons (default: 128 at once, then 20 a second). One
-    /// more ends the connection.
+    /// Limits messages that the peer begins and abandons (default: 128 at once, then 20 a second).
+    /// One more ends the connection.
     pub fn max_aborted_messages(mut self, rate: Rate) -> Self {
         self.aborted_messages = rate;
         self
     }
 
-    /// Limits content that nobody reads, in bytes: of refused messages, and of replies that nobody waits
-    /// for (default: 64 MiB at once, then 2 MiB a second). More ends the connection, because a new one
-    /// costs less.
+    /// Limits content that nobody reads, in bytes: of refused messages, and of replies that nobody
+    /// waits for (default: 64 MiB at once, then 2 MiB a second). More ends the connection, because
+    /// a new one costs less.
     pub fn max_dropped_content(mut self, bytes: Rate) -> Self {
         self.dropped_content = bytes;
         self
@@ -191,12 +219,12 @@ impl Options {
         self
     }
 
-    /// Limits bytes that peers sent and nobody has read, and payloads that arrive or are handled, over all
-    /// connections that share [`Budgets`](crate::config::Budgets) (default: 512 MiB). Payloads of up to
-    /// 16 KiB do not count.
+    /// Limits bytes that peers sent and nobody has read, and payloads that arrive or are handled,
+    /// over all connections that share [`Budgets`](crate::config::Budgets) (default: 512 MiB).
+    /// Payloads of up to 16 KiB do not count.
     ///
-    /// Beyond it, payloads are refused with code 3,840, Overloaded, and files and streams are not read
-    /// from their connections until there is room.
+    /// Beyond it, payloads are refused with code 3,840, Overloaded, and files and streams are not
+    /// read from their connections until there is room.
     pub fn max_received_bytes(mut self, bytes: u64) -> Self {
         self.received_bytes = bytes;
         self
@@ -215,9 +243,9 @@ impl Options {
         self
     }
 
-    /// Sets how long a request waits for a reply if the call sets no time itself (default: 30 s, checked
-    /// once a second). `None` waits as long as the connection lives. The clock stops while files or a
-    /// stream of the request are being sent.
+    /// Sets how long a request waits for a reply if the call sets no time itself (default: 30 s,
+    /// checked once a second). `None` waits as long as the connection lives. The clock stops while
+    /// files or a stream of the request are being sent.
     pub fn call_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.call_timeout = timeout.into();
         self
@@ -232,15 +260,15 @@ impl Options {
         self
     }
 
-    /// Limits requests of the peer that execute at once (default: 256). One more is answered with code
-    /// 3,840, Overloaded, and does not run.
+    /// Limits requests of the peer that execute at once (default: 256). One more is answered with
+    /// code 3,840, Overloaded, and does not run.
     pub fn max_requests_executing(mut self, requests: usize) -> Self {
         self.requests_executing = requests;
         self
     }
 
-    /// Limits bytes that wait to be written (default: 256 KiB). Senders wait for room beyond it. One
-    /// message may exceed it.
+    /// Limits bytes that wait to be written (default: 256 KiB). Senders wait for room beyond it.
+    /// One message may exceed it.
     pub fn max_outbox_bytes(mut self, bytes: usize) -> Self {
         self.outbox_bytes = bytes;
         self
@@ -253,11 +281,13 @@ impl Options {
         self
     }
 
-    /// Limits unread bytes of the files and the stream of one message (default: 256 KiB, and what one read
-    /// of the socket adds).
+    /// Limits unread bytes of the files and the stream of one message (default: 256 KiB, and what
+    /// one read of the socket adds).
     ///
-    /// Beyond it, nothing more is read from the connection until some bytes are taken. A reader that
-    /// takes none loses its message: after 5 s, or after 1 s if others on the connection wait.
+    /// Beyond it, nothing more is read from the connection until some bytes are taken, at whatever
+    /// rate. What a reader leaves for a second goes to a temporary file instead, and at once (after
+    /// 5 ms) while a call of this side waits for its reply, which may be behind it; see
+    /// [`max_spill_bytes`](Self::max_spill_bytes).
     pub fn max_unread_per_message(mut self, bytes: usize) -> Self {
         self.window = bytes;
         self
@@ -266,26 +296,28 @@ impl Options {
     /// Limits temporary files, in bytes, over all connections that share
     /// [`Budgets`](crate::config::Budgets) (default: 1 GiB).
     ///
-    /// The files and the stream of a message arrive interleaved and may be read in any order. While a
-    /// reader waits for one part, unread bytes of the others go to a temporary file. Without room there,
-    /// and with a limit of 0, such a message is treated like one that nobody reads.
+    /// They hold content that has arrived and is not read yet, where it would hold up others: a
+    /// reader waits for another part of the message, a call of this side waits for its reply, or
+    /// nothing was taken for a second. One connection gets at most half of the room, and always no
+    /// more than it leaves free. Without room, and with a limit of 0, reading from the connection
+    /// waits for the reader; see [`reader_timeout`](Self::reader_timeout).
     pub fn max_spill_bytes(mut self, bytes: u64) -> Self {
         self.spill_bytes = bytes;
         self
     }
 
-    /// Limits payloads of a connection, in bytes: those that arrive, by their announced size, and those
-    /// whose handlers run (default: 32 MiB, and always one payload). Payloads of up to 16 KiB do not
-    /// count, because their number is limited. A message beyond it is answered with code 3,840,
-    /// Overloaded, and does not run.
+    /// Limits payloads of a connection, in bytes: those that arrive, by their announced size, and
+    /// those whose handlers run (default: 32 MiB, and always one payload). Payloads of up to 16 KiB
+    /// do not count, because their number is limited. A message beyond it is answered with code
+    /// 3,840, Overloaded, and does not run.
     pub fn max_payload_bytes(mut self, bytes: u64) -> Self {
         self.payload_bytes = bytes;
         self
     }
 
-    /// Limits files that the peer has announced in messages that are not finished (default: 16,384, and
-    /// always those of one message). A message beyond it is answered with code 3,840, Overloaded, and
-    /// does not run.
+    /// Limits files that the peer has announced in messages that are not finished (default: 16,384,
+    /// and always those of one message). A message beyond it is answered with code 3,840,
+    /// Overloaded, and does not run.
     pub fn max_open_files(mut self, files: usize) -> Self {
         self.open_files = files;
         self
@@ -326,6 +358,8 @@ impl Default for Options {
             requests_executing: 256,
             outbox_bytes: 256 * 1024,
             write_stall: Duration::from_secs(30),
+            reader_timeout: Duration::from_secs(30),
+            blocking_reader_timeout: Duration::from_secs(5),
             window: 256 * 1024,
             unread_bytes: 8 * 1024 * 1024,
             payload_bytes: 32 * 1024 * 1024,

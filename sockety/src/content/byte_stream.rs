@@ -83,6 +83,13 @@ impl ByteStream {
             .transpose()
     }
 
+    /// Tells the connection that some of a chunk was used.
+    pub(crate) fn note_progress(&self) {
+        if let Source::Received(reader) = &self.source {
+            reader.note_progress();
+        }
+    }
+
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         match &mut self.source {
             Source::Received(reader) => reader.poll_chunk(usize::MAX, cx).map_err(io::Error::from),

@@ -204,6 +204,7 @@ impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
             let needed = match scanned.map_err(StreamError::Decode)? {
                 Scanned::Whole { len } if len <= self.limit => {
                     let item = self.buffer.split_to(len);
+                    self.bytes.note_progress();
                     return Poll::Ready(Some(read_item(&item)));
                 }
                 Scanned::Whole { len } => len,

@@ -21,6 +21,8 @@ pub(crate) struct Account {
     unread: AtomicUsize,
     /// Whether the driver has paused reading until some of those are read.
     awaits_room: AtomicBool,
+    /// Bytes in temporary files.
+    spilled: AtomicU64,
 }
 
 impl Account {
@@ -33,11 +35,8 @@ impl Account {
             streams: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
             awaits_room: AtomicBool::new(false),
+            spilled: AtomicU64::new(0),
         }
-    }
-
-    pub(crate) fn budgets(&self) -> &Budgets {
-        &self.budgets
     }
 
     /// Whether a message with this many files may begin. Each file costs a few hundred bytes, even
@@ -94,5 +93,23 @@ impl Account {
         // A few connections must not use up the budget of all.
         unread >= self.options.unread_bytes
             || (unread >= self.options.window && self.budgets.received().is_used_up())
+    }
+
+    /// Takes room in temporary files. A connection takes no more than it leaves to all others.
+    #[must_use]
+    pub(crate) fn take_spill(&self, amount: u64) -> bool {
+        let budget = self.budgets.spill();
+        let own = self.spilled.load(Ordering::Relaxed);
+        let is_taken = own.saturating_add(amount) <= budget.free().saturating_sub(amount)
+            && budget.take(amount);
+        if is_taken {
+            self.spilled.fetch_add(amount, Ordering::Relaxed);
+        }
+        is_taken
+    }
+
+    pub(crate) fn give_back_spill(&self, amount: u64) {
+        self.spilled.fetch_sub(amount, Ordering::Relaxed);
+        self.budgets.spill().give_back(amount);
     }
 }

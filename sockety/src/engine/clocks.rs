@@ -258,10 +258,11 @@ impl Clocks {
     }
 
     fn check_writing(&self) -> Result<(), ConnectionError> {
-        if self.stalled > self.limits.write_stall {
-            return Err(ConnectionError::WriteStalled(ticks::of_seconds(
-                self.limits.write_stall,
-            )));
+        // A peer that is heard from is alive: its readers are slow, or its system opens a window that
+        // was closed in steps of megabytes. What waits for it is bounded.
+        let limit = ticks::of_seconds(self.limits.write_stall);
+        if self.stalled > self.limits.write_stall && self.silent >= limit {
+            return Err(ConnectionError::WriteStalled(limit));
         }
         if self.backlogged > BACKLOG_SECONDS {
             return Err(LimitExceeded::ReplyBacklog(ticks::of_seconds(BACKLOG_SECONDS)).into());

@@ -204,7 +204,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     /// Leaves the waker in the state. Ready if there is more to do at once.
     ///
     /// The check and the waker are under one lock, so that nothing is queued unnoticed in between.
-    fn park(&mut self, cx: &Context<'_>, is_written: bool) -> Result<Poll<()>, ConnectionError> {
+    fn park(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_written: bool,
+    ) -> Result<Poll<()>, ConnectionError> {
         let mut state = self.shared.lock();
         if is_written && state.has_work() {
             return Ok(Poll::Ready(()));
@@ -220,7 +224,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         drop(state);
         // A reader that made room before the waker was there found none to wake: look once more.
         // This takes locks of intakes, so the connection's lock is free.
-        let has_resumed = self.is_paused && !self.inbound.update_pause();
+        let has_resumed = self.is_paused && !self.inbound.update_pause(cx);
         Ok(if has_resumed {
             Poll::Ready(())
         } else {

@@ -171,7 +171,9 @@ fn reluctant() -> MessageHandler {
 
 #[tokio::test(start_paused = true)]
 async fn t_s10_a_peer_that_may_not_send_is_not_idle_and_is_sent_heartbeats() {
-    let options = Options::default().max_unread_per_message(16 * 1024);
+    let options = Options::default()
+        .max_unread_per_message(16 * 1024)
+        .max_spill_bytes(0);
     let (connection, mut peer) = dialogue_with(reluctant(), options, 1000).await;
     peer.send_bytes(&head(id(1), "read", Asks::Reply, 0, true, &[]))
         .await;

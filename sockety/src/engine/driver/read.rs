@@ -32,7 +32,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     /// Reads once and handles everything that arrived. Pending when nothing did, or while nothing
     /// is read.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        self.is_paused = self.inbound.update_pause();
+        self.is_paused = self.inbound.update_pause(cx);
         if self.clocks.has_peer_ended || self.is_paused || self.is_backlogged() {
             return Poll::Pending;
         }

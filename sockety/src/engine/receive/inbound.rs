@@ -90,10 +90,10 @@ impl<S: Serve> Inbound<S> {
         self.has_served
     }
 
-    /// Checks whether reading has to pause until a file or a stream is read, and moves to disk what
-    /// blocks other readers. Returns whether it has to.
-    pub(crate) fn update_pause(&mut self) -> bool {
-        self.slow.update();
+    /// Looks whether reading has to pause until somebody reads a file or a stream, and moves to
+    /// disk what is in the way of other readers.
+    pub(crate) fn update_pause(&mut self, cx: &mut Context<'_>) -> bool {
+        self.slow.update(cx);
         self.slow.is_paused()
     }
 

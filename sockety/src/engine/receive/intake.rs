@@ -4,7 +4,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -16,11 +16,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::spill::{Extent, SpillError, SpillFile, Spilled};
+use super::spill::{Extent, Spill, SpillError, SpillFile, Spilled};
 use crate::{
     engine::{account::Account, memory::chunks::Chunks},
     error::read::ReadError,
-    sync::{AtomicBool, Mutex, MutexGuard},
+    sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
 
 /// The files and the stream of one message.
@@ -39,8 +39,10 @@ pub(crate) struct Intake {
     /// Whether its message was answered, by the handler, or by the driver if it cut the content
     /// off.
     pub(crate) is_answered: AtomicBool,
-    /// Whether the driver answered, because nobody read the content. Changes under the lock of the
-    /// connection.
+    /// Counts what readers hand out of what they took.
+    handed_out: AtomicU64,
+    /// It was the connection that answered, as nobody read the content. Changes under the lock of
+    /// the connection.
     pub(crate) is_cut_off: AtomicBool,
 }
 
@@ -63,10 +65,12 @@ struct State {
     taken: u64,
     /// Whether the driver waits until something is taken.
     is_awaited: bool,
-    /// The temporary file for content that blocked other parts.
-    spill: Option<SpillFile>,
-    /// Bytes in that file, or on their way there, that were not read back.
+    /// Where content is that had to make way.
+    spill: Spill,
+    /// Bytes there, or on their way there, that were not read back.
     on_disk: u64,
+    /// No temporary file could be made when it was tried last.
+    has_no_file: bool,
 }
 
 #[derive(Default)]
@@ -104,8 +108,9 @@ impl Intake {
             unread: 0,
             taken: 0,
             is_awaited: false,
-            spill: None,
+            spill: Spill::default(),
             on_disk: 0,
+            has_no_file: false,
         };
         Arc::new(Self {
             account,
@@ -115,6 +120,7 @@ impl Intake {
             has_stream,
             about,
             is_answered: AtomicBool::new(false),
+            handed_out: AtomicU64::new(0),
             is_cut_off: AtomicBool::new(false),
         })
     }
@@ -131,69 +137,91 @@ impl Intake {
         }
     }
 
-    /// Moves parts that nobody reads yet to disk, if a reader waits for another part. The driver is
-    /// woken when that is done, and checks again.
+    /// Moves what nobody reads yet to disk if a reader waits for another part. The driver is woken
+    /// when that is done, and looks again.
     pub(crate) fn spill_for_starved(self: &Arc<Self>) {
-        let mut state = self.lock();
-        if !state.parts.iter().any(Part::is_starved) {
-            return;
-        }
-        for part in 0..state.parts.len() {
-            if let Some((extent, job)) = self.begin_spilling(&mut state, part) {
-                let intake = Arc::clone(self);
-                tokio::spawn(async move { intake.spill(part, extent, job).await });
-            }
+        let state = self.lock();
+        if state.parts.iter().any(Part::is_starved) {
+            self.spill_parts(state);
         }
     }
 
-    fn begin_spilling(&self, state: &mut State, part: usize) -> Option<(Extent, SpillJob)> {
-        let part = &mut state.parts[part];
+    /// Moves everything that was not taken to disk. The driver is woken when that is done, and
+    /// looks again.
+    pub(crate) fn spill_unread(self: &Arc<Self>) -> Spilling {
+        self.spill_parts(self.lock())
+    }
+
+    fn spill_parts(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> Spilling {
+        let begun = if state.has_no_file {
+            Spilling::HasNoRoom
+        } else {
+            Spilling::IsUnderWay
+        };
+        let mut spilling = Spilling::HasNoRoom;
+        for part in 0..state.parts.len() {
+            if state.parts[part].spilling > 0 {
+                spilling = begun;
+            } else if let Some((extent, chunks)) = self.begin_spilling(&mut state, part) {
+                spilling = begun;
+                let intake = Arc::clone(self);
+                tokio::spawn(async move { intake.spill(part, extent, chunks).await });
+            }
+        }
+        spilling
+    }
+
+    fn begin_spilling(&self, state: &mut State, part: usize) -> Option<(Extent, Vec<Bytes>)> {
+        let State { parts, spill, .. } = state;
+        let part = &mut parts[part];
         let bytes = part.chunks.len();
-        if part.spilling > 0 || part.reader.is_some() || bytes == 0 {
+        if part.reader.is_some() || bytes == 0 {
             return None;
         }
-        let file = match &mut state.spill {
-            Some(file) => file,
-            none => {
-                let budget = Arc::clone(self.account.budgets().spill());
-                none.insert(SpillFile::new(budget)?)
-            }
-        };
-        let extent = file.reserve(bytes)?;
+        let extent = spill.reserve(bytes, &self.account)?;
         let chunks: Vec<_> = std::iter::from_fn(|| part.chunks.pop(usize::MAX)).collect();
         part.spilling = bytes;
         state.on_disk += bytes as u64;
-        Some((extent, Box::new(file.write(extent, chunks))))
+        Some((extent, chunks))
     }
 
-    async fn spill(&self, part: usize, extent: Extent, job: SpillJob) {
-        let result = tokio::task::spawn_blocking(job)
-            .await
-            .unwrap_or_else(|error| Err(SpillError::Write(io::Error::other(error))));
+    async fn spill(&self, part: usize, extent: Extent, chunks: Vec<Bytes>) {
+        let job = move || (extent.write(chunks), extent);
+        let (result, extent) = match tokio::task::spawn_blocking(job).await {
+            Ok((result, extent)) => (result, Some(extent)),
+            Err(error) => (Err(SpillError::Write(io::Error::other(error))), None),
+        };
         let mut state = self.lock();
         let found = &mut state.parts[part];
         let spilled = std::mem::take(&mut found.spilling);
         let (mut taken, mut gone) = (spilled, spilled);
-        match (result, &found.state) {
-            (_, PartState::Unwanted) => {}
-            (Ok(()), _) => {
+        // What is left of it is dropped without the mutex.
+        let mut unused = None;
+        match (result, extent, &found.state) {
+            (_, extent, PartState::Unwanted) => unused = extent,
+            (Ok(()), Some(extent), _) => {
                 found.spilled.push(extent);
                 gone = 0;
+                state.has_no_file = false;
             }
-            // The chunks wait in memory again, like any others that are not read.
-            (Err(SpillError::NoFile { error, chunks }), _) => {
+            // They wait in memory, like any others that are not read.
+            (Err(SpillError::NoFile { error, chunks }), extent, _) => {
                 tracing::warn!(%error, "no temporary file");
                 found.chunks.put_back(chunks);
                 taken = 0;
+                unused = extent;
+                state.has_no_file = true;
             }
-            (Err(SpillError::Write(error)), _) => {
+            (Err(SpillError::Write(error)), extent, _) => {
                 found.state = PartState::Failed(ReadError::Spill(Arc::new(error)));
                 // Dropped, because these chunks would be read with a gap before them.
                 taken += found.chunks.len();
                 found.chunks.clear();
+                unused = extent;
             }
+            (Ok(()), None, _) => {}
         }
-        let reader = found.reader.take();
+        let reader = state.parts[part].reader.take();
         let file = state.leave_disk(gone as u64);
         // If nothing was taken, the driver is not woken, because it would try the disk again at
         // once. It does so when it checks the next time.
@@ -202,7 +230,7 @@ impl Intake {
             taken => self.count_taken(&mut state, taken),
         };
         drop(state);
-        drop(file);
+        drop((file, unused));
         wake(reader);
         self.wake(driver);
     }
@@ -281,14 +309,14 @@ impl Intake {
         self.wake(driver);
     }
 
-    /// Returns how much is unread and how much was taken. When something is taken after this, the
-    /// driver is woken.
+    /// Returns how much is unread and how far readers are; from now on the driver is woken when
+    /// something is taken.
     pub(crate) fn await_reader(&self) -> Level {
         let mut state = self.lock();
         state.is_awaited = true;
         Level {
             unread: state.unread,
-            taken: state.taken,
+            progress: state.taken + self.handed_out.load(Ordering::Relaxed),
         }
     }
 
@@ -321,8 +349,8 @@ impl Intake {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Next, ReadError>>> {
         let mut state = self.lock();
-        if let Some(job) = state.read_back(part) {
-            return Poll::Ready(Some(Ok(Next::OnDisk(job))));
+        if let Some(extent) = state.parts[part].spilled.next() {
+            return Poll::Ready(Some(Ok(Next::OnDisk(extent))));
         }
         let found = &mut state.parts[part];
         let chunk = if found.spilling > 0 {
@@ -358,10 +386,10 @@ impl Intake {
 
     fn was_read_back(&self, part: usize, count: usize) {
         let mut state = self.lock();
-        state.parts[part].spilled.was_read(count);
+        let extent = state.parts[part].spilled.was_read(count);
         let file = state.leave_disk(count as u64);
         drop(state);
-        drop(file);
+        drop((extent, file));
     }
 
     fn drop_part(&self, part: usize) {
@@ -375,7 +403,7 @@ impl Intake {
         let file = state.leave_disk(spilled.len());
         let driver = self.count_taken(&mut state, dropped);
         drop(state);
-        drop((file, reader));
+        drop((file, spilled, reader));
         self.wake(driver);
     }
 
@@ -403,23 +431,26 @@ impl Drop for Intake {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Level {
     pub(crate) unread: usize,
-    pub(crate) taken: u64,
+    /// Grows whenever a reader takes something, or hands out some of what it took.
+    pub(crate) progress: u64,
+}
+
+/// Whether unread content is on its way to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spilling {
+    IsUnderWay,
+    /// The budget for temporary files is used up, or there is no temporary file.
+    HasNoRoom,
 }
 
 impl State {
-    /// Returns the job that reads the next bytes of a part from the disk, if there are any.
-    fn read_back(&self, part: usize) -> Option<ReadJob> {
-        let extent = self.parts[part].spilled.next()?;
-        Some(Box::new(self.spill.as_ref()?.read(extent)))
-    }
-
-    /// Bytes were read back from disk, or nobody reads them any longer. After the last of them this
-    /// returns the file, which the caller drops without the lock, because closing it is I/O.
+    /// Bytes were read back from disk, or nobody wants them. With the last of them, returns the
+    /// file, which the caller drops without the lock: closing it is input and output.
     #[must_use]
-    fn leave_disk(&mut self, count: u64) -> Option<SpillFile> {
+    fn leave_disk(&mut self, count: u64) -> Option<Arc<SpillFile>> {
         self.on_disk -= count;
         if self.on_disk == 0 {
-            self.spill.take()
+            self.spill.finish()
         } else {
             None
         }
@@ -441,14 +472,10 @@ fn wake(reader: Option<Waker>) {
     }
 }
 
-type SpillJob = Box<dyn FnOnce() -> Result<(), SpillError> + Send>;
-
-type ReadJob = Box<dyn FnOnce() -> io::Result<Bytes> + Send>;
-
 /// Where the next bytes of a part are.
 enum Next {
     Chunk(Bytes),
-    OnDisk(ReadJob),
+    OnDisk(Extent),
 }
 
 /// The minimum number of bytes that a reader takes at a time, even with a smaller buffer.
@@ -466,6 +493,12 @@ pub(crate) struct PartReader {
 }
 
 impl PartReader {
+    /// Tells the connection that some of a chunk was used: a reader that takes large chunks and
+    /// uses little of one at a time reads all the same.
+    pub(crate) fn note_progress(&self) {
+        self.intake.handed_out.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The next chunk, at most this long; `None` at the end.
     pub(crate) fn poll_chunk(
         &mut self,
@@ -493,7 +526,9 @@ impl PartReader {
             }
             match ready!(self.intake.poll_chunk(self.part, limit, cx)).transpose()? {
                 Some(Next::Chunk(chunk)) => self.rest = chunk,
-                Some(Next::OnDisk(job)) => self.reading = Some(tokio::task::spawn_blocking(job)),
+                Some(Next::OnDisk(extent)) => {
+                    self.reading = Some(tokio::task::spawn_blocking(move || extent.read()));
+                }
                 None => return Poll::Ready(Ok(false)),
             }
         }

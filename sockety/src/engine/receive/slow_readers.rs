@@ -1,57 +1,61 @@
-//! Messages whose files or streams arrive faster than they are read.
+//! Messages whose files or streams are not read as fast as they come.
 //!
 //! The protocol cannot tell the peer to send less of one message, so all reading pauses until a
-//! slow one has been read. A reader that keeps taking something only slows the peer down, like TCP.
-//! A reader that takes nothing, or hardly anything while others on the connection wait, loses its
-//! message.
+//! slow reader has taken something: a reader that goes on only slows the peer down, as TCP would,
+//! at whatever rate it reads. A reader that takes nothing would hold up everything behind its
+//! message, perhaps the very reply that it waits for. What it has not taken is moved to disk, at
+//! once when calls of this side wait for replies, else after a second. Only when the room there is
+//! used up, and it goes on taking nothing, it loses its message.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use sockety_codec::ChannelId;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::intake::{Intake, Level};
-use crate::{engine::shared::Shared, error::read::ReadError};
+use super::intake::{Intake, Spilling};
+use crate::{
+    engine::{shared::Shared, ticks},
+    error::read::ReadError,
+};
 
 pub(crate) struct SlowReaders {
     shared: Arc<Shared>,
     readers: Vec<SlowReader>,
     room: usize,
+    /// When a reader will have taken nothing for too long. Allocated for the first slow reader.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// The maximum number of bytes of one read, and the minimum while there is a slow reader.
+/// How much is read at a time at most; and at least, while there is a slow reader.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 const LEAST_READ_BYTES: usize = 4 * 1024;
 
 struct SlowReader {
-    /// The channel of its message, while that is arriving.
+    /// Where its message is still arriving.
     channel: Option<ChannelId>,
     intake: Arc<Intake>,
     /// Whether reading pauses for it now.
     is_awaited: bool,
-    /// How much it had taken at the last tick, and for how many ticks it has taken nothing.
-    taken: u64,
+    /// How far it was at the last look, and since when it has not moved.
+    progress: u64,
+    still_since: Instant,
+    /// There was no room on disk when it was to make way.
+    has_no_room: bool,
+    /// How far it was at the last tick, and for how many ticks it has been waited for in vain.
+    ticked: u64,
     idle_seconds: u32,
-    /// How much it had taken when its trial began, and for how many seconds of the trial it blocked
-    /// others.
-    trial_taken: u64,
-    trial_seconds: u32,
 }
 
-/// Whether reading may wait longer for a reader.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    Left,
-    Over,
-}
-
-/// How long reading waits for a reader that takes nothing, while others wait and while none does.
-const PATIENCE_SECONDS: u32 = 1;
-const PATIENCE_ALONE_SECONDS: u32 = 5;
-
-/// A reader that blocks others for five seconds must have taken four windows in that time. Then
-/// each of the others has waited for about a second at most.
-const TRIAL_SECONDS: u32 = 5;
-const TRIAL_WINDOWS: u64 = 4;
+/// How long a reader may take nothing before its content is moved to disk: while a call of this
+/// side waits, which the reader may have made itself, and else. Not at once, as most readers go on
+/// within this time, and the disk costs more.
+const STUCK: Duration = Duration::from_millis(5);
+const STILL: Duration = Duration::from_secs(1);
 
 impl SlowReaders {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
@@ -59,38 +63,40 @@ impl SlowReaders {
             shared: Arc::clone(shared),
             readers: Vec::new(),
             room: READ_BYTES,
+            timer: None,
         }
     }
 
-    /// Whether reading should pause when this many bytes of a message are unread.
+    /// Whether reading should pause, as this much of a message is unread.
     pub(crate) fn is_too_much(&self, unread: usize) -> bool {
         unread >= self.shared.options.window || (unread > 0 && self.shared.account.is_over_budget())
     }
 
     pub(crate) fn add(&mut self, channel: ChannelId, intake: &Arc<Intake>) {
         let channel = Some(channel);
-        if let Some(known) = self
+        let known = self
             .readers
             .iter_mut()
-            .find(|reader| reader.channel == channel)
-        {
+            .find(|reader| reader.channel == channel);
+        if let Some(known) = known {
             known.is_awaited = true;
             return;
         }
-        let taken = intake.await_reader().taken;
+        let progress = intake.await_reader().progress;
         self.readers.push(SlowReader {
             channel,
             intake: Arc::clone(intake),
             is_awaited: true,
-            taken,
+            progress,
+            still_since: Instant::now(),
+            has_no_room: false,
+            ticked: progress,
             idle_seconds: 0,
-            trial_taken: taken,
-            trial_seconds: 0,
         });
     }
 
-    /// The message has arrived, or was given up. Reading still waits while too much of it is
-    /// unread.
+    /// The message has arrived, or is over. While too much of it is unread, it is waited for all
+    /// the same.
     pub(crate) fn finish(&mut self, channel: ChannelId) {
         for reader in &mut self.readers {
             if reader.channel == Some(channel) {
@@ -99,20 +105,39 @@ impl SlowReaders {
         }
     }
 
-    /// Checks all readers: moves parts to disk that block a reader of another part, and finds out
-    /// for which readers reading still has to wait. From then on they wake the driver when they
-    /// take something.
-    ///
-    /// Takes the locks of intakes one after another, so the connection's lock must be free.
-    pub(crate) fn update(&mut self) {
-        if self.readers.is_empty() {
-            return;
+    /// Looks at all readers again: finds those that reading has to wait for, and moves to disk what
+    /// stands in the way of others. From here on, readers wake the driver when they take something,
+    /// and so does the timer when one has taken nothing for too long.
+    pub(crate) fn update(&mut self, cx: &mut Context<'_>) {
+        while !self.readers.is_empty() {
+            let due = self.look();
+            let Some(due) = due else {
+                return;
+            };
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
+            }
+            if timer.as_mut().poll(cx) == Poll::Pending {
+                return;
+            }
         }
-        // Before the check, so that a reader that makes room after it sees this and wakes the
-        // driver.
+        self.timer = None;
+    }
+
+    /// Returns when to look again.
+    fn look(&mut self) -> Option<Instant> {
+        // Set before the look: a reader that makes room after it sees this, and wakes the driver.
         self.shared.account.await_room();
         let is_over_budget = self.shared.account.is_over_budget();
         let window = self.shared.options.window;
+        let patience = if self.shared.lock().pending.has_unanswered() {
+            STUCK
+        } else {
+            STILL
+        };
+        let now = Instant::now();
+        let mut next = None;
         self.room = READ_BYTES;
         for reader in self
             .readers
@@ -120,24 +145,36 @@ impl SlowReaders {
             .filter(|reader| reader.is_awaited || reader.channel.is_some())
         {
             reader.intake.spill_for_starved();
-            let unread = reader.intake.await_reader().unread;
-            let is_too_much = unread >= window || (unread > 0 && is_over_budget);
+            let level = reader.intake.await_reader();
+            reader.note_progress(level.progress, now);
+            let is_too_much = level.unread >= window || (level.unread > 0 && is_over_budget);
             reader.is_awaited &= is_too_much;
             self.room = self
                 .room
-                .min(window.saturating_sub(unread).max(LEAST_READ_BYTES));
+                .min(window.saturating_sub(level.unread).max(LEAST_READ_BYTES));
+            if !reader.is_awaited {
+                continue;
+            }
+            if now >= reader.still_since + patience {
+                // If that fails, it is tried again after another pause.
+                reader.still_since = now;
+                reader.has_no_room = reader.intake.spill_unread() == Spilling::HasNoRoom;
+            }
+            let due = reader.still_since + patience;
+            next = Some(next.map_or(due, |next: Instant| next.min(due)));
         }
         self.readers
             .retain(|reader| reader.is_awaited || reader.channel.is_some());
+        next
     }
 
-    /// Whether reading waits for a reader, as of the last check.
+    /// Whether a reader is waited for, as of the last look.
     pub(crate) fn is_paused(&self) -> bool {
         self.readers.iter().any(|reader| reader.is_awaited)
     }
 
-    /// How many bytes may be read at a time. After a slow reader has made a little room, only a
-    /// little is read, so that its sender sees progress.
+    /// How much may be read at a time: what a slow reader makes room for comes in steps as small,
+    /// so that its sender sees something move.
     pub(crate) fn room(&self) -> usize {
         if self.readers.is_empty() {
             READ_BYTES
@@ -146,24 +183,30 @@ impl SlowReaders {
         }
     }
 
-    /// A second has passed: cuts off the readers for which reading no longer waits, and returns the
-    /// channels of their messages.
+    /// A second has passed: cuts off those that are waited for no longer, and returns the channels
+    /// of their messages.
     ///
-    /// A reader may itself wait for the peer to take its answer. While that makes progress and
-    /// nobody else waits, it does not count as idle. Other writes do not count, because they may go
-    /// on forever; unless senders wait for room, since the reader may be one of them.
+    /// A reader may wait for the peer to take what it answers: while that goes on and nobody else
+    /// waits, it is not idle. What else is written to the peer is no excuse, because that may go on
+    /// forever, unless senders wait for room: it may be among them.
     pub(crate) fn on_tick(&mut self, others_wait: bool, has_written: bool) -> Vec<ChannelId> {
-        let window = self.shared.options.window as u64;
+        let options = &self.shared.options;
+        let patience = if others_wait {
+            options.blocking_reader_timeout
+        } else {
+            options.reader_timeout
+        };
+        let patience = ticks::seconds(patience);
+        let now = Instant::now();
         let mut channels = Vec::new();
         self.readers.retain_mut(|reader| {
             let level = reader.intake.await_reader();
+            reader.note_progress(level.progress, now);
+            let has_moved = std::mem::replace(&mut reader.ticked, level.progress) != level.progress;
             let goes_on = has_written && !others_wait && reader.may_wait_for_peer(&self.shared);
-            let is_cut = reader.is_awaited
-                && !goes_on
-                && reader.judge(level, others_wait, window) == Patience::Over;
-            if goes_on {
-                reader.idle_seconds = 0;
-            }
+            let is_idle = reader.is_awaited && reader.has_no_room && !has_moved && !goes_on;
+            reader.idle_seconds = if is_idle { reader.idle_seconds + 1 } else { 0 };
+            let is_cut = reader.idle_seconds > patience;
             if is_cut {
                 reader.intake.cut_off(&ReadError::Overrun);
                 channels.extend(reader.channel);
@@ -175,32 +218,17 @@ impl SlowReaders {
 }
 
 impl SlowReader {
-    /// Whether this reader may be waiting for something to be written to the peer.
+    fn note_progress(&mut self, progress: u64, now: Instant) {
+        if progress != self.progress {
+            self.progress = progress;
+            self.still_since = now;
+            self.has_no_room = false;
+        }
+    }
+
+    /// Whether something is on its way to the peer that this reader may wait for.
     fn may_wait_for_peer(&self, shared: &Shared) -> bool {
         let state = shared.lock();
         state.transmissions.is_sending_about(&self.intake.about) || state.outbox.is_awaited()
-    }
-
-    /// Counts a second in which reading waited for this reader.
-    fn judge(&mut self, level: Level, others_wait: bool, window: u64) -> Patience {
-        let is_idle = level.taken == self.taken;
-        self.idle_seconds = if is_idle { self.idle_seconds + 1 } else { 0 };
-        self.taken = level.taken;
-        self.trial_seconds += u32::from(others_wait);
-        let is_too_slow = self.trial_seconds > TRIAL_SECONDS && {
-            let taken = level.taken - self.trial_taken;
-            (self.trial_taken, self.trial_seconds) = (level.taken, 0);
-            taken < TRIAL_WINDOWS * window
-        };
-        let patience = if others_wait {
-            PATIENCE_SECONDS
-        } else {
-            PATIENCE_ALONE_SECONDS
-        };
-        if self.idle_seconds > patience || is_too_slow {
-            Patience::Over
-        } else {
-            Patience::Left
-        }
     }
 }
