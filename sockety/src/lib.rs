@@ -333,8 +333,35 @@ pub mod __private;
 /// ```
 pub use sockety_macros::service;
 
-/// Gives the variants of an enum their codes; the enum is `Serialize` and `Deserialize` too.
+/// Implements [`ServiceError`](trait@error::ServiceError) for an enum that is `Debug`, `Serialize` and
+/// `Deserialize`. Each variant has a `#[code(N)]`, 16 to 3,839.
 ///
-/// Each variant has a `#[code(N)]`, 16 to 3,839. `Display` says the variant's doc comment, or its name in words,
-/// unless there are `#[error(…)]` attributes: then thiserror does it.
+/// The derive also implements `Display`, with the first paragraph of the variant's doc comment or
+/// its name in words, and `Error`. It leaves both to others
+///
+/// - if the enum or a variant has `#[error(…)]`, `#[display(…)]` or `#[snafu(…)]`: thiserror,
+///   derive_more and snafu implement them;
+/// - with `#[service_error(display = false)]`, for implementations by hand or by a derive without
+///   attributes.
+///
+/// ```
+/// # use std::{error::Error, fmt};
+/// # use serde::{Deserialize, Serialize};
+/// # use sockety::ServiceError;
+/// #[derive(Debug, Serialize, Deserialize, ServiceError)]
+/// #[service_error(display = false)]
+/// pub enum BankError {
+///     #[code(16)]
+///     NoAccount { id: u32 },
+/// }
+///
+/// impl fmt::Display for BankError {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         let Self::NoAccount { id } = self;
+///         write!(f, "there is no account {id}")
+///     }
+/// }
+///
+/// impl Error for BankError {}
+/// ```
 pub use sockety_macros::ServiceError;

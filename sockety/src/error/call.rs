@@ -50,7 +50,7 @@ impl<E> CallError<E> {
 impl<E: ServiceError> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(error) => f.write_str(&error.message()),
+            Self::Service(error) => write!(f, "{error}"),
             Self::Remote(error) => error.fmt(f),
             Self::Refused(code) => write!(f, "refused with code {code}"),
             Self::Content(error) => write!(f, "reply cannot be read: {error}"),
@@ -59,10 +59,11 @@ impl<E: ServiceError> fmt::Display for CallError<E> {
     }
 }
 
-impl<E: ServiceError + fmt::Debug> Error for CallError<E> {
+impl<E: ServiceError> Error for CallError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Service(_) | Self::Remote(_) | Self::Refused(_) | Self::Content(_) => None,
+            Self::Service(error) => error.source(),
+            Self::Remote(_) | Self::Refused(_) | Self::Content(_) => None,
             Self::Request(error) => error.source(),
         }
     }

@@ -27,7 +27,7 @@ pub enum StreamError<E> {
 impl<E: ServiceError> fmt::Display for StreamError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(error) => f.write_str(&error.message()),
+            Self::Service(error) => write!(f, "{error}"),
             Self::Remote(error) => error.fmt(f),
             Self::Decode(error) => write!(f, "stream item cannot be read: {error}"),
             Self::TooLarge { limit } => write!(f, "stream item has more than {limit} bytes"),
@@ -36,4 +36,4 @@ impl<E: ServiceError> fmt::Display for StreamError<E> {
     }
 }
 
-impl<E: ServiceError + fmt::Debug> std::error::Error for StreamError<E> {}
+impl<E: ServiceError> std::error::Error for StreamError<E> {}

@@ -131,7 +131,7 @@ impl PendingReply {
         if !self.is_awaited() {
             return Answer::Nothing;
         }
-        let (name, message) = (&variant.name, error.message());
+        let (name, message) = (&variant.name, error.to_string());
         Answer::Payload(scratch::encode_with(|into| {
             Ok(encode_service_error(name, &message, error, into)?)
         }))
