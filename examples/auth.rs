@@ -15,6 +15,7 @@ use std::{
 use sockety::{
     Connection, Context, FastReply, Server, async_trait,
     client::{CallMiddleware, CallNext, CallResult, OutgoingCall, ServiceClient},
+    error::chain,
     serve::{
         Authorization, Authorize, FirstMessage, Incoming, IntoRouter, ServeMiddleware, ServeNext,
     },
@@ -108,8 +109,9 @@ impl CallMiddleware for Timing {
         match &result {
             Ok(_) => say(format_args!("  client: {what} took {:?}", begin.elapsed())),
             Err(error) => say(format_args!(
-                "  client: {what}, {}: {error}",
-                error.outcome()
+                "  client: {what}, {}: {}",
+                error.outcome(),
+                chain(error)
             )),
         }
         result
@@ -181,10 +183,10 @@ async fn sign_in(
         .await
 }
 
-fn outcome<T: std::fmt::Debug, E: Display>(result: Result<T, E>) -> String {
+fn outcome<T: std::fmt::Debug, E: std::error::Error + 'static>(result: Result<T, E>) -> String {
     match result {
         Ok(value) => format!("{value:?}"),
-        Err(error) => error.to_string(),
+        Err(error) => chain(&error).to_string(),
     }
 }
 

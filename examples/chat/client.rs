@@ -5,14 +5,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sockety::{Address, CallError, FastReply, error::NoError, serve::BoxError};
+use sockety::{
+    Address, CallError, FastReply,
+    error::{NoError, chain},
+    serve::BoxError,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 
 use crate::{
-    explain,
     service::{ChatClient, Name, Screen, ScreenServer},
     text::Look,
 };
@@ -142,7 +145,7 @@ impl Guest {
             let line = tokio::select! {
                 line = lines.recv() => line,
                 why = ended.closed() => {
-                    let text = format!("The connection has ended: {}", explain(&why));
+                    let text = format!("The connection has ended: {}", chain(&why));
                     self.show(self.notice(&text)).await;
                     return self.wait_for_reader(lines).await;
                 }
@@ -265,7 +268,7 @@ fn not_named(name: &str, error: &CallError<NoError>) -> String {
         CallError::Refused(FastReply::BAD_REQUEST) => {
             "A name has 3 to 50 letters, digits, _ and -.".into()
         }
-        error => format!("No new name: {}", explain(error)),
+        error => format!("No new name: {}", chain(error)),
     }
 }
 
@@ -273,6 +276,6 @@ fn not_said(error: &CallError<NoError>) -> String {
     match error {
         CallError::Refused(FastReply::BAD_REQUEST) => "Not said: it is too long.".into(),
         // It may be unknown whether others have read it.
-        error => format!("{}: {}", error.outcome(), explain(error)),
+        error => format!("{}: {}", error.outcome(), chain(error)),
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     config::{budgets::Budgets, options::Options},
     connection::Connection,
     engine::common::Common,
-    error::connect::ConnectError,
+    error::{chain::chain, connect::ConnectError},
     serve::router::{IntoRouter, Router},
     transport::link::Setup,
 };
@@ -231,7 +231,7 @@ async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, comm
         Some(Ok(_)) => {}
         Some(Err(error)) => {
             handle.on_failed_handshake();
-            debug!(?peer, %error, "handshake failed");
+            debug!(?peer, error = %chain(&error), "handshake failed");
         }
         None => debug!(?peer, "stopped during the handshake"),
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sockety::tls::{TlsClient, TlsProblem, TlsServer};
 use sockety::{
     Address, Router, Server,
-    error::{ClosedBy, ConnectError},
+    error::{ClosedBy, ConnectError, chain},
 };
 use tempfile::TempDir;
 
@@ -71,7 +71,8 @@ async fn a_path_that_somebody_listens_on_is_in_use() {
     let server = Server::bind(&*path).await.expect("bound");
     let error = bind_error(&path).await;
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-    assert!(error.to_string().contains("somebody listens"), "{error}");
+    let text = chain(&error).to_string();
+    assert!(text.contains("somebody listens"), "{text}");
     assert!(is_socket(&path));
     drop(server);
     assert!(!path.exists());

@@ -26,7 +26,10 @@ use super::{
     shared::Shared,
     state::{Life, State, Unwritten},
 };
-use crate::error::connection::{ClosedBy, ConnectionError};
+use crate::error::{
+    chain::chain,
+    connection::{ClosedBy, ConnectionError},
+};
 
 /// Reads, dispatches and writes until the connection ends.
 ///
@@ -132,8 +135,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         let peer = self.shared.peer.peer_addr;
         match error {
             ConnectionError::Closed(by) => debug!(?peer, "connection closed by {by}"),
-            ConnectionError::Io(source) => debug!(?peer, %source, "connection failed"),
-            error => warn!(?peer, "connection ended: {error}"),
+            ConnectionError::Io(source) => {
+                debug!(?peer, source = %chain(&**source), "connection failed");
+            }
+            error => warn!(?peer, "connection ended: {}", chain(error)),
         }
     }
 

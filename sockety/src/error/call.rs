@@ -5,7 +5,9 @@ use super::{
 };
 use crate::{fast_reply::FastReply, outcome::Outcome};
 
-/// Why a typed call gave no value: the service's own error, or what happened on the way.
+/// Why a typed call returned no value: the service's error, or what happened on the way.
+///
+/// Its text does not include the cause: [`chain`](super::chain()) displays both.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CallError<E> {
@@ -50,10 +52,10 @@ impl<E> CallError<E> {
 impl<E: ServiceError> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(error) => write!(f, "{error}"),
-            Self::Remote(error) => error.fmt(f),
+            Self::Service(_) => f.write_str("method returned an error"),
+            Self::Remote(_) => f.write_str("method returned an unknown error"),
             Self::Refused(code) => write!(f, "refused with code {code}"),
-            Self::Content(error) => write!(f, "reply cannot be read: {error}"),
+            Self::Content(_) => f.write_str("reply cannot be read"),
             Self::Request(error) => error.fmt(f),
         }
     }
@@ -62,8 +64,10 @@ impl<E: ServiceError> fmt::Display for CallError<E> {
 impl<E: ServiceError> Error for CallError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Service(error) => error.source(),
-            Self::Remote(_) | Self::Refused(_) | Self::Content(_) => None,
+            Self::Service(error) => Some(error),
+            Self::Remote(error) => Some(error),
+            Self::Refused(_) => None,
+            Self::Content(error) => Some(error),
             Self::Request(error) => error.source(),
         }
     }

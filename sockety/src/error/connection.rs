@@ -12,11 +12,11 @@ pub enum ConnectionError {
     #[error("connection closed by {0}")]
     Closed(ClosedBy),
     /// The peer broke a rule of the protocol; the error names it.
-    #[error("peer broke the protocol: {0}")]
-    Protocol(Violation),
+    #[error("peer broke the protocol")]
+    Protocol(#[source] Violation),
     /// The peer's bytes ended inside a message.
-    #[error("connection ended inside a message: {0}")]
-    Truncated(Truncated),
+    #[error("connection ended inside a message")]
+    Truncated(#[source] Truncated),
     /// The peer did not take what we wrote.
     #[error("peer stopped reading: no data accepted for {0:?}")]
     WriteStalled(Duration),
@@ -24,8 +24,8 @@ pub enum ConnectionError {
     #[error("no data received from peer for {0:?}")]
     Idle(Duration),
     /// The peer did too much of something.
-    #[error("peer exceeded a limit: {0}")]
-    Limit(LimitExceeded),
+    #[error("peer exceeded a limit")]
+    Limit(#[source] LimitExceeded),
     /// The operating system reported an error, or the link was reset.
     #[error("connection failed")]
     Io(#[source] Arc<io::Error>),

@@ -7,7 +7,7 @@ use crate::msgpack::DecodeError;
 #[non_exhaustive]
 pub enum ContentError {
     /// The payload cannot be read.
-    #[error("payload cannot be read: {0}")]
+    #[error("payload cannot be read")]
     Decode(#[from] DecodeError),
     /// There are fewer files than the method has.
     #[error("missing file: the message has only {present}")]

@@ -8,7 +8,7 @@ pub enum RequestMismatch {
     #[error("no action {0:?} in this service")]
     Action(String),
     /// The parameters cannot be read.
-    #[error("parameters cannot be read: {0}")]
+    #[error("parameters cannot be read")]
     Payload(#[from] DecodeError),
 }
 

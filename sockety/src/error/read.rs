@@ -22,8 +22,8 @@ pub enum ReadError {
         missing: u64,
     },
     /// The message broke a limit or a rule after it had begun.
-    #[error("message refused: {0}")]
-    Refused(sockety_codec::RefusalReason),
+    #[error("message refused")]
+    Refused(#[source] sockety_codec::RefusalReason),
     /// It is larger than the caller takes.
     #[error("more than {limit} bytes")]
     TooLarge {
@@ -31,8 +31,8 @@ pub enum ReadError {
         limit: u64,
     },
     /// It lay in a temporary file, which could not be read or written.
-    #[error("temporary file failed: {0}")]
-    Spill(Arc<io::Error>),
+    #[error("temporary file failed")]
+    Spill(#[source] Arc<io::Error>),
     /// The connection ended before it did.
     #[error("connection ended")]
     Disconnected(#[source] ConnectionError),

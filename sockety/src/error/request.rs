@@ -30,8 +30,8 @@ pub enum RequestError {
     #[error("response lost: {0}")]
     ResponseLost(Arc<str>),
     /// The message was not sent to its end, and the peer was told so.
-    #[error("message abandoned: {0}")]
-    Source(SourceError),
+    #[error("message abandoned")]
+    Source(#[source] SourceError),
     /// A [middleware](crate::connection::middleware::CallMiddleware) of this side waits no longer for the reply.
     #[error("abandoned by a middleware")]
     GivenUp {

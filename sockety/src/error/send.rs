@@ -10,8 +10,8 @@ use std::sync::Arc;
 #[non_exhaustive]
 pub enum SendError {
     /// The value could not be written as MessagePack.
-    #[error("payload cannot be encoded: {0}")]
-    Encode(Arc<msgpack::EncodeError>),
+    #[error("payload cannot be encoded")]
+    Encode(#[source] Arc<msgpack::EncodeError>),
     /// The payload is larger than [`Limits::max_payload`](crate::config::Limits::max_payload).
     #[error("payload of {size} bytes is over the limit of {limit}")]
     PayloadTooLarge {
@@ -21,8 +21,8 @@ pub enum SendError {
         limit: u64,
     },
     /// The message cannot stand on the wire.
-    #[error("message cannot be sent: {0}")]
-    Usage(UsageError),
+    #[error("message cannot be sent")]
+    Usage(#[source] UsageError),
     /// Too many requests wait for a reply on this connection.
     #[error("too many requests in flight (limit {limit})")]
     Busy {

@@ -17,11 +17,12 @@ pub enum SourceError {
     #[error("written to after the end")]
     Ended,
     /// What a file or a stream is read from failed.
-    #[error("reading {name:?} failed: {error}")]
+    #[error("reading {name:?} failed")]
     Read {
         /// Name of the file; empty for a stream.
         name: Arc<str>,
         /// What happened.
+        #[source]
         error: Arc<io::Error>,
     },
     /// A file is not as large as it was announced.
@@ -35,8 +36,8 @@ pub enum SourceError {
         found: u64,
     },
     /// An item of a stream cannot be encoded.
-    #[error("stream item cannot be encoded: {0}")]
-    Encode(Arc<crate::msgpack::EncodeError>),
+    #[error("stream item cannot be encoded")]
+    Encode(#[source] Arc<crate::msgpack::EncodeError>),
     /// The connection ended.
     #[error("connection is gone")]
     Disconnected(#[source] ConnectionError),

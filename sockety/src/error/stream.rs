@@ -1,6 +1,6 @@
 //! Why a stream of items has no further item.
 
-use std::{fmt, io};
+use std::{error::Error, fmt, io};
 
 use super::{remote::RemoteError, service::ServiceError};
 use crate::msgpack::DecodeError;
@@ -27,13 +27,23 @@ pub enum StreamError<E> {
 impl<E: ServiceError> fmt::Display for StreamError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(error) => write!(f, "{error}"),
-            Self::Remote(error) => error.fmt(f),
-            Self::Decode(error) => write!(f, "stream item cannot be read: {error}"),
+            Self::Service(_) => f.write_str("stream ended with an error of the service"),
+            Self::Remote(_) => f.write_str("stream ended with an unknown error of the service"),
+            Self::Decode(_) => f.write_str("stream item cannot be read"),
             Self::TooLarge { limit } => write!(f, "stream item has more than {limit} bytes"),
-            Self::Read(error) => write!(f, "stream broke off: {error}"),
+            Self::Read(_) => f.write_str("stream broke off"),
         }
     }
 }
 
-impl<E: ServiceError> std::error::Error for StreamError<E> {}
+impl<E: ServiceError> Error for StreamError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Service(error) => Some(error),
+            Self::Remote(error) => Some(error),
+            Self::Decode(error) => Some(error),
+            Self::TooLarge { .. } => None,
+            Self::Read(error) => Some(error),
+        }
+    }
+}

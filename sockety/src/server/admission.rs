@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
 use super::{handle::ServerHandle, listener::Listener};
-use crate::transport::link::Link;
+use crate::{error::chain::chain, transport::link::Link};
 
 /// Who may enter, and how many at a time. A place is taken before a connection is accepted: further ones wait in the
 /// queue of the operating system.
@@ -82,7 +82,7 @@ impl Gate {
                     }
                 },
                 Err(error) if is_of_one_connection(&error) => {
-                    debug!(%error, "a connection ended before it was accepted");
+                    debug!(error = %chain(&error), "a connection ended before it was accepted");
                 }
                 Err(error) => pause.wait(&error).await,
             }
@@ -202,7 +202,7 @@ impl Pause {
     const LONGEST: Duration = Duration::from_secs(1);
 
     async fn wait(&mut self, error: &io::Error) {
-        warn!(%error, pause = ?self.0, "cannot accept");
+        warn!(error = %chain(error), pause = ?self.0, "cannot accept");
         tokio::time::sleep(self.0).await;
         self.0 = (self.0 * 2).min(Self::LONGEST);
     }

@@ -11,6 +11,15 @@ use crate::{
     transport::link::Link,
 };
 
+/// The error of listening on an address; the kind is that of the cause.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+struct Unbound {
+    address: Address,
+    #[source]
+    error: io::Error,
+}
+
 /// Where connections come from.
 #[derive(Debug)]
 pub(super) enum Listener {
@@ -37,7 +46,8 @@ impl Listener {
             )),
         };
         bound.map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+            let address = address.clone();
+            io::Error::new(error.kind(), Unbound { address, error })
         })
     }
 

@@ -56,6 +56,10 @@ fn id_of(path: &Path) -> Option<FileId> {
     Some((metadata.dev(), metadata.ino()))
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("somebody may listen there")]
+struct MaybeInUse(#[source] io::Error);
+
 /// Two servers that find the same stale file in the same moment may remove each other's new one. To prevent that
 /// would take a lock file, which stays behind in its turn.
 async fn remove_stale(path: &Path) -> io::Result<()> {
@@ -67,9 +71,6 @@ async fn remove_stale(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         Ok(_) => in_use("somebody listens there"),
         // Its queue may be full, or it may belong to somebody else.
-        Err(error) => Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            format!("somebody may listen there: {error}"),
-        )),
+        Err(error) => Err(io::Error::new(io::ErrorKind::AddrInUse, MaybeInUse(error))),
     }
 }
