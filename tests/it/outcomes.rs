@@ -14,7 +14,7 @@ use sockety::{
     ByteStream, CallError, Connection, FastReply, File, Options, Outcome, Router, ServiceError,
     client::{CallNext, OutgoingCall, ServiceClient},
     config::Limits,
-    error::{ConnectionError, NoError, RequestError, SendError, SourceError},
+    error::{ConnectionError, NoError, ReadError, RequestError, SendError, SourceError},
     message::{Draft, Reply},
     serve::{Incoming, IntoRouter, MessageHandler, ServeNext},
     service,
@@ -447,7 +447,9 @@ async fn a_response_above_a_limit_was_executed() {
     let large = site.work.large(1).await;
     assert!(matches!(
         large,
-        Err(CallError::Request(RequestError::ResponseLost(_)))
+        Err(CallError::Request(RequestError::ResponseLost(
+            ReadError::Refused(_)
+        )))
     ));
     site.ends(1, large, Outcome::Executed).await;
     let outcome = ask(site.work.connection(), "large", 2).await;

@@ -2,7 +2,8 @@ use std::{io, sync::Arc, time::Duration};
 
 use super::connection::ConnectionError;
 
-/// Why a received file or stream did not come to its end. Its end is reported only when its sender said so.
+/// Why a received file, stream or response did not arrive completely. The end of a file or stream is reported only if
+/// its sender has ended it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -24,6 +25,9 @@ pub enum ReadError {
     /// The message broke a limit or a rule after it had begun.
     #[error("message refused")]
     Refused(#[source] sockety_codec::RefusalReason),
+    /// Payloads on all connections that share [`Budgets`](crate::config::Budgets) hold as much memory as they may.
+    #[error("too many payloads are arriving at once")]
+    OverBudget,
     /// It is larger than the caller takes.
     #[error("more than {limit} bytes")]
     TooLarge {
@@ -45,6 +49,7 @@ impl From<ReadError> for io::Error {
             ReadError::Overrun | ReadError::Stalled(_) => io::ErrorKind::TimedOut,
             ReadError::TooShort { .. } | ReadError::Refused(_) => io::ErrorKind::InvalidData,
             ReadError::TooLarge { .. } => io::ErrorKind::FileTooLarge,
+            ReadError::OverBudget => io::ErrorKind::OutOfMemory,
             ReadError::Spill(error) => error.kind(),
         };
         Self::new(kind, error)

@@ -1,8 +1,7 @@
 //! Why a request has no reply.
 
-use super::{connection::ConnectionError, send::SendError, source::SourceError};
+use super::{connection::ConnectionError, read::ReadError, send::SendError, source::SourceError};
 use crate::outcome::Outcome;
-use std::sync::Arc;
 
 /// Why a request got no reply, or one that could not be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,9 +25,10 @@ pub enum RequestError {
         /// Whether the message may have been executed.
         outcome: Outcome,
     },
-    /// The peer's response broke one of our limits, or was given up by the peer half-way.
-    #[error("response lost: {0}")]
-    ResponseLost(Arc<str>),
+    /// The response did not arrive completely: it broke a limit of this side, or its sender abandoned it, or its
+    /// content stopped arriving or was not read in time.
+    #[error("response lost")]
+    ResponseLost(#[source] ReadError),
     /// The message was not sent to its end, and the peer was told so.
     #[error("message abandoned")]
     Source(#[source] SourceError),

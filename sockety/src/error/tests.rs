@@ -89,6 +89,7 @@ fn errors() -> Vec<Box<dyn Error>> {
             outcome,
         }),
         Box::new(RequestError::Source(SourceError::GivenUp)),
+        Box::new(RequestError::ResponseLost(ReadError::Aborted)),
         Box::new(SendError::Encode(Arc::new(encode()))),
         Box::new(SendError::Usage(UsageError::EmptyPacket)),
         Box::new(SendError::Disconnected(limit().into())),

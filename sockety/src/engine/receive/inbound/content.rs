@@ -154,7 +154,7 @@ impl<S: Serve> Inbound<S> {
         if let Some(open) = self.slots.open_mut(channel)
             && let Role::Response { parent } = open.role
         {
-            self.deliver(&parent, lost("too many payloads are arriving at once"));
+            self.deliver(&parent, lost(ReadError::OverBudget));
         }
         self.refuse_open(channel, Framework::Overloaded.reply())
     }

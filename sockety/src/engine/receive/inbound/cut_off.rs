@@ -101,7 +101,7 @@ impl<S: Serve> Inbound<S> {
         let is_handed_on = matches!(self.slots.get(channel), Some(Slot::Rest(_)));
         self.lose(channel, &ReadError::Refused(refusal.reason));
         if let Some(parent) = refusal.parent {
-            return self.on_reply(&parent, lost(&refusal.reason.to_string()));
+            return self.on_reply(&parent, lost(ReadError::Refused(refusal.reason)));
         }
         if refusal.expects_response && !is_handed_on {
             let code = match refusal.reason {
@@ -124,7 +124,7 @@ impl<S: Serve> Inbound<S> {
         if let Slot::Open(open) = slot
             && let Role::Response { parent } = open.role
         {
-            self.deliver(&parent, lost(&error.to_string()));
+            self.deliver(&parent, lost(error.clone()));
         }
         self.free(channel);
     }
