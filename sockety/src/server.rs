@@ -2,10 +2,10 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use tokio::net::TcpListener;
 use tracing::debug;
 
 pub(crate) mod admission;
+mod from;
 pub(crate) mod handle;
 pub(crate) mod listener;
 #[cfg(unix)]
@@ -37,6 +37,18 @@ use crate::{
 /// # async fn example() -> std::io::Result<()> {
 /// let handler = MessageHandler::new().action("ping", |_| async { FastReply::ACCEPT });
 /// Server::bind("127.0.0.1:9000").await?.serve(handler).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A server can also take a listener that is bound already, such as one that systemd passes to the process: `From` of
+/// tokio's `TcpListener` and `UnixListener`, `TryFrom` of those of std. The file of such a Unix socket is never removed.
+///
+/// ```no_run
+/// # use sockety::{Router, Server};
+/// # async fn example() -> std::io::Result<()> {
+/// let listener = std::net::TcpListener::bind("127.0.0.1:9000")?;
+/// Server::try_from(listener)?.serve(Router::new()).await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -74,11 +86,6 @@ impl Server {
         Ok(server)
     }
 
-    /// Accepts from a listener that exists already.
-    pub fn new(listener: TcpListener) -> Self {
-        Self::with(Listener::Tcp(listener))
-    }
-
     fn with(listener: Listener) -> Self {
         let handle = ServerHandle::default();
         Self {
@@ -111,22 +118,23 @@ impl Server {
         self
     }
 
-    /// How many connections there may be at a time; 4,096. Further ones wait in the queue of the operating system.
-    pub fn connections(mut self, connections: usize) -> Self {
+    /// Limits the connections that exist at a time (default: 4,096). Further ones wait in the queue of the operating
+    /// system.
+    pub fn max_connections(mut self, connections: usize) -> Self {
         self.gate.set_connections(connections);
         self
     }
 
-    /// How many handshakes may run at a time, those of TLS included; 256. Further connections wait in the queue of the
-    /// operating system. Each ends within [`Options::handshake_timeout`].
-    pub fn handshakes(mut self, handshakes: usize) -> Self {
+    /// Limits the handshakes that run at a time, including those of TLS (default: 256). Further connections wait in the
+    /// queue of the operating system. Each handshake ends within [`Options::handshake_timeout`].
+    pub fn max_handshakes(mut self, handshakes: usize) -> Self {
         self.gate.set_handshakes(handshakes);
         self
     }
 
-    /// How many connections a host may have at a time, by its IPv4 address or the first 64 bits of its IPv6 address;
-    /// by default as many as there may be. Further ones are closed at once. Unix sockets are not counted.
-    pub fn connections_per_host(mut self, connections: usize) -> Self {
+    /// Limits the connections of one host that exist at a time (default: no limit). A host is an IPv4 address, or the
+    /// first 64 bits of an IPv6 address. Further connections are closed at once. Unix sockets are not counted.
+    pub fn max_connections_per_host(mut self, connections: usize) -> Self {
         self.gate.set_connections_per_host(connections);
         self
     }

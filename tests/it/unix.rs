@@ -112,6 +112,27 @@ async fn the_file_of_another_server_is_not_removed() {
     assert!(!path.exists());
 }
 
+async fn serves_and_leaves_its_file(server: Server, path: &Path) {
+    let handle = server.handle();
+    let serving = tokio::spawn(server.serve(ping_handler()));
+    let connection = sockety::connect(path).await.expect("connected");
+    ping(&connection).await;
+    handle.stop();
+    serving.await.expect("no panic").expect("stopped");
+    assert!(is_socket(path));
+}
+
+#[tokio::test]
+async fn the_file_of_a_listener_that_others_bound_is_not_removed() {
+    let (_directory, path) = place();
+    let listener = tokio::net::UnixListener::bind(&path).expect("bound");
+    serves_and_leaves_its_file(Server::from(listener), &path).await;
+    fs::remove_file(&path).expect("removed");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("bound");
+    let server = Server::try_from(listener).expect("a server");
+    serves_and_leaves_its_file(server, &path).await;
+}
+
 #[tokio::test]
 async fn a_path_that_cannot_be_is_an_error() {
     let (directory, _) = place();

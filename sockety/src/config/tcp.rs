@@ -24,11 +24,24 @@ pub struct TcpOptions {
     receive_buffer: Option<u32>,
 }
 
+/// How the system asks the peer's system whether it is still there; see [`TcpOptions::keepalive`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Keepalive {
+pub struct Keepalive {
     idle: Duration,
     interval: Duration,
     probes: u32,
+}
+
+impl Keepalive {
+    /// When nothing was exchanged for `idle`, the system sends a probe every `interval`, and gives the connection up
+    /// after `probes` of them without an answer. Times are whole seconds, at least 1.
+    pub fn new(idle: Duration, interval: Duration, probes: u32) -> Self {
+        Self {
+            idle,
+            interval,
+            probes,
+        }
+    }
 }
 
 impl TcpOptions {
@@ -38,20 +51,9 @@ impl TcpOptions {
         self
     }
 
-    /// `SO_KEEPALIVE`: when nothing was exchanged for `idle`, the system asks the peer's system, every `interval`,
-    /// and gives the connection up after `probes` questions without an answer; 60 s, 10 s, 3. Whole seconds, at least 1.
-    pub fn keepalive(mut self, idle: Duration, interval: Duration, probes: u32) -> Self {
-        self.keepalive = Some(Keepalive {
-            idle,
-            interval,
-            probes,
-        });
-        self
-    }
-
-    /// Nobody asks an idle peer's system.
-    pub fn no_keepalive(mut self) -> Self {
-        self.keepalive = None;
+    /// Sets `SO_KEEPALIVE` (default: 60 s idle, then 3 probes at intervals of 10 s). `None` sends no probes.
+    pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+        self.keepalive = keepalive.into();
         self
     }
 
@@ -185,7 +187,11 @@ mod tests {
     async fn what_is_given_is_set() {
         let options = TcpOptions::default()
             .nodelay(false)
-            .keepalive(Duration::from_secs(77), Duration::from_secs(7), 5)
+            .keepalive(Keepalive::new(
+                Duration::from_secs(77),
+                Duration::from_secs(7),
+                5,
+            ))
             .user_timeout(Some(Duration::from_millis(12_345)))
             .receive_buffer(Some(100_000));
         let stream = socket(options).await;
@@ -204,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_left_to_the_system_is_not_set() {
-        let options = TcpOptions::default().no_keepalive().user_timeout(None);
+        let options = TcpOptions::default().keepalive(None).user_timeout(None);
         let stream = socket(options).await;
         let socket = SockRef::from(&stream);
         assert!(!socket.keepalive().expect("an option"));

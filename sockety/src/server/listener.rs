@@ -1,9 +1,11 @@
 use std::{io, net::SocketAddr};
 
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 
 #[cfg(unix)]
-use super::socket_file::SocketFile;
+use super::socket_file::{self, SocketFile};
 #[cfg(not(unix))]
 use crate::address::error::AddressProblem;
 use crate::{
@@ -25,7 +27,11 @@ struct Unbound {
 pub(super) enum Listener {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(SocketFile),
+    Unix {
+        listener: UnixListener,
+        /// Removed with the listener, unless it was made by others.
+        _file: Option<SocketFile>,
+    },
 }
 
 impl Listener {
@@ -38,7 +44,9 @@ impl Listener {
                 .await
                 .map(Self::Tcp),
             #[cfg(unix)]
-            Endpoint::Unix(path) => SocketFile::bind(path).await.map(Self::Unix),
+            Endpoint::Unix(path) => socket_file::bind(path)
+                .await
+                .map(|(listener, _file)| Self::Unix { listener, _file }),
             #[cfg(not(unix))]
             Endpoint::Unix(_) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -55,7 +63,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => Ok(Link::Tcp(listener.accept().await?.0)),
             #[cfg(unix)]
-            Self::Unix(file) => Ok(Link::Unix(file.listener().accept().await?.0)),
+            Self::Unix { listener, .. } => Ok(Link::Unix(listener.accept().await?.0)),
         }
     }
 
@@ -63,7 +71,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.local_addr(),
             #[cfg(unix)]
-            Self::Unix(_) => Err(io::Error::new(
+            Self::Unix { .. } => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "a Unix socket has a path, and no such address",
             )),

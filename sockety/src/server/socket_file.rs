@@ -6,46 +6,35 @@ use std::{
 
 use tokio::net::{UnixListener, UnixStream};
 
-/// A listening Unix socket and its file, which is removed when this is dropped.
+/// The file of a listening Unix socket, which is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct SocketFile {
-    listener: UnixListener,
     path: PathBuf,
-    file: Option<FileId>,
+    id: FileId,
 }
 
 /// Device and inode.
 type FileId = (u64, u64);
 
-impl SocketFile {
-    /// A file left behind by a process that has ended is replaced, one that somebody listens on is not.
-    pub(super) async fn bind(path: &Path) -> io::Result<Self> {
-        let listener = match UnixListener::bind(path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                remove_stale(path).await?;
-                UnixListener::bind(path)?
-            }
-            bound => bound?,
-        };
-        // The working directory may change until the file is removed.
-        let path = std::path::absolute(path)?;
-        let file = id_of(&path);
-        Ok(Self {
-            listener,
-            path,
-            file,
-        })
-    }
-
-    pub(super) fn listener(&self) -> &UnixListener {
-        &self.listener
-    }
+/// A file left behind by a process that has ended is replaced, one that somebody listens on is not.
+pub(super) async fn bind(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)> {
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            remove_stale(path).await?;
+            UnixListener::bind(path)?
+        }
+        bound => bound?,
+    };
+    // The working directory may change until the file is removed.
+    let path = std::path::absolute(path)?;
+    let file = id_of(&path).map(|id| SocketFile { path, id });
+    Ok((listener, file))
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Another server may have replaced it meanwhile.
-        if self.file.is_some() && id_of(&self.path) == self.file {
+        if id_of(&self.path) == Some(self.id) {
             let _ = fs::remove_file(&self.path);
         }
     }
