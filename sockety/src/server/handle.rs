@@ -30,6 +30,8 @@ struct Inner {
     next: AtomicU64,
     ending: Mutex<Option<Ending>>,
     stopped: Notify,
+    /// The last connection has left the list.
+    all_left: Notify,
     counters: Arc<Counters>,
     accepted: AtomicU64,
     failed_handshakes: AtomicU64,
@@ -277,12 +279,15 @@ impl ServerHandle {
     }
 
     pub(super) async fn all_closed(&self) {
-        // Until none is left: one whose handshake was just done may come while others close.
-        while !self.lock().live.is_empty() {
-            for connection in self.connections() {
-                connection.shared().until_gone().await;
+        loop {
+            let mut all_left = std::pin::pin!(self.inner.all_left.notified());
+            // Before the look at the list: who leaves it after that look wakes us.
+            all_left.as_mut().enable();
+            if self.lock().live.is_empty() {
+                return;
             }
-            tokio::task::yield_now().await;
+            // One whose handshake was just done may come while others close, so look again.
+            all_left.await;
         }
     }
 
@@ -307,5 +312,72 @@ impl Drop for Entry {
         let mut connections = self.handle.lock();
         connections.live.remove(&self.key);
         connections.past.add(&past);
+        let is_last = connections.live.is_empty();
+        // The woken task takes the same mutex.
+        drop(connections);
+        if is_last {
+            self.handle.inner.all_left.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        sync::atomic::AtomicUsize,
+        task::{Context, Wake, Waker},
+    };
+
+    use super::*;
+    use crate::{serve::router::Router, transport::local::local};
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Between a connection's end and its removal from the list, whoever waits for the last one sleeps.
+    #[tokio::test]
+    async fn the_last_entry_wakes_those_who_wait_until_all_are_closed() {
+        let handle = ServerHandle::default();
+        let (first, second) = (local(Router::new()), local(Router::new()));
+        let entries = [handle.register(&first), handle.register(&second)];
+        handle.stop();
+        tokio::join!(first.closed(), second.closed());
+
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut cx = Context::from_waker(&waker);
+        let mut closed = pin!(handle.all_closed());
+        let [first, second] = entries;
+        assert!(closed.as_mut().poll(&mut cx).is_pending());
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+        drop(second);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        assert!(closed.as_mut().poll(&mut cx).is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_comes_late_is_waited_for() {
+        let handle = ServerHandle::default();
+        let connection = local(Router::new());
+        let entry = handle.register(&connection);
+        let mut closed = pin!(handle.all_closed());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(closed.as_mut().poll(&mut cx).is_pending());
+        drop(entry);
+        let late = handle.register(&connection);
+        assert!(closed.as_mut().poll(&mut cx).is_pending());
+        drop(late);
+        assert!(closed.as_mut().poll(&mut cx).is_ready());
     }
 }
