@@ -6,7 +6,8 @@ use std::{
 };
 
 use sockety::{
-    Address, CallError, FastReply,
+    CallError, FastReply,
+    client::IntoAddress,
     error::{NoError, chain},
     serve::BoxError,
 };
@@ -65,7 +66,7 @@ const SHOWN_AHEAD: usize = 256;
 const LOGIN: Duration = Duration::from_secs(10);
 
 /// Runs until there are no more lines, or the connection ends.
-pub async fn run(address: impl Into<Address>, desk: Desk) -> Result<(), BoxError> {
+pub async fn run(address: impl IntoAddress, desk: Desk) -> Result<(), BoxError> {
     let (lines, shown) = mpsc::channel(SHOWN_AHEAD);
     let showing = tokio::task::spawn_blocking(|| show_all(shown, desk.show));
     let guest = Guest {
@@ -75,7 +76,7 @@ pub async fn run(address: impl Into<Address>, desk: Desk) -> Result<(), BoxError
         look: desk.look,
         has_echo: desk.has_echo,
     };
-    let done = guest.chat(address.into(), desk.read).await;
+    let done = guest.chat(address, desk.read).await;
     // Wait until every line was shown.
     drop(guest);
     showing.await?;
@@ -123,7 +124,7 @@ impl Screen for Guest {
 }
 
 impl Guest {
-    async fn chat(&self, address: Address, read: Read) -> Result<(), BoxError> {
+    async fn chat(&self, address: impl IntoAddress, read: Read) -> Result<(), BoxError> {
         let chat = sockety::connect(address)
             .serve(ScreenServer::new(self.clone()))
             .await?;

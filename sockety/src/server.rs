@@ -19,7 +19,7 @@ use self::{
 pub use crate::stats::server::ServerStats;
 use crate::{
     address::{
-        Address,
+        IntoAddress,
         error::{AddressError, AddressProblem},
     },
     config::{budgets::Budgets, options::Options},
@@ -73,11 +73,11 @@ impl Server {
     /// # Errors
     /// Those of the operating system: the address is in use, or not one of this machine. A text that is no address is
     /// an error of kind `InvalidInput` with the [`AddressError`] inside.
-    pub async fn bind(address: impl Into<Address>) -> io::Result<Self> {
-        let address = address.into();
+    pub async fn bind(address: impl IntoAddress) -> io::Result<Self> {
+        let invalid = |error: AddressError| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let address = address.into_address().map_err(invalid)?;
         if address.is_tls() && !cfg!(feature = "_tls") {
-            let error = address.error(AddressProblem::NeedsTls);
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+            return Err(invalid(address.error(AddressProblem::NeedsTls)));
         }
         let mut server = Self::with(Listener::bind(&address).await?);
         if address.is_tls() {

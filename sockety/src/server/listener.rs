@@ -36,10 +36,7 @@ pub(super) enum Listener {
 
 impl Listener {
     pub(super) async fn bind(address: &Address) -> io::Result<Self> {
-        let endpoint = address
-            .endpoint()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let bound = match endpoint {
+        let bound = match address.endpoint() {
             Endpoint::Tcp(host) => async { TcpListener::bind(&*host.resolve().await?).await }
                 .await
                 .map(Self::Tcp),

@@ -211,7 +211,7 @@ mod tests {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let peer = tokio::spawn(async move {
             sleep(pause).await;
-            let handshake = tls_client.handshake_with(&"localhost:1".into());
+            let handshake = tls_client.handshake_with(&"localhost:1".parse().expect("an address"));
             let handshaken = handshake.expect("a name").run(far).await;
             sleep(60 * SECOND).await;
             handshaken.map(drop)
