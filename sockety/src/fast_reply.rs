@@ -90,6 +90,14 @@ impl From<ReplyCode> for FastReply {
     }
 }
 
+impl TryFrom<u16> for FastReply {
+    type Error = InvalidCode;
+
+    fn try_from(code: u16) -> Result<Self, InvalidCode> {
+        Self::new(code)
+    }
+}
+
 impl From<FastReply> for u16 {
     fn from(reply: FastReply) -> Self {
         reply.code()

@@ -108,6 +108,22 @@
 //! | `metrics` | the module `metrics`: calls by action and outcome, durations, bytes, connections, refusals, for the facade [metrics](https://docs.rs/metrics) |
 //!
 //! No feature changes the bytes on the wire.
+//!
+//! # Public dependencies
+//!
+//! The API names types of these crates. A new incompatible version of one of them is a new incompatible version of this
+//! crate:
+//!
+//! | Crate | Where |
+//! | --- | --- |
+//! | tokio 1 | links (`AsyncRead`, `AsyncWrite`), listeners, the sender of [`Streaming::channel`], `UCred` of Unix sockets; it also has to be the runtime |
+//! | bytes 1 | payloads and chunks |
+//! | uuid 1 | ids of messages, re-exported as [`Uuid`] |
+//! | serde 1 | everything that is a payload |
+//! | futures-core 0.3, futures-sink 0.3 | [`Streaming`], [`ByteStream`] and [`StreamWriter`](content::StreamWriter) are streams and sinks |
+//! | async-trait 0.1 | hooks and middleware, re-exported as [`async_trait`] |
+//! | rustls 0.23 | TLS configurations, re-exported as `tls::rustls`; with a feature for TLS only |
+//! | metrics 0.24 | the facade that the module `metrics` records to; with the feature `metrics` only |
 // On docs.rs, what a feature adds says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_tls"))))]
