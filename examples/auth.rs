@@ -130,7 +130,7 @@ async fn no_novels(incoming: Incoming, next: ServeNext) {
 async fn no_passwords(call: OutgoingCall, next: CallNext) -> CallResult {
     let is_secret = |part: &[u8]| part == b"password";
     if call.payload().windows(8).any(is_secret) {
-        return call.refuse("a note is no place for a password");
+        return call.reject("a note is no place for a password");
     }
     next.run(call).await
 }

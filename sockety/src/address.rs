@@ -24,8 +24,9 @@ pub use self::into::IntoAddress;
 ///
 /// A host is a name, an IPv4 address, or an IPv6 address in brackets.
 ///
-/// [`str::parse`] returns the address of a text, or what is wrong with it. [`connect`](crate::connect) and
-/// [`Server::bind`](crate::Server::bind) take texts and others as they are, see [`IntoAddress`].
+/// [`str::parse`] returns the address of a text, or what is wrong with it.
+/// [`connect`](crate::connect) and [`Server::bind`](crate::Server::bind) take texts and others as
+/// they are, see [`IntoAddress`].
 ///
 /// ```
 /// # use std::net::Ipv6Addr;

@@ -1,7 +1,8 @@
 //! Errors, one enum for each operation.
 //!
-//! The text of an error never includes its cause, which [`Error::source`](std::error::Error::source)
-//! returns. [`chain`] displays an error with all its causes.
+//! The text of an error never includes its cause, which
+//! [`Error::source`](std::error::Error::source) returns. [`chain`] displays an error with all its
+//! causes.
 
 pub(crate) mod call;
 pub(crate) mod chain;

@@ -121,7 +121,7 @@
 //! | uuid 1 | ids of messages, re-exported as [`Uuid`] |
 //! | serde 1 | everything that is a payload |
 //! | futures-core 0.3, futures-sink 0.3 | [`Streaming`], [`ByteStream`] and [`StreamWriter`](content::StreamWriter) are streams and sinks |
-//! | async-trait 0.1 | hooks and middleware, re-exported as [`async_trait`] |
+//! | async-trait 0.1 | hooks and middleware, re-exported as [`async_trait`](macro@async_trait) |
 //! | rustls 0.23 | TLS configurations, re-exported as `tls::rustls`; with a feature for TLS only |
 //! | metrics 0.24 | the facade that the module `metrics` records to; with the feature `metrics` only |
 // On docs.rs, what a feature adds says so.

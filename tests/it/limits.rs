@@ -185,7 +185,7 @@ async fn a_response_with_too_much_is_lost_and_the_connection_lives() {
     .await;
     let error = request.response().await.expect_err("lost");
     assert!(
-        matches!(error, RequestError::ResponseLost(ReadError::Refused(_))),
+        matches!(error, RequestError::ResponseLost(ReadError::NotAccepted(_))),
         "{error:?}"
     );
     assert_eq!(error.outcome(), Outcome::Executed);

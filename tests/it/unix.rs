@@ -72,7 +72,7 @@ async fn a_path_that_somebody_listens_on_is_in_use() {
     let error = bind_error(&path).await;
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     let text = chain(&error).to_string();
-    assert!(text.contains("somebody listens"), "{text}");
+    assert!(text.contains("another process listens"), "{text}");
     assert!(is_socket(&path));
     drop(server);
     assert!(!path.exists());

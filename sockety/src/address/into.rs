@@ -5,8 +5,8 @@ use std::{
 
 use super::{Address, error::AddressError};
 
-/// What [`connect`](crate::connect) and [`Server::bind`](crate::Server::bind) take as an address. If it is no address,
-/// awaiting them returns the error.
+/// What [`connect`](crate::connect) and [`Server::bind`](crate::Server::bind) take as an address.
+/// If it is no address, awaiting them returns the error.
 ///
 /// | Type | Means |
 /// | --- | --- |

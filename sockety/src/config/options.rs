@@ -41,7 +41,8 @@ use super::{rate::Rate, tcp::TcpOptions};
 /// | [`max_aborted_messages`](Self::max_aborted_messages) | 128, then 20/s | messages that the peer gives up |
 /// | [`max_dropped_content`](Self::max_dropped_content) | 64 MiB, then 2 MiB/s | content that nobody takes |
 ///
-/// "Of all connections" means those that share [`Budgets`](crate::config::Budgets), such as all connections of a server.
+/// "Of all connections" means those that share [`Budgets`](crate::config::Budgets), such as all
+/// connections of a server.
 ///
 /// ```
 /// use std::time::Duration;
@@ -79,15 +80,16 @@ pub struct Options {
 }
 
 impl Options {
-    /// Sets the sizes that are accepted from the peer, and the largest payload that is sent; see [`Limits`].
+    /// Sets the sizes that are accepted from the peer, and the largest payload that is sent; see
+    /// [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
     /// Options for peers that are trusted, such as your own services: larger sizes
-    /// ([`Limits::trusted`]), 16,384 requests executing at once, and no limit on useless packets and
-    /// refusals. Clocks and memory budgets are the defaults.
+    /// ([`Limits::trusted`]), 16,384 requests executing at once, and no limit on useless packets
+    /// and refusals. Clocks and memory budgets are the defaults.
     ///
     /// ```
     /// # use sockety::Options;
@@ -108,17 +110,17 @@ impl Options {
     /// Sets the write-idle time after which a heartbeat is sent (default: 20 s, rounded up to whole
     /// seconds).
     ///
-    /// The first heartbeat after other data may be up to 5 s late, because the driver does not note when
-    /// each byte was written. A quiet connection wakes up for its heartbeats alone. Peers of other
-    /// implementations close a connection that is quiet for 60 s.
+    /// The first heartbeat after other data may be up to 5 s late, because the driver does not note
+    /// when each byte was written. A quiet connection wakes up for its heartbeats alone. Peers of
+    /// other implementations close a connection that is quiet for 60 s.
     pub fn heartbeat(mut self, after: Duration) -> Self {
         self.heartbeat = after;
         self
     }
 
     /// Sets how long the peer may send nothing, not even a heartbeat (default: 90 s, rounded up to
-    /// whole seconds, and up to 5 s more). `None` waits forever. The clock stops while this side does
-    /// not read.
+    /// whole seconds, and up to 5 s more). `None` waits forever. The clock stops while this side
+    /// does not read.
     ///
     /// The connection ends with [`ConnectionError::Idle`](crate::error::ConnectionError::Idle).
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
@@ -126,16 +128,19 @@ impl Options {
         self
     }
 
-    /// Sets how long the header of a message may take, from its first byte to its last (default: 15 s).
+    /// Sets how long the header of a message may take, from its first byte to its last (default: 15
+    /// s).
     ///
-    /// The connection ends with [`LimitExceeded::HeaderTimeout`](crate::error::LimitExceeded::HeaderTimeout).
+    /// The connection ends with
+    /// [`LimitExceeded::HeaderTimeout`](crate::error::LimitExceeded::HeaderTimeout).
     pub fn header_timeout(mut self, limit: Duration) -> Self {
         self.header_timeout = limit;
         self
     }
 
     /// Sets how long a payload or a file that has begun may receive no byte (default: 60 s). `None`
-    /// waits forever. Streams may be silent for any time. The clock stops while this side does not read.
+    /// waits forever. Streams may be silent for any time. The clock stops while this side does not
+    /// read.
     ///
     /// The message is abandoned ([`ReadError::Stalled`](crate::error::ReadError::Stalled)) and its
     /// channel is lost. The connection ends when more than a quarter of its channels are lost.
@@ -144,8 +149,8 @@ impl Options {
         self
     }
 
-    /// Sets how long the peer may take to become [authorized](crate::serve::Authorize), if the router
-    /// asks for it (default: 15 s).
+    /// Sets how long the peer may take to become [authorized](crate::serve::Authorize), if the
+    /// router asks for it (default: 15 s).
     ///
     /// The connection ends with
     /// [`LimitExceeded::AuthorizationTimeout`](crate::error::LimitExceeded::AuthorizationTimeout).
@@ -155,7 +160,8 @@ impl Options {
     }
 
     /// Limits useless packets: empty ones, needless switches of the channel, heartbeats, aborts of
-    /// nothing, replies to nothing (default: 128 at once, then 10 a second). One more ends the connection.
+    /// nothing, replies to nothing (default: 128 at once, then 10 a second). One more ends the
+    /// connection.
     pub fn max_useless_packets(mut self, rate: Rate) -> Self {
         self.useless_packets = rate;
         self
@@ -168,16 +174,16 @@ impl Options {
         self
     }
 
-    /// Limits messages that the peer begins and abandons (default: 128 at once, then 20 a second). One
-    /// more ends the connection.
+    /// Limits messages that the peer begins and abandons (default: 128 at once, then 20 a second).
+    /// One more ends the connection.
     pub fn max_aborted_messages(mut self, rate: Rate) -> Self {
         self.aborted_messages = rate;
         self
     }
 
-    /// Limits content that nobody reads, in bytes: of refused messages, and of replies that nobody waits
-    /// for (default: 64 MiB at once, then 2 MiB a second). More ends the connection, because a new one
-    /// costs less.
+    /// Limits content that nobody reads, in bytes: of refused messages, and of replies that nobody
+    /// waits for (default: 64 MiB at once, then 2 MiB a second). More ends the connection, because
+    /// a new one costs less.
     pub fn max_dropped_content(mut self, bytes: Rate) -> Self {
         self.dropped_content = bytes;
         self
@@ -191,12 +197,12 @@ impl Options {
         self
     }
 
-    /// Limits bytes that peers sent and nobody has read, and payloads that arrive or are handled, over all
-    /// connections that share [`Budgets`](crate::config::Budgets) (default: 512 MiB). Payloads of up to
-    /// 16 KiB do not count.
+    /// Limits bytes that peers sent and nobody has read, and payloads that arrive or are handled,
+    /// over all connections that share [`Budgets`](crate::config::Budgets) (default: 512 MiB).
+    /// Payloads of up to 16 KiB do not count.
     ///
-    /// Beyond it, payloads are refused with code 3,840, Overloaded, and files and streams are not read
-    /// from their connections until there is room.
+    /// Beyond it, payloads are refused with code 3,840, Overloaded, and files and streams are not
+    /// read from their connections until there is room.
     pub fn max_received_bytes(mut self, bytes: u64) -> Self {
         self.received_bytes = bytes;
         self
@@ -215,9 +221,9 @@ impl Options {
         self
     }
 
-    /// Sets how long a request waits for a reply if the call sets no time itself (default: 30 s, checked
-    /// once a second). `None` waits as long as the connection lives. The clock stops while files or a
-    /// stream of the request are being sent.
+    /// Sets how long a request waits for a reply if the call sets no time itself (default: 30 s,
+    /// checked once a second). `None` waits as long as the connection lives. The clock stops while
+    /// files or a stream of the request are being sent.
     pub fn call_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.call_timeout = timeout.into();
         self
@@ -232,15 +238,15 @@ impl Options {
         self
     }
 
-    /// Limits requests of the peer that execute at once (default: 256). One more is answered with code
-    /// 3,840, Overloaded, and does not run.
+    /// Limits requests of the peer that execute at once (default: 256). One more is answered with
+    /// code 3,840, Overloaded, and does not run.
     pub fn max_requests_executing(mut self, requests: usize) -> Self {
         self.requests_executing = requests;
         self
     }
 
-    /// Limits bytes that wait to be written (default: 256 KiB). Senders wait for room beyond it. One
-    /// message may exceed it.
+    /// Limits bytes that wait to be written (default: 256 KiB). Senders wait for room beyond it.
+    /// One message may exceed it.
     pub fn max_outbox_bytes(mut self, bytes: usize) -> Self {
         self.outbox_bytes = bytes;
         self
@@ -253,11 +259,11 @@ impl Options {
         self
     }
 
-    /// Limits unread bytes of the files and the stream of one message (default: 256 KiB, and what one read
-    /// of the socket adds).
+    /// Limits unread bytes of the files and the stream of one message (default: 256 KiB, and what
+    /// one read of the socket adds).
     ///
-    /// Beyond it, nothing more is read from the connection until some bytes are taken. A reader that
-    /// takes none loses its message: after 5 s, or after 1 s if others on the connection wait.
+    /// Beyond it, nothing more is read from the connection until some bytes are taken. A reader
+    /// that takes none loses its message: after 5 s, or after 1 s if others on the connection wait.
     pub fn max_unread_per_message(mut self, bytes: usize) -> Self {
         self.window = bytes;
         self
@@ -266,26 +272,26 @@ impl Options {
     /// Limits temporary files, in bytes, over all connections that share
     /// [`Budgets`](crate::config::Budgets) (default: 1 GiB).
     ///
-    /// The files and the stream of a message arrive interleaved and may be read in any order. While a
-    /// reader waits for one part, unread bytes of the others go to a temporary file. Without room there,
-    /// and with a limit of 0, such a message is treated like one that nobody reads.
+    /// The files and the stream of a message arrive interleaved and may be read in any order. While
+    /// a reader waits for one part, unread bytes of the others go to a temporary file. Without room
+    /// there, and with a limit of 0, such a message is treated like one that nobody reads.
     pub fn max_spill_bytes(mut self, bytes: u64) -> Self {
         self.spill_bytes = bytes;
         self
     }
 
-    /// Limits payloads of a connection, in bytes: those that arrive, by their announced size, and those
-    /// whose handlers run (default: 32 MiB, and always one payload). Payloads of up to 16 KiB do not
-    /// count, because their number is limited. A message beyond it is answered with code 3,840,
-    /// Overloaded, and does not run.
+    /// Limits payloads of a connection, in bytes: those that arrive, by their announced size, and
+    /// those whose handlers run (default: 32 MiB, and always one payload). Payloads of up to 16 KiB
+    /// do not count, because their number is limited. A message beyond it is answered with code
+    /// 3,840, Overloaded, and does not run.
     pub fn max_payload_bytes(mut self, bytes: u64) -> Self {
         self.payload_bytes = bytes;
         self
     }
 
-    /// Limits files that the peer has announced in messages that are not finished (default: 16,384, and
-    /// always those of one message). A message beyond it is answered with code 3,840, Overloaded, and
-    /// does not run.
+    /// Limits files that the peer has announced in messages that are not finished (default: 16,384,
+    /// and always those of one message). A message beyond it is answered with code 3,840,
+    /// Overloaded, and does not run.
     pub fn max_open_files(mut self, files: usize) -> Self {
         self.open_files = files;
         self

@@ -13,19 +13,19 @@ use crate::{fast_reply::FastReply, outcome::Outcome};
 pub enum CallError<E> {
     /// The method returned its error.
     Service(E),
-    /// The method returned an error that this side does not know, such as one of a newer version: a code of 16 to
-    /// 3,839 that is none of the service's errors, or details that are not those of its errors.
+    /// The method returned an error that this side does not know, such as one of a newer version: a
+    /// code from 16 to 3,839 that no error of the service has, or data of another form.
     Remote(RemoteError),
     /// The peer answered with a code of the protocol or of this framework.
     Refused(FastReply),
-    /// The reply is not what the method returns.
+    /// The reply does not have the form of what the method returns.
     Content(ContentError),
     /// There was no reply.
     Request(RequestError),
 }
 
 impl<E> CallError<E> {
-    /// What is known about the call: may it have been executed?
+    /// Returns what is known about the execution of the call.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Service(_) | Self::Remote(_) => Outcome::Replied,
@@ -35,12 +35,12 @@ impl<E> CallError<E> {
         }
     }
 
-    /// Whether calling again cannot make the method run twice.
+    /// Returns whether another attempt cannot make the method run twice.
     pub fn is_retryable(&self) -> bool {
         self.outcome().is_retryable()
     }
 
-    /// The service's own error, if it is one.
+    /// Returns the service's error, if it is one.
     pub fn into_service(self) -> Option<E> {
         match self {
             Self::Service(error) => Some(error),

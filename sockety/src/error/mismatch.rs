@@ -1,13 +1,13 @@
 use crate::msgpack::DecodeError;
 
-/// Why a message is not a request of a service, of which a generated `MediaRequest` is one.
+/// Why a message is not a request of a service, such as a generated `MediaRequest`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestMismatch {
     /// The service has no such action.
     #[error("no action {0:?} in this service")]
     Action(String),
-    /// The parameters cannot be read.
+    /// The parameters cannot be decoded.
     #[error("parameters cannot be read")]
     Payload(#[from] DecodeError),
 }

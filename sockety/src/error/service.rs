@@ -16,14 +16,14 @@ pub trait ServiceError: Error + Serialize + DeserializeOwned + Send + Sync + 'st
     /// All variants.
     const VARIANTS: &'static [ErrorVariant];
 
-    /// Which of them this is.
+    /// Returns the variant of this error.
     fn variant(&self) -> &'static ErrorVariant;
 
-    /// The variant without data that has this code.
+    /// Returns the variant with this code, if it has no data.
     fn from_code(code: u16) -> Option<Self>;
 }
 
-/// The error of methods that return none: there is no value of it.
+/// The error of methods that return no error. It has no values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoError {}
 

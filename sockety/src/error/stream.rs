@@ -1,26 +1,29 @@
-//! Why a stream of items has no further item.
+//! Why a stream of items ended early.
 
 use std::{error::Error, fmt, io};
 
 use super::{remote::RemoteError, service::ServiceError};
 use crate::msgpack::DecodeError;
 
-/// Why a [`Streaming`](crate::content::Streaming) gave no further item.
+/// Why a [`Streaming`](crate::content::Streaming) ended early. No further item follows.
+///
+/// Its text does not include the cause: [`chain`](super::chain()) displays both.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StreamError<E> {
-    /// The service ended it with its error.
+    /// The service ended the stream with its error.
     Service(E),
-    /// The service ended it with an error that this side does not know.
+    /// The service ended the stream with an error that this side does not know.
     Remote(RemoteError),
-    /// An item is not of the type that the method says.
+    /// An item does not have the type that the method declares.
     Decode(DecodeError),
-    /// An item is larger than is taken.
+    /// An item exceeds the limit.
     TooLarge {
-        /// The largest that is taken, see [`Limits::max_payload`](crate::config::Limits::max_payload).
+        /// The limit in bytes, see [`Limits::max_payload`](crate::config::Limits::max_payload).
         limit: usize,
     },
-    /// It did not come to its end; of a received one, a [`ReadError`](crate::error::read::ReadError) inside.
+    /// The stream broke off. If it was received, the error holds a
+    /// [`ReadError`](crate::error::read::ReadError).
     Read(io::Error),
 }
 

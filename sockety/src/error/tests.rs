@@ -79,7 +79,7 @@ fn errors() -> Vec<Box<dyn Error>> {
         Box::new(ConnectionError::Truncated(Truncated::ConnectionHeader)),
         Box::new(ConnectionError::Limit(limit())),
         Box::new(ConnectionError::Io(Arc::new(io()))),
-        Box::new(ReadError::Refused(RefusalReason::BadAction)),
+        Box::new(ReadError::NotAccepted(RefusalReason::BadAction)),
         Box::new(ReadError::Spill(Arc::new(io()))),
         Box::new(ReadError::Disconnected(limit().into())),
         Box::new(io::Error::from(ReadError::Disconnected(limit().into()))),

@@ -2,7 +2,7 @@ use std::{error::Error, fmt, io, sync::Arc};
 
 use tokio_rustls::rustls;
 
-/// A TLS configuration that cannot be used, by what it is made of.
+/// A part of a TLS configuration that cannot be used, and why.
 #[derive(Debug, Clone)]
 pub struct TlsError {
     subject: Box<str>,
@@ -27,12 +27,12 @@ impl TlsError {
         Self { subject, problem }
     }
 
-    /// What has the problem: the path of a file, or a description such as `certificate`.
+    /// Returns what has the problem: the path of a file, or a description such as `certificate`.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// What is wrong with it.
+    /// Returns what is wrong with it.
     pub fn problem(&self) -> &TlsProblem {
         &self.problem
     }
@@ -45,13 +45,13 @@ pub enum TlsProblem {
     /// The file cannot be read.
     #[error("cannot be read")]
     Unreadable(#[source] Arc<io::Error>),
-    /// It is no PEM text.
+    /// It is not valid PEM.
     #[error("is not valid PEM")]
     InvalidPem(#[source] Arc<rustls::pki_types::pem::Error>),
-    /// It has no section with a certificate.
+    /// It has no PEM section with a certificate.
     #[error("has no certificate")]
     NoCertificate,
-    /// It has no section with a private key that is not encrypted.
+    /// It has no PEM section with an unencrypted private key.
     #[error("has no private key")]
     NoKey,
     /// Its certificate cannot be parsed or used.
@@ -69,7 +69,7 @@ pub enum TlsProblem {
     /// The operating system has no certificates to trust, or they cannot be read.
     #[error("cannot be used")]
     NoSystemRoots(#[source] rustls::Error),
-    /// A certificate is not for such a name: it is neither a DNS name nor an IP address.
+    /// No certificate can have this name: it is neither a DNS name nor an IP address.
     #[error("is not a name that a certificate can have")]
     InvalidServerName,
     /// The address names no host, so a name for the certificate must be given.

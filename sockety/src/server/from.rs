@@ -14,7 +14,8 @@ impl From<TcpListener> for Server {
     }
 }
 
-/// Sets the listener to non-blocking mode. Processes that share an inherited listener share its mode.
+/// Sets the listener to non-blocking mode. Processes that share an inherited listener share its
+/// mode.
 ///
 /// # Errors
 /// Those of the operating system.
@@ -41,7 +42,8 @@ impl From<UnixListener> for Server {
     }
 }
 
-/// Like that of a TCP listener. The socket's file, if it has one, is not removed when the server has stopped.
+/// Like that of a TCP listener. The socket's file, if it has one, is not removed when the server
+/// has stopped.
 ///
 /// # Errors
 /// Those of the operating system.

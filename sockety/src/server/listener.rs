@@ -22,7 +22,7 @@ struct Unbound {
     error: io::Error,
 }
 
-/// Where connections come from.
+/// A listening socket.
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
@@ -70,7 +70,7 @@ impl Listener {
             #[cfg(unix)]
             Self::Unix { .. } => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "a Unix socket has a path, and no such address",
+                "a Unix socket has a path instead of a socket address",
             )),
         }
     }

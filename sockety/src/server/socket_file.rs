@@ -16,7 +16,8 @@ pub(super) struct SocketFile {
 /// Device and inode.
 type FileId = (u64, u64);
 
-/// A file left behind by a process that has ended is replaced, one that somebody listens on is not.
+/// Listens on a path. A file left behind by a process that has ended is replaced; one that somebody
+/// listens on is not.
 pub(super) async fn bind(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)> {
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -33,7 +34,7 @@ pub(super) async fn bind(path: &Path) -> io::Result<(UnixListener, Option<Socket
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Another server may have replaced it meanwhile.
+        // Another server may have replaced the file meanwhile.
         if id_of(&self.path) == Some(self.id) {
             let _ = fs::remove_file(&self.path);
         }
@@ -46,20 +47,20 @@ fn id_of(path: &Path) -> Option<FileId> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("somebody may listen there")]
+#[error("another process may listen there")]
 struct MaybeInUse(#[source] io::Error);
 
-/// Two servers that find the same stale file in the same moment may remove each other's new one. To prevent that
-/// would take a lock file, which stays behind in its turn.
+/// Two servers that find the same stale file at the same time may remove each other's new file.
+/// Preventing that would take a lock file, which would be left behind in turn.
 async fn remove_stale(path: &Path) -> io::Result<()> {
     let in_use = |what| Err(io::Error::new(io::ErrorKind::AddrInUse, what));
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return in_use("there is a file that is no socket");
+        return in_use("a file that is not a socket exists there");
     }
     match UnixStream::connect(path).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Ok(_) => in_use("somebody listens there"),
-        // Its queue may be full, or it may belong to somebody else.
+        Ok(_) => in_use("another process listens there"),
+        // Its queue may be full, or it may belong to another user.
         Err(error) => Err(io::Error::new(io::ErrorKind::AddrInUse, MaybeInUse(error))),
     }
 }

@@ -11,7 +11,8 @@ use crate::{
     serve::router::{IntoRouter, Router},
 };
 
-/// Returns a connection whose other side serves what it is given, until the connection is closed or has no handles.
+/// Returns a connection whose other side serves what it is given, until the connection is closed or
+/// has no handles.
 pub(crate) fn local(serve: impl IntoRouter) -> Connection {
     let common = Common::default();
     let (near, far) = tokio::io::duplex(64 * 1024);
@@ -26,7 +27,8 @@ pub(crate) fn local(serve: impl IntoRouter) -> Connection {
     connection
 }
 
-/// Both sides know each other's connection header: nobody has to wait for it.
+/// Creates an end that already knows the connection header of the other, so that nobody waits for
+/// it.
 fn begin(
     io: DuplexStream,
     router: Router,

@@ -99,9 +99,9 @@ impl<S: Serve> Inbound<S> {
     pub(super) fn on_refused(&mut self, channel: ChannelId, refusal: &Refusal) -> Verdict {
         self.guard.on_refused();
         let is_handed_on = matches!(self.slots.get(channel), Some(Slot::Rest(_)));
-        self.lose(channel, &ReadError::Refused(refusal.reason));
+        self.lose(channel, &ReadError::NotAccepted(refusal.reason));
         if let Some(parent) = refusal.parent {
-            return self.on_reply(&parent, lost(ReadError::Refused(refusal.reason)));
+            return self.on_reply(&parent, lost(ReadError::NotAccepted(refusal.reason)));
         }
         if refusal.expects_response && !is_handed_on {
             let code = match refusal.reason {
