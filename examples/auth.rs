@@ -15,6 +15,7 @@ use std::{
 use sockety::{
     Connection, Context, FastReply, Server, async_trait,
     client::{CallMiddleware, CallNext, CallResult, OutgoingCall, ServiceClient},
+    error::chain,
     serve::{
         Authorization, Authorize, FirstMessage, Incoming, IntoRouter, ServeMiddleware, ServeNext,
     },
@@ -108,8 +109,9 @@ impl CallMiddleware for Timing {
         match &result {
             Ok(_) => say(format_args!("  client: {what} took {:?}", begin.elapsed())),
             Err(error) => say(format_args!(
-                "  client: {what}, {}: {error}",
-                error.outcome()
+                "  client: {what}, {}: {}",
+                error.outcome(),
+                chain(error)
             )),
         }
         result
@@ -128,7 +130,7 @@ async fn no_novels(incoming: Incoming, next: ServeNext) {
 async fn no_passwords(call: OutgoingCall, next: CallNext) -> CallResult {
     let is_secret = |part: &[u8]| part == b"password";
     if call.payload().windows(8).any(is_secret) {
-        return call.refuse("a note is no place for a password");
+        return call.reject("a note is no place for a password");
     }
     next.run(call).await
 }
@@ -181,10 +183,10 @@ async fn sign_in(
         .await
 }
 
-fn outcome<T: std::fmt::Debug, E: Display>(result: Result<T, E>) -> String {
+fn outcome<T: std::fmt::Debug, E: std::error::Error + 'static>(result: Result<T, E>) -> String {
     match result {
         Ok(value) => format!("{value:?}"),
-        Err(error) => error.to_string(),
+        Err(error) => chain(&error).to_string(),
     }
 }
 

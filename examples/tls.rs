@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use sockety::{
     Context, Server, ServiceError,
+    error::chain,
     serve::BoxError,
     service,
     tls::{Identity, Roots, TlsClient, TlsServer},
@@ -58,7 +59,7 @@ async fn main() -> Result<(), BoxError> {
     let mallory = trusting.identity(Authority::new()?.issue("ada.example")?);
     match VaultClient::connect(&address).tls(mallory).await {
         Ok(_) => return Err("mallory was let in".into()),
-        Err(error) => say(format!("mallory: {error}")),
+        Err(error) => say(format!("mallory: {}", chain(&error))),
     }
 
     // New connections get the new certificate. A broken one would already have been an error when

@@ -19,6 +19,7 @@ use std::{
 use sockety::{
     CallError, Connection, Options, Outcome, Server, ServiceError, async_trait,
     client::CallDraft,
+    error::chain,
     serve::{Answered, BoxError, Incoming, IntoRouter, ServeMiddleware, ServeNext},
     service,
 };
@@ -206,7 +207,11 @@ async fn main() -> Result<(), BoxError> {
 fn report<T: std::fmt::Debug, E: ServiceError>(what: &str, result: &Result<T, CallError<E>>) {
     match result {
         Ok(value) => say(format_args!("{what}: {value:?}")),
-        Err(error) => say(format_args!("{what}, {}: {error}", error.outcome())),
+        Err(error) => say(format_args!(
+            "{what}, {}: {}",
+            error.outcome(),
+            chain(error)
+        )),
     }
 }
 

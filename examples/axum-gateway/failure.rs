@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use sockety::{
     CallError, Outcome, ServiceError,
-    error::{ConnectError, RequestError},
+    error::{ConnectError, RequestError, chain},
 };
 
 use crate::service::ArchiveError;
@@ -60,7 +60,7 @@ impl IntoResponse for Failure {
 
 impl From<Arc<ConnectError>> for Failure {
     fn from(error: Arc<ConnectError>) -> Self {
-        Self::unreachable(error.to_string())
+        Self::unreachable(chain(&*error).to_string())
     }
 }
 
@@ -69,9 +69,10 @@ const TOO_LARGE: u16 = 3842;
 
 impl<E: ToStatus> From<CallError<E>> for Failure {
     fn from(error: CallError<E>) -> Self {
-        let message = error.to_string();
+        let message = chain(&error).to_string();
         match error {
             CallError::Service(error) => {
+                let message = error.to_string();
                 Self::new(error.to_status(), error.variant().name.clone(), message)
             }
             CallError::Refused(code) if code.code() == TOO_LARGE => {

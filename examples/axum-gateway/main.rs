@@ -6,14 +6,13 @@
 
 use std::{
     env,
-    error::Error,
     fmt::Display,
     io::{self, Write},
     net::SocketAddr,
     process::ExitCode,
 };
 
-use sockety::{Server, serve::BoxError};
+use sockety::{Server, error::chain, serve::BoxError};
 use tokio::net::TcpListener;
 
 mod failure;
@@ -54,7 +53,7 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(format_args!("axum-gateway: {}", explain(&*error)));
+            complain(format_args!("axum-gateway: {}", chain(&*error)));
             ExitCode::FAILURE
         }
     }
@@ -117,15 +116,4 @@ fn say(line: impl Display) {
 
 fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// The text of an error and of its causes.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text
 }

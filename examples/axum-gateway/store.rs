@@ -8,7 +8,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use sockety::{File, error::SaveError};
+use sockety::{
+    File,
+    error::{SaveError, chain},
+};
 
 use crate::{
     complain,
@@ -121,6 +124,6 @@ fn bad_name(error: &sockety::error::FileNameError) -> ArchiveError {
 
 /// The cause is for the log, not for callers.
 fn disk_failed(error: &dyn Error) -> ArchiveError {
-    complain(format_args!("archive: {}", crate::explain(error)));
+    complain(format_args!("archive: {}", chain(error)));
     ArchiveError::DiskFailed
 }

@@ -5,14 +5,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sockety::{Address, CallError, FastReply, error::NoError, serve::BoxError};
+use sockety::{
+    CallError, FastReply,
+    client::IntoAddress,
+    error::{NoError, chain},
+    serve::BoxError,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 
 use crate::{
-    explain,
     service::{ChatClient, Name, Screen, ScreenServer},
     text::Look,
 };
@@ -62,7 +66,7 @@ const SHOWN_AHEAD: usize = 256;
 const LOGIN: Duration = Duration::from_secs(10);
 
 /// Runs until there are no more lines, or the connection ends.
-pub async fn run(address: impl Into<Address>, desk: Desk) -> Result<(), BoxError> {
+pub async fn run(address: impl IntoAddress, desk: Desk) -> Result<(), BoxError> {
     let (lines, shown) = mpsc::channel(SHOWN_AHEAD);
     let showing = tokio::task::spawn_blocking(|| show_all(shown, desk.show));
     let guest = Guest {
@@ -72,7 +76,7 @@ pub async fn run(address: impl Into<Address>, desk: Desk) -> Result<(), BoxError
         look: desk.look,
         has_echo: desk.has_echo,
     };
-    let done = guest.chat(address.into(), desk.read).await;
+    let done = guest.chat(address, desk.read).await;
     // Wait until every line was shown.
     drop(guest);
     showing.await?;
@@ -120,7 +124,7 @@ impl Screen for Guest {
 }
 
 impl Guest {
-    async fn chat(&self, address: Address, read: Read) -> Result<(), BoxError> {
+    async fn chat(&self, address: impl IntoAddress, read: Read) -> Result<(), BoxError> {
         let chat = sockety::connect(address)
             .serve(ScreenServer::new(self.clone()))
             .await?;
@@ -142,7 +146,7 @@ impl Guest {
             let line = tokio::select! {
                 line = lines.recv() => line,
                 why = ended.closed() => {
-                    let text = format!("The connection has ended: {}", explain(&why));
+                    let text = format!("The connection has ended: {}", chain(&why));
                     self.show(self.notice(&text)).await;
                     return self.wait_for_reader(lines).await;
                 }
@@ -265,7 +269,7 @@ fn not_named(name: &str, error: &CallError<NoError>) -> String {
         CallError::Refused(FastReply::BAD_REQUEST) => {
             "A name has 3 to 50 letters, digits, _ and -.".into()
         }
-        error => format!("No new name: {}", explain(error)),
+        error => format!("No new name: {}", chain(error)),
     }
 }
 
@@ -273,6 +277,6 @@ fn not_said(error: &CallError<NoError>) -> String {
     match error {
         CallError::Refused(FastReply::BAD_REQUEST) => "Not said: it is too long.".into(),
         // It may be unknown whether others have read it.
-        error => format!("{}: {}", error.outcome(), explain(error)),
+        error => format!("{}: {}", error.outcome(), chain(error)),
     }
 }

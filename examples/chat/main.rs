@@ -6,7 +6,6 @@
 
 use std::{
     env,
-    error::Error,
     ffi::OsString,
     fmt::Display,
     io::{self, Write},
@@ -14,7 +13,7 @@ use std::{
     process::ExitCode,
 };
 
-use sockety::serve::BoxError;
+use sockety::{error::chain, serve::BoxError};
 
 mod client;
 mod room;
@@ -51,7 +50,7 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(format_args!("chat: {}", explain(&*error)));
+            complain(format_args!("chat: {}", chain(&*error)));
             ExitCode::FAILURE
         }
     }
@@ -97,15 +96,4 @@ fn say(line: impl Display) {
 
 fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// The text of an error and of its causes.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use sockety::{Connection, Uuid, message::Outgoing, server::ServerHandle};
+use sockety::{Connection, Uuid, error::chain, message::Outgoing, server::ServerHandle};
 
 use crate::{
     complain,
@@ -112,7 +112,7 @@ impl Room {
         // Connections without a seat are skipped: they get their login first.
         let is_meant = |connection: &Connection| seat(connection).is_some_and(&whom);
         if let Err(error) = self.connections.broadcast(message, is_meant) {
-            complain(format_args!("chat: {error}"));
+            complain(format_args!("chat: {}", chain(&error)));
         }
     }
 

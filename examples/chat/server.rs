@@ -21,9 +21,7 @@ const ACCEPTING: usize = 64;
 
 /// Serves until Ctrl-C.
 pub async fn run(address: &str) -> Result<(), BoxError> {
-    let server = Server::bind(address)
-        .await
-        .map_err(|error| format!("{address}: {error}"))?;
+    let server = Server::bind(address).await?;
     say(format_args!(
         "listening on {}, Ctrl-C stops",
         server.local_addr()?

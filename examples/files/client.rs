@@ -9,12 +9,15 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use indicatif::{BinaryBytes, ProgressBar};
-use sockety::{CallError, File, Options, error::NoError};
+use sockety::{
+    CallError, File, Options,
+    error::{NoError, chain},
+};
 use tokio::{io::AsyncReadExt, sync::oneshot, task::spawn_blocking};
 
 use crate::{
     hashing::Hashing,
-    screen::{Screen, explain, printable},
+    screen::{Screen, printable},
     service::{DropBoxClient, Entry},
     sources::{self, Source},
 };
@@ -104,7 +107,7 @@ async fn deliver(client: &DropBoxClient, sources: Vec<Source>, bar: &ProgressBar
                 opened.push((source, file.size(), hash));
                 files.push(file);
             }
-            Err(error) => outcomes.push(failure(&source, &explain(&*error))),
+            Err(error) => outcomes.push(failure(&source, &chain(&*error).to_string())),
         }
     }
     if files.is_empty() {
@@ -172,7 +175,7 @@ fn failure(source: &Source, reason: &str) -> Outcome {
 
 /// For failures on the way, it matters whether the file may have been saved.
 fn describe(error: &CallError<NoError>) -> String {
-    format!("{} (outcome: {:?})", explain(error), error.outcome())
+    format!("{} (outcome: {:?})", chain(error), error.outcome())
 }
 
 impl Report {

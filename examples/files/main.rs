@@ -11,7 +11,7 @@ use std::{
     process::ExitCode,
 };
 
-use sockety::Server;
+use sockety::{Server, error::chain};
 
 use crate::{client::Report, screen::Screen};
 
@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            screen.complain(format_args!("files: {}", screen::explain(&*error)));
+            screen.complain(format_args!("files: {}", chain(&*error)));
             ExitCode::FAILURE
         }
     }
@@ -140,7 +140,7 @@ async fn serve(
         Some(folder) => {
             tokio::fs::create_dir_all(&folder)
                 .await
-                .map_err(|error| format!("{}: {error}", folder.display()))?;
+                .map_err(|error| format!("{}: {}", folder.display(), chain(&error)))?;
             server::run(address, &folder, screen).await?;
         }
         None => {

@@ -2,7 +2,6 @@
 
 use std::{
     env,
-    error::Error,
     fmt::Display,
     io::{self, Write},
 };
@@ -48,20 +47,6 @@ fn style() -> ProgressStyle {
     let template =
         format!("{bar} {{bytes:>10}} of {{total_bytes:10}} {{bytes_per_sec:>12}}  {{msg}}");
     ProgressStyle::with_template(&template).expect("the template is constant but for the colours")
-}
-
-/// The text of an error and of its causes. Some errors include their cause.
-pub fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let shown = cause.to_string();
-        if !text.ends_with(&shown) {
-            text += &format!(": {shown}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// Text from a peer or a disk must not control the terminal.

@@ -7,11 +7,11 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
-use sockety::{File, Server};
+use sockety::{File, Server, error::chain};
 
 use crate::{
     hashing::Hashing,
-    screen::{Screen, explain, printable},
+    screen::{Screen, printable},
     service::{DropBox, DropBoxServer, Entry},
 };
 
@@ -81,7 +81,7 @@ impl Folder {
                 Ok(entry)
             }
             Err(error) => {
-                let reason = explain(&*error);
+                let reason = chain(&*error).to_string();
                 let shown = printable(&name);
                 self.screen
                     .complain(format_args!("not saved: {shown:.80}: {reason}"));

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sockety::serve::BoxError;
+use sockety::{error::chain, serve::BoxError};
 
 use crate::{
     checks::{self, Check},
-    explain, say,
+    say,
     tls::Tls,
 };
 
@@ -28,7 +28,7 @@ pub async fn run(port: u16, tls: Option<Tls>) -> bool {
             }
             Err(error) => {
                 failed += 1;
-                let reason = one_line(&explain(&*error));
+                let reason = one_line(&chain(&*error).to_string());
                 say(format_args!("FAIL {number:02} {what}: {reason}"));
             }
         }

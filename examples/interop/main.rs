@@ -67,6 +67,7 @@ mod service;
 mod tls;
 
 use service::Profile;
+use sockety::error::chain;
 use tls::{Files, Tls};
 
 const USAGE: &str = "\
@@ -101,7 +102,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            complain(format_args!("interop: {}", explain(&*error)));
+            complain(format_args!("interop: {}", chain(&*error)));
             ExitCode::FAILURE
         }
     }
@@ -239,15 +240,4 @@ fn say(line: impl Display) {
 
 fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// The text of an error and of its causes.
-fn explain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -8,7 +8,7 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use sockety::{
     ByteStream, FastReply, Server,
-    error::{ConnectError, InvalidCode, SendError},
+    error::{ConnectError, InvalidCode, SendError, chain},
     message::{Draft, Reply, Request, Response, ResponseDraft, Sent},
     msgpack::{self, DecodeError},
     serve::{BoxError, Message, MessageHandler},
@@ -16,7 +16,7 @@ use sockety::{
 };
 
 use crate::{
-    complain, content, digest, explain, say,
+    complain, content, digest, say,
     service::{BOUNDS, Everything, Profile, Relay, Told, Wanted},
     tls::{Files, Tls},
 };
@@ -205,7 +205,7 @@ async fn replies(mut request: Request, relay: &Relay) -> Vec<Told> {
         match told {
             Ok(told) => all.push(told),
             Err(error) => {
-                let error = Some(explain(&*error));
+                let error = Some(chain(&*error).to_string());
                 all.push(Told {
                     error,
                     ..Told::default()
@@ -250,7 +250,7 @@ async fn failed(message: Message, error: Arc<BoxError>) -> Option<FastReply> {
         return None;
     }
     let action = message.action().escape_debug();
-    complain(format_args!("{action}: {}", explain(&**error.as_ref())));
+    complain(format_args!("{action}: {}", chain(&**error.as_ref())));
     Some(FastReply::INTERNAL_ERROR)
 }
 

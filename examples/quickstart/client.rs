@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use sockety::CallError;
+use sockety::{CallError, error::chain};
 use tokio::{fs::File, io::AsyncReadExt};
 
 use crate::{
-    explain, printable, say, say_part,
+    printable, say, say_part,
     service::{
         Frequency, Hit, IndexClient, IndexError, Part, Progress, ProgressServer, Query, Size,
     },
@@ -34,7 +34,7 @@ pub async fn run(address: &str, sources: &[Source]) -> Result<bool, Box<dyn Erro
     let connection = sockety::connect(address.to_owned())
         .serve(ProgressServer::new(Dots))
         .await
-        .map_err(|error| format!("{address}: {}", explain(&error)))?;
+        .map_err(|error| format!("{address}: {}", chain(&error)))?;
     let index = IndexClient::new(connection);
 
     say("texts");
@@ -48,7 +48,7 @@ pub async fn run(address: &str, sources: &[Source]) -> Result<bool, Box<dyn Erro
                 indexed += 1;
                 say(format_args!(" {lines:7} lines {words:8} words"));
             }
-            Err(error) => say(format_args!(" not indexed: {error}")),
+            Err(error) => say(format_args!(" not indexed: {}", chain(&*error))),
         }
     }
     // One-way: awaiting it waits until it is written, not until it has arrived.
@@ -170,6 +170,6 @@ fn show(hit: &Hit) {
 fn describe(error: CallError<IndexError>) -> String {
     match error {
         CallError::Service(error) => error.to_string(),
-        error => format!("{} (outcome: {:?})", explain(&error), error.outcome()),
+        error => format!("{} (outcome: {:?})", chain(&error), error.outcome()),
     }
 }

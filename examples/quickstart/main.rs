@@ -13,7 +13,7 @@ use std::{
     process::ExitCode,
 };
 
-use sockety::Server;
+use sockety::{Server, error::chain};
 
 mod client;
 mod index;
@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            complain(format_args!("quickstart: {}", explain(&*error)));
+            complain(format_args!("quickstart: {}", chain(&*error)));
             ExitCode::FAILURE
         }
     }
@@ -111,17 +111,6 @@ fn say_part(text: impl Display) {
 
 fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// The text of an error and of its causes.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Text from files must not control the terminal.

@@ -17,9 +17,7 @@ use crate::{
 
 /// Serves until Ctrl-C.
 pub async fn run(address: &str) -> Result<(), Box<dyn Error>> {
-    let server = Server::bind(address)
-        .await
-        .map_err(|error| format!("{address}: {error}"))?;
+    let server = Server::bind(address).await?;
     say(format_args!(
         "listening on {}, Ctrl-C stops",
         server.local_addr()?

@@ -7,14 +7,13 @@
 
 use std::{
     env,
-    error::Error,
     ffi::OsString,
     fmt::Display,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use sockety::serve::BoxError;
+use sockety::{error::chain, serve::BoxError};
 
 use crate::{
     client::{Client, Task},
@@ -57,7 +56,7 @@ async fn main() {
     let code = match done {
         Ok(()) => 0,
         Err(error) => {
-            complain(format_args!("streams: {}", explain(&*error)));
+            complain(format_args!("streams: {}", chain(&*error)));
             1
         }
     };
@@ -120,17 +119,6 @@ fn try_say(line: impl Display) -> io::Result<()> {
 
 fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// The text of an error and of its causes.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Text from a peer must not control the terminal.

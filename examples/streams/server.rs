@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sockety::{ByteStream, Server, Streaming, serve::BoxError};
+use sockety::{ByteStream, Server, Streaming, error::chain, serve::BoxError};
 
 use crate::{
     pipe, say,
@@ -63,7 +63,7 @@ impl Bench for Workbench {
         pipe::through(program, input)
             .await
             .map_err(|error| PipeError::NotStarted {
-                reason: error.to_string(),
+                reason: chain(&error).to_string(),
             })
     }
 }

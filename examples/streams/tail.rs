@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sockety::Streaming;
+use sockety::{Streaming, error::chain};
 use tokio::{
     fs::File,
     io::{AsyncBufReadExt, BufReader},
@@ -127,6 +127,6 @@ impl Log {
 
 fn unreadable(error: io::Error) -> TailError {
     TailError::Unreadable {
-        reason: error.to_string(),
+        reason: chain(&error).to_string(),
     }
 }

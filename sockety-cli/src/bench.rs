@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, explain},
     figures::Figures,
     interrupt::interrupted,
     out::{self, BAD, FAINT, WARN, styled},
@@ -174,7 +174,7 @@ impl Load {
             Ok(Ok(Reply::Response(_))) => Outcome::Response,
             Ok(Ok(Reply::Fast(code))) => Outcome::Code(code.code()),
             Ok(Err(error)) if connection.is_closed() => {
-                out::note(styled(BAD, escaped(&error.to_string())));
+                out::note(styled(BAD, escaped(&explain(&error))));
                 Outcome::Ended
             }
             Ok(Err(_)) => Outcome::Failed,

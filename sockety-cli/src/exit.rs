@@ -2,7 +2,7 @@ use std::{error::Error, io, process::ExitCode, time::Duration};
 
 use sockety::{
     CallError, FastReply, Outcome,
-    error::{ConnectError, NoError, RequestError, SendError, SourceError},
+    error::{ConnectError, NoError, RequestError, SendError, SourceError, chain},
 };
 
 use crate::shown::escaped;
@@ -136,16 +136,6 @@ impl From<CallError<NoError>> for Failure {
 }
 
 /// The text of an error and of its causes.
-pub fn explain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Some errors include the text of their cause.
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
+pub fn explain(error: &dyn Error) -> String {
+    chain(error).to_string()
 }

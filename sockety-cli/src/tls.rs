@@ -20,7 +20,10 @@ use sockety::tls::{
     },
 };
 
-use crate::{exit::Failure, out};
+use crate::{
+    exit::{Failure, explain},
+    out,
+};
 
 /// The protocol name for ALPN, on both sides.
 const PROTOCOL: &[u8] = b"sockety/1";
@@ -115,7 +118,7 @@ impl ClientTls {
             None => Ok(client),
             Some(name) => client
                 .server_name(name)
-                .map_err(|error| Failure::usage(error.to_string())),
+                .map_err(|error| Failure::usage(explain(&error))),
         }
     }
 

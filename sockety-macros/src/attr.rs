@@ -26,7 +26,7 @@ const SERVICE: KnownArguments = KnownArguments {
 
 const SERVICE_ERROR: KnownArguments = KnownArguments {
     attribute: "#[service_error(…)]",
-    arguments: &[("crate", "crate = \"…\"")],
+    arguments: &[("crate", "crate = \"…\""), ("display", "display = false")],
 };
 
 /// The arguments of `#[service]`.
@@ -51,13 +51,27 @@ impl ServiceArguments {
     }
 }
 
-/// Returns the path of the crate in `#[service_error(crate = "…")]`, or the default path.
-pub(crate) fn service_error_crate(attributes: &[Attribute], errors: &mut Errors) -> Path {
-    let is_ours = |attribute: &&Attribute| attribute.path().is_ident("service_error");
-    let attributes: Vec<_> = attributes.iter().filter(is_ours).cloned().collect();
-    let arguments = SERVICE_ERROR.read_all(&attributes, errors);
-    let paths = arguments
-        .into_iter()
-        .filter_map(|argument| argument.path(errors));
-    paths.last().unwrap_or_else(default_crate)
+/// The arguments of `#[service_error]`.
+pub(crate) struct ServiceErrorArguments {
+    pub(crate) krate: Path,
+    /// Whether the derive implements `Display` and `Error`.
+    pub(crate) display: bool,
+}
+
+impl ServiceErrorArguments {
+    pub(crate) fn parse(attributes: &[Attribute], errors: &mut Errors) -> Self {
+        let is_ours = |attribute: &&Attribute| attribute.path().is_ident("service_error");
+        let attributes: Vec<_> = attributes.iter().filter(is_ours).cloned().collect();
+        let mut arguments = Self {
+            krate: default_crate(),
+            display: true,
+        };
+        for argument in SERVICE_ERROR.read_all(&attributes, errors) {
+            match argument.name.as_str() {
+                "display" => arguments.display = argument.boolean(errors),
+                _ => arguments.krate = argument.path(errors).unwrap_or(arguments.krate),
+            }
+        }
+        arguments
+    }
 }

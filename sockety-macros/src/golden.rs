@@ -189,6 +189,26 @@ fn a_service_error_with_foreign_display() {
     );
 }
 
+#[test]
+fn a_service_error_has_the_display_of_others() {
+    let enums = [
+        quote! { #[service_error(display = false)] enum E { #[code(16)] A } },
+        quote! { #[display("no clip")] enum E { #[code(16)] A } },
+        quote! { enum E { #[code(16)] #[display("no clip")] A } },
+        quote! { enum E { #[code(16)] #[snafu(display("no clip"))] A } },
+    ];
+    for item in enums {
+        let tokens = service_error::expand(item.clone()).to_string();
+        assert!(!tokens.contains("compile_error"), "{item}");
+        assert!(!tokens.contains("fmt :: Display for"), "{item}");
+        assert!(!tokens.contains("error :: Error for"), "{item}");
+    }
+    let own = service_error::expand(quote! {
+        #[service_error(display = true)] enum E { #[code(16)] A }
+    });
+    assert!(own.to_string().contains("fmt :: Display for"));
+}
+
 fn check(tokens: &TokenStream, file: ExpectFile) {
     let parsed = syn::parse2(tokens.clone()).expect("generated code is a file of items");
     file.assert_eq(&prettyplease::unparse(&parsed));

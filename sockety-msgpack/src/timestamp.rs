@@ -32,7 +32,14 @@ pub struct InvalidNanoseconds(u32);
 /// A timestamp that [`SystemTime`] cannot represent on this system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{} s and {} ns since 1970 are outside the range of the system time", .0.seconds, .0.nanoseconds)]
-pub struct TimestampOutOfRange(pub Timestamp);
+pub struct TimestampOutOfRange(Timestamp);
+
+impl TimestampOutOfRange {
+    /// Returns the timestamp.
+    pub const fn timestamp(&self) -> Timestamp {
+        self.0
+    }
+}
 
 impl Timestamp {
     /// Creates a timestamp from the whole seconds since 1970-01-01 00:00 UTC, rounded down, and

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 pub use crate::{
-    address::Address,
+    address::IntoAddress,
     client::{
         call::Call, call_draft::CallDraft, connect::Connect, pass::Pass, pass_draft::PassDraft,
     },
@@ -80,8 +80,8 @@ pub fn pass(connection: &Connection, draft: PassDraft) -> Pass {
 }
 
 /// Connects for a client.
-pub fn connect<C>(address: impl Into<Address>) -> Connect<C> {
-    Connect::new(address.into())
+pub fn connect<C>(address: impl IntoAddress) -> Connect<C> {
+    Connect::new(address.into_address())
 }
 
 /// A client that calls a service in this process.

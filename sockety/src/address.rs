@@ -1,16 +1,18 @@
 pub(crate) mod error;
+mod into;
 
-use std::sync::Arc;
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
 use tokio::net::lookup_host;
 
 use self::error::{AddressError, AddressProblem};
+pub use self::into::IntoAddress;
 
 /// Where a peer is or a server listens.
 ///
@@ -22,14 +24,18 @@ use self::error::{AddressError, AddressProblem};
 ///
 /// A host is a name, an IPv4 address, or an IPv6 address in brackets.
 ///
-/// [`str::parse`] says at once what is wrong with a text. The conversions cannot fail, so that addresses can be given
-/// as they are; a text that is no address is then an error of connecting or listening.
+/// [`str::parse`] returns the address of a text, or what is wrong with it.
+/// [`connect`](crate::connect) and [`Server::bind`](crate::Server::bind) take texts and others as
+/// they are, see [`IntoAddress`].
 ///
 /// ```
+/// # use std::net::Ipv6Addr;
 /// use sockety::{Address, error::AddressProblem};
 ///
-/// assert_eq!(Address::from("tcp://localhost:9000").to_string(), "localhost:9000");
-/// assert_eq!(Address::from(("::1", 9000)).to_string(), "[::1]:9000");
+/// let address: Address = "tcp://localhost:9000".parse().unwrap();
+/// assert_eq!(address.to_string(), "localhost:9000");
+/// let address = Address::from((Ipv6Addr::LOCALHOST.into(), 9000));
+/// assert_eq!(address.to_string(), "[::1]:9000");
 ///
 /// let error = "localhost".parse::<Address>().unwrap_err();
 /// assert_eq!(error.problem(), AddressProblem::NoPort);
@@ -42,7 +48,6 @@ enum Kind {
     Tcp(Host),
     Tls(Host),
     Unix(PathBuf),
-    Unusable(AddressError),
 }
 
 /// Where TCP connects to.
@@ -60,11 +65,10 @@ pub(crate) enum Endpoint<'a> {
 }
 
 impl Address {
-    pub(crate) fn endpoint(&self) -> Result<Endpoint<'_>, AddressError> {
+    pub(crate) fn endpoint(&self) -> Endpoint<'_> {
         match &self.0 {
-            Kind::Tcp(host) | Kind::Tls(host) => Ok(Endpoint::Tcp(host)),
-            Kind::Unix(path) => Ok(Endpoint::Unix(path)),
-            Kind::Unusable(error) => Err(error.clone()),
+            Kind::Tcp(host) | Kind::Tls(host) => Endpoint::Tcp(host),
+            Kind::Unix(path) => Endpoint::Unix(path),
         }
     }
 
@@ -72,9 +76,9 @@ impl Address {
         matches!(self.0, Kind::Tls(_))
     }
 
-    /// Whom it names, if it can be used.
-    pub(crate) fn server_name(&self) -> Option<ServerName> {
-        let (host, port) = match self.endpoint().ok()? {
+    /// Returns the server that it names.
+    pub(crate) fn server_name(&self) -> ServerName {
+        let (host, port) = match self.endpoint() {
             Endpoint::Tcp(Host::Number(address)) => {
                 (address.ip().to_string(), Some(address.port()))
             }
@@ -82,7 +86,7 @@ impl Address {
             Endpoint::Unix(path) => (path.display().to_string(), None),
         };
         let host = host.into();
-        Some(ServerName { host, port })
+        ServerName { host, port }
     }
 
     /// The address cannot be used here.
@@ -147,46 +151,29 @@ impl FromStr for Address {
     }
 }
 
-/// Like [`str::parse`], but a text that is no address is an error of connecting or listening.
-impl From<&str> for Address {
-    fn from(text: &str) -> Self {
-        text.parse()
-            .unwrap_or_else(|error| Self(Kind::Unusable(error)))
-    }
-}
-
-impl From<String> for Address {
-    fn from(text: String) -> Self {
-        Self::from(&*text)
-    }
-}
-
-impl From<&String> for Address {
-    fn from(text: &String) -> Self {
-        Self::from(&**text)
-    }
-}
-
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         Self(Kind::Tcp(Host::Number(address)))
     }
 }
 
-/// A host, by name or number, and a port.
-impl From<(&str, u16)> for Address {
-    fn from((host, port): (&str, u16)) -> Self {
-        match host.parse::<IpAddr>() {
-            Ok(ip) => Self::from(SocketAddr::new(ip, port)),
-            Err(_) => Self::from(format!("tcp://{host}:{port}")),
-        }
+impl From<(IpAddr, u16)> for Address {
+    fn from(address: (IpAddr, u16)) -> Self {
+        SocketAddr::from(address).into()
+    }
+}
+
+/// A Unix socket.
+impl From<PathBuf> for Address {
+    fn from(path: PathBuf) -> Self {
+        Self(Kind::Unix(path))
     }
 }
 
 /// A Unix socket.
 impl From<&Path> for Address {
     fn from(path: &Path) -> Self {
-        Self(Kind::Unix(path.into()))
+        path.to_owned().into()
     }
 }
 
@@ -205,7 +192,6 @@ impl fmt::Display for Address {
             Kind::Tcp(host) => host.fmt(f),
             Kind::Tls(host) => write!(f, "tls://{host}"),
             Kind::Unix(path) => write!(f, "unix://{}", path.display()),
-            Kind::Unusable(error) => f.write_str(error.text()),
         }
     }
 }

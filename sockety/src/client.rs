@@ -17,6 +17,7 @@ pub use self::{
     call::Call, call_draft::CallDraft, connect::Connect, pass::Pass, pass_draft::PassDraft,
     reconnecting::Reconnecting,
 };
+pub use crate::address::IntoAddress;
 pub use crate::connection::{
     call_status::CallStatus,
     middleware::{CallMiddleware, CallNext, CallReply, CallResult},

@@ -70,14 +70,14 @@ impl Connection {
     /// A handle on the same connection whose messages go through this middleware, after that of this handle.
     ///
     /// ```
-    /// # use sockety::{Connection, client::{CallNext, OutgoingCall}};
+    /// # use sockety::{Connection, client::{CallNext, OutgoingCall}, error::chain};
     /// # fn example(connection: Connection) -> Connection {
     /// connection.layer(|call: OutgoingCall, next: CallNext| async move {
     ///     let action = call.action().to_owned();
     ///     let result = next.run(call).await;
     ///     match &result {
     ///         Ok(reply) => println!("{action:?}: {:?}", reply.answered()),
-    ///         Err(error) => println!("{action:?} failed, {}: {error}", error.outcome()),
+    ///         Err(error) => println!("{action:?} failed, {}: {}", error.outcome(), chain(error)),
     ///     }
     ///     result
     /// })

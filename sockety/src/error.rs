@@ -1,6 +1,11 @@
 //! Errors, one enum for each operation.
+//!
+//! The text of an error never includes its cause, which
+//! [`Error::source`](std::error::Error::source) returns. [`chain`] displays an error with all its
+//! causes.
 
 pub(crate) mod call;
+pub(crate) mod chain;
 pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod content;
@@ -20,6 +25,7 @@ pub(crate) mod tls;
 
 pub use self::{
     call::CallError,
+    chain::{Chain, chain},
     connect::ConnectError,
     connection::{ClosedBy, ConnectionError},
     content::ContentError,
@@ -39,3 +45,6 @@ pub use crate::{
     address::error::{AddressError, AddressProblem},
     fast_reply::InvalidCode,
 };
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use crate::outcome::Outcome;
 /// A 12-bit code that answers a message in 17 or 18 bytes, without a response.
 ///
 /// The protocol names six codes, 0 to 5. Codes 16 to 3,839 are for the errors of services
-/// ([`ServiceError`](crate::error::service::ServiceError)), 3,840 to 4,095 are this framework's own.
+/// ([`ServiceError`](crate::error::service::ServiceError)), 3,840 to 4,095 are this framework's
+/// own.
 ///
 /// ```
 /// use sockety::FastReply;
@@ -24,7 +25,7 @@ impl FastReply {
     pub const ACCEPT: Self = Self(ReplyCode::ACCEPT);
     /// 1: rejected.
     pub const REJECT: Self = Self(ReplyCode::REJECT);
-    /// 2: nobody serves this action.
+    /// 2: no service has this action.
     pub const NOT_IMPLEMENTED: Self = Self(ReplyCode::NOT_IMPLEMENTED);
     /// 3: the peer may not do this.
     pub const UNAUTHORIZED: Self = Self(ReplyCode::UNAUTHORIZED);
@@ -33,20 +34,20 @@ impl FastReply {
     /// 5: the handler failed.
     pub const INTERNAL_ERROR: Self = Self(ReplyCode::INTERNAL_ERROR);
 
-    /// A reply with any code from 0 to 4,095.
+    /// Returns a reply with this code, which must be 0 to 4,095.
     ///
     /// # Errors
-    /// [`InvalidCode`] when the code has more than 12 bits.
+    /// [`InvalidCode`] if the code has more than 12 bits.
     pub fn new(code: u16) -> Result<Self, InvalidCode> {
         ReplyCode::new(code).map(Self).ok_or(InvalidCode(code))
     }
 
-    /// The code, 0 to 4,095.
+    /// Returns the code, 0 to 4,095.
     pub fn code(self) -> u16 {
         self.0.get()
     }
 
-    /// The name of a code of the protocol or of this framework.
+    /// Returns the name of a code of the protocol or of this framework.
     pub fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::ACCEPT => "Accept",
@@ -59,8 +60,8 @@ impl FastReply {
         })
     }
 
-    /// What is known about the message that this code answers. A code of a service, or of one of the protocol's that a
-    /// handler may choose, is [`Outcome::Replied`].
+    /// Returns what is known about the message that this code answers. For codes that a service or
+    /// handler can choose, this is [`Outcome::Replied`].
     ///
     /// ```
     /// use sockety::{FastReply, Outcome};
@@ -90,6 +91,14 @@ impl From<ReplyCode> for FastReply {
     }
 }
 
+impl TryFrom<u16> for FastReply {
+    type Error = InvalidCode;
+
+    fn try_from(code: u16) -> Result<Self, InvalidCode> {
+        Self::new(code)
+    }
+}
+
 impl From<FastReply> for u16 {
     fn from(reply: FastReply) -> Self {
         reply.code()
@@ -111,7 +120,7 @@ impl fmt::Debug for FastReply {
     }
 }
 
-/// A fast reply's code has 12 bits: 4,095 is the largest.
+/// A code with more than 12 bits: the maximum is 4,095.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid fast reply code {0}: maximum is 4095")]
 pub struct InvalidCode(pub u16);
@@ -164,7 +173,7 @@ impl FrameworkCode {
         Self::of(reply).is_some()
     }
 
-    /// Whether the peer says with this code that nobody reads the rest of the message.
+    /// Whether this code tells that the peer does not read the rest of the message.
     pub(crate) fn means_unread(reply: FastReply) -> bool {
         reply == FastReply::NOT_IMPLEMENTED || Self::is_one(reply)
     }

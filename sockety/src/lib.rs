@@ -108,6 +108,22 @@
 //! | `metrics` | the module `metrics`: calls by action and outcome, durations, bytes, connections, refusals, for the facade [metrics](https://docs.rs/metrics) |
 //!
 //! No feature changes the bytes on the wire.
+//!
+//! # Public dependencies
+//!
+//! The API names types of these crates. A new incompatible version of one of them is a new incompatible version of this
+//! crate:
+//!
+//! | Crate | Where |
+//! | --- | --- |
+//! | tokio 1 | links (`AsyncRead`, `AsyncWrite`), listeners, the sender of [`Streaming::channel`], `UCred` of Unix sockets; it also has to be the runtime |
+//! | bytes 1 | payloads and chunks |
+//! | uuid 1 | ids of messages, re-exported as [`Uuid`] |
+//! | serde 1 | everything that is a payload |
+//! | futures-core 0.3, futures-sink 0.3 | [`Streaming`], [`ByteStream`] and [`StreamWriter`](content::StreamWriter) are streams and sinks |
+//! | async-trait 0.1 | hooks and middleware, re-exported as [`async_trait`](macro@async_trait) |
+//! | rustls 0.23 | TLS configurations, re-exported as `tls::rustls`; with a feature for TLS only |
+//! | metrics 0.24 | the facade that the module `metrics` records to; with the feature `metrics` only |
 // On docs.rs, what a feature adds says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_tls"))))]
@@ -333,8 +349,35 @@ pub mod __private;
 /// ```
 pub use sockety_macros::service;
 
-/// Gives the variants of an enum their codes; the enum is `Serialize` and `Deserialize` too.
+/// Implements [`ServiceError`](trait@error::ServiceError) for an enum that is `Debug`, `Serialize` and
+/// `Deserialize`. Each variant has a `#[code(N)]`, 16 to 3,839.
 ///
-/// Each variant has a `#[code(N)]`, 16 to 3,839. `Display` says the variant's doc comment, or its name in words,
-/// unless there are `#[error(…)]` attributes: then thiserror does it.
+/// The derive also implements `Display`, with the first paragraph of the variant's doc comment or
+/// its name in words, and `Error`. It leaves both to others
+///
+/// - if the enum or a variant has `#[error(…)]`, `#[display(…)]` or `#[snafu(…)]`: thiserror,
+///   derive_more and snafu implement them;
+/// - with `#[service_error(display = false)]`, for implementations by hand or by a derive without
+///   attributes.
+///
+/// ```
+/// # use std::{error::Error, fmt};
+/// # use serde::{Deserialize, Serialize};
+/// # use sockety::ServiceError;
+/// #[derive(Debug, Serialize, Deserialize, ServiceError)]
+/// #[service_error(display = false)]
+/// pub enum BankError {
+///     #[code(16)]
+///     NoAccount { id: u32 },
+/// }
+///
+/// impl fmt::Display for BankError {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         let Self::NoAccount { id } = self;
+///         write!(f, "there is no account {id}")
+///     }
+/// }
+///
+/// impl Error for BankError {}
+/// ```
 pub use sockety_macros::ServiceError;

@@ -1,8 +1,10 @@
-//! Metrics for [metrics](https://docs.rs/metrics), whose recorders pass them on, such as to Prometheus.
+//! Metrics for the facade [metrics](https://docs.rs/metrics), whose recorders export them, for
+//! example to Prometheus.
 //!
-//! [`ServeMetrics`] is middleware around what a router serves, [`CallMetrics`] around the calls of a handle; [`ServerMetrics`]
-//! tells of the connections of a server when it is asked to. Each is made when the recorder is installed, or its
-//! metrics have no descriptions. Who adds none of them pays nothing.
+//! [`ServeMetrics`] is middleware around what a router serves, [`CallMetrics`] around the calls of
+//! a handle. [`ServerMetrics`] records the connections of a server whenever its `record` is called.
+//! Install the recorder before creating any of them, or their metrics have no descriptions. Unused,
+//! they cost nothing.
 //!
 //! ```
 //! use sockety::{Server, metrics::{ServeMetrics, ServerMetrics}, serve::IntoRouter, service};
@@ -17,7 +19,7 @@
 //! let connections = ServerMetrics::new(&server.handle());
 //! tokio::spawn(server.serve(MediaServer::new(Store).into_router().layer(ServeMetrics::new())));
 //!
-//! // Whenever somebody looks:
+//! // Before each scrape, or every few seconds:
 //! connections.record();
 //! # Ok(())
 //! # }
@@ -27,35 +29,37 @@
 //!
 //! | Metric | | |
 //! | --- | --- | --- |
-//! | `rpc.server.call.duration` | histogram, seconds | handling of served messages, from when middleware sees them until their handlers have ended |
+//! | `rpc.server.call.duration` | histogram, seconds | handling of served messages, from the middleware until the handler has ended |
 //! | `rpc.client.call.duration` | histogram, seconds | calls, until their replies |
-//! | `sockety.server.request.payload`, `sockety.server.response.payload` | counters, bytes | payloads of served messages, and of what answered them |
+//! | `sockety.server.request.payload`, `sockety.server.response.payload` | counters, bytes | payloads of served messages, and of the replies to them |
 //! | `sockety.client.request.payload`, `sockety.client.response.payload` | counters, bytes | payloads of calls, and of their replies |
 //!
-//! The count of a histogram is the number of calls. Durations have the labels of the
-//! [semantic conventions](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/) of OpenTelemetry, version 1.45.0, and
-//! one more: `rpc.system.name`, `rpc.method`, `rpc.status_code`, `error.type`, `sockety.outcome`, and for calls
-//! `server.address` and `server.port`. They mean what they mean on [spans](crate::trace#attributes). Payloads have
-//! the label `rpc.method` only.
+//! The count of a histogram is the number of calls. Durations have the labels of the [semantic
+//! conventions](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/) of OpenTelemetry,
+//! version 1.45.0, and one more, `sockety.outcome`: `rpc.system.name`, `rpc.method`,
+//! `rpc.status_code`, `error.type`, and for calls `server.address` and `server.port`. They mean the
+//! same as on [spans](crate::trace#attributes). Payloads only have the label `rpc.method`.
 //!
-//! A peer can add no label without end: actions that nobody here names are all `_OTHER`, and there are no more than 4,096 codes.
+//! A peer cannot create labels without limit: actions that this side does not name are all
+//! `_OTHER`, and there are 4,096 codes.
 //!
 //! # Connections of a server
 //!
 //! | Metric | | |
 //! | --- | --- | --- |
-//! | `sockety.server.connections` | gauge | connections at this moment |
-//! | `sockety.server.connections.accepted` | counter | connections accepted, whatever became of them |
-//! | `sockety.server.connections.failed` | counter | those that ended before they were established |
-//! | `sockety.server.connections.refused` | counter | those closed at once, as their host had too many |
-//! | `sockety.server.received`, `sockety.server.sent` | counters, bytes | what came and went: [`Traffic`](crate::stats::traffic::Traffic) |
+//! | `sockety.server.connections` | gauge | current connections |
+//! | `sockety.server.connections.accepted` | counter | accepted connections, including those that failed |
+//! | `sockety.server.connections.failed` | counter | connections that ended before they were established |
+//! | `sockety.server.connections.refused` | counter | connections closed at once because their host had too many |
+//! | `sockety.server.received`, `sockety.server.sent` | counters, bytes | bytes received and sent: [`Traffic`](crate::stats::traffic::Traffic) |
 //! | `sockety.server.requests.executing` | gauge | requests whose handlers have not ended |
 //! | `sockety.server.requests.waiting` | gauge | requests of this side that wait for replies |
-//! | `sockety.server.files`, `sockety.server.streams` | gauges | those under way, in either direction |
-//! | `sockety.server.peer.events` | counters | what of the peers was tolerated, refused or cut off |
+//! | `sockety.server.files`, `sockety.server.streams` | gauges | files and streams being transferred, in either direction |
+//! | `sockety.server.peer.events` | counters | behaviour of peers that was tolerated, refused or cut off |
 //!
-//! The label `event` of the last is the name of a field of [`Stats`](crate::stats::Stats). Refusals are `refused_messages`,
-//! `not_implemented`, `overloaded`, `going_away` and `unauthorized`.
+//! The label `event` of `sockety.server.peer.events` is the name of a field of
+//! [`Stats`](crate::stats::Stats). Refusals are `refused_messages`, `not_implemented`,
+//! `overloaded`, `going_away` and `unauthorized`.
 
 use std::time::Duration;
 

@@ -2,10 +2,10 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use tokio::net::TcpListener;
 use tracing::debug;
 
 pub(crate) mod admission;
+mod from;
 pub(crate) mod handle;
 pub(crate) mod listener;
 #[cfg(unix)]
@@ -19,18 +19,19 @@ use self::{
 pub use crate::stats::server::ServerStats;
 use crate::{
     address::{
-        Address,
+        IntoAddress,
         error::{AddressError, AddressProblem},
     },
     config::{budgets::Budgets, options::Options},
     connection::Connection,
     engine::common::Common,
-    error::connect::ConnectError,
+    error::{chain::chain, connect::ConnectError},
     serve::router::{IntoRouter, Router},
     transport::link::Setup,
 };
 
-/// Accepts connections and serves them, over TCP, TLS or a Unix socket.
+/// Accepts connections over TCP, TLS or a Unix socket, and serves them. Dropping it before it
+/// serves closes the listener.
 ///
 /// ```no_run
 /// # use sockety::{FastReply, Server, serve::MessageHandler};
@@ -40,43 +41,51 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A server can also take a listener that is bound already, such as one that systemd passes to the
+/// process: `From` of tokio's `TcpListener` and `UnixListener`, `TryFrom` of those of std. The file
+/// of such a Unix socket is never removed.
+///
+/// ```no_run
+/// # use sockety::{Router, Server};
+/// # async fn example() -> std::io::Result<()> {
+/// let listener = std::net::TcpListener::bind("127.0.0.1:9000")?;
+/// Server::try_from(listener)?.serve(Router::new()).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Server {
     listener: Listener,
     common: Common,
     gate: Gate,
-    /// It was bound to `tls://`: the error of serving without.
+    /// Set if it was bound to `tls://`: the error of serving without TLS.
     without_tls: Option<AddressError>,
     handle: ServerHandle,
 }
 
 impl Server {
-    /// Listens on an address; port 0 takes a free one.
+    /// Listens on an address. Port 0 selects a free port.
     ///
-    /// The file of a Unix socket must not exist, or be a socket that nobody listens on any more, which is
-    /// replaced. It is removed when the server has stopped, or is dropped.
+    /// The file of a Unix socket must not exist, or must be a socket that nobody listens on any
+    /// longer, which is replaced. The file is removed when the server has stopped or is dropped.
     ///
-    /// `tls://` is a promise to call `tls` too: without it, nothing is served.
+    /// An address with `tls://` requires a call to `tls`: without it, nothing is served.
     ///
     /// # Errors
-    /// Those of the operating system: the address is in use, or not one of this machine. A text that is no address is
-    /// an error of kind `InvalidInput` with the [`AddressError`] inside.
-    pub async fn bind(address: impl Into<Address>) -> io::Result<Self> {
-        let address = address.into();
+    /// Those of the operating system: the address is in use, or does not belong to this machine.
+    /// The kind is `InvalidInput`, with the [`AddressError`] inside, if the text is no address.
+    pub async fn bind(address: impl IntoAddress) -> io::Result<Self> {
+        let invalid = |error: AddressError| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let address = address.into_address().map_err(invalid)?;
         if address.is_tls() && !cfg!(feature = "_tls") {
-            let error = address.error(AddressProblem::NeedsTls);
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+            return Err(invalid(address.error(AddressProblem::NeedsTls)));
         }
         let mut server = Self::with(Listener::bind(&address).await?);
         if address.is_tls() {
             server.without_tls = Some(address.error(AddressProblem::NoCertificate));
         }
         Ok(server)
-    }
-
-    /// Accepts from a listener that exists already.
-    pub fn new(listener: TcpListener) -> Self {
-        Self::with(Listener::Tcp(listener))
     }
 
     fn with(listener: Listener) -> Self {
@@ -90,20 +99,21 @@ impl Server {
         }
     }
 
-    /// Limits and clocks of the connections.
+    /// Sets the limits and clocks of the connections.
     pub fn options(mut self, options: Options) -> Self {
         self.common.set_options(options);
         self
     }
 
-    /// Holds what its connections hold within these budgets, together with other servers and clients that
-    /// have them. By default a server shares its budgets with nobody.
+    /// Limits what its connections hold, together with other servers and clients that have the same
+    /// budgets. By default a server has separate budgets.
     pub fn budgets(mut self, budgets: Budgets) -> Self {
         self.common.set_budgets(budgets);
         self
     }
 
-    /// Speaks TLS with every peer. [`ServerHandle::set_tls`] changes certificates while the server runs.
+    /// Uses TLS with every peer. [`ServerHandle::set_tls`] changes the certificates while the
+    /// server runs.
     #[cfg(feature = "_tls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     pub fn tls(self, tls: crate::tls::TlsServer) -> Self {
@@ -111,27 +121,30 @@ impl Server {
         self
     }
 
-    /// How many connections there may be at a time; 4,096. Further ones wait in the queue of the operating system.
-    pub fn connections(mut self, connections: usize) -> Self {
+    /// Limits the connections that exist at a time (default: 4,096). Further ones wait in the queue
+    /// of the operating system.
+    pub fn max_connections(mut self, connections: usize) -> Self {
         self.gate.set_connections(connections);
         self
     }
 
-    /// How many handshakes may run at a time, those of TLS included; 256. Further connections wait in the queue of the
-    /// operating system. Each ends within [`Options::handshake_timeout`].
-    pub fn handshakes(mut self, handshakes: usize) -> Self {
+    /// Limits the handshakes that run at a time, including those of TLS (default: 256). Further
+    /// connections wait in the queue of the operating system. Each handshake ends within
+    /// [`Options::handshake_timeout`].
+    pub fn max_handshakes(mut self, handshakes: usize) -> Self {
         self.gate.set_handshakes(handshakes);
         self
     }
 
-    /// How many connections a host may have at a time, by its IPv4 address or the first 64 bits of its IPv6 address;
-    /// by default as many as there may be. Further ones are closed at once. Unix sockets are not counted.
-    pub fn connections_per_host(mut self, connections: usize) -> Self {
+    /// Limits the connections of one host that exist at a time (default: no limit). A host is an
+    /// IPv4 address, or the first 64 bits of an IPv6 address. Further connections are closed at
+    /// once. Unix sockets are not counted.
+    pub fn max_connections_per_host(mut self, connections: usize) -> Self {
         self.gate.set_connections_per_host(connections);
         self
     }
 
-    /// The address that it listens on.
+    /// Returns the address that it listens on.
     ///
     /// # Errors
     /// Those of the operating system; `Unsupported` for a Unix socket.
@@ -139,20 +152,21 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// A handle to reach the connections while the server runs, and to stop it.
+    /// Returns a handle to reach the connections while the server runs, and to stop it.
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
 
-    /// Accepts and serves connections until [`ServerHandle::shutdown`] or [`ServerHandle::stop`]. A failing connection, or a lack of file
-    /// descriptors, does not end it.
+    /// Accepts and serves connections until [`ServerHandle::shutdown`] or [`ServerHandle::stop`],
+    /// and completes when all connections are closed. A failed connection does not end it, nor does
+    /// a lack of file descriptors: it logs errors of accepting, and retries after a pause of 10 ms
+    /// to 1 s.
     ///
     /// # Errors
-    /// `InvalidInput` when the server was bound to `tls://` and has no TLS. An accept error is logged and tried
-    /// again.
+    /// `InvalidInput` if the server was bound to `tls://` and has no TLS.
     ///
     /// # Cancel safety
-    /// Dropping the future stops accepting; connections that exist go on.
+    /// Dropping the future stops accepting. Established connections continue.
     pub async fn serve(self, serve: impl IntoRouter) -> io::Result<()> {
         self.check_tls()
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
@@ -170,23 +184,25 @@ impl Server {
             tokio::spawn(async move { run(handle, admitted, router, common).await });
         }
         debug!("no longer accepting");
-        // New peers are told at once, not when the old ones have gone.
+        // New peers learn at once that nobody listens, not when the last connection is closed.
         drop(listener);
         handle.all_closed().await;
         Ok(())
     }
 
-    /// Accepts one connection and serves it; for servers that look at each connection first. The connection lives as
-    /// long as it has handles, like one that was made by connecting.
+    /// Accepts one connection and serves it, for servers that inspect each connection. The
+    /// connection stays open as long as it has handles, like one that was made by
+    /// [`connect`](crate::connect).
     ///
-    /// Several tasks may accept at once, so that nobody waits for the handshake of another.
+    /// Several tasks can accept at once, so that no peer waits for the handshake of another.
     ///
     /// # Errors
-    /// [`ConnectError`] when the handshake failed, the server was stopped, or it was bound to `tls://` and has no TLS.
-    /// A connection that failed before it was accepted, or a lack of file descriptors, is no error.
+    /// [`ConnectError`] if the handshake failed, the server was stopped, or it was bound to
+    /// `tls://` and has no TLS. Like in [`serve`](Self::serve), errors of accepting are logged and
+    /// retried.
     ///
     /// # Cancel safety
-    /// Dropping the future drops a connection whose handshake has begun.
+    /// Dropping the future closes a connection whose handshake has begun.
     pub async fn accept(&self, serve: impl IntoRouter) -> Result<Connection, ConnectError> {
         self.check_tls()?;
         let Admitted {
@@ -207,7 +223,7 @@ impl Server {
         connection.inspect_err(|_| self.handle.on_failed_handshake())
     }
 
-    /// Bytes that were to be secret must not travel in the open.
+    /// Bytes that should be encrypted must not be sent in the clear.
     fn check_tls(&self) -> Result<(), AddressError> {
         match &self.without_tls {
             Some(error) if self.handle.handshake().is_none() => Err(error.clone()),
@@ -224,14 +240,14 @@ async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, comm
     } = admitted;
     let peer = link.peer().peer_addr;
     handle.on_accepted();
-    // The server keeps a handle: the connection is closed when its peer, or the server, wants it.
+    // The server keeps a handle: only its peer or the server closes the connection.
     let entered = |connection| (handle.register(&connection), connection, place);
     let started = link.start(handle.handshake(), Setup::new(router, common, entered));
     match handle.or_stopped(started).await {
         Some(Ok(_)) => {}
         Some(Err(error)) => {
             handle.on_failed_handshake();
-            debug!(?peer, %error, "handshake failed");
+            debug!(?peer, error = %chain(&error), "handshake failed");
         }
         None => debug!(?peer, "stopped during the handshake"),
     }

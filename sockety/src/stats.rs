@@ -8,9 +8,11 @@ use std::sync::{
 
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// How often a peer was tolerated, refused or cut off, since the connection or the server began.
+        /// How often a peer was tolerated, refused or cut off, since the connection or the server
+        /// began.
         ///
-        /// One of them now and then means nothing. Numbers that grow fast tell of a peer that is broken, or hostile.
+        /// One of them now and then means nothing. Numbers that grow fast tell of a peer that is
+        /// broken, or hostile.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Stats {
@@ -43,7 +45,8 @@ macro_rules! stats {
 }
 
 stats! {
-    /// Bytes with bits set that mean nothing (`packet.reserved`, `header.reserved`, `head.reserved`, `head.file.reserved`).
+    /// Bytes with bits set that mean nothing (`packet.reserved`, `header.reserved`,
+    /// `head.reserved`, `head.file.reserved`).
     reserved_bits,
     /// Packets without content (`packet.empty.read`).
     empty_packets,
@@ -79,15 +82,18 @@ stats! {
     dropped_bytes,
     /// Handlers that panicked.
     handler_panics,
-    /// Messages whose handlers ended without the reply that was expected; they were answered with code 5.
+    /// Messages whose handlers ended without the reply that was expected; they were answered with
+    /// code 5.
     unanswered_messages,
     /// Requests of this side that got no reply in time.
     timed_out_requests,
     /// Connections ended because the peer broke the protocol.
     violations,
-    /// Connections ended because the peer exceeded a limit ([`LimitExceeded`](crate::error::limit::LimitExceeded)).
+    /// Connections ended because the peer exceeded a limit
+    /// ([`LimitExceeded`](crate::error::limit::LimitExceeded)).
     exceeded_limits,
-    /// Connections ended because nothing came from the peer, or it took nothing of what was written.
+    /// Connections ended because nothing came from the peer, or it took nothing of what was
+    /// written.
     timed_out_connections,
     /// Connections that ended inside a message.
     truncated_connections,

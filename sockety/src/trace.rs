@@ -1,8 +1,10 @@
-//! Spans around calls, on both ends, for [tracing](https://docs.rs/tracing) and, through it, for OpenTelemetry.
+//! Spans around calls, on both ends, for [tracing](https://docs.rs/tracing) and, through it, for
+//! OpenTelemetry.
 //!
-//! [`ServeSpans`] is middleware around what a router serves, [`CallSpans`] around the calls of a handle. What the handler
-//! of a message, or the caller's task while it waits, says to tracing is said inside the span. Who adds neither pays nothing;
-//! where no subscriber wants the spans, they cost a check.
+//! [`ServeSpans`] is middleware around what a router serves, [`CallSpans`] around the calls of a
+//! handle. Events from the handler of a message, or from the caller's task while it waits, are
+//! recorded inside the span. Unused, this costs nothing; without an interested subscriber, one
+//! check per call.
 //!
 //! ```
 //! use sockety::{
@@ -28,39 +30,44 @@
 //! # Attributes
 //!
 //! Spans have the level info, the target `sockety` and the name `rpc`, and attributes after the
-//! [semantic conventions](https://opentelemetry.io/docs/specs/semconv/rpc/) of OpenTelemetry, version 1.45.0:
+//! [semantic conventions](https://opentelemetry.io/docs/specs/semconv/rpc/) of OpenTelemetry,
+//! version 1.45.0:
 //!
 //! | Attribute | |
 //! | --- | --- |
 //! | `otel.kind` | `server` or `client` |
-//! | `otel.name` | the method, else `sockety` |
+//! | `otel.name` | the method, or `sockety` without one |
 //! | `rpc.system.name` | `sockety` |
 //! | `rpc.method` | the action, if it is one of a typed service, of a [`MessageHandler`](crate::serve::handler::MessageHandler), or was named with `actions`; else `_OTHER` |
-//! | `rpc.method_original` | the action as it came, when `rpc.method` does not say it; escaped and cut |
-//! | `rpc.status_code` | the code that answered; `0` is a response with a value too, and `error` one with an error of the service |
-//! | `error.type` | when it failed: the status, or one of the words below |
-//! | `otel.status_code` | `error` when it failed |
-//! | `otel.status_description` | the text of the caller's error |
-//! | `server.address`, `server.port` | where the caller connected to, as it was given |
-//! | `network.peer.address`, `network.peer.port` | the other end, if it is one of TCP |
-//! | `sockety.message.id` | the id of the message, the same on both ends: by it their spans are found together |
+//! | `rpc.method_original` | the action as it was received, if `rpc.method` is `_OTHER`; escaped, and shortened to 128 bytes |
+//! | `rpc.status_code` | the code of the reply: `0` for a response with a value, `error` for one with an error of the service |
+//! | `error.type` | if it failed: the status, or one of the words below |
+//! | `otel.status_code` | `error` if it failed |
+//! | `otel.status_description` | the text of the caller's error, with its causes |
+//! | `server.address`, `server.port` | the address that the caller connected to, as it was given |
+//! | `network.peer.address`, `network.peer.port` | the other end, if the connection uses TCP |
+//! | `sockety.message.id` | the id of the message, which is the same on both ends and so relates their spans |
 //! | `sockety.outcome` | what is known about the execution |
 //!
-//! `sockety.outcome` is an [`Outcome`](crate::outcome::Outcome), as the caller knows it or will: `replied`, `executed`, `not_executed`,
-//! `not_sent` or `unknown`; `one_way` when no reply is expected, `kept` when a handler will reply later.
+//! `sockety.outcome` is an [`Outcome`](crate::outcome::Outcome), as the caller knows it or will:
+//! `replied`, `executed`, `not_executed`, `not_sent` or `unknown`; `one_way` if no reply is
+//! expected, `kept` if a handler will reply later.
 //!
-//! To a caller, every answer is an error but status `0`. To a server, only those that it is to blame for: code 2, Not Implemented,
-//! code 5, Internal Error, and the codes of this framework from 3,840 on. `error.type` without an answer is `unfinished` on a
-//! server, where a handler panicked or was dropped; to a caller it is the error: `timed_out`, `disconnected`, `given_up`,
-//! `response_lost`, `source`, `overrun`, or, when nothing was sent, `refused`, `encode`, `payload_too_large`, `usage`, `busy`,
-//! `channels_exhausted`, `content_taken`, `full`, `not_expected`, `peer_going_away`.
+//! For a caller, every reply other than status `0` is an error. For a server, only those are that
+//! it is to blame for: code 2, Not Implemented, code 5, Internal Error, and the codes of this
+//! framework from 3,840 on. Without a reply, `error.type` is `unfinished` on a server, if a handler
+//! panicked or was dropped. For a caller it is the error: `timed_out`, `disconnected`, `given_up`,
+//! `response_lost`, `source`, `overrun`, or, if nothing was sent, `rejected_by_middleware`,
+//! `encode`, `payload_too_large`, `usage`, `busy`, `channels_exhausted`, `content_taken`, `full`,
+//! `not_expected`, `cut_off`, `peer_going_away`.
 //!
 //! # What spans do not cover
 //!
-//! The protocol has no place for the context of a trace, so the span of a server is not a child of its caller's. The span of a server
-//! ends with its handler, and files and streams that it returned may be sent still. That of a caller ends with the reply,
-//! whose files and stream may still come. What the connection refuses by itself, such as unknown actions, has no span on
-//! the server: see [`Stats`](crate::stats::Stats).
+//! The protocol has no field for the context of a trace, so the server's span is not a child of the
+//! caller's. The server's span ends with the handler; files and streams that the handler returned
+//! may still be being sent. The caller's span ends with the reply, whose files and stream may still
+//! be arriving. Messages that the connection itself refuses, such as those with unknown actions,
+//! have no span on the server: see [`Stats`](crate::stats::Stats).
 
 use tracing::Span;
 

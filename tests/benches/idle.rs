@@ -22,7 +22,7 @@ async fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     if arguments.first().is_some_and(|word| word == SERVER) {
         let mut server = Server::bind("127.0.0.1:0").await.expect("a port");
-        server = server.connections(1_000_000);
+        server = server.max_connections(1_000_000);
         if let [_, certificate, key] = &arguments[..] {
             let identity = Identity::from_pem_files(certificate, key).expect("a certificate");
             server = server.tls(TlsServer::new(identity));

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use sockety::tls::{Roots, TlsClient, TlsServer};
-use sockety::{ByteStream, CallError, Options, Outcome, Server, service};
+use sockety::{ByteStream, CallError, Options, Outcome, Server, error::chain, service};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -424,10 +424,7 @@ async fn call(work: WorkClient, history: Arc<History>, caller: usize, mut is_hel
 
 fn explain<E: std::fmt::Debug>(error: &CallError<E>) -> String {
     match error {
-        CallError::Request(error) => match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        },
+        CallError::Request(error) => chain(error).to_string(),
         error => format!("{error:?}"),
     }
 }

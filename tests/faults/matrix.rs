@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use sockety::{ByteStream, CallError, File, Options, Outcome, error::NoError};
+use sockety::{
+    ByteStream, CallError, File, Options, Outcome,
+    error::{NoError, chain},
+};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
@@ -268,7 +271,7 @@ async fn connect(port: u16, tls: Option<sockety::tls::TlsClient>) -> Result<Work
     if let Some(tls) = tls {
         connecting = connecting.tls(tls);
     }
-    connecting.await.map_err(|error| error.to_string())
+    connecting.await.map_err(|error| chain(&error).to_string())
 }
 
 type Result<T, E = (Outcome, String)> = std::result::Result<T, E>;

@@ -359,7 +359,10 @@ async fn an_abort_of_a_response_before_its_payload_is_whole_is_an_error_of_the_r
     bytes.extend([5, 0xE0, 1, 7, 0x90]);
     peer.send_bytes(&bytes).await;
     let error = request.response().await.expect_err("lost");
-    assert!(matches!(error, RequestError::ResponseLost(_)), "{error:?}");
+    assert!(
+        matches!(error, RequestError::ResponseLost(ReadError::Aborted)),
+        "{error:?}"
+    );
 }
 
 /// One of our connections, towards a peer that receives on few channels.

@@ -27,7 +27,7 @@ async fn silent(running: &Running) -> Peer {
 
 #[tokio::test]
 async fn t_h2_only_so_many_handshakes_run_at_a_time() {
-    let running = Running::of(bound().await.handshakes(2), ping_handler());
+    let running = Running::of(bound().await.max_handshakes(2), ping_handler());
     let mut first = silent(&running).await;
     let mut second = silent(&running).await;
     first.expect(HEADER).await;
@@ -56,7 +56,10 @@ async fn t_h2_only_so_many_handshakes_run_at_a_time() {
 #[tokio::test]
 async fn t_h2_a_place_is_taken_before_a_connection_is_accepted() {
     let options = Options::default().handshake_timeout(Duration::from_millis(50));
-    let running = Running::of(bound().await.options(options).handshakes(1), ping_handler());
+    let running = Running::of(
+        bound().await.options(options).max_handshakes(1),
+        ping_handler(),
+    );
     let mut first = silent(&running).await;
     let mut second = silent(&running).await;
     second.send(HEADER).await;
@@ -70,7 +73,7 @@ async fn t_h2_a_place_is_taken_before_a_connection_is_accepted() {
 
 #[tokio::test]
 async fn t_h6_only_so_many_connections_live_at_a_time() {
-    let running = Running::of(bound().await.connections(1), ping_handler());
+    let running = Running::of(bound().await.max_connections(1), ping_handler());
     let first = running.client(Router::new()).await;
     let mut second = silent(&running).await;
     second.send(HEADER).await;
@@ -83,7 +86,7 @@ async fn t_h6_only_so_many_connections_live_at_a_time() {
 
 #[tokio::test]
 async fn t_h6_a_host_has_only_so_many_connections() {
-    let running = Running::of(bound().await.connections_per_host(2), ping_handler());
+    let running = Running::of(bound().await.max_connections_per_host(2), ping_handler());
     let first = running.client(Router::new()).await;
     let second = running.client(Router::new()).await;
     let error = sockety::connect(running.address)
@@ -125,7 +128,7 @@ async fn an_accepted_connection_is_closed_with_its_last_handle() {
 
 #[tokio::test]
 async fn an_accepted_connection_counts_among_the_connections() {
-    let server = bound().await.connections(1);
+    let server = bound().await.max_connections(1);
     let address = server.local_addr().expect("an address");
     let (client, accepted) = tokio::join!(
         sockety::connect(address).into_future(),

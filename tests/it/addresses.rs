@@ -1,10 +1,12 @@
 //! Addresses as text.
 
 use std::io;
-use std::path::Path;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use sockety::{
     Address, Server,
+    client::IntoAddress,
     error::{AddressError, AddressProblem, ConnectError},
 };
 
@@ -24,15 +26,22 @@ fn every_kind_of_address_is_read_and_shown() {
         "unix://relative/app.sock",
     ] {
         assert_eq!(shown(text), text);
-        assert_eq!(Address::from(text).to_string(), text);
+        assert_eq!(text.into_address().expect(text).to_string(), text);
         assert_eq!(shown(&shown(text)), text);
     }
     assert_eq!(shown("tcp://localhost:0"), "localhost:0");
     assert_eq!(shown("tcp://[::1]:65535"), "[::1]:65535");
-    assert_eq!(Address::from(("localhost", 1)).to_string(), "localhost:1");
-    assert_eq!(Address::from(("::1", 1)).to_string(), "[::1]:1");
+    let shown = |address: Result<Address, AddressError>| address.expect("an address").to_string();
+    assert_eq!(shown(("localhost", 1).into_address()), "localhost:1");
+    assert_eq!(shown(("::1", 1).into_address()), "[::1]:1");
+    assert_eq!(shown(("::1".to_owned(), 1).into_address()), "[::1]:1");
+    let ip = IpAddr::from([127, 0, 0, 1]);
+    assert_eq!(shown((ip, 1).into_address()), "127.0.0.1:1");
+    let path = PathBuf::from("/run/app.sock");
+    assert_eq!(shown((&path).into_address()), "unix:///run/app.sock");
+    assert_eq!(shown(path.into_address()), "unix:///run/app.sock");
     let path = Address::from(Path::new("/run/app.sock"));
-    assert_eq!(path, Address::from("unix:///run/app.sock"));
+    assert_eq!(Ok(path), "unix:///run/app.sock".parse());
 }
 
 #[test]

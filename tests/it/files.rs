@@ -660,7 +660,7 @@ async fn a_file_that_is_too_short_does_not_harm_the_others() {
 async fn t_c4_a_file_with_more_than_its_announced_size_is_refused_and_nothing_past_it_is_read() {
     let (all, _near, mut peer) = raw(&[3], "C0 05 61 62 63 64 65 D0").await;
     let content = all[0].content.as_ref().expect_err("refused");
-    assert!(content.starts_with("message refused"), "{content}");
+    assert!(content.starts_with("message not accepted"), "{content}");
     answers_ping(&mut peer).await;
 }
 

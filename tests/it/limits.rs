@@ -7,7 +7,7 @@ use std::time::Duration;
 use sockety::{
     Connection, FastReply, Options, Outcome, Router,
     config::Limits,
-    error::{ConnectionError, RequestError, SendError},
+    error::{ConnectionError, ReadError, RequestError, SendError},
     message::{Draft, Request, ResponseDraft},
     serve::{Message, MessageHandler},
     service,
@@ -184,7 +184,10 @@ async fn a_response_with_too_much_is_lost_and_the_connection_lives() {
     ))
     .await;
     let error = request.response().await.expect_err("lost");
-    assert!(matches!(error, RequestError::ResponseLost(_)), "{error:?}");
+    assert!(
+        matches!(error, RequestError::ResponseLost(ReadError::NotAccepted(_))),
+        "{error:?}"
+    );
     assert_eq!(error.outcome(), Outcome::Executed);
     peer.send("90").await;
     answers_ping(&mut peer).await;
@@ -202,7 +205,10 @@ async fn a_response_that_is_given_up_is_lost() {
     ))
     .await;
     let error = request.response().await.expect_err("lost");
-    assert!(matches!(error, RequestError::ResponseLost(_)), "{error:?}");
+    assert!(
+        matches!(error, RequestError::ResponseLost(ReadError::Aborted)),
+        "{error:?}"
+    );
     answers_ping(&mut peer).await;
 }
 

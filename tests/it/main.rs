@@ -8,6 +8,7 @@ mod addresses;
 mod authorize;
 mod carry_macro;
 mod connection_end;
+mod errors;
 mod fairness;
 mod files;
 mod handles;

@@ -245,6 +245,8 @@ async fn a_payload_over_the_limit_is_refused_at_the_call() {
 #[test]
 fn codes_have_twelve_bits() {
     assert_eq!(FastReply::new(4095).map(FastReply::code), Ok(4095));
+    assert_eq!(FastReply::try_from(404), FastReply::new(404));
+    assert_eq!(FastReply::try_from(4096), Err(InvalidCode(4096)));
     assert_eq!(FastReply::new(4096), Err(InvalidCode(4096)));
     assert_eq!(FastReply::new(u16::MAX), Err(InvalidCode(u16::MAX)));
 }

@@ -457,7 +457,7 @@ async fn a_call_that_middleware_refuses_or_drops_is_not_sent() {
                 drop(call);
                 Err(status.given_up())
             }
-            _ => call.refuse("not today"),
+            _ => call.reject("not today"),
         }
     });
     let refused = ShopClient::new(handle.clone())
@@ -466,14 +466,17 @@ async fn a_call_that_middleware_refuses_or_drops_is_not_sent() {
         .expect_err("refused");
     assert_eq!(refused.outcome(), Outcome::NotSent);
     assert!(
-        matches!(&refused, CallError::Request(RequestError::Send(SendError::Refused(why))) if **why == *"not today")
+        matches!(&refused, CallError::Request(RequestError::Send(SendError::RejectedByMiddleware(why))) if **why == *"not today")
     );
     let dropped = [
         handle.send(&Draft::new("ping")).await.err(),
         handle.pass_stream(&Draft::new("ping")).await.err(),
     ];
     for error in dropped {
-        assert!(matches!(error, Some(SendError::Refused(_))), "{error:?}");
+        assert!(
+            matches!(error, Some(SendError::RejectedByMiddleware(_))),
+            "{error:?}"
+        );
     }
     let passed = handle.pass(&Draft::new("ping")).await.expect_err("dropped");
     assert_eq!(passed.outcome(), Outcome::NotSent);

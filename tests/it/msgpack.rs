@@ -678,7 +678,7 @@ fn timestamps_convert_to_and_from_the_time_of_the_system() {
     ] {
         match SystemTime::try_from(extreme) {
             Ok(time) => assert_eq!(Timestamp::from(time), extreme),
-            Err(error) => assert_eq!(error.0, extreme),
+            Err(error) => assert_eq!(error.timestamp(), extreme),
         }
     }
 }

@@ -298,13 +298,18 @@ async fn calls_that_come_to_no_end_have_spans_that_do() {
         [None, Some("given_up"), error, Some("unknown")]
     );
 
-    let refuses = |call: OutgoingCall, _next: CallNext| async move { call.refuse("no") };
+    let refuses = |call: OutgoingCall, _next: CallNext| async move { call.reject("no") };
     let refused = tea.layer(refuses).wait().await;
     refused.expect_err("refused");
     let unsent = spans.only("client");
     assert_eq!(
         end(&unsent),
-        [None, Some("refused"), error, Some("not_sent")]
+        [
+            None,
+            Some("rejected_by_middleware"),
+            error,
+            Some("not_sent")
+        ]
     );
 }
 

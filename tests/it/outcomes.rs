@@ -14,7 +14,7 @@ use sockety::{
     ByteStream, CallError, Connection, FastReply, File, Options, Outcome, Router, ServiceError,
     client::{CallNext, OutgoingCall, ServiceClient},
     config::Limits,
-    error::{ConnectionError, NoError, RequestError, SendError, SourceError},
+    error::{ConnectionError, NoError, ReadError, RequestError, SendError, SourceError},
     message::{Draft, Reply},
     serve::{Incoming, IntoRouter, MessageHandler, ServeNext},
     service,
@@ -449,7 +449,9 @@ async fn a_response_above_a_limit_was_executed() {
     let large = site.work.large(1).await;
     assert!(matches!(
         large,
-        Err(CallError::Request(RequestError::ResponseLost(_)))
+        Err(CallError::Request(RequestError::ResponseLost(
+            ReadError::NotAccepted(_)
+        )))
     ));
     site.ends(1, large, Outcome::Executed).await;
     let outcome = ask(site.work.connection(), "large", 2).await;
@@ -601,7 +603,7 @@ async fn nothing_new_is_sent_to_a_peer_that_goes_away() {
 #[tokio::test(start_paused = true)]
 async fn a_middleware_that_refuses_or_drops_a_call_keeps_it_from_being_sent() {
     let site = Site::new().await;
-    let refusing = |call: OutgoingCall, _: CallNext| async move { call.refuse("no") };
+    let refusing = |call: OutgoingCall, _: CallNext| async move { call.reject("no") };
     let refused = site.work.layer(refusing).run(1).await;
     site.ends(1, refused, Outcome::NotSent).await;
     let dropping = |call: OutgoingCall, _: CallNext| async {

@@ -9,7 +9,7 @@ use sockety::{
     CallError, Connection, Context, FastReply, File, Outcome, Router, Server, ServiceError,
     Streaming,
     describe::{ActionLimits, PartKind},
-    error::{RequestError, RequestMismatch},
+    error::{RequestError, RequestMismatch, chain},
     message::{Draft, Outgoing, Reply},
     pair,
     serve::{IntoRouter, Message, MessageHandler},
@@ -556,7 +556,10 @@ async fn answered_with(code: u16) -> CallError<MediaError> {
 #[tokio::test]
 async fn a_code_of_a_newer_peer_is_kept() {
     let error = answered_with(99).await;
-    assert_eq!(error.to_string(), "error 99 of the service");
+    assert_eq!(
+        chain(&error).to_string(),
+        "method returned an unknown error: error 99 of the service"
+    );
     let CallError::Remote(remote) = error else {
         panic!("{error:?}");
     };

@@ -261,7 +261,21 @@ async fn options_are_those_of_every_connection() {
 async fn a_server_takes_a_listener_that_exists() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("an address");
-    let server = Server::new(listener);
+    let server = Server::from(listener);
+    let handle = server.handle();
+    let serving = tokio::spawn(server.serve(ping_handler()));
+    ping(&sockety::connect(address).await.expect("connected")).await;
+    handle.stop();
+    serving.await.expect("no panic").expect("stopped");
+}
+
+/// Such a listener blocks: a server that did not change that would never see that it is stopped.
+#[tokio::test]
+async fn a_server_takes_a_blocking_listener() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("an address");
+    let server = Server::try_from(listener).expect("a server");
+    assert_eq!(server.local_addr().expect("an address"), address);
     let handle = server.handle();
     let serving = tokio::spawn(server.serve(ping_handler()));
     ping(&sockety::connect(address).await.expect("connected")).await;

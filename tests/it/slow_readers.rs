@@ -548,7 +548,10 @@ async fn content_over_the_window_before_the_payload_of_a_response_is_whole_ends_
     sleep(20 * SECOND).await;
     peer.send("E0 01 07 80").await;
     let error = request.response().await.expect_err("lost");
-    assert!(matches!(error, RequestError::ResponseLost(_)), "{error:?}");
+    assert!(
+        matches!(error, RequestError::ResponseLost(ReadError::Overrun)),
+        "{error:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

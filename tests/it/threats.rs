@@ -15,7 +15,7 @@ use std::path::Path;
 
 use sockety::{
     Options, Outcome,
-    error::{ConnectionError, RequestError},
+    error::{ConnectionError, RequestError, chain},
 };
 use sockety_codec::Violation;
 
@@ -142,7 +142,7 @@ async fn ends_with(options: Options, digits: &str, expected: Violation) {
     let is_expected = matches!(error, ConnectionError::Protocol(found) if found == expected);
     assert!(is_expected, "{digits}: {error:?}");
     assert_eq!(outcome, Outcome::Unknown);
-    let text = connection.closed().await.to_string();
+    let text = chain(&connection.closed().await).to_string();
     assert!(text.contains(&expected.to_string()), "{text}");
     peer.expect("B0").await;
     peer.expect_end().await;

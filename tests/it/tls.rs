@@ -12,7 +12,7 @@ use sockety::tls::rustls::{self, ClientConfig, HandshakeKind, RootCertStore, Ser
 use sockety::tls::{Identity, Roots, TlsClient, TlsError, TlsProblem, TlsServer};
 use sockety::{
     Connection, Context, FastReply, Options, Router, Server,
-    error::{ClosedBy, ConnectError, ConnectionError},
+    error::{ClosedBy, ConnectError, ConnectionError, chain},
     message::Draft,
     serve::MessageHandler,
     service,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sockety::tls::{TlsClient, TlsProblem, TlsServer};
 use sockety::{
     Address, Router, Server,
-    error::{ClosedBy, ConnectError},
+    error::{ClosedBy, ConnectError, chain},
 };
 use tempfile::TempDir;
 
@@ -71,7 +71,8 @@ async fn a_path_that_somebody_listens_on_is_in_use() {
     let server = Server::bind(&*path).await.expect("bound");
     let error = bind_error(&path).await;
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-    assert!(error.to_string().contains("somebody listens"), "{error}");
+    let text = chain(&error).to_string();
+    assert!(text.contains("another process listens"), "{text}");
     assert!(is_socket(&path));
     drop(server);
     assert!(!path.exists());
@@ -109,6 +110,27 @@ async fn the_file_of_another_server_is_not_removed() {
     assert!(is_socket(&path));
     drop(second);
     assert!(!path.exists());
+}
+
+async fn serves_and_leaves_its_file(server: Server, path: &Path) {
+    let handle = server.handle();
+    let serving = tokio::spawn(server.serve(ping_handler()));
+    let connection = sockety::connect(path).await.expect("connected");
+    ping(&connection).await;
+    handle.stop();
+    serving.await.expect("no panic").expect("stopped");
+    assert!(is_socket(path));
+}
+
+#[tokio::test]
+async fn the_file_of_a_listener_that_others_bound_is_not_removed() {
+    let (_directory, path) = place();
+    let listener = tokio::net::UnixListener::bind(&path).expect("bound");
+    serves_and_leaves_its_file(Server::from(listener), &path).await;
+    fs::remove_file(&path).expect("removed");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("bound");
+    let server = Server::try_from(listener).expect("a server");
+    serves_and_leaves_its_file(server, &path).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use sockety::{
-    ByteStream, CallError, Connection, File, Options, Outcome, error::NoError, serve::IntoRouter,
+    ByteStream, CallError, Connection, File, Options, Outcome,
+    error::{NoError, chain},
+    serve::IntoRouter,
 };
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -214,10 +216,7 @@ impl Caller {
 
 pub(crate) fn explain<E: std::fmt::Debug>(error: &CallError<E>) -> String {
     match error {
-        CallError::Request(error) => match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        },
+        CallError::Request(error) => chain(error).to_string(),
         error => format!("{error:?}"),
     }
 }

@@ -93,9 +93,9 @@ pub async fn store(file: File, directory: &Path) -> Result<u64> {
 }
 
 pub async fn server(serving: Serving) -> Result<Server> {
-    let server = Server::new(serving.listener)
+    let server = Server::from(serving.listener)
         .options(Options::trusted())
-        .connections(20_000);
+        .max_connections(20_000);
     if !serving.tls {
         return Ok(server);
     }

@@ -52,7 +52,7 @@ fn auth() {
             r"^refused with code 3 \(Unauthorized\)$",
             r#"^  server: ada asks "all", Response"#,
             r#"^\["water the plants"\]$"#,
-            "^refused before it was sent: a note is no place for a password$",
+            "^rejected by a middleware: a note is no place for a password$",
             r"^refused with code 1 \(Reject\)$",
             r"^\[\]$",
         ],

@@ -129,6 +129,21 @@ impl Argument {
         path.ok()
     }
 
+    /// The value of a boolean argument, or `false` after a mistake.
+    pub(super) fn boolean(&self, errors: &mut Errors) -> bool {
+        if let Meta::NameValue(meta) = &self.meta
+            && let Expr::Lit(ExprLit {
+                lit: Lit::Bool(value),
+                ..
+            }) = &meta.value
+        {
+            return value.value;
+        }
+        let message = format!("invalid value for `{0}`: write `{0} = false`", self.name);
+        errors.at(&self.meta, message);
+        false
+    }
+
     pub(super) fn flag(&self, errors: &mut Errors) -> Option<Ident> {
         if let Meta::Path(path) = &self.meta {
             return path.get_ident().cloned();

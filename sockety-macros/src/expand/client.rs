@@ -61,7 +61,7 @@ pub(crate) fn constructors(service: &Service) -> TokenStream {
         }
 
         /// Connects to `address` when awaited, and returns a client of the new connection.
-        #vis fn connect(address: impl ::core::convert::Into<#private::Address>) -> #private::Connect<Self> {
+        #vis fn connect(address: impl #private::IntoAddress) -> #private::Connect<Self> {
             #private::connect(address)
         }
 

@@ -27,10 +27,6 @@ fn implementation(model: &ServiceError) -> TokenStream {
 
             #variant
             #from_code
-
-            fn message(&self) -> ::std::string::String {
-                ::std::string::ToString::to_string(self)
-            }
         }
     }
 }

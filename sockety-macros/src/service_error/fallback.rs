@@ -35,10 +35,6 @@ fn implementation(model: &ServiceError) -> TokenStream {
             fn from_code(_: u16) -> ::core::option::Option<Self> {
                 ::core::unreachable!()
             }
-
-            fn message(&self) -> ::std::string::String {
-                ::core::unreachable!()
-            }
         }
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct Variant {
 pub(crate) enum Display {
     /// This derive.
     Generated,
-    /// Another derive, recognized by its `#[error(…)]`, such as that of thiserror.
+    /// The user, who says so with `#[service_error(display = false)]`, or another derive, recognized
+    /// by its attributes: thiserror's `#[error]`, derive_more's `#[display]`, snafu's `#[snafu]`.
     Foreign,
 }

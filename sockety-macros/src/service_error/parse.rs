@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Data, DataEnum, DeriveInput, LitInt};
 
 use super::model::{Display, ServiceError, Variant};
-use crate::attr::service_error_crate;
+use crate::attr::ServiceErrorArguments;
 use crate::docs;
 use crate::errors::Errors;
 use crate::names;
@@ -25,11 +25,16 @@ pub(crate) fn service_error(input: &DeriveInput, errors: &mut Errors) -> Service
         }
     };
     check_codes(&variants, errors);
+    let arguments = ServiceErrorArguments::parse(&input.attrs, errors);
+    let display = match arguments.display {
+        true => display(input),
+        false => Display::Foreign,
+    };
     ServiceError {
         ident: input.ident.clone(),
-        private: names::private(&service_error_crate(&input.attrs, errors)),
+        private: names::private(&arguments.krate),
         variants,
-        display: display(input),
+        display,
         is_generic: !input.generics.params.is_empty(),
     }
 }
@@ -135,15 +140,20 @@ fn check_codes(variants: &[Variant], errors: &mut Errors) {
 }
 
 fn display(input: &DeriveInput) -> Display {
-    let is_error = |attribute: &Attribute| attribute.path().is_ident("error");
+    let is_foreign = |attribute: &Attribute| {
+        let path = attribute.path();
+        ["error", "display", "snafu"]
+            .iter()
+            .any(|known| path.is_ident(known))
+    };
     let on_variant = match &input.data {
         Data::Enum(data) => data
             .variants
             .iter()
-            .any(|variant| variant.attrs.iter().any(is_error)),
+            .any(|variant| variant.attrs.iter().any(is_foreign)),
         Data::Struct(_) | Data::Union(_) => false,
     };
-    if on_variant || input.attrs.iter().any(is_error) {
+    if on_variant || input.attrs.iter().any(is_foreign) {
         Display::Foreign
     } else {
         Display::Generated

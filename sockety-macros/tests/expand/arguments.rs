@@ -25,7 +25,7 @@ impl MediaClient {
     }
     /// Connects to `address` when awaited, and returns a client of the new connection.
     pub fn connect(
-        address: impl ::core::convert::Into<::sockety::__private::Address>,
+        address: impl ::sockety::__private::IntoAddress,
     ) -> ::sockety::__private::Connect<Self> {
         ::sockety::__private::connect(address)
     }

@@ -19,7 +19,7 @@ impl MediaClient {
     }
     /// Connects to `address` when awaited, and returns a client of the new connection.
     pub(crate) fn connect(
-        address: impl ::core::convert::Into<::facade::rpc::__private::Address>,
+        address: impl ::facade::rpc::__private::IntoAddress,
     ) -> ::facade::rpc::__private::Connect<Self> {
         ::facade::rpc::__private::connect(address)
     }

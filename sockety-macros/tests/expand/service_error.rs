@@ -25,9 +25,6 @@ impl ::sockety::__private::ServiceError for MediaError {
             _ => ::core::option::Option::None,
         }
     }
-    fn message(&self) -> ::std::string::String {
-        ::std::string::ToString::to_string(self)
-    }
 }
 #[automatically_derived]
 impl ::core::fmt::Display for MediaError {

@@ -15,7 +15,4 @@ impl ::facade::rpc::__private::ServiceError for MediaError {
             _ => ::core::option::Option::None,
         }
     }
-    fn message(&self) -> ::std::string::String {
-        ::std::string::ToString::to_string(self)
-    }
 }

@@ -1,4 +1,4 @@
-/// A text that is no address, or an address that cannot be used here. Its message shows the text.
+/// A text that is no address, or an address that cannot be used here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("address {text:?} {problem}")]
 pub struct AddressError {
@@ -12,12 +12,12 @@ impl AddressError {
         Self { text, problem }
     }
 
-    /// The text, as it was given.
+    /// Returns the text, as it was given.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What is wrong with it.
+    /// Returns what is wrong with it.
     pub fn problem(&self) -> AddressProblem {
         self.problem
     }
@@ -27,7 +27,7 @@ impl AddressError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressProblem {
-    /// It begins with a scheme that is not known.
+    /// It has an unknown scheme.
     #[error("has a scheme other than tcp://, tls:// and unix://")]
     UnknownScheme,
     /// Nothing precedes the port.
@@ -36,10 +36,10 @@ pub enum AddressProblem {
     /// No colon and port follow the host.
     #[error("has no port")]
     NoPort,
-    /// What follows the last colon is no number from 0 to 65,535.
-    #[error("has a port that is no number from 0 to 65535")]
+    /// What follows the last colon is not a number from 0 to 65,535.
+    #[error("has an invalid port: must be 0 to 65535")]
     InvalidPort,
-    /// It has several colons, like an IPv6 address, but no brackets around that.
+    /// It has several colons, like an IPv6 address without brackets.
     #[error("has more than one colon: write an IPv6 address in brackets")]
     NoBrackets,
     /// Nothing follows `unix://`.
@@ -48,7 +48,7 @@ pub enum AddressProblem {
     /// The crate was built without its feature `tls`.
     #[error("needs the cargo feature `tls`")]
     NeedsTls,
-    /// It asks a server for TLS that has no certificate.
+    /// A server that has no certificate was bound to it.
     #[error("needs a certificate, see `Server::tls`")]
     NoCertificate,
     /// The operating system has no Unix sockets.

@@ -6,7 +6,7 @@ use super::reconnecting::Reconnecting;
 #[cfg(not(unix))]
 use crate::address::error::AddressProblem;
 use crate::{
-    address::{Address, Endpoint, Host},
+    address::{Address, Endpoint, Host, IntoAddress, error::AddressError},
     config::{budgets::Budgets, options::Options},
     connection::{Connection, service_client::ServiceClient},
     engine::common::Common,
@@ -34,14 +34,14 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-pub fn connect(address: impl Into<Address>) -> Connect {
-    Connect::new(address.into())
+pub fn connect(address: impl IntoAddress) -> Connect {
+    Connect::new(address.into_address())
 }
 
 /// A connection to be made, or a client on it; see [`connect`].
 #[must_use = "nothing is connected until this is awaited"]
 pub struct Connect<C = Connection> {
-    address: Address,
+    address: Result<Address, AddressError>,
     router: Arc<Router>,
     common: Common,
     #[cfg(feature = "_tls")]
@@ -50,7 +50,7 @@ pub struct Connect<C = Connection> {
 }
 
 impl<C> Connect<C> {
-    pub(crate) fn new(address: Address) -> Self {
+    pub(crate) fn new(address: Result<Address, AddressError>) -> Self {
         Self {
             address,
             router: Arc::default(),
@@ -95,20 +95,19 @@ impl<C> Connect<C> {
     }
 
     #[cfg(feature = "_tls")]
-    fn handshake(&self) -> Result<Option<Handshake>, ConnectError> {
+    fn handshake(&self, address: &Address) -> Result<Option<Handshake>, ConnectError> {
         let tls = match &self.tls {
             Some(tls) => tls.clone(),
-            None if self.address.is_tls() => crate::tls::TlsClient::shared_system_roots()?,
+            None if address.is_tls() => crate::tls::TlsClient::shared_system_roots()?,
             None => return Ok(None),
         };
-        Ok(Some(tls.handshake_with(&self.address)?))
+        Ok(Some(tls.handshake_with(address)?))
     }
 
     #[cfg(not(feature = "_tls"))]
-    fn handshake(&self) -> Result<Option<Handshake>, ConnectError> {
-        match self.address.is_tls() {
-            true => Err(self
-                .address
+    fn handshake(&self, address: &Address) -> Result<Option<Handshake>, ConnectError> {
+        match address.is_tls() {
+            true => Err(address
                 .error(crate::address::error::AddressProblem::NeedsTls)
                 .into()),
             false => Ok(None),
@@ -118,14 +117,14 @@ impl<C> Connect<C> {
 
 impl<C> Connect<C> {
     pub(crate) async fn dial(&self) -> Result<Connection, ConnectError> {
-        let handshake = self.handshake()?;
+        let address = self.address.as_ref().map_err(Clone::clone)?;
+        let handshake = self.handshake(address)?;
         let limit = self.common.options.connect_timeout;
-        let address = &self.address;
         let link = timeout(limit, open(address))
             .await
             .map_err(|_| ConnectError::TimedOut(address.clone(), limit))??;
         let (router, common) = (Arc::clone(&self.router), self.common.clone());
-        let setup = Setup::new(router, common, drop).to(address.server_name());
+        let setup = Setup::new(router, common, drop).to(Some(address.server_name()));
         link.start(handshake, setup).await
     }
 }
@@ -170,7 +169,7 @@ impl<C: ServiceClient> Connected for C {
 }
 
 async fn open(address: &Address) -> Result<Link, ConnectError> {
-    let opened = match address.endpoint()? {
+    let opened = match address.endpoint() {
         Endpoint::Tcp(host) => open_tcp(host).await,
         #[cfg(unix)]
         Endpoint::Unix(path) => tokio::net::UnixStream::connect(path).await.map(Link::Unix),

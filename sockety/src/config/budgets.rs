@@ -6,10 +6,12 @@ use super::options::Options;
 use crate::sync::AtomicU64;
 
 /// What several connections hold together, limited by [`Options::max_waiting_requests`],
-/// [`Options::max_received_bytes`] and [`Options::max_spill_bytes`] of the options it was made with.
+/// [`Options::max_received_bytes`] and [`Options::max_spill_bytes`] of the options it was made
+/// with.
 ///
-/// A server makes one for all its connections, and each client has one of its own. A clone is the same
-/// budgets: give it to several servers and clients of a process to limit what they hold together.
+/// A server makes one for all its connections, and each client has separate ones. A clone shares
+/// the budgets: give it to several servers and clients of a process to limit what they hold
+/// together.
 ///
 /// ```
 /// use sockety::{Options, Server, config::Budgets};
@@ -33,7 +35,7 @@ struct Totals {
 }
 
 impl Budgets {
-    /// Budgets of which nothing is used.
+    /// Creates unused budgets with the limits of these options.
     pub fn new(options: &Options) -> Self {
         let budget = |limit| Arc::new(Budget::new(limit));
         Self(Arc::new(Totals {
@@ -48,7 +50,7 @@ impl Budgets {
         &self.0.waiting
     }
 
-    /// Bytes that were received: payloads, and content that was not read.
+    /// Received bytes: payloads, and content that was not read.
     pub(crate) fn received(&self) -> &Arc<Budget> {
         &self.0.received
     }
@@ -59,7 +61,7 @@ impl Budgets {
     }
 }
 
-/// A number of bytes, or of other things, of which connections take shares.
+/// A number of bytes, or of other units, that connections take shares of.
 #[derive(Debug)]
 pub(crate) struct Budget {
     used: AtomicU64,
@@ -74,7 +76,7 @@ impl Budget {
         }
     }
 
-    /// Takes that much if there is so much left.
+    /// Takes an amount, if that much is left.
     pub(crate) fn take(&self, amount: u64) -> bool {
         let take = |used: u64| {
             let used = used.checked_add(amount)?;
@@ -85,7 +87,7 @@ impl Budget {
             .is_ok()
     }
 
-    /// Takes that much, whatever is left: for what is there already.
+    /// Takes an amount even if less is left, for what already exists.
     pub(crate) fn charge(&self, amount: u64) {
         self.used.fetch_add(amount, Ordering::Relaxed);
     }
@@ -103,7 +105,7 @@ impl Budget {
     }
 }
 
-/// What was taken of a budget, given back when it is dropped.
+/// A share of a budget, returned when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     budget: Arc<Budget>,
@@ -115,7 +117,7 @@ impl Share {
         Self { budget, amount: 0 }
     }
 
-    /// Takes so much more, if there is so much left.
+    /// Takes more, if that much is left.
     pub(crate) fn grow(&mut self, amount: u64) -> bool {
         let is_taken = self.budget.take(amount);
         if is_taken {
@@ -124,7 +126,7 @@ impl Share {
         is_taken
     }
 
-    /// Takes so much more, whatever is left.
+    /// Takes more, even if less is left.
     pub(crate) fn charge(mut self, amount: u64) -> Self {
         self.budget.charge(amount);
         self.amount += amount;

@@ -4,9 +4,9 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tracing::debug;
 
-/// Options of TCP sockets. The defaults find out about a dead peer or link, and keep small messages fast.
+/// Options of TCP sockets. The defaults detect a dead peer or link, and keep small messages fast.
 ///
-/// What an operating system or a sandbox does not have is left as it is.
+/// Options that the operating system or a sandbox does not support are skipped.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,67 +24,74 @@ pub struct TcpOptions {
     receive_buffer: Option<u32>,
 }
 
+/// How the system probes whether the peer's system is still there; see [`TcpOptions::keepalive`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Keepalive {
+pub struct Keepalive {
     idle: Duration,
     interval: Duration,
     probes: u32,
 }
 
+impl Keepalive {
+    /// After `idle` without traffic, the system sends a probe every `interval`. The connection
+    /// fails after `probes` unanswered ones. Times are in whole seconds, at least 1.
+    pub fn new(idle: Duration, interval: Duration, probes: u32) -> Self {
+        Self {
+            idle,
+            interval,
+            probes,
+        }
+    }
+}
+
 impl TcpOptions {
-    /// `TCP_NODELAY`: a small message does not wait for an acknowledgement of the one before; on.
+    /// Sets `TCP_NODELAY` (default: on): a small message does not wait until the previous one is
+    /// acknowledged.
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.nodelay = nodelay;
         self
     }
 
-    /// `SO_KEEPALIVE`: when nothing was exchanged for `idle`, the system asks the peer's system, every `interval`,
-    /// and gives the connection up after `probes` questions without an answer; 60 s, 10 s, 3. Whole seconds, at least 1.
-    pub fn keepalive(mut self, idle: Duration, interval: Duration, probes: u32) -> Self {
-        self.keepalive = Some(Keepalive {
-            idle,
-            interval,
-            probes,
-        });
+    /// Sets `SO_KEEPALIVE` (default: 60 s idle, then 3 probes at intervals of 10 s). `None` sends
+    /// no probes.
+    pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+        self.keepalive = keepalive.into();
         self
     }
 
-    /// Nobody asks an idle peer's system.
-    pub fn no_keepalive(mut self) -> Self {
-        self.keepalive = None;
-        self
-    }
-
-    /// `TCP_USER_TIMEOUT`, on Linux: how long the peer's system may leave bytes unacknowledged before the connection
-    /// fails; 30 s, in milliseconds. `None` leaves it to the system, which takes about 15 minutes.
+    /// Sets `TCP_USER_TIMEOUT` on Linux (default: 30 s, in whole milliseconds): the connection
+    /// fails if the peer's system leaves bytes unacknowledged for this time. `None` keeps the
+    /// system's default of about 15 minutes.
     ///
-    /// It holds for questions of [`TcpOptions::keepalive`] too: with both defaults, an idle connection fails with the
-    /// second question.
+    /// It also applies to the probes of [`TcpOptions::keepalive`]: with both defaults, an idle
+    /// connection fails at the second probe.
     pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.user_timeout = timeout.into();
         self
     }
 
-    /// `TCP_NOTSENT_LOWAT`, on Linux: how many bytes the system takes beyond what the network does; 128 KiB. A small
-    /// message waits behind no more than that. `None` leaves it to the system, which takes megabytes.
+    /// Sets `TCP_NOTSENT_LOWAT` on Linux (default: 128 KiB): the number of unsent bytes that the
+    /// system buffers. A small message waits behind no more than these. `None` keeps the system's
+    /// default of megabytes.
     pub fn not_sent_bytes(mut self, bytes: impl Into<Option<u32>>) -> Self {
         self.not_sent_bytes = bytes.into();
         self
     }
 
-    /// `SO_RCVBUF`: how many bytes the system takes in before they are read. `None`, the default, leaves it to the
-    /// system, which may take many megabytes.
+    /// Sets `SO_RCVBUF`: the number of received bytes that the system buffers before they are read.
+    /// `None`, the default, leaves it to the system, which may buffer many megabytes.
     ///
-    /// A small message waits behind all that came before it. Calls next to files and streams of the same side stay quick
-    /// anyway. Where replies come from a side that sends files or streams at the same time, over a short and fast way,
-    /// 128 KiB here keep them quick, and make bulk cost more. Over a long way a small buffer makes bulk slow, as no more
-    /// than it holds is on its way at a time.
+    /// A small message waits behind everything that arrived before it. Calls alongside files and
+    /// streams of the same side are fast anyway. If replies come from a side that also sends files
+    /// or streams, over a short and fast link, 128 KiB here keep the replies fast, at a higher cost
+    /// for bulk. Over a long link a small buffer makes bulk slow, because no more than its size is
+    /// in flight at a time.
     pub fn receive_buffer(mut self, bytes: impl Into<Option<u32>>) -> Self {
         self.receive_buffer = bytes.into();
         self
     }
 
-    /// Sets what can be set: none of it is a reason to have no connection.
+    /// Sets all options that can be set: failing to set one does not fail the connection.
     pub(crate) fn apply(&self, stream: &TcpStream) {
         let socket = SockRef::from(stream);
         note("TCP_NODELAY", socket.set_tcp_nodelay(self.nodelay));
@@ -185,7 +192,11 @@ mod tests {
     async fn what_is_given_is_set() {
         let options = TcpOptions::default()
             .nodelay(false)
-            .keepalive(Duration::from_secs(77), Duration::from_secs(7), 5)
+            .keepalive(Keepalive::new(
+                Duration::from_secs(77),
+                Duration::from_secs(7),
+                5,
+            ))
             .user_timeout(Some(Duration::from_millis(12_345)))
             .receive_buffer(Some(100_000));
         let stream = socket(options).await;
@@ -204,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_left_to_the_system_is_not_set() {
-        let options = TcpOptions::default().no_keepalive().user_timeout(None);
+        let options = TcpOptions::default().keepalive(None).user_timeout(None);
         let stream = socket(options).await;
         let socket = SockRef::from(&stream);
         assert!(!socket.keepalive().expect("an option"));

@@ -63,7 +63,7 @@ impl CallStatus {
         outcome.copied().unwrap_or(Outcome::Unknown)
     }
 
-    /// The error of a call without a result: [`SendError::Refused`] if it was not sent, otherwise
+    /// The error of a call without a result: [`SendError::RejectedByMiddleware`] if it was not sent, otherwise
     /// [`RequestError::GivenUp`]; [`RequestError::TimedOut`] if the caller's own time is over.
     ///
     /// Drop the call, or the future of [`CallNext::run`](crate::client::CallNext::run), first: only then is it
@@ -74,7 +74,7 @@ impl CallStatus {
             outcome if self.0.is_timed_out.load(Ordering::Relaxed) => {
                 RequestError::TimedOut { outcome }
             }
-            Outcome::NotSent => SendError::refused_unsaid().into(),
+            Outcome::NotSent => SendError::rejected_without_reason().into(),
             outcome => RequestError::GivenUp { outcome },
         }
     }

@@ -13,7 +13,7 @@ use crate::{
 /// what is served there is [`ServeMiddleware`](crate::serve::ServeMiddleware).
 ///
 /// Middleware hands a call on with [`CallNext::run`] and returns the result, or refuses the call with
-/// [`OutgoingCall::refuse`]. The caller gets what the outermost middleware returns. Middleware that drops a call, or
+/// [`OutgoingCall::reject`]. The caller gets what the outermost middleware returns. Middleware that drops a call, or
 /// the future of `run`, returns [`CallStatus::given_up`](crate::client::CallStatus::given_up).
 ///
 /// Of a [`Request`](crate::message::Request), middleware sees the first reply, and runs on only while
@@ -34,7 +34,7 @@ use crate::{
 /// impl CallMiddleware for ReadOnly {
 ///     async fn handle(&self, call: OutgoingCall, next: CallNext) -> CallResult {
 ///         if self.0.load(Ordering::Relaxed) && !call.action().starts_with("get") {
-///             return call.refuse("read only");
+///             return call.reject("read only");
 ///         }
 ///         next.run(call).await
 ///     }

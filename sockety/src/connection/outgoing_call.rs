@@ -115,9 +115,9 @@ impl OutgoingCall {
         self.tracker.status.clone()
     }
 
-    /// Does not send it: the result to return is [`SendError::Refused`] with this reason.
-    pub fn refuse(self, reason: impl Into<Arc<str>>) -> CallResult {
-        Err(SendError::Refused(reason.into()).into())
+    /// Does not send it. Returns the result for the caller: [`SendError::RejectedByMiddleware`] with this reason.
+    pub fn reject(self, reason: impl Into<Arc<str>>) -> CallResult {
+        Err(SendError::RejectedByMiddleware(reason.into()).into())
     }
 
     /// Sends it, at the end of its way through middleware, unless its caller waits no longer.
@@ -325,7 +325,7 @@ async fn handed_out<H, T>(
 fn as_refusal<T>(result: Option<Result<T, RequestError>>) -> SendError {
     match result {
         Some(Err(RequestError::Send(error))) => error,
-        _ => SendError::refused_unsaid(),
+        _ => SendError::rejected_without_reason(),
     }
 }
 

@@ -278,7 +278,7 @@ impl<T: Serialize, E: ServiceError> Stream for Encoded<T, E> {
                     append(&mut this.buffer, |into| msgpack::encode(&item, into))?
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    let (name, message) = (&error.variant().name, error.message());
+                    let (name, message) = (&error.variant().name, error.to_string());
                     append(&mut this.buffer, |into| {
                         encode_service_error(name, &message, &error, into)
                     })?;

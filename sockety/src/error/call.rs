@@ -5,25 +5,27 @@ use super::{
 };
 use crate::{fast_reply::FastReply, outcome::Outcome};
 
-/// Why a typed call gave no value: the service's own error, or what happened on the way.
+/// Why a typed call returned no value: the service's error, or what happened on the way.
+///
+/// Its text does not include the cause: [`chain`](super::chain()) displays both.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CallError<E> {
     /// The method returned its error.
     Service(E),
-    /// The method returned an error that this side does not know, such as one of a newer version: a code of 16 to
-    /// 3,839 that is none of the service's errors, or details that are not those of its errors.
+    /// The method returned an error that this side does not know, such as one of a newer version: a
+    /// code from 16 to 3,839 that no error of the service has, or data of another form.
     Remote(RemoteError),
     /// The peer answered with a code of the protocol or of this framework.
     Refused(FastReply),
-    /// The reply is not what the method returns.
+    /// The reply does not have the form of what the method returns.
     Content(ContentError),
     /// There was no reply.
     Request(RequestError),
 }
 
 impl<E> CallError<E> {
-    /// What is known about the call: may it have been executed?
+    /// Returns what is known about the execution of the call.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Service(_) | Self::Remote(_) => Outcome::Replied,
@@ -33,12 +35,12 @@ impl<E> CallError<E> {
         }
     }
 
-    /// Whether calling again cannot make the method run twice.
+    /// Returns whether another attempt cannot make the method run twice.
     pub fn is_retryable(&self) -> bool {
         self.outcome().is_retryable()
     }
 
-    /// The service's own error, if it is one.
+    /// Returns the service's error, if it is one.
     pub fn into_service(self) -> Option<E> {
         match self {
             Self::Service(error) => Some(error),
@@ -50,19 +52,22 @@ impl<E> CallError<E> {
 impl<E: ServiceError> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(error) => f.write_str(&error.message()),
-            Self::Remote(error) => error.fmt(f),
+            Self::Service(_) => f.write_str("method returned an error"),
+            Self::Remote(_) => f.write_str("method returned an unknown error"),
             Self::Refused(code) => write!(f, "refused with code {code}"),
-            Self::Content(error) => write!(f, "reply cannot be read: {error}"),
+            Self::Content(_) => f.write_str("reply cannot be read"),
             Self::Request(error) => error.fmt(f),
         }
     }
 }
 
-impl<E: ServiceError + fmt::Debug> Error for CallError<E> {
+impl<E: ServiceError> Error for CallError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Service(_) | Self::Remote(_) | Self::Refused(_) | Self::Content(_) => None,
+            Self::Service(error) => Some(error),
+            Self::Remote(error) => Some(error),
+            Self::Refused(_) => None,
+            Self::Content(error) => Some(error),
             Self::Request(error) => error.source(),
         }
     }

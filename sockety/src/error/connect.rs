@@ -1,4 +1,4 @@
-//! Why no connection came about.
+//! Why no connection was made.
 
 use crate::address::{Address, error::AddressError};
 use sockety_codec::Violation;
@@ -8,35 +8,37 @@ use std::{io, time::Duration};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The address is none, or one that cannot be used here.
+    /// The text is no address, or the address cannot be used here.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The TLS configuration cannot be used, or none was found.
+    /// The TLS configuration cannot be used, or the system has no root certificates.
     #[cfg(feature = "_tls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
-    #[error("invalid TLS configuration: {0}")]
+    #[error("invalid TLS configuration")]
     TlsConfig(#[from] crate::error::tls::TlsError),
     /// The address could not be resolved, or nobody listens there.
-    #[error("cannot connect to {0}: {1}")]
-    Unreachable(Address, io::Error),
-    /// No connection within the time set.
+    #[error("cannot connect to {0}")]
+    Unreachable(Address, #[source] io::Error),
+    /// No connection within [`Options::connect_timeout`](crate::config::Options::connect_timeout).
     #[error("connecting to {0} timed out after {1:?}")]
     TimedOut(Address, Duration),
-    /// The TLS handshake failed, or the peer refused our certificate: with what `rustls` says inside.
-    #[error("TLS handshake failed: {0}")]
-    Tls(io::Error),
-    /// The peer did not agree to speak `sockety/1`, which was required.
+    /// The TLS handshake failed, or the peer refused the certificate of this side. The source has
+    /// the error of rustls.
+    #[error("TLS handshake failed")]
+    Tls(#[source] io::Error),
+    /// The peer did not agree by ALPN to speak `sockety/1`, which was required.
     #[error("peer did not negotiate sockety/1 by ALPN")]
     NoAlpn,
-    /// Connected, but no connection header of the peer within the time set, or no end of the TLS handshake.
+    /// Connected, but the TLS handshake or the peer's connection header was not complete within
+    /// [`Options::handshake_timeout`](crate::config::Options::handshake_timeout).
     #[error("no connection header from peer within {0:?}")]
     HandshakeTimedOut(Duration),
     /// The connection failed before the peer's connection header was complete.
-    #[error("connection failed before it was established: {0}")]
-    Io(io::Error),
+    #[error("connection failed before it was established")]
+    Io(#[source] io::Error),
     /// The peer's first bytes are not those of a Sockety peer.
-    #[error("peer does not speak Sockety: {0}")]
-    Handshake(Violation),
+    #[error("peer does not speak Sockety")]
+    Handshake(#[source] Violation),
     /// The peer closed before its connection header was complete.
     #[error("peer closed before its connection header was complete")]
     Closed,
@@ -44,8 +46,6 @@ pub enum ConnectError {
     #[error("server was stopped")]
     ServerStopped,
 }
-
-// Messages that hold the whole story have no `source`, or it would be told twice.
 
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {

@@ -4,28 +4,28 @@ use super::limit::LimitExceeded;
 use sockety_codec::{Truncated, Violation};
 use std::{io, sync::Arc, time::Duration};
 
-/// Why a connection ended. Every request that waited on it gets a copy.
+/// Why a connection ended. Every request that waits on it gets a copy.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// The connection was closed, in order, between messages.
+    /// The connection was closed between messages.
     #[error("connection closed by {0}")]
     Closed(ClosedBy),
     /// The peer broke a rule of the protocol; the error names it.
-    #[error("peer broke the protocol: {0}")]
-    Protocol(Violation),
+    #[error("peer broke the protocol")]
+    Protocol(#[source] Violation),
     /// The peer's bytes ended inside a message.
-    #[error("connection ended inside a message: {0}")]
-    Truncated(Truncated),
-    /// The peer did not take what we wrote.
+    #[error("connection ended inside a message")]
+    Truncated(#[source] Truncated),
+    /// The peer accepted no data for this time.
     #[error("peer stopped reading: no data accepted for {0:?}")]
     WriteStalled(Duration),
-    /// Nothing came from the peer, not even a heartbeat.
+    /// The peer sent nothing for this time, not even a heartbeat.
     #[error("no data received from peer for {0:?}")]
     Idle(Duration),
-    /// The peer did too much of something.
-    #[error("peer exceeded a limit: {0}")]
-    Limit(LimitExceeded),
+    /// The peer exceeded a limit.
+    #[error("peer exceeded a limit")]
+    Limit(#[source] LimitExceeded),
     /// The operating system reported an error, or the link was reset.
     #[error("connection failed")]
     Io(#[source] Arc<io::Error>),
@@ -46,7 +46,8 @@ impl From<io::Error> for ConnectionError {
 /// Who closed a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClosedBy {
-    /// This side: [`Connection::close`](crate::connection::Connection::close), a stopped server, or the last handle was dropped.
+    /// This side: [`Connection::close`](crate::connection::Connection::close), a stopped server, or
+    /// the last handle was dropped.
     Local,
     /// The other side.
     Peer,

@@ -1,21 +1,21 @@
-//! Why a message is not what a typed method takes or returns.
+//! Why a message does not have the form of what a typed method takes or returns.
 
 use crate::msgpack::DecodeError;
 
-/// Why a message is not what a typed method takes or returns.
+/// Why a message does not have the form of what a typed method takes or returns.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContentError {
-    /// The payload cannot be read.
-    #[error("payload cannot be read: {0}")]
+    /// The payload cannot be decoded.
+    #[error("payload cannot be read")]
     Decode(#[from] DecodeError),
-    /// There are fewer files than the method has.
+    /// The message has fewer files than the method takes or returns.
     #[error("missing file: the message has only {present}")]
     MissingFile {
-        /// How many there are.
+        /// The number of files in the message.
         present: usize,
     },
-    /// There is no stream.
+    /// The message has no stream.
     #[error("missing stream")]
     MissingStream,
 }

@@ -1,10 +1,11 @@
-//! Why the name of a received file is not used on this system.
+//! Why the name of a received file is not safe to use.
 
 use crate::shown::Shown;
 
-/// A name that is not usable as the name of a file; made by [`File::safe_name`](crate::content::file::File::safe_name).
+/// A name that is not safe as the name of a file; returned by
+/// [`File::safe_name`](crate::content::file::File::safe_name).
 ///
-/// Its message shows the name escaped and, when it is long, cut.
+/// Its text shows the name escaped, and shortened if it is long.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("file name {name} {problem}")]
 pub struct FileNameError {
@@ -13,21 +14,21 @@ pub struct FileNameError {
 }
 
 impl FileNameError {
-    /// What is wrong with it.
+    /// Returns what is wrong with it.
     pub fn problem(&self) -> NameProblem {
         self.problem
     }
 }
 
-/// What is wrong with a file's name. The rules are the same on every operating system: a name that is accepted
-/// means one file inside one directory on all of them.
+/// What is wrong with a file's name. The rules are the same on every operating system: a name that
+/// is accepted names a file inside the directory on all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameProblem {
-    /// It has no characters.
+    /// It is empty.
     #[error("is empty")]
     Empty,
-    /// It is longer than the 255 bytes that file systems take.
+    /// It is longer than the 255 bytes that file systems allow.
     #[error("has {length} bytes, over the limit of {}", NameProblem::LONGEST)]
     TooLong {
         /// Its length in bytes.
@@ -45,19 +46,19 @@ pub enum NameProblem {
     /// It has a NUL or another control character.
     #[error("has the control character {0:?}")]
     Control(char),
-    /// It ends with a dot or a space, which Windows takes away.
+    /// It ends with a dot or a space, which Windows removes.
     #[error("ends with a dot or a space")]
     TrailingDotOrSpace,
     /// It means a device on Windows, such as `CON`, `nul.txt` or `COM¹`.
     #[error("means a device")]
     Device,
-    /// It is one that this crate gives to files which are not whole yet, see
+    /// It has the form of the names of files that are not complete yet, see
     /// [`sweep_partial_files`](crate::content::file::partial::sweep_partial_files).
-    #[error("is kept for files that are being saved")]
+    #[error("is reserved for files that are being saved")]
     Reserved,
 }
 
 impl NameProblem {
-    /// In bytes: what the file systems in use take.
+    /// In bytes: the limit of the file systems in use.
     pub(crate) const LONGEST: usize = 255;
 }

@@ -1,14 +1,14 @@
 use crate::msgpack::DecodeError;
 
-/// Why a message is not a request of a service, of which a generated `MediaRequest` is one.
+/// Why a message is not a request of a service, such as a generated `MediaRequest`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestMismatch {
     /// The service has no such action.
     #[error("no action {0:?} in this service")]
     Action(String),
-    /// The parameters cannot be read.
-    #[error("parameters cannot be read: {0}")]
+    /// The parameters cannot be decoded.
+    #[error("parameters cannot be read")]
     Payload(#[from] DecodeError),
 }
 

@@ -2,38 +2,45 @@ use std::{io, sync::Arc, time::Duration};
 
 use super::connection::ConnectionError;
 
-/// Why a received file or stream did not come to its end. Its end is reported only when its sender said so.
+/// Why a received file, stream or response did not arrive completely. The end of a file or stream
+/// is reported only if its sender has ended it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Its sender gave the message up.
+    /// Its sender abandoned the message.
     #[error("message abandoned by its sender")]
     Aborted,
-    /// Nobody read it while others on the connection had to wait, so it was cut off.
+    /// It was cut off because nobody read it while other messages on the connection had to wait.
     #[error("dropped because it was not read in time and blocked other messages")]
     Overrun,
-    /// No more of it arrived, nor of the rest of its message, for this long.
+    /// Nothing more of its message arrived for this time, see
+    /// [`Options::progress_timeout`](crate::config::Options::progress_timeout).
     #[error("no data arrived for {0:?}")]
     Stalled(Duration),
     /// A file has fewer bytes than were announced.
     #[error("file ended {missing} bytes short of its announced size")]
     TooShort {
-        /// How many are missing.
+        /// The number of missing bytes.
         missing: u64,
     },
-    /// The message broke a limit or a rule after it had begun.
-    #[error("message refused: {0}")]
-    Refused(sockety_codec::RefusalReason),
-    /// It is larger than the caller takes.
+    /// Its message exceeds a limit of this side, or breaks a rule that does not end the connection.
+    #[error("message not accepted")]
+    NotAccepted(#[source] sockety_codec::RefusalReason),
+    /// Payloads on all connections that share [`Budgets`](crate::config::Budgets) hold as much
+    /// memory as they may.
+    #[error("too many payloads are arriving at once")]
+    OverBudget,
+    /// It is larger than the reader accepts, such as in
+    /// [`File::bytes`](crate::content::file::File::bytes).
     #[error("more than {limit} bytes")]
     TooLarge {
-        /// What the caller takes, in bytes.
+        /// The most that the reader accepts, in bytes.
         limit: u64,
     },
-    /// It lay in a temporary file, which could not be read or written.
-    #[error("temporary file failed: {0}")]
-    Spill(Arc<io::Error>),
-    /// The connection ended before it did.
+    /// It was in a temporary file, which could not be read or written.
+    #[error("temporary file failed")]
+    Spill(#[source] Arc<io::Error>),
+    /// The connection ended first.
     #[error("connection ended")]
     Disconnected(#[source] ConnectionError),
 }
@@ -43,8 +50,9 @@ impl From<ReadError> for io::Error {
         let kind = match &error {
             ReadError::Aborted | ReadError::Disconnected(_) => io::ErrorKind::ConnectionAborted,
             ReadError::Overrun | ReadError::Stalled(_) => io::ErrorKind::TimedOut,
-            ReadError::TooShort { .. } | ReadError::Refused(_) => io::ErrorKind::InvalidData,
+            ReadError::TooShort { .. } | ReadError::NotAccepted(_) => io::ErrorKind::InvalidData,
             ReadError::TooLarge { .. } => io::ErrorKind::FileTooLarge,
+            ReadError::OverBudget => io::ErrorKind::OutOfMemory,
             ReadError::Spill(error) => error.kind(),
         };
         Self::new(kind, error)

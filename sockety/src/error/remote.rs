@@ -6,21 +6,21 @@ use crate::{
 };
 use std::fmt;
 
-/// An error of a service as it came, when its type here does not have it: that of a newer peer, or one with
-/// other details than here.
+/// An error of a service that the error type of this side does not have, such as that of a newer
+/// peer, or one with data of another form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemoteError {
-    /// Its code, if it came as one, or if its name is known here.
+    /// Its code, if the error was sent as a code or this side knows its name.
     pub code: Option<u16>,
-    /// The name of the variant; empty if only a code came that is not known here.
+    /// The name of the variant; empty if only a code was sent that this side does not know.
     pub name: String,
-    /// What it says to a person; empty if only a code came.
+    /// Its text; empty if only a code was sent.
     pub message: String,
 }
 
 impl RemoteError {
-    /// An error with details, of which nothing but these texts could be read.
+    /// An error with data that could not be decoded, apart from these texts.
     pub(crate) fn named(variants: &[ErrorVariant], name: String, message: String) -> Self {
         let known = variants.iter().find(|variant| variant.name == name);
         let code = known.map(|variant| variant.code);
@@ -31,7 +31,7 @@ impl RemoteError {
         }
     }
 
-    /// An error that came as a code, if that is one of a service.
+    /// An error that was sent as a code, if that is one of a service.
     pub(crate) fn coded(variants: &[ErrorVariant], code: FastReply) -> Option<Self> {
         let code = code.code();
         let known = variants.iter().find(|variant| variant.code == code);
@@ -43,7 +43,7 @@ impl RemoteError {
     }
 }
 
-/// The codes that services give to their errors.
+/// The codes that services may assign to their errors.
 const SERVICE_CODES: std::ops::RangeInclusive<u16> = 16..=3839;
 
 impl fmt::Display for RemoteError {
@@ -59,7 +59,7 @@ impl fmt::Display for RemoteError {
 
 impl std::error::Error for RemoteError {}
 
-/// The error of a service out of its wire form, as far as it is known here.
+/// Decodes an error of a service, as far as this side knows it.
 pub(crate) fn read_remote<E: ServiceError>(
     value: &[u8],
 ) -> Result<Result<E, RemoteError>, msgpack::DecodeError> {

@@ -1,8 +1,7 @@
 //! Why a request has no reply.
 
-use super::{connection::ConnectionError, send::SendError, source::SourceError};
+use super::{connection::ConnectionError, read::ReadError, send::SendError, source::SourceError};
 use crate::outcome::Outcome;
-use std::sync::Arc;
 
 /// Why a request got no reply, or one that could not be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -20,40 +19,42 @@ pub enum RequestError {
         /// Whether the message may have been executed.
         outcome: Outcome,
     },
-    /// No reply within the time set.
+    /// No reply within the timeout.
     #[error("no reply in time")]
     TimedOut {
         /// Whether the message may have been executed.
         outcome: Outcome,
     },
-    /// The peer's response broke one of our limits, or was given up by the peer half-way.
-    #[error("response lost: {0}")]
-    ResponseLost(Arc<str>),
-    /// The message was not sent to its end, and the peer was told so.
-    #[error("message abandoned: {0}")]
-    Source(SourceError),
-    /// A [middleware](crate::connection::middleware::CallMiddleware) of this side waits no longer for the reply.
+    /// The response did not arrive completely: it broke a limit of this side, or its sender
+    /// abandoned it, or its content stopped arriving or was not read in time.
+    #[error("response lost")]
+    ResponseLost(#[source] ReadError),
+    /// The message was not sent completely, and the peer was told so.
+    #[error("message abandoned")]
+    Source(#[source] SourceError),
+    /// A [middleware](crate::connection::middleware::CallMiddleware) of this side stopped waiting
+    /// for the reply.
     #[error("abandoned by a middleware")]
     GivenUp {
         /// Whether the message may have been executed.
         outcome: Outcome,
     },
-    /// More responses arrived than were taken: the rest is lost.
+    /// Responses arrived faster than they were taken. The remaining ones are lost.
     #[error("more than {limit} unread responses")]
     Overrun {
-        /// How many were kept: 64, or fewer when their payloads have more than 8 MiB together.
+        /// The number of responses kept: 64, or fewer if their payloads exceed 8 MiB in total.
         limit: usize,
     },
 }
 
 impl RequestError {
-    /// By a middleware, after it was sent.
+    /// A middleware gave up the call after it was sent.
     pub(crate) fn given_up() -> Self {
         let outcome = Outcome::Unknown;
         Self::GivenUp { outcome }
     }
 
-    /// What is known about the message: may it have been executed?
+    /// Returns what is known about the execution of the message.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Send(_) => Outcome::NotSent,

@@ -6,26 +6,28 @@ use std::{
 use super::file_name::FileNameError;
 use crate::shown::Shown;
 
-/// Why a file was not saved. Nothing of it is left on disk, and the connection that brought it goes on.
+/// Why a file was not saved. Nothing of it is left on disk, and its connection goes on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
-    /// The peer's name for it cannot be used; [`File::save_as`](crate::content::file::File::save_as) takes another.
+    /// The peer's name for it cannot be used;
+    /// [`File::save_as`](crate::content::file::File::save_as) takes another.
     #[error(transparent)]
     Name(#[from] FileNameError),
-    /// There is something under that name already: a file, a directory, a link, or a file whose name the file
-    /// system takes for the same. It was left as it is.
+    /// Something with that name exists already: a file, a directory, a link, or a file whose name
+    /// the file system treats as the same. It was not changed.
     #[error("{path:?} exists already")]
     Exists {
-        /// Where the file should have been.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// Its announced size is over the limit, see [`Save::limit`](crate::content::file::save::Save::limit). Nothing was created.
+    /// Its announced size exceeds the limit, see
+    /// [`Save::limit`](crate::content::file::save::Save::limit). Nothing was created.
     #[error("file {name} for {directory:?} has {size} bytes, over the limit of {limit}")]
     TooLarge {
-        /// The peer's name for it, as it is shown.
+        /// The peer's name for it, escaped.
         name: Box<str>,
-        /// Where it should have been saved.
+        /// The directory to save it in.
         directory: PathBuf,
         /// Its size in bytes.
         size: u64,
@@ -35,19 +37,19 @@ pub enum SaveError {
     /// The operating system reported an error.
     #[error("cannot {operation} {path:?}")]
     Io {
-        /// What failed, such as `write`.
+        /// The operation that failed, such as `write`.
         operation: &'static str,
-        /// The file or the directory, under the name that it was to have.
+        /// The file or the directory, under its final name.
         path: PathBuf,
         /// What happened.
         #[source]
         source: io::Error,
     },
-    /// It could not be read to its end. Of a received file the source holds a
+    /// It could not be read completely. If it is a received file, the source holds a
     /// [`ReadError`](crate::error::read::ReadError), see [`SaveError::read_error`].
     #[error("file for {path:?} did not arrive completely")]
     Read {
-        /// Where it should have been saved.
+        /// The path of the file.
         path: PathBuf,
         /// What happened.
         #[source]
@@ -56,7 +58,7 @@ pub enum SaveError {
 }
 
 impl SaveError {
-    /// Why a received file did not arrive completely, if that is what happened.
+    /// Returns why a received file did not arrive completely, if this is such an error.
     pub fn read_error(&self) -> Option<&crate::error::read::ReadError> {
         match self {
             Self::Read { source, .. } => source.get_ref()?.downcast_ref(),

@@ -5,13 +5,14 @@ use crate::msgpack;
 use sockety_codec::UsageError;
 use std::sync::Arc;
 
-/// Why a message was not sent. No byte of it left: the outcome is always [`Outcome::NotSent`](crate::Outcome::NotSent).
+/// Why a message was not sent. No byte of it was sent: the outcome is always
+/// [`Outcome::NotSent`](crate::Outcome::NotSent).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The value could not be written as MessagePack.
-    #[error("payload cannot be encoded: {0}")]
-    Encode(Arc<msgpack::EncodeError>),
+    /// The value could not be encoded as MessagePack.
+    #[error("payload cannot be encoded")]
+    Encode(#[source] Arc<msgpack::EncodeError>),
     /// The payload is larger than [`Limits::max_payload`](crate::config::Limits::max_payload).
     #[error("payload of {size} bytes is over the limit of {limit}")]
     PayloadTooLarge {
@@ -20,35 +21,41 @@ pub enum SendError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The message cannot stand on the wire.
-    #[error("message cannot be sent: {0}")]
-    Usage(UsageError),
-    /// Too many requests wait for a reply on this connection.
+    /// The protocol cannot express the message: an action or a name is too long, or there are too
+    /// many files.
+    #[error("message cannot be sent")]
+    Usage(#[source] UsageError),
+    /// Too many requests on this connection wait for a reply.
     #[error("too many requests in flight (limit {limit})")]
     Busy {
-        /// How many may wait, see [`Options::max_requests_in_flight`](crate::config::options::Options::max_requests_in_flight).
+        /// The limit, see
+        /// [`Options::max_requests_in_flight`](crate::config::options::Options::max_requests_in_flight).
         limit: usize,
     },
-    /// So many messages with files or streams were given up half-way that no channel is left for another: some
-    /// peers never take notice of that. A new connection has them all.
+    /// Messages with files or streams that were abandoned half-way have used up all channels: some
+    /// peers never free the channel of such a message. A new connection has all channels again.
     #[error("no channels left for files or streams on this connection")]
     ChannelsExhausted,
-    /// A file or stream of the message comes from a reader, and was sent with another message already.
+    /// A file or stream of the message comes from a reader, and was already sent with another
+    /// message.
     #[error("files and streams that come from readers can be sent only once")]
     ContentTaken,
-    /// A [middleware](crate::connection::middleware::CallMiddleware) of this side refused the message, and says why.
-    #[error("refused before it was sent: {0}")]
-    Refused(Arc<str>),
-    /// The peer takes less than is sent to it, and outbox is full.
+    /// A [middleware](crate::connection::middleware::CallMiddleware) of this side did not send the
+    /// message, for this reason.
+    #[error("rejected by a middleware: {0}")]
+    RejectedByMiddleware(Arc<str>),
+    /// The outbox is full, because the peer reads more slowly than this side sends. Only methods
+    /// that do not wait for room return it.
     #[error("outbox is full")]
     Full,
-    /// The sender of the message waits for no reply, so none may be sent.
+    /// The sender of the message does not expect a reply, so none may be sent.
     #[error("message expects no reply")]
     NotExpected,
-    /// The message is answered already, with code 3,845, Slow Consumer: nobody read its content.
+    /// The message was already answered with code 3,845, Slow Consumer, because nobody read its
+    /// content.
     #[error("message already answered: it was cut off because nobody read its content")]
     CutOff,
-    /// The peer is about to close, and takes no new messages.
+    /// The peer is about to close the connection, and accepts no new messages.
     #[error("peer is about to close the connection")]
     PeerGoingAway,
     /// The connection has ended.
@@ -57,9 +64,9 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// By a middleware that dropped the message.
-    pub(crate) fn refused_unsaid() -> Self {
-        Self::Refused("a middleware dropped the message".into())
+    /// A middleware dropped the message.
+    pub(crate) fn rejected_without_reason() -> Self {
+        Self::RejectedByMiddleware("a middleware dropped the message".into())
     }
 }
 

@@ -1,37 +1,39 @@
+use std::{error::Error, fmt};
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::description::error_variant::ErrorVariant;
 
-/// An error type of a service, whose variants travel with codes; made by `#[derive(ServiceError)]`.
+/// An error type of a service: an enum whose variants are sent as codes, or with their data.
+/// Implemented by `#[derive(ServiceError)]`.
+///
+/// Its `Display` is the text that the peer receives along with the data.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel as the error of an action",
     label = "write an enum with `#[derive(Serialize, Deserialize, ServiceError)]`"
 )]
-pub trait ServiceError: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait ServiceError: Error + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// All variants.
     const VARIANTS: &'static [ErrorVariant];
 
-    /// Which of them this is.
+    /// Returns the variant of this error.
     fn variant(&self) -> &'static ErrorVariant;
 
-    /// The variant without data that has this code.
+    /// Returns the variant with this code, if it has no data.
     fn from_code(code: u16) -> Option<Self>;
-
-    /// What it says to a person.
-    fn message(&self) -> String;
 }
 
-/// The error of methods that return none: there is no value of it.
+/// The error of methods that return no error. It has no values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoError {}
 
-impl std::fmt::Display for NoError {
-    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for NoError {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {}
     }
 }
 
-impl std::error::Error for NoError {}
+impl Error for NoError {}
 
 impl ServiceError for NoError {
     const VARIANTS: &'static [ErrorVariant] = &[];
@@ -42,9 +44,5 @@ impl ServiceError for NoError {
 
     fn from_code(_: u16) -> Option<Self> {
         None
-    }
-
-    fn message(&self) -> String {
-        match *self {}
     }
 }

@@ -2,41 +2,43 @@ use std::{io, sync::Arc};
 
 use super::connection::ConnectionError;
 
-/// Why the files or the stream of a message were not sent to their end. The peer is told that the message was
-/// given up, never that it is whole.
+/// Why the files or the stream of a message were not sent completely. The peer is told that the
+/// message was abandoned, never that it is complete.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// The writer of a part was dropped before it had ended the part, or the whole message was.
+    /// The writer of a file or stream was dropped before it had ended it, or the message was
+    /// dropped.
     #[error("message abandoned before it was fully sent")]
     GivenUp,
-    /// The peer has answered that it does not take the message; the code is the reply.
+    /// The peer refused the message with a code, which is the reply.
     #[error("message refused by the peer before it was fully sent")]
     Refused,
-    /// The part has ended already.
+    /// The file or stream has already been ended.
     #[error("written to after the end")]
     Ended,
-    /// What a file or a stream is read from failed.
-    #[error("reading {name:?} failed: {error}")]
+    /// The source that a file or stream is read from failed.
+    #[error("reading {name:?} failed")]
     Read {
         /// Name of the file; empty for a stream.
         name: Arc<str>,
         /// What happened.
+        #[source]
         error: Arc<io::Error>,
     },
-    /// A file is not as large as it was announced.
+    /// A file does not have its announced size.
     #[error("file {name:?} changed: announced with {announced} bytes, found {found}")]
     SizeChanged {
         /// Name of the file.
         name: Arc<str>,
-        /// Size in its header.
+        /// Announced size in bytes.
         announced: u64,
-        /// Bytes found; when it grew, as many as were looked at.
+        /// Bytes found; if the file has grown, the number of bytes read so far.
         found: u64,
     },
     /// An item of a stream cannot be encoded.
-    #[error("stream item cannot be encoded: {0}")]
-    Encode(Arc<crate::msgpack::EncodeError>),
+    #[error("stream item cannot be encoded")]
+    Encode(#[source] Arc<crate::msgpack::EncodeError>),
     /// The connection ended.
     #[error("connection is gone")]
     Disconnected(#[source] ConnectionError),

@@ -1,13 +1,24 @@
-use std::{io, sync::Arc};
+use std::{error::Error, fmt, io, sync::Arc};
 
 use tokio_rustls::rustls;
 
-/// A TLS configuration that cannot be used, by what it is made of.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{subject} {problem}")]
+/// A part of a TLS configuration that cannot be used, and why.
+#[derive(Debug, Clone)]
 pub struct TlsError {
     subject: Box<str>,
     problem: TlsProblem,
+}
+
+impl Error for TlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.problem.source()
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.subject, self.problem)
+    }
 }
 
 impl TlsError {
@@ -16,12 +27,12 @@ impl TlsError {
         Self { subject, problem }
     }
 
-    /// What has the problem: the path of a file, or a description such as `certificate`.
+    /// Returns what has the problem: the path of a file, or a description such as `certificate`.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// What is wrong with it.
+    /// Returns what is wrong with it.
     pub fn problem(&self) -> &TlsProblem {
         &self.problem
     }
@@ -32,23 +43,23 @@ impl TlsError {
 #[non_exhaustive]
 pub enum TlsProblem {
     /// The file cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(Arc<io::Error>),
-    /// It is no PEM text.
-    #[error("is not valid PEM: {0}")]
-    InvalidPem(Arc<str>),
-    /// It has no section with a certificate.
+    #[error("cannot be read")]
+    Unreadable(#[source] Arc<io::Error>),
+    /// It is not valid PEM.
+    #[error("is not valid PEM")]
+    InvalidPem(#[source] Arc<rustls::pki_types::pem::Error>),
+    /// It has no PEM section with a certificate.
     #[error("has no certificate")]
     NoCertificate,
-    /// It has no section with a private key that is not encrypted.
+    /// It has no PEM section with an unencrypted private key.
     #[error("has no private key")]
     NoKey,
     /// Its certificate cannot be parsed or used.
-    #[error("has a certificate that cannot be used: {0}")]
-    InvalidCertificate(rustls::Error),
+    #[error("has a certificate that cannot be used")]
+    InvalidCertificate(#[source] rustls::Error),
     /// Its private key cannot be parsed or used.
-    #[error("has a private key that cannot be used: {0}")]
-    InvalidKey(rustls::Error),
+    #[error("has a private key that cannot be used")]
+    InvalidKey(#[source] rustls::Error),
     /// Its private key belongs to another certificate.
     #[error("does not belong to {certificate}")]
     KeyMismatch {
@@ -56,9 +67,9 @@ pub enum TlsProblem {
         certificate: Box<str>,
     },
     /// The operating system has no certificates to trust, or they cannot be read.
-    #[error("cannot be used: {0}")]
-    NoSystemRoots(rustls::Error),
-    /// A certificate is not for such a name: it is neither a DNS name nor an IP address.
+    #[error("cannot be used")]
+    NoSystemRoots(#[source] rustls::Error),
+    /// No certificate can have this name: it is neither a DNS name nor an IP address.
     #[error("is not a name that a certificate can have")]
     InvalidServerName,
     /// The address names no host, so a name for the certificate must be given.

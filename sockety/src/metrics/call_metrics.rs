@@ -18,8 +18,8 @@ use crate::{
 };
 
 /// Counts and times the calls and one-way messages of a handle, by action and outcome; see the
-/// [module](crate::metrics). Added with [`Connection::layer`](crate::connection::Connection::layer) or
-/// [`ServiceClient::layer`](crate::client::ServiceClient::layer).
+/// [module](crate::metrics). Added with [`Connection::layer`](crate::connection::Connection::layer)
+/// or [`ServiceClient::layer`](crate::client::ServiceClient::layer).
 ///
 /// ```
 /// use sockety::{Connection, metrics::CallMetrics};
@@ -38,7 +38,7 @@ const REQUEST: &str = "sockety.client.request.payload";
 const RESPONSE: &str = "sockety.client.response.payload";
 
 impl CallMetrics {
-    /// Names the actions of typed services.
+    /// Names the actions of typed services; all others are `_OTHER`.
     #[expect(
         clippy::new_without_default,
         reason = "it describes metrics to the recorder"
@@ -51,7 +51,8 @@ impl CallMetrics {
         Self { named }
     }
 
-    /// Names these actions too: those of a [`Draft`](crate::message::draft::Draft), whose name may have come from anywhere.
+    /// Also names these actions, which [`Draft`](crate::message::draft::Draft)s have: their names
+    /// may come from anywhere.
     pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
         self.named.add(actions);
         self
@@ -76,7 +77,7 @@ impl CallMiddleware for CallMetrics {
     }
 }
 
-/// Records how a call ended, however that comes about: its caller may drop it.
+/// Records how a call ended, even if its caller drops it.
 struct Ending {
     begin: Instant,
     method: Label,

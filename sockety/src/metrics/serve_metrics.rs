@@ -14,8 +14,9 @@ use crate::{
     },
 };
 
-/// Counts and times what is served, by action and outcome; see the [module](crate::metrics). Added with
-/// [`Router::layer`](crate::serve::Router::layer), before other middleware that shall count too.
+/// Counts and times served messages, by action and outcome; see the [module](crate::metrics). Added
+/// with [`Router::layer`](crate::serve::Router::layer), before other middleware whose time should
+/// be included.
 ///
 /// ```
 /// use sockety::{FastReply, metrics::ServeMetrics, serve::{IntoRouter, MessageHandler}};
@@ -33,7 +34,7 @@ const REQUEST: &str = "sockety.server.request.payload";
 const RESPONSE: &str = "sockety.server.response.payload";
 
 impl ServeMetrics {
-    /// Names the actions that what is served names.
+    /// Names the actions that the served services and handlers declare; all others are `_OTHER`.
     #[expect(
         clippy::new_without_default,
         reason = "it describes metrics to the recorder"
@@ -46,7 +47,8 @@ impl ServeMetrics {
         Self { named }
     }
 
-    /// Names these actions too: those that a [fallback](crate::serve::handler::MessageHandler::fallback) handles.
+    /// Also names these actions, which a
+    /// [fallback](crate::serve::handler::MessageHandler::fallback) handles.
     pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
         self.named.add(actions);
         self
@@ -68,7 +70,7 @@ impl ServeMiddleware for ServeMetrics {
     }
 }
 
-/// Records how it ended, however that comes about.
+/// Records how it ended, even if its handler panics or is dropped.
 struct Ending {
     begin: Instant,
     method: Label,

@@ -4,8 +4,8 @@ use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
 
 use crate::server::handle::ServerHandle;
 
-/// Tells the recorder of a server's connections: [`record`](Self::record) whenever somebody looks, such as
-/// before each scrape, or every few seconds. What it tells is in the [module](crate::metrics).
+/// Records the connections of a server. Call [`record`](Self::record) before each scrape, or every
+/// few seconds. The [module](crate::metrics) lists the metrics.
 #[derive(Clone)]
 pub struct ServerMetrics {
     server: ServerHandle,
@@ -25,7 +25,7 @@ const STREAMS: &str = "sockety.server.streams";
 const EVENTS: &str = "sockety.server.peer.events";
 
 impl ServerMetrics {
-    /// Of this server.
+    /// Creates the metrics of this server.
     pub fn new(server: &ServerHandle) -> Self {
         describe_gauge!(CONNECTIONS, "Connections");
         describe_counter!(ACCEPTED, "Connections accepted, whatever became of them");
@@ -47,7 +47,7 @@ impl ServerMetrics {
         }
     }
 
-    /// Adds a label to all of its metrics, so that several servers of a process are told apart.
+    /// Adds a label to all of its metrics, to tell several servers of a process apart.
     ///
     /// ```
     /// # async fn example() -> std::io::Result<()> {
@@ -63,7 +63,7 @@ impl ServerMetrics {
         self
     }
 
-    /// Records how things stand. It looks at every connection for a moment.
+    /// Records the current values. It locks each connection for a moment.
     pub fn record(&self) {
         let (stats, traffic) = (self.server.stats(), self.server.traffic());
         let set =

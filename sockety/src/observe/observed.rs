@@ -1,4 +1,5 @@
-//! What spans and metrics say of a call: names and values of OpenTelemetry's semantic conventions for RPC, 1.45.0.
+//! The attributes that spans and metrics have for a call: names and values of OpenTelemetry's
+//! semantic conventions for RPC, version 1.45.0.
 
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
@@ -22,8 +23,8 @@ pub(crate) const SYSTEM: &str = "sockety";
 /// `rpc.method` of an action that is not named.
 pub(crate) const OTHER: &str = "_OTHER";
 
-/// Actions that are named although no typed service has them. Peers choose names without end, and each that was named
-/// would stay in the memory of the metrics collector.
+/// Actions that are recorded by name although no typed service has them. All others are not: peers
+/// could choose any number of names, and each would stay in the memory of the metrics collector.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Named(Arc<HashSet<Arc<str>>>);
 
@@ -52,13 +53,13 @@ impl Named {
     }
 }
 
-/// `rpc.method_original`: what a peer chose, escaped, and cut when it is long.
+/// `rpc.method_original`: the name that a peer chose, escaped, and shortened if it is long.
 pub(crate) fn original(action: &str) -> String {
     const LONGEST: usize = 128;
     escaped(&action[..action.floor_char_boundary(LONGEST)])
 }
 
-/// What a call came to, without the reply itself, which goes on to the caller.
+/// The result of a call without the reply itself, which goes on to the caller.
 pub(crate) fn summary(result: &CallResult) -> Result<Answered, RequestError> {
     let answered = result.as_ref().map(CallReply::answered);
     answered.map_err(Clone::clone)
@@ -67,9 +68,9 @@ pub(crate) fn summary(result: &CallResult) -> Result<Answered, RequestError> {
 /// How a call ended, as this end knows it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// `rpc.status_code`, when there was an answer.
+    /// `rpc.status_code`, if there was a reply.
     pub(crate) status: Option<Cow<'static, str>>,
-    /// `error.type`, when it failed.
+    /// `error.type`, if it failed.
     pub(crate) error: Option<Cow<'static, str>>,
     /// `sockety.outcome`.
     pub(crate) outcome: &'static str,
@@ -115,7 +116,7 @@ impl Ended {
     }
 }
 
-/// A served message, until its handling has ended in one way or another.
+/// A served message, until its handling has ended or was dropped.
 pub(crate) struct Served {
     record: Record,
     expects_response: bool,
@@ -150,8 +151,8 @@ fn status(answered: Answered) -> Option<Cow<'static, str>> {
     }
 }
 
-/// Whether this side is to blame. What a service returns as its error is for its caller to judge, and so are messages
-/// that were refused for what they ask.
+/// Whether this side is to blame. It is not for errors that a service returns, nor for messages
+/// that were refused because of what they ask for.
 fn is_fault(code: FastReply) -> bool {
     code.outcome() != Outcome::Replied
 }
@@ -196,7 +197,7 @@ fn unsent_type(error: &SendError) -> &'static str {
         SendError::Busy { .. } => "busy",
         SendError::ChannelsExhausted => "channels_exhausted",
         SendError::ContentTaken => "content_taken",
-        SendError::Refused(_) => "refused",
+        SendError::RejectedByMiddleware(_) => "rejected_by_middleware",
         SendError::Full => "full",
         SendError::NotExpected => "not_expected",
         SendError::CutOff => "cut_off",

@@ -3,7 +3,7 @@
 use crate::{
     description::error_variant::ErrorVariant,
     engine::{pending_reply::PendingReply, serve::Dispatch},
-    error::{content::ContentError, send::SendError, service::ServiceError},
+    error::{chain::chain, content::ContentError, send::SendError, service::ServiceError},
     fast_reply::FastReply,
     message::{outgoing, reply::OutgoingReply, respond::send_response, typed::Content},
     msgpack::{self, __private::encode_service_error},
@@ -63,7 +63,7 @@ impl PendingReply {
     /// Something that the method takes is missing, or could not be read.
     #[cold]
     pub fn bad_content(self, error: ContentError) -> Dispatch {
-        tracing::debug!(id = %self.id, %error, "parameters cannot be read");
+        tracing::debug!(id = %self.id, error = %chain(&error), "parameters cannot be read");
         Box::pin(async move { self.answer_with_code(FastReply::BAD_REQUEST).await })
     }
 
@@ -131,7 +131,7 @@ impl PendingReply {
         if !self.is_awaited() {
             return Answer::Nothing;
         }
-        let (name, message) = (&variant.name, error.message());
+        let (name, message) = (&variant.name, error.to_string());
         Answer::Payload(scratch::encode_with(|into| {
             Ok(encode_service_error(name, &message, error, into)?)
         }))
@@ -207,7 +207,7 @@ impl PendingReply {
                 tracing::debug!(%id, "reply not sent: the connection is gone");
             }
             Err(error @ SendError::CutOff) => tracing::debug!(%id, %error, "reply not sent"),
-            Err(error) => tracing::error!(%id, %error, "reply not sent"),
+            Err(error) => tracing::error!(%id, error = %chain(&error), "reply not sent"),
         }
     }
 }

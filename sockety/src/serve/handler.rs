@@ -7,6 +7,7 @@ use tracing::error;
 use super::message::Message;
 use crate::{
     engine::serve::Dispatch,
+    error::chain::chain,
     fast_reply::FastReply,
     message::{outgoing::OutgoingResponse, reply::OutgoingReply, sent::Sent},
     shown::Shown,
@@ -208,7 +209,7 @@ impl Passage {
             }
             State::Failed(error) => {
                 let action = Shown::new(self.message.action());
-                error!(%action, %error, "message handler failed");
+                error!(%action, error = %chain(&***error), "message handler failed");
                 self.message.settle(FastReply::INTERNAL_ERROR.into()).await;
             }
         }

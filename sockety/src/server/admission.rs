@@ -10,10 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
 use super::{handle::ServerHandle, listener::Listener};
-use crate::transport::link::Link;
+use crate::{error::chain::chain, transport::link::Link};
 
-/// Who may enter, and how many at a time. A place is taken before a connection is accepted: further ones wait in the
-/// queue of the operating system.
+/// Limits connections and handshakes. Permits are taken before a connection is accepted, so that
+/// further connections wait in the queue of the operating system.
 #[derive(Debug)]
 pub(super) struct Gate {
     connections: Arc<Semaphore>,
@@ -21,16 +21,16 @@ pub(super) struct Gate {
     hosts: Option<Hosts>,
 }
 
-/// A connection that was accepted.
+/// An accepted connection and its permits.
 pub(super) struct Admitted {
     pub(super) link: Link,
-    /// Kept until the connection ends.
+    /// Held until the connection ends.
     pub(super) place: Place,
-    /// Kept until its handshake ends.
+    /// Held until its handshake ends.
     pub(super) handshake: OwnedSemaphorePermit,
 }
 
-/// A connection's places, given back when this is dropped.
+/// A connection's permits, released when this is dropped.
 pub(super) struct Place {
     _connection: OwnedSemaphorePermit,
     _host: Option<HostPlace>,
@@ -49,8 +49,8 @@ impl Gate {
         self.hosts = Some(Hosts::new(connections));
     }
 
-    /// The next connection. What the operating system says of a failed one, or of its lack of file descriptors or
-    /// memory, is logged.
+    /// Returns the next connection. Errors of accepting, such as a lack of file descriptors, are
+    /// logged and retried.
     pub(super) async fn admit(&self, listener: &Listener, handle: &ServerHandle) -> Admitted {
         let connection = permit(&self.connections).await;
         let handshake = permit(&self.handshakes).await;
@@ -78,11 +78,11 @@ impl Gate {
                     Ok(place) => return (link, place),
                     Err(FullHost(ip)) => {
                         handle.on_refused_connection();
-                        debug!(%ip, "connection refused: its host has too many");
+                        debug!(%ip, "connection refused: its host has too many connections");
                     }
                 },
                 Err(error) if is_of_one_connection(&error) => {
-                    debug!(%error, "a connection ended before it was accepted");
+                    debug!(error = %chain(&error), "a connection ended before it was accepted");
                 }
                 Err(error) => pause.wait(&error).await,
             }
@@ -116,7 +116,7 @@ async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     permit.expect("nobody closes the semaphore")
 }
 
-/// Connections of each host.
+/// Counts the connections of each host.
 #[derive(Debug, Clone)]
 struct Hosts {
     limit: usize,
@@ -163,7 +163,8 @@ impl Drop for HostPlace {
     }
 }
 
-/// A host of IPv6 has a whole network of 64 bits to choose its addresses from.
+/// An IPv6 host can choose its addresses from a network of 64 bits, so that network counts as the
+/// host.
 fn host_of(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => {
@@ -174,8 +175,8 @@ fn host_of(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether the error says nothing about the next connection. What it could say is waited for, and so is what is not known:
-/// an error that comes again and again would keep a processor busy.
+/// Whether the error concerns one connection only. After any other error, known or unknown, the
+/// caller pauses: an error that repeats at once would keep a processor busy.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -189,7 +190,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Waits after any other error, longer each time.
+/// The pause after any other error, which doubles each time.
 struct Pause(Duration);
 
 impl Default for Pause {
@@ -202,7 +203,7 @@ impl Pause {
     const LONGEST: Duration = Duration::from_secs(1);
 
     async fn wait(&mut self, error: &io::Error) {
-        warn!(%error, pause = ?self.0, "cannot accept");
+        warn!(error = %chain(error), pause = ?self.0, "cannot accept");
         tokio::time::sleep(self.0).await;
         self.0 = (self.0 * 2).min(Self::LONGEST);
     }

@@ -18,7 +18,8 @@ use crate::{
     transport::link::Handshake,
 };
 
-/// The connections of a [`Server`](crate::server::Server), and its end. Clones are handles on the same server.
+/// Lists the connections of a [`Server`](crate::server::Server), and stops it. Clones are handles
+/// on the same server; dropping them does nothing.
 #[derive(Debug, Clone, Default)]
 pub struct ServerHandle {
     inner: Arc<Inner>,
@@ -30,6 +31,8 @@ struct Inner {
     next: AtomicU64,
     ending: Mutex<Option<Ending>>,
     stopped: Notify,
+    /// The last connection has left the list.
+    all_left: Notify,
     counters: Arc<Counters>,
     accepted: AtomicU64,
     failed_handshakes: AtomicU64,
@@ -40,9 +43,9 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Connections {
-    /// Not handles: those keep a connection open.
+    /// Weak, because handles would keep the connections open.
     live: HashMap<u64, Weak<Shared>>,
-    /// What went over those that have ended.
+    /// Traffic of the connections that have ended.
     past: Traffic,
 }
 
@@ -52,7 +55,7 @@ impl Connections {
     }
 }
 
-/// What becomes of the connections of a server that has stopped accepting.
+/// What happens to the connections of a server that has stopped accepting.
 #[derive(Debug, Clone, Copy)]
 enum Ending {
     Close,
@@ -69,7 +72,7 @@ impl Ending {
 }
 
 impl ServerHandle {
-    /// All connections at this moment, as clients of a service that the peers serve.
+    /// Returns the current connections, as clients of a service that the peers serve.
     ///
     /// ```no_run
     /// # use sockety::{Server, service};
@@ -86,20 +89,21 @@ impl ServerHandle {
         self.connections().into_iter().map(C::new).collect()
     }
 
-    /// All connections at this moment.
+    /// Returns the current connections.
     pub fn connections(&self) -> Vec<Connection> {
         let live = self.lock().live();
         live.into_iter().map(Connection::new).collect()
     }
 
-    /// Sends a message that expects no reply to every [authorized](Connection::is_authorized) connection that
-    /// `filter` accepts. It is encoded once.
+    /// Sends a message that expects no reply to every [authorized](Connection::is_authorized)
+    /// connection that `filter` accepts. The message is encoded once. Returns the number of
+    /// connections that it is sent to.
     ///
-    /// Ready when it has its place among what each of them writes, which waits for no peer: a connection whose
-    /// peer takes less than is sent is left out. Gives the number of connections that it goes to.
+    /// It is queued without waiting: connections whose outbox is full, because their peer reads too
+    /// slowly, are skipped.
     ///
     /// # Errors
-    /// [`SendError`] when the message cannot be sent to anybody.
+    /// [`SendError`] if the message cannot be sent to any peer, such as one that exceeds a limit.
     pub fn broadcast(
         &self,
         message: impl Into<Outgoing>,
@@ -128,19 +132,20 @@ impl ServerHandle {
             .count())
     }
 
-    /// Stops accepting, and closes every connection in order, see [`Connection::close`]. The future of
-    /// [`Server::serve`](crate::server::Server::serve) is ready when all are closed.
+    /// Stops accepting, and closes every connection, see [`Connection::close`]. The future of
+    /// [`Server::serve`](crate::server::Server::serve) completes when all are closed.
     ///
-    /// To let accepted calls finish, [`ServerHandle::shutdown`].
+    /// Use [`ServerHandle::shutdown`] to let accepted calls finish.
     pub fn stop(&self) {
         self.end(Ending::Close);
     }
 
-    /// Stops accepting, and shuts every connection down gracefully within `deadline`; see
-    /// [`Connection::shutdown`]. Ready when all are closed, and so is the future of [`Server::serve`](crate::server::Server::serve).
+    /// Stops accepting, and shuts down every connection gracefully within `deadline`; see
+    /// [`Connection::shutdown`]. Completes when all are closed, like the future of
+    /// [`Server::serve`](crate::server::Server::serve).
     ///
     /// # Cancel safety
-    /// Dropping the future does not stop the shutdown.
+    /// Dropping the future does not cancel the shutdown.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -154,7 +159,8 @@ impl ServerHandle {
         self.all_closed().await;
     }
 
-    /// How many connections there are and were, and what of their peers was tolerated, refused or cut off.
+    /// Returns counts of connections, and of the behaviour of their peers that was tolerated,
+    /// refused or cut off.
     pub fn stats(&self) -> ServerStats {
         ServerStats {
             connections: self.lock().live.len(),
@@ -165,10 +171,10 @@ impl ServerHandle {
         }
     }
 
-    /// What went over all connections since the server began, and how much is under way. It looks at every connection for
-    /// a moment.
+    /// Returns the bytes transferred on all connections since the server started, and the work in
+    /// flight. It locks each connection for a moment.
     pub fn traffic(&self) -> Traffic {
-        // At one moment, or a connection that ends would count twice, or not at all.
+        // Both under one lock, or a connection that ends would be counted twice, or not at all.
         let connections = self.lock();
         let (live, mut traffic) = (connections.live(), connections.past);
         drop(connections);
@@ -210,9 +216,9 @@ impl ServerHandle {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Serves every new connection with these certificates and rules; for certificates that are renewed. Connections
-    /// that exist go on. A [`TlsServer`](crate::tls::TlsServer) is checked when it is made, so a broken file keeps the
-    /// one before in use.
+    /// Uses these certificates and rules for all new connections, for example after a renewal.
+    /// Established connections continue. A [`TlsServer`](crate::tls::TlsServer) is checked when it
+    /// is made, so with a broken file the previous one stays in use.
     ///
     /// ```no_run
     /// use sockety::{server::ServerHandle, tls::{TlsError, TlsServer}};
@@ -236,7 +242,7 @@ impl ServerHandle {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What comes before the connection headers.
+    /// The handshake that precedes the connection headers.
     #[cfg(feature = "_tls")]
     pub(super) fn handshake(&self) -> Option<Handshake> {
         self.lock_tls().as_ref().map(|tls| tls.handshake())
@@ -259,12 +265,13 @@ impl ServerHandle {
         }
     }
 
-    /// Adds a connection to the list, until the returned entry is dropped.
+    /// Adds a connection to the list. Dropping the returned entry removes it.
     pub(super) fn register(&self, connection: &Connection) -> Entry {
         let key = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::clone(connection.shared());
         self.lock().live.insert(key, Arc::downgrade(&shared));
-        // A server that was stopped meanwhile has ended all that it saw.
+        // A server that was stopped before the insertion has not seen this connection, so end it
+        // here.
         let ending = *self.ending();
         if let Some(ending) = ending {
             ending.of(connection);
@@ -277,12 +284,15 @@ impl ServerHandle {
     }
 
     pub(super) async fn all_closed(&self) {
-        // Until none is left: one whose handshake was just done may come while others close.
-        while !self.lock().live.is_empty() {
-            for connection in self.connections() {
-                connection.shared().until_gone().await;
+        loop {
+            let mut all_left = std::pin::pin!(self.inner.all_left.notified());
+            // Before the list is read: an entry that leaves it afterwards wakes us.
+            all_left.as_mut().enable();
+            if self.lock().live.is_empty() {
+                return;
             }
-            tokio::task::yield_now().await;
+            // A connection whose handshake has just ended may be added meanwhile, so look again.
+            all_left.await;
         }
     }
 
@@ -307,5 +317,73 @@ impl Drop for Entry {
         let mut connections = self.handle.lock();
         connections.live.remove(&self.key);
         connections.past.add(&past);
+        let is_last = connections.live.is_empty();
+        // The woken task takes the same mutex.
+        drop(connections);
+        if is_last {
+            self.handle.inner.all_left.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        sync::atomic::AtomicUsize,
+        task::{Context, Wake, Waker},
+    };
+
+    use super::*;
+    use crate::{serve::router::Router, transport::local::local};
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Between a connection's end and its removal from the list, tasks that wait for the last one
+    /// sleep.
+    #[tokio::test]
+    async fn the_last_entry_wakes_those_who_wait_until_all_are_closed() {
+        let handle = ServerHandle::default();
+        let (first, second) = (local(Router::new()), local(Router::new()));
+        let entries = [handle.register(&first), handle.register(&second)];
+        handle.stop();
+        tokio::join!(first.closed(), second.closed());
+
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut cx = Context::from_waker(&waker);
+        let mut closed = pin!(handle.all_closed());
+        let [first, second] = entries;
+        assert!(closed.as_mut().poll(&mut cx).is_pending());
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+        drop(second);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        assert!(closed.as_mut().poll(&mut cx).is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_comes_late_is_waited_for() {
+        let handle = ServerHandle::default();
+        let connection = local(Router::new());
+        let entry = handle.register(&connection);
+        let mut closed = pin!(handle.all_closed());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(closed.as_mut().poll(&mut cx).is_pending());
+        drop(entry);
+        let late = handle.register(&connection);
+        assert!(closed.as_mut().poll(&mut cx).is_pending());
+        drop(late);
+        assert!(closed.as_mut().poll(&mut cx).is_ready());
     }
 }

@@ -1,9 +1,11 @@
 use std::{io, net::SocketAddr};
 
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 
 #[cfg(unix)]
-use super::socket_file::SocketFile;
+use super::socket_file::{self, SocketFile};
 #[cfg(not(unix))]
 use crate::address::error::AddressProblem;
 use crate::{
@@ -11,25 +13,37 @@ use crate::{
     transport::link::Link,
 };
 
-/// Where connections come from.
+/// The error of listening on an address; the kind is that of the cause.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+struct Unbound {
+    address: Address,
+    #[source]
+    error: io::Error,
+}
+
+/// A listening socket.
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(SocketFile),
+    Unix {
+        listener: UnixListener,
+        /// Removed with the listener, unless it was made by others.
+        _file: Option<SocketFile>,
+    },
 }
 
 impl Listener {
     pub(super) async fn bind(address: &Address) -> io::Result<Self> {
-        let endpoint = address
-            .endpoint()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let bound = match endpoint {
+        let bound = match address.endpoint() {
             Endpoint::Tcp(host) => async { TcpListener::bind(&*host.resolve().await?).await }
                 .await
                 .map(Self::Tcp),
             #[cfg(unix)]
-            Endpoint::Unix(path) => SocketFile::bind(path).await.map(Self::Unix),
+            Endpoint::Unix(path) => socket_file::bind(path)
+                .await
+                .map(|(listener, _file)| Self::Unix { listener, _file }),
             #[cfg(not(unix))]
             Endpoint::Unix(_) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -37,7 +51,8 @@ impl Listener {
             )),
         };
         bound.map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+            let address = address.clone();
+            io::Error::new(error.kind(), Unbound { address, error })
         })
     }
 
@@ -45,7 +60,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => Ok(Link::Tcp(listener.accept().await?.0)),
             #[cfg(unix)]
-            Self::Unix(file) => Ok(Link::Unix(file.listener().accept().await?.0)),
+            Self::Unix { listener, .. } => Ok(Link::Unix(listener.accept().await?.0)),
         }
     }
 
@@ -53,9 +68,9 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.local_addr(),
             #[cfg(unix)]
-            Self::Unix(_) => Err(io::Error::new(
+            Self::Unix { .. } => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "a Unix socket has a path, and no such address",
+                "a Unix socket has a path instead of a socket address",
             )),
         }
     }

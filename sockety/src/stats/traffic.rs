@@ -1,17 +1,20 @@
 /// What goes over a connection, or over all of a server, in both directions; see
-/// [`Connection::traffic`](crate::connection::Connection::traffic) and [`ServerHandle::traffic`](crate::server::handle::ServerHandle::traffic).
+/// [`Connection::traffic`](crate::connection::Connection::traffic) and
+/// [`ServerHandle::traffic`](crate::server::handle::ServerHandle::traffic).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
     /// Bytes that came since the beginning, after the connection headers. TLS adds its own.
     pub received_bytes: u64,
-    /// Bytes that were handed to the system since the beginning, after the connection headers. TLS adds its own.
+    /// Bytes that were handed to the system since the beginning, after the connection headers. TLS
+    /// adds its own.
     pub sent_bytes: u64,
     /// Requests and one-way messages of the peer whose handlers have not ended, at this moment.
     pub requests_executing: usize,
     /// Requests of this side that wait for replies, at this moment.
     pub requests_waiting: usize,
-    /// Files at this moment: those that are being sent, and those that came with messages that are not done with.
+    /// Files at this moment: those that are being sent, and those that came with messages that are
+    /// not done with.
     pub files: usize,
     /// Streams at this moment, as with files.
     pub streams: usize,

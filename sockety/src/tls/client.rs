@@ -130,7 +130,7 @@ fn config(verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
 fn dialled_name(
     address: &Address,
 ) -> Result<ServerName<'static>, crate::error::connect::ConnectError> {
-    let problem = match address.endpoint()? {
+    let problem = match address.endpoint() {
         Endpoint::Tcp(Host::Number(address)) => return Ok(ServerName::from(address.ip())),
         Endpoint::Tcp(Host::Name(name, _)) => match ServerName::try_from(name.to_string()) {
             Ok(name) => return Ok(name),

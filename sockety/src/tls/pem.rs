@@ -56,7 +56,7 @@ impl<'a> Pem<'a> {
         match found {
             Ok(found) if found.is_empty() => Err(self.error(TlsProblem::NoCertificate)),
             Ok(found) => Ok(found),
-            Err(error) => Err(self.invalid(&error)),
+            Err(error) => Err(self.invalid(error)),
         }
     }
 
@@ -64,12 +64,12 @@ impl<'a> Pem<'a> {
     pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_slice(&self.text).map_err(|error| match error {
             Error::NoItemsFound => self.error(TlsProblem::NoKey),
-            error => self.invalid(&error),
+            error => self.invalid(error),
         })
     }
 
-    fn invalid(&self, error: &Error) -> TlsError {
-        self.error(TlsProblem::InvalidPem(error.to_string().into()))
+    fn invalid(&self, error: Error) -> TlsError {
+        self.error(TlsProblem::InvalidPem(Arc::new(error)))
     }
 }
 

@@ -10,12 +10,13 @@ use crate::{
         outgoing_call::OutgoingCall,
     },
     engine::answered::Answered,
-    error::request::RequestError,
+    error::{chain::chain, request::RequestError},
     observe::observed::{Ended, Named, OTHER, SYSTEM, original, summary},
 };
 
-/// A span around each call and one-way message of a handle, inside the span of the caller; its attributes are those of the
-/// [module](crate::trace). Added with [`Connection::layer`](crate::connection::Connection::layer) or
+/// Middleware that puts a span around each call and one-way message of a handle, inside the
+/// caller's span. The [module](crate::trace) lists its attributes. Added with
+/// [`Connection::layer`](crate::connection::Connection::layer) or
 /// [`ServiceClient::layer`](crate::client::ServiceClient::layer).
 ///
 /// ```
@@ -31,12 +32,13 @@ pub struct CallSpans {
 }
 
 impl CallSpans {
-    /// Names the actions of typed services.
+    /// Names the actions of typed services; all others are `_OTHER`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Names these actions too: those of a [`Draft`](crate::message::draft::Draft), whose name may have come from anywhere.
+    /// Also names these actions, which [`Draft`](crate::message::draft::Draft)s have: their names
+    /// may come from anywhere.
     pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
         self.named.add(actions);
         self
@@ -87,7 +89,7 @@ impl CallMiddleware for CallSpans {
     }
 }
 
-/// Records how a call ended, however that comes about: its caller may drop it.
+/// Records how a call ended, even if its caller drops it.
 struct Ending {
     span: Span,
     status: CallStatus,
@@ -99,7 +101,7 @@ impl Drop for Ending {
         let result = self.result.take();
         let result = result.unwrap_or_else(|| Err(self.status.given_up()));
         if let Err(error) = &result {
-            let description = field::display(error);
+            let description = field::display(chain(error));
             self.span.record("otel.status_description", description);
         }
         crate::trace::record(&self.span, &Ended::of_call(&result));

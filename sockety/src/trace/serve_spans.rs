@@ -11,8 +11,9 @@ use crate::{
     },
 };
 
-/// A span around the handling of each message that is served; its attributes are those of the [module](crate::trace).
-/// Added with [`Router::layer`](crate::serve::Router::layer); what is added after it runs inside the span.
+/// Middleware that puts a span around the handling of each served message. The
+/// [module](crate::trace) lists its attributes. Added with
+/// [`Router::layer`](crate::serve::Router::layer); middleware added after it runs inside the span.
 ///
 /// ```
 /// use sockety::{FastReply, serve::{IntoRouter, MessageHandler}, trace::ServeSpans};
@@ -26,12 +27,13 @@ pub struct ServeSpans {
 }
 
 impl ServeSpans {
-    /// Names the actions that what is served names.
+    /// Names the actions that the served services and handlers declare; all others are `_OTHER`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Names these actions too: those that a [fallback](crate::serve::handler::MessageHandler::fallback) handles.
+    /// Also names these actions, which a
+    /// [fallback](crate::serve::handler::MessageHandler::fallback) handles.
     pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
         self.named.add(actions);
         self
@@ -77,7 +79,7 @@ impl ServeMiddleware for ServeSpans {
     }
 }
 
-/// Says how it ended, however that comes about.
+/// Records how it ended, even if its handler panics or is dropped.
 struct Ending {
     span: Span,
     served: Served,

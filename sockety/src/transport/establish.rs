@@ -14,13 +14,15 @@ use crate::{
 };
 
 impl Connection {
-    /// Speaks Sockety over any pair of byte streams, such as one of TLS, a Unix socket or a pipe.
+    /// Establishes a connection over any pair of byte streams, such as TLS, a Unix socket or a
+    /// pipe.
     ///
-    /// The two sides have no different roles: both serve what they are given. Ready when the peer's connection
-    /// header has arrived.
+    /// Both sides have the same role: each serves what it is given. Completes when the peer's
+    /// connection header has arrived.
     ///
     /// # Errors
-    /// [`ConnectError`] when the peer does not speak Sockety, says nothing in time, or is gone.
+    /// [`ConnectError`] if the peer does not speak Sockety, sends no header within
+    /// [`Options::handshake_timeout`], or has closed `io`.
     ///
     /// # Cancel safety
     /// Dropping the future drops `io`.
@@ -48,8 +50,8 @@ impl Connection {
         run(io, serve, Common::new(options)).await
     }
 
-    /// Like [`Connection::over`], within budgets that other connections have too: a server on links of
-    /// its own makes one for all of them.
+    /// Like [`Connection::over`], within budgets that other connections share: a server that
+    /// accepts links by itself makes one `Budgets` for all of them.
     ///
     /// # Errors
     /// Same as [`Connection::over`].
@@ -80,7 +82,7 @@ where
     within(limit, start(io, Peer::default(), setup)).await
 }
 
-/// Two ends of a connection in memory, for tests: each serves what it is given.
+/// Returns the two ends of a connection in memory, for tests. Each serves what it is given.
 ///
 /// # Errors
 /// None in practice; the type is that of [`Connection::over`].

@@ -13,7 +13,7 @@ use crate::{
     serve::router::Router,
 };
 
-/// Exchanges connection headers. The clock is the caller's.
+/// Exchanges connection headers. The caller limits the time.
 pub(crate) async fn establish<IO>(
     io: IO,
     router: Arc<Router>,
@@ -45,7 +45,7 @@ where
     io.flush().await?;
     let mut decoder = Decoder::new(options.limits).whole_messages();
     loop {
-        // Byte by byte, as what follows the header is for the driver to read.
+        // Byte by byte, because the driver reads what follows the header.
         let mut byte = [0; 1];
         if io.read(&mut byte).await? == 0 {
             return Err(ConnectError::Closed);

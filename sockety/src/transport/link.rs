@@ -1,6 +1,6 @@
 //! The links below connections: TCP and Unix sockets, with or without TLS on them.
 //!
-//! Every kind of link has a driver of its own type, so nothing is decided for each byte.
+//! Each kind of link has a separate type of driver, so that reads and writes need no dispatch.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,13 +35,13 @@ pub(crate) enum Link {
 #[cfg(not(feature = "_tls"))]
 pub(crate) enum Handshake {}
 
-/// What a connection is made of, in addition to its link.
+/// Everything but the link that a connection is made of.
 pub(crate) struct Setup<K> {
     router: Arc<Router>,
     pub(crate) common: Common,
-    /// What this side connects to, if it does.
+    /// The server that this side connects to; `None` if it accepts.
     server: Option<ServerName>,
-    /// Gets a handle on the connection; what it returns is dropped when the connection has ended.
+    /// Called with a handle on the connection. Its result is dropped when the connection has ended.
     keep: K,
 }
 
@@ -79,7 +79,8 @@ impl Link {
         }
     }
 
-    /// Makes a connection of it, which runs as a task. All handshakes together have the time of one.
+    /// Establishes a connection, which runs as a task. `handshake_timeout` limits all handshakes
+    /// together.
     pub(crate) async fn start<K, G>(
         self,
         handshake: Option<Handshake>,
@@ -101,7 +102,7 @@ impl Link {
     }
 }
 
-/// The clock of a handshake.
+/// Limits the time of a handshake.
 pub(crate) async fn within<T>(
     limit: Duration,
     handshake: impl Future<Output = Result<T, ConnectError>>,
@@ -129,7 +130,8 @@ where
     let (io, identity) = handshake.run(io).await?;
     peer.identity = identity;
     peer.fails_whole = false;
-    // A server refuses a client's certificate when the client believes that the handshake is done.
+    // In TLS 1.3, a client has finished the handshake before the server refuses the client's
+    // certificate.
     start(io, peer, setup)
         .await
         .map_err(crate::tls::handshake::late_failure)
@@ -153,7 +155,7 @@ where
     }
 }
 
-/// Exchanges connection headers, and runs the connection.
+/// Exchanges connection headers, and spawns the connection's driver.
 pub(crate) async fn start<IO, K, G>(
     io: IO,
     mut peer: Peer,
@@ -167,7 +169,7 @@ where
     peer.server = setup.server;
     let (peer_addr, local_addr) = (peer.peer_addr, peer.local_addr);
     let (connection, driver) = establish(io, setup.router, setup.common, peer).await?;
-    // Before its end can be logged.
+    // Before the driver can log the end.
     debug!(peer = ?peer_addr, local = ?local_addr, "connection established");
     let kept = (setup.keep)(connection.clone());
     tokio::spawn(async move {
@@ -211,7 +213,7 @@ mod tests {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let peer = tokio::spawn(async move {
             sleep(pause).await;
-            let handshake = tls_client.handshake_with(&"localhost:1".into());
+            let handshake = tls_client.handshake_with(&"localhost:1".parse().expect("an address"));
             let handshaken = handshake.expect("a name").run(far).await;
             sleep(60 * SECOND).await;
             handshaken.map(drop)

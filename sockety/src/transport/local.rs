@@ -1,4 +1,4 @@
-//! Connections in memory that stand at once.
+//! Connections in memory that are established at once.
 
 use std::sync::Arc;
 
@@ -11,18 +11,29 @@ use crate::{
     serve::router::{IntoRouter, Router},
 };
 
-/// A connection whose other side serves what it is given, as long as the connection has handles.
+/// Returns a connection whose other side serves what it is given, until the connection is closed or
+/// has no handles.
 pub(crate) fn local(serve: impl IntoRouter) -> Connection {
     let common = Common::default();
     let (near, far) = tokio::io::duplex(64 * 1024);
-    let near = begin(near, Router::new(), common.clone());
-    let far = begin(far, serve.into_router(), common);
-    tokio::spawn(async move { far.closed().await });
-    near
+    let (connection, driver) = begin(near, Router::new(), common.clone());
+    tokio::spawn(driver.run());
+    let (far, driver) = begin(far, serve.into_router(), common);
+    tokio::spawn(async move {
+        driver.run().await;
+        // Without a handle, its end would be closed at once.
+        drop(far);
+    });
+    connection
 }
 
-/// Both sides know each other's connection header: nobody has to wait for it.
-fn begin(io: DuplexStream, router: Router, common: Common) -> Connection {
+/// Creates an end that already knows the connection header of the other, so that nobody waits for
+/// it.
+fn begin(
+    io: DuplexStream,
+    router: Router,
+    common: Common,
+) -> (Connection, Box<Driver<DuplexStream, Arc<Router>>>) {
     let (channels, mut header) = (common.options.limits.channels(), Vec::new());
     ConnectionHeader::new(channels).encode(&mut header);
     let mut decoder = Decoder::new(common.options.limits).whole_messages();
@@ -31,6 +42,5 @@ fn begin(io: DuplexStream, router: Router, common: Common) -> Connection {
         .expect("our own header is legal");
     let shared = Arc::new(Shared::new(common, Peer::default(), channels));
     let driver = Driver::new(io, Arc::clone(&shared), decoder, Arc::new(router));
-    tokio::spawn(driver.run());
-    Connection::new(shared)
+    (Connection::new(shared), driver)
 }

@@ -14,8 +14,9 @@ fn identity_error(certificate: &str, key: &str) -> (String, TlsProblem) {
 fn a_missing_file_is_named() {
     let missing = Path::new("/nonexistent/server.pem");
     let error = Identity::from_pem_files(missing, missing).expect_err("no file");
+    assert_eq!(error.to_string(), "/nonexistent/server.pem cannot be read");
     assert_eq!(
-        error.to_string(),
+        chain(&error).to_string(),
         "/nonexistent/server.pem cannot be read: No such file or directory (os error 2)"
     );
     let error = Roots::from_pem_file(missing).expect_err("no file");

@@ -23,8 +23,8 @@ pub enum MediaError {
 
 fn main() {
     assert_eq!(
-        MediaError::QuotaExceeded { used: 1, limit: 2 }.message(),
+        MediaError::QuotaExceeded { used: 1, limit: 2 }.to_string(),
         "1 of 2 bytes are used"
     );
-    assert_eq!(MediaError::NotFound.message(), "no clip");
+    assert_eq!(MediaError::NotFound.to_string(), "no clip");
 }

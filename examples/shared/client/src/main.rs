@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use sockety::error::chain;
 use sockety_shared_client::{Command, run};
 
 const USAGE: &str = "\
@@ -26,7 +27,7 @@ async fn main() -> ExitCode {
     match run(address, name, command, say).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "{error}");
+            let _ = writeln!(io::stderr(), "{}", chain(&*error));
             ExitCode::FAILURE
         }
     }

@@ -7,7 +7,10 @@ use tracing::{debug, warn};
 use super::{Driver, write::Written};
 use crate::{
     engine::{serve::Serve, state::Unwritten},
-    error::connection::{ClosedBy, ConnectionError},
+    error::{
+        chain::chain,
+        connection::{ClosedBy, ConnectionError},
+    },
 };
 
 /// How many bytes a farewell reads and drops: as many as may have been in transit.
@@ -31,8 +34,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         let peer = self.shared.peer.peer_addr;
         match error {
             ConnectionError::Closed(by) => debug!(?peer, "connection closed by {by}"),
-            ConnectionError::Io(source) => debug!(?peer, %source, "connection failed"),
-            error => warn!(?peer, "connection ended: {error}"),
+            ConnectionError::Io(source) => {
+                debug!(?peer, source = %chain(&**source), "connection failed");
+            }
+            error => warn!(?peer, "connection ended: {}", chain(error)),
         }
     }
 

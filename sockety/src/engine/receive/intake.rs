@@ -19,7 +19,7 @@ use tokio::{
 use super::spill::{Extent, Spill, SpillError, SpillFile, Spilled};
 use crate::{
     engine::{account::Account, memory::chunks::Chunks},
-    error::read::ReadError,
+    error::{chain::chain, read::ReadError},
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
 
@@ -206,7 +206,7 @@ impl Intake {
             }
             // They wait in memory, like any others that are not read.
             (Err(SpillError::NoFile { error, chunks }), extent, _) => {
-                tracing::warn!(%error, "no temporary file");
+                tracing::warn!(error = %chain(&error), "no temporary file");
                 found.chunks.put_back(chunks);
                 taken = 0;
                 unused = extent;

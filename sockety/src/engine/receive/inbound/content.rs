@@ -155,7 +155,7 @@ impl<S: Serve> Inbound<S> {
         if let Some(open) = self.slots.open_mut(channel)
             && let Role::Response { parent } = open.role
         {
-            self.deliver(&parent, lost("too many payloads are arriving at once"));
+            self.deliver(&parent, lost(ReadError::OverBudget));
         }
         self.refuse_open(channel, FrameworkCode::Overloaded.reply())
     }

@@ -101,9 +101,9 @@ impl<S: Serve> Inbound<S> {
     pub(super) fn on_refused(&mut self, channel: ChannelId, refusal: &Refusal) -> Verdict {
         self.abuse.on_refused();
         let is_handed_on = matches!(self.slots.get(channel), Some(Slot::Rest(_)));
-        self.lose(channel, &ReadError::Refused(refusal.reason));
+        self.lose(channel, &ReadError::NotAccepted(refusal.reason));
         if let Some(parent) = refusal.parent {
-            return self.on_reply(&parent, lost(&refusal.reason.to_string()));
+            return self.on_reply(&parent, lost(ReadError::NotAccepted(refusal.reason)));
         }
         if refusal.expects_response && !is_handed_on {
             let code = match refusal.reason {
@@ -127,7 +127,7 @@ impl<S: Serve> Inbound<S> {
         if let Slot::Open(open) = slot
             && let Role::Response { parent } = open.role
         {
-            self.deliver(&parent, lost(&error.to_string()));
+            self.deliver(&parent, lost(error.clone()));
         }
         self.free(channel);
     }

@@ -16,7 +16,7 @@ use crate::{
         },
         serve::Serve,
     },
-    error::request::RequestError,
+    error::{read::ReadError, request::RequestError},
     payload::payload_bytes::PayloadBytes,
 };
 
@@ -50,7 +50,7 @@ impl<S: Serve> Inbound<S> {
             };
         }
         let Ok(reservation) = PayloadReservation::reserve(&self.shared, head.payload_size) else {
-            self.deliver(&head.parent, lost("too many payloads are arriving at once"));
+            self.deliver(&head.parent, lost(ReadError::OverBudget));
             return Verdict::Refuse(channel);
         };
         let open = Open {
@@ -104,6 +104,6 @@ impl<S: Serve> Inbound<S> {
     }
 }
 
-pub(super) fn lost(reason: &str) -> Result<RawReply, RequestError> {
-    Err(RequestError::ResponseLost(reason.into()))
+pub(super) fn lost(reason: ReadError) -> Result<RawReply, RequestError> {
+    Err(RequestError::ResponseLost(reason))
 }
