@@ -80,6 +80,9 @@ stats! {
     stalled_messages,
     /// Bytes of content that nobody took.
     dropped_bytes,
+    /// Pauses in reading, as more messages were refused or aborted, or more content dropped, than
+    /// [`Options`](crate::config::options::Options) allow at once.
+    throttled,
     /// Handlers that panicked.
     handler_panics,
     /// Messages whose handlers ended without the reply that was expected; they were answered with

@@ -38,9 +38,9 @@ use super::{rate::Rate, tcp::TcpOptions};
 /// | [`max_received_bytes`](Self::max_received_bytes) | 512 MiB | unread files and streams, and payloads, of all connections |
 /// | [`max_spill_bytes`](Self::max_spill_bytes) | 1 GiB | temporary files of all connections |
 /// | [`max_useless_packets`](Self::max_useless_packets) | 128, then 10/s | packets without use |
-/// | [`max_refused_messages`](Self::max_refused_messages) | 256, then 20/s | messages that break limits |
-/// | [`max_aborted_messages`](Self::max_aborted_messages) | 128, then 20/s | messages that the peer gives up |
-/// | [`max_dropped_content`](Self::max_dropped_content) | 64 MiB, then 2 MiB/s | content that nobody takes |
+/// | [`max_refused_messages`](Self::max_refused_messages) | 1,024, then 256/s | messages that break limits, and replies to nothing |
+/// | [`max_aborted_messages`](Self::max_aborted_messages) | 512, then 256/s | messages that the peer gives up |
+/// | [`max_dropped_content`](Self::max_dropped_content) | 64 MiB, then 64 MiB/s | content that nobody takes |
 ///
 /// "Of all connections" means those that share [`Budgets`](crate::config::Budgets), such as all
 /// connections of a server.
@@ -182,30 +182,31 @@ impl Options {
     }
 
     /// Limits useless packets: empty ones, needless switches of the channel, heartbeats, aborts of
-    /// nothing, replies to nothing (default: 128 at once, then 10 a second). One more ends the
+    /// nothing (default: 128 at once, then 10 a second). One more ends the
     /// connection.
     pub fn max_useless_packets(mut self, rate: Rate) -> Self {
         self.useless_packets = rate;
         self
     }
 
-    /// Limits messages of the peer that are refused because they are too large or break a rule
-    /// (default: 256 at once, then 20 a second). One more ends the connection.
+    /// Limits messages of the peer that are refused because they are too large or break a rule, and
+    /// replies that nobody waits for (default: 1,024 at once, then 256 a second). Beyond it, the
+    /// connection is read at that rate, and goes on.
     pub fn max_refused_messages(mut self, rate: Rate) -> Self {
         self.refused_messages = rate;
         self
     }
 
-    /// Limits messages that the peer begins and abandons (default: 128 at once, then 20 a second).
-    /// One more ends the connection.
+    /// Limits messages that the peer begins and abandons (default: 512 at once, then 256 a second).
+    /// Beyond it, the connection is read at that rate, and goes on.
     pub fn max_aborted_messages(mut self, rate: Rate) -> Self {
         self.aborted_messages = rate;
         self
     }
 
     /// Limits content that nobody reads, in bytes: of refused messages, and of replies that nobody
-    /// waits for (default: 64 MiB at once, then 2 MiB a second). More ends the connection, because
-    /// a new one costs less.
+    /// waits for (default: 64 MiB at once, then 64 MiB a second). Beyond it, the connection is read at
+    /// that rate, and goes on.
     pub fn max_dropped_content(mut self, bytes: Rate) -> Self {
         self.dropped_content = bytes;
         self
@@ -346,9 +347,9 @@ impl Default for Options {
             progress_timeout: Some(Duration::from_secs(60)),
             authorization_timeout: Duration::from_secs(15),
             useless_packets: Rate::new(128, 10),
-            refused_messages: Rate::new(256, 20),
-            aborted_messages: Rate::new(128, 20),
-            dropped_content: Rate::new(64 * 1024 * 1024, 2 * 1024 * 1024),
+            refused_messages: Rate::new(1024, 256),
+            aborted_messages: Rate::new(512, 256),
+            dropped_content: Rate::new(64 * 1024 * 1024, 64 * 1024 * 1024),
             waiting_requests: 8192,
             received_bytes: 512 * 1024 * 1024,
             connect_timeout: Duration::from_secs(10),

@@ -15,16 +15,6 @@ pub enum LimitExceeded {
     /// replies to no request.
     #[error("too many useless packets")]
     UselessPackets,
-    /// Too many messages that were refused because they exceed limits.
-    #[error("too many refused messages")]
-    RefusedMessages,
-    /// Too many messages that the peer began and abandoned.
-    #[error("too many messages abandoned by the peer")]
-    AbortedMessages,
-    /// Too much content that nobody reads: of refused messages, or of replies that are no longer
-    /// wanted.
-    #[error("too much content that nobody reads")]
-    DroppedContent,
     /// Messages whose content stopped arriving hold more than a quarter of the channels.
     #[error("too many messages whose content stopped arriving")]
     StalledMessages,

@@ -144,6 +144,17 @@ impl Peer {
         assert_eq!(reply, Some(Received::FastReply { id: parent, code }));
     }
 
+    /// Expects this code, after replies to others.
+    pub(crate) async fn skip_to_code(&mut self, parent: Uuid, code: u16) {
+        let expected = Received::FastReply { id: parent, code };
+        while let Some(received) = self.next().await {
+            if received == expected {
+                return;
+            }
+        }
+        panic!("the connection has ended");
+    }
+
     /// Reads a message with this action; gives its id and payload.
     pub(crate) async fn expect_message(&mut self, expected: &str) -> (Uuid, Vec<u8>) {
         match self.next().await {

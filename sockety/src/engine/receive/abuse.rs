@@ -1,8 +1,14 @@
 //! Counts events that are harmless now and then, but an attack in large numbers.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use sockety_codec::{Decoder, Tolerated};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::bucket::Bucket;
 use crate::{engine::shared::Shared, error::limit::LimitExceeded};
@@ -16,6 +22,9 @@ pub(crate) struct AbuseMeter {
     /// What the decoder had tolerated and dropped at the last check.
     tolerated: Tolerated,
     drained: u64,
+    /// Until when nothing is read, as too much came that nobody wants.
+    paused_until: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
     exceeded: Option<LimitExceeded>,
 }
 
@@ -30,6 +39,8 @@ impl AbuseMeter {
             dropped: Bucket::new(options.dropped_content),
             tolerated: Tolerated::default(),
             drained: 0,
+            paused_until: None,
+            timer: None,
             exceeded: None,
         }
     }
@@ -37,31 +48,56 @@ impl AbuseMeter {
     /// A message was refused because it breaks a limit or a rule.
     pub(crate) fn on_refused(&mut self) {
         self.shared.counters.count(|all| &all.refused_messages);
-        if !self.refused.take(1) {
-            self.exceeded = Some(LimitExceeded::RefusedMessages);
-        }
+        let pause = self.refused.charge(1);
+        self.pause_for(pause);
     }
 
     /// The peer aborted messages or responses.
     pub(crate) fn on_aborted(&mut self, count: u64) {
         self.shared.counters.add(|all| &all.aborted_messages, count);
-        if !self.aborted.take(count) {
-            self.exceeded = Some(LimitExceeded::AbortedMessages);
-        }
+        let pause = self.aborted.charge(count);
+        self.pause_for(pause);
     }
 
     /// A reply arrived that no request waits for or has waited for.
     pub(crate) fn on_unexpected_reply(&mut self) {
         self.shared.counters.count(|all| &all.unexpected_replies);
-        self.on_useless(1);
+        // They may be late: of the requests that were given up, only the newest are remembered.
+        let pause = self.refused.charge(1);
+        self.pause_for(pause);
     }
 
     /// Content was dropped because nobody reads it.
     pub(crate) fn on_dropped(&mut self, bytes: u64) {
         self.shared.counters.add(|all| &all.dropped_bytes, bytes);
-        if !self.dropped.take(bytes) {
-            self.exceeded = Some(LimitExceeded::DroppedContent);
+        let pause = self.dropped.charge(bytes);
+        self.pause_for(pause);
+    }
+
+    fn pause_for(&mut self, pause: Duration) {
+        if pause > Duration::ZERO {
+            let until = Instant::now() + pause;
+            self.paused_until = Some(self.paused_until.map_or(until, |known| known.max(until)));
+            self.shared.counters.count(|all| &all.throttled);
         }
+    }
+
+    /// Ready when reading may go on. An honest peer may send what this side has to refuse or drop:
+    /// uploads to a limit it does not know, a download whose caller has gone, the remains of calls
+    /// that were given up. It is slowed down, and loses nothing.
+    pub(crate) fn poll_resume(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.paused_until else {
+            return Poll::Ready(());
+        };
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if timer.deadline() != until {
+            timer.as_mut().reset(until);
+        }
+        ready!(timer.as_mut().poll(cx));
+        (self.paused_until, self.timer) = (None, None);
+        Poll::Ready(())
     }
 
     /// More than a quarter of the channels are occupied by messages that make no progress.

@@ -1,13 +1,20 @@
 //! A token bucket for events that are harmless now and then, but an attack in large numbers.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::config::rate::Rate;
+
+/// How long reading pauses at most for a bucket that is empty.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Full at the beginning. Its clock is read only when something is taken.
 pub(crate) struct Bucket {
     rate: Rate,
     left: u64,
+    /// What was taken and is not there yet.
+    debt: u64,
     filled: Option<Instant>,
 }
 
@@ -16,6 +23,7 @@ impl Bucket {
         Self {
             rate,
             left: rate.burst,
+            debt: 0,
             filled: None,
         }
     }
@@ -35,6 +43,20 @@ impl Bucket {
         }
     }
 
+    /// Takes `count` tokens, though there may be fewer. Returns how long it takes until those are
+    /// there, but no more than [`LONGEST_PAUSE`], so that nothing waits for ever.
+    pub(crate) fn charge(&mut self, count: u64) -> Duration {
+        if self.take(count) {
+            return Duration::ZERO;
+        }
+        self.debt = self.debt.saturating_add(count - self.left);
+        self.left = 0;
+        let per_second = u128::from(self.rate.per_second.max(1));
+        let millis = u128::from(self.debt) * 1000 / per_second;
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        Duration::from_millis(millis).min(LONGEST_PAUSE)
+    }
+
     fn fill(&mut self) {
         let now = Instant::now();
         let since = now.duration_since(*self.filled.get_or_insert(now));
@@ -43,6 +65,9 @@ impl Bucket {
         if more > 0 {
             self.filled = Some(now);
             let more = u64::try_from(more).unwrap_or(u64::MAX);
+            let paid = more.min(self.debt);
+            self.debt -= paid;
+            let more = more - paid;
             self.left = self.left.saturating_add(more).min(self.rate.burst);
         }
     }
@@ -50,8 +75,6 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -65,6 +88,19 @@ mod tests {
         assert!(bucket.take(2) && !bucket.take(1));
         tokio::time::advance(Duration::from_secs(3600)).await;
         assert!(bucket.take(3) && !bucket.take(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_debt_is_paid_with_time() {
+        let mut bucket = Bucket::new(Rate::new(3, 2));
+        assert_eq!(bucket.charge(3), Duration::ZERO);
+        assert_eq!(bucket.charge(1), Duration::from_millis(500));
+        assert_eq!(bucket.charge(3), Duration::from_secs(2));
+        tokio::time::advance(Duration::from_millis(1500)).await;
+        assert_eq!(bucket.charge(1), Duration::from_secs(1));
+        tokio::time::advance(Duration::from_millis(1500)).await;
+        assert_eq!(bucket.charge(1), Duration::ZERO);
+        assert_eq!(bucket.charge(1_000_000), LONGEST_PAUSE);
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl<S: Serve> Inbound<S> {
     /// disk what is in the way of other readers.
     pub(crate) fn update_pause(&mut self, cx: &mut Context<'_>) -> bool {
         self.slow.update(cx);
-        self.slow.is_paused()
+        self.slow.is_paused() || self.abuse.poll_resume(cx).is_pending()
     }
 
     /// How many bytes may be read at a time.
