@@ -133,15 +133,21 @@ pub(crate) enum FrameworkCode {
     TooLarge,
     SlowConsumer,
     BadHeader,
+    Present,
 }
 
+/// The action with which a connection asks whether the peer is one of this framework, which answers
+/// with [`FrameworkCode::Present`], before authorization and without a handler.
+pub(crate) const PRESENT_ACTION: &str = "$sockety.present";
+
 impl FrameworkCode {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Overloaded,
         Self::GoingAway,
         Self::TooLarge,
         Self::SlowConsumer,
         Self::BadHeader,
+        Self::Present,
     ];
 
     pub(crate) fn reply(&self) -> FastReply {
@@ -151,6 +157,7 @@ impl FrameworkCode {
             Self::TooLarge => 3842,
             Self::SlowConsumer => 3845,
             Self::BadHeader => 3846,
+            Self::Present => 3847,
         };
         FastReply(ReplyCode::new(code).expect("framework codes have 12 bits"))
     }
@@ -166,6 +173,7 @@ impl FrameworkCode {
             Self::TooLarge => "Too Large",
             Self::SlowConsumer => "Slow Consumer",
             Self::BadHeader => "Bad Header",
+            Self::Present => "Present",
         }
     }
 
@@ -180,9 +188,11 @@ impl FrameworkCode {
 
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Overloaded | Self::GoingAway | Self::TooLarge | Self::BadHeader => {
-                Outcome::NotExecuted
-            }
+            Self::Overloaded
+            | Self::GoingAway
+            | Self::TooLarge
+            | Self::BadHeader
+            | Self::Present => Outcome::NotExecuted,
             // Sent in the middle of the handler's work.
             Self::SlowConsumer => Outcome::Executed,
         }

@@ -8,7 +8,7 @@
 /// | --- | --- | --- | --- |
 /// | [`Replied`](Self::Replied) | a complete reply came: a response, an error of the service, a code not named below | as the reply says | – |
 /// | [`Executed`](Self::Executed) | a response began, but was lost or cannot be read; code 5, Internal Error; code 3,845, Slow Consumer | began, once | no |
-/// | [`NotExecuted`](Self::NotExecuted) | the peer says so: code 2, Not Implemented; this framework's 3,840, Overloaded, 3,841, Going Away, 3,842, Too Large, 3,846, Bad Header | did not begin, and will not | yes |
+/// | [`NotExecuted`](Self::NotExecuted) | the peer says so: code 2, Not Implemented; this framework's 3,840, Overloaded, 3,841, Going Away, 3,842, Too Large, 3,846, Bad Header, 3,847, Present | did not begin, and will not | yes |
 /// | [`NotSent`](Self::NotSent) | no byte of the message was handed to the socket, and none will be: [`SendError`](crate::error::send::SendError); the connection ended, or the call's own time, while the message still waited | did not begin, and will not | yes |
 /// | [`Unknown`](Self::Unknown) | anything else: the connection ended, time ran out or the call was given up after a byte may have left; a file or stream of the message failed | began once or not at all, perhaps still runs | only if twice does no harm |
 ///

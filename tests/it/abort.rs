@@ -8,7 +8,7 @@ use sockety::{
     ByteStream, Connection, FastReply, File, Options,
     error::{ConnectionError, NoError, ReadError, RequestError, SendError, SourceError},
     message::{Draft, Request, ResponseDraft},
-    serve::{BoxError, IntoRouter, MessageHandler},
+    serve::{BoxError, IntoRouter, Message, MessageHandler},
 };
 use sockety_codec::{ChannelCount, ChannelId, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -390,10 +390,15 @@ async fn channels_of_messages_that_were_given_up_are_not_used_again() {
             matches!(packets.next().await, Packet::Message { channel, .. } if channel == expected)
         );
         assert_eq!(packets.next().await, Packet::Abort { channel: expected });
+        // After the first, the peer is asked once whether it takes notice. It does not answer.
+        if expected == 1 {
+            let question = packets.next().await;
+            assert!(matches!(question, Packet::Message { channel: 0, .. }));
+        }
     }
     let draft = Draft::new("a").with_stream();
     let error = near.send(&draft).await.expect_err("no channel");
-    assert!(matches!(error, SendError::ChannelsExhausted));
+    assert!(matches!(error, SendError::ChannelsExhausted), "{error:?}");
     let error = near.pass(&draft).await.expect_err("no channel");
     assert!(matches!(
         error,
@@ -405,6 +410,119 @@ async fn channels_of_messages_that_were_given_up_are_not_used_again() {
         packets.next().await,
         Packet::Message { channel: 0, .. }
     ));
+}
+
+/// Answers the question whether a peer takes notice of aborts.
+const PRESENT: &str = "$sockety.present";
+
+async fn gives_up(near: &Connection, packets: &mut Packets, on: u16) {
+    drop(send_stream(near, "a").await);
+    assert!(matches!(packets.next().await, Packet::Message { channel, .. } if channel == on));
+    assert_eq!(packets.next().await, Packet::Abort { channel: on });
+}
+
+#[tokio::test(start_paused = true)]
+async fn channels_are_used_again_with_a_peer_that_takes_notice_of_aborts() {
+    let (near, mut peer) = narrow(ping_handler(), "E1 04").await;
+    drop(send_stream(&near, "a").await);
+    peer.expect("01 23 13 00 <id> 01 61 90").await;
+    peer.send("00").await;
+    let (question, _) = peer.expect_message(PRESENT).await;
+    peer.reply(question, 3847).await;
+    settled().await;
+    let mut packets = Packets::of(peer);
+    for _ in 0..100 {
+        gives_up(&near, &mut packets, 1).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn channels_are_not_used_again_with_a_peer_that_does_not_know_the_question() {
+    let (near, mut peer) = narrow(ping_handler(), "E1 04").await;
+    drop(send_stream(&near, "a").await);
+    peer.expect("01 23 13 00 <id> 01 61 90").await;
+    let (question, _) = peer.expect_message(PRESENT).await;
+    peer.reply(question, 0).await;
+    settled().await;
+    let mut packets = Packets::of(peer);
+    gives_up(&near, &mut packets, 2).await;
+    gives_up(&near, &mut packets, 3).await;
+    let error = near.send(&Draft::new("a").with_stream()).await;
+    assert!(matches!(error, Err(SendError::ChannelsExhausted)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_question_is_answered_before_authorization() {
+    let router = ping_handler()
+        .into_router()
+        .authorize(|first: sockety::serve::FirstMessage| async move { first.refuse() });
+    let (_near, mut peer) = dialogue(router).await;
+    peer.ask(id(1), PRESENT, b"").await;
+    peer.expect_code(id(1), 3847).await;
+    peer.ask(id(2), "ping", b"").await;
+    peer.expect_code(id(2), 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_that_are_cancelled_one_after_the_other_leave_room_for_the_next() {
+    let (near, _far) = pair_serving(collecting()).await;
+    for _ in 0..300 {
+        let (request, writer) = send_stream(&near, "collect").await;
+        settled().await;
+        drop((request, writer));
+        settled().await;
+    }
+    let (mut request, mut writer) = send_stream(&near, "collect").await;
+    writer.write_chunk("good").await.expect("written");
+    writer.finish().expect("ended");
+    assert_eq!(response(&mut request).await.payload(), "good");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_uploads_that_are_cancelled_at_once_cost_no_other_call() {
+    let handler = || {
+        collecting().action("slow", |_| async {
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+            FastReply::ACCEPT
+        })
+    };
+    let (near, _far) = pair_serving(handler()).await;
+    for _ in 0..5 {
+        let slow = near.send(&Draft::new("slow")).await.expect("sent");
+        let mut uploads = Vec::new();
+        for _ in 0..200 {
+            uploads.push(send_stream(&near, "collect").await);
+        }
+        settled().await;
+        drop(uploads);
+        assert_eq!(crate::support::code_of(slow).await, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn downloads_whose_source_fails_leave_room_for_the_next() {
+    let handler = collecting().action("give", |message: Message| async move {
+        let is_broken = message.payload().is_empty();
+        let file = if is_broken {
+            // Shorter than announced.
+            File::from_reader("f", 10, &b"short"[..])
+        } else {
+            File::from_bytes("f", "whole")
+        };
+        ResponseDraft::new().create().with_file(file)
+    });
+    let (near, _far) = pair_serving(handler).await;
+    for _ in 0..300 {
+        let mut request = near.send(&Draft::new("give")).await.expect("sent");
+        let mut response = response(&mut request).await;
+        let file = response.take_files().pop().expect("a file");
+        file.bytes(100).await.expect_err("too short");
+    }
+    let good = Draft::new("give").with_data("good");
+    let mut request = near.send(&good).await.expect("sent");
+    let mut response = response(&mut request).await;
+    let file = response.take_files().pop().expect("a file");
+    assert_eq!(file.bytes(100).await.expect("whole"), "whole");
 }
 
 #[tokio::test(start_paused = true)]

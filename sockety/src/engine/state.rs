@@ -6,6 +6,7 @@ use super::{
         outbox::{Outbox, Place},
         pacing::Pacing,
         parcel::{Parcel, Submitted},
+        payload::Payload,
         transmissions::Transmissions,
         wait_queue::Line,
     },
@@ -17,11 +18,11 @@ use crate::{
         send::SendError,
         source::SourceError,
     },
-    fast_reply::FrameworkCode,
+    fast_reply::{FrameworkCode, PRESENT_ACTION},
     outcome::Outcome,
     sync::MutexGuard,
 };
-use sockety_codec::{ChannelId, Head, Uuid};
+use sockety_codec::{ChannelId, Head, MessageHead, Uuid};
 use std::{
     ops::{Deref, DerefMut},
     task::Waker,
@@ -245,7 +246,8 @@ impl State {
     }
 
     pub(crate) fn takes_calls(&self) -> bool {
-        self.check_open().is_ok() && !self.transmissions.channels.is_exhausted()
+        let channels = &self.transmissions.channels;
+        self.check_open().is_ok() && !channels.is_exhausted() && !channels.is_running_low()
     }
 
     pub(crate) fn check_open(&self) -> Result<(), SendError> {
@@ -367,19 +369,61 @@ impl State {
     }
 
     /// Aborts a message whose files or stream are being sent. The task that waits for its reply is
-    /// told why. The channel is retired: some peers never take notice of an abort.
+    /// told why.
     pub(crate) fn abort(&mut self, transmission: u64, error: SourceError) {
         let due = &mut self.outbox.due;
         let Some((id, channel)) = self.transmissions.abort(transmission, error.clone(), due) else {
             return;
         };
-        self.outbox.abort(channel);
-        self.transmissions.channels.retire();
+        self.on_aborted(channel);
         let delivered = self.pending.deliver(&id, Err(RequestError::Source(error)));
         if let Some(waker) = delivered.waker {
             self.outbox.due.wake(waker);
         }
         self.outbox.wake_space();
+    }
+
+    fn on_aborted(&mut self, channel: ChannelId) {
+        self.outbox.abort(channel);
+        if self.transmissions.channels.on_aborted(channel) {
+            self.outbox.reuse(channel);
+        } else if self.transmissions.channels.should_ask() && self.check_open().is_ok() {
+            let id = Uuid::new_v4();
+            let head = MessageHead::new(id, PRESENT_ACTION).expecting_response(true);
+            let payload = Payload::Copied(&[]);
+            let zero = ChannelId::ZERO;
+            if self.outbox.submit(zero, head.into(), payload, None).is_ok() {
+                self.transmissions.channels.on_asked(id);
+            }
+        }
+    }
+
+    /// The peer answered with a code of this framework: it takes notice of aborts.
+    #[cold]
+    fn on_framework_code(&mut self) {
+        if self.transmissions.channels.takes_notice() {
+            return;
+        }
+        for channel in self.transmissions.channels.on_notice() {
+            self.outbox.reuse(channel);
+        }
+        self.outbox.wake_space();
+    }
+
+    /// The peer answered a question that only this framework knows, or did not.
+    #[cold]
+    fn on_answer(&mut self, reply: &Result<RawReply, RequestError>) -> Delivered {
+        match reply {
+            Ok(RawReply::Fast(code)) if FrameworkCode::is_one(*code) => self.on_framework_code(),
+            _ => {
+                self.transmissions.channels.on_no_notice();
+                self.outbox.wake_space();
+            }
+        }
+        Delivered {
+            waker: None,
+            unwanted: None,
+        }
     }
 
     /// Hands a reply to the request that waits for it. The caller wakes its task, and drops an
@@ -392,11 +436,18 @@ impl State {
         parent: &Uuid,
         reply: Result<RawReply, RequestError>,
     ) -> Delivered {
+        if self.transmissions.channels.is_question(parent) {
+            return self.on_answer(&reply);
+        }
         if let Ok(RawReply::Fast(code)) = &reply
             && FrameworkCode::means_unread(*code)
-            && let Some(transmission) = self.pending.transmission(parent)
         {
-            self.withdraw(transmission, FrameworkCode::is_one(*code));
+            if FrameworkCode::is_one(*code) {
+                self.on_framework_code();
+            }
+            if let Some(transmission) = self.pending.transmission(parent) {
+                self.withdraw(transmission);
+            }
         }
         if let Some(pacing) = &mut self.pacing
             && let Some(start) = self.pending.start(parent)
@@ -406,21 +457,14 @@ impl State {
         self.pending.deliver(parent, reply)
     }
 
-    /// Stops sending a message that the peer refused. A peer that answers with a code of this
-    /// framework takes notice of the abort, so that the channel may be used again.
-    pub(crate) fn withdraw(&mut self, transmission: u64, is_ours: bool) {
+    /// Stops sending a message that the peer refused.
+    pub(crate) fn withdraw(&mut self, transmission: u64) {
         let due = &mut self.outbox.due;
         let refused = SourceError::Refused;
         let Some((_, channel)) = self.transmissions.abort(transmission, refused, due) else {
             return;
         };
-        self.outbox.abort(channel);
-        if is_ours {
-            self.outbox.reuse(channel);
-            self.transmissions.channels.give_back(channel);
-        } else {
-            self.transmissions.channels.retire();
-        }
+        self.on_aborted(channel);
         self.outbox.wake_space();
     }
 
@@ -453,6 +497,10 @@ impl State {
     /// A tick has passed. Returns how many requests have run out of time.
     pub(crate) fn tick(&mut self) -> u64 {
         self.outbox.on_tick();
+        if self.transmissions.channels.is_unanswered() {
+            self.transmissions.channels.on_no_notice();
+            self.outbox.wake_space();
+        }
         self.pending.tick(&self.transmissions, &mut self.outbox.due)
     }
 

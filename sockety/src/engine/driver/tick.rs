@@ -59,6 +59,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             || is_arriving
             || is_writing
             || state.outbox.is_awaited()
+            || state.transmissions.channels.is_asking()
             || !state.pending.is_empty()
             || !matches!(state.phase, Phase::Open)
     }

@@ -25,7 +25,7 @@ use crate::{
         },
         serve::{Dispatch, ReceivedPayload, Route, Serve},
     },
-    fast_reply::{FastReply, FrameworkCode},
+    fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
 };
 
 impl<S: Serve> Inbound<S> {
@@ -104,6 +104,9 @@ impl<S: Serve> Inbound<S> {
     }
 
     fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, FastReply> {
+        if head.action == PRESENT_ACTION {
+            return Err(FrameworkCode::Present.reply());
+        }
         let counters = &self.shared.counters;
         if self.refuses_new {
             counters.count(|all| &all.going_away);
