@@ -25,6 +25,7 @@ mod observed;
 mod outcomes;
 mod product;
 mod protocol;
+mod queued_requests;
 mod quiet;
 mod reconnecting;
 mod replies;

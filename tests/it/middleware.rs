@@ -357,7 +357,9 @@ async fn a_request_counts_as_executing_while_its_middleware_waits() {
         }
         next.run(incoming).await;
     });
-    let options = Options::default().max_requests_executing(1);
+    let options = Options::default()
+        .max_requests_executing(1)
+        .max_queued_requests(0);
     let (_connection, mut peer) = dialogue_with(router, options, PIPE).await;
     peer.ask(id(1), "pong", b"").await;
     settled().await;

@@ -324,7 +324,9 @@ async fn every_code_has_one_outcome() {
 async fn what_the_server_refuses_was_not_executed() {
     let site = Site::with(
         Options::default(),
-        Options::default().max_requests_executing(1),
+        Options::default()
+            .max_requests_executing(1)
+            .max_queued_requests(0),
     )
     .await;
     let mut held = Box::pin(site.work.hold(1).into_future());

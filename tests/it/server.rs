@@ -246,7 +246,11 @@ async fn one_byte_at_a_time_over_tcp_is_enough() {
 #[tokio::test]
 async fn options_are_those_of_every_connection() {
     let server = Server::bind("127.0.0.1:0").await.expect("bound");
-    let server = server.options(Options::default().max_requests_executing(0));
+    let server = server.options(
+        Options::default()
+            .max_requests_executing(0)
+            .max_queued_requests(0),
+    );
     let address = server.local_addr().expect("an address");
     let handle = server.handle();
     let serving = tokio::spawn(server.serve(ping_handler()));

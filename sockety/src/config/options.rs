@@ -28,6 +28,7 @@ use super::{rate::Rate, tcp::TcpOptions};
 /// | --- | --- | --- |
 /// | [`limits`](Self::limits) | | sizes of messages, see [`Limits`] |
 /// | [`max_requests_executing`](Self::max_requests_executing) | 256 | requests of the peer |
+/// | [`max_queued_requests`](Self::max_queued_requests) | 16,384 | requests of the peer that wait for their turn |
 /// | [`max_waiting_requests`](Self::max_waiting_requests) | 8,192 | requests that are waiting for something, of all connections |
 /// | [`max_requests_in_flight`](Self::max_requests_in_flight) | 16,384 | requests of this side |
 /// | [`max_outbox_bytes`](Self::max_outbox_bytes) | 256 KiB | what waits to be written |
@@ -70,6 +71,7 @@ pub struct Options {
     pub(crate) call_timeout: Option<Duration>,
     pub(crate) requests_in_flight: usize,
     pub(crate) requests_executing: usize,
+    pub(crate) queued_requests: usize,
     pub(crate) outbox_bytes: usize,
     pub(crate) write_stall: Duration,
     pub(crate) reader_timeout: Duration,
@@ -205,16 +207,17 @@ impl Options {
     }
 
     /// Limits content that nobody reads, in bytes: of refused messages, and of replies that nobody
-    /// waits for (default: 64 MiB at once, then 64 MiB a second). Beyond it, the connection is read at
-    /// that rate, and goes on.
+    /// waits for (default: 64 MiB at once, then 64 MiB a second). Beyond it, the connection is read
+    /// at that rate, and goes on.
     pub fn max_dropped_content(mut self, bytes: Rate) -> Self {
         self.dropped_content = bytes;
         self
     }
 
     /// Limits requests of peers whose handlers wait for something, over all connections that share
-    /// [`Budgets`](crate::config::Budgets) (default: 8,192). One more is answered with code 3,840,
-    /// Overloaded, and does not run. Each connection may have eight in any case.
+    /// [`Budgets`](crate::config::Budgets) (default: 8,192). Others wait for their turn, see
+    /// [`max_queued_requests`](Self::max_queued_requests). Each connection may have eight in any
+    /// case.
     pub fn max_waiting_requests(mut self, requests: u64) -> Self {
         self.waiting_requests = requests;
         self
@@ -261,10 +264,22 @@ impl Options {
         self
     }
 
-    /// Limits requests of the peer that execute at once (default: 256). One more is answered with
-    /// code 3,840, Overloaded, and does not run.
+    /// Limits requests of the peer that execute at once (default: 256). Others wait for their turn,
+    /// see [`max_queued_requests`](Self::max_queued_requests).
     pub fn max_requests_executing(mut self, requests: usize) -> Self {
         self.requests_executing = requests;
+        self
+    }
+
+    /// Limits requests of the peer that have arrived and wait for their turn (default: 16,384, and
+    /// [`max_unread_bytes`](Self::max_unread_bytes) of payloads). They begin in the order in which
+    /// they arrived, however long that takes; callers limit it by their timeouts.
+    ///
+    /// One more that expects a reply is answered with code 3,840, Overloaded, and does not run. The
+    /// sender of a one-way message would not learn that: instead nothing more is read from the
+    /// connection until there is room.
+    pub fn max_queued_requests(mut self, requests: usize) -> Self {
+        self.queued_requests = requests;
         self
     }
 
@@ -357,6 +372,7 @@ impl Default for Options {
             call_timeout: Some(Duration::from_secs(30)),
             requests_in_flight: 16_384,
             requests_executing: 256,
+            queued_requests: 16_384,
             outbox_bytes: 256 * 1024,
             write_stall: Duration::from_secs(30),
             reader_timeout: Duration::from_secs(30),

@@ -31,9 +31,9 @@ impl Lease {
         is_joined.then(|| Self { shared, holder })
     }
 
-    /// The lease of a request of the peer, which occupies a slot until it is dropped; `None` when
-    /// all slots are taken.
-    pub(crate) fn of_request(shared: &Arc<Shared>, holder: Holder) -> Option<Self> {
+    /// The lease of a request of the peer, which occupies a slot until it is dropped, and how many
+    /// requests there were before it; `None` when all slots are taken.
+    pub(crate) fn of_request(shared: &Arc<Shared>, holder: Holder) -> Option<(Self, usize)> {
         // Counted before it is checked, so that two requests cannot both take the last slot. One
         // that gets none gives its count back when the lease is dropped.
         let taken = shared.holders.add(holder);
@@ -41,7 +41,7 @@ impl Lease {
             shared: Arc::clone(shared),
             holder,
         };
-        shared.has_slot(taken).then_some(lease)
+        shared.has_slot(taken).then_some((lease, taken))
     }
 
     /// A request that was arriving is complete: its handler may use the lease as a handle.

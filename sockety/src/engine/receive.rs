@@ -6,6 +6,7 @@ pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod parts;
 pub(crate) mod payload;
+pub(crate) mod request_queue;
 pub(crate) mod slot;
 pub(crate) mod slow_readers;
 pub(crate) mod spill;

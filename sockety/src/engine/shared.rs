@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     /// Whether the phase is no longer `Open`, for code that does not hold the lock. Set before the
     /// phase changes: see [`Holders::remove`](super::holders::Holders::remove).
     is_ending: AtomicBool,
+    /// Whether requests wait for their turn: then the end of another wakes the driver.
+    pub(crate) has_queue: AtomicBool,
     /// Bytes received since the connection began.
     pub(crate) received: AtomicU64,
     /// How much it holds of what it has received. Intakes share it.
@@ -95,6 +97,7 @@ impl Shared {
             gone: Notify::new(),
             holders: Holders::new(),
             is_ending: AtomicBool::new(false),
+            has_queue: AtomicBool::new(false),
             received: AtomicU64::new(0),
             account,
         }
@@ -194,11 +197,23 @@ impl Shared {
         });
     }
 
-    /// Whether there is a slot for a request of the peer when `taken` of them are taken.
-    pub(crate) fn has_slot(&self, taken: usize) -> bool {
+    /// Whether the peer may have another request when it has this many: they are executed, arrive,
+    /// or wait for their turn.
+    pub(crate) fn has_slot(&self, requests: usize) -> bool {
+        let options = &self.options;
+        let limit = options
+            .requests_executing
+            .saturating_add(options.queued_requests)
+            .saturating_add(ONE_WAY_EXCESS);
+        Holders::is_room(requests, limit)
+    }
+
+    /// Whether another request may be executed when there are this many.
+    #[inline]
+    pub(crate) fn may_execute(&self, executing: usize) -> bool {
         // A few connections must not use up the budget of all.
-        let is_room = taken < OWN_TASKS || !self.budgets.waiting().is_used_up();
-        is_room && Holders::is_room(taken, self.options.requests_executing)
+        let is_room = executing < OWN_TASKS || !self.budgets.waiting().is_used_up();
+        is_room && executing < self.options.requests_executing
     }
 
     /// A holder leaves. Closes the connection after its last handle.
@@ -210,6 +225,14 @@ impl Shared {
         }
         // The driver of an ending connection waits for the last handler, and sleeps meanwhile.
         if left.was_last_request && self.is_ending.load(Ordering::SeqCst) {
+            self.wake_driver();
+        }
+        // It begins the next request of the queue. `SeqCst`: the driver sets this before it reads
+        // the count of requests, which was changed above, so that one of the two sees the other.
+        if holder != Holder::Handle
+            && self.has_queue.load(Ordering::SeqCst)
+            && self.has_queue.swap(false, Ordering::SeqCst)
+        {
             self.wake_driver();
         }
     }
@@ -267,6 +290,9 @@ impl WakeDriver for Shared {
         }
     }
 }
+
+/// One-way messages that one read may bring beyond the queue, before reading pauses.
+const ONE_WAY_EXCESS: usize = 4096;
 
 /// How many requests each connection may execute even if the budget of all is used up.
 const OWN_TASKS: usize = 8;

@@ -137,6 +137,7 @@ async fn t_m18_rapid_abort() {
 async fn t_m18_an_abort_gives_no_place_free_that_a_handler_has() {
     let options = Options::default()
         .max_requests_executing(2)
+        .max_queued_requests(0)
         .max_aborted_messages(Rate::UNLIMITED);
     let (_connection, mut peer) = dialogue_with(waiting_handler(), options, PIPE).await;
     for _ in 0..2 {
@@ -310,7 +311,9 @@ async fn t_m20_whole_messages_that_nobody_serves_are_dropped_at_a_rate() {
 
 #[tokio::test(start_paused = true)]
 async fn t_m17_no_more_handlers_wait_than_all_connections_may_have() {
-    let options = Options::default().max_waiting_requests(20);
+    let options = Options::default()
+        .max_waiting_requests(20)
+        .max_queued_requests(0);
     let budgets = Budgets::new(&options);
     let dialogue = async || {
         let (near, far) = tokio::io::duplex(PIPE);

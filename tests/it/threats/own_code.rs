@@ -1,12 +1,17 @@
 //! Handlers and callers that do what they should not: rows A.
 
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use sockety::{
-    CallError, Connection, Context, FastReply, Options, Outcome, Router, message::Draft, service,
+    CallError, Connection, Context, FastReply, Options, Outcome, Router, error::RequestError,
+    message::Draft, service,
 };
+use tokio::time::Instant;
 
-use crate::support::{code_of, dialogue_with, id, is_pending, pair_serving, ping_handler, settled};
+use crate::support::{
+    PIPE, code_of, dialogue_with, id, is_pending, pair_serving, pair_with, ping_handler, settled,
+};
 
 #[test]
 fn t_a3_a_handler_that_blocks_its_thread_holds_up_no_other_connection() {
@@ -85,6 +90,7 @@ impl Recursion for Endless {
     async fn deeper(&self, cx: &Context) -> u16 {
         match cx.peer::<RecursionClient>().deeper().await {
             Ok(depth) => depth + 1,
+            Err(CallError::Request(RequestError::TimedOut { .. })) => 1,
             Err(error) => {
                 assert!(matches!(error, CallError::Refused { .. }), "{error:?}");
                 assert_eq!(error.outcome(), Outcome::NotExecuted);
@@ -96,11 +102,26 @@ impl Recursion for Endless {
 
 #[tokio::test(start_paused = true)]
 async fn t_a7_recursion_without_end_ends_where_no_more_requests_may_execute() {
+    let side = || {
+        let options = Options::default().max_queued_requests(0);
+        (RecursionServer::new(Endless), options)
+    };
+    let (near, _far) = pair_with(side(), side(), PIPE).await;
+    let depth = RecursionClient::new(near).deeper().await.expect("a reply");
+    assert_eq!(depth, 2 * 256);
+}
+
+/// Where requests wait for their turn, the last ones wait for handlers that wait for them.
+#[tokio::test(start_paused = true)]
+async fn t_a7_recursion_without_end_ends_by_the_time_of_the_calls() {
     let (near, _far) = sockety::pair(RecursionServer::new(Endless), RecursionServer::new(Endless))
         .await
         .expect("two connections");
-    let depth = RecursionClient::new(near).deeper().await.expect("a reply");
-    assert_eq!(depth, 2 * 256);
+    let begin = Instant::now();
+    let _ = RecursionClient::new(near.clone()).deeper().await;
+    assert!(begin.elapsed() < Duration::from_secs(40));
+    settled().await;
+    assert!(!near.is_closed());
 }
 
 #[tokio::test(start_paused = true)]

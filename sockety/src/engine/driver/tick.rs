@@ -55,6 +55,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         let is_arriving = !self.decoder.is_between_messages();
         let is_writing = !self.is_flushed || state.outbox.waiting() > 0;
         self.is_paused
+            || self.inbound.has_queue()
             || is_judging
             || is_arriving
             || is_writing

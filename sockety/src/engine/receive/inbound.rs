@@ -12,6 +12,7 @@ use tracing::debug;
 
 use super::{
     abuse::AbuseMeter,
+    request_queue::RequestQueue,
     slot::{Rest, Slots},
     slow_readers::SlowReaders,
 };
@@ -27,6 +28,7 @@ pub(crate) struct Inbound<S> {
     serve: S,
     slots: Slots,
     has_served: bool,
+    queue: RequestQueue,
     slow: SlowReaders,
     /// Channels of messages that were given up, as their content did not come.
     stalled: Vec<ChannelId>,
@@ -77,6 +79,7 @@ impl<S: Serve> Inbound<S> {
             serve,
             slots: Slots::default(),
             has_served: false,
+            queue: RequestQueue::default(),
             slow,
             stalled: Vec::new(),
             abuse,
@@ -93,8 +96,19 @@ impl<S: Serve> Inbound<S> {
     /// Looks whether reading has to pause until somebody reads a file or a stream, and moves to
     /// disk what is in the way of other readers.
     pub(crate) fn update_pause(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.queue.is_empty() {
+            self.run_queued(cx);
+        }
         self.slow.update(cx);
-        self.slow.is_paused() || self.abuse.poll_resume(cx).is_pending()
+        let is_slow = self.slow.is_paused();
+        let is_overfull = self.is_held_back();
+        is_slow || is_overfull || self.abuse.poll_resume(cx).is_pending()
+    }
+
+    /// Whether requests wait for their turn. Memory of all connections may be what they wait for,
+    /// so that this has to be looked at every second.
+    pub(crate) fn has_queue(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// How many bytes may be read at a time.

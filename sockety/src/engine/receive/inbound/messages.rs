@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::Context,
 };
 
@@ -21,12 +21,16 @@ use crate::{
         receive::{
             parts::ReceivedParts,
             payload::Assembly,
+            request_queue::QueuedRequest,
             slot::{Open, Progress, Role},
         },
         serve::{Dispatch, ReceivedPayload, Route, Serve},
     },
     fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
 };
+
+/// How many requests of the queue begin before other tasks of the thread get their turn.
+const QUEUED_AT_A_TIME: usize = 64;
 
 impl<S: Serve> Inbound<S> {
     /// Most messages: there is nothing to keep until more of it comes.
@@ -38,7 +42,7 @@ impl<S: Serve> Inbound<S> {
     ) -> Verdict {
         self.has_served = true;
         let admitted = self.route(head).and_then(|route| {
-            let admitted = self.admit_whole(payload);
+            let admitted = self.admit_whole(head, payload);
             let (lease, reservation) = admitted.ok_or_else(|| FrameworkCode::Overloaded.reply())?;
             Ok((route, lease, reservation))
         });
@@ -59,16 +63,60 @@ impl<S: Serve> Inbound<S> {
         Verdict::Keep
     }
 
-    fn admit_whole(&self, payload: &[u8]) -> Option<(Lease, Option<Box<PayloadReservation>>)> {
-        let lease = Lease::of_request(&self.shared, Holder::Executing);
+    fn admit_whole(
+        &mut self,
+        head: &MessageHead<'_>,
+        payload: &[u8],
+    ) -> Option<(Lease, Option<Box<PayloadReservation>>)> {
+        let lease = self.admit_request(head, Holder::Executing);
         let admitted = lease.and_then(|lease| {
             let reservation = PayloadReservation::whole(&self.shared, payload.len()).ok()?;
             Some((lease, reservation))
         });
         if admitted.is_none() {
-            self.shared.counters.count(|all| &all.overloaded);
+            self.queue.on_refused(head.action, &self.shared);
         }
         admitted
+    }
+
+    /// A slot for a request: it will be executed at once, or wait for its turn.
+    #[inline]
+    fn admit_request(&self, head: &MessageHead<'_>, holder: Holder) -> Option<Lease> {
+        let (lease, before) = Lease::of_request(&self.shared, holder)?;
+        let has_turn = self.queue.is_empty() && self.shared.may_execute(before);
+        (has_turn || self.has_queue_room(head.expects_response)).then_some(lease)
+    }
+
+    fn has_queue_room(&self, expects_response: bool) -> bool {
+        !self.queue.is_full(&self.shared.options)
+            || (!expects_response && !self.shared.lock().pending.has_unanswered())
+    }
+
+    /// Whether nothing is read until requests that wait have had their turn. Not while a call of this
+    /// side waits: a handler may have made it, and its reply must be read for the handler to end.
+    pub(super) fn is_held_back(&mut self) -> bool {
+        self.queue.is_overfull(&self.shared.options) && !self.shared.lock().pending.has_unanswered()
+    }
+
+    /// Begins requests whose turn has come.
+    #[cold]
+    pub(super) fn run_queued(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..QUEUED_AT_A_TIME {
+            // Set before the count is read: a request that ends after that wakes the driver.
+            self.shared.has_queue.store(true, Ordering::SeqCst);
+            let executing = self.shared.holders.requests() - self.queue.len();
+            if !self.shared.may_execute(executing) {
+                return;
+            }
+            let Some(request) = self.queue.pop() else {
+                self.shared.has_queue.store(false, Ordering::SeqCst);
+                return;
+            };
+            let payload = ReceivedPayload::Owned(request.payload);
+            self.run(request.route, payload, request.parts, request.reply, cx);
+        }
+        // The rest after other tasks of the thread have had their turn.
+        cx.waker().wake_by_ref();
     }
 
     pub(super) fn on_message(
@@ -83,7 +131,7 @@ impl<S: Serve> Inbound<S> {
             Err(code) => return self.refuse_message(channel, head, code),
         };
         let Some((lease, payload)) = self.admit(head) else {
-            self.shared.counters.count(|all| &all.overloaded);
+            self.queue.on_refused(head.action, &self.shared);
             return self.refuse_message(channel, head, FrameworkCode::Overloaded.reply());
         };
         let open = Open {
@@ -134,7 +182,7 @@ impl<S: Serve> Inbound<S> {
     }
 
     fn admit(&self, head: &MessageHead<'_>) -> Option<(Lease, Assembly)> {
-        let lease = Lease::of_request(&self.shared, Holder::Arriving)?;
+        let lease = self.admit_request(head, Holder::Arriving)?;
         let reservation = PayloadReservation::reserve(&self.shared, head.payload_size).ok()?;
         let files = head.files.count as usize;
         let is_room = files == 0 || self.shared.account.has_room_for_files(files);
@@ -167,11 +215,36 @@ impl<S: Serve> Inbound<S> {
         Verdict::Refuse(channel)
     }
 
+    /// Handles a request that has arrived, now or when its turn comes.
+    #[inline]
+    pub(super) fn dispatch(
+        &mut self,
+        route: Route,
+        payload: ReceivedPayload<'_>,
+        parts: ReceivedParts,
+        reply: PendingReply,
+        cx: &mut Context<'_>,
+    ) {
+        let executing = self.shared.holders.requests() - 1;
+        if self.queue.is_empty() && self.shared.may_execute(executing) {
+            return self.run(route, payload, parts, reply, cx);
+        }
+        let payload = payload.into_bytes();
+        let request = QueuedRequest {
+            route,
+            payload,
+            parts,
+            reply,
+        };
+        self.queue.push(request, &self.shared.options);
+        self.run_queued(cx);
+    }
+
     /// Runs the handler as far as it goes without waiting; one that has to wait becomes a task.
     ///
-    /// Most handlers end at once, and cost no task and no wake-up this way. A service may want a task from the
-    /// beginning all the same.
-    pub(super) fn dispatch(
+    /// Most handlers end at once, and cost no task and no wake-up this way. A service may want a
+    /// task from the beginning all the same.
+    fn run(
         &self,
         route: Route,
         payload: ReceivedPayload<'_>,
