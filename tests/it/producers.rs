@@ -918,6 +918,38 @@ async fn why_a_stream_broke_off_is_logged_where_it_is_produced() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn why_a_file_broke_off_is_logged_where_it_is_produced() {
+    let (log, _guard) = Warnings::subscribe();
+    let works = Works::default();
+    let reader = tokio::io::repeat(1).take(50).chain(Failing);
+    *works.file.lock().expect("no panic") = Some(File::from_reader("a.bin", 100, reader));
+    let line = LineClient::local(works);
+    let file = line.file().await.expect("a file");
+    file.bytes(1000).await.expect_err("it broke off");
+    let log = log.lock().expect("no panic");
+    assert!(
+        log.iter().any(|line| line.contains("the disk is broken")),
+        "{log:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_whose_stream_breaks_off_does_not_fill_the_log() {
+    let works = Works::default();
+    *works.raw.lock().expect("no panic") = Some(pipe(|_| async {}));
+    let first = LineClient::local(works);
+    let works = Works::default();
+    *works.raw.lock().expect("no panic") = Some(first.raw().await.expect("a stream"));
+    settled().await;
+    let (log, _guard) = Warnings::subscribe();
+    let second = LineClient::local(works);
+    let raw = second.raw().await.expect("a stream");
+    assert_eq!(read_raw(raw).await, read(&[], End::Aborted));
+    let log = log.lock().expect("no panic");
+    assert!(log.is_empty(), "{log:?}");
+}
+
 /// The errors of the warnings of this thread.
 struct Warnings(Arc<Mutex<Vec<String>>>);
 
@@ -933,6 +965,9 @@ impl Warnings {
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Warnings {
     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        if *event.metadata().level() > tracing::Level::WARN {
+            return;
+        }
         struct Visit(String);
         impl tracing::field::Visit for Visit {
             fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {

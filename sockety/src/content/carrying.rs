@@ -24,7 +24,7 @@ use crate::{
             transmissions::PartKey,
         },
     },
-    error::{send::SendError, source::SourceError},
+    error::{chain::chain, read::ReadError, send::SendError, source::SourceError},
     payload::encoding::Encoding,
 };
 
@@ -238,10 +238,30 @@ impl Drop for Pump {
 async fn send_files(files: Vec<(File, PartWriter)>) {
     for (file, mut writer) in files {
         if let Err(error) = send_file(file, &mut writer).await {
+            // Other errors say what became of the message, and are not the source's.
+            if let SourceError::Read { .. } | SourceError::SizeChanged { .. } = error {
+                log("file", &error);
+            }
             writer.abort(error);
             return;
         }
     }
+}
+
+/// Logs why a source was not sent to its end: the peer learns only that it broke off.
+fn log(part: &str, error: &SourceError) {
+    // What comes from another peer may break off at any time, and peers must not fill the log.
+    if let SourceError::Read { error: inner, .. } = error
+        && is_read_error(inner)
+    {
+        tracing::debug!(error = %chain(error), part, "not sent to its end");
+    } else {
+        tracing::warn!(error = %chain(error), part, "not sent to its end");
+    }
+}
+
+fn is_read_error(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<ReadError>())
 }
 
 async fn send_file(mut file: File, writer: &mut PartWriter) -> Result<(), SourceError> {
@@ -277,8 +297,7 @@ async fn send_chunks(mut stream: ByteStream, writer: &mut PartWriter) -> Result<
             Ok(None) => return writer.finish(),
             Err(error) => {
                 let error = stream_error(error);
-                // The peer is told only that the stream broke off.
-                tracing::warn!(error = %chain(&error), "stream not sent to its end");
+                log("stream", &error);
                 // What was read before the failure arrives before it.
                 writer.drain().await?;
                 return Err(error);

@@ -370,9 +370,9 @@ fn encode<T: Serialize, E: ServiceError>(
         }
         Err(StreamError::Read(error)) => Err(error),
         Err(StreamError::Remote(error)) => Err(io::Error::other(error)),
-        Err(error @ (StreamError::Decode(_) | StreamError::TooLarge { .. })) => Err(
-            io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
-        ),
+        Err(error @ (StreamError::Decode(_) | StreamError::TooLarge { .. })) => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, error))
+        }
     }
 }
 
