@@ -88,8 +88,8 @@ impl NamedContext for Context {
 
 /// A type that is recognized by its name, `N`, and must be `T`.
 ///
-/// Like [`Format`], it is made by one function wherever a value travels, so the compiler shows a type that is another
-/// one once.
+/// Like [`Format`], it is made by one function wherever a value travels, so the compiler shows a
+/// type that is another one once.
 pub struct Named<N, T> {
     give: fn(N) -> T,
     take: fn(T) -> N,

@@ -234,8 +234,9 @@ pub mod __private;
 /// | `Err(E)`, variant without data | a fast reply with its code |
 /// | `Err(E)`, variant with data | a response with an error value, which TypeScript peers see as an `Error` |
 ///
-/// The macro sees the names of types: the special ones above must be written by their names, not as an alias. `Vec<u8>`,
-/// `Option<Option<T>>` and `Option<()>` are refused, because they would arrive as something else or be slow.
+/// The macro sees the names of types: the special ones above must be written by their names, not as
+/// an alias. `Vec<u8>`, `Option<Option<T>>` and `Option<()>` are refused, because they would arrive
+/// as something else or be slow.
 ///
 /// # Arguments of the service
 ///

@@ -18,10 +18,11 @@ use crate::engine::receive::intake::PartReader;
 
 /// A live stream of bytes: one to be sent, or one that is being received.
 ///
-/// It is an `AsyncRead`, and a `Stream` of chunks, whose borders mean nothing. Its end is reported only if its
-/// producer has ended it; if the producer breaks off, the reader gets an error, so an incomplete stream never looks
-/// complete. A stream that has failed cannot be sent as if it were whole. Dropping a received one drops what was not
-/// read, and the message goes on. It does not keep its connection open.
+/// It is an `AsyncRead`, and a `Stream` of chunks, whose borders mean nothing. Its end is reported
+/// only if its producer has ended it; if the producer breaks off, the reader gets an error, so an
+/// incomplete stream never looks complete. A stream that has failed cannot be sent as if it were
+/// whole. Dropping a received one drops what was not read, and the message goes on. It does not
+/// keep its connection open.
 ///
 /// ```
 /// # use sockety::ByteStream;
@@ -76,8 +77,8 @@ impl ByteStream {
 
     /// What is written to the writer; `capacity` bytes may wait between the two.
     ///
-    /// The stream ends when the writer is shut down. If the writer is dropped without that, the stream ends with an
-    /// error, see [`PipeWriter`]. [`spawn`](Self::spawn) does it for a task.
+    /// The stream ends when the writer is shut down. If the writer is dropped without that, the
+    /// stream ends with an error, see [`PipeWriter`]. [`spawn`](Self::spawn) does it for a task.
     pub fn pipe(capacity: usize) -> (PipeWriter, Self) {
         let (writer, reader) = PipeReader::pipe(capacity);
         (writer, Self::from_reader(reader))
@@ -85,11 +86,12 @@ impl ByteStream {
 
     /// What a new task writes; `capacity` bytes may wait between the two.
     ///
-    /// The result of the task ends the stream, after the bytes that were written: `Ok(())` ends it cleanly, whether the
-    /// writer was shut down or not; an error or a panic ends it with an error. The error is not sent: the reader learns
-    /// that the stream broke off, and this side logs why.
+    /// The result of the task ends the stream, after the bytes that were written: `Ok(())` ends it
+    /// cleanly, whether the writer was shut down or not; an error or a panic ends it with an error.
+    /// The error is not sent: the reader learns that the stream broke off, and this side logs why.
     ///
-    /// The task is aborted when the stream is dropped, as when its message is given up or its connection ends.
+    /// The task is aborted when the stream is dropped, which also happens when its message is given
+    /// up or its connection ends.
     ///
     /// # Panics
     /// Outside of a tokio runtime.

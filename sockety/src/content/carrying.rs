@@ -325,8 +325,8 @@ impl Watch {
             if let Poll::Ready(chunk) = stream.poll_chunk(cx) {
                 return Poll::Ready(Ok(chunk.transpose()));
             }
-            // It takes the lock of the connection, so not for each chunk: the task has one waker for all its life, and
-            // when that is woken, what has waited before looks again.
+            // It takes the lock of the connection, so not for each chunk: the task has one waker
+            // for all its life, and when that is woken, what has waited before looks again.
             if self.is_registered && !std::mem::replace(&mut has_waited, true) {
                 return Poll::Pending;
             }
@@ -337,7 +337,8 @@ impl Watch {
     }
 }
 
-/// Items of a typed stream are encoded while it is read, and producers may break off: reading may fail for that.
+/// Items of a typed stream are encoded while it is read, and producers may break off: reading may
+/// fail for that.
 fn stream_error(error: io::Error) -> SourceError {
     let inner = error.get_ref();
     if let Some(SendError::Encode(error)) = inner.and_then(|inner| inner.downcast_ref()) {

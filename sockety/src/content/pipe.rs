@@ -20,9 +20,9 @@ use super::stream_sender::unfinished;
 /// Writes a [`ByteStream`](super::ByteStream).
 ///
 /// End the stream by shutting the writer down
-/// ([`shutdown`](https://docs.rs/tokio/1/tokio/io/trait.AsyncWriteExt.html#method.shutdown)). If the writer is dropped
-/// without that, as when its task panics, is aborted or returns early, the stream ends with an error after the bytes
-/// that were written: it never looks complete.
+/// ([`shutdown`](https://docs.rs/tokio/1/tokio/io/trait.AsyncWriteExt.html#method.shutdown)). If
+/// the writer is dropped without that, for example because its task panics, is aborted or returns
+/// early, the stream ends with an error after the bytes that were written: it never looks complete.
 ///
 /// If nobody reads the stream any longer, writing fails with [`io::ErrorKind::BrokenPipe`].
 #[derive(Debug)]
@@ -30,7 +30,8 @@ use super::stream_sender::unfinished;
 pub struct PipeWriter {
     pipe: DuplexStream,
     is_ended: Arc<AtomicBool>,
-    /// A task has the writer, and its result ends the stream; until it has returned, which this tells.
+    /// A task has the writer, and its result ends the stream; until it has returned, which this
+    /// tells.
     task_has_returned: Option<Arc<AtomicBool>>,
 }
 

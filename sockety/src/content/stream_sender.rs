@@ -17,12 +17,13 @@ use crate::error::{source::SourceError, stream::StreamError};
 
 /// Sends the items of a [`Streaming`](super::Streaming).
 ///
-/// End the stream with [`finish`](Self::finish), or with an error of the service as the last item. If the sender is dropped
-/// without either, as when its task panics, is aborted or returns early, the stream ends with an error after the
-/// items that were sent: it never looks complete.
+/// End the stream with [`finish`](Self::finish), or with an error of the service as the last item.
+/// If the sender is dropped without either, for example because its task panics, is aborted or
+/// returns early, the stream ends with an error after the items that were sent: it never looks
+/// complete.
 ///
-/// Clones send to the same stream. It ends when all of them have finished, and with an error as soon as one of
-/// them is dropped unfinished.
+/// Clones send to the same stream. It ends when all of them have finished, and with an error as
+/// soon as one of them is dropped unfinished.
 #[derive(Debug)]
 #[must_use = "dropping the sender before it has finished ends the stream with an error"]
 pub struct StreamSender<T, E> {
@@ -36,7 +37,8 @@ pub struct StreamSender<T, E> {
 enum End {
     Broken,
     Finished,
-    /// A task has the sender, and its result ends the stream; until it has returned, which this tells.
+    /// A task has the sender, and its result ends the stream; until it has returned, which this
+    /// tells.
     OfTask(Arc<AtomicBool>),
 }
 
@@ -56,10 +58,10 @@ impl<T, E> StreamSender<T, E> {
     /// Sends an item from outside of async code, and blocks the thread until there is room.
     ///
     /// # Errors
-    /// As those of [`send`](Self::send).
+    /// Like [`send`](Self::send).
     ///
     /// # Panics
-    /// Within async code.
+    /// In async code.
     pub fn send_blocking(&self, item: Result<T, E>) -> Result<(), SourceError> {
         let sent = self.items.blocking_send(item);
         sent.map_err(|_| SourceError::GivenUp)
@@ -102,8 +104,8 @@ impl<T, E> Drop for StreamSender<T, E> {
             End::OfTask(has_returned) => has_returned.load(Ordering::Acquire),
         };
         if is_broken {
-            // Before the items are closed, which looks like the end without this. If it is full, another
-            // one was faster.
+            // Before the items are closed, which looks like the end without this. If it is full,
+            // another one was faster.
             let _ = self.broken.try_send(());
         }
     }
@@ -159,8 +161,8 @@ impl<T, E> SentItems<T, E> {
         sent
     }
 
-    /// Why there are fewer items than there should be; `None` if nothing is known of that. While this is pending, a
-    /// task may still fail.
+    /// Why there are fewer items than there should be; `None` if nothing is known of that. While
+    /// this is pending, a task may still fail.
     fn poll_failure(&mut self, cx: &mut Context<'_>) -> Poll<Option<StreamError<E>>> {
         if let Poll::Ready(Some(())) = self.broken.poll_recv(cx) {
             return Poll::Ready(Some(StreamError::Read(unfinished())));
@@ -192,7 +194,8 @@ impl<T, E> Stream for SentItems<T, E> {
                 return Poll::Ready(Some(Err(failure)));
             }
             match self.poll_failure(cx) {
-                // Once more through the items: some may have been sent before it, but after the look above.
+                // Once more through the items: some may have been sent before it, but after the
+                // look above.
                 Poll::Ready(Some(failure)) => self.failure = Some(failure),
                 Poll::Ready(None) if received.is_ready() => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,

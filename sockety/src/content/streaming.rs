@@ -30,15 +30,16 @@ use crate::{
 
 /// A live stream of typed items: one to be sent, or one that is being received.
 ///
-/// It is a `Stream` of results. An error of the service, of type `E`, may end it. It ends without an error only if its
-/// producer has ended it; if the producer breaks off, the reader gets an error, so an incomplete stream never looks
-/// complete. After an error there is nothing more, and a stream that has failed cannot be sent as if it were whole.
-/// A received stream does not keep its connection open.
+/// It is a `Stream` of results. An error of the service, of type `E`, may end it. It ends without
+/// an error only if its producer has ended it; if the producer breaks off, the reader gets an
+/// error, so an incomplete stream never looks complete. After an error there is nothing more, and a
+/// stream that has failed cannot be sent as if it were whole. A received stream does not keep its
+/// connection open.
 ///
-/// On the wire the items are MessagePack values one after another. If an item cannot be encoded, those before it
-/// arrive, then the reader gets an error. Dropping a received stream drops what was not read, and the message goes
-/// on: the protocol cannot tell its sender to stop. For a stream without an end, take a second one that the caller
-/// ends.
+/// On the wire the items are MessagePack values one after another. If an item cannot be encoded,
+/// those before it arrive, then the reader gets an error. Dropping a received stream drops what was
+/// not read, and the message goes on: the protocol cannot tell its sender to stop. For a stream
+/// without an end, take a second one that the caller ends.
 ///
 /// ```
 /// # use sockety::Streaming;
@@ -97,8 +98,8 @@ impl<T, E> Streaming<T, E> {
         })
     }
 
-    /// The items of a stream that may break off, until an error, which ends it: those of another `Streaming`, changed by an
-    /// adapter.
+    /// The items of a stream that may break off, until an error, which ends it: those of another
+    /// `Streaming`, changed by an adapter.
     ///
     /// ```
     /// use futures_util::TryStreamExt;
@@ -107,8 +108,8 @@ impl<T, E> Streaming<T, E> {
     /// let lengths: Streaming<usize> = Streaming::from_items(words.map_ok(|word| word.len()));
     /// ```
     ///
-    /// [`StreamError::Service`] travels as the error of the service. Any other error is not sent: the reader learns
-    /// that the stream broke off, and this side logs why.
+    /// [`StreamError::Service`] travels as the error of the service. Any other error is not sent:
+    /// the reader learns that the stream broke off, and this side logs why.
     pub fn from_items(
         stream: impl Stream<Item = Result<T, StreamError<E>>> + Send + 'static,
     ) -> Self {
@@ -131,9 +132,9 @@ impl<T, E> Streaming<T, E> {
 
     /// What is sent to the sender; `capacity` items may wait between the two.
     ///
-    /// The stream ends when the sender calls [`finish`](StreamSender::finish), or with the first error sent. If the sender
-    /// is dropped without either, the stream ends with an error, see [`StreamSender`]. [`spawn`](Self::spawn) does
-    /// it for a task.
+    /// The stream ends when the sender calls [`finish`](StreamSender::finish), or with the first
+    /// error sent. If the sender is dropped without either, the stream ends with an error, see
+    /// [`StreamSender`]. [`spawn`](Self::spawn) does it for a task.
     ///
     /// # Panics
     /// If `capacity` is 0.
@@ -148,12 +149,14 @@ impl<T, E> Streaming<T, E> {
 
     /// What a new task sends; `capacity` items may wait between the two.
     ///
-    /// The result of the task ends the stream, after the items that were sent: `Ok(())` ends it cleanly, without
-    /// [`finish`](StreamSender::finish); an error or a panic ends it with an error. An error of type `E` (or
-    /// [`StreamError::Service`]) travels as the error of the service. Any other is not sent: the reader learns that the
-    /// stream broke off, and this side logs why. Clones of the sender have to finish too.
+    /// The result of the task ends the stream, after the items that were sent: `Ok(())` ends it
+    /// cleanly, without [`finish`](StreamSender::finish); an error or a panic ends it with an
+    /// error. An error of type `E` (or [`StreamError::Service`]) travels as the error of the
+    /// service. Any other is not sent: the reader learns that the stream broke off, and this side
+    /// logs why. Clones of the sender have to finish too.
     ///
-    /// The task is aborted when the stream is dropped, as when its message is given up or its connection ends.
+    /// The task is aborted when the stream is dropped, which also happens when its message is given
+    /// up or its connection ends.
     ///
     /// # Panics
     /// Outside of a tokio runtime, or if `capacity` is 0.

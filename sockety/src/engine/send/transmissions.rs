@@ -217,8 +217,8 @@ impl Transmissions {
         }
     }
 
-    /// Ready when everything that was pushed to a part is in the outbox. Else the writer is woken when the part has
-    /// sent some.
+    /// Ready when everything that was pushed to a part is in the outbox. Else the writer is woken
+    /// when the part has sent some.
     pub(crate) fn poll_drained(
         &mut self,
         key: PartKey,
