@@ -224,7 +224,7 @@ async fn an_upload_is_passed_on_while_it_comes() {
     assert_eq!(sees.recv().await.unwrap().unwrap(), "one");
     client.write_all(b"two").await.unwrap();
     assert_eq!(sees.recv().await.unwrap().unwrap(), "two");
-    drop(client);
+    client.shutdown().await.unwrap();
     assert_eq!(ended.await.unwrap(), (409, "Exists".into()));
 
     // An incomplete upload never becomes a document, whether it ends with an error or too early.

@@ -1,6 +1,11 @@
 //! The client's half of each method, as a program for a terminal.
 
-use sockety::{ByteStream, Streaming, error::StreamError, serve::BoxError};
+use sockety::{
+    ByteStream, Streaming,
+    content::StreamSender,
+    error::{NoError, StreamError},
+    serve::BoxError,
+};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, stdin, stdout};
 
 use crate::{
@@ -39,7 +44,7 @@ impl Client {
         let lines = self.bench.tail(path, open).await?;
         Ok(Tail {
             lines,
-            _listening: Box::new(listening),
+            listening: Some(listening),
         })
     }
 
@@ -70,14 +75,22 @@ impl Client {
                     break;
                 }
             }
+            sender.finish();
             Ok::<_, BoxError>(())
         });
-        let mut statistics = self.bench.statistics(numbers).await?;
-        while let Some(next) = statistics.next().await {
-            try_say(next?)?;
+        let shown = async {
+            let mut statistics = self.bench.statistics(numbers).await?;
+            while let Some(next) = statistics.next().await {
+                try_say(next?)?;
+            }
+            Ok(())
+        };
+        let shown = shown.await;
+        // If the numbers could not be read, that is why the statistics broke off.
+        if shown.is_ok() || reading.is_finished() {
+            reading.await??;
         }
-        reading.await??;
-        Ok(())
+        shown
     }
 
     async fn print_output(&self, program: Program) -> Result<(), BoxError> {
@@ -96,7 +109,14 @@ impl Client {
 /// Dropping it ends it on both sides.
 pub struct Tail {
     pub lines: Streaming<Line, TailError>,
-    /// The sender of a stream without items. The stream ends when this is dropped, which tells the
-    /// server.
-    _listening: Box<dyn Send>,
+    /// The sender of a stream without items, whose end tells the server that nobody listens.
+    listening: Option<StreamSender<(), NoError>>,
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        if let Some(listening) = self.listening.take() {
+            listening.finish();
+        }
+    }
 }

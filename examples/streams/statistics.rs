@@ -1,24 +1,21 @@
 //! Statistics of numbers while they arrive.
 
-use futures_util::{StreamExt, stream};
 use sockety::Streaming;
 
 use crate::service::Statistics;
 
 /// Sends one item for each that arrives. The method returns before it has read any, so that reply
-/// and request continue concurrently. Each item is created when there is room for it, so a caller
-/// that reads slowly slows down its own numbers.
-pub fn of(numbers: Streaming<f64>) -> Streaming<Statistics> {
-    let states = stream::unfold(
-        (numbers, Running::default()),
-        async |(mut numbers, mut running)| {
-            // If the numbers fail, the answer just ends: the caller can no longer be told why.
-            let number = numbers.next().await?.ok()?;
-            running.add(number);
-            Some((running.statistics(), (numbers, running)))
-        },
-    );
-    Streaming::from_stream(states.boxed())
+/// and request continue concurrently. A caller that reads slowly slows down its own numbers.
+pub fn of(mut numbers: Streaming<f64>) -> Streaming<Statistics> {
+    Streaming::spawn(1, |statistics| async move {
+        let mut running = Running::default();
+        while let Some(number) = numbers.next().await {
+            // If the numbers break off, so do the statistics.
+            running.add(number?);
+            statistics.send(Ok(running.statistics())).await?;
+        }
+        Ok(())
+    })
 }
 
 /// Welford's method: a mean and a sum of squared distances, which need each number only once.

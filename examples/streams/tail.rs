@@ -7,11 +7,10 @@ use std::{
     time::Duration,
 };
 
-use sockety::{Streaming, error::chain};
+use sockety::{Streaming, content::StreamSender, error::chain, serve::BoxError};
 use tokio::{
     fs::File,
     io::{AsyncBufReadExt, BufReader},
-    sync::mpsc::Sender,
     time::sleep,
 };
 
@@ -55,33 +54,30 @@ impl Log {
         })
     }
 
-    /// Streams its lines until `listening` ends, which it also does when the connection is gone.
+    /// Streams its lines until `listening` ends. If the connection is gone, both break off.
     pub fn follow_while(self, mut listening: Streaming<()>) -> Streaming<Line, TailError> {
-        let (sender, lines) = Streaming::channel(WAITING);
-        tokio::spawn(async move {
-            let is_over = async { while let Some(Ok(())) = listening.next().await {} };
-            let followed = tokio::select! {
-                followed = self.follow(&sender) => followed,
-                () = is_over => Ok(()),
+        Streaming::spawn(WAITING, |lines| async move {
+            let is_over = async {
+                while let Some(item) = listening.next().await {
+                    item?;
+                }
+                Ok(())
             };
-            if let Err(error) = followed {
-                // An error is the last item. Without one, dropping the sender ends the stream
-                // cleanly.
-                let _ = sender.send(Err(error)).await;
+            // A `TailError` reaches the caller as such.
+            tokio::select! {
+                followed = self.follow(&lines) => followed,
+                is_over = is_over => is_over,
             }
-        });
-        lines
+        })
     }
 
-    async fn follow(mut self, lines: &Sender<Result<Line, TailError>>) -> Result<(), TailError> {
+    async fn follow(mut self, lines: &StreamSender<Line, TailError>) -> Result<(), BoxError> {
         loop {
             // Checked first but judged after the lines were sent, so that those of a file that
             // vanishes are sent too.
             let (found, read) = (tokio::fs::metadata(&self.path).await, self.bytes);
             while let Some(line) = self.next_line().await.map_err(unreadable)? {
-                if lines.send(Ok(line)).await.is_err() {
-                    return Ok(());
-                }
+                lines.send(Ok(line)).await?;
             }
             self.check(found, read)?;
             sleep(PAUSE).await;

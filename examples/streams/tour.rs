@@ -100,7 +100,7 @@ async fn show_statistics(client: &Client) -> Result<(), BoxError> {
         let now = statistics.next().await.ok_or("no answer")??;
         say(format_args!("  received  {now}"));
     }
-    drop(sender);
+    sender.finish();
     say("  sent      the end");
     match statistics.next().await.transpose()? {
         None => say("  received  the end"),

@@ -14,7 +14,7 @@ mod limits;
 mod units;
 
 pub(crate) use action::ActionArguments;
-pub(crate) use forwarded::ForwardedAttributes;
+pub(crate) use forwarded::{ForwardedAttributes, without_deprecated};
 pub(crate) use limits::Limits;
 
 use known::KnownArguments;

@@ -5,7 +5,7 @@ use quote::quote;
 
 use crate::model::Service;
 
-mod attributes;
+pub(crate) mod attributes;
 pub(crate) mod client;
 mod content;
 mod description;
@@ -20,6 +20,7 @@ mod types;
 /// All items, the trait first.
 pub(crate) fn service(service: &Service) -> TokenStream {
     let item = service_trait::service_trait(service);
+    let use_of_trait = service_trait::use_of_trait(service);
     let client = client::client(service);
     let server = dispatcher::structure(service);
     let drafts = drafts::drafts(service);
@@ -31,6 +32,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     let types = types::types(service);
     quote! {
         #item
+        #use_of_trait
         #client
         #server
         #drafts

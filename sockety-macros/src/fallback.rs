@@ -11,6 +11,7 @@ use syn::ext::IdentExt;
 use syn::{ItemTrait, TraitItem};
 
 use crate::errors::Errors;
+use crate::expand::attributes::allow_deprecated;
 use crate::expand::{client, dispatcher, drafts, request, service_trait};
 use crate::model::{Action, Reply, Service};
 use crate::names::{RESERVED, generated, generated_tokens};
@@ -92,11 +93,12 @@ fn stand_in_client(service: &Service) -> TokenStream {
         service.item.ident.unraw().to_string(),
     );
     let conditions = &service.forwarded.conditions;
+    let allow = allow_deprecated(service);
     quote! {
         #structure
 
         #(#conditions)*
-        #[allow(deprecated)]
+        #allow
         impl #client {
             /// Describes the service: its actions, with their parameters, results and errors.
             #vis const DESCRIPTION: &'static #private::ServiceDescription =
@@ -130,11 +132,12 @@ fn stand_in_server(service: &Service) -> TokenStream {
     let structure = dispatcher::structure(service);
     let (server, private) = (&service.names.server, &service.names.private);
     let conditions = &service.forwarded.conditions;
+    let allow = allow_deprecated(service);
     quote! {
         #structure
 
         #(#conditions)*
-        #[allow(deprecated)]
+        #allow
         impl<S: ::core::marker::Send + ::core::marker::Sync + 'static> #private::Service for #server<S> {
             fn description(&self) -> &'static #private::ServiceDescription {
                 Self::DESCRIPTION
@@ -155,11 +158,12 @@ fn stand_in_drafts(service: &Service) -> TokenStream {
         .map(|action| drafts::signature(service, action, &unreachable(action)));
     let draft = &service.names.draft;
     let conditions = &service.forwarded.conditions;
+    let allow = allow_deprecated(service);
     quote! {
         #structure
 
         #(#conditions)*
-        #[allow(deprecated)]
+        #allow
         impl #draft {
             #(#factories)*
         }
@@ -170,21 +174,22 @@ fn stand_in_request(service: &Service) -> TokenStream {
     let structure = request::structure(service);
     let (request, private) = (&service.names.request, &service.names.private);
     let conditions = &service.forwarded.conditions;
+    let allow = allow_deprecated(service);
     quote! {
         #structure
 
         #(#conditions)*
-        #[allow(deprecated)]
+        #allow
         impl ::core::convert::TryFrom<&#private::Message> for #request {
             type Error = #private::RequestMismatch;
 
-            fn try_from(_: &#private::Message) -> ::core::result::Result<Self, Self::Error> {
+            fn try_from(_: &#private::Message) -> ::core::result::Result<Self, #private::RequestMismatch> {
                 ::core::unreachable!()
             }
         }
 
         #(#conditions)*
-        #[allow(deprecated)]
+        #allow
         impl ::core::convert::From<#request> for #private::Outgoing {
             fn from(_: #request) -> Self {
                 ::core::unreachable!()

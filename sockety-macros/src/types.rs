@@ -53,6 +53,51 @@ pub(crate) fn is_context(ty: &Type) -> bool {
     }
 }
 
+/// The type behind a reference, or the type itself.
+pub(crate) fn referenced(ty: &Type) -> &Type {
+    match bare(ty) {
+        Type::Reference(reference) => &reference.elem,
+        ty => ty,
+    }
+}
+
+/// Reports values that would not arrive as they are sent, or not as a peer expects them.
+pub(crate) fn check_form(ty: &Type, errors: &mut Errors) {
+    FormCheck { errors }.visit_type_mut(&mut ty.clone());
+}
+
+struct FormCheck<'a> {
+    errors: &'a mut Errors,
+}
+
+impl VisitMut for FormCheck<'_> {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        if let Some(message) = last_segment(ty).and_then(unfit) {
+            self.errors.at(&*ty, message);
+        }
+        visit_type_mut(self, ty);
+    }
+}
+
+fn unfit(segment: &PathSegment) -> Option<&'static str> {
+    match (&*segment.ident.to_string(), &type_arguments(segment)[..]) {
+        ("Vec", [ty]) if is_named(ty, "u8") => {
+            Some("`Vec<u8>` is sent as an array of numbers: write `bytes::Bytes`")
+        }
+        ("Option", [ty]) if is_unit(ty) => {
+            Some("`Some(())` is sent as nil, like `None`: write `bool`")
+        }
+        ("Option", [ty]) if is_named(ty, "Option") => {
+            Some("`Some(None)` is sent as nil, like `None`: write an enum")
+        }
+        _ => None,
+    }
+}
+
+fn is_named(ty: &Type, name: &str) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == name)
+}
+
 /// Reports every part of the type that cannot be sent, or that the client cannot name. Returns
 /// whether there was none.
 pub(crate) fn check_owned(ty: &Type, errors: &mut Errors) -> bool {
@@ -114,6 +159,7 @@ impl VisitMut for OwnedCheck<'_> {
 /// What to write instead of a reference to `ty`.
 fn owned_form(ty: &Type) -> String {
     match bare(ty) {
+        Type::Slice(slice) if is_named(&slice.elem, "u8") => "bytes::Bytes".to_owned(),
         Type::Slice(slice) => format!("Vec<{}>", text(&slice.elem)),
         ty if last_segment(ty).is_some_and(|segment| segment.ident == "str") => "String".to_owned(),
         ty => text(ty),

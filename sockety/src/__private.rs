@@ -45,6 +45,109 @@ pub use crate::{
     },
 };
 
+/// What generated code implements to name the trait that it is generated for.
+pub trait Uses<T> {
+    /// Is never called.
+    fn uses();
+}
+
+/// Is [`File`] alone.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has the name of `sockety::File`, but is another type: import it under another name",
+    label = "`#[service]` recognizes files by the name `File`"
+)]
+pub trait NamedFile: Into<File> + From<File> {}
+
+impl NamedFile for File {}
+
+/// Is [`ByteStream`] alone.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has the name of `sockety::ByteStream`, but is another type: import it under another name",
+    label = "`#[service]` recognizes streams of bytes by the name `ByteStream`"
+)]
+pub trait NamedByteStream: Into<ByteStream> + From<ByteStream> {}
+
+impl NamedByteStream for ByteStream {}
+
+/// Is [`Context`] alone.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has the name of `sockety::Context`, but is another type: import it under another name",
+    label = "`#[service]` recognizes the context by the name `Context`"
+)]
+pub trait NamedContext {
+    /// The context itself.
+    fn of(context: &Context) -> &Self;
+}
+
+impl NamedContext for Context {
+    #[inline]
+    fn of(context: &Context) -> &Self {
+        context
+    }
+}
+
+/// A type that is recognized by its name, `N`, and must be `T`.
+///
+/// Like [`Format`], it is made by one function wherever a value travels, so the compiler shows a
+/// type that is another one once.
+pub struct Named<N, T> {
+    give: fn(N) -> T,
+    take: fn(T) -> N,
+}
+
+impl<N, T> Named<N, T> {
+    /// A value to be sent.
+    #[inline]
+    pub fn give(&self, value: N) -> T {
+        (self.give)(value)
+    }
+
+    /// Values to be sent.
+    #[inline]
+    pub fn give_all(&self, values: Vec<N>) -> Vec<T> {
+        values.into_iter().map(self.give).collect()
+    }
+
+    /// A value that was received.
+    ///
+    /// # Errors
+    /// The one that is passed.
+    #[inline]
+    pub fn take(&self, value: Result<T, ContentError>) -> Result<N, ContentError> {
+        value.map(self.take)
+    }
+
+    /// Values that were received.
+    #[inline]
+    pub fn take_all(&self, values: Vec<T>) -> Vec<N> {
+        values.into_iter().map(self.take).collect()
+    }
+}
+
+/// What is called `File` in a signature.
+#[inline]
+pub fn named_file<F: NamedFile>() -> Named<F, File> {
+    Named {
+        give: F::into,
+        take: F::from,
+    }
+}
+
+/// What is called `ByteStream` in a signature.
+#[inline]
+pub fn named_bytes<B: NamedByteStream>() -> Named<B, ByteStream> {
+    Named {
+        give: B::into,
+        take: B::from,
+    }
+}
+
+/// The context of a call.
+#[inline]
+pub fn context<C: NamedContext>(context: &Context) -> &C {
+    C::of(context)
+}
+
 /// A typed message, and what takes the result out of a response.
 pub fn call_draft<T, E>(
     action: &'static str,

@@ -234,6 +234,10 @@ pub mod __private;
 /// | `Err(E)`, variant without data | a fast reply with its code |
 /// | `Err(E)`, variant with data | a response with an error value, which TypeScript peers see as an `Error` |
 ///
+/// The macro sees the names of types: the special ones above must be written by their names, not as
+/// an alias. `Vec<u8>`, `Option<Option<T>>` and `Option<()>` are refused, because they would arrive
+/// as something else or be slow.
+///
 /// # Arguments of the service
 ///
 /// `#[service(prefix = "…")]` is put before the names of all actions. `#[service(crate = "path")]` names this crate
@@ -326,7 +330,7 @@ pub mod __private;
 /// # #[service]
 /// # pub trait Media {
 /// #[action(spawn)]
-/// async fn render(&self, id: u64) -> Vec<u8>;
+/// async fn render(&self, id: u64) -> bytes::Bytes;
 /// # }
 /// ```
 ///

@@ -11,8 +11,10 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Both are needed of every parameter and of every returned value, as each is written on one side and read on
 /// the other.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot travel as a payload: derive `serde::Serialize` and `serde::Deserialize` for it",
-    label = "it, or a type inside it, is not both `Serialize` and `Deserialize`"
+    message = "`{Self}` cannot be sent as a payload: derive `serde::Serialize` and `serde::Deserialize` for it",
+    label = "it, or a type inside it, is not both `Serialize` and `Deserialize`",
+    note = "a type of another crate may need that crate's feature `serde`",
+    note = "types of Sockety are recognized by their names: write `&Context`, `File`, `Vec<File>`, `ByteStream` or `Streaming<T>`, not an alias"
 )]
 pub trait Payload: Serialize + DeserializeOwned + 'static {}
 

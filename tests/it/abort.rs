@@ -267,9 +267,9 @@ async fn a_source_that_fails_gives_its_message_up_and_the_sender_knows_why() {
     let (near, mut peer) = dialogue(ping_handler()).await;
     let message = Draft::new("a").create().with_stream_from(failing());
     let mut request = near.send(message).await.expect("sent");
-    // What waited to be sent is dropped.
+    // What was read before the failure arrives.
     peer.expect(ASKS).await;
-    peer.expect("90").await;
+    peer.expect("70 02 68 69 90").await;
     let error = request.response().await.expect_err("given up");
     let RequestError::Source(SourceError::Read { name, error }) = error else {
         panic!("{error:?}");

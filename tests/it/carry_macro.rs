@@ -153,13 +153,13 @@ impl Media for Store {
 
     async fn logs(&self, from: u64) -> Streaming<String, LogError> {
         let (sender, lines) = Streaming::channel(2);
-        sender
-            .try_send(Ok(format!("line {from}")))
-            .expect("room for two");
+        let line = Ok(format!("line {from}"));
+        sender.send(line).await.expect("room for two");
         if from == 3 {
             let error = LogError::Rotated { at: from };
-            sender.try_send(Err(error)).expect("room for two");
+            sender.send(Err(error)).await.expect("room for two");
         }
+        sender.finish();
         lines
     }
 
@@ -273,9 +273,9 @@ async fn a_stream_of_parameters_may_end_with_an_error() {
     assert_eq!(sum.expect("a reply"), 10);
 
     let (sender, numbers) = Streaming::channel(2);
-    sender.try_send(Ok(1)).expect("room for two");
+    sender.send(Ok(1)).await.expect("room for two");
     let error = LogError::Rotated { at: 2 };
-    sender.try_send(Err(error)).expect("room for two");
+    sender.send(Err(error)).await.expect("room for two");
     let error = client.sum(numbers).await.expect_err("an error");
     assert_eq!(error.into_service(), Some(LogError::Rotated { at: 2 }));
 }

@@ -23,6 +23,7 @@ mod msgpack;
 mod multiplexing;
 mod observed;
 mod outcomes;
+mod producers;
 mod product;
 mod protocol;
 mod queued_requests;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 use sockety::{
     ByteStream, CallError, Connection, FastReply, File, Options, Outcome, Router, ServiceError,
@@ -76,7 +77,7 @@ trait Work {
     async fn panic(&self, call: u32);
     #[action(limit(payload = "4 B"))]
     async fn small(&self, call: u32, text: String);
-    async fn large(&self, call: u32) -> Vec<u8>;
+    async fn large(&self, call: u32) -> Bytes;
     async fn upload(&self, call: u32, file: File, labels: ByteStream) -> u64;
     async fn neglect(&self, call: u32, bytes: ByteStream);
     async fn speak(&self, word: Unspeakable);
@@ -118,9 +119,9 @@ impl Work for Worker {
         self.0.begin(call);
     }
 
-    async fn large(&self, call: u32) -> Vec<u8> {
+    async fn large(&self, call: u32) -> Bytes {
         self.0.begin(call);
-        vec![7; 1000]
+        vec![7; 1000].into()
     }
 
     async fn upload(&self, call: u32, file: File, labels: ByteStream) -> u64 {

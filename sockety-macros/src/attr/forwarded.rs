@@ -40,6 +40,12 @@ impl ForwardedAttributes {
     }
 }
 
+/// The attributes that do not deprecate their item.
+pub(crate) fn without_deprecated(attributes: &[Attribute]) -> Vec<Attribute> {
+    let is_other = |attribute: &&Attribute| !has(&attribute.meta, &["deprecated"]);
+    attributes.iter().filter(is_other).cloned().collect()
+}
+
 /// Whether the attribute is one of `names`, or a `cfg_attr` that contains only those.
 fn has(meta: &Meta, names: &[&str]) -> bool {
     if meta.path().is_ident("cfg_attr") {

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
-use crate::attr::ForwardedAttributes;
+use crate::attr::{ForwardedAttributes, without_deprecated};
 use crate::model::{Action, Service};
 
 /// The attributes of an item that is generated for a method: the user's documentation, or
@@ -32,18 +32,24 @@ pub(super) fn describe_generated(service: &Service, sentence: &str) -> TokenStre
     quote!(#(#conditions)* #[doc = #sentence] #(#deprecated)*)
 }
 
-/// The attribute of generated code that names items of deprecated methods: only code of the user
-/// should cause the warning.
-pub(super) fn allow_deprecated(service: &Service) -> Option<TokenStream> {
-    let mut actions = service.actions.iter();
-    if actions.any(|action| action.forwarded.is_deprecated()) {
-        return Some(quote!(#[allow(deprecated)]));
-    }
-    allow_deprecated_trait(service)
+/// Like [`describe`], without `#[deprecated]`.
+pub(super) fn describe_not_deprecated(
+    forwarded: &ForwardedAttributes,
+    sentence: &str,
+) -> TokenStream {
+    let forwarded = ForwardedAttributes {
+        conditions: forwarded.conditions.clone(),
+        descriptions: without_deprecated(&forwarded.descriptions),
+    };
+    describe(&forwarded, sentence)
 }
 
-/// Like [`allow_deprecated`], for generated code that names the trait but no methods.
-pub(super) fn allow_deprecated_trait(service: &Service) -> Option<TokenStream> {
+/// The attribute of generated code that names items of a deprecated trait: only code of the user
+/// should cause the warning.
+///
+/// Items of deprecated methods need none: generated code does not name those that are deprecated.
+/// So `#![forbid(deprecated)]`, which forbids this attribute too, permits deprecated methods.
+pub(crate) fn allow_deprecated(service: &Service) -> Option<TokenStream> {
     let is_deprecated = service.forwarded.is_deprecated();
     is_deprecated.then(|| quote!(#[allow(deprecated)]))
 }

@@ -3,10 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::attributes::{
-    allow_deprecated, allow_deprecated_trait, allow_many_arguments, describe, describe_generated,
-};
-use super::signature::{caller_idents, caller_params, reply_types};
+use super::attributes::{allow_deprecated, allow_many_arguments, describe, describe_generated};
+use super::drafts;
+use super::signature::{caller_params, reply_types};
 use crate::model::{Action, Service};
 use crate::names::{generated, generated_tokens};
 
@@ -91,13 +90,12 @@ fn local(service: &Service) -> TokenStream {
 
 fn method(service: &Service, action: &Action) -> TokenStream {
     let private = &service.names.private;
-    let (ident, draft) = (generated(&action.ident), &service.names.draft);
-    let arguments = caller_idents(action);
+    let draft = drafts::create(service, action);
     let begin = match reply_types(service, action) {
         Some(_) => quote!(call),
         None => quote!(pass),
     };
-    let body = quote!(#private::#begin(&self.connection, #draft::#ident(#(#arguments),*)));
+    let body = quote!(#private::#begin(&self.connection, #draft));
     signature(service, action, &body)
 }
 
@@ -128,7 +126,7 @@ pub(crate) fn implementation(service: &Service) -> TokenStream {
     let client = &service.names.client;
     let private = &service.names.private;
     let conditions = &service.forwarded.conditions;
-    let allow = allow_deprecated_trait(service);
+    let allow = allow_deprecated(service);
     quote! {
         #(#conditions)*
         #allow

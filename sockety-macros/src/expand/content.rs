@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use super::signature::{error_format, format};
 use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Service};
 use crate::names::{self, generated, generated_span, local, local_at};
-use crate::types::parts::streamed;
+use crate::types::parts::{element, streamed};
 
 /// Builds the content of a call from its parameters: the payload, then files, then the stream.
 pub(super) fn of_params(service: &Service, action: &Action) -> TokenStream {
@@ -129,6 +129,12 @@ pub(super) fn read(service: &Service, output: &Output) -> TokenStream {
         let format = format(service, &output.ty());
         return quote!(|#received| #received.payload(#format));
     };
+    if let ([Element { part, ty }], false) = (&parts.elements[..], parts.is_tuple)
+        && *part != Part::Files
+    {
+        let taken = take(service, *part, ty);
+        return quote!(|#received| #taken);
+    }
     let elements = parts.elements.iter();
     let value = whole(
         parts,
@@ -283,14 +289,18 @@ fn content_params(action: &Action) -> Vec<(usize, Part, &Param)> {
 
 /// The method call that adds a value to `Content`.
 fn pack(service: &Service, part: Part, ty: &Type, value: &Ident) -> TokenStream {
+    let private = &service.names.private;
     match part {
         Part::Payload => {
             let format = format(service, ty);
             quote!(.payload(#format, &#value))
         }
-        Part::File => quote!(.file(#value)),
-        Part::Files => quote!(.files(#value)),
-        Part::ByteStream => quote!(.bytes(#value)),
+        Part::File => quote!(.file(#private::named_file::<#ty>().give(#value))),
+        Part::Files => {
+            let file = element(ty);
+            quote!(.files(#private::named_file::<#file>().give_all(#value)))
+        }
+        Part::ByteStream => quote!(.bytes(#private::named_bytes::<#ty>().give(#value))),
         Part::Streaming => {
             let types = stream_types(ty);
             quote!(.streaming::<#types>(#value))
@@ -301,14 +311,22 @@ fn pack(service: &Service, part: Part, ty: &Type, value: &Ident) -> TokenStream 
 /// The expression that takes a value out of `__received`.
 fn take(service: &Service, part: Part, ty: &Type) -> TokenStream {
     let (received, span) = (local_at("received", ty.span()), generated_span(ty.span()));
+    let private = &service.names.private;
     match part {
         Part::Payload => {
             let format = format(service, ty);
             quote!(#received.payload(#format))
         }
-        Part::File => quote_spanned!(span=> #received.file()),
-        Part::Files => quote_spanned!(span=> #received.files()),
-        Part::ByteStream => quote_spanned!(span=> #received.bytes()),
+        Part::File => {
+            quote_spanned!(span=> #private::named_file::<#ty>().take(#received.file()))
+        }
+        Part::Files => {
+            let file = element(ty);
+            quote_spanned!(span=> #private::named_file::<#file>().take_all(#received.files()))
+        }
+        Part::ByteStream => {
+            quote_spanned!(span=> #private::named_bytes::<#ty>().take(#received.bytes()))
+        }
         Part::Streaming => {
             let types = stream_types(ty);
             quote!(#received.streaming::<#types>())

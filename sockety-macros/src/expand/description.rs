@@ -5,7 +5,7 @@ use quote::quote;
 use syn::Type;
 use syn::ext::IdentExt;
 
-use super::attributes::allow_deprecated_trait;
+use super::attributes::allow_deprecated;
 use super::signature::error_format;
 use crate::attr::{ForwardedAttributes, Limits};
 use crate::docs;
@@ -15,10 +15,7 @@ use crate::types::text;
 
 pub(super) fn description(service: &Service) -> TokenStream {
     let (client, private) = (&service.names.client, &service.names.private);
-    let (conditions, allow) = (
-        &service.forwarded.conditions,
-        allow_deprecated_trait(service),
-    );
+    let (conditions, allow) = (&service.forwarded.conditions, allow_deprecated(service));
     let vis = generated_tokens(&service.item.vis);
     let name = service.item.ident.unraw().to_string();
     let docs = documented(&service.forwarded);

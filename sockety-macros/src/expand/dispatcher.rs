@@ -4,11 +4,12 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::attributes::{allow_deprecated, allow_deprecated_trait, describe_generated};
+use super::attributes::{allow_deprecated, describe_generated};
 use super::content;
 use super::signature::{error_format, format};
 use crate::model::{Action, Output, Param, ParamKind, Service};
 use crate::names::{generated, generated_span, generated_tokens, local};
+use crate::types::referenced;
 
 /// The struct, and the implementations that do not name the trait.
 pub(crate) fn structure(service: &Service) -> TokenStream {
@@ -19,7 +20,7 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
         "Serves an implementation of {trait}. Add it to a router, or serve it alone.",
     );
     let conditions = &service.forwarded.conditions;
-    let allow = allow_deprecated_trait(service);
+    let allow = allow_deprecated(service);
     let (client, private) = (&service.names.client, &service.names.private);
     let (name, formatter) = (server.to_string(), local("formatter"));
     // `Clone` and `Debug` are not derived, as they would require them of the user's implementation.
@@ -148,7 +149,7 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
     } else {
         decode(service, action)
     };
-    let arguments = called_with(action);
+    let arguments = called_with(service, action);
     let ident = generated(&action.ident);
     let respond = respond(
         service,
@@ -202,10 +203,13 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
 }
 
 /// The arguments of the method, in its own order.
-fn called_with(action: &Action) -> Vec<TokenStream> {
-    let context = local("context");
+fn called_with(service: &Service, action: &Action) -> Vec<TokenStream> {
+    let (context, private) = (local("context"), &service.names.private);
     let argument = |(index, param): (usize, &Param)| match param.kind {
-        ParamKind::Context => quote!(&#context),
+        ParamKind::Context => {
+            let ty = referenced(&param.ty);
+            quote!(#private::context::<#ty>(&#context))
+        }
         ParamKind::Part(_) => content::local_part(index, &param.ty).into_token_stream(),
     };
     action.params.iter().enumerate().map(argument).collect()

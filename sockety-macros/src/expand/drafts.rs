@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::attributes::{allow_deprecated, allow_many_arguments, describe, describe_generated};
 use super::content;
-use super::signature::{caller_params, reply_types};
+use super::signature::{caller_idents, caller_params, reply_types};
 use crate::model::{Action, Service};
 use crate::names::{generated, generated_tokens};
 
@@ -64,6 +64,18 @@ pub(crate) fn signature(service: &Service, action: &Action, body: &TokenStream) 
             #body
         }
     }
+}
+
+/// The expression that creates the draft of an action from variables with the names of its
+/// parameters.
+pub(super) fn create(service: &Service, action: &Action) -> TokenStream {
+    if action.forwarded.is_deprecated() {
+        // Calling the function would cause a warning.
+        return body(service, action);
+    }
+    let (draft, ident) = (&service.names.draft, generated(&action.ident));
+    let arguments = caller_idents(action);
+    quote!(#draft::#ident(#(#arguments),*))
 }
 
 fn body(service: &Service, action: &Action) -> TokenStream {

@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::attributes::{allow_deprecated, allow_deprecated_trait, describe, describe_generated};
-use super::content;
+use super::attributes::{allow_deprecated, describe_generated, describe_not_deprecated};
+use super::{content, drafts};
 use crate::model::{Action, Param, Service};
 use crate::names::{generated, generated_tokens, local};
 
@@ -34,7 +34,8 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
 fn variant(action: &Action) -> TokenStream {
     let variant = action.variant();
     let sentence = format!(" The action `{}`.", action.name);
-    let attributes = describe(&action.forwarded, &sentence);
+    // Generated code names the variant, so it is not deprecated.
+    let attributes = describe_not_deprecated(&action.forwarded, &sentence);
     let fields = action.payload().into_iter().map(|Param { ident, ty, .. }| {
         let (ident, sentence) = (
             generated(ident),
@@ -91,7 +92,7 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
 /// The lists of parameters. They are functions of the enum because that has a name which only this
 /// service generates.
 fn parameters(service: &Service) -> Option<TokenStream> {
-    let (request, allow) = (&service.names.request, allow_deprecated_trait(service));
+    let (request, allow) = (&service.names.request, allow_deprecated(service));
     let conditions = &service.forwarded.conditions;
     let actions = service.actions.iter();
     let functions: Vec<_> = actions
@@ -123,7 +124,7 @@ fn received(service: &Service) -> TokenStream {
         impl ::core::convert::TryFrom<&#private::Message> for #request {
             type Error = #private::RequestMismatch;
 
-            fn try_from(#message: &#private::Message) -> ::core::result::Result<Self, Self::Error> {
+            fn try_from(#message: &#private::Message) -> ::core::result::Result<Self, #private::RequestMismatch> {
                 match #message.action() {
                     #(#arms)*
                     _ => ::core::result::Result::Err(#private::RequestMismatch::action(#message.action())),
@@ -136,10 +137,11 @@ fn received(service: &Service) -> TokenStream {
 fn receive(service: &Service, action: &Action) -> TokenStream {
     let (conditions, variant) = (&action.forwarded.conditions, action.variant());
     let names = action.names().map(|(name, _)| name);
-    let message = local("message");
+    let (request, message) = (&service.names.request, local("message"));
     let ok = quote!(::core::result::Result::Ok);
     let Some(decode) = content::decoding(service, action, &quote!(#message.payload())) else {
-        return quote!(#(#conditions)* #(#names)|* => #ok(Self::#variant),);
+        // Not `Self::…`: a variant `Error` would be taken for the associated type.
+        return quote!(#(#conditions)* #(#names)|* => #ok(#request::#variant),);
     };
     let (pattern, values) = content::pattern(action);
     let payload = action.payload();
@@ -147,7 +149,7 @@ fn receive(service: &Service, action: &Action) -> TokenStream {
     quote! {
         #(#conditions)* #(#names)|* => {
             let #pattern = #decode?;
-            #ok(Self::#variant { #(#idents: #values),* })
+            #ok(#request::#variant { #(#idents: #values),* })
         }
     }
 }
@@ -174,7 +176,7 @@ fn outgoing(service: &Service) -> TokenStream {
 /// The arm of an action in the conversion to a message. The user adds files and streams afterwards.
 fn send(service: &Service, action: &Action) -> TokenStream {
     let (request, variant) = (&service.names.request, action.variant());
-    let (private, draft) = (&service.names.private, &service.names.draft);
+    let private = &service.names.private;
     let (conditions, name) = (&action.forwarded.conditions, &action.name);
     let idents: Vec<_> = action
         .payload()
@@ -185,8 +187,8 @@ fn send(service: &Service, action: &Action) -> TokenStream {
         let content = content::of_payload(service, action);
         quote!(#private::pass_draft(#name, #content).into_outgoing())
     } else {
-        let ident = generated(&action.ident);
-        quote!(#draft::#ident(#(#idents),*).into_outgoing())
+        let draft = drafts::create(service, action);
+        quote!(#draft.into_outgoing())
     };
     quote!(#(#conditions)* #request::#variant { #(#idents),* } => #message,)
 }

@@ -4,13 +4,49 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, Type, parse_quote};
 
+use super::attributes::allow_deprecated;
+use crate::attr::without_deprecated;
 use crate::model::Service;
+use crate::names::generated;
 
-/// A crate that only calls the service never uses the trait, which must not cause a warning.
 pub(crate) fn service_trait(service: &Service) -> TokenStream {
     let mut item = desugared(service.item.clone());
-    item.attrs.push(parse_quote!(#[allow(dead_code)]));
+    for item in &mut item.items {
+        if let TraitItem::Fn(method) = item {
+            // Generated code names the method, so it is not deprecated.
+            method.attrs = without_deprecated(&method.attrs);
+        }
+    }
     item.into_token_stream()
+}
+
+/// Code that names the trait and all its methods. A crate that only calls the service never does,
+/// and would be warned that they are never used.
+///
+/// An `#[allow(dead_code)]` would be an error under `#![forbid(dead_code)]`. The compiler regards
+/// what implementations of foreign traits for foreign types name as used.
+pub(crate) fn use_of_trait(service: &Service) -> TokenStream {
+    let (trait_ident, private) = (&service.item.ident, &service.names.private);
+    let (conditions, allow) = (&service.forwarded.conditions, allow_deprecated(service));
+    let methods = service.actions.iter().map(|action| {
+        let (conditions, ident) = (&action.forwarded.conditions, generated(&action.ident));
+        quote!(#(#conditions)* let _ = <__S as #trait_ident>::#ident;)
+    });
+    quote! {
+        #(#conditions)*
+        #allow
+        const _: () = {
+            struct __Service;
+            impl<__S> #private::Uses<__Service> for ::core::marker::PhantomData<__S>
+            where
+                __S: #trait_ident + ::core::marker::Sync,
+            {
+                fn uses() {
+                    #(#methods)*
+                }
+            }
+        };
+    }
 }
 
 /// The trait with every `async fn` rewritten as a function that returns a future. An `async fn` of

@@ -57,7 +57,7 @@ fn check(action: &Action, ty: &Type) -> TokenStream {
     quote_spanned!(generated_span(ty.span())=> #(#conditions)* __sent::<#ty>();)
 }
 
-/// Rejects types that are called `…Result` and are aliases of `Result`.
+/// Rejects types that are aliases of `Result`.
 ///
 /// Both constants are called `IS_RESULT`. For a `Result`, the inherent one hides that of the trait.
 fn aliases(service: &Service) -> Option<TokenStream> {
@@ -90,11 +90,18 @@ fn alias(action: &Action) -> Option<TokenStream> {
         return None;
     };
     let conditions = &action.forwarded.conditions;
-    let is_suspect = last_segment(ty)?.ident.to_string().ends_with("Result");
-    is_suspect.then(|| {
+    let segment = last_segment(ty)?;
+    let is_known = KNOWN.iter().any(|known| segment.ident == known);
+    (!is_known).then(|| {
         quote_spanned! {generated_span(ty.span())=>
             #(#conditions)*
             ::core::assert!(!__Type::<#ty>::IS_RESULT, #RESULT_MESSAGE);
         }
     })
 }
+
+/// Common types, which need no check.
+const KNOWN: [&str; 21] = [
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
+    "u64", "u128", "usize", "String", "Vec", "Option", "Box", "Bytes",
+];

@@ -2,12 +2,14 @@
 
 use proc_macro2::Ident;
 use quote::format_ident;
-use syn::{Attribute, FnArg, Pat, PatIdent, PatType, ReceiverKind, Signature, Type};
+use syn::{
+    Attribute, FnArg, Pat, PatIdent, PatType, PathSegment, ReceiverKind, Signature, Type, TypePath,
+};
 
 use crate::errors::Errors;
 use crate::model::{Param, ParamKind, Part};
 use crate::types::parts::{Direction, check_nested, part};
-use crate::types::{bare, check_owned, is_context};
+use crate::types::{bare, check_form, check_owned, is_context, last_segment};
 
 use super::parts::check_parts;
 
@@ -29,7 +31,7 @@ pub(super) fn params(sig: &Signature, errors: &mut Errors) -> Vec<Param> {
         };
         refuse_conditions(&typed.attrs, errors);
         let ident = param_ident(typed, errors).unwrap_or_else(|| format_ident!("__{index}"));
-        let kind = param_kind(&typed.ty, errors);
+        let kind = param_kind(&ident, &typed.ty, errors);
         if kind == ParamKind::Context && params.iter().any(|param| param.kind == kind) {
             errors.at(
                 &typed.ty,
@@ -100,14 +102,46 @@ fn param_ident(typed: &PatType, errors: &mut Errors) -> Option<Ident> {
     }
 }
 
-fn param_kind(ty: &Type, errors: &mut Errors) -> ParamKind {
+fn param_kind(ident: &Ident, ty: &Type, errors: &mut Errors) -> ParamKind {
     if is_context(ty) {
         check_context(ty, errors);
         return ParamKind::Context;
     }
+    if is_like_context(ident, ty) {
+        errors.at(
+            ty,
+            format!(
+                "the context is recognized by its name and its reference: write `{ident}: &Context`"
+            ),
+        );
+        return ParamKind::Context;
+    }
     check_owned(ty, errors);
+    check_form(ty, errors);
     check_nested(ty, Direction::Call, errors);
     ParamKind::Part(part(ty))
+}
+
+/// Whether the type is meant to be the context: `Context` by value, or `&Cx`.
+fn is_like_context(ident: &Ident, ty: &Type) -> bool {
+    let is_called = |names: &[&str]| names.iter().any(|name| ident == name);
+    match bare(ty) {
+        Type::Reference(reference) => {
+            let Some(segment) = last_segment(&reference.elem) else {
+                return false;
+            };
+            let is_plain = segment.arguments.is_none();
+            is_plain && (is_called(&["cx", "ctx", "context"]) || segment.ident == "Cx")
+        }
+        Type::Path(TypePath { path, .. }) => {
+            let is_ours = path.segments.len() == 2 && path.segments[0].ident == "sockety";
+            let is_context = |segment: &PathSegment| segment.ident == "Context";
+            let is_plain = |segment: &PathSegment| segment.arguments.is_none();
+            let last = last_segment(ty).filter(|segment| is_context(segment) && is_plain(segment));
+            last.is_some() && (is_ours || is_called(&["cx"]))
+        }
+        _ => false,
+    }
 }
 
 fn check_context(ty: &Type, errors: &mut Errors) {

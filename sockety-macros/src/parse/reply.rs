@@ -6,7 +6,7 @@ use syn::{ReturnType, Signature, Type};
 use crate::errors::Errors;
 use crate::model::{Element, Output, Part, Parts, Reply};
 use crate::types::parts::{Direction, check_nested, has_content, part};
-use crate::types::{bare, check_owned, is_unit, last_segment, text, type_arguments};
+use crate::types::{bare, check_form, check_owned, is_unit, last_segment, text, type_arguments};
 
 use super::parts::{check_one_payload, check_parts};
 
@@ -29,6 +29,7 @@ pub(super) fn reply(sig: &Signature, errors: &mut Errors) -> Reply {
         };
     };
     check_owned(ty, errors);
+    check_form(ty, errors);
     let Some(segment) = last_segment(ty).filter(|segment| segment.ident == "Result") else {
         return Reply::Response {
             output: output(ty, &sig.ident, errors),

@@ -30,6 +30,14 @@ pub(crate) fn streamed(ty: &Type) -> (&Type, Option<&Type>) {
     }
 }
 
+/// The element type of a `Vec` of files.
+pub(crate) fn element(ty: &Type) -> &Type {
+    match last_segment(ty).map(type_arguments).as_deref() {
+        Some([file]) => file,
+        _ => unreachable!("`part` recognizes files by the type argument of their `Vec`"),
+    }
+}
+
 /// Whether the type is or contains a file or a stream.
 pub(crate) fn has_content(ty: &Type) -> bool {
     part(ty) != Part::Payload || inner(ty).into_iter().any(has_content)

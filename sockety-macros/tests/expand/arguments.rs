@@ -1,4 +1,3 @@
-#[allow(dead_code)]
 pub trait Media {
     fn get(
         &self,
@@ -13,6 +12,18 @@ pub trait Media {
         files: Vec<File>,
     ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send;
 }
+const _: () = {
+    struct __Service;
+    impl<__S> ::sockety::__private::Uses<__Service> for ::core::marker::PhantomData<__S>
+    where
+        __S: Media + ::core::marker::Sync,
+    {
+        fn uses() {
+            let _ = <__S as Media>::get;
+            let _ = <__S as Media>::upload;
+        }
+    }
+};
 /// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
@@ -140,7 +151,7 @@ impl MediaDraft {
                             );
                     },
                 )
-                .files(files),
+                .files(::sockety::__private::named_file::<File>().give_all(files)),
             |__received| __received.payload(::sockety::__private::payload::<()>()),
         )
     }
@@ -199,7 +210,8 @@ where
                             return __reply.bad_content(__error).await;
                         }
                     };
-                    let __2: Vec<File> = __received.files();
+                    let __2: Vec<File> = ::sockety::__private::named_file::<File>()
+                        .take_all(__received.files());
                     ::core::mem::drop(__received);
                     <__S as Media>::upload(&*__service, __0, __1, __2).await;
                     let __answer = __reply.unit();
@@ -260,21 +272,21 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
     fn try_from(
         __message: &::sockety::__private::Message,
-    ) -> ::core::result::Result<Self, Self::Error> {
+    ) -> ::core::result::Result<Self, ::sockety::__private::RequestMismatch> {
         match __message.action() {
             "media.get" | "media.fetch" => {
                 let __0 = ::sockety::__private::decode(
                     __message.payload(),
                     ::sockety::__private::payload::<u64>(),
                 )?;
-                ::core::result::Result::Ok(Self::Get { id: __0 })
+                ::core::result::Result::Ok(MediaRequest::Get { id: __0 })
             }
             "media.upload" => {
                 let (__0, (__1, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
                     MediaRequest::__upload(),
                 )?;
-                ::core::result::Result::Ok(Self::Upload {
+                ::core::result::Result::Ok(MediaRequest::Upload {
                     id: __0,
                     title: __1,
                 })

@@ -1,5 +1,4 @@
 #[cfg(feature = "media")]
-#[allow(dead_code)]
 trait Media {
     /// Finds a clip.
     #[cfg(feature = "search")]
@@ -9,7 +8,6 @@ trait Media {
         text: String,
         limit: u32,
     ) -> impl ::core::future::Future<Output = Vec<Clip>> + ::core::marker::Send;
-    #[deprecated = "use `find`"]
     #[allow(non_snake_case)]
     fn findOld(
         &self,
@@ -17,13 +15,26 @@ trait Media {
     ) -> impl ::core::future::Future<Output = Vec<Clip>> + ::core::marker::Send;
 }
 #[cfg(feature = "media")]
+const _: () = {
+    struct __Service;
+    impl<__S> ::sockety::__private::Uses<__Service> for ::core::marker::PhantomData<__S>
+    where
+        __S: Media + ::core::marker::Sync,
+    {
+        fn uses() {
+            #[cfg(feature = "search")]
+            let _ = <__S as Media>::find;
+            let _ = <__S as Media>::findOld;
+        }
+    }
+};
+#[cfg(feature = "media")]
 /// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 struct MediaClient {
     connection: ::sockety::__private::Connection,
 }
 #[cfg(feature = "media")]
-#[allow(deprecated)]
 impl MediaClient {
     /// Creates a client that calls over `connection`, which may be shared with other code.
     fn new(connection: ::sockety::__private::Connection) -> Self {
@@ -67,7 +78,20 @@ impl MediaClient {
         &self,
         text: String,
     ) -> ::sockety::__private::Call<Vec<Clip>, ::sockety::__private::NoError> {
-        ::sockety::__private::call(&self.connection, MediaDraft::findOld(text))
+        ::sockety::__private::call(
+            &self.connection,
+            ::sockety::__private::call_draft::<
+                Vec<Clip>,
+                ::sockety::__private::NoError,
+            >(
+                "findOld",
+                ::sockety::__private::Content::new()
+                    .payload(::sockety::__private::payload::<String>(), &text),
+                |__received| {
+                    __received.payload(::sockety::__private::payload::<Vec<Clip>>())
+                },
+            ),
+        )
     }
 }
 #[cfg(feature = "media")]
@@ -117,7 +141,6 @@ impl<S> ::core::fmt::Debug for MediaServer<S> {
 #[derive(::core::fmt::Debug)]
 struct MediaDraft;
 #[cfg(feature = "media")]
-#[allow(deprecated)]
 impl MediaDraft {
     #[cfg(feature = "search")]
     /// Finds a clip.
@@ -169,7 +192,6 @@ impl MediaDraft {
     }
 }
 #[cfg(feature = "media")]
-#[allow(deprecated)]
 #[automatically_derived]
 impl<__S> ::sockety::__private::Service for MediaServer<__S>
 where
@@ -238,7 +260,6 @@ where
 }
 #[cfg(feature = "media")]
 /// A request to [`Media`]: an action with its parameters, except files and streams.
-#[allow(deprecated)]
 enum MediaRequest {
     #[cfg(feature = "search")]
     /// Finds a clip.
@@ -250,7 +271,6 @@ enum MediaRequest {
         limit: u32,
     },
     /// The action `findOld`.
-    #[deprecated = "use `find`"]
     #[allow(non_snake_case)]
     FindOld {
         /// The parameter `text`.
@@ -258,7 +278,6 @@ enum MediaRequest {
     },
 }
 #[cfg(feature = "media")]
-#[allow(deprecated)]
 #[automatically_derived]
 impl ::core::fmt::Debug for MediaRequest {
     fn fmt(&self, __formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -294,13 +313,12 @@ impl MediaRequest {
     }
 }
 #[cfg(feature = "media")]
-#[allow(deprecated)]
 #[automatically_derived]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
     fn try_from(
         __message: &::sockety::__private::Message,
-    ) -> ::core::result::Result<Self, Self::Error> {
+    ) -> ::core::result::Result<Self, ::sockety::__private::RequestMismatch> {
         match __message.action() {
             #[cfg(feature = "search")]
             "find" => {
@@ -308,7 +326,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
                     __message.payload(),
                     MediaRequest::__find(),
                 )?;
-                ::core::result::Result::Ok(Self::Find {
+                ::core::result::Result::Ok(MediaRequest::Find {
                     text: __0,
                     limit: __1,
                 })
@@ -318,7 +336,7 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
                     __message.payload(),
                     ::sockety::__private::payload::<String>(),
                 )?;
-                ::core::result::Result::Ok(Self::FindOld { text: __0 })
+                ::core::result::Result::Ok(MediaRequest::FindOld { text: __0 })
             }
             _ => {
                 ::core::result::Result::Err(
@@ -329,7 +347,6 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     }
 }
 #[cfg(feature = "media")]
-#[allow(deprecated)]
 #[automatically_derived]
 impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
     fn from(__request: MediaRequest) -> Self {
@@ -338,12 +355,25 @@ impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
             MediaRequest::Find { text, limit } => {
                 MediaDraft::find(text, limit).into_outgoing()
             }
-            MediaRequest::FindOld { text } => MediaDraft::findOld(text).into_outgoing(),
+            MediaRequest::FindOld { text } => {
+                ::sockety::__private::call_draft::<
+                    Vec<Clip>,
+                    ::sockety::__private::NoError,
+                >(
+                        "findOld",
+                        ::sockety::__private::Content::new()
+                            .payload(::sockety::__private::payload::<String>(), &text),
+                        |__received| {
+                            __received
+                                .payload(::sockety::__private::payload::<Vec<Clip>>())
+                        },
+                    )
+                    .into_outgoing()
+            }
         }
     }
 }
 #[cfg(feature = "media")]
-#[allow(deprecated)]
 #[automatically_derived]
 impl<__S> Media for &__S
 where
@@ -365,7 +395,6 @@ where
     }
 }
 #[cfg(feature = "media")]
-#[allow(deprecated)]
 #[automatically_derived]
 impl<__S> Media for ::std::boxed::Box<__S>
 where
@@ -387,7 +416,6 @@ where
     }
 }
 #[cfg(feature = "media")]
-#[allow(deprecated)]
 #[automatically_derived]
 impl<__S> Media for ::std::sync::Arc<__S>
 where

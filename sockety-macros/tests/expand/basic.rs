@@ -1,5 +1,4 @@
 /// Stores clips.
-#[allow(dead_code)]
 pub trait Media {
     /// Notes an event.
     fn track(
@@ -31,6 +30,21 @@ pub trait Media {
         async move { 0 }
     }
 }
+const _: () = {
+    struct __Service;
+    impl<__S> ::sockety::__private::Uses<__Service> for ::core::marker::PhantomData<__S>
+    where
+        __S: Media + ::core::marker::Sync,
+    {
+        fn uses() {
+            let _ = <__S as Media>::track;
+            let _ = <__S as Media>::get;
+            let _ = <__S as Media>::rename;
+            let _ = <__S as Media>::remove;
+            let _ = <__S as Media>::count;
+        }
+    }
+};
 /// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
@@ -283,7 +297,13 @@ where
                 };
                 let __reply = __message.into_reply();
                 ::std::boxed::Box::pin(async move {
-                    <__S as Media>::rename(&*__service, __0, &__context, __2).await;
+                    <__S as Media>::rename(
+                            &*__service,
+                            __0,
+                            ::sockety::__private::context::<Context>(&__context),
+                            __2,
+                        )
+                        .await;
                     let __answer = __reply.unit();
                     __reply.send(__answer).await
                 })
@@ -385,28 +405,28 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
     fn try_from(
         __message: &::sockety::__private::Message,
-    ) -> ::core::result::Result<Self, Self::Error> {
+    ) -> ::core::result::Result<Self, ::sockety::__private::RequestMismatch> {
         match __message.action() {
             "track" => {
                 let __0 = ::sockety::__private::decode(
                     __message.payload(),
                     ::sockety::__private::payload::<String>(),
                 )?;
-                ::core::result::Result::Ok(Self::Track { event: __0 })
+                ::core::result::Result::Ok(MediaRequest::Track { event: __0 })
             }
             "get" => {
                 let __0 = ::sockety::__private::decode(
                     __message.payload(),
                     ::sockety::__private::payload::<u64>(),
                 )?;
-                ::core::result::Result::Ok(Self::Get { id: __0 })
+                ::core::result::Result::Ok(MediaRequest::Get { id: __0 })
             }
             "rename" => {
                 let (__0, (__2, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
                     MediaRequest::__rename(),
                 )?;
-                ::core::result::Result::Ok(Self::Rename {
+                ::core::result::Result::Ok(MediaRequest::Rename {
                     id: __0,
                     title: __2,
                 })
@@ -416,9 +436,9 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
                     __message.payload(),
                     ::sockety::__private::payload::<u64>(),
                 )?;
-                ::core::result::Result::Ok(Self::Remove { id: __0 })
+                ::core::result::Result::Ok(MediaRequest::Remove { id: __0 })
             }
-            "count" => ::core::result::Result::Ok(Self::Count),
+            "count" => ::core::result::Result::Ok(MediaRequest::Count),
             _ => {
                 ::core::result::Result::Err(
                     ::sockety::__private::RequestMismatch::action(__message.action()),

@@ -1,4 +1,3 @@
-#[allow(dead_code)]
 pub trait Media {
     fn upload(
         &self,
@@ -30,6 +29,20 @@ pub trait Media {
         attachments: Vec<File>,
     ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send;
 }
+const _: () = {
+    struct __Service;
+    impl<__S> ::sockety::__private::Uses<__Service> for ::core::marker::PhantomData<__S>
+    where
+        __S: Media + ::core::marker::Sync,
+    {
+        fn uses() {
+            let _ = <__S as Media>::upload;
+            let _ = <__S as Media>::store;
+            let _ = <__S as Media>::keep;
+            let _ = <__S as Media>::ingest;
+        }
+    }
+};
 /// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
@@ -158,8 +171,8 @@ impl MediaDraft {
             "upload",
             ::sockety::__private::Content::new()
                 .payload(::sockety::__private::payload::<String>(), &title)
-                .file(video)
-                .files(subtitles),
+                .file(::sockety::__private::named_file::<File>().give(video))
+                .files(::sockety::__private::named_file::<File>().give_all(subtitles)),
             |__received| __received.payload(::sockety::__private::payload::<Clip>()),
         )
     }
@@ -189,8 +202,8 @@ impl MediaDraft {
                             );
                     },
                 )
-                .file(video)
-                .file(cover)
+                .file(::sockety::__private::named_file::<sockety::File>().give(video))
+                .file(::sockety::__private::named_file::<File>().give(cover))
                 .streaming::<Line, LogError>(lines),
             |__received| __received.payload(::sockety::__private::payload::<()>()),
         )
@@ -202,7 +215,8 @@ impl MediaDraft {
             MediaError,
         >(
             "keep",
-            ::sockety::__private::Content::new().files(files),
+            ::sockety::__private::Content::new()
+                .files(::sockety::__private::named_file::<File>().give_all(files)),
             |__received| __received.payload(::sockety::__private::payload::<()>()),
         )
     }
@@ -216,7 +230,7 @@ impl MediaDraft {
             "ingest",
             ::sockety::__private::Content::new()
                 .payload(::sockety::__private::payload::<String>(), &source)
-                .files(attachments)
+                .files(::sockety::__private::named_file::<File>().give_all(attachments))
                 .streaming::<Line, _>(lines),
         )
     }
@@ -261,18 +275,21 @@ where
                         return __reply.bad_content(__error);
                     }
                 };
-                let __2: File = match __received.file() {
+                let __2: File = match ::sockety::__private::named_file::<File>()
+                    .take(__received.file())
+                {
                     ::core::result::Result::Ok(__2) => __2,
                     ::core::result::Result::Err(__error) => {
                         return __reply.bad_content(__error);
                     }
                 };
-                let __3: Vec<File> = __received.files();
+                let __3: Vec<File> = ::sockety::__private::named_file::<File>()
+                    .take_all(__received.files());
                 ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::upload(
                             &*__service,
-                            &__context,
+                            ::sockety::__private::context::<Context>(&__context),
                             __1,
                             __2,
                             __3,
@@ -297,13 +314,19 @@ where
                         return __reply.bad_content(__error);
                     }
                 };
-                let __0: sockety::File = match __received.file() {
+                let __0: sockety::File = match ::sockety::__private::named_file::<
+                    sockety::File,
+                >()
+                    .take(__received.file())
+                {
                     ::core::result::Result::Ok(__0) => __0,
                     ::core::result::Result::Err(__error) => {
                         return __reply.bad_content(__error);
                     }
                 };
-                let __3: File = match __received.file() {
+                let __3: File = match ::sockety::__private::named_file::<File>()
+                    .take(__received.file())
+                {
                     ::core::result::Result::Ok(__3) => __3,
                     ::core::result::Result::Err(__error) => {
                         return __reply.bad_content(__error);
@@ -326,7 +349,8 @@ where
             }
             __Action::keep => {
                 let (mut __received, __reply) = __message.into_received();
-                let __0: Vec<File> = __received.files();
+                let __0: Vec<File> = ::sockety::__private::named_file::<File>()
+                    .take_all(__received.files());
                 ::core::mem::drop(__received);
                 ::std::boxed::Box::pin(async move {
                     let __output = <__S as Media>::keep(&*__service, __0).await;
@@ -348,7 +372,8 @@ where
                         return __reply.bad_content(__error);
                     }
                 };
-                let __2: Vec<File> = __received.files();
+                let __2: Vec<File> = ::sockety::__private::named_file::<File>()
+                    .take_all(__received.files());
                 let __1: Streaming<Line> = match __received.streaming::<Line, _>() {
                     ::core::result::Result::Ok(__1) => __1,
                     ::core::result::Result::Err(__error) => {
@@ -425,32 +450,34 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
     fn try_from(
         __message: &::sockety::__private::Message,
-    ) -> ::core::result::Result<Self, Self::Error> {
+    ) -> ::core::result::Result<Self, ::sockety::__private::RequestMismatch> {
         match __message.action() {
             "upload" => {
                 let __1 = ::sockety::__private::decode(
                     __message.payload(),
                     ::sockety::__private::payload::<String>(),
                 )?;
-                ::core::result::Result::Ok(Self::Upload { title: __1 })
+                ::core::result::Result::Ok(MediaRequest::Upload { title: __1 })
             }
             "store" => {
                 let (__2, (__4, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
                     MediaRequest::__store(),
                 )?;
-                ::core::result::Result::Ok(Self::Store {
+                ::core::result::Result::Ok(MediaRequest::Store {
                     id: __2,
                     r#type: __4,
                 })
             }
-            "keep" => ::core::result::Result::Ok(Self::Keep),
+            "keep" => ::core::result::Result::Ok(MediaRequest::Keep),
             "ingest" => {
                 let __0 = ::sockety::__private::decode(
                     __message.payload(),
                     ::sockety::__private::payload::<String>(),
                 )?;
-                ::core::result::Result::Ok(Self::Ingest { source: __0 })
+                ::core::result::Result::Ok(MediaRequest::Ingest {
+                    source: __0,
+                })
             }
             _ => {
                 ::core::result::Result::Err(

@@ -1,4 +1,3 @@
-#[allow(dead_code)]
 pub trait Media {
     fn search(
         &self,
@@ -37,6 +36,23 @@ pub trait Media {
         &self,
     ) -> impl ::core::future::Future<Output = (u64, String)> + ::core::marker::Send;
 }
+const _: () = {
+    struct __Service;
+    impl<__S> ::sockety::__private::Uses<__Service> for ::core::marker::PhantomData<__S>
+    where
+        __S: Media + ::core::marker::Sync,
+    {
+        fn uses() {
+            let _ = <__S as Media>::search;
+            let _ = <__S as Media>::download;
+            let _ = <__S as Media>::shell;
+            let _ = <__S as Media>::logs;
+            let _ = <__S as Media>::export;
+            let _ = <__S as Media>::covers;
+            let _ = <__S as Media>::plain;
+        }
+    }
+};
 /// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MediaClient {
@@ -171,7 +187,7 @@ impl MediaDraft {
         >(
             "search",
             ::sockety::__private::Content::new().streaming::<u64, _>(ids),
-            |__received| ::core::result::Result::Ok(__received.streaming::<Clip, _>()?),
+            |__received| __received.streaming::<Clip, _>(),
         )
     }
     /// Prepares a call of the action `download`.
@@ -187,7 +203,7 @@ impl MediaDraft {
                 .payload(::sockety::__private::payload::<u64>(), &id),
             |__received| ::core::result::Result::Ok((
                 __received.payload(::sockety::__private::payload::<Clip>())?,
-                __received.file()?,
+                ::sockety::__private::named_file::<File>().take(__received.file())?,
             )),
         )
     }
@@ -200,8 +216,12 @@ impl MediaDraft {
             ::sockety::__private::NoError,
         >(
             "shell",
-            ::sockety::__private::Content::new().bytes(input),
-            |__received| ::core::result::Result::Ok(__received.bytes()?),
+            ::sockety::__private::Content::new()
+                .bytes(::sockety::__private::named_bytes::<ByteStream>().give(input)),
+            |__received| {
+                ::sockety::__private::named_bytes::<ByteStream>()
+                    .take(__received.bytes())
+            },
         )
     }
     /// Prepares a call of the action `logs`.
@@ -226,9 +246,7 @@ impl MediaDraft {
                             .with("to", ::sockety::__private::payload::<u64>(), &to);
                     },
                 ),
-            |__received| ::core::result::Result::Ok(
-                __received.streaming::<Line, LogError>()?,
-            ),
+            |__received| __received.streaming::<Line, LogError>(),
         )
     }
     /// Prepares a call of the action `export`.
@@ -243,10 +261,11 @@ impl MediaDraft {
             "export",
             ::sockety::__private::Content::new(),
             |__received| ::core::result::Result::Ok((
-                __received.file()?,
-                __received.bytes()?,
+                ::sockety::__private::named_file::<File>().take(__received.file())?,
+                ::sockety::__private::named_bytes::<ByteStream>()
+                    .take(__received.bytes())?,
                 __received.payload(::sockety::__private::payload::<Vec<Clip>>())?,
-                __received.files(),
+                ::sockety::__private::named_file::<File>().take_all(__received.files()),
             )),
         )
     }
@@ -258,7 +277,9 @@ impl MediaDraft {
         >(
             "covers",
             ::sockety::__private::Content::new(),
-            |__received| ::core::result::Result::Ok(__received.files()),
+            |__received| ::core::result::Result::Ok(
+                ::sockety::__private::named_file::<File>().take_all(__received.files()),
+            ),
         )
     }
     /// Prepares a call of the action `plain`.
@@ -355,7 +376,7 @@ where
                         |(__0, __1)| {
                             ::sockety::__private::Content::new()
                                 .payload(::sockety::__private::payload::<Clip>(), &__0)
-                                .file(__1)
+                                .file(::sockety::__private::named_file::<File>().give(__1))
                         },
                     );
                     let __answer = __reply
@@ -368,7 +389,11 @@ where
             }
             __Action::shell => {
                 let (mut __received, __reply) = __message.into_received();
-                let __0: ByteStream = match __received.bytes() {
+                let __0: ByteStream = match ::sockety::__private::named_bytes::<
+                    ByteStream,
+                >()
+                    .take(__received.bytes())
+                {
                     ::core::result::Result::Ok(__0) => __0,
                     ::core::result::Result::Err(__error) => {
                         return __reply.bad_content(__error);
@@ -378,7 +403,12 @@ where
                 ::std::boxed::Box::pin(async move {
                     let __0 = <__S as Media>::shell(&*__service, __0).await;
                     let __answer = __reply
-                        .content(::sockety::__private::Content::new().bytes(__0));
+                        .content(
+                            ::sockety::__private::Content::new()
+                                .bytes(
+                                    ::sockety::__private::named_bytes::<ByteStream>().give(__0),
+                                ),
+                        );
                     __reply.send(__answer).await
                 })
             }
@@ -411,9 +441,13 @@ where
                         .content(
                             ::sockety::__private::Content::new()
                                 .payload(::sockety::__private::payload::<Vec<Clip>>(), &__2)
-                                .file(__0)
-                                .files(__3)
-                                .bytes(__1),
+                                .file(::sockety::__private::named_file::<File>().give(__0))
+                                .files(
+                                    ::sockety::__private::named_file::<File>().give_all(__3),
+                                )
+                                .bytes(
+                                    ::sockety::__private::named_bytes::<ByteStream>().give(__1),
+                                ),
                         );
                     __reply.send(__answer).await
                 })
@@ -424,7 +458,12 @@ where
                     let __output = <__S as Media>::covers(&*__service).await;
                     let __output = ::core::result::Result::map(
                         __output,
-                        |__0| ::sockety::__private::Content::new().files(__0),
+                        |__0| {
+                            ::sockety::__private::Content::new()
+                                .files(
+                                    ::sockety::__private::named_file::<File>().give_all(__0),
+                                )
+                        },
                     );
                     let __answer = __reply
                         .content_result(
@@ -515,27 +554,30 @@ impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
     fn try_from(
         __message: &::sockety::__private::Message,
-    ) -> ::core::result::Result<Self, Self::Error> {
+    ) -> ::core::result::Result<Self, ::sockety::__private::RequestMismatch> {
         match __message.action() {
-            "search" => ::core::result::Result::Ok(Self::Search),
+            "search" => ::core::result::Result::Ok(MediaRequest::Search),
             "download" => {
                 let __0 = ::sockety::__private::decode(
                     __message.payload(),
                     ::sockety::__private::payload::<u64>(),
                 )?;
-                ::core::result::Result::Ok(Self::Download { id: __0 })
+                ::core::result::Result::Ok(MediaRequest::Download { id: __0 })
             }
-            "shell" => ::core::result::Result::Ok(Self::Shell),
+            "shell" => ::core::result::Result::Ok(MediaRequest::Shell),
             "logs" => {
                 let (__0, (__1, ())) = ::sockety::__private::decode_all(
                     __message.payload(),
                     MediaRequest::__logs(),
                 )?;
-                ::core::result::Result::Ok(Self::Logs { from: __0, to: __1 })
+                ::core::result::Result::Ok(MediaRequest::Logs {
+                    from: __0,
+                    to: __1,
+                })
             }
-            "export" => ::core::result::Result::Ok(Self::Export),
-            "covers" => ::core::result::Result::Ok(Self::Covers),
-            "plain" => ::core::result::Result::Ok(Self::Plain),
+            "export" => ::core::result::Result::Ok(MediaRequest::Export),
+            "covers" => ::core::result::Result::Ok(MediaRequest::Covers),
+            "plain" => ::core::result::Result::Ok(MediaRequest::Plain),
             _ => {
                 ::core::result::Result::Err(
                     ::sockety::__private::RequestMismatch::action(__message.action()),

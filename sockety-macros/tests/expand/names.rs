@@ -1,4 +1,3 @@
-#[allow(dead_code)]
 pub(crate) trait Media: Send + Sync {
     fn get(
         &self,
@@ -7,6 +6,19 @@ pub(crate) trait Media: Send + Sync {
     ) -> impl ::core::future::Future<Output = Clip> + ::core::marker::Send;
     fn r#move(&self) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send;
 }
+const _: () = {
+    struct __Service;
+    impl<__S> ::facade::rpc::__private::Uses<__Service>
+    for ::core::marker::PhantomData<__S>
+    where
+        __S: Media + ::core::marker::Sync,
+    {
+        fn uses() {
+            let _ = <__S as Media>::get;
+            let _ = <__S as Media>::r#move;
+        }
+    }
+};
 /// A client of [`Media`], with a method for each action.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub(crate) struct MediaClient {
@@ -234,16 +246,19 @@ impl ::core::convert::TryFrom<&::facade::rpc::__private::Message> for MediaReque
     type Error = ::facade::rpc::__private::RequestMismatch;
     fn try_from(
         __message: &::facade::rpc::__private::Message,
-    ) -> ::core::result::Result<Self, Self::Error> {
+    ) -> ::core::result::Result<Self, ::facade::rpc::__private::RequestMismatch> {
         match __message.action() {
             "media.fetch" => {
                 let (__0, (__1, ())) = ::facade::rpc::__private::decode_all(
                     __message.payload(),
                     MediaRequest::__get(),
                 )?;
-                ::core::result::Result::Ok(Self::Get { id: __0, r#type: __1 })
+                ::core::result::Result::Ok(MediaRequest::Get {
+                    id: __0,
+                    r#type: __1,
+                })
             }
-            "media.move" => ::core::result::Result::Ok(Self::Move),
+            "media.move" => ::core::result::Result::Ok(MediaRequest::Move),
             _ => {
                 ::core::result::Result::Err(
                     ::facade::rpc::__private::RequestMismatch::action(__message.action()),
@@ -351,4 +366,18 @@ const _: fn() = || {
     __sent::<u64>();
     __sent::<Kind>();
     __sent::<Clip>();
+};
+const _: () = {
+    struct __Type<T>(::core::marker::PhantomData<T>);
+    trait __Any {
+        const IS_RESULT: bool = false;
+    }
+    impl<T> __Any for __Type<T> {}
+    impl<T, E> __Type<::core::result::Result<T, E>> {
+        const IS_RESULT: bool = true;
+    }
+    ::core::assert!(
+        ! __Type:: < Clip > ::IS_RESULT,
+        "the error type must be explicit: write `Result<T, E>` with both types"
+    );
 };

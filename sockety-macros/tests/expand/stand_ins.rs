@@ -19,7 +19,6 @@ pub trait Media {
 pub struct MediaClient {
     connection: ::sockety::__private::Connection,
 }
-#[allow(deprecated)]
 impl MediaClient {
     /// Describes the service: its actions, with their parameters, results and errors.
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = &::sockety::__private::ServiceDescription::new(
@@ -90,7 +89,6 @@ impl<S> ::core::fmt::Debug for MediaServer<S> {
         __formatter.debug_struct("MediaServer").finish_non_exhaustive()
     }
 }
-#[allow(deprecated)]
 impl<
     S: ::core::marker::Send + ::core::marker::Sync + 'static,
 > ::sockety::__private::Service for MediaServer<S> {
@@ -110,7 +108,6 @@ impl<
 /// Prepares calls of [`Media`], which can be sent later or several times.
 #[derive(::core::fmt::Debug)]
 pub struct MediaDraft;
-#[allow(deprecated)]
 impl MediaDraft {
     /// Prepares a call of the action `get`.
     pub fn get(
@@ -136,16 +133,14 @@ impl ::core::fmt::Debug for MediaRequest {
         }
     }
 }
-#[allow(deprecated)]
 impl ::core::convert::TryFrom<&::sockety::__private::Message> for MediaRequest {
     type Error = ::sockety::__private::RequestMismatch;
     fn try_from(
         _: &::sockety::__private::Message,
-    ) -> ::core::result::Result<Self, Self::Error> {
+    ) -> ::core::result::Result<Self, ::sockety::__private::RequestMismatch> {
         ::core::unreachable!()
     }
 }
-#[allow(deprecated)]
 impl ::core::convert::From<MediaRequest> for ::sockety::__private::Outgoing {
     fn from(_: MediaRequest) -> Self {
         ::core::unreachable!()

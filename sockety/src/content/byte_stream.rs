@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     fmt, io,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -7,19 +8,34 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use futures_core::Stream;
 use sync_wrapper::SyncWrapper;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
+use super::{
+    pipe::{PipeReader, PipeWriter},
+    stream_sender::unfinished,
+};
 use crate::engine::receive::intake::PartReader;
 
 /// A live stream of bytes: one to be sent, or one that is being received.
 ///
-/// It is an `AsyncRead`, and a `Stream` of chunks, whose borders mean nothing. Its end is reported only when its
-/// sender has ended it. Dropping a received one drops what was not read, and the message goes on.
+/// It is an `AsyncRead`, and a `Stream` of chunks, whose borders mean nothing. Its end is reported
+/// only if its producer has ended it; if the producer breaks off, the reader gets an error, so an
+/// incomplete stream never looks complete. A stream that has failed cannot be sent as if it were
+/// whole. Dropping a received one drops what was not read, and the message goes on. It does not
+/// keep its connection open.
 ///
 /// ```
 /// # use sockety::ByteStream;
+/// # use tokio::io::AsyncWriteExt;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
 /// let stream = ByteStream::from_reader(&b"hello"[..]);
 /// let (writer, stream) = ByteStream::pipe(64 * 1024);
+/// let stream = ByteStream::spawn(64 * 1024, |mut writer| async move {
+///     writer.write_all(b"hello").await?;
+///     Ok(())
+/// });
+/// # }
 /// ```
 pub struct ByteStream {
     source: Source,
@@ -29,6 +45,8 @@ enum Source {
     Received(PartReader),
     Reader(SyncWrapper<Pin<Box<dyn AsyncRead + Send>>>),
     Chunks(Chunks),
+    /// Reading has failed.
+    Failed,
 }
 
 struct Chunks {
@@ -40,14 +58,14 @@ struct Chunks {
 const READ_BYTES: usize = 64 * 1024;
 
 impl ByteStream {
-    /// Reads from a reader until its end.
+    /// Reads from a reader. Its end is the end.
     pub fn from_reader(reader: impl AsyncRead + Send + 'static) -> Self {
         Self {
             source: Source::Reader(SyncWrapper::new(Box::pin(reader))),
         }
     }
 
-    /// The chunks of a stream.
+    /// The chunks of a stream. Its end is the end.
     pub fn from_stream(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self {
             source: Source::Chunks(Chunks {
@@ -57,11 +75,38 @@ impl ByteStream {
         }
     }
 
-    /// What is written to the writer. The stream ends when the writer is shut down or dropped; `capacity` bytes may
-    /// wait between the two.
-    pub fn pipe(capacity: usize) -> (impl AsyncWrite + Send + Unpin + 'static, Self) {
-        let (writer, reader) = tokio::io::duplex(capacity);
+    /// What is written to the writer; `capacity` bytes may wait between the two.
+    ///
+    /// The stream ends when the writer is shut down. If the writer is dropped without that, the
+    /// stream ends with an error, see [`PipeWriter`]. [`spawn`](Self::spawn) does it for a task.
+    pub fn pipe(capacity: usize) -> (PipeWriter, Self) {
+        let (writer, reader) = PipeReader::pipe(capacity);
         (writer, Self::from_reader(reader))
+    }
+
+    /// What a new task writes; `capacity` bytes may wait between the two.
+    ///
+    /// The result of the task ends the stream, after the bytes that were written: `Ok(())` ends it
+    /// cleanly, whether the writer was shut down or not; an error or a panic ends it with an error.
+    /// The error is not sent: the reader learns that the stream broke off, and this side logs why.
+    ///
+    /// The task is aborted when the stream is dropped, which also happens when its message is given
+    /// up or its connection ends.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn spawn<F>(capacity: usize, produce: impl FnOnce(PipeWriter) -> F) -> Self
+    where
+        F: Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        Self::from_reader(PipeReader::spawn(capacity, produce))
+    }
+
+    /// One that has failed already.
+    pub(crate) fn failed() -> Self {
+        Self {
+            source: Source::Failed,
+        }
     }
 
     pub(crate) fn received(reader: PartReader) -> Self {
@@ -74,6 +119,7 @@ impl ByteStream {
     ///
     /// # Errors
     /// What reading fails with; of a received stream a [`ReadError`](crate::error::read::ReadError), inside the [`io::Error`].
+    /// After an error there is nothing more.
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -91,14 +137,21 @@ impl ByteStream {
     }
 
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        match &mut self.source {
-            Source::Received(reader) => reader.poll_chunk(usize::MAX, cx).map_err(io::Error::from),
-            Source::Reader(reader) => poll_reader(reader.get_mut().as_mut(), cx),
-            Source::Chunks(chunks) if chunks.rest.is_empty() => {
-                chunks.stream.get_mut().as_mut().poll_next(cx)
+        let chunk = match &mut self.source {
+            Source::Received(reader) => {
+                return reader.poll_chunk(usize::MAX, cx).map_err(io::Error::from);
             }
-            Source::Chunks(chunks) => Poll::Ready(Some(Ok(std::mem::take(&mut chunks.rest)))),
+            Source::Reader(reader) => ready!(poll_reader(reader.get_mut().as_mut(), cx)),
+            Source::Chunks(chunks) if chunks.rest.is_empty() => {
+                ready!(chunks.stream.get_mut().as_mut().poll_next(cx))
+            }
+            Source::Chunks(chunks) => Some(Ok(std::mem::take(&mut chunks.rest))),
+            Source::Failed => Some(Err(unfinished())),
+        };
+        if let Some(Err(_)) = chunk {
+            self.source = Source::Failed;
         }
+        Poll::Ready(chunk)
     }
 }
 
@@ -128,11 +181,16 @@ impl AsyncRead for ByteStream {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.source {
-            Source::Received(reader) => Pin::new(reader).poll_read(cx, into),
-            Source::Reader(reader) => reader.get_mut().as_mut().poll_read(cx, into),
-            Source::Chunks(chunks) => chunks.poll_read(cx, into),
+        let read = match &mut self.source {
+            Source::Received(reader) => return Pin::new(reader).poll_read(cx, into),
+            Source::Reader(reader) => ready!(reader.get_mut().as_mut().poll_read(cx, into)),
+            Source::Chunks(chunks) => ready!(chunks.poll_read(cx, into)),
+            Source::Failed => Err(unfinished()),
+        };
+        if read.is_err() {
+            self.source = Source::Failed;
         }
+        Poll::Ready(read)
     }
 }
 
@@ -157,6 +215,7 @@ impl fmt::Debug for ByteStream {
             Source::Received(_) => "received",
             Source::Reader(_) => "reader",
             Source::Chunks(_) => "chunks",
+            Source::Failed => "failed",
         };
         write!(f, "ByteStream({kind})")
     }

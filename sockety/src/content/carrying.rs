@@ -1,6 +1,10 @@
 //! The files and the stream of an outgoing message, and the tasks that send them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+};
 
 use bytes::Bytes;
 use sockety_codec::Head;
@@ -20,7 +24,7 @@ use crate::{
             transmissions::PartKey,
         },
     },
-    error::{send::SendError, source::SourceError},
+    error::{chain::chain, read::ReadError, send::SendError, source::SourceError},
     payload::encoding::Encoding,
 };
 
@@ -234,10 +238,30 @@ impl Drop for Pump {
 async fn send_files(files: Vec<(File, PartWriter)>) {
     for (file, mut writer) in files {
         if let Err(error) = send_file(file, &mut writer).await {
+            // Other errors say what became of the message, and are not the source's.
+            if let SourceError::Read { .. } | SourceError::SizeChanged { .. } = error {
+                log("file", &error);
+            }
             writer.abort(error);
             return;
         }
     }
+}
+
+/// Logs why a source was not sent to its end: the peer learns only that it broke off.
+fn log(part: &str, error: &SourceError) {
+    // What comes from another peer may break off at any time, and peers must not fill the log.
+    if let SourceError::Read { error: inner, .. } = error
+        && is_read_error(inner)
+    {
+        tracing::debug!(error = %chain(error), part, "not sent to its end");
+    } else {
+        tracing::warn!(error = %chain(error), part, "not sent to its end");
+    }
+}
+
+fn is_read_error(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<ReadError>())
 }
 
 async fn send_file(mut file: File, writer: &mut PartWriter) -> Result<(), SourceError> {
@@ -266,19 +290,65 @@ async fn send_stream(stream: ByteStream, mut writer: PartWriter) {
 }
 
 async fn send_chunks(mut stream: ByteStream, writer: &mut PartWriter) -> Result<(), SourceError> {
-    while let Some(chunk) = stream.next_chunk().await.map_err(stream_error)? {
-        writer.push(chunk).await?;
+    let mut watch = Watch::default();
+    loop {
+        match watch.next_chunk(&mut stream, writer).await? {
+            Ok(Some(chunk)) => writer.push(chunk).await?,
+            Ok(None) => return writer.finish(),
+            Err(error) => {
+                let error = stream_error(error);
+                log("stream", &error);
+                // What was read before the failure arrives before it.
+                writer.drain().await?;
+                return Err(error);
+            }
+        }
     }
-    writer.finish()
 }
 
-/// Items of a typed stream are encoded while it is read: reading may fail for that.
-fn stream_error(error: std::io::Error) -> SourceError {
-    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        Some(SendError::Encode(error)) => SourceError::Encode(Arc::clone(error)),
-        _ => SourceError::Read {
-            name: "".into(),
-            error: Arc::new(error),
-        },
+/// Notices that a message is aborted while its stream has nothing to send.
+#[derive(Default)]
+struct Watch {
+    /// The task is woken when the message is aborted.
+    is_registered: bool,
+}
+
+impl Watch {
+    /// The next chunk, or why no more is sent.
+    async fn next_chunk(
+        &mut self,
+        stream: &mut ByteStream,
+        writer: &mut PartWriter,
+    ) -> Result<io::Result<Option<Bytes>>, SourceError> {
+        let mut has_waited = false;
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(chunk) = stream.poll_chunk(cx) {
+                return Poll::Ready(Ok(chunk.transpose()));
+            }
+            // It takes the lock of the connection, so not for each chunk: the task has one waker
+            // for all its life, and when that is woken, what has waited before looks again.
+            if self.is_registered && !std::mem::replace(&mut has_waited, true) {
+                return Poll::Pending;
+            }
+            (self.is_registered, has_waited) = (true, true);
+            writer.poll_over(cx).map(Err)
+        })
+        .await
+    }
+}
+
+/// Items of a typed stream are encoded while it is read, and producers may break off: reading may
+/// fail for that.
+fn stream_error(error: io::Error) -> SourceError {
+    let inner = error.get_ref();
+    if let Some(SendError::Encode(error)) = inner.and_then(|inner| inner.downcast_ref()) {
+        return SourceError::Encode(Arc::clone(error));
+    }
+    if let Some(SourceError::GivenUp) = inner.and_then(|inner| inner.downcast_ref()) {
+        return SourceError::GivenUp;
+    }
+    SourceError::Read {
+        name: "".into(),
+        error: Arc::new(error),
     }
 }

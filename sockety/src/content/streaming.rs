@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     fmt, io,
     marker::PhantomData,
     pin::Pin,
@@ -9,14 +10,16 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use serde::{Serialize, de::DeserializeOwned};
 use sync_wrapper::SyncWrapper;
-use tokio::sync::mpsc;
 
-use super::byte_stream::ByteStream;
-use crate::error::stream::StreamError;
+use super::{
+    byte_stream::ByteStream,
+    stream_sender::{SentItems, StreamSender},
+};
 use crate::{
     error::{
         remote::read_remote,
         service::{NoError, ServiceError},
+        stream::StreamError,
     },
     msgpack::{
         self,
@@ -27,21 +30,37 @@ use crate::{
 
 /// A live stream of typed items: one to be sent, or one that is being received.
 ///
-/// It is a `Stream` of results. An error of the service, of type `E`, may end it; without one it ends cleanly, and
-/// that is reported only when its sender has ended it. On the wire the items are MessagePack values one after
-/// another. Dropping a received one drops what was not read, and the message goes on: the protocol cannot tell its
-/// sender to stop. For a stream without an end, take a second one that the caller ends.
+/// It is a `Stream` of results. An error of the service, of type `E`, may end it. It ends without
+/// an error only if its producer has ended it; if the producer breaks off, the reader gets an
+/// error, so an incomplete stream never looks complete. After an error there is nothing more, and a
+/// stream that has failed cannot be sent as if it were whole. A received stream does not keep its
+/// connection open.
+///
+/// On the wire the items are MessagePack values one after another. If an item cannot be encoded,
+/// those before it arrive, then the reader gets an error. Dropping a received stream drops what was
+/// not read, and the message goes on: the protocol cannot tell its sender to stop. For a stream
+/// without an end, take a second one that the caller ends.
 ///
 /// ```
-/// # use sockety::{Streaming, error::NoError};
+/// # use sockety::Streaming;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
 /// let counted: Streaming<u64> = Streaming::from_iter(1..=3);
 /// let (sender, sent): (_, Streaming<String>) = Streaming::channel(16);
+/// let halved: Streaming<u64> = Streaming::spawn(16, |sender| async move {
+///     let mut counted = counted;
+///     while let Some(number) = counted.next().await {
+///         sender.send(Ok(number? / 2)).await?;
+///     }
+///     Ok(())
+/// });
+/// # }
 /// ```
 pub struct Streaming<T, E = NoError> {
     source: Source<T, E>,
 }
 
-type LocalItems<T, E> = Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>;
+type LocalItems<T, E> = Pin<Box<dyn Stream<Item = Result<T, StreamError<E>>> + Send>>;
 
 #[expect(
     clippy::large_enum_variant,
@@ -50,26 +69,51 @@ type LocalItems<T, E> = Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>;
 enum Source<T, E> {
     Local(SyncWrapper<LocalItems<T, E>>),
     Received(Items<T, E>),
+    /// An error was returned.
+    Failed,
 }
 
 impl<T, E> Streaming<T, E> {
-    /// The items of a stream.
+    /// The items of a stream. Its end is the end.
     pub fn from_stream(stream: impl Stream<Item = T> + Send + 'static) -> Self
     where
         T: 'static,
         E: 'static,
     {
-        Self::from_results(Succeed {
+        Self::local(Mapped {
             stream: Box::pin(stream),
-            error: PhantomData,
+            map: Ok,
         })
     }
 
-    /// The items of a stream, until an error, which ends it.
-    pub fn from_results(stream: impl Stream<Item = Result<T, E>> + Send + 'static) -> Self {
-        Self {
-            source: Source::Local(SyncWrapper::new(Box::pin(stream))),
-        }
+    /// The items of a stream, until an error of the service, which ends it.
+    pub fn from_results(stream: impl Stream<Item = Result<T, E>> + Send + 'static) -> Self
+    where
+        T: 'static,
+        E: 'static,
+    {
+        Self::local(Mapped {
+            stream: Box::pin(stream),
+            map: |item: Result<T, E>| item.map_err(StreamError::Service),
+        })
+    }
+
+    /// The items of a stream that may break off, until an error, which ends it: those of another
+    /// `Streaming`, changed by an adapter.
+    ///
+    /// ```
+    /// use futures_util::TryStreamExt;
+    /// # use sockety::Streaming;
+    /// let words: Streaming<String> = Streaming::from_iter([String::from("one")]);
+    /// let lengths: Streaming<usize> = Streaming::from_items(words.map_ok(|word| word.len()));
+    /// ```
+    ///
+    /// [`StreamError::Service`] travels as the error of the service. Any other error is not sent:
+    /// the reader learns that the stream broke off, and this side logs why.
+    pub fn from_items(
+        stream: impl Stream<Item = Result<T, StreamError<E>>> + Send + 'static,
+    ) -> Self {
+        Self::local(stream)
     }
 
     /// The items of an iterator. It is asked for the next one only when there is room for it.
@@ -86,15 +130,49 @@ impl<T, E> Streaming<T, E> {
         Self::from_stream(Iterated(items.into_iter()))
     }
 
-    /// What is sent to the sender. The stream ends when all senders are dropped, or with the first error sent;
-    /// `capacity` items may wait between the two.
-    pub fn channel(capacity: usize) -> (mpsc::Sender<Result<T, E>>, Self)
+    /// What is sent to the sender; `capacity` items may wait between the two.
+    ///
+    /// The stream ends when the sender calls [`finish`](StreamSender::finish), or with the first
+    /// error sent. If the sender is dropped without either, the stream ends with an error, see
+    /// [`StreamSender`]. [`spawn`](Self::spawn) does it for a task.
+    ///
+    /// # Panics
+    /// If `capacity` is 0.
+    pub fn channel(capacity: usize) -> (StreamSender<T, E>, Self)
     where
         T: Send + 'static,
         E: Send + 'static,
     {
-        let (sender, receiver) = mpsc::channel(capacity);
-        (sender, Self::from_results(Received(receiver)))
+        let (sender, sent) = SentItems::channel(capacity);
+        (sender, Self::local(sent))
+    }
+
+    /// What a new task sends; `capacity` items may wait between the two.
+    ///
+    /// The result of the task ends the stream, after the items that were sent: `Ok(())` ends it
+    /// cleanly, without [`finish`](StreamSender::finish); an error or a panic ends it with an
+    /// error. An error of type `E` (or [`StreamError::Service`]) travels as the error of the
+    /// service. Any other is not sent: the reader learns that the stream broke off, and this side
+    /// logs why. Clones of the sender have to finish too.
+    ///
+    /// The task is aborted when the stream is dropped, which also happens when its message is given
+    /// up or its connection ends.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or if `capacity` is 0.
+    pub fn spawn<F>(capacity: usize, produce: impl FnOnce(StreamSender<T, E>) -> F) -> Self
+    where
+        F: Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'static,
+        T: Send + 'static,
+        E: ServiceError,
+    {
+        Self::local(SentItems::spawn(capacity, produce, produced_error))
+    }
+
+    fn local(stream: impl Stream<Item = Result<T, StreamError<E>>> + Send + 'static) -> Self {
+        Self {
+            source: Source::Local(SyncWrapper::new(Box::pin(stream))),
+        }
     }
 
     pub(crate) fn received(bytes: ByteStream, limit: usize) -> Self {
@@ -104,7 +182,7 @@ impl<T, E> Streaming<T, E> {
                 buffer: BytesMut::new(),
                 scanner: ItemScanner::new(Bounds::default()),
                 limit,
-                state: State::Open,
+                is_ended: false,
                 item: PhantomData,
             }),
         }
@@ -131,12 +209,14 @@ impl<T: Serialize + Send + 'static, E: ServiceError> Streaming<T, E> {
             Source::Local(items) => ByteStream::from_stream(Encoded {
                 items: Some(items.into_inner()),
                 buffer: BytesMut::new(),
+                failure: None,
             }),
             // Sent on as it came.
             Source::Received(items) => ByteStream::from_stream(Rest {
                 head: items.buffer.freeze(),
                 bytes: items.bytes,
             }),
+            Source::Failed => ByteStream::failed(),
         }
     }
 }
@@ -145,14 +225,15 @@ impl<T: DeserializeOwned, E: ServiceError> Stream for Streaming<T, E> {
     type Item = Result<T, StreamError<E>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match &mut self.source {
-            Source::Local(items) => items
-                .get_mut()
-                .as_mut()
-                .poll_next(cx)
-                .map_err(StreamError::Service),
-            Source::Received(items) => items.poll_next(cx),
+        let next = match &mut self.source {
+            Source::Local(items) => ready!(items.get_mut().as_mut().poll_next(cx)),
+            Source::Received(items) => ready!(items.poll_next(cx)),
+            Source::Failed => None,
+        };
+        if let Some(Err(_)) = next {
+            self.source = Source::Failed;
         }
+        Poll::Ready(next)
     }
 }
 
@@ -163,6 +244,7 @@ impl<T, E> fmt::Debug for Streaming<T, E> {
         f.write_str(match self.source {
             Source::Local(_) => "Streaming(local)",
             Source::Received(_) => "Streaming(received)",
+            Source::Failed => "Streaming(failed)",
         })
     }
 }
@@ -174,32 +256,14 @@ struct Items<T, E> {
     /// Finds the end of the first item in the buffer.
     scanner: ItemScanner,
     limit: usize,
-    state: State,
-    item: PhantomData<fn() -> Result<T, E>>,
-}
-
-enum State {
-    Open,
     /// No bytes come any more.
-    Ended,
-    /// An error was given out.
-    Failed,
+    is_ended: bool,
+    item: PhantomData<fn() -> Result<T, E>>,
 }
 
 impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, StreamError<E>>>> {
-        let next = ready!(self.poll_item(cx));
-        if let Some(Err(_)) = next {
-            self.state = State::Failed;
-        }
-        Poll::Ready(next)
-    }
-
-    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, StreamError<E>>>> {
         loop {
-            if let State::Failed = self.state {
-                return Poll::Ready(None);
-            }
             let scanned = self.scanner.scan(&self.buffer);
             let needed = match scanned.map_err(StreamError::Decode)? {
                 Scanned::Whole { len } if len <= self.limit => {
@@ -214,14 +278,14 @@ impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
             if needed > self.limit && !self.buffer.is_empty() {
                 return Poll::Ready(Some(Err(StreamError::TooLarge { limit: self.limit })));
             }
-            if let State::Ended = self.state {
+            if self.is_ended {
                 return Poll::Ready(self.at_end(needed));
             }
             match ready!(self.bytes.poll_chunk(cx)) {
                 Some(chunk) => self
                     .buffer
                     .extend_from_slice(&chunk.map_err(StreamError::Read)?),
-                None => self.state = State::Ended,
+                None => self.is_ended = true,
             }
         }
     }
@@ -253,6 +317,8 @@ fn read_item<T: DeserializeOwned, E: ServiceError>(item: &[u8]) -> Result<T, Str
 struct Encoded<T, E> {
     items: Option<LocalItems<T, E>>,
     buffer: BytesMut,
+    /// Reported after what is in the buffer.
+    failure: Option<io::Error>,
 }
 
 /// Items are joined up to this size.
@@ -274,21 +340,57 @@ impl<T: Serialize, E: ServiceError> Stream for Encoded<T, E> {
                 Poll::Pending if this.buffer.is_empty() => return Poll::Pending,
                 Poll::Pending => break,
                 Poll::Ready(None) => this.items = None,
-                Poll::Ready(Some(Ok(item))) => {
-                    append(&mut this.buffer, |into| msgpack::encode(&item, into))?
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    let (name, message) = (&error.variant().name, error.to_string());
-                    append(&mut this.buffer, |into| {
-                        encode_service_error(name, &message, &error, into)
-                    })?;
-                    this.items = None;
+                Poll::Ready(Some(item)) => {
+                    let is_last = item.is_err();
+                    this.failure = encode(item, &mut this.buffer).err();
+                    if is_last || this.failure.is_some() {
+                        this.items = None;
+                    }
                 }
             }
         }
         let chunk = this.buffer.split().freeze();
-        Poll::Ready((!chunk.is_empty()).then_some(Ok(chunk)))
+        Poll::Ready(if chunk.is_empty() {
+            this.failure.take().map(Err)
+        } else {
+            Some(Ok(chunk))
+        })
     }
+}
+
+/// Appends an item, or the error of the service. Any other error is not for the peer.
+fn encode<T: Serialize, E: ServiceError>(
+    item: Result<T, StreamError<E>>,
+    buffer: &mut BytesMut,
+) -> io::Result<()> {
+    match item {
+        Ok(item) => append(buffer, |into| msgpack::encode(&item, into)),
+        Err(StreamError::Service(error)) => {
+            let (name, message) = (&error.variant().name, error.to_string());
+            append(buffer, |into| {
+                encode_service_error(name, &message, &error, into)
+            })
+        }
+        Err(StreamError::Read(error)) => Err(error),
+        Err(StreamError::Remote(error)) => Err(io::Error::other(error)),
+        Err(error @ (StreamError::Decode(_) | StreamError::TooLarge { .. })) => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, error))
+        }
+    }
+}
+
+/// The error of a task that produces items.
+fn produced_error<E: ServiceError>(error: Box<dyn Error + Send + Sync>) -> StreamError<E> {
+    let error = match error.downcast::<StreamError<E>>() {
+        Ok(error) => return *error,
+        Err(error) => error,
+    };
+    let error = match error.downcast::<E>() {
+        Ok(error) => return StreamError::Service(*error),
+        Err(error) => error,
+    };
+    let error = error.downcast::<io::Error>();
+    StreamError::Read(error.map_or_else(io::Error::other, |error| *error))
 }
 
 fn append(
@@ -319,16 +421,21 @@ impl Stream for Rest {
     }
 }
 
-struct Succeed<T, E> {
-    stream: Pin<Box<dyn Stream<Item = T> + Send>>,
-    error: PhantomData<fn() -> E>,
+/// A stream whose items become those of another type.
+struct Mapped<S, F> {
+    stream: Pin<Box<S>>,
+    map: F,
 }
 
-impl<T, E> Stream for Succeed<T, E> {
-    type Item = Result<T, E>;
+impl<S, F> Unpin for Mapped<S, F> {}
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.stream.as_mut().poll_next(cx).map(|item| item.map(Ok))
+impl<S: Stream, T, F: FnMut(S::Item) -> T> Stream for Mapped<S, F> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let this = &mut *self;
+        let next = ready!(this.stream.as_mut().poll_next(cx));
+        Poll::Ready(next.map(&mut this.map))
     }
 }
 
@@ -344,21 +451,23 @@ impl<I: Iterator> Stream for Iterated<I> {
     }
 }
 
-struct Received<T>(mpsc::Receiver<T>);
-
-impl<T> Stream for Received<T> {
-    type Item = T;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.0.poll_recv(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::task::Waker;
 
+    use tokio::sync::mpsc;
+
     use super::*;
+
+    struct Received<T>(mpsc::Receiver<T>);
+
+    impl<T> Stream for Received<T> {
+        type Item = T;
+
+        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+            self.0.poll_recv(cx)
+        }
+    }
 
     const ELEMENTS: usize = 20_000;
 

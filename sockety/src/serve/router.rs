@@ -333,6 +333,10 @@ pub struct DuplicateAction {
 }
 
 /// What a connection can serve: a [`Service`], a [`MessageHandler`] or a [`Router`] of several.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a generated service",
+    note = "pass the generated server, such as `MediaServer::new(implementation)`, a `MessageHandler` or a `Router`"
+)]
 pub trait IntoRouter {
     /// The router that serves it.
     fn into_router(self) -> Router;

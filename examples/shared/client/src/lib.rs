@@ -67,8 +67,8 @@ async fn watch(
     changes: usize,
     mut say: impl FnMut(String),
 ) -> Result<(), BoxError> {
-    // Open while this function runs; dropping it ends the stream of changes.
-    let (_listening, until) = Streaming::channel(1);
+    // Its end ends the stream of changes.
+    let (listening, until) = Streaming::channel(1);
     let mut watched = store.watch(prefix, until).await?;
     say("watching".to_owned());
     for _ in 0..changes {
@@ -79,6 +79,7 @@ async fn watch(
         let by = by.as_deref().unwrap_or("somebody");
         say(format!("{key:?} is {value:?}, says {by:?}"));
     }
+    listening.finish();
     Ok(())
 }
 

@@ -5,12 +5,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use sockety::{Context, Streaming};
+use sockety::{Context, Streaming, content::StreamSender, serve::BoxError};
 use sockety_shared_api::{Change, Store, StoreError, VisitorClient, WatchError};
-use tokio::sync::{
-    broadcast::{self, error::RecvError},
-    mpsc,
-};
+use tokio::sync::broadcast::{self, error::RecvError};
 
 /// The largest number of keys.
 const KEYS: usize = 1_000;
@@ -65,35 +62,33 @@ impl Store for Memory {
         mut listening: Streaming<()>,
     ) -> Streaming<Change, WatchError> {
         let changes = self.changes.subscribe();
-        let (watcher, watched) = Streaming::channel(1);
-        tokio::spawn(async move {
-            // Also ends with the connection.
-            let is_over = async { while let Some(Ok(())) = listening.next().await {} };
+        Streaming::spawn(1, |watcher| async move {
+            let is_over = async {
+                while let Some(item) = listening.next().await {
+                    item?; // the connection is gone
+                }
+                Ok(())
+            };
             tokio::select! {
-                () = forward(changes, &prefix, &watcher) => {}
-                () = is_over => {}
+                forwarded = forward(changes, &prefix, &watcher) => forwarded,
+                is_over = is_over => is_over,
             }
-        });
-        watched
+        })
     }
 }
 
 async fn forward(
     mut changes: broadcast::Receiver<Change>,
     prefix: &str,
-    watcher: &mpsc::Sender<Result<Change, WatchError>>,
-) {
+    watcher: &StreamSender<Change, WatchError>,
+) -> Result<(), BoxError> {
     loop {
-        let item = match changes.recv().await {
-            Ok(change) if !change.key.starts_with(prefix) => continue,
-            Ok(change) => Ok(change),
-            Err(RecvError::Lagged(changes)) => Err(WatchError::Missed { changes }),
-            Err(RecvError::Closed) => return,
-        };
-        // An error is the last item.
-        let is_last = item.is_err();
-        if watcher.send(item).await.is_err() || is_last {
-            return;
+        match changes.recv().await {
+            Ok(change) if !change.key.starts_with(prefix) => {}
+            Ok(change) => watcher.send(Ok(change)).await?,
+            // Reaches the watcher as such.
+            Err(RecvError::Lagged(changes)) => return Err(WatchError::Missed { changes }.into()),
+            Err(RecvError::Closed) => return Ok(()),
         }
     }
 }

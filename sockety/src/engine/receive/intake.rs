@@ -278,9 +278,14 @@ impl Intake {
         wake(reader);
     }
 
-    /// The message is given up: its incomplete parts end with this error. Called by the driver,
-    /// which is awake.
+    /// The message is given up: its incomplete parts end with this error. If its sender gave it up,
+    /// what has come can still be read. Called by the driver, which is awake.
     pub(crate) fn fail(&self, error: &ReadError) {
+        if let ReadError::Aborted = error {
+            let parts = 0..self.lock().parts.len();
+            parts.for_each(|part| self.fail_part(part, error.clone()));
+            return;
+        }
         self.fail_parts(error, |part| matches!(part.state, PartState::Open));
     }
 

@@ -77,6 +77,25 @@ impl PartWriter {
         })
     }
 
+    /// Ready when the part can no longer be written. Until then, the task is woken once for that.
+    pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<SourceError> {
+        self.lease.shared.change(|state| {
+            let due = &mut state.outbox.due;
+            state.transmissions.poll_over(self.key, cx.waker(), due)
+        })
+    }
+
+    /// Waits until everything that was pushed is on its way.
+    pub(crate) async fn drain(&mut self) -> Result<(), SourceError> {
+        std::future::poll_fn(|cx| {
+            self.lease.shared.change(|state| {
+                let due = &mut state.outbox.due;
+                state.transmissions.poll_drained(self.key, cx.waker(), due)
+            })
+        })
+        .await
+    }
+
     /// Ends the part.
     pub(crate) fn finish(&mut self) -> Result<(), SourceError> {
         if self.is_finished {

@@ -76,6 +76,8 @@ struct Part {
     is_ended: bool,
     is_ready: bool,
     writer: Option<Waker>,
+    /// Who reads its source, and stops when the message is aborted.
+    source: Option<Waker>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +199,38 @@ impl Transmissions {
             return Poll::Pending;
         }
         Poll::Ready(self.push(key, add))
+    }
+
+    /// Ready when a part can no longer be written. Until then, the task is woken once for that.
+    pub(crate) fn poll_over(
+        &mut self,
+        key: PartKey,
+        waker: &Waker,
+        due: &mut WakeList,
+    ) -> Poll<SourceError> {
+        match self.writable(key) {
+            Ok(part) => {
+                due.replace(&mut part.source, waker);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(error),
+        }
+    }
+
+    /// Ready when everything that was pushed to a part is in the outbox. Else the writer is woken
+    /// when the part has sent some.
+    pub(crate) fn poll_drained(
+        &mut self,
+        key: PartKey,
+        waker: &Waker,
+        due: &mut WakeList,
+    ) -> Poll<Result<(), SourceError>> {
+        let part = self.writable(key)?;
+        if part.chunks.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        due.replace(&mut part.writer, waker);
+        Poll::Pending
     }
 
     /// Adds to a part, whether it has room or not.
@@ -404,6 +438,9 @@ impl Transmission {
         for part in &mut self.parts {
             part.chunks.clear();
             part.wake(due);
+            if let Some(source) = part.source.take() {
+                due.wake(source);
+            }
         }
         if let Some(watcher) = self.watcher.take() {
             due.wake(watcher);
@@ -427,6 +464,7 @@ impl Part {
             is_ended,
             is_ready: false,
             writer: None,
+            source: None,
         }
     }
 
