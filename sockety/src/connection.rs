@@ -288,6 +288,25 @@ impl Connection {
         }
     }
 
+    /// Waits until this side has begun to end the connection, or the connection has ended: a server
+    /// shuts down, or [`shutdown`](Self::shutdown) or [`close`](Self::close) was called.
+    ///
+    /// A handler that runs for long, such as one that writes a stream without an end, waits for
+    /// this in a `select!` to end in time.
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again.
+    pub async fn shutting_down(&self) {
+        loop {
+            let mut notified = std::pin::pin!(self.lease.shared.ended.notified());
+            notified.as_mut().enable();
+            if self.lease.shared.is_ending() || self.is_closed() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
         self.lease.shared.lock().ended().is_some()

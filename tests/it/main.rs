@@ -6,6 +6,7 @@ mod abort;
 mod accept;
 mod addresses;
 mod authorize;
+mod calls_while_reading;
 mod carry_macro;
 mod connection_end;
 mod errors;

@@ -101,10 +101,7 @@ impl<T, E: ServiceError> Future for Call<T, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(self.exchange.poll(cx)) {
-            Ok(reply) => {
-                let limit = self.exchange.connection.shared().payload_limit();
-                read_reply(reply, self.read, limit)
-            }
+            Ok(reply) => read_reply(reply, self.read, self.exchange.connection.lease()),
             Err(error) => Err(CallError::Request(error)),
         })
     }

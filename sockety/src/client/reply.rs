@@ -3,7 +3,7 @@
 use super::call_draft::Read;
 use crate::{
     content::received::Carried,
-    engine::pending::RawReply,
+    engine::{lease::Lease, pending::RawReply},
     error::{
         call::CallError,
         remote::{RemoteError, read_remote},
@@ -18,8 +18,9 @@ use crate::{
 pub(crate) fn read_reply<T, E: ServiceError>(
     reply: RawReply,
     read: Read<T>,
-    item_limit: usize,
+    lease: &Lease,
 ) -> Result<T, CallError<E>> {
+    let item_limit = lease.shared.payload_limit();
     match reply {
         RawReply::Fast(FastReply::ACCEPT) => {
             let mut nothing = Received::new(PayloadBytes::EMPTY, Carried::default(), item_limit);
@@ -30,7 +31,11 @@ pub(crate) fn read_reply<T, E: ServiceError>(
             Err(read_error(&response.payload))
         }
         RawReply::Response(response) => {
-            let mut received = Received::new(response.payload, response.carried.into(), item_limit);
+            let mut received = Received::new(
+                response.payload,
+                Carried::new(response.carried, lease),
+                item_limit,
+            );
             read(&mut received).map_err(CallError::Content)
         }
     }

@@ -118,8 +118,9 @@ impl ByteStream {
     /// The next chunk; `None` at the end.
     ///
     /// # Errors
-    /// What reading fails with; of a received stream a [`ReadError`](crate::error::read::ReadError), inside the [`io::Error`].
-    /// After an error there is nothing more.
+    /// What reading fails with; of a received stream a
+    /// [`ReadError`](crate::error::read::ReadError), inside the [`io::Error`]. After an error there
+    /// is nothing more.
     ///
     /// # Cancel safety
     /// Nothing is lost.

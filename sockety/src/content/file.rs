@@ -22,9 +22,9 @@ use crate::{
 
 /// A named file: one to be sent, or one that is being received.
 ///
-/// It is an `AsyncRead` of its content either way, so a received file can be sent on as it is. A received one is
-/// read while it arrives; its end is reported only if all of it came. Dropping it drops what was not read, and
-/// the message goes on.
+/// It is an `AsyncRead` of its content either way, so a received file can be sent on as it is. A
+/// received one is read while it arrives; its end is reported only if all of it came. Dropping it
+/// drops what was not read, and the message goes on.
 ///
 /// ```
 /// # use sockety::File;
@@ -58,13 +58,13 @@ impl File {
         }
     }
 
-    /// A file on disk, under its own name. Its size is looked up now; it is opened when it is sent or read, and read
-    /// off the async threads. If it has another size by then, the message is given up
-    /// ([`SourceError::SizeChanged`]).
+    /// A file on disk, under its own name. Its size is looked up now; it is opened when it is sent
+    /// or read, and read off the async threads. If it has another size by then, the message is
+    /// given up ([`SourceError::SizeChanged`]).
     ///
     /// # Errors
-    /// Those of the operating system; a path that is no regular file, or whose name is not UTF-8, is
-    /// [`io::ErrorKind::InvalidInput`].
+    /// Those of the operating system; a path that is no regular file, or whose name is not UTF-8,
+    /// is [`io::ErrorKind::InvalidInput`].
     pub async fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
         let invalid = |what: &str| {
@@ -113,8 +113,8 @@ impl File {
         self
     }
 
-    /// Its name. That of a received file is whatever the peer chose: data, not a path. To save it, use
-    /// [`File::save_in`], which checks it; [`File::safe_name`] does the same.
+    /// Its name. That of a received file is whatever the peer chose: data, not a path. To save it,
+    /// use [`File::save_in`], which checks it; [`File::safe_name`] does the same.
     pub fn name(&self) -> &str {
         &self.name
     }

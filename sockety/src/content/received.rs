@@ -3,7 +3,13 @@
 use std::{collections::VecDeque, fmt};
 
 use super::{byte_stream::ByteStream, file::File};
-use crate::engine::receive::parts::{Parts, ReceivedParts};
+use crate::engine::{
+    lease::Lease,
+    receive::{
+        intake::PartReader,
+        parts::{Parts, ReceivedParts},
+    },
+};
 
 /// A pointer wide, as most messages carry nothing and are moved often.
 #[derive(Default)]
@@ -14,26 +20,30 @@ struct Content {
     stream: Option<ByteStream>,
 }
 
-impl From<ReceivedParts> for Carried {
-    #[inline]
-    fn from(parts: ReceivedParts) -> Self {
-        Self(parts.into_inner().map(|parts| Box::new(parts.into())))
-    }
-}
-
-impl From<Parts> for Content {
-    fn from(parts: Parts) -> Self {
+impl Content {
+    fn new(parts: Parts, lease: &Lease) -> Self {
+        let hold = |mut reader: PartReader| {
+            reader.hold(lease.clone());
+            reader
+        };
         let files = parts.files.into_iter();
         Self {
             files: files
-                .map(|file| File::received(file.name, file.size, file.reader))
+                .map(|file| File::received(file.name, file.size, hold(file.reader)))
                 .collect(),
-            stream: parts.stream.map(ByteStream::received),
+            stream: parts.stream.map(hold).map(ByteStream::received),
         }
     }
 }
 
 impl Carried {
+    /// What the user gets. Each part keeps its connection open until it is read or dropped.
+    #[inline]
+    pub(crate) fn new(parts: ReceivedParts, lease: &Lease) -> Self {
+        let parts = parts.into_inner();
+        Self(parts.map(|parts| Box::new(Content::new(parts, lease))))
+    }
+
     /// The files that were not taken.
     pub(crate) fn files(&self) -> &[File] {
         // Nothing is added once something was taken, so they lie in one piece.

@@ -12,11 +12,12 @@ use crate::{engine::send::part_writer::PartWriter, error::source::SourceError};
 
 /// Writes the stream of a message that is being sent.
 ///
-/// It is an `AsyncWrite` and a `Sink` of chunks. A write is done when it has its place among what waits to be
-/// sent, up to 256 KiB; what waits is joined into packets and leaves as soon as the connection can write.
+/// It is an `AsyncWrite` and a `Sink` of chunks. A write is done when it has its place among what
+/// waits to be sent, up to 256 KiB; what waits is joined into packets and leaves as soon as the
+/// connection can write.
 ///
-/// End the stream with [`finish`](Self::finish), or by shutting the writer down. Dropped without that, the whole
-/// message is given up, and the receiver is told so.
+/// End the stream with [`finish`](Self::finish), or by shutting the writer down. Dropped without
+/// that, the whole message is given up, and the receiver is told so.
 #[derive(Debug)]
 #[must_use = "dropping the writer before the stream has ended gives the message up"]
 pub struct StreamWriter {

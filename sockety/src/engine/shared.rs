@@ -177,6 +177,7 @@ impl Shared {
                 .fail_all(&ConnectionError::Closed(by), end, &mut state.outbox.due);
             state.outbox.wake_space();
         });
+        self.ended.notify_waiters();
     }
 
     /// Begins an end that waits until everything accepted is done, for `deadline` at most. If it
@@ -195,6 +196,7 @@ impl Shared {
             }
             state.phase = Phase::Draining { seconds };
         });
+        self.ended.notify_waiters();
     }
 
     /// Whether the peer may have another request when it has this many: they are executed, arrive,
@@ -235,6 +237,11 @@ impl Shared {
         {
             self.wake_driver();
         }
+    }
+
+    /// Whether this side has begun to end the connection, or it has ended.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::SeqCst)
     }
 
     /// The largest payload, and item of a stream, in either direction.

@@ -28,11 +28,12 @@ pub struct Response {
 
 impl Response {
     pub(crate) fn new(lease: Lease, parent: Uuid, raw: RawResponse) -> Self {
+        let carried = Carried::new(raw.carried, &lease);
         let reply = PendingReply::optional(lease, raw.id, raw.expects_response);
         Self {
             parent,
             payload: raw.payload.into_bytes(),
-            carried: raw.carried.into(),
+            carried,
             reply,
         }
     }

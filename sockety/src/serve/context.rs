@@ -11,8 +11,9 @@ use crate::{
 
 /// The message that a typed method handles, and its caller. Take it as a parameter `cx: &Context`.
 ///
-/// A `Context` counts as a handle: the connection stays open while it exists. A clone is about the same
-/// message and shares its [extensions](Self::request_extensions), so that a spawned task can have one.
+/// A `Context` counts as a handle: the connection stays open while it exists. A clone is about the
+/// same message and shares its [extensions](Self::request_extensions), so that a spawned task can
+/// have one.
 ///
 /// ```
 /// # use sockety::{Context, service};
@@ -71,12 +72,50 @@ impl Context {
         self.connection.peer_identity()
     }
 
+    /// Waits until the caller is gone: the connection has ended, so that nobody can get the reply.
+    ///
+    /// A caller that has closed its side may still wait for replies, for 5 s. One that only gives
+    /// the call up, by a timeout or by dropping it, is not noticed, because the protocol has no way
+    /// to say so.
+    ///
+    /// ```
+    /// # use sockety::{Context, service};
+    /// # #[service]
+    /// # trait Media { async fn render(&self, cx: &Context, id: u64) -> bool; }
+    /// # struct Store;
+    /// # async fn render(id: u64) -> bool { id > 0 }
+    /// impl Media for Store {
+    ///     async fn render(&self, cx: &Context, id: u64) -> bool {
+    ///         tokio::select! {
+    ///             done = render(id) => done,
+    ///             () = cx.caller_gone() => false,
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again.
+    pub async fn caller_gone(&self) {
+        self.connection.closed().await;
+    }
+
+    /// Waits until the server shuts down, or the connection ends otherwise; see
+    /// [`Connection::shutting_down`]. The handler still has the rest of the deadline.
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again.
+    pub async fn shutting_down(&self) {
+        self.connection.shutting_down().await;
+    }
+
     /// Values attached to the connection.
     pub fn extensions(&self) -> &Extensions {
         self.connection.extensions()
     }
 
-    /// Values attached to this message alone, as [middleware](crate::serve::middleware::ServeMiddleware) does.
+    /// Values attached to this message alone, as
+    /// [middleware](crate::serve::middleware::ServeMiddleware) does.
     pub fn request_extensions(&self) -> &Extensions {
         self.record.extensions()
     }

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     action::Action,
+    content::received::Carried,
     description::{self, ServiceDescription},
     engine::{
         pending_reply::PendingReply,
@@ -292,7 +293,7 @@ impl Serve for Arc<Router> {
         let message = IncomingMessage {
             action: route.action,
             payload,
-            carried: parts.into(),
+            carried: Carried::new(parts, &reply.lease),
             reply,
         };
         match route.target {

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::spill::{Extent, Spill, SpillError, SpillFile, Spilled};
 use crate::{
-    engine::{account::Account, memory::chunks::Chunks},
+    engine::{account::Account, lease::Lease, memory::chunks::Chunks},
     error::{chain::chain, read::ReadError},
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
@@ -134,6 +134,7 @@ impl Intake {
             part: state.parts.len() - 1,
             rest: Bytes::new(),
             reading: None,
+            lease: None,
         }
     }
 
@@ -495,9 +496,16 @@ pub(crate) struct PartReader {
     rest: Bytes,
     /// A chunk that is being read from the disk.
     reading: Option<JoinHandle<io::Result<Bytes>>>,
+    /// Keeps the connection open until the part is read.
+    lease: Option<Lease>,
 }
 
 impl PartReader {
+    /// The user has it from now on: it keeps the connection open, like a handle.
+    pub(crate) fn hold(&mut self, lease: Lease) {
+        self.lease = Some(lease);
+    }
+
     /// Tells the connection that some of a chunk was used: a reader that takes large chunks and
     /// uses little of one at a time reads all the same.
     pub(crate) fn note_progress(&self) {
@@ -534,7 +542,10 @@ impl PartReader {
                 Some(Next::OnDisk(extent)) => {
                     self.reading = Some(tokio::task::spawn_blocking(move || extent.read()));
                 }
-                None => return Poll::Ready(Ok(false)),
+                None => {
+                    self.lease = None;
+                    return Poll::Ready(Ok(false));
+                }
             }
         }
         Poll::Ready(Ok(true))
