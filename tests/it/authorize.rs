@@ -259,23 +259,67 @@ async fn messages_behind_one_that_a_ready_hook_accepts_are_handled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_come_while_one_is_judged_are_refused_and_do_not_count() {
+async fn messages_that_come_while_one_is_judged_wait_for_the_verdict() {
     let (ledger, slow) = (Ledger::default(), Slow::new());
     let (connection, mut peer) = dialogue(vault(&ledger, slow.clone())).await;
     let baseline = tasks();
-    peer.ask(id(0), "auth", &secret()).await;
+    let mut together = message(id(0), "auth", true, &secret());
     for number in 1..100 {
-        peer.ask(id(number), "any", b"").await;
-        peer.expect_code(id(number), 3).await;
+        together.extend(message(id(number), "any", true, b""));
     }
+    peer.send_bytes(&together).await;
+    // Another read.
+    peer.ask(id(100), "any", b"").await;
+    peer.expect_silence().await;
     assert_eq!(slow.log.events(), ["auth"]);
     assert_eq!(tasks(), baseline + 1, "one message is judged at a time");
     assert!(!connection.is_authorized());
     slow.gate.add_permits(1);
-    peer.expect_code(id(0), 0).await;
+    for number in 0..=100 {
+        peer.expect_code(id(number), 0).await;
+    }
     assert!(connection.is_authorized());
-    assert!(ledger.0.events().is_empty());
-    answers_ping(&mut peer).await;
+    assert_eq!(slow.log.events(), ["auth"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_behind_one_that_is_refused_are_judged_in_turn() {
+    let (ledger, slow) = (Ledger::default(), Slow::new());
+    let (connection, mut peer) = dialogue(vault(&ledger, slow.clone())).await;
+    let mut together = message(id(0), "any", true, b"");
+    together.extend(message(id(1), "any", true, b""));
+    together.extend(message(id(2), "auth", true, &secret()));
+    together.extend(message(id(3), "any", true, b""));
+    peer.send_bytes(&together).await;
+    peer.expect_silence().await;
+    slow.gate.add_permits(10);
+    for (number, code) in [(0, 3), (1, 3), (2, 0), (3, 0)] {
+        peer.expect_code(id(number), code).await;
+    }
+    assert_eq!(slow.log.events(), ["any", "any", "auth"]);
+    assert!(connection.is_authorized());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_may_call_the_peer_while_other_messages_wait() {
+    let hook = |first: FirstMessage| async move {
+        let question = first.connection().send(&Draft::new("who")).await;
+        let code = code_of(question.expect("sent")).await;
+        if code == 0 {
+            first.accept()
+        } else {
+            first.refuse()
+        }
+    };
+    let router = ping_handler().into_router().authorize(hook);
+    let (_connection, mut peer) = dialogue(router).await;
+    let mut together = message(id(0), "auth", true, b"");
+    together.extend(message(id(1), "ping", true, b""));
+    peer.send_bytes(&together).await;
+    let (question, _) = peer.expect_message("who").await;
+    peer.reply(question, 0).await;
+    peer.expect_code(id(0), 0).await;
+    peer.expect_code(id(1), 0).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use super::{
     auth_state::{ATTEMPTS, PAYLOAD_BYTES},
+    receive::intake::WakeDriver,
     shared::Shared,
 };
 use crate::error::connection::ClosedBy;
@@ -34,6 +35,8 @@ impl Attempt {
     pub(crate) fn accept(mut self) {
         self.is_accepted = true;
         self.shared.auth.is_open.store(true, Ordering::Release);
+        // What came behind it waits for this.
+        self.shared.wake_driver();
     }
 
     /// The connection ends: nothing further is judged.
@@ -49,6 +52,8 @@ impl Drop for Attempt {
         }
         self.shared.counters.count(|all| &all.unauthorized);
         if self.shared.auth.fail() < ATTEMPTS {
+            // The next one is judged.
+            self.shared.wake_driver();
             return;
         }
         warn!(peer = ?self.shared.peer.peer_addr, "connection closed: not authorized");

@@ -19,6 +19,7 @@ pub(crate) struct AuthState {
 #[derive(Default)]
 pub(crate) struct Attempts {
     pub(crate) is_under_way: bool,
+    pub(crate) is_judging: bool,
     pub(crate) failed: u32,
 }
 
@@ -34,6 +35,16 @@ impl AuthState {
         self.is_open.load(Ordering::Acquire)
     }
 
+    /// Whether the hook judges a message that has arrived.
+    pub(crate) fn is_judging(&self) -> bool {
+        !self.is_open() && self.attempts().is_judging
+    }
+
+    /// The message has arrived, and goes to the hook.
+    pub(crate) fn judge(&self) {
+        self.attempts().is_judging = true;
+    }
+
     /// Called before anything is read.
     pub(crate) fn close(&self) {
         self.is_open.store(false, Ordering::Release);
@@ -42,7 +53,7 @@ impl AuthState {
     /// Counts a failure, and returns how many there were with it.
     pub(crate) fn fail(&self) -> u32 {
         let mut attempts = self.attempts();
-        attempts.is_under_way = false;
+        (attempts.is_under_way, attempts.is_judging) = (false, false);
         attempts.failed = attempts.failed.saturating_add(1);
         attempts.failed
     }

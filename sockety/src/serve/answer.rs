@@ -52,8 +52,8 @@ impl From<OutgoingReply> for Answer {
     }
 }
 
-/// The answers of typed methods. An answer is encoded before it is sent, so that no future holds what
-/// the method returned.
+/// The answers of typed methods. An answer is encoded before it is sent, so that no future holds
+/// what the method returned.
 impl PendingReply {
     /// The parameters could not be read.
     pub fn bad_request(self, error: msgpack::DecodeError) -> Dispatch {
@@ -177,8 +177,8 @@ impl PendingReply {
         }
     }
 
-    /// Answers with a response, after those that were sent before. Its stream, if it has one, is read
-    /// by a task.
+    /// Answers with a response, after those that were sent before. Its stream, if it has one, is
+    /// read by a task.
     pub(crate) async fn answer_with_content(&self, content: &outgoing::Content) {
         if self.expects_response {
             let sent = send_response(self, content, false).await;
@@ -212,7 +212,8 @@ impl PendingReply {
     }
 }
 
-/// An answer on its way into the outbox. Few have to wait for room, so few are futures of their own.
+/// An answer on its way into the outbox. Few have to wait for room, so few are futures of their
+/// own.
 pub struct Answering(Option<Dispatch>);
 
 impl Answering {

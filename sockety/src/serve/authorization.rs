@@ -5,7 +5,8 @@ use std::fmt;
 use super::incoming_message::IncomingMessage;
 use crate::{engine::attempt::Attempt, fast_reply::FastReply, message::reply::OutgoingReply};
 
-/// The verdict on a [`FirstMessage`](crate::serve::first_message::FirstMessage), made by consuming it.
+/// The verdict on a [`FirstMessage`](crate::serve::first_message::FirstMessage), made by consuming
+/// it.
 #[must_use = "a verdict that is dropped refuses the message"]
 pub struct Authorization {
     pub(crate) attempt: Attempt,

@@ -12,8 +12,8 @@ use crate::engine::serve::Dispatch;
 /// Decides who may call: judges the messages of a connection until one authorizes it. Set it with
 /// [`Router::authorize`].
 ///
-/// A function that takes a [`FirstMessage`] and returns a future of an [`Authorization`] is one. A hook with a name of
-/// its own implements the trait with [`#[async_trait]`](crate::async_trait).
+/// A function that takes a [`FirstMessage`] and returns a future of an [`Authorization`] is one. A
+/// hook with a name of its own implements the trait with [`#[async_trait]`](crate::async_trait).
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -39,12 +39,13 @@ use crate::engine::serve::Dispatch;
 /// ```
 #[async_trait]
 pub trait Authorize: Send + Sync + 'static {
-    /// Judges one message. The verdict is made by consuming the message; dropping it refuses it with code 5,
-    /// Internal Error, as a panic does.
+    /// Judges one message. The verdict is made by consuming the message; dropping it refuses it
+    /// with code 5, Internal Error, as a panic does.
     ///
-    /// While this runs, all other messages of the connection are refused. When the peer has
-    /// not become authorized within [`Options::authorization_timeout`](crate::config::options::Options::authorization_timeout), or the
-    /// connection ends otherwise, it is dropped wherever it waits.
+    /// While this runs, other messages of the connection wait. When the peer has
+    /// not become authorized within
+    /// [`Options::authorization_timeout`](crate::config::options::Options::authorization_timeout),
+    /// or the connection ends otherwise, it is dropped wherever it waits.
     async fn authorize(&self, first: FirstMessage) -> Authorization;
 }
 

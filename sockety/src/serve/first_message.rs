@@ -20,10 +20,12 @@ use crate::{
     payload::or_nil,
 };
 
-/// A message of a connection that is not authorized yet, see [`Authorize`](crate::serve::authorize::Authorize): its first, or one
-/// after others that were refused.
+/// A message of a connection that is not authorized yet, see
+/// [`Authorize`](crate::serve::authorize::Authorize): its first, or one after others that were
+/// refused.
 ///
-/// It has a payload of at most 64 KiB, no files and no stream. Dropping it refuses it with code 5, Internal Error.
+/// It has a payload of at most 64 KiB, no files and no stream. Dropping it refuses it with code 5,
+/// Internal Error.
 pub struct FirstMessage {
     // The first to be dropped: with the answer, the peer may send its next message.
     attempt: Attempt,
@@ -100,7 +102,8 @@ impl FirstMessage {
         self.with(Verdict::PassOn)
     }
 
-    /// Refuses it with code 3, Unauthorized. The peer may try again, until eight messages have failed.
+    /// Refuses it with code 3, Unauthorized. The peer may try again, until eight messages have
+    /// failed.
     pub fn refuse(self) -> Authorization {
         self.refuse_with(FastReply::UNAUTHORIZED)
     }

@@ -16,14 +16,15 @@ use crate::{
 /// Handles messages by their actions, without a typed service.
 ///
 /// Its parts run in the order in which they were added:
-/// - [`middleware`](Self::middleware) sees every message that no part before it handled, and may answer it;
+/// - [`middleware`](Self::middleware) sees every message that no part before it handled, and may
+/// answer it;
 /// - [`action`](Self::action) handles the messages of one action;
 /// - [`error`](Self::error) handles what a part before it failed with;
 /// - [`fallback`](Self::fallback) handles what no action before it did.
 ///
-/// A part returns the reply to send, see [`IntoReply`]. Once one was returned or an action has run, no
-/// further action or fallback runs. No reply is sent to a sender that expects none. A message that no
-/// part handled is answered with code 2, an error that no part handled with code 5.
+/// A part returns the reply to send, see [`IntoReply`]. Once one was returned or an action has run,
+/// no further action or fallback runs. No reply is sent to a sender that expects none. A message
+/// that no part handled is answered with code 2, an error that no part handled with code 5.
 ///
 /// ```
 /// use sockety::{FastReply, message::ResponseDraft, serve::MessageHandler};
@@ -70,8 +71,9 @@ impl MessageHandler {
         Self::default()
     }
 
-    /// Adds a part that sees every message that nothing before it handled. Around all that a router serves, and with
-    /// an eye on how it was answered, runs [`ServeMiddleware`](crate::serve::middleware::ServeMiddleware).
+    /// Adds a part that sees every message that nothing before it handled. Around all that a router
+    /// serves, and with an eye on how it was answered, runs
+    /// [`ServeMiddleware`](crate::serve::middleware::ServeMiddleware).
     pub fn middleware<F, R>(self, run: F) -> Self
     where
         F: Fn(Message) -> R + Send + Sync + 'static,
@@ -232,8 +234,9 @@ impl fmt::Debug for MessageHandler {
     }
 }
 
-/// What a part of a [`MessageHandler`] may return: nothing, a [`FastReply`], an [`OutgoingResponse`], an
-/// [`OutgoingReply`], a [`Sent`] response, an `Option` of one of these, or a `Result` of them.
+/// What a part of a [`MessageHandler`] may return: nothing, a [`FastReply`], an
+/// [`OutgoingResponse`], an [`OutgoingReply`], a [`Sent`] response, an `Option` of one of these, or
+/// a `Result` of them.
 ///
 /// ```
 /// use sockety::{FastReply, message::{OutgoingReply, ResponseDraft}, serve::MessageHandler};
@@ -258,8 +261,8 @@ impl fmt::Debug for MessageHandler {
 pub trait IntoReply {
     /// The reply to send, if any.
     ///
-    /// A code is sent if the sender waits for a reply and has none yet; a response is sent after those
-    /// that were sent before. Neither is sent to a sender that expects no reply.
+    /// A code is sent if the sender waits for a reply and has none yet; a response is sent after
+    /// those that were sent before. Neither is sent to a sender that expects no reply.
     ///
     /// # Errors
     /// The error that the part failed with.

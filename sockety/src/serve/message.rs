@@ -24,7 +24,8 @@ use crate::{
 
 /// A received message. Cloning is cheap.
 ///
-/// When the last clone is dropped and the peer still waits for a reply, it gets code 5, Internal Error.
+/// When the last clone is dropped and the peer still waits for a reply, it gets code 5, Internal
+/// Error.
 #[derive(Debug, Clone)]
 pub struct Message {
     inner: Arc<Inner>,
@@ -86,7 +87,8 @@ impl Message {
         (self.inner.connection).get_or_init(|| reply.lease.clone().into())
     }
 
-    /// Values attached to this message alone, as [middleware](crate::serve::middleware::ServeMiddleware) does.
+    /// Values attached to this message alone, as
+    /// [middleware](crate::serve::middleware::ServeMiddleware) does.
     pub fn request_extensions(&self) -> &Extensions {
         self.inner.reply.record.extensions()
     }

@@ -5,20 +5,21 @@ use async_trait::async_trait;
 use super::{incoming::Incoming, router::Router};
 use crate::engine::{answered::Answered, serve::Dispatch};
 
-/// Runs around the handling of every message that is served: typed services and [`MessageHandler`]s alike. Added
-/// with [`Router::layer`]; for calls of this side there is [`CallMiddleware`](crate::connection::middleware::CallMiddleware).
+/// Runs around the handling of every message that is served: typed services and [`MessageHandler`]s
+/// alike. Added with [`Router::layer`]; for calls of this side there is
+/// [`CallMiddleware`](crate::connection::middleware::CallMiddleware).
 ///
-/// Middleware sees a message when its payload is whole, and its files and stream have begun. It hands it on with
-/// [`ServeNext::run`], refuses it with [`Incoming::refuse`], attaches what the handler shall find to
-/// [`Incoming::request_extensions`]. A message that is dropped, a `run` that is dropped half-way, and a panic
-/// are answered with code 5, Internal Error.
+/// Middleware sees a message when its payload is whole, and its files and stream have begun. It
+/// hands it on with [`ServeNext::run`], refuses it with [`Incoming::refuse`], attaches what the
+/// handler shall find to [`Incoming::request_extensions`]. A message that is dropped, a `run` that
+/// is dropped half-way, and a panic are answered with code 5, Internal Error.
 ///
 /// What the connection refuses by itself is not seen: messages over a limit, those before
-/// [authorization](crate::serve::authorize::Authorize), and, where no [`MessageHandler`] takes them, unknown actions. A request counts
-/// as executing while its middleware runs.
+/// [authorization](crate::serve::authorize::Authorize), and, where no [`MessageHandler`] takes
+/// them, unknown actions. A request counts as executing while its middleware runs.
 ///
-/// A function that takes an [`Incoming`] and a [`ServeNext`] and returns a future is middleware. What has a name of
-/// its own implements the trait with [`#[async_trait]`](crate::async_trait).
+/// A function that takes an [`Incoming`] and a [`ServeNext`] and returns a future is middleware.
+/// What has a name of its own implements the trait with [`#[async_trait]`](crate::async_trait).
 ///
 /// ```
 /// use std::time::Instant;
@@ -54,15 +55,16 @@ where
     }
 }
 
-/// The rest of the way of a received message: further middleware, then the handler. Dropping it does nothing.
+/// The rest of the way of a received message: further middleware, then the handler. Dropping it
+/// does nothing.
 pub struct ServeNext {
     router: Arc<Router>,
     position: usize,
 }
 
 impl ServeNext {
-    /// Whether what is served names this action: one of its services, or of its [`MessageHandler`]. Any other name is
-    /// the peer's, which may send more of them than metrics should keep.
+    /// Whether what is served names this action: one of its services, or of its [`MessageHandler`].
+    /// Any other name is the peer's, which may send more of them than metrics should keep.
     ///
     /// [`MessageHandler`]: crate::serve::handler::MessageHandler
     pub fn is_known(&self, action: &str) -> bool {
@@ -71,11 +73,12 @@ impl ServeNext {
 
     /// Hands the message on, and says how it was answered when that is done.
     ///
-    /// A handler may answer before it is done, or keep the message to answer later. Of what a reader too slow for
-    /// its files or stream is answered by the connection, nothing is seen here.
+    /// A handler may answer before it is done, or keep the message to answer later. Of what a
+    /// reader too slow for its files or stream is answered by the connection, nothing is seen here.
     ///
     /// # Cancel safety
-    /// Dropping the future drops the handler wherever it waits; a message that was not answered is, with code 5.
+    /// Dropping the future drops the handler wherever it waits; a message that was not answered is,
+    /// with code 5.
     pub async fn run(self, incoming: Incoming) -> Answered {
         let record = incoming.begin_record();
         match self.router.middleware.get(self.position).cloned() {

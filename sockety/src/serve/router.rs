@@ -125,10 +125,10 @@ impl Router {
     /// replaces the first hook.
     ///
     /// The hook judges each message of a connection until it accepts one; no handler and no middleware runs before.
-    /// At most one message at a time is judged, with a payload of at most 64 KiB, no files and no stream; all others
-    /// are refused with code 3, Unauthorized, and with the eighth message refused the connection is closed. Those
-    /// that arrive while another is judged do not count, but are refused too: a peer sends nothing more until it
-    /// has the answer.
+    /// At most one message at a time is judged, with a payload of at most 64 KiB, no files and no
+    /// stream. Messages that arrive meanwhile wait for the verdict, so that a peer may send its calls
+    /// right behind its token; those with files or a stream are refused. A refused message gets code 3,
+    /// Unauthorized, and with the eighth that the hook refused the connection is closed.
     ///
     /// The peer's replies to what this side sends are taken before, too; see
     /// [`Connection::is_authorized`](crate::connection::Connection::is_authorized).

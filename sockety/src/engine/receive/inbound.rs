@@ -4,12 +4,14 @@ mod content;
 mod cut_off;
 mod messages;
 mod replies;
+mod unjudged;
 
 use std::{sync::Arc, task::Context};
 
 use sockety_codec::{ChannelId, Event};
 use tracing::debug;
 
+use self::unjudged::Unjudged;
 use super::{
     abuse::AbuseMeter,
     request_queue::RequestQueue,
@@ -29,6 +31,7 @@ pub(crate) struct Inbound<S> {
     slots: Slots,
     has_served: bool,
     queue: RequestQueue,
+    unjudged: Unjudged,
     slow: SlowReaders,
     /// Channels of messages that were given up, as their content did not come.
     stalled: Vec<ChannelId>,
@@ -80,6 +83,7 @@ impl<S: Serve> Inbound<S> {
             slots: Slots::default(),
             has_served: false,
             queue: RequestQueue::default(),
+            unjudged: Unjudged::default(),
             slow,
             stalled: Vec::new(),
             abuse,
@@ -96,13 +100,16 @@ impl<S: Serve> Inbound<S> {
     /// Looks whether reading has to pause until somebody reads a file or a stream, and moves to
     /// disk what is in the way of other readers.
     pub(crate) fn update_pause(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.unjudged.is_empty() {
+            self.run_unjudged(cx);
+        }
         if !self.queue.is_empty() {
             self.run_queued(cx);
         }
         self.slow.update(cx);
         let is_slow = self.slow.is_paused();
-        let is_overfull = self.is_held_back();
-        is_slow || is_overfull || self.abuse.poll_resume(cx).is_pending()
+        let is_held_back = self.is_held_back() || self.awaits_verdict();
+        is_slow || is_held_back || self.abuse.poll_resume(cx).is_pending()
     }
 
     /// Whether requests wait for their turn. Memory of all connections may be what they wait for,

@@ -24,7 +24,7 @@ use crate::{
             request_queue::QueuedRequest,
             slot::{Open, Progress, Role},
         },
-        serve::{Dispatch, ReceivedPayload, Route, Serve},
+        serve::{Dispatch, ReceivedPayload, Route, Serve, Target},
     },
     fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
 };
@@ -41,6 +41,18 @@ impl<S: Serve> Inbound<S> {
         cx: &mut Context<'_>,
     ) -> Verdict {
         self.has_served = true;
+        if self.has_to_wait() && self.keep_unjudged(head, payload) {
+            return Verdict::Keep;
+        }
+        self.handle_whole(head, payload, cx)
+    }
+
+    pub(super) fn handle_whole(
+        &mut self,
+        head: &MessageHead<'_>,
+        payload: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Verdict {
         let admitted = self.route(head).and_then(|route| {
             let admitted = self.admit_whole(head, payload);
             let (lease, reservation) = admitted.ok_or_else(|| FrameworkCode::Overloaded.reply())?;
@@ -92,8 +104,9 @@ impl<S: Serve> Inbound<S> {
             || (!expects_response && !self.shared.lock().pending.has_unanswered())
     }
 
-    /// Whether nothing is read until requests that wait have had their turn. Not while a call of this
-    /// side waits: a handler may have made it, and its reply must be read for the handler to end.
+    /// Whether nothing is read until requests that wait have had their turn. Not while a call of
+    /// this side waits: a handler may have made it, and its reply must be read for the handler to
+    /// end.
     pub(super) fn is_held_back(&mut self) -> bool {
         self.queue.is_overfull(&self.shared.options) && !self.shared.lock().pending.has_unanswered()
     }
@@ -252,6 +265,9 @@ impl<S: Serve> Inbound<S> {
         reply: PendingReply,
         cx: &mut Context<'_>,
     ) {
+        if let Target::Authorize(_) = route.target {
+            self.shared.auth.judge();
+        }
         let (id, is_spawned) = (reply.id, route.is_spawned());
         let begin = || {
             let mut handler = self.serve.dispatch(route, payload, parts, reply);

@@ -1,0 +1,83 @@
+//! Messages that came while another is judged, which may authorize the connection.
+
+use std::{collections::VecDeque, sync::Arc, task::Context};
+
+use bytes::Bytes;
+use sockety_codec::{MessageHead, Uuid};
+
+use super::Inbound;
+use crate::engine::serve::Serve;
+
+/// They wait for the verdict: a peer that sends its calls right behind its token loses none.
+#[derive(Default)]
+pub(super) struct Unjudged {
+    messages: VecDeque<Message>,
+    bytes: usize,
+}
+
+struct Message {
+    id: Uuid,
+    action: Arc<str>,
+    expects_response: bool,
+    payload: Bytes,
+}
+
+/// Reading pauses when as much waits.
+const MOST: usize = 256;
+const MOST_BYTES: usize = 64 * 1024;
+
+/// What one read brings beyond that is refused, like what carries files or a stream.
+const EXCESS: usize = 1024;
+
+impl Unjudged {
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+}
+
+impl<S: Serve> Inbound<S> {
+    /// Whether nothing is read until the hook has judged a message, because enough waits for that.
+    /// Not while a call of this side waits: the hook may have made it, and its reply must be read
+    /// for the hook to end.
+    pub(super) fn awaits_verdict(&self) -> bool {
+        let is_full = self.unjudged.messages.len() >= MOST || self.unjudged.bytes >= MOST_BYTES;
+        is_full && self.shared.auth.is_judging() && !self.shared.lock().pending.has_unanswered()
+    }
+
+    /// Whether a message has to wait: for a verdict, or, though that has come, behind others.
+    #[inline]
+    pub(super) fn has_to_wait(&self) -> bool {
+        !self.unjudged.is_empty() || (!self.shared.auth.is_open() && self.shared.auth.is_judging())
+    }
+
+    /// Keeps a message until its turn. Returns whether there was room.
+    #[cold]
+    pub(super) fn keep_unjudged(&mut self, head: &MessageHead<'_>, payload: &[u8]) -> bool {
+        if self.unjudged.messages.len() >= EXCESS {
+            return false;
+        }
+        self.unjudged.bytes += payload.len();
+        self.unjudged.messages.push_back(Message {
+            id: head.id,
+            action: head.action.into(),
+            expects_response: head.expects_response,
+            payload: Bytes::copy_from_slice(payload),
+        });
+        true
+    }
+
+    /// Handles what waited for a verdict that has come, in the order in which it arrived: another
+    /// of these may be judged next.
+    #[cold]
+    pub(super) fn run_unjudged(&mut self, cx: &mut Context<'_>) {
+        while !self.shared.auth.is_judging()
+            && let Some(message) = self.unjudged.messages.pop_front()
+        {
+            self.unjudged.bytes -= message.payload.len();
+            let head = MessageHead::new(message.id, &message.action)
+                .expecting_response(message.expects_response)
+                .with_payload_size(message.payload.len() as u64);
+            let _ = self.handle_whole(&head, &message.payload, cx);
+        }
+    }
+}
