@@ -387,7 +387,10 @@ async fn codes_1_3_and_4_are_answers_although_no_handler_of_ours_ran() {
     let unauthorized = site.work.run(1).await.expect_err("refused");
     assert!(matches!(
         unauthorized,
-        CallError::Refused(FastReply::UNAUTHORIZED)
+        CallError::Refused {
+            code: FastReply::UNAUTHORIZED,
+            ..
+        }
     ));
     assert_eq!(unauthorized.outcome(), Outcome::Replied);
     assert_eq!(site.ledger.begun(1), 0);
@@ -471,7 +474,7 @@ async fn a_response_that_cannot_be_read_was_executed() {
         peer.respond(asked, id(9), b"\xC1").await;
     });
     let error = answer.expect_err("no MessagePack");
-    assert!(matches!(error, CallError::Content(_)), "{error:?}");
+    assert!(matches!(error, CallError::Content { .. }), "{error:?}");
     assert_eq!(error.outcome(), Outcome::Executed);
     // A code where a value was to come.
     let (answer, ()) = tokio::join!(work.run(2), async {

@@ -153,7 +153,7 @@ async fn a_payload_over_the_limit_is_refused_unread() {
         .rename(1, "x".repeat(1000))
         .await
         .expect_err("refused");
-    assert!(matches!(&error, CallError::Refused(code) if code.code() == 3842));
+    assert!(matches!(&error, CallError::Refused { code, .. } if code.code() == 3842));
     assert_eq!(error.outcome(), Outcome::NotExecuted);
     media.rename(1, "x".repeat(900)).await.expect("accepted");
     assert_eq!(store.calls.load(Ordering::Relaxed), 2);
@@ -171,7 +171,7 @@ async fn refuses_upload(files: Vec<File>) {
         .await
         .expect_err("refused");
     assert!(
-        matches!(&error, CallError::Refused(code) if code.code() == 3842),
+        matches!(&error, CallError::Refused { code, .. } if code.code() == 3842),
         "{error:?}"
     );
     assert_eq!(store.calls.load(Ordering::Relaxed), 0);
@@ -315,7 +315,10 @@ async fn a_router_says_nothing_of_itself_unasked() {
         .expect_err("refused");
     assert!(matches!(
         error,
-        CallError::Refused(FastReply::NOT_IMPLEMENTED)
+        CallError::Refused {
+            code: FastReply::NOT_IMPLEMENTED,
+            ..
+        }
     ));
 }
 
@@ -569,5 +572,8 @@ async fn a_code_of_a_newer_peer_is_kept() {
         panic!("a service's code");
     };
     assert_eq!((remote.code, &*remote.name), (Some(17), "QuotaExceeded"));
-    assert!(matches!(answered_with(4000).await, CallError::Refused(_)));
+    assert!(matches!(
+        answered_with(4000).await,
+        CallError::Refused { .. }
+    ));
 }

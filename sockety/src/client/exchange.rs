@@ -14,7 +14,7 @@ use super::unsent::{self, Extra, Submission, Unsent};
 use crate::{
     connection::{Connection, outgoing_call},
     engine::pending::{RawReply, ReplyClock},
-    error::{request::RequestError, send::SendError},
+    error::{refusal::new_call_id, request::RequestError, send::SendError},
     outcome::Outcome,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Exchange {
 /// The caller's timeout. It starts when the call is first polled.
 pub(super) enum Timer {
     After(Duration),
-    Running(Pin<Box<Sleep>>),
+    Running(Duration, Pin<Box<Sleep>>),
 }
 
 /// ```text
@@ -41,11 +41,13 @@ pub(super) enum Timer {
 ///    │  └───────────── cannot be sent ──────────────────────────────────────────▲
 ///    └── its handle has middleware ──▶ Layered ─────────────────────────────────┘
 /// ```
+///
+/// Each has the action, for errors.
 enum Stage {
     Unsent(Unsent),
-    Waiting,
-    Layered(SyncWrapper<Layered>),
-    Done,
+    Waiting(&'static str),
+    Layered(SyncWrapper<Layered>, &'static str),
+    Done(&'static str),
 }
 
 type Layered = Pin<Box<dyn Future<Output = Result<RawReply, RequestError>> + Send>>;
@@ -55,10 +57,17 @@ impl Exchange {
     pub(super) fn new(connection: Connection, unsent: Unsent, timeout: Option<Duration>) -> Self {
         Self {
             connection,
-            // r[impl head.id.version]
-            id: Uuid::new_v4(),
+            id: new_call_id(),
             stage: Stage::Unsent(unsent),
             extra: timeout.map(Extra::with_timeout),
+        }
+    }
+
+    /// The action that is called.
+    pub(super) fn action(&self) -> &'static str {
+        match &self.stage {
+            Stage::Unsent(unsent) => unsent.action,
+            Stage::Waiting(action) | Stage::Layered(_, action) | Stage::Done(action) => action,
         }
     }
 
@@ -75,12 +84,13 @@ impl Exchange {
     /// Panics if it is polled again after it was ready.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
         let polled = match &mut self.stage {
-            Stage::Waiting => {
+            Stage::Waiting(action) => {
+                let action = *action;
                 let shared = self.connection.shared();
                 let polled = shared.lock().pending.poll_only(&self.id, cx);
                 match polled {
                     Poll::Ready(waiter) => {
-                        self.stage = Stage::Done;
+                        self.stage = Stage::Done(action);
                         if self.extra.is_none() {
                             // The usual end. Returned from here, the reply is built in its final
                             // place, and not copied.
@@ -92,16 +102,19 @@ impl Exchange {
                 }
             }
             Stage::Unsent(_) if self.connection.middleware.is_some() => self.poll_layered(cx),
-            Stage::Unsent(_) => match self.poll_send(cx) {
-                Poll::Ready(Ok(())) => {
-                    self.stage = Stage::Waiting;
-                    Poll::Pending
+            Stage::Unsent(unsent) => {
+                let action = unsent.action;
+                match self.poll_send(cx) {
+                    Poll::Ready(Ok(())) => {
+                        self.stage = Stage::Waiting(action);
+                        Poll::Pending
+                    }
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+                    Poll::Pending => Poll::Pending,
                 }
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
-                Poll::Pending => Poll::Pending,
-            },
-            Stage::Layered(layered) => layered.get_mut().as_mut().poll(cx),
-            Stage::Done => panic!("a call was polled after it was ready"),
+            }
+            Stage::Layered(layered, _) => layered.get_mut().as_mut().poll(cx),
+            Stage::Done(_) => panic!("a call was polled after it was ready"),
         };
         if polled.is_pending() && self.extra.is_none() {
             return Poll::Pending;
@@ -158,18 +171,20 @@ impl Exchange {
     /// Passes the call to the middleware of its handle, together with its timeout.
     #[cold]
     fn poll_layered(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
-        let Stage::Unsent(unsent) = std::mem::replace(&mut self.stage, Stage::Done) else {
+        let action = self.action();
+        let stage = std::mem::replace(&mut self.stage, Stage::Done(action));
+        let Stage::Unsent(unsent) = stage else {
             unreachable!("only an unsent call is handed to middleware");
         };
         let timeout = match self.extra.take().and_then(|extra| extra.timer) {
             Some(Timer::After(timeout)) => Some(timeout),
-            Some(Timer::Running(_)) | None => None,
+            Some(Timer::Running(..)) | None => None,
         };
         let message = unsent.into_outgoing();
         let reply = outgoing_call::call(self.connection.clone(), self.id, message, timeout);
         let mut layered: Layered = Box::pin(reply);
         let polled = layered.as_mut().poll(cx);
-        self.stage = Stage::Layered(SyncWrapper::new(layered));
+        self.stage = Stage::Layered(SyncWrapper::new(layered), action);
         polled
     }
 
@@ -179,45 +194,53 @@ impl Exchange {
         let Some(timer) = timer else {
             return Poll::Pending;
         };
-        ready!(timer.poll(cx));
+        let after = ready!(timer.poll(cx));
         let outcome = match self.stage {
-            Stage::Waiting => {
+            Stage::Waiting(_) => {
                 let state = self.connection.shared().lock();
                 state.pending.outcome_if_given_up(&self.id)
             }
-            Stage::Unsent(_) | Stage::Layered(_) | Stage::Done => Outcome::NotSent,
+            Stage::Unsent(_) | Stage::Layered(..) | Stage::Done(_) => Outcome::NotSent,
         };
-        Poll::Ready(RequestError::TimedOut { outcome })
+        Poll::Ready(RequestError::TimedOut {
+            action: "",
+            after,
+            outcome,
+        })
     }
 
     /// Gives up what the call holds in its connection. Called again, it does nothing.
     fn finish(&mut self) {
-        if let Stage::Done = self.stage {
+        if let Stage::Done(_) = self.stage {
             return;
         }
-        match std::mem::replace(&mut self.stage, Stage::Done) {
+        let done = Stage::Done(self.action());
+        match std::mem::replace(&mut self.stage, done) {
             Stage::Unsent(_) => {
                 if let Some(extra) = &self.extra {
                     extra.forget(&self.connection);
                 }
             }
-            Stage::Waiting => {
+            Stage::Waiting(_) => {
                 let replies = self.connection.shared().lock().pending.remove(&self.id);
                 // Dropped after the lock is released, because the files and streams of replies take
                 // it when they are dropped.
                 drop(replies);
             }
-            Stage::Layered(_) | Stage::Done => {}
+            Stage::Layered(..) | Stage::Done(_) => {}
         }
     }
 }
 
 impl Timer {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready with the time that has passed.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
         loop {
             match self {
-                Self::After(timeout) => *self = Self::Running(Box::pin(sleep(*timeout))),
-                Self::Running(sleep) => return sleep.as_mut().poll(cx),
+                Self::After(timeout) => *self = Self::Running(*timeout, Box::pin(sleep(*timeout))),
+                Self::Running(timeout, sleep) => {
+                    return sleep.as_mut().poll(cx).map(|()| *timeout);
+                }
             }
         }
     }

@@ -9,6 +9,7 @@
 //! ```
 
 use std::{
+    fmt,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -27,6 +28,7 @@ use super::{
     send::{outbox::Outbox, transmissions::Transmissions},
     state::{Locked, Phase, State, Unwritten},
     ticks,
+    warnings::{Warning, Warnings},
 };
 use crate::{
     config::{budgets::Budgets, options::Options},
@@ -43,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) budgets: Budgets,
     pub(crate) peer: Peer,
     pub(crate) counters: Counters,
+    warnings: Arc<Warnings>,
     pub(crate) extensions: Extensions,
     pub(crate) auth: AuthState,
     pub(crate) ended: Notify,
@@ -69,6 +72,7 @@ impl Shared {
             options,
             budgets,
             counters,
+            warnings,
             ..
         } = common;
         let account = Arc::new(Account::new(Arc::clone(&options), budgets.clone()));
@@ -90,6 +94,7 @@ impl Shared {
             budgets,
             peer,
             counters,
+            warnings,
             extensions: Extensions::default(),
             auth: AuthState::default(),
             ended: Notify::new(),
@@ -101,6 +106,14 @@ impl Shared {
             received: AtomicU64::new(0),
             account,
         }
+    }
+
+    /// Warns about a message of the peer, or about its answer, unless it was warned of the like a
+    /// moment ago.
+    #[cold]
+    pub(crate) fn warn(&self, warning: Warning, action: &str, reason: &dyn fmt::Display) {
+        let peer = self.peer.peer_addr;
+        self.warnings.of_message(warning, action, peer, reason);
     }
 
     /// Takes the lock, for changes that make no task due: otherwise see [`Shared::lock_to_wake`].

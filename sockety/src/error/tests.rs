@@ -61,7 +61,10 @@ fn errors() -> Vec<Box<dyn Error>> {
     vec![
         Box::new(CallError::Service(NoAccount)),
         Box::new(CallError::<NoError>::Remote(remote())),
-        Box::new(CallError::<NoError>::Content(ContentError::MissingStream)),
+        Box::new(CallError::<NoError>::Content {
+            action: "get",
+            error: ContentError::MissingStream,
+        }),
         Box::new(CallError::<NoError>::Request(RequestError::Source(
             SourceError::GivenUp,
         ))),

@@ -266,7 +266,11 @@ mod tests {
     fn a_call_without_a_reply_says_why() {
         let failed = |error: RequestError| Ended::of_call(&Err(error));
         let outcome = Outcome::Unknown;
-        let timed_out = failed(RequestError::TimedOut { outcome });
+        let timed_out = failed(RequestError::TimedOut {
+            action: "",
+            after: std::time::Duration::from_secs(30),
+            outcome,
+        });
         says(&timed_out, (None, Some("timed_out"), "unknown"));
         let full = failed(SendError::Full.into());
         says(&full, (None, Some("full"), "not_sent"));

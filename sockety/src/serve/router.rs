@@ -219,7 +219,7 @@ impl Router {
     /// Hands on a message that authorized its connection as any other.
     pub(crate) async fn pass_on(self: &Arc<Self>, message: IncomingMessage) {
         let payload = message.payload.len() as u64;
-        let handler = match self.route(&message.action, payload, 0) {
+        let handler = match self.route(message.action(), payload, 0) {
             Ok(Route {
                 target: Target::Handle(handler),
                 ..
@@ -288,10 +288,10 @@ impl Serve for Arc<Router> {
         route: Route,
         payload: ReceivedPayload<'_>,
         parts: ReceivedParts,
-        reply: PendingReply,
+        mut reply: PendingReply,
     ) -> Dispatch {
+        reply.action = route.action;
         let message = IncomingMessage {
-            action: route.action,
             payload,
             carried: Carried::new(parts, &reply.lease),
             reply,

@@ -1,16 +1,18 @@
 //! Messages of the peer: which are admitted, and how their handlers begin.
 
 use std::{
+    any::Any,
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
-    task::Context,
+    task::{Context, Poll},
 };
 
 use sockety_codec::{ChannelId, MessageHead};
-use tracing::error;
 
 use super::{Inbound, Verdict};
 use crate::{
+    action::Action,
     config::budgets::Share,
     engine::{
         attempt::Attempt,
@@ -25,6 +27,8 @@ use crate::{
             slot::{Open, Progress, Role},
         },
         serve::{Dispatch, ReceivedPayload, Route, Serve},
+        shared::Shared,
+        warnings::Warning,
     },
     fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
 };
@@ -175,8 +179,16 @@ impl<S: Serve> Inbound<S> {
             Ok(_) => {}
             Err(code) if *code == FastReply::NOT_IMPLEMENTED => {
                 counters.count(|all| &all.not_implemented);
+                let reason = "no service and no handler has it";
+                self.shared
+                    .warn(Warning::NotImplemented, head.action, &reason);
             }
-            Err(_) => self.abuse.on_refused(),
+            Err(_) => {
+                let size = head.payload_size;
+                let reason = format!("payload of {size} bytes, {files} files");
+                self.shared.warn(Warning::TooLarge, head.action, &reason);
+                self.abuse.on_refused();
+            }
         }
         route
     }
@@ -252,7 +264,7 @@ impl<S: Serve> Inbound<S> {
         reply: PendingReply,
         cx: &mut Context<'_>,
     ) {
-        let (id, is_spawned) = (reply.id, route.is_spawned());
+        let (action, is_spawned) = (route.action.clone(), route.is_spawned());
         let begin = || {
             let mut handler = self.serve.dispatch(route, payload, parts, reply);
             if is_spawned {
@@ -262,19 +274,54 @@ impl<S: Serve> Inbound<S> {
         };
         match catch_unwind(AssertUnwindSafe(begin)) {
             Ok(None) => {}
-            Ok(Some(handler)) => self.spawn(handler),
-            // The reply went out when the message was dropped.
-            Err(_) => error!(%id, "handler panicked"),
+            Ok(Some(handler)) => self.spawn(action, handler),
+            Err(panic) => on_panic(&self.shared, &action, &*panic),
         }
     }
 
     /// The slot of the request is inside the handler, so the number of such tasks is bounded.
-    fn spawn(&self, handler: Dispatch) {
+    fn spawn(&self, action: Action, handler: Dispatch) {
         let tasks = Arc::clone(self.shared.budgets.waiting());
         let share = Share::none(tasks).charge(1);
+        let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            handler.await;
+            if let Err(panic) = caught(handler).await {
+                on_panic(&shared, &action, &*panic);
+            }
             drop(share);
         });
     }
+}
+
+/// Runs a handler, and returns what it panics with. What it holds is dropped while it panics, so
+/// that its reply is known to be lost by a panic.
+async fn caught(handler: Dispatch) -> Result<(), Box<dyn Any + Send>> {
+    let mut handler = Some(handler);
+    poll_fn(|cx| {
+        let Some(mut running) = handler.take() else {
+            return Poll::Ready(Ok(()));
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = running.as_mut().poll(cx);
+            polled.is_pending().then_some(running)
+        }));
+        match polled {
+            Ok(Some(pending)) => {
+                handler = Some(pending);
+                Poll::Pending
+            }
+            Ok(None) => Poll::Ready(Ok(())),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+}
+
+/// The reply went out when the message was dropped.
+#[cold]
+fn on_panic(shared: &Shared, action: &Action, panic: &(dyn Any + Send)) {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("a value that is not a text");
+    shared.warn(Warning::HandlerPanicked, action, &text);
 }
