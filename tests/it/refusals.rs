@@ -1,6 +1,6 @@
 //! Refusals say why: to callers that read it, and in the log of the side that refuses.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 use sockety::{
@@ -12,8 +12,6 @@ use sockety::{
     service,
 };
 use tokio::time::advance;
-use tracing::{Event, Level, field};
-use tracing_subscriber::{Layer, layer, prelude::*};
 
 use crate::support::Log;
 
@@ -223,31 +221,9 @@ async fn a_reply_of_another_type_and_a_timeout_name_their_action() {
 
 // The log.
 
-impl<S: tracing::Subscriber> Layer<S> for Log {
-    fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
-        if *event.metadata().level() <= Level::WARN {
-            let mut text = String::new();
-            event.record(&mut |field: &field::Field, value: &dyn std::fmt::Debug| {
-                let name = match field.name() {
-                    "message" => "",
-                    name => &format!(" {name}="),
-                };
-                let _ = write!(text, "{name}{value:?}");
-            });
-            self.note(text);
-        }
-    }
-}
-
-fn recorded() -> (Log, tracing::subscriber::DefaultGuard) {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::registry().with(log.clone());
-    (log, tracing::subscriber::set_default(subscriber))
-}
-
 #[tokio::test(start_paused = true)]
 async fn each_kind_of_refusal_is_logged_with_action_and_reason() {
-    let (log, _guard) = recorded();
+    let (log, _guard) = Log::of_warnings();
     let (media, other, _server) = connected().await;
     let _ = other.put(7, 8).await;
     let _ = media.export(5 << 20).await;
@@ -278,7 +254,7 @@ async fn each_kind_of_refusal_is_logged_with_action_and_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_sends_bad_messages_all_day_does_not_fill_the_log() {
-    let (log, _guard) = recorded();
+    let (log, _guard) = Log::of_warnings();
     let (_media, other, _server) = connected().await;
     for _ in 0..50 {
         let _ = other.put(7, 8).await;
@@ -302,7 +278,7 @@ async fn messages_over_the_limit_of_their_action_are_logged() {
     impl Narrow for Shelf {
         async fn put(&self, _text: String) {}
     }
-    let (log, _guard) = recorded();
+    let (log, _guard) = Log::of_warnings();
     let server = NarrowServer::new(Shelf).into_router();
     let (client, _server) = pair(Router::new(), server).await.expect("a connection");
     let put = Draft::new("put").with_data(vec![0; 101]);

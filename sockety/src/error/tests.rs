@@ -76,6 +76,10 @@ fn errors() -> Vec<Box<dyn Error>> {
         Box::new(RequestMismatch::Payload(decode())),
         Box::new(ConnectError::Unreachable(address(), io())),
         Box::new(ConnectError::Tls(io())),
+        Box::new(ConnectError::NotTls {
+            hint: "hint",
+            source: io(),
+        }),
         Box::new(ConnectError::Io(io())),
         Box::new(ConnectError::Handshake(violation)),
         Box::new(ConnectionError::Protocol(violation)),
