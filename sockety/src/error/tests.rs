@@ -132,6 +132,10 @@ fn a_cause_of_tls_is_in_source_and_not_in_the_text() {
         TlsProblem::InvalidPem(Arc::new(pem::Error::NoItemsFound)),
         TlsProblem::InvalidCertificate(Error::DecryptError),
         TlsProblem::InvalidKey(Error::DecryptError),
+        TlsProblem::UnsupportedKey {
+            algorithm: "DSA",
+            source: Error::DecryptError,
+        },
         TlsProblem::NoSystemRoots(Error::DecryptError),
     ];
     for problem in problems {
