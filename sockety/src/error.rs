@@ -37,7 +37,7 @@ pub use self::{
     remote::RemoteError,
     request::RequestError,
     save::SaveError,
-    send::SendError,
+    send::{LimitProblem, SendError},
     service::{NoError, ServiceError},
     source::SourceError,
     stream::StreamError,

@@ -83,6 +83,12 @@ trait Work {
     async fn speak(&self, word: Unspeakable);
 }
 
+/// For callers whose version of the trait has no limit.
+#[service]
+trait Unlimited {
+    async fn small(&self, call: u32, text: String);
+}
+
 struct Worker(Ledger);
 
 impl Work for Worker {
@@ -338,13 +344,15 @@ async fn what_the_server_refuses_was_not_executed() {
         .await;
     let site = Site::new().await;
     // Too Large.
-    let long = site.work.small(3, "much too long".into()).await;
+    let unlimited = UnlimitedClient::new(site.work.connection().clone());
+    let long = unlimited.small(3, "much too long".into()).await;
     site.ends(3, long, Outcome::NotExecuted).await;
     let strict = Options::default().limits(Limits::default().max_payload(3));
     let site = Site::with(Options::default(), strict).await;
     let upload = site.work.upload(4, File::from_bytes("a", "1"), stream(b""));
     site.ends(4, upload.await, Outcome::Replied).await;
-    let long = site.work.small(5, "much too long".into()).await;
+    let unlimited = UnlimitedClient::new(site.work.connection().clone());
+    let long = unlimited.small(5, "much too long".into()).await;
     site.ends(5, long, Outcome::NotExecuted).await;
     // Not Implemented.
     let outcome = ask(site.work.connection(), "unheard of", 6).await;

@@ -94,7 +94,7 @@ impl<T, E> Call<T, E> {
         let raw = without_reason(
             poll_fn(|cx| exchange.poll(cx))
                 .await
-                .map_err(|error| error.of_action(exchange.action()))?,
+                .map_err(|error| error.of_action(exchange.action))?,
         );
         Ok(Reply::new(exchange.connection.lease(), exchange.id, raw))
     }
@@ -106,10 +106,10 @@ impl<T, E: ServiceError> Future for Call<T, E> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(self.exchange.poll(cx)) {
             Ok(reply) => {
-                let (action, lease) = (self.exchange.action(), self.exchange.connection.lease());
+                let (action, lease) = (self.exchange.action, self.exchange.connection.lease());
                 read_reply(reply, action, self.read, lease)
             }
-            Err(error) => Err(CallError::Request(error.of_action(self.exchange.action()))),
+            Err(error) => Err(CallError::Request(error.of_action(self.exchange.action))),
         })
     }
 }

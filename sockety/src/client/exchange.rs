@@ -10,11 +10,13 @@ use sockety_codec::Uuid;
 use sync_wrapper::SyncWrapper;
 use tokio::time::{Sleep, sleep};
 
-use super::unsent::{self, Extra, Submission, Unsent};
+use super::unsent::{self, Extra, Submission, Unsent, poll_submit};
 use crate::{
+    action::Action,
     connection::{Connection, outgoing_call},
     engine::pending::{RawReply, ReplyClock},
     error::{refusal::new_call_id, request::RequestError, send::SendError},
+    message::outgoing::{Content, Outgoing},
     outcome::Outcome,
 };
 
@@ -26,6 +28,7 @@ use crate::{
 pub(super) struct Exchange {
     pub(super) connection: Connection,
     pub(super) id: Uuid,
+    pub(super) action: &'static str,
     stage: Stage,
     extra: Option<Box<Extra>>,
 }
@@ -41,13 +44,11 @@ pub(super) enum Timer {
 ///    │  └───────────── cannot be sent ──────────────────────────────────────────▲
 ///    └── its handle has middleware ──▶ Layered ─────────────────────────────────┘
 /// ```
-///
-/// Each has the action, for errors.
 enum Stage {
-    Unsent(Unsent),
-    Waiting(&'static str),
-    Layered(SyncWrapper<Layered>, &'static str),
-    Done(&'static str),
+    Unsent(Content),
+    Waiting,
+    Layered(SyncWrapper<Layered>),
+    Done,
 }
 
 type Layered = Pin<Box<dyn Future<Output = Result<RawReply, RequestError>> + Send>>;
@@ -58,16 +59,9 @@ impl Exchange {
         Self {
             connection,
             id: new_call_id(),
-            stage: Stage::Unsent(unsent),
+            action: unsent.action,
+            stage: Stage::Unsent(unsent.content),
             extra: timeout.map(Extra::with_timeout),
-        }
-    }
-
-    /// The action that is called.
-    pub(super) fn action(&self) -> &'static str {
-        match &self.stage {
-            Stage::Unsent(unsent) => unsent.action,
-            Stage::Waiting(action) | Stage::Layered(_, action) | Stage::Done(action) => action,
         }
     }
 
@@ -84,13 +78,12 @@ impl Exchange {
     /// Panics if it is polled again after it was ready.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
         let polled = match &mut self.stage {
-            Stage::Waiting(action) => {
-                let action = *action;
+            Stage::Waiting => {
                 let shared = self.connection.shared();
                 let polled = shared.lock().pending.poll_only(&self.id, cx);
                 match polled {
                     Poll::Ready(waiter) => {
-                        self.stage = Stage::Done(action);
+                        self.stage = Stage::Done;
                         if self.extra.is_none() {
                             // The usual end. Returned from here, the reply is built in its final
                             // place, and not copied.
@@ -102,19 +95,16 @@ impl Exchange {
                 }
             }
             Stage::Unsent(_) if self.connection.middleware.is_some() => self.poll_layered(cx),
-            Stage::Unsent(unsent) => {
-                let action = unsent.action;
-                match self.poll_send(cx) {
-                    Poll::Ready(Ok(())) => {
-                        self.stage = Stage::Waiting(action);
-                        Poll::Pending
-                    }
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
-                    Poll::Pending => Poll::Pending,
+            Stage::Unsent(_) => match self.poll_send(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.stage = Stage::Waiting;
+                    Poll::Pending
                 }
-            }
-            Stage::Layered(layered, _) => layered.get_mut().as_mut().poll(cx),
-            Stage::Done(_) => panic!("a call was polled after it was ready"),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+                Poll::Pending => Poll::Pending,
+            },
+            Stage::Layered(layered) => layered.get_mut().as_mut().poll(cx),
+            Stage::Done => panic!("a call was polled after it was ready"),
         };
         if polled.is_pending() && self.extra.is_none() {
             return Poll::Pending;
@@ -146,7 +136,7 @@ impl Exchange {
     /// the lock that queues the message, so no reply can come before.
     #[inline]
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        let Stage::Unsent(unsent) = &self.stage else {
+        let Stage::Unsent(content) = &self.stage else {
             unreachable!("only an unsent call is sent");
         };
         let clock = match &self.extra {
@@ -158,7 +148,9 @@ impl Exchange {
             expects_response: true,
             clock,
         };
-        let submitted = ready!(unsent.poll_submit(&mut self.extra, &self.connection, how, cx))?;
+        let (action, connection) = (self.action, &self.connection);
+        let submitted = poll_submit(action, content, &mut self.extra, connection, how, cx);
+        let submitted = ready!(submitted)?;
         if let Some(extra) = &self.extra
             && extra.is_carrying()
         {
@@ -171,20 +163,18 @@ impl Exchange {
     /// Passes the call to the middleware of its handle, together with its timeout.
     #[cold]
     fn poll_layered(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
-        let action = self.action();
-        let stage = std::mem::replace(&mut self.stage, Stage::Done(action));
-        let Stage::Unsent(unsent) = stage else {
+        let Stage::Unsent(content) = std::mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("only an unsent call is handed to middleware");
         };
         let timeout = match self.extra.take().and_then(|extra| extra.timer) {
             Some(Timer::After(timeout)) => Some(timeout),
             Some(Timer::Running(..)) | None => None,
         };
-        let message = unsent.into_outgoing();
+        let message = Outgoing::with_content(Action::Known(self.action), content);
         let reply = outgoing_call::call(self.connection.clone(), self.id, message, timeout);
         let mut layered: Layered = Box::pin(reply);
         let polled = layered.as_mut().poll(cx);
-        self.stage = Stage::Layered(SyncWrapper::new(layered), action);
+        self.stage = Stage::Layered(SyncWrapper::new(layered));
         polled
     }
 
@@ -196,11 +186,11 @@ impl Exchange {
         };
         let after = ready!(timer.poll(cx));
         let outcome = match self.stage {
-            Stage::Waiting(_) => {
+            Stage::Waiting => {
                 let state = self.connection.shared().lock();
                 state.pending.outcome_if_given_up(&self.id)
             }
-            Stage::Unsent(_) | Stage::Layered(..) | Stage::Done(_) => Outcome::NotSent,
+            Stage::Unsent(_) | Stage::Layered(_) | Stage::Done => Outcome::NotSent,
         };
         Poll::Ready(RequestError::TimedOut {
             action: "",
@@ -211,23 +201,22 @@ impl Exchange {
 
     /// Gives up what the call holds in its connection. Called again, it does nothing.
     fn finish(&mut self) {
-        if let Stage::Done(_) = self.stage {
+        if let Stage::Done = self.stage {
             return;
         }
-        let done = Stage::Done(self.action());
-        match std::mem::replace(&mut self.stage, done) {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Unsent(_) => {
                 if let Some(extra) = &self.extra {
                     extra.forget(&self.connection);
                 }
             }
-            Stage::Waiting(_) => {
+            Stage::Waiting => {
                 let replies = self.connection.shared().lock().pending.remove(&self.id);
                 // Dropped after the lock is released, because the files and streams of replies take
                 // it when they are dropped.
                 drop(replies);
             }
-            Stage::Layered(..) | Stage::Done(_) => {}
+            Stage::Layered(_) | Stage::Done => {}
         }
     }
 }

@@ -241,6 +241,7 @@ fn unopened(path: &Path, source: io::Error) -> io::Error {
 #[error("cannot open {path:?}")]
 struct OpenError {
     path: PathBuf,
+    #[source]
     source: io::Error,
 }
 

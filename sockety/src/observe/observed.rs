@@ -193,6 +193,7 @@ fn unsent_type(error: &SendError) -> &'static str {
     match error {
         SendError::Encode(_) => "encode",
         SendError::PayloadTooLarge { .. } => "payload_too_large",
+        SendError::OverActionLimit { .. } => "over_action_limit",
         SendError::Usage(_) => "usage",
         SendError::Busy { .. } => "busy",
         SendError::ChannelsExhausted => "channels_exhausted",
