@@ -155,6 +155,11 @@ async fn a_payload_over_the_limit_is_refused_unread() {
         .await
         .expect_err("refused");
     assert!(matches!(&error, CallError::Refused { code, .. } if code.code() == 3842));
+    assert_eq!(
+        error.to_string(),
+        "media.rename: refused with code 3842 (Too Large): payload of 1014 bytes is over the limit \
+         of 1000"
+    );
     assert_eq!(error.outcome(), Outcome::NotExecuted);
     media.rename(1, "x".repeat(900)).await.expect("accepted");
     assert_eq!(store.calls.load(Ordering::Relaxed), 2);

@@ -288,8 +288,8 @@ async fn messages_over_the_limit_of_their_action_are_logged() {
     assert_eq!(
         log.events(),
         [
-            "request refused: too large action=\"put\" peer=None reason=payload of 101 bytes, \
-          0 files suppressed=0"
+            "request refused: too large action=\"put\" peer=None reason=payload of 101 bytes is \
+             over the limit of 100 suppressed=0"
         ]
     );
 }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use sockety_codec::{ChannelCount, Uuid};
+use sockety_codec::{ChannelCount, ChannelId, ResponseHead, Uuid};
 use tokio::sync::Notify;
 
 use super::{
@@ -25,14 +25,17 @@ use super::{
     peer::Peer,
     pending::PendingRequests,
     receive::intake::WakeDriver,
-    send::{outbox::Outbox, transmissions::Transmissions},
+    send::{outbox::Outbox, payload::Payload, transmissions::Transmissions, wait_queue::Line},
     state::{Locked, Phase, State, Unwritten},
     ticks,
     warnings::{Warning, Warnings},
 };
 use crate::{
     config::{budgets::Budgets, options::Options},
-    error::connection::{ClosedBy, ConnectionError},
+    error::{
+        connection::{ClosedBy, ConnectionError},
+        refusal,
+    },
     extensions::Extensions,
     fast_reply::FastReply,
     stats::{Counters, traffic::Traffic},
@@ -168,6 +171,23 @@ impl Shared {
         self.change(|state| {
             if !matches!(state.phase, Phase::Ended(_)) {
                 state.outbox.unasked_reply(id, reply);
+            }
+        });
+    }
+
+    /// Like [`Shared::fast_reply`], with the reason if there is room for it.
+    pub(crate) fn refuse(&self, id: Uuid, code: FastReply, reason: &str) {
+        let payload = refusal::encode(code, &reason);
+        let head = ResponseHead::new(id, Uuid::new_v4()).into();
+        self.change(|state| {
+            if matches!(state.phase, Phase::Ended(_)) {
+                return;
+            }
+            let payload = Payload::Copied(&payload);
+            let is_room = state.check(Line::Response).is_ok();
+            let outbox = &mut state.outbox;
+            if !is_room || outbox.submit(ChannelId::ZERO, head, payload, None).is_err() {
+                outbox.unasked_reply(id, code);
             }
         });
     }

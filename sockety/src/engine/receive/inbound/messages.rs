@@ -26,15 +26,29 @@ use crate::{
             request_queue::QueuedRequest,
             slot::{Open, Progress, Role},
         },
-        serve::{Dispatch, ReceivedPayload, Route, Serve},
+        serve::{Dispatch, ReceivedPayload, Route, Serve, Unrouted},
         shared::Shared,
         warnings::Warning,
     },
+    error::refusal::reads_reasons,
     fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
 };
 
 /// How many requests of the queue begin before other tasks of the thread get their turn.
 const QUEUED_AT_A_TIME: usize = 64;
+
+/// Why a message of the peer is not handled.
+struct Refused {
+    code: FastReply,
+    /// For callers that read it.
+    reason: Option<String>,
+}
+
+impl From<FastReply> for Refused {
+    fn from(code: FastReply) -> Self {
+        Self { code, reason: None }
+    }
+}
 
 impl<S: Serve> Inbound<S> {
     /// Most messages: there is nothing to keep until more of it comes.
@@ -47,16 +61,13 @@ impl<S: Serve> Inbound<S> {
         self.has_served = true;
         let admitted = self.route(head).and_then(|route| {
             let admitted = self.admit_whole(head, payload);
-            let (lease, reservation) = admitted.ok_or_else(|| FrameworkCode::Overloaded.reply())?;
+            let (lease, reservation) = admitted.ok_or(FrameworkCode::Overloaded.reply())?;
             Ok((route, lease, reservation))
         });
         let (route, lease, reservation) = match admitted {
             Ok(admitted) => admitted,
-            Err(code) => {
-                // r[impl reply.only-when-expected]
-                if head.expects_response {
-                    self.shared.fast_reply(head.id, code);
-                }
+            Err(refused) => {
+                self.refuse(head, &refused);
                 self.abuse.on_dropped(payload.len() as u64);
                 return Verdict::Keep;
             }
@@ -132,11 +143,12 @@ impl<S: Serve> Inbound<S> {
         self.has_served = true;
         let route = match self.route(head) {
             Ok(route) => route,
-            Err(code) => return self.refuse_message(channel, head, code),
+            Err(refused) => return self.refuse_message(channel, head, &refused),
         };
         let Some((lease, payload)) = self.admit(head) else {
             self.queue.on_refused(head.action, &self.shared);
-            return self.refuse_message(channel, head, FrameworkCode::Overloaded.reply());
+            let overloaded = FrameworkCode::Overloaded.reply().into();
+            return self.refuse_message(channel, head, &overloaded);
         };
         let open = Open {
             role: Role::Message { route, lease },
@@ -155,42 +167,48 @@ impl<S: Serve> Inbound<S> {
         self.begin(channel, open, cx)
     }
 
-    fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, FastReply> {
+    fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, Refused> {
         if head.action == PRESENT_ACTION {
-            return Err(FrameworkCode::Present.reply());
+            return Err(FrameworkCode::Present.reply().into());
         }
         let counters = &self.shared.counters;
         if self.refuses_new {
             counters.count(|all| &all.going_away);
-            return Err(FrameworkCode::GoingAway.reply());
+            return Err(FrameworkCode::GoingAway.reply().into());
         }
         if !self.shared.auth.is_open() {
             return match Attempt::begin(&self.shared, head) {
                 Some(attempt) => Ok(Route::to_authorization(head.action, attempt)),
                 None => {
                     counters.count(|all| &all.unauthorized);
-                    Err(FastReply::UNAUTHORIZED)
+                    Err(FastReply::UNAUTHORIZED.into())
                 }
             };
         }
         let files = head.files.count;
-        let route = self.serve.route(head.action, head.payload_size, files);
-        match &route {
-            Ok(_) => {}
-            Err(code) if *code == FastReply::NOT_IMPLEMENTED => {
+        let unrouted = match self.serve.route(head.action, head.payload_size, files) {
+            Ok(route) => return Ok(route),
+            Err(unrouted) => unrouted,
+        };
+        let code = unrouted.code();
+        match unrouted {
+            Unrouted::NotImplemented => {
                 counters.count(|all| &all.not_implemented);
                 let reason = "no service and no handler has it";
                 self.shared
                     .warn(Warning::NotImplemented, head.action, &reason);
+                Err(code.into())
             }
-            Err(_) => {
-                let size = head.payload_size;
-                let reason = format!("payload of {size} bytes, {files} files");
+            Unrouted::TooLarge(limits) => {
+                let reason = limits.excess(head.payload_size, files).unwrap_or_default();
                 self.shared.warn(Warning::TooLarge, head.action, &reason);
                 self.abuse.on_refused();
+                Err(Refused {
+                    code,
+                    reason: Some(reason),
+                })
             }
         }
-        route
     }
 
     fn admit(&self, head: &MessageHead<'_>) -> Option<(Lease, Assembly)> {
@@ -205,16 +223,28 @@ impl<S: Serve> Inbound<S> {
         &self,
         channel: ChannelId,
         head: &MessageHead<'_>,
-        reply: FastReply,
+        refused: &Refused,
     ) -> Verdict {
-        // r[impl reply.only-when-expected]
-        if head.expects_response {
-            self.shared.fast_reply(head.id, reply);
-        }
+        self.refuse(head, refused);
         if head.has_content() {
             Verdict::Refuse(channel)
         } else {
             Verdict::Keep
+        }
+    }
+
+    fn refuse(&self, head: &MessageHead<'_>, refused: &Refused) {
+        // r[impl reply.only-when-expected]
+        if !head.expects_response {
+            return;
+        }
+        // At a code, but not at a response, the caller stops sending files and streams.
+        let is_whole = !head.has_stream && head.files.count == 0;
+        match &refused.reason {
+            Some(reason) if is_whole && reads_reasons(&head.id) => {
+                self.shared.refuse(head.id, refused.code, reason);
+            }
+            _ => self.shared.fast_reply(head.id, refused.code),
         }
     }
 
