@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 use sockety::{
-    CallError, Connection, FastReply, File, Outcome, Router,
+    CallError, Connection, FastReply, File, Options, Outcome, Router,
+    config::Limits,
     error::{ContentError, NoError, RequestError, chain},
     message::{Draft, Reply},
     pair,
@@ -265,6 +266,58 @@ async fn a_peer_that_sends_bad_messages_all_day_does_not_fill_the_log() {
     let events = log.events();
     assert_eq!(events.len(), 2);
     assert!(events[1].ends_with("suppressed=49"), "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_over_the_limits_of_the_connection_are_logged() {
+    let (log, _guard) = Log::of_warnings();
+    let limits = Limits::default().max_payload(1000);
+    let strict = Options::default().limits(limits);
+    let (near, far) = tokio::io::duplex(100_000);
+    let (client, _server) = tokio::try_join!(
+        Connection::over(near, Router::new(), Options::default()),
+        Connection::over(far, MediaServer::new(Store), strict),
+    )
+    .expect("a connection");
+    let (code, text) = refusal(MediaClient::new(client).rename(7, "x".repeat(2000)).await);
+    assert_eq!(code.code(), 3842);
+    assert_eq!(text, "media.rename: refused with code 3842 (Too Large)");
+    assert_eq!(
+        log.events(),
+        [
+            "request refused: too large peer=None reason=payload size 2014 exceeds the limit of 1000 \
+          suppressed=0"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_over_the_limit_of_their_action_are_logged() {
+    #[service]
+    trait Narrow {
+        #[action(limit(file = "100 B"))]
+        async fn put(&self, file: File);
+    }
+    struct Shelf;
+    impl Narrow for Shelf {
+        async fn put(&self, _file: File) {}
+    }
+    let (log, _guard) = Log::of_warnings();
+    let server = NarrowServer::new(Shelf).into_router();
+    let (client, _server) = pair(Router::new(), server).await.expect("a connection");
+    let put = Draft::new("put")
+        .create()
+        .with_file(File::from_bytes("a", vec![0; 101]));
+    let mut request = client.send(put).await.expect("sent");
+    let reply = request.response().await.expect("a reply");
+    assert_eq!(reply.code().map(FastReply::code), Some(3842));
+    assert_eq!(
+        log.events(),
+        [
+            "request refused: too large action=\"put\" peer=None reason=file of 101 bytes is over the \
+          limit suppressed=0"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

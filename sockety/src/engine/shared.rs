@@ -119,6 +119,12 @@ impl Shared {
         self.warnings.of_message(warning, action, peer, reason);
     }
 
+    /// Like [`Shared::warn`], about a message whose action is not known.
+    #[cold]
+    pub(crate) fn warn_of_peer(&self, warning: Warning, reason: &dyn fmt::Display) {
+        self.warnings.of_peer(warning, self.peer.peer_addr, reason);
+    }
+
     /// Takes the lock, for changes that make no task due: otherwise see [`Shared::lock_to_wake`].
     ///
     /// Under it no user code runs, nothing is awaited, and no other lock is taken. It is taken even

@@ -23,13 +23,14 @@ pub(crate) enum Warning {
     ReplyUnsent,
     BadRequest,
     TooLarge,
+    BadHeader,
     NotImplemented,
     HandlerPanicked,
     HandshakeFailed,
 }
 
 impl Warning {
-    const COUNT: usize = 8;
+    const COUNT: usize = 9;
 
     fn text(self) -> &'static str {
         match self {
@@ -38,6 +39,7 @@ impl Warning {
             Self::ReplyUnsent => "reply not sent",
             Self::BadRequest => "request refused: its parameters cannot be read",
             Self::TooLarge => "request refused: too large",
+            Self::BadHeader => "request refused: its header is invalid",
             Self::NotImplemented => "request refused: nothing serves its action",
             Self::HandlerPanicked => "handler panicked",
             Self::HandshakeFailed => "handshake failed",
@@ -51,9 +53,11 @@ impl Warning {
             | Self::ReplyUnencodable
             | Self::ReplyUnsent
             | Self::HandlerPanicked => true,
-            Self::BadRequest | Self::TooLarge | Self::NotImplemented | Self::HandshakeFailed => {
-                false
-            }
+            Self::BadRequest
+            | Self::TooLarge
+            | Self::BadHeader
+            | Self::NotImplemented
+            | Self::HandshakeFailed => false,
         }
     }
 }
