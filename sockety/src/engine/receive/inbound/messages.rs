@@ -61,7 +61,7 @@ impl<S: Serve> Inbound<S> {
         self.has_served = true;
         let admitted = self.route(head).and_then(|route| {
             let admitted = self.admit_whole(head, payload);
-            let (lease, reservation) = admitted.ok_or(FrameworkCode::Overloaded.reply())?;
+            let (lease, reservation) = admitted.ok_or_else(|| FrameworkCode::Overloaded.reply())?;
             Ok((route, lease, reservation))
         });
         let (route, lease, reservation) = match admitted {
