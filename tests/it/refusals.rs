@@ -254,7 +254,7 @@ async fn each_kind_of_refusal_is_logged_with_action_and_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_sends_bad_messages_all_day_does_not_fill_the_log() {
+async fn t_m19_a_peer_that_sends_bad_messages_all_day_does_not_fill_the_log() {
     let (log, _guard) = Log::of_warnings();
     let (_media, other, _server) = connected().await;
     for _ in 0..50 {

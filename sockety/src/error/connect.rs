@@ -61,7 +61,9 @@ pub enum ConnectError {
     Closed,
     /// The peer closed before it sent anything: a health check, or a server that is at its limit of
     /// connections or is stopping.
-    #[error("peer closed before it sent anything")]
+    #[error(
+        "peer closed before it sent anything: it may be stopping, or at its limit of connections"
+    )]
     ClosedSilently,
     /// The server that was to accept has been stopped.
     #[error("server was stopped")]

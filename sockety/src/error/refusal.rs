@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_has_at_most_200_bytes_and_acts_on_no_terminal() {
+    fn t_r12_a_reason_has_at_most_200_bytes_and_acts_on_no_terminal() {
         let reasons = [("plain", "plain"), ("a\u{1b}[2Jb", "a\\u{1b}[2Jb")];
         for (reason, expected) in reasons {
             let payload = encode(FastReply::BAD_REQUEST, &reason);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_cannot_make_a_refusal_of_success_or_of_no_code() {
+    fn t_r12_a_peer_cannot_make_a_refusal_of_success_or_of_no_code() {
         let encoded = |details: &dyn Fn(&mut Vec<u8>)| {
             let mut payload = Vec::new();
             details(&mut payload);
