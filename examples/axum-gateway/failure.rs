@@ -75,7 +75,7 @@ impl<E: ToStatus> From<CallError<E>> for Failure {
                 let message = error.to_string();
                 Self::new(error.to_status(), error.variant().name.clone(), message)
             }
-            CallError::Refused(code) if code.code() == TOO_LARGE => {
+            CallError::Refused { code, .. } if code.code() == TOO_LARGE => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", message)
             }
             // The body from the HTTP client was incomplete.

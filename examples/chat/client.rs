@@ -263,19 +263,26 @@ impl<'a> Command<'a> {
 
 fn not_named(name: &str, error: &CallError<NoError>) -> String {
     match error {
-        CallError::Refused(FastReply::BAD_REQUEST) if Name::new(name.to_owned()).is_some() => {
+        CallError::Refused {
+            code: FastReply::BAD_REQUEST,
+            ..
+        } if Name::new(name.to_owned()).is_some() => {
             format!("{name} is taken.")
         }
-        CallError::Refused(FastReply::BAD_REQUEST) => {
-            "A name has 3 to 50 letters, digits, _ and -.".into()
-        }
+        CallError::Refused {
+            code: FastReply::BAD_REQUEST,
+            ..
+        } => "A name has 3 to 50 letters, digits, _ and -.".into(),
         error => format!("No new name: {}", chain(error)),
     }
 }
 
 fn not_said(error: &CallError<NoError>) -> String {
     match error {
-        CallError::Refused(FastReply::BAD_REQUEST) => "Not said: it is too long.".into(),
+        CallError::Refused {
+            code: FastReply::BAD_REQUEST,
+            ..
+        } => "Not said: it is too long.".into(),
         // It may be unknown whether others have read it.
         error => format!("{}: {}", error.outcome(), chain(error)),
     }

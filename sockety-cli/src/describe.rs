@@ -31,7 +31,11 @@ pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
     let connection = args.target.connect().await?;
     let asked = tokio::time::timeout(args.timeout, sockety::describe::describe(&connection)).await;
     let asked = asked.map_err(|_| Failure::timed_out("no answer", args.timeout))?;
-    if let Err(CallError::Refused(FastReply::NOT_IMPLEMENTED)) = asked {
+    if let Err(CallError::Refused {
+        code: FastReply::NOT_IMPLEMENTED,
+        ..
+    }) = asked
+    {
         let text = "the peer does not describe its services: code 2 (Not Implemented)";
         return Err(Failure::new(Exit::Refused, text));
     }

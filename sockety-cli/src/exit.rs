@@ -129,7 +129,7 @@ impl From<CallError<NoError>> for Failure {
     fn from(error: CallError<NoError>) -> Self {
         let outcome = error.outcome();
         match error {
-            CallError::Refused(_) => Self::new(Exit::Refused, explain(&error)),
+            CallError::Refused { .. } => Self::new(Exit::Refused, explain(&error)),
             _ => Self::new(exit_of(outcome), format!("{} ({outcome})", explain(&error))),
         }
     }

@@ -10,7 +10,10 @@ use sockety::{
     message::{Draft, Outgoing},
 };
 
-use crate::{exit::Failure, value};
+use crate::{
+    exit::{Failure, explain},
+    value,
+};
 
 /// Arguments for the payload of a message.
 #[derive(Debug, Clone, Args)]
@@ -79,11 +82,7 @@ pub async fn files(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
     let mut files = Vec::new();
     for path in paths {
         let opened = File::open(path).await;
-        files.push(
-            opened.map_err(|error| {
-                Failure::local(format!("cannot send {}: {error}", path.display()))
-            })?,
-        );
+        files.push(opened.map_err(|error| Failure::local(explain(&error)))?);
     }
     Ok(files)
 }

@@ -84,7 +84,11 @@ impl SaveArgs {
             // disk.
             Err(error) => match error.read_error() {
                 Some(_) => Fate::Failed(Exit::ReplyLost, explain(&error)),
-                None => Fate::Failed(Exit::Local, explain(&error)),
+                None => {
+                    let path = error.path().map(|path| format!(" ({})", path.display()));
+                    let text = explain(&error) + &path.unwrap_or_default();
+                    Fate::Failed(Exit::Local, text)
+                }
             },
         }
     }

@@ -1,3 +1,5 @@
+use core::fmt;
+
 use thiserror::Error;
 
 use crate::{ChannelCount, ChannelId, FileIndex};
@@ -10,7 +12,7 @@ use crate::{ChannelCount, ChannelId, FileIndex};
 #[non_exhaustive]
 pub enum Violation {
     /// The first byte does not start a connection header (`header.form`).
-    #[error("invalid connection header: first byte is {byte:#04x}")]
+    #[error("invalid connection header: first byte is {byte:#04x}{}", Cause(self.likely_cause()))]
     NotSockety {
         /// The byte.
         byte: u8,
@@ -159,7 +161,35 @@ pub enum Violation {
     },
 }
 
+/// What is said after the byte that began no connection header.
+struct Cause(Option<&'static str>);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Violation {
+    /// What a peer that does not begin with a connection header probably does instead, judging by
+    /// its first byte: "the peer speaks TLS".
+    pub const fn likely_cause(&self) -> Option<&'static str> {
+        let Self::NotSockety { byte } = self else {
+            return None;
+        };
+        Some(match byte {
+            0x15 | 0x16 => "the peer speaks TLS, use tls:// on both sides",
+            b'\r' => "the peer, or a proxy before it, sends a PROXY protocol header",
+            b'P' => "the peer speaks HTTP, or a proxy sends a PROXY protocol header",
+            b'G' | b'H' | b'D' | b'O' => "the peer speaks HTTP",
+            b'S' => "the peer speaks SSH",
+            _ => return None,
+        })
+    }
+
     /// The id of the broken rule in the [protocol](crate::protocol).
     pub const fn rule(&self) -> &'static str {
         match self {

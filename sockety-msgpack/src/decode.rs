@@ -88,7 +88,11 @@ pub(crate) fn reader<'de>(bytes: &'de [u8], bounds: &Bounds) -> Reader<'de> {
 
 #[cold]
 pub(crate) fn invalid(error: Error) -> DecodeError {
-    DecodeError::Invalid(match error {
+    DecodeError::Invalid(text(error))
+}
+
+pub(crate) fn text(error: Error) -> String {
+    match error {
         Error::LengthMismatch(taken) => {
             format!("array or map has more entries than the type takes: maximum is {taken}")
         }
@@ -99,7 +103,7 @@ pub(crate) fn invalid(error: Error) -> DecodeError {
         }
         // The text of serde quotes the value.
         error => escaped(&error.to_string()),
-    })
+    }
 }
 
 /// The kind of a value that is not a number, by its marker.

@@ -81,9 +81,15 @@ impl<T> Entry<T> {
         if self.value.is_some() {
             return Err(de::Error::duplicate_field(self.name));
         }
-        self.value = Some((self.read)(reader)?);
+        self.value = Some((self.read)(reader).map_err(|error| within(self.name, error))?);
         Ok(())
     }
+}
+
+/// The error of one of the entries, which it names.
+#[cold]
+fn within(name: &str, error: Error) -> Error {
+    de::Error::custom(format_args!("{name}: {}", decode::text(error)))
 }
 
 impl Entries for () {

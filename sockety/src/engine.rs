@@ -24,3 +24,4 @@ pub(crate) mod shared;
 pub(crate) mod state;
 pub(crate) mod ticks;
 pub(crate) mod wake_list;
+pub(crate) mod warnings;

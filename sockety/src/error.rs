@@ -13,6 +13,7 @@ pub(crate) mod file_name;
 pub(crate) mod limit;
 pub(crate) mod mismatch;
 pub(crate) mod read;
+pub(crate) mod refusal;
 pub(crate) mod remote;
 pub(crate) mod request;
 pub(crate) mod save;
@@ -36,7 +37,7 @@ pub use self::{
     remote::RemoteError,
     request::RequestError,
     save::SaveError,
-    send::SendError,
+    send::{LimitProblem, SendError},
     service::{NoError, ServiceError},
     source::SourceError,
     stream::StreamError,

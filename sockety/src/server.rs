@@ -25,7 +25,7 @@ use crate::{
     config::{budgets::Budgets, options::Options},
     connection::Connection,
     engine::common::Common,
-    error::{chain::chain, connect::ConnectError},
+    error::connect::ConnectError,
     serve::router::{IntoRouter, Router},
     transport::link::Setup,
 };
@@ -214,13 +214,16 @@ impl Server {
             .or_stopped(self.gate.admit(&self.listener, &self.handle))
             .await
             .ok_or(ConnectError::ServerStopped)?;
+        let peer = link.peer().peer_addr;
         let (router, common) = (Arc::new(serve.into_router()), self.common.clone());
         let entered = |connection| (self.handle.register(&connection), place);
         let setup = Setup::new(router, common, entered);
         self.handle.on_accepted();
         let connection = link.start(self.handle.handshake(), setup).await;
         drop(handshake);
-        connection.inspect_err(|_| self.handle.on_failed_handshake())
+        connection.inspect_err(|error| {
+            (self.handle).on_failed_handshake(&self.common.warnings, peer, error);
+        })
     }
 
     /// Bytes that should be encrypted must not be sent in the clear.
@@ -239,6 +242,7 @@ async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, comm
         handshake,
     } = admitted;
     let peer = link.peer().peer_addr;
+    let warnings = Arc::clone(&common.warnings);
     handle.on_accepted();
     // The server keeps a handle: only its peer or the server closes the connection.
     let entered = |connection| (handle.register(&connection), connection, place);
@@ -246,8 +250,7 @@ async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, comm
     match handle.or_stopped(started).await {
         Some(Ok(_)) => {}
         Some(Err(error)) => {
-            handle.on_failed_handshake();
-            debug!(?peer, error = %chain(&error), "handshake failed");
+            handle.on_failed_handshake(&warnings, peer, &error);
         }
         None => debug!(?peer, "stopped during the handshake"),
     }

@@ -58,6 +58,12 @@ trait Work {
     async fn gauge(&self) -> Gauge;
 }
 
+/// For callers whose version of the trait has no limit.
+#[service]
+trait Unlimited {
+    async fn small(&self, call: u64, text: String);
+}
+
 /// What a server has at the moment.
 #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 struct Gauge {

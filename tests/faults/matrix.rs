@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use crate::proxy::{Mode, Proxy, Trigger};
-use crate::{Gauge, Ledger, PATIENCE, Process, SECOND, WorkClient, explain};
+use crate::{Gauge, Ledger, PATIENCE, Process, SECOND, UnlimitedClient, WorkClient, explain};
 
 /// What a call is doing when the fault comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -304,7 +304,10 @@ async fn call(state: State, work: &WorkClient) -> (Result<()>, bool) {
             Ok(stream) => (Ok(()), read(stream).await.is_none_or(|size| size == SIZE)),
             Err(error) => (Err(told(error)), true),
         },
-        State::S8Draining => (work.small(CALL, text()).await.map_err(told), true),
+        State::S8Draining => {
+            let unlimited = UnlimitedClient::new(work.connection().clone());
+            (unlimited.small(CALL, text()).await.map_err(told), true)
+        }
     }
 }
 

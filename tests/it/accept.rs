@@ -9,11 +9,13 @@ use sockety::{
     error::{ClosedBy, ConnectError},
     message::Draft,
 };
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::support::{
-    HEADER, Peer, Running, answers_ping, is_closed_by, ping, ping_handler, tasks, tasks_are_back_to,
+    HEADER, Log, Peer, Running, answers_ping, is_closed_by, ping, ping_handler, tasks,
+    tasks_are_back_to,
 };
 
 async fn bound() -> Server {
@@ -93,7 +95,7 @@ async fn t_h6_a_host_has_only_so_many_connections() {
         .await
         .expect_err("too many");
     assert!(
-        matches!(error, ConnectError::Closed | ConnectError::Io(_)),
+        matches!(error, ConnectError::ClosedSilently | ConnectError::Io(_)),
         "{error:?}"
     );
     let stats = running.handle.stats();
@@ -104,6 +106,53 @@ async fn t_h6_a_host_has_only_so_many_connections() {
         tokio::task::yield_now().await;
     }
     ping(&running.client(Router::new()).await).await;
+    running.stop().await;
+}
+
+/// Waits until this server has met so many connections that were not established.
+async fn not_established(running: &Running, count: u64) -> (u64, u64) {
+    loop {
+        let stats = running.handle.stats();
+        if stats.failed_handshakes + stats.silent_connections == count {
+            return (stats.failed_handshakes, stats.silent_connections);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_health_check_is_no_failed_handshake_and_other_protocols_are_logged() {
+    let (log, _guard) = Log::of_warnings();
+    let running = Running::of(bound().await, ping_handler());
+    drop(silent(&running).await);
+    assert_eq!(not_established(&running, 1).await, (0, 1));
+    assert_eq!(log.events(), [""; 0]);
+
+    for (count, first) in [
+        (2, &b"\r\n\r\n\0\r\nQUIT\n"[..]),
+        (3, b"GET / HTTP/1.1\r\n"),
+    ] {
+        let stream = TcpStream::connect(running.address).await;
+        let mut stream = stream.expect("connected");
+        stream.write_all(first).await.expect("sent");
+        assert_eq!(not_established(&running, count).await, (count - 1, 1));
+    }
+    // At most one in a second.
+    let events = log.events();
+    let [event] = &events[..] else {
+        panic!("{events:#?}");
+    };
+    assert!(
+        event.starts_with("handshake failed peer=Some(127.0.0.1:"),
+        "{event}"
+    );
+    assert!(
+        event.ends_with(
+            "reason=peer does not speak Sockety: invalid connection header: first byte is 0x0d: \
+             the peer, or a proxy before it, sends a PROXY protocol header suppressed=0"
+        ),
+        "{event}"
+    );
     running.stop().await;
 }
 

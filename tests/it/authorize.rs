@@ -164,7 +164,7 @@ async fn the_typed_layer_is_authorized_by_the_same_hook() {
     let vault = VaultClient::new(near.clone());
     let refused = vault.open(1).await.expect_err("refused");
     assert!(
-        matches!(refused, sockety::CallError::Refused(code) if code == FastReply::UNAUTHORIZED)
+        matches!(refused, sockety::CallError::Refused { code, .. } if code == FastReply::UNAUTHORIZED)
     );
     assert!(ledger.0.events().is_empty());
 

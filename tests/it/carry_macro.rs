@@ -419,6 +419,9 @@ async fn payloads_of_other_types_are_bad_requests_beside_files() {
     let refused = other.upload(7, file("video", "moving"), vec![]).await;
     assert!(matches!(
         refused,
-        Err(CallError::Refused(FastReply::BAD_REQUEST))
+        Err(CallError::Refused {
+            code: FastReply::BAD_REQUEST,
+            ..
+        })
     ));
 }

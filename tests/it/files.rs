@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sockety::{
     Connection, FastReply, File,
-    error::{ReadError, RequestError, SendError, SourceError},
+    error::{ReadError, RequestError, SendError, SourceError, chain},
     message::{Draft, Outgoing, Reply, Request, ResponseDraft},
     serve::{BoxError, Message, MessageHandler},
 };
@@ -485,6 +485,10 @@ async fn what_is_no_file_cannot_be_opened() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     let error = File::open("/does/not/exist").await.expect_err("nothing");
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    assert_eq!(
+        chain(&error).to_string(),
+        "cannot open \"/does/not/exist\": No such file or directory (os error 2)"
+    );
 }
 
 #[tokio::test]

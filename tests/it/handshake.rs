@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use sockety::{Connection, Options, Router, config::Limits, error::ConnectError};
+use sockety::{
+    Connection, Options, Router,
+    config::Limits,
+    error::{ConnectError, chain},
+};
 use sockety_codec::{ChannelCount, Violation};
 use tokio::io::duplex;
 use tokio::task::JoinHandle;
@@ -99,6 +103,35 @@ async fn t_h1_a_peer_that_speaks_something_else_is_refused_and_told_nothing() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_speaks_something_known_is_named() {
+    for (digits, expected) in [
+        ("15 03 03", "the peer speaks TLS, use tls:// on both sides"),
+        ("16 03 01", "the peer speaks TLS, use tls:// on both sides"),
+        ("48 54 54 50", "the peer speaks HTTP"),
+        ("47 45 54 20", "the peer speaks HTTP"),
+        (
+            "50 52 4F 58 59",
+            "the peer speaks HTTP, or a proxy sends a PROXY protocol header",
+        ),
+        (
+            "0D 0A 0D 0A",
+            "the peer, or a proxy before it, sends a PROXY protocol header",
+        ),
+        ("53 53 48", "the peer speaks SSH"),
+    ] {
+        let error = chain(&refusal_of(digits).await).to_string();
+        let byte = digits[..2].to_lowercase();
+        assert_eq!(
+            error,
+            format!(
+                "peer does not speak Sockety: invalid connection header: first byte is \
+                 0x{byte}: {expected}"
+            )
+        );
+    }
+}
+
 async fn check_count(digits: &str, count: u16) {
     let error = refusal_of(digits).await;
     let expected = Violation::ChannelCount { count };
@@ -168,8 +201,11 @@ async fn a_peer_that_closes_first_is_reported_as_closed() {
         peer.send(first).await;
         drop(peer);
         let error = refusal(connecting).await;
-        let is_gone = matches!(&error, ConnectError::Closed | ConnectError::Io(_));
-        assert!(is_gone, "{error:?}");
+        let is_gone = match first {
+            "" => matches!(&error, ConnectError::ClosedSilently),
+            _ => matches!(&error, ConnectError::Closed | ConnectError::Io(_)),
+        };
+        assert!(is_gone, "{first}: {error:?}");
     }
 }
 

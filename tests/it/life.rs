@@ -232,9 +232,11 @@ async fn t_r10_a_message_that_crosses_the_goodbye_is_executed_and_a_later_one_is
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_learns_that_a_late_call_was_not_executed() {
-    let error = sockety::CallError::<sockety::error::NoError>::Refused(
-        sockety::FastReply::new(GOING_AWAY).expect("a code"),
-    );
+    let error = sockety::CallError::<sockety::error::NoError>::Refused {
+        action: "late",
+        code: sockety::FastReply::new(GOING_AWAY).expect("a code"),
+        reason: None,
+    };
     assert_eq!(error.outcome(), Outcome::NotExecuted);
     assert!(error.is_retryable());
 }

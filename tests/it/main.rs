@@ -30,6 +30,7 @@ mod protocol;
 mod queued_requests;
 mod quiet;
 mod reconnecting;
+mod refusals;
 mod replies;
 mod saving;
 mod server;

@@ -535,7 +535,8 @@ async fn the_time_of_a_call_holds_for_its_middleware_too() {
     assert!(matches!(
         error,
         CallError::Request(RequestError::TimedOut {
-            outcome: Outcome::NotSent
+            outcome: Outcome::NotSent,
+            ..
         })
     ));
     peer.expect_silence().await;
@@ -548,7 +549,8 @@ async fn the_time_of_a_call_holds_for_its_middleware_too() {
     assert!(matches!(
         error,
         CallError::Request(RequestError::TimedOut {
-            outcome: Outcome::Unknown
+            outcome: Outcome::Unknown,
+            ..
         })
     ));
     peer.expect_message("forever").await;

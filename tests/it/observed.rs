@@ -286,7 +286,7 @@ async fn calls_that_come_to_no_end_have_spans_that_do() {
         end(&late),
         [None, Some("timed_out"), error, Some("unknown")]
     );
-    assert_eq!(late["otel.status_description"], "no reply in time");
+    assert_eq!(late["otel.status_description"], "no reply within 1s");
 
     tokio::select! {
         _ = tea.wait() => panic!("nothing comes"),

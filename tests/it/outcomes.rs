@@ -83,6 +83,12 @@ trait Work {
     async fn speak(&self, word: Unspeakable);
 }
 
+/// For callers whose version of the trait has no limit.
+#[service]
+trait Unlimited {
+    async fn small(&self, call: u32, text: String);
+}
+
 struct Worker(Ledger);
 
 impl Work for Worker {
@@ -338,13 +344,15 @@ async fn what_the_server_refuses_was_not_executed() {
         .await;
     let site = Site::new().await;
     // Too Large.
-    let long = site.work.small(3, "much too long".into()).await;
+    let unlimited = UnlimitedClient::new(site.work.connection().clone());
+    let long = unlimited.small(3, "much too long".into()).await;
     site.ends(3, long, Outcome::NotExecuted).await;
     let strict = Options::default().limits(Limits::default().max_payload(3));
     let site = Site::with(Options::default(), strict).await;
     let upload = site.work.upload(4, File::from_bytes("a", "1"), stream(b""));
     site.ends(4, upload.await, Outcome::Replied).await;
-    let long = site.work.small(5, "much too long".into()).await;
+    let unlimited = UnlimitedClient::new(site.work.connection().clone());
+    let long = unlimited.small(5, "much too long".into()).await;
     site.ends(5, long, Outcome::NotExecuted).await;
     // Not Implemented.
     let outcome = ask(site.work.connection(), "unheard of", 6).await;
@@ -387,7 +395,10 @@ async fn codes_1_3_and_4_are_answers_although_no_handler_of_ours_ran() {
     let unauthorized = site.work.run(1).await.expect_err("refused");
     assert!(matches!(
         unauthorized,
-        CallError::Refused(FastReply::UNAUTHORIZED)
+        CallError::Refused {
+            code: FastReply::UNAUTHORIZED,
+            ..
+        }
     ));
     assert_eq!(unauthorized.outcome(), Outcome::Replied);
     assert_eq!(site.ledger.begun(1), 0);
@@ -471,7 +482,7 @@ async fn a_response_that_cannot_be_read_was_executed() {
         peer.respond(asked, id(9), b"\xC1").await;
     });
     let error = answer.expect_err("no MessagePack");
-    assert!(matches!(error, CallError::Content(_)), "{error:?}");
+    assert!(matches!(error, CallError::Content { .. }), "{error:?}");
     assert_eq!(error.outcome(), Outcome::Executed);
     // A code where a value was to come.
     let (answer, ()) = tokio::join!(work.run(2), async {

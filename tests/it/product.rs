@@ -148,15 +148,57 @@ async fn an_action_has_other_names_too() {
 #[tokio::test]
 async fn a_payload_over_the_limit_is_refused_unread() {
     let (media, store) = served().await;
+    let unlimited = UnlimitedClient::new(media.connection().clone());
     media.rename(1, "x".repeat(900)).await.expect("accepted");
-    let error = media
+    let error = unlimited
         .rename(1, "x".repeat(1000))
         .await
         .expect_err("refused");
-    assert!(matches!(&error, CallError::Refused(code) if code.code() == 3842));
+    assert!(matches!(&error, CallError::Refused { code, .. } if code.code() == 3842));
+    assert_eq!(
+        error.to_string(),
+        "media.rename: refused with code 3842 (Too Large): payload of 1014 bytes is over the limit \
+         of 1000"
+    );
     assert_eq!(error.outcome(), Outcome::NotExecuted);
     media.rename(1, "x".repeat(900)).await.expect("accepted");
     assert_eq!(store.calls.load(Ordering::Relaxed), 2);
+}
+
+/// Callers whose version of the trait has no limits.
+#[service(prefix = "media.")]
+trait Unlimited {
+    async fn rename(&self, id: u64, title: String);
+    async fn upload(&self, title: String, files: Vec<File>) -> u64;
+}
+
+#[tokio::test]
+async fn what_exceeds_the_limits_of_its_action_is_not_sent_and_says_so() {
+    let (media, store) = served().await;
+    let not_sent = |error: &dyn std::error::Error, outcome, expected: &str| {
+        assert_eq!(outcome, Outcome::NotSent);
+        assert_eq!(chain(error).to_string(), expected);
+    };
+    let error = media.rename(1, "x".repeat(1000)).await.expect_err("large");
+    not_sent(
+        &error,
+        error.outcome(),
+        "media.rename: payload of 1014 bytes is over the limit of 1000",
+    );
+    for (files, expected) in [
+        (files(3, 1), "media.upload: 3 files are over the limit of 2"),
+        (
+            files(1, 1025),
+            "media.upload: file of 1025 bytes is over the limit of 1024",
+        ),
+    ] {
+        let error = media.upload("title".into(), files).await;
+        let error = error.expect_err("too many");
+        not_sent(&error, error.outcome(), expected);
+    }
+    assert_eq!(store.calls.load(Ordering::Relaxed), 0);
+    let uploaded = media.upload("title".into(), files(2, 1024)).await;
+    assert_eq!(uploaded.expect("a reply"), 2);
 }
 
 fn files(count: usize, size: usize) -> Vec<File> {
@@ -166,12 +208,13 @@ fn files(count: usize, size: usize) -> Vec<File> {
 
 async fn refuses_upload(files: Vec<File>) {
     let (media, store) = served().await;
-    let error = media
+    let unlimited = UnlimitedClient::new(media.connection().clone());
+    let error = unlimited
         .upload("title".into(), files)
         .await
         .expect_err("refused");
     assert!(
-        matches!(&error, CallError::Refused(code) if code.code() == 3842),
+        matches!(&error, CallError::Refused { code, .. } if code.code() == 3842),
         "{error:?}"
     );
     assert_eq!(store.calls.load(Ordering::Relaxed), 0);
@@ -315,7 +358,10 @@ async fn a_router_says_nothing_of_itself_unasked() {
         .expect_err("refused");
     assert!(matches!(
         error,
-        CallError::Refused(FastReply::NOT_IMPLEMENTED)
+        CallError::Refused {
+            code: FastReply::NOT_IMPLEMENTED,
+            ..
+        }
     ));
 }
 
@@ -569,5 +615,8 @@ async fn a_code_of_a_newer_peer_is_kept() {
         panic!("a service's code");
     };
     assert_eq!((remote.code, &*remote.name), (Some(17), "QuotaExceeded"));
-    assert!(matches!(answered_with(4000).await, CallError::Refused(_)));
+    assert!(matches!(
+        answered_with(4000).await,
+        CallError::Refused { .. }
+    ));
 }

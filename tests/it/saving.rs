@@ -12,7 +12,7 @@ use std::sync::Arc;
 use sockety::{
     Connection, FastReply, File, Options, Router, Server,
     content::{Save, Saved, sweep_partial_files},
-    error::{NameProblem, ReadError, SaveError},
+    error::{NameProblem, ReadError, SaveError, chain},
     message::{Draft, Outgoing, Request},
     serve::Message,
 };
@@ -171,6 +171,39 @@ fn io_error(result: Result<Saved, SaveError>) -> (&'static str, PathBuf, io::Err
         }) => (operation, path, source.kind()),
         other => panic!("{other:?}"),
     }
+}
+
+/// Handlers pass these texts on to peers.
+#[tokio::test]
+async fn the_text_of_an_error_has_the_name_and_not_the_directory() {
+    let directory = directory();
+    let path = |name: &str| directory.path().join(name);
+    let (missing, file) = (path("missing"), || File::from_bytes("a.txt", "content"));
+    let mut errors = Vec::new();
+    file().save_in(directory.path()).await.expect("saved");
+    errors.push((file().save_in(directory.path()).await, path("a.txt")));
+    errors.push((file().save_in(&missing).await, missing));
+    errors.push((file().save_as(path("a.txt").join("b")).await, path("a.txt")));
+    let short = File::from_reader("b.txt", 7, &b"cont"[..]);
+    errors.push((short.save_in(directory.path()).await, path("b.txt")));
+    let limited = file().save_in(directory.path()).limit(1).await;
+    errors.push((limited, directory.path().to_owned()));
+    let texts = errors.into_iter().map(|(result, path)| {
+        let error = result.expect_err("not saved");
+        assert_eq!(error.path(), Some(&*path));
+        chain(&error).to_string()
+    });
+    assert_eq!(
+        texts.collect::<Vec<_>>(),
+        [
+            "file \"a.txt\" exists already",
+            "cannot open the directory: No such file or directory (os error 2)",
+            "cannot open the directory: Not a directory (os error 20)",
+            "file \"b.txt\" did not arrive completely: file ended 3 bytes short of its announced \
+             size",
+            "file \"a.txt\" has 7 bytes, over the limit of 1",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -712,7 +745,11 @@ async fn t_x7_an_announced_size_over_the_limit_is_refused_before_anything_is_cre
     };
     assert_eq!((*size, *limit), (1 << 40, 1 << 30));
     let message = error.to_string();
-    assert!(message.contains("\"a.bin\"") && message.contains("missing"));
+    assert_eq!(
+        message,
+        "file \"a.bin\" has 1099511627776 bytes, over the limit of 1073741824"
+    );
+    assert_eq!(error.path(), Some(&*missing));
     assert_eq!(code_of(request).await, 0);
     answers_ping(&uploads.connection).await;
     assert!(names(directory.path()).is_empty());

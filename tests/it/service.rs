@@ -403,7 +403,7 @@ async fn check_call(code: u16, expected: fn(&CallError<MediaError>) -> bool, out
 
 #[tokio::test(start_paused = true)]
 async fn codes_are_told_apart() {
-    let is_refused = |error: &CallError<MediaError>| matches!(error, CallError::Refused(_));
+    let is_refused = |error: &CallError<MediaError>| matches!(error, CallError::Refused { .. });
     check_call(1, is_refused, Outcome::Replied).await;
     check_call(2, is_refused, Outcome::NotExecuted).await;
     check_call(3, is_refused, Outcome::Replied).await;
@@ -423,7 +423,7 @@ async fn codes_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn code_0_for_a_value_cannot_be_read() {
-    let is_unreadable = |error: &CallError<MediaError>| matches!(error, CallError::Content(_));
+    let is_unreadable = |error: &CallError<MediaError>| matches!(error, CallError::Content { .. });
     check_call(0, is_unreadable, Outcome::Executed).await;
 }
 
@@ -476,7 +476,7 @@ async fn a_reply_that_cannot_be_read_says_so() {
     ] {
         let error = response_to_get(&bytes(digits)).await.expect_err(digits);
         assert!(
-            matches!(error, CallError::Content(_)),
+            matches!(error, CallError::Content { .. }),
             "{digits}: {error:?}"
         );
         assert_eq!(error.outcome(), Outcome::Executed);
@@ -608,7 +608,10 @@ async fn an_unknown_action_is_answered_with_code_2_and_was_not_executed() {
     let error = MediaClient::new(near).version().await.expect_err("refused");
     assert!(matches!(
         error,
-        CallError::Refused(FastReply::NOT_IMPLEMENTED)
+        CallError::Refused {
+            code: FastReply::NOT_IMPLEMENTED,
+            ..
+        }
     ));
     assert_eq!(error.outcome(), Outcome::NotExecuted);
     assert!(error.is_retryable());
@@ -621,7 +624,10 @@ async fn a_panic_is_answered_with_code_5_and_the_connection_lives() {
         let error = media.fail(message.into()).await.expect_err("a panic");
         assert!(matches!(
             error,
-            CallError::Refused(FastReply::INTERNAL_ERROR)
+            CallError::Refused {
+                code: FastReply::INTERNAL_ERROR,
+                ..
+            }
         ));
         assert_eq!(error.outcome(), Outcome::Executed);
         assert_eq!(media.version().await.expect("a reply"), 3);
@@ -902,7 +908,10 @@ async fn nothing_but_an_error_value_is_one() {
     peer.respond(id, crate::support::id(1), &bytes("81 A1 61 D4 65 00"))
         .await;
     let result: Result<_, CallError<NoError>> = call.await;
-    assert!(matches!(result, Err(CallError::Content(_))), "{result:?}");
+    assert!(
+        matches!(result, Err(CallError::Content { .. })),
+        "{result:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -162,7 +162,10 @@ async fn parameters_of_other_types_are_a_bad_request() {
         .expect_err("a code");
     assert!(matches!(
         refused,
-        CallError::Refused(FastReply::BAD_REQUEST)
+        CallError::Refused {
+            code: FastReply::BAD_REQUEST,
+            ..
+        }
     ));
 }
 

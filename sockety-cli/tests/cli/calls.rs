@@ -113,7 +113,7 @@ fn files_are_sent_and_saved() {
         &mut sockety(&format!("call {address} upload --file missing")),
         6,
     );
-    assert!(said.contains("cannot send missing"), "{said}");
+    assert!(said.contains("cannot open \"missing\""), "{said}");
 }
 
 #[test]

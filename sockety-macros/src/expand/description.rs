@@ -72,7 +72,8 @@ fn options(service: &Service, action: &Action) -> TokenStream {
     quote!(#aliases #one_way #idempotent #spawned #timeout #limits)
 }
 
-fn limits(service: &Service, limits: &Limits) -> Option<TokenStream> {
+/// The limits of an action, if it declares any.
+pub(super) fn limits(service: &Service, limits: &Limits) -> Option<TokenStream> {
     let private = &service.names.private;
     let payload = limits.payload.as_ref().map(|limit| limit.value);
     let payload = payload.map(|limit| quote!(.payload(#limit)));

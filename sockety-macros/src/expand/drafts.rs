@@ -5,6 +5,7 @@ use quote::quote;
 
 use super::attributes::{allow_deprecated, allow_many_arguments, describe, describe_generated};
 use super::content;
+use super::description::limits;
 use super::signature::{caller_idents, caller_params, reply_types};
 use crate::model::{Action, Service};
 use crate::names::{generated, generated_tokens};
@@ -82,15 +83,16 @@ fn body(service: &Service, action: &Action) -> TokenStream {
     let private = &service.names.private;
     let (name, content) = (&action.name, content::of_params(service, action));
     let Some((output, error)) = reply_types(service, action) else {
-        return quote!(#private::pass_draft(#name, #content));
+        let limits = limits(service, &action.arguments.limits);
+        return quote!(#private::pass_draft(#name, #content) #limits);
     };
     let read = content::read(service, action.reply.output());
-    let call_options = call_options(action);
+    let call_options = call_options(service, action);
     quote!(#private::call_draft::<#output, #error>(#name, #content, #read) #call_options)
 }
 
 /// The arguments of `#[action]` that concern callers.
-fn call_options(action: &Action) -> TokenStream {
+fn call_options(service: &Service, action: &Action) -> TokenStream {
     let timeout = action.arguments.timeout.as_ref();
     let timeout = timeout.map(|timeout| {
         let milliseconds = timeout.milliseconds;
@@ -98,5 +100,6 @@ fn call_options(action: &Action) -> TokenStream {
     });
     let idempotent = action.arguments.idempotent.as_ref();
     let idempotent = idempotent.map(|_| quote!(.idempotent()));
-    quote!(#timeout #idempotent)
+    let limits = limits(service, &action.arguments.limits);
+    quote!(#timeout #idempotent #limits)
 }

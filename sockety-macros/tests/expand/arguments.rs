@@ -137,23 +137,29 @@ impl MediaDraft {
             (),
             ::sockety::__private::NoError,
         >(
-            "media.upload",
-            ::sockety::__private::Content::new()
-                .parameters(
-                    2,
-                    |__parameters| {
-                        __parameters
-                            .with("id", ::sockety::__private::payload::<u64>(), &id)
-                            .with(
-                                "title",
-                                ::sockety::__private::payload::<String>(),
-                                &title,
-                            );
-                    },
-                )
-                .files(::sockety::__private::named_file::<File>().give_all(files)),
-            |__received| __received.payload(::sockety::__private::payload::<()>()),
-        )
+                "media.upload",
+                ::sockety::__private::Content::new()
+                    .parameters(
+                        2,
+                        |__parameters| {
+                            __parameters
+                                .with("id", ::sockety::__private::payload::<u64>(), &id)
+                                .with(
+                                    "title",
+                                    ::sockety::__private::payload::<String>(),
+                                    &title,
+                                );
+                        },
+                    )
+                    .files(::sockety::__private::named_file::<File>().give_all(files)),
+                |__received| __received.payload(::sockety::__private::payload::<()>()),
+            )
+            .limits(
+                ::sockety::__private::ActionLimits::none()
+                    .payload(1024u64)
+                    .files(8u32)
+                    .file(2000000000u64),
+            )
     }
 }
 #[automatically_derived]

@@ -12,7 +12,7 @@ use sockety_codec::Uuid;
 use super::{
     call_draft::{CallDraft, Read},
     exchange::Exchange,
-    reply::read_reply,
+    reply::{read_reply, without_reason},
 };
 use crate::{
     connection::Connection,
@@ -91,7 +91,11 @@ impl<T, E> Call<T, E> {
     /// ```
     pub async fn raw(self) -> Result<Reply, RequestError> {
         let mut exchange = self.exchange;
-        let raw = poll_fn(|cx| exchange.poll(cx)).await?;
+        let raw = without_reason(
+            poll_fn(|cx| exchange.poll(cx))
+                .await
+                .map_err(|error| error.of_action(exchange.action))?,
+        );
         Ok(Reply::new(exchange.connection.lease(), exchange.id, raw))
     }
 }
@@ -101,8 +105,11 @@ impl<T, E: ServiceError> Future for Call<T, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(self.exchange.poll(cx)) {
-            Ok(reply) => read_reply(reply, self.read, self.exchange.connection.lease()),
-            Err(error) => Err(CallError::Request(error)),
+            Ok(reply) => {
+                let (action, lease) = (self.exchange.action, self.exchange.connection.lease());
+                read_reply(reply, action, self.read, lease)
+            }
+            Err(error) => Err(CallError::Request(error.of_action(self.exchange.action))),
         })
     }
 }

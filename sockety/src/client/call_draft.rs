@@ -2,6 +2,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::unsent::Unsent;
 use crate::{
+    description::limits::ActionLimits,
     error::content::ContentError,
     message::{
         outgoing::Outgoing,
@@ -48,6 +49,13 @@ impl<T, E> CallDraft<T, E> {
     /// Marks the action as idempotent: executing it twice has the same effect as once.
     pub fn idempotent(mut self) -> Self {
         self.is_idempotent = true;
+        self
+    }
+
+    /// Refuses to send a message that exceeds these limits:
+    /// [`SendError::OverActionLimit`](crate::error::SendError::OverActionLimit).
+    pub fn limits(mut self, limits: ActionLimits) -> Self {
+        self.unsent.limit(limits);
         self
     }
 

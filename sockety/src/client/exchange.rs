@@ -10,11 +10,13 @@ use sockety_codec::Uuid;
 use sync_wrapper::SyncWrapper;
 use tokio::time::{Sleep, sleep};
 
-use super::unsent::{self, Extra, Submission, Unsent};
+use super::unsent::{self, Extra, Submission, Unsent, poll_submit};
 use crate::{
+    action::Action,
     connection::{Connection, outgoing_call},
     engine::pending::{RawReply, ReplyClock},
-    error::{request::RequestError, send::SendError},
+    error::{refusal::new_call_id, request::RequestError, send::SendError},
+    message::outgoing::{Content, Outgoing},
     outcome::Outcome,
 };
 
@@ -26,6 +28,7 @@ use crate::{
 pub(super) struct Exchange {
     pub(super) connection: Connection,
     pub(super) id: Uuid,
+    pub(super) action: &'static str,
     stage: Stage,
     extra: Option<Box<Extra>>,
 }
@@ -33,7 +36,7 @@ pub(super) struct Exchange {
 /// The caller's timeout. It starts when the call is first polled.
 pub(super) enum Timer {
     After(Duration),
-    Running(Pin<Box<Sleep>>),
+    Running(Duration, Pin<Box<Sleep>>),
 }
 
 /// ```text
@@ -42,7 +45,7 @@ pub(super) enum Timer {
 ///    └── its handle has middleware ──▶ Layered ─────────────────────────────────┘
 /// ```
 enum Stage {
-    Unsent(Unsent),
+    Unsent(Content),
     Waiting,
     Layered(SyncWrapper<Layered>),
     Done,
@@ -55,9 +58,9 @@ impl Exchange {
     pub(super) fn new(connection: Connection, unsent: Unsent, timeout: Option<Duration>) -> Self {
         Self {
             connection,
-            // r[impl head.id.version]
-            id: Uuid::new_v4(),
-            stage: Stage::Unsent(unsent),
+            id: new_call_id(),
+            action: unsent.action,
+            stage: Stage::Unsent(unsent.content),
             extra: timeout.map(Extra::with_timeout),
         }
     }
@@ -133,7 +136,7 @@ impl Exchange {
     /// the lock that queues the message, so no reply can come before.
     #[inline]
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        let Stage::Unsent(unsent) = &self.stage else {
+        let Stage::Unsent(content) = &self.stage else {
             unreachable!("only an unsent call is sent");
         };
         let clock = match &self.extra {
@@ -145,7 +148,9 @@ impl Exchange {
             expects_response: true,
             clock,
         };
-        let submitted = ready!(unsent.poll_submit(&mut self.extra, &self.connection, how, cx))?;
+        let (action, connection) = (self.action, &self.connection);
+        let submitted = poll_submit(action, content, &mut self.extra, connection, how, cx);
+        let submitted = ready!(submitted)?;
         if let Some(extra) = &self.extra
             && extra.is_carrying()
         {
@@ -158,14 +163,14 @@ impl Exchange {
     /// Passes the call to the middleware of its handle, together with its timeout.
     #[cold]
     fn poll_layered(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
-        let Stage::Unsent(unsent) = std::mem::replace(&mut self.stage, Stage::Done) else {
+        let Stage::Unsent(content) = std::mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("only an unsent call is handed to middleware");
         };
         let timeout = match self.extra.take().and_then(|extra| extra.timer) {
             Some(Timer::After(timeout)) => Some(timeout),
-            Some(Timer::Running(_)) | None => None,
+            Some(Timer::Running(..)) | None => None,
         };
-        let message = unsent.into_outgoing();
+        let message = Outgoing::with_content(Action::Known(self.action), content);
         let reply = outgoing_call::call(self.connection.clone(), self.id, message, timeout);
         let mut layered: Layered = Box::pin(reply);
         let polled = layered.as_mut().poll(cx);
@@ -179,7 +184,7 @@ impl Exchange {
         let Some(timer) = timer else {
             return Poll::Pending;
         };
-        ready!(timer.poll(cx));
+        let after = ready!(timer.poll(cx));
         let outcome = match self.stage {
             Stage::Waiting => {
                 let state = self.connection.shared().lock();
@@ -187,7 +192,11 @@ impl Exchange {
             }
             Stage::Unsent(_) | Stage::Layered(_) | Stage::Done => Outcome::NotSent,
         };
-        Poll::Ready(RequestError::TimedOut { outcome })
+        Poll::Ready(RequestError::TimedOut {
+            action: "",
+            after,
+            outcome,
+        })
     }
 
     /// Gives up what the call holds in its connection. Called again, it does nothing.
@@ -213,11 +222,14 @@ impl Exchange {
 }
 
 impl Timer {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready with the time that has passed.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
         loop {
             match self {
-                Self::After(timeout) => *self = Self::Running(Box::pin(sleep(*timeout))),
-                Self::Running(sleep) => return sleep.as_mut().poll(cx),
+                Self::After(timeout) => *self = Self::Running(*timeout, Box::pin(sleep(*timeout))),
+                Self::Running(timeout, sleep) => {
+                    return sleep.as_mut().poll(cx).map(|()| *timeout);
+                }
             }
         }
     }

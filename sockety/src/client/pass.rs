@@ -70,8 +70,15 @@ impl Pass {
                         expects_response: false,
                         clock: ReplyClock::Default,
                     };
-                    let submitted =
-                        ready!(unsent.poll_submit(&mut self.extra, &self.connection, how, cx))?;
+                    let submitted = unsent::poll_submit(
+                        unsent.action,
+                        &unsent.content,
+                        &mut self.extra,
+                        &self.connection,
+                        how,
+                        cx,
+                    );
+                    let submitted = ready!(submitted)?;
                     Stage::Sending(unsent::start(&mut self.extra, &self.connection, submitted))
                 }
                 Stage::Sending(sending) => return sending.queued.poll_sent(cx),

@@ -1,5 +1,8 @@
 use super::unsent::Unsent;
-use crate::message::{outgoing::Outgoing, typed::Content};
+use crate::{
+    description::limits::ActionLimits,
+    message::{outgoing::Outgoing, typed::Content},
+};
 
 /// A message for a typed one-way method. Generated draft factories make it.
 #[derive(Debug, Clone)]
@@ -14,6 +17,13 @@ impl PassDraft {
         Self {
             unsent: Unsent { action, content },
         }
+    }
+
+    /// Refuses to send a message that exceeds these limits:
+    /// [`SendError::OverActionLimit`](crate::error::SendError::OverActionLimit).
+    pub fn limits(mut self, limits: ActionLimits) -> Self {
+        self.unsent.limit(limits);
+        self
     }
 
     /// Returns the message. Files and a stream can be added to it.

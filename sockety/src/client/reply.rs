@@ -6,6 +6,7 @@ use crate::{
     engine::{lease::Lease, pending::RawReply},
     error::{
         call::CallError,
+        refusal,
         remote::{RemoteError, read_remote},
         service::ServiceError,
     },
@@ -17,18 +18,20 @@ use crate::{
 
 pub(crate) fn read_reply<T, E: ServiceError>(
     reply: RawReply,
+    action: &'static str,
     read: Read<T>,
     lease: &Lease,
 ) -> Result<T, CallError<E>> {
     let item_limit = lease.shared.payload_limit();
+    let unreadable = |error| CallError::Content { action, error };
     match reply {
         RawReply::Fast(FastReply::ACCEPT) => {
             let mut nothing = Received::new(PayloadBytes::EMPTY, Carried::default(), item_limit);
-            read(&mut nothing).map_err(CallError::Content)
+            read(&mut nothing).map_err(unreadable)
         }
-        RawReply::Fast(code) => Err(read_code(code)),
+        RawReply::Fast(code) => Err(read_code(action, code)),
         RawReply::Response(response) if is_service_error(&response.payload) => {
-            Err(read_error(&response.payload))
+            Err(read_error(action, &response.payload))
         }
         RawReply::Response(response) => {
             let mut received = Received::new(
@@ -36,23 +39,50 @@ pub(crate) fn read_reply<T, E: ServiceError>(
                 Carried::new(response.carried, lease),
                 item_limit,
             );
-            read(&mut received).map_err(CallError::Content)
+            read(&mut received).map_err(unreadable)
         }
     }
 }
 
-fn read_code<E: ServiceError>(code: FastReply) -> CallError<E> {
+/// A refusal as its code alone, for callers that do not read its reason.
+pub(crate) fn without_reason(reply: RawReply) -> RawReply {
+    if let RawReply::Response(response) = &reply
+        && is_service_error(&response.payload)
+        && let Some((code, _)) = refusal::decode(&response.payload)
+    {
+        return RawReply::Fast(code);
+    }
+    reply
+}
+
+fn read_code<E: ServiceError>(action: &'static str, code: FastReply) -> CallError<E> {
     if let Some(error) = E::from_code(code.code()) {
         return CallError::Service(error);
     }
-    let remote = RemoteError::coded(E::VARIANTS, code);
-    remote.map_or(CallError::Refused(code), CallError::Remote)
+    match RemoteError::coded(E::VARIANTS, code) {
+        Some(remote) => CallError::Remote(remote),
+        None => CallError::Refused {
+            action,
+            code,
+            reason: None,
+        },
+    }
 }
 
-fn read_error<E: ServiceError>(payload: &[u8]) -> CallError<E> {
+fn read_error<E: ServiceError>(action: &'static str, payload: &[u8]) -> CallError<E> {
+    if let Some((code, reason)) = refusal::decode(payload) {
+        return CallError::Refused {
+            action,
+            code,
+            reason: Some(reason),
+        };
+    }
     match read_remote(payload) {
         Ok(Ok(error)) => CallError::Service(error),
         Ok(Err(remote)) => CallError::Remote(remote),
-        Err(error) => CallError::Content(error.into()),
+        Err(error) => CallError::Content {
+            action,
+            error: error.into(),
+        },
     }
 }

@@ -12,12 +12,13 @@ use crate::{
     action::Action,
     connection::Connection,
     content::carrying::{Pump, Sending, Taken, Unwritten, parcel},
+    description::limits::ActionLimits,
     engine::{
         pending::ReplyClock,
         send::{parcel::Submitted, queue, wait_queue::Ticket},
         state::State,
     },
-    error::send::SendError,
+    error::send::{LimitProblem, SendError},
     message::outgoing::{Content, Outgoing},
 };
 
@@ -56,43 +57,76 @@ impl Unsent {
         Outgoing::with_content(Action::Known(self.action), self.content)
     }
 
-    /// Puts the message into the outbox once there is room.
-    ///
-    /// Takes the connection's lock once. The driver is woken after it is released, if it sleeps.
-    #[inline]
-    pub(super) fn poll_submit(
-        &self,
-        extra: &mut Option<Box<Extra>>,
-        connection: &Connection,
-        how: Submission,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Submitted, SendError>> {
-        let shared = connection.shared();
-        let payload = self.content.checked_payload(shared)?;
-        if let Some(parts) = &self.content.carrying {
-            let extra = extra.get_or_insert_default();
-            // Only on the first poll: content from a reader can be taken only once.
-            if extra.taken.is_none() {
-                extra.taken = parts.take(Unwritten::Ends)?;
-            }
-        }
-        let mut nothing = None;
-        let (taken, mut ticket) = match extra {
-            Some(extra) => (&mut extra.taken, extra.ticket),
-            None => (&mut nothing, None),
+    /// Refuses to send what exceeds these limits. A peer that declares the same would read all of it,
+    /// and answer with a code that says nothing of it.
+    pub(super) fn limit(&mut self, limits: ActionLimits) {
+        let Ok(payload) = &self.content.payload else {
+            return;
         };
-        let head = MessageHead::new(how.id, self.action).expecting_response(how.expects_response);
-        let mut parcel = parcel(head, payload, taken, how.clock);
-        let line = parcel.line();
-        let waker = how.expects_response.then_some(cx.waker());
-        let put = |state: &mut State| state.submit(&mut parcel, waker);
-        let submitted = queue::poll_put(shared, &mut ticket, cx, line, put);
-        // Written back, because a queue may have been joined or left.
-        if ticket.is_some() || extra.is_some() {
-            extra.get_or_insert_default().ticket = ticket;
-        }
-        submitted
+        let (size, parts) = (payload.len() as u64, self.content.carrying.as_ref());
+        let count = parts.map_or(0, |parts| parts.file_count());
+        let largest = parts.map_or(0, |parts| parts.largest_file());
+        let problem = match limits {
+            ActionLimits {
+                payload: Some(limit),
+                ..
+            } if size > limit => LimitProblem::Payload { size, limit },
+            ActionLimits {
+                files: Some(limit), ..
+            } if count as u64 > limit.into() => LimitProblem::Files { count, limit },
+            ActionLimits {
+                file: Some(limit), ..
+            } if largest > limit => LimitProblem::File {
+                size: largest,
+                limit,
+            },
+            _ => return,
+        };
+        let action = self.action;
+        self.content.payload = Err(SendError::OverActionLimit {
+            action,
+            problem: Box::new(problem),
+        });
     }
+}
+
+/// Puts the message into the outbox once there is room.
+///
+/// Takes the connection's lock once. The driver is woken after it is released, if it sleeps.
+#[inline]
+pub(super) fn poll_submit(
+    action: &'static str,
+    content: &Content,
+    extra: &mut Option<Box<Extra>>,
+    connection: &Connection,
+    how: Submission,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Submitted, SendError>> {
+    let shared = connection.shared();
+    let payload = content.checked_payload(shared)?;
+    if let Some(parts) = &content.carrying {
+        let extra = extra.get_or_insert_default();
+        // Only on the first poll: content from a reader can be taken only once.
+        if extra.taken.is_none() {
+            extra.taken = parts.take(Unwritten::Ends)?;
+        }
+    }
+    let mut nothing = None;
+    let (taken, mut ticket) = match extra {
+        Some(extra) => (&mut extra.taken, extra.ticket),
+        None => (&mut nothing, None),
+    };
+    let head = MessageHead::new(how.id, action).expecting_response(how.expects_response);
+    let mut parcel = parcel(head, payload, taken, how.clock);
+    let line = parcel.line();
+    let waker = how.expects_response.then_some(cx.waker());
+    let put = |state: &mut State| state.submit(&mut parcel, waker);
+    let submitted = queue::poll_put(shared, &mut ticket, cx, line, put);
+    // Written back, because a queue may have been joined or left.
+    if ticket.is_some() || extra.is_some() {
+        extra.get_or_insert_default().ticket = ticket;
+    }
+    submitted
 }
 
 impl Extra {

@@ -2,10 +2,8 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use tokio::sync::Notify;
@@ -40,7 +38,8 @@ pub struct CallStatus(Arc<Known>);
 struct Known {
     /// Set when the call is dropped, or has failed.
     outcome: OnceLock<Outcome>,
-    is_timed_out: AtomicBool,
+    /// The caller's own time, once it is over.
+    timed_out: OnceLock<Duration>,
     /// Notified once, by [`Caller`]. The permit stays until the call asks for it.
     caller_gone: Notify,
 }
@@ -70,18 +69,22 @@ impl CallStatus {
     /// known that the call was not sent.
     pub fn given_up(&self) -> RequestError {
         let outcome = self.outcome();
+        if let Some(&after) = self.0.timed_out.get() {
+            return RequestError::TimedOut {
+                action: "",
+                after,
+                outcome,
+            };
+        }
         match outcome {
-            outcome if self.0.is_timed_out.load(Ordering::Relaxed) => {
-                RequestError::TimedOut { outcome }
-            }
             Outcome::NotSent => SendError::rejected_without_reason().into(),
             outcome => RequestError::GivenUp { outcome },
         }
     }
 
     /// The caller's own time is over: it drops the call next.
-    pub(crate) fn set_timed_out(&self) {
-        self.0.is_timed_out.store(true, Ordering::Relaxed);
+    pub(crate) fn set_timed_out(&self, after: Duration) {
+        let _ = self.0.timed_out.set(after);
     }
 
     /// Ready when the caller waits no longer. For one waiter.

@@ -235,7 +235,7 @@ pub(crate) async fn call(
         let result = timeout(limit, result.as_mut()).await;
         if result.is_err() {
             // Before middleware is dropped, which may tell why.
-            status.set_timed_out();
+            status.set_timed_out(limit);
         }
         result
     };

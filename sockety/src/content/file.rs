@@ -63,15 +63,16 @@ impl File {
     /// given up ([`SourceError::SizeChanged`]).
     ///
     /// # Errors
-    /// Those of the operating system; a path that is no regular file, or whose name is not UTF-8,
-    /// is [`io::ErrorKind::InvalidInput`].
+    /// Those of the operating system, with the path, which is not meant for peers; a path that is
+    /// no regular file, or whose name is not UTF-8, is [`io::ErrorKind::InvalidInput`].
     pub async fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
         let invalid = |what: &str| {
             let path = path.display();
             io::Error::new(io::ErrorKind::InvalidInput, format!("{path} {what}"))
         };
-        let metadata = tokio::fs::metadata(&path).await?;
+        let metadata = tokio::fs::metadata(&path).await;
+        let metadata = metadata.map_err(|error| unopened(&path, error))?;
         if !metadata.is_file() {
             return Err(invalid("is no regular file"));
         }
@@ -228,6 +229,20 @@ impl File {
             found,
         }
     }
+}
+
+/// The error of the operating system, which does not name the file itself.
+fn unopened(path: &Path, source: io::Error) -> io::Error {
+    let path = path.to_owned();
+    io::Error::new(source.kind(), OpenError { path, source })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open {path:?}")]
+struct OpenError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
 }
 
 impl AsyncRead for File {

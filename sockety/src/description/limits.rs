@@ -46,6 +46,22 @@ impl ActionLimits {
         self
     }
 
+    /// What of a message exceeds them.
+    pub(crate) fn excess(&self, payload: u64, files: u32) -> Option<String> {
+        match *self {
+            Self {
+                payload: Some(limit),
+                ..
+            } if payload > limit => Some(format!(
+                "payload of {payload} bytes is over the limit of {limit}"
+            )),
+            Self {
+                files: Some(limit), ..
+            } if files > limit => Some(format!("{files} files are over the limit of {limit}")),
+            _ => None,
+        }
+    }
+
     pub(crate) fn allow(&self, payload: u64, files: u32) -> bool {
         self.payload.is_none_or(|limit| payload <= limit)
             && self.files.is_none_or(|limit| files <= limit)

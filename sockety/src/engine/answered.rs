@@ -1,5 +1,5 @@
 use super::pending::RawReply;
-use crate::{fast_reply::FastReply, msgpack::__private::is_service_error};
+use crate::{error::refusal, fast_reply::FastReply, msgpack::__private::is_service_error};
 
 /// How a message was answered, as middleware sees it. Of several responses to one message, the
 /// first one counts.
@@ -29,7 +29,12 @@ impl Answered {
             RawReply::Fast(code) => Self::Code(*code),
             RawReply::Response(response) => {
                 let payload = &response.payload;
-                Self::response(payload.len(), is_service_error(payload))
+                let is_error = is_service_error(payload);
+                // A refusal with its reason.
+                match is_error.then(|| refusal::decode(payload)).flatten() {
+                    Some((code, _)) => Self::Code(code),
+                    None => Self::response(payload.len(), is_error),
+                }
             }
         }
     }

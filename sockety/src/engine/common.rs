@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::warnings::Warnings;
 use crate::{
     config::{budgets::Budgets, options::Options},
     stats::Counters,
@@ -12,6 +13,7 @@ pub(crate) struct Common {
     pub(crate) options: Arc<Options>,
     pub(crate) budgets: Budgets,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) warnings: Arc<Warnings>,
     /// The budgets were given, and stay when the options change.
     shares_budgets: bool,
 }
@@ -23,6 +25,7 @@ impl Common {
             budgets: Budgets::new(&options),
             options: Arc::new(options),
             counters: Arc::default(),
+            warnings: Arc::default(),
             shares_budgets: false,
         }
     }

@@ -255,6 +255,7 @@ impl PendingRequests {
         self.now += 1;
         let mut timed_out = 0;
         let expires = self.deadline();
+        let after = Duration::from_secs(self.timeout.unwrap_or_default().into());
         for waiter in self.requests.values_mut() {
             if waiter
                 .transmission
@@ -265,7 +266,11 @@ impl PendingRequests {
             }
             if waiter.expires.is_some_and(|at| at.get() <= self.now) && waiter.replies.is_empty() {
                 let outcome = waiter.outcome_if_given_up();
-                waiter.replies.fail(RequestError::TimedOut { outcome });
+                waiter.replies.fail(RequestError::TimedOut {
+                    action: "",
+                    after,
+                    outcome,
+                });
                 if let Some(waker) = waiter.waker.take() {
                     due.wake(waker);
                 }

@@ -24,6 +24,7 @@ use super::{
     state::State,
 };
 use crate::{
+    action::Action,
     error::send::SendError,
     fast_reply::FastReply,
     payload::{encoding::Encoding, scratch},
@@ -36,6 +37,8 @@ pub struct PendingReply {
     /// Occupies the slot of the request until its handler has dropped everything.
     pub(crate) lease: Lease,
     pub(crate) id: Uuid,
+    /// Set once the message has found its handler.
+    pub(crate) action: Action,
     pub(crate) expects_response: bool,
     pub(crate) record: Record,
     /// Whether a reply is queued, of a message without content.
@@ -59,6 +62,7 @@ impl PendingReply {
         Self {
             lease,
             id,
+            action: Action::Known(""),
             expects_response,
             record: Record::default(),
             is_answered: AtomicBool::new(false),
@@ -72,6 +76,7 @@ impl PendingReply {
         Self {
             lease,
             id,
+            action: Action::Known(""),
             expects_response,
             record: Record::default(),
             is_answered: AtomicBool::new(true),

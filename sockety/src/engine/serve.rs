@@ -1,7 +1,11 @@
 //! What the engine asks of the code that handles messages: where a message goes, and its handling.
 
 use super::{attempt::Attempt, pending_reply::PendingReply, receive::parts::ReceivedParts};
-use crate::{action::Action, description::action::ActionDescription, fast_reply::FastReply};
+use crate::{
+    action::Action,
+    description::{action::ActionDescription, limits::ActionLimits},
+    fast_reply::{FastReply, FrameworkCode},
+};
 use bytes::Bytes;
 use std::{ops::Deref, pin::Pin};
 
@@ -14,8 +18,8 @@ pub(crate) trait Serve: Send + Sync + 'static {
     /// Whether the peer may call only once a hook has authorized it.
     fn asks_for_authorization(&self) -> bool;
 
-    /// Where a message goes, or the code with which it is refused.
-    fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, FastReply>;
+    /// Where a message goes, or why it goes nowhere.
+    fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, Unrouted>;
 
     /// The handling of a message.
     fn dispatch(
@@ -52,6 +56,23 @@ impl Deref for ReceivedPayload<'_> {
         match self {
             Self::Borrowed(bytes) => bytes,
             Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// Why a message goes nowhere.
+#[derive(Clone, Copy)]
+pub(crate) enum Unrouted {
+    NotImplemented,
+    /// It exceeds these limits of its action.
+    TooLarge(ActionLimits),
+}
+
+impl Unrouted {
+    pub(crate) fn code(self) -> FastReply {
+        match self {
+            Self::NotImplemented => FastReply::NOT_IMPLEMENTED,
+            Self::TooLarge(_) => FrameworkCode::TooLarge.reply(),
         }
     }
 }

@@ -9,11 +9,12 @@
 //! ```
 
 use std::{
+    fmt,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use sockety_codec::{ChannelCount, Uuid};
+use sockety_codec::{ChannelCount, ChannelId, ResponseHead, Uuid};
 use tokio::sync::Notify;
 
 use super::{
@@ -24,13 +25,17 @@ use super::{
     peer::Peer,
     pending::PendingRequests,
     receive::intake::WakeDriver,
-    send::{outbox::Outbox, transmissions::Transmissions},
+    send::{outbox::Outbox, payload::Payload, transmissions::Transmissions, wait_queue::Line},
     state::{Locked, Phase, State, Unwritten},
     ticks,
+    warnings::{Warning, Warnings},
 };
 use crate::{
     config::{budgets::Budgets, options::Options},
-    error::connection::{ClosedBy, ConnectionError},
+    error::{
+        connection::{ClosedBy, ConnectionError},
+        refusal,
+    },
     extensions::Extensions,
     fast_reply::FastReply,
     stats::{Counters, traffic::Traffic},
@@ -43,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) budgets: Budgets,
     pub(crate) peer: Peer,
     pub(crate) counters: Counters,
+    warnings: Arc<Warnings>,
     pub(crate) extensions: Extensions,
     pub(crate) auth: AuthState,
     pub(crate) ended: Notify,
@@ -69,6 +75,7 @@ impl Shared {
             options,
             budgets,
             counters,
+            warnings,
             ..
         } = common;
         let account = Arc::new(Account::new(Arc::clone(&options), budgets.clone()));
@@ -90,6 +97,7 @@ impl Shared {
             budgets,
             peer,
             counters,
+            warnings,
             extensions: Extensions::default(),
             auth: AuthState::default(),
             ended: Notify::new(),
@@ -101,6 +109,20 @@ impl Shared {
             received: AtomicU64::new(0),
             account,
         }
+    }
+
+    /// Warns about a message of the peer, or about its answer, unless it was warned of the like a
+    /// moment ago.
+    #[cold]
+    pub(crate) fn warn(&self, warning: Warning, action: &str, reason: &dyn fmt::Display) {
+        let peer = self.peer.peer_addr;
+        self.warnings.of_message(warning, action, peer, reason);
+    }
+
+    /// Like [`Shared::warn`], about a message whose action is not known.
+    #[cold]
+    pub(crate) fn warn_of_peer(&self, warning: Warning, reason: &dyn fmt::Display) {
+        self.warnings.of_peer(warning, self.peer.peer_addr, reason);
     }
 
     /// Takes the lock, for changes that make no task due: otherwise see [`Shared::lock_to_wake`].
@@ -155,6 +177,23 @@ impl Shared {
         self.change(|state| {
             if !matches!(state.phase, Phase::Ended(_)) {
                 state.outbox.unasked_reply(id, reply);
+            }
+        });
+    }
+
+    /// Like [`Shared::fast_reply`], with the reason if there is room for it.
+    pub(crate) fn refuse(&self, id: Uuid, code: FastReply, reason: &str) {
+        let payload = refusal::encode(code, &reason);
+        let head = ResponseHead::new(id, Uuid::new_v4()).into();
+        self.change(|state| {
+            if matches!(state.phase, Phase::Ended(_)) {
+                return;
+            }
+            let payload = Payload::Copied(&payload);
+            let is_room = state.check(Line::Response).is_ok();
+            let outbox = &mut state.outbox;
+            if !is_room || outbox.submit(ChannelId::ZERO, head, payload, None).is_err() {
+                outbox.unasked_reply(id, code);
             }
         });
     }

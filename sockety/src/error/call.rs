@@ -17,9 +17,22 @@ pub enum CallError<E> {
     /// code from 16 to 3,839 that no error of the service has, or data of another form.
     Remote(RemoteError),
     /// The peer answered with a code of the protocol or of this framework.
-    Refused(FastReply),
+    Refused {
+        /// The action that was called.
+        action: &'static str,
+        /// The code.
+        code: FastReply,
+        /// What was wrong, such as a parameter or a limit, if the peer says so: at most 200 bytes,
+        /// escaped. It is text for people: only `code` decides what happened.
+        reason: Option<Box<str>>,
+    },
     /// The reply does not have the form of what the method returns.
-    Content(ContentError),
+    Content {
+        /// The action that was called.
+        action: &'static str,
+        /// What is wrong with the reply.
+        error: ContentError,
+    },
     /// There was no reply.
     Request(RequestError),
 }
@@ -29,8 +42,8 @@ impl<E> CallError<E> {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Service(_) | Self::Remote(_) => Outcome::Replied,
-            Self::Refused(code) => code.outcome(),
-            Self::Content(_) => Outcome::Executed,
+            Self::Refused { code, .. } => code.outcome(),
+            Self::Content { .. } => Outcome::Executed,
             Self::Request(error) => error.outcome(),
         }
     }
@@ -44,7 +57,9 @@ impl<E> CallError<E> {
     pub fn into_service(self) -> Option<E> {
         match self {
             Self::Service(error) => Some(error),
-            Self::Remote(_) | Self::Refused(_) | Self::Content(_) | Self::Request(_) => None,
+            Self::Remote(_) | Self::Refused { .. } | Self::Content { .. } | Self::Request(_) => {
+                None
+            }
         }
     }
 }
@@ -54,8 +69,18 @@ impl<E: ServiceError> fmt::Display for CallError<E> {
         match self {
             Self::Service(_) => f.write_str("method returned an error"),
             Self::Remote(_) => f.write_str("method returned an unknown error"),
-            Self::Refused(code) => write!(f, "refused with code {code}"),
-            Self::Content(_) => f.write_str("reply cannot be read"),
+            Self::Refused {
+                action,
+                code,
+                reason,
+            } => {
+                write!(f, "{action}: refused with code {code}")?;
+                match reason {
+                    Some(reason) => write!(f, ": {reason}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Content { action, .. } => write!(f, "{action}: reply cannot be read"),
             Self::Request(error) => error.fmt(f),
         }
     }
@@ -66,8 +91,8 @@ impl<E: ServiceError> Error for CallError<E> {
         match self {
             Self::Service(error) => Some(error),
             Self::Remote(error) => Some(error),
-            Self::Refused(_) => None,
-            Self::Content(error) => Some(error),
+            Self::Refused { .. } => None,
+            Self::Content { error, .. } => Some(error),
             Self::Request(error) => error.source(),
         }
     }

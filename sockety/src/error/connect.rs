@@ -26,6 +26,23 @@ pub enum ConnectError {
     /// the error of rustls.
     #[error("TLS handshake failed")]
     Tls(#[source] io::Error),
+    /// The peer does not speak TLS: its first bytes are something else.
+    #[error("peer does not speak TLS: {hint}")]
+    NotTls {
+        /// What the peer probably speaks, and what to change.
+        hint: &'static str,
+        /// The error of rustls.
+        #[source]
+        source: io::Error,
+    },
+    /// The peer closed after the TLS handshake, and before its connection header was complete. In
+    /// TLS 1.3 a server can refuse the certificate of this side only then; some servers close
+    /// without saying so.
+    #[error(
+        "peer closed after the TLS handshake: it may have refused the certificate of this side, \
+         or require one"
+    )]
+    ClosedAfterTls,
     /// The peer did not agree by ALPN to speak `sockety/1`, which was required.
     #[error("peer did not negotiate sockety/1 by ALPN")]
     NoAlpn,
@@ -42,6 +59,12 @@ pub enum ConnectError {
     /// The peer closed before its connection header was complete.
     #[error("peer closed before its connection header was complete")]
     Closed,
+    /// The peer closed before it sent anything: a health check, or a server that is at its limit of
+    /// connections or is stopping.
+    #[error(
+        "peer closed before it sent anything: it may be stopping, or at its limit of connections"
+    )]
+    ClosedSilently,
     /// The server that was to accept has been stopped.
     #[error("server was stopped")]
     ServerStopped,
@@ -51,4 +74,21 @@ impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
+}
+
+/// The error of a link on which the peer has sent nothing yet.
+pub(crate) fn unheard(error: io::Error) -> ConnectError {
+    if is_gone(&error) {
+        ConnectError::ClosedSilently
+    } else {
+        error.into()
+    }
+}
+
+/// Whether the peer has closed the link.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+    )
 }

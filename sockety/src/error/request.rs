@@ -2,6 +2,7 @@
 
 use super::{connection::ConnectionError, read::ReadError, send::SendError, source::SourceError};
 use crate::outcome::Outcome;
+use std::{fmt, time::Duration};
 
 /// Why a request got no reply, or one that could not be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -20,8 +21,12 @@ pub enum RequestError {
         outcome: Outcome,
     },
     /// No reply within the timeout.
-    #[error("no reply in time")]
+    #[error("{}no reply within {after:?}", Prefix(action))]
     TimedOut {
+        /// The action, if it was a typed call; otherwise empty.
+        action: &'static str,
+        /// The timeout.
+        after: Duration,
         /// Whether the message may have been executed.
         outcome: Outcome,
     },
@@ -48,6 +53,14 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// The same error, of a call of this action.
+    pub(crate) fn of_action(mut self, name: &'static str) -> Self {
+        if let Self::TimedOut { action, .. } = &mut self {
+            *action = name;
+        }
+        self
+    }
+
     /// A middleware gave up the call after it was sent.
     pub(crate) fn given_up() -> Self {
         let outcome = Outcome::Unknown;
@@ -59,11 +72,23 @@ impl RequestError {
         match self {
             Self::Send(_) => Outcome::NotSent,
             Self::Disconnected { outcome, .. }
-            | Self::TimedOut { outcome }
+            | Self::TimedOut { outcome, .. }
             | Self::GivenUp { outcome } => *outcome,
             Self::Source(_) => Outcome::Unknown,
             Self::ResponseLost(_) => Outcome::Executed,
             Self::Overrun { .. } => Outcome::Replied,
+        }
+    }
+}
+
+/// The name of an action before what happened to it.
+struct Prefix<'a>(&'a str);
+
+impl fmt::Display for Prefix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            action => write!(f, "{action}: "),
         }
     }
 }

@@ -21,6 +21,15 @@ pub enum SendError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The message exceeds a limit that its action declares, `#[action(limit(…))]`: a peer that has
+    /// the same declaration would refuse it.
+    #[error("{action}: {problem}")]
+    OverActionLimit {
+        /// The action.
+        action: &'static str,
+        /// What is too large.
+        problem: Box<LimitProblem>,
+    },
     /// The protocol cannot express the message: an action or a name is too long, or there are too
     /// many files.
     #[error("message cannot be sent")]
@@ -61,6 +70,36 @@ pub enum SendError {
     /// The connection has ended.
     #[error("connection is gone")]
     Disconnected(#[source] ConnectionError),
+}
+
+/// What of a message exceeds a limit of its action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitProblem {
+    /// Its payload.
+    #[error("payload of {size} bytes is over the limit of {limit}")]
+    Payload {
+        /// Size of the payload in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The number of its files.
+    #[error("{count} files are over the limit of {limit}")]
+    Files {
+        /// The number of files.
+        count: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// One of its files.
+    #[error("file of {size} bytes is over the limit of {limit}")]
+    File {
+        /// Size of the file in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
 }
 
 impl SendError {

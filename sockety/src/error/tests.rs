@@ -61,7 +61,10 @@ fn errors() -> Vec<Box<dyn Error>> {
     vec![
         Box::new(CallError::Service(NoAccount)),
         Box::new(CallError::<NoError>::Remote(remote())),
-        Box::new(CallError::<NoError>::Content(ContentError::MissingStream)),
+        Box::new(CallError::<NoError>::Content {
+            action: "get",
+            error: ContentError::MissingStream,
+        }),
         Box::new(CallError::<NoError>::Request(RequestError::Source(
             SourceError::GivenUp,
         ))),
@@ -73,6 +76,10 @@ fn errors() -> Vec<Box<dyn Error>> {
         Box::new(RequestMismatch::Payload(decode())),
         Box::new(ConnectError::Unreachable(address(), io())),
         Box::new(ConnectError::Tls(io())),
+        Box::new(ConnectError::NotTls {
+            hint: "hint",
+            source: io(),
+        }),
         Box::new(ConnectError::Io(io())),
         Box::new(ConnectError::Handshake(violation)),
         Box::new(ConnectionError::Protocol(violation)),
@@ -125,6 +132,10 @@ fn a_cause_of_tls_is_in_source_and_not_in_the_text() {
         TlsProblem::InvalidPem(Arc::new(pem::Error::NoItemsFound)),
         TlsProblem::InvalidCertificate(Error::DecryptError),
         TlsProblem::InvalidKey(Error::DecryptError),
+        TlsProblem::UnsupportedKey {
+            algorithm: "DSA",
+            source: Error::DecryptError,
+        },
         TlsProblem::NoSystemRoots(Error::DecryptError),
     ];
     for problem in problems {

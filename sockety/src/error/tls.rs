@@ -54,6 +54,26 @@ pub enum TlsProblem {
     /// It has no PEM section with an unencrypted private key.
     #[error("has no private key")]
     NoKey,
+    /// It has what is needed, but in a form that is not read: encrypted, binary, or of another kind.
+    #[error("{found}: {remedy}")]
+    OtherForm {
+        /// What was found, such as "has an encrypted private key".
+        found: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// Its private key is of an algorithm or a curve that is not supported.
+    #[error(
+        "has a private key of {algorithm}, which is not supported: make one with `openssl genpkey \
+         -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
+    )]
+    UnsupportedKey {
+        /// The algorithm or the curve.
+        algorithm: &'static str,
+        /// The error of rustls.
+        #[source]
+        source: rustls::Error,
+    },
     /// Its certificate cannot be parsed or used.
     #[error("has a certificate that cannot be used")]
     InvalidCertificate(#[source] rustls::Error),

@@ -15,6 +15,7 @@ pub struct ServerMetrics {
 const CONNECTIONS: &str = "sockety.server.connections";
 const ACCEPTED: &str = "sockety.server.connections.accepted";
 const FAILED: &str = "sockety.server.connections.failed";
+const SILENT: &str = "sockety.server.connections.silent";
 const REFUSED: &str = "sockety.server.connections.refused";
 const RECEIVED: &str = "sockety.server.received";
 const SENT: &str = "sockety.server.sent";
@@ -30,6 +31,7 @@ impl ServerMetrics {
         describe_gauge!(CONNECTIONS, "Connections");
         describe_counter!(ACCEPTED, "Connections accepted, whatever became of them");
         describe_counter!(FAILED, "Connections that ended before they stood");
+        describe_counter!(SILENT, "Connections that ended before they brought a byte");
         describe_counter!(
             REFUSED,
             "Connections closed at once: too many of their host"
@@ -77,6 +79,7 @@ impl ServerMetrics {
             |name: &'static str, value: u64| counter!(name, self.labels.clone()).absolute(value);
         count(ACCEPTED, stats.accepted);
         count(FAILED, stats.failed_handshakes);
+        count(SILENT, stats.silent_connections);
         count(REFUSED, stats.refused_connections);
         count(RECEIVED, traffic.received_bytes);
         count(SENT, traffic.sent_bytes);

@@ -193,6 +193,7 @@ fn unsent_type(error: &SendError) -> &'static str {
     match error {
         SendError::Encode(_) => "encode",
         SendError::PayloadTooLarge { .. } => "payload_too_large",
+        SendError::OverActionLimit { .. } => "over_action_limit",
         SendError::Usage(_) => "usage",
         SendError::Busy { .. } => "busy",
         SendError::ChannelsExhausted => "channels_exhausted",
@@ -266,7 +267,11 @@ mod tests {
     fn a_call_without_a_reply_says_why() {
         let failed = |error: RequestError| Ended::of_call(&Err(error));
         let outcome = Outcome::Unknown;
-        let timed_out = failed(RequestError::TimedOut { outcome });
+        let timed_out = failed(RequestError::TimedOut {
+            action: "",
+            after: std::time::Duration::from_secs(30),
+            outcome,
+        });
         says(&timed_out, (None, Some("timed_out"), "unknown"));
         let full = failed(SendError::Full.into());
         says(&full, (None, Some("full"), "not_sent"));

@@ -2,12 +2,19 @@
 
 use crate::{
     description::error_variant::ErrorVariant,
-    engine::{pending_reply::PendingReply, serve::Dispatch},
-    error::{chain::chain, content::ContentError, send::SendError, service::ServiceError},
+    engine::{answered::Answered, pending_reply::PendingReply, serve::Dispatch, warnings::Warning},
+    error::{
+        chain::chain,
+        content::ContentError,
+        refusal::{self, reads_reasons},
+        send::SendError,
+        service::ServiceError,
+    },
     fast_reply::FastReply,
     message::{outgoing, reply::OutgoingReply, respond::send_response, typed::Content},
     msgpack::{self, __private::encode_service_error},
     payload::{format::Format, scratch},
+    shown::Shown,
 };
 use serde::Serialize;
 use std::{
@@ -63,8 +70,11 @@ impl PendingReply {
     /// Something that the method takes is missing, or could not be read.
     #[cold]
     pub fn bad_content(self, error: ContentError) -> Dispatch {
-        tracing::debug!(id = %self.id, error = %chain(&error), "parameters cannot be read");
-        Box::pin(async move { self.answer_with_code(FastReply::BAD_REQUEST).await })
+        let reason = chain(&error).to_string();
+        self.lease
+            .shared
+            .warn(Warning::BadRequest, &self.action, &reason);
+        Box::pin(async move { self.refuse(FastReply::BAD_REQUEST, &reason).await })
     }
 
     /// The method returned files or a stream.
@@ -177,6 +187,20 @@ impl PendingReply {
         }
     }
 
+    /// Answers with a code, and tells a caller that reads reasons why.
+    async fn refuse(&self, code: FastReply, reason: &str) {
+        if self.is_awaited() && reads_reasons(&self.id) {
+            self.record.set_answered(|| Answered::Code(code));
+            let refusal = refusal::encode(code, &reason);
+            match self.respond_with(refusal).await {
+                // Not even that is sent: the code is smaller.
+                Err(SendError::PayloadTooLarge { .. }) => {}
+                sent => return self.log_unsent(sent),
+            }
+        }
+        self.answer_with_code(code).await;
+    }
+
     /// Answers with a response, after those that were sent before. Its stream, if it has one, is
     /// read by a task.
     pub(crate) async fn answer_with_content(&self, content: &outgoing::Content) {
@@ -190,25 +214,47 @@ impl PendingReply {
     /// Tells the peer that its request failed if the response cannot be sent: that is an error of
     /// this side.
     async fn after_response(&self, sent: Result<(), SendError>) {
-        if let Err(error) = sent {
-            let is_connected = !matches!(error, SendError::Disconnected(_) | SendError::CutOff);
-            self.log_unsent(Err(error));
-            if is_connected {
-                self.answer_with_code(FastReply::INTERNAL_ERROR).await;
-            }
+        let Err(error) = sent else {
+            return;
+        };
+        if matches!(error, SendError::Disconnected(_) | SendError::CutOff) {
+            return self.log_unsent(Err(error));
         }
+        // What the value cannot be encoded for concerns this side alone.
+        let reason = match &error {
+            SendError::PayloadTooLarge { size, limit } => {
+                format!("reply of {size} bytes is over the limit of {limit}")
+            }
+            SendError::Encode(_) => "reply cannot be encoded".to_owned(),
+            _ => "reply cannot be sent".to_owned(),
+        };
+        self.warn_unsent(&error);
+        self.refuse(FastReply::INTERNAL_ERROR, &reason).await;
     }
 
     fn log_unsent(&self, sent: Result<(), SendError>) {
-        let id = self.id;
+        let (id, action) = (self.id, Shown::new(&self.action));
         match sent {
             Ok(()) => {}
             Err(SendError::Disconnected(_)) => {
-                tracing::debug!(%id, "reply not sent: the connection is gone");
+                tracing::debug!(%id, %action, "reply not sent: the connection is gone");
             }
-            Err(error @ SendError::CutOff) => tracing::debug!(%id, %error, "reply not sent"),
-            Err(error) => tracing::error!(%id, error = %chain(&error), "reply not sent"),
+            Err(error @ SendError::CutOff) => {
+                tracing::debug!(%id, %action, %error, "reply not sent");
+            }
+            Err(error) => self.warn_unsent(&error),
         }
+    }
+
+    #[cold]
+    fn warn_unsent(&self, error: &SendError) {
+        let shared = &self.lease.shared;
+        let warning = match error {
+            SendError::PayloadTooLarge { .. } => Warning::ReplyTooLarge,
+            SendError::Encode(_) => Warning::ReplyUnencodable,
+            _ => Warning::ReplyUnsent,
+        };
+        shared.warn(warning, &self.action, &chain(error));
     }
 }
 

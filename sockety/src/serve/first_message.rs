@@ -50,7 +50,7 @@ impl FirstMessage {
 
     /// The name of its action, which need not be one that is served.
     pub fn action(&self) -> &str {
-        &self.message.action
+        self.message.action()
     }
 
     /// Whether its sender waits for a reply.

@@ -6,7 +6,7 @@ use tracing::error;
 
 use super::message::Message;
 use crate::{
-    engine::serve::Dispatch,
+    engine::{serve::Dispatch, warnings::Warning},
     error::chain::chain,
     fast_reply::FastReply,
     message::{outgoing::OutgoingResponse, reply::OutgoingReply, sent::Sent},
@@ -205,8 +205,10 @@ impl Passage {
         match &self.state {
             State::Handled => {}
             State::Open => {
-                let counters = &self.message.connection().shared().counters;
-                counters.count(|all| &all.not_implemented);
+                let shared = self.message.connection().shared();
+                shared.counters.count(|all| &all.not_implemented);
+                let reason = "the handler has no part for it";
+                shared.warn(Warning::NotImplemented, self.message.action(), &reason);
                 self.message.settle(FastReply::NOT_IMPLEMENTED.into()).await;
             }
             State::Failed(error) => {

@@ -42,7 +42,7 @@ impl Incoming {
     }
 
     pub(crate) fn action_name(&self) -> &Action {
-        &self.message.action
+        self.message.action()
     }
 
     /// Its id.
@@ -52,7 +52,7 @@ impl Incoming {
 
     /// The name of its action.
     pub fn action(&self) -> &str {
-        &self.message.action
+        self.message.action()
     }
 
     /// Whether its sender waits for a reply.

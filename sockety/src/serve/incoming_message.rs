@@ -19,13 +19,18 @@ use crate::{
 /// ([`ReceivedPayload`]): most parameters are decoded right there and are never copied.
 #[derive(Debug)]
 pub struct IncomingMessage<P = Bytes> {
-    pub(crate) action: Action,
     pub(crate) payload: P,
     pub(crate) carried: Carried,
     pub(crate) reply: PendingReply,
 }
 
 impl<P> IncomingMessage<P> {
+    /// The name of its action.
+    #[inline]
+    pub(crate) fn action(&self) -> &Action {
+        &self.reply.action
+    }
+
     /// A handle to the connection that brought the message.
     pub(crate) fn connection(&self) -> Connection {
         self.reply.lease.clone().into()
@@ -33,7 +38,6 @@ impl<P> IncomingMessage<P> {
 
     fn map_payload<Q>(self, map: impl FnOnce(P) -> Q) -> IncomingMessage<Q> {
         IncomingMessage {
-            action: self.action,
             payload: map(self.payload),
             carried: self.carried,
             reply: self.reply,
@@ -58,7 +62,7 @@ impl IncomingMessage<ReceivedPayload<'_>> {
         // Where middleware has attached something, the record is shared; else nobody but the
         // context will ask for it.
         let record = self.reply.record.clone();
-        let action = self.action.clone();
+        let action = self.reply.action.clone();
         Context::new(self.connection(), self.reply.id, action, record)
     }
 

@@ -8,7 +8,6 @@ use sockety_codec::Uuid;
 
 use super::{incoming::Incoming, incoming_message::IncomingMessage};
 use crate::{
-    action::Action,
     connection::Connection,
     content::{byte_stream::ByteStream, file::File, received::Carried},
     engine::pending_reply::PendingReply,
@@ -33,7 +32,6 @@ pub struct Message {
 
 #[derive(Debug)]
 struct Inner {
-    action: Action,
     payload: Bytes,
     carried: Mutex<Carried>,
     reply: PendingReply,
@@ -45,14 +43,12 @@ impl Message {
     pub(crate) fn new(incoming: Incoming) -> Self {
         let (_, message, connection) = incoming.into_parts();
         let IncomingMessage {
-            action,
             payload,
             carried,
             reply,
         } = message;
         Self {
             inner: Arc::new(Inner {
-                action,
                 payload,
                 carried: Mutex::new(carried),
                 reply,
@@ -68,7 +64,7 @@ impl Message {
 
     /// The name of its action.
     pub fn action(&self) -> &str {
-        &self.inner.action
+        &self.inner.reply.action
     }
 
     /// Whether its sender waits for a reply.

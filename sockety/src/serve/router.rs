@@ -21,9 +21,9 @@ use crate::{
     engine::{
         pending_reply::PendingReply,
         receive::parts::ReceivedParts,
-        serve::{Dispatch, Handler, ReceivedPayload, Route, Serve, Served, Target},
+        serve::{Dispatch, Handler, ReceivedPayload, Route, Serve, Served, Target, Unrouted},
     },
-    fast_reply::{FastReply, FrameworkCode},
+    fast_reply::FastReply,
 };
 
 /// Several services, and a [`MessageHandler`] for the rest, on one connection.
@@ -191,14 +191,14 @@ impl Router {
             || self.handler.as_ref().is_some_and(|it| it.names(action))
     }
 
-    /// Where a message goes whose head says this, or the code that refuses it.
-    pub(crate) fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, FastReply> {
-        let route = self.resolve(action).ok_or(FastReply::NOT_IMPLEMENTED)?;
-        let description = route.description();
-        if description.is_none_or(|description| description.limits.allow(payload, files)) {
-            Ok(route)
-        } else {
-            Err(FrameworkCode::TooLarge.reply())
+    /// Where a message goes whose head says this, or why it goes nowhere.
+    pub(crate) fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, Unrouted> {
+        let route = self.resolve(action).ok_or(Unrouted::NotImplemented)?;
+        match route.description() {
+            Some(description) if !description.limits.allow(payload, files) => {
+                Err(Unrouted::TooLarge(description.limits))
+            }
+            _ => Ok(route),
         }
     }
 
@@ -219,14 +219,14 @@ impl Router {
     /// Hands on a message that authorized its connection as any other.
     pub(crate) async fn pass_on(self: &Arc<Self>, message: IncomingMessage) {
         let payload = message.payload.len() as u64;
-        let handler = match self.route(&message.action, payload, 0) {
+        let handler = match self.route(message.action(), payload, 0) {
             Ok(Route {
                 target: Target::Handle(handler),
                 ..
             }) => handler,
             // The router names no other target.
             Ok(_) => return,
-            Err(code) => return message.reply.answer_with_code(code).await,
+            Err(refused) => return message.reply.answer_with_code(refused.code()).await,
         };
         let handling = self.begin(handler, message);
         if handler.is_spawned() {
@@ -278,7 +278,7 @@ impl Serve for Arc<Router> {
         self.authorize.is_some()
     }
 
-    fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, FastReply> {
+    fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, Unrouted> {
         Router::route(self, action, payload, files)
     }
 
@@ -288,10 +288,10 @@ impl Serve for Arc<Router> {
         route: Route,
         payload: ReceivedPayload<'_>,
         parts: ReceivedParts,
-        reply: PendingReply,
+        mut reply: PendingReply,
     ) -> Dispatch {
+        reply.action = route.action;
         let message = IncomingMessage {
-            action: route.action,
             payload,
             carried: Carried::new(parts, &reply.lease),
             reply,

@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -8,11 +9,15 @@ use std::{
 };
 
 use tokio::sync::Notify;
+use tracing::debug;
 
 use crate::{
     connection::{Connection, service_client::ServiceClient},
-    engine::shared::Shared,
-    error::{connection::ClosedBy, send::SendError},
+    engine::{
+        shared::Shared,
+        warnings::{Warning, Warnings},
+    },
+    error::{chain::chain, connect::ConnectError, connection::ClosedBy, send::SendError},
     message::outgoing::Outgoing,
     stats::{Counters, server::ServerStats, traffic::Traffic},
     transport::link::Handshake,
@@ -36,6 +41,7 @@ struct Inner {
     counters: Arc<Counters>,
     accepted: AtomicU64,
     failed_handshakes: AtomicU64,
+    silent_connections: AtomicU64,
     refused_connections: AtomicU64,
     #[cfg(feature = "_tls")]
     tls: Mutex<Option<crate::tls::TlsServer>>,
@@ -166,6 +172,7 @@ impl ServerHandle {
             connections: self.lock().live.len(),
             accepted: self.inner.accepted.load(Ordering::Relaxed),
             failed_handshakes: self.inner.failed_handshakes.load(Ordering::Relaxed),
+            silent_connections: self.inner.silent_connections.load(Ordering::Relaxed),
             refused_connections: self.inner.refused_connections.load(Ordering::Relaxed),
             peers: self.inner.counters.read(),
         }
@@ -192,8 +199,22 @@ impl ServerHandle {
         self.inner.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn on_failed_handshake(&self) {
-        self.inner.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+    /// A connection was accepted, but not established.
+    pub(super) fn on_failed_handshake(
+        &self,
+        warnings: &Warnings,
+        peer: Option<SocketAddr>,
+        error: &ConnectError,
+    ) {
+        if matches!(error, ConnectError::ClosedSilently) {
+            self.inner
+                .silent_connections
+                .fetch_add(1, Ordering::Relaxed);
+            debug!(?peer, "connection ended before it brought a byte");
+        } else {
+            self.inner.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+            warnings.of_peer(Warning::HandshakeFailed, peer, &chain(error));
+        }
     }
 
     pub(super) fn on_refused_connection(&self) {

@@ -1,18 +1,23 @@
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use sockety_codec::Violation;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_rustls::{
     TlsAcceptor, TlsConnector, TlsStream,
-    rustls::{self, pki_types::ServerName},
+    rustls::{self, InvalidMessage, pki_types::ServerName},
 };
 
 use super::{PROTOCOL, peer_identity::PeerIdentity};
-use crate::error::connect::ConnectError;
+use crate::error::connect::{ConnectError, unheard};
 
 /// A TLS handshake to come.
 pub(crate) enum Handshake {
     Client(TlsConnector, ServerName<'static>, Alpn),
-    Server(TlsAcceptor, Alpn),
+    /// With the first byte of the peer, if it is known.
+    Server(TlsAcceptor, Alpn, Option<u8>),
 }
 
 /// Whether a peer must agree to our protocol. One that names others only is refused in any case.
@@ -33,14 +38,16 @@ impl Handshake {
         let (stream, alpn) = match self {
             Self::Client(connector, name, alpn) => {
                 let stream = connector.connect(name, io).await;
+                let stream = stream.map_err(|error| failure(error, NOT_TLS));
                 (stream.map(TlsStream::from), alpn)
             }
-            Self::Server(acceptor, alpn) => {
+            Self::Server(acceptor, alpn, first) => {
                 let stream = acceptor.accept(io).await;
+                let stream = stream.map_err(|error| failure(error, hint(first)));
                 (stream.map(TlsStream::from), alpn)
             }
         };
-        let stream = stream.map_err(ConnectError::Tls)?;
+        let stream = stream?;
         let (_, session) = stream.get_ref();
         if alpn == Alpn::Required && session.alpn_protocol() != Some(PROTOCOL) {
             return Err(ConnectError::NoAlpn);
@@ -50,14 +57,65 @@ impl Handshake {
     }
 }
 
-/// What TLS says of the peer while connection headers are exchanged is a failure of its handshake.
-pub(crate) fn late_failure(error: ConnectError) -> ConnectError {
-    match error {
-        ConnectError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            ConnectError::Closed
+impl Handshake {
+    /// What a failure while connection headers are exchanged means. What TLS says of the peer then is
+    /// a failure of its handshake.
+    pub(crate) fn late_failure(&self) -> impl Fn(ConnectError) -> ConnectError + use<> {
+        let is_client = matches!(self, Self::Client(..));
+        move |error| match error {
+            ConnectError::Io(error) if is_of_tls(&error) => ConnectError::Tls(error),
+            ConnectError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => error.into(),
+            ConnectError::Io(_) | ConnectError::Closed | ConnectError::ClosedSilently
+                if is_client =>
+            {
+                ConnectError::ClosedAfterTls
+            }
+            ConnectError::Io(_) => ConnectError::Closed,
+            error => error,
         }
-        ConnectError::Io(error) if is_of_tls(&error) => ConnectError::Tls(error),
-        error => error,
+    }
+}
+
+/// Waits for the first byte of a client and leaves it where it is: what a client that does not speak
+/// TLS speaks instead is known by it, and one that leaves without a byte is no failed handshake.
+pub(crate) async fn heard(
+    io: &TcpStream,
+    handshake: Option<Handshake>,
+) -> Result<Option<Handshake>, ConnectError> {
+    let Some(Handshake::Server(acceptor, alpn, _)) = handshake else {
+        return Ok(handshake);
+    };
+    let mut first = [0];
+    match io.peek(&mut first).await {
+        Ok(0) => Err(ConnectError::ClosedSilently),
+        Ok(_) => Ok(Some(Handshake::Server(acceptor, alpn, Some(first[0])))),
+        Err(error) => Err(unheard(error)),
+    }
+}
+
+/// For a client, which knows no byte of the server.
+const NOT_TLS: &str = "connect without tls://, if that is what the server expects";
+
+/// What a client that does not speak TLS speaks instead.
+fn hint(first: Option<u8>) -> &'static str {
+    match first {
+        Some(0xE0..=0xEF) => "it must connect with tls://",
+        Some(byte) => {
+            let likely = Violation::NotSockety { byte }.likely_cause();
+            likely.unwrap_or("its first byte begins no TLS record")
+        }
+        None => "its first byte begins no TLS record",
+    }
+}
+
+fn failure(error: io::Error, hint: &'static str) -> ConnectError {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            let source = error;
+            ConnectError::NotTls { hint, source }
+        }
+        _ => ConnectError::Tls(error),
     }
 }
 

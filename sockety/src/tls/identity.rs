@@ -5,7 +5,7 @@ use tokio_rustls::rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-use super::{pem::Pem, provider::provider};
+use super::{form::algorithm, pem::Pem, provider::provider};
 use crate::error::tls::{TlsError, TlsProblem};
 
 /// Our own certificate, with those that vouch for it, and its private key.
@@ -40,10 +40,15 @@ impl Identity {
 
     fn new(certificates: &Pem<'_>, key: &Pem<'_>) -> Result<Self, TlsError> {
         let chain = certificates.certificates()?;
-        let signer = provider()
-            .key_provider
-            .load_private_key(key.key()?)
-            .map_err(|error| key.error(TlsProblem::InvalidKey(error)))?;
+        let der = key.key()?;
+        let algorithm = algorithm(der.secret_der());
+        let signer = provider().key_provider.load_private_key(der);
+        let signer = signer.map_err(|source| {
+            key.error(match algorithm {
+                Some(algorithm) => TlsProblem::UnsupportedKey { algorithm, source },
+                None => TlsProblem::InvalidKey(source),
+            })
+        })?;
         let identity = CertifiedKey::new(chain, signer);
         match identity.keys_match() {
             // Some keys do not tell their public half; then the first handshake fails instead.

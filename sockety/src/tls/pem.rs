@@ -11,6 +11,7 @@ use tokio_rustls::rustls::pki_types::{
     pem::{Error, PemObject},
 };
 
+use super::form::{Wanted, other_form};
 use crate::error::tls::{TlsError, TlsProblem};
 
 /// Text with certificates or a key, and what to call it in errors.
@@ -24,17 +25,17 @@ const FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 impl<'a> Pem<'a> {
     pub(super) fn new(name: &'a str, text: &'a [u8]) -> Self {
-        let (name, text) = (name.into(), text.into());
+        let (name, text) = (name.into(), without_mark(text).into());
         Self { name, text }
     }
 
     pub(super) fn of_file(path: &'a Path) -> Result<Self, TlsError> {
         let name = path.to_string_lossy();
         match read(path) {
-            Ok(text) => Ok(Self {
-                name,
-                text: text.into(),
-            }),
+            Ok(text) => {
+                let text = without_mark(&text).to_owned().into();
+                Ok(Self { name, text })
+            }
             Err(error) => Err(TlsError::new(
                 &name,
                 TlsProblem::Unreadable(Arc::new(error)),
@@ -54,23 +55,38 @@ impl<'a> Pem<'a> {
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.text).collect();
         match found {
-            Ok(found) if found.is_empty() => Err(self.error(TlsProblem::NoCertificate)),
+            Ok(found) if found.is_empty() => {
+                Err(self.unfound(Wanted::Certificate, TlsProblem::NoCertificate))
+            }
             Ok(found) => Ok(found),
-            Err(error) => Err(self.invalid(error)),
+            Err(error) => Err(self.unfound(Wanted::Certificate, invalid(error))),
         }
     }
 
     /// The first private key.
     pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        PrivateKeyDer::from_pem_slice(&self.text).map_err(|error| match error {
-            Error::NoItemsFound => self.error(TlsProblem::NoKey),
-            error => self.invalid(error),
+        PrivateKeyDer::from_pem_slice(&self.text).map_err(|error| {
+            let problem = match error {
+                Error::NoItemsFound => TlsProblem::NoKey,
+                error => invalid(error),
+            };
+            self.unfound(Wanted::Key, problem)
         })
     }
 
-    fn invalid(&self, error: Error) -> TlsError {
-        self.error(TlsProblem::InvalidPem(Arc::new(error)))
+    /// Nothing was found: because it has another form, if that is known.
+    fn unfound(&self, wanted: Wanted, problem: TlsProblem) -> TlsError {
+        self.error(other_form(&self.text, wanted).unwrap_or(problem))
     }
+}
+
+fn invalid(error: Error) -> TlsProblem {
+    TlsProblem::InvalidPem(Arc::new(error))
+}
+
+/// Some editors write a mark before UTF-8.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

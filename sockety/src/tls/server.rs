@@ -61,7 +61,7 @@ impl TlsServer {
     }
 
     pub(crate) fn handshake(&self) -> Handshake {
-        Handshake::Server(Arc::clone(&self.config).into(), self.alpn)
+        Handshake::Server(Arc::clone(&self.config).into(), self.alpn, None)
     }
 
     fn with(self, clients: Arc<dyn ClientCertVerifier>) -> Self {

@@ -9,7 +9,7 @@ use crate::{
     config::options::Options,
     connection::Connection,
     engine::{common::Common, driver::Driver, peer::Peer, shared::Shared},
-    error::connect::ConnectError,
+    error::connect::{ConnectError, is_gone, unheard},
     serve::router::Router,
 };
 
@@ -41,19 +41,38 @@ where
 {
     let mut header = Vec::new();
     ConnectionHeader::new(options.limits.channels()).encode(&mut header);
-    io.write_all(&header).await?;
-    io.flush().await?;
+    // A peer that has closed may have said before what it is.
+    let written = async {
+        io.write_all(&header).await?;
+        io.flush().await
+    }
+    .await;
+    let written = match written {
+        Err(error) if !is_gone(&error) => return Err(error.into()),
+        written => written,
+    };
+    let mut is_heard = false;
     let mut decoder = Decoder::new(options.limits).whole_messages();
     loop {
         // Byte by byte, because the driver reads what follows the header.
         let mut byte = [0; 1];
-        if io.read(&mut byte).await? == 0 {
-            return Err(ConnectError::Closed);
+        match io.read(&mut byte).await {
+            Ok(0) => {
+                written.map_err(if is_heard { ConnectError::Io } else { unheard })?;
+                return Err(match is_heard {
+                    true => ConnectError::Closed,
+                    false => ConnectError::ClosedSilently,
+                });
+            }
+            Ok(_) => is_heard = true,
+            Err(error) if is_heard => return Err(error.into()),
+            Err(error) => return Err(unheard(error)),
         }
         if let Some(Event::Header(header)) = decoder
             .decode(&mut &byte[..])
             .map_err(ConnectError::Handshake)?
         {
+            written?;
             return Ok((io, decoder, header));
         }
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[cfg(feature = "_tls")]
-pub(crate) use crate::tls::handshake::Handshake;
+pub(crate) use crate::tls::handshake::{self, Handshake};
 
 /// An established link, before anything is sent on it.
 #[derive(Debug)]
@@ -94,7 +94,12 @@ impl Link {
         match self {
             Self::Tcp(io) => {
                 setup.common.options.tcp.apply(&io);
-                within(limit, secure(io, handshake, peer, setup)).await
+                let secured = async {
+                    #[cfg(feature = "_tls")]
+                    let handshake = handshake::heard(&io, handshake).await?;
+                    secure(io, handshake, peer, setup).await
+                };
+                within(limit, secured).await
             }
             #[cfg(unix)]
             Self::Unix(io) => within(limit, secure(io, handshake, peer, setup)).await,
@@ -127,14 +132,13 @@ where
     let Some(handshake) = handshake else {
         return start(io, peer, setup).await;
     };
+    let late_failure = handshake.late_failure();
     let (io, identity) = handshake.run(io).await?;
     peer.identity = identity;
     peer.fails_whole = false;
     // In TLS 1.3, a client has finished the handshake before the server refuses the client's
     // certificate.
-    start(io, peer, setup)
-        .await
-        .map_err(crate::tls::handshake::late_failure)
+    start(io, peer, setup).await.map_err(late_failure)
 }
 
 #[cfg(not(feature = "_tls"))]

@@ -2,9 +2,11 @@
 
 use tokio::io::duplex;
 
+use sockety::error::chain;
+
 use super::*;
 use crate::streams::{Asks, head};
-use crate::support::{PIPE, settled};
+use crate::support::{Log, PIPE, settled};
 
 /// Waits until the other side ends the link.
 async fn is_ended(mut io: impl AsyncReadExt + Unpin) {
@@ -84,8 +86,23 @@ fn t_h7_and_t_l3_the_tls_crates_are_not_older_than_their_advisories() {
 #[tokio::test]
 async fn t_h8_plain_bytes_on_a_port_of_tls_are_refused() {
     let (running, authority) = running(|tls| tls).await;
+    let (log, _guard) = Log::of_warnings();
     let error = sockety::connect(running.address).await.expect_err("no TLS");
     assert!(matches!(error, ConnectError::Handshake(_)), "{error:?}");
+    assert!(
+        chain(&error)
+            .to_string()
+            .ends_with("the peer speaks TLS, use tls:// on both sides"),
+        "{}",
+        chain(&error)
+    );
+    let events = log.events();
+    assert!(
+        matches!(&events[..], [event] if event.contains(
+            "reason=peer does not speak TLS: it must connect with tls://: "
+        )),
+        "{events:#?}"
+    );
     let tls = TlsClient::new(&authority.roots());
     let connection = sockety::connect(at(&running)).tls(tls).await;
     ping(&connection.expect("connected")).await;
@@ -97,13 +114,70 @@ async fn t_h8_tls_on_a_plain_port_is_refused() {
     let running = Running::with(ping_handler()).await;
     let tls = TlsClient::new(&Authority::new("servers").roots());
     let error = refusal(&running, tls).await;
-    let error = tls_error(&error);
-    assert!(
-        matches!(error, rustls::Error::InvalidMessage(_)),
-        "{error:?}"
+    assert!(matches!(error, ConnectError::NotTls { .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "peer does not speak TLS: connect without tls://, if that is what the server expects"
     );
     running.client(Router::new()).await;
     running.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_peer_without_tls_speaks_is_named_and_health_checks_are_no_failures() {
+    let (running, authority) = running(|tls| tls).await;
+    let stats = || running.handle.stats();
+    let stream = TcpStream::connect(running.address).await;
+    drop(stream.expect("connected"));
+    while stats().silent_connections < 1 {
+        tokio::task::yield_now().await;
+    }
+    // A check that speaks TLS.
+    let config = Arc::new(raw_config(&authority, &[ALPN]));
+    let mut checked = raw_client(&running, &config).await.expect("TLS");
+    checked.shutdown().await.expect("shut down");
+    is_ended(checked).await;
+    while stats().silent_connections < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stats().failed_handshakes, 0);
+
+    let (log, _guard) = Log::of_warnings();
+    let mut stream = (TcpStream::connect(running.address).await).expect("connected");
+    stream
+        .write_all(b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n")
+        .await
+        .expect("sent");
+    is_ended(stream).await;
+    while stats().failed_handshakes < 1 {
+        tokio::task::yield_now().await;
+    }
+    let events = log.events();
+    assert!(
+        matches!(&events[..], [event] if event.contains(
+            "reason=peer does not speak TLS: the peer speaks HTTP, or a proxy sends a PROXY \
+             protocol header: "
+        )),
+        "{events:#?}"
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_closes_after_the_tls_handshake_may_have_refused_the_certificate() {
+    let authority = Authority::new("servers");
+    let server = RawServer::new(&authority.issue(&["localhost"]), |_| {}).await;
+    let tls = TlsClient::new(&authority.roots());
+    let connecting = sockety::connect(server.address()).tls(tls).into_future();
+    let (error, ()) = tokio::join!(connecting, async {
+        drop(server.accept().await);
+    });
+    let error = error.map(drop).expect_err("no connection");
+    assert_eq!(
+        error.to_string(),
+        "peer closed after the TLS handshake: it may have refused the certificate of this side, \
+         or require one"
+    );
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use uuid::Uuid;
 
 use self::directory::{Directory, SystemDirectory};
-use crate::error::save::SaveError;
+use crate::error::save::{OPEN_DIRECTORY, SaveError};
 
 /// A file that is being saved, in the directory in which it will stay. Dropping it removes it, off the async
 /// threads.
@@ -169,8 +169,8 @@ impl<D: Directory> Drop for Temporary<D> {
 
 impl<D: Directory> Target<D> {
     fn open(directory: &Path, name: OsString) -> Result<Self, SaveError> {
-        let dir = D::open(directory)
-            .map_err(|error| SaveError::io("open the directory", directory, error))?;
+        let dir =
+            D::open(directory).map_err(|error| SaveError::io(OPEN_DIRECTORY, directory, error))?;
         let path = directory.join(&name);
         Ok(Self { dir, path, name })
     }

@@ -207,7 +207,7 @@ impl Intake {
             }
             // They wait in memory, like any others that are not read.
             (Err(SpillError::NoFile { error, chunks }), extent, _) => {
-                tracing::warn!(error = %chain(&error), "no temporary file");
+                tracing::warn!(error = %chain(&error), "no temporary file: set TMPDIR to a folder that can be written to");
                 found.chunks.put_back(chunks);
                 taken = 0;
                 unused = extent;

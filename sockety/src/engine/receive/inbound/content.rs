@@ -18,6 +18,7 @@ use crate::{
             slot::{Arriving, Open, Progress, Rest, Role, Slot},
         },
         serve::{ReceivedPayload, Serve},
+        warnings::Warning,
     },
     error::read::ReadError,
     fast_reply::FrameworkCode,
@@ -80,6 +81,10 @@ impl<S: Serve> Inbound<S> {
             return Verdict::Keep;
         };
         if !open.role.allows_file(header.size) {
+            if let Role::Message { route, .. } = &open.role {
+                let reason = format!("file of {} bytes is over the limit", header.size);
+                self.shared.warn(Warning::TooLarge, &route.action, &reason);
+            }
             self.abuse.on_refused();
             return self.refuse_open(channel, FrameworkCode::TooLarge.reply());
         }

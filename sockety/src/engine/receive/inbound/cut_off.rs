@@ -14,6 +14,7 @@ use crate::{
         serve::Serve,
         state::Phase,
         ticks,
+        warnings::Warning,
     },
     error::read::ReadError,
     fast_reply::{FastReply, FrameworkCode},
@@ -105,6 +106,11 @@ impl<S: Serve> Inbound<S> {
         if let Some(parent) = refusal.parent {
             return self.on_reply(&parent, lost(ReadError::NotAccepted(refusal.reason)));
         }
+        let warning = match refusal.reason {
+            RefusalReason::TooLarge { .. } => Warning::TooLarge,
+            _ => Warning::BadHeader,
+        };
+        self.shared.warn_of_peer(warning, &refusal.reason);
         if refusal.expects_response && !is_handed_on {
             let code = match refusal.reason {
                 RefusalReason::TooLarge { .. } => FrameworkCode::TooLarge,

@@ -1,16 +1,18 @@
 //! Messages of the peer: which are admitted, and how their handlers begin.
 
 use std::{
+    any::Any,
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
-    task::Context,
+    task::{Context, Poll},
 };
 
 use sockety_codec::{ChannelId, MessageHead};
-use tracing::error;
 
 use super::{Inbound, Verdict};
 use crate::{
+    action::Action,
     config::budgets::Share,
     engine::{
         attempt::Attempt,
@@ -24,13 +26,29 @@ use crate::{
             request_queue::QueuedRequest,
             slot::{Open, Progress, Role},
         },
-        serve::{Dispatch, ReceivedPayload, Route, Serve, Target},
+        serve::{Dispatch, ReceivedPayload, Route, Serve, Target, Unrouted},
+        shared::Shared,
+        warnings::Warning,
     },
+    error::refusal::reads_reasons,
     fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
 };
 
 /// How many requests of the queue begin before other tasks of the thread get their turn.
 const QUEUED_AT_A_TIME: usize = 64;
+
+/// Why a message of the peer is not handled.
+struct Refused {
+    code: FastReply,
+    /// For callers that read it.
+    reason: Option<String>,
+}
+
+impl From<FastReply> for Refused {
+    fn from(code: FastReply) -> Self {
+        Self { code, reason: None }
+    }
+}
 
 impl<S: Serve> Inbound<S> {
     /// Most messages: there is nothing to keep until more of it comes.
@@ -60,11 +78,8 @@ impl<S: Serve> Inbound<S> {
         });
         let (route, lease, reservation) = match admitted {
             Ok(admitted) => admitted,
-            Err(code) => {
-                // r[impl reply.only-when-expected]
-                if head.expects_response {
-                    self.shared.fast_reply(head.id, code);
-                }
+            Err(refused) => {
+                self.refuse(head, &refused);
                 self.abuse.on_dropped(payload.len() as u64);
                 return Verdict::Keep;
             }
@@ -141,11 +156,12 @@ impl<S: Serve> Inbound<S> {
         self.has_served = true;
         let route = match self.route(head) {
             Ok(route) => route,
-            Err(code) => return self.refuse_message(channel, head, code),
+            Err(refused) => return self.refuse_message(channel, head, &refused),
         };
         let Some((lease, payload)) = self.admit(head) else {
             self.queue.on_refused(head.action, &self.shared);
-            return self.refuse_message(channel, head, FrameworkCode::Overloaded.reply());
+            let overloaded = FrameworkCode::Overloaded.reply().into();
+            return self.refuse_message(channel, head, &overloaded);
         };
         let open = Open {
             role: Role::Message { route, lease },
@@ -164,34 +180,48 @@ impl<S: Serve> Inbound<S> {
         self.begin(channel, open, cx)
     }
 
-    fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, FastReply> {
+    fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, Refused> {
         if head.action == PRESENT_ACTION {
-            return Err(FrameworkCode::Present.reply());
+            return Err(FrameworkCode::Present.reply().into());
         }
         let counters = &self.shared.counters;
         if self.refuses_new {
             counters.count(|all| &all.going_away);
-            return Err(FrameworkCode::GoingAway.reply());
+            return Err(FrameworkCode::GoingAway.reply().into());
         }
         if !self.shared.auth.is_open() {
             return match Attempt::begin(&self.shared, head) {
                 Some(attempt) => Ok(Route::to_authorization(head.action, attempt)),
                 None => {
                     counters.count(|all| &all.unauthorized);
-                    Err(FastReply::UNAUTHORIZED)
+                    Err(FastReply::UNAUTHORIZED.into())
                 }
             };
         }
         let files = head.files.count;
-        let route = self.serve.route(head.action, head.payload_size, files);
-        match &route {
-            Ok(_) => {}
-            Err(code) if *code == FastReply::NOT_IMPLEMENTED => {
+        let unrouted = match self.serve.route(head.action, head.payload_size, files) {
+            Ok(route) => return Ok(route),
+            Err(unrouted) => unrouted,
+        };
+        let code = unrouted.code();
+        match unrouted {
+            Unrouted::NotImplemented => {
                 counters.count(|all| &all.not_implemented);
+                let reason = "no service and no handler has it";
+                self.shared
+                    .warn(Warning::NotImplemented, head.action, &reason);
+                Err(code.into())
             }
-            Err(_) => self.abuse.on_refused(),
+            Unrouted::TooLarge(limits) => {
+                let reason = limits.excess(head.payload_size, files).unwrap_or_default();
+                self.shared.warn(Warning::TooLarge, head.action, &reason);
+                self.abuse.on_refused();
+                Err(Refused {
+                    code,
+                    reason: Some(reason),
+                })
+            }
         }
-        route
     }
 
     fn admit(&self, head: &MessageHead<'_>) -> Option<(Lease, Assembly)> {
@@ -206,16 +236,28 @@ impl<S: Serve> Inbound<S> {
         &self,
         channel: ChannelId,
         head: &MessageHead<'_>,
-        reply: FastReply,
+        refused: &Refused,
     ) -> Verdict {
-        // r[impl reply.only-when-expected]
-        if head.expects_response {
-            self.shared.fast_reply(head.id, reply);
-        }
+        self.refuse(head, refused);
         if head.has_content() {
             Verdict::Refuse(channel)
         } else {
             Verdict::Keep
+        }
+    }
+
+    fn refuse(&self, head: &MessageHead<'_>, refused: &Refused) {
+        // r[impl reply.only-when-expected]
+        if !head.expects_response {
+            return;
+        }
+        // At a code, but not at a response, the caller stops sending files and streams.
+        let is_whole = !head.has_stream && head.files.count == 0;
+        match &refused.reason {
+            Some(reason) if is_whole && reads_reasons(&head.id) => {
+                self.shared.refuse(head.id, refused.code, reason);
+            }
+            _ => self.shared.fast_reply(head.id, refused.code),
         }
     }
 
@@ -268,7 +310,7 @@ impl<S: Serve> Inbound<S> {
         if let Target::Authorize(_) = route.target {
             self.shared.auth.judge();
         }
-        let (id, is_spawned) = (reply.id, route.is_spawned());
+        let (action, is_spawned) = (route.action.clone(), route.is_spawned());
         let begin = || {
             let mut handler = self.serve.dispatch(route, payload, parts, reply);
             if is_spawned {
@@ -278,19 +320,54 @@ impl<S: Serve> Inbound<S> {
         };
         match catch_unwind(AssertUnwindSafe(begin)) {
             Ok(None) => {}
-            Ok(Some(handler)) => self.spawn(handler),
-            // The reply went out when the message was dropped.
-            Err(_) => error!(%id, "handler panicked"),
+            Ok(Some(handler)) => self.spawn(action, handler),
+            Err(panic) => on_panic(&self.shared, &action, &*panic),
         }
     }
 
     /// The slot of the request is inside the handler, so the number of such tasks is bounded.
-    fn spawn(&self, handler: Dispatch) {
+    fn spawn(&self, action: Action, handler: Dispatch) {
         let tasks = Arc::clone(self.shared.budgets.waiting());
         let share = Share::none(tasks).charge(1);
+        let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            handler.await;
+            if let Err(panic) = caught(handler).await {
+                on_panic(&shared, &action, &*panic);
+            }
             drop(share);
         });
     }
+}
+
+/// Runs a handler, and returns what it panics with. What it holds is dropped while it panics, so
+/// that its reply is known to be lost by a panic.
+async fn caught(handler: Dispatch) -> Result<(), Box<dyn Any + Send>> {
+    let mut handler = Some(handler);
+    poll_fn(|cx| {
+        let Some(mut running) = handler.take() else {
+            return Poll::Ready(Ok(()));
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = running.as_mut().poll(cx);
+            polled.is_pending().then_some(running)
+        }));
+        match polled {
+            Ok(Some(pending)) => {
+                handler = Some(pending);
+                Poll::Pending
+            }
+            Ok(None) => Poll::Ready(Ok(())),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+}
+
+/// The reply went out when the message was dropped.
+#[cold]
+fn on_panic(shared: &Shared, action: &Action, panic: &(dyn Any + Send)) {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("a value that is not a text");
+    shared.warn(Warning::HandlerPanicked, action, &text);
 }

@@ -39,6 +39,17 @@ impl OpenDirectory {
     }
 }
 
+/// Why a file was not linked: what a file system without hard links says is not about permissions.
+fn linking(error: Errno) -> io::Error {
+    match error {
+        Errno::PERM | Errno::NOSYS | Errno::NOTSUP => io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the file system can neither rename exclusively nor link files: save on another",
+        ),
+        error => error.into(),
+    }
+}
+
 impl Directory for OpenDirectory {
     fn open(path: &Path) -> io::Result<Self> {
         let flags = (REFERENCE | OFlags::DIRECTORY).bits().cast_signed();
@@ -74,7 +85,7 @@ impl Directory for OpenDirectory {
     /// first name remains.
     #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
     fn rename_exclusively(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
-        Ok(self.link(from, to)?)
+        self.link(from, to).map_err(linking)
     }
 
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
@@ -83,7 +94,9 @@ impl Directory for OpenDirectory {
 
         match renameat_with(&self.0, from, &self.0, to, RenameFlags::NOREPLACE) {
             // This kernel or this file system, such as NFS, does not support it.
-            Err(Errno::NOSYS | Errno::INVAL | Errno::NOTSUP) => Ok(self.link(from, to)?),
+            Err(Errno::NOSYS | Errno::INVAL | Errno::NOTSUP) => {
+                self.link(from, to).map_err(linking)
+            }
             renamed => Ok(renamed?),
         }
     }
@@ -110,6 +123,20 @@ mod tests {
     use std::{fs, os::unix::fs::symlink};
 
     use super::*;
+
+    #[test]
+    fn a_file_system_without_hard_links_is_named() {
+        for error in [Errno::PERM, Errno::NOSYS, Errno::NOTSUP] {
+            let said = linking(error);
+            assert_eq!(said.kind(), io::ErrorKind::Unsupported);
+            assert!(said.to_string().contains("nor link files"), "{said}");
+        }
+        assert_eq!(linking(Errno::EXIST).kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            linking(Errno::ACCESS).kind(),
+            io::ErrorKind::PermissionDenied
+        );
+    }
 
     #[test]
     fn t_x3_linking_is_as_exclusive_as_renaming() {
