@@ -86,6 +86,9 @@ pub(crate) struct Driver<IO, S> {
     is_paused: bool,
     /// Whether everything written has left this process. A flush says so: TLS may hold bytes back.
     is_flushed: bool,
+    /// Whether a write has failed: the end of the input that follows is its result, and not the
+    /// peer's decision.
+    has_failed: bool,
     _payload_memory: payloads::User,
 }
 
@@ -112,6 +115,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             pace: Pace::default(),
             is_paused: false,
             is_flushed: true,
+            has_failed: false,
             _payload_memory: payloads::User::new(),
         })
     }
@@ -157,7 +161,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             // First what is queued: a peer that waits for it may send nothing before it comes.
             let written = match self.poll_write(cx) {
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(self.read_the_rest(error.into(), cx)));
+                    return Poll::Ready(Err(self.read_the_rest(error, cx)));
                 }
                 Poll::Ready(Ok(written)) => Poll::Ready(written),
                 Poll::Pending => Poll::Pending,
