@@ -3,7 +3,7 @@
 use sockety::{Router, Server, connect, message::Draft, server::ServerHandle};
 use tokio::task::JoinHandle;
 
-use crate::support::{code_of, waiting_handler};
+use crate::support::{code_of, ping, waiting_handler};
 
 /// A server on this port, or a free one.
 async fn serve(port: u16) -> (u16, ServerHandle, JoinHandle<()>) {
@@ -40,6 +40,8 @@ async fn a_connection_whose_peer_goes_away_is_replaced_while_it_finishes() {
     let (port, handle, _) = serve(0).await;
     let client = connect(("127.0.0.1", port)).reconnecting();
     let old = client.get().await.expect("connected");
+    // From then on the server knows the connection.
+    ping(&old).await;
     let held = old.send(&Draft::new("wait")).await.expect("sent");
     for connection in handle.connections() {
         tokio::spawn(async move {
