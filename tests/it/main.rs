@@ -39,6 +39,7 @@ mod service_hygiene;
 mod slow_readers;
 mod streams;
 mod threats;
+mod timeouts;
 mod tls;
 mod unix;
 mod vectors;

@@ -55,6 +55,7 @@ use tokio::{
 
 use self::{turn::Pace, write::Written};
 use super::{
+    call_clock::StartClock,
     clocks::Clocks,
     memory::payloads,
     receive::inbound::Inbound,
@@ -102,6 +103,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     pub(crate) fn new(io: IO, shared: Arc<Shared>, decoder: Decoder, serve: S) -> Box<Self> {
         let inbound = Inbound::new(Arc::clone(&shared), serve);
         let clocks = Clocks::new(&shared.options);
+        let start_clock = StartClock::waker(&shared);
+        shared.lock().pending.set_clock(start_clock);
         Box::new(Self {
             io,
             shared,

@@ -14,7 +14,7 @@ use std::{
 };
 
 use sockety_codec::{ChannelCount, Uuid};
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
     account::Account,
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) received: AtomicU64,
     /// How much it holds of what it has received. Intakes share it.
     pub(crate) account: Arc<Account>,
+    /// Where the connection was made: its timers run there. `None` only in tests without a runtime.
+    pub(crate) runtime: Option<Handle>,
 }
 
 impl Shared {
@@ -100,6 +102,7 @@ impl Shared {
             has_queue: AtomicBool::new(false),
             received: AtomicU64::new(0),
             account,
+            runtime: Handle::try_current().ok(),
         }
     }
 
