@@ -59,8 +59,14 @@ pub struct Connect<C = Connection> {
     common: Common,
     #[cfg(feature = "_tls")]
     tls: Option<crate::tls::TlsClient>,
+    on_connect: Option<OnConnect>,
     client: PhantomData<fn() -> C>,
 }
+
+/// What runs on a new connection before anybody gets it.
+type OnConnect = Arc<dyn Fn(Connection) -> Running + Send + Sync>;
+
+type Running = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + Send>>;
 
 impl<C> Connect<C> {
     pub(crate) fn new(addresses: Result<Addresses, AddressError>) -> Self {
@@ -70,6 +76,7 @@ impl<C> Connect<C> {
             common: Common::default(),
             #[cfg(feature = "_tls")]
             tls: None,
+            on_connect: None,
             client: PhantomData,
         }
     }
@@ -99,6 +106,43 @@ impl<C> Connect<C> {
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     pub fn tls(mut self, tls: crate::tls::TlsClient) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Runs this on each new connection before the client is returned, for instance to authorize it. If it returns
+    /// an error, connecting fails with [`ConnectError::OnConnect`], and the connection is closed.
+    ///
+    /// It has no time limit except those of its calls, and must not wait for the client that it makes way for. A second
+    /// hook replaces the first.
+    ///
+    /// ```no_run
+    /// # use sockety::service;
+    /// # #[service]
+    /// # trait Session { async fn sign_in(&self, token: String); }
+    /// # #[service]
+    /// # trait Media { async fn count(&self) -> u64; }
+    /// # async fn example(token: String) {
+    /// let media = MediaClient::connect("media.internal:9000")
+    ///     .on_connect(move |connection| {
+    ///         let token = token.clone();
+    ///         async move { SessionClient::new(connection).sign_in(token).await }
+    ///     })
+    ///     .reconnecting();
+    /// # }
+    /// ```
+    pub fn on_connect<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: Fn(Connection) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.on_connect = Some(Arc::new(move |connection| {
+            let running = hook(connection);
+            Box::pin(async move {
+                let result = running.await;
+                result.map_err(|error| ConnectError::OnConnect(error.into()))
+            })
+        }));
         self
     }
 
@@ -149,7 +193,11 @@ impl<C> Connect<C> {
         let handshake = self.handshake(address)?;
         let (router, common) = (Arc::clone(&self.router), self.common.clone());
         let setup = Setup::new(router, common, drop).to(Some(address.server_name()));
-        link.start(handshake, setup).await
+        let connection = link.start(handshake, setup).await?;
+        if let Some(hook) = &self.on_connect {
+            hook(connection.clone()).await?;
+        }
+        Ok(connection)
     }
 }
 

@@ -53,18 +53,20 @@ impl Wake for StartClock {
 /// is followed by a whole second, so that a process that was suspended hears its peer before its
 /// calls time out.
 async fn tick(shared: Arc<Shared>) {
-    let mut ended = pin!(shared.ended.notified());
-    // Registered before the phase is read, so that an end in between is not missed.
-    ended.as_mut().enable();
     let mut ticks = interval_at(Instant::now() + SECOND, SECOND);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while !shared.has_ended() {
-        tokio::select! {
-            () = &mut ended => return,
-            _ = ticks.tick() => {}
-        }
-        if !shared.tick_calls() {
+    loop {
+        let mut ended = pin!(shared.ended.notified());
+        // Registered before the phase is read, so that an end in between is not missed.
+        ended.as_mut().enable();
+        if shared.has_ended() {
             return;
+        }
+        tokio::select! {
+            () = ended => {}
+            _ = ticks.tick() => if !shared.tick_calls() {
+                return;
+            }
         }
     }
 }

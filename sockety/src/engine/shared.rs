@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) extensions: Extensions,
     pub(crate) auth: AuthState,
+    /// Notified when the connection has ended, and when its peer is going away: who waits looks at the
+    /// state.
     pub(crate) ended: Notify,
     /// Whether the socket is closed. That happens some time after the end of the connection, so
     /// that the peer can read what was written.
@@ -265,6 +267,27 @@ impl Shared {
             files: files + self.account.files.load(Ordering::Relaxed),
             streams: streams + self.account.streams.load(Ordering::Relaxed),
         }
+    }
+
+    /// Waits until the peer is going away, or the connection has ended. Returns whether the peer has
+    /// said that it is going away.
+    pub(crate) async fn until_going_away(&self) -> bool {
+        loop {
+            let mut notified = std::pin::pin!(self.ended.notified());
+            // Registered before the state is read, so that a change in between is not missed.
+            notified.as_mut().enable();
+            if let Some(is_going_away) = self.end_in_sight() {
+                return is_going_away;
+            }
+            notified.await;
+        }
+    }
+
+    /// Whether the peer has said that it is going away; `None` while nothing ends.
+    fn end_in_sight(&self) -> Option<bool> {
+        let state = self.lock();
+        let has_ended = matches!(state.phase, Phase::Ended(_));
+        (state.is_peer_going_away || has_ended).then_some(state.is_peer_going_away)
     }
 
     /// Waits until the socket is closed.

@@ -44,6 +44,9 @@ pub enum ConnectError {
     /// The peer closed before its connection header was complete.
     #[error("peer closed before its connection header was complete")]
     Closed,
+    /// The hook that [`Connect::on_connect`](crate::client::Connect::on_connect) set returned an error.
+    #[error("hook on the new connection failed")]
+    OnConnect(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The server that was to accept has been stopped.
     #[error("server was stopped")]
     ServerStopped,
