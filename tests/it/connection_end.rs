@@ -22,10 +22,11 @@ use sockety::{
 use sockety_codec::{ChannelId, Truncated};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::time::Instant;
+use tracing_subscriber::{Layer, layer, prelude::*};
 
 use crate::support::{
-    HEADER, PIPE, Peer, Received, answers_ping, bytes, code_of, dialogue, dialogue_with, hex, id,
-    is_closed_by, is_pending, pair_serving, ping_handler, settled, tasks, tasks_are_back_to,
+    HEADER, Log, PIPE, Peer, Received, answers_ping, bytes, code_of, dialogue, dialogue_with, hex,
+    id, is_closed_by, is_pending, pair_serving, ping_handler, settled, tasks, tasks_are_back_to,
     waiting_handler,
 };
 
@@ -728,4 +729,81 @@ async fn t_s4_a_peer_that_the_system_finds_gone_counts_like_one_that_the_clock_f
             assert_eq!(connection.stats().timed_out_connections, 1, "{failure}");
         }
     }
+}
+
+/// Notes the level and the message of each event of the library.
+#[derive(Clone, Default)]
+struct Events(Log);
+
+impl Events {
+    fn subscribe(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::registry().with(self.clone());
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    /// How the end of a connection was logged.
+    fn ends(&self) -> Vec<String> {
+        let mut events = self.0.events();
+        events.retain(|event| event.contains(" connection "));
+        events.retain(|event| !event.contains("established"));
+        events
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Events {
+    fn on_event(&self, event: &tracing::Event<'_>, _: layer::Context<'_, S>) {
+        if event.metadata().target().starts_with("sockety") {
+            let mut message = Message::default();
+            event.record(&mut message);
+            let level = event.metadata().level();
+            self.0.note(format!("{level} {}", message.0));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Message(String);
+
+impl tracing::field::Visit for Message {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_needs_attention_is_logged_as_such() {
+    for (bytes, has_call, expected) in [
+        ("B0", true, "DEBUG connection closed by the peer"),
+        (
+            "",
+            false,
+            "DEBUG connection closed by the peer without Go Away",
+        ),
+        (
+            "",
+            true,
+            "INFO connection closed by the peer without Go Away, with calls in flight",
+        ),
+    ] {
+        let events = Events::default();
+        let _subscribed = events.subscribe();
+        let (connection, mut peer) = dialogue(Router::new()).await;
+        let request = match has_call {
+            true => Some(ask(&connection, "ask").await),
+            false => None,
+        };
+        peer.send(bytes).await;
+        drop(peer);
+        connection.closed().await;
+        assert_eq!(events.ends(), [expected]);
+        drop(request);
+    }
+    let events = Events::default();
+    let _subscribed = events.subscribe();
+    let (_, connection) = calls_on(io::ErrorKind::TimedOut, false).await;
+    connection.closed().await;
+    let expected = "WARN connection ended: connection failed: timed out";
+    assert_eq!(events.ends(), [expected]);
 }

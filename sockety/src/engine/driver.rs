@@ -90,6 +90,8 @@ pub(crate) struct Driver<IO, S> {
     /// Whether a write has failed: the end of the input that follows is its result, and not the
     /// peer's decision.
     has_failed: bool,
+    /// Whether calls of either side were in flight when the input ended.
+    was_at_work: bool,
     _payload_memory: payloads::User,
 }
 
@@ -119,6 +121,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             is_paused: false,
             is_flushed: true,
             has_failed: false,
+            was_at_work: false,
             _payload_memory: payloads::User::new(),
         })
     }

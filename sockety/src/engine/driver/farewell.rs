@@ -35,10 +35,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         let peer = self.shared.peer.peer_addr;
         match error {
             error if is_timeout(error) => warn!(?peer, "connection ended: {}", chain(error)),
-            // Peers of other kinds may never say Go Away; between two of this kind, something
-            // has cut the connection, or the peer's process has died.
-            ConnectionError::Closed(by @ ClosedBy::PeerWithoutGoAway) => {
-                info!(?peer, "connection closed by {by}");
+            // Nobody ends calls in flight on purpose: something has cut the connection, or the
+            // peer's process has died. Without calls, the process may just have finished.
+            ConnectionError::Closed(by @ ClosedBy::PeerWithoutGoAway) if self.was_at_work => {
+                info!(?peer, "connection closed by {by}, with calls in flight");
             }
             ConnectionError::Closed(by) => debug!(?peer, "connection closed by {by}"),
             ConnectionError::Io(source) => {

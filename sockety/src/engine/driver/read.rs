@@ -179,6 +179,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     fn on_end_of_input(&mut self) -> Result<(), ConnectionError> {
         self.decoder.finish().map_err(ConnectionError::Truncated)?;
         self.clocks.has_peer_ended = true;
+        let is_executing = self.shared.holders.requests() > 0;
+        self.was_at_work = is_executing || self.shared.lock().pending.has_unanswered();
         if !self.has_failed {
             self.shared.close(self.closing_peer());
         }
