@@ -7,7 +7,7 @@ use sockety::{
     client::IntoAddresses,
     error::{AddressProblem, ConnectError, chain},
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{Running, ping, ping_handler};
 
@@ -15,6 +15,12 @@ use crate::support::{Running, ping, ping_handler};
 async fn refused() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     listener.local_addr().expect("an address")
+}
+
+/// What the system says of it.
+async fn refusal(address: SocketAddr) -> io::Error {
+    let connecting = TcpStream::connect(address).await;
+    connecting.expect_err("nobody listens")
 }
 
 fn patience(seconds: u64) -> Options {
@@ -64,7 +70,7 @@ async fn if_nobody_listens_the_error_says_what_each_address_answered() {
     let (first, second) = (refused().await, refused().await);
     let error = sockety::connect([first, second]).await.expect_err("nobody");
     assert!(matches!(error, ConnectError::Unreachable(..)), "{error:?}");
-    let refusal = io::Error::from_raw_os_error(111);
+    let refusal = refusal(first).await;
     assert_eq!(
         chain(&error).to_string(),
         format!("cannot connect to {first}, {second}: {first}: {refusal}, {second}: {refusal}")
@@ -95,7 +101,7 @@ async fn a_name_that_does_not_resolve_is_one_of_the_answers() {
 
 #[cfg(target_os = "linux")]
 mod silent {
-    use tokio::net::{TcpSocket, TcpStream};
+    use tokio::net::TcpSocket;
 
     use super::*;
 
@@ -139,7 +145,7 @@ mod silent {
         let connecting = sockety::connect([silent.address, refused]);
         let error = connecting.options(patience(1)).await.expect_err("nobody");
         assert!(matches!(error, ConnectError::TimedOut(..)), "{error:?}");
-        let refusal = io::Error::from_raw_os_error(111);
+        let refusal = refusal(refused).await;
         let silent = silent.address;
         assert_eq!(
             chain(&error).to_string(),
