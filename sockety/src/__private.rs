@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 pub use crate::{
-    address::IntoAddress,
+    address::list::IntoAddresses as IntoAddress,
     client::{
         call::Call, call_draft::CallDraft, connect::Connect, pass::Pass, pass_draft::PassDraft,
     },
@@ -184,7 +184,7 @@ pub fn pass(connection: &Connection, draft: PassDraft) -> Pass {
 
 /// Connects for a client.
 pub fn connect<C>(address: impl IntoAddress) -> Connect<C> {
-    Connect::new(address.into_address())
+    Connect::new(address.into_addresses())
 }
 
 /// A client that calls a service in this process.

@@ -1,5 +1,6 @@
 pub(crate) mod error;
 mod into;
+pub(crate) mod list;
 
 use std::{
     fmt, io,
@@ -26,7 +27,7 @@ pub use self::into::IntoAddress;
 ///
 /// [`str::parse`] returns the address of a text, or what is wrong with it.
 /// [`connect`](crate::connect) and [`Server::bind`](crate::Server::bind) take texts and others as
-/// they are, see [`IntoAddress`].
+/// they are, see [`IntoAddress`]; `connect` also takes lists.
 ///
 /// ```
 /// # use std::net::Ipv6Addr;

@@ -4,6 +4,7 @@ pub(crate) mod call;
 pub(crate) mod call_draft;
 pub(crate) mod connect;
 pub(crate) mod describe;
+mod dial;
 pub(crate) mod exchange;
 pub(crate) mod pass;
 pub(crate) mod pass_draft;
@@ -17,7 +18,10 @@ pub use self::{
     call::Call, call_draft::CallDraft, connect::Connect, pass::Pass, pass_draft::PassDraft,
     reconnecting::Reconnecting,
 };
-pub use crate::address::IntoAddress;
+pub use crate::address::{
+    IntoAddress,
+    list::{Addresses, IntoAddresses},
+};
 pub use crate::connection::{
     call_status::CallStatus,
     middleware::{CallMiddleware, CallNext, CallReply, CallResult},

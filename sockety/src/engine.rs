@@ -5,6 +5,7 @@ pub(crate) mod account;
 pub(crate) mod answered;
 pub(crate) mod attempt;
 pub(crate) mod auth_state;
+pub(crate) mod call_clock;
 pub(crate) mod clocks;
 pub(crate) mod common;
 pub(crate) mod driver;

@@ -469,7 +469,8 @@ async fn a_hook_that_waits_ends_with_its_connection() {
     settled().await;
     assert_eq!(tasks(), baseline + 2, "the driver and the hook");
     drop(peer);
-    assert!(is_closed_by(&connection.closed().await, ClosedBy::Peer));
+    let error = connection.closed().await;
+    assert!(is_closed_by(&error, ClosedBy::PeerWithoutGoAway));
     tasks_are_back_to(baseline).await;
     assert_eq!(slow.log.events(), ["auth"]);
 }

@@ -1,7 +1,17 @@
 //! How connections end, and what everything that waits on one is told.
 
-use std::time::Duration;
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
+use futures_util::task::AtomicWaker;
 use serde::{Deserialize, Deserializer, Serialize};
 use sockety::{
     Connection, FastReply, Options, Outcome, Router,
@@ -10,12 +20,13 @@ use sockety::{
     serve::MessageHandler,
 };
 use sockety_codec::{ChannelId, Truncated};
-use tokio::io::{AsyncWriteExt, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::time::Instant;
+use tracing_subscriber::{Layer, layer, prelude::*};
 
 use crate::support::{
-    HEADER, PIPE, Peer, Received, answers_ping, bytes, code_of, dialogue, dialogue_with, hex, id,
-    is_closed_by, is_pending, pair_serving, ping_handler, settled, tasks, tasks_are_back_to,
+    HEADER, Log, PIPE, Peer, Received, answers_ping, bytes, code_of, dialogue, dialogue_with, hex,
+    id, is_closed_by, is_pending, pair_serving, ping_handler, settled, tasks, tasks_are_back_to,
     waiting_handler,
 };
 
@@ -107,8 +118,9 @@ async fn calls_that_wait_fail_at_once_when_the_peer_closes() {
     peer.expect_message("ask").await;
     let begin = Instant::now();
     drop(peer);
-    ends_with(request, ClosedBy::Peer, Outcome::Unknown).await;
-    assert!(is_closed_by(&connection.closed().await, ClosedBy::Peer));
+    let by = ClosedBy::PeerWithoutGoAway;
+    ends_with(request, by, Outcome::Unknown).await;
+    assert!(is_closed_by(&connection.closed().await, by));
     assert_eq!(begin.elapsed(), Duration::ZERO);
 }
 
@@ -123,7 +135,7 @@ async fn replies_that_came_before_the_end_are_given_first() {
     let reply = request.response().await.expect("a reply");
     let response = reply.into_response().expect("a response");
     assert_eq!(response.payload(), &b"first"[..]);
-    ends_with(request, ClosedBy::Peer, Outcome::Executed).await;
+    ends_with(request, ClosedBy::PeerWithoutGoAway, Outcome::Executed).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,10 +259,11 @@ async fn t_s5_a_peer_that_sends_no_more_still_gets_its_replies() {
     peer.ask(id(2), "ping", b"").await;
     peer.finish().await;
     peer.expect_code(id(2), 0).await;
-    ends_with(own, ClosedBy::Peer, Outcome::Unknown).await;
+    let by = ClosedBy::PeerWithoutGoAway;
+    ends_with(own, by, Outcome::Unknown).await;
     peer.expect_code(id(1), 1).await;
     peer.expect_end().await;
-    assert!(is_closed_by(&connection.closed().await, ClosedBy::Peer));
+    assert!(is_closed_by(&connection.closed().await, by));
     drop(peer);
     tasks_are_back_to(baseline).await;
 }
@@ -548,4 +561,249 @@ async fn a_peer_that_was_thrown_out_and_goes_on_sending_is_not_read_for_long() {
     assert!(taken < 5 * 1024 * 1024, "{taken} bytes taken");
     assert_eq!(begin.elapsed().as_secs(), 1);
     assert!(connection.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_says_go_away_before_it_ends_is_told_from_one_that_does_not() {
+    for (bytes, by, text) in [
+        ("B0", ClosedBy::Peer, "connection closed by the peer"),
+        (
+            "",
+            ClosedBy::PeerWithoutGoAway,
+            "connection closed by the peer without Go Away",
+        ),
+    ] {
+        let (connection, mut peer) = dialogue(Router::new()).await;
+        peer.send(bytes).await;
+        drop(peer);
+        let error = connection.closed().await;
+        assert!(is_closed_by(&error, by), "{error:?}");
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+/// A socket that takes nothing until it fails. As with a real one, its error is reported once, to
+/// whichever operation comes first; after that its input has ended.
+struct Failing {
+    inner: DuplexStream,
+    fails: Arc<Fails>,
+    failure: Option<io::ErrorKind>,
+    /// Whether the write notices the failure, rather than the read.
+    at_write: bool,
+    /// How many bytes it takes before.
+    room: usize,
+}
+
+#[derive(Default)]
+struct Fails {
+    now: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Failing {
+    fn failed(&mut self, cx: &Context<'_>, notices: bool) -> Option<io::Result<()>> {
+        self.fails.waker.register(cx.waker());
+        if !self.fails.now.load(Ordering::SeqCst) {
+            return None;
+        }
+        match self.failure {
+            Some(_) if !notices => None,
+            Some(_) => Some(Err(self.failure.take().expect("a failure").into())),
+            None => Some(Ok(())),
+        }
+    }
+}
+
+impl AsyncRead for Failing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let notices = !self.at_write;
+        if let Some(failed) = self.failed(cx, notices) {
+            return Poll::Ready(failed);
+        }
+        Pin::new(&mut self.inner).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Failing {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let notices = self.at_write;
+        if let Some(failed) = self.failed(cx, notices) {
+            return Poll::Ready(failed.and(Err(io::ErrorKind::BrokenPipe.into())));
+        }
+        let count = bytes.len().min(self.room);
+        if count == 0 {
+            return Poll::Pending;
+        }
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &bytes[..count]))?;
+        self.room -= written;
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// Two calls behind a socket that fails: the second was never handed to it. Returns what both are
+/// told, and the connection.
+async fn calls_on(failure: io::ErrorKind, at_write: bool) -> ([RequestError; 2], Connection) {
+    let (near, mut far) = duplex(PIPE);
+    let fails = Arc::new(Fails::default());
+    let link = Failing {
+        inner: near,
+        fails: Arc::clone(&fails),
+        failure: Some(failure),
+        at_write,
+        // The connection header, and the beginning of the first call.
+        room: 3 + 10,
+    };
+    far.write_all(&[0xE2, 0, 1]).await.expect("a header");
+    let connection = Connection::over(link, Router::new(), Options::default());
+    let connection = connection.await.expect("established");
+    let mut first = ask(&connection, "first").await;
+    settled().await;
+    let mut second = ask(&connection, "second").await;
+    settled().await;
+    fails.now.store(true, Ordering::SeqCst);
+    fails.waker.wake();
+    let errors = [
+        first.response().await.expect_err("no reply"),
+        second.response().await.expect_err("no reply"),
+    ];
+    (errors, connection)
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_link_fails_everybody_is_told_why_and_what_never_left_is_not_sent() {
+    for at_write in [true, false] {
+        let (errors, connection) = calls_on(io::ErrorKind::ConnectionReset, at_write).await;
+        let outcomes = errors.each_ref().map(RequestError::outcome);
+        // A write that failed may have handed over what it was given; a read hands over nothing.
+        assert_eq!(outcomes, [Outcome::Unknown, Outcome::NotSent]);
+        let ends = errors.map(|error| match error {
+            RequestError::Disconnected { error, .. } => error,
+            other => panic!("{other:?}"),
+        });
+        for error in [&ends[0], &ends[1], &connection.closed().await] {
+            let ConnectionError::Io(source) = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(source.kind(), io::ErrorKind::ConnectionReset);
+        }
+        assert_eq!(connection.stats().timed_out_connections, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_to_a_peer_that_has_closed_says_so() {
+    let (errors, connection) = calls_on(io::ErrorKind::BrokenPipe, true).await;
+    let by = ClosedBy::PeerWithoutGoAway;
+    assert!(is_closed_by(&connection.closed().await, by));
+    let outcomes = errors.each_ref().map(RequestError::outcome);
+    assert_eq!(outcomes, [Outcome::Unknown, Outcome::NotSent]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_s4_a_peer_that_the_system_finds_gone_counts_like_one_that_the_clock_finds_gone() {
+    for failure in [
+        io::ErrorKind::TimedOut,
+        io::ErrorKind::HostUnreachable,
+        io::ErrorKind::NetworkUnreachable,
+    ] {
+        for at_write in [true, false] {
+            let (_, connection) = calls_on(failure, at_write).await;
+            let error = connection.closed().await;
+            assert!(matches!(error, ConnectionError::Io(_)), "{error:?}");
+            assert_eq!(connection.stats().timed_out_connections, 1, "{failure}");
+        }
+    }
+}
+
+/// Notes the level and the message of each event of the library.
+#[derive(Clone, Default)]
+struct Events(Log);
+
+impl Events {
+    fn subscribe(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::registry().with(self.clone());
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    /// How the end of a connection was logged.
+    fn ends(&self) -> Vec<String> {
+        let mut events = self.0.events();
+        events.retain(|event| event.contains(" connection "));
+        events.retain(|event| !event.contains("established"));
+        events
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Events {
+    fn on_event(&self, event: &tracing::Event<'_>, _: layer::Context<'_, S>) {
+        if event.metadata().target().starts_with("sockety") {
+            let mut message = Message::default();
+            event.record(&mut message);
+            let level = event.metadata().level();
+            self.0.note(format!("{level} {}", message.0));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Message(String);
+
+impl tracing::field::Visit for Message {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_needs_attention_is_logged_as_such() {
+    for (bytes, has_call, expected) in [
+        ("B0", true, "DEBUG connection closed by the peer"),
+        (
+            "",
+            false,
+            "DEBUG connection closed by the peer without Go Away",
+        ),
+        (
+            "",
+            true,
+            "INFO connection closed by the peer without Go Away, with calls in flight",
+        ),
+    ] {
+        let events = Events::default();
+        let _subscribed = events.subscribe();
+        let (connection, mut peer) = dialogue(Router::new()).await;
+        let request = match has_call {
+            true => Some(ask(&connection, "ask").await),
+            false => None,
+        };
+        peer.send(bytes).await;
+        drop(peer);
+        connection.closed().await;
+        assert_eq!(events.ends(), [expected]);
+        drop(request);
+    }
+    let events = Events::default();
+    let _subscribed = events.subscribe();
+    let (_, connection) = calls_on(io::ErrorKind::TimedOut, false).await;
+    connection.closed().await;
+    let expected = "WARN connection ended: connection failed: timed out";
+    assert_eq!(events.ends(), [expected]);
 }

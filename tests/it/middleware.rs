@@ -609,7 +609,9 @@ async fn further_replies_and_streams_are_the_callers() {
 
 #[tokio::test(start_paused = true)]
 async fn middleware_may_run_as_a_task_that_ends_with_the_request() {
-    let (connection, mut peer) = dialogue(Router::new()).await;
+    // The clock of calls is a task too.
+    let options = Options::default().call_timeout(None);
+    let (connection, mut peer) = dialogue_with(Router::new(), options, PIPE).await;
     let handle = connection.layer(|call: OutgoingCall, next: CallNext| async move {
         let going_on = tokio::spawn(next.run(call));
         going_on.await.expect("no panic")

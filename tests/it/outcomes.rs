@@ -863,16 +863,37 @@ async fn when_the_connection_ends_what_never_left_is_not_sent() {
     site.ends(4, site.work.run(4).await, Outcome::NotSent).await;
 }
 
-/// A peer that says no more may still be told what waits. Who would wait for a reply is not kept until then.
+/// The write that fails says so before the end of the input is read.
 #[tokio::test(start_paused = true)]
-async fn when_the_peer_has_ended_calls_that_wait_to_be_written_are_perhaps_sent() {
+async fn when_the_link_is_cut_calls_that_wait_to_be_written_are_not_sent() {
     let wire = Wire::whole();
     let (site, outcomes) = waiting_for_a_link(&wire, Options::default()).await;
     assert_eq!(
         outcomes,
-        [Outcome::Unknown, Outcome::Unknown, Outcome::NotSent]
+        [Outcome::Unknown, Outcome::NotSent, Outcome::NotSent]
     );
     assert_eq!([1, 2, 3].map(|call| site.ledger.begun(call)), [0; 3]);
+}
+
+/// A peer that says no more may still be told what waits. Who would wait for a reply is not kept until then.
+#[tokio::test(start_paused = true)]
+async fn when_the_peer_has_ended_calls_that_wait_to_be_written_are_perhaps_sent() {
+    let (connection, mut peer) = dialogue_with(Router::new(), Options::default(), 16).await;
+    let mut partly = connection.send(draft("run", 1)).await.expect("queued");
+    settled().await;
+    let mut queued = connection.send(draft("run", 2)).await.expect("queued");
+    let mut passing = Box::pin(connection.pass(draft("run", 3)));
+    assert!(is_pending(&mut passing).await);
+    peer.finish().await;
+    let outcomes = [
+        partly.response().await.expect_err("no reply").outcome(),
+        queued.response().await.expect_err("no reply").outcome(),
+        passing.await.expect_err("not written").outcome(),
+    ];
+    assert_eq!(
+        outcomes,
+        [Outcome::Unknown, Outcome::Unknown, Outcome::NotSent]
+    );
 }
 
 /// A connection that ends because of its peer still writes what it owes, and with it what was queued.

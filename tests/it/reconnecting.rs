@@ -1,9 +1,25 @@
 //! Clients that connect again.
 
-use sockety::{Router, Server, connect, message::Draft, server::ServerHandle};
-use tokio::task::JoinHandle;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use crate::support::{code_of, waiting_handler};
+use sockety::{
+    FastReply, Router, Server, connect,
+    error::{ConnectError, chain},
+    message::Draft,
+    server::ServerHandle,
+};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use crate::support::{code_of, ping, waiting_handler};
 
 /// A server on this port, or a free one.
 async fn serve(port: u16) -> (u16, ServerHandle, JoinHandle<()>) {
@@ -40,6 +56,8 @@ async fn a_connection_whose_peer_goes_away_is_replaced_while_it_finishes() {
     let (port, handle, _) = serve(0).await;
     let client = connect(("127.0.0.1", port)).reconnecting();
     let old = client.get().await.expect("connected");
+    // From then on the server knows the connection.
+    ping(&old).await;
     let held = old.send(&Draft::new("wait")).await.expect("sent");
     for connection in handle.connections() {
         tokio::spawn(async move {
@@ -114,4 +132,121 @@ async fn callers_that_wait_share_a_failure() {
             .iter()
             .all(|error| std::sync::Arc::ptr_eq(error, first))
     );
+}
+
+/// What a step of a test waits for at most. Nothing is measured.
+const LONG: Duration = Duration::from_secs(20);
+
+async fn accepted(handle: &ServerHandle, count: u64) {
+    let waiting = async {
+        while handle.stats().accepted < count {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(LONG, waiting).await.expect("accepted");
+}
+
+#[tokio::test]
+async fn a_connection_whose_peer_goes_away_is_replaced_before_anybody_asks() {
+    let (port, handle, _) = serve(0).await;
+    let client = connect(("127.0.0.1", port)).reconnecting();
+    assert!(!client.is_connected() && client.try_get().is_none());
+    let old = client.get().await.expect("connected");
+    ping(&old).await;
+    let held = old.send(&Draft::new("wait")).await.expect("sent");
+    assert!(client.is_connected());
+    for connection in handle.connections() {
+        tokio::spawn(async move { connection.shutdown(LONG).await });
+    }
+    accepted(&handle, 2).await;
+    ping(&client.get().await.expect("connected")).await;
+    ping(&client.try_get().expect("connected")).await;
+    assert_eq!(handle.stats().accepted, 2);
+    assert!(!old.is_closed(), "its call has not ended");
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_client_that_nobody_has_is_not_connected_again() {
+    let (port, handle, _) = serve(0).await;
+    let client = connect(("127.0.0.1", port)).reconnecting();
+    let old = client.get().await.expect("connected");
+    ping(&old).await;
+    drop(client);
+    for connection in handle.connections() {
+        connection.shutdown(Duration::from_secs(3)).await;
+    }
+    old.closed().await;
+    assert_eq!(handle.stats().accepted, 1);
+}
+
+#[tokio::test]
+async fn a_hook_runs_on_each_new_connection_before_anybody_gets_it() {
+    let (port, handle, _) = serve(0).await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let client = connect(("127.0.0.1", port))
+        .on_connect(move |connection| {
+            let runs = Arc::clone(&counted);
+            async move {
+                let mut request = connection.send(&Draft::new("ping")).await?;
+                request.response().await?;
+                runs.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+            }
+        })
+        .reconnecting();
+    let first = client.get().await.expect("connected");
+    client.get().await.expect("connected");
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    first.close().await;
+    client.get().await.expect("connected again");
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    assert_eq!(handle.stats().accepted, 2);
+}
+
+#[tokio::test]
+async fn a_hook_that_fails_is_a_failed_attempt() {
+    let (port, handle, _) = serve(0).await;
+    let runs = AtomicUsize::new(0);
+    let client = connect(("127.0.0.1", port))
+        .on_connect(move |_connection| {
+            let is_first = runs.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                match is_first {
+                    true => Err("no token"),
+                    false => Ok(()),
+                }
+            }
+        })
+        .reconnecting();
+    let error = client.get().await.expect_err("refused by the hook");
+    assert!(matches!(*error, ConnectError::OnConnect(_)), "{error:?}");
+    assert_eq!(
+        chain(&*error).to_string(),
+        "hook on the new connection failed: no token"
+    );
+    let last = client.last_error().expect("an error");
+    assert!(Arc::ptr_eq(&last, &error));
+    assert!(!client.is_connected());
+    client.retry_now();
+    ping(&client.get().await.expect("connected")).await;
+    assert!(client.last_error().is_none());
+    accepted(&handle, 2).await;
+}
+
+#[tokio::test]
+async fn a_hook_runs_without_reconnecting_too() {
+    let (port, ..) = serve(0).await;
+    let error = connect(("127.0.0.1", port))
+        .on_connect(|connection| async move {
+            let mut request = connection.send(&Draft::new("unknown")).await?;
+            match request.response().await?.code() {
+                Some(FastReply::ACCEPT) => Ok::<_, Box<dyn std::error::Error + Send + Sync>>(()),
+                code => Err(format!("{code:?}").into()),
+            }
+        })
+        .await
+        .expect_err("nobody serves it");
+    assert!(matches!(error, ConnectError::OnConnect(_)), "{error:?}");
 }

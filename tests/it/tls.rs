@@ -156,6 +156,22 @@ impl RawServer {
 }
 
 #[tokio::test]
+async fn the_certificate_is_checked_for_the_name_of_the_address_that_won() {
+    let (running, authority) = running(|tls| tls).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let refused = listener.local_addr().expect("an address");
+    drop(listener);
+    let tls = TlsClient::new(&authority.roots());
+    let addresses = [refused.to_string(), at(&running)];
+    let client = sockety::connect(addresses).tls(tls.clone()).await;
+    ping(&client.expect("the certificate is one for localhost")).await;
+    let addresses = [refused.to_string(), running.address.to_string()];
+    let error = sockety::connect(addresses).tls(tls).await;
+    let error = error.expect_err("the certificate is not one for 127.0.0.1");
+    assert!(matches!(error, ConnectError::Tls(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_generated_client_calls_over_tls() {
     let (running, authority) = running(|tls| tls).await;
     let tls = TlsClient::new(&authority.roots());

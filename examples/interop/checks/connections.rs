@@ -54,7 +54,7 @@ async fn others_go_on(peer: Peer) -> Outcome {
 /// Expects that the server closes the connection, and not inside a message.
 async fn expect_closed(connection: &Connection) -> Outcome {
     match connection.closed().await {
-        ConnectionError::Closed(ClosedBy::Peer) => Ok(()),
+        ConnectionError::Closed(ClosedBy::Peer | ClosedBy::PeerWithoutGoAway) => Ok(()),
         error => Err(error.into()),
     }
 }

@@ -45,6 +45,9 @@ pub enum AddressProblem {
     /// Nothing follows `unix://`.
     #[error("has no path")]
     NoPath,
+    /// It is a list without an address.
+    #[error("is an empty list")]
+    EmptyList,
     /// The crate was built without its feature `tls`.
     #[error("needs the cargo feature `tls`")]
     NeedsTls,

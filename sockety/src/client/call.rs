@@ -50,7 +50,9 @@ impl<T, E> Call<T, E> {
     /// Sets how long to wait for the reply. It replaces `#[action(timeout = "…")]` and
     /// [`Options::call_timeout`](crate::config::Options::call_timeout).
     ///
-    /// The timeout starts when the call is first polled. Setting it after that has no effect.
+    /// The timeout starts when the call is first polled. Setting it after that has no effect. While
+    /// files or the stream of the call are being sent, the clock stands still; after that the call
+    /// has its whole time again.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.exchange.set_timeout(timeout);
         self

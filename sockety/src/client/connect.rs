@@ -1,18 +1,18 @@
-use std::{fmt, io, marker::PhantomData, pin::Pin, sync::Arc};
+use std::{fmt, marker::PhantomData, pin::Pin, sync::Arc};
 
-use tokio::{net::TcpStream, time::timeout};
-
-use super::reconnecting::Reconnecting;
-#[cfg(not(unix))]
-use crate::address::error::AddressProblem;
+use super::{dial, reconnecting::Reconnecting};
 use crate::{
-    address::{Address, Endpoint, Host, IntoAddress, error::AddressError},
+    address::{
+        Address,
+        error::AddressError,
+        list::{Addresses, IntoAddresses},
+    },
     config::{budgets::Budgets, options::Options},
     connection::{Connection, service_client::ServiceClient},
     engine::common::Common,
     error::connect::ConnectError,
     serve::router::{IntoRouter, Router},
-    transport::link::{Handshake, Link, Setup},
+    transport::link::{Handshake, Setup},
 };
 
 /// Connects to a server, over TCP, TLS or a Unix socket: the [`Address`] says which.
@@ -34,29 +34,49 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-pub fn connect(address: impl IntoAddress) -> Connect {
-    Connect::new(address.into_address())
+///
+/// # Several addresses
+/// A name may have several addresses, and a list may be given. They are tried in this order, families of one name in turn:
+/// the next one 250 ms after the last, or at once when one fails. The first that answers wins, and the others are
+/// dropped (RFC 8305). All of it has the time of [`Options::connect_timeout`], and the error says what each address answered.
+/// TLS checks the name of the address that won.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), sockety::error::ConnectError> {
+/// let connection = sockety::connect(["media-1.internal:9000", "media-2.internal:9000"]).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn connect(address: impl IntoAddresses) -> Connect {
+    Connect::new(address.into_addresses())
 }
 
 /// A connection to be made, or a client on it; see [`connect`].
 #[must_use = "nothing is connected until this is awaited"]
 pub struct Connect<C = Connection> {
-    address: Result<Address, AddressError>,
+    addresses: Result<Addresses, AddressError>,
     router: Arc<Router>,
     common: Common,
     #[cfg(feature = "_tls")]
     tls: Option<crate::tls::TlsClient>,
+    on_connect: Option<OnConnect>,
     client: PhantomData<fn() -> C>,
 }
 
+/// What runs on a new connection before anybody gets it.
+type OnConnect = Arc<dyn Fn(Connection) -> Running + Send + Sync>;
+
+type Running = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + Send>>;
+
 impl<C> Connect<C> {
-    pub(crate) fn new(address: Result<Address, AddressError>) -> Self {
+    pub(crate) fn new(addresses: Result<Addresses, AddressError>) -> Self {
         Self {
-            address,
+            addresses,
             router: Arc::default(),
             common: Common::default(),
             #[cfg(feature = "_tls")]
             tls: None,
+            on_connect: None,
             client: PhantomData,
         }
     }
@@ -89,6 +109,43 @@ impl<C> Connect<C> {
         self
     }
 
+    /// Runs this on each new connection before the client is returned, for instance to authorize it. If it returns
+    /// an error, connecting fails with [`ConnectError::OnConnect`], and the connection is closed.
+    ///
+    /// It has no time limit except those of its calls, and must not wait for the client that it makes way for. A second
+    /// hook replaces the first.
+    ///
+    /// ```no_run
+    /// # use sockety::service;
+    /// # #[service]
+    /// # trait Session { async fn sign_in(&self, token: String); }
+    /// # #[service]
+    /// # trait Media { async fn count(&self) -> u64; }
+    /// # async fn example(token: String) {
+    /// let media = MediaClient::connect("media.internal:9000")
+    ///     .on_connect(move |connection| {
+    ///         let token = token.clone();
+    ///         async move { SessionClient::new(connection).sign_in(token).await }
+    ///     })
+    ///     .reconnecting();
+    /// # }
+    /// ```
+    pub fn on_connect<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: Fn(Connection) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.on_connect = Some(Arc::new(move |connection| {
+            let running = hook(connection);
+            Box::pin(async move {
+                let result = running.await;
+                result.map_err(|error| ConnectError::OnConnect(error.into()))
+            })
+        }));
+        self
+    }
+
     /// Connects when a connection is needed, and again when it has ended.
     pub fn reconnecting(self) -> Reconnecting<C> {
         Reconnecting::new(self)
@@ -116,16 +173,31 @@ impl<C> Connect<C> {
 }
 
 impl<C> Connect<C> {
+    fn check(&self, address: &Address) -> Result<(), ConnectError> {
+        #[cfg(not(unix))]
+        if let crate::address::Endpoint::Unix(_) = address.endpoint() {
+            let problem = crate::address::error::AddressProblem::NeedsUnix;
+            return Err(address.error(problem).into());
+        }
+        self.handshake(address).map(drop)
+    }
+
     pub(crate) async fn dial(&self) -> Result<Connection, ConnectError> {
-        let address = self.address.as_ref().map_err(Clone::clone)?;
-        let handshake = self.handshake(address)?;
+        let addresses = self.addresses.as_ref().map_err(Clone::clone)?;
+        // Before anything is tried: an address that cannot be used is a mistake of the configuration.
+        for address in addresses {
+            self.check(address)?;
+        }
         let limit = self.common.options.connect_timeout;
-        let link = timeout(limit, open(address))
-            .await
-            .map_err(|_| ConnectError::TimedOut(address.clone(), limit))??;
+        let (link, address) = dial::dial(addresses, limit).await?;
+        let handshake = self.handshake(address)?;
         let (router, common) = (Arc::clone(&self.router), self.common.clone());
         let setup = Setup::new(router, common, drop).to(Some(address.server_name()));
-        link.start(handshake, setup).await
+        let connection = link.start(handshake, setup).await?;
+        if let Some(hook) = &self.on_connect {
+            hook(connection.clone()).await?;
+        }
+        Ok(connection)
     }
 }
 
@@ -144,7 +216,7 @@ impl<C: Connected + 'static> IntoFuture for Connect<C> {
 impl<C> fmt::Debug for Connect<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
-            .field("address", &self.address)
+            .field("addresses", &self.addresses)
             .field("router", &self.router)
             .finish_non_exhaustive()
     }
@@ -166,22 +238,4 @@ impl<C: ServiceClient> Connected for C {
     fn connected(connection: Connection) -> Self {
         C::new(connection)
     }
-}
-
-async fn open(address: &Address) -> Result<Link, ConnectError> {
-    let opened = match address.endpoint() {
-        Endpoint::Tcp(host) => open_tcp(host).await,
-        #[cfg(unix)]
-        Endpoint::Unix(path) => tokio::net::UnixStream::connect(path).await.map(Link::Unix),
-        #[cfg(not(unix))]
-        Endpoint::Unix(_) => return Err(address.error(AddressProblem::NeedsUnix).into()),
-    };
-    opened.map_err(|error| ConnectError::Unreachable(address.clone(), error))
-}
-
-/// Tries the addresses of a name in turn, and reports the last failure.
-async fn open_tcp(host: &Host) -> io::Result<Link> {
-    TcpStream::connect(&*host.resolve().await?)
-        .await
-        .map(Link::Tcp)
 }

@@ -8,13 +8,15 @@ use std::{
 
 use sockety_codec::Uuid;
 use sync_wrapper::SyncWrapper;
-use tokio::time::{Sleep, sleep};
 
 use super::unsent::{self, Extra, Submission, Unsent, poll_submit};
 use crate::{
     action::Action,
     connection::{Connection, outgoing_call},
-    engine::pending::{RawReply, ReplyClock},
+    engine::{
+        call_clock::CallTimeout,
+        pending::{RawReply, ReplyClock},
+    },
     error::{refusal::new_call_id, request::RequestError, send::SendError},
     message::outgoing::{Content, Outgoing},
     outcome::Outcome,
@@ -31,12 +33,6 @@ pub(super) struct Exchange {
     pub(super) action: &'static str,
     stage: Stage,
     extra: Option<Box<Extra>>,
-}
-
-/// The caller's timeout. It starts when the call is first polled.
-pub(super) enum Timer {
-    After(Duration),
-    Running(Duration, Pin<Box<Sleep>>),
 }
 
 /// ```text
@@ -56,22 +52,25 @@ type Layered = Pin<Box<dyn Future<Output = Result<RawReply, RequestError>> + Sen
 impl Exchange {
     #[inline]
     pub(super) fn new(connection: Connection, unsent: Unsent, timeout: Option<Duration>) -> Self {
+        let has_content = unsent.content.carrying.is_some();
         Self {
             connection,
+            // r[impl head.id.version]
             id: new_call_id(),
             action: unsent.action,
             stage: Stage::Unsent(unsent.content),
-            extra: timeout.map(Extra::with_timeout),
+            extra: timeout.map(|timeout| Extra::with_timeout(timeout, has_content)),
         }
     }
 
     /// Has no effect after the first poll.
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
         let is_waiting = self.extra.as_ref().is_some_and(|extra| extra.is_waiting());
-        if let Stage::Unsent(_) = self.stage
+        if let Stage::Unsent(unsent) = &self.stage
             && !is_waiting
         {
-            self.extra = Some(Extra::with_timeout(timeout));
+            let has_content = unsent.carrying.is_some();
+            self.extra = Some(Extra::with_timeout(timeout, has_content));
         }
     }
 
@@ -150,7 +149,11 @@ impl Exchange {
         };
         let (action, connection) = (self.action, &self.connection);
         let submitted = poll_submit(action, content, &mut self.extra, connection, how, cx);
-        let submitted = ready!(submitted)?;
+        let Poll::Ready(submitted) = submitted else {
+            self.limit_wait_for_room();
+            return Poll::Pending;
+        };
+        let submitted = submitted?;
         if let Some(extra) = &self.extra
             && extra.is_carrying()
         {
@@ -160,16 +163,27 @@ impl Exchange {
         Poll::Ready(Ok(()))
     }
 
+    /// The default timeout begins with a call's first poll, like any other. The clock of all calls
+    /// does not know those that wait for room, so they get a timer.
+    #[cold]
+    fn limit_wait_for_room(&mut self) {
+        let timeout = self.connection.shared().options.call_timeout;
+        if let (Stage::Unsent(unsent), Some(timeout)) = (&self.stage, timeout) {
+            let has_content = unsent.carrying.is_some();
+            let timer = || CallTimeout::new(timeout, has_content);
+            let extra = self.extra.get_or_insert_default();
+            extra.timer.get_or_insert_with(timer);
+        }
+    }
+
     /// Passes the call to the middleware of its handle, together with its timeout.
     #[cold]
     fn poll_layered(&mut self, cx: &mut Context<'_>) -> Poll<Result<RawReply, RequestError>> {
         let Stage::Unsent(content) = std::mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("only an unsent call is handed to middleware");
         };
-        let timeout = match self.extra.take().and_then(|extra| extra.timer) {
-            Some(Timer::After(timeout)) => Some(timeout),
-            Some(Timer::Running(..)) | None => None,
-        };
+        let timer = self.extra.take().and_then(|extra| extra.timer);
+        let timeout = timer.map(|timer| timer.limit());
         let message = Outgoing::with_content(Action::Known(self.action), content);
         let reply = outgoing_call::call(self.connection.clone(), self.id, message, timeout);
         let mut layered: Layered = Box::pin(reply);
@@ -184,10 +198,12 @@ impl Exchange {
         let Some(timer) = timer else {
             return Poll::Pending;
         };
-        let after = ready!(timer.poll(cx));
+        let (shared, after) = (self.connection.shared(), timer.limit());
+        ready!(timer.poll(shared, &self.id, cx));
+        shared.counters.add(|all| &all.timed_out_requests, 1);
         let outcome = match self.stage {
             Stage::Waiting => {
-                let state = self.connection.shared().lock();
+                let state = shared.lock();
                 state.pending.outcome_if_given_up(&self.id)
             }
             Stage::Unsent(_) | Stage::Layered(_) | Stage::Done => Outcome::NotSent,
@@ -217,20 +233,6 @@ impl Exchange {
                 drop(replies);
             }
             Stage::Layered(_) | Stage::Done => {}
-        }
-    }
-}
-
-impl Timer {
-    /// Ready with the time that has passed.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
-        loop {
-            match self {
-                Self::After(timeout) => *self = Self::Running(*timeout, Box::pin(sleep(*timeout))),
-                Self::Running(timeout, sleep) => {
-                    return sleep.as_mut().poll(cx).map(|()| *timeout);
-                }
-            }
         }
     }
 }

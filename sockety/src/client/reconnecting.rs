@@ -1,14 +1,18 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use tokio::time::{Instant, sleep_until};
+use sockety_codec::Uuid;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::connect::{Connect, Connected};
 use crate::{connection::Connection, error::connect::ConnectError};
@@ -20,10 +24,15 @@ use crate::{connection::Connection, error::connect::ConnectError};
 /// that ends still fail: only the caller knows which of them may be repeated, and
 /// [`Outcome`](crate::outcome::Outcome) helps to decide.
 ///
-/// There is a pause between two attempts to connect. It starts at 100 ms and grows by a factor of
-/// 1.6 with each attempt, up to 30 s. A random amount of up to the same length is added, so that
-/// the clients of a restarted server do not all reconnect at once. After a connection that lasted
-/// for at least 30 s, the pauses start at 100 ms again.
+/// A server that stops in order says so (Go Away). Then a new connection is made at once: by the
+/// next `get`, or within 100 ms in the background, while calls on the old connection finish. So a
+/// rolling restart costs a call no more than the time to connect.
+///
+/// Otherwise there is a pause between two attempts to connect. It starts at 100 ms and grows by a
+/// factor of 1.6 with each attempt, up to 30 s. A random amount of up to the same length is added,
+/// so that the clients of a restarted server do not all reconnect at once. After a connection that
+/// lasted for at least 30 s, the pauses start at 100 ms again. [`retry_now`](Self::retry_now) ends a
+/// pause.
 ///
 /// Clones share one connection.
 ///
@@ -43,18 +52,28 @@ pub struct Reconnecting<C = Connection> {
 
 struct Inner<C> {
     connect: Connect<C>,
-    current: Mutex<Option<Connection>>,
+    state: Mutex<State>,
     /// How many attempts have failed.
     failures: AtomicU64,
     /// Held while connecting. Other callers wait for the lock, and so for the result.
     attempts: tokio::sync::Mutex<Attempts>,
+    /// Ends the pause before an attempt.
+    retry: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Connection>,
+    /// Whether the peer of the last connection said Go Away.
+    went_away: bool,
+    /// Why the last attempt failed; `None` if it did not.
+    failure: Option<Arc<ConnectError>>,
 }
 
 struct Attempts {
     pauses: ExponentialBackoff,
     not_before: Option<Instant>,
     connected_at: Option<Instant>,
-    failure: Option<Arc<ConnectError>>,
 }
 
 /// Pauses between attempts, without the random amount.
@@ -62,7 +81,14 @@ const SHORTEST: Duration = Duration::from_millis(100);
 const FACTOR: f32 = 1.6;
 const LONGEST: Duration = Duration::from_secs(30);
 
-impl<C: Connected> Reconnecting<C> {
+/// A connection that lasted for less is replaced after a pause, even if its peer said Go Away: a
+/// server that does so to everybody must not be asked again and again.
+const SHORTEST_LIFE: Duration = Duration::from_secs(1);
+
+/// Over how many milliseconds attempts in the background are spread.
+const SPREAD: u128 = 100;
+
+impl<C: Connected + 'static> Reconnecting<C> {
     /// Returns a client with an open connection. Connects first if there is none.
     ///
     /// Waits until the next attempt is due, then makes it. Callers that come meanwhile wait for the
@@ -74,43 +100,12 @@ impl<C: Connected> Reconnecting<C> {
     /// # Cancel safety
     /// Dropping the future cancels the attempt. The pause before the next one remains.
     pub async fn get(&self) -> Result<C, Arc<ConnectError>> {
-        if let Some(connection) = self.current() {
-            return Ok(C::connected(connection));
-        }
-        let failures = self.inner.failures.load(Ordering::Acquire);
-        let mut attempts = self.inner.attempts.lock().await;
-        if let Some(connection) = self.current() {
-            return Ok(C::connected(connection));
-        }
-        if let Some(failure) = &attempts.failure
-            && failures != self.inner.failures.load(Ordering::Acquire)
-        {
-            return Err(Arc::clone(failure));
-        }
-        attempts.pause().await;
-        let connection = match self.inner.connect.dial().await {
-            Ok(connection) => connection,
-            Err(error) => {
-                self.inner.failures.fetch_add(1, Ordering::Release);
-                return Err(Arc::clone(attempts.failure.insert(Arc::new(error))));
-            }
-        };
-        attempts.connected_at = Some(Instant::now());
-        *self.lock() = Some(connection.clone());
-        Ok(C::connected(connection))
+        Inner::connection(&self.inner).await.map(C::connected)
     }
 
-    /// The connection, if it accepts calls.
-    fn current(&self) -> Option<Connection> {
-        let mut current = self.lock();
-        if current.as_ref().is_some_and(Connection::takes_calls) {
-            return current.clone();
-        }
-        let ended = current.take();
-        drop(current);
-        // Dropped after the lock is released, because the last handle closes its connection.
-        drop(ended);
-        None
+    /// Returns a client if there is an open connection. It neither waits nor connects.
+    pub fn try_get(&self) -> Option<C> {
+        self.inner.current().map(C::connected)
     }
 }
 
@@ -118,20 +113,108 @@ impl<C> Reconnecting<C> {
     pub(crate) fn new(connect: Connect<C>) -> Self {
         let inner = Inner {
             connect,
-            current: Mutex::default(),
+            state: Mutex::default(),
             failures: AtomicU64::new(0),
             attempts: tokio::sync::Mutex::new(Attempts::new()),
+            retry: Notify::new(),
         };
         Self {
             inner: Arc::new(inner),
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
-        self.inner
-            .current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Whether there is a connection that accepts calls.
+    pub fn is_connected(&self) -> bool {
+        self.inner.current().is_some()
+    }
+
+    /// Returns why the last attempt to connect failed, or `None` if it did not, or there was none.
+    pub fn last_error(&self) -> Option<Arc<ConnectError>> {
+        self.inner.lock().failure.clone()
+    }
+
+    /// Ends the pause before the next attempt: for when it is known that the server can be reached
+    /// again. A [`get`](Self::get) that waits makes its attempt now; if none does, the next attempt
+    /// has no pause.
+    pub fn retry_now(&self) {
+        self.inner.retry.notify_one();
+    }
+}
+
+impl<C> Inner<C> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection, if it accepts calls.
+    fn current(&self) -> Option<Connection> {
+        let mut state = self.lock();
+        if state.current.as_ref().is_some_and(Connection::takes_calls) {
+            return state.current.clone();
+        }
+        let ended = state.current.take();
+        if let Some(ended) = &ended {
+            state.went_away = ended.shared().lock().is_peer_going_away;
+        }
+        drop(state);
+        // Dropped after the lock is released, because the last handle closes its connection.
+        drop(ended);
+        None
+    }
+}
+
+impl<C: 'static> Inner<C> {
+    async fn connection(self: &Arc<Self>) -> Result<Connection, Arc<ConnectError>> {
+        if let Some(connection) = self.current() {
+            return Ok(connection);
+        }
+        let failures = self.failures.load(Ordering::Acquire);
+        let mut attempts = self.attempts.lock().await;
+        if let Some(connection) = self.current() {
+            return Ok(connection);
+        }
+        if failures != self.failures.load(Ordering::Acquire)
+            && let Some(failure) = self.lock().failure.clone()
+        {
+            return Err(failure);
+        }
+        let went_away = std::mem::take(&mut self.lock().went_away);
+        attempts.pause(went_away, &self.retry).await;
+        match self.connect.dial().await {
+            Ok(connection) => {
+                attempts.connected_at = Some(Instant::now());
+                self.watch(&connection);
+                let mut state = self.lock();
+                state.failure = None;
+                state.current = Some(connection.clone());
+                Ok(connection)
+            }
+            Err(error) => {
+                self.failures.fetch_add(1, Ordering::Release);
+                let error = Arc::new(error);
+                self.lock().failure = Some(Arc::clone(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Replaces the connection when its peer is going away. The task holds no handle on either the
+    /// connection or the client, so it keeps neither.
+    fn watch(self: &Arc<Self>, connection: &Connection) {
+        let (inner, shared) = (Arc::downgrade(self), Arc::clone(connection.shared()));
+        tokio::spawn(async move {
+            if !shared.until_going_away().await {
+                return;
+            }
+            drop(shared);
+            // Not all clients of a server at once. The id generator is the random source at hand.
+            let millis = Uuid::new_v4().as_u128() % SPREAD;
+            sleep(Duration::from_millis(millis as u64)).await;
+            if let Some(inner) = inner.upgrade() {
+                // A failure is kept for `last_error`; the next `get` tries again.
+                let _ = inner.connection().await;
+            }
+        });
     }
 }
 
@@ -141,23 +224,31 @@ impl Attempts {
             pauses: pauses(),
             not_before: None,
             connected_at: None,
-            failure: None,
         }
     }
 
-    /// Waits until the next attempt is due, and plans the one after it, whether or not this one
-    /// succeeds.
-    async fn pause(&mut self) {
+    /// Waits until the next attempt is due, or until `retry`, and plans the one after it, whether
+    /// or not this one succeeds.
+    async fn pause(&mut self, went_away: bool, retry: &Notify) {
         if let Some(connected_at) = self.connected_at.take() {
-            if connected_at.elapsed() >= LONGEST {
+            let lasted = connected_at.elapsed();
+            if lasted >= LONGEST {
                 self.pauses = pauses();
             }
-            // A server that goes down disconnects all of its clients, which must not all reconnect
-            // at once.
-            self.not_before = Some(Instant::now() + self.next());
+            if went_away && lasted >= SHORTEST_LIFE {
+                // It stops in order, and its successor is probably there.
+                self.not_before = None;
+            } else {
+                // A server that goes down disconnects all of its clients, which must not all
+                // reconnect at once.
+                self.not_before = Some(Instant::now() + self.next());
+            }
         }
         if let Some(at) = self.not_before {
-            sleep_until(at).await;
+            tokio::select! {
+                () = sleep_until(at) => {}
+                () = retry.notified() => {}
+            }
         }
         self.not_before = Some(Instant::now() + self.next());
     }
@@ -189,7 +280,7 @@ impl<C> fmt::Debug for Reconnecting<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reconnecting")
             .field("connect", &self.inner.connect)
-            .field("connection", &*self.lock())
+            .field("connection", &self.inner.lock().current)
             .finish_non_exhaustive()
     }
 }
@@ -200,7 +291,7 @@ mod tests {
 
     async fn paused(attempts: &mut Attempts) -> f32 {
         let begin = Instant::now();
-        attempts.pause().await;
+        attempts.pause(false, &Notify::new()).await;
         begin.elapsed().as_secs_f32()
     }
 
@@ -229,7 +320,7 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..100 {
             let mut attempts = Attempts::new();
-            attempts.pause().await;
+            attempts.pause(false, &Notify::new()).await;
             attempts.connected_at = Some(Instant::now());
             tokio::time::advance(2 * LONGEST).await;
             pauses.push(paused(&mut attempts).await);
@@ -252,5 +343,31 @@ mod tests {
             last = paused(&mut attempts).await;
         }
         assert!(last >= 30.0, "{last} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_go_away_there_is_no_pause_unless_the_connection_was_short() {
+        let mut attempts = Attempts::new();
+        attempts.pause(false, &Notify::new()).await;
+        for (life, is_paused) in [(2, false), (40, false), (0, true)] {
+            attempts.connected_at = Some(Instant::now());
+            tokio::time::advance(Duration::from_secs(life)).await;
+            let begin = Instant::now();
+            attempts.pause(true, &Notify::new()).await;
+            let paused = begin.elapsed();
+            assert_eq!(paused >= SHORTEST, is_paused, "{life} s: {paused:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retry_ends_the_pause() {
+        let (mut attempts, retry) = (Attempts::new(), Notify::new());
+        attempts.pause(false, &retry).await;
+        let begin = Instant::now();
+        retry.notify_one();
+        attempts.pause(false, &retry).await;
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        attempts.pause(false, &retry).await;
+        assert!(begin.elapsed() >= SHORTEST);
     }
 }

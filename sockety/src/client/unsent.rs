@@ -7,13 +7,13 @@ use std::{
 
 use sockety_codec::{MessageHead, Uuid};
 
-use super::exchange::Timer;
 use crate::{
     action::Action,
     connection::Connection,
     content::carrying::{Pump, Sending, Taken, Unwritten, parcel},
     description::limits::ActionLimits,
     engine::{
+        call_clock::CallTimeout,
         pending::ReplyClock,
         send::{parcel::Submitted, queue, wait_queue::Ticket},
         state::State,
@@ -39,8 +39,8 @@ pub(super) struct Extra {
     ticket: Option<Ticket>,
     /// Sends the files or the stream of a call.
     pub(super) pump: Pump,
-    /// The timeout of a call, if the caller has set one.
-    pub(super) timer: Option<Timer>,
+    /// The timeout of a call, unless it is left to the clock of all calls.
+    pub(super) timer: Option<CallTimeout>,
 }
 
 /// How a message is submitted.
@@ -130,9 +130,9 @@ pub(super) fn poll_submit(
 }
 
 impl Extra {
-    pub(super) fn with_timeout(timeout: Duration) -> Box<Self> {
+    pub(super) fn with_timeout(timeout: Duration, has_content: bool) -> Box<Self> {
         Box::new(Self {
-            timer: Some(Timer::After(timeout)),
+            timer: Some(CallTimeout::new(timeout, has_content)),
             ..Self::default()
         })
     }

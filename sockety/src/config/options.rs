@@ -248,8 +248,9 @@ impl Options {
     }
 
     /// Sets how long a request waits for a reply if the call sets no time itself (default: 30 s,
-    /// checked once a second). `None` waits as long as the connection lives. The clock stops while
-    /// files or a stream of the request are being sent.
+    /// checked once a second). `None` waits as long as the connection lives. While files or a stream
+    /// of the request are being sent, the clock stands still; after that the call has its whole
+    /// time again.
     pub fn call_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.call_timeout = timeout.into();
         self

@@ -59,12 +59,18 @@ impl TcpOptions {
         self
     }
 
-    /// Sets `TCP_USER_TIMEOUT` on Linux (default: 30 s, in whole milliseconds): the connection
-    /// fails if the peer's system leaves bytes unacknowledged for this time. `None` keeps the
-    /// system's default of about 15 minutes.
+    /// Sets `TCP_USER_TIMEOUT` on Linux (in whole milliseconds): the connection fails if the peer's
+    /// system leaves bytes unacknowledged for this time. `None`, the default, keeps the system's
+    /// limit of about 15 minutes, before which
+    /// [`Options::idle_timeout`](crate::config::options::Options::idle_timeout) ends a connection
+    /// whose peer has vanished.
     ///
-    /// It also applies to the probes of [`TcpOptions::keepalive`]: with both defaults, an idle
-    /// connection fails at the second probe.
+    /// A short time finds such a peer sooner, but also ends connections whose peer is alive: it
+    /// counts while the peer's receive window is closed, although the peer's system answers every
+    /// probe. The window of a slow reader is closed most of the time.
+    ///
+    /// It also applies to the probes of [`TcpOptions::keepalive`]: with 30 s and the default
+    /// probes, an idle connection fails at the second probe.
     pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.user_timeout = timeout.into();
         self
@@ -150,7 +156,7 @@ impl Default for TcpOptions {
         Self {
             nodelay: true,
             keepalive: Some(keepalive),
-            user_timeout: Some(Duration::from_secs(30)),
+            user_timeout: None,
             not_sent_bytes: Some(128 * 1024),
             receive_buffer: None,
         }
@@ -181,8 +187,8 @@ mod tests {
         let interval = socket.tcp_keepalive_interval().expect("an option");
         assert_eq!((idle.as_secs(), interval.as_secs()), (60, 10));
         assert_eq!(socket.tcp_keepalive_retries().expect("an option"), 3);
-        let timeout = socket.tcp_user_timeout().expect("an option");
-        assert_eq!(timeout, Some(Duration::from_secs(30)));
+        // It would end connections to readers that are slow.
+        assert_eq!(socket.tcp_user_timeout().expect("an option"), None);
         let bytes = socket.tcp_notsent_lowat();
         // Some sandboxes do not have it.
         assert!(bytes.is_err() || bytes.is_ok_and(|bytes| bytes == 128 * 1024));
@@ -215,10 +221,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_left_to_the_system_is_not_set() {
-        let options = TcpOptions::default().keepalive(None).user_timeout(None);
+        let options = TcpOptions::default().keepalive(None);
         let stream = socket(options).await;
         let socket = SockRef::from(&stream);
         assert!(!socket.keepalive().expect("an option"));
-        assert_eq!(socket.tcp_user_timeout().expect("an option"), None);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use sockety_codec::Uuid;
 use sync_wrapper::SyncWrapper;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::sync::oneshot;
 
 use super::{
     Connection,
@@ -17,10 +17,14 @@ use super::{
     middleware::{CallNext, CallReply, CallResult},
 };
 use crate::{
-    content::carrying::Unwritten,
-    engine::pending::{RawReply, ReplyClock},
+    content::carrying::{Sending, Unwritten},
+    engine::{
+        call_clock::CallTimeout,
+        pending::{RawReply, ReplyClock},
+    },
     error::{request::RequestError, send::SendError},
     message::{outgoing::Outgoing, request::Request, sent::Sent},
+    outcome::Outcome,
 };
 
 /// A call or a one-way message before it is sent, as [`CallMiddleware`](crate::client::CallMiddleware) sees it.
@@ -143,7 +147,13 @@ impl OutgoingCall {
         let queued = self
             .connection
             .queue(&self.message, id, expects, self.kind.terms());
-        let mut sending = queued.await?;
+        let mut sending = match self.kind {
+            Kind::Call(Terms {
+                clock: ReplyClock::Default,
+                ..
+            }) => self.in_time(queued).await?,
+            _ => queued.await?,
+        };
         self.tracker.set_sent();
         match std::mem::replace(&mut self.kind, Kind::Pass) {
             Kind::Call(_) => {
@@ -168,6 +178,34 @@ impl OutgoingCall {
                 Ok(CallReply::NONE)
             }
         }
+    }
+
+    /// Limits the wait for room by the default timeout, which the clock of calls only counts for
+    /// calls that have their place.
+    async fn in_time(
+        &self,
+        queued: impl Future<Output = Result<Sending, SendError>>,
+    ) -> Result<Sending, RequestError> {
+        let shared = self.connection.shared();
+        let limit = shared.options.call_timeout;
+        let mut timeout = limit.map(|limit| CallTimeout::new(limit, false));
+        let mut queued = std::pin::pin!(queued);
+        poll_fn(|cx| {
+            if let Poll::Ready(queued) = queued.as_mut().poll(cx) {
+                return Poll::Ready(queued.map_err(RequestError::from));
+            }
+            let Some(timeout) = &mut timeout else {
+                return Poll::Pending;
+            };
+            std::task::ready!(timeout.poll(shared, &self.id, cx));
+            shared.counters.add(|all| &all.timed_out_requests, 1);
+            Poll::Ready(Err(RequestError::TimedOut {
+                action: "",
+                after: timeout.limit(),
+                outcome: Outcome::NotSent,
+            }))
+        })
+        .await
     }
 
     /// The first reply, for as long as the caller keeps its [`Request`].
@@ -226,16 +264,24 @@ pub(crate) async fn call(
         unwritten: Unwritten::Ends,
         clock: limit.map_or(ReplyClock::Default, |_| ReplyClock::Own),
     };
+    let has_content = message.content().carrying.is_some();
     let (result, status) = layered(&connection, id, message, Kind::Call(terms));
     let Some(limit) = limit else {
         return result.await?.into_raw();
     };
     let result = {
         let mut result = std::pin::pin!(result);
-        let result = timeout(limit, result.as_mut()).await;
+        let mut timeout = CallTimeout::new(limit, has_content);
+        let shared = connection.shared();
+        let result = poll_fn(|cx| match result.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Ok(result)),
+            Poll::Pending => timeout.poll(shared, &id, cx).map(Err),
+        });
+        let result = result.await;
         if result.is_err() {
             // Before middleware is dropped, which may tell why.
             status.set_timed_out(limit);
+            shared.counters.add(|all| &all.timed_out_requests, 1);
         }
         result
     };

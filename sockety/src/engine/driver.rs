@@ -55,6 +55,7 @@ use tokio::{
 
 use self::{turn::Pace, write::Written};
 use super::{
+    call_clock::StartClock,
     clocks::Clocks,
     memory::payloads,
     receive::inbound::Inbound,
@@ -86,6 +87,11 @@ pub(crate) struct Driver<IO, S> {
     is_paused: bool,
     /// Whether everything written has left this process. A flush says so: TLS may hold bytes back.
     is_flushed: bool,
+    /// Whether a write has failed: the end of the input that follows is its result, and not the
+    /// peer's decision.
+    has_failed: bool,
+    /// Whether calls of either side were in flight when the input ended.
+    was_at_work: bool,
     _payload_memory: payloads::User,
 }
 
@@ -99,6 +105,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     pub(crate) fn new(io: IO, shared: Arc<Shared>, decoder: Decoder, serve: S) -> Box<Self> {
         let inbound = Inbound::new(Arc::clone(&shared), serve);
         let clocks = Clocks::new(&shared.options);
+        let start_clock = StartClock::waker(&shared);
+        shared.lock().pending.set_clock(start_clock);
         Box::new(Self {
             io,
             shared,
@@ -112,6 +120,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             pace: Pace::default(),
             is_paused: false,
             is_flushed: true,
+            has_failed: false,
+            was_at_work: false,
             _payload_memory: payloads::User::new(),
         })
     }
@@ -157,7 +167,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             // First what is queued: a peer that waits for it may send nothing before it comes.
             let written = match self.poll_write(cx) {
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(self.read_the_rest(error.into(), cx)));
+                    return Poll::Ready(Err(self.read_the_rest(error, cx)));
                 }
                 Poll::Ready(Ok(written)) => Poll::Ready(written),
                 Poll::Pending => Poll::Pending,

@@ -46,9 +46,12 @@ pub(crate) struct PendingRequests {
     late: LateReplies,
     limit: usize,
     timeout: Option<u32>,
-    /// Ticks since the connection began, roughly seconds. Deadlines are counted in them, so that a
-    /// call does not read the clock.
+    /// Ticks of the clock of calls, roughly seconds while it runs. Deadlines are counted in them, so
+    /// that a call does not read the time.
     now: u32,
+    /// Waking it starts the clock, which ticks until no request has a deadline.
+    clock: Option<Waker>,
+    is_ticking: bool,
 }
 
 impl PendingRequests {
@@ -59,6 +62,8 @@ impl PendingRequests {
             limit,
             timeout: timeout.map(ticks::seconds),
             now: 0,
+            clock: None,
+            is_ticking: false,
         }
     }
 
@@ -119,6 +124,24 @@ impl PendingRequests {
                 replies: Replies::default(),
             },
         );
+    }
+
+    pub(crate) fn set_clock(&mut self, clock: Option<Waker>) {
+        self.clock = clock;
+    }
+
+    /// Starts the clock, unless it runs, after a request with a deadline was added.
+    #[inline]
+    pub(crate) fn start_clock(&mut self, clock: ReplyClock, due: &mut WakeList) {
+        if !self.is_ticking && matches!(clock, ReplyClock::Default) && self.timeout.is_some() {
+            self.is_ticking = true;
+            self.clock.iter().for_each(|clock| due.wake(clock.clone()));
+        }
+    }
+
+    /// Whether any request had a deadline at the last tick, or has one since.
+    pub(crate) fn is_ticking(&self) -> bool {
+        self.is_ticking
     }
 
     /// Removes a request. The caller drops the result after it has released the lock, because
@@ -253,10 +276,12 @@ impl PendingRequests {
     /// A tick has passed. Returns how many requests have run out of time.
     pub(crate) fn tick(&mut self, transmissions: &Transmissions, due: &mut WakeList) -> u64 {
         self.now += 1;
+        self.is_ticking = false;
         let mut timed_out = 0;
         let expires = self.deadline();
         let after = Duration::from_secs(self.timeout.unwrap_or_default().into());
         for waiter in self.requests.values_mut() {
+            self.is_ticking |= waiter.expires.is_some();
             if waiter
                 .transmission
                 .is_some_and(|key| transmissions.is_open(key.get()))

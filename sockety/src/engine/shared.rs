@@ -15,7 +15,7 @@ use std::{
 };
 
 use sockety_codec::{ChannelCount, ChannelId, ResponseHead, Uuid};
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
     account::Account,
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     warnings: Arc<Warnings>,
     pub(crate) extensions: Extensions,
     pub(crate) auth: AuthState,
+    /// Notified when the connection has ended, and when its peer is going away: who waits looks at the
+    /// state.
     pub(crate) ended: Notify,
     /// Whether the socket is closed. That happens some time after the end of the connection, so
     /// that the peer can read what was written.
@@ -67,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) received: AtomicU64,
     /// How much it holds of what it has received. Intakes share it.
     pub(crate) account: Arc<Account>,
+    /// Where the connection was made: its timers run there. `None` only in tests without a runtime.
+    pub(crate) runtime: Option<Handle>,
 }
 
 impl Shared {
@@ -108,6 +112,7 @@ impl Shared {
             has_queue: AtomicBool::new(false),
             received: AtomicU64::new(0),
             account,
+            runtime: Handle::try_current().ok(),
         }
     }
 
@@ -301,6 +306,27 @@ impl Shared {
             files: files + self.account.files.load(Ordering::Relaxed),
             streams: streams + self.account.streams.load(Ordering::Relaxed),
         }
+    }
+
+    /// Waits until the peer is going away, or the connection has ended. Returns whether the peer has
+    /// said that it is going away.
+    pub(crate) async fn until_going_away(&self) -> bool {
+        loop {
+            let mut notified = std::pin::pin!(self.ended.notified());
+            // Registered before the state is read, so that a change in between is not missed.
+            notified.as_mut().enable();
+            if let Some(is_going_away) = self.end_in_sight() {
+                return is_going_away;
+            }
+            notified.await;
+        }
+    }
+
+    /// Whether the peer has said that it is going away; `None` while nothing ends.
+    fn end_in_sight(&self) -> Option<bool> {
+        let state = self.lock();
+        let has_ended = matches!(state.phase, Phase::Ended(_));
+        (state.is_peer_going_away || has_ended).then_some(state.is_peer_going_away)
     }
 
     /// Waits until the socket is closed.

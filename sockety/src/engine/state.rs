@@ -301,6 +301,7 @@ impl State {
             // Under the lock that queued it, so that no reply can come before.
             let (id, clock) = (parcel.id(), parcel.clock);
             self.pending.insert(id, place, clock, waker, transmission);
+            self.pending.start_clock(clock, &mut self.outbox.due);
             if transmission.is_none() && matches!(parcel.head, Head::Message(_)) {
                 self.newest_request = place.position;
                 if let Some(pacing) = &mut self.pacing {
@@ -494,13 +495,17 @@ impl State {
         start.outcome(self.last_sent)
     }
 
-    /// A tick has passed. Returns how many requests have run out of time.
-    pub(crate) fn tick(&mut self) -> u64 {
+    /// A tick of the driver has passed.
+    pub(crate) fn tick(&mut self) {
         self.outbox.on_tick();
         if self.transmissions.channels.is_unanswered() {
             self.transmissions.channels.on_no_notice();
             self.outbox.wake_space();
         }
+    }
+
+    /// A tick of the clock of calls has passed. Returns how many requests have run out of time.
+    pub(crate) fn tick_calls(&mut self) -> u64 {
         self.pending.tick(&self.transmissions, &mut self.outbox.due)
     }
 

@@ -1,6 +1,6 @@
 //! Why no connection was made.
 
-use crate::address::{Address, error::AddressError};
+use crate::address::{error::AddressError, list::Addresses};
 use sockety_codec::Violation;
 use std::{io, time::Duration};
 
@@ -16,12 +16,14 @@ pub enum ConnectError {
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     #[error("invalid TLS configuration")]
     TlsConfig(#[from] crate::error::tls::TlsError),
-    /// The address could not be resolved, or nobody listens there.
+    /// No address could be resolved, or nobody listens there. If several were tried, the source says
+    /// what each of them answered.
     #[error("cannot connect to {0}")]
-    Unreachable(Address, #[source] io::Error),
+    Unreachable(Addresses, #[source] io::Error),
     /// No connection within [`Options::connect_timeout`](crate::config::Options::connect_timeout).
+    /// The source says what each address answered.
     #[error("connecting to {0} timed out after {1:?}")]
-    TimedOut(Address, Duration),
+    TimedOut(Addresses, Duration, #[source] io::Error),
     /// The TLS handshake failed, or the peer refused the certificate of this side. The source has
     /// the error of rustls.
     #[error("TLS handshake failed")]
@@ -65,6 +67,9 @@ pub enum ConnectError {
         "peer closed before it sent anything: it may be stopping, or at its limit of connections"
     )]
     ClosedSilently,
+    /// The hook that [`Connect::on_connect`](crate::client::Connect::on_connect) set returned an error.
+    #[error("hook on the new connection failed")]
+    OnConnect(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The server that was to accept has been stopped.
     #[error("server was stopped")]
     ServerStopped,

@@ -45,12 +45,16 @@ impl From<io::Error> for ConnectionError {
 
 /// Who closed a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ClosedBy {
     /// This side: [`Connection::close`](crate::connection::Connection::close), a stopped server, or
     /// the last handle was dropped.
     Local,
-    /// The other side.
+    /// The other side, which said so before (Go Away).
     Peer,
+    /// The other side, without a Go Away: its process has died, or a device in between has ended
+    /// the connection. An implementation may also never say Go Away.
+    PeerWithoutGoAway,
 }
 
 impl std::fmt::Display for ClosedBy {
@@ -58,6 +62,7 @@ impl std::fmt::Display for ClosedBy {
         f.write_str(match self {
             Self::Local => "this side",
             Self::Peer => "the peer",
+            Self::PeerWithoutGoAway => "the peer without Go Away",
         })
     }
 }

@@ -56,7 +56,11 @@ fn limit() -> LimitExceeded {
 
 fn errors() -> Vec<Box<dyn Error>> {
     let (outcome, name) = (Outcome::Unknown, Arc::from("a.txt"));
-    let address = || "localhost:9000".parse().expect("an address");
+    let address = || {
+        "localhost:9000"
+            .parse::<crate::address::Address>()
+            .expect("an address")
+    };
     let violation = Violation::NotSockety { byte: 0 };
     vec![
         Box::new(CallError::Service(NoAccount)),
@@ -74,7 +78,7 @@ fn errors() -> Vec<Box<dyn Error>> {
         Box::new(StreamError::<NoError>::Read(io())),
         Box::new(ContentError::Decode(decode())),
         Box::new(RequestMismatch::Payload(decode())),
-        Box::new(ConnectError::Unreachable(address(), io())),
+        Box::new(ConnectError::Unreachable(address().into(), io())),
         Box::new(ConnectError::Tls(io())),
         Box::new(ConnectError::NotTls {
             hint: "hint",

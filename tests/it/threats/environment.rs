@@ -72,7 +72,7 @@ async fn t_n1_a_connection_cut_at_any_byte_delivers_nothing_as_whole() {
         let is_whole = cut == whole.len();
         let is_clean = cut == 0 || is_whole;
         assert_eq!(
-            is_closed_by(&error, ClosedBy::Peer),
+            is_closed_by(&error, ClosedBy::PeerWithoutGoAway),
             is_clean,
             "{cut}: {error:?}"
         );

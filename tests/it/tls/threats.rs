@@ -364,7 +364,10 @@ async fn t_l1_a_link_cut_between_messages_is_closed_by_the_peer() {
     let mut request = connection.send(&Draft::new("wait")).await.expect("sent");
     cut(stream).await;
     let error = connection.closed().await;
-    assert!(is_closed_by(&error, ClosedBy::Peer), "{error:?}");
+    assert!(
+        is_closed_by(&error, ClosedBy::PeerWithoutGoAway),
+        "{error:?}"
+    );
     request.response().await.expect_err("no reply");
 }
 

@@ -1,8 +1,8 @@
 //! The end of a connection: what is counted and logged, and what is still written and read.
 
-use std::future::poll_fn;
+use std::{future::poll_fn, io::ErrorKind};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{Driver, write::Written};
 use crate::{
@@ -20,19 +20,26 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     pub(super) fn count(&self, error: &ConnectionError) {
         let counters = &self.shared.counters;
         match error {
+            error if is_timeout(error) => counters.count(|all| &all.timed_out_connections),
             ConnectionError::Protocol(_) => counters.count(|all| &all.violations),
             ConnectionError::Limit(_) => counters.count(|all| &all.exceeded_limits),
-            ConnectionError::Idle(_) | ConnectionError::WriteStalled(_) => {
-                counters.count(|all| &all.timed_out_connections);
-            }
             ConnectionError::Truncated(_) => counters.count(|all| &all.truncated_connections),
-            ConnectionError::Closed(_) | ConnectionError::Io(_) => {}
+            ConnectionError::Closed(_)
+            | ConnectionError::Idle(_)
+            | ConnectionError::WriteStalled(_)
+            | ConnectionError::Io(_) => {}
         }
     }
 
     pub(super) fn log(&self, error: &ConnectionError) {
         let peer = self.shared.peer.peer_addr;
         match error {
+            error if is_timeout(error) => warn!(?peer, "connection ended: {}", chain(error)),
+            // Nobody ends calls in flight on purpose: something has cut the connection, or the
+            // peer's process has died. Without calls, the process may just have finished.
+            ConnectionError::Closed(by @ ClosedBy::PeerWithoutGoAway) if self.was_at_work => {
+                info!(?peer, "connection closed by {by}, with calls in flight");
+            }
             ConnectionError::Closed(by) => debug!(?peer, "connection closed by {by}"),
             ConnectionError::Io(source) => {
                 debug!(?peer, source = %chain(&**source), "connection failed");
@@ -69,5 +76,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             }
         }
         std::future::pending().await
+    }
+}
+
+/// Whether the peer, or the way to it, has vanished: this side's clocks noticed that, or those of
+/// the operating system.
+fn is_timeout(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::Idle(_) | ConnectionError::WriteStalled(_) => true,
+        ConnectionError::Io(error) => matches!(
+            error.kind(),
+            ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+        ),
+        ConnectionError::Closed(_)
+        | ConnectionError::Protocol(_)
+        | ConnectionError::Limit(_)
+        | ConnectionError::Truncated(_) => false,
     }
 }

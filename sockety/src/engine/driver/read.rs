@@ -1,6 +1,7 @@
 //! Reading: turns bytes of the socket into events, and handles them at once.
 
 use std::{
+    io::ErrorKind,
     pin::{Pin, pin},
     sync::atomic::Ordering,
     task::{Context, Poll, ready},
@@ -141,25 +142,34 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Ok(self.inbound.abuse.check(&self.decoder)?)
     }
 
-    /// Handles what the peer sent before it stopped taking bytes: there may be replies. Returns the
-    /// error of the write.
+    /// Handles what the peer sent before it stopped taking bytes: there may be replies. Returns why
+    /// the connection ends.
+    ///
+    /// Nothing is closed meanwhile. The failed write has taken the error of the socket, so a read
+    /// after it finds the end of the input, whatever has happened. If that closed the connection,
+    /// its callers would hear of a peer that closed, and calls that never left would count as sent.
     pub(super) fn read_the_rest(
         &mut self,
-        error: ConnectionError,
+        error: std::io::Error,
         cx: &mut Context<'_>,
     ) -> ConnectionError {
+        self.has_failed = true;
         for _ in 0..LAST_READS {
             if !matches!(self.poll_read(cx), Poll::Ready(Ok(()))) || self.clocks.has_peer_ended {
                 break;
             }
         }
-        error
+        // This error alone says that the peer has closed its end.
+        if error.kind() == ErrorKind::BrokenPipe && self.clocks.has_peer_ended {
+            return ConnectionError::Closed(self.closing_peer());
+        }
+        error.into()
     }
 
     /// TLS returns `UnexpectedEof` when its link ends without a close_notify. Some peers never send
     /// one, and anyone can cut the link. Between messages it makes no difference.
     fn on_failed_read(&mut self, error: std::io::Error) -> Result<(), ConnectionError> {
-        if error.kind() != std::io::ErrorKind::UnexpectedEof {
+        if error.kind() != ErrorKind::UnexpectedEof {
             return Err(error.into());
         }
         debug!(peer = ?self.shared.peer.peer_addr, "unclean end: the link ended without a close_notify");
@@ -169,8 +179,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     fn on_end_of_input(&mut self) -> Result<(), ConnectionError> {
         self.decoder.finish().map_err(ConnectionError::Truncated)?;
         self.clocks.has_peer_ended = true;
-        self.shared.close(ClosedBy::Peer);
+        let is_executing = self.shared.holders.requests() > 0;
+        self.was_at_work = is_executing || self.shared.lock().pending.has_unanswered();
+        if !self.has_failed {
+            self.shared.close(self.closing_peer());
+        }
         Ok(())
+    }
+
+    /// How the peer has closed.
+    fn closing_peer(&self) -> ClosedBy {
+        if self.shared.lock().is_peer_going_away {
+            ClosedBy::Peer
+        } else {
+            ClosedBy::PeerWithoutGoAway
+        }
     }
 
     /// Whether nothing is read, because thousands of refusals wait to be written.

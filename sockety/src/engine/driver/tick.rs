@@ -1,7 +1,7 @@
 //! The clock of a connection: what is judged once a second while something has a deadline.
 //!
 //! ```text
-//! poll_clock ── a tick is due ──▶ look ──▶ judge ──▶ counters, memory of the thread
+//! poll_clock ── a tick is due ──▶ look ──▶ judge ──▶ memory of the thread
 //!  under the lock                no lock   under it   no lock
 //! ```
 //!
@@ -100,8 +100,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
     }
 
-    /// Under the lock: times requests out, frees memory, and checks every limit of time. The tasks
-    /// of requests that timed out are woken when the lock is released.
+    /// Under the lock: frees memory, and checks every limit of time.
     fn judge(
         &mut self,
         since: Duration,
@@ -109,16 +108,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         input: &TickInput,
     ) -> Result<(), ConnectionError> {
         let mut state = self.shared.lock_to_wake();
-        let timed_out = state.tick();
+        state.tick();
         // Before the clocks, which may queue a heartbeat: then not everything is written.
         if !has_written && state.is_all_written() {
             state.give_back_memory();
             self.writing.give_back_memory();
         }
-        let judged = self.clocks.on_tick(since, input, &mut state);
-        drop(state);
-        let counters = &self.shared.counters;
-        counters.add(|all| &all.timed_out_requests, timed_out);
-        judged
+        self.clocks.on_tick(since, input, &mut state)
     }
 }

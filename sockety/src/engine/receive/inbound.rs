@@ -174,6 +174,7 @@ impl<S: Serve> Inbound<S> {
     fn on_go_away(&self) -> Verdict {
         if self.shared.change(State::on_go_away) {
             debug!(peer = ?self.shared.peer.peer_addr, "peer is going away");
+            self.shared.ended.notify_waiters();
         }
         Verdict::Keep
     }

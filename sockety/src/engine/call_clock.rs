@@ -1,0 +1,145 @@
+//! The timeouts of calls. They belong to the callers, not to the driver, which may be held up by a
+//! handler that blocks its thread.
+//!
+//! ```text
+//! default timeout ── the clock of calls, a task that ticks while any call has a deadline
+//! a call's own ───── a timer of that call, polled by its caller
+//! ```
+//!
+//! Both run on the runtime of the connection, so that calls can be awaited on any thread. Both stand
+//! still while the files or the stream of the call are being sent, and begin anew after that.
+
+use std::{
+    pin::{Pin, pin},
+    sync::{Arc, Weak},
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use sockety_codec::Uuid;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep},
+};
+
+use super::{send::transmissions::Sending, shared::Shared, state::Phase};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Starts the clock of a connection's calls when it is woken. Its waker is used under the rules of
+/// all wakers: after the connection's lock is released.
+pub(crate) struct StartClock {
+    shared: Weak<Shared>,
+    runtime: Handle,
+}
+
+impl StartClock {
+    /// Returns `None` outside a runtime, where no driver runs either.
+    pub(crate) fn waker(shared: &Arc<Shared>) -> Option<Waker> {
+        let (shared, runtime) = (Arc::downgrade(shared), shared.runtime.clone()?);
+        Some(Arc::new(Self { shared, runtime }).into())
+    }
+}
+
+impl Wake for StartClock {
+    fn wake(self: Arc<Self>) {
+        if let Some(shared) = self.shared.upgrade() {
+            self.runtime.spawn(tick(shared));
+        }
+    }
+}
+
+/// Ticks once a second while any call has a deadline and the connection has not ended. A late tick
+/// is followed by a whole second, so that a process that was suspended hears its peer before its
+/// calls time out.
+async fn tick(shared: Arc<Shared>) {
+    let mut ticks = interval_at(Instant::now() + SECOND, SECOND);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let mut ended = pin!(shared.ended.notified());
+        // Registered before the phase is read, so that an end in between is not missed.
+        ended.as_mut().enable();
+        if shared.has_ended() {
+            return;
+        }
+        tokio::select! {
+            () = ended => {}
+            _ = ticks.tick() => if !shared.tick_calls() {
+                return;
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Times out calls. Their tasks are woken when the lock is released. Returns whether any call
+    /// has a deadline still.
+    fn tick_calls(&self) -> bool {
+        let mut state = self.lock_to_wake();
+        let timed_out = state.tick_calls();
+        let goes_on = state.pending.is_ticking();
+        drop(state);
+        self.counters.add(|all| &all.timed_out_requests, timed_out);
+        goes_on
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.lock().phase, Phase::Ended(_))
+    }
+
+    /// A timer on the runtime of the connection.
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let _entered = self.runtime.as_ref().map(Handle::enter);
+        sleep(duration)
+    }
+
+    /// Whether files or the stream of this request are being sent. If so, the task is woken when
+    /// they are no longer.
+    fn is_sending(&self, id: &Uuid, waker: &Waker) -> bool {
+        let mut state = self.lock_to_wake();
+        let state = &mut *state;
+        let Some(transmission) = state.pending.transmission(id) else {
+            return false;
+        };
+        let due = &mut state.outbox.due;
+        let progress = state.transmissions.watch(transmission, waker, due);
+        matches!(progress, Sending::Open)
+    }
+}
+
+/// The timeout of a call that is not left to the clock of all calls. It starts when it is first
+/// polled.
+pub(crate) struct CallTimeout {
+    limit: Duration,
+    /// Whether the call has files or a stream, during whose sending it stands still.
+    has_content: bool,
+    /// `None` before its start, and while it stands still.
+    running: Option<Pin<Box<Sleep>>>,
+}
+
+impl CallTimeout {
+    pub(crate) fn new(limit: Duration, has_content: bool) -> Self {
+        Self {
+            limit,
+            has_content,
+            running: None,
+        }
+    }
+
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Ready when the call has run out of time.
+    pub(crate) fn poll(&mut self, shared: &Shared, id: &Uuid, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_content && shared.is_sending(id, cx.waker()) {
+            self.running = None;
+            return Poll::Pending;
+        }
+        let limit = self.limit;
+        let running = self
+            .running
+            .get_or_insert_with(|| Box::pin(shared.sleep(limit)));
+        running.as_mut().poll(cx)
+    }
+}
