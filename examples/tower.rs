@@ -170,8 +170,12 @@ async fn main() -> Result<(), BoxError> {
         .layer(Layered(layers));
     let server = Server::bind("127.0.0.1:0")
         .await?
-        // Few, so that some are refused.
-        .options(Options::default().max_requests_executing(2));
+        // Few, and without a queue, so that some are refused.
+        .options(
+            Options::default()
+                .max_requests_executing(2)
+                .max_queued_requests(0),
+        );
     let address = server.local_addr()?;
     tokio::spawn(server.serve(router));
     let oven = OvenClient::connect(address).await?;

@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use sockety::{
     CallError, Outcome, ServiceError,
-    error::{ConnectError, RequestError, chain},
+    error::{ConnectError, RequestError, SendError, chain},
 };
 
 use crate::service::ArchiveError;
@@ -76,6 +76,9 @@ impl<E: ToStatus> From<CallError<E>> for Failure {
                 Self::new(error.to_status(), error.variant().name.clone(), message)
             }
             CallError::Refused { code, .. } if code.code() == TOO_LARGE => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", message)
+            }
+            CallError::Request(RequestError::Send(SendError::OverActionLimit { .. })) => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", message)
             }
             // The body from the HTTP client was incomplete.

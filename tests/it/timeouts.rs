@@ -223,3 +223,27 @@ fn calls_with_a_timeout_are_awaited_outside_the_runtime_of_their_connection() {
     });
     elsewhere.join().expect("no panic");
 }
+
+/// The content of an upload waits, but the peer takes nothing: that is no reason to wait for ever.
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_does_not_move_ends_by_the_time_of_its_call() {
+    let limit = Duration::from_secs(5);
+    for own in [false, true] {
+        let options = Options::default()
+            .call_timeout(limit)
+            .write_stall(Duration::from_secs(600));
+        let (near, peer) = dialogue_with(Router::new(), options, 1000).await;
+        let client = StoreClient::new(near);
+        let upload = client.upload(File::from_bytes("a", vec![7; 10_000_000]));
+        let upload = if own { upload.timeout(limit) } else { upload };
+        let begin = Instant::now();
+        let error = upload.await.expect_err("no reply");
+        assert!(
+            matches!(error, CallError::Request(RequestError::TimedOut { .. })),
+            "{error:?}"
+        );
+        let elapsed = begin.elapsed();
+        assert!(elapsed >= limit && elapsed <= 3 * limit, "{elapsed:?}");
+        drop(peer);
+    }
+}

@@ -138,8 +138,6 @@ impl Caller {
         let (call, at, begun) = (self.history.number(), now(), Instant::now());
         let kinds = ["echo", "wait", "gather", "store", "produce"];
         let what = self.dice.pick(&kinds);
-        // The connection has one clock for all calls, which stands still while files and streams are sent; a call may
-        // have one of its own.
         let carries = matches!(what, "gather" | "store");
         let own = (carries || self.dice.coin()).then(|| self.dice.millis(500..20_000));
         let deadline = own.unwrap_or(DEFAULT);

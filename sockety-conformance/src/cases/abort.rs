@@ -109,7 +109,10 @@ pub fn section() -> Section {
                 peer.send([begun.first(), packet::ABORT.to_vec()].concat())
                     .await?;
             }
-            t.recommend(peer.closed().await.map(drop))
+            match peer.alive().await {
+                Ok(()) => Ok(()),
+                Err(_) => peer.closed().await.map(drop),
+            }
         },
     );
     section

@@ -51,8 +51,8 @@ impl<T, E> Call<T, E> {
     /// [`Options::call_timeout`](crate::config::Options::call_timeout).
     ///
     /// The timeout starts when the call is first polled. Setting it after that has no effect. While
-    /// files or the stream of the call are being sent, the clock stands still; after that the call
-    /// has its whole time again.
+    /// files or the stream of the call are being sent, the clock stands still, unless they wait and
+    /// nothing of them moves for the whole time; after that the call has its whole time again.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.exchange.set_timeout(timeout);
         self
@@ -133,11 +133,9 @@ impl Connection {
     ///     async fn title(&self, id: u64) -> String;
     /// }
     ///
-    /// async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {
-    ///     let prepared = MediaDraft::title(7);
-    ///     let title: String = connection.call(prepared.clone()).await?;
-    ///     Ok(())
-    /// }
+    /// async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>>
+    /// {     let prepared = MediaDraft::title(7);     let title: String =
+    /// connection.call(prepared.clone()).await?;     Ok(()) }
     /// ```
     pub fn call<T, E>(&self, draft: CallDraft<T, E>) -> Call<T, E> {
         Call::new(self.clone(), draft)

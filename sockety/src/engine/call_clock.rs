@@ -7,12 +7,13 @@
 //! ```
 //!
 //! Both run on the runtime of the connection, so that calls can be awaited on any thread. Both stand
-//! still while the files or the stream of the call are being sent, and begin anew after that.
+//! still while the files or the stream of the call move, or their source has nothing to send, and
+//! begin anew after that.
 
 use std::{
     pin::{Pin, pin},
     sync::{Arc, Weak},
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, Wake, Waker, ready},
     time::Duration,
 };
 
@@ -22,7 +23,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep},
 };
 
-use super::{send::transmissions::Sending, shared::Shared, state::Phase};
+use super::{send::transmissions::Progress, shared::Shared, state::Phase};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -93,17 +94,15 @@ impl Shared {
         sleep(duration)
     }
 
-    /// Whether files or the stream of this request are being sent. If so, the task is woken when
-    /// they are no longer.
-    fn is_sending(&self, id: &Uuid, waker: &Waker) -> bool {
+    /// How far the files and the stream of this request are, while they are being sent. The task is
+    /// woken when they are no longer.
+    fn progress(&self, id: &Uuid, waker: &Waker) -> Option<Progress> {
         let mut state = self.lock_to_wake();
         let state = &mut *state;
-        let Some(transmission) = state.pending.transmission(id) else {
-            return false;
-        };
+        let transmission = state.pending.transmission(id)?;
         let due = &mut state.outbox.due;
-        let progress = state.transmissions.watch(transmission, waker, due);
-        matches!(progress, Sending::Open)
+        state.transmissions.watch(transmission, waker, due);
+        state.transmissions.progress(transmission)
     }
 }
 
@@ -113,8 +112,10 @@ pub(crate) struct CallTimeout {
     limit: Duration,
     /// Whether the call has files or a stream, during whose sending it stands still.
     has_content: bool,
-    /// `None` before its start, and while it stands still.
+    /// `None` before its start.
     running: Option<Pin<Box<Sleep>>>,
+    /// How far the content was when this began to run, while it is being sent.
+    sent: Option<Progress>,
 }
 
 impl CallTimeout {
@@ -123,6 +124,7 @@ impl CallTimeout {
             limit,
             has_content,
             running: None,
+            sent: None,
         }
     }
 
@@ -132,14 +134,25 @@ impl CallTimeout {
 
     /// Ready when the call has run out of time.
     pub(crate) fn poll(&mut self, shared: &Shared, id: &Uuid, cx: &mut Context<'_>) -> Poll<()> {
-        if self.has_content && shared.is_sending(id, cx.waker()) {
-            self.running = None;
-            return Poll::Pending;
-        }
         let limit = self.limit;
-        let running = self
-            .running
-            .get_or_insert_with(|| Box::pin(shared.sleep(limit)));
-        running.as_mut().poll(cx)
+        loop {
+            let sent = self.has_content.then(|| shared.progress(id, cx.waker()));
+            let sent = sent.flatten();
+            // Its content is sent now, or no longer: from here on it has its whole time.
+            if sent.is_some() != self.sent.is_some() {
+                (self.running, self.sent) = (None, sent);
+            }
+            let running = self
+                .running
+                .get_or_insert_with(|| Box::pin(shared.sleep(limit)));
+            ready!(running.as_mut().poll(cx));
+            match (sent, self.sent) {
+                // Its content has moved in this time, or has nothing to move.
+                (Some(sent), Some(before)) if !sent.is_stuck_since(before) => {
+                    (self.running, self.sent) = (None, Some(sent));
+                }
+                _ => return Poll::Ready(()),
+            }
+        }
     }
 }

@@ -274,7 +274,7 @@ impl PendingRequests {
     }
 
     /// A tick has passed. Returns how many requests have run out of time.
-    pub(crate) fn tick(&mut self, transmissions: &Transmissions, due: &mut WakeList) -> u64 {
+    pub(crate) fn tick(&mut self, transmissions: &mut Transmissions, due: &mut WakeList) -> u64 {
         self.now += 1;
         self.is_ticking = false;
         let mut timed_out = 0;
@@ -284,7 +284,7 @@ impl PendingRequests {
             self.is_ticking |= waiter.expires.is_some();
             if waiter
                 .transmission
-                .is_some_and(|key| transmissions.is_open(key.get()))
+                .is_some_and(|key| transmissions.moves_on(key.get()))
                 && waiter.expires.is_some()
             {
                 waiter.expires = expires;
@@ -533,10 +533,10 @@ mod tests {
             .waker
             .into_iter()
             .for_each(|waker| due.wake(waker));
-        let transmissions = Transmissions::new(ChannelCount::MAX);
+        let mut transmissions = Transmissions::new(ChannelCount::MAX);
         assert_eq!(
             (0..3)
-                .map(|_| waiting.tick(&transmissions, &mut due))
+                .map(|_| waiting.tick(&mut transmissions, &mut due))
                 .sum::<u64>(),
             1
         );

@@ -506,7 +506,8 @@ impl State {
 
     /// A tick of the clock of calls has passed. Returns how many requests have run out of time.
     pub(crate) fn tick_calls(&mut self) -> u64 {
-        self.pending.tick(&self.transmissions, &mut self.outbox.due)
+        self.pending
+            .tick(&mut self.transmissions, &mut self.outbox.due)
     }
 
     /// Ends the connection: fails every request that waits, and wakes every task.

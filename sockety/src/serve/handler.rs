@@ -17,7 +17,7 @@ use crate::{
 ///
 /// Its parts run in the order in which they were added:
 /// - [`middleware`](Self::middleware) sees every message that no part before it handled, and may
-/// answer it;
+///   answer it;
 /// - [`action`](Self::action) handles the messages of one action;
 /// - [`error`](Self::error) handles what a part before it failed with;
 /// - [`fallback`](Self::fallback) handles what no action before it did.

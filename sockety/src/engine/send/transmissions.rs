@@ -56,6 +56,9 @@ pub(crate) struct Transmission {
     /// counted when the transmission begins, and each writer, counted when it is made.
     holders: usize,
     watcher: Option<Waker>,
+    turns: u64,
+    /// How far it was at the last tick of the clock of calls.
+    ticked: Option<Progress>,
 }
 
 /// ```text
@@ -97,6 +100,22 @@ pub(crate) struct Turn {
     pub(crate) transmission: u64,
 }
 
+/// How far a message with files or a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Grows whenever some of it is moved to the outbox.
+    pub(crate) turns: u64,
+    /// Some of it waits for that. Else its source has nothing to send.
+    pub(crate) is_waiting: bool,
+}
+
+impl Progress {
+    /// Whether it stands still since it was this far, and that is not its source's fault.
+    pub(crate) fn is_stuck_since(self, before: Self) -> bool {
+        self.is_waiting && before.is_waiting && self.turns == before.turns
+    }
+}
+
 impl Transmissions {
     pub(crate) fn new(peer_channels: ChannelCount) -> Self {
         Self {
@@ -132,11 +151,26 @@ impl Transmissions {
         (files, streams)
     }
 
-    /// Whether anything of this message is still to be sent.
-    pub(crate) fn is_open(&self, key: u64) -> bool {
-        self.by_number
-            .get(&key)
-            .is_some_and(|known| matches!(known.state, Sending::Open))
+    /// How far this message is, while anything of it is still to be sent.
+    pub(crate) fn progress(&self, key: u64) -> Option<Progress> {
+        let known = self.by_number.get(&key)?;
+        let is_open = matches!(known.state, Sending::Open);
+        is_open.then(|| Progress {
+            turns: known.turns,
+            is_waiting: known.parts.iter().any(|part| !part.chunks.is_empty()),
+        })
+    }
+
+    /// A second has passed. Returns whether this message is still being sent, and is not stuck.
+    pub(crate) fn moves_on(&mut self, key: u64) -> bool {
+        let Some(progress) = self.progress(key) else {
+            return false;
+        };
+        let Some(known) = self.by_number.get_mut(&key) else {
+            return false;
+        };
+        let before = known.ticked.replace(progress);
+        before.is_none_or(|before| !progress.is_stuck_since(before))
     }
 
     /// Whether anything is still to be sent of this message, or of a response to it.
@@ -174,6 +208,8 @@ impl Transmissions {
             state: Sending::Open,
             holders: 1,
             watcher: None,
+            turns: 0,
+            ticked: None,
         };
         self.by_number.insert(key, transmission);
         ready.into_iter().for_each(|part| {
@@ -406,6 +442,7 @@ impl Transmission {
             part.wake(due);
         }
         self.open_parts -= usize::from(is_end);
+        self.turns += 1;
         let (channel, kind) = (self.channel, part.kind);
         Turn {
             channel,
