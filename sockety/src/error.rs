@@ -1,7 +1,7 @@
 //! Errors, one enum for each operation.
 //!
 //! The text of an error never includes its cause, which
-//! [`Error::source`](std::error::Error::source) returns. [`chain`] displays an error with all its
+//! [`Error::source`](std::error::Error::source) returns. [`chain()`] displays an error with all its
 //! causes.
 
 pub(crate) mod call;
