@@ -233,16 +233,21 @@ impl PendingReply {
     }
 
     fn log_unsent(&self, sent: Result<(), SendError>) {
+        // Nearly all replies are sent: the text of the action is made for the others only.
+        if let Err(error) = sent {
+            self.log_error(&error);
+        }
+    }
+
+    #[cold]
+    fn log_error(&self, error: &SendError) {
         let (id, action) = (self.id, Shown::new(&self.action));
-        match sent {
-            Ok(()) => {}
-            Err(SendError::Disconnected(_)) => {
+        match error {
+            SendError::Disconnected(_) => {
                 tracing::debug!(%id, %action, "reply not sent: the connection is gone");
             }
-            Err(error @ SendError::CutOff) => {
-                tracing::debug!(%id, %action, %error, "reply not sent");
-            }
-            Err(error) => self.warn_unsent(&error),
+            SendError::CutOff => tracing::debug!(%id, %action, %error, "reply not sent"),
+            error => self.warn_unsent(error),
         }
     }
 
