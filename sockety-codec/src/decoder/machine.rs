@@ -268,7 +268,7 @@ impl Machine {
         Ok(None)
     }
 
-    // Each kind has a copy of its own of the fast path, in which the kind is a constant.
+    // Each kind has its own copy of the fast path, in which the kind is a constant.
     fn on_message<'i>(&mut self, opening: Opening, input: &mut &'i [u8]) -> Found<'i> {
         self.on_opening(Kind::Message, opening, input)
     }

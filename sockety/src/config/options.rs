@@ -40,7 +40,7 @@ use super::{rate::Rate, tcp::TcpOptions};
 /// | [`max_spill_bytes`](Self::max_spill_bytes) | 1 GiB | temporary files of all connections |
 /// | [`max_useless_packets`](Self::max_useless_packets) | 128, then 10/s | packets without use |
 /// | [`max_refused_messages`](Self::max_refused_messages) | 1,024, then 256/s | messages that break limits, and replies to nothing |
-/// | [`max_aborted_messages`](Self::max_aborted_messages) | 512, then 256/s | messages that the peer gives up |
+/// | [`max_aborted_messages`](Self::max_aborted_messages) | 512, then 256/s | messages that the peer abandons |
 /// | [`max_dropped_content`](Self::max_dropped_content) | 64 MiB, then 64 MiB/s | content that nobody takes |
 ///
 /// "Of all connections" means those that share [`Budgets`](crate::config::Budgets), such as all

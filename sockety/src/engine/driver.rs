@@ -135,7 +135,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         self.count(&error);
         self.log(&error);
         // First the callers that wait for replies, under the lock; then the readers of content,
-        // whose intakes have locks of their own; then whoever waits for the end itself.
+        // whose intakes have their own locks; then the tasks that wait for the end itself.
         self.shared.end(&error, Unwritten::of(&error));
         self.inbound.end(&error);
         self.shared.ended.notify_waiters();

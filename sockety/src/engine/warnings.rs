@@ -25,12 +25,13 @@ pub(crate) enum Warning {
     TooLarge,
     BadHeader,
     NotImplemented,
+    Overloaded,
     HandlerPanicked,
     HandshakeFailed,
 }
 
 impl Warning {
-    const COUNT: usize = 9;
+    const COUNT: usize = 10;
 
     fn text(self) -> &'static str {
         match self {
@@ -41,6 +42,7 @@ impl Warning {
             Self::TooLarge => "request refused: too large",
             Self::BadHeader => "request refused: its header is invalid",
             Self::NotImplemented => "request refused: nothing serves its action",
+            Self::Overloaded => "request refused: too many are executing or waiting",
             Self::HandlerPanicked => "handler panicked",
             Self::HandshakeFailed => "handshake failed",
         }
@@ -57,6 +59,7 @@ impl Warning {
             | Self::TooLarge
             | Self::BadHeader
             | Self::NotImplemented
+            | Self::Overloaded
             | Self::HandshakeFailed => false,
         }
     }

@@ -1,16 +1,13 @@
 //! Requests of the peer that wait for their turn, because as many as may are executed already.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tokio::time::Instant;
-use tracing::warn;
 
 use super::parts::ReceivedParts;
 use crate::{
     config::options::Options,
-    engine::{pending_reply::PendingReply, serve::Route, shared::Shared},
-    shown::Shown,
+    engine::{pending_reply::PendingReply, serve::Route, shared::Shared, warnings::Warning},
 };
 
 /// A FIFO queue, bounded in requests and in bytes of payloads.
@@ -23,7 +20,6 @@ pub(crate) struct RequestQueue {
     bytes: usize,
     /// A one-way message was taken although there was no room.
     is_overfull: bool,
-    refused: Refused,
 }
 
 /// A request that has arrived.
@@ -33,16 +29,6 @@ pub(crate) struct QueuedRequest {
     pub(crate) parts: ReceivedParts,
     pub(crate) reply: PendingReply,
 }
-
-/// Refused requests that were not reported yet.
-#[derive(Default)]
-struct Refused {
-    count: u64,
-    reported: Option<Instant>,
-}
-
-/// At most one warning per connection in this time.
-const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 impl RequestQueue {
     pub(crate) fn is_empty(&self) -> bool {
@@ -79,30 +65,17 @@ impl RequestQueue {
         Some(request)
     }
 
-    /// There was no room for a request. Warns at most once a second, with the number of those that
-    /// were refused since the last warning.
+    /// There was no room for a request.
     #[cold]
-    pub(crate) fn on_refused(&mut self, action: &str, shared: &Shared) {
+    pub(crate) fn on_refused(&self, action: &str, shared: &Shared) {
         shared.counters.count(|all| &all.overloaded);
-        self.refused.count += 1;
-        let now = Instant::now();
-        let reported = self.refused.reported;
-        if reported.is_some_and(|reported| now < reported + REPORT_EVERY) {
-            return;
-        }
-        let (peer, options) = (shared.peer.peer_addr, &shared.options);
-        warn!(
-            ?peer,
-            action = %Shown::new(action),
-            refused = self.refused.count,
-            queued = self.len(),
-            max_requests_executing = options.requests_executing,
-            max_queued_requests = options.queued_requests,
-            "requests refused: too many are executing or waiting"
+        let options = &shared.options;
+        let reason = format_args!(
+            "{} wait for their turn (limits: {} executing, {} waiting)",
+            self.len(),
+            options.requests_executing,
+            options.queued_requests,
         );
-        self.refused = Refused {
-            count: 0,
-            reported: Some(now),
-        };
+        shared.warn(Warning::Overloaded, action, &reason);
     }
 }
