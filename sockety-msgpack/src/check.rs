@@ -11,8 +11,6 @@ use crate::{
 pub struct Checked {
     /// Whether the value is a service error: the marker `D4 65 00` and the array after it.
     pub service_error: bool,
-    /// Whether JavaScript's `undefined`, extension type 0, occurs in the value.
-    pub undefined: bool,
 }
 
 /// Checks that `bytes` are exactly one value within `bounds`, without reading it into a type.
@@ -23,7 +21,7 @@ pub struct Checked {
 ///
 /// # Errors
 ///
-/// Any [`DecodeError`] except `Invalid` and `ServiceError`.
+/// Any [`DecodeError`] except `Invalid`, `TooMuchMemory` and `ServiceError`.
 ///
 /// # Examples
 ///
@@ -43,17 +41,14 @@ pub fn check(bytes: &[u8], bounds: &Bounds) -> Result<Checked, DecodeError> {
     } else {
         0
     };
-    let scan = scan(bytes, start, bounds)?;
-    if scan.end < bytes.len() {
+    let end = scan(bytes, start, bounds)?;
+    if end < bytes.len() {
         return Err(DecodeError::TrailingBytes {
-            offset: scan.end,
-            count: bytes.len() - scan.end,
+            offset: end,
+            count: bytes.len() - end,
         });
     }
-    Ok(Checked {
-        service_error,
-        undefined: scan.undefined,
-    })
+    Ok(Checked { service_error })
 }
 
 /// Returns the number of bytes of the first value in `bytes`, which other bytes may follow.
@@ -63,7 +58,7 @@ pub fn check(bytes: &[u8], bounds: &Bounds) -> Result<Checked, DecodeError> {
 ///
 /// # Errors
 ///
-/// Any [`DecodeError`] except `TrailingBytes`, `Invalid` and `ServiceError`.
+/// Any [`DecodeError`] except `TrailingBytes`, `Invalid`, `TooMuchMemory` and `ServiceError`.
 ///
 /// # Examples
 ///
@@ -73,5 +68,5 @@ pub fn check(bytes: &[u8], bounds: &Bounds) -> Result<Checked, DecodeError> {
 /// assert_eq!(value_len(&[0x91, 0x07, 0xC0], &Bounds::default()), Ok(2));
 /// ```
 pub fn value_len(bytes: &[u8], bounds: &Bounds) -> Result<usize, DecodeError> {
-    Ok(scan(bytes, 0, bounds)?.end)
+    scan(bytes, 0, bounds)
 }

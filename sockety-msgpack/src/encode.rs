@@ -28,7 +28,10 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> 
 /// When the `Serialize` implementation of the value fails.
 pub fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = into.len();
-    rmp_serde::encode::write_named(into, value).map_err(|error| {
+    let mut serializer = rmp_serde::Serializer::new(&mut *into)
+        .with_struct_map()
+        .with_human_readable();
+    value.serialize(&mut serializer).map_err(|error| {
         into.truncate(start);
         EncodeError(error.to_string())
     })

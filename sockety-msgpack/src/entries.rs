@@ -1,18 +1,15 @@
 //! Reads a map whose keys are known without a struct: from a map, or from an array of all values in
 //! order.
 
-use std::fmt;
-
-use rmp_serde::decode::Error;
-use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, Visitor};
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::{
+    access::{FieldKey, Fields},
     bounds::Bounds,
-    decode::{self, Reader},
-    error::DecodeError,
-    lenient::Lenient,
-    token::{Kind, Token},
+    decode,
+    error::{DecodeError, Error, Place},
+    reader::Reader,
 };
 
 /// The entries of a map, in the order that they have in an array.
@@ -81,15 +78,15 @@ impl<T> Entry<T> {
         if self.value.is_some() {
             return Err(de::Error::duplicate_field(self.name));
         }
-        self.value = Some((self.read)(reader).map_err(|error| within(self.name, error))?);
-        Ok(())
+        let start = reader.offset();
+        match (self.read)(reader) {
+            Ok(value) => {
+                self.value = Some(value);
+                Ok(())
+            }
+            Err(error) => Err(error.at(start).within(&Place::Name(self.name))),
+        }
     }
-}
-
-/// The error of one of the entries, which it names.
-#[cold]
-fn within(name: &str, error: Error) -> Error {
-    de::Error::custom(format_args!("{name}: {}", decode::text(error)))
 }
 
 impl Entries for () {
@@ -168,44 +165,51 @@ impl<T, Rest: Entries> Entries for (Entry<T>, Rest) {
 /// Any [`DecodeError`].
 #[inline]
 pub fn read_entries<E: Entries>(bytes: &[u8], mut entries: E) -> Result<E::Values, DecodeError> {
-    let bounds = Bounds::default();
-    decode::checked(bytes, &bounds, |bytes| {
-        let head = Token::read(bytes, 0)?;
-        let mut reader = decode::reader(&bytes[head.len..], &bounds);
-        match head.kind {
-            Kind::Container { map: true, items } => read_map(&mut reader, items / 2, &mut entries),
-            Kind::Container { map: false, items } => read_array(&mut reader, items, &mut entries),
-            Kind::Plain | Kind::Str(_) | Kind::Ext { .. } => Err(no_entries(bytes)),
+    decode::whole(bytes, &Bounds::default(), |reader| {
+        let marker = reader.marker()?;
+        if let Some(count) = reader.enter_map(marker)? {
+            read_map(reader, count, &mut entries)?;
+        } else if let Some(count) = reader.enter_array(marker)? {
+            read_array(reader, count, &mut entries)?;
+        } else {
+            return Err(no_entries(reader));
         }
-        .and_then(|()| entries.into_values())
-        .map_err(decode::invalid)
+        entries.into_values()
     })
 }
 
 #[cold]
-fn no_entries(bytes: &[u8]) -> Error {
-    let found = decode::kind_of(bytes[0]);
-    de::Error::custom(format_args!(
-        "invalid type: {found}, expected a map of parameters"
-    ))
+fn no_entries(reader: &mut Reader<'_>) -> Error {
+    match reader.unexpected() {
+        Ok(found) => de::Error::invalid_type(found, &"a map of parameters"),
+        Err(error) => error,
+    }
 }
 
 #[inline]
-fn read_map<E: Entries>(reader: &mut Reader<'_>, count: u64, entries: &mut E) -> Result<(), Error> {
-    for _ in 0..count {
-        let is_read = match read_key(reader)? {
-            Key::Name(name) if entries.read_named(name, reader)? => true,
-            Key::Name(name) => {
-                entries.check_unknown(name)?;
-                false
+fn read_map<E: Entries>(
+    reader: &mut Reader<'_>,
+    count: usize,
+    entries: &mut E,
+) -> Result<(), Error> {
+    let mut keys = Fields::<true>::new(reader, count);
+    while let Some(key) = keys.next_field()? {
+        let reader = keys.reader();
+        let is_read = match key {
+            FieldKey::Name(name) => {
+                let is_read = entries.read_named(name, reader)?;
+                if !is_read {
+                    entries.check_unknown(name)?;
+                }
+                is_read
             }
-            Key::Index(index) => {
+            FieldKey::Index(index) => {
                 let index = usize::try_from(index).unwrap_or(usize::MAX);
                 entries.read_at(index, reader)?
             }
         };
         if !is_read {
-            IgnoredAny::deserialize(Lenient::value(&mut *reader))?;
+            reader.skip()?;
         }
     }
     Ok(())
@@ -214,59 +218,19 @@ fn read_map<E: Entries>(reader: &mut Reader<'_>, count: u64, entries: &mut E) ->
 #[inline]
 fn read_array<E: Entries>(
     reader: &mut Reader<'_>,
-    count: u64,
+    count: usize,
     entries: &mut E,
 ) -> Result<(), Error> {
-    let count = count as usize;
     if count < E::COUNT {
         return Err(de::Error::invalid_length(count, &"all parameters"));
     }
     for index in 0..count {
+        // Newer callers may have more parameters.
         if !entries.read_at(index, reader)? {
-            return Err(Error::LengthMismatch(index as u32));
+            reader.skip()?;
         }
     }
     Ok(())
-}
-
-#[inline]
-fn read_key<'de>(reader: &mut Reader<'de>) -> Result<Key<'de>, Error> {
-    Key::deserialize(Lenient::key(reader))
-}
-
-enum Key<'de> {
-    /// The name of a parameter.
-    Name(&'de [u8]),
-    /// Its position among them.
-    Index(u64),
-}
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_identifier(KeyVisitor)
-    }
-}
-
-struct KeyVisitor;
-
-impl<'de> Visitor<'de> for KeyVisitor {
-    type Value = Key<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the name of a parameter")
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, name: &'de str) -> Result<Key<'de>, E> {
-        Ok(Key::Name(name.as_bytes()))
-    }
-
-    fn visit_borrowed_bytes<E: de::Error>(self, name: &'de [u8]) -> Result<Key<'de>, E> {
-        Ok(Key::Name(name))
-    }
-
-    fn visit_u64<E: de::Error>(self, index: u64) -> Result<Key<'de>, E> {
-        Ok(Key::Index(index))
-    }
 }
 
 /// Returns the value of a key that is missing: `None` if the type is an `Option`.

@@ -1,7 +1,7 @@
 //! The extension types that mean something to msgpackr.
 
-/// JavaScript's `undefined`. msgpackr writes it as `D4 00 00` and reads data of any length.
-pub(crate) const UNDEFINED: u8 = 0;
+/// JavaScript's `undefined` as msgpackr writes it. Other extensions of type 0 are none.
+pub(crate) const UNDEFINED: [u8; 3] = [0xD4, 0x00, 0x00];
 
 /// The start of a service error: an extension of type 0x65 (`e`) with one byte of data. msgpackr
 /// takes the value after it as the error.

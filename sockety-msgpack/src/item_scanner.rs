@@ -72,7 +72,8 @@ impl ItemScanner {
     ///
     /// # Errors
     ///
-    /// Every [`DecodeError`] except `Truncated`, `TrailingBytes`, `Invalid` and `ServiceError`.
+    /// Every [`DecodeError`] except `Truncated`, `TrailingBytes`, `Invalid`, `TooMuchMemory` and
+    /// `ServiceError`.
     /// The bytes after it cannot be divided into items, so every later call returns it too.
     pub fn scan(&mut self, bytes: &[u8]) -> Result<Scanned, DecodeError> {
         if bytes.len() < self.needed {

@@ -57,21 +57,26 @@ pub use check::{Checked, check, value_len};
 pub use item_scanner::{ItemScanner, Scanned};
 
 mod error;
-pub use error::{DecodeError, EncodeError};
+pub use error::{DecodeError, EncodeError, InvalidValue};
 
 mod timestamp;
-pub use timestamp::{InvalidNanoseconds, Timestamp, TimestampOutOfRange};
+pub use timestamp::{InvalidNanoseconds, InvalidTimestamp, Timestamp, TimestampOutOfRange};
+
+pub mod as_timestamp;
 
 #[doc(hidden)]
 pub mod __private;
 
+mod access;
+mod addresses;
+mod deserialize;
 mod entries;
 mod escaped;
 mod extension;
-mod lenient;
+mod reader;
+mod rfc3339;
 mod scan;
 mod service_error;
 mod token;
-mod undefined;
 #[cfg(test)]
 mod work;

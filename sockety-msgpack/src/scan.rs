@@ -3,44 +3,27 @@
 use crate::{
     bounds::{Bounds, DEFAULT_DEPTH},
     error::DecodeError,
-    extension::UNDEFINED,
     token::{Kind, Token, fixed_len},
 };
 
-/// What a scan found out about a value.
-pub(crate) struct Extent {
-    /// Where the value ends.
-    pub(crate) end: usize,
-    /// Whether `undefined` is somewhere in it.
-    pub(crate) undefined: bool,
-}
-
-/// Scans the one value that begins at `start`.
+/// Scans the one value that begins at `start`, and returns where it ends.
 #[inline]
-pub(crate) fn scan(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<Extent, DecodeError> {
+pub(crate) fn scan(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<usize, DecodeError> {
     let token = Token::read(bytes, start)?;
-    let undefined = match token.kind {
+    match token.kind {
         Kind::Container { .. } => return scan_levels(bytes, start, bounds),
-        Kind::Plain => false,
-        Kind::Ext { tag } => tag == UNDEFINED,
-        Kind::Str(text) => {
-            check_utf8(text, start)?;
-            false
-        }
-    };
-    let end = start + token.len;
-    Ok(Extent { end, undefined })
+        Kind::Plain | Kind::Ext => {}
+        Kind::Str(text) => check_utf8(text, start)?,
+    }
+    Ok(start + token.len)
 }
 
 /// Like [`scan`], for a value that contains others.
-fn scan_levels(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<Extent, DecodeError> {
+fn scan_levels(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<usize, DecodeError> {
     // With the default bounds, no check allocates.
     let mut scan = Scan::<DEFAULT_DEPTH>::new(start);
     scan.resume(bytes, bounds)?;
-    Ok(Extent {
-        end: scan.position,
-        undefined: scan.undefined,
-    })
+    Ok(scan.position)
 }
 
 /// The state of a scan of one value: how far it got, and what is still to come.
@@ -60,7 +43,6 @@ pub(crate) struct Scan<const INLINE: usize> {
     left_around: usize,
     /// Values counted: the outermost one, and those that containers declared.
     items: u64,
-    undefined: bool,
 }
 
 impl<const INLINE: usize> Scan<INLINE> {
@@ -73,7 +55,6 @@ impl<const INLINE: usize> Scan<INLINE> {
             around: Levels::new(),
             left_around: 0,
             items: 1,
-            undefined: false,
         }
     }
 
@@ -86,13 +67,18 @@ impl<const INLINE: usize> Scan<INLINE> {
         self.around.more.clear();
         self.left_around = 0;
         self.items = 1;
-        self.undefined = false;
     }
 
     /// Where the next token begins. After the last one, the end of the value.
     #[inline]
     pub(crate) fn position(&self) -> usize {
         self.position
+    }
+
+    /// The values that were counted.
+    #[inline]
+    pub(crate) fn items(&self) -> u64 {
+        self.items
     }
 
     /// Scans on to the end of the value. After `Truncated`, it can be called again with more
@@ -109,9 +95,8 @@ impl<const INLINE: usize> Scan<INLINE> {
             }
             let token = Token::read(bytes, self.position)?;
             match token.kind {
-                Kind::Plain => {}
+                Kind::Plain | Kind::Ext => {}
                 Kind::Str(text) => check_utf8(text, self.position)?,
-                Kind::Ext { tag } => self.undefined |= tag == UNDEFINED,
                 Kind::Container { items, .. } => {
                     self.enter(token.len, items, bytes, bounds)?;
                     continue;
@@ -239,7 +224,7 @@ const SHORT_TEXT: u8 = 0xA0;
 const LONGEST_SHORT_TEXT: u8 = 0xBF;
 
 #[inline]
-fn check_utf8(text: &[u8], offset: usize) -> Result<(), DecodeError> {
+pub(crate) fn check_utf8(text: &[u8], offset: usize) -> Result<(), DecodeError> {
     #[cfg(test)]
     crate::work::add(text.len());
     // Short names are the usual case, and this one is inlined.

@@ -8,10 +8,10 @@ use crate::{
     check::check,
     decode::from_slice_with,
     encode::encode,
-    error::{DecodeError, EncodeError},
+    error::{DecodeError, EncodeError, InvalidValue},
     extension::{SERVICE_ERROR, UNDEFINED},
     scan::scan,
-    token::{Kind, NIL, Token},
+    token::{Kind, Token},
 };
 
 /// The parts of a received service error.
@@ -51,36 +51,41 @@ pub fn decode_service_error<'a>(
     bounds: &Bounds,
 ) -> Result<ServiceErrorParts<'a>, DecodeError> {
     if !check(bytes, bounds)?.service_error {
-        return Err(DecodeError::Invalid(
+        return Err(invalid(
             "payload is a value, not a service error".to_owned(),
         ));
     }
     let array = Token::read(bytes, SERVICE_ERROR.len())?;
     let count = match array.kind {
         Kind::Container { map: false, items } if items >= 2 => items,
-        Kind::Container { .. } | Kind::Plain | Kind::Str(_) | Kind::Ext { .. } => {
-            return Err(DecodeError::Invalid(
+        Kind::Container { .. } | Kind::Plain | Kind::Str(_) | Kind::Ext => {
+            return Err(invalid(
                 "invalid service error: expected an array of at least 2 elements".to_owned(),
             ));
         }
     };
     let name = SERVICE_ERROR.len() + array.len;
-    let message = scan(bytes, name, bounds)?.end;
-    let details = scan(bytes, message, bounds)?.end;
+    let message = scan(bytes, name, bounds)?;
+    let details = scan(bytes, message, bounds)?;
     let text = |part: &str, bytes: &[u8]| {
-        from_slice_with(bytes, bounds).map_err(|error| {
-            DecodeError::Invalid(format!("invalid {part} of a service error: {error}"))
-        })
+        from_slice_with(bytes, bounds)
+            .map_err(|error| invalid(format!("invalid {part} of a service error: {error}")))
     };
     Ok(ServiceErrorParts {
         name: text("name", &bytes[name..message])?,
         message: text("message", &bytes[message..details])?,
         details: match count {
-            2 => &[NIL],
-            _ => match Token::read(bytes, details)?.kind {
-                Kind::Ext { tag: UNDEFINED } => &[NIL],
-                _ => &bytes[details..scan(bytes, details, bounds)?.end],
+            2 => NIL,
+            _ => match &bytes[details..scan(bytes, details, bounds)?] {
+                details if *details == UNDEFINED => NIL,
+                details => details,
             },
         },
     })
 }
+
+fn invalid(problem: String) -> DecodeError {
+    DecodeError::Invalid(Box::new(InvalidValue::new(problem)))
+}
+
+const NIL: &[u8] = &[0xC0];

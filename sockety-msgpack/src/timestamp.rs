@@ -1,11 +1,17 @@
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use serde::de::value::SeqDeserializer;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use thiserror::Error;
 
+use crate::{deserialize::EXTENSION_STRUCT, error, rfc3339};
+
 /// A moment: the extension type -1 of MessagePack, and a `Date` of JavaScript.
+///
+/// It is read from text of RFC 3339 too, and shown as such: `2023-11-14T22:13:20Z`.
 ///
 /// # Examples
 ///
@@ -33,6 +39,12 @@ pub struct InvalidNanoseconds(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{} s and {} ns since 1970 are outside the range of the system time", .0.seconds, .0.nanoseconds)]
 pub struct TimestampOutOfRange(Timestamp);
+
+/// A text that is no date and time of RFC 3339.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("no date and time of RFC 3339, such as 2023-11-14T22:13:20Z")]
+#[non_exhaustive]
+pub struct InvalidTimestamp {}
 
 impl TimestampOutOfRange {
     /// Returns the timestamp.
@@ -68,6 +80,48 @@ impl Timestamp {
     #[must_use]
     pub const fn nanoseconds(&self) -> u32 {
         self.nanoseconds
+    }
+}
+
+/// The date and time of RFC 3339, in UTC. Years that have more than four digits have a sign.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        rfc3339::write(self.seconds, self.nanoseconds, f)
+    }
+}
+
+/// Reads a date and time of RFC 3339. Digits after those of nanoseconds are cut off.
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let (seconds, nanoseconds) = rfc3339::read(text).ok_or(InvalidTimestamp {})?;
+        Ok(Self {
+            seconds,
+            nanoseconds,
+        })
+    }
+}
+
+impl Timestamp {
+    /// Reads the data of the extension.
+    pub(crate) fn from_data(data: &[u8]) -> Result<Self, error::Error> {
+        Data::from(data).timestamp()
+    }
+
+    /// The elements from which the types of the crate `time` are read: year, day of the year,
+    /// hour, minute, second, nanosecond, and the offset from UTC in the same units.
+    pub(crate) fn into_parts_of_time(
+        self,
+    ) -> SeqDeserializer<std::array::IntoIter<i64, 9>, error::Error> {
+        let time = rfc3339::Civil::of(self.seconds);
+        let [hour, minute, second] = time.clock;
+        let nanosecond = i64::from(self.nanoseconds);
+        let ordinal = time.day_of_year();
+        let parts = [
+            time.year, ordinal, hour, minute, second, nanosecond, 0, 0, 0,
+        ];
+        SeqDeserializer::new(parts.into_iter())
     }
 }
 
@@ -117,14 +171,13 @@ impl TryFrom<Timestamp> for SystemTime {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let data = Data::of(self);
-        serializer.serialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, &(TAG, data))
+        serializer.serialize_newtype_struct(EXTENSION_STRUCT, &(TAG, data))
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, TimestampVisitor)
+        deserializer.deserialize_newtype_struct(EXTENSION_STRUCT, TimestampVisitor)
     }
 }
 
@@ -134,26 +187,35 @@ impl<'de> Visitor<'de> for TimestampVisitor {
     type Value = Timestamp;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a timestamp (extension type -1)")
+        formatter.write_str("a timestamp (extension type -1) or a text of RFC 3339")
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(
         self,
         deserializer: D,
     ) -> Result<Timestamp, D::Error> {
-        let (tag, data) = <(i8, Data)>::deserialize(deserializer)?;
+        // Where serde has buffered the value, it can still be text.
+        if deserializer.is_human_readable() {
+            return deserializer.deserialize_any(self);
+        }
+        deserializer.deserialize_tuple(2, self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Timestamp, A::Error> {
+        let missing = |len| de::Error::invalid_length(len, &"a type and data");
+        let tag: i8 = seq.next_element()?.ok_or_else(|| missing(0))?;
+        let data: Data = seq.next_element()?.ok_or_else(|| missing(1))?;
         if tag != TAG {
             return Err(de::Error::custom(format_args!(
                 "extension type {tag}, expected a timestamp (extension type -1)"
             )));
         }
-        let (seconds, nanoseconds) = data.parts().ok_or_else(|| {
-            de::Error::custom(format_args!(
-                "invalid timestamp length {}: must be 4, 8 or 12 bytes",
-                data.len
-            ))
-        })?;
-        Timestamp::new(seconds, nanoseconds).map_err(de::Error::custom)
+        data.timestamp()
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        text.parse()
+            .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 
@@ -181,6 +243,16 @@ impl Data {
             }
             _ => Self::from(&long[..]),
         }
+    }
+
+    fn timestamp<E: de::Error>(&self) -> Result<Timestamp, E> {
+        let (seconds, nanoseconds) = self.parts().ok_or_else(|| {
+            E::custom(format_args!(
+                "invalid timestamp length {}: must be 4, 8 or 12 bytes",
+                self.len
+            ))
+        })?;
+        Timestamp::new(seconds, nanoseconds).map_err(E::custom)
     }
 
     /// The seconds and nanoseconds, of which there may be too many.
@@ -253,6 +325,7 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
+/// The extension type of timestamps.
 pub(crate) const TAG: i8 = -1;
 
 const SECOND: u32 = 1_000_000_000;

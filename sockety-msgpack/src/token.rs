@@ -12,9 +12,7 @@ pub(crate) enum Kind<'a> {
     /// Nil, a boolean, a number or a bin.
     Plain,
     Str(&'a [u8]),
-    Ext {
-        tag: u8,
-    },
+    Ext,
     /// An array or a map, and the number of values that follow: its elements, or its keys and
     /// values.
     Container {
@@ -52,7 +50,7 @@ impl<'a> Token<'a> {
             None => Err(truncated(1 + width as u64)),
         };
         // A token whose data begins at `head` and has `size` bytes.
-        let with_data = |head: usize, size: u64, kind: fn(&'a [u8], &'a [u8]) -> Kind<'a>| {
+        let with_data = |head: usize, size: u64, kind: fn(&'a [u8]) -> Kind<'a>| {
             let end = usize::try_from(size)
                 .ok()
                 .and_then(|size| size.checked_add(head));
@@ -60,7 +58,7 @@ impl<'a> Token<'a> {
                 return Err(truncated(size.saturating_add(head as u64)));
             };
             Ok(Self {
-                kind: kind(&rest[..head], data),
+                kind: kind(data),
                 len: head + data.len(),
             })
         };
@@ -72,11 +70,9 @@ impl<'a> Token<'a> {
             })
         };
 
-        let plain = |_: &'a [u8], _: &'a [u8]| Kind::Plain;
-        let str = |_: &'a [u8], data: &'a [u8]| Kind::Str(data);
-        let ext = |head: &'a [u8], _: &'a [u8]| Kind::Ext {
-            tag: head[head.len() - 1],
-        };
+        let plain = |_: &'a [u8]| Kind::Plain;
+        let str = |data: &'a [u8]| Kind::Str(data);
+        let ext = |_: &'a [u8]| Kind::Ext;
         match marker {
             0x00..=0x7F | 0xC0 | 0xC2 | 0xC3 | 0xCA..=0xD3 | 0xE0..=0xFF => {
                 with_data(1, fixed_len(marker) as u64 - 1, plain)
@@ -106,9 +102,6 @@ impl<'a> Token<'a> {
         }
     }
 }
-
-/// Nil, which is only a marker.
-pub(crate) const NIL: u8 = 0xC0;
 
 const FIXED_LEN: [u8; 256] = {
     let mut table = [0; 256];

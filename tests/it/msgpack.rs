@@ -51,13 +51,11 @@ fn check_recorded(case: &Case) {
                 "{name}: {read:?}"
             );
         }
-        Expected::InvalidDate => assert_eq!(
-            read,
-            Err(DecodeError::Invalid(
-                "invalid timestamp length 1: must be 4, 8 or 12 bytes".to_owned()
-            )),
-            "{name}",
-        ),
+        Expected::InvalidDate => {
+            let error = read.unwrap_err().to_string();
+            let text = "invalid timestamp length 1: must be 4, 8 or 12 bytes";
+            assert!(error.contains(text), "{name}: {error}");
+        }
     }
 }
 
@@ -305,22 +303,10 @@ fn a_whole_float_reads_as_an_integer_where_serde_buffers_values() {
 }
 
 #[test]
-fn a_float_in_the_range_of_integers_stays_a_float_where_anything_goes() {
-    check_read(&to_vec(&3.0f64).unwrap(), Value::Float(3.0));
-    check_read(
-        &to_vec(&4_294_967_295.0f64).unwrap(),
-        Value::Float(4_294_967_295.0),
-    );
-    check_read(&to_vec(&4_294_967_296.0f64).unwrap(), Value::Int(1 << 32));
-    check_read(
-        &to_vec(&-2_147_483_649.0f64).unwrap(),
-        Value::Int(-(1 << 31) - 1),
-    );
-    check_read(&to_vec(&1e300f64).unwrap(), Value::Float(1e300));
-    check_read(
-        &to_vec(&4_294_967_296.5f64).unwrap(),
-        Value::Float(4_294_967_296.5),
-    );
+fn a_float_stays_a_float_where_anything_goes() {
+    for float in [3.0, -0.0, 4_294_967_296.0, -2_147_483_649.0, 1e300, 0.5] {
+        check_read(&to_vec(&float).unwrap(), Value::Float(float));
+    }
 }
 
 #[test]
@@ -378,11 +364,12 @@ fn an_integer_reads_as_a_float() {
 }
 
 #[test]
-fn undefined_reads_as_nil_at_any_depth() {
+fn undefined_is_absent_in_a_map_and_nil_elsewhere() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Object {
         a: Option<u8>,
-        b: (),
+        #[serde(default)]
+        b: Vec<u8>,
         c: Vec<Option<String>>,
         d: Kind,
     }
@@ -407,7 +394,7 @@ fn undefined_reads_as_nil_at_any_depth() {
     .concat();
     let object = Object {
         a: None,
-        b: (),
+        b: vec![],
         c: vec![Some("\u{514}".to_owned()), None],
         d: Kind::Newtype(None),
     };
@@ -424,9 +411,10 @@ fn the_bytes_of_undefined_inside_a_bin_stay() {
 }
 
 #[test]
-fn undefined_of_any_length_reads_as_nil() {
-    check_read(b"\xC7\x03\0abc", None::<u8>);
-    check_read(b"\x92\xD6\0abcd\x07", (None::<u8>, 7u8));
+fn another_extension_of_type_0_is_not_undefined() {
+    check_fails::<Option<u8>>(b"\xC7\x03\0abc", "extension type 0 of 3 bytes");
+    check_fails::<Option<u8>>(b"\xD4\0\x01", "extension type 0 of 1 bytes");
+    check_fails::<()>(b"\xC7\x01\0\0", "extension type 0 of 1 bytes");
 }
 
 #[test]
@@ -447,7 +435,8 @@ fn a_struct_reads_from_a_map_or_an_array() {
         b"\x91\x01",
         "invalid length 1, expected struct Point with 2 elements",
     );
-    check_fails::<Point>(
+    check_read(b"\x93\x01\x02\x03", Point { x: 1, y: 2 });
+    check_fails::<(i8, i8)>(
         b"\x93\x01\x02\x03",
         "more entries than the type takes: maximum is 2",
     );
@@ -485,7 +474,10 @@ fn integer_keys_read_from_the_string_keys_of_javascript_objects() {
     check_fails::<BTreeMap<u8, u8>>(b"\x81\xA2+1\x01", "string \"+1\", expected u8");
     check_fails::<BTreeMap<i8, u8>>(b"\x81\xA2-0\x01", "string \"-0\", expected i8");
     check_fails::<BTreeMap<u8, u8>>(b"\x81\xA3256\x01", "integer `256`, expected u8");
-    check_fails::<BTreeMap<u8, u8>>(b"\x81\x01\xA11", "string, expected an integer");
+    check_fails::<BTreeMap<u8, u8>>(
+        b"\x81\x01\xA11",
+        "[1]: invalid type: string \"1\", expected u8",
+    );
 }
 
 #[test]
@@ -585,7 +577,7 @@ fn enums_read_from_a_string_or_a_map_of_one_entry_but_not_by_index() {
 fn an_extension_that_no_type_knows_is_refused_and_named() {
     check_fails::<u8>(
         b"\xD4\x05\0",
-        "invalid type: extension, expected an integer",
+        "invalid type: extension type 5 of 1 bytes, expected u8",
     );
     check_fails::<bool>(
         b"\xD4\x05\0",
@@ -597,7 +589,7 @@ fn an_extension_that_no_type_knows_is_refused_and_named() {
     );
     check_fails::<Vec<u8>>(b"\xC7\x03\x7Fabc", "extension type 127 of 3 bytes");
     check_fails::<Option<bool>>(b"\xD4\x05\0", "extension type 5 of 1 bytes");
-    check_fails::<Value>(b"\x91\xD4\x05\0", "extension type 5 of 1 bytes");
+    check_fails::<serde_json::Value>(b"\x91\xD4\x05\0", "extension type 5 of 1 bytes");
     check_fails::<Timestamp>(b"\xD4\x05\0", "extension type 5, expected a timestamp");
     check_fails::<String>(
         b"\xD6\xFF\0\0\0\0",
@@ -1471,7 +1463,14 @@ fn expected_value(tagged: &Json) -> Value {
         "bool" => Value::Bool(value.as_bool().unwrap()),
         // msgpackr writes -0 as 0.
         "number" if text(value) == "-0" => Value::Int(0),
-        "number" if tagged["integer"] == true => Value::Int(text(value).parse().unwrap()),
+        "number" if tagged["integer"] == true => {
+            let number: i128 = text(value).parse().unwrap();
+            // It writes only those of 32 bits as integers.
+            match (-(1 << 31)..1 << 32).contains(&number) {
+                true => Value::Int(number),
+                false => Value::Float(number as f64),
+            }
+        }
         "number" => Value::Float(text(value).replace("Infinity", "inf").parse().unwrap()),
         "bigint" => Value::Int(text(value).parse().unwrap()),
         "str" => Value::Str(text(value).to_owned()),

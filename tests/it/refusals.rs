@@ -110,7 +110,7 @@ async fn a_parameter_that_cannot_be_read_is_named() {
     assert_eq!(
         text,
         "media.put: refused with code 4 (Bad Request): payload cannot be read: labels: \
-         invalid type: integer `8`, expected a sequence"
+         invalid type: integer `8`, expected a sequence (byte 12)"
     );
     let (_, text) = refusal(other.rename(7, "Seven".into()).await);
     assert!(text.ends_with("missing field `title`"), "{text}");
@@ -239,7 +239,7 @@ async fn each_kind_of_refusal_is_logged_with_action_and_reason() {
         [
             "request refused: its parameters cannot be read action=\"media.put\" peer=None \
              reason=payload cannot be read: labels: invalid type: integer `8`, expected a \
-             sequence suppressed=0",
+             sequence (byte 12) suppressed=0",
             "reply not sent: it is too large action=\"media.export\" peer=None reason=payload of \
              5242885 bytes is over the limit of 4194304 suppressed=0",
             "reply not sent: it cannot be encoded action=\"media.secret\" peer=None \

@@ -1,0 +1,575 @@
+//! What visitors take values from: elements, entries, variants, and parts of other values.
+
+use serde::de::value::{BorrowedBytesDeserializer, I8Deserializer};
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+use crate::{
+    deserialize::Key,
+    error::{Error, Place},
+    extension::UNDEFINED,
+    reader::Reader,
+    token::fixed_len,
+};
+
+/// The elements of an array. `COLLECTED` ones go into memory for any number of them.
+pub(crate) struct Elements<'a, 'de, const COLLECTED: bool> {
+    reader: &'a mut Reader<'de>,
+    count: usize,
+    left: usize,
+    reserved: usize,
+}
+
+impl<'a, 'de, const COLLECTED: bool> Elements<'a, 'de, COLLECTED> {
+    #[inline]
+    pub(crate) fn new(reader: &'a mut Reader<'de>, count: usize) -> Self {
+        let reserved = if COLLECTED {
+            reader.reserve(count)
+        } else {
+            count
+        };
+        Self {
+            reader,
+            count,
+            left: count,
+            reserved,
+        }
+    }
+
+    /// Returns how many elements were not taken.
+    #[inline]
+    pub(crate) fn end(self) -> usize {
+        if COLLECTED {
+            self.reader.give_back(self.reserved);
+        }
+        self.left
+    }
+}
+
+impl<'de, const COLLECTED: bool> SeqAccess<'de> for &mut Elements<'_, 'de, COLLECTED> {
+    type Error = Error;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        if COLLECTED {
+            self.reader.charge_element::<T::Value>()?;
+        }
+        let start = self.reader.rest.len();
+        match seed.deserialize(&mut *self.reader) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                let index = self.count - self.left - 1;
+                let offset = self.reader.offset_of(start);
+                Err(error.at(offset).within(&Place::Index(index)))
+            }
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.reserved)
+    }
+}
+
+/// The entries of a map: `FIELDS` of a struct, or entries of a collection. Entries whose value is
+/// `undefined` are left out.
+pub(crate) struct Fields<'a, 'de, const FIELDS: bool> {
+    reader: &'a mut Reader<'de>,
+    left: usize,
+    reserved: usize,
+    /// The bytes from the current key on.
+    key: &'de [u8],
+    /// The first key was the name of a field, so that numbers are none.
+    named: bool,
+}
+
+impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
+    #[inline]
+    pub(crate) fn new(reader: &'a mut Reader<'de>, count: usize) -> Self {
+        let reserved = if FIELDS { count } else { reader.reserve(count) };
+        let key = reader.rest;
+        Self {
+            reader,
+            left: count,
+            reserved,
+            key,
+            named: false,
+        }
+    }
+
+    /// Returns how many entries were not taken.
+    #[inline]
+    pub(crate) fn end(self) -> usize {
+        if !FIELDS {
+            self.reader.give_back(self.reserved);
+        }
+        self.left
+    }
+
+    /// Goes to the next entry, and returns the marker of its key.
+    #[inline]
+    fn go_to_entry(&mut self) -> Result<Option<u8>, Error> {
+        loop {
+            if self.left == 0 {
+                return Ok(None);
+            }
+            self.left -= 1;
+            self.key = self.reader.rest;
+            let marker = self.reader.marker()?;
+            if !self.skip_entry(marker)? {
+                return Ok(Some(marker));
+            }
+        }
+    }
+
+    /// Skips an entry that is no field, or whose value is `undefined`. Returns whether it did.
+    #[inline]
+    fn skip_entry(&mut self, marker: u8) -> Result<bool, Error> {
+        let len = match marker {
+            0xA0..=0xBF => {
+                self.named = true;
+                1 + usize::from(marker & 0x1F)
+            }
+            _ if FIELDS => 0,
+            _ => fixed_len(marker),
+        };
+        if len > 0 && self.reader.rest.get(len) != Some(&UNDEFINED[0]) {
+            return Ok(false);
+        }
+        self.skip_unusual_entry(marker)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn skip_unusual_entry(&mut self, marker: u8) -> Result<bool, Error> {
+        let before = self.reader.rest;
+        let is_field = match marker {
+            0xA0..=0xBF | 0xC4..=0xC6 | 0xD9..=0xDB => {
+                self.named = true;
+                true
+            }
+            0x00..=0x7F | 0xCC..=0xCF => !self.named,
+            _ => false,
+        };
+        self.reader.skip()?;
+        if FIELDS && !is_field {
+            self.reader.skip()?;
+            return Ok(true);
+        }
+        if self.reader.at_undefined() {
+            self.reader.take_undefined();
+            return Ok(true);
+        }
+        self.reader.rest = before;
+        Ok(false)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn within(&self, error: Error, start: usize) -> Error {
+        within_entry(error.at(self.reader.offset_of(start)), self.key)
+    }
+}
+
+/// A key of a struct: the name of a field, or its position.
+pub(crate) enum FieldKey<'de> {
+    Name(&'de [u8]),
+    Index(u64),
+}
+
+impl<'de> Fields<'_, 'de, true> {
+    /// Reads the next key. The value after it must be read or skipped next.
+    #[inline]
+    pub(crate) fn next_field(&mut self) -> Result<Option<FieldKey<'de>>, Error> {
+        let Some(marker) = self.go_to_entry()? else {
+            return Ok(None);
+        };
+        if let Some(name) = self.reader.text(marker)? {
+            return Ok(Some(FieldKey::Name(name.as_bytes())));
+        }
+        match self.reader.bin(marker)? {
+            Some(name) => Ok(Some(FieldKey::Name(name))),
+            None => Ok(Some(FieldKey::Index(self.reader.unsigned(marker)?))),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn reader(&mut self) -> &mut Reader<'de> {
+        self.reader
+    }
+}
+
+/// The error of the value of the entry with the key at the beginning of these bytes.
+#[cold]
+#[inline(never)]
+pub(crate) fn within_entry(error: Error, mut key: &[u8]) -> Error {
+    let Some(&marker) = key.first() else {
+        return error;
+    };
+    let head = match marker {
+        0x00..=0x7F => return error.within(&Place::Index(usize::from(marker))),
+        0xA0..=0xBF => 1,
+        0xD9 | 0xC4 => 2,
+        0xDA | 0xC5 => 3,
+        0xDB | 0xC6 => 5,
+        _ => return error.within(&Place::Name("")),
+    };
+    let len = match head {
+        1 => usize::from(marker & 0x1F),
+        _ => (key.get(1..head).unwrap_or_default().iter())
+            .fold(0, |len, &byte| len << 8 | usize::from(byte)),
+    };
+    key = key.get(head..head + len).unwrap_or_default();
+    error.within(&Place::Name(&String::from_utf8_lossy(key)))
+}
+
+impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
+    type Error = Error;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        if self.go_to_entry()?.is_none() {
+            return Ok(None);
+        }
+        if !FIELDS {
+            self.reader.charge_element::<K::Value>()?;
+        }
+        match seed.deserialize(Key(self.reader)) {
+            Ok(key) => Ok(Some(key)),
+            Err(error) => Err(error.at(self.reader.offset_of(self.key.len()))),
+        }
+    }
+
+    #[inline]
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
+        if !FIELDS {
+            self.reader.charge_element::<T::Value>()?;
+        }
+        let start = self.reader.rest.len();
+        match seed.deserialize(&mut *self.reader) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.within(error, start)),
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.reserved)
+    }
+}
+
+/// The entry of a map that is a variant with data.
+pub(crate) struct Variant<'a, 'de> {
+    reader: &'a mut Reader<'de>,
+    key: &'de [u8],
+}
+
+impl<'a, 'de> Variant<'a, 'de> {
+    #[inline]
+    pub(crate) fn new(reader: &'a mut Reader<'de>) -> Self {
+        let key = reader.rest;
+        Self { reader, key }
+    }
+
+    #[inline]
+    fn data<T>(self, read: impl FnOnce(&mut Reader<'de>) -> Result<T, Error>) -> Result<T, Error> {
+        let start = self.reader.rest.len();
+        read(&mut *self.reader)
+            .map_err(|error| within_entry(error.at(self.reader.offset_of(start)), self.key))
+    }
+}
+
+impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
+    type Error = Error;
+    type Variant = Self;
+
+    #[inline]
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
+        let marker = self.reader.marker()?;
+        let name = match self.reader.text(marker)? {
+            Some(name) => name,
+            None => name_of_other_key(self.reader, marker)?,
+        };
+        match seed.deserialize(Name(name)) {
+            Ok(name) => Ok((name, self)),
+            Err(error) => Err(error.at(self.reader.offset_of(self.key.len()))),
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn name_of_other_key<'de>(reader: &mut Reader<'de>, marker: u8) -> Result<&'de str, Error> {
+    if let Some(name) = reader.bin(marker)?
+        && let Ok(name) = str::from_utf8(name)
+    {
+        return Ok(name);
+    }
+    let found = reader.unexpected()?;
+    Err(Error::invalid_type(found, &"the name of an enum variant"))
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
+    type Error = Error;
+
+    #[inline]
+    fn unit_variant(self) -> Result<(), Error> {
+        self.data(|reader| serde::Deserialize::deserialize(reader))
+    }
+
+    #[inline]
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+        self.data(|reader| seed.deserialize(reader))
+    }
+
+    #[inline]
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        self.data(|reader| reader.deserialize_tuple(len, visitor))
+    }
+
+    #[inline]
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.data(|reader| reader.deserialize_struct("", fields, visitor))
+    }
+}
+
+/// The name of a variant, also of one without data.
+#[derive(Clone, Copy)]
+pub(crate) struct Name<'de>(pub(crate) &'de str);
+
+impl<'de> Deserializer<'de> for Name<'de> {
+    type Error = Error;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_borrowed_str(self.0)
+    }
+
+    /// Some types name a variant by an enum.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_enum(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+impl<'de> EnumAccess<'de> for Name<'de> {
+    type Error = Error;
+    type Variant = NoData;
+
+    #[inline]
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, NoData), Error> {
+        Ok((seed.deserialize(self)?, NoData))
+    }
+}
+
+/// What a variant without data has.
+pub(crate) struct NoData;
+
+impl<'de> VariantAccess<'de> for NoData {
+    type Error = Error;
+
+    #[inline]
+    fn unit_variant(self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    #[cold]
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, Error> {
+        Err(Error::invalid_type(
+            Unexpected::UnitVariant,
+            &"newtype variant",
+        ))
+    }
+
+    #[cold]
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Error> {
+        Err(Error::invalid_type(
+            Unexpected::UnitVariant,
+            &"tuple variant",
+        ))
+    }
+
+    #[cold]
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        Err(Error::invalid_type(
+            Unexpected::UnitVariant,
+            &"struct variant",
+        ))
+    }
+}
+
+/// The bytes of a bin or a string as elements of a sequence.
+///
+/// They are read only as `u8`. Nothing is charged for them, so they must not become elements of
+/// another type, which may be large.
+pub(crate) struct Bytes<'de> {
+    bytes: std::slice::Iter<'de, u8>,
+    of: &'static str,
+    /// Serde buffers them, which is charged for.
+    buffered: bool,
+}
+
+impl<'de> Bytes<'de> {
+    pub(crate) fn new(bytes: &'de [u8], of: &'static str) -> Self {
+        Self {
+            bytes: bytes.iter(),
+            of,
+            buffered: false,
+        }
+    }
+
+    /// Those of a bin that serde buffers. They were charged for as values.
+    pub(crate) fn buffered(bytes: &'de [u8]) -> Self {
+        Self {
+            buffered: true,
+            ..Self::new(bytes, "bin")
+        }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Bytes<'de> {
+    type Error = Error;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        let (of, buffered) = (self.of, self.buffered);
+        match self.bytes.next() {
+            Some(&byte) => seed.deserialize(Byte { byte, of, buffered }).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.bytes.len())
+    }
+}
+
+struct Byte {
+    byte: u8,
+    of: &'static str,
+    buffered: bool,
+}
+
+impl<'de> Deserializer<'de> for Byte {
+    type Error = Error;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.buffered {
+            return visitor.visit_u8(self.byte);
+        }
+        Err(Error::unexpected(
+            &format!("a byte of a {}", self.of),
+            &visitor,
+        ))
+    }
+
+    #[inline]
+    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_u8(self.byte)
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// An extension as rmp-serde passes it to types that accept extensions: its type, then its data.
+pub(crate) struct ExtensionParts<'de> {
+    tag: Option<i8>,
+    data: Option<&'de [u8]>,
+}
+
+impl<'de> ExtensionParts<'de> {
+    pub(crate) fn new(tag: i8, data: &'de [u8]) -> Self {
+        Self {
+            tag: Some(tag),
+            data: Some(data),
+        }
+    }
+}
+
+impl<'de> Deserializer<'de> for ExtensionParts<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_seq(self)
+    }
+
+    // The visitor of a value type can call `Timestamp::deserialize` with this.
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> SeqAccess<'de> for ExtensionParts<'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        if let Some(tag) = self.tag.take() {
+            return seed.deserialize(I8Deserializer::new(tag)).map(Some);
+        }
+        match self.data.take() {
+            Some(data) => seed
+                .deserialize(BorrowedBytesDeserializer::new(data))
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,1009 @@
+//! Reads values into types. A type asks for what it wants, and gets what is there in a form that
+//! it takes: this is where the leniency described at [`crate`] is.
+
+use std::any::type_name;
+
+use serde::de::value::MapDeserializer;
+use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
+
+use crate::{
+    access::{Bytes, Elements, ExtensionParts, Fields, Name, Variant},
+    addresses,
+    error::Error,
+    reader::Reader,
+    timestamp::{self, Timestamp},
+};
+
+/// Kinds of values that serde buffers for flattened, tagged and untagged types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Buffered(u8);
+
+impl Buffered {
+    pub(crate) const NOTHING: Self = Self(0);
+    /// Whole floats, which may be integers.
+    const FLOATS: Self = Self(1);
+    /// Timestamps, which may be texts.
+    const TIMESTAMPS: Self = Self(2);
+    /// Texts as keys, which may be integers and booleans.
+    const KEYS: Self = Self(4);
+    /// Bins, which may be lists of `u8`.
+    const BINS: Self = Self(8);
+
+    const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn among(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+/// What is converted when a value did not fit as it is, one set after another.
+pub(crate) const CONVERSIONS: [Buffered; 5] = {
+    let floats = Buffered::FLOATS;
+    let times = floats.and(Buffered::TIMESTAMPS);
+    let keys = times.and(Buffered::KEYS);
+    let bins = times.and(Buffered::BINS);
+    [floats, times, keys, bins, keys.and(Buffered::BINS)]
+};
+
+/// Whether a visitor buffers values for a flattened, tagged or untagged type. Serde's name for it
+/// may change; then such types read fewer forms, which tests notice.
+#[inline]
+fn buffers<V>() -> bool {
+    let name = type_name::<V>();
+    let name = name.strip_suffix("<'_>").unwrap_or(name);
+    name.starts_with("serde")
+        && (name.ends_with("::ContentVisitor") || name.ends_with("::TagOrContentVisitor"))
+}
+
+/// What a map's key is read by.
+pub(crate) struct Key<'a, 'de>(pub(crate) &'a mut Reader<'de>);
+
+impl<'de> Reader<'de> {
+    /// Notes that serde buffers a value of this kind, and returns whether it is converted.
+    #[inline]
+    fn converts(&mut self, kind: Buffered) -> bool {
+        self.seen = self.seen.and(kind);
+        self.converted.among(kind) != Buffered::NOTHING
+    }
+
+    #[inline]
+    pub(crate) fn unsigned(&mut self, marker: u8) -> Result<u64, Error> {
+        self.take_marker();
+        Ok(match marker {
+            0x00..=0x7F => u64::from(marker),
+            0xCC => u64::from(u8::from_be_bytes(self.number()?)),
+            0xCD => u64::from(u16::from_be_bytes(self.number()?)),
+            0xCE => u64::from(u32::from_be_bytes(self.number()?)),
+            _ => u64::from_be_bytes(self.number()?),
+        })
+    }
+
+    #[inline]
+    fn signed(&mut self, marker: u8) -> Result<i64, Error> {
+        self.take_marker();
+        Ok(match marker {
+            0xD0 => i64::from(i8::from_be_bytes(self.number()?)),
+            0xD1 => i64::from(i16::from_be_bytes(self.number()?)),
+            0xD2 => i64::from(i32::from_be_bytes(self.number()?)),
+            _ => i64::from_be_bytes(self.number()?),
+        })
+    }
+
+    /// A float of 4 or 8 bytes, with this marker.
+    fn float(&mut self, marker: u8) -> Result<f64, Error> {
+        self.take_marker();
+        Ok(match marker {
+            0xCA => f64::from(f32::from_be_bytes(self.number()?)),
+            _ => f64::from_be_bytes(self.number()?),
+        })
+    }
+
+    #[inline]
+    fn visit_integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        match marker {
+            0x00..=0x7F => {
+                self.take_marker();
+                visitor.visit_u64(u64::from(marker))
+            }
+            0xCC..=0xCF => visitor.visit_u64(self.unsigned(marker)?),
+            0xD0..=0xD3 => visitor.visit_i64(self.signed(marker)?),
+            0xE0..=0xFF => {
+                self.take_marker();
+                visitor.visit_i64(i64::from(marker as i8))
+            }
+            _ => self.visit_other_as_integer(visitor),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn visit_other_as_integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.marker()? {
+            marker @ (0xCA | 0xCB) => visit_float_as_integer(visitor, self.float(marker)?),
+            _ => self.visit_other(visitor),
+        }
+    }
+
+    /// A value of a kind that was not asked for. The visitor may take it all the same, or says
+    /// what it expected.
+    #[cold]
+    #[inline(never)]
+    fn visit_other<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        if self.take_nil(marker) {
+            return visitor.visit_unit();
+        }
+        match self.extension(marker)? {
+            Some((tag, data)) => Err(Error::unexpected(
+                &extension_name(tag, data.len()),
+                &visitor,
+            )),
+            None => self.visit_any::<V, false>(visitor),
+        }
+    }
+
+    /// Passes on what is there. `BUFFERED` values may be converted.
+    #[inline]
+    fn visit_any<V: Visitor<'de>, const BUFFERED: bool>(
+        &mut self,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        match marker {
+            0x00..=0x7F => {
+                self.take_marker();
+                visitor.visit_u64(u64::from(marker))
+            }
+            0xCC..=0xCF => visitor.visit_u64(self.unsigned(marker)?),
+            0xD0..=0xD3 => visitor.visit_i64(self.signed(marker)?),
+            0xE0..=0xFF => {
+                self.take_marker();
+                visitor.visit_i64(i64::from(marker as i8))
+            }
+            0xA0..=0xBF | 0xD9..=0xDB => {
+                visitor.visit_borrowed_str(self.text(marker)?.unwrap_or_default())
+            }
+            0x90..=0x9F | 0xDC | 0xDD => {
+                let count = self.enter_array(marker)?.unwrap_or_default();
+                self.visit_elements::<V, true>(count, visitor)
+            }
+            0x80..=0x8F | 0xDE | 0xDF => {
+                let count = self.enter_map(marker)?.unwrap_or_default();
+                self.visit_entries::<V, false>(count, visitor)
+            }
+            0xC0 => {
+                self.take_marker();
+                visitor.visit_unit()
+            }
+            0xC2 | 0xC3 => {
+                self.take_marker();
+                visitor.visit_bool(marker == 0xC3)
+            }
+            0xCA => {
+                self.take_marker();
+                let float = f32::from_be_bytes(self.number()?);
+                if BUFFERED && is_integer(f64::from(float)) && self.converts(Buffered::FLOATS) {
+                    return visit_float_as_integer(visitor, f64::from(float));
+                }
+                visitor.visit_f32(float)
+            }
+            0xCB => {
+                self.take_marker();
+                let float = f64::from_be_bytes(self.number()?);
+                if BUFFERED && is_integer(float) && self.converts(Buffered::FLOATS) {
+                    return visit_float_as_integer(visitor, float);
+                }
+                visitor.visit_f64(float)
+            }
+            0xC4..=0xC6 => {
+                let bin = self.bin(marker)?.unwrap_or_default();
+                if BUFFERED && self.converts(Buffered::BINS) {
+                    self.charge_values(bin.len())?;
+                    return visitor.visit_seq(Bytes::buffered(bin));
+                }
+                visitor.visit_borrowed_bytes(bin)
+            }
+            0xC1 => {
+                self.skip()?;
+                visitor.visit_unit()
+            }
+            0xC7..=0xC9 | 0xD4..=0xD8 => self.visit_extension::<V, BUFFERED>(marker, visitor),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn visit_extension<V: Visitor<'de>, const BUFFERED: bool>(
+        &mut self,
+        marker: u8,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if self.at_undefined() {
+            self.take_undefined();
+            return visitor.visit_unit();
+        }
+        let (tag, data) = self.extension(marker)?.unwrap_or_default();
+        if tag == timestamp::TAG {
+            if BUFFERED && self.converts(Buffered::TIMESTAMPS) {
+                return visitor.visit_string(Timestamp::from_data(data)?.to_string());
+            }
+            if type_name::<V>().starts_with("time::") {
+                return visitor.visit_seq(Timestamp::from_data(data)?.into_parts_of_time());
+            }
+        }
+        // The error of a visitor that takes no extensions says "newtype struct".
+        visitor
+            .visit_newtype_struct(ExtensionParts::new(tag, data))
+            .map_err(|error| match error.is_of_newtype_struct() {
+                true => error.found(&extension_name(tag, data.len())),
+                false => error,
+            })
+    }
+
+    /// Takes `undefined`, which is the next value.
+    #[inline]
+    pub(crate) fn take_undefined(&mut self) {
+        self.rest = self.rest.get(3..).unwrap_or_default();
+    }
+
+    /// Takes nil or `undefined` if it is the next value, and returns whether it was.
+    #[inline]
+    fn take_nil(&mut self, marker: u8) -> bool {
+        if marker == 0xC0 {
+            self.take_marker();
+            return true;
+        }
+        if marker == 0xD4 && self.at_undefined() {
+            self.take_undefined();
+            return true;
+        }
+        false
+    }
+
+    /// Passes on the elements of an array that was entered. `COLLECTED` elements go into
+    /// memory that is charged for.
+    #[inline]
+    fn visit_elements<V: Visitor<'de>, const COLLECTED: bool>(
+        &mut self,
+        count: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let mut elements = Elements::<COLLECTED>::new(self, count);
+        let value = visitor.visit_seq(&mut elements)?;
+        let left = elements.end();
+        if left > 0 {
+            return Err(too_many(count - left));
+        }
+        self.leave();
+        Ok(value)
+    }
+
+    /// Passes on the elements of an array that was entered, and ignores those that the visitor
+    /// does not take.
+    #[inline]
+    fn visit_elements_as_fields<V: Visitor<'de>>(
+        &mut self,
+        count: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let mut elements = Elements::<false>::new(self, count);
+        let value = visitor.visit_seq(&mut elements)?;
+        for _ in 0..elements.end() {
+            self.skip()?;
+        }
+        self.leave();
+        Ok(value)
+    }
+
+    /// Passes on the entries of a map that was entered, as fields of a struct or as entries of a
+    /// collection.
+    #[inline]
+    fn visit_entries<V: Visitor<'de>, const FIELDS: bool>(
+        &mut self,
+        count: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let mut entries = Fields::<FIELDS>::new(self, count);
+        let value = visitor.visit_map(&mut entries)?;
+        let left = entries.end();
+        if left > 0 {
+            return Err(too_many(count - left));
+        }
+        self.leave();
+        Ok(value)
+    }
+
+    /// The name of a variant without data.
+    fn visit_variant_name<V: Visitor<'de>>(
+        &mut self,
+        marker: u8,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.text(marker)? {
+            Some(name) => visitor.visit_enum(Name(name)),
+            None => self.visit_other_enum(visitor),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn visit_other_enum<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        if let Some(name) = self.bin(marker)?
+            && let Ok(name) = str::from_utf8(name)
+        {
+            return visitor.visit_enum(Name(name));
+        }
+        let expected = EnumExpected(&visitor);
+        if let Some(entries) = self.enter_map(marker)? {
+            return match self.go_to_defined_entry(entries)? {
+                Some(after) => {
+                    let value = visitor.visit_enum(Variant::new(self))?;
+                    for _ in 0..after {
+                        self.skip()?;
+                        self.skip()?;
+                    }
+                    self.leave();
+                    Ok(value)
+                }
+                None => Err(Error::invalid_length(entries, &expected)),
+            };
+        }
+        if let Some((tag, data)) = self.extension(marker)? {
+            return Err(Error::unexpected(
+                &extension_name(tag, data.len()),
+                &expected,
+            ));
+        }
+        Err(Error::invalid_type(self.unexpected()?, &expected))
+    }
+
+    /// Skips entries up to the only one whose value is not `undefined`, and returns how many are
+    /// after it. `None` if there are several, or none.
+    fn go_to_defined_entry(&mut self, entries: usize) -> Result<Option<usize>, Error> {
+        if entries == 1 {
+            return Ok(Some(0));
+        }
+        let mut found = None;
+        for after in (0..entries).rev() {
+            let here = self.rest;
+            self.skip()?;
+            if !self.at_undefined() && found.replace((here, after)).is_some() {
+                return Ok(None);
+            }
+            self.skip()?;
+        }
+        Ok(found.map(|(rest, after)| {
+            self.rest = rest;
+            after
+        }))
+    }
+
+    /// What the next value is, for an error.
+    pub(crate) fn unexpected(&mut self) -> Result<Unexpected<'de>, Error> {
+        let marker = self.marker()?;
+        Ok(match marker {
+            0x00..=0x7F => Unexpected::Unsigned(u64::from(marker)),
+            0xCC..=0xCF => Unexpected::Unsigned(self.unsigned(marker)?),
+            0xD0..=0xD3 => Unexpected::Signed(self.signed(marker)?),
+            0xE0..=0xFF => Unexpected::Signed(i64::from(marker as i8)),
+            0xA0..=0xBF | 0xD9..=0xDB => Unexpected::Str(self.text(marker)?.unwrap_or_default()),
+            0x90..=0x9F | 0xDC | 0xDD => Unexpected::Seq,
+            0x80..=0x8F | 0xDE | 0xDF => Unexpected::Map,
+            0xC2 | 0xC3 => Unexpected::Bool(marker == 0xC3),
+            0xCA | 0xCB => Unexpected::Float(self.float(marker)?),
+            0xC4..=0xC6 => Unexpected::Bytes(self.bin(marker)?.unwrap_or_default()),
+            0xC7..=0xC9 | 0xD4..=0xD8 if !self.at_undefined() => Unexpected::Other("extension"),
+            0xC0 | 0xC7..=0xC9 | 0xD4..=0xD8 => Unexpected::Unit,
+            0xC1 => {
+                self.skip()?;
+                Unexpected::Unit
+            }
+        })
+    }
+
+    /// A text that something else means: a timestamp, or an address in the form of other formats.
+    #[cold]
+    #[inline(never)]
+    fn visit_other_as_text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        let before = self.rest;
+        if let Some((timestamp::TAG, data)) = self.extension(marker)? {
+            return visitor.visit_string(Timestamp::from_data(data)?.to_string());
+        }
+        self.rest = before;
+        if type_name::<V::Value>().contains("::net::")
+            && let Some(address) = addresses::read(self)?
+        {
+            return visitor.visit_string(address);
+        }
+        self.visit_other(visitor)
+    }
+
+    /// Something else than an array for a list or a tuple.
+    #[cold]
+    #[inline(never)]
+    fn visit_other_as_elements<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        if let Some(bin) = self.bin(marker)? {
+            return visitor.visit_seq(Bytes::new(bin, "bin"));
+        }
+        let wanted = type_name::<V::Value>();
+        if wanted.contains("u8")
+            && let Some(text) = self.text(marker)?
+        {
+            return visitor.visit_seq(Bytes::new(text.as_bytes(), "string"));
+        }
+        if wanted.starts_with("time::")
+            && let Some(time) = self.take_time()?
+        {
+            return visitor.visit_seq(time.into_parts_of_time());
+        }
+        self.visit_other(visitor)
+    }
+
+    /// A timestamp, also as text, if it is the next value.
+    fn take_time(&mut self) -> Result<Option<Timestamp>, Error> {
+        let marker = self.marker()?;
+        let before = self.rest;
+        if let Some(text) = self.text(marker)?
+            && let Ok(time) = text.parse()
+        {
+            return Ok(Some(time));
+        }
+        self.rest = before;
+        if let Some((timestamp::TAG, data)) = self.extension(marker)? {
+            return Timestamp::from_data(data).map(Some);
+        }
+        self.rest = before;
+        Ok(None)
+    }
+
+    /// Something else than a map or an array for a struct.
+    #[cold]
+    #[inline(never)]
+    fn visit_other_as_struct<V: Visitor<'de>>(
+        &mut self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if name == "SystemTime"
+            && let Some(time) = self.take_time()?
+        {
+            let fields = [
+                ("secs_since_epoch", time.seconds()),
+                ("nanos_since_epoch", i64::from(time.nanoseconds())),
+            ];
+            return visitor.visit_map(MapDeserializer::new(fields.into_iter()));
+        }
+        self.visit_other(visitor)
+    }
+}
+
+/// Says of an enum what it is read from.
+struct EnumExpected<'a, V>(&'a V);
+
+impl<'de, V: Visitor<'de>> serde::de::Expected for EnumExpected<'_, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.expecting(f)?;
+        f.write_str(" (a string or a map of one entry)")
+    }
+}
+
+#[cold]
+fn too_many(taken: usize) -> Error {
+    Error::custom(format_args!(
+        "array or map has more entries than the type takes: maximum is {taken}"
+    ))
+}
+
+/// An extension, for an error.
+pub(crate) fn extension_name(tag: i8, len: usize) -> String {
+    let meaning = match tag {
+        timestamp::TAG => " (timestamp)",
+        0x72 => " (a record of msgpackr: write with `useRecords: false`)",
+        _ => "",
+    };
+    format!("extension type {tag}{meaning} of {len} bytes")
+}
+
+/// Methods of the deserializer that read the same for a key and for a value.
+macro_rules! forward_to_value {
+    ($($method:ident($($argument:ident: $type:ty),*),)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(
+            self,
+            $($argument: $type,)*
+            visitor: V,
+        ) -> Result<V::Value, Error> {
+            self.0.$method($($argument,)* visitor)
+        }
+    )*};
+}
+
+macro_rules! integers {
+    ($($method:ident,)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            self.visit_integer(visitor)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = Error;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if buffers::<V>() {
+            return self.visit_any::<V, true>(visitor);
+        }
+        self.visit_any::<V, false>(visitor)
+    }
+
+    integers! {
+        deserialize_u8,
+        deserialize_u16,
+        deserialize_u32,
+        deserialize_u64,
+        deserialize_i8,
+        deserialize_i16,
+        deserialize_i32,
+        deserialize_i64,
+    }
+
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        if let Some(bin) = self.bin(marker)? {
+            return match bin.try_into() {
+                Ok(bytes) => visitor.visit_u128(u128::from_be_bytes(bytes)),
+                Err(_) => visitor.visit_borrowed_bytes(bin),
+            };
+        }
+        if let Some(text) = self.text(marker)? {
+            return match text.parse() {
+                Ok(number) if is_decimal(text) => visitor.visit_u128(number),
+                _ => visitor.visit_borrowed_str(text),
+            };
+        }
+        self.visit_integer(visitor)
+    }
+
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        if let Some(bin) = self.bin(marker)? {
+            return match bin.try_into() {
+                Ok(bytes) => visitor.visit_i128(i128::from_be_bytes(bytes)),
+                Err(_) => visitor.visit_borrowed_bytes(bin),
+            };
+        }
+        if let Some(text) = self.text(marker)? {
+            return match text.parse() {
+                Ok(number) if is_decimal(text) => visitor.visit_i128(number),
+                _ => visitor.visit_borrowed_str(text),
+            };
+        }
+        self.visit_integer(visitor)
+    }
+
+    #[inline]
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.marker()? {
+            marker @ (0xC2 | 0xC3) => {
+                self.take_marker();
+                visitor.visit_bool(marker == 0xC3)
+            }
+            _ => self.visit_other(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_f64(visitor)
+    }
+
+    #[inline]
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.marker()? {
+            0xCB => {
+                self.take_marker();
+                visitor.visit_f64(f64::from_be_bytes(self.number()?))
+            }
+            0xCA => {
+                self.take_marker();
+                visitor.visit_f32(f32::from_be_bytes(self.number()?))
+            }
+            _ => self.visit_other(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    #[inline]
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        match self.text(marker)? {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => self.visit_other_as_text(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        match self.text(marker)? {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => self.visit_other(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        if let Some(bin) = self.bin(marker)? {
+            return visitor.visit_borrowed_bytes(bin);
+        }
+        match self.text(marker)? {
+            Some(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
+            None => self.visit_other(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_bytes(visitor)
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        if self.take_nil(marker) {
+            return visitor.visit_none();
+        }
+        visitor.visit_some(self)
+    }
+
+    #[inline]
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        if self.take_nil(marker) {
+            return visitor.visit_unit();
+        }
+        self.visit_other(visitor)
+    }
+
+    /// A unit struct is written as an array without elements.
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if self.marker()? == 0x90 {
+            self.take_marker();
+            return visitor.visit_unit();
+        }
+        self.deserialize_unit(visitor)
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if name == EXTENSION_STRUCT {
+            let marker = self.marker()?;
+            return match self.extension(marker)? {
+                Some((tag, data)) => visitor.visit_newtype_struct(ExtensionParts::new(tag, data)),
+                None => self.visit_other(visitor),
+            };
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    #[inline]
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        match self.enter_array(marker)? {
+            Some(count) => self.visit_elements::<V, true>(count, visitor),
+            None => self.visit_other_as_elements(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.charge_value::<V::Value>()?;
+        let marker = self.marker()?;
+        match self.enter_array(marker)? {
+            Some(count) => self.visit_elements::<V, false>(count, visitor),
+            None => self.visit_other_as_elements(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_tuple(len, visitor)
+    }
+
+    #[inline]
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.charge_value::<V::Value>()?;
+        let marker = self.marker()?;
+        match self.enter_map(marker)? {
+            Some(count) => self.visit_entries::<V, false>(count, visitor),
+            None => self.visit_other(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.charge_value::<V::Value>()?;
+        let marker = self.marker()?;
+        if let Some(count) = self.enter_map(marker)? {
+            return self.visit_entries::<V, true>(count, visitor);
+        }
+        match self.enter_array(marker)? {
+            Some(count) => self.visit_elements_as_fields(count, visitor),
+            None => self.visit_other_as_struct(name, visitor),
+        }
+    }
+
+    /// A string is a variant without data, a map of one entry a variant with its data. Not by
+    /// index, which depends on the order of the variants.
+    #[inline]
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.charge_value::<V::Value>()?;
+        let marker = self.marker()?;
+        if marker == 0x81 {
+            self.enter_map(marker)?;
+            let value = visitor.visit_enum(Variant::new(self))?;
+            self.leave();
+            return Ok(value);
+        }
+        self.visit_variant_name(marker, visitor)
+    }
+
+    #[inline]
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_string(visitor)
+    }
+
+    #[inline]
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.skip()?;
+        visitor.visit_unit()
+    }
+
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        true
+    }
+}
+
+macro_rules! integer_keys {
+    ($($method:ident,)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.0.marker()? {
+                0xA0..=0xBF | 0xC4..=0xC6 | 0xD9..=0xDB => self.visit_digits(visitor),
+                _ => self.0.visit_integer(visitor),
+            }
+        }
+    )*};
+}
+
+/// The keys of JavaScript objects are texts, so integers and booleans are read from texts too.
+impl<'de> Deserializer<'de> for Key<'_, 'de> {
+    type Error = Error;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if buffers::<V>() {
+            return self.visit_buffered(visitor);
+        }
+        self.0.visit_any::<V, false>(visitor)
+    }
+
+    integer_keys! {
+        deserialize_u8,
+        deserialize_u16,
+        deserialize_u32,
+        deserialize_u64,
+        deserialize_i8,
+        deserialize_i16,
+        deserialize_i32,
+        deserialize_i64,
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.text()? {
+            Some("true") => visitor.visit_bool(true),
+            Some("false") => visitor.visit_bool(false),
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => self.0.deserialize_bool(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.0.marker()?;
+        if self.0.take_nil(marker) {
+            return visitor.visit_none();
+        }
+        visitor.visit_some(self)
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if name == EXTENSION_STRUCT {
+            return self.0.deserialize_newtype_struct(name, visitor);
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    /// The key of a struct. One with flattened fields passes other keys to serde's buffer.
+    #[inline]
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if size_of::<V::Value>() < size_of::<&str>() {
+            return self.0.deserialize_identifier(visitor);
+        }
+        self.visit_buffered(visitor)
+    }
+
+    forward_to_value! {
+        deserialize_u128(),
+        deserialize_i128(),
+        deserialize_f32(),
+        deserialize_f64(),
+        deserialize_char(),
+        deserialize_str(),
+        deserialize_string(),
+        deserialize_bytes(),
+        deserialize_byte_buf(),
+        deserialize_unit(),
+        deserialize_unit_struct(name: &'static str),
+        deserialize_seq(),
+        deserialize_tuple(len: usize),
+        deserialize_tuple_struct(name: &'static str, len: usize),
+        deserialize_map(),
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]),
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]),
+        deserialize_ignored_any(),
+    }
+
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        true
+    }
+}
+
+impl<'de> Key<'_, 'de> {
+    /// The text of the key, if it is one. A bin counts as text if it is.
+    fn text(&mut self) -> Result<Option<&'de str>, Error> {
+        let marker = self.0.marker()?;
+        let before = self.0.rest;
+        if let Some(bin) = self.0.bin(marker)? {
+            let text = str::from_utf8(bin).ok();
+            if text.is_none() {
+                self.0.rest = before;
+            }
+            return Ok(text);
+        }
+        self.0.text(marker)
+    }
+
+    /// An integer that is written as text. Different texts never become the same number.
+    #[cold]
+    #[inline(never)]
+    fn visit_digits<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.text()? {
+            Some(text) => match integer(text) {
+                Some(Integer::Unsigned(number)) => visitor.visit_u64(number),
+                Some(Integer::Signed(number)) => visitor.visit_i64(number),
+                None => visitor.visit_borrowed_str(text),
+            },
+            None => self.0.visit_other(visitor),
+        }
+    }
+
+    /// A key that serde buffers. A text may be converted to what it is the text of.
+    fn visit_buffered<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.0.marker()?;
+        let Some(text) = self.0.text(marker)? else {
+            return self.0.visit_any::<V, true>(visitor);
+        };
+        match (integer(text), text) {
+            (Some(Integer::Unsigned(number)), _) if self.0.converts(Buffered::KEYS) => {
+                visitor.visit_u64(number)
+            }
+            (Some(Integer::Signed(number)), _) if self.0.converts(Buffered::KEYS) => {
+                visitor.visit_i64(number)
+            }
+            (None, "true" | "false") if self.0.converts(Buffered::KEYS) => {
+                visitor.visit_bool(text == "true")
+            }
+            _ => visitor.visit_borrowed_str(text),
+        }
+    }
+}
+
+enum Integer {
+    Unsigned(u64),
+    Signed(i64),
+}
+
+/// The integer that JavaScript would write as this text.
+fn integer(text: &str) -> Option<Integer> {
+    if !is_decimal(text) {
+        return None;
+    }
+    match text.parse() {
+        Ok(number) => Some(Integer::Unsigned(number)),
+        Err(_) => text.parse().ok().map(Integer::Signed),
+    }
+}
+
+/// Whether a text is an integer as JavaScript writes it, so that no other text is the same number.
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    text == "0"
+        || digits.starts_with(|first| matches!(first, '1'..='9'))
+            && digits.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// Whether an integer is the same number. Negative zero is not: it would lose its sign.
+fn is_integer(float: f64) -> bool {
+    float.trunc() == float
+        && (-TWO_TO_63..TWO_TO_64).contains(&float)
+        && (float != 0.0 || float.is_sign_positive())
+}
+
+/// Passes a whole float on as an integer, and any other float unchanged, so that the visitor names
+/// it in its message.
+fn visit_float_as_integer<'de, V: Visitor<'de>>(visitor: V, float: f64) -> Result<V::Value, Error> {
+    if float.trunc() != float {
+        return visitor.visit_f64(float);
+    }
+    // The casts are exact within these ranges, whose limits are powers of two and exact too.
+    if (0.0..TWO_TO_64).contains(&float) {
+        visitor.visit_u64(float as u64)
+    } else if (-TWO_TO_63..0.0).contains(&float) {
+        visitor.visit_i64(float as i64)
+    } else {
+        visitor.visit_f64(float)
+    }
+}
+
+/// The name of the struct by which types of rmp-serde and rmpv ask for an extension.
+pub(crate) const EXTENSION_STRUCT: &str = "_ExtStruct";
+
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
