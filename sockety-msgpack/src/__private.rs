@@ -1,7 +1,7 @@
 //! What the crate `sockety` needs in addition to the public API. It may change in any version.
 
 pub use crate::decode::read_whole;
-pub use crate::encode::{encode_map_head, encode_name};
+pub use crate::encode::{encode_map_head, encode_measured, encode_name};
 pub use crate::entries::{Entries, Entry, missing, read_entries};
 pub use crate::error::Error;
 pub use crate::escaped::escaped;

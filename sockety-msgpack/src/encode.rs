@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::error::EncodeError;
+use crate::{error::EncodeError, serialize::Writer};
 
 /// Encodes `value` into a new buffer.
 ///
@@ -27,14 +27,24 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> 
 ///
 /// When the `Serialize` implementation of the value fails.
 pub fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
+    encode_measured(value, into).map(|_| ())
+}
+
+/// Like [`encode`], and returns how deep arrays and maps are nested.
+#[inline]
+pub fn encode_measured<T: Serialize + ?Sized>(
+    value: &T,
+    into: &mut Vec<u8>,
+) -> Result<usize, EncodeError> {
     let start = into.len();
-    let mut serializer = rmp_serde::Serializer::new(&mut *into)
-        .with_struct_map()
-        .with_human_readable();
-    value.serialize(&mut serializer).map_err(|error| {
-        into.truncate(start);
-        EncodeError(error.to_string())
-    })
+    let mut writer = Writer::new(into);
+    match value.serialize(&mut writer) {
+        Ok(()) => Ok(writer.deepest()),
+        Err(error) => {
+            into.truncate(start);
+            Err(error)
+        }
+    }
 }
 
 /// Appends the head of a map, which `count` keys must follow, each with its value.

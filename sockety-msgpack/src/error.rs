@@ -7,8 +7,23 @@ use crate::escaped::escaped;
 
 /// The `Serialize` implementation of a value failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("cannot encode value as MessagePack: {0}")]
-pub struct EncodeError(pub(crate) String);
+#[error("cannot encode value as MessagePack: {}", .0.text)]
+pub struct EncodeError(Box<EncodeFailure>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct EncodeFailure {
+    text: String,
+}
+
+impl serde::ser::Error for EncodeError {
+    #[cold]
+    #[inline(never)]
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self(Box::new(EncodeFailure {
+            text: text.to_string(),
+        }))
+    }
+}
 
 /// Bytes that are not a value of the expected type.
 ///

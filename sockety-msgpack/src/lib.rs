@@ -76,6 +76,7 @@ mod extension;
 mod reader;
 mod rfc3339;
 mod scan;
+mod serialize;
 mod service_error;
 mod token;
 #[cfg(test)]

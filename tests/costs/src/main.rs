@@ -11,6 +11,7 @@ mod check;
 mod codec;
 mod memory;
 mod profile;
+mod records;
 mod surroundings;
 mod table;
 mod tool;

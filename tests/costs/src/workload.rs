@@ -1,6 +1,7 @@
 use crate::{
     calls::Calls,
     codec::{self, Packet},
+    records,
 };
 
 /// Something that costs, done `times` times and twice as often to know what one costs.
@@ -14,6 +15,8 @@ pub(crate) struct Workload {
 enum Work {
     Encode(Packet),
     Decode(Packet),
+    WriteRecords,
+    ReadRecords,
     Calls(Calls),
 }
 
@@ -45,6 +48,12 @@ const fn decode(name: &'static str, packet: Packet) -> Workload {
     }
 }
 
+/// Eight records, as MessagePack.
+const fn records(name: &'static str, work: Work) -> Workload {
+    let times = 500;
+    Workload { name, times, work }
+}
+
 const fn calls(name: &'static str, calls: Calls, times: u64) -> Workload {
     Workload {
         name,
@@ -64,6 +73,8 @@ pub(crate) const GUARDED: &[Workload] = &[
     decode("decode response with 32 bytes", Packet::ResponseWith32Bytes),
     decode("decode fast reply", Packet::FastReply),
     decode("decode 64 KiB of a stream", Packet::Stream),
+    records("write 8 records", Work::WriteRecords),
+    records("read 8 records", Work::ReadRecords),
     calls("call, 1 in flight", Calls::Echo { in_flight: 1 }, 2_000),
     calls("call, 64 in flight", Calls::Echo { in_flight: 64 }, 4_096),
     calls(
@@ -140,6 +151,8 @@ impl Workload {
         match self.work {
             Work::Encode(packet) => codec::encode(packet, times),
             Work::Decode(packet) => codec::decode(packet, times),
+            Work::WriteRecords => records::write(times),
+            Work::ReadRecords => records::read(times),
             Work::Calls(calls) => calls.run(link, times),
         }
     }

@@ -1,0 +1,787 @@
+//! Writes values, each in its smallest form, straight into a buffer.
+
+use std::fmt::{self, Display, Write as _};
+
+use serde::ser::{
+    self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct,
+    SerializeStructVariant, SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
+    Serializer,
+};
+
+use crate::{deserialize::EXTENSION_STRUCT, error::EncodeError};
+
+/// Appends values to a buffer.
+pub(crate) struct Writer<'a> {
+    into: &'a mut Vec<u8>,
+    /// The number of arrays and maps around the next value.
+    depth: usize,
+    /// The largest number there was.
+    deepest: usize,
+}
+
+impl<'a> Writer<'a> {
+    #[inline]
+    pub(crate) fn new(into: &'a mut Vec<u8>) -> Self {
+        Self {
+            into,
+            depth: 0,
+            deepest: 0,
+        }
+    }
+
+    /// How deep arrays and maps were nested.
+    #[inline]
+    pub(crate) fn deepest(&self) -> usize {
+        self.deepest
+    }
+
+    #[inline]
+    fn enter(&mut self) {
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    #[inline]
+    fn unsigned(&mut self, value: u64) {
+        if value < 0x80 {
+            self.into.push(value as u8);
+        } else if value <= 0xFF {
+            self.into.extend_from_slice(&[0xCC, value as u8]);
+        } else if value <= 0xFFFF {
+            self.number(0xCD, (value as u16).to_be_bytes());
+        } else if value <= 0xFFFF_FFFF {
+            self.number(0xCE, (value as u32).to_be_bytes());
+        } else {
+            self.number(0xCF, value.to_be_bytes());
+        }
+    }
+
+    #[inline]
+    fn signed(&mut self, value: i64) {
+        if value >= 0 {
+            self.unsigned(value as u64);
+        } else if value >= -0x20 {
+            self.into.push(value as u8);
+        } else if let Ok(value) = i8::try_from(value) {
+            self.number(0xD0, value.to_be_bytes());
+        } else if let Ok(value) = i16::try_from(value) {
+            self.number(0xD1, value.to_be_bytes());
+        } else if let Ok(value) = i32::try_from(value) {
+            self.number(0xD2, value.to_be_bytes());
+        } else {
+            self.number(0xD3, value.to_be_bytes());
+        }
+    }
+
+    /// A marker, and the bytes of a number.
+    #[inline]
+    fn number<const N: usize>(&mut self, marker: u8, number: [u8; N]) {
+        let mut bytes = [0; 9];
+        bytes[0] = marker;
+        bytes[1..=N].copy_from_slice(&number);
+        self.into.extend_from_slice(&bytes[..=N]);
+    }
+
+    #[inline]
+    fn text(&mut self, text: &str) -> Result<(), EncodeError> {
+        let head = TEXT.head(text.len())?;
+        self.into.extend_from_slice(head.bytes());
+        self.into.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+
+    /// The head of an array or a map, which it enters.
+    #[inline]
+    fn begin(&mut self, kind: &Kind, count: usize) -> Result<(), EncodeError> {
+        self.enter();
+        let head = kind.head(count)?;
+        self.into.extend_from_slice(head.bytes());
+        Ok(())
+    }
+
+    /// The head of a map whose only key is the name of a variant, which it enters.
+    #[inline]
+    fn begin_variant(&mut self, name: &'static str) -> Result<(), EncodeError> {
+        self.begin(&MAP, 1)?;
+        self.text(name)
+    }
+
+    /// Begins an array or a map whose length may be unknown.
+    #[inline]
+    fn collection(
+        &mut self,
+        kind: &'static Kind,
+        count: Option<usize>,
+    ) -> Result<Collection<'_, 'a>, EncodeError> {
+        let head = self.into.len();
+        self.begin(kind, count.unwrap_or_default())?;
+        Ok(Collection {
+            writer: self,
+            kind,
+            announced: count,
+            written: 0,
+            head,
+        })
+    }
+
+    /// Replaces a head of one byte, before what was written since, by the right one.
+    #[cold]
+    fn replace_head(&mut self, at: usize, head: &Head) {
+        let head = head.bytes();
+        let end = self.into.len();
+        self.into.extend_from_slice(&head[1..]);
+        self.into.copy_within(at + 1..end, at + head.len());
+        self.into[at..at + head.len()].copy_from_slice(head);
+    }
+}
+
+/// The heads of a kind of value whose length is in the head.
+struct Kind {
+    /// The marker of no length, and how many lengths there are in markers.
+    fixed: (u8, usize),
+    /// The markers before lengths of 1, 2 and 4 bytes.
+    one: Option<u8>,
+    two: u8,
+    four: u8,
+}
+
+const TEXT: Kind = Kind {
+    fixed: (0xA0, 0x20),
+    one: Some(0xD9),
+    two: 0xDA,
+    four: 0xDB,
+};
+
+const ARRAY: Kind = Kind {
+    fixed: (0x90, 0x10),
+    one: None,
+    two: 0xDC,
+    four: 0xDD,
+};
+
+const MAP: Kind = Kind {
+    fixed: (0x80, 0x10),
+    one: None,
+    two: 0xDE,
+    four: 0xDF,
+};
+
+const BIN: Kind = Kind {
+    fixed: (0, 0),
+    one: Some(0xC4),
+    two: 0xC5,
+    four: 0xC6,
+};
+
+struct Head {
+    bytes: [u8; 5],
+    len: usize,
+}
+
+impl Kind {
+    #[inline]
+    fn head(&self, len: usize) -> Result<Head, EncodeError> {
+        let (fixed, lengths) = self.fixed;
+        let [.., a, b, c, d] = (len as u64).to_be_bytes();
+        let (bytes, size) = match self.one {
+            _ if len < lengths => ([fixed | d, 0, 0, 0, 0], 1),
+            Some(one) if len <= 0xFF => ([one, d, 0, 0, 0], 2),
+            _ if len <= 0xFFFF => ([self.two, c, d, 0, 0], 3),
+            _ if len <= 0xFFFF_FFFF => ([self.four, a, b, c, d], 5),
+            _ => return Err(too_long(len)),
+        };
+        Ok(Head { bytes, len: size })
+    }
+}
+
+impl Head {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+#[cold]
+fn too_long(len: usize) -> EncodeError {
+    ser::Error::custom(format_args!(
+        "invalid length {len}: maximum is {}",
+        u32::MAX
+    ))
+}
+
+/// A text that is written while its length is unknown.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    #[inline]
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident $number:ty, $write:ident $wide:ty;)*) => {$(
+        #[inline]
+        fn $method(self, value: $number) -> Result<(), EncodeError> {
+            self.$write(<$wide>::from(value));
+            Ok(())
+        }
+    )*};
+}
+
+impl<'w, 'a> Serializer for &'w mut Writer<'a> {
+    type Ok = ();
+    type Error = EncodeError;
+    type SerializeSeq = Collection<'w, 'a>;
+    type SerializeTuple = Compound<'w, 'a>;
+    type SerializeTupleStruct = Compound<'w, 'a>;
+    type SerializeTupleVariant = Compound<'w, 'a>;
+    type SerializeMap = Collection<'w, 'a>;
+    type SerializeStruct = Compound<'w, 'a>;
+    type SerializeStructVariant = Compound<'w, 'a>;
+
+    numbers! {
+        serialize_u8 u8, unsigned u64;
+        serialize_u16 u16, unsigned u64;
+        serialize_u32 u32, unsigned u64;
+        serialize_u64 u64, unsigned u64;
+        serialize_i8 i8, signed i64;
+        serialize_i16 i16, signed i64;
+        serialize_i32 i32, signed i64;
+        serialize_i64 i64, signed i64;
+    }
+
+    #[inline]
+    fn serialize_u128(self, value: u128) -> Result<(), EncodeError> {
+        self.serialize_bytes(&value.to_be_bytes())
+    }
+
+    #[inline]
+    fn serialize_i128(self, value: i128) -> Result<(), EncodeError> {
+        self.serialize_bytes(&value.to_be_bytes())
+    }
+
+    #[inline]
+    fn serialize_f32(self, value: f32) -> Result<(), EncodeError> {
+        self.number(0xCA, value.to_be_bytes());
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_f64(self, value: f64) -> Result<(), EncodeError> {
+        self.number(0xCB, value.to_be_bytes());
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_bool(self, value: bool) -> Result<(), EncodeError> {
+        self.into.push(0xC2 | u8::from(value));
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_char(self, value: char) -> Result<(), EncodeError> {
+        self.text(value.encode_utf8(&mut [0; 4]))
+    }
+
+    #[inline]
+    fn serialize_str(self, text: &str) -> Result<(), EncodeError> {
+        self.text(text)
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, text: &T) -> Result<(), EncodeError> {
+        let head = self.into.len();
+        self.into.push(0);
+        if write!(Text(self.into), "{text}").is_err() {
+            return Err(ser::Error::custom("a text cannot be formatted"));
+        }
+        let right = TEXT.head(self.into.len() - head - 1)?;
+        self.replace_head(head, &right);
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<(), EncodeError> {
+        let head = BIN.head(bytes.len())?;
+        self.into.extend_from_slice(head.bytes());
+        self.into.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_unit(self) -> Result<(), EncodeError> {
+        self.into.push(0xC0);
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_none(self) -> Result<(), EncodeError> {
+        self.serialize_unit()
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
+        value.serialize(self)
+    }
+
+    #[inline]
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), EncodeError> {
+        self.begin(&ARRAY, 0)?;
+        self.leave();
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_unit_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+    ) -> Result<(), EncodeError> {
+        self.text(variant)
+    }
+
+    #[inline]
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        if name == EXTENSION_STRUCT {
+            return value.serialize(ExtensionWriter(self.into));
+        }
+        value.serialize(self)
+    }
+
+    #[inline]
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        self.begin_variant(variant)?;
+        value.serialize(&mut *self)?;
+        self.leave();
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, EncodeError> {
+        self.collection(&ARRAY, len)
+    }
+
+    #[inline]
+    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, EncodeError> {
+        self.collection(&MAP, len)
+    }
+
+    #[inline]
+    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, EncodeError> {
+        self.begin(&ARRAY, len)?;
+        Ok(Compound {
+            writer: self,
+            levels: 1,
+        })
+    }
+
+    #[inline]
+    fn serialize_tuple_struct(
+        self,
+        _name: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeTupleStruct, EncodeError> {
+        self.serialize_tuple(len)
+    }
+
+    #[inline]
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeTupleVariant, EncodeError> {
+        self.begin_variant(variant)?;
+        self.begin(&ARRAY, len)?;
+        Ok(Compound {
+            writer: self,
+            levels: 2,
+        })
+    }
+
+    #[inline]
+    fn serialize_struct(
+        self,
+        _name: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeStruct, EncodeError> {
+        self.begin(&MAP, len)?;
+        Ok(Compound {
+            writer: self,
+            levels: 1,
+        })
+    }
+
+    #[inline]
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeStructVariant, EncodeError> {
+        self.begin_variant(variant)?;
+        self.begin(&MAP, len)?;
+        Ok(Compound {
+            writer: self,
+            levels: 2,
+        })
+    }
+
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        true
+    }
+}
+
+/// An array or a map of a known number of values.
+pub(crate) struct Compound<'w, 'a> {
+    writer: &'w mut Writer<'a>,
+    /// How many arrays and maps end with it.
+    levels: usize,
+}
+
+impl Compound<'_, '_> {
+    #[inline]
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+        value.serialize(&mut *self.writer)
+    }
+
+    #[inline]
+    fn field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        self.writer.text(name)?;
+        self.value(value)
+    }
+
+    #[inline]
+    fn finish(self) -> Result<(), EncodeError> {
+        self.writer.depth -= self.levels;
+        Ok(())
+    }
+}
+
+macro_rules! compound {
+    ($($of:ident $method:ident $([$name:ident: $type:ty])? by $by:ident;)*) => {$(
+        impl $of for Compound<'_, '_> {
+            type Ok = ();
+            type Error = EncodeError;
+
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(
+                &mut self,
+                $($name: $type,)?
+                value: &T,
+            ) -> Result<(), EncodeError> {
+                self.$by($($name,)? value)
+            }
+
+            #[inline]
+            fn end(self) -> Result<(), EncodeError> {
+                self.finish()
+            }
+        }
+    )*};
+}
+
+compound! {
+    SerializeTuple serialize_element by value;
+    SerializeTupleStruct serialize_field by value;
+    SerializeTupleVariant serialize_field by value;
+    SerializeStruct serialize_field [name: &'static str] by field;
+    SerializeStructVariant serialize_field [name: &'static str] by field;
+}
+
+/// An array or a map whose length may be unknown, or be another one than was announced.
+pub(crate) struct Collection<'w, 'a> {
+    writer: &'w mut Writer<'a>,
+    kind: &'static Kind,
+    announced: Option<usize>,
+    written: usize,
+    head: usize,
+}
+
+impl Collection<'_, '_> {
+    #[inline]
+    fn finish(self) -> Result<(), EncodeError> {
+        self.writer.leave();
+        match self.announced {
+            Some(count) if count == self.written => Ok(()),
+            Some(count) => Err(wrong_count(count, self.written)),
+            None => {
+                let head = self.kind.head(self.written)?;
+                self.writer.replace_head(self.head, &head);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cold]
+fn wrong_count(announced: usize, written: usize) -> EncodeError {
+    ser::Error::custom(format_args!(
+        "{written} elements or entries were written, {announced} were announced"
+    ))
+}
+
+impl SerializeSeq for Collection<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+        self.written += 1;
+        value.serialize(&mut *self.writer)
+    }
+
+    #[inline]
+    fn end(self) -> Result<(), EncodeError> {
+        self.finish()
+    }
+}
+
+impl SerializeMap for Collection<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    #[inline]
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
+        self.written += 1;
+        key.serialize(&mut *self.writer)
+    }
+
+    #[inline]
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+        value.serialize(&mut *self.writer)
+    }
+
+    #[inline]
+    fn end(self) -> Result<(), EncodeError> {
+        self.finish()
+    }
+}
+
+/// Writes an extension: a tuple of its type, an `i8`, and its data, as bytes.
+struct ExtensionWriter<'a>(&'a mut Vec<u8>);
+
+/// The parts of an extension.
+struct ExtensionTuple<'a> {
+    into: &'a mut Vec<u8>,
+    tag: Option<i8>,
+    is_written: bool,
+}
+
+/// Reads one part of an extension.
+struct ExtensionPart<'t, 'a>(&'t mut ExtensionTuple<'a>);
+
+impl SerializeTuple for ExtensionTuple<'_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+        value.serialize(ExtensionPart(self))
+    }
+
+    fn end(self) -> Result<(), EncodeError> {
+        match self.is_written {
+            true => Ok(()),
+            false => Err(no_extension()),
+        }
+    }
+}
+
+#[cold]
+fn no_extension() -> EncodeError {
+    ser::Error::custom("an extension is a tuple of an i8 and bytes")
+}
+
+impl ExtensionTuple<'_> {
+    fn write(&mut self, data: &[u8]) -> Result<(), EncodeError> {
+        let Some(tag) = self.tag.filter(|_| !self.is_written) else {
+            return Err(no_extension());
+        };
+        self.is_written = true;
+        match data.len() {
+            len @ (1 | 2 | 4 | 8 | 16) => self.into.push(0xD4 + len.trailing_zeros() as u8),
+            len => self.into.extend_from_slice(EXTENSION.head(len)?.bytes()),
+        }
+        self.into.push(tag as u8);
+        self.into.extend_from_slice(data);
+        Ok(())
+    }
+}
+
+const EXTENSION: Kind = Kind {
+    fixed: (0, 0),
+    one: Some(0xC7),
+    two: 0xC8,
+    four: 0xC9,
+};
+
+/// Methods of a serializer that takes only one kind of value.
+macro_rules! refuse {
+    (all_other_methods) => {
+        type Ok = ();
+        type Error = EncodeError;
+        type SerializeSeq = Impossible<(), EncodeError>;
+        type SerializeTupleStruct = Impossible<(), EncodeError>;
+        type SerializeTupleVariant = Impossible<(), EncodeError>;
+        type SerializeMap = Impossible<(), EncodeError>;
+        type SerializeStruct = Impossible<(), EncodeError>;
+        type SerializeStructVariant = Impossible<(), EncodeError>;
+
+        refuse! {
+            serialize_bool(bool);
+            serialize_i16(i16);
+            serialize_i32(i32);
+            serialize_i64(i64);
+            serialize_u8(u8);
+            serialize_u16(u16);
+            serialize_u32(u32);
+            serialize_u64(u64);
+            serialize_f32(f32);
+            serialize_f64(f64);
+            serialize_char(char);
+            serialize_str(&str);
+            serialize_none();
+            serialize_unit();
+            serialize_unit_struct(&'static str);
+            serialize_unit_variant(&'static str, u32, &'static str);
+        }
+
+        fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<(), EncodeError> {
+            Err(no_extension())
+        }
+
+        fn serialize_newtype_struct<T: Serialize + ?Sized>(
+            self,
+            _: &'static str,
+            value: &T,
+        ) -> Result<(), EncodeError> {
+            value.serialize(self)
+        }
+
+        fn serialize_newtype_variant<T: Serialize + ?Sized>(
+            self,
+            _: &'static str,
+            _: u32,
+            _: &'static str,
+            _: &T,
+        ) -> Result<(), EncodeError> {
+            Err(no_extension())
+        }
+
+        fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, EncodeError> {
+            Err(no_extension())
+        }
+
+        fn serialize_tuple_struct(
+            self,
+            _: &'static str,
+            _: usize,
+        ) -> Result<Self::SerializeTupleStruct, EncodeError> {
+            Err(no_extension())
+        }
+
+        fn serialize_tuple_variant(
+            self,
+            _: &'static str,
+            _: u32,
+            _: &'static str,
+            _: usize,
+        ) -> Result<Self::SerializeTupleVariant, EncodeError> {
+            Err(no_extension())
+        }
+
+        fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, EncodeError> {
+            Err(no_extension())
+        }
+
+        fn serialize_struct(
+            self,
+            _: &'static str,
+            _: usize,
+        ) -> Result<Self::SerializeStruct, EncodeError> {
+            Err(no_extension())
+        }
+
+        fn serialize_struct_variant(
+            self,
+            _: &'static str,
+            _: u32,
+            _: &'static str,
+            _: usize,
+        ) -> Result<Self::SerializeStructVariant, EncodeError> {
+            Err(no_extension())
+        }
+    };
+    ($($method:ident($($type:ty),*);)*) => {$(
+        fn $method(self, $(_: $type),*) -> Result<(), EncodeError> {
+            Err(no_extension())
+        }
+    )*};
+}
+
+impl<'a> Serializer for ExtensionWriter<'a> {
+    type SerializeTuple = ExtensionTuple<'a>;
+
+    refuse!(all_other_methods);
+
+    fn serialize_i8(self, _: i8) -> Result<(), EncodeError> {
+        Err(no_extension())
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Result<(), EncodeError> {
+        Err(no_extension())
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<ExtensionTuple<'a>, EncodeError> {
+        Ok(ExtensionTuple {
+            into: self.0,
+            tag: None,
+            is_written: false,
+        })
+    }
+}
+
+impl Serializer for ExtensionPart<'_, '_> {
+    type SerializeTuple = Impossible<(), EncodeError>;
+
+    refuse!(all_other_methods);
+
+    fn serialize_i8(self, tag: i8) -> Result<(), EncodeError> {
+        match self.0.tag.replace(tag) {
+            None => Ok(()),
+            Some(_) => Err(no_extension()),
+        }
+    }
+
+    fn serialize_bytes(self, data: &[u8]) -> Result<(), EncodeError> {
+        self.0.write(data)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, EncodeError> {
+        Err(no_extension())
+    }
+}
