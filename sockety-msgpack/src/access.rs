@@ -83,27 +83,39 @@ impl<'de, const COLLECTED: bool> SeqAccess<'de> for &mut Elements<'_, 'de, COLLE
 
 /// The entries of a map: `FIELDS` of a struct, or entries of a collection. Entries whose value is
 /// `undefined` are left out.
+///
+/// Functions that are rarely called take parts of it and not all of it, so that the parts can stay
+/// in registers.
 pub(crate) struct Fields<'a, 'de, const FIELDS: bool> {
     reader: &'a mut Reader<'de>,
     left: usize,
     reserved: usize,
-    /// The bytes from the current key on.
-    key: &'de [u8],
-    /// The first key was the name of a field, so that numbers are none.
-    named: bool,
+    /// Where the first key is, as the number of bytes from there on.
+    first: usize,
+    /// Where the current key is.
+    key: usize,
+    /// The names of all fields, and which of them is expected next.
+    names: &'static [&'static str],
+    next: usize,
 }
 
 impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
     #[inline]
-    pub(crate) fn new(reader: &'a mut Reader<'de>, count: usize) -> Self {
+    pub(crate) fn new(
+        reader: &'a mut Reader<'de>,
+        count: usize,
+        names: &'static [&'static str],
+    ) -> Self {
         let reserved = if FIELDS { count } else { reader.reserve(count) };
-        let key = reader.rest;
+        let first = reader.rest.len();
         Self {
             reader,
             left: count,
             reserved,
-            key,
-            named: false,
+            first,
+            key: first,
+            names,
+            next: 0,
         }
     }
 
@@ -124,61 +136,108 @@ impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
                 return Ok(None);
             }
             self.left -= 1;
-            self.key = self.reader.rest;
+            self.key = self.reader.rest.len();
             let marker = self.reader.marker()?;
-            if !self.skip_entry(marker)? {
+            let len = match marker {
+                0xA0..=0xBF => 1 + usize::from(marker & 0x1F),
+                _ if FIELDS => 0,
+                _ => fixed_len(marker),
+            };
+            // The byte after a usual key says that its value is not `undefined`.
+            if len > 0 && self.reader.rest.get(len) != Some(&UNDEFINED[0])
+                || !skip_unusual_entry::<FIELDS>(self.reader, marker, self.first)?
+            {
                 return Ok(Some(marker));
             }
         }
     }
 
-    /// Skips an entry that is no field, or whose value is `undefined`. Returns whether it did.
-    #[inline]
-    fn skip_entry(&mut self, marker: u8) -> Result<bool, Error> {
-        let len = match marker {
-            0xA0..=0xBF => {
-                self.named = true;
-                1 + usize::from(marker & 0x1F)
-            }
-            _ if FIELDS => 0,
-            _ => fixed_len(marker),
+    /// Takes the next key if it is the name of a field, and its value is not `undefined`. Fields
+    /// mostly come in the order of the struct, so their names need not be checked to be UTF-8.
+    #[inline(always)]
+    fn take_name(&mut self) -> Option<&'static str> {
+        let (&marker, rest) = self.reader.rest.split_first()?;
+        let (0xA0..=0xBF) = marker else {
+            return None;
         };
-        if len > 0 && self.reader.rest.get(len) != Some(&UNDEFINED[0]) {
-            return Ok(false);
+        let (key, rest) = rest.split_at_checked(usize::from(marker & 0x1F))?;
+        if rest.first() == Some(&UNDEFINED[0]) || self.left == 0 {
+            return None;
         }
-        self.skip_unusual_entry(marker)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn skip_unusual_entry(&mut self, marker: u8) -> Result<bool, Error> {
-        let before = self.reader.rest;
-        let is_field = match marker {
-            0xA0..=0xBF | 0xC4..=0xC6 | 0xD9..=0xDB => {
-                self.named = true;
-                true
+        let name = match self.names.get(self.next) {
+            Some(name) if is_same(name.as_bytes(), key) => *name,
+            _ => {
+                self.next = find_name(self.names, key)?;
+                self.names.get(self.next).copied()?
             }
-            0x00..=0x7F | 0xCC..=0xCF => !self.named,
-            _ => false,
         };
-        self.reader.skip()?;
-        if FIELDS && !is_field {
-            self.reader.skip()?;
-            return Ok(true);
-        }
-        if self.reader.at_undefined() {
-            self.reader.take_undefined();
-            return Ok(true);
-        }
-        self.reader.rest = before;
-        Ok(false)
+        self.left -= 1;
+        self.key = self.reader.rest.len();
+        self.reader.rest = rest;
+        self.next += 1;
+        Some(name)
     }
+}
 
-    #[cold]
-    #[inline(never)]
-    fn within(&self, error: Error, start: usize) -> Error {
-        within_entry(error.at(self.reader.offset_of(start)), self.key)
+/// Whether two texts are the same, without a call for short ones.
+#[inline(always)]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
     }
+    match one.len() {
+        4..=8 => {
+            one.first_chunk::<4>() == other.first_chunk::<4>()
+                && one.last_chunk::<4>() == other.last_chunk::<4>()
+        }
+        9..=16 => {
+            one.first_chunk::<8>() == other.first_chunk::<8>()
+                && one.last_chunk::<8>() == other.last_chunk::<8>()
+        }
+        2..=3 => {
+            one.first_chunk::<2>() == other.first_chunk::<2>()
+                && one.last_chunk::<2>() == other.last_chunk::<2>()
+        }
+        _ => one == other,
+    }
+}
+
+/// Looks for a name that is not the expected one.
+#[cold]
+#[inline(never)]
+fn find_name(names: &'static [&'static str], key: &[u8]) -> Option<usize> {
+    names.iter().position(|name| name.as_bytes() == key)
+}
+
+/// Skips an entry that is no field, or whose value is `undefined`. Returns whether it did.
+#[cold]
+#[inline(never)]
+fn skip_unusual_entry<const FIELDS: bool>(
+    reader: &mut Reader<'_>,
+    marker: u8,
+    first: usize,
+) -> Result<bool, Error> {
+    let before = reader.rest;
+    let is_field = match marker {
+        0xA0..=0xBF | 0xC4..=0xC6 | 0xD9..=0xDB => true,
+        // A number is the position of a field, unless the first key is a name.
+        0x00..=0x7F | 0xCC..=0xCF => !matches!(
+            reader.bytes_from(first).first(),
+            Some(0xA0..=0xBF | 0xC4..=0xC6 | 0xD9..=0xDB)
+        ),
+        _ => false,
+    };
+    reader.skip()?;
+    if FIELDS && !is_field {
+        reader.skip()?;
+        return Ok(true);
+    }
+    if reader.at_undefined() {
+        reader.take_undefined();
+        return Ok(true);
+    }
+    reader.rest = before;
+    Ok(false)
 }
 
 /// A key of a struct: the name of a field, or its position.
@@ -209,10 +268,13 @@ impl<'de> Fields<'_, 'de, true> {
     }
 }
 
-/// The error of the value of the entry with the key at the beginning of these bytes.
+/// The error of a value that begins where `start` bytes are left, of the entry whose key is at
+/// `key`.
 #[cold]
 #[inline(never)]
-pub(crate) fn within_entry(error: Error, mut key: &[u8]) -> Error {
+fn within_entry(reader: &Reader<'_>, error: Error, start: usize, key: usize) -> Error {
+    let error = error.at(reader.offset_of(start));
+    let key = reader.bytes_from(key);
     let Some(&marker) = key.first() else {
         return error;
     };
@@ -229,8 +291,8 @@ pub(crate) fn within_entry(error: Error, mut key: &[u8]) -> Error {
         _ => (key.get(1..head).unwrap_or_default().iter())
             .fold(0, |len, &byte| len << 8 | usize::from(byte)),
     };
-    key = key.get(head..head + len).unwrap_or_default();
-    error.within(&Place::Name(&String::from_utf8_lossy(key)))
+    let name = key.get(head..head + len).unwrap_or_default();
+    error.within(&Place::Name(&String::from_utf8_lossy(name)))
 }
 
 impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
@@ -241,6 +303,12 @@ impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
+        if FIELDS && let Some(name) = self.take_name() {
+            return match seed.deserialize(Name(name)) {
+                Ok(key) => Ok(Some(key)),
+                Err(error) => Err(error.at(self.reader.offset_of(self.key))),
+            };
+        }
         if self.go_to_entry()?.is_none() {
             return Ok(None);
         }
@@ -249,7 +317,7 @@ impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
         }
         match seed.deserialize(Key(self.reader)) {
             Ok(key) => Ok(Some(key)),
-            Err(error) => Err(error.at(self.reader.offset_of(self.key.len()))),
+            Err(error) => Err(error.at(self.reader.offset_of(self.key))),
         }
     }
 
@@ -261,7 +329,7 @@ impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
         let start = self.reader.rest.len();
         match seed.deserialize(&mut *self.reader) {
             Ok(value) => Ok(value),
-            Err(error) => Err(self.within(error, start)),
+            Err(error) => Err(within_entry(self.reader, error, start, self.key)),
         }
     }
 
@@ -274,21 +342,23 @@ impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
 /// The entry of a map that is a variant with data.
 pub(crate) struct Variant<'a, 'de> {
     reader: &'a mut Reader<'de>,
-    key: &'de [u8],
+    key: usize,
 }
 
 impl<'a, 'de> Variant<'a, 'de> {
     #[inline]
     pub(crate) fn new(reader: &'a mut Reader<'de>) -> Self {
-        let key = reader.rest;
+        let key = reader.rest.len();
         Self { reader, key }
     }
 
     #[inline]
     fn data<T>(self, read: impl FnOnce(&mut Reader<'de>) -> Result<T, Error>) -> Result<T, Error> {
         let start = self.reader.rest.len();
-        read(&mut *self.reader)
-            .map_err(|error| within_entry(error.at(self.reader.offset_of(start)), self.key))
+        match read(&mut *self.reader) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(within_entry(self.reader, error, start, self.key)),
+        }
     }
 }
 
@@ -305,7 +375,7 @@ impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
         };
         match seed.deserialize(Name(name)) {
             Ok(name) => Ok((name, self)),
-            Err(error) => Err(error.at(self.reader.offset_of(self.key.len()))),
+            Err(error) => Err(error.at(self.reader.offset_of(self.key))),
         }
     }
 }

@@ -68,7 +68,7 @@ impl<'de> Reader<'de> {
         self.converted.among(kind) != Buffered::NOTHING
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unsigned(&mut self, marker: u8) -> Result<u64, Error> {
         self.take_marker();
         Ok(match marker {
@@ -80,7 +80,7 @@ impl<'de> Reader<'de> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn signed(&mut self, marker: u8) -> Result<i64, Error> {
         self.take_marker();
         Ok(match marker {
@@ -172,7 +172,7 @@ impl<'de> Reader<'de> {
             }
             0x80..=0x8F | 0xDE | 0xDF => {
                 let count = self.enter_map(marker)?.unwrap_or_default();
-                self.visit_entries::<V, false>(count, visitor)
+                self.visit_entries::<V, false>(count, &[], visitor)
             }
             0xC0 => {
                 self.take_marker();
@@ -304,9 +304,10 @@ impl<'de> Reader<'de> {
     fn visit_entries<V: Visitor<'de>, const FIELDS: bool>(
         &mut self,
         count: usize,
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let mut entries = Fields::<FIELDS>::new(self, count);
+        let mut entries = Fields::<FIELDS>::new(self, count, fields);
         let value = visitor.visit_map(&mut entries)?;
         let left = entries.end();
         if left > 0 {
@@ -405,6 +406,39 @@ impl<'de> Reader<'de> {
         })
     }
 
+    /// Passes on a text that the visitor copies.
+    #[inline]
+    fn visit_copied_text<V: Visitor<'de>>(
+        &mut self,
+        text: &'de [u8],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        // The check of short texts is mostly that of single bytes before and after aligned ones.
+        // With zeros behind it, an aligned copy has none.
+        let mut copy = Aligned([0; 64]);
+        let Some(beginning) = copy.0.get_mut(..text.len()) else {
+            return match str::from_utf8(text) {
+                Ok(text) => visitor.visit_borrowed_str(text),
+                Err(_) => Err(self.not_utf8_before_here(text)),
+            };
+        };
+        beginning.copy_from_slice(text);
+        let checked = str::from_utf8(&copy.0[..text.len().next_multiple_of(16)]);
+        match checked.ok().and_then(|copy| copy.get(..text.len())) {
+            Some(text) => visitor.visit_str(text),
+            None => Err(self.not_utf8_before_here(text)),
+        }
+    }
+
+    #[inline(never)]
+    fn visit_long_text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        let marker = self.marker()?;
+        match self.text(marker)? {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => self.visit_other(visitor),
+        }
+    }
+
     /// A text that something else means: a timestamp, or an address in the form of other formats.
     #[cold]
     #[inline(never)]
@@ -482,6 +516,10 @@ impl<'de> Reader<'de> {
         self.visit_other(visitor)
     }
 }
+
+/// Room for a short text.
+#[repr(align(16))]
+struct Aligned([u8; 64]);
 
 /// Says of an enum what it is read from.
 struct EnumExpected<'a, V>(&'a V);
@@ -634,13 +672,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
+    /// A type that asks like this copies the text.
     #[inline]
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let marker = self.marker()?;
-        match self.text(marker)? {
-            Some(text) => visitor.visit_borrowed_str(text),
-            None => self.visit_other(visitor),
+        if let Some(text) = self.short_text() {
+            return self.visit_copied_text(text, visitor);
         }
+        self.visit_long_text(visitor)
     }
 
     #[inline]
@@ -745,7 +783,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.charge_value::<V::Value>()?;
         let marker = self.marker()?;
         match self.enter_map(marker)? {
-            Some(count) => self.visit_entries::<V, false>(count, visitor),
+            Some(count) => self.visit_entries::<V, false>(count, &[], visitor),
             None => self.visit_other(visitor),
         }
     }
@@ -754,13 +792,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
         self.charge_value::<V::Value>()?;
         let marker = self.marker()?;
         if let Some(count) = self.enter_map(marker)? {
-            return self.visit_entries::<V, true>(count, visitor);
+            return self.visit_entries::<V, true>(count, fields, visitor);
         }
         match self.enter_array(marker)? {
             Some(count) => self.visit_elements_as_fields(count, visitor),
@@ -790,7 +828,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_string(visitor)
+        self.visit_long_text(visitor)
     }
 
     #[inline]

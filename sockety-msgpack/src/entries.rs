@@ -192,7 +192,7 @@ fn read_map<E: Entries>(
     count: usize,
     entries: &mut E,
 ) -> Result<(), Error> {
-    let mut keys = Fields::<true>::new(reader, count);
+    let mut keys = Fields::<true>::new(reader, count, &[]);
     while let Some(key) = keys.next_field()? {
         let reader = keys.reader();
         let is_read = match key {

@@ -26,8 +26,8 @@ use crate::{
 pub struct Reader<'de> {
     /// The bytes that were not read yet.
     pub(crate) rest: &'de [u8],
-    /// The number of bytes at the beginning.
-    len: usize,
+    /// All bytes.
+    bytes: &'de [u8],
     /// The number of arrays and maps around the next value.
     pub(crate) depth: usize,
     /// The values that were declared.
@@ -68,7 +68,7 @@ impl<'de> Reader<'de> {
     pub(crate) fn new(bytes: &'de [u8], bounds: &Bounds) -> Self {
         Self {
             rest: bytes,
-            len: bytes.len(),
+            bytes,
             depth: 0,
             items: 1,
             bounds: *bounds,
@@ -82,13 +82,19 @@ impl<'de> Reader<'de> {
     /// The offset of the next byte.
     #[inline]
     pub(crate) fn offset(&self) -> usize {
-        self.len - self.rest.len()
+        self.bytes.len() - self.rest.len()
     }
 
     /// The offset at which `left` bytes were left.
     #[inline]
     pub(crate) fn offset_of(&self, left: usize) -> usize {
-        self.len - left
+        self.bytes.len() - left
+    }
+
+    /// The bytes from where `left` bytes were left.
+    #[inline]
+    pub(crate) fn bytes_from(&self, left: usize) -> &'de [u8] {
+        self.bytes.get(self.offset_of(left)..).unwrap_or_default()
     }
 
     /// Whether the next value is `undefined`.
@@ -136,6 +142,23 @@ impl<'de> Reader<'de> {
         }
     }
 
+    /// Takes a string of at most 255 bytes that is whole. It may be no UTF-8.
+    #[inline(always)]
+    pub(crate) fn short_text(&mut self) -> Option<&'de [u8]> {
+        let (&marker, rest) = self.rest.split_first()?;
+        let (len, rest) = match marker {
+            0xA0..=0xBF => (marker & 0x1F, rest),
+            0xD9 => {
+                let (&len, rest) = rest.split_first()?;
+                (len, rest)
+            }
+            _ => return None,
+        };
+        let (text, rest) = rest.split_at_checked(usize::from(len))?;
+        self.rest = rest;
+        Some(text)
+    }
+
     /// The text of a string with this marker. `None` if it is another marker, which stays.
     #[inline]
     pub(crate) fn text(&mut self, marker: u8) -> Result<Option<&'de str>, Error> {
@@ -153,6 +176,15 @@ impl<'de> Reader<'de> {
             Ok(text) => Ok(Some(text)),
             Err(error) => Err(self.not_utf8(start, error.valid_up_to())),
         }
+    }
+
+    /// The error of a string that was taken.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn not_utf8_before_here(&self, text: &[u8]) -> Error {
+        let head = if text.len() < 0x20 { 1 } else { 2 };
+        let valid = str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
+        self.not_utf8(self.rest.len() + text.len() + head, valid)
     }
 
     #[cold]
@@ -327,7 +359,8 @@ impl<'de> Reader<'de> {
     fn too_much_memory(&self) -> Error {
         Error::from(DecodeError::TooMuchMemory {
             offset: self.offset(),
-            limit: (self.len.saturating_mul(MEMORY_PER_BYTE)).saturating_add(MEMORY_AT_LEAST),
+            limit: (self.bytes.len().saturating_mul(MEMORY_PER_BYTE))
+                .saturating_add(MEMORY_AT_LEAST),
         })
     }
 
