@@ -24,7 +24,11 @@ fn turn() -> MutexGuard<'static, ()> {
 fn t_p1_nesting_is_refused_before_anything_is_allocated() {
     let _turn = turn();
     let honest = [vec![0x91; 1000], vec![0xC0]].concat();
+    // Types that are less deep are another reason.
     check_into_all(&honest, |error| {
+        matches!(error, DecodeError::TooDeep { .. } | DecodeError::Invalid(_))
+    });
+    check_into::<serde_json::Value>(&honest, |error| {
         matches!(error, DecodeError::TooDeep { .. })
     });
 }
@@ -46,12 +50,195 @@ fn t_p3_lengths_that_are_not_there_are_refused_before_anything_is_allocated() {
 }
 
 #[test]
-fn t_p4_many_values_are_refused_before_anything_is_allocated() {
+fn t_p4_more_values_than_the_limit_are_refused_before_anything_is_allocated() {
     let _turn = turn();
     let many_nils = [&[0xDD, 0x00, 0x40, 0x00, 0x00][..], &vec![0xC0; 4 << 20]].concat();
     check_into_all(&many_nils, |error| {
         matches!(error, DecodeError::TooManyItems { .. })
     });
+}
+
+/// 64 times the bytes, 4 MiB for elements, and 1 MiB for what collections reserve.
+fn most_held(bytes: &[u8]) -> usize {
+    64 * bytes.len() + AT_LEAST
+}
+
+const AT_LEAST: usize = 5 << 20;
+
+#[test]
+fn t_p4_no_type_holds_more_than_64_times_the_bytes() {
+    let _turn = turn();
+    let mut worst = Ratios::default();
+    for kind in ELEMENTS {
+        // Beyond the last one but one, vectors of texts have just grown.
+        for size in [10_000, 1_398_200] {
+            check_ratios(&array_of(kind, size), &mut worst);
+        }
+    }
+    for size in [10_000, 1_000_000] {
+        check_ratios(&map_of(size), &mut worst);
+    }
+    check_ratios(&nested(10_000), &mut worst);
+    println!(
+        "at most {:.1} times the bytes held ({}), {:.1} times while it grew ({})",
+        worst.held, worst.holder, worst.peak, worst.grower
+    );
+    assert!(worst.held <= 64.0);
+    assert!(worst.held > 40.0, "the worst was not tried");
+}
+
+#[derive(Default)]
+struct Ratios {
+    held: f64,
+    holder: &'static str,
+    peak: f64,
+    grower: &'static str,
+}
+
+/// What elements begin with, repeated.
+const ELEMENTS: &[&[u8]] = &[
+    b"\xC0",
+    b"\x00",
+    b"\x90",
+    b"\x80",
+    b"\xA0",
+    b"\xA1a",
+    b"\xC2",
+    b"\x91\x90",
+    b"\x91\xC0",
+    b"\xA4Unit",
+    b"\x81\xA1a\xC0",
+    b"\xCB\x40\x14\0\0\0\0\0\0",
+];
+
+fn array_of(element: &[u8], size: usize) -> Vec<u8> {
+    let count = size / element.len();
+    let mut bytes = vec![0xDD];
+    bytes.extend(u32::try_from(count).expect("few").to_be_bytes());
+    bytes.extend(element.repeat(count));
+    bytes
+}
+
+/// A map with keys as short as they can be.
+fn map_of(size: usize) -> Vec<u8> {
+    let count = size / 4;
+    let mut bytes = vec![0xDF];
+    bytes.extend(u32::try_from(count).expect("few").to_be_bytes());
+    for key in 0..count {
+        match u16::try_from(key) {
+            Ok(key) => {
+                bytes.push(0xCD);
+                bytes.extend(key.to_be_bytes());
+            }
+            Err(_) => {
+                bytes.push(0xCE);
+                bytes.extend((key as u32).to_be_bytes());
+            }
+        }
+        bytes.push(0xC0);
+    }
+    bytes
+}
+
+/// Arrays that each reserve memory for more elements than they have.
+fn nested(size: usize) -> Vec<u8> {
+    let mut bytes = b"\xDC\x04\x00".repeat(100);
+    bytes.resize(size, 0xC0);
+    bytes
+}
+
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "it is only read into")]
+enum Large {
+    Unit,
+    Data([u64; 32]),
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(default)]
+struct Record {
+    numbers: [u64; 16],
+    next: Option<Box<Self>>,
+    list: Vec<Self>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(from = "Option<u8>")]
+struct From(#[expect(dead_code, reason = "it is only read into")] [u64; 32]);
+
+impl std::convert::From<Option<u8>> for From {
+    fn from(_: Option<u8>) -> Self {
+        Self([7; 32])
+    }
+}
+
+/// Serde buffers its value.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Buffered {
+    List(#[expect(dead_code, reason = "it is only read into")] Vec<Option<u8>>),
+    Texts(#[expect(dead_code, reason = "it is only read into")] Vec<String>),
+    Other(#[expect(dead_code, reason = "it is only read into")] serde_json::Value),
+}
+
+fn check_ratios(bytes: &[u8], worst: &mut Ratios) {
+    use std::collections::{BTreeMap, BTreeSet, HashMap, LinkedList};
+    check_ratio::<Vec<Option<u64>>>(bytes, worst);
+    check_ratio::<Vec<String>>(bytes, worst);
+    check_ratio::<Vec<Option<String>>>(bytes, worst);
+    check_ratio::<Vec<Vec<u8>>>(bytes, worst);
+    check_ratio::<Vec<Vec<Option<String>>>>(bytes, worst);
+    check_ratio::<Vec<Option<[u64; 4]>>>(bytes, worst);
+    check_ratio::<Vec<Option<[u64; 32]>>>(bytes, worst);
+    check_ratio::<Vec<Option<Box<[u64; 32]>>>>(bytes, worst);
+    check_ratio::<Vec<Box<u8>>>(bytes, worst);
+    check_ratio::<LinkedList<Option<u8>>>(bytes, worst);
+    check_ratio::<BTreeSet<Option<String>>>(bytes, worst);
+    check_ratio::<Vec<Large>>(bytes, worst);
+    check_ratio::<Vec<Record>>(bytes, worst);
+    check_ratio::<Vec<Box<Record>>>(bytes, worst);
+    check_ratio::<Vec<From>>(bytes, worst);
+    check_ratio::<serde_json::Value>(bytes, worst);
+    check_ratio::<Buffered>(bytes, worst);
+    check_ratio::<Vec<HashMap<String, String>>>(bytes, worst);
+    check_ratio::<HashMap<u32, Option<String>>>(bytes, worst);
+    check_ratio::<HashMap<u32, Option<[u64; 4]>>>(bytes, worst);
+    check_ratio::<HashMap<u32, Option<[u64; 32]>>>(bytes, worst);
+    check_ratio::<BTreeMap<u32, Option<[u64; 32]>>>(bytes, worst);
+    check_ratio::<Nested>(bytes, worst);
+}
+
+fn check_ratio<T: DeserializeOwned>(bytes: &[u8], worst: &mut Ratios) {
+    ALLOCATOR.reset_peak_usage();
+    let before = ALLOCATOR.current_usage();
+    let read = from_slice::<T>(bytes);
+    let held = ALLOCATOR.current_usage().saturating_sub(before);
+    let peak = ALLOCATOR.peak_usage().saturating_sub(before);
+    drop(read);
+    let name = std::any::type_name::<T>();
+    let most = most_held(bytes);
+    assert!(held <= most, "{name}: {held} for {} bytes", bytes.len());
+    // A vector that grows has its old memory until its elements are moved. Serde's buffer is there
+    // until the value was made of it.
+    let meanwhile = match name.ends_with("Buffered") {
+        true => most * 3,
+        false => most / 2 * 3,
+    };
+    assert!(
+        peak <= meanwhile,
+        "{name}: {peak} for {} bytes",
+        bytes.len()
+    );
+    // What any input may take does not count where there is little of it.
+    if bytes.len() >= 900_000 {
+        let ratio = |held: usize| held.saturating_sub(AT_LEAST) as f64 / bytes.len() as f64;
+        if ratio(held) > worst.held {
+            (worst.held, worst.holder) = (ratio(held), name);
+        }
+        if ratio(peak) > worst.peak {
+            (worst.peak, worst.grower) = (ratio(peak), name);
+        }
+    }
 }
 
 /// The widest stack of arrays that serde's derive gives, and the largest elements.

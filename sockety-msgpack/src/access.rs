@@ -1,5 +1,7 @@
 //! What visitors take values from: elements, entries, variants, and parts of other values.
 
+use std::any::type_name;
+
 use serde::de::value::{BorrowedBytesDeserializer, I8Deserializer};
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
@@ -21,11 +23,13 @@ pub(crate) struct Elements<'a, 'de, const COLLECTED: bool> {
     count: usize,
     left: usize,
     reserved: usize,
+    /// How many elements the collection reserves with its first one.
+    node: usize,
 }
 
 impl<'a, 'de, const COLLECTED: bool> Elements<'a, 'de, COLLECTED> {
     #[inline]
-    pub(crate) fn new(reader: &'a mut Reader<'de>, count: usize) -> Self {
+    pub(crate) fn new(reader: &'a mut Reader<'de>, count: usize, node: usize) -> Self {
         let reserved = if COLLECTED {
             reader.reserve(count)
         } else {
@@ -36,6 +40,7 @@ impl<'a, 'de, const COLLECTED: bool> Elements<'a, 'de, COLLECTED> {
             count,
             left: count,
             reserved,
+            node,
         }
     }
 
@@ -63,6 +68,9 @@ impl<'de, const COLLECTED: bool> SeqAccess<'de> for &mut Elements<'_, 'de, COLLE
         self.left -= 1;
         if COLLECTED {
             self.reader.charge_element::<T::Value>()?;
+            if self.left + 1 == self.count {
+                self.reader.charge_first::<T::Value>(self.node)?;
+            }
         }
         let start = self.reader.rest.len();
         match seed.deserialize(&mut *self.reader) {
@@ -97,6 +105,8 @@ pub(crate) struct Fields<'a, 'de, const FIELDS: bool> {
     /// The names of all fields, and which of them is expected next.
     names: &'static [&'static str],
     next: usize,
+    /// How many entries the collection reserves with its first one, until it has it.
+    node: usize,
 }
 
 impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
@@ -105,6 +115,7 @@ impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
         reader: &'a mut Reader<'de>,
         count: usize,
         names: &'static [&'static str],
+        node: usize,
     ) -> Self {
         let reserved = if FIELDS { count } else { reader.reserve(count) };
         let first = reader.rest.len();
@@ -116,6 +127,7 @@ impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
             key: first,
             names,
             next: 0,
+            node,
         }
     }
 
@@ -176,6 +188,31 @@ impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
         self.reader.rest = rest;
         self.next += 1;
         Some(name)
+    }
+}
+
+/// Whether this is the type of keys of a struct that serde derives.
+#[inline]
+fn is_field<K>() -> bool {
+    let name = type_name::<K>();
+    name.ends_with("::__Field") || name.ends_with("::__Field<'_>")
+}
+
+/// How many elements a list or a set reserves with its first one: a node of a tree has 11.
+#[inline]
+pub(crate) fn node_of_list<T>() -> usize {
+    match type_name::<T>().starts_with("alloc::collections::btree") {
+        true => 11,
+        false => 4,
+    }
+}
+
+/// Like [`node_of_list`], for a map. Types for any value mostly have trees.
+#[inline]
+pub(crate) fn node_of_map<T>() -> usize {
+    match type_name::<T>().starts_with("std::collections::hash") {
+        true => 4,
+        false => 11,
     }
 }
 
@@ -314,6 +351,13 @@ impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
         }
         if !FIELDS {
             self.reader.charge_element::<K::Value>()?;
+            if is_field::<K::Value>() {
+                // A struct with flattened fields: serde's buffer for them is dropped with it.
+                self.node = 0;
+            }
+            if self.node > 0 {
+                self.reader.charge_first::<K::Value>(self.node)?;
+            }
         }
         match seed.deserialize(Key(self.reader)) {
             Ok(key) => Ok(Some(key)),
@@ -325,6 +369,10 @@ impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
         if !FIELDS {
             self.reader.charge_element::<T::Value>()?;
+            if self.node > 0 {
+                self.reader.charge_first::<T::Value>(self.node)?;
+                self.node = 0;
+            }
         }
         let start = self.reader.rest.len();
         match seed.deserialize(&mut *self.reader) {

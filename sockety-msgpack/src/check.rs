@@ -17,7 +17,8 @@ pub struct Checked {
 ///
 /// All elements and bytes that the value declares must be present, strings must be UTF-8, and
 /// nothing may follow the value. The marker of a service error and the array after it count as one
-/// value. The time is proportional to the bytes. Only values with more than 64 levels allocate.
+/// value. The time is proportional to the bytes. Only values with more than 200
+/// levels allocate.
 ///
 /// # Errors
 ///

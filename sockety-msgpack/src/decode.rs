@@ -39,13 +39,14 @@ pub fn from_slice_with<'de, T: Deserialize<'de>>(
     whole(bytes, bounds, read_value)
 }
 
-/// Reads the one value in `bytes` within the default [`Bounds`], by the reading function of its type.
+/// Reads the one value in `bytes` within `bounds`, by the reading function of its type.
 #[inline]
 pub fn read_whole<T>(
     bytes: &[u8],
+    bounds: &Bounds,
     read: fn(&mut Reader<'_>) -> Result<T, Error>,
 ) -> Result<T, DecodeError> {
-    whole(bytes, &Bounds::default(), read)
+    whole(bytes, bounds, read)
 }
 
 /// Reads the one thing in `bytes`.

@@ -7,7 +7,7 @@ use serde::de::value::MapDeserializer;
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 
 use crate::{
-    access::{Bytes, Elements, ExtensionParts, Fields, Name, Variant},
+    access::{Bytes, Elements, ExtensionParts, Fields, Name, Variant, node_of_list, node_of_map},
     addresses,
     error::Error,
     reader::Reader,
@@ -271,7 +271,7 @@ impl<'de> Reader<'de> {
         count: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let mut elements = Elements::<COLLECTED>::new(self, count);
+        let mut elements = Elements::<COLLECTED>::new(self, count, node_of_list::<V::Value>());
         let value = visitor.visit_seq(&mut elements)?;
         let left = elements.end();
         if left > 0 {
@@ -289,7 +289,7 @@ impl<'de> Reader<'de> {
         count: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let mut elements = Elements::<false>::new(self, count);
+        let mut elements = Elements::<false>::new(self, count, 0);
         let value = visitor.visit_seq(&mut elements)?;
         for _ in 0..elements.end() {
             self.skip()?;
@@ -307,7 +307,8 @@ impl<'de> Reader<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let mut entries = Fields::<FIELDS>::new(self, count, fields);
+        let node = node_of_map::<V::Value>();
+        let mut entries = Fields::<FIELDS>::new(self, count, fields, node);
         let value = visitor.visit_map(&mut entries)?;
         let left = entries.end();
         if left > 0 {

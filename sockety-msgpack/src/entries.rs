@@ -158,14 +158,18 @@ impl<T, Rest: Entries> Entries for (Entry<T>, Rest) {
     }
 }
 
-/// Reads `bytes` into `entries`, and returns their values.
+/// Reads `bytes` within `bounds` into `entries`, and returns their values.
 ///
 /// # Errors
 ///
 /// Any [`DecodeError`].
 #[inline]
-pub fn read_entries<E: Entries>(bytes: &[u8], mut entries: E) -> Result<E::Values, DecodeError> {
-    decode::whole(bytes, &Bounds::default(), |reader| {
+pub fn read_entries<E: Entries>(
+    bytes: &[u8],
+    bounds: &Bounds,
+    mut entries: E,
+) -> Result<E::Values, DecodeError> {
+    decode::whole(bytes, bounds, |reader| {
         let marker = reader.marker()?;
         if let Some(count) = reader.enter_map(marker)? {
             read_map(reader, count, &mut entries)?;
@@ -192,7 +196,7 @@ fn read_map<E: Entries>(
     count: usize,
     entries: &mut E,
 ) -> Result<(), Error> {
-    let mut keys = Fields::<true>::new(reader, count, &[]);
+    let mut keys = Fields::<true>::new(reader, count, &[], 0);
     while let Some(key) = keys.next_field()? {
         let reader = keys.reader();
         let is_read = match key {

@@ -75,7 +75,7 @@ pub enum DecodeError {
     TooMuchMemory {
         /// Where the first element begins for which there is no memory left.
         offset: usize,
-        /// The limit: 64 times the number of bytes, and 1 MiB.
+        /// The limit: 64 times the number of bytes, and 4 MiB.
         limit: usize,
     },
     /// A marker is 0xC1, which MessagePack never uses.

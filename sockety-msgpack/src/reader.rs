@@ -46,8 +46,9 @@ pub struct Reader<'de> {
 /// The memory that a byte of the input pays for.
 const MEMORY_PER_BYTE: usize = 64;
 
-/// The memory that any input may take, for small ones whose elements are large: 1 MiB.
-const MEMORY_AT_LEAST: usize = 1024 * 1024;
+/// The memory that any input may take, for small ones whose elements are large: 4 MiB, which is
+/// the largest input by default.
+const MEMORY_AT_LEAST: usize = 4 * 1024 * 1024;
 
 /// Elements that open collections may have reserved memory for and not read yet. Of most types
 /// that is less than 1 MiB.
@@ -329,6 +330,16 @@ impl<'de> Reader<'de> {
         self.charge((size_of::<T>() / 2).saturating_mul(5) - COVERED_COST)
     }
 
+    /// Charges for what a collection reserves with its first element, which has this type.
+    #[inline]
+    pub(crate) fn charge_first<T>(&mut self, reserves: usize) -> Result<(), Error> {
+        self.charge(
+            reserves
+                .saturating_mul(size_of::<T>())
+                .saturating_sub(COVERED_COST),
+        )
+    }
+
     /// Charges for a value of this type that may be allocated for itself, such as in a `Box`.
     #[inline]
     pub(crate) fn charge_value<T>(&mut self) -> Result<(), Error> {
@@ -554,4 +565,4 @@ const COVERED: usize = 32;
 const COVERED_COST: usize = MEMORY_PER_BYTE;
 
 /// Levels that are skipped without an allocation.
-const FEW_LEVELS: usize = 16;
+const FEW_LEVELS: usize = 32;

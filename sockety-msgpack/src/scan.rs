@@ -1,7 +1,7 @@
 //! Scans a value token by token: checks it, finds its end, and resumes where bytes were missing.
 
 use crate::{
-    bounds::{Bounds, DEFAULT_DEPTH},
+    bounds::Bounds,
     error::DecodeError,
     token::{Kind, Token, fixed_len},
 };
@@ -21,7 +21,7 @@ pub(crate) fn scan(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<usize,
 /// Like [`scan`], for a value that contains others.
 fn scan_levels(bytes: &[u8], start: usize, bounds: &Bounds) -> Result<usize, DecodeError> {
     // With the default bounds, no check allocates.
-    let mut scan = Scan::<DEFAULT_DEPTH>::new(start);
+    let mut scan = Scan::<MANY_LEVELS>::new(start);
     scan.resume(bytes, bounds)?;
     Ok(scan.position)
 }
@@ -219,6 +219,9 @@ fn ordinary_len(bytes: &[u8]) -> Option<usize> {
     let length = fixed_len(marker);
     (length != 0 && length <= bytes.len()).then_some(length)
 }
+
+/// Levels that a check has room for: those of the default bounds.
+const MANY_LEVELS: usize = Bounds::new().depth();
 
 const SHORT_TEXT: u8 = 0xA0;
 const LONGEST_SHORT_TEXT: u8 = 0xBF;

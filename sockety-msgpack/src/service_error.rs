@@ -7,7 +7,7 @@ use crate::{
     bounds::Bounds,
     check::check,
     decode::from_slice_with,
-    encode::encode,
+    encode::encode_measured,
     error::{DecodeError, EncodeError, InvalidValue},
     extension::{SERVICE_ERROR, UNDEFINED},
     scan::scan,
@@ -25,7 +25,8 @@ pub struct ServiceErrorParts<'a> {
     pub details: &'a [u8],
 }
 
-/// Appends a service error to `into`. After a failure, `into` is unchanged.
+/// Appends a service error to `into`, and returns how deep its arrays and maps are nested. After a
+/// failure, `into` is unchanged.
 ///
 /// # Errors
 ///
@@ -35,10 +36,10 @@ pub fn encode_service_error<D: Serialize + ?Sized>(
     message: &str,
     details: &D,
     into: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
+) -> Result<usize, EncodeError> {
     let start = into.len();
     into.extend_from_slice(&SERVICE_ERROR);
-    encode(&(name, message, details), into).inspect_err(|_| into.truncate(start))
+    encode_measured(&(name, message, details), into).inspect_err(|_| into.truncate(start))
 }
 
 /// Checks the structure of a service error, and returns its parts.

@@ -30,11 +30,12 @@ pub use crate::{
     },
     msgpack::{
         __private::{Entries, Entry, Reader},
-        DecodeError,
+        Bounds, DecodeError,
     },
     payload::{
         format::{Format, payload},
         parameters::{ParameterWriter, decode_all, parameter},
+        scratch::Buffer,
     },
     serve::{
         answer::{Answer, Answering, ErrorFormat, error},
@@ -168,7 +169,7 @@ pub fn pass_draft(action: &'static str, content: Content) -> PassDraft {
 /// When the payload is not of its type.
 #[inline]
 pub fn decode<T>(payload: &Bytes, format: Format<T>) -> Result<T, DecodeError> {
-    format.decode(payload)
+    format.decode(payload, &Bounds::default())
 }
 
 /// A call of a method.

@@ -6,6 +6,8 @@ pub(crate) mod scratch;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::msgpack::Bounds;
+
 /// What can travel as a payload, or as an item of a stream: everything that is `Serialize` and `Deserialize`.
 ///
 /// Both are needed of every parameter and of every returned value, as each is written on one side and read on
@@ -20,6 +22,14 @@ pub trait Payload: Serialize + DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> Payload for T {}
+
+/// What is read as a payload, or as an item of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PayloadLimits {
+    /// The size of an item. That of payloads is limited before they are here.
+    pub(crate) item_bytes: usize,
+    pub(crate) bounds: Bounds,
+}
 
 /// No payload means the same as nil: TypeScript peers send neither for `undefined`.
 pub(crate) fn or_nil(payload: &[u8]) -> &[u8] {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Debug};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +14,7 @@ use sockety::msgpack::__private::{decode_service_error, encode_service_error, is
 use sockety::msgpack::{
     Bounds, DecodeError, Timestamp, check, encode, from_slice, from_slice_with, to_vec, value_len,
 };
+use sockety::{Options, Outcome, Server, service};
 
 // The recorded cases.
 
@@ -837,32 +839,32 @@ fn typical_types_round_trip() {
 // Bounds and broken bytes.
 
 #[test]
-fn sixty_four_levels_are_read_and_one_more_is_not() {
+fn two_hundred_levels_are_read_and_one_more_is_not() {
     let nested = |levels| [vec![0x91; levels], vec![0xC0]].concat();
     let bounds = Bounds::default();
-    assert!(check(&nested(64), &bounds).is_ok());
-    assert!(from_slice::<Value>(&nested(64)).is_ok());
-    assert!(from_slice::<IgnoredAny>(&nested(64)).is_ok());
+    assert!(check(&nested(200), &bounds).is_ok());
+    assert!(from_slice::<Value>(&nested(200)).is_ok());
+    assert!(from_slice::<IgnoredAny>(&nested(200)).is_ok());
     let error = DecodeError::TooDeep {
-        offset: 64,
-        depth: 65,
-        limit: 64,
+        offset: 200,
+        depth: 201,
+        limit: 200,
     };
-    assert_eq!(from_slice::<Value>(&nested(65)), Err(error.clone()));
+    assert_eq!(from_slice::<Value>(&nested(201)), Err(error.clone()));
     assert_eq!(
         error.to_string(),
-        "container at byte 64 is nested too deep: 65 levels, maximum is 64"
+        "container at byte 200 is nested too deep: 201 levels, maximum is 200"
     );
-    let wider = bounds.max_depth(65);
-    assert!(from_slice_with::<Value>(&nested(65), &wider).is_ok());
-    assert!(from_slice_with::<Value>(&nested(66), &wider).is_err());
+    let wider = bounds.max_depth(201);
+    assert!(from_slice_with::<Value>(&nested(201), &wider).is_ok());
+    assert!(from_slice_with::<Value>(&nested(202), &wider).is_err());
     assert!(from_slice_with::<Value>(b"\x90", &bounds.max_depth(0)).is_err());
     assert!(from_slice_with::<Value>(b"\x07", &bounds.max_depth(0)).is_ok());
 }
 
 #[test]
 fn a_timestamp_below_the_last_level_is_read() {
-    let bytes = [vec![0x91; 64], b"\xD6\xFF\0\0\0\0".to_vec()].concat();
+    let bytes = [vec![0x91; 200], b"\xD6\xFF\0\0\0\0".to_vec()].concat();
     assert!(from_slice::<Value>(&bytes).is_ok());
 }
 
@@ -889,8 +891,8 @@ fn every_value_counts_as_an_item() {
 }
 
 #[test]
-fn t_p4_four_mib_of_nil_end_at_the_default_number_of_items() {
-    let count = 4 * 1024 * 1024u32;
+fn t_p4_four_mib_of_nil_end_where_their_elements_take_too_much() {
+    let count = 4 * 1024 * 1024 - 5u32;
     let bytes = [
         &[0xDD][..],
         &count.to_be_bytes(),
@@ -898,11 +900,22 @@ fn t_p4_four_mib_of_nil_end_at_the_default_number_of_items() {
     ]
     .concat();
     assert_eq!(
-        from_slice::<Vec<Option<u8>>>(&bytes),
+        from_slice::<Vec<Option<u8>>>(&bytes).map(|list| list.len()),
+        Ok(count as usize)
+    );
+    let large = from_slice::<Vec<Option<[u64; 32]>>>(&bytes);
+    assert!(
+        matches!(large, Err(DecodeError::TooMuchMemory { .. })),
+        "{:?}",
+        large.map(|list| list.len())
+    );
+    let bounds = Bounds::new().max_items(count as usize);
+    assert_eq!(
+        from_slice_with::<Vec<Option<u8>>>(&bytes, &bounds),
         Err(DecodeError::TooManyItems {
             offset: 0,
             items: u64::from(count) + 1,
-            limit: 100_000
+            limit: count as usize
         })
     );
 }
@@ -926,9 +939,9 @@ fn t_p1_a_thousand_honest_levels_are_refused() {
     assert_eq!(
         from_slice::<Value>(&bytes),
         Err(DecodeError::TooDeep {
-            offset: 64,
-            depth: 65,
-            limit: 64
+            offset: 200,
+            depth: 201,
+            limit: 200
         })
     );
 }
@@ -1204,6 +1217,189 @@ fn what_is_not_an_error_is_refused() {
         "trailing bytes after the value: 1 from byte 8 on",
     );
     check(b"\xD4\x65\0\x93\xA1A\xA1b", "needs at least");
+}
+
+// Typed services.
+
+#[service]
+trait Numbers {
+    async fn take(&self, numbers: Vec<u64>, pixels: Pixels) -> u64;
+    async fn make(&self, count: usize) -> Pixels;
+    async fn nest(&self, levels: usize) -> Expression;
+    async fn eval(&self, expression: Expression) -> i64;
+    async fn event(&self, event: Event) -> Event;
+    async fn host(&self, host: Host) -> Host;
+    async fn peer(&self, peer: Peer) -> Peer;
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Pixels(Vec<u8>);
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Expression {
+    Number(i64),
+    Add(Box<Self>, Box<Self>),
+}
+
+/// Types that serde writes in two forms, inside types that it buffers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+enum Event {
+    Joined { from: IpAddr },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Host {
+    Ip(IpAddr),
+    Name(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Peer {
+    id: u64,
+    #[serde(flatten)]
+    place: Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Place {
+    at: SocketAddr,
+}
+
+struct Machine;
+
+impl Numbers for Machine {
+    async fn take(&self, numbers: Vec<u64>, pixels: Pixels) -> u64 {
+        numbers.iter().sum::<u64>() + pixels.0.len() as u64
+    }
+
+    async fn make(&self, count: usize) -> Pixels {
+        Pixels(vec![200; count])
+    }
+
+    async fn nest(&self, levels: usize) -> Expression {
+        sum(levels)
+    }
+
+    async fn eval(&self, expression: Expression) -> i64 {
+        value(&expression)
+    }
+
+    async fn event(&self, event: Event) -> Event {
+        event
+    }
+
+    async fn host(&self, host: Host) -> Host {
+        host
+    }
+
+    async fn peer(&self, peer: Peer) -> Peer {
+        peer
+    }
+}
+
+/// 1 + 1 + …, which is two levels for each term after the first.
+fn sum(terms: usize) -> Expression {
+    let one = || Box::new(Expression::Number(1));
+    (1..terms).fold(Expression::Number(1), |sum, _| {
+        Expression::Add(Box::new(sum), one())
+    })
+}
+
+fn value(expression: &Expression) -> i64 {
+    match expression {
+        Expression::Number(number) => *number,
+        Expression::Add(left, right) => value(left) + value(right),
+    }
+}
+
+async fn numbers(client: Options, server: Options) -> NumbersClient {
+    let server_of = Server::bind("127.0.0.1:0").await.expect("bound");
+    let address = server_of.local_addr().expect("an address");
+    tokio::spawn(server_of.options(server).serve(NumbersServer::new(Machine)));
+    let connected = NumbersClient::connect(address).options(client).await;
+    connected.expect("connected")
+}
+
+#[tokio::test]
+async fn many_values_arrive_if_their_bytes_do() {
+    for options in [Options::default(), Options::trusted()] {
+        let client = numbers(options.clone(), options).await;
+        let sum = client
+            .take(vec![1; 1_000_000], Pixels(vec![200; 1_000_000]))
+            .await;
+        assert_eq!(sum.expect("taken"), 2_000_000);
+        let made = client.make(2_000_000).await.expect("made");
+        assert_eq!(made, Pixels(vec![200; 2_000_000]));
+    }
+}
+
+#[tokio::test]
+async fn a_sum_of_many_terms_arrives() {
+    let client = numbers(Options::default(), Options::default()).await;
+    for terms in [1, 32, 33, 64, 100] {
+        let sum = client.eval(sum(terms)).await;
+        assert_eq!(sum.expect("evaluated"), terms as i64);
+        let sum = client.nest(terms).await.expect("nested");
+        assert_eq!(value(&sum), terms as i64);
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_too_deep_is_not_sent() {
+    let client = numbers(Options::default(), Options::default()).await;
+    let error = client.eval(sum(101)).await.expect_err("not sent");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    let text = "payload is nested too deep: 201 levels, maximum is 200";
+    assert!(error.to_string().contains(text), "{error}");
+    let error = client.nest(101).await.expect_err("not sent");
+    assert_eq!(error.outcome(), Outcome::Executed);
+    let text = "reply is nested too deep: 201 levels, maximum is 200";
+    assert!(error.to_string().contains(text), "{error}");
+    let deep = Options::default().bounds(Bounds::new().max_depth(201));
+    let client = numbers(deep.clone(), deep).await;
+    assert_eq!(client.eval(sum(101)).await.expect("evaluated"), 101);
+    assert_eq!(value(&client.nest(101).await.expect("nested")), 101);
+}
+
+#[tokio::test]
+async fn too_many_values_are_not_sent() {
+    let few = Options::default().bounds(Bounds::new().max_items(100));
+    let client = numbers(few.clone(), Options::default()).await;
+    let sum = client.take(vec![1; 40], Pixels(vec![200; 20])).await;
+    assert_eq!(sum.expect("taken"), 60);
+    let error = client.take(vec![1; 40], Pixels(vec![200; 60])).await;
+    let error = error.expect_err("not sent");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    let text = "payload has too many values: 105, maximum is 100";
+    assert!(error.to_string().contains(text), "{error}");
+    let client = numbers(Options::default(), few).await;
+    let error = client.make(100).await.expect_err("not sent");
+    assert_eq!(error.outcome(), Outcome::Executed);
+    let text = "reply has too many values: 101, maximum is 100";
+    assert!(error.to_string().contains(text), "{error}");
+    let error = client
+        .take(vec![1; 100], Pixels(vec![]))
+        .await
+        .expect_err("refused");
+    let text = "too many values up to the container at byte 9: 105, maximum is 100";
+    assert!(error.to_string().contains(text), "{error}");
+}
+
+#[tokio::test]
+async fn addresses_inside_tagged_types_arrive() {
+    let client = numbers(Options::default(), Options::default()).await;
+    let ip = IpAddr::from([127, 0, 0, 1]);
+    let event = Event::Joined { from: ip };
+    assert_eq!(client.event(event.clone()).await.expect("echo"), event);
+    for host in [Host::Ip(ip), Host::Name("name".to_owned())] {
+        assert_eq!(client.host(host.clone()).await.expect("echo"), host);
+    }
+    let at = SocketAddr::new(ip, 80);
+    let place = Place { at };
+    let peer = Peer { id: 1, place };
+    assert_eq!(client.peer(peer.clone()).await.expect("echo"), peer);
 }
 
 // Helpers.

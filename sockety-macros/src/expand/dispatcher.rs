@@ -183,7 +183,11 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
             let reading = content::reading(service, action);
             Some(quote!(#message.decode(#reading)))
         }
-        _ => content::decoding(service, action, &quote!(#message.payload())),
+        0 => None,
+        _ => {
+            let reading = content::reading(service, action);
+            Some(quote!(#message.decode_all(#reading)))
+        }
     };
     let (value, (pattern, _)) = (local("value"), content::pattern(action));
     let decode = decode.map(|decode| {

@@ -221,10 +221,8 @@ where
         match __ACTIONS[__action] {
             #[cfg(feature = "search")]
             __Action::find => {
-                let (__0, (__1, ())) = match ::sockety::__private::decode_all(
-                    __message.payload(),
-                    MediaRequest::__find(),
-                ) {
+                let (__0, (__1, ())) = match __message.decode_all(MediaRequest::__find())
+                {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
                         return __message.into_reply().bad_request(__error);

@@ -286,10 +286,9 @@ where
             }
             __Action::rename => {
                 let __context = __message.context();
-                let (__0, (__2, ())) = match ::sockety::__private::decode_all(
-                    __message.payload(),
-                    MediaRequest::__rename(),
-                ) {
+                let (__0, (__2, ())) = match __message
+                    .decode_all(MediaRequest::__rename())
+                {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
                         return __message.into_reply().bad_request(__error);

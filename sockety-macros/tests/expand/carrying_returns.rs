@@ -413,10 +413,8 @@ where
                 })
             }
             __Action::logs => {
-                let (__0, (__1, ())) = match ::sockety::__private::decode_all(
-                    __message.payload(),
-                    MediaRequest::__logs(),
-                ) {
+                let (__0, (__1, ())) = match __message.decode_all(MediaRequest::__logs())
+                {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
                         return __message.into_reply().bad_request(__error);

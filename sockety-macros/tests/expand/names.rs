@@ -170,10 +170,8 @@ where
         let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::get => {
-                let (__0, (__1, ())) = match ::facade::rpc::__private::decode_all(
-                    __message.payload(),
-                    MediaRequest::__get(),
-                ) {
+                let (__0, (__1, ())) = match __message.decode_all(MediaRequest::__get())
+                {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
                         return __message.into_reply().bad_request(__error);

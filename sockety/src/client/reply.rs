@@ -12,7 +12,7 @@ use crate::{
     },
     fast_reply::FastReply,
     message::typed::Received,
-    msgpack::__private::is_service_error,
+    msgpack::{__private::is_service_error, Bounds},
     payload::payload_bytes::PayloadBytes,
 };
 
@@ -22,22 +22,22 @@ pub(crate) fn read_reply<T, E: ServiceError>(
     read: Read<T>,
     lease: &Lease,
 ) -> Result<T, CallError<E>> {
-    let item_limit = lease.shared.payload_limit();
+    let limits = lease.shared.payload_limits();
     let unreadable = |error| CallError::Content { action, error };
     match reply {
         RawReply::Fast(FastReply::ACCEPT) => {
-            let mut nothing = Received::new(PayloadBytes::EMPTY, Carried::default(), item_limit);
+            let mut nothing = Received::new(PayloadBytes::EMPTY, Carried::default(), limits);
             read(&mut nothing).map_err(unreadable)
         }
         RawReply::Fast(code) => Err(read_code(action, code)),
         RawReply::Response(response) if is_service_error(&response.payload) => {
-            Err(read_error(action, &response.payload))
+            Err(read_error(action, &response.payload, &limits.bounds))
         }
         RawReply::Response(response) => {
             let mut received = Received::new(
                 response.payload,
                 Carried::new(response.carried, lease),
-                item_limit,
+                limits,
             );
             read(&mut received).map_err(unreadable)
         }
@@ -69,7 +69,11 @@ fn read_code<E: ServiceError>(action: &'static str, code: FastReply) -> CallErro
     }
 }
 
-fn read_error<E: ServiceError>(action: &'static str, payload: &[u8]) -> CallError<E> {
+fn read_error<E: ServiceError>(
+    action: &'static str,
+    payload: &[u8],
+    bounds: &Bounds,
+) -> CallError<E> {
     if let Some((code, reason)) = refusal::decode(payload) {
         return CallError::Refused {
             action,
@@ -77,7 +81,7 @@ fn read_error<E: ServiceError>(action: &'static str, payload: &[u8]) -> CallErro
             reason: Some(reason),
         };
     }
-    match read_remote(payload) {
+    match read_remote(payload, bounds) {
         Ok(Ok(error)) => CallError::Service(error),
         Ok(Err(remote)) => CallError::Remote(remote),
         Err(error) => CallError::Content {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use sockety_codec::Limits;
 
 use super::{rate::Rate, tcp::TcpOptions};
+use crate::msgpack::Bounds;
 
 /// Limits and clocks of a connection, as plain data. Each default is safe against an unknown peer.
 ///
@@ -27,6 +28,7 @@ use super::{rate::Rate, tcp::TcpOptions};
 /// | Limit | Default | What it limits |
 /// | --- | --- | --- |
 /// | [`limits`](Self::limits) | | sizes of messages, see [`Limits`] |
+/// | [`bounds`](Self::bounds) | 200 levels, 4,194,304 values | depth and values of a payload, see [`Bounds`] |
 /// | [`max_requests_executing`](Self::max_requests_executing) | 256 | requests of the peer |
 /// | [`max_queued_requests`](Self::max_queued_requests) | 16,384 | requests of the peer that wait for their turn |
 /// | [`max_waiting_requests`](Self::max_waiting_requests) | 8,192 | requests that are waiting for something, of all connections |
@@ -55,6 +57,7 @@ use super::{rate::Rate, tcp::TcpOptions};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     pub(crate) limits: Limits,
+    pub(crate) bounds: Bounds,
     pub(crate) heartbeat: Duration,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) header_timeout: Duration,
@@ -92,8 +95,22 @@ impl Options {
         self
     }
 
+    /// Sets how deep arrays and maps of a payload may be nested, and how many values it may have
+    /// (default: 200 levels, 4,194,304 values; see [`Bounds`]). They hold for the payloads, returned
+    /// values and stream items of typed methods, and for what is read as MessagePack elsewhere.
+    ///
+    /// Payloads of this side that exceed them are not sent either: [`SendError::TooDeep`],
+    /// [`SendError::TooManyValues`].
+    ///
+    /// [`SendError::TooDeep`]: crate::error::send::SendError::TooDeep
+    /// [`SendError::TooManyValues`]: crate::error::send::SendError::TooManyValues
+    pub fn bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
     /// Options for peers that are trusted, such as your own services: larger sizes
-    /// ([`Limits::trusted`]), 16,384 requests executing at once, and no limit on useless packets
+    /// ([`Limits::trusted`], [`Bounds::trusted`]), 16,384 requests executing at once, and no limit on useless packets
     /// and refusals. Clocks and memory budgets are the defaults.
     ///
     /// ```
@@ -103,6 +120,7 @@ impl Options {
     pub fn trusted() -> Self {
         Self::default()
             .limits(Limits::trusted())
+            .bounds(Bounds::trusted())
             .max_requests_executing(16_384)
             .max_waiting_requests(65_536)
             .max_payload_bytes(512 * 1024 * 1024)
@@ -357,6 +375,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            bounds: Bounds::default(),
             heartbeat: Duration::from_secs(20),
             idle_timeout: Some(Duration::from_secs(90)),
             header_timeout: Duration::from_secs(15),

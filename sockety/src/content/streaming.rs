@@ -23,9 +23,10 @@ use crate::{
     },
     msgpack::{
         self,
-        __private::{encode_service_error, is_service_error},
+        __private::{encode_measured, encode_service_error, is_service_error},
         Bounds, DecodeError, ItemScanner, Scanned,
     },
+    payload::PayloadLimits,
 };
 
 /// A live stream of typed items: one to be sent, or one that is being received.
@@ -175,13 +176,13 @@ impl<T, E> Streaming<T, E> {
         }
     }
 
-    pub(crate) fn received(bytes: ByteStream, limit: usize) -> Self {
+    pub(crate) fn received(bytes: ByteStream, limits: PayloadLimits) -> Self {
         Self {
             source: Source::Received(Items {
                 bytes,
                 buffer: BytesMut::new(),
-                scanner: ItemScanner::new(Bounds::default()),
-                limit,
+                scanner: ItemScanner::new(limits.bounds),
+                limits,
                 is_ended: false,
                 item: PhantomData,
             }),
@@ -255,7 +256,7 @@ struct Items<T, E> {
     buffer: BytesMut,
     /// Finds the end of the first item in the buffer.
     scanner: ItemScanner,
-    limit: usize,
+    limits: PayloadLimits,
     /// No bytes come any more.
     is_ended: bool,
     item: PhantomData<fn() -> Result<T, E>>,
@@ -263,20 +264,21 @@ struct Items<T, E> {
 
 impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, StreamError<E>>>> {
+        let limit = self.limits.item_bytes;
         loop {
             let scanned = self.scanner.scan(&self.buffer);
             let needed = match scanned.map_err(StreamError::Decode)? {
-                Scanned::Whole { len } if len <= self.limit => {
+                Scanned::Whole { len } if len <= limit => {
                     let item = self.buffer.split_to(len);
                     self.bytes.note_progress();
-                    return Poll::Ready(Some(read_item(&item)));
+                    return Poll::Ready(Some(read_item(&item, &self.limits.bounds)));
                 }
                 Scanned::Whole { len } => len,
                 Scanned::Partial { needed } => needed,
             };
             // Between two items `needed` is 1, but another item need not follow.
-            if needed > self.limit && !self.buffer.is_empty() {
-                return Poll::Ready(Some(Err(StreamError::TooLarge { limit: self.limit })));
+            if needed > limit && !self.buffer.is_empty() {
+                return Poll::Ready(Some(Err(StreamError::TooLarge { limit })));
             }
             if self.is_ended {
                 return Poll::Ready(self.at_end(needed));
@@ -302,11 +304,14 @@ impl<T: DeserializeOwned, E: ServiceError> Items<T, E> {
     }
 }
 
-fn read_item<T: DeserializeOwned, E: ServiceError>(item: &[u8]) -> Result<T, StreamError<E>> {
+fn read_item<T: DeserializeOwned, E: ServiceError>(
+    item: &[u8],
+    bounds: &Bounds,
+) -> Result<T, StreamError<E>> {
     if !is_service_error(item) {
-        return msgpack::from_slice(item).map_err(StreamError::Decode);
+        return msgpack::from_slice_with(item, bounds).map_err(StreamError::Decode);
     }
-    Err(match read_remote(item) {
+    Err(match read_remote(item, bounds) {
         Ok(Ok(error)) => StreamError::Service(error),
         Ok(Err(remote)) => StreamError::Remote(remote),
         Err(error) => StreamError::Decode(error),
@@ -364,7 +369,7 @@ fn encode<T: Serialize, E: ServiceError>(
     buffer: &mut BytesMut,
 ) -> io::Result<()> {
     match item {
-        Ok(item) => append(buffer, |into| msgpack::encode(&item, into)),
+        Ok(item) => append(buffer, |into| encode_measured(&item, into)),
         Err(StreamError::Service(error)) => {
             let (name, message) = (&error.variant().name, error.to_string());
             append(buffer, |into| {
@@ -395,12 +400,12 @@ fn produced_error<E: ServiceError>(error: Box<dyn Error + Send + Sync>) -> Strea
 
 fn append(
     buffer: &mut BytesMut,
-    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), msgpack::EncodeError>,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<usize, msgpack::EncodeError>,
 ) -> io::Result<()> {
     let encoded =
         crate::payload::scratch::encode_with(|into| Ok(encode(into)?)).map_err(io::Error::other)?;
-    buffer.extend_from_slice(&encoded);
-    crate::payload::scratch::give_back(encoded);
+    buffer.extend_from_slice(&encoded.bytes);
+    crate::payload::scratch::give_back(encoded.bytes);
     Ok(())
 }
 
@@ -486,7 +491,11 @@ mod tests {
         let head = &item[..item.len() - ELEMENTS * 6];
         let (sender, receiver) = mpsc::channel(1);
         let bytes = ByteStream::from_stream(Received(receiver));
-        let mut stream: Streaming<Vec<String>> = Streaming::received(bytes, item.len());
+        let limits = PayloadLimits {
+            item_bytes: item.len(),
+            bounds: Bounds::default(),
+        };
+        let mut stream: Streaming<Vec<String>> = Streaming::received(bytes, limits);
         let mut poll_after = |chunk: &[u8], head: &[u8]| {
             let sent = sender.try_send(Ok(Bytes::copy_from_slice(chunk)));
             sent.expect("the last chunk was taken");

@@ -27,7 +27,10 @@ use crate::{
     action::Action,
     error::send::SendError,
     fast_reply::FastReply,
-    payload::{encoding::Encoding, scratch},
+    payload::{
+        encoding::Encoding,
+        scratch::{self, Buffer},
+    },
     sync::AtomicBool,
 };
 
@@ -153,19 +156,20 @@ impl PendingReply {
     }
 
     /// Answers with a response. The buffer of its payload is used again, unless it is large.
-    pub(crate) async fn respond_with(&self, payload: Vec<u8>) -> Result<(), SendError> {
-        if payload.len() >= REFERENCED_FROM {
-            let payload = Encoding::from(Bytes::from(payload));
+    pub(crate) async fn respond_with(&self, payload: Buffer) -> Result<(), SendError> {
+        let Buffer { bytes, depth } = payload;
+        queue::check_encoded(&self.lease.shared, &bytes, depth)?;
+        if bytes.len() >= REFERENCED_FROM {
+            let payload = Encoding::from(Bytes::from(bytes));
             return self.respond(Payload::of(&payload)).await;
         }
-        let sent = self.respond(Payload::Copied(&payload)).await;
-        scratch::give_back(payload);
+        let sent = self.respond(Payload::Copied(&bytes)).await;
+        scratch::give_back(bytes);
         sent
     }
 
     async fn respond(&self, payload: Payload<'_>) -> Result<(), SendError> {
         let shared = &self.lease.shared;
-        queue::check_size(shared, payload.len())?;
         let mut response = self.response(payload);
         let put = |state: &mut State| self.submit(state, &mut response).map(drop);
         queue::put(shared, Line::Response, put).await
@@ -174,20 +178,20 @@ impl PendingReply {
     /// Like [`PendingReply::respond_with`], if there is room at once; else it returns the payload.
     pub(crate) fn try_respond_with(
         &self,
-        payload: Vec<u8>,
-    ) -> Result<Result<(), SendError>, Vec<u8>> {
-        if payload.len() >= REFERENCED_FROM {
+        payload: Buffer,
+    ) -> Result<Result<(), SendError>, Buffer> {
+        if payload.bytes.len() >= REFERENCED_FROM {
             return Err(payload);
         }
         let shared = &self.lease.shared;
         let put = |state: &mut State| {
-            queue::check_size(shared, payload.len())?;
-            let mut response = self.response(Payload::Copied(&payload));
+            queue::check_encoded(shared, &payload.bytes, payload.depth)?;
+            let mut response = self.response(Payload::Copied(&payload.bytes));
             self.submit(state, &mut response).map(drop)
         };
         match at_once(queue::try_put(shared, Line::Response, put)) {
             Some(sent) => {
-                scratch::give_back(payload);
+                scratch::give_back(payload.bytes);
                 Ok(sent)
             }
             None => Err(payload),

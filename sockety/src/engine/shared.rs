@@ -38,6 +38,7 @@ use crate::{
     },
     extensions::Extensions,
     fast_reply::FastReply,
+    payload::PayloadLimits,
     stats::{Counters, traffic::Traffic},
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
@@ -288,9 +289,12 @@ impl Shared {
         self.is_ending.load(Ordering::SeqCst)
     }
 
-    /// The largest payload, and item of a stream, in either direction.
-    pub(crate) fn payload_limit(&self) -> usize {
-        usize::try_from(self.options.limits.payload()).unwrap_or(usize::MAX)
+    /// What is read as a payload, or as an item of a stream.
+    pub(crate) fn payload_limits(&self) -> PayloadLimits {
+        PayloadLimits {
+            item_bytes: usize::try_from(self.options.limits.payload()).unwrap_or(usize::MAX),
+            bounds: self.options.bounds,
+        }
     }
 
     pub(crate) fn traffic(&self) -> Traffic {

@@ -62,10 +62,11 @@ impl std::error::Error for RemoteError {}
 /// Decodes an error of a service, as far as this side knows it.
 pub(crate) fn read_remote<E: ServiceError>(
     value: &[u8],
+    bounds: &msgpack::Bounds,
 ) -> Result<Result<E, RemoteError>, msgpack::DecodeError> {
-    let parts = decode_service_error(value, &msgpack::Bounds::default())?;
+    let parts = decode_service_error(value, bounds)?;
     let is_known = E::VARIANTS.iter().any(|variant| variant.name == parts.name);
-    match msgpack::from_slice(parts.details) {
+    match msgpack::from_slice_with(parts.details, bounds) {
         Ok(error) if is_known => Ok(Ok(error)),
         _ => Ok(Err(RemoteError::named(
             E::VARIANTS,

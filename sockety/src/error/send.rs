@@ -21,6 +21,24 @@ pub enum SendError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// Arrays and maps of the payload are nested deeper than
+    /// [`Options::bounds`](crate::config::options::Options::bounds) allow.
+    #[error("payload is nested too deep: {depth} levels, maximum is {limit}")]
+    TooDeep {
+        /// Its number of levels.
+        depth: usize,
+        /// The maximum.
+        limit: usize,
+    },
+    /// The payload has more values than
+    /// [`Options::bounds`](crate::config::options::Options::bounds) allow.
+    #[error("payload has too many values: {values}, maximum is {limit}")]
+    TooManyValues {
+        /// Its number of values, at least.
+        values: u64,
+        /// The maximum.
+        limit: usize,
+    },
     /// The message exceeds a limit that its action declares, `#[action(limit(…))]`: a peer that has
     /// the same declaration would refuse it.
     #[error("{action}: {problem}")]

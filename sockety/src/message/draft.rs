@@ -8,8 +8,8 @@ use crate::{
     action::Action,
     content::{carrying::OutgoingParts, file::File},
     error::send::SendError,
-    msgpack::EncodeError,
-    payload::{encoding::Encoding, scratch},
+    msgpack::{__private::encode_measured, EncodeError},
+    payload::{encoding::Encoding, payload_bytes::PayloadBytes, scratch},
 };
 
 /// A form for messages: an action, and what each message of it carries. Prepare it once, send it often.
@@ -56,7 +56,7 @@ pub struct NoPayload;
 
 /// A draft whose payload is the same in each message, encoded already.
 #[derive(Debug, Clone)]
-pub struct Fixed(Bytes);
+pub struct Fixed(Encoding);
 
 /// A draft whose payload is given as bytes.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +101,7 @@ impl Draft {
 
     /// All messages have this payload.
     pub fn with_data(self, data: impl Into<Bytes>) -> Draft<Fixed> {
-        self.with(Fixed(data.into()))
+        self.with(Fixed(data.into().into()))
     }
 
     /// All messages have this payload, which is encoded now.
@@ -112,7 +112,7 @@ impl Draft {
         self,
         value: &T,
     ) -> Result<Draft<Fixed>, EncodeError> {
-        Ok(self.with(Fixed(crate::msgpack::to_vec(value)?.into())))
+        Ok(self.with(Fixed(encode_fixed(value)?)))
     }
 
     fn with<P>(self, payload: P) -> Draft<P> {
@@ -181,7 +181,7 @@ impl<P> ResponseDraft<P> {
 impl Draft<Fixed> {
     /// A message.
     pub fn create(&self) -> Outgoing {
-        self.outgoing(Ok(self.payload.0.clone().into()))
+        self.outgoing(Ok(self.payload.0.clone()))
     }
 }
 
@@ -223,7 +223,7 @@ impl ResponseDraft {
 
     /// All responses have this payload.
     pub fn with_data(self, data: impl Into<Bytes>) -> ResponseDraft<Fixed> {
-        self.with(Fixed(data.into()))
+        self.with(Fixed(data.into().into()))
     }
 
     /// All responses have this payload, which is encoded now.
@@ -234,14 +234,14 @@ impl ResponseDraft {
         self,
         value: &T,
     ) -> Result<ResponseDraft<Fixed>, EncodeError> {
-        Ok(self.with(Fixed(crate::msgpack::to_vec(value)?.into())))
+        Ok(self.with(Fixed(encode_fixed(value)?)))
     }
 }
 
 impl ResponseDraft<Fixed> {
     /// A response.
     pub fn create(&self) -> OutgoingResponse {
-        self.outgoing(Ok(self.payload.0.clone().into()))
+        self.outgoing(Ok(self.payload.0.clone()))
     }
 }
 
@@ -257,6 +257,14 @@ impl<T: Serialize + ?Sized> ResponseDraft<Msgpack<T>> {
     pub fn create(&self, value: &T) -> OutgoingResponse {
         self.outgoing(scratch::encode_bytes(value).map(Encoding::from))
     }
+}
+
+fn encode_fixed<T: Serialize + ?Sized>(value: &T) -> Result<Encoding, EncodeError> {
+    let mut bytes = Vec::new();
+    let depth = encode_measured(value, &mut bytes)?;
+    Ok(PayloadBytes::from(Bytes::from(bytes))
+        .with_depth(depth)
+        .into())
 }
 
 /// What was encoded for a message, or why it could not be.

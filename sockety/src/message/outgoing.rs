@@ -53,10 +53,10 @@ impl Content {
         self.payload.as_ref().map_err(Clone::clone)
     }
 
-    /// The payload, unless it is larger than messages of the connection may be.
+    /// The payload, unless it is larger or deeper than those of the connection may be.
     pub(crate) fn checked_payload(&self, shared: &Shared) -> Result<&Encoding, SendError> {
         let payload = self.payload()?;
-        queue::check_size(shared, payload.len())?;
+        queue::check_payload(shared, payload)?;
         Ok(payload)
     }
 

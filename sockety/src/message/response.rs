@@ -63,7 +63,8 @@ impl Response {
     /// # Errors
     /// [`DecodeError`] when it is no MessagePack, or not of this type.
     pub fn msgpack<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        msgpack::from_slice(or_nil(&self.payload))
+        let bounds = &self.reply.lease.shared.options.bounds;
+        msgpack::from_slice_with(or_nil(&self.payload), bounds)
     }
 
     /// Takes its files, in order. A second call returns none.

@@ -6,10 +6,10 @@ use crate::{
     error::{content::ContentError, service::ServiceError},
     msgpack::__private::Entries,
     payload::{
-        Payload,
+        Payload, PayloadLimits,
         encoding::Encoding,
         format::Format,
-        parameters::{self, ParameterWriter, decode_all},
+        parameters::{self, ParameterWriter, decode_within},
         payload_bytes::PayloadBytes,
     },
 };
@@ -88,16 +88,16 @@ pub struct Received {
     payload: PayloadBytes,
     carried: Carried,
     taken_files: usize,
-    item_limit: usize,
+    limits: PayloadLimits,
 }
 
 impl Received {
-    pub(crate) fn new(payload: PayloadBytes, carried: Carried, item_limit: usize) -> Self {
+    pub(crate) fn new(payload: PayloadBytes, carried: Carried, limits: PayloadLimits) -> Self {
         Self {
             payload,
             carried,
             taken_files: 0,
-            item_limit,
+            limits,
         }
     }
 
@@ -106,9 +106,10 @@ impl Received {
     /// # Errors
     /// [`ContentError::Decode`].
     pub fn payload<T>(&mut self, format: Format<T>) -> Result<T, ContentError> {
+        let bounds = &self.limits.bounds;
         Ok(match &self.payload {
-            PayloadBytes::Few { .. } => format.decode_slice(&self.payload)?,
-            PayloadBytes::Many(bytes) => format.decode(bytes)?,
+            PayloadBytes::Few { .. } => format.decode_slice(&self.payload, bounds)?,
+            PayloadBytes::Many { bytes, .. } => format.decode(bytes, bounds)?,
         })
     }
 
@@ -117,7 +118,8 @@ impl Received {
     /// # Errors
     /// [`ContentError::Decode`].
     pub fn parameters<P: Entries>(&mut self, parameters: P) -> Result<P::Values, ContentError> {
-        Ok(decode_all(&self.payload, parameters)?)
+        let bounds = &self.limits.bounds;
+        Ok(decode_within(&self.payload, bounds, parameters)?)
     }
 
     /// The next file.
@@ -154,7 +156,7 @@ impl Received {
     /// # Errors
     /// [`ContentError::MissingStream`].
     pub fn streaming<T, E>(&mut self) -> Result<Streaming<T, E>, ContentError> {
-        let limit = self.item_limit;
-        self.bytes().map(|bytes| Streaming::received(bytes, limit))
+        let limits = self.limits;
+        self.bytes().map(|bytes| Streaming::received(bytes, limits))
     }
 }

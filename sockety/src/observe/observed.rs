@@ -193,6 +193,8 @@ fn unsent_type(error: &SendError) -> &'static str {
     match error {
         SendError::Encode(_) => "encode",
         SendError::PayloadTooLarge { .. } => "payload_too_large",
+        SendError::TooDeep { .. } => "too_deep",
+        SendError::TooManyValues { .. } => "too_many_values",
         SendError::OverActionLimit { .. } => "over_action_limit",
         SendError::Usage(_) => "usage",
         SendError::Busy { .. } => "busy",

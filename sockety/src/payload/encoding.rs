@@ -104,7 +104,10 @@ pub(crate) fn read_buffer<T: 'static>(payload: &Bytes) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{msgpack, payload::format::payload};
+    use crate::{
+        msgpack::{self, Bounds},
+        payload::format::payload,
+    };
 
     fn encoded(size: usize) -> (Bytes, Option<Encoding>) {
         let bytes = Bytes::from(vec![7; size]);
@@ -132,7 +135,9 @@ mod tests {
     fn a_large_buffer_is_read_where_it_lies() {
         let sent = Bytes::from(vec![7; LARGE]);
         let bytes = Bytes::from(msgpack::to_vec(&sent).expect("encoded"));
-        let read = payload::<Bytes>().decode(&bytes).expect("a buffer");
+        let read = payload::<Bytes>()
+            .decode(&bytes, &Bounds::default())
+            .expect("a buffer");
         assert_eq!(read, sent);
         assert_eq!(read.as_ptr(), bytes[BIN_HEAD..].as_ptr());
     }
@@ -140,6 +145,7 @@ mod tests {
     #[test]
     fn what_is_no_buffer_is_read_as_ever() {
         let whole = msgpack::to_vec(&Bytes::from(vec![7; LARGE])).expect("encoded");
+        let bounds = Bounds::default();
         let mut longer = whole.clone();
         longer.push(0);
         let shorter = whole[..whole.len() - 1].to_vec();
@@ -147,11 +153,11 @@ mod tests {
         for bytes in [longer, shorter, text, vec![BIN_32], Vec::new()] {
             let bytes = Bytes::from(bytes);
             assert_eq!(
-                payload::<Bytes>().decode(&bytes),
+                payload::<Bytes>().decode(&bytes, &bounds),
                 msgpack::from_slice(crate::payload::or_nil(&bytes)),
             );
         }
         let bytes = Bytes::from(whole);
-        assert!(payload::<u64>().decode(&bytes).is_err());
+        assert!(payload::<u64>().decode(&bytes, &bounds).is_err());
     }
 }

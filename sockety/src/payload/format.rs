@@ -3,14 +3,14 @@ use bytes::Bytes;
 use super::{
     Payload,
     encoding::{self, Encoding},
-    or_nil, scratch,
+    or_nil,
+    scratch::{self, Buffer},
 };
 use crate::{
     error::send::SendError,
     msgpack::{
-        self,
-        __private::{Error, Reader, missing, read, read_whole},
-        DecodeError, EncodeError,
+        __private::{Error, Reader, encode_measured, missing, read, read_whole},
+        Bounds, DecodeError, EncodeError,
     },
 };
 
@@ -20,7 +20,8 @@ use crate::{
 /// the type itself: so a type that cannot travel is told of by one bound. That it is the same bound each time
 /// matters, as the compiler shows equal messages once.
 pub struct Format<T> {
-    pub(crate) encode: fn(&T, &mut Vec<u8>) -> Result<(), EncodeError>,
+    /// It returns how deep arrays and maps are nested.
+    pub(crate) encode: fn(&T, &mut Vec<u8>) -> Result<usize, EncodeError>,
     pub(crate) read: fn(&mut Reader<'_>) -> Result<T, Error>,
     /// The value of a parameter that is not there: `None`, or an error with its name.
     pub(crate) missing: fn(&'static str) -> Result<T, Error>,
@@ -33,7 +34,7 @@ pub struct Format<T> {
 #[inline]
 pub fn payload<T: Payload>() -> Format<T> {
     Format {
-        encode: msgpack::encode,
+        encode: encode_measured,
         read,
         missing,
         as_buffer: encoding::as_buffer,
@@ -44,7 +45,7 @@ pub fn payload<T: Payload>() -> Format<T> {
 impl<T> Format<T> {
     /// A payload, in a buffer to be given back.
     #[inline]
-    pub(crate) fn buffer(&self, value: &T) -> Result<Vec<u8>, SendError> {
+    pub(crate) fn buffer(&self, value: &T) -> Result<Buffer, SendError> {
         scratch::encode_with(|into| Ok((self.encode)(value, into)?))
     }
 
@@ -65,16 +66,16 @@ impl<T> Format<T> {
 
     /// The one value that is the payload.
     #[inline]
-    pub(crate) fn decode(&self, payload: &Bytes) -> Result<T, DecodeError> {
+    pub(crate) fn decode(&self, payload: &Bytes, bounds: &Bounds) -> Result<T, DecodeError> {
         if let Some(value) = (self.read_buffer)(payload) {
             return Ok(value);
         }
-        self.decode_slice(payload)
+        self.decode_slice(payload, bounds)
     }
 
     /// Like [`Format::decode`], copying whatever there is.
     #[inline]
-    pub(crate) fn decode_slice(&self, payload: &[u8]) -> Result<T, DecodeError> {
-        read_whole(or_nil(payload), self.read)
+    pub(crate) fn decode_slice(&self, payload: &[u8], bounds: &Bounds) -> Result<T, DecodeError> {
+        read_whole(or_nil(payload), bounds, self.read)
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     error::send::SendError,
     msgpack::{
         __private::{Entries, Entry, encode_map_head, encode_name, read_entries},
-        DecodeError, EncodeError,
+        Bounds, DecodeError, EncodeError,
     },
 };
 
@@ -13,16 +13,22 @@ use crate::{
 #[derive(Debug)]
 pub struct ParameterWriter<'a> {
     into: &'a mut Vec<u8>,
-    written: Result<(), EncodeError>,
+    /// How deep what was written is nested.
+    depth: Result<usize, EncodeError>,
 }
 
 impl ParameterWriter<'_> {
     /// Writes the next parameter.
     #[inline]
     pub fn with<T>(&mut self, name: &'static str, format: Format<T>, value: &T) -> &mut Self {
-        if self.written.is_ok() {
-            let named = encode_name(name, self.into);
-            self.written = named.and_then(|()| (format.encode)(value, self.into));
+        if let Ok(depth) = &mut self.depth {
+            let written =
+                encode_name(name, self.into).and_then(|()| (format.encode)(value, self.into));
+            match written {
+                // The map of parameters is a level too.
+                Ok(levels) => *depth = levels.saturating_add(1).max(*depth),
+                Err(error) => self.depth = Err(error),
+            }
         }
         self
     }
@@ -36,12 +42,9 @@ pub(crate) fn encode(
 ) -> Result<PayloadBytes, SendError> {
     let buffer = scratch::encode_with(|into| {
         encode_map_head(count, into);
-        let mut writer = ParameterWriter {
-            into,
-            written: Ok(()),
-        };
+        let mut writer = ParameterWriter { into, depth: Ok(1) };
         write(&mut writer);
-        Ok(writer.written?)
+        Ok(writer.depth?)
     })?;
     Ok(scratch::into_bytes(buffer))
 }
@@ -57,8 +60,20 @@ pub fn parameter<T>(name: &'static str, format: Format<T>) -> Entry<T> {
 /// # Errors
 /// When the payload is something else, or a parameter is missing or of another type.
 #[inline]
+pub(crate) fn decode_within<P: Entries>(
+    payload: &[u8],
+    bounds: &Bounds,
+    parameters: P,
+) -> Result<P::Values, DecodeError> {
+    read_entries(or_nil(payload), bounds, parameters)
+}
+
+/// Like [`decode_within`], for a payload that is not of a connection.
+///
+/// # Errors
+/// When the payload is something else, or a parameter is missing or of another type.
 pub fn decode_all<P: Entries>(payload: &[u8], parameters: P) -> Result<P::Values, DecodeError> {
-    read_entries(or_nil(payload), parameters)
+    decode_within(payload, &Bounds::default(), parameters)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::payload_bytes::PayloadBytes;
-use crate::{error::send::SendError, msgpack};
+use crate::{error::send::SendError, msgpack::__private::encode_measured};
 
 /// What a thread keeps. Larger buffers are rare, and go back to the allocator.
 const KEPT: usize = 64 * 1024;
@@ -15,20 +15,29 @@ thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// A value as MessagePack, in a buffer to be given back.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, SendError> {
-    encode_with(|into| Ok(msgpack::encode(value, into)?))
+/// A payload in the buffer of the thread, which is given back.
+#[derive(Debug)]
+pub struct Buffer {
+    pub(crate) bytes: Vec<u8>,
+    /// How deep its arrays and maps are nested.
+    pub(crate) depth: usize,
 }
 
+/// A value as MessagePack, in a buffer to be given back.
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Buffer, SendError> {
+    encode_with(|into| Ok(encode_measured(value, into)?))
+}
+
+/// What `write` writes; it returns how deep that is nested.
 pub(crate) fn encode_with(
-    write: impl FnOnce(&mut Vec<u8>) -> Result<(), SendError>,
-) -> Result<Vec<u8>, SendError> {
-    let mut buffer = SCRATCH.take();
-    buffer.clear();
-    match write(&mut buffer) {
-        Ok(()) => Ok(buffer),
+    write: impl FnOnce(&mut Vec<u8>) -> Result<usize, SendError>,
+) -> Result<Buffer, SendError> {
+    let mut bytes = SCRATCH.take();
+    bytes.clear();
+    match write(&mut bytes) {
+        Ok(depth) => Ok(Buffer { bytes, depth }),
         Err(error) => {
-            give_back(buffer);
+            give_back(bytes);
             Err(error)
         }
     }
@@ -40,13 +49,14 @@ pub(crate) fn encode_bytes<T: Serialize + ?Sized>(value: &T) -> Result<PayloadBy
 }
 
 /// What the buffer holds, in memory of exactly its size. Gives the buffer back.
-pub(crate) fn into_bytes(buffer: Vec<u8>) -> PayloadBytes {
-    if buffer.capacity() > KEPT {
-        return Bytes::from(buffer).into();
+pub(crate) fn into_bytes(buffer: Buffer) -> PayloadBytes {
+    let Buffer { bytes, depth } = buffer;
+    if bytes.capacity() > KEPT {
+        return PayloadBytes::from(Bytes::from(bytes)).with_depth(depth);
     }
-    let bytes = PayloadBytes::copy_of(&buffer);
-    give_back(buffer);
-    bytes
+    let payload = PayloadBytes::copy_of(&bytes).with_depth(depth);
+    give_back(bytes);
+    payload
 }
 
 pub(crate) fn give_back(buffer: Vec<u8>) {

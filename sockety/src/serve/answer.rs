@@ -13,7 +13,10 @@ use crate::{
     fast_reply::FastReply,
     message::{outgoing, reply::OutgoingReply, respond::send_response, typed::Content},
     msgpack::{self, __private::encode_service_error},
-    payload::{format::Format, scratch},
+    payload::{
+        format::Format,
+        scratch::{self, Buffer},
+    },
     shown::Shown,
 };
 use serde::Serialize;
@@ -45,7 +48,7 @@ pub enum Answer {
     /// A code.
     Code(FastReply),
     /// A response, in a buffer to be given back.
-    Payload(Result<Vec<u8>, SendError>),
+    Payload(Result<Buffer, SendError>),
     /// A response of its own content, such as files or a stream.
     Content(Content),
 }
@@ -191,10 +194,14 @@ impl PendingReply {
     async fn refuse(&self, code: FastReply, reason: &str) {
         if self.is_awaited() && reads_reasons(&self.id) {
             self.record.set_answered(|| Answered::Code(code));
-            let refusal = refusal::encode(code, &reason);
-            match self.respond_with(refusal).await {
+            let bytes = refusal::encode(code, &reason);
+            match self.respond_with(Buffer { bytes, depth: 1 }).await {
                 // Not even that is sent: the code is smaller.
-                Err(SendError::PayloadTooLarge { .. }) => {}
+                Err(
+                    SendError::PayloadTooLarge { .. }
+                    | SendError::TooDeep { .. }
+                    | SendError::TooManyValues { .. },
+                ) => {}
                 sent => return self.log_unsent(sent),
             }
         }
@@ -224,6 +231,12 @@ impl PendingReply {
         let reason = match &error {
             SendError::PayloadTooLarge { size, limit } => {
                 format!("reply of {size} bytes is over the limit of {limit}")
+            }
+            SendError::TooDeep { depth, limit } => {
+                format!("reply is nested too deep: {depth} levels, maximum is {limit}")
+            }
+            SendError::TooManyValues { values, limit } => {
+                format!("reply has too many values: {values}, maximum is {limit}")
             }
             SendError::Encode(_) => "reply cannot be encoded".to_owned(),
             _ => "reply cannot be sent".to_owned(),
@@ -255,7 +268,9 @@ impl PendingReply {
     fn warn_unsent(&self, error: &SendError) {
         let shared = &self.lease.shared;
         let warning = match error {
-            SendError::PayloadTooLarge { .. } => Warning::ReplyTooLarge,
+            SendError::PayloadTooLarge { .. }
+            | SendError::TooDeep { .. }
+            | SendError::TooManyValues { .. } => Warning::ReplyTooLarge,
             SendError::Encode(_) => Warning::ReplyUnencodable,
             _ => Warning::ReplyUnsent,
         };

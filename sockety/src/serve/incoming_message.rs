@@ -9,8 +9,8 @@ use crate::{
     content::received::Carried,
     engine::{pending_reply::PendingReply, serve::ReceivedPayload},
     message::typed::Received,
-    msgpack::DecodeError,
-    payload::format::Format,
+    msgpack::{__private::Entries, DecodeError},
+    payload::{format::Format, parameters::decode_within},
 };
 
 /// A received message. Dropping it while the peer waits answers with code 5, Internal Error.
@@ -78,11 +78,22 @@ impl IncomingMessage<ReceivedPayload<'_>> {
     /// [`DecodeError`] if the payload is not of this type.
     #[inline]
     pub fn decode<T>(&self, format: Format<T>) -> Result<T, DecodeError> {
+        let bounds = &self.reply.lease.shared.options.bounds;
         match &self.payload {
             // No large buffer, which would be worth sharing.
-            ReceivedPayload::Borrowed(bytes) => format.decode_slice(bytes),
-            ReceivedPayload::Owned(bytes) => format.decode(bytes),
+            ReceivedPayload::Borrowed(bytes) => format.decode_slice(bytes, bounds),
+            ReceivedPayload::Owned(bytes) => format.decode(bytes, bounds),
         }
+    }
+
+    /// Decodes several parameters.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the payload is something else.
+    #[inline]
+    pub fn decode_all<P: Entries>(&self, parameters: P) -> Result<P::Values, DecodeError> {
+        let bounds = &self.reply.lease.shared.options.bounds;
+        decode_within(&self.payload, bounds, parameters)
     }
 
     /// Releases the payload and keeps what answers the message.
@@ -93,9 +104,9 @@ impl IncomingMessage<ReceivedPayload<'_>> {
 
     /// For a method that takes files or a stream: what it takes, and what answers the message.
     pub fn into_received(self) -> (Received, PendingReply) {
-        let item_limit = self.reply.lease.shared.payload_limit();
+        let limits = self.reply.lease.shared.payload_limits();
         let payload = self.payload.into_bytes().into();
-        let received = Received::new(payload, self.carried, item_limit);
+        let received = Received::new(payload, self.carried, limits);
         (received, self.reply)
     }
 }

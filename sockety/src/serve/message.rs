@@ -99,7 +99,8 @@ impl Message {
     /// # Errors
     /// [`DecodeError`] when it is no MessagePack, or not of this type.
     pub fn msgpack<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        msgpack::from_slice(or_nil(&self.inner.payload))
+        let bounds = &self.inner.reply.lease.shared.options.bounds;
+        msgpack::from_slice_with(or_nil(&self.inner.payload), bounds)
     }
 
     /// Takes its files, in order. A second call returns none.

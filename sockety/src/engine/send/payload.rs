@@ -22,7 +22,7 @@ pub(crate) enum Payload<'a> {
 impl<'a> Payload<'a> {
     pub(crate) fn of(encoding: &'a Encoding) -> Self {
         match encoding {
-            Encoding::Whole(PayloadBytes::Many(bytes)) if bytes.len() >= REFERENCED_FROM => {
+            Encoding::Whole(PayloadBytes::Many { bytes, .. }) if bytes.len() >= REFERENCED_FROM => {
                 Self::Referenced(&[], bytes)
             }
             Encoding::Whole(bytes) => Self::Copied(bytes),

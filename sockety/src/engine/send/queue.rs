@@ -18,6 +18,8 @@ use crate::{
     error::{
         connection::ConnectionError, request::RequestError, send::SendError, source::SourceError,
     },
+    msgpack::{self, DecodeError},
+    payload::encoding::Encoding,
 };
 
 /// Queues something once there is room for it and nobody waits for the same ahead of it.
@@ -220,11 +222,47 @@ impl Drop for Wait<'_> {
     }
 }
 
-/// Our limit holds in both directions: a payload that we would refuse is not sent either.
-pub(crate) fn check_size(shared: &Shared, size: usize) -> Result<(), SendError> {
+/// Our limits hold in both directions: a payload that we would refuse is not sent either.
+pub(crate) fn check_payload(shared: &Shared, payload: &Encoding) -> Result<(), SendError> {
+    check_size(shared, payload.len())?;
+    match payload {
+        Encoding::Whole(bytes) => match bytes.depth().levels() {
+            Some(depth) => check_value(shared, bytes, depth),
+            None => Ok(()),
+        },
+        Encoding::Bin(_) => Ok(()),
+    }
+}
+
+/// Like [`check_payload`], for MessagePack whose arrays and maps are nested to this depth.
+pub(crate) fn check_encoded(shared: &Shared, bytes: &[u8], depth: usize) -> Result<(), SendError> {
+    check_size(shared, bytes.len())?;
+    check_value(shared, bytes, depth)
+}
+
+fn check_size(shared: &Shared, size: usize) -> Result<(), SendError> {
     let limit = shared.options.limits.payload();
     match size as u64 {
         size if size > limit => Err(SendError::PayloadTooLarge { size, limit }),
+        _ => Ok(()),
+    }
+}
+
+fn check_value(shared: &Shared, bytes: &[u8], depth: usize) -> Result<(), SendError> {
+    let bounds = &shared.options.bounds;
+    let limit = bounds.depth();
+    if depth > limit {
+        return Err(SendError::TooDeep { depth, limit });
+    }
+    // Each value takes a byte at least. With the default limits no payload has to be counted.
+    if bytes.len() <= bounds.items() {
+        return Ok(());
+    }
+    match msgpack::check(bytes, bounds) {
+        Err(DecodeError::TooManyItems { items, limit, .. }) => Err(SendError::TooManyValues {
+            values: items,
+            limit,
+        }),
         _ => Ok(()),
     }
 }
