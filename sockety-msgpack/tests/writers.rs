@@ -221,8 +221,8 @@ struct Field<T> {
 #[derive(Debug, PartialEq, Deserialize)]
 struct Tree {
     value: u32,
-    left: Option<Box<Tree>>,
-    right: Option<Box<Tree>>,
+    left: Option<Box<Self>>,
+    right: Option<Box<Self>>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -382,7 +382,7 @@ fn date(bytes: &[u8], milliseconds: i64) -> Result<(), String> {
         ..0 => SystemTime::UNIX_EPOCH - since,
         0.. => SystemTime::UNIX_EPOCH + since,
     };
-    at_every_depth(bytes, Timestamp::try_from(time).expect("in range"))?;
+    at_every_depth(bytes, Timestamp::from(time))?;
     at_every_depth::<chrono::DateTime<chrono::Utc>>(bytes, time.into())?;
     at_every_depth::<jiff::Timestamp>(bytes, time.try_into().expect("in range"))
 }
@@ -499,7 +499,7 @@ fn recorded() -> Vec<(String, Values)> {
         }
         let (name, written) = line
             .rsplit_once(": ")
-            .unwrap_or((line.trim_end_matches(':'), ""));
+            .unwrap_or_else(|| (line.trim_end_matches(':'), ""));
         let written = (written != "!").then(|| from_hex(written));
         let (_, values) = writers.last_mut().expect("a writer");
         match values.iter_mut().find(|(known, _)| known == name) {
