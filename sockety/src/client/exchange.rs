@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use sockety_codec::Uuid;
+use sockety_codec::{MessageHead, Uuid};
 use sync_wrapper::SyncWrapper;
 
-use super::unsent::{self, Extra, Submission, Unsent, poll_submit};
+use super::unsent::{self, Extra, Unsent, poll_submit};
 use crate::{
     action::Action,
     connection::{Connection, outgoing_call},
@@ -142,13 +142,9 @@ impl Exchange {
             Some(extra) if extra.timer.is_some() => ReplyClock::Own,
             _ => ReplyClock::Default,
         };
-        let how = Submission {
-            id: self.id,
-            expects_response: true,
-            clock,
-        };
-        let (action, connection) = (self.action, &self.connection);
-        let submitted = poll_submit(action, content, &mut self.extra, connection, how, cx);
+        let head = MessageHead::new(self.id, self.action).expecting_response(true);
+        let connection = &self.connection;
+        let submitted = poll_submit(head, content, &mut self.extra, connection, clock, cx);
         let Poll::Ready(submitted) = submitted else {
             self.limit_wait_for_room();
             return Poll::Pending;

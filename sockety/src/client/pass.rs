@@ -4,12 +4,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use sockety_codec::Uuid;
+use sockety_codec::{MessageHead, Uuid};
 use sync_wrapper::SyncWrapper;
 
 use super::{
     pass_draft::PassDraft,
-    unsent::{self, Extra, Submission, Unsent},
+    unsent::{self, Extra, Unsent},
 };
 use crate::{
     connection::Connection, content::carrying::Sending, engine::pending::ReplyClock,
@@ -64,18 +64,14 @@ impl Pass {
                     Stage::Layered(SyncWrapper::new(Box::pin(passing)))
                 }
                 Stage::Unsent(unsent) => {
-                    let how = Submission {
-                        // r[impl head.id.version]
-                        id: Uuid::new_v4(),
-                        expects_response: false,
-                        clock: ReplyClock::Default,
-                    };
+                    // r[impl head.id.version]
+                    let head = MessageHead::new(Uuid::new_v4(), unsent.action);
                     let submitted = unsent::poll_submit(
-                        unsent.action,
+                        head,
                         &unsent.content,
                         &mut self.extra,
                         &self.connection,
-                        how,
+                        ReplyClock::Default,
                         cx,
                     );
                     let submitted = ready!(submitted)?;

@@ -7,7 +7,7 @@ use sockety_codec::Uuid;
 use super::{outgoing::OutgoingResponse, request::Request, respond, sent::Sent};
 use crate::{
     content::{byte_stream::ByteStream, file::File, received::Carried},
-    engine::{lease::Lease, pending::RawResponse, pending_reply::PendingReply},
+    engine::pending_reply::PendingReply,
     error::send::SendError,
     fast_reply::FastReply,
     msgpack::{self, DecodeError},
@@ -27,12 +27,10 @@ pub struct Response {
 }
 
 impl Response {
-    pub(crate) fn new(lease: Lease, parent: Uuid, raw: RawResponse) -> Self {
-        let carried = Carried::new(raw.carried, &lease);
-        let reply = PendingReply::optional(lease, raw.id, raw.expects_response);
+    pub(crate) fn new(parent: Uuid, payload: Bytes, carried: Carried, reply: PendingReply) -> Self {
         Self {
             parent,
-            payload: raw.payload.into_bytes(),
+            payload,
             carried,
             reply,
         }

@@ -9,7 +9,7 @@ use crate::{
     engine::{
         memory::recycled,
         payload_reservation::NoRoom,
-        pending::{RawReply, RawResponse},
+        pending::RawReply,
         pending_reply::PendingReply,
         receive::{
             intake::{Intake, Pushed, WakeDriver},
@@ -180,13 +180,13 @@ impl<S: Serve> Inbound<S> {
                 self.dispatch(route, ReceivedPayload::Owned(payload), carried, reply, cx);
             }
             Role::Response { parent } => {
-                let response = RawResponse {
+                let response = RawReply::Response {
                     id: open.id,
                     expects_response: open.expects_response,
                     payload: payload.into(),
                     carried,
                 };
-                self.deliver(&parent, Ok(RawReply::Response(response)));
+                self.deliver(&parent, Ok(response));
             }
         }
     }
