@@ -82,6 +82,12 @@ impl AbuseMeter {
         }
     }
 
+    /// Whether reading may have to wait.
+    #[inline]
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused_until.is_some()
+    }
+
     /// Ready when reading may go on. An honest peer may send what this side has to refuse or drop:
     /// uploads to a limit it does not know, a download whose caller has gone, the remains of calls
     /// that were given up. It is slowed down, and loses nothing.

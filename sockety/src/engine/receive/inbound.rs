@@ -99,7 +99,16 @@ impl<S: Serve> Inbound<S> {
 
     /// Looks whether reading has to pause until somebody reads a file or a stream, and moves to
     /// disk what is in the way of other readers.
+    #[inline]
     pub(crate) fn update_pause(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_idle = self.unjudged.is_empty()
+            && self.queue.is_empty()
+            && self.slow.is_idle()
+            && !self.abuse.is_paused();
+        !is_idle && self.look_again(cx)
+    }
+
+    fn look_again(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.unjudged.is_empty() {
             self.run_unjudged(cx);
         }

@@ -169,6 +169,12 @@ impl SlowReaders {
     }
 
     /// Whether a reader is waited for, as of the last look.
+    /// Whether nobody is slow, and no timer is left of those who were.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.readers.is_empty() && self.timer.is_none()
+    }
+
     pub(crate) fn is_paused(&self) -> bool {
         self.readers.iter().any(|reader| reader.is_awaited)
     }

@@ -342,7 +342,7 @@ impl Outbox {
             self.unasked.count = 0;
         }
         self.progress.wake_up_to(self.written, &mut self.due);
-        if !self.is_full() {
+        if !self.wait_queue.is_empty() && !self.is_full() {
             self.wait_queue.wake_first_of_each(&mut self.due);
         }
     }

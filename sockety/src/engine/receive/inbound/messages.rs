@@ -65,6 +65,7 @@ impl<S: Serve> Inbound<S> {
         self.handle_whole(head, payload, cx)
     }
 
+    #[inline]
     pub(super) fn handle_whole(
         &mut self,
         head: &MessageHead<'_>,
@@ -299,6 +300,7 @@ impl<S: Serve> Inbound<S> {
     ///
     /// Most handlers end at once, and cost no task and no wake-up this way. A service may want a
     /// task from the beginning all the same.
+    #[inline]
     fn run(
         &self,
         route: Route,
