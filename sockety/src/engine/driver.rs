@@ -191,7 +191,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
         // A peer that never stops sending keeps every round busy, and is judged all the same.
         let _ = self.poll_clock(cx)?;
-        cx.waker().wake_by_ref();
+        yield_turn(cx);
         Poll::Pending
     }
 
@@ -270,4 +270,12 @@ impl<IO, S> Drop for Driver<IO, S> {
         self.shared.ended.notify_waiters();
         self.shared.mark_closed();
     }
+}
+
+/// Lets other tasks of the thread run, and the thread look for input, before this one goes on.
+///
+/// Waking its own waker would wake another thread of the runtime each time, to look for work.
+fn yield_turn(cx: &mut Context<'_>) {
+    let yielding = std::pin::pin!(tokio::task::yield_now());
+    let _ = yielding.poll(cx);
 }
