@@ -49,6 +49,9 @@ pub use crate::{
 /// A clone is another handle on the same connection. When the last handle is dropped, what was accepted is
 /// written and the connection is closed. Messages that are being handled and the clients of a connection hold
 /// handles too; a [`WeakConnection`] does not.
+///
+/// The handle of a client that [reconnects](crate::client::Reconnecting::client) stands for whichever
+/// connection is open.
 #[derive(Clone)]
 pub struct Connection {
     lease: Lease,

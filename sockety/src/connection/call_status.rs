@@ -97,7 +97,11 @@ impl CallStatus {
     }
 
     pub(crate) fn on(&self) -> Option<Arc<Shared>> {
-        self.0.on.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .on
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Ready when the caller waits no longer. For one waiter.

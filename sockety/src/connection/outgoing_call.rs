@@ -310,7 +310,11 @@ pub(crate) async fn call(
     limit: Option<Duration>,
 ) -> Result<(RawReply, Lease), RequestError> {
     // Waiting for a connection is part of it, and no clock of a connection can count that.
-    let default = || connection.source().and(connection.shared().options.call_timeout);
+    let default = || {
+        connection
+            .source()
+            .and(connection.shared().options.call_timeout)
+    };
     let limit = limit.or_else(default);
     let terms = Terms {
         unwritten: Unwritten::Ends,
