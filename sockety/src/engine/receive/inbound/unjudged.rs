@@ -1,30 +1,21 @@
 //! Messages that came while another is judged, which may authorize the connection.
 
-use std::{collections::VecDeque, sync::Arc, task::Context};
+use std::task::Context;
 
-use bytes::Bytes;
-use sockety_codec::{MessageHead, Uuid};
+use sockety_codec::MessageHead;
 
 use super::Inbound;
-use crate::engine::serve::Serve;
+use crate::engine::{receive::kept_messages::KeptMessages, serve::Serve};
 
 /// They wait for the verdict: a peer that sends its calls right behind its token loses none.
 #[derive(Default)]
 pub(super) struct Unjudged {
-    messages: VecDeque<Message>,
-    bytes: usize,
-}
-
-struct Message {
-    id: Uuid,
-    action: Arc<str>,
-    expects_response: bool,
-    payload: Bytes,
+    messages: KeptMessages,
 }
 
 /// Reading pauses when as much waits.
 const MOST: usize = 256;
-const MOST_BYTES: usize = 64 * 1024;
+const MOST_BYTES: usize = 128 * 1024;
 
 /// What one read brings beyond that is refused, like what carries files or a stream.
 const EXCESS: usize = 1024;
@@ -40,7 +31,8 @@ impl<S: Serve> Inbound<S> {
     /// Not while a call of this side waits: the hook may have made it, and its reply must be read
     /// for the hook to end.
     pub(super) fn awaits_verdict(&self) -> bool {
-        let is_full = self.unjudged.messages.len() >= MOST || self.unjudged.bytes >= MOST_BYTES;
+        let is_full =
+            self.unjudged.messages.len() >= MOST || self.unjudged.messages.bytes() >= MOST_BYTES;
         is_full && self.shared.auth.is_judging() && !self.shared.lock().pending.has_unanswered()
     }
 
@@ -56,13 +48,7 @@ impl<S: Serve> Inbound<S> {
         if self.unjudged.messages.len() >= EXCESS {
             return false;
         }
-        self.unjudged.bytes += payload.len();
-        self.unjudged.messages.push_back(Message {
-            id: head.id,
-            action: head.action.into(),
-            expects_response: head.expects_response,
-            payload: Bytes::copy_from_slice(payload),
-        });
+        self.unjudged.messages.push(head, payload);
         true
     }
 
@@ -71,13 +57,9 @@ impl<S: Serve> Inbound<S> {
     #[cold]
     pub(super) fn run_unjudged(&mut self, cx: &mut Context<'_>) {
         while !self.shared.auth.is_judging()
-            && let Some(message) = self.unjudged.messages.pop_front()
+            && let Some(message) = self.unjudged.messages.pop()
         {
-            self.unjudged.bytes -= message.payload.len();
-            let head = MessageHead::new(message.id, &message.action)
-                .expecting_response(message.expects_response)
-                .with_payload_size(message.payload.len() as u64);
-            let _ = self.handle_whole(&head, &message.payload, cx);
+            let _ = self.handle_whole(&message.head(), &message.payload, cx);
         }
     }
 }
