@@ -37,12 +37,7 @@ impl KeptMessages {
     }
 
     pub(crate) fn push(&mut self, head: &MessageHead<'_>, payload: &[u8]) {
-        let message = KeptMessage {
-            id: head.id,
-            action: head.action.into(),
-            expects_response: head.expects_response,
-            payload: Bytes::copy_from_slice(payload),
-        };
+        let message = KeptMessage::new(head, payload);
         self.bytes += message.bytes();
         self.messages.push_back(message);
     }
@@ -63,13 +58,22 @@ impl KeptMessages {
 }
 
 impl KeptMessage {
+    pub(crate) fn new(head: &MessageHead<'_>, payload: &[u8]) -> Self {
+        Self {
+            id: head.id,
+            action: head.action.into(),
+            expects_response: head.expects_response,
+            payload: Bytes::copy_from_slice(payload),
+        }
+    }
+
     pub(crate) fn head(&self) -> MessageHead<'_> {
         MessageHead::new(self.id, &self.action)
             .expecting_response(self.expects_response)
             .with_payload_size(self.payload.len() as u64)
     }
 
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         OVERHEAD + self.action.len() + self.payload.len()
     }
 }

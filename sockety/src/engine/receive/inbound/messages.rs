@@ -38,7 +38,7 @@ use crate::{
 const QUEUED_AT_A_TIME: usize = 64;
 
 /// Why a message of the peer is not handled.
-struct Refused {
+pub(super) struct Refused {
     code: FastReply,
     /// For callers that read it.
     reason: Option<String>,
@@ -230,9 +230,13 @@ impl<S: Serve> Inbound<S> {
         cx: &mut Context<'_>,
     ) -> Verdict {
         self.has_served = true;
-        let route = match self.route(head) {
-            Ok(route) => route,
-            Err(refused) => return self.refuse_message(channel, head, &refused),
+        let route = if self.has_to_wait() && self.may_keep_arriving() {
+            None
+        } else {
+            match self.route(head) {
+                Ok(route) => Some(route),
+                Err(refused) => return self.refuse_message(channel, head, &refused),
+            }
         };
         let Some((lease, payload)) = self.admit(head) else {
             self.queue.on_refused(head.action, &self.shared);
@@ -240,7 +244,13 @@ impl<S: Serve> Inbound<S> {
             return self.refuse_message(channel, head, &overloaded);
         };
         let open = Open {
-            role: Role::Message { route, lease },
+            role: match route {
+                Some(route) => Role::Message { route, lease },
+                None => Role::Unjudged {
+                    action: head.action.into(),
+                    lease,
+                },
+            },
             id: head.id,
             expects_response: head.expects_response,
             payload,
@@ -256,7 +266,7 @@ impl<S: Serve> Inbound<S> {
         self.begin(channel, open, cx)
     }
 
-    fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, Refused> {
+    pub(super) fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, Refused> {
         if head.action == PRESENT_ACTION {
             return Err(FrameworkCode::Present.reply().into());
         }
@@ -268,10 +278,7 @@ impl<S: Serve> Inbound<S> {
         if !self.shared.auth.is_open() {
             return match Attempt::begin(&self.shared, head) {
                 Some(attempt) => Ok(Route::to_authorization(head.action, attempt)),
-                None => {
-                    counters.count(|all| &all.unauthorized);
-                    Err(FastReply::UNAUTHORIZED.into())
-                }
+                None => Err(FastReply::UNAUTHORIZED.into()),
             };
         }
         let files = head.files.count;
@@ -322,7 +329,7 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    fn refuse(&self, head: &MessageHead<'_>, refused: &Refused) {
+    pub(super) fn refuse(&self, head: &MessageHead<'_>, refused: &Refused) {
         // r[impl reply.only-when-expected]
         if !head.expects_response {
             return;
