@@ -545,16 +545,26 @@ async fn each_further_response_has_the_whole_time_again() {
 #[tokio::test(start_paused = true)]
 async fn t_m17_payloads_count_until_their_handlers_have_ended() {
     let options = Options::default().max_payload_bytes(3 * MIB as u64);
-    let (_connection, mut peer) = dialogue_with(waiting_handler(), options, 8 * MIB).await;
+    let (connection, mut peer) = dialogue_with(waiting_handler(), options, 8 * MIB).await;
     for number in 1..=3 {
         peer.ask(id(number), "wait", &vec![0; MIB]).await;
     }
     settled().await;
-    peer.ask(id(4), "ping", &vec![0; MIB]).await;
-    peer.expect_code(id(4), 3840).await;
-    // Little ones need no room.
-    peer.ask(id(5), "ping", &vec![0; 16 * 1024]).await;
+    // One more is taken, and nothing is read after it.
+    peer.ask(id(4), "wait", &vec![0; MIB]).await;
+    peer.ask(id(5), "ping", b"").await;
+    peer.expect_silence().await;
+    // While a call of this side waits, reading goes on, and what is beyond is refused.
+    let request = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
     peer.expect_code(id(5), 0).await;
+    peer.ask(id(6), "ping", &vec![0; MIB]).await;
+    peer.expect_code(id(6), 3840).await;
+    // Little ones need no room.
+    peer.ask(id(7), "ping", &vec![0; 16 * 1024]).await;
+    peer.expect_code(id(7), 0).await;
+    peer.reply(request.id(), 0).await;
+    assert_eq!(code_of(request).await, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,7 +64,16 @@ pub(crate) fn constructors(service: &Service) -> TokenStream {
             #private::connect(address)
         }
 
-        /// Returns the connection that calls are sent over.
+        /// Creates a client that connects to `address` when it is first used, and again when its
+        /// connection has ended.
+        ///
+        /// `connect(address).reconnecting().client()` is the same, with options in between.
+        #vis fn reconnecting(address: impl #private::IntoAddress) -> Self {
+            #private::reconnecting(address)
+        }
+
+        /// Returns the connection that calls are sent over. Of a client that reconnects, it stands for
+        /// whichever is open.
         #vis fn connection(&self) -> &#private::Connection {
             &self.connection
         }

@@ -61,7 +61,15 @@ impl MediaClient {
     ) -> ::sockety::__private::Connect<Self> {
         ::sockety::__private::connect(address)
     }
-    /// Returns the connection that calls are sent over.
+    /// Creates a client that connects to `address` when it is first used, and again when its
+    /// connection has ended.
+    ///
+    /// `connect(address).reconnecting().client()` is the same, with options in between.
+    pub fn reconnecting(address: impl ::sockety::__private::IntoAddress) -> Self {
+        ::sockety::__private::reconnecting(address)
+    }
+    /// Returns the connection that calls are sent over. Of a client that reconnects, it stands for
+    /// whichever is open.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
     }

@@ -35,7 +35,17 @@ impl MediaClient {
     ) -> ::facade::rpc::__private::Connect<Self> {
         ::facade::rpc::__private::connect(address)
     }
-    /// Returns the connection that calls are sent over.
+    /// Creates a client that connects to `address` when it is first used, and again when its
+    /// connection has ended.
+    ///
+    /// `connect(address).reconnecting().client()` is the same, with options in between.
+    pub(crate) fn reconnecting(
+        address: impl ::facade::rpc::__private::IntoAddress,
+    ) -> Self {
+        ::facade::rpc::__private::reconnecting(address)
+    }
+    /// Returns the connection that calls are sent over. Of a client that reconnects, it stands for
+    /// whichever is open.
     pub(crate) fn connection(&self) -> &::facade::rpc::__private::Connection {
         &self.connection
     }

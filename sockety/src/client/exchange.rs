@@ -15,6 +15,7 @@ use crate::{
     connection::{Connection, outgoing_call},
     engine::{
         call_clock::CallTimeout,
+        lease::Lease,
         pending::{RawReply, ReplyClock},
     },
     error::{refusal::new_call_id, request::RequestError, send::SendError},
@@ -47,7 +48,7 @@ enum Stage {
     Done,
 }
 
-type Layered = Pin<Box<dyn Future<Output = Result<RawReply, RequestError>> + Send>>;
+type Layered = Pin<Box<dyn Future<Output = Result<(RawReply, Lease), RequestError>> + Send>>;
 
 impl Exchange {
     #[inline]
@@ -102,7 +103,10 @@ impl Exchange {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
                 Poll::Pending => Poll::Pending,
             },
-            Stage::Layered(layered) => layered.get_mut().as_mut().poll(cx),
+            Stage::Layered(layered) => {
+                let polled = layered.get_mut().as_mut().poll(cx);
+                self.on_layered(polled)
+            }
             Stage::Done => panic!("a call was polled after it was ready"),
         };
         if polled.is_pending() && self.extra.is_none() {
@@ -185,7 +189,19 @@ impl Exchange {
         let mut layered: Layered = Box::pin(reply);
         let polled = layered.as_mut().poll(cx);
         self.stage = Stage::Layered(SyncWrapper::new(layered));
-        polled
+        self.on_layered(polled)
+    }
+
+    /// The reply came on the connection of its lease, which is another one than the handle's if the
+    /// handle has a source of connections.
+    fn on_layered(
+        &mut self,
+        polled: Poll<Result<(RawReply, Lease), RequestError>>,
+    ) -> Poll<Result<RawReply, RequestError>> {
+        polled.map_ok(|(reply, lease)| {
+            self.connection = lease.into();
+            reply
+        })
     }
 
     /// Ready when the caller's timeout has passed.

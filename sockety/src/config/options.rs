@@ -278,7 +278,13 @@ impl Options {
     ///
     /// One more that expects a reply is answered with code 3,840, Overloaded, and does not run. The
     /// sender of a one-way message would not learn that: instead nothing more is read from the
-    /// connection until there is room.
+    /// connection until there is room, as when there are too many bytes.
+    ///
+    /// Reading goes on while a call of this side waits for its reply, or when every request that is
+    /// executed may wait for files or a stream. One-way messages that come meanwhile are kept, within
+    /// [`max_payload_bytes`](Self::max_payload_bytes) (about 256 bytes each, and the payload). Only
+    /// beyond that, or with files, a stream or a payload that comes in pieces, they are dropped, with
+    /// a warning, and counted in [`Stats::overloaded`](crate::connection::Stats::overloaded).
     pub fn max_queued_requests(mut self, requests: usize) -> Self {
         self.queued_requests = requests;
         self
@@ -325,8 +331,13 @@ impl Options {
 
     /// Limits payloads of a connection, in bytes: those that arrive, by their announced size, and
     /// those whose handlers run (default: 32 MiB, and always one payload). Payloads of up to 16 KiB
-    /// do not count, because their number is limited. A message beyond it is answered with code
-    /// 3,840, Overloaded, and does not run.
+    /// do not count, because their number is limited. Payloads of responses have the same limit, and
+    /// count apart.
+    ///
+    /// One message beyond it is taken, and then nothing more is read from the connection until there
+    /// is room. Reading goes on while a call of this side waits for its reply, or when every request
+    /// that is executed may wait for files or a stream: then a message beyond the limit is answered
+    /// with code 3,840, Overloaded, and does not run.
     pub fn max_payload_bytes(mut self, bytes: u64) -> Self {
         self.payload_bytes = bytes;
         self

@@ -2,13 +2,14 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::Notify;
 
 use crate::{
+    engine::shared::Shared,
     error::{request::RequestError, send::SendError},
     outcome::Outcome,
 };
@@ -42,6 +43,9 @@ struct Known {
     timed_out: OnceLock<Duration>,
     /// Notified once, by [`Caller`]. The permit stays until the call asks for it.
     caller_gone: Notify,
+    /// The connection that the call was sent on, if its handle has a source of them: the timeout of
+    /// the call asks it how far the content is.
+    on: Mutex<Option<Arc<Shared>>>,
 }
 
 impl CallStatus {
@@ -87,6 +91,19 @@ impl CallStatus {
         let _ = self.0.timed_out.set(after);
     }
 
+    /// The connection that it is sent on; `None` while it waits for one.
+    pub(crate) fn set_on(&self, on: Option<Arc<Shared>>) {
+        *self.0.on.lock().unwrap_or_else(PoisonError::into_inner) = on;
+    }
+
+    pub(crate) fn on(&self) -> Option<Arc<Shared>> {
+        self.0
+            .on
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// Ready when the caller waits no longer. For one waiter.
     pub(crate) async fn caller_gone(&self) {
         self.0.caller_gone.notified().await;
@@ -111,6 +128,11 @@ impl Tracker {
     /// From here on nobody knows whether the call is executed.
     pub(crate) fn set_sent(&mut self) {
         self.is_sent = true;
+    }
+
+    /// It turned out that no byte was sent, and none will be.
+    pub(crate) fn set_unsent(&mut self) {
+        self.is_sent = false;
     }
 
     pub(crate) fn set_failed(&self, error: &RequestError) {

@@ -9,17 +9,22 @@ use std::{
 
 use sockety_codec::Uuid;
 use sync_wrapper::SyncWrapper;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     Connection,
     call_status::{CallStatus, Tracker},
     middleware::{CallNext, CallReply, CallResult},
+    source::ConnectionSource,
 };
 use crate::{
     content::carrying::{Sending, Unwritten},
     engine::{
         call_clock::CallTimeout,
+        lease::Lease,
         pending::{RawReply, ReplyClock},
     },
     error::{request::RequestError, send::SendError},
@@ -44,6 +49,8 @@ enum Kind {
     Request(Terms, oneshot::Sender<Request>),
     Pass,
     PassStream(oneshot::Sender<Sent>),
+    /// The caller has what it gets before the reply.
+    HandedOut,
 }
 
 /// How a message is sent.
@@ -135,11 +142,50 @@ impl OutgoingCall {
     }
 
     async fn exchange(mut self) -> CallResult {
-        let result = self.queue_and_wait().await;
+        let result = match self.connection.source() {
+            None => self.queue_and_wait().await,
+            Some(source) => {
+                let source = Arc::clone(source);
+                self.exchange_over(&*source).await
+            }
+        };
         if let Err(error) = &result {
             self.tracker.set_failed(error);
         }
         result
+    }
+
+    /// Sends it on a connection of the source. If that ends before a byte of the message was sent, it
+    /// is sent on the next one: it is the same message still, which nobody has seen.
+    async fn exchange_over(&mut self, source: &dyn ConnectionSource) -> CallResult {
+        let handle = self.connection.clone();
+        let patience = match self.kind {
+            // `call` limits all of it.
+            Kind::Call(_) => None,
+            _ => handle.shared().options.call_timeout,
+        };
+        let deadline = patience.map(|patience| (Instant::now() + patience, patience));
+        let mut unsent = None;
+        loop {
+            self.connection = connection_of(source, &handle, deadline).await?;
+            let on = Arc::clone(self.connection.shared());
+            self.tracker.status.set_on(Some(on));
+            let error = match self.queue_and_wait().await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            if let (RequestError::Send(SendError::ContentTaken), Some(unsent)) = (&error, unsent) {
+                // Its reader was lost with the connection before.
+                return Err(unsent);
+            }
+            let is_handed_out = matches!(self.kind, Kind::HandedOut);
+            if is_handed_out || !is_unsent_by(&error, &self.connection) {
+                return Err(error);
+            }
+            self.tracker.set_unsent();
+            self.tracker.status.set_on(None);
+            unsent = Some(error);
+        }
     }
 
     async fn queue_and_wait(&mut self) -> CallResult {
@@ -155,28 +201,31 @@ impl OutgoingCall {
             _ => queued.await?,
         };
         self.tracker.set_sent();
-        match std::mem::replace(&mut self.kind, Kind::Pass) {
+        match self.kind {
             Kind::Call(_) => {
                 let mut request = Request::new(id, sending);
-                poll_fn(|cx| request.poll_reply(cx))
-                    .await
-                    .map(CallReply::from)
-            }
-            Kind::Request(_, caller) => {
-                let request = Request::new(id, sending);
-                caller.send(request).map_err(|_| RequestError::given_up())?;
-                let reply = poll_fn(|cx| self.poll_reply(cx));
-                reply.await.map(CallReply::from)
+                let reply = poll_fn(|cx| request.poll_reply(cx)).await?;
+                return Ok(CallReply::new(reply, self.connection.lease().clone()));
             }
             Kind::Pass => {
                 sending.queued.sent().await?;
-                Ok(CallReply::NONE)
+                return Ok(CallReply::NONE);
+            }
+            Kind::Request(..) | Kind::PassStream(_) | Kind::HandedOut => {}
+        }
+        match std::mem::replace(&mut self.kind, Kind::HandedOut) {
+            Kind::Request(_, caller) => {
+                let request = Request::new(id, sending);
+                caller.send(request).map_err(|_| RequestError::given_up())?;
+                let reply = poll_fn(|cx| self.poll_reply(cx)).await?;
+                Ok(CallReply::new(reply, self.connection.lease().clone()))
             }
             Kind::PassStream(caller) => {
                 // A caller that has gone gives it up here.
                 let _ = caller.send(Sent::new(id, sending));
                 Ok(CallReply::NONE)
             }
+            Kind::Call(_) | Kind::Pass | Kind::HandedOut => Ok(CallReply::NONE),
         }
     }
 
@@ -222,7 +271,7 @@ impl Kind {
     fn terms(&self) -> Terms {
         match self {
             Self::Call(terms) | Self::Request(terms, _) => *terms,
-            Self::Pass => Terms::new(Unwritten::Ends),
+            Self::Pass | Self::HandedOut => Terms::new(Unwritten::Ends),
             Self::PassStream(_) => Terms::new(Unwritten::Waits),
         }
     }
@@ -239,7 +288,7 @@ fn layered(
     let (tracker, caller) = CallStatus::begin();
     let status = tracker.status.clone();
     let call = OutgoingCall {
-        connection: Connection::new(Arc::clone(connection.shared())),
+        connection: connection.without_middleware(),
         id,
         message,
         kind,
@@ -259,7 +308,14 @@ pub(crate) async fn call(
     id: Uuid,
     message: Outgoing,
     limit: Option<Duration>,
-) -> Result<RawReply, RequestError> {
+) -> Result<(RawReply, Lease), RequestError> {
+    // Waiting for a connection is part of it, and no clock of a connection can count that.
+    let default = || {
+        connection
+            .source()
+            .and(connection.shared().options.call_timeout)
+    };
+    let limit = limit.or_else(default);
     let terms = Terms {
         unwritten: Unwritten::Ends,
         clock: limit.map_or(ReplyClock::Default, |_| ReplyClock::Own),
@@ -275,9 +331,19 @@ pub(crate) async fn call(
         let shared = connection.shared();
         let result = poll_fn(|cx| match result.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(Ok(result)),
-            Poll::Pending => timeout.poll(shared, &id, cx).map(Err),
+            Poll::Pending => {
+                let on = connection.source().and_then(|_| status.on());
+                let shared = on.as_ref().unwrap_or(shared);
+                timeout.poll(shared, &id, cx).map(Err)
+            }
         });
         let result = result.await;
+        if let (Err(()), Some(source), None) = (&result, connection.source(), status.on())
+            && source.current().is_none()
+        {
+            let error = SendError::NotConnected(source.failure(limit));
+            return Err(error.into());
+        }
         if result.is_err() {
             // Before middleware is dropped, which may tell why.
             status.set_timed_out(limit);
@@ -286,6 +352,45 @@ pub(crate) async fn call(
         result
     };
     result.map_or_else(|_| Err(status.given_up()), |result| result?.into_raw())
+}
+
+/// A connection of the source, which the message waits for until the deadline, or until its handle is
+/// closed.
+async fn connection_of(
+    source: &dyn ConnectionSource,
+    handle: &Connection,
+    deadline: Option<(Instant, Duration)>,
+) -> Result<Connection, SendError> {
+    handle.shared().lock().check_open()?;
+    if let Some(current) = source.current() {
+        return Ok(current);
+    }
+    let waiting = async {
+        tokio::select! {
+            biased;
+            connection = source.connection() => connection.map_err(SendError::NotConnected),
+            error = handle.closed() => Err(SendError::Disconnected(error)),
+        }
+    };
+    let Some((deadline, patience)) = deadline else {
+        return waiting.await;
+    };
+    let connection = timeout_at(deadline, waiting).await;
+    connection.unwrap_or_else(|_| Err(SendError::NotConnected(source.failure(patience))))
+}
+
+/// Whether no byte of the message was sent because this connection takes no messages any longer: the
+/// source has another one then.
+fn is_unsent_by(error: &RequestError, connection: &Connection) -> bool {
+    let is_its_fault = match error {
+        RequestError::Send(error) => matches!(
+            error,
+            SendError::Disconnected(_) | SendError::PeerGoingAway | SendError::ChannelsExhausted
+        ),
+        RequestError::Disconnected { outcome, .. } => *outcome == Outcome::NotSent,
+        _ => false,
+    };
+    is_its_fault && !connection.takes_calls()
 }
 
 /// Sends a request through middleware, for [`Connection::send`].
@@ -297,7 +402,10 @@ pub(crate) async fn request(
 ) -> Result<Request, SendError> {
     let (sender, receiver) = oneshot::channel();
     let (result, _) = layered(connection, id, message, Kind::Request(terms, sender));
-    let mut reply = Box::pin(async move { result.await?.into_raw() });
+    let mut reply = Box::pin(async move {
+        let (reply, _) = result.await?.into_raw()?;
+        Ok(reply)
+    });
     match handed_out(reply.as_mut(), receiver).await {
         (Some(request), None) => Ok(request.through(SyncWrapper::new(reply))),
         (Some(request), Some(reply)) => {

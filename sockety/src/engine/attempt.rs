@@ -21,6 +21,7 @@ impl Attempt {
     /// carries too much.
     pub(crate) fn begin(shared: &Arc<Shared>, head: &MessageHead<'_>) -> Option<Self> {
         if !shared.auth.begin() {
+            shared.counters.count(|all| &all.unauthorized);
             return None;
         }
         let attempt = Self {

@@ -250,6 +250,12 @@ impl State {
         self.check_open().is_ok() && !channels.is_exhausted() && !channels.is_running_low()
     }
 
+    /// Whether a server ends the connection in order, so that its peer connects again before there are
+    /// no channels left.
+    pub(crate) fn is_to_be_replaced(&self) -> bool {
+        self.transmissions.channels.is_to_be_replaced() && matches!(self.phase, Phase::Open)
+    }
+
     pub(crate) fn check_open(&self) -> Result<(), SendError> {
         match &self.phase {
             Phase::Open | Phase::Draining { .. } if self.is_peer_going_away => {

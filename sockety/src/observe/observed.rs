@@ -203,6 +203,7 @@ fn unsent_type(error: &SendError) -> &'static str {
         SendError::NotExpected => "not_expected",
         SendError::CutOff => "cut_off",
         SendError::PeerGoingAway => "peer_going_away",
+        SendError::NotConnected(_) => "not_connected",
         SendError::Disconnected(_) => "disconnected",
     }
 }

@@ -14,7 +14,7 @@ use tracing::debug;
 use self::unjudged::Unjudged;
 use super::{
     abuse::AbuseMeter,
-    request_queue::RequestQueue,
+    request_queue::{Overflow, RequestQueue},
     slot::{Rest, Slots},
     slow_readers::SlowReaders,
 };
@@ -31,6 +31,7 @@ pub(crate) struct Inbound<S> {
     slots: Slots,
     has_served: bool,
     queue: RequestQueue,
+    overflow: Overflow,
     unjudged: Unjudged,
     slow: SlowReaders,
     /// Channels of messages that were given up, as their content did not come.
@@ -77,12 +78,14 @@ impl<S: Serve> Inbound<S> {
         }
         let slow = SlowReaders::new(&shared);
         let abuse = AbuseMeter::new(&shared);
+        let overflow = Overflow::new(shared.budgets.clone());
         Self {
             shared,
             serve,
             slots: Slots::default(),
             has_served: false,
             queue: RequestQueue::default(),
+            overflow,
             unjudged: Unjudged::default(),
             slow,
             stalled: Vec::new(),
@@ -115,6 +118,9 @@ impl<S: Serve> Inbound<S> {
         if !self.queue.is_empty() {
             self.run_queued(cx);
         }
+        if !self.overflow.is_empty() {
+            self.run_overflow(cx);
+        }
         self.slow.update(cx);
         let is_slow = self.slow.is_paused();
         let is_held_back = self.is_held_back() || self.awaits_verdict();
@@ -124,7 +130,7 @@ impl<S: Serve> Inbound<S> {
     /// Whether requests wait for their turn. Memory of all connections may be what they wait for,
     /// so that this has to be looked at every second.
     pub(crate) fn has_queue(&self) -> bool {
-        !self.queue.is_empty()
+        !self.queue.is_empty() || !self.overflow.is_empty()
     }
 
     /// How many bytes may be read at a time.

@@ -256,6 +256,11 @@ impl Intake {
         Pushed::Unread(unread)
     }
 
+    /// How much of it was not read.
+    pub(crate) fn unread(&self) -> usize {
+        self.lock().unread
+    }
+
     /// The part is complete.
     pub(crate) fn end(&self, part: usize) {
         self.settle(part, PartState::Ended);

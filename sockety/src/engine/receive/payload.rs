@@ -88,6 +88,14 @@ impl Assembly {
         }
     }
 
+    /// How much of it has come.
+    pub(crate) fn arrived(&self) -> usize {
+        match &self.state {
+            AssemblyState::Arriving(bytes) => bytes.len(),
+            AssemblyState::Whole(bytes) => bytes.len(),
+        }
+    }
+
     pub(crate) fn is_whole(&self) -> bool {
         self.size == 0 || matches!(self.state, AssemblyState::Whole(_))
     }

@@ -566,6 +566,13 @@ impl Channels {
     }
 
     pub(crate) fn is_available(&self) -> bool {
+        // Until the peer has answered, no more are risked than can be lost before the connection is
+        // replaced.
+        if let Notice::Asked { .. } = self.notice
+            && self.held.len() * 2 >= self.usable()
+        {
+            return false;
+        }
         !self.free.is_empty() || self.next < self.count
     }
 
@@ -581,6 +588,12 @@ impl Channels {
     /// Whether so many are lost that a new connection is better.
     pub(crate) fn is_running_low(&self) -> bool {
         usize::from(self.retired) * 4 >= self.usable() * 3
+    }
+
+    /// Whether so many are lost that a server replaces the connection. The rest is for what it has
+    /// accepted before, so this is sooner than [`Channels::is_running_low`].
+    pub(crate) fn is_to_be_replaced(&self) -> bool {
+        self.retired > 0 && usize::from(self.retired) * 2 >= self.usable()
     }
 
     fn usable(&self) -> usize {

@@ -4,7 +4,7 @@ use std::{sync::Arc, task::Context};
 
 use sockety_codec::{ChannelId, FileHeader, FileIndex, Uuid};
 
-use super::{Inbound, Verdict, replies::lost};
+use super::{Inbound, Verdict, replies::lost, unjudged::Carrying};
 use crate::{
     engine::{
         memory::recycled,
@@ -17,7 +17,8 @@ use crate::{
             payload::Assembly,
             slot::{Arriving, Open, Progress, Rest, Role, Slot},
         },
-        serve::{ReceivedPayload, Serve},
+        serve::{ReceivedPayload, Route, Serve},
+        shared::Shared,
         warnings::Warning,
     },
     error::read::ReadError,
@@ -82,8 +83,7 @@ impl<S: Serve> Inbound<S> {
         };
         if !open.role.allows_file(header.size) {
             if let Role::Message { route, .. } = &open.role {
-                let reason = format!("file of {} bytes is over the limit", header.size);
-                self.shared.warn(Warning::TooLarge, &route.action, &reason);
+                warn_of_file(&self.shared, route, header.size);
             }
             self.abuse.on_refused();
             return self.refuse_open(channel, FrameworkCode::TooLarge.reply());
@@ -179,6 +179,18 @@ impl<S: Serve> Inbound<S> {
                     PendingReply::new(lease, open.id, open.expects_response, reservation, intake);
                 self.dispatch(route, ReceivedPayload::Owned(payload), carried, reply, cx);
             }
+            Role::Unjudged { action, lease } => {
+                let message = Carrying {
+                    action,
+                    id: open.id,
+                    expects_response: open.expects_response,
+                    payload,
+                    parts: carried,
+                    reservation,
+                    lease,
+                };
+                self.on_unjudged(message, cx);
+            }
             Role::Response { parent } => {
                 let response = RawReply::Response {
                     id: open.id,
@@ -209,7 +221,11 @@ impl<S: Serve> Inbound<S> {
         };
         rest.progress.on_content();
         match rest.intake.push(part(rest), bytes) {
-            Pushed::Unread(unread) if self.slow.is_too_much(unread) => {
+            // Content that waits for a verdict has no reader yet.
+            Pushed::Unread(unread)
+                if self.slow.is_too_much(unread)
+                    && (rest.is_response || !self.unjudged.has_content()) =>
+            {
                 self.slow.add(channel, &rest.intake);
             }
             // A message may be sent to its end though its handler has gone; a caller that has gone
@@ -247,4 +263,9 @@ impl<S: Serve> Inbound<S> {
         }
         self.on_part_end(channel, |rest| rest.file(index), missing)
     }
+}
+
+pub(super) fn warn_of_file(shared: &Shared, route: &Route, size: u64) {
+    let reason = format!("file of {size} bytes is over the limit");
+    shared.warn(Warning::TooLarge, &route.action, &reason);
 }

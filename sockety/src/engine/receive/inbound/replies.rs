@@ -7,7 +7,7 @@ use sockety_codec::{ChannelId, ResponseHead, Uuid};
 use super::{Inbound, Verdict};
 use crate::{
     engine::{
-        payload_reservation::PayloadReservation,
+        payload_reservation::{PayloadReservation, Purpose},
         pending::RawReply,
         receive::{
             parts::ReceivedParts,
@@ -49,7 +49,9 @@ impl<S: Serve> Inbound<S> {
                 Verdict::Keep
             };
         }
-        let Ok(reservation) = PayloadReservation::reserve(&self.shared, head.payload_size) else {
+        let Ok(reservation) =
+            PayloadReservation::reserve(&self.shared, head.payload_size, Purpose::Response)
+        else {
             self.deliver(&head.parent, lost(ReadError::OverBudget));
             return Verdict::Refuse(channel);
         };
