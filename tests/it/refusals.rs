@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 use sockety::{
     CallError, Connection, FastReply, File, Options, Outcome, Router,
+    client::OutgoingCall,
     config::Limits,
     error::{ContentError, NoError, RequestError, chain},
     message::{Draft, Reply},
@@ -37,6 +38,8 @@ trait Media {
     async fn broken(&self, later: bool) -> u64;
     #[action(timeout = "2s")]
     async fn forever(&self);
+    #[action(one_way, limit(payload = "100 B"))]
+    async fn note(&self, text: String);
 }
 
 /// The same actions as a caller of another version knows them.
@@ -80,6 +83,8 @@ impl Media for Store {
     async fn forever(&self) {
         std::future::pending().await
     }
+
+    async fn note(&self, _text: String) {}
 }
 
 async fn connected() -> (MediaClient, OtherClient, Connection) {
@@ -217,7 +222,91 @@ async fn a_reply_of_another_type_and_a_timeout_name_their_action() {
     let mut request = (media.connection().send(&Draft::new("media.forever")).await).expect("sent");
     let error = request.response().await.expect_err("no reply");
     assert_eq!(error.to_string(), "no reply within 30s");
-    assert!(matches!(error, RequestError::TimedOut { action: "", .. }));
+    assert!(matches!(error, RequestError::TimedOut { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_this_side_does_not_know_names_its_action() {
+    let newer = MessageHandler::new().action("media.title", |_| async {
+        Ok::<_, NoError>(FastReply::new(99).expect("a code"))
+    });
+    let (client, _server) = pair(Router::new(), newer).await.expect("a connection");
+    let error = MediaClient::new(client).title(7).await.expect_err("a code");
+    assert_eq!(
+        chain(&error).to_string(),
+        "media.title: method returned an unknown error: error 99 of the service"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_answered_names_its_action() {
+    let (media, _other, server) = connected().await;
+    let text = |error: CallError<NoError>| chain(&error).to_string();
+
+    let unsent = media.rename(7, "x".repeat(5 << 20)).await;
+    assert_eq!(
+        text(unsent.expect_err("too large")),
+        "media.rename: payload of 5242896 bytes is over the limit of 4194304"
+    );
+    let broken = File::from_reader("a.bin", 10, &b"short"[..]);
+    assert_eq!(
+        text(media.upload(broken).await.expect_err("too short")),
+        "media.upload: message abandoned: file \"a.bin\" changed: announced with 10 bytes, found 5"
+    );
+    let layered = media
+        .connection()
+        .layer(|call: OutgoingCall, _| async move {
+            let status = call.status();
+            drop(call);
+            Err(status.given_up())
+        });
+    assert_eq!(
+        text(
+            MediaClient::new(layered)
+                .title(7)
+                .await
+                .expect_err("dropped")
+        ),
+        "media.title: rejected by a middleware: a middleware dropped the message"
+    );
+    let waiting = media.forever().timeout(Duration::from_secs(60));
+    let (error, ()) = tokio::join!(waiting, async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.close().await;
+    });
+    assert_eq!(
+        text(error.expect_err("no reply")),
+        "media.forever: connection ended before a reply arrived: connection closed by the peer"
+    );
+    let error = media.title(7).raw().await.expect_err("closed");
+    assert_eq!(
+        text(error),
+        "media.title: connection is gone: connection closed by the peer"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_one_way_message_that_is_not_sent_names_its_action() {
+    let (media, _other, server) = connected().await;
+    let error = media.note("x".repeat(1000)).await.expect_err("too large");
+    assert_eq!(
+        chain(&error).to_string(),
+        "media.note: payload of 1003 bytes is over the limit of 100"
+    );
+    server.close().await;
+    let error = media.note("late".into()).await.expect_err("closed");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(error.is_retryable());
+    assert_eq!(
+        chain(&error).to_string(),
+        "media.note: connection is gone: connection closed by the peer"
+    );
+    // It can be passed on as the error of a method.
+    let error = CallError::<NoError>::from(error);
+    assert_eq!(
+        chain(&error).to_string(),
+        "media.note: connection is gone: connection closed by the peer"
+    );
 }
 
 // The log.
