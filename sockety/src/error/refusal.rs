@@ -4,6 +4,9 @@
 //! nothing else. A typed call of this implementation therefore marks its id. A peer of this
 //! implementation answers a marked call that it refuses with a response: a service error of the
 //! reserved name, which holds the reason and the code. Everyone else still gets the code alone.
+//!
+//! At such a response, like at the code, the caller stops sending the files and the stream of a
+//! message that is not read.
 
 use std::fmt;
 
@@ -39,6 +42,15 @@ pub(crate) fn new_call_id() -> Uuid {
 /// Whether the sender of the message with this id reads reasons.
 pub(crate) fn reads_reasons(id: &Uuid) -> bool {
     id.as_bytes().ends_with(&MARK)
+}
+
+/// The payload of the response that refuses the message with this id, if its sender reads reasons.
+pub(crate) fn response_to(
+    id: &Uuid,
+    code: FastReply,
+    reason: &dyn fmt::Display,
+) -> Option<Vec<u8>> {
+    reads_reasons(id).then(|| encode(code, reason))
 }
 
 /// A refusal as the payload of a response.

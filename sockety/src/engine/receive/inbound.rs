@@ -160,8 +160,9 @@ impl<S: Serve> Inbound<S> {
             Event::Abort { channel } => self.on_abort(channel),
             Event::Refused {
                 channel,
+                action,
                 ref refusal,
-            } => self.on_refused(channel, refusal),
+            } => self.on_refused(channel, action, refusal),
             Event::GoAway => self.on_go_away(),
             // The connection header was read in the handshake. A heartbeat needs no action.
             Event::Header(_) | Event::Heartbeat => Verdict::Keep,
