@@ -36,6 +36,7 @@ pub use self::{
     mismatch::RequestMismatch,
     pass::PassError,
     read::ReadError,
+    refusal::Refusal,
     remote::RemoteError,
     request::RequestError,
     save::SaveError,

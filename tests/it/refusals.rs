@@ -223,6 +223,30 @@ async fn callers_that_do_not_read_reasons_get_the_code_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_without_types_can_ask_for_reasons() {
+    let (media, _other, _server) = connected().await;
+    let connection = media.connection();
+    let draft = Draft::new("media.title").msgpack::<str>();
+    let message = draft.create("seven").asking_for_reasons();
+    let mut request = connection.send(message).await.expect("sent");
+    let response = request.response().await.expect("a reply").into_response();
+    let refusal = response.expect("a response").refusal().expect("a refusal");
+    assert_eq!(refusal.code, FastReply::BAD_REQUEST);
+    assert!(refusal.reason.contains("invalid type"), "{refusal:?}");
+    // Another response is none, nor is an error of a service.
+    let titles = MessageHandler::new().action("media.title", |_| async {
+        sockety::message::ResponseDraft::new()
+            .msgpack::<u64>()
+            .create(&7)
+    });
+    let (client, _peer) = pair(Router::new(), titles).await.expect("a connection");
+    let message = draft.create("seven").asking_for_reasons();
+    let mut request = client.send(message).await.expect("sent");
+    let response = request.response().await.expect("a reply").into_response();
+    assert_eq!(response.expect("a response").refusal(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reply_of_another_type_and_a_timeout_name_their_action() {
     let (media, _other, _server) = connected().await;
     let titles = MessageHandler::new().action("media.title", |_| async {

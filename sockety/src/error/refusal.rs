@@ -20,6 +20,17 @@ use crate::{
     },
 };
 
+/// Why a peer refused a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The code.
+    pub code: FastReply,
+    /// What was wrong, such as a parameter or a limit: at most 200 bytes, escaped. It is text for
+    /// people: only `code` decides what happened.
+    pub reason: Box<str>,
+}
+
 /// The last bytes of the id of a call whose caller reads reasons. The remaining 90 random bits
 /// still make ids unique, and other peers have this mark once in 2^32 calls.
 const MARK: [u8; 4] = *b"why?";
