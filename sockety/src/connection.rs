@@ -152,10 +152,9 @@ impl Connection {
     /// # }
     /// ```
     pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Request, SendError> {
-        // r[impl head.id.version]
-        let id = Uuid::new_v4();
+        let message = message.into();
         let terms = Terms::new(Unwritten::Waits);
-        self.request(id, message.into(), terms).await
+        self.request(message.request_id(), message, terms).await
     }
 
     pub(crate) async fn request(

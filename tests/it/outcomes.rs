@@ -463,9 +463,10 @@ async fn a_response_above_a_limit_was_executed() {
     let large = site.work.large(1).await;
     assert!(matches!(
         large,
-        Err(CallError::Request(RequestError::ResponseLost(
-            ReadError::NotAccepted(_)
-        )))
+        Err(CallError::Request {
+            error: RequestError::ResponseLost(ReadError::NotAccepted(_)),
+            ..
+        })
     ));
     site.ends(1, large, Outcome::Executed).await;
     let outcome = ask(site.work.connection(), "large", 2).await;
@@ -510,7 +511,10 @@ async fn a_response_that_begins_and_stops_was_executed() {
     let late = late.expect_err("half an answer");
     assert!(matches!(
         late,
-        CallError::Request(RequestError::TimedOut { .. })
+        CallError::Request {
+            error: RequestError::TimedOut { .. },
+            ..
+        }
     ));
     assert_eq!(late.outcome(), Outcome::Executed);
 
@@ -568,9 +572,10 @@ async fn what_this_side_refuses_is_not_sent() {
     let busy = site.work.run(4).await;
     assert!(matches!(
         busy,
-        Err(CallError::Request(RequestError::Send(
-            SendError::Busy { .. }
-        )))
+        Err(CallError::Request {
+            error: RequestError::Send(SendError::Busy { .. }),
+            ..
+        })
     ));
     site.ends(4, busy, Outcome::NotSent).await;
 }
@@ -591,9 +596,10 @@ async fn without_a_channel_nothing_is_sent() {
     let upload = upload.await;
     assert!(matches!(
         upload,
-        Err(CallError::Request(RequestError::Send(
-            SendError::ChannelsExhausted
-        )))
+        Err(CallError::Request {
+            error: RequestError::Send(SendError::ChannelsExhausted),
+            ..
+        })
     ));
     site.ends(1, upload, Outcome::NotSent).await;
 }
@@ -650,7 +656,10 @@ async fn a_call_whose_time_is_over_while_it_is_queued_is_never_sent() {
     let second = site.work.run(2).timeout(5 * SECOND).await;
     assert!(matches!(
         second,
-        Err(CallError::Request(RequestError::TimedOut { .. }))
+        Err(CallError::Request {
+            error: RequestError::TimedOut { .. },
+            ..
+        })
     ));
     let first = first.await;
     wire.release();
@@ -758,9 +767,10 @@ async fn a_message_whose_file_or_stream_fails_may_have_run() {
     let upload = site.work.upload(1, file, stream(b"")).await;
     assert!(matches!(
         upload,
-        Err(CallError::Request(RequestError::Source(
-            SourceError::Read { .. }
-        )))
+        Err(CallError::Request {
+            error: RequestError::Source(SourceError::Read { .. }),
+            ..
+        })
     ));
     site.ends(1, upload, Outcome::Unknown).await;
     let stream = ByteStream::from_reader(Failing(false));

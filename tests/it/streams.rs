@@ -853,7 +853,7 @@ mod typed {
         let error = __private::pass(&near, draft).await.expect_err("given up");
         assert!(
             matches!(
-                &error,
+                &error.error,
                 sockety::error::RequestError::Source(SourceError::Encode(_))
             ),
             "{error:?}"

@@ -214,7 +214,7 @@ impl Caller {
 
 pub(crate) fn explain<E: std::fmt::Debug>(error: &CallError<E>) -> String {
     match error {
-        CallError::Request(error) => chain(error).to_string(),
+        CallError::Request { error, .. } => chain(error).to_string(),
         error => format!("{error:?}"),
     }
 }

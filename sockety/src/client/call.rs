@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    error::{call::CallError, request::RequestError, service::ServiceError},
+    error::{call::CallError, service::ServiceError},
     message::reply::Reply,
 };
 
@@ -72,7 +72,7 @@ impl<T, E> Call<T, E> {
     /// so it is returned as `Ok`.
     ///
     /// # Errors
-    /// [`RequestError`] if there was no reply.
+    /// [`CallError::Request`] if there was no reply.
     ///
     /// # Cancel safety
     /// Dropping the future gives the call up, like dropping the call itself.
@@ -91,14 +91,18 @@ impl<T, E> Call<T, E> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn raw(self) -> Result<Reply, RequestError> {
+    pub async fn raw(self) -> Result<Reply, CallError<E>> {
         let mut exchange = self.exchange;
-        let raw = without_reason(
-            poll_fn(|cx| exchange.poll(cx))
-                .await
-                .map_err(|error| error.of_action(exchange.action))?,
-        );
-        Ok(Reply::new(exchange.connection.lease(), exchange.id, raw))
+        match poll_fn(|cx| exchange.poll(cx)).await {
+            Ok(raw) => {
+                let raw = without_reason(raw);
+                Ok(Reply::new(exchange.connection.lease(), exchange.id, raw))
+            }
+            Err(error) => {
+                let action = exchange.action;
+                Err(CallError::Request { action, error })
+            }
+        }
     }
 }
 
@@ -111,7 +115,10 @@ impl<T, E: ServiceError> Future for Call<T, E> {
                 let (action, lease) = (self.exchange.action, self.exchange.connection.lease());
                 read_reply(reply, action, self.read, lease)
             }
-            Err(error) => Err(CallError::Request(error.of_action(self.exchange.action))),
+            Err(error) => {
+                let action = self.exchange.action;
+                Err(CallError::Request { action, error })
+            }
         })
     }
 }

@@ -220,11 +220,7 @@ impl Exchange {
             }
             Stage::Unsent(_) | Stage::Layered(_) | Stage::Done => Outcome::NotSent,
         };
-        Poll::Ready(RequestError::TimedOut {
-            action: "",
-            after,
-            outcome,
-        })
+        Poll::Ready(RequestError::TimedOut { after, outcome })
     }
 
     /// Gives up what the call holds in its connection. Called again, it does nothing.

@@ -59,7 +59,7 @@ fn read_code<E: ServiceError>(action: &'static str, code: FastReply) -> CallErro
         return CallError::Service(error);
     }
     match RemoteError::coded(E::VARIANTS, code) {
-        Some(remote) => CallError::Remote(remote),
+        Some(error) => CallError::Remote { action, error },
         None => CallError::Refused {
             action,
             code,
@@ -78,7 +78,7 @@ fn read_error<E: ServiceError>(action: &'static str, payload: &[u8]) -> CallErro
     }
     match read_remote(payload) {
         Ok(Ok(error)) => CallError::Service(error),
-        Ok(Err(remote)) => CallError::Remote(remote),
+        Ok(Err(error)) => CallError::Remote { action, error },
         Err(error) => CallError::Content {
             action,
             error: error.into(),

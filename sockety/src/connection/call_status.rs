@@ -74,11 +74,7 @@ impl CallStatus {
     pub fn given_up(&self) -> RequestError {
         let outcome = self.outcome();
         if let Some(&after) = self.0.timed_out.get() {
-            return RequestError::TimedOut {
-                action: "",
-                after,
-                outcome,
-            };
+            return RequestError::TimedOut { after, outcome };
         }
         match outcome {
             Outcome::NotSent => SendError::rejected_without_reason().into(),

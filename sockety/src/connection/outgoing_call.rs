@@ -249,7 +249,6 @@ impl OutgoingCall {
             std::task::ready!(timeout.poll(shared, &self.id, cx));
             shared.counters.add(|all| &all.timed_out_requests, 1);
             Poll::Ready(Err(RequestError::TimedOut {
-                action: "",
                 after: timeout.limit(),
                 outcome: Outcome::NotSent,
             }))

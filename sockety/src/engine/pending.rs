@@ -291,11 +291,9 @@ impl PendingRequests {
             }
             if waiter.expires.is_some_and(|at| at.get() <= self.now) && waiter.replies.is_empty() {
                 let outcome = waiter.outcome_if_given_up();
-                waiter.replies.fail(RequestError::TimedOut {
-                    action: "",
-                    after,
-                    outcome,
-                });
+                waiter
+                    .replies
+                    .fail(RequestError::TimedOut { after, outcome });
                 if let Some(waker) = waiter.waker.take() {
                     due.wake(waker);
                 }

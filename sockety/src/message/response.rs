@@ -8,9 +8,12 @@ use super::{outgoing::OutgoingResponse, request::Request, respond, sent::Sent};
 use crate::{
     content::{byte_stream::ByteStream, file::File, received::Carried},
     engine::pending_reply::PendingReply,
-    error::send::SendError,
+    error::{
+        refusal::{self, Refusal},
+        send::SendError,
+    },
     fast_reply::FastReply,
-    msgpack::{self, DecodeError},
+    msgpack::{self, __private::is_service_error, DecodeError},
     payload::or_nil,
 };
 
@@ -54,6 +57,16 @@ impl Response {
     /// Its payload; empty when there is none.
     pub fn payload(&self) -> &Bytes {
         &self.payload
+    }
+
+    /// Returns why the peer refused the message that this answers, if it is such an answer. It is
+    /// one only if the message [asked for reasons](crate::message::outgoing::Outgoing::asking_for_reasons).
+    pub fn refusal(&self) -> Option<Refusal> {
+        if !is_service_error(&self.payload) {
+            return None;
+        }
+        let (code, reason) = refusal::decode(&self.payload)?;
+        Some(Refusal { code, reason })
     }
 
     /// Its payload as a MessagePack value; none at all reads as nil.

@@ -269,7 +269,6 @@ mod tests {
         let failed = |error: RequestError| Ended::of_call(&Err(error));
         let outcome = Outcome::Unknown;
         let timed_out = failed(RequestError::TimedOut {
-            action: "",
             after: std::time::Duration::from_secs(30),
             outcome,
         });

@@ -158,7 +158,10 @@ async fn deserted() -> SocketAddr {
 fn not_connected<E: std::fmt::Debug>(error: CallError<E>) -> Arc<ConnectError> {
     assert_eq!(error.outcome(), Outcome::NotSent);
     match error {
-        CallError::Request(RequestError::Send(SendError::NotConnected(error))) => error,
+        CallError::Request {
+            error: RequestError::Send(SendError::NotConnected(error)),
+            ..
+        } => error,
         other => panic!("{other:?}"),
     }
 }
@@ -514,7 +517,10 @@ async fn a_client_that_was_closed_does_not_reconnect() {
         assert!(
             matches!(
                 error,
-                CallError::Request(RequestError::Send(SendError::Disconnected(_)))
+                CallError::Request {
+                    error: RequestError::Send(SendError::Disconnected(_)),
+                    ..
+                }
             ),
             "{error:?}"
         );

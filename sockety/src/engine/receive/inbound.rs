@@ -104,8 +104,10 @@ impl<S: Serve> Inbound<S> {
     /// disk what is in the way of other readers.
     #[inline]
     pub(crate) fn update_pause(&mut self, cx: &mut Context<'_>) -> bool {
-        let is_idle = self.unjudged.is_empty()
+        let is_idle = self.unjudged.is_idle()
             && self.queue.is_empty()
+            && self.overflow.is_empty()
+            && !self.shared.account.awaits_payload_room()
             && self.slow.is_idle()
             && !self.abuse.is_paused();
         !is_idle && self.look_again(cx)
@@ -175,8 +177,9 @@ impl<S: Serve> Inbound<S> {
             Event::Abort { channel } => self.on_abort(channel),
             Event::Refused {
                 channel,
+                action,
                 ref refusal,
-            } => self.on_refused(channel, refusal),
+            } => self.on_refused(channel, action, refusal),
             Event::GoAway => self.on_go_away(),
             // The connection header was read in the handshake. A heartbeat needs no action.
             Event::Header(_) | Event::Heartbeat => Verdict::Keep,

@@ -49,10 +49,11 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    pub(crate) fn allows_file(&self, size: u64) -> bool {
+    /// The route of a message.
+    pub(crate) fn route(&self) -> Option<&Route> {
         match self {
-            Self::Message { route, .. } => route.allows_file(size),
-            Self::Unjudged { .. } | Self::Response { .. } => true,
+            Self::Message { route, .. } => Some(route),
+            Self::Unjudged { .. } | Self::Response { .. } => None,
         }
     }
 }

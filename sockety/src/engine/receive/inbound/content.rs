@@ -17,8 +17,7 @@ use crate::{
             payload::Assembly,
             slot::{Arriving, Open, Progress, Rest, Role, Slot},
         },
-        serve::{ReceivedPayload, Route, Serve},
-        shared::Shared,
+        serve::{ReceivedPayload, Serve},
         warnings::Warning,
     },
     error::read::ReadError,
@@ -81,12 +80,12 @@ impl<S: Serve> Inbound<S> {
         let Some(open) = self.slots.open_mut(channel) else {
             return Verdict::Keep;
         };
-        if !open.role.allows_file(header.size) {
-            if let Role::Message { route, .. } = &open.role {
-                warn_of_file(&self.shared, route, header.size);
-            }
+        if let Some(route) = open.role.route()
+            && let Some(reason) = route.excess_of_file(header.size)
+        {
+            self.shared.warn(Warning::TooLarge, &route.action, &reason);
             self.abuse.on_refused();
-            return self.refuse_open(channel, FrameworkCode::TooLarge.reply());
+            return self.refuse_open(channel, FrameworkCode::TooLarge.reply(), &reason);
         }
         let Some(arriving) = &mut open.carried else {
             return Verdict::Keep;
@@ -157,12 +156,21 @@ impl<S: Serve> Inbound<S> {
     /// All connections together hold as much as they may.
     fn on_no_room(&mut self, channel: ChannelId) -> Verdict {
         self.shared.counters.count(|all| &all.overloaded);
-        if let Some(open) = self.slots.open_mut(channel)
-            && let Role::Response { parent } = open.role
-        {
-            self.deliver(&parent, lost(ReadError::OverBudget));
+        let reason = ReadError::OverBudget.to_string();
+        match self.slots.open_mut(channel).map(|open| &open.role) {
+            Some(Role::Message { route, .. }) => {
+                self.shared
+                    .warn(Warning::Overloaded, &route.action, &reason);
+            }
+            Some(Role::Unjudged { action, .. }) => {
+                self.shared.warn(Warning::Overloaded, action, &reason);
+            }
+            Some(&Role::Response { parent }) => {
+                self.deliver(&parent, lost(ReadError::OverBudget));
+            }
+            None => {}
         }
-        self.refuse_open(channel, FrameworkCode::Overloaded.reply())
+        self.refuse_open(channel, FrameworkCode::Overloaded.reply(), &reason)
     }
 
     /// Hands on a message that is complete. The channel stays open for its files and its stream.
@@ -263,9 +271,4 @@ impl<S: Serve> Inbound<S> {
         }
         self.on_part_end(channel, |rest| rest.file(index), missing)
     }
-}
-
-pub(super) fn warn_of_file(shared: &Shared, route: &Route, size: u64) {
-    let reason = format!("file of {size} bytes is over the limit");
-    shared.warn(Warning::TooLarge, &route.action, &reason);
 }

@@ -30,7 +30,6 @@ use crate::{
         shared::Shared,
         warnings::Warning,
     },
-    error::refusal::reads_reasons,
     fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
 };
 
@@ -39,9 +38,9 @@ const QUEUED_AT_A_TIME: usize = 64;
 
 /// Why a message of the peer is not handled.
 pub(super) struct Refused {
-    code: FastReply,
+    pub(super) code: FastReply,
     /// For callers that read it.
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 impl From<FastReply> for Refused {
@@ -335,20 +334,21 @@ impl<S: Serve> Inbound<S> {
         if !head.expects_response {
             return;
         }
-        // At a code, but not at a response, the caller stops sending files and streams.
-        let is_whole = !head.has_stream && head.files.count == 0;
         match &refused.reason {
-            Some(reason) if is_whole && reads_reasons(&head.id) => {
-                self.shared.refuse(head.id, refused.code, reason);
-            }
-            _ => self.shared.fast_reply(head.id, refused.code),
+            Some(reason) => self.shared.refuse(head.id, refused.code, reason),
+            None => self.shared.fast_reply(head.id, refused.code),
         }
     }
 
     /// Refuses a message that nobody has seen yet.
-    pub(super) fn refuse_open(&mut self, channel: ChannelId, reply: FastReply) -> Verdict {
+    pub(super) fn refuse_open(
+        &mut self,
+        channel: ChannelId,
+        code: FastReply,
+        reason: &str,
+    ) -> Verdict {
         if let Some(id) = self.slots.open_mut(channel).and_then(|open| open.owed()) {
-            self.shared.fast_reply(id, reply);
+            self.shared.refuse(id, code, reason);
         }
         self.free(channel);
         Verdict::Refuse(channel)

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, task::Context};
 use bytes::Bytes;
 use sockety_codec::{ChannelId, FilesSummary, MessageHead, Uuid};
 
-use super::{Inbound, Verdict, content::warn_of_file};
+use super::{Inbound, Verdict, messages::Refused};
 use crate::{
     engine::{
         lease::Lease,
@@ -13,6 +13,7 @@ use crate::{
         pending_reply::PendingReply,
         receive::{kept_messages::KeptMessage, parts::ReceivedParts, slot::Role},
         serve::{ReceivedPayload, Serve},
+        warnings::Warning,
     },
     fast_reply::{FastReply, FrameworkCode},
 };
@@ -59,6 +60,12 @@ const MOST_CARRYING: usize = 16;
 const EXCESS_BYTES: usize = 512 * 1024;
 
 impl Unjudged {
+    /// Whether nothing waits or arrives to be judged.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_empty() && !self.has_content
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
@@ -100,7 +107,7 @@ impl<S: Serve> Inbound<S> {
     /// Not while a call of this side waits: the hook may have made it, and its reply must be read
     /// for the hook to end.
     pub(super) fn awaits_verdict(&mut self) -> bool {
-        if self.unjudged.is_empty() && !self.unjudged.has_content {
+        if self.unjudged.is_idle() {
             return false;
         }
         if !self.shared.auth.is_judging() {
@@ -192,10 +199,15 @@ impl<S: Serve> Inbound<S> {
             Err(refused) => return self.refuse(&head, &refused),
         };
         let sizes = message.parts.files().iter().map(|file| file.size);
-        if let Some(size) = sizes.into_iter().find(|size| !route.allows_file(*size)) {
-            warn_of_file(&self.shared, &route, size);
+        let excess = sizes
+            .into_iter()
+            .find_map(|size| route.excess_of_file(size));
+        if let Some(reason) = excess {
+            self.shared.warn(Warning::TooLarge, &route.action, &reason);
             self.abuse.on_refused();
-            return self.refuse(&head, &FrameworkCode::TooLarge.reply().into());
+            let code = FrameworkCode::TooLarge.reply();
+            let reason = Some(reason);
+            return self.refuse(&head, &Refused { code, reason });
         }
         let Carrying {
             id,
@@ -216,11 +228,12 @@ impl<S: Serve> Inbound<S> {
     #[cold]
     fn refuse_excess(&mut self) {
         let unauthorized = FastReply::UNAUTHORIZED;
+        let reason = format!("messages of {EXCESS_BYTES} bytes wait to be authorized already");
         while self.unjudged_bytes() > EXCESS_BYTES {
             self.shared.counters.count(|all| &all.unauthorized);
             let arriving = self.slots.unjudged().map(|(channel, _)| channel).next();
             if let Some(channel) = arriving {
-                self.refuse_arriving(channel, unauthorized);
+                self.refuse_arriving(channel, unauthorized, &reason);
                 continue;
             }
             let messages = &mut self.unjudged.messages;
@@ -231,15 +244,15 @@ impl<S: Serve> Inbound<S> {
             if let Some(Waiting::Carrying(message)) = messages.remove(last)
                 && message.expects_response
             {
-                self.shared.fast_reply(message.id, unauthorized);
+                self.shared.refuse(message.id, unauthorized, &reason);
             }
         }
     }
 
     /// Refuses a message that is arriving. What still comes of it is dropped.
-    fn refuse_arriving(&mut self, channel: ChannelId, reply: FastReply) {
+    fn refuse_arriving(&mut self, channel: ChannelId, code: FastReply, reason: &str) {
         // The decoder goes on: nobody reads what it returns for a channel that is not open.
-        let _: Verdict = self.refuse_open(channel, reply);
+        let _: Verdict = self.refuse_open(channel, code, reason);
     }
 }
 
