@@ -54,7 +54,7 @@ fn t_p4_many_values_are_refused_before_anything_is_allocated() {
     });
 }
 
-/// The widest stack of arrays that serde's derive gives, and the largest elements.
+/// The widest stack of arrays that serde's derive produces, and the largest elements.
 type Nested = Vec<Vec<Vec<Vec<Vec<Vec<[u64; 32]>>>>>>;
 
 fn check_into_all(bytes: &[u8], expected: fn(&DecodeError) -> bool) {

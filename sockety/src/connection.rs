@@ -274,7 +274,7 @@ impl Connection {
     /// Going Away, and not executed. Ready when the connection is closed, which takes 2 s
     /// unless it has less time.
     ///
-    /// What is not done in time fails: calls of this side with an [`Outcome`](crate::outcome::Outcome) of their own, and the replies of
+    /// What is not done in time fails: calls of this side, each with its [`Outcome`](crate::outcome::Outcome), and the replies of
     /// handlers that still run are not sent.
     ///
     /// # Cancel safety

@@ -30,12 +30,12 @@ const ASKS: &str = "01 23 13 00 <id> 01 61";
 /// The same, one-way.
 const TELLS: &str = "01 22 13 00 <id> 01 61";
 
-/// A stream that never gives anything.
+/// A stream that never returns anything.
 fn never() -> ByteStream {
     ByteStream::from_stream(futures_util::stream::pending())
 }
 
-/// A file that gives half of its bytes, and then waits.
+/// A file that returns half of its bytes, and then waits.
 fn half_a_file() -> File {
     let (reader, mut writer) = tokio::io::simplex(100);
     let writing = async move {
@@ -46,7 +46,7 @@ fn half_a_file() -> File {
     File::from_reader("f", 8, reader)
 }
 
-/// A reader that gives two bytes and fails.
+/// A reader that returns two bytes and fails.
 fn failing() -> ByteStream {
     let chunks = [
         Ok(Bytes::from("hi")),
@@ -727,7 +727,7 @@ async fn a_response_stream_whose_connection_is_lost_is_an_error() {
         .await
         .take_stream()
         .expect("a stream");
-    // Its handler never ends, so the other side gives up after a while.
+    // Its handler never ends, so the other side closes after a while.
     far.close().await;
     let error = stream.read_u8().await.expect_err("lost");
     assert!(matches!(read_error(&error), ReadError::Disconnected(_)));

@@ -225,7 +225,7 @@ impl From<SendError> for Failed {
     }
 }
 
-/// Whether an outcome says the truth about a handler that began so often. Codes that the framework gives before a
+/// Whether an outcome says the truth about a handler that began this often. Codes that the framework sends before a
 /// handler runs are looked at by themselves.
 #[track_caller]
 fn assert_is_true(outcome: Outcome, begun: u32) {
@@ -637,7 +637,7 @@ async fn a_middleware_that_refuses_or_drops_a_call_keeps_it_from_being_sent() {
 
 // Time.
 
-/// A site whose first call fills all there is room for, and stands still.
+/// A site whose first call fills all there is room for, and goes no further.
 async fn clogged(wire: &Wire) -> (Site, Pin<Box<sockety::client::Call<String, NoError>>>) {
     let options = Options::default().max_outbox_bytes(1);
     let site = Site::over(wire, 16, options, Options::default()).await;
@@ -839,7 +839,7 @@ async fn a_connection_cut_at_any_byte_gives_an_outcome_that_is_true() {
     }
 }
 
-/// Three messages, the first of which is with the socket in part, when the link stands still.
+/// Three messages, the first of which is with the socket in part, when the link blocks.
 async fn waiting_for_a_link(wire: &Wire, client: Options) -> (Site, [Outcome; 3]) {
     let site = Site::over(wire, 16, client, Options::default()).await;
     wire.hold();

@@ -1,3 +1,6 @@
+#[diagnostic::on_unimplemented(
+    note = "`MediaClient` calls a server, and does not implement `Media`: take a `&MediaClient`, or write `impl Media for` a type that holds one"
+)]
 #[cfg(feature = "media")]
 trait Media {
     /// Finds a clip.
@@ -67,7 +70,9 @@ impl MediaClient {
     fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
-        ::sockety::__private::local(MediaServer::new(service))
+        ::sockety::__private::local(MediaServer {
+            service: ::std::sync::Arc::new(service),
+        })
     }
     #[cfg(feature = "search")]
     /// Finds a clip.
@@ -123,7 +128,9 @@ impl<S> MediaServer<S> {
     const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
     /// Creates a server for `service`.
     fn new(service: S) -> Self {
-        Self::from_arc(::std::sync::Arc::new(service))
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
     }
     /// Creates a server for a service that is shared with other code.
     fn from_arc(service: ::std::sync::Arc<S>) -> Self {
@@ -134,7 +141,9 @@ impl<S> MediaServer<S> {
 #[automatically_derived]
 impl<S> ::core::clone::Clone for MediaServer<S> {
     fn clone(&self) -> Self {
-        Self::from_arc(::core::clone::Clone::clone(&self.service))
+        Self {
+            service: ::core::clone::Clone::clone(&self.service),
+        }
     }
 }
 #[cfg(feature = "media")]

@@ -1,3 +1,6 @@
+#[diagnostic::on_unimplemented(
+    note = "`MediaClient` calls a server, and does not implement `Media`: take a `&MediaClient`, or write `impl Media for` a type that holds one"
+)]
 pub(crate) trait Media: Send + Sync {
     fn get(
         &self,
@@ -58,7 +61,9 @@ impl MediaClient {
     pub(crate) fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
-        ::facade::rpc::__private::local(MediaServer::new(service))
+        ::facade::rpc::__private::local(MediaServer {
+            service: ::std::sync::Arc::new(service),
+        })
     }
     /// Calls the action `media.fetch`.
     pub(crate) fn get(
@@ -93,7 +98,9 @@ impl<S> MediaServer<S> {
     pub(crate) const DESCRIPTION: &'static ::facade::rpc::__private::ServiceDescription = MediaClient::DESCRIPTION;
     /// Creates a server for `service`.
     pub(crate) fn new(service: S) -> Self {
-        Self::from_arc(::std::sync::Arc::new(service))
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
     }
     /// Creates a server for a service that is shared with other code.
     pub(crate) fn from_arc(service: ::std::sync::Arc<S>) -> Self {
@@ -103,7 +110,9 @@ impl<S> MediaServer<S> {
 #[automatically_derived]
 impl<S> ::core::clone::Clone for MediaServer<S> {
     fn clone(&self) -> Self {
-        Self::from_arc(::core::clone::Clone::clone(&self.service))
+        Self {
+            service: ::core::clone::Clone::clone(&self.service),
+        }
     }
 }
 #[automatically_derived]

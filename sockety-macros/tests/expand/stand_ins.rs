@@ -78,7 +78,9 @@ impl<S> MediaServer<S> {
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
     /// Creates a server for `service`.
     pub fn new(service: S) -> Self {
-        Self::from_arc(::std::sync::Arc::new(service))
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
     }
     /// Creates a server for a service that is shared with other code.
     pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
@@ -88,7 +90,9 @@ impl<S> MediaServer<S> {
 #[automatically_derived]
 impl<S> ::core::clone::Clone for MediaServer<S> {
     fn clone(&self) -> Self {
-        Self::from_arc(::core::clone::Clone::clone(&self.service))
+        Self {
+            service: ::core::clone::Clone::clone(&self.service),
+        }
     }
 }
 #[automatically_derived]

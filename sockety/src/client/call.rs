@@ -23,8 +23,9 @@ use crate::{
 /// A typed call: a future that resolves to what the method returns. Nothing is sent until it is
 /// first polled.
 ///
-/// Dropping it gives the call up. If its message was queued already, the message is still sent, and
-/// its reply is dropped.
+/// Dropping it cancels the call. If its message was queued already, it is still sent, and its reply
+/// is dropped. Files and a stream that were not sent completely are aborted: the handler gets an
+/// error when it reads them.
 ///
 /// # Panics
 /// Panics if it is polled again after it was ready.
@@ -51,8 +52,8 @@ impl<T, E> Call<T, E> {
     /// [`Options::call_timeout`](crate::config::Options::call_timeout).
     ///
     /// The timeout starts when the call is first polled. Setting it after that has no effect. While
-    /// files or the stream of the call are being sent, the clock stands still, unless they wait and
-    /// nothing of them moves for the whole time; after that the call has its whole time again.
+    /// files or the stream of the call are being sent, the clock stops, unless nothing of them moves for
+    /// the whole timeout. After they were sent, it starts again from zero.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.exchange.set_timeout(timeout);
         self
@@ -75,7 +76,7 @@ impl<T, E> Call<T, E> {
     /// [`CallError::Request`] if there was no reply.
     ///
     /// # Cancel safety
-    /// Dropping the future gives the call up, like dropping the call itself.
+    /// Dropping the future cancels the call, like dropping the call itself.
     ///
     /// ```
     /// # use sockety::{FastReply, Router, pair, service};

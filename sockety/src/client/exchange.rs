@@ -23,7 +23,7 @@ use crate::{
     outcome::Outcome,
 };
 
-/// Sends nothing before its first poll. Dropping it gives up its place in the queue, or its entry
+/// Sends nothing before its first poll. Dropping it frees its place in the queue, or its entry
 /// among pending requests.
 ///
 /// A call is moved several times before its first poll, so it is kept small enough to be copied

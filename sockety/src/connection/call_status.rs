@@ -121,7 +121,7 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    /// From here on nobody knows whether the call is executed.
+    /// From now on, nobody knows whether the call is executed.
     pub(crate) fn set_sent(&mut self) {
         self.is_sent = true;
     }

@@ -150,7 +150,7 @@ impl CallNext {
     /// Those of the connection, and those that further middleware returns.
     ///
     /// # Cancel safety
-    /// Dropping the future gives the call up. [`CallStatus::given_up`](crate::client::CallStatus::given_up) is what
+    /// Dropping the future cancels the call. [`CallStatus::given_up`](crate::client::CallStatus::given_up) is what
     /// to return then.
     pub async fn run(self, call: OutgoingCall) -> CallResult {
         match self.chain.middleware.get(self.position).cloned() {

@@ -34,7 +34,7 @@ use crate::{
 
 /// A call or a one-way message before it is sent, as [`CallMiddleware`](crate::client::CallMiddleware) sees it.
 ///
-/// Dropping it gives it up: it is not sent.
+/// If it is dropped, it is not sent.
 pub struct OutgoingCall {
     connection: Connection,
     id: Uuid,
@@ -121,7 +121,7 @@ impl OutgoingCall {
         &self.connection
     }
 
-    /// What is known about it once it was given up.
+    /// What is known about it once it was dropped.
     pub fn status(&self) -> CallStatus {
         self.tracker.status.clone()
     }
@@ -221,7 +221,7 @@ impl OutgoingCall {
                 Ok(CallReply::new(reply, self.connection.lease().clone()))
             }
             Kind::PassStream(caller) => {
-                // A caller that has gone gives it up here.
+                // If the caller has gone, it is abandoned here.
                 let _ = caller.send(Sent::new(id, sending));
                 Ok(CallReply::NONE)
             }

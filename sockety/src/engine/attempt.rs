@@ -32,7 +32,7 @@ impl Attempt {
         fits.then_some(attempt)
     }
 
-    /// From here on the peer may call.
+    /// Allows the peer to call.
     pub(crate) fn accept(mut self) {
         self.is_accepted = true;
         self.shared.auth.is_open.store(true, Ordering::Release);

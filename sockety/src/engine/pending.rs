@@ -4,7 +4,7 @@
 //! insert ─── by the caller, under the lock that queues its message
 //! deliver ── by the driver: returns the waker, which is used after the lock is released
 //! poll ───── by the caller's task, which leaves its waker if there is no reply yet
-//! remove ─── by the caller, when it has its reply or gives up
+//! remove ─── by the caller, when it has its reply or is dropped
 //! ```
 
 use std::{

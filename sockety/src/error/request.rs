@@ -60,7 +60,7 @@ impl RequestError {
         }
     }
 
-    /// A middleware gave up the call after it was sent.
+    /// A middleware abandoned the call after it was sent.
     pub(crate) fn given_up() -> Self {
         let outcome = Outcome::Unknown;
         Self::GivenUp { outcome }

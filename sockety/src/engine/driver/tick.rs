@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The connection's lock is taken when the clock is polled, and once more to judge. Between the two
-//! it is free, because the intakes of messages have locks of their own, and no other lock may be
+//! it is free, because each intake of a message has its own lock, and no other lock may be
 //! taken under that of the connection.
 
 use std::{

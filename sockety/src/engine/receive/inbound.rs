@@ -34,7 +34,7 @@ pub(crate) struct Inbound<S> {
     overflow: Overflow,
     unjudged: Unjudged,
     slow: SlowReaders,
-    /// Channels of messages that were given up, as their content did not come.
+    /// Channels of messages that were abandoned, because their content did not arrive.
     stalled: Vec<ChannelId>,
     pub(crate) abuse: AbuseMeter,
     /// Whether a large part of a stream or of a file was among what was read last.
@@ -101,7 +101,7 @@ impl<S: Serve> Inbound<S> {
     }
 
     /// Looks whether reading has to pause until somebody reads a file or a stream, and moves to
-    /// disk what is in the way of other readers.
+    /// disk what blocks other readers.
     #[inline]
     pub(crate) fn update_pause(&mut self, cx: &mut Context<'_>) -> bool {
         let is_idle = self.unjudged.is_idle()

@@ -291,7 +291,7 @@ impl Intake {
         wake(reader);
     }
 
-    /// The message is given up: its incomplete parts end with this error. If its sender gave it up,
+    /// The message is abandoned: its incomplete parts end with this error. If its sender did that,
     /// what has come can still be read. Called by the driver, which is awake.
     pub(crate) fn fail(&self, error: &ReadError) {
         if let ReadError::Aborted = error {

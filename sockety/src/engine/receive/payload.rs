@@ -20,7 +20,7 @@ enum AssemblyState {
     Whole(Bytes),
 }
 
-/// Fewer bytes are not worth a read of their own, and are read together with those that follow.
+/// Fewer bytes are not worth a separate read, and are read together with those that follow.
 const LEAST_READ: usize = 16 * 1024;
 
 impl Assembly {

@@ -110,7 +110,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Whether it stands still since it was this far, and that is not its source's fault.
+    /// Whether nothing of it has moved since it was this far, and its source is not to blame.
     pub(crate) fn is_stuck_since(self, before: Self) -> bool {
         self.is_waiting && before.is_waiting && self.turns == before.turns
     }
@@ -437,7 +437,7 @@ impl Transmission {
         let is_end = part.is_ended && part.chunks.is_empty();
         part.is_ready = !part.chunks.is_empty();
         // Not only when the part is empty: a writer that echoes what it reads would stop reading
-        // for so long that the peer takes it for a slow consumer.
+        // long enough that the peer takes it for a slow consumer.
         if part.chunks.len() + QUANTUM <= QUEUED_BYTES {
             part.wake(due);
         }
@@ -585,7 +585,7 @@ impl Channels {
         held + usize::from(self.retired) >= self.usable()
     }
 
-    /// Whether so many are lost that a new connection is better.
+    /// Whether too many are lost, so that a new connection is better.
     pub(crate) fn is_running_low(&self) -> bool {
         usize::from(self.retired) * 4 >= self.usable() * 3
     }
