@@ -146,7 +146,7 @@ impl Options {
     /// Sets how long the peer may send nothing, not even a heartbeat (default: 90 s, rounded up to
     /// whole seconds, and up to 5 s more). `None` waits forever. The clock stops while this side
     /// does not read. It starts again when the peer takes some of what waits to be written. While
-    /// one that has never sent a heartbeat takes nothing, [`write_stall`](Self::write_stall) decides.
+    /// one that is not known to send heartbeats takes nothing, [`write_stall`](Self::write_stall) decides.
     ///
     /// The connection ends with [`ConnectionError::Idle`](crate::error::ConnectionError::Idle).
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
@@ -300,8 +300,9 @@ impl Options {
     }
 
     /// Sets how long the peer may take nothing of what is written, and send nothing either (checked
-    /// once a second). The default is 30 s for a peer that has sent a heartbeat before, and 5 min for
-    /// one that has not: that one may be a slow reader, because its silence means nothing.
+    /// once a second). The default is 30 s for a peer that is known to send heartbeats, because it has
+    /// sent one or makes typed calls of this framework. It is 5 min for any other: that one may be a
+    /// slow reader, because its silence means nothing.
     ///
     /// The connection ends with
     /// [`ConnectionError::WriteStalled`](crate::error::ConnectionError::WriteStalled).

@@ -87,7 +87,7 @@ pub(crate) struct TickInput {
     /// Nothing is read for now, by this side's own decision.
     pub(crate) is_paused: bool,
     pub(crate) is_flushed: bool,
-    /// The peer has sent a heartbeat before.
+    /// The peer is known to send heartbeats.
     pub(crate) sends_heartbeats: bool,
     /// For how many ticks the oldest header has been arriving.
     pub(crate) oldest_header: u32,

@@ -39,7 +39,7 @@ pub(crate) struct Inbound<S> {
     pub(crate) abuse: AbuseMeter,
     /// Whether a large part of a stream or of a file was among what was read last.
     pub(crate) has_large_content: bool,
-    /// Whether the peer has sent a heartbeat.
+    /// Whether the peer is known to send heartbeats: it has sent one, or is of this framework.
     pub(crate) has_heartbeats: bool,
     /// What begins now was sent after the peer could know that we are going away.
     pub(crate) refuses_new: bool,
