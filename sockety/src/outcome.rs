@@ -14,7 +14,8 @@
 ///
 /// One byte decides, and when in doubt, it left: what a system accepts, it may deliver. Connecting that fails sends nothing.
 ///
-/// A message that is sent once is never sent again by itself, and one that came once is never handed to a handler twice. No
+/// A message that is sent once is never sent again by itself, unless a client that
+/// [reconnects](crate::client::Reconnecting::client) calls an idempotent action; and one that came once is never handed to a handler twice. No
 /// message is remembered when its connection has ended: a message that is sent again is another one.
 ///
 /// # What a reply says

@@ -317,7 +317,7 @@ fn kept(payload: usize, file: usize, stream: usize) -> Outgoing {
 async fn text_of(mut request: Request) -> String {
     let reply = request.response().await.expect("a reply");
     let response = reply.into_response().expect("a response");
-    String::from_utf8_lossy(&response.payload()).into_owned()
+    String::from_utf8_lossy(response.payload()).into_owned()
 }
 
 #[tokio::test(start_paused = true)]

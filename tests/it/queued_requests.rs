@@ -165,7 +165,7 @@ async fn hold(connection: &Connection, message: impl Into<Outgoing>) -> String {
     let mut request = connection.send(message).await.expect("sent");
     let reply = request.response().await.expect("a reply");
     let response = reply.into_response().expect("a response");
-    String::from_utf8_lossy(&response.payload()).into_owned()
+    String::from_utf8_lossy(response.payload()).into_owned()
 }
 
 #[tokio::test(start_paused = true)]
@@ -326,7 +326,7 @@ async fn one_way_messages_that_find_no_room_are_bounded_and_run_in_their_order()
     let noting = log.clone();
     let handler = ping_handler()
         .action("note", move |message: Message| {
-            noting.note(String::from_utf8_lossy(&message.payload()));
+            noting.note(String::from_utf8_lossy(message.payload()));
             async {}
         })
         .action("ask", |message: Message| async move {

@@ -33,7 +33,6 @@ use crate::{
 pub struct Call<T, E> {
     exchange: Exchange,
     read: Read<T>,
-    is_idempotent: bool,
     error: PhantomData<fn() -> E>,
 }
 
@@ -41,9 +40,8 @@ impl<T, E> Call<T, E> {
     #[inline]
     pub(crate) fn new(connection: Connection, draft: CallDraft<T, E>) -> Self {
         Self {
-            exchange: Exchange::new(connection, draft.unsent, draft.timeout),
+            exchange: Exchange::new(connection, draft.unsent, draft.timeout, draft.is_idempotent),
             read: draft.read,
-            is_idempotent: draft.is_idempotent,
             error: PhantomData,
         }
     }
@@ -64,9 +62,11 @@ impl<T, E> Call<T, E> {
         self.exchange.id
     }
 
-    /// Whether the action is declared idempotent, with `#[action(idempotent)]`.
+    /// Whether the action is declared idempotent, with `#[action(idempotent)]`. A client that
+    /// [reconnects](crate::client::Reconnecting::client) sends such a call again if its connection ends
+    /// without a reply.
     pub fn is_idempotent(&self) -> bool {
-        self.is_idempotent
+        self.exchange.is_idempotent
     }
 
     /// Sends the call and returns the undecoded reply. An error of the service is a reply as well,

@@ -32,6 +32,7 @@ pub(super) struct Exchange {
     pub(super) connection: Connection,
     pub(super) id: Uuid,
     pub(super) action: &'static str,
+    pub(super) is_idempotent: bool,
     stage: Stage,
     extra: Option<Box<Extra>>,
 }
@@ -52,13 +53,19 @@ type Layered = Pin<Box<dyn Future<Output = Result<(RawReply, Lease), RequestErro
 
 impl Exchange {
     #[inline]
-    pub(super) fn new(connection: Connection, unsent: Unsent, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        unsent: Unsent,
+        timeout: Option<Duration>,
+        is_idempotent: bool,
+    ) -> Self {
         let has_content = unsent.content.carrying.is_some();
         Self {
             connection,
             // r[impl head.id.version]
             id: new_call_id(),
             action: unsent.action,
+            is_idempotent,
             stage: Stage::Unsent(unsent.content),
             extra: timeout.map(|timeout| Extra::with_timeout(timeout, has_content)),
         }
@@ -185,7 +192,13 @@ impl Exchange {
         let timer = self.extra.take().and_then(|extra| extra.timer);
         let timeout = timer.map(|timer| timer.limit());
         let message = Outgoing::with_content(Action::Known(self.action), content);
-        let reply = outgoing_call::call(self.connection.clone(), self.id, message, timeout);
+        let reply = outgoing_call::call(
+            self.connection.clone(),
+            self.id,
+            message,
+            timeout,
+            self.is_idempotent,
+        );
         let mut layered: Layered = Box::pin(reply);
         let polled = layered.as_mut().poll(cx);
         self.stage = Stage::Layered(SyncWrapper::new(layered));

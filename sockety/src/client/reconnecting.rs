@@ -124,9 +124,10 @@ impl<C: Connected + 'static> Reconnecting<C> {
     /// attempt to connect is made. The hook of [`Connect::on_connect`] runs first.
     ///
     /// A message of which no byte was sent ([`Outcome::NotSent`](crate::outcome::Outcome::NotSent))
-    /// when its connection ended goes to the next connection within the same time. No other message
-    /// is ever sent again: its caller gets the error. A file or stream that comes from a reader is
-    /// read for one connection only.
+    /// when its connection ended goes to the next connection within the same time. So does a call of an
+    /// action that is declared [idempotent](crate::client::Call::is_idempotent), whatever was sent of
+    /// it. No other message is ever sent again: its caller gets the error. A file or stream that comes
+    /// from a reader is read for one connection only.
     ///
     /// [`SendError::NotConnected`](crate::error::send::SendError::NotConnected) says why there was no
     /// connection in time. Errors that time does not mend are returned at once: an invalid address or

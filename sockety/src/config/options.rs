@@ -17,7 +17,7 @@ use super::{rate::Rate, tcp::TcpOptions};
 /// | [`header_timeout`](Self::header_timeout) | 15 s | the header of one message |
 /// | [`progress_timeout`](Self::progress_timeout) | 60 s | no byte of a payload or file that has begun |
 /// | [`authorization_timeout`](Self::authorization_timeout) | 15 s | until the peer is authorized, if the router requires it |
-/// | [`write_stall`](Self::write_stall) | 30 s | the peer takes nothing of what is written |
+/// | [`write_stall`](Self::write_stall) | 30 s, or 5 min | the peer takes nothing of what is written, and sends nothing |
 /// | [`call_timeout`](Self::call_timeout) | 30 s | waiting for a reply, if the call has no timeout itself |
 /// | [`reader_timeout`](Self::reader_timeout) | 30 s | a reader takes nothing of a file or stream, and there is no room left for temporary files |
 /// | [`blocking_reader_timeout`](Self::blocking_reader_timeout) | 5 s | the same, while other messages on the connection wait |
@@ -73,7 +73,8 @@ pub struct Options {
     pub(crate) requests_executing: usize,
     pub(crate) queued_requests: usize,
     pub(crate) outbox_bytes: usize,
-    pub(crate) write_stall: Duration,
+    /// `None` is the default, which depends on the peer.
+    pub(crate) write_stall: Option<Duration>,
     pub(crate) reader_timeout: Duration,
     pub(crate) blocking_reader_timeout: Duration,
     pub(crate) window: usize,
@@ -144,7 +145,8 @@ impl Options {
 
     /// Sets how long the peer may send nothing, not even a heartbeat (default: 90 s, rounded up to
     /// whole seconds, and up to 5 s more). `None` waits forever. The time stops while this side
-    /// does not read.
+    /// does not read. It begins again when the peer takes some of what waits to be written. While
+    /// one that is not known to send heartbeats takes nothing, [`write_stall`](Self::write_stall) decides.
     ///
     /// The connection ends with [`ConnectionError::Idle`](crate::error::ConnectionError::Idle).
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
@@ -295,10 +297,15 @@ impl Options {
         self
     }
 
-    /// Sets how long the peer may take nothing of what is written (default: 30 s, checked once a
-    /// second).
+    /// Sets how long the peer may take nothing of what is written, and send nothing either (checked
+    /// once a second). The default is 30 s for a peer that is known to send heartbeats, because it has
+    /// sent one or makes typed calls of this framework. It is 5 min for any other: that one may be a
+    /// slow reader, because its silence means nothing.
+    ///
+    /// The connection ends with
+    /// [`ConnectionError::WriteStalled`](crate::error::ConnectionError::WriteStalled).
     pub fn write_stall(mut self, limit: Duration) -> Self {
-        self.write_stall = limit;
+        self.write_stall = Some(limit);
         self
     }
 
@@ -384,7 +391,7 @@ impl Default for Options {
             requests_executing: 256,
             queued_requests: 16_384,
             outbox_bytes: 256 * 1024,
-            write_stall: Duration::from_secs(30),
+            write_stall: None,
             reader_timeout: Duration::from_secs(30),
             blocking_reader_timeout: Duration::from_secs(5),
             window: 256 * 1024,

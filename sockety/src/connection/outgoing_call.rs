@@ -23,6 +23,7 @@ use super::{
 use crate::{
     content::carrying::{Sending, Unwritten},
     engine::{
+        answered::Answered,
         call_clock::CallTimeout,
         lease::Lease,
         pending::{RawReply, ReplyClock},
@@ -45,7 +46,10 @@ pub struct OutgoingCall {
 
 /// What is sent, and what its caller gets before the reply.
 enum Kind {
-    Call(Terms),
+    Call {
+        terms: Terms,
+        is_idempotent: bool,
+    },
     Request(Terms, oneshot::Sender<Request>),
     Pass,
     PassStream(oneshot::Sender<Sent>),
@@ -81,7 +85,7 @@ impl OutgoingCall {
 
     /// Whether it expects a reply.
     pub fn expects_response(&self) -> bool {
-        matches!(self.kind, Kind::Call(_) | Kind::Request(..))
+        matches!(self.kind, Kind::Call { .. } | Kind::Request(..))
     }
 
     /// Its payload; empty if there is none, or if it could not be encoded.
@@ -156,35 +160,45 @@ impl OutgoingCall {
     }
 
     /// Sends it on a connection of the source. If that ends before a byte of the message was sent, it
-    /// is sent on the next one: it is the same message still, which nobody has seen.
+    /// is sent on the next one: it is the same message still, which nobody has seen. A call of an
+    /// idempotent action is sent again whatever was sent of it.
     async fn exchange_over(&mut self, source: &dyn ConnectionSource) -> CallResult {
         let handle = self.connection.clone();
         let patience = match self.kind {
             // `call` limits all of it.
-            Kind::Call(_) => None,
+            Kind::Call { .. } => None,
             _ => handle.shared().options.call_timeout,
         };
         let deadline = patience.map(|patience| (Instant::now() + patience, patience));
-        let mut unsent = None;
+        let is_idempotent = matches!(
+            self.kind,
+            Kind::Call {
+                is_idempotent: true,
+                ..
+            }
+        );
+        let mut before = Before::default();
         loop {
-            self.connection = connection_of(source, &handle, deadline).await?;
+            match connection_of(source, &handle, deadline).await {
+                Ok(connection) => self.connection = connection,
+                Err(error) => return before.result(Err(error.into())),
+            }
             let on = Arc::clone(self.connection.shared());
             self.tracker.status.set_on(Some(on));
             let error = match self.queue_and_wait().await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
+                Err(error) if is_its_end(&error, &self.connection) => error,
+                result => return before.result(result),
             };
-            if let (RequestError::Send(SendError::ContentTaken), Some(unsent)) = (&error, unsent) {
-                // Its reader was lost with the connection before.
-                return Err(unsent);
-            }
             let is_handed_out = matches!(self.kind, Kind::HandedOut);
-            if is_handed_out || !is_unsent_by(&error, &self.connection) {
+            let is_unsent = error.outcome() == Outcome::NotSent;
+            if is_handed_out || !(is_unsent || is_idempotent) {
                 return Err(error);
             }
-            self.tracker.set_unsent();
             self.tracker.status.set_on(None);
-            unsent = Some(error);
+            before.note(error);
+            if before.is_unsent() {
+                self.tracker.set_unsent();
+            }
         }
     }
 
@@ -194,15 +208,19 @@ impl OutgoingCall {
             .connection
             .queue(&self.message, id, expects, self.kind.terms());
         let mut sending = match self.kind {
-            Kind::Call(Terms {
-                clock: ReplyClock::Default,
+            Kind::Call {
+                terms:
+                    Terms {
+                        clock: ReplyClock::Default,
+                        ..
+                    },
                 ..
-            }) => self.in_time(queued).await?,
+            } => self.in_time(queued).await?,
             _ => queued.await?,
         };
         self.tracker.set_sent();
         match self.kind {
-            Kind::Call(_) => {
+            Kind::Call { .. } => {
                 let mut request = Request::new(id, sending);
                 let reply = poll_fn(|cx| request.poll_reply(cx)).await?;
                 return Ok(CallReply::new(reply, self.connection.lease().clone()));
@@ -225,7 +243,7 @@ impl OutgoingCall {
                 let _ = caller.send(Sent::new(id, sending));
                 Ok(CallReply::NONE)
             }
-            Kind::Call(_) | Kind::Pass | Kind::HandedOut => Ok(CallReply::NONE),
+            Kind::Call { .. } | Kind::Pass | Kind::HandedOut => Ok(CallReply::NONE),
         }
     }
 
@@ -269,7 +287,7 @@ impl OutgoingCall {
 impl Kind {
     fn terms(&self) -> Terms {
         match self {
-            Self::Call(terms) | Self::Request(terms, _) => *terms,
+            Self::Call { terms, .. } | Self::Request(terms, _) => *terms,
             Self::Pass | Self::HandedOut => Terms::new(Unwritten::Ends),
             Self::PassStream(_) => Terms::new(Unwritten::Waits),
         }
@@ -307,6 +325,7 @@ pub(crate) async fn call(
     id: Uuid,
     message: Outgoing,
     limit: Option<Duration>,
+    is_idempotent: bool,
 ) -> Result<(RawReply, Lease), RequestError> {
     // Waiting for a connection is part of it, and no clock of a connection can count that.
     let default = || {
@@ -320,7 +339,11 @@ pub(crate) async fn call(
         clock: limit.map_or(ReplyClock::Default, |_| ReplyClock::Own),
     };
     let has_content = message.content().carrying.is_some();
-    let (result, status) = layered(&connection, id, message, Kind::Call(terms));
+    let kind = Kind::Call {
+        terms,
+        is_idempotent,
+    };
+    let (result, status) = layered(&connection, id, message, kind);
     let Some(limit) = limit else {
         return result.await?.into_raw();
     };
@@ -337,12 +360,6 @@ pub(crate) async fn call(
             }
         });
         let result = result.await;
-        if let (Err(()), Some(source), None) = (&result, connection.source(), status.on())
-            && source.current().is_none()
-        {
-            let error = SendError::NotConnected(source.failure(limit));
-            return Err(error.into());
-        }
         if result.is_err() {
             // Before middleware is dropped, which may tell why.
             status.set_timed_out(limit);
@@ -350,7 +367,12 @@ pub(crate) async fn call(
         }
         result
     };
-    result.map_or_else(|_| Err(status.given_up()), |result| result?.into_raw())
+    match result {
+        Ok(result) => result?.into_raw(),
+        Err(()) => {
+            Err(unconnected(&connection, &status, limit).unwrap_or_else(|| status.given_up()))
+        }
+    }
 }
 
 /// A connection of the source, which the message waits for until the deadline, or until its handle is
@@ -378,18 +400,71 @@ async fn connection_of(
     connection.unwrap_or_else(|_| Err(SendError::NotConnected(source.failure(patience))))
 }
 
-/// Whether no byte of the message was sent because this connection takes no messages any longer: the
-/// source has another one then.
-fn is_unsent_by(error: &RequestError, connection: &Connection) -> bool {
-    let is_its_fault = match error {
+/// Whether this connection ended with the message, or takes no messages any longer: the source has
+/// another one then.
+fn is_its_end(error: &RequestError, connection: &Connection) -> bool {
+    let is_end = match error {
         RequestError::Send(error) => matches!(
             error,
             SendError::Disconnected(_) | SendError::PeerGoingAway | SendError::ChannelsExhausted
         ),
-        RequestError::Disconnected { outcome, .. } => *outcome == Outcome::NotSent,
+        RequestError::Disconnected { .. } => true,
         _ => false,
     };
-    is_its_fault && !connection.takes_calls()
+    is_end && !connection.takes_calls()
+}
+
+/// What came of a message on connections that have ended.
+#[derive(Default)]
+struct Before {
+    /// The last error, or the one after which the message may have been executed.
+    error: Option<RequestError>,
+}
+
+impl Before {
+    fn note(&mut self, error: RequestError) {
+        if self.is_unsent() {
+            self.error = Some(error);
+        }
+    }
+
+    fn is_unsent(&self) -> bool {
+        let error = self.error.as_ref();
+        error.is_none_or(|error| error.outcome() == Outcome::NotSent)
+    }
+
+    /// The result of the last attempt. It must not say that nothing was executed if something may
+    /// have been before.
+    fn result(self, last: CallResult) -> CallResult {
+        let Some(before) = self.error else {
+            return last;
+        };
+        let is_denied = match &last {
+            // Its reader was lost with the connection before.
+            Err(RequestError::Send(SendError::ContentTaken)) => true,
+            _ if before.outcome() == Outcome::NotSent => false,
+            Err(error) => error.outcome().is_retryable(),
+            Ok(reply) => match reply.answered() {
+                Answered::Code(code) => code.outcome().is_retryable(),
+                _ => false,
+            },
+        };
+        if is_denied { Err(before) } else { last }
+    }
+}
+
+/// Why a call whose time is over has no connection, if it waits for one.
+fn unconnected(
+    connection: &Connection,
+    status: &CallStatus,
+    limit: Duration,
+) -> Option<RequestError> {
+    let source = connection.source()?;
+    let is_waiting = status.on().is_none() && status.outcome() == Outcome::NotSent;
+    if !is_waiting || source.current().is_some() {
+        return None;
+    }
+    Some(SendError::NotConnected(source.failure(limit)).into())
 }
 
 /// Sends a request through middleware, for [`Connection::send`].

@@ -38,6 +38,9 @@ const SHORT: Duration = Duration::from_millis(50);
 trait Bank {
     async fn balance(&self, id: u64) -> u64;
     async fn hang(&self);
+    /// Hangs the first time.
+    #[action(idempotent)]
+    async fn find(&self) -> u64;
     async fn blob(&self, bytes: ByteStream) -> u64;
     async fn statement(&self, id: u64) -> File;
     async fn upload(&self, file: File) -> u64;
@@ -59,6 +62,14 @@ impl Bank for Ledger {
     async fn hang(&self) {
         self.0.note("hang");
         std::future::pending().await
+    }
+
+    async fn find(&self) -> u64 {
+        self.0.note("find");
+        if self.0.events().len() == 1 {
+            std::future::pending::<()>().await;
+        }
+        7
     }
 
     async fn blob(&self, mut bytes: ByteStream) -> u64 {
@@ -298,6 +309,42 @@ async fn a_call_that_may_have_been_executed_is_not_sent_again() {
     }
     bank.balance(1).await.expect("answered");
     assert_eq!(branch.ledger.events(), ["hang", "hang", "balance 1"]);
+}
+
+/// Calls, and cuts the connection when the handler has begun.
+async fn find_and_cut(
+    branch: &Branch,
+    (bank, newest): &(BankClient, Newest),
+) -> JoinHandle<Result<u64, CallError<NoError>>> {
+    let call = tokio::spawn(bank.find().timeout(LONG / 10));
+    let begun = async {
+        while branch.ledger.events().is_empty() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(LONG, begun).await.expect("begun");
+    newest.cut();
+    call
+}
+
+#[tokio::test]
+async fn a_call_of_an_idempotent_action_is_sent_again() {
+    let branch = Branch::open().await;
+    let client = Newest::of(branch.address);
+    let call = find_and_cut(&branch, &client).await;
+    assert_eq!(call.await.expect("no panic").expect("sent again"), 7);
+    assert_eq!(branch.ledger.events(), ["find", "find"]);
+}
+
+#[tokio::test]
+async fn a_call_that_could_not_be_sent_again_has_perhaps_been_executed() {
+    let branch = Branch::open().await;
+    let client = Newest::of(branch.address);
+    let call = find_and_cut(&branch, &client).await;
+    // Nobody is there in time.
+    branch.close().await;
+    let error = call.await.expect("no panic").expect_err("too late");
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error:?}");
 }
 
 /// Accepts a connection at the listener whose peer reads nothing but the header.

@@ -95,6 +95,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             is_authorized: self.shared.auth.is_open(),
             is_paused,
             is_flushed: self.is_flushed,
+            sends_heartbeats: self.inbound.has_heartbeats,
             oldest_header,
             is_at_work: is_executing || !self.decoder.is_between_messages(),
         }

@@ -39,6 +39,8 @@ pub(crate) struct Inbound<S> {
     pub(crate) abuse: AbuseMeter,
     /// Whether a large part of a stream or of a file was among what was read last.
     pub(crate) has_large_content: bool,
+    /// Whether the peer is known to send heartbeats: it has sent one, or is of this framework.
+    pub(crate) has_heartbeats: bool,
     /// What begins now was sent after the peer could know that we are going away.
     pub(crate) refuses_new: bool,
 }
@@ -91,6 +93,7 @@ impl<S: Serve> Inbound<S> {
             stalled: Vec::new(),
             abuse,
             has_large_content: false,
+            has_heartbeats: false,
             refuses_new: false,
         }
     }
@@ -181,8 +184,12 @@ impl<S: Serve> Inbound<S> {
                 ref refusal,
             } => self.on_refused(channel, action, refusal),
             Event::GoAway => self.on_go_away(),
-            // The connection header was read in the handshake. A heartbeat needs no action.
-            Event::Header(_) | Event::Heartbeat => Verdict::Keep,
+            Event::Heartbeat => {
+                self.has_heartbeats = true;
+                Verdict::Keep
+            }
+            // It was read in the handshake.
+            Event::Header(_) => Verdict::Keep,
             // The decoder returns other events only if it is asked to.
             _ => Verdict::Keep,
         }

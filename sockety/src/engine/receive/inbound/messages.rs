@@ -30,6 +30,7 @@ use crate::{
         shared::Shared,
         warnings::Warning,
     },
+    error::refusal::reads_reasons,
     fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
 };
 
@@ -57,7 +58,9 @@ impl<S: Serve> Inbound<S> {
         payload: &[u8],
         cx: &mut Context<'_>,
     ) -> Verdict {
-        self.has_served = true;
+        if !self.has_served {
+            self.on_first_message(head);
+        }
         if self.has_to_wait() && self.keep_unjudged(head, payload) {
             return Verdict::Keep;
         }
@@ -65,6 +68,13 @@ impl<S: Serve> Inbound<S> {
             return Verdict::Keep;
         }
         self.handle_whole(head, payload, cx)
+    }
+
+    #[cold]
+    fn on_first_message(&mut self, head: &MessageHead<'_>) {
+        self.has_served = true;
+        // A caller that reads reasons is one of this framework, and so sends heartbeats.
+        self.has_heartbeats |= reads_reasons(&head.id);
     }
 
     #[inline]
@@ -229,7 +239,9 @@ impl<S: Serve> Inbound<S> {
         head: &MessageHead<'_>,
         cx: &mut Context<'_>,
     ) -> Verdict {
-        self.has_served = true;
+        if !self.has_served {
+            self.on_first_message(head);
+        }
         let route = if self.has_to_wait() && self.may_keep_arriving() {
             None
         } else {
