@@ -36,7 +36,7 @@ fn echoing() -> MessageHandler {
     })
 }
 
-/// Large payloads there and back, some at a time, and a stream; gives one of the replies' payloads.
+/// Large payloads there and back, some at a time, and a stream; returns one of the replies' payloads.
 async fn work(connection: &Connection) -> Bytes {
     let draft = Draft::new("echo").data();
     let mut payload = Bytes::new();

@@ -241,7 +241,7 @@ fn check_ratio<T: DeserializeOwned>(bytes: &[u8], worst: &mut Ratios) {
     }
 }
 
-/// The widest stack of arrays that serde's derive gives, and the largest elements.
+/// The widest stack of arrays that serde's derive produces, and the largest elements.
 type Nested = Vec<Vec<Vec<Vec<Vec<Vec<[u64; 32]>>>>>>;
 
 fn check_into_all(bytes: &[u8], expected: fn(&DecodeError) -> bool) {

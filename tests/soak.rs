@@ -37,7 +37,7 @@ const RESIDENT: usize = 64 * 1024;
 /// No iteration takes longer.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// From so many seconds on, the slowest calls of the last quarter are compared with those of the first.
+/// From this many seconds on, the slowest calls of the last quarter are compared with those of the first.
 const LONG: u64 = 600;
 
 /// Workers of each kind.
@@ -202,7 +202,7 @@ impl Round {
     }
 }
 
-/// Works for so long, lets everything go, and measures.
+/// Works for this time, drops everything, and measures.
 async fn round(
     address: SocketAddr,
     kinds: &[&'static str],

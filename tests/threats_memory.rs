@@ -74,7 +74,7 @@ impl Attack {
         self.peer.write_all(&bytes(digits)).await.expect("open");
     }
 
-    /// Sends the same over and over, so many times or until the connection takes no more or ends.
+    /// Sends the same over and over, this many times or until the connection takes no more or ends.
     async fn send_often(&mut self, bytes: &[u8], times: usize) -> usize {
         for time in 0..times {
             let sending = timeout(Duration::from_millis(1), self.peer.write_all(bytes));

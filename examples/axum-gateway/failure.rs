@@ -78,13 +78,15 @@ impl<E: ToStatus> From<CallError<E>> for Failure {
             CallError::Refused { code, .. } if code.code() == TOO_LARGE => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", message)
             }
-            CallError::Request(RequestError::Send(SendError::OverActionLimit { .. })) => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", message)
-            }
+            CallError::Request {
+                error: RequestError::Send(SendError::OverActionLimit { .. }),
+                ..
+            } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", message),
             // The body from the HTTP client was incomplete.
-            CallError::Request(RequestError::Source(_)) => {
-                Self::new(StatusCode::BAD_REQUEST, "NotWhole", message)
-            }
+            CallError::Request {
+                error: RequestError::Source(_),
+                ..
+            } => Self::new(StatusCode::BAD_REQUEST, "NotWhole", message),
             error => {
                 let outcome = error.outcome();
                 Self::new(status(outcome), format!("{outcome:?}"), message)

@@ -134,7 +134,7 @@ impl Guest {
         let logged_in = name.wait_for(|name| !name.is_empty());
         timeout(LOGIN, logged_in)
             .await
-            .map_err(|_| "the server gave no name")??;
+            .map_err(|_| "the server returned no name")??;
         let hello = format!("You are {}. /help for commands.", self.name());
         self.show(self.notice(&hello)).await;
 
@@ -240,7 +240,7 @@ enum Command<'a> {
 }
 
 const HELP: [&str; 4] = [
-    "/name NAME   gives you another name",
+    "/name NAME   changes your name",
     "/users       who is here",
     "/help        this",
     "Tab completes @names, Ctrl-D leaves",

@@ -233,7 +233,7 @@ async fn a_peer_that_does_not_read_stops_nobody() {
 
     let (ada, _told) = peer(address).await;
     let (_bob, mut told) = peer(address).await;
-    // From now on he receives what is said.
+    // From now on, Bob receives what is said.
     assert_eq!(told.recv().await.unwrap().0, "login");
     let broadcast = Draft::new("broadcast").msgpack();
     // 12 MB: more than the outbox and the buffers of the operating system hold.

@@ -119,7 +119,7 @@ async fn show_pipe(client: &Client) -> Result<(), BoxError> {
     let mut expected: Vec<&str> = input.lines().collect();
     expected.sort_unstable();
     if !sorted.lines().eq(expected.iter().copied()) {
-        return Err("`sort` gave something else than the lines in order".into());
+        return Err("`sort` returned something else than the lines in order".into());
     }
     let first = expected.iter().find(|line| line.len() > 3).unwrap_or(&"");
     let (lines, first) = (expected.len(), printable(first));
@@ -132,7 +132,7 @@ async fn show_pipe(client: &Client) -> Result<(), BoxError> {
 
     let upper = pipe(client, Program::Tr).await?;
     if upper != input.to_ascii_uppercase() {
-        return Err("`tr` gave something else than upper case".into());
+        return Err("`tr` returned something else than upper case".into());
     }
     let first = printable(upper.lines().next().unwrap_or_default());
     say(format_args!("  tr a-z A-Z {first}"));

@@ -70,7 +70,7 @@ pub(crate) fn calling(data: &[u8]) {
 fn run(data: &[u8], calls: usize) {
     simulate(async {
         let mut input = Unstructured::new(data);
-        // Some begin with a connection header of their own.
+        // Some begin with their own connection header.
         let header: &[u8] = match input.arbitrary::<u8>().unwrap_or_default() {
             0 => &[],
             1 => &[0xE0],

@@ -3,7 +3,7 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// What a test harness allocates beside a run, it does not allocate each time.
+/// What a test harness allocates outside of a run, it does not allocate each time.
 const TRIES: usize = 3;
 
 /// Bytes that `run` holds at most, beyond what was held before. Right only while no other thread allocates.

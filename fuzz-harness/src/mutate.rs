@@ -56,7 +56,7 @@ fn change(rng: &mut Rng, input: &mut Vec<u8>, seeds: &[Vec<u8>]) {
     }
 }
 
-/// A part of something so long; rarely a long one.
+/// A part of something of this length; rarely a long one.
 fn range(rng: &mut Rng, length: usize) -> (usize, usize) {
     let from = rng.usize(..=length);
     let longest = [1, 4, 32, 1024][rng.usize(..4)];

@@ -344,7 +344,7 @@ impl Reference<'_> {
         self.header_bytes(size)
     }
 
-    /// A packet with so many bytes of a header, as far as they are there.
+    /// A packet with this many bytes of a header, as far as they are there.
     fn header_bytes(&mut self, size: u64) -> Result<(), End> {
         let (piece, is_whole) = self.content(size);
         let channel = self.channel;

@@ -259,7 +259,9 @@ impl From<Event<'_>> for Said {
             Event::Abort { channel } => Self::Abort {
                 channel: channel.get(),
             },
-            Event::Refused { channel, refusal } => Self::Refused {
+            Event::Refused {
+                channel, refusal, ..
+            } => Self::Refused {
                 channel: channel.get(),
                 parent: refusal.parent,
                 id: refusal.id,

@@ -12,7 +12,7 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// Inputs beyond the corpus that a short test makes: as many as take a few seconds without optimization.
     pub runs: u32,
-    /// What stands before the bytes of a connection to make them an input of this target.
+    /// What comes before the bytes of a connection to make them an input of this target.
     pub prefix: Option<&'static [u8]>,
 }
 

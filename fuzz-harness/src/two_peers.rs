@@ -32,7 +32,7 @@ const ACTIONS: [&str; 10] = [
 /// Calls of one input.
 const MANY: usize = 64;
 
-/// When a connection has ended, whoever waits is told.
+/// When a connection has ended, everybody who waits is told.
 const SOON: Duration = Duration::from_millis(100);
 
 /// Every clock has run out.
@@ -272,7 +272,7 @@ async fn take(message: Message) -> Option<FastReply> {
     for mut file in message.take_files() {
         while let Ok(Some(_)) = file.next_chunk().await {}
     }
-    // Only the begin of the stream, and then it is given up.
+    // Only the beginning of the stream, and then it is abandoned.
     let mut stream = message.take_stream()?;
     stream.next_chunk().await.ok()?;
     Some(FastReply::ACCEPT)

@@ -28,7 +28,7 @@ async fn no_tasks_are_left() {
     panic!("{} tasks are left", alive());
 }
 
-/// A link in memory that is cut, both ways, when so many bytes have gone one way: those that were on their way are lost.
+/// A link in memory that is cut, both ways, when this many bytes have gone one way: those that were on their way are lost.
 pub(crate) fn cut_after(
     pipe: usize,
     [to_far, to_near]: [usize; 2],
@@ -46,7 +46,7 @@ pub(crate) fn cut_after(
     (near, far)
 }
 
-/// Carries so many bytes, or all there are.
+/// Carries this many bytes, or all there are.
 async fn carry(
     mut from: impl tokio::io::AsyncRead + Unpin,
     mut to: impl tokio::io::AsyncWrite + Unpin,

@@ -1,4 +1,4 @@
-//! What a peer declares costs nothing before it comes. A program of its own: it counts what the whole process allocates.
+//! What a peer declares costs nothing before it comes. A separate program: it counts what the whole process allocates.
 
 use sockety_codec::{Decoder, Limits};
 use sockety_fuzz_harness::{from_lines, held_by};

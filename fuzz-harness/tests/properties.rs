@@ -253,7 +253,7 @@ fn on_channel(events: &[Said], channel: usize) -> Vec<Said> {
     own
 }
 
-/// Whether these events are the begin of the others; the last piece of content may be there in part.
+/// Whether these events are the beginning of the others; the last piece of content may be there in part.
 fn is_begin(part: &[Said], whole: &[Said]) -> bool {
     let Some((last, before)) = part.split_last() else {
         return true;

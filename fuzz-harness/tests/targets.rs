@@ -15,7 +15,7 @@ use sockety_fuzz_harness::{TARGETS, Target, mutant, seeds};
 /// One at a time: they judge what the whole process allocates.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A single input that takes so long never ends.
+/// A single input that takes this long never ends.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn fuzz(name: &str) {

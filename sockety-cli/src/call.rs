@@ -20,7 +20,7 @@ use crate::{
     payload::{self, Form, PayloadArgs},
     progress::Progress,
     saving::{Arrived, SaveArgs},
-    shown::escaped_json,
+    shown::{escaped, escaped_json},
     streams::{self, Sink},
     target::{Target, duration},
     value::Shown,
@@ -108,7 +108,8 @@ impl CallArgs {
     async fn once(&self, connection: &Connection, form: &Form) -> Result<Exit, Failure> {
         let progress = Progress::default();
         let files = payload::files(&self.files).await?;
-        let mut message = form.create().with_files(watched(files, &progress));
+        let mut message =
+            (form.create().asking_for_reasons()).with_files(watched(files, &progress));
         if let Some(path) = &self.stream {
             message =
                 message.with_stream_from(streams::outgoing(path, self.form_of_streams()).await?);
@@ -143,8 +144,12 @@ impl CallArgs {
             let elapsed = begun.elapsed();
             match reply {
                 Reply::Fast(code) => {
-                    self.show_code(code, elapsed)?;
+                    self.show_code(code, None, elapsed)?;
                     return Ok(worst.max(Exit::of(code)));
+                }
+                Reply::Response(response) if let Some(refusal) = response.refusal() => {
+                    self.show_code(refusal.code, Some(&refusal.reason), elapsed)?;
+                    return Ok(worst.max(Exit::Refused));
                 }
                 Reply::Response(response) => {
                     worst = worst.max(self.show(response, elapsed, progress).await?);
@@ -154,17 +159,28 @@ impl CallArgs {
         Ok(worst)
     }
 
-    fn show_code(&self, code: FastReply, elapsed: Duration) -> Result<(), Failure> {
+    fn show_code(
+        &self,
+        code: FastReply,
+        reason: Option<&str>,
+        elapsed: Duration,
+    ) -> Result<(), Failure> {
         if self.output == Output::Full {
             let outcome = code.outcome().to_string();
-            let json = json!({ "code": code.code(), "name": code.name(), "outcome": outcome, "ms": ms(elapsed) });
-            return out::line(json);
+            let mut json = json!({ "code": code.code(), "name": code.name(), "outcome": outcome, "ms": ms(elapsed) });
+            if let Some(reason) = reason {
+                json["reason"] = reason.into();
+            }
+            return out::line(escaped_json(&json.to_string()));
         }
         let style = match Exit::of(code) {
             Exit::Done => GOOD,
             _ => BAD,
         };
-        let text = format!("code {code}, {}", code.outcome());
+        let mut text = format!("{}: code {code}, {}", escaped(&self.action), code.outcome());
+        if let Some(reason) = reason {
+            text = format!("{text}: {}", escaped(reason));
+        }
         out::note(format_args!("{} {}", styled(style, text), took(elapsed)));
         Ok(())
     }

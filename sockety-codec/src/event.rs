@@ -118,6 +118,8 @@ pub enum Event<'a> {
     Refused {
         /// The channel, which it still occupies.
         channel: ChannelId,
+        /// The action, if a message is refused when it is announced, and its action can be read.
+        action: Option<&'a str>,
         /// What is refused, and why.
         refusal: Refusal,
     },

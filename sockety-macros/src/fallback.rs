@@ -11,7 +11,6 @@ use syn::ext::IdentExt;
 use syn::{ItemTrait, TraitItem};
 
 use crate::errors::Errors;
-use crate::expand::attributes::allow_deprecated;
 use crate::expand::{client, dispatcher, drafts, request, service_trait};
 use crate::model::{Action, Reply, Service};
 use crate::names::{RESERVED, generated, generated_tokens};
@@ -93,12 +92,10 @@ fn stand_in_client(service: &Service) -> TokenStream {
         service.item.ident.unraw().to_string(),
     );
     let conditions = &service.forwarded.conditions;
-    let allow = allow_deprecated(service);
     quote! {
         #structure
 
         #(#conditions)*
-        #allow
         impl #client {
             /// Describes the service: its actions, with their parameters, results and errors.
             #vis const DESCRIPTION: &'static #private::ServiceDescription =
@@ -132,12 +129,10 @@ fn stand_in_server(service: &Service) -> TokenStream {
     let structure = dispatcher::structure(service);
     let (server, private) = (&service.names.server, &service.names.private);
     let conditions = &service.forwarded.conditions;
-    let allow = allow_deprecated(service);
     quote! {
         #structure
 
         #(#conditions)*
-        #allow
         impl<S: ::core::marker::Send + ::core::marker::Sync + 'static> #private::Service for #server<S> {
             fn description(&self) -> &'static #private::ServiceDescription {
                 Self::DESCRIPTION
@@ -158,12 +153,10 @@ fn stand_in_drafts(service: &Service) -> TokenStream {
         .map(|action| drafts::signature(service, action, &unreachable(action)));
     let draft = &service.names.draft;
     let conditions = &service.forwarded.conditions;
-    let allow = allow_deprecated(service);
     quote! {
         #structure
 
         #(#conditions)*
-        #allow
         impl #draft {
             #(#factories)*
         }
@@ -174,12 +167,10 @@ fn stand_in_request(service: &Service) -> TokenStream {
     let structure = request::structure(service);
     let (request, private) = (&service.names.request, &service.names.private);
     let conditions = &service.forwarded.conditions;
-    let allow = allow_deprecated(service);
     quote! {
         #structure
 
         #(#conditions)*
-        #allow
         impl ::core::convert::TryFrom<&#private::Message> for #request {
             type Error = #private::RequestMismatch;
 
@@ -189,7 +180,6 @@ fn stand_in_request(service: &Service) -> TokenStream {
         }
 
         #(#conditions)*
-        #allow
         impl ::core::convert::From<#request> for #private::Outgoing {
             fn from(_: #request) -> Self {
                 ::core::unreachable!()

@@ -30,9 +30,10 @@ impl Names {
 
 /// The functions and constants of a client that are not actions. `clone` is the method of `Clone`,
 /// which a method of the client would hide.
-pub(crate) const RESERVED: [&str; 6] = [
+pub(crate) const RESERVED: [&str; 7] = [
     "new",
     "connect",
+    "reconnecting",
     "local",
     "connection",
     "clone",

@@ -8,7 +8,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{ItemTrait, Safety, Signature, TraitItem, TraitItemFn};
 
-use crate::attr::{ActionArguments, ForwardedAttributes, ServiceArguments};
+use crate::attr::{ActionArguments, ForwardedAttributes, ServiceArguments, without_deprecated};
 use crate::errors::Errors;
 use crate::model::{Action, Service};
 use crate::names::Names;
@@ -25,10 +25,16 @@ pub(crate) fn service(arguments: TokenStream, mut item: ItemTrait, errors: &mut 
     let prefix = arguments.prefix.as_ref();
     let prefix = prefix.map(|prefix| (prefix.value(), prefix.to_token_stream()));
     // Before the item is stored: its `#[action]` attributes are removed on the way.
-    let actions = actions(&mut item, prefix, errors);
+    let mut actions = actions(&mut item, prefix, errors);
+    let forwarded = ForwardedAttributes::of(&item.attrs);
+    for action in &mut actions {
+        action.forwarded.inherit_deprecated(&forwarded);
+    }
+    // Generated code names the trait, so it is not deprecated; what users call is.
+    item.attrs = without_deprecated(&item.attrs);
     Service {
         names: Names::new(&item.ident, &arguments.krate),
-        forwarded: ForwardedAttributes::of(&item.attrs),
+        forwarded,
         actions,
         item,
     }

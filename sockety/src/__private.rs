@@ -188,6 +188,11 @@ pub fn connect<C>(address: impl IntoAddress) -> Connect<C> {
     Connect::new(address.into_addresses())
 }
 
+/// A client that connects again by itself.
+pub fn reconnecting<C: ServiceClient + 'static>(address: impl IntoAddress) -> C {
+    connect(address).reconnecting().client()
+}
+
 /// A client that calls a service in this process.
 pub fn local<C: ServiceClient>(service: impl Service) -> C {
     C::new(crate::transport::local::local(service))

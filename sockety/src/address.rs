@@ -26,8 +26,8 @@ pub use self::into::IntoAddress;
 /// A host is a name, an IPv4 address, or an IPv6 address in brackets.
 ///
 /// [`str::parse`] returns the address of a text, or what is wrong with it.
-/// [`connect`](crate::connect) and [`Server::bind`](crate::Server::bind) take texts and others as
-/// they are, see [`IntoAddress`]; `connect` also takes lists.
+/// [`connect`](crate::connect) and [`Server::bind`](crate::Server::bind) also take texts, see
+/// [`IntoAddress`]; `connect` takes lists, too.
 ///
 /// ```
 /// # use std::net::Ipv6Addr;
@@ -51,14 +51,14 @@ enum Kind {
     Unix(PathBuf),
 }
 
-/// Where TCP connects to.
+/// A host and a port, for TCP.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Host {
     Number(SocketAddr),
     Name(Box<str>, u16),
 }
 
-/// What an address asks of the operating system.
+/// What the operating system is asked to connect to, or to bind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Endpoint<'a> {
     Tcp(&'a Host),
@@ -77,7 +77,7 @@ impl Address {
         matches!(self.0, Kind::Tls(_))
     }
 
-    /// Returns the server that it names.
+    /// Returns the name of the server.
     pub(crate) fn server_name(&self) -> ServerName {
         let (host, port) = match self.endpoint() {
             Endpoint::Tcp(Host::Number(address)) => {
@@ -97,7 +97,7 @@ impl Address {
 }
 
 impl Host {
-    /// The addresses that it resolves to; at least one.
+    /// Resolves it to at least one address.
     pub(crate) async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         let found: Vec<_> = match self {
             Self::Number(address) => vec![*address],
@@ -126,7 +126,7 @@ impl Host {
             name if name.contains(':') => return Err(AddressProblem::NoBrackets),
             _ => {}
         }
-        // A sign is a number for Rust, but not for a port.
+        // Rust accepts a sign in numbers; a port has none.
         if !port.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(AddressProblem::InvalidPort);
         }
@@ -197,7 +197,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// A server by the name that it was given when connecting to it.
+/// The name of a server, as it was given for connecting to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerName {
     /// A host, or the path of a Unix socket.

@@ -2,31 +2,35 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use sockety_codec::Uuid;
+use sockety_codec::{ChannelCount, Uuid};
 
 pub(crate) mod call_status;
 pub(crate) mod middleware;
 pub(crate) mod outgoing_call;
 pub(crate) mod service_client;
+pub(crate) mod source;
 pub(crate) mod weak;
 
 pub use self::weak::WeakConnection;
 use self::{
     middleware::{CallMiddleware, Chain},
     outgoing_call::Terms,
+    source::ConnectionSource,
 };
 use crate::{
     address::ServerName,
     content::carrying::{Sending, Unwritten, parcel},
     engine::{
+        common::Common,
         lease::Lease,
+        peer::Peer,
         pending::ReplyClock,
         send::{
             queue::{self, Queued},
             wait_queue::Line,
         },
         shared::Shared,
-        state::State,
+        state::{self, State},
     },
     error::{
         connection::{ClosedBy, ConnectionError},
@@ -45,16 +49,54 @@ pub use crate::{
 /// A clone is another handle on the same connection. When the last handle is dropped, what was accepted is
 /// written and the connection is closed. Messages that are being handled and the clients of a connection hold
 /// handles too; a [`WeakConnection`] does not.
+///
+/// The handle of a client that [reconnects](crate::client::Reconnecting::client) stands for whichever
+/// connection is open.
 #[derive(Clone)]
 pub struct Connection {
     lease: Lease,
     /// What calls of this handle go through.
-    pub(crate) middleware: Option<Chain>,
+    pub(crate) middleware: Option<Arc<Chain>>,
 }
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Lease::new(shared).into()
+    }
+
+    /// A handle without a connection of its own: each message is sent on one of this source.
+    ///
+    /// What handles share here belongs to no socket and has no driver. It says whether the handle was
+    /// closed, and holds the options.
+    pub(crate) fn of_source(source: Arc<dyn ConnectionSource>, common: Common) -> Self {
+        let shared = Shared::new(common, Peer::default(), ChannelCount::ONE);
+        Self {
+            lease: Lease::new(Arc::new(shared)),
+            middleware: Some(Arc::new(Chain::of_source(source))),
+        }
+    }
+
+    /// The source of its connections, if it has none of its own.
+    pub(crate) fn source(&self) -> Option<&Arc<dyn ConnectionSource>> {
+        self.middleware.as_ref()?.source()
+    }
+
+    /// A handle on the same connection, or with the same source, without middleware.
+    fn without_middleware(&self) -> Self {
+        let source = self.source().map(Arc::clone);
+        Self {
+            lease: self.lease.clone(),
+            middleware: source.map(|source| Arc::new(Chain::of_source(source))),
+        }
+    }
+
+    /// Reads from the connection, or from the one that the source has now. Without any, there is
+    /// nothing to read but defaults.
+    fn read<R>(&self, read: impl FnOnce(&Shared) -> R) -> R {
+        match self.source().and_then(|source| source.current()) {
+            Some(current) => read(current.shared()),
+            None => read(&self.lease.shared),
+        }
     }
 
     /// What it shares with its driver and all other handles.
@@ -110,10 +152,9 @@ impl Connection {
     /// # }
     /// ```
     pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Request, SendError> {
-        // r[impl head.id.version]
-        let id = Uuid::new_v4();
+        let message = message.into();
         let terms = Terms::new(Unwritten::Waits);
-        self.request(id, message.into(), terms).await
+        self.request(message.request_id(), message, terms).await
     }
 
     pub(crate) async fn request(
@@ -233,7 +274,7 @@ impl Connection {
     /// Going Away, and not executed. Ready when the connection is closed, which takes 2 s
     /// unless it has less time.
     ///
-    /// What is not done in time fails: calls of this side with an [`Outcome`](crate::outcome::Outcome) of their own, and the replies of
+    /// What is not done in time fails: calls of this side, each with its [`Outcome`](crate::outcome::Outcome), and the replies of
     /// handlers that still run are not sent.
     ///
     /// # Cancel safety
@@ -246,18 +287,25 @@ impl Connection {
     /// # }
     /// ```
     pub async fn shutdown(&self, deadline: Duration) {
+        if let Some(source) = self.source() {
+            self.end_without_socket();
+            if let Some(current) = source.current() {
+                Box::pin(current.shutdown(deadline)).await;
+            }
+            return;
+        }
         self.lease.shared.drain(deadline);
         self.lease.shared.until_gone().await;
     }
 
     /// Counters of tolerated, refused and cut-off peer behaviour.
     pub fn stats(&self) -> Stats {
-        self.lease.shared.counters.read()
+        self.read(|shared| shared.counters.read())
     }
 
     /// Bytes transferred and work in flight.
     pub fn traffic(&self) -> Traffic {
-        self.lease.shared.traffic()
+        self.read(Shared::traffic)
     }
 
     /// Closes the connection in order: nothing new is sent, calls that wait for replies fail, replies that are
@@ -269,8 +317,25 @@ impl Connection {
     /// # Cancel safety
     /// Dropping the future does not stop the closing.
     pub async fn close(&self) {
+        if let Some(source) = self.source() {
+            self.end_without_socket();
+            if let Some(current) = source.current() {
+                Box::pin(current.close()).await;
+            }
+            return;
+        }
         self.lease.shared.close(ClosedBy::Local);
         self.lease.shared.until_gone().await;
+    }
+
+    /// Ends a handle that has a source: nothing is sent through it from now on.
+    fn end_without_socket(&self) {
+        let shared = &self.lease.shared;
+        shared.close(ClosedBy::Local);
+        let error = ConnectionError::Closed(ClosedBy::Local);
+        shared.end(&error, state::Unwritten::Dropped);
+        shared.ended.notify_waiters();
+        shared.mark_closed();
     }
 
     /// Waits until the connection has ended, and says why.
@@ -319,17 +384,17 @@ impl Connection {
 
     /// The address of the peer, if the connection is one of TCP.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.lease.shared.peer.peer_addr
+        self.read(|shared| shared.peer.peer_addr)
     }
 
     /// What this side connected to, if it did.
-    pub(crate) fn server_name(&self) -> Option<&ServerName> {
-        self.lease.shared.peer.server.as_ref()
+    pub(crate) fn server_name(&self) -> Option<ServerName> {
+        self.read(|shared| shared.peer.server.clone())
     }
 
     /// The address of this side, if the connection is one of TCP.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.lease.shared.peer.local_addr
+        self.read(|shared| shared.peer.local_addr)
     }
 
     /// Who the peer is by its TLS certificate, if it showed one. It was checked during the handshake.
@@ -343,7 +408,7 @@ impl Connection {
     /// listened, as the operating system knows them.
     #[cfg(unix)]
     pub fn peer_credentials(&self) -> Option<tokio::net::unix::UCred> {
-        self.lease.shared.peer.credentials
+        self.read(|shared| shared.peer.credentials)
     }
 
     /// Values attached to the connection.
@@ -354,7 +419,7 @@ impl Connection {
     /// Whether the peer may call: always, unless what is served asks for
     /// [authorization](crate::serve::router::Router::authorize). This side may call a peer that may not.
     pub fn is_authorized(&self) -> bool {
-        self.lease.shared.auth.is_open()
+        self.read(|shared| shared.auth.is_open())
     }
 
     pub(crate) async fn queue(

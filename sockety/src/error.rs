@@ -12,6 +12,7 @@ pub(crate) mod content;
 pub(crate) mod file_name;
 pub(crate) mod limit;
 pub(crate) mod mismatch;
+pub(crate) mod pass;
 pub(crate) mod read;
 pub(crate) mod refusal;
 pub(crate) mod remote;
@@ -33,7 +34,9 @@ pub use self::{
     file_name::{FileNameError, NameProblem},
     limit::LimitExceeded,
     mismatch::RequestMismatch,
+    pass::PassError,
     read::ReadError,
+    refusal::Refusal,
     remote::RemoteError,
     request::RequestError,
     save::SaveError,

@@ -191,7 +191,7 @@ fn budget_is_never_overdrawn_and_all_comes_back() {
     });
 }
 
-/// A reply, a caller who gives up and the end of the connection, at the same time: each call has one end, and a true one.
+/// A reply, a caller that cancels and the end of the connection, at the same time: each call has one end, and a true one.
 #[test]
 fn each_call_has_one_end_when_replies_cancels_and_the_end_meet() {
     check(|| {
@@ -265,7 +265,7 @@ fn lose_driver(which: usize) {
     });
 }
 
-/// Three messages want the channels of a peer that has two for them, and one is given up: each gets its turn.
+/// Three messages want the channels of a peer that has two for them, and one is dropped: each gets its turn.
 #[test]
 fn channels_go_round() {
     check(|| {

@@ -10,17 +10,18 @@
 /// | [`Executed`](Self::Executed) | a response began, but was lost or cannot be read; code 5, Internal Error; code 3,845, Slow Consumer | began, once | no |
 /// | [`NotExecuted`](Self::NotExecuted) | the peer says so: code 2, Not Implemented; this framework's 3,840, Overloaded, 3,841, Going Away, 3,842, Too Large, 3,846, Bad Header, 3,847, Present | did not begin, and will not | yes |
 /// | [`NotSent`](Self::NotSent) | no byte of the message was handed to the socket, and none will be: [`SendError`](crate::error::send::SendError); the connection ended, or the call's own time, while the message still waited | did not begin, and will not | yes |
-/// | [`Unknown`](Self::Unknown) | anything else: the connection ended, time ran out or the call was given up after a byte may have left; a file or stream of the message failed | began once or not at all, perhaps still runs | only if twice does no harm |
+/// | [`Unknown`](Self::Unknown) | anything else: the connection ended, time ran out or the call was dropped after a byte may have left; a file or stream of the message failed | began once or not at all, perhaps still runs | only if twice does no harm |
 ///
 /// One byte decides, and when in doubt, it left: what a system accepts, it may deliver. Connecting that fails sends nothing.
 ///
-/// A message that is sent once is never sent again by itself, and one that came once is never handed to a handler twice. No
+/// A message that is sent once is never sent again by itself, unless a client that
+/// [reconnects](crate::client::Reconnecting::client) calls an idempotent action; and one that came once is never handed to a handler twice. No
 /// message is remembered when its connection has ended: a message that is sent again is another one.
 ///
 /// # What a reply says
 ///
 /// A reply is the word of the peer's application. Codes 1, 3 and 4 are [`Replied`](Self::Replied) too, as handlers may choose
-/// them after they have begun. Where this framework gives them by itself, no handler ran: 3, Unauthorized, for a connection that is
+/// them after they have begun. Where this framework sends them itself, no handler ran: 3, Unauthorized, for a connection that is
 /// not [authorized](crate::serve::authorize::Authorize); 4, Bad Request, for parameters that cannot be read. In the same way a handler that itself answers
 /// with code 2 says that it did nothing, and [middleware](crate::serve::middleware::ServeMiddleware) that answers in the place of a handler, or drops a
 /// message, speaks for it.

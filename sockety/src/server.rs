@@ -217,7 +217,7 @@ impl Server {
         let peer = link.peer().peer_addr;
         let (router, common) = (Arc::new(serve.into_router()), self.common.clone());
         let entered = |connection| (self.handle.register(&connection), place);
-        let setup = Setup::new(router, common, entered);
+        let setup = Setup::new(router, common, entered).accepting();
         self.handle.on_accepted();
         let connection = link.start(self.handle.handshake(), setup).await;
         drop(handshake);
@@ -246,7 +246,8 @@ async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, comm
     handle.on_accepted();
     // The server keeps a handle: only its peer or the server closes the connection.
     let entered = |connection| (handle.register(&connection), connection, place);
-    let started = link.start(handle.handshake(), Setup::new(router, common, entered));
+    let setup = Setup::new(router, common, entered).accepting();
+    let started = link.start(handle.handshake(), setup);
     match handle.or_stopped(started).await {
         Some(Ok(_)) => {}
         Some(Err(error)) => {

@@ -58,11 +58,11 @@ stats! {
     repeated_go_aways,
     /// Aborts where nothing was in progress (`content.abort.idle`).
     aborts_without_message,
-    /// Messages and responses that their sender gave up (`content.abort`).
+    /// Messages and responses that their sender abandoned (`content.abort`).
     aborted_messages,
     /// Replies to nothing that waits for one.
     unexpected_replies,
-    /// Replies to requests that were given up before.
+    /// Replies to requests for which nobody waits any longer.
     late_replies,
     /// Messages and responses above a limit, or against a rule that ends only the message.
     refused_messages,

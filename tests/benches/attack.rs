@@ -22,7 +22,7 @@ use process::{Process, SERVER, print_surroundings, serve};
 use sockety::{Connection, Server, message::Draft};
 use tokio::time::{Instant, sleep_until};
 
-/// Honest clients, each with a connection of its own.
+/// Honest clients, each with its own connection.
 const CLIENTS: u32 = 64;
 
 /// From one call of a client to its next.
@@ -160,7 +160,7 @@ async fn run(row: Option<&str>) -> (Figure, String) {
     )
 }
 
-/// Calls at fixed times; gives how long each took.
+/// Calls at fixed times; returns how long each took.
 async fn call(connection: Connection, begin: Instant) -> Vec<Duration> {
     let draft = Draft::new("echo").with_data(vec![7; 100]);
     let mut calls = Vec::new();
@@ -184,7 +184,7 @@ async fn call(connection: Connection, begin: Instant) -> Vec<Duration> {
 
 // The attacker.
 
-/// The hostile peer, a process of its own.
+/// The hostile peer, a separate process.
 struct Attacker(Child);
 
 impl Attacker {

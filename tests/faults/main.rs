@@ -35,10 +35,10 @@ const HELD: usize = 8;
 /// Replies before the fault comes.
 const WARM: usize = 2000;
 
-/// Calls of a caller that fail before it gives up.
+/// Calls of a caller that fail before it stops.
 const FAILURES: usize = 4;
 
-/// No test takes so long, unless it hangs.
+/// No test takes this long, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(50);
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -88,7 +88,7 @@ impl Gauge {
     }
 }
 
-// The server, a process of its own.
+// The server, a separate process.
 
 /// Names the folder of a server's files, for its process.
 const FOLDER: &str = "SOCKETY_FAULTS_FOLDER";
@@ -430,7 +430,7 @@ async fn call(work: WorkClient, history: Arc<History>, caller: usize, mut is_hel
 
 fn explain<E: std::fmt::Debug>(error: &CallError<E>) -> String {
     match error {
-        CallError::Request(error) => chain(error).to_string(),
+        CallError::Request { error, .. } => chain(error).to_string(),
         error => format!("{error:?}"),
     }
 }

@@ -73,7 +73,7 @@ impl Proxy {
         }
     }
 
-    /// Waits until so many bytes have passed.
+    /// Waits until this many bytes have passed.
     pub(crate) async fn triggered(&self) {
         self.triggered.notified().await;
     }

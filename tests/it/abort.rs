@@ -5,13 +5,14 @@ use std::io;
 use bytes::Bytes;
 use sockety::__private::{self, Content};
 use sockety::{
-    ByteStream, Connection, FastReply, File, Options,
+    ByteStream, Connection, FastReply, File, Options, Uuid,
     error::{ConnectionError, NoError, ReadError, RequestError, SendError, SourceError},
     message::{Draft, Request, ResponseDraft},
     serve::{BoxError, IntoRouter, Message, MessageHandler},
 };
 use sockety_codec::{ChannelCount, ChannelId, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::streams::{
@@ -19,8 +20,8 @@ use crate::streams::{
     send_stream, source_error,
 };
 use crate::support::{
-    PIPE, Peer, answers_ping, code_of, dialogue, dialogue_with, id, is_pending, pair_serving,
-    pair_with, ping_handler, settled,
+    PIPE, Peer, Running, answers_ping, code_of, dialogue, dialogue_with, id, is_pending,
+    pair_serving, pair_with, ping_handler, settled,
 };
 
 /// A message with a stream, on channel 1, that asks for a reply.
@@ -29,12 +30,12 @@ const ASKS: &str = "01 23 13 00 <id> 01 61";
 /// The same, one-way.
 const TELLS: &str = "01 22 13 00 <id> 01 61";
 
-/// A stream that never gives anything.
+/// A stream that never returns anything.
 fn never() -> ByteStream {
     ByteStream::from_stream(futures_util::stream::pending())
 }
 
-/// A file that gives half of its bytes, and then waits.
+/// A file that returns half of its bytes, and then waits.
 fn half_a_file() -> File {
     let (reader, mut writer) = tokio::io::simplex(100);
     let writing = async move {
@@ -45,7 +46,7 @@ fn half_a_file() -> File {
     File::from_reader("f", 8, reader)
 }
 
-/// A reader that gives two bytes and fails.
+/// A reader that returns two bytes and fails.
 fn failing() -> ByteStream {
     let chunks = [
         Ok(Bytes::from("hi")),
@@ -499,9 +500,9 @@ async fn two_hundred_uploads_that_are_cancelled_at_once_cost_no_other_call() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn downloads_whose_source_fails_leave_room_for_the_next() {
-    let handler = collecting().action("give", |message: Message| async move {
+/// Gives a file, or one that breaks off if the payload is empty.
+fn giving() -> MessageHandler {
+    collecting().action("give", |message: Message| async move {
         let is_broken = message.payload().is_empty();
         let file = if is_broken {
             // Shorter than announced.
@@ -510,8 +511,12 @@ async fn downloads_whose_source_fails_leave_room_for_the_next() {
             File::from_bytes("f", "whole")
         };
         ResponseDraft::new().create().with_file(file)
-    });
-    let (near, _far) = pair_serving(handler).await;
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn downloads_whose_source_fails_leave_room_for_the_next() {
+    let (near, _far) = pair_serving(giving()).await;
     for _ in 0..300 {
         let mut request = near.send(&Draft::new("give")).await.expect("sent");
         let mut response = response(&mut request).await;
@@ -523,6 +528,76 @@ async fn downloads_whose_source_fails_leave_room_for_the_next() {
     let mut response = response(&mut request).await;
     let file = response.take_files().pop().expect("a file");
     assert_eq!(file.bytes(100).await.expect("whole"), "whole");
+}
+
+/// Asks for broken files until the server says Go Away; returns how many there were.
+async fn break_off_until_go_away(packets: &mut Packets) -> usize {
+    let mut broken = 0;
+    loop {
+        packets.peer.ask(id(broken), "give", b"").await;
+        loop {
+            match packets.next().await {
+                Packet::Response { .. } | Packet::File { .. } => {}
+                Packet::Abort { .. } => break,
+                Packet::Message { head, .. } => {
+                    let question = Uuid::from_slice(&head[1..17]).expect("an id");
+                    packets.peer.reply(question, 2).await;
+                }
+                Packet::GoAway => return broken as usize,
+                other => panic!("{other:?} after {broken} files"),
+            }
+        }
+        broken += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_server_replaces_a_connection_before_its_channels_run_out() {
+    let running = Running::with(giving()).await;
+    let (mut broken, mut connections) = (0, 0);
+    while broken < 300 {
+        let socket = TcpStream::connect(running.address).await;
+        let mut packets = Packets::of(Peer::greeted(socket.expect("connected")).await);
+        connections += 1;
+        broken += break_off_until_go_away(&mut packets).await;
+        // The last one crossed the Go Away. It and the next, which the peer sends before it has
+        // read the Go Away, are executed.
+        packets.peer.ask(id(1_000), "give", b"good").await;
+        let mut whole = Vec::new();
+        loop {
+            match packets.next().await {
+                Packet::Response { .. } | Packet::Abort { .. } => whole.clear(),
+                Packet::File { bytes, .. } => whole.extend(bytes),
+                Packet::FileEnd { .. } => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(whole, b"whole");
+    }
+    // Half of 255 channels each.
+    assert_eq!(connections, 3);
+    assert_eq!(running.handle.stats().accepted, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_peer_is_asked_no_more_than_half_of_its_channels_are_risked() {
+    let (near, peer) = narrow(ping_handler(), "E1 09").await;
+    let mut packets = Packets::of(peer);
+    let mut uploads = Vec::new();
+    for _ in 0..4 {
+        uploads.push(send_stream(&near, "a").await);
+    }
+    drop(uploads);
+    let draft = Draft::new("a").with_stream();
+    let mut waiting = Box::pin(near.send(&draft));
+    assert!(is_pending(&mut waiting).await);
+    let question = loop {
+        if let Packet::Message { channel: 0, head } = packets.next().await {
+            break Uuid::from_slice(&head[1..17]).expect("an id");
+        }
+    };
+    packets.peer.reply(question, 3847).await;
+    drop(waiting.await.expect("a channel"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -652,7 +727,7 @@ async fn a_response_stream_whose_connection_is_lost_is_an_error() {
         .await
         .take_stream()
         .expect("a stream");
-    // Its handler never ends, so the other side gives up after a while.
+    // Its handler never ends, so the other side closes after a while.
     far.close().await;
     let error = stream.read_u8().await.expect_err("lost");
     assert!(matches!(read_error(&error), ReadError::Disconnected(_)));

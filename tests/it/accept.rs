@@ -41,7 +41,7 @@ async fn t_h2_only_so_many_handshakes_run_at_a_time() {
     answers_ping(&mut first).await;
     third.expect(HEADER).await;
     answers_ping(&mut third).await;
-    // A peer that goes away in the middle gives its place back too.
+    // A peer that goes away in the middle frees its place too.
     drop(second);
     let mut peers = Vec::new();
     for _ in 0..8 {
@@ -109,7 +109,7 @@ async fn t_h6_a_host_has_only_so_many_connections() {
     running.stop().await;
 }
 
-/// Waits until this server has met so many connections that were not established.
+/// Waits until this server has met this many connections that were not established.
 async fn not_established(running: &Running, count: u64) -> (u64, u64) {
     loop {
         let stats = running.handle.stats();

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use sockety::msgpack::to_vec;
 use sockety::{
-    Context, FastReply, Options, Router, Server, async_trait,
+    ByteStream, Context, FastReply, File, Options, Router, Server, async_trait,
     error::ClosedBy,
-    message::{Draft, ResponseDraft},
+    message::{Draft, Outgoing, Request, ResponseDraft},
     pair,
     serve::{
-        Authorization, Authorize, FirstMessage, Incoming, IntoRouter, MessageHandler, ServeNext,
+        Authorization, Authorize, FirstMessage, Incoming, IntoRouter, Message, MessageHandler,
+        ServeNext,
     },
     server::ServerHandle,
     service,
@@ -280,6 +281,127 @@ async fn messages_that_come_while_one_is_judged_wait_for_the_verdict() {
     }
     assert!(connection.is_authorized());
     assert_eq!(slow.log.events(), ["auth"]);
+}
+
+/// Answers `keep` with what its files and its stream have together.
+fn keeping(hook: impl Authorize) -> Router {
+    ping_handler()
+        .action("keep", |message: Message| async move {
+            let mut all = Vec::new();
+            for mut file in message.take_files() {
+                while let Some(chunk) = file.next_chunk().await.expect("content") {
+                    all.extend(chunk);
+                }
+            }
+            if let Some(mut stream) = message.take_stream() {
+                while let Some(chunk) = stream.next_chunk().await.expect("content") {
+                    all.extend(chunk);
+                }
+            }
+            let all = format!("{} + {}", message.payload().len(), all.len());
+            ResponseDraft::new().with_data(all).create()
+        })
+        .into_router()
+        .authorize(hook)
+}
+
+fn kept(payload: usize, file: usize, stream: usize) -> Outgoing {
+    let stream = ByteStream::from_reader(std::io::Cursor::new(vec![2; stream]));
+    Draft::new("keep")
+        .with_data(vec![0; payload])
+        .create()
+        .with_file(File::from_bytes("f", vec![1; file]))
+        .with_stream_from(stream)
+}
+
+async fn text_of(mut request: Request) -> String {
+    let reply = request.response().await.expect("a reply");
+    let response = reply.into_response().expect("a response");
+    String::from_utf8_lossy(response.payload()).into_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m22_messages_with_content_that_come_while_one_is_judged_wait_for_the_verdict() {
+    for size in [10, 100_000, 3_000_000] {
+        let slow = Slow::new();
+        let (near, far) = pair(Router::new(), keeping(slow.clone()))
+            .await
+            .expect("two");
+        let auth = Draft::new("auth").with_data(secret());
+        let auth = near.send(&auth).await.expect("sent");
+        let (first, second) = (near.clone(), near.clone());
+        let carrying = tokio::spawn(async move {
+            text_of(first.send(kept(size, size, size)).await.expect("sent")).await
+        });
+        // In pieces, if it is long.
+        let payload = tokio::spawn(async move {
+            let message = Draft::new("keep").with_data(vec![0; size]);
+            text_of(second.send(&message).await.expect("sent")).await
+        });
+        settled().await;
+        assert_eq!(slow.log.events(), ["auth"]);
+        // Nothing of it goes to disk, and not much is read.
+        let received = far.traffic().received_bytes;
+        assert!(received < 500_000, "{received} of {size}");
+        slow.gate.add_permits(1);
+        assert_eq!(code_of(auth).await, 0);
+        let expected = format!("{size} + {}", 2 * size);
+        assert_eq!(carrying.await.expect("no panic"), expected);
+        let expected = format!("{size} + 0");
+        assert_eq!(payload.await.expect("no panic"), expected);
+        assert_eq!(far.stats().unauthorized, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_with_content_behind_one_that_is_refused_are_refused() {
+    let slow = Slow::new();
+    let (near, far) = pair(Router::new(), keeping(slow.clone()))
+        .await
+        .expect("two");
+    let auth = near.send(&Draft::new("auth")).await.expect("sent");
+    let carrying = near.send(kept(10, 1_000, 1_000)).await.expect("sent");
+    settled().await;
+    slow.gate.add_permits(1);
+    assert_eq!(code_of(auth).await, 3);
+    assert_eq!(code_of(carrying).await, 3);
+    // The next one may be accepted.
+    slow.gate.add_permits(1);
+    let auth = Draft::new("auth").with_data(secret());
+    assert_eq!(code_of(near.send(&auth).await.expect("sent")).await, 0);
+    let carrying = near.send(kept(10, 1_000, 1_000)).await.expect("sent");
+    assert_eq!(text_of(carrying).await, "10 + 2000");
+    assert_eq!(far.stats().unauthorized, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_m22_content_that_waits_for_a_verdict_is_bounded_while_the_hook_calls_its_peer() {
+    let hook = |first: FirstMessage| async move {
+        let question = first.connection().send(&Draft::new("who")).await;
+        match code_of(question.expect("sent")).await {
+            0 => first.accept(),
+            _ => first.refuse(),
+        }
+    };
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let answering = MessageHandler::new().action("who", move |_| {
+        let gate = Arc::clone(&opened);
+        async move {
+            gate.acquire().await.expect("open").forget();
+            FastReply::ACCEPT
+        }
+    });
+    let (near, far) = pair(answering, keeping(hook)).await.expect("two");
+    let auth = near.send(&Draft::new("auth")).await.expect("sent");
+    let small = near.send(kept(10, 1_000, 1_000)).await.expect("sent");
+    settled().await;
+    let large = near.send(kept(10, 3_000_000, 1_000)).await.expect("sent");
+    assert_eq!(code_of(large).await, 3);
+    assert_eq!(far.stats().unauthorized, 1);
+    gate.add_permits(1);
+    assert_eq!(code_of(auth).await, 0);
+    assert_eq!(text_of(small).await, "10 + 2000");
 }
 
 #[tokio::test(start_paused = true)]

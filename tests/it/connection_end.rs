@@ -357,7 +357,7 @@ async fn what_came_before_a_violation_is_handled() {
     peer.expect_end().await;
 }
 
-/// Fills the pipe with a message and queues another; gives the requests.
+/// Fills the pipe with a message and queues another; returns the requests.
 async fn half_written(connection: &Connection) -> (Request, Request) {
     let large = Draft::new("large").data().create(vec![7; 50_000]);
     let begun = connection.send(large).await.expect("accepted");

@@ -41,7 +41,7 @@ async fn endless_streams(connection: &Connection, count: usize) -> Vec<Request> 
     requests
 }
 
-/// Reads until this packet; gives the bytes of content before it.
+/// Reads until this packet; returns the bytes of content before it.
 async fn content_before(packets: &mut Packets, is_it: impl Fn(&Packet) -> bool) -> usize {
     let mut content = 0;
     loop {
@@ -303,7 +303,7 @@ async fn call(connection: &Connection) -> Request {
     request
 }
 
-/// Reads until a call; gives its id, and the bytes of content before it.
+/// Reads until a call; returns its id, and the bytes of content before it.
 async fn call_in(packets: &mut Packets) -> (Uuid, usize) {
     let mut content = 0;
     loop {
@@ -453,7 +453,7 @@ async fn who_waits_for_room_gets_it_in_turn() {
     }
 }
 
-/// The senders of the messages that come, of so many who send one after another without a pause.
+/// The senders of the messages that come, of this many that send one after another without a pause.
 async fn order_of(count: usize) -> Vec<String> {
     let (near, mut packets) = peer_with_room_for_one().await;
     for number in 0..count {

@@ -86,7 +86,7 @@ fn reading(order: Order) -> (MessageHandler, mpsc::UnboundedReceiver<Vec<Found>>
     (handler, receiver)
 }
 
-/// Sends a message with these files, and gives what was found at the other side.
+/// Sends a message with these files, and returns what was found at the other side.
 async fn sent(message: Outgoing, order: Order) -> Vec<Found> {
     let (handler, mut receiver) = reading(order);
     let (near, _far) = pair_serving(handler).await;
@@ -396,7 +396,7 @@ async fn a_response_that_cannot_be_sent_is_replaced_by_a_code() {
     let mut request = near.send(&Draft::new("get")).await.expect("sent");
     let files = read_files(response(&mut request).await.take_files(), Order::Forward).await;
     assert_eq!(files, [found("r", b"hi")]);
-    // Its content is gone, but whoever asks must not wait in vain.
+    // Its content is gone, but a reader must not wait in vain.
     assert_eq!(
         code_of(near.send(&Draft::new("get")).await.expect("sent")).await,
         5
@@ -516,7 +516,7 @@ async fn a_file_that_is_gone_when_it_is_sent_gives_the_message_up() {
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
 }
 
-/// Sends a file whose reader gives another number of bytes than was announced; gives the error of the sender.
+/// Sends a file whose reader returns another number of bytes than was announced; returns the error of the sender.
 async fn changed(announced: u64, bytes: Vec<u8>) -> (SourceError, Packets) {
     let (near, peer) = dialogue(ping_handler()).await;
     let file = File::from_reader("f", announced, io::Cursor::new(bytes));

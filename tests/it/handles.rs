@@ -1,6 +1,9 @@
 //! Handles: weak ones, and calls and one-way messages as futures.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::{FutureExt, StreamExt, future::join_all, stream::FuturesUnordered};
 use sockety::{
@@ -72,6 +75,37 @@ async fn a_weak_handle_does_not_keep_its_connection_open() {
     far.closed().await;
     assert!(weak.upgrade().is_none());
     assert!(weak.clone().upgrade().is_none());
+}
+
+#[service]
+trait Watcher {
+    async fn event(&self, number: u32) -> u32;
+}
+
+/// Calls the peer back over the connection that it is served on.
+struct Screen(Arc<OnceLock<WeakConnection>>);
+
+impl Watcher for Screen {
+    async fn event(&self, number: u32) -> u32 {
+        let host = self.0.get().and_then(WeakConnection::upgrade);
+        let host = CounterClient::new(host.expect("the client is there"));
+        host.double(number).await.expect("answered")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_serves_may_have_a_weak_handle_of_the_client() {
+    let slot = Arc::new(OnceLock::new());
+    let screen = WatcherServer::new(Screen(slot.clone()));
+    let server = CounterServer::new(Counting::default());
+    let (near, far) = sockety::pair(screen, server)
+        .await
+        .expect("two connections");
+    slot.set(near.downgrade()).expect("unset");
+    let watcher = WatcherClient::new(far.clone());
+    assert_eq!(watcher.event(2).await.expect("answered"), 4);
+    drop(near);
+    far.closed().await;
 }
 
 #[tokio::test(start_paused = true)]

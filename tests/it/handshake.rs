@@ -27,7 +27,7 @@ async fn refusal(connecting: Connecting) -> ConnectError {
     result.map(drop).expect_err("no connection")
 }
 
-/// Sends these digits as the peer's first bytes and gives the error.
+/// Sends these digits as the peer's first bytes and returns the error.
 async fn refusal_of(digits: &str) -> ConnectError {
     let (connecting, mut peer) = connecting(Options::default());
     peer.send(digits).await;

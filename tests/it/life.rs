@@ -26,7 +26,7 @@ fn check_between(from: u64, elapsed: Duration, to: u64) {
     assert!((from..=to).contains(&elapsed.as_secs()), "{elapsed:?}");
 }
 
-/// Answers `slow` with code 0 after so long, and `ping` at once.
+/// Answers `slow` with code 0 after this time, and `ping` at once.
 fn slow_handler(pause: Duration) -> MessageHandler {
     ping_handler().action("slow", move |_| async move {
         sleep(pause).await;
@@ -368,7 +368,7 @@ async fn a_shutdown_without_end_waits_for_its_work() {
     let slow = near.send(&options).await.expect("sent");
     settled().await;
     tokio::join!(far.shutdown(Duration::MAX), async {
-        // The caller gives up after 30 s, the handler goes on.
+        // The caller times out after 30 s, the handler goes on.
         let mut slow = slow;
         slow.response().await.expect_err("no reply in time");
     });

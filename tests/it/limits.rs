@@ -13,7 +13,7 @@ use sockety::{
     service,
 };
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::streams::{Asks, head_on};
 use crate::support::{
@@ -355,7 +355,10 @@ async fn handlers_wait_for_a_place_too() {
 #[tokio::test(start_paused = true)]
 async fn t_s3_a_peer_that_takes_nothing_is_given_up_in_time() {
     let baseline = tasks();
-    let (connection, peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    let (connection, mut peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    // So it is known to send heartbeats.
+    peer.send("A0").await;
+    settled().await;
     let begin = Instant::now();
     let mut request = connection.send(filler(100_000)).await.expect("a place");
     let error = connection.closed().await;
@@ -370,6 +373,47 @@ async fn t_s3_a_peer_that_takes_nothing_is_given_up_in_time() {
     assert_eq!(error.outcome(), Outcome::Unknown);
     drop(peer);
     tasks_are_back_to(baseline).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_s3_a_peer_without_heartbeats_that_takes_nothing_is_given_up_after_minutes() {
+    let (connection, mut peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    let begin = Instant::now();
+    let _request = connection.send(filler(100_000)).await.expect("a place");
+    // It reads slowly, and says nothing.
+    for _ in 0..5 {
+        sleep(Duration::from_secs(200)).await;
+        peer.take(64).await;
+    }
+    assert!(!connection.is_closed(), "{:?}", connection.closed().await);
+    let begun = Instant::now();
+    let error = connection.closed().await;
+    let stall = Duration::from_secs(300);
+    assert!(
+        matches!(error, ConnectionError::WriteStalled(limit) if limit == stall),
+        "{error:?}"
+    );
+    let waited = begun.elapsed().as_secs();
+    assert!((299..=303).contains(&waited), "{waited} s");
+    assert!(begin.elapsed() > Duration::from_secs(1_300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_what_is_written_is_not_idle() {
+    let options = Options::default().call_timeout(None);
+    let (connection, mut peer) = dialogue_with(Router::new(), options, 64).await;
+    peer.send("A0").await;
+    let mut request = connection.send(filler(10_000)).await.expect("a place");
+    for _ in 0..50 {
+        peer.take(64).await;
+        sleep(Duration::from_secs(20)).await;
+    }
+    assert!(!connection.is_closed());
+    peer.take(10_000 + 30 - 50 * 64).await;
+    request.sent().await.expect("written");
+    // Nothing waits now.
+    let error = connection.closed().await;
+    assert!(matches!(error, ConnectionError::Idle(_)), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -394,7 +438,7 @@ async fn a_peer_that_takes_little_at_a_time_is_waited_for() {
     let mut request = connection.send(filler(10_000)).await.expect("a place");
     for _ in 0..50 {
         peer.take(64).await;
-        tokio::time::sleep(Duration::from_secs(20)).await;
+        sleep(Duration::from_secs(20)).await;
     }
     assert!(!connection.is_closed());
     peer.take(10_000 + 30 - 50 * 64).await;
@@ -448,7 +492,7 @@ async fn a_large_response_is_no_backlog_of_replies() {
     // A slow link: 64 KiB a second.
     for _ in 0..32 {
         peer.take(64 * 1024).await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(1)).await;
         assert!(!connection.is_closed(), "{:?}", connection.closed().await);
     }
 }
@@ -534,7 +578,7 @@ async fn each_further_response_has_the_whole_time_again() {
     let mut request = ask(&connection, "ask").await;
     peer.expect_message("ask").await;
     for number in 0..5 {
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_secs(2)).await;
         peer.respond(request.id(), id(number), b"").await;
         request.response().await.expect("a reply");
     }
@@ -545,16 +589,26 @@ async fn each_further_response_has_the_whole_time_again() {
 #[tokio::test(start_paused = true)]
 async fn t_m17_payloads_count_until_their_handlers_have_ended() {
     let options = Options::default().max_payload_bytes(3 * MIB as u64);
-    let (_connection, mut peer) = dialogue_with(waiting_handler(), options, 8 * MIB).await;
+    let (connection, mut peer) = dialogue_with(waiting_handler(), options, 8 * MIB).await;
     for number in 1..=3 {
         peer.ask(id(number), "wait", &vec![0; MIB]).await;
     }
     settled().await;
-    peer.ask(id(4), "ping", &vec![0; MIB]).await;
-    peer.expect_code(id(4), 3840).await;
-    // Little ones need no room.
-    peer.ask(id(5), "ping", &vec![0; 16 * 1024]).await;
+    // One more is taken, and nothing is read after it.
+    peer.ask(id(4), "wait", &vec![0; MIB]).await;
+    peer.ask(id(5), "ping", b"").await;
+    peer.expect_silence().await;
+    // While a call of this side waits, reading goes on, and what is beyond is refused.
+    let request = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
     peer.expect_code(id(5), 0).await;
+    peer.ask(id(6), "ping", &vec![0; MIB]).await;
+    peer.expect_code(id(6), 3840).await;
+    // Little ones need no room.
+    peer.ask(id(7), "ping", &vec![0; 16 * 1024]).await;
+    peer.expect_code(id(7), 0).await;
+    peer.reply(request.id(), 0).await;
+    assert_eq!(code_of(request).await, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -468,7 +468,7 @@ async fn a_call_that_middleware_refuses_or_drops_is_not_sent() {
         .expect_err("refused");
     assert_eq!(refused.outcome(), Outcome::NotSent);
     assert!(
-        matches!(&refused, CallError::Request(RequestError::Send(SendError::RejectedByMiddleware(why))) if **why == *"not today")
+        matches!(&refused, CallError::Request { error: RequestError::Send(SendError::RejectedByMiddleware(why)), .. } if **why == *"not today")
     );
     let dropped = [
         handle.send(&Draft::new("ping")).await.err(),
@@ -509,7 +509,10 @@ async fn a_call_that_middleware_gives_up_may_have_been_executed() {
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert!(matches!(
         error,
-        CallError::Request(RequestError::GivenUp { .. })
+        CallError::Request {
+            error: RequestError::GivenUp { .. },
+            ..
+        }
     ));
     peer.reply(late, 0).await;
     // Its place in the table was given back.
@@ -534,10 +537,13 @@ async fn the_time_of_a_call_holds_for_its_middleware_too() {
         .expect_err("stuck");
     assert!(matches!(
         error,
-        CallError::Request(RequestError::TimedOut {
-            outcome: Outcome::NotSent,
+        CallError::Request {
+            error: RequestError::TimedOut {
+                outcome: Outcome::NotSent,
+                ..
+            },
             ..
-        })
+        }
     ));
     peer.expect_silence().await;
     let handle = connection.layer(|call: OutgoingCall, next: CallNext| next.run(call));
@@ -548,10 +554,13 @@ async fn the_time_of_a_call_holds_for_its_middleware_too() {
         .expect_err("no answer");
     assert!(matches!(
         error,
-        CallError::Request(RequestError::TimedOut {
-            outcome: Outcome::Unknown,
+        CallError::Request {
+            error: RequestError::TimedOut {
+                outcome: Outcome::Unknown,
+                ..
+            },
             ..
-        })
+        }
     ));
     peer.expect_message("forever").await;
 }

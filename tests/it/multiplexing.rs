@@ -188,7 +188,7 @@ async fn large_payloads_in_packets_of_any_size_arrive_as_they_were_sent() {
     }
 }
 
-/// One message for each payload, on channels of their own, in packets that alternate.
+/// One message for each payload, each on its own channel, in packets that alternate.
 fn interleaved(encoder: &mut Encoder, payloads: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     let channel = |of: usize| ChannelId::new(of as u16 + 1).expect("a channel");

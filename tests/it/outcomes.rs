@@ -225,7 +225,7 @@ impl From<SendError> for Failed {
     }
 }
 
-/// Whether an outcome says the truth about a handler that began so often. Codes that the framework gives before a
+/// Whether an outcome says the truth about a handler that began this often. Codes that the framework sends before a
 /// handler runs are looked at by themselves.
 #[track_caller]
 fn assert_is_true(outcome: Outcome, begun: u32) {
@@ -463,9 +463,10 @@ async fn a_response_above_a_limit_was_executed() {
     let large = site.work.large(1).await;
     assert!(matches!(
         large,
-        Err(CallError::Request(RequestError::ResponseLost(
-            ReadError::NotAccepted(_)
-        )))
+        Err(CallError::Request {
+            error: RequestError::ResponseLost(ReadError::NotAccepted(_)),
+            ..
+        })
     ));
     site.ends(1, large, Outcome::Executed).await;
     let outcome = ask(site.work.connection(), "large", 2).await;
@@ -510,7 +511,10 @@ async fn a_response_that_begins_and_stops_was_executed() {
     let late = late.expect_err("half an answer");
     assert!(matches!(
         late,
-        CallError::Request(RequestError::TimedOut { .. })
+        CallError::Request {
+            error: RequestError::TimedOut { .. },
+            ..
+        }
     ));
     assert_eq!(late.outcome(), Outcome::Executed);
 
@@ -568,9 +572,10 @@ async fn what_this_side_refuses_is_not_sent() {
     let busy = site.work.run(4).await;
     assert!(matches!(
         busy,
-        Err(CallError::Request(RequestError::Send(
-            SendError::Busy { .. }
-        )))
+        Err(CallError::Request {
+            error: RequestError::Send(SendError::Busy { .. }),
+            ..
+        })
     ));
     site.ends(4, busy, Outcome::NotSent).await;
 }
@@ -591,9 +596,10 @@ async fn without_a_channel_nothing_is_sent() {
     let upload = upload.await;
     assert!(matches!(
         upload,
-        Err(CallError::Request(RequestError::Send(
-            SendError::ChannelsExhausted
-        )))
+        Err(CallError::Request {
+            error: RequestError::Send(SendError::ChannelsExhausted),
+            ..
+        })
     ));
     site.ends(1, upload, Outcome::NotSent).await;
 }
@@ -631,7 +637,7 @@ async fn a_middleware_that_refuses_or_drops_a_call_keeps_it_from_being_sent() {
 
 // Time.
 
-/// A site whose first call fills all there is room for, and stands still.
+/// A site whose first call fills all there is room for, and goes no further.
 async fn clogged(wire: &Wire) -> (Site, Pin<Box<sockety::client::Call<String, NoError>>>) {
     let options = Options::default().max_outbox_bytes(1);
     let site = Site::over(wire, 16, options, Options::default()).await;
@@ -650,7 +656,10 @@ async fn a_call_whose_time_is_over_while_it_is_queued_is_never_sent() {
     let second = site.work.run(2).timeout(5 * SECOND).await;
     assert!(matches!(
         second,
-        Err(CallError::Request(RequestError::TimedOut { .. }))
+        Err(CallError::Request {
+            error: RequestError::TimedOut { .. },
+            ..
+        })
     ));
     let first = first.await;
     wire.release();
@@ -758,9 +767,10 @@ async fn a_message_whose_file_or_stream_fails_may_have_run() {
     let upload = site.work.upload(1, file, stream(b"")).await;
     assert!(matches!(
         upload,
-        Err(CallError::Request(RequestError::Source(
-            SourceError::Read { .. }
-        )))
+        Err(CallError::Request {
+            error: RequestError::Source(SourceError::Read { .. }),
+            ..
+        })
     ));
     site.ends(1, upload, Outcome::Unknown).await;
     let stream = ByteStream::from_reader(Failing(false));
@@ -829,7 +839,7 @@ async fn a_connection_cut_at_any_byte_gives_an_outcome_that_is_true() {
     }
 }
 
-/// Three messages, the first of which is with the socket in part, when the link stands still.
+/// Three messages, the first of which is with the socket in part, when the link blocks.
 async fn waiting_for_a_link(wire: &Wire, client: Options) -> (Site, [Outcome; 3]) {
     let site = Site::over(wire, 16, client, Options::default()).await;
     wire.hold();

@@ -166,8 +166,15 @@ async fn check_items(make: impl Fn() -> Items, expected: &[u64], here: End, ther
     let taken = line.take_items(make()).await;
     let found = reads.recv().await.expect("it was read");
     assert_eq!(found, read(expected, there()), "as a parameter");
-    let is_source =
-        |error: &CallError<_>| matches!(error, CallError::Request(RequestError::Source(_)));
+    let is_source = |error: &CallError<_>| {
+        matches!(
+            error,
+            CallError::Request {
+                error: RequestError::Source(_),
+                ..
+            }
+        )
+    };
     match there() {
         End::Aborted => assert!(taken.as_ref().is_err_and(is_source), "{taken:?}"),
         _ => taken.expect("taken"),

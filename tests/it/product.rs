@@ -244,7 +244,10 @@ async fn a_timeout_of_the_action_is_that_of_its_calls() {
     let error = media.forever().await.expect_err("no reply");
     assert!(matches!(
         error,
-        CallError::Request(RequestError::TimedOut { .. })
+        CallError::Request {
+            error: RequestError::TimedOut { .. },
+            ..
+        }
     ));
     assert_eq!(begun.elapsed(), Duration::from_millis(100));
     let begun = Instant::now();
@@ -462,7 +465,13 @@ async fn the_reply_to_a_call_can_be_had_as_it_came() {
     let reply = media.get(8).raw().await.expect("a reply");
     assert_eq!(reply.code().map(FastReply::code), Some(16));
     let lost = media.forever().raw().await.expect_err("no reply");
-    assert!(matches!(lost, RequestError::TimedOut { .. }));
+    assert!(matches!(
+        lost,
+        CallError::Request {
+            action: "media.forever",
+            error: RequestError::TimedOut { .. }
+        }
+    ));
 }
 
 #[tokio::test]
@@ -604,14 +613,14 @@ async fn a_code_of_a_newer_peer_is_kept() {
     let error = answered_with(99).await;
     assert_eq!(
         chain(&error).to_string(),
-        "method returned an unknown error: error 99 of the service"
+        "media.get: method returned an unknown error: error 99 of the service"
     );
-    let CallError::Remote(remote) = error else {
+    let CallError::Remote { error: remote, .. } = error else {
         panic!("{error:?}");
     };
     assert_eq!((remote.code, &*remote.name), (Some(99), ""));
     // Here the variant has details, there it has none.
-    let CallError::Remote(remote) = answered_with(17).await else {
+    let CallError::Remote { error: remote, .. } = answered_with(17).await else {
         panic!("a service's code");
     };
     assert_eq!((remote.code, &*remote.name), (Some(17), "QuotaExceeded"));

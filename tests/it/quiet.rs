@@ -14,7 +14,7 @@ use crate::support::{PIPE, Peer, code_of, dialogue_with, settled};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A stream that notes when its driver was awake. The clock must be paused: it stands still while anything runs.
+/// A stream that notes when its driver was awake. The clock must be paused: it does not advance while anything runs.
 struct Watched {
     io: DuplexStream,
     wakes: Wakes,
@@ -34,7 +34,7 @@ impl Wakes {
         }
     }
 
-    /// In whole seconds since the begin.
+    /// In whole seconds since the beginning.
     fn seconds(&self) -> Vec<u64> {
         let moments = self.moments.lock().expect("no panic");
         let seconds = moments.iter().map(|at| (*at - self.begin).as_secs());

@@ -1,5 +1,7 @@
 //! Clients that connect again.
 
+mod clients;
+
 use std::{
     sync::{
         Arc,

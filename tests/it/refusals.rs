@@ -1,10 +1,20 @@
 //! Refusals say why: to callers that read it, and in the log of the side that refuses.
 
-use std::time::Duration;
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize, Serializer};
 use sockety::{
-    CallError, Connection, FastReply, File, Options, Outcome, Router,
+    CallError, Connection, FastReply, File, Options, Outcome, Router, Streaming,
+    client::OutgoingCall,
     config::Limits,
     error::{ContentError, NoError, RequestError, chain},
     message::{Draft, Reply},
@@ -12,9 +22,12 @@ use sockety::{
     serve::{IntoRouter, MessageHandler},
     service,
 };
-use tokio::time::advance;
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    time::advance,
+};
 
-use crate::support::Log;
+use crate::support::{Log, PIPE, dialogue, dialogue_with, hex, id, pair_with, settled};
 
 /// A value that cannot be encoded.
 #[derive(Debug, Deserialize)]
@@ -37,6 +50,12 @@ trait Media {
     async fn broken(&self, later: bool) -> u64;
     #[action(timeout = "2s")]
     async fn forever(&self);
+    #[action(one_way, limit(payload = "100 B"))]
+    async fn note(&self, text: String);
+    async fn label(&self, text: String, items: Streaming<u8>);
+    async fn hold(&self, file: File);
+    async fn later(&self, file: File) -> u64;
+    async fn named(&self) -> File;
 }
 
 /// The same actions as a caller of another version knows them.
@@ -79,6 +98,23 @@ impl Media for Store {
 
     async fn forever(&self) {
         std::future::pending().await
+    }
+
+    async fn note(&self, _text: String) {}
+
+    async fn label(&self, _text: String, _items: Streaming<u8>) {}
+
+    async fn hold(&self, _file: File) {
+        std::future::pending().await
+    }
+
+    async fn later(&self, file: File) -> u64 {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        file.bytes(u64::MAX).await.expect("a file").len() as u64
+    }
+
+    async fn named(&self) -> File {
+        File::from_bytes("x".repeat(70_000), "")
     }
 }
 
@@ -187,6 +223,30 @@ async fn callers_that_do_not_read_reasons_get_the_code_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_without_types_can_ask_for_reasons() {
+    let (media, _other, _server) = connected().await;
+    let connection = media.connection();
+    let draft = Draft::new("media.title").msgpack::<str>();
+    let message = draft.create("seven").asking_for_reasons();
+    let mut request = connection.send(message).await.expect("sent");
+    let response = request.response().await.expect("a reply").into_response();
+    let refusal = response.expect("a response").refusal().expect("a refusal");
+    assert_eq!(refusal.code, FastReply::BAD_REQUEST);
+    assert!(refusal.reason.contains("invalid type"), "{refusal:?}");
+    // Another response is none, nor is an error of a service.
+    let titles = MessageHandler::new().action("media.title", |_| async {
+        sockety::message::ResponseDraft::new()
+            .msgpack::<u64>()
+            .create(&7)
+    });
+    let (client, _peer) = pair(Router::new(), titles).await.expect("a connection");
+    let message = draft.create("seven").asking_for_reasons();
+    let mut request = client.send(message).await.expect("sent");
+    let response = request.response().await.expect("a reply").into_response();
+    assert_eq!(response.expect("a response").refusal(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reply_of_another_type_and_a_timeout_name_their_action() {
     let (media, _other, _server) = connected().await;
     let titles = MessageHandler::new().action("media.title", |_| async {
@@ -217,7 +277,127 @@ async fn a_reply_of_another_type_and_a_timeout_name_their_action() {
     let mut request = (media.connection().send(&Draft::new("media.forever")).await).expect("sent");
     let error = request.response().await.expect_err("no reply");
     assert_eq!(error.to_string(), "no reply within 30s");
-    assert!(matches!(error, RequestError::TimedOut { action: "", .. }));
+    assert!(matches!(error, RequestError::TimedOut { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_this_side_does_not_know_names_its_action() {
+    let newer = MessageHandler::new().action("media.title", |_| async {
+        Ok::<_, NoError>(FastReply::new(99).expect("a code"))
+    });
+    let (client, _server) = pair(Router::new(), newer).await.expect("a connection");
+    let error = MediaClient::new(client).title(7).await.expect_err("a code");
+    assert_eq!(
+        chain(&error).to_string(),
+        "media.title: method returned an unknown error: error 99 of the service"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_answered_names_its_action() {
+    let (media, _other, server) = connected().await;
+    let text = |error: CallError<NoError>| chain(&error).to_string();
+
+    let unsent = media.rename(7, "x".repeat(5 << 20)).await;
+    assert_eq!(
+        text(unsent.expect_err("too large")),
+        "media.rename: payload of 5242896 bytes is over the limit of 4194304"
+    );
+    let broken = File::from_reader("a.bin", 10, &b"short"[..]);
+    assert_eq!(
+        text(media.upload(broken).await.expect_err("too short")),
+        "media.upload: message abandoned: file \"a.bin\" changed: announced with 10 bytes, found 5"
+    );
+    let layered = media
+        .connection()
+        .layer(|call: OutgoingCall, _| async move {
+            let status = call.status();
+            drop(call);
+            Err(status.given_up())
+        });
+    assert_eq!(
+        text(
+            MediaClient::new(layered)
+                .title(7)
+                .await
+                .expect_err("dropped")
+        ),
+        "media.title: rejected by a middleware: a middleware dropped the message"
+    );
+    let waiting = media.forever().timeout(Duration::from_secs(60));
+    let (error, ()) = tokio::join!(waiting, async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.close().await;
+    });
+    assert_eq!(
+        text(error.expect_err("no reply")),
+        "media.forever: connection ended before a reply arrived: connection closed by the peer"
+    );
+    let error = media.title(7).raw().await.expect_err("closed");
+    assert_eq!(
+        text(error),
+        "media.title: connection is gone: connection closed by the peer"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_one_way_message_that_is_not_sent_names_its_action() {
+    let (media, _other, server) = connected().await;
+    let error = media.note("x".repeat(1000)).await.expect_err("too large");
+    assert_eq!(
+        chain(&error).to_string(),
+        "media.note: payload of 1003 bytes is over the limit of 100"
+    );
+    server.close().await;
+    let error = media.note("late".into()).await.expect_err("closed");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(error.is_retryable());
+    assert_eq!(
+        chain(&error).to_string(),
+        "media.note: connection is gone: connection closed by the peer"
+    );
+    // It can be passed on as the error of a method.
+    let error = CallError::<NoError>::from(error);
+    assert_eq!(
+        chain(&error).to_string(),
+        "media.note: connection is gone: connection closed by the peer"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_beside_a_payload_over_the_limit_is_not_sent_any_further() {
+    let limits = Limits::default().max_payload(1000);
+    let strict = (MediaServer::new(Store), Options::default().limits(limits));
+    let here = (Router::new(), Options::default());
+    let (client, _server) = pair_with(here, strict, PIPE).await;
+    let media = MediaClient::new(client);
+    let (sender, items) = Streaming::channel(1);
+    let producing = async move { while sender.send(Ok(7)).await.is_ok() {} };
+    let (result, ()) = tokio::join!(media.label("x".repeat(2000), items), producing);
+    let (code, text) = refusal(result);
+    assert_eq!(code.code(), 3842);
+    assert_eq!(
+        text,
+        "media.label: refused with code 3842 (Too Large): payload size 2003 exceeds the limit of \
+         1000"
+    );
+    assert_eq!(media.title(7).await.expect("a reply"), "title 7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_does_not_read_is_blamed() {
+    let no_disk = Options::default().max_spill_bytes(0);
+    let there = (MediaServer::new(Store), no_disk);
+    let here = (Router::new(), Options::default());
+    let (client, _server) = pair_with(here, there, PIPE).await;
+    let file = File::from_reader("a.bin", 1 << 40, tokio::io::repeat(7));
+    let (code, text) = refusal(MediaClient::new(client).hold(file).await);
+    assert_eq!(code.code(), 3845);
+    assert_eq!(
+        text,
+        "media.hold: refused with code 3845 (Slow Consumer): the handler did not read the files \
+         or the stream, and other messages had to wait"
+    );
 }
 
 // The log.
@@ -281,14 +461,138 @@ async fn messages_over_the_limits_of_the_connection_are_logged() {
     .expect("a connection");
     let (code, text) = refusal(MediaClient::new(client).rename(7, "x".repeat(2000)).await);
     assert_eq!(code.code(), 3842);
-    assert_eq!(text, "media.rename: refused with code 3842 (Too Large)");
+    assert_eq!(
+        text,
+        "media.rename: refused with code 3842 (Too Large): payload size 2014 exceeds the limit of \
+         1000"
+    );
     assert_eq!(
         log.events(),
         [
-            "request refused: too large peer=None reason=payload size 2014 exceeds the limit of 1000 \
-          suppressed=0"
+            "request refused: too large action=\"media.rename\" peer=None reason=payload size 2014 \
+             exceeds the limit of 1000 suppressed=0"
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_one_way_message_over_the_limits_is_logged_with_its_action() {
+    let (log, _guard) = Log::of_warnings();
+    let (_connection, mut peer) = dialogue_with(
+        MediaServer::new(Store),
+        Options::default().limits(Limits::default().max_payload(1000)),
+        PIPE,
+    )
+    .await;
+    peer.tell(id(1), "media.title", &[0; 1001]).await;
+    peer.ask(id(2), "media.forgotten", b"").await;
+    peer.expect_code(id(2), 2).await;
+    assert_eq!(
+        log.events()[0],
+        "request refused: too large action=\"media.title\" peer=None reason=payload size 1001 \
+         exceeds the limit of 1000 suppressed=0"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_header_that_cannot_be_read_is_logged() {
+    let (log, _guard) = Log::of_warnings();
+    let (_connection, mut peer) = dialogue(MediaServer::new(Store)).await;
+    let id = id(1);
+    let header = format!("21 14 00 {} 02 FF FE", hex(id.as_bytes()));
+    peer.send(&header).await;
+    peer.expect_code(id, 3846).await;
+    assert_eq!(
+        log.events(),
+        [
+            "request refused: its header is invalid peer=None reason=action is not valid UTF-8 suppressed=0"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_beyond_the_queue_are_logged_with_action_count_and_limits() {
+    let (log, _guard) = Log::of_warnings();
+    let narrow = (Options::default().max_requests_executing(1)).max_queued_requests(1);
+    let there = (MediaServer::new(Store), narrow);
+    let here = (Router::new(), Options::default());
+    let (client, _server) = pair_with(here, there, PIPE).await;
+    let media = MediaClient::new(client);
+    let calls = [(); 3].map(|()| media.forever().into_future());
+    let results = futures_util::future::join_all(calls).await;
+    let refused = results.into_iter().filter(|result| {
+        matches!(result, Err(CallError::Refused { action: "media.forever", code, .. })
+            if code.code() == 3840)
+    });
+    assert_eq!(refused.count(), 1);
+    assert_eq!(
+        log.events(),
+        [
+            "request refused: too many are executing or waiting action=\"media.forever\" peer=None \
+             reason=1 wait for their turn (limits: 1 executing, 1 waiting) suppressed=0"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_the_protocol_cannot_express_is_logged_with_its_action() {
+    let (log, _guard) = Log::of_warnings();
+    let (media, _other, _server) = connected().await;
+    let (code, text) = refusal(media.named().await.map(drop));
+    assert_eq!(code, FastReply::INTERNAL_ERROR);
+    assert!(text.ends_with(": reply cannot be sent"), "{text}");
+    let events = log.events();
+    assert_eq!(events.len(), 1, "{events:?}");
+    let expected =
+        "reply not sent action=\"media.named\" peer=None reason=message cannot be sent: ";
+    assert!(events[0].starts_with(expected), "{events:?}");
+}
+
+#[test]
+fn no_folder_for_temporary_files_is_logged_once_a_second() {
+    let child = std::process::Command::new(std::env::current_exe().expect("a path"))
+        .args([
+            "--exact",
+            "refusals::in_a_child::has_no_folder",
+            "--ignored",
+        ])
+        .env("TMPDIR", "/proc/no/such/folder")
+        .output()
+        .expect("a child");
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{output}");
+    assert!(output.contains("1 passed"), "{output}");
+}
+
+mod in_a_child {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    #[ignore = "run by no_folder_for_temporary_files_is_logged_once_a_second"]
+    async fn has_no_folder() {
+        let (log, _guard) = Log::of_warnings();
+        let (media, _other, _server) = connected().await;
+        let upload = || {
+            let file = File::from_bytes("a.bin", vec![7; 4 << 20]);
+            media.later(file).into_future()
+        };
+        let sizes = tokio::join!(upload(), upload(), upload());
+        for size in [sizes.0, sizes.1, sizes.2] {
+            assert_eq!(size.expect("stored"), 4 << 20);
+        }
+        let events = log.events();
+        // The handlers wait for three seconds.
+        assert!((1..=4).contains(&events.len()), "{events:#?}");
+        for event in events {
+            assert!(
+                event.starts_with(
+                    "no temporary file: set TMPDIR to a folder that can be written to peer="
+                ),
+                "{event}"
+            );
+            assert!(event.contains("/proc/no/such/folder"), "{event}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -315,9 +619,32 @@ async fn files_over_the_limit_of_their_action_are_logged() {
         log.events(),
         [
             "request refused: too large action=\"put\" peer=None reason=file of 101 bytes is over the \
-          limit suppressed=0"
+             limit of 100 suppressed=0"
         ]
     );
+
+    // A caller whose trait declares no limit. It is told why, and sends no more of the file.
+    #[service]
+    trait Wide {
+        async fn put(&self, file: File);
+    }
+    let read = Arc::new(AtomicU64::new(0));
+    let counted = read.clone();
+    let endless = Counted(tokio::io::repeat(7), counted);
+    let wide = WideClient::new(client);
+    let (code, text) = refusal(wide.put(File::from_reader("a", 1 << 40, endless)).await);
+    assert_eq!(code.code(), 3842);
+    assert_eq!(
+        text,
+        "put: refused with code 3842 (Too Large): file of 1099511627776 bytes is over the limit \
+         of 100"
+    );
+    settled().await;
+    let read = read.load(Ordering::Relaxed);
+    assert!(read < 16 << 20, "{read} bytes were read");
+    wide.put(File::from_bytes("a", vec![0; 100]))
+        .await
+        .expect("the connection goes on");
 }
 
 #[tokio::test(start_paused = true)]
@@ -345,4 +672,21 @@ async fn messages_over_the_limit_of_their_action_are_logged() {
              over the limit of 100 suppressed=0"
         ]
     );
+}
+
+/// Counts what is read.
+struct Counted(tokio::io::Repeat, Arc<AtomicU64>);
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        let polled = Pin::new(&mut self.0).poll_read(cx, into);
+        let read = into.filled().len() - before;
+        self.1.fetch_add(read as u64, Ordering::Relaxed);
+        polled
+    }
 }

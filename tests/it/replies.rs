@@ -573,7 +573,7 @@ async fn a_response_given_up_before_it_had_a_place_is_answered_with_code_5() {
 
 // The parts of a message handler.
 
-/// A part that notes its name and gives nothing.
+/// A part that notes its name and returns nothing.
 macro_rules! note {
     ($log:expr, $event:expr) => {{
         let log = $log.clone();

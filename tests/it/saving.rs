@@ -74,7 +74,7 @@ impl Uploads {
         self.connection.send(message).await.expect("sent")
     }
 
-    /// Sends a file, and gives what became of it. The connection answers afterwards.
+    /// Sends a file, and returns what became of it. The connection answers afterwards.
     async fn upload(&mut self, name: &str, bytes: impl Into<Vec<u8>>) -> Result<Saved, SaveError> {
         let file = File::from_bytes(name, bytes.into());
         assert_eq!(code_of(self.send([file]).await).await, 0);

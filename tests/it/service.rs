@@ -413,7 +413,7 @@ async fn codes_are_told_apart() {
     check_call(3842, is_refused, Outcome::NotExecuted).await;
     check_call(3846, is_refused, Outcome::NotExecuted).await;
     // Codes of variants with details, which travel otherwise, and of no variant.
-    let is_remote = |error: &CallError<MediaError>| matches!(error, CallError::Remote(remote) if remote.code.is_some());
+    let is_remote = |error: &CallError<MediaError>| matches!(error, CallError::Remote { error: remote, .. } if remote.code.is_some());
     check_call(17, is_remote, Outcome::Replied).await;
     check_call(100, is_remote, Outcome::Replied).await;
     let is_not_found =
@@ -442,7 +442,7 @@ async fn an_error_of_a_newer_peer_is_a_remote_error() {
     let newer = bytes("D4 65 00 93 A3 4e6577 A4 74657874 81 A3 4e6577 07");
     let error = response_to_get(&newer).await.expect_err("an error");
     assert_eq!(error.outcome(), Outcome::Replied);
-    let CallError::Remote(error) = error else {
+    let CallError::Remote { error, .. } = error else {
         panic!("{error:?}");
     };
     assert_eq!((&*error.name, &*error.message), ("New", "text"));
@@ -457,7 +457,7 @@ async fn an_error_of_javascript_is_a_remote_error() {
         "D4 65 00 93 A9 547970654572726f72 A4 74657874 C0",
     ] {
         let error = response_to_get(&bytes(digits)).await.expect_err("an error");
-        let CallError::Remote(error) = error else {
+        let CallError::Remote { error, .. } = error else {
             panic!("{error:?}");
         };
         assert_eq!((&*error.name, &*error.message), ("TypeError", "text"));
@@ -781,7 +781,13 @@ fn timed_out_as<T: std::fmt::Debug, E: std::fmt::Debug>(
     expected: Outcome,
 ) {
     let error = result.expect_err("no reply");
-    let is_timed_out = matches!(error, CallError::Request(RequestError::TimedOut { .. }));
+    let is_timed_out = matches!(
+        error,
+        CallError::Request {
+            error: RequestError::TimedOut { .. },
+            ..
+        }
+    );
     assert!(is_timed_out, "{error:?}");
     assert_eq!(error.outcome(), expected);
 }

@@ -175,7 +175,7 @@ async fn who_reads_too_late_is_told_that_the_message_was_cut_off() {
     let (request, writer) = send_stream(&near, "late").await;
     let writing = tokio::spawn(write_for_ever(writer));
     assert_eq!(code_of(request).await, SLOW_CONSUMER);
-    // While anything is written the paused clock stands still.
+    // While anything is written, the paused clock does not advance.
     writing.abort();
     assert!(matches!(reads.recv().await, Some(ReadError::Overrun)));
 }
@@ -213,7 +213,7 @@ async fn what_remains_of_a_message_that_was_cut_off_is_dropped_and_its_channel_u
     assert_eq!(peer.expect_response(id(2)).await.1, b"hi");
 }
 
-/// Packets of a stream with so many bytes.
+/// Packets of a stream with this many bytes.
 fn stream_packets(bytes: usize) -> Vec<u8> {
     let packet = [&[0x74, 0xE8, 0x03][..], &[7; 1000]].concat();
     packet.repeat(bytes.div_ceil(1000))
@@ -233,7 +233,7 @@ fn chunk_every(pause: Duration) -> MessageHandler {
     })
 }
 
-/// Answers `slow` when its stream has ended; reads so much of it each second.
+/// Answers `slow` when its stream has ended; reads this much of it each second.
 fn bytes_each_second(count: usize) -> MessageHandler {
     waiting_handler().action("slow", move |message: Message| async move {
         let mut stream = message.take_stream().expect("a stream");
@@ -255,7 +255,7 @@ fn patient() -> Options {
     Options::default().call_timeout(None)
 }
 
-/// Sends so many bytes to `slow`, and expects that all of them are read.
+/// Sends this many bytes to `slow`, and expects that all of them are read.
 async fn check_is_read_whole(handler: MessageHandler, size: usize) {
     let (near, _far) = pair_with((Router::new(), patient()), (handler, patient()), PIPE).await;
     let (mut request, mut writer) = send_stream(&near, "slow").await;
@@ -373,7 +373,7 @@ async fn dropping_a_reader_resumes_at_once() {
     assert_eq!(elapsed, Duration::ZERO);
 }
 
-/// Sends packets until the connection takes no more; gives how many bytes of content it took.
+/// Sends packets until the connection takes no more; returns how many bytes of content it took.
 async fn taken(peer: &mut Peer) -> usize {
     let packet = stream_packets(1000);
     let mut taken = 0;
@@ -399,7 +399,7 @@ async fn t_c12_what_waits_to_be_read_of_a_message_is_bounded_by_the_window_and_o
     }
 }
 
-/// Begins messages `hold`, each of which brings so much of its stream and goes on later; gives how much was taken.
+/// Begins messages `hold`, each of which brings this much of its stream and goes on later; returns how much was taken.
 async fn flood_of_many(peer: &mut Peer, count: u16, each: usize) -> usize {
     let mut taken = 0;
     for channel in 1..=count {
@@ -624,7 +624,7 @@ async fn readers_on_other_threads_lose_no_wake_up() {
     timeout(PATIENCE, all).await.expect("no wake-up was lost");
 }
 
-/// Counts the bytes of a stream in a task of its own.
+/// Counts the bytes of a stream in a separate task.
 fn counting() -> MessageHandler {
     MessageHandler::new().action("count", |message: Message| async move {
         let mut stream = message.take_stream().expect("a stream");
@@ -740,7 +740,7 @@ async fn reading_pauses_but_writing_goes_on() {
 }
 
 /// How often a message is answered whose stream is kept and read by nobody, while a large reply to another fills
-/// the outbox, and the peer reads nothing for so long that the message is cut off.
+/// the outbox, and the peer reads nothing until the message is cut off.
 async fn replies_to_kept(handler: impl sockety::serve::IntoRouter) -> usize {
     let (_connection, mut peer) = dialogue_with(handler, without_disk(), PIPE).await;
     peer.ask(id(1), "big", b"").await;

@@ -606,7 +606,7 @@ mod typed {
         received.streaming()
     }
 
-    /// Calls a method that gives items.
+    /// Calls a method that returns items.
     async fn items<T, E>(connection: &Connection) -> Streaming<T, E>
     where
         T: sockety::message::Payload + Send + 'static,
@@ -642,7 +642,7 @@ mod typed {
         items(&near).await.collect().await
     }
 
-    /// Sends items as the stream of a message, and gives what arrives of them as bytes.
+    /// Sends items as the stream of a message, and returns what arrives of them as bytes.
     async fn encoded<T, E>(stream: Streaming<T, E>) -> Vec<u8>
     where
         T: sockety::message::Payload + Send + 'static,
@@ -794,7 +794,7 @@ mod typed {
         assert!(matches!(read_error(error), ReadError::Aborted));
     }
 
-    /// Reads a text of so many bytes where items may have 1,000, after a first item of one byte.
+    /// Reads a text of this many bytes where items may have 1,000, after a first item of one byte.
     async fn read_text(size: usize, chunk: usize) -> Vec<Result<String, StreamError<NoError>>> {
         let text = [
             &[0xA0, 0xDA][..],
@@ -853,7 +853,7 @@ mod typed {
         let error = __private::pass(&near, draft).await.expect_err("given up");
         assert!(
             matches!(
-                &error,
+                &error.error,
                 sockety::error::RequestError::Source(SourceError::Encode(_))
             ),
             "{error:?}"
@@ -892,7 +892,7 @@ mod typed {
     }
 }
 
-/// A packet as it stands on the wire.
+/// A packet as it is on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Packet {
     Message {

@@ -84,7 +84,10 @@ async fn store(options: Options) -> StoreClient {
 
 fn has_timed_out<T, E>(result: Result<T, CallError<E>>) -> Option<Outcome> {
     match result {
-        Err(CallError::Request(RequestError::TimedOut { outcome, .. })) => Some(outcome),
+        Err(CallError::Request {
+            error: RequestError::TimedOut { outcome, .. },
+            ..
+        }) => Some(outcome),
         _ => None,
     }
 }
@@ -239,7 +242,13 @@ async fn an_upload_that_does_not_move_ends_by_the_time_of_its_call() {
         let begin = Instant::now();
         let error = upload.await.expect_err("no reply");
         assert!(
-            matches!(error, CallError::Request(RequestError::TimedOut { .. })),
+            matches!(
+                error,
+                CallError::Request {
+                    error: RequestError::TimedOut { .. },
+                    ..
+                }
+            ),
             "{error:?}"
         );
         let elapsed = begin.elapsed();

@@ -327,7 +327,7 @@ async fn a_server_bound_to_tls_does_not_serve_without() {
     assert!(error.to_string().contains("tls://127.0.0.1:0"), "{error}");
 }
 
-/// In a process of its own, as the environment says where the roots of the system are.
+/// In a separate process, because the environment says where the roots of the system are.
 #[test]
 fn the_roots_of_the_system_are_trusted_by_default() {
     let directory = tempfile::tempdir().expect("a directory");

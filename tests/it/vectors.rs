@@ -625,7 +625,7 @@ fn transcript(case: &Value) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that a recipe, or a list of them, stands for.
+/// Bytes that a recipe, or a list of them, describes.
 fn recipe(recipe: &Value) -> Vec<u8> {
     if let Some(parts) = recipe.as_array() {
         return parts.iter().flat_map(self::recipe).collect();

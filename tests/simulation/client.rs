@@ -23,7 +23,7 @@ use crate::work::{WorkClient, WorkServer, Worker, content, read};
 /// The default deadline of a call.
 const DEFAULT: Duration = Duration::from_secs(30);
 
-/// Nothing of a client is left so long after its last handle was dropped: 5 s to write, and 1 s for the farewell.
+/// Nothing of a client is left this long after its last handle was dropped: 5 s to write, and 1 s for the farewell.
 const GONE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
@@ -214,7 +214,7 @@ impl Caller {
 
 pub(crate) fn explain<E: std::fmt::Debug>(error: &CallError<E>) -> String {
     match error {
-        CallError::Request(error) => chain(error).to_string(),
+        CallError::Request { error, .. } => chain(error).to_string(),
         error => format!("{error:?}"),
     }
 }

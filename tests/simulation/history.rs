@@ -44,7 +44,7 @@ struct Ping {
 /// No call outlives its deadline by more.
 const GRACE: Duration = SECOND;
 
-/// The clock of a call stands still while its own file or stream is being sent, and no call outlives
+/// The clock of a call stops while its own file or stream is being sent, and no call outlives
 /// its deadline by more than this: most content of these scenarios takes less, and where the peer
 /// takes nothing, the connection ends after 30 s.
 const CONTENT: Duration = Duration::from_secs(60);

@@ -164,7 +164,7 @@ async fn press(client: Client, streams: u64, time: Duration) -> turmoil::Result 
     Ok(())
 }
 
-/// A reply whose stream is not read, for a long time, or until the connection gives it up.
+/// A reply whose stream is not read, for a long time, or until the connection abandons it.
 async fn neglect(history: &History, work: &WorkClient, end: Instant) {
     let (call, at, begun) = (history.number(), now(), Instant::now());
     let deadline = 30 * SECOND;
@@ -242,7 +242,7 @@ const CHUNK: usize = 8 * 1024;
 /// window of the receiver, and what one read brings beyond it.
 const BETWEEN: u64 = (256 + 256 + 128 + 256 + 256 + 64) * 1024;
 
-/// What may be between the writers and the readers of a connection beside what waits in each writer.
+/// What may be between the writers and the readers of a connection besides what waits in each writer.
 const BETWEEN_ALL: u64 = (256 + 128 + 256 + 8 * 1024 + 64) * 1024;
 
 /// Very many streams on one connection that are read slowly, and somebody who only wants a word.
@@ -305,7 +305,7 @@ pub(crate) fn going_away(dice: &mut Dice) -> History {
     history
 }
 
-/// The client stands still for minutes, and its clocks see that all at once. The server has waited no longer than ever.
+/// The client is suspended for minutes, and its clocks see that all at once. The server has waited no longer than ever.
 pub(crate) fn clock_gap(dice: &mut Dice) -> History {
     let mut site = Site::new(dice, 100 * MILLISECOND);
     let client = site.new_client("client", dice, 0, 10 * SECOND);

@@ -40,7 +40,7 @@ pub(crate) enum Side {
     Server,
 }
 
-/// Nothing of a server is left so long after its clients have gone: the longest silence, and a quiet look at the clock.
+/// Nothing of a server is left this long after its clients have gone: the longest silence, and a quiet look at the clock.
 const SILENT: Duration = Duration::from_secs(110);
 
 pub(crate) struct Site<'a> {
@@ -55,7 +55,7 @@ pub(crate) struct Site<'a> {
 }
 
 impl Site<'_> {
-    /// Packets take so long at most.
+    /// Packets take at most this long.
     pub(crate) fn new(dice: &mut Dice, latency: Duration) -> Self {
         // What is finer costs time and finds nothing more in long runs.
         let tick = Duration::from_millis(dice.pick(&[10, 20]));

@@ -76,14 +76,14 @@ impl Work for Worker {
     async fn neglect(&self, call: u64, mut stream: ByteStream) {
         self.history.begin(call);
         sleep(Duration::from_secs(100)).await;
-        // So that it is the connection that gives the stream up, and not its reader.
+        // So that it is the connection that abandons the stream, and not its reader.
         let _ = stream.next_chunk().await;
     }
 }
 
 const CHUNK: u64 = 8 * 1024;
 
-/// A stream of so many bytes. What leaves it is noted.
+/// A stream of this many bytes. What leaves it is noted.
 pub(crate) fn content(history: &History, call: u64, size: u64) -> ByteStream {
     let history = history.clone();
     let chunks = stream::unfold(size, move |rest| {

@@ -53,7 +53,10 @@ pub(super) fn add(checks: &mut Checks) {
         |connection| async move { converse(&connection, 100).await },
     );
     checks.add("a reply before the stream has ended", early_reply);
-    checks.add("a stream that is given up is not echoed as whole", given_up);
+    checks.add(
+        "a stream that is abandoned is not echoed as whole",
+        given_up,
+    );
 }
 
 /// Generated content of this size, in pieces.

@@ -47,6 +47,7 @@ fn codes_are_named_and_are_exit_codes() {
     check("nothing", 1, "code 2 (Not Implemented), not executed");
     check("code --json 404", 1, "code 404, replied");
     check("code --json 5000", 1, "code 5 (Internal Error), executed");
+    check("code --json 404", 1, "code: code 404, replied");
     // The worst of several counts.
     let (out, _) = failed(
         &mut sockety(&format!(
@@ -58,6 +59,42 @@ fn codes_are_named_and_are_exit_codes() {
     assert!(
         out.starts_with(r#"{"code":7,"name":null,"outcome":"replied","ms":"#),
         "{out}"
+    );
+}
+
+#[test]
+fn a_refusal_says_why() {
+    let (address, folder) = (server::start(), tempdir().unwrap());
+    let check = |arguments: &str, json: &str, expected: &str| {
+        let mut call = sockety(&format!("call {address} {arguments}"));
+        let (out, said) = failed(call.args(["--json", json]), 1);
+        assert_eq!(out, "");
+        assert!(said.contains(expected), "{said}");
+    };
+    check(
+        "media.find",
+        r#"{"title":7,"deep":true}"#,
+        "media.find: code 4 (Bad Request), replied: payload cannot be read: title: invalid type: \
+         integer `7`, expected a string",
+    );
+    check(
+        "media.find",
+        r#"{"title":"x"}"#,
+        "media.find: code 4 (Bad Request), replied: payload cannot be read: missing field `deep`",
+    );
+    let large = folder.path().join("large");
+    fs::write(&large, vec![0; 2000]).unwrap();
+    let upload = format!("call {address} media.upload --file {}", large.display());
+    let (_, said) = failed(&mut sockety(&upload), 1);
+    let expected = "media.upload: code 3842 (Too Large), not executed: file of 2000 bytes is over the \
+                    limit of 1024";
+    assert!(said.contains(expected), "{said}");
+    let (out, _) = failed(&mut sockety(&format!("{upload} --output full")), 1);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["code"], 3842);
+    assert_eq!(
+        json["reason"],
+        "file of 2000 bytes is over the limit of 1024"
     );
 }
 

@@ -142,6 +142,7 @@ impl Machine {
             parent: prefix.parent,
             expects_response: head.opening.expects_response,
         };
+        let mut known = None;
         let read = match prefix.action {
             Text::TooLong { length } => {
                 let flags = prefix.flags;
@@ -157,7 +158,10 @@ impl Machine {
                     &self.limits,
                 );
                 head.await_files(body, identity);
-                self.read_action(action, prefix.sizes, head.bytes)
+                // r[impl text.utf8]
+                let text = str::from_utf8(action).map_err(|_| RefusalReason::BadAction);
+                known = text.ok().filter(|_| identity.parent.is_none());
+                self.excess(prefix.sizes, head.bytes).map_or(text, Err)
             }
         };
         Ok(match read {
@@ -165,22 +169,13 @@ impl Machine {
             Err(reason) => {
                 head.refuse();
                 let refusal = identity.refusal(reason);
-                Event::Refused { channel, refusal }
+                Event::Refused {
+                    channel,
+                    action: known,
+                    refusal,
+                }
             }
         })
-    }
-
-    // r[impl text.utf8]
-    fn read_action<'b>(
-        &self,
-        action: &'b [u8],
-        sizes: Sizes,
-        header: u64,
-    ) -> Result<&'b str, RefusalReason> {
-        match self.excess(sizes, header) {
-            Some(reason) => Err(reason),
-            None => str::from_utf8(action).map_err(|_| RefusalReason::BadAction),
-        }
     }
 
     /// Decodes the sizes after an action that was dropped.
@@ -217,7 +212,11 @@ impl Machine {
         };
         head.refuse();
         match refusal {
-            Some(refusal) => Ok(Event::Refused { channel, refusal }),
+            Some(refusal) => Ok(Event::Refused {
+                channel,
+                action: None,
+                refusal,
+            }),
             None => Err(head.abuse(channel)),
         }
     }

@@ -363,7 +363,11 @@ impl Machine {
             Some(Channel::Head(head)) => {
                 self.reading = Reading::Header { left: size };
                 let refusal = head.on_piece(channel, &self.limits)?;
-                Ok(refusal.map(|refusal| Event::Refused { channel, refusal }))
+                Ok(refusal.map(|refusal| Event::Refused {
+                    channel,
+                    action: None,
+                    refusal,
+                }))
             }
             Some(Channel::Idle | Channel::Body(_)) | None if size == 0 => Ok(None),
             Some(Channel::Body(_)) => Err(Violation::ContinueAfterHeader { channel, size }),
@@ -426,7 +430,11 @@ impl Machine {
             content,
             left: size,
         };
-        Ok(Some(Event::Refused { channel, refusal }))
+        Ok(Some(Event::Refused {
+            channel,
+            action: None,
+            refusal,
+        }))
     }
 
     fn on_file_end<'i>(&mut self, index: FileIndex) -> Found<'i> {

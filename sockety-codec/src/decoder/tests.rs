@@ -138,7 +138,9 @@ fn describe(event: &Event<'_>) -> String {
         } => format!("file end {channel} {index} {missing}"),
         Event::End { channel } => format!("end {channel}"),
         Event::Abort { channel } => format!("abort {channel}"),
-        Event::Refused { channel, refusal } => format!("refused {channel} {}", refusal.reason),
+        Event::Refused {
+            channel, refusal, ..
+        } => format!("refused {channel} {}", refusal.reason),
         Event::FastReply { id, code } => format!("fast reply {} {code}", id.simple()),
         Event::Heartbeat => "heartbeat".into(),
         Event::GoAway => "go away".into(),

@@ -24,9 +24,20 @@ impl ForwardedAttributes {
     }
 
     pub(crate) fn is_deprecated(&self) -> bool {
-        self.descriptions
-            .iter()
-            .any(|attribute| has(&attribute.meta, &["deprecated"]))
+        self.deprecated().next().is_some()
+    }
+
+    /// The attributes that deprecate the item.
+    pub(crate) fn deprecated(&self) -> impl Iterator<Item = &Attribute> {
+        let attributes = self.descriptions.iter();
+        attributes.filter(|attribute| has(&attribute.meta, &["deprecated"]))
+    }
+
+    /// Deprecates the item like the one that it belongs to, unless it has attributes for that.
+    pub(crate) fn inherit_deprecated(&mut self, parent: &Self) {
+        if !self.is_deprecated() {
+            self.descriptions.extend(parent.deprecated().cloned());
+        }
     }
 
     /// Whether there is a documentation comment; `#[doc(hidden)]` is not one.

@@ -24,12 +24,7 @@ pub(super) fn describe_generated(service: &Service, sentence: &str) -> TokenStre
     let link = format!("[`{}`]", service.item.ident.unraw());
     let sentence = format!(" {}", sentence.replace("{trait}", &link));
     let conditions = &service.forwarded.conditions;
-    let deprecated = service
-        .forwarded
-        .descriptions
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("deprecated"));
-    quote!(#(#conditions)* #[doc = #sentence] #(#deprecated)*)
+    quote!(#(#conditions)* #[doc = #sentence])
 }
 
 /// Like [`describe`], without `#[deprecated]`.
@@ -44,14 +39,13 @@ pub(super) fn describe_not_deprecated(
     describe(&forwarded, sentence)
 }
 
-/// The attribute of generated code that names items of a deprecated trait: only code of the user
-/// should cause the warning.
+/// The `#[deprecated]` of the trait, for the functions with which users begin to use it.
 ///
-/// Items of deprecated methods need none: generated code does not name those that are deprecated.
-/// So `#![forbid(deprecated)]`, which forbids this attribute too, permits deprecated methods.
-pub(crate) fn allow_deprecated(service: &Service) -> Option<TokenStream> {
-    let is_deprecated = service.forwarded.is_deprecated();
-    is_deprecated.then(|| quote!(#[allow(deprecated)]))
+/// Neither the trait nor the generated types have it, because generated code names them: that would
+/// cause warnings, and an `#[allow(deprecated)]` is an error under `#![forbid(deprecated)]`.
+pub(crate) fn deprecated(service: &Service) -> TokenStream {
+    let deprecated = service.forwarded.deprecated();
+    quote!(#(#deprecated)*)
 }
 
 /// Silences the lint that the method itself already triggers in the trait. It allows seven

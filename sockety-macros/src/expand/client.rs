@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::attributes::{allow_deprecated, allow_many_arguments, describe, describe_generated};
+use super::attributes::{allow_many_arguments, deprecated, describe, describe_generated};
 use super::drafts;
 use super::signature::{caller_params, reply_types};
 use crate::model::{Action, Service};
@@ -17,12 +17,10 @@ pub(crate) fn client(service: &Service) -> TokenStream {
     let client = &service.names.client;
     let conditions = &service.forwarded.conditions;
     let implementation = implementation(service);
-    let allow = allow_deprecated(service);
     quote! {
         #structure
 
         #(#conditions)*
-        #allow
         impl #client {
             #constructors
             #local
@@ -51,20 +49,31 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
 }
 
 pub(crate) fn constructors(service: &Service) -> TokenStream {
-    let private = &service.names.private;
+    let (private, deprecated) = (&service.names.private, deprecated(service));
     let vis = generated_tokens(&service.item.vis);
     quote! {
         /// Creates a client that calls over `connection`, which may be shared with other code.
+        #deprecated
         #vis fn new(connection: #private::Connection) -> Self {
             Self { connection }
         }
 
         /// Connects to `address` when awaited, and returns a client of the new connection.
+        #deprecated
         #vis fn connect(address: impl #private::IntoAddress) -> #private::Connect<Self> {
             #private::connect(address)
         }
 
-        /// Returns the connection that calls are sent over.
+        /// Creates a client that connects to `address` when it is first used, and again when its
+        /// connection has ended.
+        ///
+        /// `connect(address).reconnecting().client()` is the same, with options in between.
+        #vis fn reconnecting(address: impl #private::IntoAddress) -> Self {
+            #private::reconnecting(address)
+        }
+
+        /// Returns the connection that calls are sent over. Of a client that reconnects, it stands for
+        /// whichever is open.
         #vis fn connection(&self) -> &#private::Connection {
             &self.connection
         }
@@ -74,6 +83,7 @@ pub(crate) fn constructors(service: &Service) -> TokenStream {
 fn local(service: &Service) -> TokenStream {
     let (private, trait_ident) = (&service.names.private, &service.item.ident);
     let (vis, server) = (generated_tokens(&service.item.vis), &service.names.server);
+    let deprecated = deprecated(service);
     let bounds = quote!(#trait_ident + ::core::marker::Send + ::core::marker::Sync + 'static);
     quote! {
         /// Creates a client that calls `service` in this process, over an in-memory connection.
@@ -82,8 +92,9 @@ fn local(service: &Service) -> TokenStream {
         ///
         /// # Panics
         /// Panics outside of a Tokio runtime.
+        #deprecated
         #vis fn local(service: impl #bounds) -> Self {
-            #private::local(#server::new(service))
+            #private::local(#server { service: ::std::sync::Arc::new(service) })
         }
     }
 }
@@ -126,10 +137,8 @@ pub(crate) fn implementation(service: &Service) -> TokenStream {
     let client = &service.names.client;
     let private = &service.names.private;
     let conditions = &service.forwarded.conditions;
-    let allow = allow_deprecated(service);
     quote! {
         #(#conditions)*
-        #allow
         #[automatically_derived]
         impl #private::ServiceClient for #client {
             fn new(connection: #private::Connection) -> Self {

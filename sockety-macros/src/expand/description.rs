@@ -5,7 +5,6 @@ use quote::quote;
 use syn::Type;
 use syn::ext::IdentExt;
 
-use super::attributes::allow_deprecated;
 use super::signature::error_format;
 use crate::attr::{ForwardedAttributes, Limits};
 use crate::docs;
@@ -15,7 +14,7 @@ use crate::types::text;
 
 pub(super) fn description(service: &Service) -> TokenStream {
     let (client, private) = (&service.names.client, &service.names.private);
-    let (conditions, allow) = (&service.forwarded.conditions, allow_deprecated(service));
+    let conditions = &service.forwarded.conditions;
     let vis = generated_tokens(&service.item.vis);
     let name = service.item.ident.unraw().to_string();
     let docs = documented(&service.forwarded);
@@ -25,7 +24,6 @@ pub(super) fn description(service: &Service) -> TokenStream {
         .map(|action| self::action(service, action));
     quote! {
         #(#conditions)*
-        #allow
         impl #client {
             /// Describes the service: its actions, with their parameters, results and errors.
             #vis const DESCRIPTION: &'static #private::ServiceDescription =

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::attributes::{allow_deprecated, describe_generated};
+use super::attributes::{deprecated, describe_generated};
 use super::content;
 use super::signature::{error_format, format};
 use crate::model::{Action, Output, Param, ParamKind, Service};
@@ -20,8 +20,8 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
         "Serves an implementation of {trait}. Add it to a router, or serve it alone.",
     );
     let conditions = &service.forwarded.conditions;
-    let allow = allow_deprecated(service);
     let (client, private) = (&service.names.client, &service.names.private);
+    let deprecated = deprecated(service);
     let (name, formatter) = (server.to_string(), local("formatter"));
     // `Clone` and `Debug` are not derived, as they would require them of the user's implementation.
     quote! {
@@ -31,33 +31,32 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
         }
 
         #(#conditions)*
-        #allow
         impl<S> #server<S> {
             /// Describes the service: its actions, with their parameters, results and errors.
             #vis const DESCRIPTION: &'static #private::ServiceDescription = #client::DESCRIPTION;
 
             /// Creates a server for `service`.
+            #deprecated
             #vis fn new(service: S) -> Self {
-                Self::from_arc(::std::sync::Arc::new(service))
+                Self { service: ::std::sync::Arc::new(service) }
             }
 
             /// Creates a server for a service that is shared with other code.
+            #deprecated
             #vis fn from_arc(service: ::std::sync::Arc<S>) -> Self {
                 Self { service }
             }
         }
 
         #(#conditions)*
-        #allow
         #[automatically_derived]
         impl<S> ::core::clone::Clone for #server<S> {
             fn clone(&self) -> Self {
-                Self::from_arc(::core::clone::Clone::clone(&self.service))
+                Self { service: ::core::clone::Clone::clone(&self.service) }
             }
         }
 
         #(#conditions)*
-        #allow
         #[automatically_derived]
         impl<S> ::core::fmt::Debug for #server<S> {
             fn fmt(&self, #formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -72,11 +71,10 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
 pub(super) fn implementation(service: &Service) -> TokenStream {
     let (server, private) = (&service.names.server, &service.names.private);
     let trait_ident = &service.item.ident;
-    let (conditions, allow) = (&service.forwarded.conditions, allow_deprecated(service));
+    let conditions = &service.forwarded.conditions;
     let dispatch = dispatch(service);
     quote! {
         #(#conditions)*
-        #allow
         #[automatically_derived]
         impl<__S> #private::Service for #server<__S>
         where

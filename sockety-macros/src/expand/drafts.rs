@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::attributes::{allow_deprecated, allow_many_arguments, describe, describe_generated};
+use super::attributes::{allow_many_arguments, describe, describe_generated};
 use super::content;
 use super::description::limits;
 use super::signature::{caller_idents, caller_params, reply_types};
@@ -14,7 +14,6 @@ pub(crate) fn drafts(service: &Service) -> TokenStream {
     let structure = structure(service);
     let draft = &service.names.draft;
     let conditions = &service.forwarded.conditions;
-    let allow = allow_deprecated(service);
     let factories = service
         .actions
         .iter()
@@ -23,7 +22,6 @@ pub(crate) fn drafts(service: &Service) -> TokenStream {
         #structure
 
         #(#conditions)*
-        #allow
         impl #draft {
             #(#factories)*
         }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{ReturnType, TraitItem};
 
-use super::attributes::{allow_deprecated, allow_many_arguments};
+use super::attributes::allow_many_arguments;
 use super::service_trait::future;
 use crate::model::{Action, Service};
 use crate::names::generated;
@@ -22,7 +22,6 @@ pub(super) fn pointers(service: &Service) -> TokenStream {
 fn implementation(service: &Service, pointer: &TokenStream) -> TokenStream {
     let trait_ident = &service.item.ident;
     let conditions = &service.forwarded.conditions;
-    let allow = allow_deprecated(service);
     let supertraits = &service.item.supertraits;
     let supertraits = (!supertraits.is_empty()).then(|| quote!(Self: #supertraits,));
     let methods = service.item.items.iter().filter_map(|item| match item {
@@ -33,7 +32,6 @@ fn implementation(service: &Service, pointer: &TokenStream) -> TokenStream {
     let methods = methods.map(|(action, output)| method(service, action, output));
     quote! {
         #(#conditions)*
-        #allow
         #[automatically_derived]
         impl<__S> #trait_ident for #pointer
         where

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::attributes::{allow_deprecated, describe_generated, describe_not_deprecated};
+use super::attributes::{describe_generated, describe_not_deprecated};
 use super::{content, drafts};
 use crate::model::{Action, Param, Service};
 use crate::names::{generated, generated_tokens, local};
@@ -17,12 +17,10 @@ pub(crate) fn structure(service: &Service) -> TokenStream {
         service,
         "A request to {trait}: an action with its parameters, except files and streams.",
     );
-    let allow = allow_deprecated(service);
     let variants = service.actions.iter().map(variant);
     let debug = debug(service);
     quote! {
         #attributes
-        #allow
         #vis enum #request {
             #(#variants,)*
         }
@@ -52,7 +50,7 @@ fn variant(action: &Action) -> TokenStream {
 /// need not implement `Debug`, and secrets among their values do not end up in logs.
 fn debug(service: &Service) -> TokenStream {
     let request = &service.names.request;
-    let (formatter, allow) = (local("formatter"), allow_deprecated(service));
+    let formatter = local("formatter");
     let conditions = &service.forwarded.conditions;
     let arms = service.actions.iter().map(|action| {
         let (conditions, variant) = (&action.forwarded.conditions, action.variant());
@@ -66,7 +64,6 @@ fn debug(service: &Service) -> TokenStream {
     });
     quote! {
         #(#conditions)*
-        #allow
         #[automatically_derived]
         impl ::core::fmt::Debug for #request {
             fn fmt(&self, #formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -92,7 +89,7 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
 /// The lists of parameters. They are functions of the enum because that has a name which only this
 /// service generates.
 fn parameters(service: &Service) -> Option<TokenStream> {
-    let (request, allow) = (&service.names.request, allow_deprecated(service));
+    let request = &service.names.request;
     let conditions = &service.forwarded.conditions;
     let actions = service.actions.iter();
     let functions: Vec<_> = actions
@@ -101,7 +98,6 @@ fn parameters(service: &Service) -> Option<TokenStream> {
     (!functions.is_empty()).then(|| {
         quote! {
             #(#conditions)*
-            #allow
             impl #request {
                 #(#functions)*
             }
@@ -111,7 +107,7 @@ fn parameters(service: &Service) -> Option<TokenStream> {
 
 fn received(service: &Service) -> TokenStream {
     let (request, private) = (&service.names.request, &service.names.private);
-    let (message, allow) = (local("message"), allow_deprecated(service));
+    let message = local("message");
     let conditions = &service.forwarded.conditions;
     let arms = service
         .actions
@@ -119,7 +115,6 @@ fn received(service: &Service) -> TokenStream {
         .map(|action| receive(service, action));
     quote! {
         #(#conditions)*
-        #allow
         #[automatically_derived]
         impl ::core::convert::TryFrom<&#private::Message> for #request {
             type Error = #private::RequestMismatch;
@@ -156,12 +151,11 @@ fn receive(service: &Service, action: &Action) -> TokenStream {
 
 fn outgoing(service: &Service) -> TokenStream {
     let (request, private) = (&service.names.request, &service.names.private);
-    let (value, allow) = (local("request"), allow_deprecated(service));
+    let value = local("request");
     let conditions = &service.forwarded.conditions;
     let arms = service.actions.iter().map(|action| send(service, action));
     quote! {
         #(#conditions)*
-        #allow
         #[automatically_derived]
         impl ::core::convert::From<#request> for #private::Outgoing {
             fn from(#value: #request) -> Self {

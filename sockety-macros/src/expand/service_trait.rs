@@ -1,10 +1,10 @@
 //! The trait itself, whose methods return futures that are `Send`.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::ext::IdentExt;
 use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, Type, parse_quote};
 
-use super::attributes::allow_deprecated;
 use crate::attr::without_deprecated;
 use crate::model::Service;
 use crate::names::generated;
@@ -17,7 +17,37 @@ pub(crate) fn service_trait(service: &Service) -> TokenStream {
             method.attrs = without_deprecated(&method.attrs);
         }
     }
-    item.into_token_stream()
+    let note = note_on_unimplemented(service);
+    quote!(#note #item)
+}
+
+/// What the compiler says where something must implement the trait and does not, such as a client.
+fn note_on_unimplemented(service: &Service) -> Option<TokenStream> {
+    let is_own = |attribute: &syn::Attribute| {
+        let path = attribute
+            .path()
+            .segments
+            .iter()
+            .map(|it| it.ident.to_string());
+        path.eq(["diagnostic", "on_unimplemented"])
+    };
+    if service.item.attrs.iter().any(is_own) || is_without_prelude() {
+        return None;
+    }
+    let (name, client) = (service.item.ident.unraw(), &service.names.client);
+    let note = format!(
+        "`{client}` calls a server, and does not implement `{name}`: take a `&{client}`, or write \
+         `impl {name} for` a type that holds one"
+    );
+    Some(quote!(#[diagnostic::on_unimplemented(note = #note)]))
+}
+
+/// Whether the trait may be in a module with `#![no_implicit_prelude]`, where `diagnostic` means
+/// nothing to the compiler. `sockety` means nothing there either, so the macro is called by its
+/// absolute path.
+fn is_without_prelude() -> bool {
+    let called_as = Span::call_site().source_text();
+    called_as.is_some_and(|text| text.replace(' ', "").starts_with("#[::"))
 }
 
 /// Code that names the trait and all its methods. A crate that only calls the service never does,
@@ -27,14 +57,13 @@ pub(crate) fn service_trait(service: &Service) -> TokenStream {
 /// what implementations of foreign traits for foreign types name as used.
 pub(crate) fn use_of_trait(service: &Service) -> TokenStream {
     let (trait_ident, private) = (&service.item.ident, &service.names.private);
-    let (conditions, allow) = (&service.forwarded.conditions, allow_deprecated(service));
+    let conditions = &service.forwarded.conditions;
     let methods = service.actions.iter().map(|action| {
         let (conditions, ident) = (&action.forwarded.conditions, generated(&action.ident));
         quote!(#(#conditions)* let _ = <__S as #trait_ident>::#ident;)
     });
     quote! {
         #(#conditions)*
-        #allow
         const _: () = {
             struct __Service;
             impl<__S> #private::Uses<__Service> for ::core::marker::PhantomData<__S>

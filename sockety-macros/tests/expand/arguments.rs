@@ -1,3 +1,6 @@
+#[diagnostic::on_unimplemented(
+    note = "`MediaClient` calls a server, and does not implement `Media`: take a `&MediaClient`, or write `impl Media for` a type that holds one"
+)]
 pub trait Media {
     fn get(
         &self,
@@ -40,7 +43,15 @@ impl MediaClient {
     ) -> ::sockety::__private::Connect<Self> {
         ::sockety::__private::connect(address)
     }
-    /// Returns the connection that calls are sent over.
+    /// Creates a client that connects to `address` when it is first used, and again when its
+    /// connection has ended.
+    ///
+    /// `connect(address).reconnecting().client()` is the same, with options in between.
+    pub fn reconnecting(address: impl ::sockety::__private::IntoAddress) -> Self {
+        ::sockety::__private::reconnecting(address)
+    }
+    /// Returns the connection that calls are sent over. Of a client that reconnects, it stands for
+    /// whichever is open.
     pub fn connection(&self) -> &::sockety::__private::Connection {
         &self.connection
     }
@@ -53,7 +64,9 @@ impl MediaClient {
     pub fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
-        ::sockety::__private::local(MediaServer::new(service))
+        ::sockety::__private::local(MediaServer {
+            service: ::std::sync::Arc::new(service),
+        })
     }
     /// Calls the action `media.get`.
     pub fn get(&self, id: u64) -> ::sockety::__private::Call<Clip, MediaError> {
@@ -90,7 +103,9 @@ impl<S> MediaServer<S> {
     pub const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
     /// Creates a server for `service`.
     pub fn new(service: S) -> Self {
-        Self::from_arc(::std::sync::Arc::new(service))
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
     }
     /// Creates a server for a service that is shared with other code.
     pub fn from_arc(service: ::std::sync::Arc<S>) -> Self {
@@ -100,7 +115,9 @@ impl<S> MediaServer<S> {
 #[automatically_derived]
 impl<S> ::core::clone::Clone for MediaServer<S> {
     fn clone(&self) -> Self {
-        Self::from_arc(::core::clone::Clone::clone(&self.service))
+        Self {
+            service: ::core::clone::Clone::clone(&self.service),
+        }
     }
 }
 #[automatically_derived]

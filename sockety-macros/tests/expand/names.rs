@@ -1,3 +1,6 @@
+#[diagnostic::on_unimplemented(
+    note = "`MediaClient` calls a server, and does not implement `Media`: take a `&MediaClient`, or write `impl Media for` a type that holds one"
+)]
 pub(crate) trait Media: Send + Sync {
     fn get(
         &self,
@@ -35,7 +38,17 @@ impl MediaClient {
     ) -> ::facade::rpc::__private::Connect<Self> {
         ::facade::rpc::__private::connect(address)
     }
-    /// Returns the connection that calls are sent over.
+    /// Creates a client that connects to `address` when it is first used, and again when its
+    /// connection has ended.
+    ///
+    /// `connect(address).reconnecting().client()` is the same, with options in between.
+    pub(crate) fn reconnecting(
+        address: impl ::facade::rpc::__private::IntoAddress,
+    ) -> Self {
+        ::facade::rpc::__private::reconnecting(address)
+    }
+    /// Returns the connection that calls are sent over. Of a client that reconnects, it stands for
+    /// whichever is open.
     pub(crate) fn connection(&self) -> &::facade::rpc::__private::Connection {
         &self.connection
     }
@@ -48,7 +61,9 @@ impl MediaClient {
     pub(crate) fn local(
         service: impl Media + ::core::marker::Send + ::core::marker::Sync + 'static,
     ) -> Self {
-        ::facade::rpc::__private::local(MediaServer::new(service))
+        ::facade::rpc::__private::local(MediaServer {
+            service: ::std::sync::Arc::new(service),
+        })
     }
     /// Calls the action `media.fetch`.
     pub(crate) fn get(
@@ -83,7 +98,9 @@ impl<S> MediaServer<S> {
     pub(crate) const DESCRIPTION: &'static ::facade::rpc::__private::ServiceDescription = MediaClient::DESCRIPTION;
     /// Creates a server for `service`.
     pub(crate) fn new(service: S) -> Self {
-        Self::from_arc(::std::sync::Arc::new(service))
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
     }
     /// Creates a server for a service that is shared with other code.
     pub(crate) fn from_arc(service: ::std::sync::Arc<S>) -> Self {
@@ -93,7 +110,9 @@ impl<S> MediaServer<S> {
 #[automatically_derived]
 impl<S> ::core::clone::Clone for MediaServer<S> {
     fn clone(&self) -> Self {
-        Self::from_arc(::core::clone::Clone::clone(&self.service))
+        Self {
+            service: ::core::clone::Clone::clone(&self.service),
+        }
     }
 }
 #[automatically_derived]

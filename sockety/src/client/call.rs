@@ -16,15 +16,16 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    error::{call::CallError, request::RequestError, service::ServiceError},
+    error::{call::CallError, service::ServiceError},
     message::reply::Reply,
 };
 
 /// A typed call: a future that resolves to what the method returns. Nothing is sent until it is
 /// first polled.
 ///
-/// Dropping it gives the call up. If its message was queued already, the message is still sent, and
-/// its reply is dropped.
+/// Dropping it cancels the call. If its message was queued already, it is still sent, and its reply
+/// is dropped. Files and a stream that were not sent completely are aborted: the handler gets an
+/// error when it reads them.
 ///
 /// # Panics
 /// Panics if it is polled again after it was ready.
@@ -32,7 +33,6 @@ use crate::{
 pub struct Call<T, E> {
     exchange: Exchange,
     read: Read<T>,
-    is_idempotent: bool,
     error: PhantomData<fn() -> E>,
 }
 
@@ -40,9 +40,8 @@ impl<T, E> Call<T, E> {
     #[inline]
     pub(crate) fn new(connection: Connection, draft: CallDraft<T, E>) -> Self {
         Self {
-            exchange: Exchange::new(connection, draft.unsent, draft.timeout),
+            exchange: Exchange::new(connection, draft.unsent, draft.timeout, draft.is_idempotent),
             read: draft.read,
-            is_idempotent: draft.is_idempotent,
             error: PhantomData,
         }
     }
@@ -51,8 +50,8 @@ impl<T, E> Call<T, E> {
     /// [`Options::call_timeout`](crate::config::Options::call_timeout).
     ///
     /// The timeout starts when the call is first polled. Setting it after that has no effect. While
-    /// files or the stream of the call are being sent, the clock stands still, unless they wait and
-    /// nothing of them moves for the whole time; after that the call has its whole time again.
+    /// files or the stream of the call are being sent, the clock stops, unless nothing of them moves for
+    /// the whole timeout. After they were sent, it starts again from zero.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.exchange.set_timeout(timeout);
         self
@@ -63,19 +62,21 @@ impl<T, E> Call<T, E> {
         self.exchange.id
     }
 
-    /// Whether the action is declared idempotent, with `#[action(idempotent)]`.
+    /// Whether the action is declared idempotent, with `#[action(idempotent)]`. A client that
+    /// [reconnects](crate::client::Reconnecting::client) sends such a call again if its connection ends
+    /// without a reply.
     pub fn is_idempotent(&self) -> bool {
-        self.is_idempotent
+        self.exchange.is_idempotent
     }
 
     /// Sends the call and returns the undecoded reply. An error of the service is a reply as well,
     /// so it is returned as `Ok`.
     ///
     /// # Errors
-    /// [`RequestError`] if there was no reply.
+    /// [`CallError::Request`] if there was no reply.
     ///
     /// # Cancel safety
-    /// Dropping the future gives the call up, like dropping the call itself.
+    /// Dropping the future cancels the call, like dropping the call itself.
     ///
     /// ```
     /// # use sockety::{FastReply, Router, pair, service};
@@ -91,14 +92,18 @@ impl<T, E> Call<T, E> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn raw(self) -> Result<Reply, RequestError> {
+    pub async fn raw(self) -> Result<Reply, CallError<E>> {
         let mut exchange = self.exchange;
-        let raw = without_reason(
-            poll_fn(|cx| exchange.poll(cx))
-                .await
-                .map_err(|error| error.of_action(exchange.action))?,
-        );
-        Ok(Reply::new(exchange.connection.lease(), exchange.id, raw))
+        match poll_fn(|cx| exchange.poll(cx)).await {
+            Ok(raw) => {
+                let raw = without_reason(raw);
+                Ok(Reply::new(exchange.connection.lease(), exchange.id, raw))
+            }
+            Err(error) => {
+                let action = exchange.action;
+                Err(CallError::Request { action, error })
+            }
+        }
     }
 }
 
@@ -111,7 +116,10 @@ impl<T, E: ServiceError> Future for Call<T, E> {
                 let (action, lease) = (self.exchange.action, self.exchange.connection.lease());
                 read_reply(reply, action, self.read, lease)
             }
-            Err(error) => Err(CallError::Request(error.of_action(self.exchange.action))),
+            Err(error) => {
+                let action = self.exchange.action;
+                Err(CallError::Request { action, error })
+            }
         })
     }
 }

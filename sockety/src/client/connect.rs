@@ -146,7 +146,8 @@ impl<C> Connect<C> {
         self
     }
 
-    /// Connects when a connection is needed, and again when it has ended.
+    /// Connects when a connection is needed, and again when it has ended. [`Reconnecting::client`]
+    /// returns a client that does so behind its methods.
     pub fn reconnecting(self) -> Reconnecting<C> {
         Reconnecting::new(self)
     }
@@ -173,6 +174,15 @@ impl<C> Connect<C> {
 }
 
 impl<C> Connect<C> {
+    pub(super) fn common(&self) -> &Common {
+        &self.common
+    }
+
+    pub(super) fn addresses(&self) -> Result<&Addresses, ConnectError> {
+        let addresses = self.addresses.as_ref();
+        addresses.map_err(|error| error.clone().into())
+    }
+
     fn check(&self, address: &Address) -> Result<(), ConnectError> {
         #[cfg(not(unix))]
         if let crate::address::Endpoint::Unix(_) = address.endpoint() {
@@ -183,7 +193,7 @@ impl<C> Connect<C> {
     }
 
     pub(crate) async fn dial(&self) -> Result<Connection, ConnectError> {
-        let addresses = self.addresses.as_ref().map_err(Clone::clone)?;
+        let addresses = self.addresses()?;
         // Before anything is tried: an address that cannot be used is a mistake of the configuration.
         for address in addresses {
             self.check(address)?;

@@ -17,7 +17,7 @@ use crate::{
 /// call.
 ///
 /// # Cancel safety
-/// Dropping the future gives the call up.
+/// Dropping the future cancels the call.
 ///
 /// ```no_run
 /// # async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {

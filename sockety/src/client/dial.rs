@@ -80,7 +80,7 @@ enum Candidate {
 struct Question {
     label: String,
     failure: Option<io::Error>,
-    /// A name that was resolved: its addresses are questions of their own.
+    /// A name that was resolved: each of its addresses is tried separately.
     is_settled: bool,
 }
 

@@ -6,15 +6,16 @@ use std::{
     time::Duration,
 };
 
-use sockety_codec::Uuid;
+use sockety_codec::{MessageHead, Uuid};
 use sync_wrapper::SyncWrapper;
 
-use super::unsent::{self, Extra, Submission, Unsent, poll_submit};
+use super::unsent::{self, Extra, Unsent, poll_submit};
 use crate::{
     action::Action,
     connection::{Connection, outgoing_call},
     engine::{
         call_clock::CallTimeout,
+        lease::Lease,
         pending::{RawReply, ReplyClock},
     },
     error::{refusal::new_call_id, request::RequestError, send::SendError},
@@ -22,7 +23,7 @@ use crate::{
     outcome::Outcome,
 };
 
-/// Sends nothing before its first poll. Dropping it gives up its place in the queue, or its entry
+/// Sends nothing before its first poll. Dropping it frees its place in the queue, or its entry
 /// among pending requests.
 ///
 /// A call is moved several times before its first poll, so it is kept small enough to be copied
@@ -31,6 +32,7 @@ pub(super) struct Exchange {
     pub(super) connection: Connection,
     pub(super) id: Uuid,
     pub(super) action: &'static str,
+    pub(super) is_idempotent: bool,
     stage: Stage,
     extra: Option<Box<Extra>>,
 }
@@ -47,17 +49,23 @@ enum Stage {
     Done,
 }
 
-type Layered = Pin<Box<dyn Future<Output = Result<RawReply, RequestError>> + Send>>;
+type Layered = Pin<Box<dyn Future<Output = Result<(RawReply, Lease), RequestError>> + Send>>;
 
 impl Exchange {
     #[inline]
-    pub(super) fn new(connection: Connection, unsent: Unsent, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        unsent: Unsent,
+        timeout: Option<Duration>,
+        is_idempotent: bool,
+    ) -> Self {
         let has_content = unsent.content.carrying.is_some();
         Self {
             connection,
             // r[impl head.id.version]
             id: new_call_id(),
             action: unsent.action,
+            is_idempotent,
             stage: Stage::Unsent(unsent.content),
             extra: timeout.map(|timeout| Extra::with_timeout(timeout, has_content)),
         }
@@ -102,7 +110,10 @@ impl Exchange {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
                 Poll::Pending => Poll::Pending,
             },
-            Stage::Layered(layered) => layered.get_mut().as_mut().poll(cx),
+            Stage::Layered(layered) => {
+                let polled = layered.get_mut().as_mut().poll(cx);
+                self.on_layered(polled)
+            }
             Stage::Done => panic!("a call was polled after it was ready"),
         };
         if polled.is_pending() && self.extra.is_none() {
@@ -142,13 +153,9 @@ impl Exchange {
             Some(extra) if extra.timer.is_some() => ReplyClock::Own,
             _ => ReplyClock::Default,
         };
-        let how = Submission {
-            id: self.id,
-            expects_response: true,
-            clock,
-        };
-        let (action, connection) = (self.action, &self.connection);
-        let submitted = poll_submit(action, content, &mut self.extra, connection, how, cx);
+        let head = MessageHead::new(self.id, self.action).expecting_response(true);
+        let connection = &self.connection;
+        let submitted = poll_submit(head, content, &mut self.extra, connection, clock, cx);
         let Poll::Ready(submitted) = submitted else {
             self.limit_wait_for_room();
             return Poll::Pending;
@@ -185,11 +192,29 @@ impl Exchange {
         let timer = self.extra.take().and_then(|extra| extra.timer);
         let timeout = timer.map(|timer| timer.limit());
         let message = Outgoing::with_content(Action::Known(self.action), content);
-        let reply = outgoing_call::call(self.connection.clone(), self.id, message, timeout);
+        let reply = outgoing_call::call(
+            self.connection.clone(),
+            self.id,
+            message,
+            timeout,
+            self.is_idempotent,
+        );
         let mut layered: Layered = Box::pin(reply);
         let polled = layered.as_mut().poll(cx);
         self.stage = Stage::Layered(SyncWrapper::new(layered));
-        polled
+        self.on_layered(polled)
+    }
+
+    /// The reply came on the connection of its lease, which is another one than the handle's if the
+    /// handle has a source of connections.
+    fn on_layered(
+        &mut self,
+        polled: Poll<Result<(RawReply, Lease), RequestError>>,
+    ) -> Poll<Result<RawReply, RequestError>> {
+        polled.map_ok(|(reply, lease)| {
+            self.connection = lease.into();
+            reply
+        })
     }
 
     /// Ready when the caller's timeout has passed.
@@ -208,11 +233,7 @@ impl Exchange {
             }
             Stage::Unsent(_) | Stage::Layered(_) | Stage::Done => Outcome::NotSent,
         };
-        Poll::Ready(RequestError::TimedOut {
-            action: "",
-            after,
-            outcome,
-        })
+        Poll::Ready(RequestError::TimedOut { after, outcome })
     }
 
     /// Gives up what the call holds in its connection. Called again, it does nothing.

@@ -4,16 +4,18 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use sockety_codec::Uuid;
+use sockety_codec::{MessageHead, Uuid};
 use sync_wrapper::SyncWrapper;
 
 use super::{
     pass_draft::PassDraft,
-    unsent::{self, Extra, Submission, Unsent},
+    unsent::{self, Extra, Unsent},
 };
 use crate::{
-    connection::Connection, content::carrying::Sending, engine::pending::ReplyClock,
-    error::request::RequestError,
+    connection::Connection,
+    content::carrying::Sending,
+    engine::pending::ReplyClock,
+    error::{pass::PassError, request::RequestError},
 };
 
 /// A typed one-way message: a future that is ready when the message was handed to the socket.
@@ -26,6 +28,7 @@ use crate::{
 #[must_use = "a one-way message does nothing until it is awaited"]
 pub struct Pass {
     connection: Connection,
+    action: &'static str,
     stage: Stage,
     extra: Option<Box<Extra>>,
 }
@@ -49,6 +52,7 @@ impl Pass {
     pub(crate) fn new(connection: Connection, draft: PassDraft) -> Self {
         Self {
             connection,
+            action: draft.unsent.action,
             stage: Stage::Unsent(draft.unsent),
             extra: None,
         }
@@ -64,18 +68,14 @@ impl Pass {
                     Stage::Layered(SyncWrapper::new(Box::pin(passing)))
                 }
                 Stage::Unsent(unsent) => {
-                    let how = Submission {
-                        // r[impl head.id.version]
-                        id: Uuid::new_v4(),
-                        expects_response: false,
-                        clock: ReplyClock::Default,
-                    };
+                    // r[impl head.id.version]
+                    let head = MessageHead::new(Uuid::new_v4(), unsent.action);
                     let submitted = unsent::poll_submit(
-                        unsent.action,
+                        head,
                         &unsent.content,
                         &mut self.extra,
                         &self.connection,
-                        how,
+                        ReplyClock::Default,
                         cx,
                     );
                     let submitted = ready!(submitted)?;
@@ -98,12 +98,13 @@ impl Pass {
 }
 
 impl Future for Pass {
-    type Output = Result<(), RequestError>;
+    type Output = Result<(), PassError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let result = ready!(self.poll_stages(cx));
         self.finish();
-        Poll::Ready(result)
+        let action = self.action;
+        Poll::Ready(result.map_err(|error| PassError { action, error }))
     }
 }
 

@@ -1,27 +1,29 @@
 use std::{
-    fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
+use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use sockety_codec::Uuid;
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     time::{Instant, sleep, sleep_until},
 };
 
 use super::connect::{Connect, Connected};
-use crate::{connection::Connection, error::connect::ConnectError};
+use crate::{
+    connection::{Connection, source::ConnectionSource},
+    error::connect::ConnectError,
+};
 
 /// A client that connects when it is first needed, and reconnects after its connection has ended.
 /// [`Connect::reconnecting`] makes it.
 ///
-/// [`get`](Self::get) returns a client with an open connection. Calls in flight on a connection
-/// that ends still fail: only the caller knows which of them may be repeated, and
+/// [`client`](Self::client) returns a client that reconnects behind its methods.
+/// [`get`](Self::get) returns a client on the connection that is open now. Calls in flight on a
+/// connection that ends still fail: only the caller knows which of them may be repeated, and
 /// [`Outcome`](crate::outcome::Outcome) helps to decide.
 ///
 /// A server that stops in order says so (Go Away). Then a new connection is made at once: by the
@@ -41,8 +43,9 @@ use crate::{connection::Connection, error::connect::ConnectError};
 /// # #[service]
 /// # trait Media { async fn count(&self) -> u64; }
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let media = MediaClient::connect("media.internal:9000").reconnecting();
-/// let count = media.get().await?.count().await?;
+/// let connecting = MediaClient::connect("media.internal:9000").reconnecting();
+/// let media = connecting.client();
+/// let count = media.count().await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -53,12 +56,10 @@ pub struct Reconnecting<C = Connection> {
 struct Inner<C> {
     connect: Connect<C>,
     state: Mutex<State>,
-    /// How many attempts have failed.
-    failures: AtomicU64,
-    /// Held while connecting. Other callers wait for the lock, and so for the result.
-    attempts: tokio::sync::Mutex<Attempts>,
+    /// Held by the attempt that is under way.
+    attempts: Arc<tokio::sync::Mutex<Attempts>>,
     /// Ends the pause before an attempt.
-    retry: Notify,
+    retry: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -68,7 +69,12 @@ struct State {
     went_away: bool,
     /// Why the last attempt failed; `None` if it did not.
     failure: Option<Arc<ConnectError>>,
+    /// The attempt that is under way: all callers wait for the same.
+    attempt: Option<watch::Receiver<Option<Attempted>>>,
 }
+
+/// How an attempt ended. The connection is in the state, if it has not ended meanwhile.
+type Attempted = Result<(), Arc<ConnectError>>;
 
 struct Attempts {
     pauses: ExponentialBackoff,
@@ -98,7 +104,10 @@ impl<C: Connected + 'static> Reconnecting<C> {
     /// The error of the attempt. The next call makes a new attempt.
     ///
     /// # Cancel safety
-    /// Dropping the future cancels the attempt. The pause before the next one remains.
+    /// Dropping the future leaves the attempt running: the next caller waits for the same.
+    ///
+    /// # Panics
+    /// Panics outside of a Tokio runtime.
     pub async fn get(&self) -> Result<C, Arc<ConnectError>> {
         Inner::connection(&self.inner).await.map(C::connected)
     }
@@ -107,6 +116,85 @@ impl<C: Connected + 'static> Reconnecting<C> {
     pub fn try_get(&self) -> Option<C> {
         self.inner.current().map(C::connected)
     }
+
+    /// Returns a client that reconnects behind its methods. Each call, one-way message, draft and
+    /// message is sent on the connection that is open when it begins. If there is none, it waits for
+    /// one within its timeout, or within
+    /// [`Options::call_timeout`](crate::config::options::Options::call_timeout) if it has none, and an
+    /// attempt to connect is made. The hook of [`Connect::on_connect`] runs first.
+    ///
+    /// A message of which no byte was sent ([`Outcome::NotSent`](crate::outcome::Outcome::NotSent))
+    /// when its connection ended goes to the next connection within the same time. So does a call of an
+    /// action that is declared [idempotent](crate::client::Call::is_idempotent), whatever was sent of
+    /// it. No other message is ever sent again: its caller gets the error. A file or stream that comes
+    /// from a reader is read for one connection only.
+    ///
+    /// [`SendError::NotConnected`](crate::error::send::SendError::NotConnected) says why there was no
+    /// connection in time. Errors that time does not mend are returned at once: an invalid address or
+    /// TLS configuration, a peer that does not speak the protocol, an error of the hook. The next call
+    /// makes another attempt.
+    ///
+    /// The [`Connection`] of such a client stands for all of its connections. Messages and middleware
+    /// work as on any other. Addresses and figures are those of the connection that is open now; the
+    /// identity of its peer is not known, and values attached to it belong to this handle. Closing or
+    /// shutting it down closes the open connection, and nothing is sent through the handle any more.
+    ///
+    /// Calls must be awaited within a Tokio runtime.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use sockety::service;
+    /// # #[service]
+    /// # trait Session { async fn sign_in(&self, token: String); }
+    /// # #[service]
+    /// # trait Media { async fn count(&self) -> u64; }
+    /// # async fn example(token: String) -> Result<(), Box<dyn std::error::Error>> {
+    /// let media = MediaClient::connect("media.internal:9000")
+    ///     .on_connect(move |connection| {
+    ///         let token = token.clone();
+    ///         async move { SessionClient::new(connection).sign_in(token).await }
+    ///     })
+    ///     .reconnecting()
+    ///     .client();
+    /// // Waits for a connection for up to 5 s, and for the reply within the same time.
+    /// let count = media.count().timeout(Duration::from_secs(5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn client(&self) -> C {
+        let common = self.inner.connect.common().clone();
+        C::connected(Connection::of_source(Arc::new(self.clone()), common))
+    }
+}
+
+#[async_trait]
+impl<C: 'static> ConnectionSource for Reconnecting<C> {
+    fn current(&self) -> Option<Connection> {
+        self.inner.current()
+    }
+
+    async fn connection(&self) -> Result<Connection, Arc<ConnectError>> {
+        loop {
+            match Inner::connection(&self.inner).await {
+                // There is a pause before the next attempt.
+                Err(error) if error.is_passing() => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn failure(&self, after: Duration) -> Arc<ConnectError> {
+        if let Some(failure) = self.last_error() {
+            return failure;
+        }
+        Arc::new(match self.inner.connect.addresses() {
+            Ok(addresses) => {
+                let unfinished = io::Error::new(io::ErrorKind::TimedOut, "still connecting");
+                ConnectError::TimedOut(addresses.clone(), after, unfinished)
+            }
+            Err(error) => error,
+        })
+    }
 }
 
 impl<C> Reconnecting<C> {
@@ -114,9 +202,8 @@ impl<C> Reconnecting<C> {
         let inner = Inner {
             connect,
             state: Mutex::default(),
-            failures: AtomicU64::new(0),
-            attempts: tokio::sync::Mutex::new(Attempts::new()),
-            retry: Notify::new(),
+            attempts: Arc::new(tokio::sync::Mutex::new(Attempts::new())),
+            retry: Arc::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -165,37 +252,49 @@ impl<C> Inner<C> {
 
 impl<C: 'static> Inner<C> {
     async fn connection(self: &Arc<Self>) -> Result<Connection, Arc<ConnectError>> {
-        if let Some(connection) = self.current() {
-            return Ok(connection);
-        }
-        let failures = self.failures.load(Ordering::Acquire);
-        let mut attempts = self.attempts.lock().await;
-        if let Some(connection) = self.current() {
-            return Ok(connection);
-        }
-        if failures != self.failures.load(Ordering::Acquire)
-            && let Some(failure) = self.lock().failure.clone()
-        {
-            return Err(failure);
-        }
-        let went_away = std::mem::take(&mut self.lock().went_away);
-        attempts.pause(went_away, &self.retry).await;
-        match self.connect.dial().await {
-            Ok(connection) => {
-                attempts.connected_at = Some(Instant::now());
-                self.watch(&connection);
-                let mut state = self.lock();
-                state.failure = None;
-                state.current = Some(connection.clone());
-                Ok(connection)
+        loop {
+            if let Some(connection) = self.current() {
+                return Ok(connection);
             }
-            Err(error) => {
-                self.failures.fetch_add(1, Ordering::Release);
-                let error = Arc::new(error);
-                self.lock().failure = Some(Arc::clone(&error));
-                Err(error)
+            let mut attempt = self.attempt();
+            // The sender is never dropped without a result.
+            if let Ok(ended) = attempt.wait_for(Option::is_some).await
+                && let Some(Err(error)) = &*ended
+            {
+                return Err(Arc::clone(error));
             }
         }
+    }
+
+    /// The attempt that is under way, or a new one. It has a task of its own, so that callers with
+    /// little time do not begin attempts that none of them ends.
+    fn attempt(self: &Arc<Self>) -> watch::Receiver<Option<Attempted>> {
+        let mut state = self.lock();
+        if let Some(attempt) = &state.attempt {
+            return attempt.clone();
+        }
+        let (sender, receiver) = watch::channel(None);
+        state.attempt = Some(receiver.clone());
+        let went_away = std::mem::take(&mut state.went_away);
+        drop(state);
+        let attempt = Attempt {
+            inner: Arc::downgrade(self),
+            ended: sender,
+        };
+        let (attempts, retry) = (Arc::clone(&self.attempts), Arc::clone(&self.retry));
+        tokio::spawn(async move {
+            attempts.lock().await.pause(went_away, &retry).await;
+            // Nobody has the client any more if this fails.
+            if let Some(inner) = attempt.inner.upgrade() {
+                let result = inner.connect.dial().await.map_err(Arc::new);
+                if let Ok(connection) = &result {
+                    attempts.lock().await.connected_at = Some(Instant::now());
+                    inner.watch(connection);
+                }
+                attempt.end(&inner, result);
+            }
+        });
+        receiver
     }
 
     /// Replaces the connection when its peer is going away. The task holds no handle on either the
@@ -215,6 +314,48 @@ impl<C: 'static> Inner<C> {
                 let _ = inner.connection().await;
             }
         });
+    }
+}
+
+/// An attempt to connect. Dropped without a result, because the hook on the new connection panicked, it
+/// has failed.
+struct Attempt<C> {
+    inner: Weak<Inner<C>>,
+    ended: watch::Sender<Option<Attempted>>,
+}
+
+impl<C> Attempt<C> {
+    fn end(&self, inner: &Inner<C>, result: Result<Connection, Arc<ConnectError>>) {
+        let ended = result.as_ref().map(drop).map_err(Arc::clone);
+        let mut state = inner.lock();
+        state.attempt = None;
+        state.failure = ended.as_ref().err().map(Arc::clone);
+        let previous = std::mem::replace(&mut state.current, result.ok());
+        drop(state);
+        // Dropped after the lock is released, because the last handle closes its connection.
+        drop(previous);
+        self.ended.send_replace(Some(ended));
+    }
+}
+
+impl<C> Drop for Attempt<C> {
+    fn drop(&mut self) {
+        if self.ended.borrow().is_some() {
+            return;
+        }
+        let error = ConnectError::OnConnect("panicked, or its runtime was shut down".into());
+        let error = Arc::new(error);
+        match self.inner.upgrade() {
+            Some(inner) => self.end(&inner, Err(error)),
+            None => drop(self.ended.send_replace(Some(Err(error)))),
+        }
+    }
+}
+
+impl<C> Drop for Inner<C> {
+    fn drop(&mut self) {
+        // Ends a pause whose attempt nobody waits for.
+        self.retry.notify_one();
     }
 }
 

@@ -30,15 +30,14 @@ pub(crate) fn read_reply<T, E: ServiceError>(
             read(&mut nothing).map_err(unreadable)
         }
         RawReply::Fast(code) => Err(read_code(action, code)),
-        RawReply::Response(response) if is_service_error(&response.payload) => {
-            Err(read_error(action, &response.payload, &limits.bounds))
+        RawReply::Response { payload, .. } if is_service_error(&payload) => {
+            Err(read_error(action, &payload, &limits.bounds))
         }
-        RawReply::Response(response) => {
-            let mut received = Received::new(
-                response.payload,
-                Carried::new(response.carried, lease),
-                limits,
-            );
+        RawReply::Response {
+            payload, carried, ..
+        } => {
+            let carried = Carried::new(carried, lease);
+            let mut received = Received::new(payload, carried, limits);
             read(&mut received).map_err(unreadable)
         }
     }
@@ -46,9 +45,9 @@ pub(crate) fn read_reply<T, E: ServiceError>(
 
 /// A refusal as its code alone, for callers that do not read its reason.
 pub(crate) fn without_reason(reply: RawReply) -> RawReply {
-    if let RawReply::Response(response) = &reply
-        && is_service_error(&response.payload)
-        && let Some((code, _)) = refusal::decode(&response.payload)
+    if let RawReply::Response { payload, .. } = &reply
+        && is_service_error(payload)
+        && let Some((code, _)) = refusal::decode(payload)
     {
         return RawReply::Fast(code);
     }
@@ -60,7 +59,7 @@ fn read_code<E: ServiceError>(action: &'static str, code: FastReply) -> CallErro
         return CallError::Service(error);
     }
     match RemoteError::coded(E::VARIANTS, code) {
-        Some(remote) => CallError::Remote(remote),
+        Some(error) => CallError::Remote { action, error },
         None => CallError::Refused {
             action,
             code,
@@ -83,7 +82,7 @@ fn read_error<E: ServiceError>(
     }
     match read_remote(payload, bounds) {
         Ok(Ok(error)) => CallError::Service(error),
-        Ok(Err(remote)) => CallError::Remote(remote),
+        Ok(Err(error)) => CallError::Remote { action, error },
         Err(error) => CallError::Content {
             action,
             error: error.into(),

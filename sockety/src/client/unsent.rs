@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use sockety_codec::{MessageHead, Uuid};
+use sockety_codec::MessageHead;
 
 use crate::{
     action::Action,
@@ -41,15 +41,6 @@ pub(super) struct Extra {
     pub(super) pump: Pump,
     /// The timeout of a call, unless it is left to the clock of all calls.
     pub(super) timer: Option<CallTimeout>,
-}
-
-/// How a message is submitted.
-#[derive(Clone, Copy)]
-pub(super) struct Submission {
-    pub(super) id: Uuid,
-    /// If so, a reply wakes the task that submits the message.
-    pub(super) expects_response: bool,
-    pub(super) clock: ReplyClock,
 }
 
 impl Unsent {
@@ -92,14 +83,16 @@ impl Unsent {
 
 /// Puts the message into the outbox once there is room.
 ///
+/// If the head expects a response, a reply wakes the task that polls this.
+///
 /// Takes the connection's lock once. The driver is woken after it is released, if it sleeps.
 #[inline]
 pub(super) fn poll_submit(
-    action: &'static str,
+    head: MessageHead<'_>,
     content: &Content,
     extra: &mut Option<Box<Extra>>,
     connection: &Connection,
-    how: Submission,
+    clock: ReplyClock,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Submitted, SendError>> {
     let shared = connection.shared();
@@ -116,10 +109,9 @@ pub(super) fn poll_submit(
         Some(extra) => (&mut extra.taken, extra.ticket),
         None => (&mut nothing, None),
     };
-    let head = MessageHead::new(how.id, action).expecting_response(how.expects_response);
-    let mut parcel = parcel(head, payload, taken, how.clock);
+    let waker = head.expects_response.then_some(cx.waker());
+    let mut parcel = parcel(head, payload, taken, clock);
     let line = parcel.line();
-    let waker = how.expects_response.then_some(cx.waker());
     let put = |state: &mut State| state.submit(&mut parcel, waker);
     let submitted = queue::poll_put(shared, &mut ticket, cx, line, put);
     // Written back, because a queue may have been joined or left.

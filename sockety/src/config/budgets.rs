@@ -10,7 +10,7 @@ use crate::sync::AtomicU64;
 /// with.
 ///
 /// A server makes one for all its connections, and each client has separate ones. A clone shares
-/// the budgets: give it to several servers and clients of a process to limit what they hold
+/// the budgets: pass it to several servers and clients of a process to limit what they hold
 /// together.
 ///
 /// ```

@@ -5,24 +5,24 @@ use sockety_codec::Limits;
 use super::{rate::Rate, tcp::TcpOptions};
 use crate::msgpack::Bounds;
 
-/// Limits and clocks of a connection, as plain data. Each default is safe against an unknown peer.
+/// Limits and timeouts of a connection, as plain data. Each default is safe for unknown peers.
 ///
-/// Clocks count whole seconds and are checked once a second.
+/// Timeouts count whole seconds and are checked once a second.
 ///
-/// | Clock | Default | What it limits |
+/// | Timeout | Default | What it limits |
 /// | --- | --- | --- |
 /// | [`connect_timeout`](Self::connect_timeout) | 10 s | connecting |
-/// | [`handshake_timeout`](Self::handshake_timeout) | 10 s | until the peer's connection header is there |
+/// | [`handshake_timeout`](Self::handshake_timeout) | 10 s | until the peer's connection header has arrived |
 /// | [`heartbeat`](Self::heartbeat) | 20 s | writing nothing; then a heartbeat is sent |
 /// | [`idle_timeout`](Self::idle_timeout) | 90 s | receiving nothing, not even a heartbeat |
 /// | [`header_timeout`](Self::header_timeout) | 15 s | the header of one message |
 /// | [`progress_timeout`](Self::progress_timeout) | 60 s | no byte of a payload or file that has begun |
-/// | [`authorization_timeout`](Self::authorization_timeout) | 15 s | until the peer is authorized, where that is asked for |
-/// | [`write_stall`](Self::write_stall) | 30 s | the peer takes nothing of what is written |
-/// | [`call_timeout`](Self::call_timeout) | 30 s | waiting for a reply, if the call has no time of its own |
+/// | [`authorization_timeout`](Self::authorization_timeout) | 15 s | until the peer is authorized, if the router requires it |
+/// | [`write_stall`](Self::write_stall) | 30 s, or 5 min | the peer takes nothing of what is written, and sends nothing |
+/// | [`call_timeout`](Self::call_timeout) | 30 s | waiting for a reply, if the call has no timeout itself |
 /// | [`reader_timeout`](Self::reader_timeout) | 30 s | a reader takes nothing of a file or stream, and there is no room left for temporary files |
-/// | [`blocking_reader_timeout`](Self::blocking_reader_timeout) | 5 s | the same, while others on the connection wait |
-/// | reply backlog | 1 s | requests come, but none of their replies is taken |
+/// | [`blocking_reader_timeout`](Self::blocking_reader_timeout) | 5 s | the same, while other messages on the connection wait |
+/// | reply backlog | 1 s | requests arrive, but the peer takes none of their replies |
 /// | end of a connection | 5 s | [`Connection::close`](crate::connection::Connection::close) |
 ///
 /// | Limit | Default | What it limits |
@@ -37,10 +37,10 @@ use crate::msgpack::Bounds;
 /// | [`max_unread_per_message`](Self::max_unread_per_message) | 256 KiB | unread files and stream of one message |
 /// | [`max_unread_bytes`](Self::max_unread_bytes) | 8 MiB | unread files and streams of a connection |
 /// | [`max_payload_bytes`](Self::max_payload_bytes) | 32 MiB | payloads that arrive or are being handled, of a connection |
-/// | [`max_open_files`](Self::max_open_files) | 16,384 | files that were announced and are not done with |
+/// | [`max_open_files`](Self::max_open_files) | 16,384 | files that were announced and have not ended |
 /// | [`max_received_bytes`](Self::max_received_bytes) | 512 MiB | unread files and streams, and payloads, of all connections |
 /// | [`max_spill_bytes`](Self::max_spill_bytes) | 1 GiB | temporary files of all connections |
-/// | [`max_useless_packets`](Self::max_useless_packets) | 128, then 10/s | packets without use |
+/// | [`max_useless_packets`](Self::max_useless_packets) | 128, then 10/s | packets without effect |
 /// | [`max_refused_messages`](Self::max_refused_messages) | 1,024, then 256/s | messages that break limits, and replies to nothing |
 /// | [`max_aborted_messages`](Self::max_aborted_messages) | 512, then 256/s | messages that the peer abandons |
 /// | [`max_dropped_content`](Self::max_dropped_content) | 64 MiB, then 64 MiB/s | content that nobody takes |
@@ -76,7 +76,8 @@ pub struct Options {
     pub(crate) requests_executing: usize,
     pub(crate) queued_requests: usize,
     pub(crate) outbox_bytes: usize,
-    pub(crate) write_stall: Duration,
+    /// `None` is the default, which depends on the peer.
+    pub(crate) write_stall: Option<Duration>,
     pub(crate) reader_timeout: Duration,
     pub(crate) blocking_reader_timeout: Duration,
     pub(crate) window: usize,
@@ -111,7 +112,7 @@ impl Options {
 
     /// Options for peers that are trusted, such as your own services: larger sizes
     /// ([`Limits::trusted`], [`Bounds::trusted`]), 16,384 requests executing at once, and no limit on useless packets
-    /// and refusals. Clocks and memory budgets are the defaults.
+    /// and refusals. Timeouts and memory budgets keep their defaults.
     ///
     /// ```
     /// # use sockety::Options;
@@ -149,20 +150,21 @@ impl Options {
         self
     }
 
-    /// Sets the write-idle time after which a heartbeat is sent (default: 20 s, rounded up to whole
-    /// seconds).
+    /// Sets how long nothing may be written before a heartbeat is sent (default: 20 s, rounded up
+    /// to whole seconds).
     ///
-    /// The first heartbeat after other data may be up to 5 s late, because the driver does not note
-    /// when each byte was written. A quiet connection wakes up for its heartbeats alone. Peers of
-    /// other implementations close a connection that is quiet for 60 s.
+    /// The first heartbeat after other data may be up to 5 s late, because the driver does not
+    /// record when each byte was written. A quiet connection wakes up only for its heartbeats.
+    /// Peers of other implementations close a connection that is quiet for 60 s.
     pub fn heartbeat(mut self, after: Duration) -> Self {
         self.heartbeat = after;
         self
     }
 
     /// Sets how long the peer may send nothing, not even a heartbeat (default: 90 s, rounded up to
-    /// whole seconds, and up to 5 s more). `None` waits forever. The clock stops while this side
-    /// does not read.
+    /// whole seconds, and up to 5 s more). `None` waits forever. The time stops while this side
+    /// does not read. It begins again when the peer takes some of what waits to be written. While
+    /// one that is not known to send heartbeats takes nothing, [`write_stall`](Self::write_stall) decides.
     ///
     /// The connection ends with [`ConnectionError::Idle`](crate::error::ConnectionError::Idle).
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
@@ -181,7 +183,7 @@ impl Options {
     }
 
     /// Sets how long a payload or a file that has begun may receive no byte (default: 60 s). `None`
-    /// waits forever. Streams may be silent for any time. The clock stops while this side does not
+    /// waits forever. Streams may pause for any time. The time stops while this side does not
     /// read.
     ///
     /// The message is abandoned ([`ReadError::Stalled`](crate::error::ReadError::Stalled)) and its
@@ -192,7 +194,7 @@ impl Options {
     }
 
     /// Sets how long the peer may take to become [authorized](crate::serve::Authorize), if the
-    /// router asks for it (default: 15 s).
+    /// router requires it (default: 15 s).
     ///
     /// The connection ends with
     /// [`LimitExceeded::AuthorizationTimeout`](crate::error::LimitExceeded::AuthorizationTimeout).
@@ -201,32 +203,31 @@ impl Options {
         self
     }
 
-    /// Limits useless packets: empty ones, needless switches of the channel, heartbeats, aborts of
-    /// nothing (default: 128 at once, then 10 a second). One more ends the
-    /// connection.
+    /// Limits useless packets: empty ones, needless switches of the channel, heartbeats, aborts
+    /// without a message (default: 128 at once, then 10 a second). One more ends the connection.
     pub fn max_useless_packets(mut self, rate: Rate) -> Self {
         self.useless_packets = rate;
         self
     }
 
     /// Limits messages of the peer that are refused because they are too large or break a rule, and
-    /// replies that nobody waits for (default: 1,024 at once, then 256 a second). Beyond it, the
-    /// connection is read at that rate, and goes on.
+    /// replies that nobody waits for (default: 1,024 at once, then 256 a second). Beyond that, the
+    /// connection is read at that rate. It does not end.
     pub fn max_refused_messages(mut self, rate: Rate) -> Self {
         self.refused_messages = rate;
         self
     }
 
     /// Limits messages that the peer begins and abandons (default: 512 at once, then 256 a second).
-    /// Beyond it, the connection is read at that rate, and goes on.
+    /// Beyond that, the connection is read at that rate. It does not end.
     pub fn max_aborted_messages(mut self, rate: Rate) -> Self {
         self.aborted_messages = rate;
         self
     }
 
     /// Limits content that nobody reads, in bytes: of refused messages, and of replies that nobody
-    /// waits for (default: 64 MiB at once, then 64 MiB a second). Beyond it, the connection is read
-    /// at that rate, and goes on.
+    /// waits for (default: 64 MiB at once, then 64 MiB a second). Beyond that, the connection is
+    /// read at that rate. It does not end.
     pub fn max_dropped_content(mut self, bytes: Rate) -> Self {
         self.dropped_content = bytes;
         self
@@ -234,18 +235,18 @@ impl Options {
 
     /// Limits requests of peers whose handlers wait for something, over all connections that share
     /// [`Budgets`](crate::config::Budgets) (default: 8,192). Others wait for their turn, see
-    /// [`max_queued_requests`](Self::max_queued_requests). Each connection may have eight in any
-    /// case.
+    /// [`max_queued_requests`](Self::max_queued_requests). Eight of each connection
+    /// are always allowed.
     pub fn max_waiting_requests(mut self, requests: u64) -> Self {
         self.waiting_requests = requests;
         self
     }
 
-    /// Limits bytes that peers sent and nobody has read, and payloads that arrive or are handled,
-    /// over all connections that share [`Budgets`](crate::config::Budgets) (default: 512 MiB).
-    /// Payloads of up to 16 KiB do not count.
+    /// Limits bytes that peers sent and nobody has read, and payloads that arrive or are being
+    /// handled, over all connections that share [`Budgets`](crate::config::Budgets) (default: 512
+    /// MiB). Payloads of up to 16 KiB do not count.
     ///
-    /// Beyond it, payloads are refused with code 3,840, Overloaded, and files and streams are not
+    /// Beyond that, payloads are refused with code 3,840, Overloaded, and files and streams are not
     /// read from their connections until there is room.
     pub fn max_received_bytes(mut self, bytes: u64) -> Self {
         self.received_bytes = bytes;
@@ -265,10 +266,9 @@ impl Options {
         self
     }
 
-    /// Sets how long a request waits for a reply if the call sets no time itself (default: 30 s,
-    /// checked once a second). `None` waits as long as the connection lives. While files or a stream
-    /// of the request are being sent, the clock stands still; after that the call has its whole
-    /// time again.
+    /// Sets how long a request waits for a reply if the call sets no timeout itself (default: 30 s,
+    /// checked once a second). `None` waits until the connection ends. The time stops while files
+    /// or a stream of the request are being sent, and starts again from zero after that.
     pub fn call_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.call_timeout = timeout.into();
         self
@@ -291,37 +291,48 @@ impl Options {
     }
 
     /// Limits requests of the peer that have arrived and wait for their turn (default: 16,384, and
-    /// [`max_unread_bytes`](Self::max_unread_bytes) of payloads). They begin in the order in which
-    /// they arrived, however long that takes; callers limit it by their timeouts.
+    /// [`max_unread_bytes`](Self::max_unread_bytes) of payloads). They begin in the order of
+    /// their arrival, however long that takes; the timeouts of callers limit the wait.
     ///
     /// One more that expects a reply is answered with code 3,840, Overloaded, and does not run. The
-    /// sender of a one-way message would not learn that: instead nothing more is read from the
-    /// connection until there is room.
+    /// sender of a one-way message would not learn of that. For those, nothing more is read from
+    /// the connection until there is room. The same applies when there are too many bytes.
+    ///
+    /// Reading continues while a call of this side waits for its reply, or when every request that is
+    /// executed may wait for files or a stream. One-way messages that arrive meanwhile are kept,
+    /// within [`max_payload_bytes`](Self::max_payload_bytes) (about 256 bytes each, plus the payload).
+    /// Beyond that, and with files, a stream or a payload that arrives in pieces, they are dropped
+    /// with a warning, and counted in [`Stats::overloaded`](crate::connection::Stats::overloaded).
     pub fn max_queued_requests(mut self, requests: usize) -> Self {
         self.queued_requests = requests;
         self
     }
 
-    /// Limits bytes that wait to be written (default: 256 KiB). Senders wait for room beyond it.
-    /// One message may exceed it.
+    /// Limits bytes that wait to be written (default: 256 KiB). Beyond that, senders wait for room.
+    /// A single message may be larger.
     pub fn max_outbox_bytes(mut self, bytes: usize) -> Self {
         self.outbox_bytes = bytes;
         self
     }
 
-    /// Sets how long the peer may accept nothing of what is written (default: 30 s, checked once a
-    /// second).
+    /// Sets how long the peer may take nothing of what is written, and send nothing either (checked
+    /// once a second). The default is 30 s for a peer that is known to send heartbeats, because it has
+    /// sent one or makes typed calls of this framework. It is 5 min for any other: that one may be a
+    /// slow reader, because its silence means nothing.
+    ///
+    /// The connection ends with
+    /// [`ConnectionError::WriteStalled`](crate::error::ConnectionError::WriteStalled).
     pub fn write_stall(mut self, limit: Duration) -> Self {
-        self.write_stall = limit;
+        self.write_stall = Some(limit);
         self
     }
 
-    /// Limits unread bytes of the files and the stream of one message (default: 256 KiB, and what
+    /// Limits unread bytes of the files and the stream of one message (default: 256 KiB, plus what
     /// one read of the socket adds).
     ///
-    /// Beyond it, nothing more is read from the connection until some bytes are taken, at whatever
-    /// rate. What a reader leaves for a second goes to a temporary file instead, and at once (after
-    /// 5 ms) while a call of this side waits for its reply, which may be behind it; see
+    /// Beyond that, nothing more is read from the connection until the reader takes some bytes. If
+    /// it takes nothing for a second, the bytes go to a temporary file instead. While a call of this
+    /// side waits for its reply, which may be behind them, that happens after 5 ms. See
     /// [`max_spill_bytes`](Self::max_spill_bytes).
     pub fn max_unread_per_message(mut self, bytes: usize) -> Self {
         self.window = bytes;
@@ -331,28 +342,33 @@ impl Options {
     /// Limits temporary files, in bytes, over all connections that share
     /// [`Budgets`](crate::config::Budgets) (default: 1 GiB).
     ///
-    /// They hold content that has arrived and is not read yet, where it would hold up others: a
-    /// reader waits for another part of the message, a call of this side waits for its reply, or
-    /// nothing was taken for a second. One connection gets at most half of the room, and always no
-    /// more than it leaves free. Without room, and with a limit of 0, reading from the connection
-    /// waits for the reader; see [`reader_timeout`](Self::reader_timeout).
+    /// They hold content that has arrived, is not read yet, and would block others: a reader waits
+    /// for another part of the message, a call of this side waits for its reply, or nothing was
+    /// taken for a second. A connection never takes more than it leaves free, so at most half.
+    /// Without room, or with a limit of 0, reading from the connection waits for the reader; see
+    /// [`reader_timeout`](Self::reader_timeout).
     pub fn max_spill_bytes(mut self, bytes: u64) -> Self {
         self.spill_bytes = bytes;
         self
     }
 
     /// Limits payloads of a connection, in bytes: those that arrive, by their announced size, and
-    /// those whose handlers run (default: 32 MiB, and always one payload). Payloads of up to 16 KiB
-    /// do not count, because their number is limited. A message beyond it is answered with code
-    /// 3,840, Overloaded, and does not run.
+    /// those whose handlers run (default: 32 MiB). One payload is always accepted. Payloads of up
+    /// to 16 KiB do not count, because their number is limited. Payloads of responses have the same
+    /// limit and count separately.
+    ///
+    /// Beyond that, nothing more is read from the connection until there is room. Reading continues
+    /// while a call of this side waits for its reply, or when every request that is executed may wait
+    /// for files or a stream. A message that then exceeds the limit is answered
+    /// with code 3,840, Overloaded, and does not run.
     pub fn max_payload_bytes(mut self, bytes: u64) -> Self {
         self.payload_bytes = bytes;
         self
     }
 
-    /// Limits files that the peer has announced in messages that are not finished (default: 16,384,
-    /// and always those of one message). A message beyond it is answered with code 3,840,
-    /// Overloaded, and does not run.
+    /// Limits files that the peer has announced in messages that are not finished (default:
+    /// 16,384). The files of one message are always accepted. A message beyond that is answered
+    /// with code 3,840, Overloaded, and does not run.
     pub fn max_open_files(mut self, files: usize) -> Self {
         self.open_files = files;
         self
@@ -394,7 +410,7 @@ impl Default for Options {
             requests_executing: 256,
             queued_requests: 16_384,
             outbox_bytes: 256 * 1024,
-            write_stall: Duration::from_secs(30),
+            write_stall: None,
             reader_timeout: Duration::from_secs(30),
             blocking_reader_timeout: Duration::from_secs(5),
             window: 256 * 1024,

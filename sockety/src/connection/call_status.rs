@@ -2,13 +2,14 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::Notify;
 
 use crate::{
+    engine::shared::Shared,
     error::{request::RequestError, send::SendError},
     outcome::Outcome,
 };
@@ -42,6 +43,9 @@ struct Known {
     timed_out: OnceLock<Duration>,
     /// Notified once, by [`Caller`]. The permit stays until the call asks for it.
     caller_gone: Notify,
+    /// The connection that the call was sent on, if its handle has a source of them: the timeout of
+    /// the call asks it how far the content is.
+    on: Mutex<Option<Arc<Shared>>>,
 }
 
 impl CallStatus {
@@ -70,11 +74,7 @@ impl CallStatus {
     pub fn given_up(&self) -> RequestError {
         let outcome = self.outcome();
         if let Some(&after) = self.0.timed_out.get() {
-            return RequestError::TimedOut {
-                action: "",
-                after,
-                outcome,
-            };
+            return RequestError::TimedOut { after, outcome };
         }
         match outcome {
             Outcome::NotSent => SendError::rejected_without_reason().into(),
@@ -85,6 +85,19 @@ impl CallStatus {
     /// The caller's own time is over: it drops the call next.
     pub(crate) fn set_timed_out(&self, after: Duration) {
         let _ = self.0.timed_out.set(after);
+    }
+
+    /// The connection that it is sent on; `None` while it waits for one.
+    pub(crate) fn set_on(&self, on: Option<Arc<Shared>>) {
+        *self.0.on.lock().unwrap_or_else(PoisonError::into_inner) = on;
+    }
+
+    pub(crate) fn on(&self) -> Option<Arc<Shared>> {
+        self.0
+            .on
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Ready when the caller waits no longer. For one waiter.
@@ -108,9 +121,14 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    /// From here on nobody knows whether the call is executed.
+    /// From now on, nobody knows whether the call is executed.
     pub(crate) fn set_sent(&mut self) {
         self.is_sent = true;
+    }
+
+    /// It turned out that no byte was sent, and none will be.
+    pub(crate) fn set_unsent(&mut self) {
+        self.is_sent = false;
     }
 
     pub(crate) fn set_failed(&self, error: &RequestError) {

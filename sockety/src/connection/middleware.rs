@@ -2,9 +2,9 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::outgoing_call::OutgoingCall;
+use super::{outgoing_call::OutgoingCall, source::ConnectionSource};
 use crate::{
-    engine::{answered::Answered, pending::RawReply},
+    engine::{answered::Answered, lease::Lease, pending::RawReply},
     error::request::RequestError,
 };
 
@@ -68,27 +68,27 @@ pub type CallResult = Result<CallReply, RequestError>;
 
 /// The reply to a call, on its way to the caller. Middleware can look at it and returns it.
 #[must_use = "the caller waits for the reply: return it"]
-pub struct CallReply(Option<RawReply>);
+pub struct CallReply(Option<(RawReply, Lease)>);
 
 impl CallReply {
     /// Of a one-way message.
     pub(crate) const NONE: Self = Self(None);
 
+    /// A reply that came on the connection of this lease.
+    pub(crate) fn new(reply: RawReply, lease: Lease) -> Self {
+        Self(Some((reply, lease)))
+    }
+
     /// How the call was answered: [`Answered::Nothing`] if it is a one-way message.
     pub fn answered(&self) -> Answered {
-        self.0.as_ref().map_or(Answered::Nothing, Answered::of)
+        let reply = self.0.as_ref();
+        reply.map_or(Answered::Nothing, |(reply, _)| Answered::of(reply))
     }
 
     /// What the caller of a request gets. A middleware that returns what it got for a one-way message has lost the
     /// reply.
-    pub(crate) fn into_raw(self) -> Result<RawReply, RequestError> {
+    pub(crate) fn into_raw(self) -> Result<(RawReply, Lease), RequestError> {
         self.0.ok_or_else(RequestError::given_up)
-    }
-}
-
-impl From<RawReply> for CallReply {
-    fn from(reply: RawReply) -> Self {
-        Self(Some(reply))
     }
 }
 
@@ -98,17 +98,49 @@ impl fmt::Debug for CallReply {
     }
 }
 
-/// All middleware of a handle, in order.
-pub(crate) type Chain = Arc<Vec<Arc<dyn CallMiddleware>>>;
+/// What messages of a handle go through: its middleware, in order, then the source of connections if
+/// the handle has no connection of its own.
+#[derive(Clone, Default)]
+pub(crate) struct Chain {
+    middleware: Vec<Arc<dyn CallMiddleware>>,
+    source: Option<Arc<dyn ConnectionSource>>,
+}
+
+impl Chain {
+    /// Without middleware.
+    pub(crate) fn of_source(source: Arc<dyn ConnectionSource>) -> Self {
+        Self {
+            middleware: Vec::new(),
+            source: Some(source),
+        }
+    }
+
+    pub(crate) fn push(&mut self, middleware: Arc<dyn CallMiddleware>) {
+        self.middleware.push(middleware);
+    }
+
+    pub(crate) fn source(&self) -> Option<&Arc<dyn ConnectionSource>> {
+        self.source.as_ref()
+    }
+
+    /// Takes the source out, for handles that must not keep it.
+    pub(crate) fn take_source(&mut self) -> Option<Arc<dyn ConnectionSource>> {
+        self.source.take()
+    }
+
+    pub(crate) fn set_source(&mut self, source: Arc<dyn ConnectionSource>) {
+        self.source = Some(source);
+    }
+}
 
 /// What handles a call next: further middleware, then the connection. Dropping it does nothing.
 pub struct CallNext {
-    chain: Chain,
+    chain: Arc<Chain>,
     position: usize,
 }
 
 impl CallNext {
-    pub(crate) fn new(chain: Chain) -> Self {
+    pub(crate) fn new(chain: Arc<Chain>) -> Self {
         Self { chain, position: 0 }
     }
 
@@ -118,10 +150,10 @@ impl CallNext {
     /// Those of the connection, and those that further middleware returns.
     ///
     /// # Cancel safety
-    /// Dropping the future gives the call up. [`CallStatus::given_up`](crate::client::CallStatus::given_up) is what
+    /// Dropping the future cancels the call. [`CallStatus::given_up`](crate::client::CallStatus::given_up) is what
     /// to return then.
     pub async fn run(self, call: OutgoingCall) -> CallResult {
-        match self.chain.get(self.position).cloned() {
+        match self.chain.middleware.get(self.position).cloned() {
             Some(middleware) => {
                 let next = Self {
                     chain: self.chain,

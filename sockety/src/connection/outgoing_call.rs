@@ -9,17 +9,23 @@ use std::{
 
 use sockety_codec::Uuid;
 use sync_wrapper::SyncWrapper;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     Connection,
     call_status::{CallStatus, Tracker},
     middleware::{CallNext, CallReply, CallResult},
+    source::ConnectionSource,
 };
 use crate::{
     content::carrying::{Sending, Unwritten},
     engine::{
+        answered::Answered,
         call_clock::CallTimeout,
+        lease::Lease,
         pending::{RawReply, ReplyClock},
     },
     error::{request::RequestError, send::SendError},
@@ -29,7 +35,7 @@ use crate::{
 
 /// A call or a one-way message before it is sent, as [`CallMiddleware`](crate::client::CallMiddleware) sees it.
 ///
-/// Dropping it gives it up: it is not sent.
+/// If it is dropped, it is not sent.
 pub struct OutgoingCall {
     connection: Connection,
     id: Uuid,
@@ -40,10 +46,15 @@ pub struct OutgoingCall {
 
 /// What is sent, and what its caller gets before the reply.
 enum Kind {
-    Call(Terms),
+    Call {
+        terms: Terms,
+        is_idempotent: bool,
+    },
     Request(Terms, oneshot::Sender<Request>),
     Pass,
     PassStream(oneshot::Sender<Sent>),
+    /// The caller has what it gets before the reply.
+    HandedOut,
 }
 
 /// How a message is sent.
@@ -74,7 +85,7 @@ impl OutgoingCall {
 
     /// Whether it expects a reply.
     pub fn expects_response(&self) -> bool {
-        matches!(self.kind, Kind::Call(_) | Kind::Request(..))
+        matches!(self.kind, Kind::Call { .. } | Kind::Request(..))
     }
 
     /// Its payload; empty if there is none, or if it could not be encoded.
@@ -114,7 +125,7 @@ impl OutgoingCall {
         &self.connection
     }
 
-    /// What is known about it once it was given up.
+    /// What is known about it once it was dropped.
     pub fn status(&self) -> CallStatus {
         self.tracker.status.clone()
     }
@@ -135,11 +146,60 @@ impl OutgoingCall {
     }
 
     async fn exchange(mut self) -> CallResult {
-        let result = self.queue_and_wait().await;
+        let result = match self.connection.source() {
+            None => self.queue_and_wait().await,
+            Some(source) => {
+                let source = Arc::clone(source);
+                self.exchange_over(&*source).await
+            }
+        };
         if let Err(error) = &result {
             self.tracker.set_failed(error);
         }
         result
+    }
+
+    /// Sends it on a connection of the source. If that ends before a byte of the message was sent, it
+    /// is sent on the next one: it is the same message still, which nobody has seen. A call of an
+    /// idempotent action is sent again whatever was sent of it.
+    async fn exchange_over(&mut self, source: &dyn ConnectionSource) -> CallResult {
+        let handle = self.connection.clone();
+        let patience = match self.kind {
+            // `call` limits all of it.
+            Kind::Call { .. } => None,
+            _ => handle.shared().options.call_timeout,
+        };
+        let deadline = patience.map(|patience| (Instant::now() + patience, patience));
+        let is_idempotent = matches!(
+            self.kind,
+            Kind::Call {
+                is_idempotent: true,
+                ..
+            }
+        );
+        let mut before = Before::default();
+        loop {
+            match connection_of(source, &handle, deadline).await {
+                Ok(connection) => self.connection = connection,
+                Err(error) => return before.result(Err(error.into())),
+            }
+            let on = Arc::clone(self.connection.shared());
+            self.tracker.status.set_on(Some(on));
+            let error = match self.queue_and_wait().await {
+                Err(error) if is_its_end(&error, &self.connection) => error,
+                result => return before.result(result),
+            };
+            let is_handed_out = matches!(self.kind, Kind::HandedOut);
+            let is_unsent = error.outcome() == Outcome::NotSent;
+            if is_handed_out || !(is_unsent || is_idempotent) {
+                return Err(error);
+            }
+            self.tracker.status.set_on(None);
+            before.note(error);
+            if before.is_unsent() {
+                self.tracker.set_unsent();
+            }
+        }
     }
 
     async fn queue_and_wait(&mut self) -> CallResult {
@@ -148,35 +208,42 @@ impl OutgoingCall {
             .connection
             .queue(&self.message, id, expects, self.kind.terms());
         let mut sending = match self.kind {
-            Kind::Call(Terms {
-                clock: ReplyClock::Default,
+            Kind::Call {
+                terms:
+                    Terms {
+                        clock: ReplyClock::Default,
+                        ..
+                    },
                 ..
-            }) => self.in_time(queued).await?,
+            } => self.in_time(queued).await?,
             _ => queued.await?,
         };
         self.tracker.set_sent();
-        match std::mem::replace(&mut self.kind, Kind::Pass) {
-            Kind::Call(_) => {
+        match self.kind {
+            Kind::Call { .. } => {
                 let mut request = Request::new(id, sending);
-                poll_fn(|cx| request.poll_reply(cx))
-                    .await
-                    .map(CallReply::from)
-            }
-            Kind::Request(_, caller) => {
-                let request = Request::new(id, sending);
-                caller.send(request).map_err(|_| RequestError::given_up())?;
-                let reply = poll_fn(|cx| self.poll_reply(cx));
-                reply.await.map(CallReply::from)
+                let reply = poll_fn(|cx| request.poll_reply(cx)).await?;
+                return Ok(CallReply::new(reply, self.connection.lease().clone()));
             }
             Kind::Pass => {
                 sending.queued.sent().await?;
-                Ok(CallReply::NONE)
+                return Ok(CallReply::NONE);
+            }
+            Kind::Request(..) | Kind::PassStream(_) | Kind::HandedOut => {}
+        }
+        match std::mem::replace(&mut self.kind, Kind::HandedOut) {
+            Kind::Request(_, caller) => {
+                let request = Request::new(id, sending);
+                caller.send(request).map_err(|_| RequestError::given_up())?;
+                let reply = poll_fn(|cx| self.poll_reply(cx)).await?;
+                Ok(CallReply::new(reply, self.connection.lease().clone()))
             }
             Kind::PassStream(caller) => {
-                // A caller that has gone gives it up here.
+                // If the caller has gone, it is abandoned here.
                 let _ = caller.send(Sent::new(id, sending));
                 Ok(CallReply::NONE)
             }
+            Kind::Call { .. } | Kind::Pass | Kind::HandedOut => Ok(CallReply::NONE),
         }
     }
 
@@ -200,7 +267,6 @@ impl OutgoingCall {
             std::task::ready!(timeout.poll(shared, &self.id, cx));
             shared.counters.add(|all| &all.timed_out_requests, 1);
             Poll::Ready(Err(RequestError::TimedOut {
-                action: "",
                 after: timeout.limit(),
                 outcome: Outcome::NotSent,
             }))
@@ -221,8 +287,8 @@ impl OutgoingCall {
 impl Kind {
     fn terms(&self) -> Terms {
         match self {
-            Self::Call(terms) | Self::Request(terms, _) => *terms,
-            Self::Pass => Terms::new(Unwritten::Ends),
+            Self::Call { terms, .. } | Self::Request(terms, _) => *terms,
+            Self::Pass | Self::HandedOut => Terms::new(Unwritten::Ends),
             Self::PassStream(_) => Terms::new(Unwritten::Waits),
         }
     }
@@ -239,7 +305,7 @@ fn layered(
     let (tracker, caller) = CallStatus::begin();
     let status = tracker.status.clone();
     let call = OutgoingCall {
-        connection: Connection::new(Arc::clone(connection.shared())),
+        connection: connection.without_middleware(),
         id,
         message,
         kind,
@@ -259,13 +325,25 @@ pub(crate) async fn call(
     id: Uuid,
     message: Outgoing,
     limit: Option<Duration>,
-) -> Result<RawReply, RequestError> {
+    is_idempotent: bool,
+) -> Result<(RawReply, Lease), RequestError> {
+    // Waiting for a connection is part of it, and no clock of a connection can count that.
+    let default = || {
+        connection
+            .source()
+            .and(connection.shared().options.call_timeout)
+    };
+    let limit = limit.or_else(default);
     let terms = Terms {
         unwritten: Unwritten::Ends,
         clock: limit.map_or(ReplyClock::Default, |_| ReplyClock::Own),
     };
     let has_content = message.content().carrying.is_some();
-    let (result, status) = layered(&connection, id, message, Kind::Call(terms));
+    let kind = Kind::Call {
+        terms,
+        is_idempotent,
+    };
+    let (result, status) = layered(&connection, id, message, kind);
     let Some(limit) = limit else {
         return result.await?.into_raw();
     };
@@ -275,7 +353,11 @@ pub(crate) async fn call(
         let shared = connection.shared();
         let result = poll_fn(|cx| match result.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(Ok(result)),
-            Poll::Pending => timeout.poll(shared, &id, cx).map(Err),
+            Poll::Pending => {
+                let on = connection.source().and_then(|_| status.on());
+                let shared = on.as_ref().unwrap_or(shared);
+                timeout.poll(shared, &id, cx).map(Err)
+            }
         });
         let result = result.await;
         if result.is_err() {
@@ -285,7 +367,104 @@ pub(crate) async fn call(
         }
         result
     };
-    result.map_or_else(|_| Err(status.given_up()), |result| result?.into_raw())
+    match result {
+        Ok(result) => result?.into_raw(),
+        Err(()) => {
+            Err(unconnected(&connection, &status, limit).unwrap_or_else(|| status.given_up()))
+        }
+    }
+}
+
+/// A connection of the source, which the message waits for until the deadline, or until its handle is
+/// closed.
+async fn connection_of(
+    source: &dyn ConnectionSource,
+    handle: &Connection,
+    deadline: Option<(Instant, Duration)>,
+) -> Result<Connection, SendError> {
+    handle.shared().lock().check_open()?;
+    if let Some(current) = source.current() {
+        return Ok(current);
+    }
+    let waiting = async {
+        tokio::select! {
+            biased;
+            connection = source.connection() => connection.map_err(SendError::NotConnected),
+            error = handle.closed() => Err(SendError::Disconnected(error)),
+        }
+    };
+    let Some((deadline, patience)) = deadline else {
+        return waiting.await;
+    };
+    let connection = timeout_at(deadline, waiting).await;
+    connection.unwrap_or_else(|_| Err(SendError::NotConnected(source.failure(patience))))
+}
+
+/// Whether this connection ended with the message, or takes no messages any longer: the source has
+/// another one then.
+fn is_its_end(error: &RequestError, connection: &Connection) -> bool {
+    let is_end = match error {
+        RequestError::Send(error) => matches!(
+            error,
+            SendError::Disconnected(_) | SendError::PeerGoingAway | SendError::ChannelsExhausted
+        ),
+        RequestError::Disconnected { .. } => true,
+        _ => false,
+    };
+    is_end && !connection.takes_calls()
+}
+
+/// What came of a message on connections that have ended.
+#[derive(Default)]
+struct Before {
+    /// The last error, or the one after which the message may have been executed.
+    error: Option<RequestError>,
+}
+
+impl Before {
+    fn note(&mut self, error: RequestError) {
+        if self.is_unsent() {
+            self.error = Some(error);
+        }
+    }
+
+    fn is_unsent(&self) -> bool {
+        let error = self.error.as_ref();
+        error.is_none_or(|error| error.outcome() == Outcome::NotSent)
+    }
+
+    /// The result of the last attempt. It must not say that nothing was executed if something may
+    /// have been before.
+    fn result(self, last: CallResult) -> CallResult {
+        let Some(before) = self.error else {
+            return last;
+        };
+        let is_denied = match &last {
+            // Its reader was lost with the connection before.
+            Err(RequestError::Send(SendError::ContentTaken)) => true,
+            _ if before.outcome() == Outcome::NotSent => false,
+            Err(error) => error.outcome().is_retryable(),
+            Ok(reply) => match reply.answered() {
+                Answered::Code(code) => code.outcome().is_retryable(),
+                _ => false,
+            },
+        };
+        if is_denied { Err(before) } else { last }
+    }
+}
+
+/// Why a call whose time is over has no connection, if it waits for one.
+fn unconnected(
+    connection: &Connection,
+    status: &CallStatus,
+    limit: Duration,
+) -> Option<RequestError> {
+    let source = connection.source()?;
+    let is_waiting = status.on().is_none() && status.outcome() == Outcome::NotSent;
+    if !is_waiting || source.current().is_some() {
+        return None;
+    }
+    Some(SendError::NotConnected(source.failure(limit)).into())
 }
 
 /// Sends a request through middleware, for [`Connection::send`].
@@ -297,7 +476,10 @@ pub(crate) async fn request(
 ) -> Result<Request, SendError> {
     let (sender, receiver) = oneshot::channel();
     let (result, _) = layered(connection, id, message, Kind::Request(terms, sender));
-    let mut reply = Box::pin(async move { result.await?.into_raw() });
+    let mut reply = Box::pin(async move {
+        let (reply, _) = result.await?.into_raw()?;
+        Ok(reply)
+    });
     match handed_out(reply.as_mut(), receiver).await {
         (Some(request), None) => Ok(request.through(SyncWrapper::new(reply))),
         (Some(request), Some(reply)) => {

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{Connection, middleware::Chain};
+use super::{Connection, middleware::Chain, source::ConnectionSource};
 use crate::engine::{lease::Lease, shared::Shared};
 
 /// A handle that does not keep its connection open; made by [`Connection::downgrade`].
@@ -13,7 +13,9 @@ use crate::engine::{lease::Lease, shared::Shared};
 #[derive(Clone)]
 pub struct WeakConnection {
     shared: Weak<Shared>,
-    middleware: Option<Chain>,
+    middleware: Option<Arc<Chain>>,
+    /// Not kept either: it has the connection of a client that reconnects.
+    source: Option<Weak<dyn ConnectionSource>>,
 }
 
 impl WeakConnection {
@@ -23,7 +25,12 @@ impl WeakConnection {
     /// while there are handles is returned; see [`Connection::is_closed`].
     pub fn upgrade(&self) -> Option<Connection> {
         let lease = Lease::join(self.shared.upgrade()?)?;
-        let middleware = self.middleware.clone();
+        let mut middleware = self.middleware.clone();
+        if let Some(source) = &self.source {
+            let mut chain = middleware.as_deref().cloned().unwrap_or_default();
+            chain.set_source(source.upgrade()?);
+            middleware = Some(Arc::new(chain));
+        }
         Some(Connection { lease, middleware })
     }
 }
@@ -48,9 +55,17 @@ impl Connection {
     /// # }
     /// ```
     pub fn downgrade(&self) -> WeakConnection {
+        let (mut middleware, mut source) = (self.middleware.clone(), None);
+        if let Some(kept) = self.source() {
+            source = Some(Arc::downgrade(kept));
+            let mut chain = middleware.as_deref().cloned().unwrap_or_default();
+            chain.take_source();
+            middleware = Some(Arc::new(chain));
+        }
         WeakConnection {
             shared: Arc::downgrade(self.shared()),
-            middleware: self.middleware.clone(),
+            middleware,
+            source,
         }
     }
 }

@@ -224,7 +224,7 @@ impl Pump {
         (stream, Self { message, tasks })
     }
 
-    /// From here on the message is sent to its end, whether anybody waits for it or not.
+    /// From now on, the message is sent to its end, whether anybody waits for it or not.
     pub(crate) fn detach(&mut self) {
         self.message = None;
         self.tasks.clear();

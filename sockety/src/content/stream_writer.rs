@@ -17,9 +17,9 @@ use crate::{engine::send::part_writer::PartWriter, error::source::SourceError};
 /// connection can write.
 ///
 /// End the stream with [`finish`](Self::finish), or by shutting the writer down. Dropped without
-/// that, the whole message is given up, and the receiver is told so.
+/// that, the whole message is abandoned, and the receiver is told so.
 #[derive(Debug)]
-#[must_use = "dropping the writer before the stream has ended gives the message up"]
+#[must_use = "dropping the writer before the stream has ended abandons the message"]
 pub struct StreamWriter {
     part: PartWriter,
 }
@@ -32,7 +32,7 @@ impl StreamWriter {
     /// Writes a chunk without copying it.
     ///
     /// # Errors
-    /// [`SourceError`]: the message was given up, or the connection is gone.
+    /// [`SourceError`]: the message was abandoned, or the connection is gone.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the chunk is not written.
@@ -43,7 +43,7 @@ impl StreamWriter {
     /// Ends the stream. What was written before is still sent.
     ///
     /// # Errors
-    /// [`SourceError`]: the message was given up, or the connection is gone.
+    /// [`SourceError`]: the message was abandoned, or the connection is gone.
     pub fn finish(mut self) -> Result<(), SourceError> {
         self.part.finish()
     }

@@ -34,7 +34,7 @@ pub struct ActionDescription {
     /// What is refused before it is read.
     #[serde(default)]
     pub limits: ActionLimits,
-    /// What its callers give.
+    /// What its callers pass.
     #[serde(default)]
     pub parameters: Cow<'static, [ParameterDescription]>,
     /// What they get.

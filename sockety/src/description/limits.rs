@@ -67,7 +67,11 @@ impl ActionLimits {
             && self.files.is_none_or(|limit| files <= limit)
     }
 
-    pub(crate) fn allow_file(&self, bytes: u64) -> bool {
-        self.file.is_none_or(|limit| bytes <= limit)
+    /// What is wrong with a file of this size, if it exceeds them.
+    pub(crate) fn excess_of_file(&self, bytes: u64) -> Option<String> {
+        let limit = self.file.filter(|limit| bytes > *limit)?;
+        Some(format!(
+            "file of {bytes} bytes is over the limit of {limit}"
+        ))
     }
 }

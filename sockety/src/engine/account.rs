@@ -13,6 +13,10 @@ pub(crate) struct Account {
     budgets: Budgets,
     /// Bytes of payloads that are arriving, or whose handlers are running.
     pub(super) payloads: AtomicU64,
+    /// Bytes of payloads of responses that are arriving.
+    pub(super) responses: AtomicU64,
+    /// Whether the driver has paused reading until there is room for payloads.
+    awaits_payload_room: AtomicBool,
     /// Announced files of messages that are not done.
     pub(super) files: AtomicUsize,
     /// Announced streams of messages that are not done.
@@ -31,12 +35,40 @@ impl Account {
             options,
             budgets,
             payloads: AtomicU64::new(0),
+            responses: AtomicU64::new(0),
+            awaits_payload_room: AtomicBool::new(false),
             files: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
             awaits_room: AtomicBool::new(false),
             spilled: AtomicU64::new(0),
         }
+    }
+
+    /// Whether payloads of messages exceed their limit, so that reading waits for the end of some.
+    /// What ends after this call wakes the driver.
+    pub(crate) fn awaits_payload_room(&self) -> bool {
+        let is_over = || self.payloads.load(Ordering::SeqCst) > self.options.payload_bytes;
+        if !is_over() {
+            return false;
+        }
+        self.awaits_payload_room.store(true, Ordering::SeqCst);
+        // Again, as what ended before the flag was there has woken nobody.
+        is_over()
+    }
+
+    /// A payload is gone. Returns whether to wake the driver: it waits for room, and there is some.
+    #[must_use]
+    pub(super) fn has_payload_room_again(&self) -> bool {
+        self.awaits_payload_room.load(Ordering::SeqCst)
+            && self.payloads.load(Ordering::SeqCst) <= self.options.payload_bytes
+            && self.awaits_payload_room.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether there is room for a payload of a message.
+    pub(crate) fn has_payload_room(&self, size: u64) -> bool {
+        let before = self.payloads.load(Ordering::Relaxed);
+        before == 0 || before.saturating_add(size) <= self.options.payload_bytes
     }
 
     /// Whether a message with this many files may begin. Each file costs a few hundred bytes, even

@@ -27,8 +27,7 @@ impl Answered {
     pub(crate) fn of(reply: &RawReply) -> Self {
         match reply {
             RawReply::Fast(code) => Self::Code(*code),
-            RawReply::Response(response) => {
-                let payload = &response.payload;
+            RawReply::Response { payload, .. } => {
                 let is_error = is_service_error(payload);
                 // A refusal with its reason.
                 match is_error.then(|| refusal::decode(payload)).flatten() {

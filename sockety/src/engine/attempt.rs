@@ -21,6 +21,7 @@ impl Attempt {
     /// carries too much.
     pub(crate) fn begin(shared: &Arc<Shared>, head: &MessageHead<'_>) -> Option<Self> {
         if !shared.auth.begin() {
+            shared.counters.count(|all| &all.unauthorized);
             return None;
         }
         let attempt = Self {
@@ -31,7 +32,7 @@ impl Attempt {
         fits.then_some(attempt)
     }
 
-    /// From here on the peer may call.
+    /// Allows the peer to call.
     pub(crate) fn accept(mut self) {
         self.is_accepted = true;
         self.shared.auth.is_open.store(true, Ordering::Release);

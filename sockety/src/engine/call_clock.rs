@@ -110,7 +110,7 @@ impl Shared {
 /// polled.
 pub(crate) struct CallTimeout {
     limit: Duration,
-    /// Whether the call has files or a stream, during whose sending it stands still.
+    /// Whether the call has files or a stream: the clock stops while they are being sent.
     has_content: bool,
     /// `None` before its start.
     running: Option<Pin<Box<Sleep>>>,

@@ -53,6 +53,8 @@ pub(crate) struct Clocks {
     /// Whether anything was written between the last two ticks. Then one more tick follows, which
     /// returns memory to the allocator.
     was_active: bool,
+    /// Whether anything waited to be written at the last tick.
+    was_waiting: bool,
     has_received: bool,
     pub(crate) has_peer_ended: bool,
 }
@@ -72,7 +74,9 @@ struct Limits {
     heartbeat: Duration,
     idle: Option<Duration>,
     header: u32,
+    /// Of a peer that sends heartbeats, and of one that may send none.
     write_stall: u32,
+    silent_write_stall: u32,
     authorization: u32,
 }
 
@@ -83,6 +87,8 @@ pub(crate) struct TickInput {
     /// Nothing is read for now, by this side's own decision.
     pub(crate) is_paused: bool,
     pub(crate) is_flushed: bool,
+    /// The peer is known to send heartbeats.
+    pub(crate) sends_heartbeats: bool,
     /// For how many ticks the oldest header has been arriving.
     pub(crate) oldest_header: u32,
     /// A message is arriving, or a handler has not ended.
@@ -96,6 +102,12 @@ pub(crate) enum PeerPace {
     /// The bytes taken last waited to be written for longer than a tick.
     Slow,
 }
+
+/// How long a peer may take nothing, and say nothing. One that sends heartbeats would be heard from
+/// if it were alive. One that sends none may read slowly: its system answers probes of the closed
+/// window, of which this process learns nothing. What waits for it is bounded.
+const WRITE_STALL: Duration = Duration::from_secs(30);
+const SILENT_WRITE_STALL: Duration = Duration::from_secs(300);
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -133,6 +145,7 @@ impl Clocks {
             is_draining: false,
             written: 0,
             was_active: false,
+            was_waiting: false,
             has_received: false,
             has_peer_ended: false,
         }
@@ -237,13 +250,17 @@ impl Clocks {
         self.written = written;
         self.was_active = has_written;
         self.filled += u32::from(is_waiting);
+        // The socket was full: if it takes more now, the peer has acknowledged some.
+        let was_waiting = std::mem::replace(&mut self.was_waiting, is_waiting);
+        let has_taken = was_waiting && has_written;
         let is_stalled = is_waiting && !has_written;
         self.stalled = next(self.stalled, is_stalled);
         self.backlogged = next(self.backlogged, is_stalled && input.is_backlogged);
         if has_written || is_waiting {
             self.quiet_since = self.looked;
         }
-        self.check_writing()?;
+        self.check_writing(input)?;
+        self.has_received |= has_taken;
         self.check_reading(since, input)?;
         self.check_end(input, state)?;
         let is_up = matches!(state.phase, Phase::Open | Phase::Draining { .. });
@@ -257,11 +274,16 @@ impl Clocks {
         Ok(())
     }
 
-    fn check_writing(&self) -> Result<(), ConnectionError> {
+    fn check_writing(&self, input: &TickInput) -> Result<(), ConnectionError> {
         // A peer that is heard from is alive: its readers are slow, or its system opens a window that
         // was closed in steps of megabytes. What waits for it is bounded.
-        let limit = ticks::of_seconds(self.limits.write_stall);
-        if self.stalled > self.limits.write_stall && self.silent >= limit {
+        let seconds = if input.sends_heartbeats {
+            self.limits.write_stall
+        } else {
+            self.limits.silent_write_stall
+        };
+        let limit = ticks::of_seconds(seconds);
+        if self.stalled > seconds && self.silent >= limit {
             return Err(ConnectionError::WriteStalled(limit));
         }
         if self.backlogged > BACKLOG_SECONDS {
@@ -276,7 +298,11 @@ impl Clocks {
         } else if !input.is_paused && !self.has_peer_ended {
             self.silent = self.silent.saturating_add(since);
         }
-        if let Some(idle) = self.limits.idle.filter(|idle| self.silent >= *idle) {
+        // The write stall decides about one that may send no heartbeats.
+        let may_be_silent = self.stalled > 0 && !input.sends_heartbeats;
+        if let Some(idle) = self.limits.idle.filter(|idle| self.silent >= *idle)
+            && !may_be_silent
+        {
             return Err(ConnectionError::Idle(idle));
         }
         self.unauthorized = next(self.unauthorized, !input.is_authorized);
@@ -326,7 +352,8 @@ impl Limits {
             heartbeat: ticks::at_least_one(options.heartbeat),
             idle: options.idle_timeout.map(ticks::at_least_one),
             header: ticks::seconds(options.header_timeout),
-            write_stall: ticks::seconds(options.write_stall),
+            write_stall: ticks::seconds(options.write_stall.unwrap_or(WRITE_STALL)),
+            silent_write_stall: ticks::seconds(options.write_stall.unwrap_or(SILENT_WRITE_STALL)),
             authorization: ticks::seconds(options.authorization_timeout),
         }
     }

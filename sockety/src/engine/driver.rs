@@ -53,6 +53,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until, timeout},
 };
 
+use tracing::info;
+
 use self::{turn::Pace, write::Written};
 use super::{
     call_clock::StartClock,
@@ -191,7 +193,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
         // A peer that never stops sending keeps every round busy, and is judged all the same.
         let _ = self.poll_clock(cx)?;
-        cx.waker().wake_by_ref();
+        yield_turn(cx);
         Poll::Pending
     }
 
@@ -229,6 +231,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
                 return Err(ConnectionError::Closed(by));
             }
         }
+        if state.is_to_be_replaced() && self.shared.peer.is_accepted {
+            drop(state);
+            self.replace();
+            return Ok(Poll::Ready(()));
+        }
         state.park(cx.waker());
         self.held_until = state.held_until();
         drop(state);
@@ -240,6 +247,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         } else {
             Poll::Pending
         })
+    }
+
+    /// Ends the connection in order, so that its peer makes a new one, which has all channels.
+    /// Everything accepted is finished first, however long that takes.
+    #[cold]
+    fn replace(&self) {
+        let peer = self.shared.peer.peer_addr;
+        info!(
+            ?peer,
+            "connection is replaced: its peer takes no notice of aborts, and half of the channels are lost"
+        );
+        self.shared.drain(Duration::MAX);
     }
 
     /// Ready when files and streams have been held back for long enough.
@@ -270,4 +289,12 @@ impl<IO, S> Drop for Driver<IO, S> {
         self.shared.ended.notify_waiters();
         self.shared.mark_closed();
     }
+}
+
+/// Lets other tasks of the thread run, and the thread look for input, before this one goes on.
+///
+/// Waking its own waker would wake another thread of the runtime each time, to look for work.
+fn yield_turn(cx: &mut Context<'_>) {
+    let yielding = std::pin::pin!(tokio::task::yield_now());
+    let _ = yielding.poll(cx);
 }

@@ -33,6 +33,7 @@ impl Lease {
 
     /// The lease of a request of the peer, which occupies a slot until it is dropped, and how many
     /// requests there were before it; `None` when all slots are taken.
+    #[inline]
     pub(crate) fn of_request(shared: &Arc<Shared>, holder: Holder) -> Option<(Self, usize)> {
         // Counted before it is checked, so that two requests cannot both take the last slot. One
         // that gets none gives its count back when the lease is dropped.
@@ -61,6 +62,7 @@ impl Clone for Lease {
 }
 
 impl Drop for Lease {
+    #[inline]
     fn drop(&mut self) {
         self.shared.leave(self.holder);
     }

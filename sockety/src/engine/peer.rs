@@ -10,6 +10,8 @@ pub(crate) struct Peer {
     pub(crate) local_addr: Option<SocketAddr>,
     /// What this side connected to.
     pub(crate) server: Option<ServerName>,
+    /// Whether a server of this side accepted the connection: its peer can connect again.
+    pub(crate) is_accepted: bool,
     /// A write that fails has passed nothing on: so with sockets, but not with TLS, nor for certain
     /// with other links.
     pub(crate) fails_whole: bool,

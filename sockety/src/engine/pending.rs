@@ -4,7 +4,7 @@
 //! insert ─── by the caller, under the lock that queues its message
 //! deliver ── by the driver: returns the waker, which is used after the lock is released
 //! poll ───── by the caller's task, which leaves its waker if there is no reply yet
-//! remove ─── by the caller, when it has its reply or gives up
+//! remove ─── by the caller, when it has its reply or is dropped
 //! ```
 
 use std::{
@@ -177,7 +177,7 @@ impl PendingRequests {
         };
         waiter.is_answered = true;
         waiter.has_code = matches!(reply, Ok(RawReply::Fast(_)));
-        waiter.is_executed |= matches!(reply, Ok(RawReply::Response(_)));
+        waiter.is_executed |= matches!(reply, Ok(RawReply::Response { .. }));
         let unwanted = waiter.replies.push(reply);
         Delivered {
             waker: waiter.waker.take(),
@@ -291,11 +291,9 @@ impl PendingRequests {
             }
             if waiter.expires.is_some_and(|at| at.get() <= self.now) && waiter.replies.is_empty() {
                 let outcome = waiter.outcome_if_given_up();
-                waiter.replies.fail(RequestError::TimedOut {
-                    action: "",
-                    after,
-                    outcome,
-                });
+                waiter
+                    .replies
+                    .fail(RequestError::TimedOut { after, outcome });
                 if let Some(waker) = waiter.waker.take() {
                     due.wake(waker);
                 }
@@ -335,16 +333,13 @@ pub(crate) enum ReplyClock {
 #[derive(Debug)]
 pub(crate) enum RawReply {
     Fast(FastReply),
-    Response(RawResponse),
-}
-
-/// A response whose payload has arrived.
-#[derive(Debug)]
-pub(crate) struct RawResponse {
-    pub(crate) id: Uuid,
-    pub(crate) expects_response: bool,
-    pub(crate) payload: PayloadBytes,
-    pub(crate) carried: ReceivedParts,
+    /// A response whose payload has arrived.
+    Response {
+        id: Uuid,
+        expects_response: bool,
+        payload: PayloadBytes,
+        carried: ReceivedParts,
+    },
 }
 
 /// One request. It is moved when it is inserted and when it is removed, so it is kept small enough
@@ -464,7 +459,7 @@ impl Replies {
 
 fn payload_size(reply: &Result<RawReply, RequestError>) -> usize {
     match reply {
-        Ok(RawReply::Response(response)) => response.payload.len(),
+        Ok(RawReply::Response { payload, .. }) => payload.len(),
         Ok(RawReply::Fast(_)) | Err(_) => 0,
     }
 }
@@ -557,13 +552,13 @@ mod tests {
         for _ in 0..5000 {
             newest = Uuid::new_v4();
             waiting.insert(newest, Place::default(), ReplyClock::Own, None, None);
-            let response = RawResponse {
+            let response = RawReply::Response {
                 id: Uuid::new_v4(),
                 expects_response: false,
                 payload: PayloadBytes::copy_of(b"reply"),
                 carried: ReceivedParts::default(),
             };
-            let delivered = waiting.deliver(&newest, Ok(RawReply::Response(response)));
+            let delivered = waiting.deliver(&newest, Ok(response));
             assert!(delivered.unwanted.is_none());
             assert!(waiting.remove(&newest).is_some());
         }

@@ -110,7 +110,7 @@ impl PendingReply {
         intake.is_some_and(|intake| intake.is_cut_off.load(Ordering::Relaxed))
     }
 
-    /// Called once a reply is queued: one that failed, or was given up, leaves the peer waiting.
+    /// Called once a reply is queued: one that failed, or was dropped, leaves the peer waiting.
     fn mark_answered(&self, answered: impl FnOnce() -> Answered) {
         self.record.set_answered(answered);
         self.answered_flag().store(true, Ordering::Relaxed);

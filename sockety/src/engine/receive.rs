@@ -4,6 +4,7 @@ pub(crate) mod abuse;
 pub(crate) mod bucket;
 pub(crate) mod inbound;
 pub(crate) mod intake;
+pub(crate) mod kept_messages;
 pub(crate) mod parts;
 pub(crate) mod payload;
 pub(crate) mod request_queue;

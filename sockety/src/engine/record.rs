@@ -17,7 +17,7 @@ struct Known {
 }
 
 impl Record {
-    /// Allocates the record now. From here on all clones share it; clones made before do not.
+    /// Allocates the record now. From now on, all clones share it; clones made before do not.
     pub(crate) fn begin(&self) -> Self {
         self.known();
         self.clone()

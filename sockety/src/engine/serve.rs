@@ -118,11 +118,10 @@ impl Route {
         Self { action, target }
     }
 
-    /// Whether its messages may carry a file of this size, in addition to the limits of the
-    /// connection.
-    pub(crate) fn allows_file(&self, size: u64) -> bool {
-        let description = self.description();
-        description.is_none_or(|description| description.limits.allow_file(size))
+    /// What is wrong with a file of this size, if its messages may not carry it. The limits of the
+    /// connection apply in addition.
+    pub(crate) fn excess_of_file(&self, size: u64) -> Option<String> {
+        self.description()?.limits.excess_of_file(size)
     }
 
     /// Whether its handler must not be polled where the message was read.

@@ -9,12 +9,12 @@
 //! ```
 
 use std::{
-    fmt,
+    fmt, io,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use sockety_codec::{ChannelCount, ChannelId, ResponseHead, Uuid};
+use sockety_codec::{ChannelCount, Uuid};
 use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
@@ -25,7 +25,7 @@ use super::{
     peer::Peer,
     pending::PendingRequests,
     receive::intake::WakeDriver,
-    send::{outbox::Outbox, payload::Payload, transmissions::Transmissions, wait_queue::Line},
+    send::{outbox::Outbox, transmissions::Transmissions},
     state::{Locked, Phase, State, Unwritten},
     ticks,
     warnings::{Warning, Warnings},
@@ -33,6 +33,7 @@ use super::{
 use crate::{
     config::{budgets::Budgets, options::Options},
     error::{
+        chain::chain,
         connection::{ClosedBy, ConnectionError},
         refusal,
     },
@@ -187,19 +188,12 @@ impl Shared {
         });
     }
 
-    /// Like [`Shared::fast_reply`], with the reason if there is room for it.
+    /// Like [`Shared::fast_reply`], with the reason if the caller reads it and there is room for it.
     pub(crate) fn refuse(&self, id: Uuid, code: FastReply, reason: &str) {
-        let payload = refusal::encode(code, &reason);
-        let head = ResponseHead::new(id, Uuid::new_v4()).into();
+        let response = refusal::response_to(&id, code, &reason);
         self.change(|state| {
-            if matches!(state.phase, Phase::Ended(_)) {
-                return;
-            }
-            let payload = Payload::Copied(&payload);
-            let is_room = state.check(Line::Response).is_ok();
-            let outbox = &mut state.outbox;
-            if !is_room || outbox.submit(ChannelId::ZERO, head, payload, None).is_err() {
-                outbox.unasked_reply(id, code);
+            if !matches!(state.phase, Phase::Ended(_)) {
+                state.refuse(id, code, response.as_deref());
             }
         });
     }
@@ -364,6 +358,12 @@ impl WakeDriver for Shared {
         if let Some(driver) = driver {
             driver.wake();
         }
+    }
+
+    fn warn_of_no_file(&self, error: &io::Error) {
+        let (folder, error) = (std::env::temp_dir(), chain(error));
+        let reason = format_args!("{}: {error}", folder.display());
+        self.warn_of_peer(Warning::NoTemporaryFile, &reason);
     }
 }
 

@@ -14,15 +14,17 @@ use super::{
 use crate::{
     error::{
         connection::{ClosedBy, ConnectionError},
+        refusal::{self, reads_reasons},
         request::RequestError,
         send::SendError,
         source::SourceError,
     },
-    fast_reply::{FrameworkCode, PRESENT_ACTION},
+    fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
+    msgpack::__private::is_service_error,
     outcome::Outcome,
     sync::MutexGuard,
 };
-use sockety_codec::{ChannelId, Head, MessageHead, Uuid};
+use sockety_codec::{ChannelId, Head, MessageHead, ResponseHead, Uuid};
 use std::{
     ops::{Deref, DerefMut},
     task::Waker,
@@ -250,6 +252,12 @@ impl State {
         self.check_open().is_ok() && !channels.is_exhausted() && !channels.is_running_low()
     }
 
+    /// Whether a server ends the connection in order, so that its peer connects again before there are
+    /// no channels left.
+    pub(crate) fn is_to_be_replaced(&self) -> bool {
+        self.transmissions.channels.is_to_be_replaced() && matches!(self.phase, Phase::Open)
+    }
+
     pub(crate) fn check_open(&self) -> Result<(), SendError> {
         match &self.phase {
             Phase::Open | Phase::Draining { .. } if self.is_peer_going_away => {
@@ -440,10 +448,10 @@ impl State {
         if self.transmissions.channels.is_question(parent) {
             return self.on_answer(&reply);
         }
-        if let Ok(RawReply::Fast(code)) = &reply
-            && FrameworkCode::means_unread(*code)
+        if let Some(code) = refusal_code(parent, &reply)
+            && FrameworkCode::means_unread(code)
         {
-            if FrameworkCode::is_one(*code) {
+            if FrameworkCode::is_one(code) {
                 self.on_framework_code();
             }
             if let Some(transmission) = self.pending.transmission(parent) {
@@ -456,6 +464,22 @@ impl State {
             pacing.on_reply(start);
         }
         self.pending.deliver(parent, reply)
+    }
+
+    /// Queues the answer to a message that is refused, even if the outbox is full: the response with
+    /// the reason if there is one, and room for it, else the code.
+    pub(crate) fn refuse(&mut self, id: Uuid, code: FastReply, response: Option<&[u8]>) {
+        if let Some(payload) = response
+            && self.check(Line::Response).is_ok()
+        {
+            let head = ResponseHead::new(id, Uuid::new_v4()).into();
+            let payload = Payload::Copied(payload);
+            let zero = ChannelId::ZERO;
+            if self.outbox.submit(zero, head, payload, None).is_ok() {
+                return;
+            }
+        }
+        self.outbox.unasked_reply(id, code);
     }
 
     /// Stops sending a message that the peer refused.
@@ -535,6 +559,20 @@ impl State {
 pub(crate) enum Unwritten {
     Dropped,
     Sent,
+}
+
+/// The code of a reply that refuses a request: alone, or with a reason if the request asked for it.
+#[inline]
+fn refusal_code(parent: &Uuid, reply: &Result<RawReply, RequestError>) -> Option<FastReply> {
+    match reply {
+        Ok(RawReply::Fast(code)) => Some(*code),
+        Ok(RawReply::Response { payload, .. })
+            if is_service_error(payload) && reads_reasons(parent) =>
+        {
+            refusal::decode(payload).map(|(code, _)| code)
+        }
+        Ok(RawReply::Response { .. }) | Err(_) => None,
+    }
 }
 
 impl Unwritten {

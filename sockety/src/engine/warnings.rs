@@ -28,10 +28,11 @@ pub(crate) enum Warning {
     Overloaded,
     HandlerPanicked,
     HandshakeFailed,
+    NoTemporaryFile,
 }
 
 impl Warning {
-    const COUNT: usize = 10;
+    const COUNT: usize = 11;
 
     fn text(self) -> &'static str {
         match self {
@@ -45,6 +46,9 @@ impl Warning {
             Self::Overloaded => "request refused: too many are executing or waiting",
             Self::HandlerPanicked => "handler panicked",
             Self::HandshakeFailed => "handshake failed",
+            Self::NoTemporaryFile => {
+                "no temporary file: set TMPDIR to a folder that can be written to"
+            }
         }
     }
 
@@ -60,7 +64,8 @@ impl Warning {
             | Self::BadHeader
             | Self::NotImplemented
             | Self::Overloaded
-            | Self::HandshakeFailed => false,
+            | Self::HandshakeFailed
+            | Self::NoTemporaryFile => false,
         }
     }
 }
@@ -98,7 +103,7 @@ impl Warnings {
         }
     }
 
-    /// Logs what is wrong with a peer.
+    /// Logs what is wrong with a connection, or with its peer.
     #[cold]
     pub(crate) fn of_peer(
         &self,

@@ -1,13 +1,15 @@
 use std::{error::Error, fmt};
 
 use super::{
-    content::ContentError, remote::RemoteError, request::RequestError, service::ServiceError,
+    content::ContentError, pass::PassError, remote::RemoteError, request::RequestError,
+    service::ServiceError,
 };
 use crate::{fast_reply::FastReply, outcome::Outcome};
 
 /// Why a typed call returned no value: the service's error, or what happened on the way.
 ///
-/// Its text does not include the cause: [`chain`](super::chain()) displays both.
+/// Its text does not include the cause: [`chain`](super::chain()) displays both. Except for the
+/// error of the service, it begins with the action.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CallError<E> {
@@ -15,7 +17,12 @@ pub enum CallError<E> {
     Service(E),
     /// The method returned an error that this side does not know, such as one of a newer version: a
     /// code from 16 to 3,839 that no error of the service has, or data of another form.
-    Remote(RemoteError),
+    Remote {
+        /// The action that was called.
+        action: &'static str,
+        /// The error, as far as this side can read it.
+        error: RemoteError,
+    },
     /// The peer answered with a code of the protocol or of this framework.
     Refused {
         /// The action that was called.
@@ -34,17 +41,22 @@ pub enum CallError<E> {
         error: ContentError,
     },
     /// There was no reply.
-    Request(RequestError),
+    Request {
+        /// The action that was called.
+        action: &'static str,
+        /// What happened.
+        error: RequestError,
+    },
 }
 
 impl<E> CallError<E> {
     /// Returns what is known about the execution of the call.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Service(_) | Self::Remote(_) => Outcome::Replied,
+            Self::Service(_) | Self::Remote { .. } => Outcome::Replied,
             Self::Refused { code, .. } => code.outcome(),
             Self::Content { .. } => Outcome::Executed,
-            Self::Request(error) => error.outcome(),
+            Self::Request { error, .. } => error.outcome(),
         }
     }
 
@@ -57,9 +69,10 @@ impl<E> CallError<E> {
     pub fn into_service(self) -> Option<E> {
         match self {
             Self::Service(error) => Some(error),
-            Self::Remote(_) | Self::Refused { .. } | Self::Content { .. } | Self::Request(_) => {
-                None
-            }
+            Self::Remote { .. }
+            | Self::Refused { .. }
+            | Self::Content { .. }
+            | Self::Request { .. } => None,
         }
     }
 }
@@ -68,7 +81,7 @@ impl<E: ServiceError> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Service(_) => f.write_str("method returned an error"),
-            Self::Remote(_) => f.write_str("method returned an unknown error"),
+            Self::Remote { action, .. } => write!(f, "{action}: method returned an unknown error"),
             Self::Refused {
                 action,
                 code,
@@ -81,7 +94,7 @@ impl<E: ServiceError> fmt::Display for CallError<E> {
                 }
             }
             Self::Content { action, .. } => write!(f, "{action}: reply cannot be read"),
-            Self::Request(error) => error.fmt(f),
+            Self::Request { action, error } => error.fmt_of(action, f),
         }
     }
 }
@@ -90,16 +103,16 @@ impl<E: ServiceError> Error for CallError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Service(error) => Some(error),
-            Self::Remote(error) => Some(error),
+            Self::Remote { error, .. } => Some(error),
             Self::Refused { .. } => None,
             Self::Content { error, .. } => Some(error),
-            Self::Request(error) => error.source(),
+            Self::Request { error, .. } => error.source(),
         }
     }
 }
 
-impl<E> From<RequestError> for CallError<E> {
-    fn from(error: RequestError) -> Self {
-        Self::Request(error)
+impl<E> From<PassError> for CallError<E> {
+    fn from(PassError { action, error }: PassError) -> Self {
+        Self::Request { action, error }
     }
 }

@@ -75,6 +75,30 @@ pub enum ConnectError {
     ServerStopped,
 }
 
+impl ConnectError {
+    /// Whether another attempt may succeed without a change by people.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(..)
+            | Self::TimedOut(..)
+            | Self::HandshakeTimedOut(_)
+            | Self::Io(_)
+            | Self::Closed
+            | Self::ClosedSilently
+            | Self::ClosedAfterTls => true,
+            Self::Tls(error) => is_gone(error),
+            #[cfg(feature = "_tls")]
+            Self::TlsConfig(_) => false,
+            Self::Address(_)
+            | Self::NotTls { .. }
+            | Self::NoAlpn
+            | Self::Handshake(_)
+            | Self::OnConnect(_)
+            | Self::ServerStopped => false,
+        }
+    }
+}
+
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)

@@ -4,6 +4,9 @@
 //! nothing else. A typed call of this implementation therefore marks its id. A peer of this
 //! implementation answers a marked call that it refuses with a response: a service error of the
 //! reserved name, which holds the reason and the code. Everyone else still gets the code alone.
+//!
+//! At such a response, like at the code, the caller stops sending the files and the stream of a
+//! message that is not read.
 
 use std::fmt;
 
@@ -16,6 +19,17 @@ use crate::{
         Bounds, from_slice,
     },
 };
+
+/// Why a peer refused a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The code.
+    pub code: FastReply,
+    /// What was wrong, such as a parameter or a limit: at most 200 bytes, escaped. It is text for
+    /// people: only `code` decides what happened.
+    pub reason: Box<str>,
+}
 
 /// The last bytes of the id of a call whose caller reads reasons. The remaining 90 random bits
 /// still make ids unique, and other peers have this mark once in 2^32 calls.
@@ -39,6 +53,15 @@ pub(crate) fn new_call_id() -> Uuid {
 /// Whether the sender of the message with this id reads reasons.
 pub(crate) fn reads_reasons(id: &Uuid) -> bool {
     id.as_bytes().ends_with(&MARK)
+}
+
+/// The payload of the response that refuses the message with this id, if its sender reads reasons.
+pub(crate) fn response_to(
+    id: &Uuid,
+    code: FastReply,
+    reason: &dyn fmt::Display,
+) -> Option<Vec<u8>> {
+    reads_reasons(id).then(|| encode(code, reason))
 }
 
 /// A refusal as the payload of a response.

@@ -21,10 +21,8 @@ pub enum RequestError {
         outcome: Outcome,
     },
     /// No reply within the timeout.
-    #[error("{}no reply within {after:?}", Prefix(action))]
+    #[error("no reply within {after:?}")]
     TimedOut {
-        /// The action, if it was a typed call; otherwise empty.
-        action: &'static str,
         /// The timeout.
         after: Duration,
         /// Whether the message may have been executed.
@@ -53,15 +51,16 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The same error, of a call of this action.
-    pub(crate) fn of_action(mut self, name: &'static str) -> Self {
-        if let Self::TimedOut { action, .. } = &mut self {
-            *action = name;
+    /// Writes the text of the error after the action that it is about.
+    pub(crate) fn fmt_of(&self, action: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // It names the action itself, because drafts are sent without types, too.
+            Self::Send(SendError::OverActionLimit { .. }) => write!(f, "{self}"),
+            _ => write!(f, "{action}: {self}"),
         }
-        self
     }
 
-    /// A middleware gave up the call after it was sent.
+    /// A middleware abandoned the call after it was sent.
     pub(crate) fn given_up() -> Self {
         let outcome = Outcome::Unknown;
         Self::GivenUp { outcome }
@@ -77,18 +76,6 @@ impl RequestError {
             Self::Source(_) => Outcome::Unknown,
             Self::ResponseLost(_) => Outcome::Executed,
             Self::Overrun { .. } => Outcome::Replied,
-        }
-    }
-}
-
-/// The name of an action before what happened to it.
-struct Prefix<'a>(&'a str);
-
-impl fmt::Display for Prefix<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            "" => Ok(()),
-            action => write!(f, "{action}: "),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why a message was not sent.
 
-use super::connection::ConnectionError;
+use super::{connect::ConnectError, connection::ConnectionError};
 use crate::msgpack;
 use sockety_codec::UsageError;
 use std::sync::Arc;
@@ -85,6 +85,11 @@ pub enum SendError {
     /// The peer is about to close the connection, and accepts no new messages.
     #[error("peer is about to close the connection")]
     PeerGoingAway,
+    /// The handle is one that [reconnects](crate::client::Reconnecting::client), and there was no
+    /// connection in time; or connecting failed in a way that time does not mend, such as the
+    /// configuration of TLS or the hook on new connections.
+    #[error("no connection")]
+    NotConnected(#[source] Arc<ConnectError>),
     /// The connection has ended.
     #[error("connection is gone")]
     Disconnected(#[source] ConnectionError),

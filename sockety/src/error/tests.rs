@@ -64,14 +64,22 @@ fn errors() -> Vec<Box<dyn Error>> {
     let violation = Violation::NotSockety { byte: 0 };
     vec![
         Box::new(CallError::Service(NoAccount)),
-        Box::new(CallError::<NoError>::Remote(remote())),
+        Box::new(CallError::<NoError>::Remote {
+            action: "get",
+            error: remote(),
+        }),
         Box::new(CallError::<NoError>::Content {
             action: "get",
             error: ContentError::MissingStream,
         }),
-        Box::new(CallError::<NoError>::Request(RequestError::Source(
-            SourceError::GivenUp,
-        ))),
+        Box::new(CallError::<NoError>::Request {
+            action: "get",
+            error: RequestError::Source(SourceError::GivenUp),
+        }),
+        Box::new(PassError {
+            action: "get",
+            error: RequestError::Source(SourceError::Disconnected(limit().into())),
+        }),
         Box::new(StreamError::Service(NoAccount)),
         Box::new(StreamError::<NoError>::Remote(remote())),
         Box::new(StreamError::<NoError>::Decode(decode())),
@@ -165,13 +173,16 @@ fn check(error: &dyn Error) {
 #[test]
 fn a_chain_says_everything_once() {
     let idle = ConnectionError::Idle(Duration::from_secs(90));
-    let error = CallError::<NoError>::Request(RequestError::Disconnected {
-        error: idle,
-        outcome: Outcome::Unknown,
-    });
+    let error = CallError::<NoError>::Request {
+        action: "media.get",
+        error: RequestError::Disconnected {
+            error: idle,
+            outcome: Outcome::Unknown,
+        },
+    };
     assert_eq!(
         chain(&error).to_string(),
-        "connection ended before a reply arrived: no data received from peer for 90s"
+        "media.get: connection ended before a reply arrived: no data received from peer for 90s"
     );
     let error = CallError::Service(NoAccount);
     assert_eq!(

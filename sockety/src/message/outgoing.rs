@@ -9,7 +9,7 @@ use crate::{
         file::File,
     },
     engine::{send::queue, shared::Shared},
-    error::send::SendError,
+    error::{refusal, send::SendError},
     payload::encoding::Encoding,
 };
 
@@ -22,6 +22,7 @@ use crate::{
 pub struct Outgoing {
     pub(crate) action: Action,
     content: Content,
+    asks_for_reasons: bool,
 }
 
 /// A response that can be sent; made by a [`ResponseDraft`]. Like [`Outgoing`].
@@ -89,11 +90,16 @@ impl Outgoing {
                 payload,
                 carrying: None,
             },
+            asks_for_reasons: false,
         }
     }
 
     pub(crate) fn with_content(action: Action, content: Content) -> Self {
-        Self { action, content }
+        Self {
+            action,
+            content,
+            asks_for_reasons: false,
+        }
     }
 
     pub(crate) fn with_carrying(mut self, carrying: Option<Box<OutgoingParts>>) -> Self {
@@ -131,6 +137,24 @@ impl Outgoing {
     pub fn with_stream_from(mut self, stream: ByteStream) -> Self {
         self.content.carrying().set_stream(stream);
         self
+    }
+
+    /// Asks the peer to say why, if it refuses the message as a request. A peer of this
+    /// implementation then answers with a response that
+    /// [`Response::refusal`](crate::message::response::Response::refusal) reads; others answer with
+    /// a code all the same.
+    pub fn asking_for_reasons(mut self) -> Self {
+        self.asks_for_reasons = true;
+        self
+    }
+
+    /// A new id for the message as a request.
+    // r[impl head.id.version]
+    pub(crate) fn request_id(&self) -> Uuid {
+        match self.asks_for_reasons {
+            true => refusal::new_call_id(),
+            false => Uuid::new_v4(),
+        }
     }
 
     pub(crate) fn content(&self) -> &Content {

@@ -2,7 +2,8 @@ use sockety_codec::Uuid;
 
 use super::{outgoing::OutgoingResponse, response::Response};
 use crate::{
-    engine::{lease::Lease, pending::RawReply},
+    content::received::Carried,
+    engine::{lease::Lease, pending::RawReply, pending_reply::PendingReply},
     fast_reply::FastReply,
 };
 
@@ -42,7 +43,16 @@ impl Reply {
     pub(crate) fn new(lease: &Lease, parent: Uuid, raw: RawReply) -> Self {
         match raw {
             RawReply::Fast(code) => Self::Fast(code),
-            RawReply::Response(raw) => Self::Response(Response::new(lease.clone(), parent, raw)),
+            RawReply::Response {
+                id,
+                expects_response,
+                payload,
+                carried,
+            } => {
+                let carried = Carried::new(carried, lease);
+                let reply = PendingReply::optional(lease.clone(), id, expects_response);
+                Self::Response(Response::new(parent, payload.into_bytes(), carried, reply))
+            }
         }
     }
 

@@ -20,10 +20,10 @@ pub(crate) type Passage =
 
 /// A message that was sent and expects replies.
 ///
-/// Dropping it gives the replies up. Files and a stream that are still being sent are given up too, and
+/// Dropping it abandons the replies. Files and a stream that are still being sent are abandoned too, and
 /// their message with them, unless a reply was taken or the writer of the stream was.
 #[derive(Debug)]
-#[must_use = "dropping a request gives its replies up; to send without a reply, use `pass`"]
+#[must_use = "dropping a request abandons its replies; to send without a reply, use `pass`"]
 pub struct Request {
     id: Uuid,
     sending: Sending,
@@ -54,7 +54,7 @@ impl Request {
     /// The writer of its stream, once.
     pub fn take_writer(&mut self) -> Option<StreamWriter> {
         let writer = self.sending.stream.take()?;
-        // From here on the writer decides whether the message is sent to its end.
+        // From now on, the writer decides whether the message is sent to its end.
         self.sending.pump.detach();
         Some(writer)
     }
@@ -128,7 +128,7 @@ impl Drop for Request {
 
 /// The replies to a message, one after another; see [`Request::responses`].
 ///
-/// Dropping it gives further replies up.
+/// Dropping it abandons further replies.
 #[derive(Debug)]
 pub struct Responses {
     request: Option<Request>,

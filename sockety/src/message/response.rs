@@ -7,10 +7,13 @@ use sockety_codec::Uuid;
 use super::{outgoing::OutgoingResponse, request::Request, respond, sent::Sent};
 use crate::{
     content::{byte_stream::ByteStream, file::File, received::Carried},
-    engine::{lease::Lease, pending::RawResponse, pending_reply::PendingReply},
-    error::send::SendError,
+    engine::pending_reply::PendingReply,
+    error::{
+        refusal::{self, Refusal},
+        send::SendError,
+    },
     fast_reply::FastReply,
-    msgpack::{self, DecodeError},
+    msgpack::{self, __private::is_service_error, DecodeError},
     payload::or_nil,
 };
 
@@ -27,12 +30,10 @@ pub struct Response {
 }
 
 impl Response {
-    pub(crate) fn new(lease: Lease, parent: Uuid, raw: RawResponse) -> Self {
-        let carried = Carried::new(raw.carried, &lease);
-        let reply = PendingReply::optional(lease, raw.id, raw.expects_response);
+    pub(crate) fn new(parent: Uuid, payload: Bytes, carried: Carried, reply: PendingReply) -> Self {
         Self {
             parent,
-            payload: raw.payload.into_bytes(),
+            payload,
             carried,
             reply,
         }
@@ -56,6 +57,16 @@ impl Response {
     /// Its payload; empty when there is none.
     pub fn payload(&self) -> &Bytes {
         &self.payload
+    }
+
+    /// Returns why the peer refused the message that this answers, if it is such an answer. It is
+    /// one only if the message [asked for reasons](crate::message::outgoing::Outgoing::asking_for_reasons).
+    pub fn refusal(&self) -> Option<Refusal> {
+        if !is_service_error(&self.payload) {
+            return None;
+        }
+        let (code, reason) = refusal::decode(&self.payload)?;
+        Some(Refusal { code, reason })
     }
 
     /// Its payload as a MessagePack value; none at all reads as nil.

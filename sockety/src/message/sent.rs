@@ -7,7 +7,7 @@ use crate::{
 
 /// A message or response on its way out, to which no answer is expected.
 ///
-/// Dropping it changes nothing, except that a stream whose writer was not taken is given up, and its
+/// Dropping it changes nothing, except that a stream whose writer was not taken is abandoned, and its
 /// message with it.
 #[derive(Debug)]
 pub struct Sent {

@@ -67,7 +67,7 @@ impl CallMiddleware for CallMetrics {
         let mut ending = Ending {
             begin: Instant::now(),
             method,
-            server: call.connection().server_name().cloned(),
+            server: call.connection().server_name(),
             status: call.status(),
             result: None,
         };

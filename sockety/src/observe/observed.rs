@@ -205,6 +205,7 @@ fn unsent_type(error: &SendError) -> &'static str {
         SendError::NotExpected => "not_expected",
         SendError::CutOff => "cut_off",
         SendError::PeerGoingAway => "peer_going_away",
+        SendError::NotConnected(_) => "not_connected",
         SendError::Disconnected(_) => "disconnected",
     }
 }
@@ -270,7 +271,6 @@ mod tests {
         let failed = |error: RequestError| Ended::of_call(&Err(error));
         let outcome = Outcome::Unknown;
         let timed_out = failed(RequestError::TimedOut {
-            action: "",
             after: std::time::Duration::from_secs(30),
             outcome,
         });

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
-/// A few bytes lie where this does, and need no memory of their own.
+/// A few bytes lie where this does, and need no separate memory.
 #[derive(Debug, Clone)]
 pub(crate) enum PayloadBytes {
     Few {

@@ -49,7 +49,7 @@ pub enum Answer {
     Code(FastReply),
     /// A response, in a buffer to be given back.
     Payload(Result<Buffer, SendError>),
-    /// A response of its own content, such as files or a stream.
+    /// A response with content, such as files or a stream.
     Content(Content),
 }
 

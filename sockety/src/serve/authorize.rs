@@ -13,7 +13,7 @@ use crate::engine::serve::Dispatch;
 /// [`Router::authorize`].
 ///
 /// A function that takes a [`FirstMessage`] and returns a future of an [`Authorization`] is one. A
-/// hook with a name of its own implements the trait with [`#[async_trait]`](crate::async_trait).
+/// hook that is a named type implements the trait with [`#[async_trait]`](crate::async_trait).
 ///
 /// ```
 /// use std::collections::HashMap;

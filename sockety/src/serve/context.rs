@@ -74,9 +74,9 @@ impl Context {
 
     /// Waits until the caller is gone: the connection has ended, so that nobody can get the reply.
     ///
-    /// A caller that has closed its side may still wait for replies, for 5 s. One that only gives
-    /// the call up, by a timeout or by dropping it, is not noticed, because the protocol has no way
-    /// to say so.
+    /// A caller that has closed its side may still wait for replies, for 5 s. One that only cancels
+    /// the call, by a timeout or by dropping it, is not noticed, because the protocol has no way to
+    /// say so.
     ///
     /// ```
     /// # use sockety::{Context, service};

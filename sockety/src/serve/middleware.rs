@@ -19,7 +19,7 @@ use crate::engine::{answered::Answered, serve::Dispatch};
 /// them, unknown actions. A request counts as executing while its middleware runs.
 ///
 /// A function that takes an [`Incoming`] and a [`ServeNext`] and returns a future is middleware.
-/// What has a name of its own implements the trait with [`#[async_trait]`](crate::async_trait).
+/// A named type implements the trait with [`#[async_trait]`](crate::async_trait).
 ///
 /// ```
 /// use std::time::Instant;

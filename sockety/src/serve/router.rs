@@ -127,8 +127,10 @@ impl Router {
     /// The hook judges each message of a connection until it accepts one; no handler and no middleware runs before.
     /// At most one message at a time is judged, with a payload of at most 64 KiB, no files and no
     /// stream. Messages that arrive meanwhile wait for the verdict, so that a peer may send its calls
-    /// right behind its token; those with files or a stream are refused. A refused message gets code 3,
-    /// Unauthorized, and with the eighth that the hook refused the connection is closed.
+    /// right behind its token. When 128 KiB of them wait, nothing more is read; while this side waits
+    /// for a reply, which the hook may need, up to 16 messages with content wait, and 512 KiB. A
+    /// refused message gets code 3, Unauthorized, and with the eighth that the hook refused the
+    /// connection is closed.
     ///
     /// The peer's replies to what this side sends are taken before, too; see
     /// [`Connection::is_authorized`](crate::connection::Connection::is_authorized).

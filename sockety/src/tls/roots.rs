@@ -27,7 +27,7 @@ impl Roots {
         Self::new(&Pem::new("roots", text.as_ref()))
     }
 
-    /// The roots that Mozilla trusts, as a part of the program: for systems without roots of their own. They are as
+    /// The roots that Mozilla trusts, as a part of the program: for systems without their own roots. They are as
     /// new as the crate `webpki-roots` that was built in.
     #[cfg(feature = "tls-webpki-roots")]
     pub fn webpki() -> Self {

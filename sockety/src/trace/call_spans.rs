@@ -47,6 +47,7 @@ impl CallSpans {
     fn span(&self, call: &OutgoingCall) -> Span {
         let peer = call.connection().peer_addr();
         let server = call.connection().server_name();
+        let server = server.as_ref();
         let method = self.named.of_call(call);
         let method = method.as_deref();
         info_span!(

@@ -41,6 +41,7 @@ pub(crate) struct Setup<K> {
     pub(crate) common: Common,
     /// The server that this side connects to; `None` if it accepts.
     server: Option<ServerName>,
+    is_accepted: bool,
     /// Called with a handle on the connection. Its result is dropped when the connection has ended.
     keep: K,
 }
@@ -51,8 +52,15 @@ impl<K> Setup<K> {
             router,
             common,
             server: None,
+            is_accepted: false,
             keep,
         }
+    }
+
+    /// Of a server.
+    pub(crate) fn accepting(mut self) -> Self {
+        self.is_accepted = true;
+        self
     }
 
     pub(crate) fn to(mut self, server: Option<ServerName>) -> Self {
@@ -171,6 +179,7 @@ where
     G: Send + 'static,
 {
     peer.server = setup.server;
+    peer.is_accepted = setup.is_accepted;
     let (peer_addr, local_addr) = (peer.peer_addr, peer.local_addr);
     let (connection, driver) = establish(io, setup.router, setup.common, peer).await?;
     // Before the driver can log the end.

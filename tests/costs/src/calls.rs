@@ -226,7 +226,7 @@ async fn idle(server: SocketAddr, connections: u64) {
     process::exit(0);
 }
 
-/// A server in a thread of its own, until the process ends.
+/// A server in its own thread, until the process ends.
 fn serve(desk: Desk) -> SocketAddr {
     let (address_in, address) = mpsc::channel();
     thread::spawn(move || {

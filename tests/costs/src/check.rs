@@ -12,7 +12,7 @@ const TOLERATED: f64 = 10.0;
 const UPDATE: &str =
     "`cargo run --profile bench -p sockety-costs -- --update` writes the baseline anew";
 
-/// Prints each figure beside that of the baseline.
+/// Prints each figure next to that of the baseline.
 ///
 /// # Errors
 ///

@@ -35,7 +35,7 @@ pub(crate) const SYSTEM_CALLS: &str = "system calls";
 pub(crate) const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-AVX2_Usable,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM";
 
 impl Tool {
-    /// What one of a workload costs: the difference between so many and twice as many. What is done once cancels out.
+    /// What one of a workload costs: the difference between this many and twice as many. What is done once cancels out.
     pub(crate) fn measure(self, workload: &Workload, link: Link) -> Result<Counts> {
         let start = |times| self.start(workload, link, times);
         let (once, twice) = (start(workload.times)?, start(2 * workload.times)?);

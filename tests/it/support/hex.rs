@@ -1,6 +1,6 @@
 use sockety::Uuid;
 
-/// Where an id stands in a pattern for [`ids_of`].
+/// Where an id is in a pattern for [`ids_of`].
 const ID: &str = "<id>";
 
 /// Bytes from hexadecimal digits; white space does not matter.
@@ -19,13 +19,13 @@ pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(digits).collect()
 }
 
-/// How many bytes a pattern stands for.
+/// How many bytes a pattern matches.
 pub(crate) fn length(pattern: &str) -> usize {
     let parts = pattern.split(ID).map(|part| bytes(part).len());
     parts.sum::<usize>() + 16 * pattern.matches(ID).count()
 }
 
-/// Compares bytes with a pattern, in which `<id>` stands for any version-4 id; gives the ids.
+/// Compares bytes with a pattern, in which `<id>` matches any version-4 id; returns the ids.
 pub(crate) fn ids_of(pattern: &str, mut found: &[u8]) -> Vec<Uuid> {
     let all = hex(found);
     let mut ids = Vec::new();

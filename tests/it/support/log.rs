@@ -1,10 +1,11 @@
 use std::{
+    cell::RefCell,
     fmt::Write,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
-use tracing::{Event, Level, field, subscriber::DefaultGuard};
-use tracing_subscriber::{Layer, layer, prelude::*};
+use tracing::{Event, field};
+use tracing_subscriber::{Layer, filter::LevelFilter, layer, prelude::*};
 
 /// What happened, in order. Clones write to the same log.
 #[derive(Clone, Debug, Default)]
@@ -16,10 +17,23 @@ impl Log {
     }
 
     /// What this thread logs as warnings and errors, while the guard exists.
-    pub(crate) fn of_warnings() -> (Self, DefaultGuard) {
+    ///
+    /// The subscriber is that of the whole process. A subscriber of this thread alone could miss
+    /// events: an event that another thread, without a subscriber, is registering just now is
+    /// disabled for all threads.
+    pub(crate) fn of_warnings() -> (Self, WarningsGuard) {
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            let subscriber = tracing_subscriber::registry()
+                .with(LevelFilter::WARN)
+                .with(WarningsOfThread);
+            tracing::subscriber::set_global_default(subscriber)
+                .expect("the only global subscriber");
+            tracing::callsite::rebuild_interest_cache();
+        });
         let log = Self::default();
-        let subscriber = tracing_subscriber::registry().with(log.clone());
-        (log, tracing::subscriber::set_default(subscriber))
+        WARNINGS.set(Some(log.clone()));
+        (log, WarningsGuard)
     }
 
     /// Everything so far.
@@ -28,18 +42,31 @@ impl Log {
     }
 }
 
-impl<S: tracing::Subscriber> Layer<S> for Log {
+thread_local! {
+    static WARNINGS: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
+
+/// Ends the log of this thread.
+pub(crate) struct WarningsGuard;
+
+impl Drop for WarningsGuard {
+    fn drop(&mut self) {
+        WARNINGS.set(None);
+    }
+}
+
+struct WarningsOfThread;
+
+impl<S: tracing::Subscriber> Layer<S> for WarningsOfThread {
     fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
-        if *event.metadata().level() <= Level::WARN {
-            let mut text = String::new();
-            event.record(&mut |field: &field::Field, value: &dyn std::fmt::Debug| {
-                let name = match field.name() {
-                    "message" => "",
-                    name => &format!(" {name}="),
-                };
-                let _ = write!(text, "{name}{value:?}");
-            });
-            self.note(text);
-        }
+        let mut text = String::new();
+        event.record(&mut |field: &field::Field, value: &dyn std::fmt::Debug| {
+            let name = match field.name() {
+                "message" => "",
+                name => &format!(" {name}="),
+            };
+            let _ = write!(text, "{name}{value:?}");
+        });
+        WARNINGS.with_borrow(|log| log.iter().for_each(|log| log.note(&*text)));
     }
 }

@@ -43,7 +43,7 @@ pub(crate) async fn dialogue(serve: impl IntoRouter) -> (Connection, Peer) {
     dialogue_with(serve, Options::default(), PIPE).await
 }
 
-/// As [`dialogue`], over a pipe that holds so many bytes that the other side has not read.
+/// Like [`dialogue`], over a pipe that holds this many bytes that the other side has not read.
 pub(crate) async fn dialogue_with(
     serve: impl IntoRouter,
     options: Options,
@@ -114,9 +114,9 @@ pub(crate) fn tasks() -> usize {
         .num_alive_tasks()
 }
 
-/// Lets the tasks run until no more than so many are left.
+/// Lets the tasks run until no more than this many are left.
 pub(crate) async fn tasks_are_back_to(baseline: usize) {
-    // Counted, not timed: a paused clock stands still while anything runs.
+    // Counted, not timed: a paused clock does not advance while anything runs.
     for _ in 0..1_000_000 {
         if tasks() <= baseline {
             return;

@@ -120,7 +120,7 @@ impl Peer {
         self.io.shutdown().await.expect("the link is up");
     }
 
-    /// Reads bytes and compares them with a pattern; gives the ids that stand for `<id>`.
+    /// Reads bytes and compares them with a pattern; returns the ids in place of `<id>`.
     pub(crate) async fn expect(&mut self, pattern: &str) -> Vec<Uuid> {
         let found = self.take(length(pattern)).await;
         ids_of(pattern, &found)
@@ -155,7 +155,7 @@ impl Peer {
         panic!("the connection has ended");
     }
 
-    /// Reads a message with this action; gives its id and payload.
+    /// Reads a message with this action; returns its id and payload.
     pub(crate) async fn expect_message(&mut self, expected: &str) -> (Uuid, Vec<u8>) {
         match self.next().await {
             Some(Received::Message {
@@ -168,7 +168,7 @@ impl Peer {
         }
     }
 
-    /// Reads a response to this message; gives its id and payload.
+    /// Reads a response to this message; returns its id and payload.
     pub(crate) async fn expect_response(&mut self, expected: Uuid) -> (Uuid, Vec<u8>) {
         match self.next().await {
             Some(Received::Response {
@@ -205,7 +205,7 @@ impl Peer {
         rest
     }
 
-    /// Exactly so many bytes.
+    /// Exactly this many bytes.
     pub(crate) async fn take(&mut self, count: usize) -> Vec<u8> {
         while self.unread().len() < count {
             let is_more = self.fill().await;

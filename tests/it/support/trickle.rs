@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
-/// A stream that gives one byte at a time.
+/// A stream that returns one byte at a time.
 pub(crate) struct Trickle(pub(crate) DuplexStream);
 
 impl AsyncRead for Trickle {

@@ -31,7 +31,7 @@ impl Wire {
         Self::with(None)
     }
 
-    /// Is cut, both ways, when so many bytes have gone this way. What was accepted beyond is lost.
+    /// Is cut, both ways, when this many bytes have gone this way. What was accepted beyond is lost.
     pub(crate) fn cut_after(way: Way, bytes: u64) -> Self {
         Self::with(Some((way, bytes)))
     }
@@ -44,7 +44,7 @@ impl Wire {
         }
     }
 
-    /// The ends for client and server. Each pipe holds so many bytes.
+    /// The ends for client and server. Each pipe holds this many bytes.
     pub(crate) fn ends(&self, pipe: usize) -> (DuplexStream, DuplexStream) {
         let (client, near) = duplex(pipe);
         let (far, server) = duplex(pipe);

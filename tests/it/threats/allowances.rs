@@ -19,7 +19,7 @@ use crate::support::{
 
 const USELESS: LimitExceeded = LimitExceeded::UselessPackets;
 
-/// A peer may send this so many times at once, and then as often as is said per second, but not once more. What the
+/// A peer may send this a number of times at once, and then as often as is said per second, but not once more. What the
 /// connection answers is not looked at.
 async fn is_limited(digits: &str, burst: usize, per_second: u64, expected: LimitExceeded) {
     let attack = bytes(&script(digits));
@@ -230,7 +230,7 @@ async fn give_up(connection: &Connection, peer: &mut Peer) -> sockety::Uuid {
     peer.expect_message("ask").await.0
 }
 
-/// A stream of a response, of so many MiB.
+/// A stream of a response, of this many MiB.
 async fn send_mib(peer: &mut Peer, count: usize) {
     let packet = [&bytes("78 000010")[..], &vec![7; 1024 * 1024]].concat();
     for _ in 0..count {
@@ -332,7 +332,7 @@ async fn t_m17_no_more_handlers_wait_than_all_connections_may_have() {
     }
     one.ask(id(20), "wait", b"").await;
     one.expect_code(id(20), 3840).await;
-    // Eight of its own are left to every other connection.
+    // Every other connection still has its own eight.
     for number in 0..8 {
         other.ask(id(number), "wait", b"").await;
         settled().await;

@@ -126,7 +126,9 @@ async fn t_c2_a_payload_that_stops_is_lost_and_its_channel_with_it() {
 
 #[tokio::test(start_paused = true)]
 async fn t_s8_a_peer_that_is_stopped_while_it_is_written_to_is_given_up() {
-    let (connection, _peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    let (connection, mut peer) = dialogue_with(Router::new(), Options::default(), 64).await;
+    peer.send("A0").await;
+    settled().await;
     let begin = Instant::now();
     let message = Draft::new("large").data().create(vec![7; 1000]);
     let mut request = connection.send(message).await.expect("a place");

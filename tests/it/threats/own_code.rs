@@ -90,7 +90,10 @@ impl Recursion for Endless {
     async fn deeper(&self, cx: &Context) -> u16 {
         match cx.peer::<RecursionClient>().deeper().await {
             Ok(depth) => depth + 1,
-            Err(CallError::Request(RequestError::TimedOut { .. })) => 1,
+            Err(CallError::Request {
+                error: RequestError::TimedOut { .. },
+                ..
+            }) => 1,
             Err(error) => {
                 assert!(matches!(error, CallError::Refused { .. }), "{error:?}");
                 assert_eq!(error.outcome(), Outcome::NotExecuted);

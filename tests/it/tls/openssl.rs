@@ -56,7 +56,7 @@ impl Client {
         self.add(&["-cert", &certificate, "-key", &key]);
     }
 
-    /// Says the connection header, and reads until so many bytes have come or the link ends.
+    /// Says the connection header, and reads until this many bytes have come or the link ends.
     async fn exchange(&self, count: usize) -> Vec<u8> {
         let mut child = Command::new("openssl")
             .args(&self.arguments)

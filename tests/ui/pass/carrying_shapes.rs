@@ -35,7 +35,7 @@ pub trait Taking {
     async fn files(&self, files: Vec<File>) -> Result<(), MediaError>;
     /// Files between the parts of the payload.
     async fn mixed(&self, a: u64, first: File, cx: &Context, b: u64, second: File) -> Clip;
-    /// The stream stands before the files.
+    /// The stream comes before the files.
     async fn before(&self, ids: Streaming<u64>, first: File, rest: Vec<File>) -> u64;
     /// A stream that may end with an error.
     async fn failing(&self, ids: Streaming<u64, MediaError>) -> Result<Clip, MediaError>;
@@ -44,7 +44,7 @@ pub trait Taking {
     /// No reply.
     #[action(one_way)]
     async fn ingest(&self, source: String, lines: Streaming<Clip>, attachments: Vec<File>);
-    /// A body of its own.
+    /// A default body.
     async fn default(&self, received: File, content: u64, value: Streaming<u64>) -> u64 {
         drop((received, value));
         content

@@ -15,6 +15,16 @@ pub trait Media {
     async fn upload(&self, video: File, words: Streaming<String>) -> (u64, ByteStream);
 }
 
+#[sockety::service]
+#[deprecated = "use `Media`"]
+pub trait Old {
+    async fn title(&self, id: u64) -> String;
+    #[deprecated]
+    #[action(one_way)]
+    async fn track(&self, id: u64);
+    async fn upload(&self, video: File, words: Streaming<String>) -> (u64, ByteStream);
+}
+
 mod unused {
     #[sockety::service]
     trait Private: std::fmt::Debug {

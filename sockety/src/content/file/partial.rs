@@ -179,7 +179,7 @@ impl<D: Directory> Target<D> {
 /// Removes the files that were being saved into a directory when a process was killed, and returns their number.
 ///
 /// A file that is being saved is named `.sockety-partial-` and something random until it is whole. It is removed
-/// when saving fails or is given up; it is left behind only when its process ends abruptly. Files that are
+/// when saving fails or is abandoned; it is left behind only when its process ends abruptly. Files that are
 /// being saved right now, by this or another process, are recognised by a lock and stay. So it may be called at
 /// any time; a good one is before a server begins.
 ///

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The connection's lock is taken when the clock is polled, and once more to judge. Between the two
-//! it is free, because the intakes of messages have locks of their own, and no other lock may be
+//! it is free, because each intake of a message has its own lock, and no other lock may be
 //! taken under that of the connection.
 
 use std::{
@@ -95,6 +95,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             is_authorized: self.shared.auth.is_open(),
             is_paused,
             is_flushed: self.is_flushed,
+            sends_heartbeats: self.inbound.has_heartbeats,
             oldest_header,
             is_at_work: is_executing || !self.decoder.is_between_messages(),
         }

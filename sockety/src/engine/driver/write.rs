@@ -71,7 +71,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         state.fill(amount);
         state.outbox.take(self.writing.refill());
         drop(state);
-        // A file or a stream may have been given up, so that none of its bytes were taken.
+        // A file or a stream may have been abandoned, so that none of its bytes were taken.
         !self.writing.is_done()
     }
 }

@@ -15,10 +15,8 @@ use crate::{engine::shared::Shared, error::limit::LimitExceeded};
 
 pub(crate) struct AbuseMeter {
     shared: Arc<Shared>,
-    useless: Bucket,
-    refused: Bucket,
-    aborted: Bucket,
-    dropped: Bucket,
+    /// `None` until the first such event: most connections have none.
+    buckets: Option<Box<Buckets>>,
     /// What the decoder had tolerated and dropped at the last check.
     tolerated: Tolerated,
     drained: u64,
@@ -28,15 +26,18 @@ pub(crate) struct AbuseMeter {
     exceeded: Option<LimitExceeded>,
 }
 
+struct Buckets {
+    useless: Bucket,
+    refused: Bucket,
+    aborted: Bucket,
+    dropped: Bucket,
+}
+
 impl AbuseMeter {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        let options = &shared.options;
         Self {
             shared: Arc::clone(shared),
-            useless: Bucket::new(options.useless_packets),
-            refused: Bucket::new(options.refused_messages),
-            aborted: Bucket::new(options.aborted_messages),
-            dropped: Bucket::new(options.dropped_content),
+            buckets: None,
             tolerated: Tolerated::default(),
             drained: 0,
             paused_until: None,
@@ -45,17 +46,33 @@ impl AbuseMeter {
         }
     }
 
+    #[cold]
+    fn buckets(&mut self) -> &mut Buckets {
+        let options = &self.shared.options;
+        self.buckets.get_or_insert_with(|| {
+            Box::new(Buckets {
+                useless: Bucket::new(options.useless_packets),
+                refused: Bucket::new(options.refused_messages),
+                aborted: Bucket::new(options.aborted_messages),
+                dropped: Bucket::new(options.dropped_content),
+            })
+        })
+    }
+
     /// A message was refused because it breaks a limit or a rule.
     pub(crate) fn on_refused(&mut self) {
         self.shared.counters.count(|all| &all.refused_messages);
-        let pause = self.refused.charge(1);
+        let pause = self.buckets().refused.charge(1);
         self.pause_for(pause);
     }
 
     /// The peer aborted messages or responses.
     pub(crate) fn on_aborted(&mut self, count: u64) {
+        if count == 0 {
+            return;
+        }
         self.shared.counters.add(|all| &all.aborted_messages, count);
-        let pause = self.aborted.charge(count);
+        let pause = self.buckets().aborted.charge(count);
         self.pause_for(pause);
     }
 
@@ -63,14 +80,14 @@ impl AbuseMeter {
     pub(crate) fn on_unexpected_reply(&mut self) {
         self.shared.counters.count(|all| &all.unexpected_replies);
         // They may be late: of the requests that were given up, only the newest are remembered.
-        let pause = self.refused.charge(1);
+        let pause = self.buckets().refused.charge(1);
         self.pause_for(pause);
     }
 
     /// Content was dropped because nobody reads it.
     pub(crate) fn on_dropped(&mut self, bytes: u64) {
         self.shared.counters.add(|all| &all.dropped_bytes, bytes);
-        let pause = self.dropped.charge(bytes);
+        let pause = self.buckets().dropped.charge(bytes);
         self.pause_for(pause);
     }
 
@@ -80,6 +97,12 @@ impl AbuseMeter {
             self.paused_until = Some(self.paused_until.map_or(until, |known| known.max(until)));
             self.shared.counters.count(|all| &all.throttled);
         }
+    }
+
+    /// Whether reading may have to wait.
+    #[inline]
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused_until.is_some()
     }
 
     /// Ready when reading may go on. An honest peer may send what this side has to refuse or drop:
@@ -139,7 +162,7 @@ impl AbuseMeter {
     }
 
     fn on_useless(&mut self, packets: u64) {
-        if !self.useless.take(packets) {
+        if packets > 0 && !self.buckets().useless.take(packets) {
             self.exceeded = Some(LimitExceeded::UselessPackets);
         }
     }

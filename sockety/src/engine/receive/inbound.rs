@@ -14,7 +14,7 @@ use tracing::debug;
 use self::unjudged::Unjudged;
 use super::{
     abuse::AbuseMeter,
-    request_queue::RequestQueue,
+    request_queue::{Overflow, RequestQueue},
     slot::{Rest, Slots},
     slow_readers::SlowReaders,
 };
@@ -31,13 +31,16 @@ pub(crate) struct Inbound<S> {
     slots: Slots,
     has_served: bool,
     queue: RequestQueue,
+    overflow: Overflow,
     unjudged: Unjudged,
     slow: SlowReaders,
-    /// Channels of messages that were given up, as their content did not come.
+    /// Channels of messages that were abandoned, because their content did not arrive.
     stalled: Vec<ChannelId>,
     pub(crate) abuse: AbuseMeter,
     /// Whether a large part of a stream or of a file was among what was read last.
     pub(crate) has_large_content: bool,
+    /// Whether the peer is known to send heartbeats: it has sent one, or is of this framework.
+    pub(crate) has_heartbeats: bool,
     /// What begins now was sent after the peer could know that we are going away.
     pub(crate) refuses_new: bool,
 }
@@ -77,17 +80,20 @@ impl<S: Serve> Inbound<S> {
         }
         let slow = SlowReaders::new(&shared);
         let abuse = AbuseMeter::new(&shared);
+        let overflow = Overflow::new(shared.budgets.clone());
         Self {
             shared,
             serve,
             slots: Slots::default(),
             has_served: false,
             queue: RequestQueue::default(),
+            overflow,
             unjudged: Unjudged::default(),
             slow,
             stalled: Vec::new(),
             abuse,
             has_large_content: false,
+            has_heartbeats: false,
             refuses_new: false,
         }
     }
@@ -98,13 +104,27 @@ impl<S: Serve> Inbound<S> {
     }
 
     /// Looks whether reading has to pause until somebody reads a file or a stream, and moves to
-    /// disk what is in the way of other readers.
+    /// disk what blocks other readers.
+    #[inline]
     pub(crate) fn update_pause(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_idle = self.unjudged.is_idle()
+            && self.queue.is_empty()
+            && self.overflow.is_empty()
+            && !self.shared.account.awaits_payload_room()
+            && self.slow.is_idle()
+            && !self.abuse.is_paused();
+        !is_idle && self.look_again(cx)
+    }
+
+    fn look_again(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.unjudged.is_empty() {
             self.run_unjudged(cx);
         }
         if !self.queue.is_empty() {
             self.run_queued(cx);
+        }
+        if !self.overflow.is_empty() {
+            self.run_overflow(cx);
         }
         self.slow.update(cx);
         let is_slow = self.slow.is_paused();
@@ -115,7 +135,7 @@ impl<S: Serve> Inbound<S> {
     /// Whether requests wait for their turn. Memory of all connections may be what they wait for,
     /// so that this has to be looked at every second.
     pub(crate) fn has_queue(&self) -> bool {
-        !self.queue.is_empty()
+        !self.queue.is_empty() || !self.overflow.is_empty()
     }
 
     /// How many bytes may be read at a time.
@@ -160,11 +180,16 @@ impl<S: Serve> Inbound<S> {
             Event::Abort { channel } => self.on_abort(channel),
             Event::Refused {
                 channel,
+                action,
                 ref refusal,
-            } => self.on_refused(channel, refusal),
+            } => self.on_refused(channel, action, refusal),
             Event::GoAway => self.on_go_away(),
-            // The connection header was read in the handshake. A heartbeat needs no action.
-            Event::Header(_) | Event::Heartbeat => Verdict::Keep,
+            Event::Heartbeat => {
+                self.has_heartbeats = true;
+                Verdict::Keep
+            }
+            // It was read in the handshake.
+            Event::Header(_) => Verdict::Keep,
             // The decoder returns other events only if it is asked to.
             _ => Verdict::Keep,
         }

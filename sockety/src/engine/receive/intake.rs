@@ -19,7 +19,7 @@ use tokio::{
 use super::spill::{Extent, Spill, SpillError, SpillFile, Spilled};
 use crate::{
     engine::{account::Account, lease::Lease, memory::chunks::Chunks},
-    error::{chain::chain, read::ReadError},
+    error::read::ReadError,
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
 
@@ -49,6 +49,9 @@ pub(crate) struct Intake {
 /// Wakes the driver of the connection, which may have paused reading until something is taken.
 pub(crate) trait WakeDriver: Send + Sync {
     fn wake_driver(&self);
+
+    /// Logs that no temporary file can be made.
+    fn warn_of_no_file(&self, error: &io::Error);
 }
 
 /// Whether the driver must be woken after the lock of the intake is released.
@@ -198,6 +201,7 @@ impl Intake {
         let (mut taken, mut gone) = (spilled, spilled);
         // What is left of it is dropped without the mutex.
         let mut unused = None;
+        let mut no_file = None;
         match (result, extent, &found.state) {
             (_, extent, PartState::Unwanted) => unused = extent,
             (Ok(()), Some(extent), _) => {
@@ -207,7 +211,7 @@ impl Intake {
             }
             // They wait in memory, like any others that are not read.
             (Err(SpillError::NoFile { error, chunks }), extent, _) => {
-                tracing::warn!(error = %chain(&error), "no temporary file: set TMPDIR to a folder that can be written to");
+                no_file = Some(error);
                 found.chunks.put_back(chunks);
                 taken = 0;
                 unused = extent;
@@ -232,6 +236,9 @@ impl Intake {
         };
         drop(state);
         drop((file, unused));
+        if let Some(error) = no_file {
+            self.driver.warn_of_no_file(&error);
+        }
         wake(reader);
         self.wake(driver);
     }
@@ -254,6 +261,11 @@ impl Intake {
         drop(state);
         wake(reader);
         Pushed::Unread(unread)
+    }
+
+    /// How much of it was not read.
+    pub(crate) fn unread(&self) -> usize {
+        self.lock().unread
     }
 
     /// The part is complete.
@@ -279,7 +291,7 @@ impl Intake {
         wake(reader);
     }
 
-    /// The message is given up: its incomplete parts end with this error. If its sender gave it up,
+    /// The message is abandoned: its incomplete parts end with this error. If its sender did that,
     /// what has come can still be read. Called by the driver, which is awake.
     pub(crate) fn fail(&self, error: &ReadError) {
         if let ReadError::Aborted = error {

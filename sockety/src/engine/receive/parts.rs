@@ -41,6 +41,14 @@ impl ReceivedParts {
         self.0.as_ref().map(|parts| &parts.intake)
     }
 
+    pub(crate) fn files(&self) -> &[ReceivedFile] {
+        self.0.as_ref().map_or(&[], |parts| &parts.files)
+    }
+
+    pub(crate) fn has_stream(&self) -> bool {
+        self.0.as_ref().is_some_and(|parts| parts.stream.is_some())
+    }
+
     pub(crate) fn into_inner(self) -> Option<Parts> {
         self.0.map(|parts| *parts)
     }

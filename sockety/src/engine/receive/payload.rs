@@ -20,7 +20,7 @@ enum AssemblyState {
     Whole(Bytes),
 }
 
-/// Fewer bytes are not worth a read of their own, and are read together with those that follow.
+/// Fewer bytes are not worth a separate read, and are read together with those that follow.
 const LEAST_READ: usize = 16 * 1024;
 
 impl Assembly {
@@ -85,6 +85,14 @@ impl Assembly {
             && let AssemblyState::Arriving(bytes) = &mut self.state
         {
             self.state = AssemblyState::Whole(payloads::share(std::mem::take(bytes)));
+        }
+    }
+
+    /// How much of it has come.
+    pub(crate) fn arrived(&self) -> usize {
+        match &self.state {
+            AssemblyState::Arriving(bytes) => bytes.len(),
+            AssemblyState::Whole(bytes) => bytes.len(),
         }
     }
 

@@ -3,22 +3,28 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use sockety_codec::MessageHead;
 
-use super::parts::ReceivedParts;
+use super::{
+    kept_messages::{KeptMessage, KeptMessages},
+    parts::ReceivedParts,
+};
 use crate::{
-    config::options::Options,
+    config::{budgets::Budgets, options::Options},
     engine::{pending_reply::PendingReply, serve::Route, shared::Shared, warnings::Warning},
 };
 
 /// A FIFO queue, bounded in requests and in bytes of payloads.
 ///
-/// A request that finds no room is refused, and its sender learns it. The sender of a one-way
-/// message would not, so that one is taken, and nothing more is read until there is room again.
+/// A request that finds as many as may wait is refused, and its sender learns it. The sender of a
+/// one-way message would not, so that one is taken, and nothing more is read until there is room
+/// again. So is one that finds too many bytes. Where reading cannot pause, one-way messages go to
+/// the [`Overflow`], and others are refused.
 #[derive(Default)]
 pub(crate) struct RequestQueue {
     requests: VecDeque<QueuedRequest>,
     bytes: usize,
-    /// A one-way message was taken although there was no room.
+    /// One was taken although there was no room.
     is_overfull: bool,
 }
 
@@ -40,7 +46,12 @@ impl RequestQueue {
     }
 
     pub(crate) fn is_full(&self, options: &Options) -> bool {
-        self.requests.len() >= options.queued_requests || self.bytes >= options.unread_bytes
+        self.has_many(options) || self.bytes >= options.unread_bytes
+    }
+
+    /// Whether as many wait as may.
+    pub(crate) fn has_many(&self, options: &Options) -> bool {
+        self.requests.len() >= options.queued_requests
     }
 
     /// Whether reading waits until there is room.
@@ -50,7 +61,7 @@ impl RequestQueue {
     }
 
     pub(crate) fn push(&mut self, request: QueuedRequest, options: &Options) {
-        self.is_overfull |= self.is_full(options) && !request.reply.expects_response;
+        self.is_overfull |= self.is_full(options);
         self.bytes += request.payload.len();
         self.requests.push_back(request);
     }
@@ -77,5 +88,67 @@ impl RequestQueue {
             options.queued_requests,
         );
         shared.warn(Warning::Overloaded, action, &reason);
+    }
+}
+
+/// One-way messages that find no room in the queue while reading cannot pause, because what comes
+/// behind them may be what a handler waits for.
+///
+/// They take as many bytes as payloads of one connection may, and count against the budget of all
+/// connections.
+pub(crate) struct Overflow {
+    kept: KeptMessages,
+    budgets: Budgets,
+}
+
+impl Overflow {
+    pub(crate) fn new(budgets: Budgets) -> Self {
+        Self {
+            kept: KeptMessages::default(),
+            budgets,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Keeps a message. Returns whether there was room.
+    pub(crate) fn keep(
+        &mut self,
+        head: &MessageHead<'_>,
+        payload: &[u8],
+        options: &Options,
+    ) -> bool {
+        let before = self.kept.bytes();
+        if before as u64 >= options.payload_bytes || self.budgets.received().is_used_up() {
+            return false;
+        }
+        self.kept.push(head, payload);
+        let bytes = self.kept.bytes() - before;
+        self.budgets.received().charge(bytes as u64);
+        true
+    }
+
+    pub(crate) fn first(&self) -> Option<&KeptMessage> {
+        self.kept.first()
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<KeptMessage> {
+        let before = self.kept.bytes();
+        let message = self.kept.pop();
+        let bytes = before - self.kept.bytes();
+        self.budgets.received().give_back(bytes as u64);
+        message
+    }
+}
+
+impl Drop for Overflow {
+    fn drop(&mut self) {
+        self.budgets.received().give_back(self.kept.bytes() as u64);
     }
 }

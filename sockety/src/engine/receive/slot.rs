@@ -34,15 +34,26 @@ pub(crate) struct Open {
 }
 
 pub(crate) enum Role {
-    Message { route: Route, lease: Lease },
-    Response { parent: Uuid },
+    Message {
+        route: Route,
+        lease: Lease,
+    },
+    /// A message that came while another was judged: its action is looked up after the verdict.
+    Unjudged {
+        action: Arc<str>,
+        lease: Lease,
+    },
+    Response {
+        parent: Uuid,
+    },
 }
 
 impl Role {
-    pub(crate) fn allows_file(&self, size: u64) -> bool {
+    /// The route of a message.
+    pub(crate) fn route(&self) -> Option<&Route> {
         match self {
-            Self::Message { route, .. } => route.allows_file(size),
-            Self::Response { .. } => true,
+            Self::Message { route, .. } => Some(route),
+            Self::Unjudged { .. } | Self::Response { .. } => None,
         }
     }
 }
@@ -57,10 +68,16 @@ impl Open {
         has_headers && self.payload.is_whole()
     }
 
+    /// How much of it has arrived and waits.
+    pub(crate) fn bytes(&self) -> usize {
+        let carried = self.carried.as_ref();
+        self.payload.arrived() + carried.map_or(0, |arriving| arriving.rest.intake.unread())
+    }
+
     /// The request to answer if it is refused now, if it is one that waits for a reply. No handler
     /// has seen it.
     pub(crate) fn owed(&self) -> Option<Uuid> {
-        let is_message = matches!(self.role, Role::Message { .. });
+        let is_message = !matches!(self.role, Role::Response { .. });
         (is_message && self.expects_response).then_some(self.id)
     }
 }
@@ -127,6 +144,14 @@ impl Slots {
             Slot::Open(open) => Some(open),
             Slot::Rest(_) => None,
         }
+    }
+
+    /// Messages that arrive while another is judged.
+    pub(crate) fn unjudged(&self) -> impl Iterator<Item = (ChannelId, &Open)> {
+        self.0.iter().filter_map(|(channel, slot)| match slot {
+            Slot::Open(open) if open.role.is_unjudged() => Some((*channel, open)),
+            Slot::Open(_) | Slot::Rest(_) => None,
+        })
     }
 
     pub(crate) fn open(&mut self, channel: ChannelId, open: Open) {

@@ -106,7 +106,7 @@ impl SlowReaders {
     }
 
     /// Looks at all readers again: finds those that reading has to wait for, and moves to disk what
-    /// stands in the way of others. From here on, readers wake the driver when they take something,
+    /// blocks others. From now on, readers wake the driver when they take something,
     /// and so does the timer when one has taken nothing for too long.
     pub(crate) fn update(&mut self, cx: &mut Context<'_>) {
         while !self.readers.is_empty() {
@@ -169,6 +169,12 @@ impl SlowReaders {
     }
 
     /// Whether a reader is waited for, as of the last look.
+    /// Whether nobody is slow, and no timer is left of those who were.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.readers.is_empty() && self.timer.is_none()
+    }
+
     pub(crate) fn is_paused(&self) -> bool {
         self.readers.iter().any(|reader| reader.is_awaited)
     }

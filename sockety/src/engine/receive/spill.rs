@@ -31,7 +31,7 @@ pub(crate) struct SpillFile {
     /// Created by the first job that writes.
     file: Mutex<Option<File>>,
     create: fn() -> io::Result<File>,
-    /// What it took of the budget of all connections, and of the share of its own.
+    /// What it took of the budget of all connections, and of the connection's share.
     charged: AtomicU64,
     account: Arc<Account>,
 }
@@ -55,7 +55,7 @@ const READ_BYTES: u64 = 256 * 1024;
 const LEAST_CHARGE: u64 = 4 * 1024;
 
 /// A file that has grown to this size is written to no more, so that a stream whose reader is
-/// always a little behind gives back what it has read.
+/// always a little behind frees what it has read.
 const FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Spill {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sockety_codec::{FileHeader, FileIndex};
 
 /// The files and the stream that a message announces. There is at least one of them: a message that
-/// announces nothing is whole in itself, and the end of no part would ever give its channel back.
+/// announces nothing is whole in itself, and the end of no part would ever free its channel.
 #[derive(Debug)]
 pub(crate) struct Layout {
     has_stream: bool,

@@ -97,7 +97,7 @@ impl Outbox {
         match (payload, layout) {
             (Payload::Copied(bytes), None) => {
                 let into = &mut self.pieces.bytes;
-                // Each kind is encoded by a copy of its own of the code, which knows the kind.
+                // Each kind has a separate copy of the encoding code, which knows the kind.
                 match head {
                     Head::Message(head) => self.encoder.whole(into, channel, head, bytes)?,
                     Head::Response(head) => self.encoder.whole(into, channel, head, bytes)?,
@@ -342,7 +342,7 @@ impl Outbox {
             self.unasked.count = 0;
         }
         self.progress.wake_up_to(self.written, &mut self.due);
-        if !self.is_full() {
+        if !self.wait_queue.is_empty() && !self.is_full() {
             self.wait_queue.wake_first_of_each(&mut self.due);
         }
     }
@@ -442,7 +442,7 @@ impl Pieces {
     }
 }
 
-/// Tasks that wait until bytes are written, by position. Each message waits for an end of its own,
+/// Tasks that wait until bytes are written, by position. Each message waits for a different end,
 /// so that there is one task at each position.
 #[derive(Default)]
 struct Wakers {

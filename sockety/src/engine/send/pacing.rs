@@ -391,7 +391,7 @@ mod tests {
             let then = trial.run(&large, 100 * MILLISECOND).await;
             assert!(
                 then.stream_share > 0.4,
-                "{} beside {calls}",
+                "{} next to {calls}",
                 then.stream_share
             );
             assert!(then.share > 0.95, "{}", then.share);

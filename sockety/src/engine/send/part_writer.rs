@@ -21,7 +21,7 @@ pub(crate) struct PartWriter {
 const DISK_CHUNK_BESIDE_CALLS: usize = 64 * 1024;
 
 impl PartWriter {
-    /// The caller holds the entry of the transmission. From here on the writer holds it too.
+    /// The caller holds the entry of the transmission. From now on, the writer holds it too.
     pub(crate) fn new(lease: Lease, key: PartKey) -> Self {
         lease.shared.lock().transmissions.hold(key.transmission);
         Self {

@@ -24,7 +24,7 @@ use crate::{
 
 /// Queues something once there is room for it and nobody waits for the same ahead of it.
 ///
-/// While this is pending, `ticket` is a place in the queue. Its owner gives it up with
+/// While this is pending, `ticket` is a place in the queue. Its owner leaves it with
 /// [`Outbox::forget_space`](super::outbox::Outbox::forget_space).
 #[inline]
 pub(crate) fn poll_put<R>(

@@ -110,7 +110,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Whether it stands still since it was this far, and that is not its source's fault.
+    /// Whether nothing of it has moved since it was this far, and its source is not to blame.
     pub(crate) fn is_stuck_since(self, before: Self) -> bool {
         self.is_waiting && before.is_waiting && self.turns == before.turns
     }
@@ -437,7 +437,7 @@ impl Transmission {
         let is_end = part.is_ended && part.chunks.is_empty();
         part.is_ready = !part.chunks.is_empty();
         // Not only when the part is empty: a writer that echoes what it reads would stop reading
-        // for so long that the peer takes it for a slow consumer.
+        // long enough that the peer takes it for a slow consumer.
         if part.chunks.len() + QUANTUM <= QUEUED_BYTES {
             part.wake(due);
         }
@@ -566,6 +566,13 @@ impl Channels {
     }
 
     pub(crate) fn is_available(&self) -> bool {
+        // Until the peer has answered, no more are risked than can be lost before the connection is
+        // replaced.
+        if let Notice::Asked { .. } = self.notice
+            && self.held.len() * 2 >= self.usable()
+        {
+            return false;
+        }
         !self.free.is_empty() || self.next < self.count
     }
 
@@ -578,9 +585,15 @@ impl Channels {
         held + usize::from(self.retired) >= self.usable()
     }
 
-    /// Whether so many are lost that a new connection is better.
+    /// Whether too many are lost, so that a new connection is better.
     pub(crate) fn is_running_low(&self) -> bool {
         usize::from(self.retired) * 4 >= self.usable() * 3
+    }
+
+    /// Whether so many are lost that a server replaces the connection. The rest is for what it has
+    /// accepted before, so this is sooner than [`Channels::is_running_low`].
+    pub(crate) fn is_to_be_replaced(&self) -> bool {
+        self.retired > 0 && usize::from(self.retired) * 2 >= self.usable()
     }
 
     fn usable(&self) -> usize {

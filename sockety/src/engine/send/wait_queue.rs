@@ -36,6 +36,12 @@ pub(crate) struct Ticket {
 #[derive(Default)]
 pub(crate) struct WaitQueue {
     next: u64,
+    /// `None` until a task has to wait: on most connections none ever does.
+    queues: Option<Box<Queues>>,
+}
+
+#[derive(Default)]
+struct Queues {
     whole: Waiters,
     carrying: Waiters,
     code: Waiters,
@@ -63,7 +69,7 @@ impl WaitQueue {
             let number = self.next;
             Ticket { line, number }
         });
-        let waiters = self.of(line);
+        let waiters = self.queues.get_or_insert_default().of_mut(line);
         // A task that came and found no room is asleep again, at its old place.
         waiters.called.remove(&number);
         register(&mut waiters.asleep, number, waker, due);
@@ -71,7 +77,10 @@ impl WaitQueue {
 
     /// Gives up a place. Returns whether its task had not been woken yet.
     pub(crate) fn leave(&mut self, ticket: Ticket, due: &mut WakeList) -> bool {
-        let waiters = self.of(ticket.line);
+        let Some(queues) = &mut self.queues else {
+            return false;
+        };
+        let waiters = queues.of_mut(ticket.line);
         waiters.called.remove(&ticket.number);
         let waker = waiters.asleep.remove(&ticket.number);
         let is_asleep = waker.is_some();
@@ -79,24 +88,20 @@ impl WaitQueue {
         is_asleep
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.whole.is_empty() && self.carrying.is_empty() && self.code.is_empty()
+        self.queues.as_ref().is_none_or(|queues| queues.is_empty())
     }
 
     #[inline]
     pub(crate) fn has_waiting(&self, line: Line) -> bool {
-        match line {
-            Line::Message | Line::Response => !self.whole.is_empty(),
-            Line::CarryingMessage | Line::CarryingResponse => !self.carrying.is_empty(),
-            Line::Code => !self.code.is_empty(),
-        }
+        let queues = self.queues.as_ref();
+        queues.is_some_and(|queues| !queues.of(line).is_empty())
     }
 
     pub(crate) fn wake_first(&mut self, line: Line, due: &mut WakeList) {
-        let waiters = self.of(line);
-        if let Some((number, waker)) = waiters.asleep.pop_first() {
-            waiters.called.insert(number);
-            due.wake(waker);
+        if let Some(queues) = &mut self.queues {
+            queues.of_mut(line).wake_first(due);
         }
     }
 
@@ -107,21 +112,45 @@ impl WaitQueue {
     }
 
     pub(crate) fn wake_all(&mut self, due: &mut WakeList) {
+        let Some(queues) = &mut self.queues else {
+            return;
+        };
         for line in Line::ALL {
-            while !self.of(line).asleep.is_empty() {
-                self.wake_first(line, due);
+            let waiters = queues.of_mut(line);
+            while !waiters.asleep.is_empty() {
+                waiters.wake_first(due);
             }
         }
     }
 
     /// Tasks that were woken and have not come no longer keep others waiting.
     pub(crate) fn forget_called(&mut self) {
+        let Some(queues) = &mut self.queues else {
+            return;
+        };
         for line in Line::ALL {
-            self.of(line).called.clear();
+            queues.of_mut(line).called.clear();
+        }
+        if queues.is_empty() {
+            self.queues = None;
+        }
+    }
+}
+
+impl Queues {
+    fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.carrying.is_empty() && self.code.is_empty()
+    }
+
+    fn of(&self, line: Line) -> &Waiters {
+        match line {
+            Line::Message | Line::Response => &self.whole,
+            Line::CarryingMessage | Line::CarryingResponse => &self.carrying,
+            Line::Code => &self.code,
         }
     }
 
-    fn of(&mut self, line: Line) -> &mut Waiters {
+    fn of_mut(&mut self, line: Line) -> &mut Waiters {
         match line {
             Line::Message | Line::Response => &mut self.whole,
             Line::CarryingMessage | Line::CarryingResponse => &mut self.carrying,
@@ -133,6 +162,13 @@ impl WaitQueue {
 impl Waiters {
     fn is_empty(&self) -> bool {
         self.asleep.is_empty() && self.called.is_empty()
+    }
+
+    fn wake_first(&mut self, due: &mut WakeList) {
+        if let Some((number, waker)) = self.asleep.pop_first() {
+            self.called.insert(number);
+            due.wake(waker);
+        }
     }
 }
 

@@ -4,12 +4,12 @@ use std::{sync::Arc, task::Context};
 
 use sockety_codec::{ChannelId, FileHeader, FileIndex, Uuid};
 
-use super::{Inbound, Verdict, replies::lost};
+use super::{Inbound, Verdict, replies::lost, unjudged::Carrying};
 use crate::{
     engine::{
         memory::recycled,
         payload_reservation::NoRoom,
-        pending::{RawReply, RawResponse},
+        pending::RawReply,
         pending_reply::PendingReply,
         receive::{
             intake::{Intake, Pushed, WakeDriver},
@@ -80,13 +80,12 @@ impl<S: Serve> Inbound<S> {
         let Some(open) = self.slots.open_mut(channel) else {
             return Verdict::Keep;
         };
-        if !open.role.allows_file(header.size) {
-            if let Role::Message { route, .. } = &open.role {
-                let reason = format!("file of {} bytes is over the limit", header.size);
-                self.shared.warn(Warning::TooLarge, &route.action, &reason);
-            }
+        if let Some(route) = open.role.route()
+            && let Some(reason) = route.excess_of_file(header.size)
+        {
+            self.shared.warn(Warning::TooLarge, &route.action, &reason);
             self.abuse.on_refused();
-            return self.refuse_open(channel, FrameworkCode::TooLarge.reply());
+            return self.refuse_open(channel, FrameworkCode::TooLarge.reply(), &reason);
         }
         let Some(arriving) = &mut open.carried else {
             return Verdict::Keep;
@@ -157,12 +156,21 @@ impl<S: Serve> Inbound<S> {
     /// All connections together hold as much as they may.
     fn on_no_room(&mut self, channel: ChannelId) -> Verdict {
         self.shared.counters.count(|all| &all.overloaded);
-        if let Some(open) = self.slots.open_mut(channel)
-            && let Role::Response { parent } = open.role
-        {
-            self.deliver(&parent, lost(ReadError::OverBudget));
+        let reason = ReadError::OverBudget.to_string();
+        match self.slots.open_mut(channel).map(|open| &open.role) {
+            Some(Role::Message { route, .. }) => {
+                self.shared
+                    .warn(Warning::Overloaded, &route.action, &reason);
+            }
+            Some(Role::Unjudged { action, .. }) => {
+                self.shared.warn(Warning::Overloaded, action, &reason);
+            }
+            Some(&Role::Response { parent }) => {
+                self.deliver(&parent, lost(ReadError::OverBudget));
+            }
+            None => {}
         }
-        self.refuse_open(channel, FrameworkCode::Overloaded.reply())
+        self.refuse_open(channel, FrameworkCode::Overloaded.reply(), &reason)
     }
 
     /// Hands on a message that is complete. The channel stays open for its files and its stream.
@@ -179,14 +187,26 @@ impl<S: Serve> Inbound<S> {
                     PendingReply::new(lease, open.id, open.expects_response, reservation, intake);
                 self.dispatch(route, ReceivedPayload::Owned(payload), carried, reply, cx);
             }
+            Role::Unjudged { action, lease } => {
+                let message = Carrying {
+                    action,
+                    id: open.id,
+                    expects_response: open.expects_response,
+                    payload,
+                    parts: carried,
+                    reservation,
+                    lease,
+                };
+                self.on_unjudged(message, cx);
+            }
             Role::Response { parent } => {
-                let response = RawResponse {
+                let response = RawReply::Response {
                     id: open.id,
                     expects_response: open.expects_response,
                     payload: payload.into(),
                     carried,
                 };
-                self.deliver(&parent, Ok(RawReply::Response(response)));
+                self.deliver(&parent, Ok(response));
             }
         }
     }
@@ -209,7 +229,11 @@ impl<S: Serve> Inbound<S> {
         };
         rest.progress.on_content();
         match rest.intake.push(part(rest), bytes) {
-            Pushed::Unread(unread) if self.slow.is_too_much(unread) => {
+            // Content that waits for a verdict has no reader yet.
+            Pushed::Unread(unread)
+                if self.slow.is_too_much(unread)
+                    && (rest.is_response || !self.unjudged.has_content()) =>
+            {
                 self.slow.add(channel, &rest.intake);
             }
             // A message may be sent to its end though its handler has gone; a caller that has gone

@@ -16,7 +16,7 @@ use crate::{
         ticks,
         warnings::Warning,
     },
-    error::read::ReadError,
+    error::{read::ReadError, refusal},
     fast_reply::{FastReply, FrameworkCode},
 };
 
@@ -44,7 +44,8 @@ impl<S: Serve> Inbound<S> {
         for channel in &stalled {
             self.shared.counters.count(|all| &all.stalled_messages);
             if let Some(id) = self.slots.open_mut(*channel).and_then(|open| open.owed()) {
-                self.shared.fast_reply(id, FastReply::BAD_REQUEST);
+                let reason = ReadError::Stalled(limit).to_string();
+                self.shared.refuse(id, FastReply::BAD_REQUEST, &reason);
             }
             self.lose(*channel, &ReadError::Stalled(limit));
         }
@@ -71,8 +72,13 @@ impl<S: Serve> Inbound<S> {
             }
             // Its payload follows more content than may wait to be read. Its handler did not run.
             Some(Slot::Open(open)) => {
+                let reason = "files or a stream that are too large arrived before the payload";
+                if let Some(route) = open.role.route() {
+                    self.shared.warn(Warning::TooLarge, &route.action, &reason);
+                }
                 if let Some(id) = open.owed() {
-                    self.shared.fast_reply(id, FrameworkCode::TooLarge.reply());
+                    let code = FrameworkCode::TooLarge.reply();
+                    self.shared.refuse(id, code, reason);
                 }
                 self.lose(channel, &ReadError::Overrun);
             }
@@ -83,12 +89,15 @@ impl<S: Serve> Inbound<S> {
     /// change under the connection's lock, under which the handler's reply is queued too, so that
     /// no message is answered twice.
     fn answer_cut_off(&self, id: Uuid, intake: &Intake) {
+        let code = FrameworkCode::SlowConsumer.reply();
+        let reason =
+            "the handler did not read the files or the stream, and other messages had to wait";
+        let response = refusal::response_to(&id, code, &reason);
         self.shared.change(|state| {
             let is_ended = matches!(state.phase, Phase::Ended(_));
             if !is_ended && !intake.is_answered.swap(true, Ordering::Relaxed) {
                 intake.is_cut_off.store(true, Ordering::Relaxed);
-                let code = FrameworkCode::SlowConsumer.reply();
-                state.outbox.unasked_reply(id, code);
+                state.refuse(id, code, response.as_deref());
             }
         });
     }
@@ -99,26 +108,46 @@ impl<S: Serve> Inbound<S> {
         self.on_end(channel)
     }
 
-    pub(super) fn on_refused(&mut self, channel: ChannelId, refusal: &Refusal) -> Verdict {
+    pub(super) fn on_refused(
+        &mut self,
+        channel: ChannelId,
+        action: Option<&str>,
+        refusal: &Refusal,
+    ) -> Verdict {
         self.abuse.on_refused();
+        if refusal.parent.is_none() {
+            self.warn_of_refusal(channel, action, refusal.reason);
+        }
         let is_handed_on = matches!(self.slots.get(channel), Some(Slot::Rest(_)));
         self.lose(channel, &ReadError::NotAccepted(refusal.reason));
         if let Some(parent) = refusal.parent {
             return self.on_reply(&parent, lost(ReadError::NotAccepted(refusal.reason)));
         }
-        let warning = match refusal.reason {
-            RefusalReason::TooLarge { .. } => Warning::TooLarge,
-            _ => Warning::BadHeader,
-        };
-        self.shared.warn_of_peer(warning, &refusal.reason);
         if refusal.expects_response && !is_handed_on {
             let code = match refusal.reason {
                 RefusalReason::TooLarge { .. } => FrameworkCode::TooLarge,
                 _ => FrameworkCode::BadHeader,
             };
-            self.shared.fast_reply(refusal.id, code.reply());
+            let reason = refusal.reason.to_string();
+            self.shared.refuse(refusal.id, code.reply(), &reason);
         }
         Verdict::Keep
+    }
+
+    /// Names the action, unless it cannot be read.
+    fn warn_of_refusal(&self, channel: ChannelId, action: Option<&str>, reason: RefusalReason) {
+        let warning = match reason {
+            RefusalReason::TooLarge { .. } => Warning::TooLarge,
+            _ => Warning::BadHeader,
+        };
+        let announced = match self.slots.get(channel) {
+            Some(Slot::Open(open)) => open.role.route().map(|route| &*route.action),
+            Some(Slot::Rest(_)) | None => None,
+        };
+        match action.or(announced) {
+            Some(action) => self.shared.warn(warning, action, &reason),
+            None => self.shared.warn_of_peer(warning, &reason),
+        }
     }
 
     /// The rest of the message does not arrive, or is not wanted. Tells its readers, and the caller

@@ -18,7 +18,7 @@ use crate::{
         attempt::Attempt,
         holders::Holder,
         lease::Lease,
-        payload_reservation::PayloadReservation,
+        payload_reservation::{PayloadReservation, Purpose},
         pending_reply::PendingReply,
         receive::{
             parts::ReceivedParts,
@@ -38,10 +38,10 @@ use crate::{
 const QUEUED_AT_A_TIME: usize = 64;
 
 /// Why a message of the peer is not handled.
-struct Refused {
-    code: FastReply,
+pub(super) struct Refused {
+    pub(super) code: FastReply,
     /// For callers that read it.
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 impl From<FastReply> for Refused {
@@ -58,31 +58,43 @@ impl<S: Serve> Inbound<S> {
         payload: &[u8],
         cx: &mut Context<'_>,
     ) -> Verdict {
-        self.has_served = true;
+        if !self.has_served {
+            self.on_first_message(head);
+        }
         if self.has_to_wait() && self.keep_unjudged(head, payload) {
+            return Verdict::Keep;
+        }
+        if !self.overflow.is_empty() && self.keep_overflowing(head, payload) {
             return Verdict::Keep;
         }
         self.handle_whole(head, payload, cx)
     }
 
+    #[cold]
+    fn on_first_message(&mut self, head: &MessageHead<'_>) {
+        self.has_served = true;
+        // A caller that reads reasons is one of this framework, and so sends heartbeats.
+        self.has_heartbeats |= reads_reasons(&head.id);
+    }
+
+    #[inline]
     pub(super) fn handle_whole(
         &mut self,
         head: &MessageHead<'_>,
         payload: &[u8],
         cx: &mut Context<'_>,
     ) -> Verdict {
-        let admitted = self.route(head).and_then(|route| {
-            let admitted = self.admit_whole(head, payload);
-            let (lease, reservation) = admitted.ok_or_else(|| FrameworkCode::Overloaded.reply())?;
-            Ok((route, lease, reservation))
-        });
-        let (route, lease, reservation) = match admitted {
-            Ok(admitted) => admitted,
-            Err(refused) => {
-                self.refuse(head, &refused);
-                self.abuse.on_dropped(payload.len() as u64);
+        let route = match self.route(head) {
+            Ok(route) => route,
+            Err(refused) => return self.refuse_whole(head, payload, &refused),
+        };
+        let Some((lease, reservation)) = self.admit_whole(head, payload) else {
+            if self.keep_overflowing(head, payload) {
                 return Verdict::Keep;
             }
+            self.queue.on_refused(head.action, &self.shared);
+            let overloaded = FrameworkCode::Overloaded.reply().into();
+            return self.refuse_whole(head, payload, &overloaded);
         };
         let reply = PendingReply::new(lease, head.id, head.expects_response, reservation, None);
         let payload = ReceivedPayload::Borrowed(payload);
@@ -90,20 +102,41 @@ impl<S: Serve> Inbound<S> {
         Verdict::Keep
     }
 
-    fn admit_whole(
+    #[cold]
+    fn refuse_whole(
         &mut self,
         head: &MessageHead<'_>,
         payload: &[u8],
+        refused: &Refused,
+    ) -> Verdict {
+        self.refuse(head, refused);
+        self.abuse.on_dropped(payload.len() as u64);
+        Verdict::Keep
+    }
+
+    #[inline]
+    fn admit_whole(
+        &self,
+        head: &MessageHead<'_>,
+        payload: &[u8],
     ) -> Option<(Lease, Option<Box<PayloadReservation>>)> {
-        let lease = self.admit_request(head, Holder::Executing);
-        let admitted = lease.and_then(|lease| {
-            let reservation = PayloadReservation::whole(&self.shared, payload.len()).ok()?;
-            Some((lease, reservation))
-        });
-        if admitted.is_none() {
-            self.queue.on_refused(head.action, &self.shared);
+        let lease = self.admit_request(head, Holder::Executing)?;
+        let mut reservation = self.reserve(payload.len() as u64)?;
+        if let Some(reservation) = &mut reservation {
+            reservation.grow(payload.len()).ok()?;
         }
-        admitted
+        Some((lease, reservation))
+    }
+
+    /// Room for the payload of a request that has a slot.
+    #[inline]
+    fn reserve(&self, size: u64) -> Option<Option<Box<PayloadReservation>>> {
+        let shared = &self.shared;
+        let reserved = PayloadReservation::reserve(shared, size, Purpose::Message);
+        reserved.ok().or_else(|| {
+            let is_last = self.may_pause(1);
+            is_last.then(|| PayloadReservation::reserve(shared, size, Purpose::LastMessage).ok())?
+        })
     }
 
     /// A slot for a request: it will be executed at once, or wait for its turn.
@@ -115,15 +148,68 @@ impl<S: Serve> Inbound<S> {
     }
 
     fn has_queue_room(&self, expects_response: bool) -> bool {
-        !self.queue.is_full(&self.shared.options)
-            || (!expects_response && !self.shared.lock().pending.has_unanswered())
+        let options = &self.shared.options;
+        if !self.queue.is_full(options) {
+            return true;
+        }
+        let is_refused = expects_response && self.queue.has_many(options);
+        !is_refused && self.may_pause(1)
     }
 
-    /// Whether nothing is read until requests that wait have had their turn. Not while a call of
-    /// this side waits: a handler may have made it, and its reply must be read for the handler to
-    /// end.
+    /// Whether nothing is read until requests that wait have had their turn, or payloads are gone.
     pub(super) fn is_held_back(&mut self) -> bool {
-        self.queue.is_overfull(&self.shared.options) && !self.shared.lock().pending.has_unanswered()
+        let is_over = self.queue.is_overfull(&self.shared.options)
+            || !self.overflow.is_empty()
+            || self.shared.account.awaits_payload_room();
+        if !is_over {
+            return false;
+        }
+        // Set before the count is read: a request that ends after that wakes the driver.
+        self.shared.has_queue.store(true, Ordering::SeqCst);
+        self.may_pause(0)
+    }
+
+    /// Whether what this side waits for comes about without reading. Not while a call of this side
+    /// waits: a handler may have made it, and its reply must be read for the handler to end. And
+    /// only while a request is executed that does not wait for content. `new` is how many requests
+    /// have a slot, but no handler yet.
+    fn may_pause(&self, new: usize) -> bool {
+        let without_handler = self.queue.len() + self.slots.len() + new;
+        self.shared.holders.requests() > without_handler
+            && !self.shared.lock().pending.has_unanswered()
+    }
+
+    /// Keeps a one-way message that finds no room. Its sender could not be told that it is lost.
+    /// Returns whether it is kept.
+    #[cold]
+    fn keep_overflowing(&mut self, head: &MessageHead<'_>, payload: &[u8]) -> bool {
+        !head.expects_response && self.overflow.keep(head, payload, &self.shared.options)
+    }
+
+    /// Handles one-way messages that found no room, as far as there is room now.
+    #[cold]
+    pub(super) fn run_overflow(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..QUEUED_AT_A_TIME {
+            let Some(first) = self.overflow.first() else {
+                return;
+            };
+            let is_room = !self.queue.is_full(&self.shared.options)
+                && self.shared.has_slot(self.shared.holders.requests())
+                && (self.shared.account).has_payload_room(first.payload.len() as u64);
+            if !is_room {
+                return;
+            }
+            let before = self.overflow.len();
+            if let Some(message) = self.overflow.pop() {
+                let _ = self.handle_whole(&message.head(), &message.payload, cx);
+            }
+            if self.overflow.len() >= before {
+                // The budget of all connections has no room: it is looked at every second.
+                return;
+            }
+        }
+        // The rest after other tasks of the thread have had their turn.
+        cx.waker().wake_by_ref();
     }
 
     /// Begins requests whose turn has come.
@@ -153,10 +239,16 @@ impl<S: Serve> Inbound<S> {
         head: &MessageHead<'_>,
         cx: &mut Context<'_>,
     ) -> Verdict {
-        self.has_served = true;
-        let route = match self.route(head) {
-            Ok(route) => route,
-            Err(refused) => return self.refuse_message(channel, head, &refused),
+        if !self.has_served {
+            self.on_first_message(head);
+        }
+        let route = if self.has_to_wait() && self.may_keep_arriving() {
+            None
+        } else {
+            match self.route(head) {
+                Ok(route) => Some(route),
+                Err(refused) => return self.refuse_message(channel, head, &refused),
+            }
         };
         let Some((lease, payload)) = self.admit(head) else {
             self.queue.on_refused(head.action, &self.shared);
@@ -164,7 +256,13 @@ impl<S: Serve> Inbound<S> {
             return self.refuse_message(channel, head, &overloaded);
         };
         let open = Open {
-            role: Role::Message { route, lease },
+            role: match route {
+                Some(route) => Role::Message { route, lease },
+                None => Role::Unjudged {
+                    action: head.action.into(),
+                    lease,
+                },
+            },
             id: head.id,
             expects_response: head.expects_response,
             payload,
@@ -180,7 +278,7 @@ impl<S: Serve> Inbound<S> {
         self.begin(channel, open, cx)
     }
 
-    fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, Refused> {
+    pub(super) fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, Refused> {
         if head.action == PRESENT_ACTION {
             return Err(FrameworkCode::Present.reply().into());
         }
@@ -192,10 +290,7 @@ impl<S: Serve> Inbound<S> {
         if !self.shared.auth.is_open() {
             return match Attempt::begin(&self.shared, head) {
                 Some(attempt) => Ok(Route::to_authorization(head.action, attempt)),
-                None => {
-                    counters.count(|all| &all.unauthorized);
-                    Err(FastReply::UNAUTHORIZED.into())
-                }
+                None => Err(FastReply::UNAUTHORIZED.into()),
             };
         }
         let files = head.files.count;
@@ -226,7 +321,7 @@ impl<S: Serve> Inbound<S> {
 
     fn admit(&self, head: &MessageHead<'_>) -> Option<(Lease, Assembly)> {
         let lease = self.admit_request(head, Holder::Arriving)?;
-        let reservation = PayloadReservation::reserve(&self.shared, head.payload_size).ok()?;
+        let reservation = self.reserve(head.payload_size)?;
         let files = head.files.count as usize;
         let is_room = files == 0 || self.shared.account.has_room_for_files(files);
         is_room.then(|| (lease, Assembly::new(head.payload_size, reservation)))
@@ -246,25 +341,26 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    fn refuse(&self, head: &MessageHead<'_>, refused: &Refused) {
+    pub(super) fn refuse(&self, head: &MessageHead<'_>, refused: &Refused) {
         // r[impl reply.only-when-expected]
         if !head.expects_response {
             return;
         }
-        // At a code, but not at a response, the caller stops sending files and streams.
-        let is_whole = !head.has_stream && head.files.count == 0;
         match &refused.reason {
-            Some(reason) if is_whole && reads_reasons(&head.id) => {
-                self.shared.refuse(head.id, refused.code, reason);
-            }
-            _ => self.shared.fast_reply(head.id, refused.code),
+            Some(reason) => self.shared.refuse(head.id, refused.code, reason),
+            None => self.shared.fast_reply(head.id, refused.code),
         }
     }
 
     /// Refuses a message that nobody has seen yet.
-    pub(super) fn refuse_open(&mut self, channel: ChannelId, reply: FastReply) -> Verdict {
+    pub(super) fn refuse_open(
+        &mut self,
+        channel: ChannelId,
+        code: FastReply,
+        reason: &str,
+    ) -> Verdict {
         if let Some(id) = self.slots.open_mut(channel).and_then(|open| open.owed()) {
-            self.shared.fast_reply(id, reply);
+            self.shared.refuse(id, code, reason);
         }
         self.free(channel);
         Verdict::Refuse(channel)
@@ -299,6 +395,7 @@ impl<S: Serve> Inbound<S> {
     ///
     /// Most handlers end at once, and cost no task and no wake-up this way. A service may want a
     /// task from the beginning all the same.
+    #[inline]
     fn run(
         &self,
         route: Route,

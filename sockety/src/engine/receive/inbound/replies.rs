@@ -7,8 +7,8 @@ use sockety_codec::{ChannelId, ResponseHead, Uuid};
 use super::{Inbound, Verdict};
 use crate::{
     engine::{
-        payload_reservation::PayloadReservation,
-        pending::{RawReply, RawResponse},
+        payload_reservation::{PayloadReservation, Purpose},
+        pending::RawReply,
         receive::{
             parts::ReceivedParts,
             payload::Assembly,
@@ -22,13 +22,13 @@ use crate::{
 
 impl<S: Serve> Inbound<S> {
     pub(super) fn on_whole_response(&mut self, head: &ResponseHead, payload: &[u8]) -> Verdict {
-        let response = RawResponse {
+        let response = RawReply::Response {
             id: head.id,
             expects_response: head.expects_response,
             payload: PayloadBytes::copy_of(payload),
             carried: ReceivedParts::default(),
         };
-        let is_dropped = self.deliver(&head.parent, Ok(RawReply::Response(response)));
+        let is_dropped = self.deliver(&head.parent, Ok(response));
         if is_dropped && !self.shared.lock().pending.expects(&head.parent) {
             self.abuse.on_dropped(payload.len() as u64);
         }
@@ -49,7 +49,9 @@ impl<S: Serve> Inbound<S> {
                 Verdict::Keep
             };
         }
-        let Ok(reservation) = PayloadReservation::reserve(&self.shared, head.payload_size) else {
+        let Ok(reservation) =
+            PayloadReservation::reserve(&self.shared, head.payload_size, Purpose::Response)
+        else {
             self.deliver(&head.parent, lost(ReadError::OverBudget));
             return Verdict::Refuse(channel);
         };

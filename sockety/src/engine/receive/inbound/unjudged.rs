@@ -3,35 +3,102 @@
 use std::{collections::VecDeque, sync::Arc, task::Context};
 
 use bytes::Bytes;
-use sockety_codec::{MessageHead, Uuid};
+use sockety_codec::{ChannelId, FilesSummary, MessageHead, Uuid};
 
-use super::Inbound;
-use crate::engine::serve::Serve;
+use super::{Inbound, Verdict, messages::Refused};
+use crate::{
+    engine::{
+        lease::Lease,
+        payload_reservation::PayloadReservation,
+        pending_reply::PendingReply,
+        receive::{kept_messages::KeptMessage, parts::ReceivedParts, slot::Role},
+        serve::{ReceivedPayload, Serve},
+        warnings::Warning,
+    },
+    fast_reply::{FastReply, FrameworkCode},
+};
 
 /// They wait for the verdict: a peer that sends its calls right behind its token loses none.
 #[derive(Default)]
 pub(super) struct Unjudged {
-    messages: VecDeque<Message>,
+    messages: VecDeque<Waiting>,
+    /// What those take that carry nothing.
     bytes: usize,
+    /// Whether any message with content came while another was judged.
+    has_content: bool,
 }
 
-struct Message {
-    id: Uuid,
-    action: Arc<str>,
-    expects_response: bool,
-    payload: Bytes,
+enum Waiting {
+    Whole(KeptMessage),
+    Carrying(Box<Carrying>),
+}
+
+/// A message with files or a stream, or with a payload in pieces. Its payload and the headers of its
+/// files have arrived; its content arrives while it waits.
+pub(super) struct Carrying {
+    pub(super) action: Arc<str>,
+    pub(super) id: Uuid,
+    pub(super) expects_response: bool,
+    pub(super) payload: Bytes,
+    pub(super) parts: ReceivedParts,
+    pub(super) reservation: Option<Box<PayloadReservation>>,
+    pub(super) lease: Lease,
 }
 
 /// Reading pauses when as much waits.
 const MOST: usize = 256;
-const MOST_BYTES: usize = 64 * 1024;
+const MOST_BYTES: usize = 128 * 1024;
 
-/// What one read brings beyond that is refused, like what carries files or a stream.
+/// What one read brings beyond that is refused.
 const EXCESS: usize = 1024;
 
+/// How many messages with content may wait.
+const MOST_CARRYING: usize = 16;
+
+/// How many bytes may wait when reading cannot pause. Nothing of them goes to disk, because anybody
+/// may have sent them.
+const EXCESS_BYTES: usize = 512 * 1024;
+
 impl Unjudged {
+    /// Whether nothing waits or arrives to be judged.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_empty() && !self.has_content
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
+    }
+
+    /// Whether content waits for a verdict, rather than for a reader.
+    pub(super) fn has_content(&self) -> bool {
+        self.has_content
+    }
+
+    fn carrying(&self) -> impl Iterator<Item = &Carrying> {
+        self.messages.iter().filter_map(|message| match message {
+            Waiting::Carrying(carrying) => Some(&**carrying),
+            Waiting::Whole(_) => None,
+        })
+    }
+}
+
+impl Carrying {
+    fn bytes(&self) -> usize {
+        let intake = self.parts.intake();
+        self.payload.len() + intake.map_or(0, |intake| intake.unread())
+    }
+
+    /// Its head, as it came.
+    fn head(&self) -> MessageHead<'_> {
+        let files = self.parts.files();
+        let size = files.iter().map(|file| file.size).sum();
+        let files = FilesSummary::new(files.len() as u32, size);
+        MessageHead::new(self.id, &self.action)
+            .expecting_response(self.expects_response)
+            .with_payload_size(self.payload.len() as u64)
+            .with_files(files)
+            .with_stream(self.parts.has_stream())
     }
 }
 
@@ -39,9 +106,34 @@ impl<S: Serve> Inbound<S> {
     /// Whether nothing is read until the hook has judged a message, because enough waits for that.
     /// Not while a call of this side waits: the hook may have made it, and its reply must be read
     /// for the hook to end.
-    pub(super) fn awaits_verdict(&self) -> bool {
-        let is_full = self.unjudged.messages.len() >= MOST || self.unjudged.bytes >= MOST_BYTES;
-        is_full && self.shared.auth.is_judging() && !self.shared.lock().pending.has_unanswered()
+    pub(super) fn awaits_verdict(&mut self) -> bool {
+        if self.unjudged.is_idle() {
+            return false;
+        }
+        if !self.shared.auth.is_judging() {
+            self.unjudged.has_content &= !self.shared.auth.is_open();
+            return false;
+        }
+        let is_full = self.unjudged.messages.len() >= MOST || self.unjudged_bytes() >= MOST_BYTES;
+        if !is_full {
+            return false;
+        }
+        let may_pause = !self.shared.lock().pending.has_unanswered();
+        if !may_pause && self.unjudged.has_content {
+            self.refuse_excess();
+        }
+        may_pause
+    }
+
+    /// What waits for a verdict, or arrives for that.
+    fn unjudged_bytes(&self) -> usize {
+        let mut bytes = self.unjudged.bytes;
+        if self.unjudged.has_content {
+            bytes += self.unjudged.carrying().map(Carrying::bytes).sum::<usize>();
+            let arriving = self.slots.unjudged().map(|(_, open)| open.bytes());
+            bytes += arriving.sum::<usize>();
+        }
+        bytes
     }
 
     /// Whether a message has to wait: for a verdict, or, though that has come, behind others.
@@ -56,14 +148,30 @@ impl<S: Serve> Inbound<S> {
         if self.unjudged.messages.len() >= EXCESS {
             return false;
         }
-        self.unjudged.bytes += payload.len();
-        self.unjudged.messages.push_back(Message {
-            id: head.id,
-            action: head.action.into(),
-            expects_response: head.expects_response,
-            payload: Bytes::copy_from_slice(payload),
-        });
+        let message = KeptMessage::new(head, payload);
+        self.unjudged.bytes += message.bytes();
+        self.unjudged.messages.push_back(Waiting::Whole(message));
         true
+    }
+
+    /// Whether another message with content may wait.
+    #[cold]
+    pub(super) fn may_keep_arriving(&mut self) -> bool {
+        let carrying = self.unjudged.carrying().count() + self.slots.unjudged().count();
+        let is_room = carrying < MOST_CARRYING && self.unjudged.messages.len() < EXCESS;
+        self.unjudged.has_content |= is_room;
+        is_room
+    }
+
+    /// Keeps a message with content until its turn, or handles it now.
+    #[cold]
+    pub(super) fn on_unjudged(&mut self, message: Carrying, cx: &mut Context<'_>) {
+        if self.has_to_wait() {
+            let message = Waiting::Carrying(Box::new(message));
+            self.unjudged.messages.push_back(message);
+        } else {
+            self.handle_carrying(message, cx);
+        }
     }
 
     /// Handles what waited for a verdict that has come, in the order in which it arrived: another
@@ -73,11 +181,83 @@ impl<S: Serve> Inbound<S> {
         while !self.shared.auth.is_judging()
             && let Some(message) = self.unjudged.messages.pop_front()
         {
-            self.unjudged.bytes -= message.payload.len();
-            let head = MessageHead::new(message.id, &message.action)
-                .expecting_response(message.expects_response)
-                .with_payload_size(message.payload.len() as u64);
-            let _ = self.handle_whole(&head, &message.payload, cx);
+            match message {
+                Waiting::Whole(message) => {
+                    self.unjudged.bytes -= message.bytes();
+                    let _ = self.handle_whole(&message.head(), &message.payload, cx);
+                }
+                Waiting::Carrying(message) => self.handle_carrying(*message, cx),
+            }
         }
+    }
+
+    /// Its slot was taken when it began to arrive.
+    fn handle_carrying(&mut self, message: Carrying, cx: &mut Context<'_>) {
+        let head = message.head();
+        let route = match self.route(&head) {
+            Ok(route) => route,
+            Err(refused) => return self.refuse(&head, &refused),
+        };
+        let sizes = message.parts.files().iter().map(|file| file.size);
+        let excess = sizes
+            .into_iter()
+            .find_map(|size| route.excess_of_file(size));
+        if let Some(reason) = excess {
+            self.shared.warn(Warning::TooLarge, &route.action, &reason);
+            self.abuse.on_refused();
+            let code = FrameworkCode::TooLarge.reply();
+            let reason = Some(reason);
+            return self.refuse(&head, &Refused { code, reason });
+        }
+        let Carrying {
+            id,
+            expects_response,
+            payload,
+            parts,
+            reservation,
+            mut lease,
+            ..
+        } = message;
+        lease.begin_executing();
+        let intake = parts.intake().cloned();
+        let reply = PendingReply::new(lease, id, expects_response, reservation, intake);
+        self.dispatch(route, ReceivedPayload::Owned(payload), parts, reply, cx);
+    }
+
+    /// Refuses messages with content, the newest first, until no more waits than may.
+    #[cold]
+    fn refuse_excess(&mut self) {
+        let unauthorized = FastReply::UNAUTHORIZED;
+        let reason = format!("messages of {EXCESS_BYTES} bytes wait to be authorized already");
+        while self.unjudged_bytes() > EXCESS_BYTES {
+            self.shared.counters.count(|all| &all.unauthorized);
+            let arriving = self.slots.unjudged().map(|(channel, _)| channel).next();
+            if let Some(channel) = arriving {
+                self.refuse_arriving(channel, unauthorized, &reason);
+                continue;
+            }
+            let messages = &mut self.unjudged.messages;
+            let is_carrying = |message: &Waiting| matches!(message, Waiting::Carrying(_));
+            let Some(last) = messages.iter().rposition(is_carrying) else {
+                return;
+            };
+            if let Some(Waiting::Carrying(message)) = messages.remove(last)
+                && message.expects_response
+            {
+                self.shared.refuse(message.id, unauthorized, &reason);
+            }
+        }
+    }
+
+    /// Refuses a message that is arriving. What still comes of it is dropped.
+    fn refuse_arriving(&mut self, channel: ChannelId, code: FastReply, reason: &str) {
+        // The decoder goes on: nobody reads what it returns for a channel that is not open.
+        let _: Verdict = self.refuse_open(channel, code, reason);
+    }
+}
+
+impl Role {
+    pub(crate) fn is_unjudged(&self) -> bool {
+        matches!(self, Self::Unjudged { .. })
     }
 }
