@@ -163,10 +163,10 @@ async fn send(address: &str, paths: &[PathBuf], screen: &Screen) -> Result<bool,
 /// Prints a summary, and returns whether everything went well.
 fn conclude(report: &Report, screen: &Screen) -> bool {
     screen.say(report);
-    if report.is_equal() {
-        screen.say("The tables of sender and receiver are equal.");
-    } else {
-        screen.complain("The tables of sender and receiver DIFFER.");
+    match (report.is_equal(), report.failed) {
+        (true, 0) => screen.say("The tables of sender and receiver are equal."),
+        (true, failed) => screen.complain(format_args!("Files that were not saved: {failed}.")),
+        (false, _) => screen.complain("The tables of sender and receiver DIFFER."),
     }
     report.is_equal() && report.failed == 0
 }

@@ -52,7 +52,7 @@ fn auth() {
             r"refused with code 3 \(Unauthorized\)$",
             r#"^  server: ada asks "all", Response"#,
             r#"^\["water the plants"\]$"#,
-            "^rejected by a middleware: a note is no place for a password$",
+            "^add: rejected by a middleware: a note is no place for a password$",
             r"refused with code 1 \(Reject\)$",
             r"^\[\]$",
         ],
@@ -66,7 +66,7 @@ fn shutdown() {
         run("shutdown", &[]),
         &[
             "^server: SIGTERM, finishing$",
-            "^guest: no tea, not sent: peer is about to close",
+            "^guest: no tea, not sent: tea: peer is about to close",
             "^guest: the stew has come$",
             "^server: gone, 1 accepted, 0 left$",
         ],

@@ -562,12 +562,16 @@ pub(crate) enum Unwritten {
 }
 
 /// The code of a reply that refuses a request: alone, or with a reason if the request asked for it.
+///
+/// Called under the lock, so nothing large is decoded.
 #[inline]
 fn refusal_code(parent: &Uuid, reply: &Result<RawReply, RequestError>) -> Option<FastReply> {
     match reply {
         Ok(RawReply::Fast(code)) => Some(*code),
         Ok(RawReply::Response { payload, .. })
-            if is_service_error(payload) && reads_reasons(parent) =>
+            if is_service_error(payload)
+                && payload.len() <= refusal::LARGEST
+                && reads_reasons(parent) =>
         {
             refusal::decode(payload).map(|(code, _)| code)
         }

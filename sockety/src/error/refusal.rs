@@ -41,6 +41,9 @@ const NAME: &str = "$sockety";
 /// In bytes: enough for a field, a value and a limit.
 const LONGEST: usize = 200;
 
+/// No refusal of this implementation has a larger payload. In bytes.
+pub(crate) const LARGEST: usize = 256;
+
 /// A new id of a call whose caller reads reasons. It is a random UUID of version 4.
 // r[impl head.id.version]
 #[inline]
@@ -106,8 +109,11 @@ mod tests {
             let (code, read) = decode(&payload).expect("a refusal");
             assert_eq!((code, &*read), (FastReply::BAD_REQUEST, expected));
         }
+        let code = FastReply::new(4095).expect("a code");
         for long in ["x".repeat(201), "ä".repeat(500)] {
-            let (_, read) = decode(&encode(FastReply::BAD_REQUEST, &long)).expect("a refusal");
+            let payload = encode(code, &long);
+            assert!(payload.len() <= LARGEST, "{}", payload.len());
+            let (_, read) = decode(&payload).expect("a refusal");
             assert!((197..=LONGEST).contains(&read.len()), "{}", read.len());
             assert!(read.ends_with('…'));
         }
