@@ -83,10 +83,10 @@ impl Connection {
 
     /// A handle on the same connection, or with the same source, without middleware.
     fn without_middleware(&self) -> Self {
-        let source = self.source().map(Arc::clone);
+        let middleware = self.middleware.as_ref();
         Self {
             lease: self.lease.clone(),
-            middleware: source.map(|source| Arc::new(Chain::of_source(source))),
+            middleware: middleware.and_then(Chain::without_middleware),
         }
     }
 

@@ -233,20 +233,29 @@ impl<C> Inner<C> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection, if it accepts calls.
+    /// The connection, if it accepts calls. Its lock is taken after that of the client is released.
     fn current(&self) -> Option<Connection> {
-        let mut state = self.lock();
-        if state.current.as_ref().is_some_and(Connection::takes_calls) {
-            return state.current.clone();
+        let current = self.lock().current.clone()?;
+        if current.takes_calls() {
+            return Some(current);
         }
-        let ended = state.current.take();
-        if let Some(ended) = &ended {
-            state.went_away = ended.shared().lock().is_peer_going_away;
+        self.forget(&current);
+        None
+    }
+
+    /// The connection accepts no calls any more.
+    #[cold]
+    fn forget(&self, ended: &Connection) {
+        let went_away = ended.shared().lock().is_peer_going_away;
+        let mut state = self.lock();
+        let is_it = |current: &Connection| Arc::ptr_eq(current.shared(), ended.shared());
+        let forgotten = state.current.take_if(|current| is_it(current));
+        if forgotten.is_some() {
+            state.went_away = went_away;
         }
         drop(state);
         // Dropped after the lock is released, because the last handle closes its connection.
-        drop(ended);
-        None
+        drop(forgotten);
     }
 }
 

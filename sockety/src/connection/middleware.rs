@@ -115,6 +115,15 @@ impl Chain {
         }
     }
 
+    /// What is left for messages that have passed its middleware.
+    pub(crate) fn without_middleware(self: &Arc<Self>) -> Option<Arc<Self>> {
+        let source = self.source.as_ref()?;
+        if self.middleware.is_empty() {
+            return Some(Arc::clone(self));
+        }
+        Some(Arc::new(Self::of_source(Arc::clone(source))))
+    }
+
     pub(crate) fn push(&mut self, middleware: Arc<dyn CallMiddleware>) {
         self.middleware.push(middleware);
     }

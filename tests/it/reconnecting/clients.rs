@@ -66,7 +66,13 @@ impl Bank for Ledger {
 
     async fn find(&self) -> u64 {
         self.0.note("find");
-        if self.0.events().len() == 1 {
+        let found = self
+            .0
+            .events()
+            .iter()
+            .filter(|event| *event == "find")
+            .count();
+        if found == 1 {
             std::future::pending::<()>().await;
         }
         7
@@ -311,38 +317,43 @@ async fn a_call_that_may_have_been_executed_is_not_sent_again() {
     assert_eq!(branch.ledger.events(), ["hang", "hang", "balance 1"]);
 }
 
-/// Calls, and cuts the connection when the handler has begun.
-async fn find_and_cut(
-    branch: &Branch,
-    (bank, newest): &(BankClient, Newest),
+/// Calls, and waits until the handler has begun.
+async fn begin_to_find(
+    bank: &BankClient,
+    ledger: &Log,
 ) -> JoinHandle<Result<u64, CallError<NoError>>> {
     let call = tokio::spawn(bank.find().timeout(LONG / 10));
     let begun = async {
-        while branch.ledger.events().is_empty() {
+        while !ledger.events().contains(&"find".into()) {
             sleep(Duration::from_millis(1)).await;
         }
     };
     timeout(LONG, begun).await.expect("begun");
-    newest.cut();
     call
 }
 
 #[tokio::test]
 async fn a_call_of_an_idempotent_action_is_sent_again() {
     let branch = Branch::open().await;
-    let client = Newest::of(branch.address);
-    let call = find_and_cut(&branch, &client).await;
+    let (bank, newest) = Newest::of(branch.address);
+    let call = begin_to_find(&bank, &branch.ledger).await;
+    newest.cut();
     assert_eq!(call.await.expect("no panic").expect("sent again"), 7);
     assert_eq!(branch.ledger.events(), ["find", "find"]);
 }
 
 #[tokio::test]
 async fn a_call_that_could_not_be_sent_again_has_perhaps_been_executed() {
-    let branch = Branch::open().await;
-    let client = Newest::of(branch.address);
-    let call = find_and_cut(&branch, &client).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (bank, newest) = Newest::of(listener.local_addr().expect("bound"));
+    let connecting = bank.clone();
+    let connected = tokio::spawn(async move { connecting.balance(1).await });
+    let (_connection, ledger) = accept_and_serve(&listener).await;
+    connected.await.expect("no panic").expect("answered");
+    let call = begin_to_find(&bank, &ledger).await;
     // Nobody is there in time.
-    branch.close().await;
+    drop(listener);
+    newest.cut();
     let error = call.await.expect("no panic").expect_err("too late");
     assert_eq!(error.outcome(), Outcome::Unknown, "{error:?}");
 }
@@ -394,7 +405,15 @@ async fn check_unsent(outbox: usize, is_queued: bool) {
         let mut request = connection.send(BankDraft::balance(2)).await?;
         request.response().await
     });
-    sleep(SHORT).await;
+    // The first and these, but for the one-way message.
+    let is_queued_now = || !is_queued || bank.connection().traffic().requests_waiting == 4;
+    let queued = async {
+        while !is_queued_now() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        sleep(SHORT).await;
+    };
+    timeout(LONG, queued).await.expect("queued");
     assert!(!call.is_finished() && !pass.is_finished());
     drop(stalled);
     let (_connection, ledger) = accept_and_serve(&listener).await;
