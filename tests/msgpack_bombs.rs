@@ -148,7 +148,11 @@ fn nested(size: usize) -> Vec<u8> {
 }
 
 #[derive(serde::Deserialize)]
-#[expect(dead_code, reason = "it is only read into")]
+#[expect(
+    dead_code,
+    clippy::large_enum_variant,
+    reason = "it is only read into, and takes as much as it can"
+)]
 enum Large {
     Unit,
     Data([u64; 32]),
