@@ -58,12 +58,12 @@ fn t_p4_more_values_than_the_limit_are_refused_before_anything_is_allocated() {
     });
 }
 
-/// 64 times the bytes, 4 MiB for elements, and 1 MiB for what collections reserve.
+/// 64 times the bytes, 4 MiB for elements, and 3 MiB for what collections reserve.
 fn most_held(bytes: &[u8]) -> usize {
     64 * bytes.len() + AT_LEAST
 }
 
-const AT_LEAST: usize = 5 << 20;
+const AT_LEAST: usize = 7 << 20;
 
 #[test]
 fn t_p4_no_type_holds_more_than_64_times_the_bytes() {
@@ -148,7 +148,11 @@ fn nested(size: usize) -> Vec<u8> {
 }
 
 #[derive(serde::Deserialize)]
-#[expect(dead_code, reason = "it is only read into")]
+#[expect(
+    dead_code,
+    clippy::large_enum_variant,
+    reason = "it is only read into, and takes as much as it can"
+)]
 enum Large {
     Unit,
     Data([u64; 32]),

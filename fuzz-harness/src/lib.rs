@@ -11,6 +11,7 @@ mod encode_script;
 mod file_name;
 mod heap;
 mod msgpack_check;
+mod msgpack_read;
 mod mutate;
 mod order;
 mod reference;

@@ -1,6 +1,6 @@
 use crate::{
     connection, decode_encode, decode_split, differential, encode_script, file_name, msgpack_check,
-    two_peers,
+    msgpack_read, two_peers,
 };
 
 /// Something that is fuzzed.
@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// Everything that is fuzzed.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target {
         name: "decode_split",
         run: decode_split::run,
@@ -64,6 +64,12 @@ pub const TARGETS: [Target; 9] = [
         name: "msgpack_check",
         run: msgpack_check::run,
         runs: 20_000,
+        prefix: None,
+    },
+    Target {
+        name: "msgpack_read",
+        run: msgpack_read::run,
+        runs: 10_000,
         prefix: None,
     },
     Target {

@@ -145,5 +145,6 @@ targets! {
     connection_client
     two_peers
     msgpack_check
+    msgpack_read
     file_name
 }

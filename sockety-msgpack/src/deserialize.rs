@@ -57,6 +57,14 @@ fn buffers<V>() -> bool {
         && (name.ends_with("::ContentVisitor") || name.ends_with("::TagOrContentVisitor"))
 }
 
+/// Whether this is a date and time of the crate `time`, or a visitor for one. They are read from
+/// their parts, or from text in a form of that crate.
+#[inline]
+fn is_of_time<T>() -> bool {
+    let name = type_name::<T>();
+    name.starts_with("time::") && (name.ends_with("DateTime") || name.ends_with("DateTime>"))
+}
+
 /// What a map's key is read by.
 pub(crate) struct Key<'a, 'de>(pub(crate) &'a mut Reader<'de>);
 
@@ -226,13 +234,8 @@ impl<'de> Reader<'de> {
             return visitor.visit_unit();
         }
         let (tag, data) = self.extension(marker)?.unwrap_or_default();
-        if tag == timestamp::TAG {
-            if BUFFERED && self.converts(Buffered::TIMESTAMPS) {
-                return visitor.visit_string(Timestamp::from_data(data)?.to_string());
-            }
-            if type_name::<V>().starts_with("time::") {
-                return visitor.visit_seq(Timestamp::from_data(data)?.into_parts_of_time());
-            }
+        if BUFFERED && tag == timestamp::TAG && self.converts(Buffered::TIMESTAMPS) {
+            return visitor.visit_string(Timestamp::from_data(data)?.to_string());
         }
         // The error of a visitor that takes no extensions says "newtype struct".
         visitor
@@ -472,7 +475,7 @@ impl<'de> Reader<'de> {
         {
             return visitor.visit_seq(Bytes::new(text.as_bytes(), "string"));
         }
-        if wanted.starts_with("time::")
+        if is_of_time::<V::Value>()
             && let Some(time) = self.take_time()?
         {
             return visitor.visit_seq(time.into_parts_of_time());
@@ -579,6 +582,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if buffers::<V>() {
             return self.visit_any::<V, true>(visitor);
+        }
+        if is_of_time::<V>()
+            && let Some(time) = self.take_time()?
+        {
+            return visitor.visit_seq(time.into_parts_of_time());
         }
         self.visit_any::<V, false>(visitor)
     }

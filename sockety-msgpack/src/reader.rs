@@ -50,8 +50,12 @@ const MEMORY_PER_BYTE: usize = 64;
 /// the largest input by default.
 const MEMORY_AT_LEAST: usize = 4 * 1024 * 1024;
 
-/// Elements that open collections may have reserved memory for and not read yet. Of most types
-/// that is less than 1 MiB.
+/// The outermost collections may reserve memory for all their elements before they are read. Serde
+/// reserves at most 1 MiB for a collection.
+const OUTER_LEVELS: usize = 2;
+
+/// Elements that the open collections inside these may have reserved memory for and not read yet. Of
+/// most types that is less than 1 MiB.
 const RESERVABLE: usize = 1024;
 
 /// What reading returns to when it is tried again.
@@ -375,19 +379,24 @@ impl<'de> Reader<'de> {
         })
     }
 
-    /// How many of `count` elements a collection may reserve memory for before they are read.
-    /// [`Reader::give_back`] is called when all of them were.
+    /// How many of `count` elements a collection, which was entered last, may reserve memory for
+    /// before they are read. [`Reader::give_back`] is called when all of them were.
     #[inline]
     pub(crate) fn reserve(&mut self, count: usize) -> usize {
+        if self.depth <= OUTER_LEVELS {
+            return count;
+        }
         let reserved = count.min(self.reservable);
         self.reservable -= reserved;
         reserved
     }
 
-    /// Gives back what [`Reader::reserve`] returned.
+    /// Gives back what [`Reader::reserve`] returned, before the collection is left.
     #[inline]
     pub(crate) fn give_back(&mut self, reserved: usize) {
-        self.reservable += reserved;
+        if self.depth > OUTER_LEVELS {
+            self.reservable += reserved;
+        }
     }
 
     /// Skips the next value, and checks its structure.

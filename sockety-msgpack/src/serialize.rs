@@ -89,8 +89,7 @@ impl<'a> Writer<'a> {
 
     #[inline]
     fn text(&mut self, text: &str) -> Result<(), EncodeError> {
-        let head = TEXT.head(text.len())?;
-        self.into.extend_from_slice(head.bytes());
+        TEXT.write(text.len(), self.into)?;
         self.into.extend_from_slice(text.as_bytes());
         Ok(())
     }
@@ -99,9 +98,7 @@ impl<'a> Writer<'a> {
     #[inline]
     fn begin(&mut self, kind: &Kind, count: usize) -> Result<(), EncodeError> {
         self.enter();
-        let head = kind.head(count)?;
-        self.into.extend_from_slice(head.bytes());
-        Ok(())
+        kind.write(count, self.into)
     }
 
     /// The head of a map whose only key is the name of a variant, which it enters.
@@ -131,12 +128,22 @@ impl<'a> Writer<'a> {
 
     /// Replaces a head of one byte, before what was written since, by the right one.
     #[cold]
-    fn replace_head(&mut self, at: usize, head: &Head) {
-        let head = head.bytes();
+    fn replace_head(&mut self, at: usize, kind: &Kind, len: usize) -> Result<(), EncodeError> {
+        let (fixed, lengths) = kind.fixed;
+        if len < lengths {
+            self.into[at] = fixed | len as u8;
+            return Ok(());
+        }
+        // It is written at the end, where there is room for it then.
         let end = self.into.len();
-        self.into.extend_from_slice(&head[1..]);
+        kind.write(len, self.into)?;
+        let mut head = [0; 5];
+        let head = &mut head[..self.into.len() - end];
+        head.copy_from_slice(&self.into[end..]);
+        self.into.pop();
         self.into.copy_within(at + 1..end, at + head.len());
         self.into[at..at + head.len()].copy_from_slice(head);
+        Ok(())
     }
 }
 
@@ -178,31 +185,34 @@ const BIN: Kind = Kind {
     four: 0xC6,
 };
 
-struct Head {
-    bytes: [u8; 5],
-    len: usize,
-}
-
 impl Kind {
+    /// Appends the head of a value of this length.
     #[inline]
-    fn head(&self, len: usize) -> Result<Head, EncodeError> {
+    fn write(&self, len: usize, into: &mut Vec<u8>) -> Result<(), EncodeError> {
         let (fixed, lengths) = self.fixed;
-        let [.., a, b, c, d] = (len as u64).to_be_bytes();
-        let (bytes, size) = match self.one {
-            _ if len < lengths => ([fixed | d, 0, 0, 0, 0], 1),
-            Some(one) if len <= 0xFF => ([one, d, 0, 0, 0], 2),
-            _ if len <= 0xFFFF => ([self.two, c, d, 0, 0], 3),
-            _ if len <= 0xFFFF_FFFF => ([self.four, a, b, c, d], 5),
-            _ => return Err(too_long(len)),
-        };
-        Ok(Head { bytes, len: size })
+        if len < lengths {
+            into.push(fixed | len as u8);
+            return Ok(());
+        }
+        if let Some(one) = self.one
+            && let Ok(len) = u8::try_from(len)
+        {
+            into.extend_from_slice(&[one, len]);
+            return Ok(());
+        }
+        self.write_long(len, into)
     }
-}
 
-impl Head {
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+    fn write_long(&self, len: usize, into: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let Ok(long) = u32::try_from(len) else {
+            return Err(too_long(len));
+        };
+        let [a, b, c, d] = long.to_be_bytes();
+        match (a, b) {
+            (0, 0) => into.extend_from_slice(&[self.two, c, d]),
+            _ => into.extend_from_slice(&[self.four, a, b, c, d]),
+        }
+        Ok(())
     }
 }
 
@@ -301,15 +311,12 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         if write!(Text(self.into), "{text}").is_err() {
             return Err(ser::Error::custom("a text cannot be formatted"));
         }
-        let right = TEXT.head(self.into.len() - head - 1)?;
-        self.replace_head(head, &right);
-        Ok(())
+        self.replace_head(head, &TEXT, self.into.len() - head - 1)
     }
 
     #[inline]
     fn serialize_bytes(self, bytes: &[u8]) -> Result<(), EncodeError> {
-        let head = BIN.head(bytes.len())?;
-        self.into.extend_from_slice(head.bytes());
+        BIN.write(bytes.len(), self.into)?;
         self.into.extend_from_slice(bytes);
         Ok(())
     }
@@ -529,11 +536,7 @@ impl Collection<'_, '_> {
         match self.announced {
             Some(count) if count == self.written => Ok(()),
             Some(count) => Err(wrong_count(count, self.written)),
-            None => {
-                let head = self.kind.head(self.written)?;
-                self.writer.replace_head(self.head, &head);
-                Ok(())
-            }
+            None => self.writer.replace_head(self.head, self.kind, self.written),
         }
     }
 }
@@ -624,7 +627,7 @@ impl ExtensionTuple<'_> {
         self.is_written = true;
         match data.len() {
             len @ (1 | 2 | 4 | 8 | 16) => self.into.push(0xD4 + len.trailing_zeros() as u8),
-            len => self.into.extend_from_slice(EXTENSION.head(len)?.bytes()),
+            len => EXTENSION.write(len, self.into)?,
         }
         self.into.push(tag as u8);
         self.into.extend_from_slice(data);

@@ -68,7 +68,7 @@ pub(crate) fn decode_within<P: Entries>(
     read_entries(or_nil(payload), bounds, parameters)
 }
 
-/// Like [`decode_within`], for a payload that is not of a connection.
+/// Reads the parameters of a method that has several, from a payload that no connection brought.
 ///
 /// # Errors
 /// When the payload is something else, or a parameter is missing or of another type.
