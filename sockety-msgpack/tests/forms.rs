@@ -596,3 +596,32 @@ fn a_path_is_cut_and_acts_on_no_terminal() {
     assert!(!error.contains(char::is_control), "{error}");
     assert!(error.len() < 400, "{error}");
 }
+
+#[test]
+fn t_p8_what_fits_in_no_form_is_read_a_limited_number_of_times() {
+    use std::cell::Cell;
+    thread_local! {
+        static READ: Cell<usize> = const { Cell::new(0) };
+    }
+    #[derive(Debug)]
+    struct Counted;
+    impl<'de> Deserialize<'de> for Counted {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            READ.set(READ.get() + 1);
+            Untagged::<(Bytes, Timestamp)>::deserialize(deserializer).map(|_| Self)
+        }
+    }
+    let read = |content: &[u8]| {
+        READ.set(0);
+        from_slice::<Counted>(content).expect_err("refused");
+        READ.get()
+    };
+    // Without anything to convert it is read once.
+    assert_eq!(read(b"\x81\xA5value\x92\x01\xC0"), 1);
+    assert_eq!(read(b"\x81\xA5value\xCB\x40\x14\0\0\0\0\0\0"), 2);
+    let everything =
+        b"\x84\xA5value\xCB\x40\x14\0\0\0\0\0\0\xA15\x01\xA1b\xC4\x01b\xA1t\xD6\xFF\0\0\0\0";
+    assert_eq!(read(everything), 6);
+    let many = [b"\xDC\0\x08", &everything.repeat(8)[..]].concat();
+    assert_eq!(read(&many), 6);
+}
