@@ -8,6 +8,7 @@ use crate::{
     access::{FieldKey, Fields},
     bounds::Bounds,
     decode,
+    deserialize::extension_name,
     error::{DecodeError, Error, Place},
     reader::Reader,
 };
@@ -184,8 +185,16 @@ pub fn read_entries<E: Entries>(
 
 #[cold]
 fn no_entries(reader: &mut Reader<'_>) -> Error {
+    let expected = "a map of parameters";
+    if reader.at_undefined() {
+        return de::Error::invalid_type(de::Unexpected::Unit, &expected);
+    }
+    let extension = reader.marker().and_then(|marker| reader.extension(marker));
+    if let Ok(Some((tag, data))) = extension {
+        return Error::unexpected(&extension_name(tag, data.len()), &expected);
+    }
     match reader.unexpected() {
-        Ok(found) => de::Error::invalid_type(found, &"a map of parameters"),
+        Ok(found) => de::Error::invalid_type(found, &expected),
         Err(error) => error,
     }
 }

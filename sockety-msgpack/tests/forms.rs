@@ -580,6 +580,40 @@ fn errors_say_where_and_what() {
 }
 
 #[test]
+fn errors_of_parameters_say_which_one() {
+    use sockety_msgpack::__private::{Entry, missing, read, read_entries};
+    use sockety_msgpack::Bounds;
+    let check = |bytes: &[u8], expected: &str| {
+        let list = Entry::new("list", read::<Vec<u8>>, missing);
+        let id = Entry::new("id", read::<u32>, missing);
+        let read = read_entries(bytes, &Bounds::new(), (id, (list, ())));
+        assert_eq!(read.expect_err("refused").to_string(), expected);
+    };
+    check(
+        b"\x82\xA2id\x01\xA4list\x91\xA1x",
+        "list[0]: invalid type: string \"x\", expected u8 (byte 11)",
+    );
+    check(
+        b"\x92\xC0\x90",
+        "id: invalid type: unit value, expected u32 (byte 1)",
+    );
+    check(b"\x81\xA2id\x01", "missing field `list`");
+    check(
+        b"\x07",
+        "invalid type: integer `7`, expected a map of parameters",
+    );
+    check(
+        b"\xD4\0\0",
+        "invalid type: unit value, expected a map of parameters",
+    );
+    check(
+        b"\xD4\x72\x40\x92\xA2id\xA4list\x01\x90",
+        "invalid type: extension type 114 (a record of msgpackr: write with `useRecords: false`) of \
+         1 bytes, expected a map of parameters",
+    );
+}
+
+#[test]
 fn a_path_is_cut_and_acts_on_no_terminal() {
     #[derive(Debug, Deserialize)]
     #[serde(transparent)]
