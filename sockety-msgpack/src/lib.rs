@@ -1,27 +1,27 @@
 //! MessagePack for serde types, as the crate `sockety` uses it for payloads and typed streams.
 //!
-//! [`to_vec`] and [`encode()`] write each value in its smallest form. Structs become maps with their
-//! field names, byte buffers (`bytes::Bytes`, the types of `serde_bytes`) become bin, and what serde
-//! writes as text for people, such as addresses and UUIDs, becomes text.
+//! [`to_vec`] and [`encode()`] write each value in its smallest form. Structs become maps with
+//! their field names, byte buffers (`bytes::Bytes`, the types of `serde_bytes`) become bin, and
+//! what serde writes as text for people, such as addresses and UUIDs, becomes text.
 //!
-//! [`from_slice`] reads in one pass, which checks structure, bounds and UTF-8. Bytes from a peer can
-//! neither overflow the stack nor cause an allocation by a length that they only declare, and a value
-//! takes no more than 64 times its bytes and 4 MiB ([`DecodeError::TooMuchMemory`]): what its type
-//! takes is charged before it is read. Types that are made from others, such as with
+//! [`from_slice`] reads in one pass, which checks structure, bounds and UTF-8. Bytes from a peer
+//! can neither overflow the stack nor cause an allocation by a length that they only declare, and a
+//! value takes no more than 64 times its bytes and 4 MiB ([`DecodeError::TooMuchMemory`]): what its
+//! type takes is charged before it is read. Types that are made from others, such as with
 //! `#[serde(from = "…")]`, are known only where they are elements of a collection.
 //!
 //! Reading is lenient towards what other languages write, at every depth:
 //!
-//! - A float without a fraction reads as an integer, as msgpackr writes all integers outside -2³¹ to
-//!   2³²-1 as floats. Decimal text reads as `u128` and `i128`.
+//! - A float without a fraction reads as an integer, as msgpackr writes all integers outside -2³¹
+//!   to 2³²-1 as floats. Decimal text reads as `u128` and `i128`.
 //! - An entry of a map whose value is JavaScript's `undefined`, exactly `D4 00 00`, is absent.
 //!   Elsewhere `undefined` reads as nil: `None` or `()`.
 //! - A struct reads from a map or an array, which may be longer. Text, bins and arrays of `u8` read
 //!   as each other.
 //! - Keys that are integers or booleans also read from text, as JavaScript objects have no others.
-//! - A timestamp, extension type -1 and JavaScript's `Date`, reads as [`Timestamp`], as the types of
-//!   chrono, jiff and `time`, and as `SystemTime`, and so does a text of RFC 3339. [`as_timestamp`]
-//!   writes them.
+//! - A timestamp, extension type -1 and JavaScript's `Date`, reads as [`Timestamp`], as the types
+//!   of chrono, jiff and `time`, and as `SystemTime`, and so does a text of RFC 3339.
+//!   [`as_timestamp`] writes them.
 //!
 //! Flattened, internally tagged and untagged types are a special case: serde buffers their values
 //! before anything says what they become. They are buffered as they are. If that does not fit the

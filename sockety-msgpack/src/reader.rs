@@ -54,8 +54,8 @@ const MEMORY_AT_LEAST: usize = 4 * 1024 * 1024;
 /// reserves at most 1 MiB for a collection.
 const OUTER_LEVELS: usize = 2;
 
-/// Elements that the open collections inside these may have reserved memory for and not read yet. Of
-/// most types that is less than 1 MiB.
+/// Elements that the open collections inside these may have reserved memory for and not read yet.
+/// Of most types that is less than 1 MiB.
 const RESERVABLE: usize = 1024;
 
 /// What reading returns to when it is tried again.
