@@ -26,8 +26,10 @@ struct Case {
     name: &'static str,
     bytes: Vec<u8>,
     /// Fails if these bytes are not read as the same value.
-    read: Box<dyn Fn(&[u8]) -> Result<(), String>>,
+    read: Box<Read>,
 }
+
+type Read = dyn Fn(&[u8]) -> Result<(), String>;
 
 /// Values are compared as they are shown, since NaN is not equal to itself.
 fn case<T>(name: &'static str, value: T) -> Case
