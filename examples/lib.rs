@@ -25,6 +25,7 @@ mod guide {
         Tls: "tls.md",
         Operations: "operations.md",
         WireProtocol: "wire-protocol.md",
+        OtherLanguages: "other-languages.md",
         FromSocketyJs: "from-sockety-js.md",
         FromGrpc: "from-grpc.md",
         FromTarpc: "from-tarpc.md",
