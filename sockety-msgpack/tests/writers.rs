@@ -60,7 +60,7 @@ const DIFFERENCES: &[(&str, &str, Difference)] = &[
     ("@msgpack/msgpack *", "user with undefined", Changed),
     ("@msgpack/msgpack *", "user without tags", Changed),
     // Numbers in fewer bytes than they need.
-    ("msgpackr * useFloat32: DECIMAL_FIT", "float *", Changed),
+    ("msgpackr * useFloat32: DECIMAL_ROUND", "float *", Changed),
     ("@msgpack/msgpack * forceFloat32", "float *", Changed),
     ("Python msgpack * use_single_float", "float *", Changed),
     (

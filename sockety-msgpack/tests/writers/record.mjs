@@ -105,7 +105,7 @@ for (const [module, name] of [[msgpackr1, 'msgpackr-1'], [msgpackr, 'msgpackr']]
   record(`${titled} pack`, (value) => module.pack(value));
   packr(module, titled, { useRecords: false }, 'useRecords: false');
   packr(module, titled, { useRecords: false, variableMapSize: true }, 'useRecords: false, variableMapSize: true');
-  packr(module, titled, { useRecords: false, useFloat32: 3 }, 'useRecords: false, useFloat32: DECIMAL_FIT');
+  packr(module, titled, { useRecords: false, useFloat32: 3 }, 'useRecords: false, useFloat32: DECIMAL_ROUND');
   packr(module, titled, { useRecords: false, mapsAsObjects: true }, 'useRecords: false, mapsAsObjects: true');
   packr(module, titled, { useRecords: false, largeBigIntToString: true }, 'useRecords: false, largeBigIntToString: true');
   packr(module, titled, { useRecords: false, largeBigIntToFloat: true }, 'useRecords: false, largeBigIntToFloat: true');
