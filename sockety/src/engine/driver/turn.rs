@@ -14,7 +14,7 @@ pub(super) struct Pace {
 }
 
 /// Roughly the number of events of one turn, and of one read: a fraction of a millisecond of work.
-const TURN_EVENTS: usize = 256;
+const TURN_EVENTS: usize = 64;
 
 /// The least number of bytes that is worth a read.
 const LEAST_READ_BYTES: usize = 4 * 1024;
