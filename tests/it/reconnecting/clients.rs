@@ -641,3 +641,78 @@ async fn a_connection_without_types_reconnects_too() {
     }
     assert_eq!(branch.handle.stats().accepted, 2);
 }
+
+#[tokio::test]
+async fn a_connection_that_is_made_while_the_client_is_closed_does_not_stay() {
+    for is_shutdown in [false, true] {
+        let branch = Branch::open().await;
+        let bank = BankClient::connect(branch.address)
+            .on_connect(|_| async {
+                sleep(4 * SHORT).await;
+                Ok::<_, NoError>(())
+            })
+            .reconnecting()
+            .client();
+        let call = tokio::spawn(bank.balance(1).timeout(LONG));
+        let accepted = async {
+            while branch.handle.stats().accepted == 0 {
+                sleep(SHORT).await;
+            }
+        };
+        timeout(LONG, accepted).await.expect("accepted");
+        match is_shutdown {
+            false => bank.connection().close().await,
+            true => bank.connection().shutdown(LONG).await,
+        }
+        call.await.expect("no panic").expect_err("closed");
+        let gone = async {
+            while !branch.handle.connections().is_empty() {
+                sleep(SHORT).await;
+            }
+        };
+        timeout(LONG / 4, gone).await.expect("closed");
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_fails_during_the_hook_is_mended_by_time() {
+    let branch = Branch::open().await;
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    let bank = BankClient::connect(branch.address)
+        .on_connect(move |connection| {
+            let attempt = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if attempt < 2 {
+                    // As if the link had failed before the answer came.
+                    assert!(connection.close().now_or_never().is_none());
+                }
+                BankClient::new(connection).balance(1).await.map(drop)
+            }
+        })
+        .reconnecting()
+        .client();
+    assert_eq!(bank.balance(2).timeout(LONG).await.expect("answered"), 102);
+    assert_eq!(attempts.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_hook_that_waits_on_a_connection_that_has_ended_holds_nobody_up() {
+    let branch = Branch::open().await;
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    let bank = BankClient::connect(branch.address)
+        .on_connect(move |connection| {
+            let attempt = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if attempt == 0 {
+                    assert!(connection.close().now_or_never().is_none());
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, NoError>(())
+            }
+        })
+        .reconnecting()
+        .client();
+    assert_eq!(bank.balance(2).timeout(LONG).await.expect("answered"), 102);
+}
