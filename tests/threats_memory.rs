@@ -268,7 +268,8 @@ fn t_m22_messages_that_wait_to_be_authorized_cost_no_more_than_the_bound() {
             assert_eq!(sent, 3_000);
             attack.settle().await;
             assert!(!attack.connection.is_closed());
-            assert!(attack.connection.stats().unauthorized > 1_900);
+            let unauthorized = attack.connection.stats().unauthorized;
+            assert!((1_900..3_000).contains(&unauthorized), "{unauthorized}");
             // What waits, the last of which goes beyond; the pipe in both directions, whose
             // buffers grow, and codes to be written.
             attack.costs_at_most((512 + 60 + 6 * 128) * KIB);

@@ -232,9 +232,9 @@ impl<S: Serve> Inbound<S> {
         let unauthorized = FastReply::UNAUTHORIZED;
         let reason = format!("messages of {EXCESS_BYTES} bytes wait to be authorized already");
         while self.unjudged_bytes() > EXCESS_BYTES {
-            self.shared.counters.count(|all| &all.unauthorized);
             let arriving = self.slots.unjudged().map(|(channel, _)| channel).next();
             if let Some(channel) = arriving {
+                self.shared.counters.count(|all| &all.unauthorized);
                 self.refuse_arriving(channel, unauthorized, &reason);
                 continue;
             }
@@ -243,6 +243,7 @@ impl<S: Serve> Inbound<S> {
             let Some(last) = messages.iter().rposition(is_carrying) else {
                 return;
             };
+            self.shared.counters.count(|all| &all.unauthorized);
             if let Some(Waiting::Carrying(message)) = messages.remove(last)
                 && message.expects_response
             {
