@@ -77,6 +77,7 @@ fn t_p4_no_type_holds_more_than_64_times_the_bytes() {
     }
     for size in [10_000, 1_000_000] {
         check_ratios(&map_of(size), &mut worst);
+        check_ratios(&bin_of(size), &mut worst);
     }
     check_ratios(&nested(10_000), &mut worst);
     println!(
@@ -120,10 +121,10 @@ fn array_of(element: &[u8], size: usize) -> Vec<u8> {
 }
 
 /// A map with keys as short as they can be.
-fn map_of(size: usize) -> Vec<u8> {
+fn map_of(size: u32) -> Vec<u8> {
     let count = size / 4;
     let mut bytes = vec![0xDF];
-    bytes.extend(u32::try_from(count).expect("few").to_be_bytes());
+    bytes.extend(count.to_be_bytes());
     for key in 0..count {
         match u16::try_from(key) {
             Ok(key) => {
@@ -132,11 +133,19 @@ fn map_of(size: usize) -> Vec<u8> {
             }
             Err(_) => {
                 bytes.push(0xCE);
-                bytes.extend((key as u32).to_be_bytes());
+                bytes.extend(key.to_be_bytes());
             }
         }
         bytes.push(0xC0);
     }
+    bytes
+}
+
+/// Bytes that are read as elements too.
+fn bin_of(size: u32) -> Vec<u8> {
+    let mut bytes = vec![0xC6];
+    bytes.extend(size.to_be_bytes());
+    bytes.resize(bytes.len() + size as usize, 7);
     bytes
 }
 
@@ -176,6 +185,16 @@ impl std::convert::From<Option<u8>> for From {
     }
 }
 
+#[derive(serde::Deserialize)]
+#[serde(from = "u8")]
+struct FromByte(#[expect(dead_code, reason = "it is only read into")] [u64; 32]);
+
+impl std::convert::From<u8> for FromByte {
+    fn from(byte: u8) -> Self {
+        Self([byte.into(); 32])
+    }
+}
+
 /// Serde buffers its value.
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
@@ -202,6 +221,7 @@ fn check_ratios(bytes: &[u8], worst: &mut Ratios) {
     check_ratio::<Vec<Record>>(bytes, worst);
     check_ratio::<Vec<Box<Record>>>(bytes, worst);
     check_ratio::<Vec<From>>(bytes, worst);
+    check_ratio::<Vec<FromByte>>(bytes, worst);
     check_ratio::<serde_json::Value>(bytes, worst);
     check_ratio::<Buffered>(bytes, worst);
     check_ratio::<Vec<HashMap<String, String>>>(bytes, worst);

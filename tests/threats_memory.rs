@@ -7,7 +7,8 @@ use peak_alloc::PeakAlloc;
 use sockety::{
     Connection, FastReply, Options,
     config::Limits,
-    serve::{Message, MessageHandler},
+    message::Draft,
+    serve::{FirstMessage, IntoRouter, Message, MessageHandler},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Duration, sleep, timeout};
@@ -234,6 +235,46 @@ fn t_m16_headers_begun_on_all_channels_cost_no_more_than_their_bytes() {
         // Buffers that double, a table, and what is kept of each header.
         attack.costs_at_most(2 * headers.len() + 64 * KIB);
     });
+}
+
+#[test]
+fn t_m22_messages_that_wait_to_be_authorized_cost_no_more_than_the_bound() {
+    // The hook waits for its peer, so reading cannot pause.
+    let hook = |first: FirstMessage| async move {
+        let question = first.connection().send(&Draft::new("who")).await;
+        let _ = question.expect("sent").response().await;
+        first.refuse()
+    };
+    for size in [300_u16, 1_000, 16_000, 60_000] {
+        run(async {
+            let (near, mut peer) = tokio::io::duplex(128 * KIB);
+            peer.write_all(&[0xE2, 0, 1]).await.expect("open");
+            let router = handler().into_router().authorize(hook);
+            let connection = Connection::over(near, router, Options::default()).await;
+            let mut attack = Attack {
+                connection: connection.expect("a connection"),
+                peer,
+                before: 0,
+            };
+            attack.send(&format!("21 16 00 {ID} 04 61757468")).await;
+            attack.settle().await;
+            let [low, high] = size.to_le_bytes();
+            let size_digits = format!("{low:02X}{high:02X}");
+            let head = format!("21 18 80 {ID} 04 70696e67 {size_digits} E8 {size_digits} 00");
+            let message = [bytes(&head), vec![7; size.into()]].concat();
+            attack.count();
+            // Each is answered with a code of 17 bytes, which the pipe holds.
+            let sent = attack.send_often(&message, 3_000).await;
+            assert_eq!(sent, 3_000);
+            attack.settle().await;
+            assert!(!attack.connection.is_closed());
+            let unauthorized = attack.connection.stats().unauthorized;
+            assert!((1_900..3_000).contains(&unauthorized), "{unauthorized}");
+            // What waits, the last of which goes beyond; the pipe in both directions, whose
+            // buffers grow, and codes to be written.
+            attack.costs_at_most((512 + 60 + 6 * 128) * KIB);
+        });
+    }
 }
 
 #[test]

@@ -548,18 +548,19 @@ impl<'de> VariantAccess<'de> for NoData {
 
 /// The bytes of a bin or a string as elements of a sequence.
 ///
-/// They are read only as `u8`. Nothing is charged for them, so they must not become elements of
-/// another type, which may be large.
-pub(crate) struct Bytes<'de> {
+/// They are read only as `u8`, which a large type may be made of.
+pub(crate) struct Bytes<'a, 'de> {
+    reader: &'a mut Reader<'de>,
     bytes: std::slice::Iter<'de, u8>,
     of: &'static str,
     /// Serde buffers them, which is charged for.
     buffered: bool,
 }
 
-impl<'de> Bytes<'de> {
-    pub(crate) fn new(bytes: &'de [u8], of: &'static str) -> Self {
+impl<'a, 'de> Bytes<'a, 'de> {
+    pub(crate) fn new(reader: &'a mut Reader<'de>, bytes: &'de [u8], of: &'static str) -> Self {
         Self {
+            reader,
             bytes: bytes.iter(),
             of,
             buffered: false,
@@ -567,15 +568,20 @@ impl<'de> Bytes<'de> {
     }
 
     /// Those of a bin that serde buffers. They were charged for as values.
-    pub(crate) fn buffered(bytes: &'de [u8]) -> Self {
+    pub(crate) fn buffered(reader: &'a mut Reader<'de>, bytes: &'de [u8]) -> Self {
         Self {
             buffered: true,
-            ..Self::new(bytes, "bin")
+            ..Self::new(reader, bytes, "bin")
         }
+    }
+
+    /// How many bytes were not taken.
+    pub(crate) fn left(&self) -> usize {
+        self.bytes.len()
     }
 }
 
-impl<'de> SeqAccess<'de> for Bytes<'de> {
+impl<'de> SeqAccess<'de> for &mut Bytes<'_, 'de> {
     type Error = Error;
 
     #[inline]
@@ -585,7 +591,10 @@ impl<'de> SeqAccess<'de> for Bytes<'de> {
     ) -> Result<Option<T::Value>, Error> {
         let (of, buffered) = (self.of, self.buffered);
         match self.bytes.next() {
-            Some(&byte) => seed.deserialize(Byte { byte, of, buffered }).map(Some),
+            Some(&byte) => {
+                self.reader.charge_byte::<T::Value>()?;
+                seed.deserialize(Byte { byte, of, buffered }).map(Some)
+            }
             None => Ok(None),
         }
     }

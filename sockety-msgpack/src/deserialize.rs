@@ -210,7 +210,7 @@ impl<'de> Reader<'de> {
                 let bin = self.bin(marker)?.unwrap_or_default();
                 if BUFFERED && self.converts(Buffered::BINS) {
                     self.charge_values(bin.len())?;
-                    return visitor.visit_seq(Bytes::buffered(bin));
+                    return visitor.visit_seq(&mut Bytes::buffered(self, bin));
                 }
                 visitor.visit_borrowed_bytes(bin)
             }
@@ -467,13 +467,13 @@ impl<'de> Reader<'de> {
     fn visit_other_as_elements<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         let marker = self.marker()?;
         if let Some(bin) = self.bin(marker)? {
-            return visitor.visit_seq(Bytes::new(bin, "bin"));
+            return self.visit_bytes_as_elements(bin, "bin", visitor);
         }
         let wanted = type_name::<V::Value>();
         if wanted.contains("u8")
             && let Some(text) = self.text(marker)?
         {
-            return visitor.visit_seq(Bytes::new(text.as_bytes(), "string"));
+            return self.visit_bytes_as_elements(text.as_bytes(), "string", visitor);
         }
         if is_of_time::<V::Value>()
             && let Some(time) = self.take_time()?
@@ -481,6 +481,21 @@ impl<'de> Reader<'de> {
             return visitor.visit_seq(time.into_parts_of_time());
         }
         self.visit_other(visitor)
+    }
+
+    /// The bytes of a bin or a string, for a list or a tuple of `u8`.
+    fn visit_bytes_as_elements<V: Visitor<'de>>(
+        &mut self,
+        bytes: &'de [u8],
+        of: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let mut elements = Bytes::new(self, bytes, of);
+        let value = visitor.visit_seq(&mut elements)?;
+        match elements.left() {
+            0 => Ok(value),
+            left => Err(too_many(bytes.len() - left)),
+        }
     }
 
     /// A timestamp, also as text, if it is the next value.

@@ -334,6 +334,16 @@ impl<'de> Reader<'de> {
         self.charge((size_of::<T>() / 2).saturating_mul(5) - COVERED_COST)
     }
 
+    /// Charges for a value of this type in a collection that is made of a byte, which is no value
+    /// in the input. Small ones are covered by the byte itself.
+    #[inline]
+    pub(crate) fn charge_byte<T>(&mut self) -> Result<(), Error> {
+        if size_of::<T>() <= COVERED {
+            return Ok(());
+        }
+        self.charge((size_of::<T>() / 2).saturating_mul(5))
+    }
+
     /// Charges for what a collection reserves with its first element, which has this type.
     #[inline]
     pub(crate) fn charge_first<T>(&mut self, reserves: usize) -> Result<(), Error> {

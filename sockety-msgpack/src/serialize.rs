@@ -35,10 +35,15 @@ impl<'a> Writer<'a> {
         self.deepest
     }
 
+    /// Fails before the stack overflows: each level is a call within another.
     #[inline]
-    fn enter(&mut self) {
+    fn enter(&mut self) -> Result<(), EncodeError> {
+        if self.depth == DEEPEST {
+            return Err(too_deep());
+        }
         self.depth += 1;
         self.deepest = self.deepest.max(self.depth);
+        Ok(())
     }
 
     #[inline]
@@ -97,7 +102,7 @@ impl<'a> Writer<'a> {
     /// The head of an array or a map, which it enters.
     #[inline]
     fn begin(&mut self, kind: &Kind, count: usize) -> Result<(), EncodeError> {
-        self.enter();
+        self.enter()?;
         kind.write(count, self.into)
     }
 
@@ -145,6 +150,17 @@ impl<'a> Writer<'a> {
         self.into[at..at + head.len()].copy_from_slice(head);
         Ok(())
     }
+}
+
+/// The most levels of arrays and maps that are written, like those of rmp-serde. Peers usually
+/// accept fewer, which is checked when the value is sent.
+const DEEPEST: usize = 1024;
+
+#[cold]
+fn too_deep() -> EncodeError {
+    ser::Error::custom(format_args!(
+        "arrays and maps are nested too deep: maximum is {DEEPEST} levels"
+    ))
 }
 
 /// The heads of a kind of value whose length is in the head.

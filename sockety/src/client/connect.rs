@@ -112,8 +112,8 @@ impl<C> Connect<C> {
     /// Runs this on each new connection before the client is returned, for instance to authorize it. If it returns
     /// an error, connecting fails with [`ConnectError::OnConnect`], and the connection is closed.
     ///
-    /// It has no time limit except those of its calls, and must not wait for the client that it makes way for. A second
-    /// hook replaces the first.
+    /// It has no time limit except those of its calls, and is dropped when the connection ends. It must not wait for
+    /// the client that it makes way for. A second hook replaces the first.
     ///
     /// ```no_run
     /// # use sockety::service;
@@ -205,7 +205,12 @@ impl<C> Connect<C> {
         let setup = Setup::new(router, common, drop).to(Some(address.server_name()));
         let connection = link.start(handshake, setup).await?;
         if let Some(hook) = &self.on_connect {
-            hook(connection.clone()).await?;
+            tokio::select! {
+                biased;
+                result = hook(connection.clone()) => result?,
+                // Or all callers would wait for a hook that waits for what cannot come any more.
+                ended = connection.closed() => return Err(ConnectError::OnConnect(ended.into())),
+            }
         }
         Ok(connection)
     }

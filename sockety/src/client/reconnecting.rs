@@ -71,6 +71,8 @@ struct State {
     failure: Option<Arc<ConnectError>>,
     /// The attempt that is under way: all callers wait for the same.
     attempt: Option<watch::Receiver<Option<Attempted>>>,
+    /// Whether the connection of that attempt is closed at once: a client was closed meanwhile.
+    discards_attempt: bool,
 }
 
 /// How an attempt ended. The connection is in the state, if it has not ended meanwhile.
@@ -131,13 +133,14 @@ impl<C: Connected + 'static> Reconnecting<C> {
     ///
     /// [`SendError::NotConnected`](crate::error::send::SendError::NotConnected) says why there was no
     /// connection in time. Errors that time does not mend are returned at once: an invalid address or
-    /// TLS configuration, a peer that does not speak the protocol, an error of the hook. The next call
-    /// makes another attempt.
+    /// TLS configuration, a peer that does not speak the protocol, an error of the hook unless its source
+    /// is that the connection has ended. The next call makes another attempt.
     ///
     /// The [`Connection`] of such a client stands for all of its connections. Messages and middleware
     /// work as on any other. Addresses and figures are those of the connection that is open now; the
     /// identity of its peer is not known, and values attached to it belong to this handle. Closing or
-    /// shutting it down closes the open connection, and nothing is sent through the handle any more.
+    /// shutting it down closes the open connection, or the one that is being made, and nothing is sent
+    /// through the handle any more.
     ///
     /// Calls must be awaited within a Tokio runtime.
     ///
@@ -181,6 +184,11 @@ impl<C: 'static> ConnectionSource for Reconnecting<C> {
                 result => return result,
             }
         }
+    }
+
+    fn discard_attempt(&self) {
+        let mut state = self.inner.lock();
+        state.discards_attempt = state.attempt.is_some();
     }
 
     fn failure(&self, after: Duration) -> Arc<ConnectError> {
@@ -339,10 +347,13 @@ impl<C> Attempt<C> {
         let mut state = inner.lock();
         state.attempt = None;
         state.failure = ended.as_ref().err().map(Arc::clone);
-        let previous = std::mem::replace(&mut state.current, result.ok());
+        let mut other = result.ok();
+        if !std::mem::take(&mut state.discards_attempt) {
+            std::mem::swap(&mut state.current, &mut other);
+        }
         drop(state);
         // Dropped after the lock is released, because the last handle closes its connection.
-        drop(previous);
+        drop(other);
         self.ended.send_replace(Some(ended));
     }
 }

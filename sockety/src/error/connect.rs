@@ -1,6 +1,9 @@
 //! Why no connection was made.
 
-use crate::address::{error::AddressError, list::Addresses};
+use crate::{
+    address::{error::AddressError, list::Addresses},
+    error::{connection::ConnectionError, send::SendError},
+};
 use sockety_codec::Violation;
 use std::{io, time::Duration};
 
@@ -87,16 +90,28 @@ impl ConnectError {
             | Self::ClosedSilently
             | Self::ClosedAfterTls => true,
             Self::Tls(error) => is_gone(error),
+            Self::OnConnect(error) => is_loss(&**error),
             #[cfg(feature = "_tls")]
             Self::TlsConfig(_) => false,
             Self::Address(_)
             | Self::NotTls { .. }
             | Self::NoAlpn
             | Self::Handshake(_)
-            | Self::OnConnect(_)
             | Self::ServerStopped => false,
         }
     }
+}
+
+/// Whether the error of a hook comes from the end of its connection, and not from what its peer
+/// answered.
+fn is_loss(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut errors = std::iter::successors(Some(error), |error| error.source());
+    errors.any(|error| {
+        let ended = error.downcast_ref::<ConnectionError>();
+        let is_lost = ended.is_some_and(ConnectionError::is_passing);
+        let unsent = error.downcast_ref::<SendError>();
+        is_lost || matches!(unsent, Some(SendError::PeerGoingAway))
+    })
 }
 
 impl From<io::Error> for ConnectError {

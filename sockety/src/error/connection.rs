@@ -31,6 +31,20 @@ pub enum ConnectionError {
     Io(#[source] Arc<io::Error>),
 }
 
+impl ConnectionError {
+    /// Whether another connection may last longer without a change by people.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Closed(_)
+            | Self::Truncated(_)
+            | Self::WriteStalled(_)
+            | Self::Idle(_)
+            | Self::Io(_) => true,
+            Self::Protocol(_) | Self::Limit(_) => false,
+        }
+    }
+}
+
 impl From<LimitExceeded> for ConnectionError {
     fn from(limit: LimitExceeded) -> Self {
         Self::Limit(limit)

@@ -641,3 +641,141 @@ async fn a_connection_without_types_reconnects_too() {
     }
     assert_eq!(branch.handle.stats().accepted, 2);
 }
+
+#[tokio::test]
+async fn a_connection_that_is_made_while_the_client_is_closed_does_not_stay() {
+    for is_shutdown in [false, true] {
+        let branch = Branch::open().await;
+        let bank = BankClient::connect(branch.address)
+            .on_connect(|_| async {
+                sleep(4 * SHORT).await;
+                Ok::<_, NoError>(())
+            })
+            .reconnecting()
+            .client();
+        let call = tokio::spawn(bank.balance(1).timeout(LONG));
+        let accepted = async {
+            while branch.handle.stats().accepted == 0 {
+                sleep(SHORT).await;
+            }
+        };
+        timeout(LONG, accepted).await.expect("accepted");
+        match is_shutdown {
+            false => bank.connection().close().await,
+            true => bank.connection().shutdown(LONG).await,
+        }
+        call.await.expect("no panic").expect_err("closed");
+        let gone = async {
+            while !branch.handle.connections().is_empty() {
+                sleep(SHORT).await;
+            }
+        };
+        timeout(LONG / 4, gone).await.expect("closed");
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_fails_during_the_hook_is_mended_by_time() {
+    let branch = Branch::open().await;
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    let bank = BankClient::connect(branch.address)
+        .on_connect(move |connection| {
+            let attempt = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if attempt < 2 {
+                    // As if the link had failed before the answer came.
+                    assert!(connection.close().now_or_never().is_none());
+                }
+                BankClient::new(connection).balance(1).await.map(drop)
+            }
+        })
+        .reconnecting()
+        .client();
+    assert_eq!(bank.balance(2).timeout(LONG).await.expect("answered"), 102);
+    assert_eq!(attempts.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_hook_that_waits_on_a_connection_that_has_ended_holds_nobody_up() {
+    let branch = Branch::open().await;
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    let bank = BankClient::connect(branch.address)
+        .on_connect(move |connection| {
+            let attempt = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if attempt == 0 {
+                    assert!(connection.close().now_or_never().is_none());
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, NoError>(())
+            }
+        })
+        .reconnecting()
+        .client();
+    assert_eq!(bank.balance(2).timeout(LONG).await.expect("answered"), 102);
+}
+
+/// Polls a future this many times, with a pause before each but the first, and drops it. Returns
+/// whether it was still pending.
+async fn poll_and_drop(future: impl Future, polls: usize) -> bool {
+    let mut future = std::pin::pin!(future);
+    for poll in 0..polls {
+        if poll > 0 {
+            tokio::task::yield_now().await;
+        }
+        if future.as_mut().now_or_never().is_some() {
+            return false;
+        }
+    }
+    true
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_at_any_await_leaves_nothing_behind() {
+    let branch = Branch::open().await;
+    let newest = Newest::default();
+    let noted = newest.clone();
+    let connecting = BankClient::connect(branch.address).on_connect(move |connection| {
+        noted.note(&connection);
+        async { Ok::<_, NoError>(()) }
+    });
+    let connecting = connecting.reconnecting();
+    let bank = connecting.client();
+    let mut dropped = 0;
+    for polls in 0..60 {
+        // Each connection is short, so the pauses would grow.
+        connecting.retry_now();
+        // Without a connection, while one is made, while the call waits for its reply.
+        let calls = async {
+            tokio::join!(
+                poll_and_drop(bank.balance(1), polls),
+                poll_and_drop(bank.find(), polls),
+                poll_and_drop(bank.note("note".to_owned()), polls),
+                poll_and_drop(bank.statement(1), polls),
+                poll_and_drop(bank.rows(100_000), polls),
+            )
+        };
+        let (a, b, c, d, e) = timeout(LONG, calls).await.expect("it is polled");
+        dropped += [a, b, c, d, e]
+            .into_iter()
+            .filter(|is_pending| *is_pending)
+            .count();
+        // A connection that works, without anything of the calls before.
+        let answered = timeout(LONG, bank.balance(2)).await.expect("in time");
+        assert_eq!(answered.expect("answered"), 102);
+        let idle = async {
+            while bank.connection().traffic().requests_waiting > 0 {
+                sleep(SHORT / 10).await;
+            }
+        };
+        timeout(LONG, idle).await.expect("nothing waits");
+        // Each second round begins with a connection.
+        if polls % 2 == 0 {
+            newest.cut();
+        }
+    }
+    // More than those that were not polled at all.
+    assert!(dropped > 10, "{dropped}");
+}

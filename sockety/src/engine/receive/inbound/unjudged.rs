@@ -55,8 +55,9 @@ const EXCESS: usize = 1024;
 /// How many messages with content may wait.
 const MOST_CARRYING: usize = 16;
 
-/// How many bytes may wait when reading cannot pause. Nothing of them goes to disk, because anybody
-/// may have sent them.
+/// How many bytes may wait when reading cannot pause: of messages that carry nothing, and of all
+/// together where some carry something. Nothing of them goes to disk, because anybody may have sent
+/// them.
 const EXCESS_BYTES: usize = 512 * 1024;
 
 impl Unjudged {
@@ -145,7 +146,8 @@ impl<S: Serve> Inbound<S> {
     /// Keeps a message until its turn. Returns whether there was room.
     #[cold]
     pub(super) fn keep_unjudged(&mut self, head: &MessageHead<'_>, payload: &[u8]) -> bool {
-        if self.unjudged.messages.len() >= EXCESS {
+        let unjudged = &self.unjudged;
+        if unjudged.messages.len() >= EXCESS || unjudged.bytes >= EXCESS_BYTES {
             return false;
         }
         let message = KeptMessage::new(head, payload);
@@ -230,9 +232,9 @@ impl<S: Serve> Inbound<S> {
         let unauthorized = FastReply::UNAUTHORIZED;
         let reason = format!("messages of {EXCESS_BYTES} bytes wait to be authorized already");
         while self.unjudged_bytes() > EXCESS_BYTES {
-            self.shared.counters.count(|all| &all.unauthorized);
             let arriving = self.slots.unjudged().map(|(channel, _)| channel).next();
             if let Some(channel) = arriving {
+                self.shared.counters.count(|all| &all.unauthorized);
                 self.refuse_arriving(channel, unauthorized, &reason);
                 continue;
             }
@@ -241,6 +243,7 @@ impl<S: Serve> Inbound<S> {
             let Some(last) = messages.iter().rposition(is_carrying) else {
                 return;
             };
+            self.shared.counters.count(|all| &all.unauthorized);
             if let Some(Waiting::Carrying(message)) = messages.remove(last)
                 && message.expects_response
             {
