@@ -276,7 +276,7 @@ impl<'de> Reader<'de> {
         Ok(Some(count))
     }
 
-    /// Enters an array or map of so many values, whose head of `head` bytes was taken.
+    /// Enters an array or map of this many values, whose head of `head` bytes was taken.
     #[inline]
     fn enter(&mut self, head: usize, values: usize) -> Result<(), Error> {
         let items = self.items.saturating_add(values);

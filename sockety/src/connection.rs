@@ -50,7 +50,7 @@ pub use crate::{
 /// written and the connection is closed. Messages that are being handled and the clients of a connection hold
 /// handles too; a [`WeakConnection`] does not.
 ///
-/// The handle of a client that [reconnects](crate::client::Reconnecting::client) stands for whichever
+/// The handle of a client that [reconnects](crate::client::Reconnecting::client) represents whichever
 /// connection is open.
 #[derive(Clone)]
 pub struct Connection {

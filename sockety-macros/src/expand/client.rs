@@ -72,7 +72,7 @@ pub(crate) fn constructors(service: &Service) -> TokenStream {
             #private::reconnecting(address)
         }
 
-        /// Returns the connection that calls are sent over. Of a client that reconnects, it stands for
+        /// Returns the connection that calls are sent over. Of a client that reconnects, it represents
         /// whichever is open.
         #vis fn connection(&self) -> &#private::Connection {
             &self.connection

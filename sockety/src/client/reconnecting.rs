@@ -136,7 +136,7 @@ impl<C: Connected + 'static> Reconnecting<C> {
     /// TLS configuration, a peer that does not speak the protocol, an error of the hook unless its source
     /// is that the connection has ended. The next call makes another attempt.
     ///
-    /// The [`Connection`] of such a client stands for all of its connections. Messages and middleware
+    /// The [`Connection`] of such a client represents all of its connections. Messages and middleware
     /// work as on any other. Addresses and figures are those of the connection that is open now; the
     /// identity of its peer is not known, and values attached to it belong to this handle. Closing or
     /// shutting it down closes the open connection, or the one that is being made, and nothing is sent

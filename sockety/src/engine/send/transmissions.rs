@@ -590,7 +590,7 @@ impl Channels {
         usize::from(self.retired) * 4 >= self.usable() * 3
     }
 
-    /// Whether so many are lost that a server replaces the connection. The rest is for what it has
+    /// Whether enough are lost that a server replaces the connection. The rest is for what it has
     /// accepted before, so this is sooner than [`Channels::is_running_low`].
     pub(crate) fn is_to_be_replaced(&self) -> bool {
         self.retired > 0 && usize::from(self.retired) * 2 >= self.usable()
