@@ -1,6 +1,7 @@
 //! Sending: the outbox, the tasks that wait for room in it, and the files and streams that are
 //! being sent.
 
+pub(crate) mod channels;
 pub(crate) mod layout;
 pub(crate) mod outbox;
 pub(crate) mod pacing;
