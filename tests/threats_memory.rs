@@ -278,6 +278,47 @@ fn t_m22_messages_that_wait_to_be_authorized_cost_no_more_than_the_bound() {
 }
 
 #[test]
+fn t_m22_files_that_wait_to_be_authorized_cost_no_more_than_the_bound() {
+    // Where reading can pause, and where the hook waits for its peer.
+    for is_asking in [false, true] {
+        let hook = move |first: FirstMessage| async move {
+            if is_asking {
+                let question = first.connection().send(&Draft::new("who")).await;
+                let _ = question.expect("sent").response().await;
+            }
+            std::future::pending::<()>().await;
+            first.refuse()
+        };
+        run(async {
+            let (near, mut peer) = tokio::io::duplex(128 * KIB);
+            peer.write_all(&[0xE2, 0, 1]).await.expect("open");
+            let router = handler().into_router().authorize(hook);
+            let connection = Connection::over(near, router, Options::default()).await;
+            let mut attack = Attack {
+                connection: connection.expect("a connection"),
+                peer,
+                before: 0,
+            };
+            attack.send(&format!("21 16 00 {ID} 04 61757468")).await;
+            attack.settle().await;
+            attack.count();
+            for channel in 1..40 {
+                // 1,024 files of 300 bytes, without names.
+                let head = format!("25 1C10 28 {ID} 04 6c617374 0004 00B00400");
+                let headers = bytes("04 2C01 00").repeat(1024);
+                let message = [vec![0x10, channel], bytes(&head), headers].concat();
+                attack.send_often(&message, 1).await;
+                attack.settle().await;
+            }
+            assert!(!attack.connection.is_closed());
+            // What waits, with one message beyond the bound; a place for each channel that is still
+            // open, which knows where its files are; the pipe.
+            attack.costs_at_most((512 + 300 + 39 * 25 + 6 * 128) * KIB);
+        });
+    }
+}
+
+#[test]
 fn t_c12_a_stream_that_nobody_reads_costs_no_more_than_the_window() {
     run(async {
         let mut attack = Attack::begin(Options::default()).await;

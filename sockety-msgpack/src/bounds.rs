@@ -54,8 +54,9 @@ impl Bounds {
     /// The default is 4,194,304: in 4 MiB there cannot be more. The bytes of a bin or a string are
     /// not counted, as each stays one byte.
     ///
-    /// The memory of a value is limited in another way, whatever its type: to 64 times its bytes,
-    /// and 4 MiB. See [`DecodeError::TooMuchMemory`](crate::DecodeError::TooMuchMemory).
+    /// The memory of a value is limited in another way: to 64 times its bytes, and 4 MiB, except
+    /// that of large elements inside flattened, tagged and untagged types. See
+    /// [`DecodeError::TooMuchMemory`](crate::DecodeError::TooMuchMemory).
     #[must_use]
     pub const fn max_items(self, items: usize) -> Self {
         Self { items, ..self }

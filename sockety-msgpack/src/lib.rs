@@ -8,7 +8,11 @@
 //! can neither overflow the stack nor cause an allocation by a length that they only declare, and a
 //! value takes no more than 64 times its bytes and 4 MiB ([`DecodeError::TooMuchMemory`]): what its
 //! type takes is charged before it is read. Types that are made from others, such as with
-//! `#[serde(from = "…")]`, are known only where they are elements of a collection.
+//! `#[serde(from = "…")]`, are known only where they are elements of a collection. What serde
+//! buffers, the content of flattened, tagged and untagged types, is charged for as serde buffers
+//! it: what large elements of lists in it take after that is not known. A list of structs with
+//! defaults can take the size of the struct for each byte there, so keep such structs small, or the
+//! limit of payloads low.
 //!
 //! Reading is lenient towards what other languages write, at every depth:
 //!

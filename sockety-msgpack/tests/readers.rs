@@ -313,7 +313,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("notepack.io *", "map with Option keys", "string \"null\""),
     ("notepack.io *", "map with u128 keys", "expected u128"),
     ("notepack.io *", "map with Bytes keys", "xef\\xbf\\xbd"),
-    ("notepack.io *", "map with tuple keys", "(49, 44)"),
+    ("notepack.io *", "map with tuple keys", "more entries"),
     // Extensions that are not read as such. An `Error` is written as an array without `moreTypes`,
     // and ormsgpack reads the first of several values.
     ("notepack.io *", "extension 5", "changed to Array"),

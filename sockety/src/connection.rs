@@ -289,7 +289,7 @@ impl Connection {
     pub async fn shutdown(&self, deadline: Duration) {
         if let Some(source) = self.source() {
             self.end_without_socket();
-            source.discard_attempt();
+            source.on_close();
             if let Some(current) = source.current() {
                 Box::pin(current.shutdown(deadline)).await;
             }
@@ -320,7 +320,7 @@ impl Connection {
     pub async fn close(&self) {
         if let Some(source) = self.source() {
             self.end_without_socket();
-            source.discard_attempt();
+            source.on_close();
             if let Some(current) = source.current() {
                 Box::pin(current.close()).await;
             }

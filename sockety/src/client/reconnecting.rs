@@ -71,8 +71,9 @@ struct State {
     failure: Option<Arc<ConnectError>>,
     /// The attempt that is under way: all callers wait for the same.
     attempt: Option<watch::Receiver<Option<Attempted>>>,
-    /// Whether the connection of that attempt is closed at once: a client was closed meanwhile.
-    discards_attempt: bool,
+    /// Whether a client was closed since the last attempt began: a connection that it makes is closed
+    /// at once, and none is made in the background.
+    is_closed: bool,
 }
 
 /// How an attempt ended. The connection is in the state, if it has not ended meanwhile.
@@ -186,9 +187,8 @@ impl<C: 'static> ConnectionSource for Reconnecting<C> {
         }
     }
 
-    fn discard_attempt(&self) {
-        let mut state = self.inner.lock();
-        state.discards_attempt = state.attempt.is_some();
+    fn on_close(&self) {
+        self.inner.lock().is_closed = true;
     }
 
     fn failure(&self, after: Duration) -> Arc<ConnectError> {
@@ -292,6 +292,7 @@ impl<C: 'static> Inner<C> {
         }
         let (sender, receiver) = watch::channel(None);
         state.attempt = Some(receiver.clone());
+        state.is_closed = false;
         let went_away = std::mem::take(&mut state.went_away);
         drop(state);
         let attempt = Attempt {
@@ -326,7 +327,9 @@ impl<C: 'static> Inner<C> {
             // Not all clients of a server at once. The id generator is the random source at hand.
             let millis = Uuid::new_v4().as_u128() % SPREAD;
             sleep(Duration::from_millis(millis as u64)).await;
-            if let Some(inner) = inner.upgrade() {
+            if let Some(inner) = inner.upgrade()
+                && !inner.lock().is_closed
+            {
                 // A failure is kept for `last_error`; the next `get` tries again.
                 let _ = inner.connection().await;
             }
@@ -348,7 +351,7 @@ impl<C> Attempt<C> {
         state.attempt = None;
         state.failure = ended.as_ref().err().map(Arc::clone);
         let mut other = result.ok();
-        if !std::mem::take(&mut state.discards_attempt) {
+        if !state.is_closed {
             std::mem::swap(&mut state.current, &mut other);
         }
         drop(state);

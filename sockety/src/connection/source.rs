@@ -19,8 +19,9 @@ pub(crate) trait ConnectionSource: Send + Sync {
     /// Why there will be none without a change by people, such as to the configuration.
     async fn connection(&self) -> Result<Connection, Arc<ConnectError>>;
 
-    /// Closes the connection that is being made, if any, once it is made.
-    fn discard_attempt(&self);
+    /// A handle was closed: the connection that is being made is closed once it is made, and the open
+    /// one is not replaced before a message needs one.
+    fn on_close(&self);
 
     /// Why there is no connection, for a caller that waited for so long.
     fn failure(&self, after: Duration) -> Arc<ConnectError>;

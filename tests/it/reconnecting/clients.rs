@@ -779,3 +779,26 @@ async fn a_call_that_is_dropped_at_any_await_leaves_nothing_behind() {
     // More than those that were not polled at all.
     assert!(dropped > 10, "{dropped}");
 }
+
+#[tokio::test]
+async fn a_client_that_was_shut_down_does_not_reconnect_when_its_peer_goes_away() {
+    let branch = Branch::open().await;
+    let bank = BankClient::reconnecting(branch.address);
+    bank.balance(1).await.expect("answered");
+    let hanging = tokio::spawn(bank.hang().timeout(LONG));
+    while !branch.ledger.events().contains(&"hang".to_owned()) {
+        sleep(SHORT).await;
+    }
+    let connection = bank.connection().clone();
+    let shutdown = tokio::spawn(async move { connection.shutdown(20 * SHORT).await });
+    bank.connection().closed().await;
+    let [there] = &branch.handle.connections()[..] else {
+        panic!("one connection");
+    };
+    there.shutdown(10 * SHORT).await;
+    shutdown.await.expect("no panic");
+    hanging.await.expect("no panic").expect_err("not answered");
+    // Longer than until a connection in the background would be made.
+    sleep(10 * SHORT).await;
+    assert_eq!(branch.handle.stats().accepted, 1);
+}

@@ -22,6 +22,9 @@ pub(crate) struct ReceivedFile {
     pub(crate) reader: PartReader,
 }
 
+/// What a file takes besides its name and its content, with its part of the intake.
+const FILE_BYTES: usize = 300;
+
 impl ReceivedParts {
     pub(crate) fn new(intake: Arc<Intake>, stream: Option<PartReader>) -> Self {
         Self(Some(Box::new(Parts {
@@ -43,6 +46,15 @@ impl ReceivedParts {
 
     pub(crate) fn files(&self) -> &[ReceivedFile] {
         self.0.as_ref().map_or(&[], |parts| &parts.files)
+    }
+
+    /// What has arrived of them and was not read, and what their files take by themselves.
+    pub(crate) fn bytes(&self) -> usize {
+        let Some(parts) = &self.0 else {
+            return 0;
+        };
+        let names: usize = parts.files.iter().map(|file| file.name.len()).sum();
+        parts.intake.unread() + parts.files.len() * FILE_BYTES + names
     }
 
     pub(crate) fn has_stream(&self) -> bool {

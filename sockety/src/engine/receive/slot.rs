@@ -71,7 +71,7 @@ impl Open {
     /// How much of it has arrived and waits.
     pub(crate) fn bytes(&self) -> usize {
         let carried = self.carried.as_ref();
-        self.payload.arrived() + carried.map_or(0, |arriving| arriving.rest.intake.unread())
+        self.payload.arrived() + carried.map_or(0, |arriving| arriving.carried.bytes())
     }
 
     /// The request to answer if it is refused now, if it is one that waits for a reply. No handler

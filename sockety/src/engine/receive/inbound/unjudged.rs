@@ -86,8 +86,7 @@ impl Unjudged {
 
 impl Carrying {
     fn bytes(&self) -> usize {
-        let intake = self.parts.intake();
-        self.payload.len() + intake.map_or(0, |intake| intake.unread())
+        self.payload.len() + self.parts.bytes()
     }
 
     /// Its head, as it came.
