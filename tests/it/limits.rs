@@ -482,6 +482,40 @@ async fn t_r8_a_peer_that_never_reads_its_replies_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t_r8_a_peer_that_never_reads_large_replies_is_given_up() {
+    let handler = MessageHandler::new().action("echo", |message| async move {
+        let response = ResponseDraft::new()
+            .data()
+            .create(message.payload().clone());
+        message.respond(response).await.map(drop)
+    });
+    let baseline = tasks();
+    let (connection, mut peer) = dialogue(handler).await;
+    // So it is known to send heartbeats.
+    peer.send("A0").await;
+    // Until nothing more is read, because as many requests wait as may.
+    for number in 0..10_000 {
+        let request = message(id(number), "echo", true, &[7; 16_000]);
+        let sending = peer.send_bytes(&request);
+        let sent = tokio::time::timeout(Duration::from_millis(1), sending).await;
+        if sent.is_err() {
+            break;
+        }
+        assert!(number < 9_999, "all was read");
+    }
+    let begin = Instant::now();
+    let error = connection.closed().await;
+    assert!(
+        matches!(error, ConnectionError::WriteStalled(_)),
+        "{error:?}"
+    );
+    let waited = begin.elapsed().as_secs();
+    assert!((29..=32).contains(&waited), "{waited} s");
+    drop(peer);
+    tasks_are_back_to(baseline).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_response_is_no_backlog_of_replies() {
     let handler = MessageHandler::new().action("get", |message| async move {
         let response = ResponseDraft::new().data().create(vec![7; 4 * MIB]);

@@ -86,6 +86,8 @@ pub(crate) struct TickInput {
     pub(crate) is_authorized: bool,
     /// Nothing is read for now, by this side's own decision.
     pub(crate) is_paused: bool,
+    /// It pauses until requests that wait have had their turn, which needs room for replies.
+    pub(crate) is_held_back: bool,
     pub(crate) is_flushed: bool,
     /// The peer is known to send heartbeats.
     pub(crate) sends_heartbeats: bool,
@@ -283,7 +285,10 @@ impl Clocks {
             self.limits.silent_write_stall
         };
         let limit = ticks::of_seconds(seconds);
-        if self.stalled > seconds && self.silent >= limit {
+        // One that is held back because its own replies take all room is not heard, and has to take
+        // some of them before it is.
+        let is_silent = input.is_held_back || self.silent >= limit;
+        if self.stalled > seconds && is_silent {
             return Err(ConnectionError::WriteStalled(limit));
         }
         if self.backlogged > BACKLOG_SECONDS {

@@ -94,6 +94,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             is_backlogged,
             is_authorized: self.shared.auth.is_open(),
             is_paused,
+            is_held_back: self.inbound.is_held_back,
             is_flushed: self.is_flushed,
             sends_heartbeats: self.inbound.has_heartbeats,
             oldest_header,

@@ -31,6 +31,8 @@ pub(crate) struct Inbound<S> {
     slots: Slots,
     has_served: bool,
     queue: RequestQueue,
+    /// Whether reading pauses until requests that wait have had their turn.
+    pub(crate) is_held_back: bool,
     overflow: Overflow,
     unjudged: Unjudged,
     slow: SlowReaders,
@@ -87,6 +89,7 @@ impl<S: Serve> Inbound<S> {
             slots: Slots::default(),
             has_served: false,
             queue: RequestQueue::default(),
+            is_held_back: false,
             overflow,
             unjudged: Unjudged::default(),
             slow,
@@ -113,6 +116,7 @@ impl<S: Serve> Inbound<S> {
             && !self.shared.account.awaits_payload_room()
             && self.slow.is_idle()
             && !self.abuse.is_paused();
+        self.is_held_back = false;
         !is_idle && self.look_again(cx)
     }
 
@@ -128,7 +132,8 @@ impl<S: Serve> Inbound<S> {
         }
         self.slow.update(cx);
         let is_slow = self.slow.is_paused();
-        let is_held_back = self.is_held_back() || self.awaits_verdict();
+        self.is_held_back = self.is_held_back();
+        let is_held_back = self.is_held_back || self.awaits_verdict();
         is_slow || is_held_back || self.abuse.poll_resume(cx).is_pending()
     }
 
