@@ -180,7 +180,7 @@ impl<'de> Reader<'de> {
             }
             0x80..=0x8F | 0xDE | 0xDF => {
                 let count = self.enter_map(marker)?.unwrap_or_default();
-                self.visit_entries::<V, false>(count, &[], visitor)
+                self.visit_entries::<V, false>(count, visitor)
             }
             0xC0 => {
                 self.take_marker();
@@ -307,11 +307,10 @@ impl<'de> Reader<'de> {
     fn visit_entries<V: Visitor<'de>, const FIELDS: bool>(
         &mut self,
         count: usize,
-        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
         let node = node_of_map::<V::Value>();
-        let mut entries = Fields::<FIELDS>::new(self, count, fields, node);
+        let mut entries = Fields::<FIELDS>::new(self, count, node);
         let value = visitor.visit_map(&mut entries)?;
         let left = entries.end();
         if left > 0 {
@@ -807,7 +806,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.charge_value::<V::Value>()?;
         let marker = self.marker()?;
         match self.enter_map(marker)? {
-            Some(count) => self.visit_entries::<V, false>(count, &[], visitor),
+            Some(count) => self.visit_entries::<V, false>(count, visitor),
             None => self.visit_other(visitor),
         }
     }
@@ -816,13 +815,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
-        fields: &'static [&'static str],
+        _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
         self.charge_value::<V::Value>()?;
         let marker = self.marker()?;
         if let Some(count) = self.enter_map(marker)? {
-            return self.visit_entries::<V, true>(count, fields, visitor);
+            return self.visit_entries::<V, true>(count, visitor);
         }
         match self.enter_array(marker)? {
             Some(count) => self.visit_elements_as_fields(count, visitor),
