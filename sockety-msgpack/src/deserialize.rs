@@ -78,9 +78,11 @@ impl<'de> Reader<'de> {
 
     #[inline(always)]
     pub(crate) fn unsigned(&mut self, marker: u8) -> Result<u64, Error> {
-        self.take_marker();
         Ok(match marker {
-            0x00..=0x7F => u64::from(marker),
+            0x00..=0x7F => {
+                self.take_marker();
+                u64::from(marker)
+            }
             0xCC => u64::from(u8::from_be_bytes(self.number()?)),
             0xCD => u64::from(u16::from_be_bytes(self.number()?)),
             0xCE => u64::from(u32::from_be_bytes(self.number()?)),
@@ -90,7 +92,6 @@ impl<'de> Reader<'de> {
 
     #[inline(always)]
     fn signed(&mut self, marker: u8) -> Result<i64, Error> {
-        self.take_marker();
         Ok(match marker {
             0xD0 => i64::from(i8::from_be_bytes(self.number()?)),
             0xD1 => i64::from(i16::from_be_bytes(self.number()?)),
@@ -101,7 +102,6 @@ impl<'de> Reader<'de> {
 
     /// A float of 4 or 8 bytes, with this marker.
     fn float(&mut self, marker: u8) -> Result<f64, Error> {
-        self.take_marker();
         Ok(match marker {
             0xCA => f64::from(f32::from_be_bytes(self.number()?)),
             _ => f64::from_be_bytes(self.number()?),
@@ -191,7 +191,6 @@ impl<'de> Reader<'de> {
                 visitor.visit_bool(marker == 0xC3)
             }
             0xCA => {
-                self.take_marker();
                 let float = f32::from_be_bytes(self.number()?);
                 if BUFFERED && is_integer(f64::from(float)) && self.converts(Buffered::FLOATS) {
                     return visit_float_as_integer(visitor, f64::from(float));
@@ -199,7 +198,6 @@ impl<'de> Reader<'de> {
                 visitor.visit_f32(float)
             }
             0xCB => {
-                self.take_marker();
                 let float = f64::from_be_bytes(self.number()?);
                 if BUFFERED && is_integer(float) && self.converts(Buffered::FLOATS) {
                     return visit_float_as_integer(visitor, float);
@@ -669,14 +667,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.marker()? {
-            0xCB => {
-                self.take_marker();
-                visitor.visit_f64(f64::from_be_bytes(self.number()?))
-            }
-            0xCA => {
-                self.take_marker();
-                visitor.visit_f32(f32::from_be_bytes(self.number()?))
-            }
+            0xCB => visitor.visit_f64(f64::from_be_bytes(self.number()?)),
+            0xCA => visitor.visit_f32(f32::from_be_bytes(self.number()?)),
             _ => self.visit_other(visitor),
         }
     }

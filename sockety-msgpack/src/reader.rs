@@ -123,16 +123,16 @@ impl<'de> Reader<'de> {
         self.rest = self.rest.get(1..).unwrap_or_default();
     }
 
-    /// The bytes of a number after its marker, which was taken.
-    #[inline]
+    /// Takes a marker, and the bytes of the number after it.
+    #[inline(always)]
     pub(crate) fn number<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        match self.rest.split_first_chunk() {
-            Some((&number, rest)) => {
-                self.rest = rest;
-                Ok(number)
-            }
-            None => Err(self.truncated(1, N as u64)),
+        if let Some((_, rest)) = self.rest.split_first()
+            && let Some((&number, rest)) = rest.split_first_chunk()
+        {
+            self.rest = rest;
+            return Ok(number);
         }
+        Err(self.truncated(0, 1 + N as u64))
     }
 
     /// Bytes of data after a head of `head` bytes, which was taken.
@@ -236,7 +236,6 @@ impl<'de> Reader<'de> {
     /// bytes both have, and the length.
     #[inline]
     fn length(&mut self, form: u8) -> Result<(usize, usize), Error> {
-        self.take_marker();
         Ok(match form {
             0 => (2, usize::from(u8::from_be_bytes(self.number()?))),
             1 => (3, usize::from(u16::from_be_bytes(self.number()?))),
