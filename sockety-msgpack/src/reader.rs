@@ -245,32 +245,46 @@ impl<'de> Reader<'de> {
 
     /// Enters an array with this marker, and returns how many elements it has. `None` if it is
     /// another marker, which stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter_array(&mut self, marker: u8) -> Result<Option<usize>, Error> {
-        let (head, count) = match marker {
-            0x90..=0x9F => {
-                self.take_marker();
-                (1, usize::from(marker & 0x0F))
-            }
-            0xDC | 0xDD => self.length(marker - 0xDC + 1)?,
-            _ => return Ok(None),
+        if let 0x90..=0x9F = marker {
+            let count = usize::from(marker & 0x0F);
+            self.take_marker();
+            self.enter(1, count)?;
+            return Ok(Some(count));
+        }
+        self.enter_long_array(marker)
+    }
+
+    #[inline(never)]
+    fn enter_long_array(&mut self, marker: u8) -> Result<Option<usize>, Error> {
+        let (0xDC | 0xDD) = marker else {
+            return Ok(None);
         };
+        let (head, count) = self.length(marker - 0xDC + 1)?;
         self.enter(head, count)?;
         Ok(Some(count))
     }
 
     /// Enters a map with this marker, and returns how many entries it has. `None` if it is another
     /// marker, which stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter_map(&mut self, marker: u8) -> Result<Option<usize>, Error> {
-        let (head, count) = match marker {
-            0x80..=0x8F => {
-                self.take_marker();
-                (1, usize::from(marker & 0x0F))
-            }
-            0xDE | 0xDF => self.length(marker - 0xDE + 1)?,
-            _ => return Ok(None),
+        if let 0x80..=0x8F = marker {
+            let count = usize::from(marker & 0x0F);
+            self.take_marker();
+            self.enter(1, 2 * count)?;
+            return Ok(Some(count));
+        }
+        self.enter_long_map(marker)
+    }
+
+    #[inline(never)]
+    fn enter_long_map(&mut self, marker: u8) -> Result<Option<usize>, Error> {
+        let (0xDE | 0xDF) = marker else {
+            return Ok(None);
         };
+        let (head, count) = self.length(marker - 0xDE + 1)?;
         self.enter(head, count.saturating_mul(2))?;
         Ok(Some(count))
     }
