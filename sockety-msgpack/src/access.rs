@@ -189,10 +189,10 @@ fn check_short_key(reader: &mut Reader<'_>, key: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether serde derives this type of keys of a struct without flattened fields. Its visitor takes
-/// the bytes of a name as it takes the name, and compares them with the names of all fields.
+/// Whether serde derives this type of names: of the fields of a struct, unless some are flattened,
+/// or of the variants of an enum. Its visitor takes the bytes of a name as it takes the name.
 #[inline]
-fn is_plain_field<K>() -> bool {
+fn is_derived_name<K>() -> bool {
     type_name::<K>().ends_with("::__Field")
 }
 
@@ -315,7 +315,7 @@ impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        if FIELDS && is_plain_field::<K::Value>() {
+        if FIELDS && is_derived_name::<K::Value>() {
             if self.left == 0 {
                 return Ok(None);
             }
@@ -405,15 +405,45 @@ impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
 
     #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
-        let marker = self.reader.marker()?;
-        let name = match self.reader.text(marker)? {
+        Ok((variant_name(self.reader, seed)?, self))
+    }
+}
+
+/// A string that is a variant without data.
+pub(crate) struct UnitVariant<'a, 'de>(pub(crate) &'a mut Reader<'de>);
+
+impl<'de> EnumAccess<'de> for UnitVariant<'_, 'de> {
+    type Error = Error;
+    type Variant = NoData;
+
+    #[inline]
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, NoData), Error> {
+        Ok((variant_name(self.0, seed)?, NoData))
+    }
+}
+
+/// Reads the name of a variant. Most are known to be UTF-8 by a check that is only for ASCII.
+#[inline]
+fn variant_name<'de, S: DeserializeSeed<'de>>(
+    reader: &mut Reader<'de>,
+    seed: S,
+) -> Result<S::Value, Error> {
+    let start = reader.rest.len();
+    let name = if is_derived_name::<S::Value>()
+        && let Some(name) = reader.short_ascii()
+    {
+        seed.deserialize(BorrowedBytesDeserializer::new(name))
+    } else {
+        let marker = reader.marker()?;
+        let name = match reader.text(marker)? {
             Some(name) => name,
-            None => name_of_other_key(self.reader, marker)?,
+            None => name_of_other_key(reader, marker)?,
         };
-        match seed.deserialize(Name(name)) {
-            Ok(name) => Ok((name, self)),
-            Err(error) => Err(error.at(self.reader.offset_of(self.key))),
-        }
+        seed.deserialize(Name(name))
+    };
+    match name {
+        Ok(name) => Ok(name),
+        Err(error) => Err(error.at(reader.offset_of(start))),
     }
 }
 

@@ -7,7 +7,10 @@ use serde::de::value::MapDeserializer;
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 
 use crate::{
-    access::{Bytes, Elements, ExtensionParts, Fields, Name, Variant, node_of_list, node_of_map},
+    access::{
+        Bytes, Elements, ExtensionParts, Fields, Name, UnitVariant, Variant, node_of_list,
+        node_of_map,
+    },
     addresses,
     error::Error,
     reader::Reader,
@@ -324,9 +327,9 @@ impl<'de> Reader<'de> {
         marker: u8,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self.text(marker)? {
-            Some(name) => visitor.visit_enum(Name(name)),
-            None => self.visit_other_enum(visitor),
+        match marker {
+            0xA0..=0xBF | 0xD9..=0xDB => visitor.visit_enum(UnitVariant(self)),
+            _ => self.visit_other_enum(visitor),
         }
     }
 

@@ -164,6 +164,21 @@ impl<'de> Reader<'de> {
         Some(text)
     }
 
+    /// Takes a string of at most 31 bytes that is whole and ASCII. Any other one stays.
+    #[inline]
+    pub(crate) fn short_ascii(&mut self) -> Option<&'de [u8]> {
+        let (&marker, rest) = self.rest.split_first()?;
+        let (0xA0..=0xBF) = marker else {
+            return None;
+        };
+        let (text, rest) = rest.split_at_checked(usize::from(marker & 0x1F))?;
+        if !is_short_ascii(text) {
+            return None;
+        }
+        self.rest = rest;
+        Some(text)
+    }
+
     /// The text of a string with this marker. `None` if it is another marker, which stays.
     #[inline]
     pub(crate) fn text(&mut self, marker: u8) -> Result<Option<&'de str>, Error> {
@@ -588,6 +603,23 @@ fn read_again<'de, T: Deserialize<'de>>(
     reader.converted = Buffered::NOTHING;
     reader.seen = Buffered::NOTHING;
     value
+}
+
+/// Whether a text is ASCII, without a loop for a short one.
+#[inline]
+fn is_short_ascii(text: &[u8]) -> bool {
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(&first), Some(&last)) if text.len() <= 16 => {
+            (u64::from_ne_bytes(first) | u64::from_ne_bytes(last)) & 0x8080_8080_8080_8080 == 0
+        }
+        (Some(_), Some(_)) => text.is_ascii(),
+        _ => match (text.first_chunk(), text.last_chunk()) {
+            (Some(&first), Some(&last)) => {
+                (u32::from_ne_bytes(first) | u32::from_ne_bytes(last)) & 0x8080_8080 == 0
+            }
+            _ => text.is_ascii(),
+        },
+    }
 }
 
 /// A value of this size costs no more than a byte pays for, in any collection.
