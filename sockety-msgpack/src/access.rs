@@ -102,21 +102,13 @@ pub(crate) struct Fields<'a, 'de, const FIELDS: bool> {
     first: usize,
     /// Where the current key is.
     key: usize,
-    /// The names of all fields, and which of them is expected next.
-    names: &'static [&'static str],
-    next: usize,
     /// How many entries the collection reserves with its first one, until it has it.
     node: usize,
 }
 
 impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
     #[inline]
-    pub(crate) fn new(
-        reader: &'a mut Reader<'de>,
-        count: usize,
-        names: &'static [&'static str],
-        node: usize,
-    ) -> Self {
+    pub(crate) fn new(reader: &'a mut Reader<'de>, count: usize, node: usize) -> Self {
         let reserved = if FIELDS { count } else { reader.reserve(count) };
         let first = reader.rest.len();
         Self {
@@ -125,8 +117,6 @@ impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
             reserved,
             first,
             key: first,
-            names,
-            next: 0,
             node,
         }
     }
@@ -164,31 +154,46 @@ impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
         }
     }
 
-    /// Takes the next key if it is the name of a field, and its value is not `undefined`. Fields
-    /// mostly come in the order of the struct, so their names need not be checked to be UTF-8.
+    /// Takes the next key if it is a short string, and its value is not `undefined`. It may be no
+    /// UTF-8. There must be an entry left.
     #[inline(always)]
-    fn take_name(&mut self) -> Option<&'static str> {
+    fn take_short_key(&mut self) -> Option<&'de [u8]> {
+        let start = self.reader.rest.len();
         let (&marker, rest) = self.reader.rest.split_first()?;
         let (0xA0..=0xBF) = marker else {
             return None;
         };
         let (key, rest) = rest.split_at_checked(usize::from(marker & 0x1F))?;
-        if rest.first() == Some(&UNDEFINED[0]) || self.left == 0 {
+        if rest.first() == Some(&UNDEFINED[0]) {
             return None;
         }
-        let name = match self.names.get(self.next) {
-            Some(name) if is_same(name.as_bytes(), key) => *name,
-            _ => {
-                self.next = find_name(self.names, key)?;
-                self.names.get(self.next).copied()?
-            }
-        };
         self.left -= 1;
-        self.key = self.reader.rest.len();
+        self.key = start;
         self.reader.rest = rest;
-        self.next += 1;
-        Some(name)
+        Some(key)
     }
+}
+
+/// Checks that the key at `key` is UTF-8 if it is a short string.
+#[cold]
+#[inline(never)]
+fn check_short_key(reader: &mut Reader<'_>, key: usize) -> Result<(), Error> {
+    let after = reader.rest;
+    reader.rest = reader.bytes_from(key);
+    if let Some(key) = reader.short_text()
+        && str::from_utf8(key).is_err()
+    {
+        return Err(reader.not_utf8_before_here(key));
+    }
+    reader.rest = after;
+    Ok(())
+}
+
+/// Whether serde derives this type of names: of the fields of a struct, unless some are flattened,
+/// or of the variants of an enum. Its visitor takes the bytes of a name as it takes the name.
+#[inline]
+fn is_derived_name<K>() -> bool {
+    type_name::<K>().ends_with("::__Field")
 }
 
 /// Whether this is the type of keys of a struct that serde derives.
@@ -214,36 +219,6 @@ pub(crate) fn node_of_map<T>() -> usize {
         true => 4,
         false => 11,
     }
-}
-
-/// Whether two texts are the same, without a call for short ones.
-#[inline(always)]
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    match one.len() {
-        4..=8 => {
-            one.first_chunk::<4>() == other.first_chunk::<4>()
-                && one.last_chunk::<4>() == other.last_chunk::<4>()
-        }
-        9..=16 => {
-            one.first_chunk::<8>() == other.first_chunk::<8>()
-                && one.last_chunk::<8>() == other.last_chunk::<8>()
-        }
-        2..=3 => {
-            one.first_chunk::<2>() == other.first_chunk::<2>()
-                && one.last_chunk::<2>() == other.last_chunk::<2>()
-        }
-        _ => one == other,
-    }
-}
-
-/// Looks for a name that is not the expected one.
-#[cold]
-#[inline(never)]
-fn find_name(names: &'static [&'static str], key: &[u8]) -> Option<usize> {
-    names.iter().position(|name| name.as_bytes() == key)
 }
 
 /// Skips an entry that is no field, or whose value is `undefined`. Returns whether it did.
@@ -340,11 +315,21 @@ impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        if FIELDS && let Some(name) = self.take_name() {
-            return match seed.deserialize(Name(name)) {
-                Ok(key) => Ok(Some(key)),
-                Err(error) => Err(error.at(self.reader.offset_of(self.key))),
-            };
+        if FIELDS && is_derived_name::<K::Value>() {
+            if self.left == 0 {
+                return Ok(None);
+            }
+            if let Some(key) = self.take_short_key() {
+                let result: Result<K::Value, Error> =
+                    seed.deserialize(BorrowedBytesDeserializer::new(key));
+                return match result {
+                    Ok(key) => Ok(Some(key)),
+                    Err(error) => {
+                        check_short_key(self.reader, self.key)?;
+                        Err(error.at(self.reader.offset_of(self.key)))
+                    }
+                };
+            }
         }
         if self.go_to_entry()?.is_none() {
             return Ok(None);
@@ -373,6 +358,10 @@ impl<'de, const FIELDS: bool> MapAccess<'de> for &mut Fields<'_, 'de, FIELDS> {
                 self.reader.charge_first::<T::Value>(self.node)?;
                 self.node = 0;
             }
+        } else if size_of::<T::Value>() == 0 {
+            // Serde ignores the value of an unknown field by a type without size. The names of
+            // known fields are UTF-8.
+            check_short_key(self.reader, self.key)?;
         }
         let start = self.reader.rest.len();
         match seed.deserialize(&mut *self.reader) {
@@ -416,15 +405,45 @@ impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
 
     #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
-        let marker = self.reader.marker()?;
-        let name = match self.reader.text(marker)? {
+        Ok((variant_name(self.reader, seed)?, self))
+    }
+}
+
+/// A string that is a variant without data.
+pub(crate) struct UnitVariant<'a, 'de>(pub(crate) &'a mut Reader<'de>);
+
+impl<'de> EnumAccess<'de> for UnitVariant<'_, 'de> {
+    type Error = Error;
+    type Variant = NoData;
+
+    #[inline]
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, NoData), Error> {
+        Ok((variant_name(self.0, seed)?, NoData))
+    }
+}
+
+/// Reads the name of a variant. Most are known to be UTF-8 by a check that is only for ASCII.
+#[inline]
+fn variant_name<'de, S: DeserializeSeed<'de>>(
+    reader: &mut Reader<'de>,
+    seed: S,
+) -> Result<S::Value, Error> {
+    let start = reader.rest.len();
+    let name = if is_derived_name::<S::Value>()
+        && let Some(name) = reader.short_ascii()
+    {
+        seed.deserialize(BorrowedBytesDeserializer::new(name))
+    } else {
+        let marker = reader.marker()?;
+        let name = match reader.text(marker)? {
             Some(name) => name,
-            None => name_of_other_key(self.reader, marker)?,
+            None => name_of_other_key(reader, marker)?,
         };
-        match seed.deserialize(Name(name)) {
-            Ok(name) => Ok((name, self)),
-            Err(error) => Err(error.at(self.reader.offset_of(self.key))),
-        }
+        seed.deserialize(Name(name))
+    };
+    match name {
+        Ok(name) => Ok(name),
+        Err(error) => Err(error.at(reader.offset_of(start))),
     }
 }
 

@@ -7,7 +7,10 @@ use serde::de::value::MapDeserializer;
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 
 use crate::{
-    access::{Bytes, Elements, ExtensionParts, Fields, Name, Variant, node_of_list, node_of_map},
+    access::{
+        Bytes, Elements, ExtensionParts, Fields, Name, UnitVariant, Variant, node_of_list,
+        node_of_map,
+    },
     addresses,
     error::Error,
     reader::Reader,
@@ -78,9 +81,11 @@ impl<'de> Reader<'de> {
 
     #[inline(always)]
     pub(crate) fn unsigned(&mut self, marker: u8) -> Result<u64, Error> {
-        self.take_marker();
         Ok(match marker {
-            0x00..=0x7F => u64::from(marker),
+            0x00..=0x7F => {
+                self.take_marker();
+                u64::from(marker)
+            }
             0xCC => u64::from(u8::from_be_bytes(self.number()?)),
             0xCD => u64::from(u16::from_be_bytes(self.number()?)),
             0xCE => u64::from(u32::from_be_bytes(self.number()?)),
@@ -90,7 +95,6 @@ impl<'de> Reader<'de> {
 
     #[inline(always)]
     fn signed(&mut self, marker: u8) -> Result<i64, Error> {
-        self.take_marker();
         Ok(match marker {
             0xD0 => i64::from(i8::from_be_bytes(self.number()?)),
             0xD1 => i64::from(i16::from_be_bytes(self.number()?)),
@@ -101,7 +105,6 @@ impl<'de> Reader<'de> {
 
     /// A float of 4 or 8 bytes, with this marker.
     fn float(&mut self, marker: u8) -> Result<f64, Error> {
-        self.take_marker();
         Ok(match marker {
             0xCA => f64::from(f32::from_be_bytes(self.number()?)),
             _ => f64::from_be_bytes(self.number()?),
@@ -180,7 +183,7 @@ impl<'de> Reader<'de> {
             }
             0x80..=0x8F | 0xDE | 0xDF => {
                 let count = self.enter_map(marker)?.unwrap_or_default();
-                self.visit_entries::<V, false>(count, &[], visitor)
+                self.visit_entries::<V, false>(count, visitor)
             }
             0xC0 => {
                 self.take_marker();
@@ -191,7 +194,6 @@ impl<'de> Reader<'de> {
                 visitor.visit_bool(marker == 0xC3)
             }
             0xCA => {
-                self.take_marker();
                 let float = f32::from_be_bytes(self.number()?);
                 if BUFFERED && is_integer(f64::from(float)) && self.converts(Buffered::FLOATS) {
                     return visit_float_as_integer(visitor, f64::from(float));
@@ -199,7 +201,6 @@ impl<'de> Reader<'de> {
                 visitor.visit_f32(float)
             }
             0xCB => {
-                self.take_marker();
                 let float = f64::from_be_bytes(self.number()?);
                 if BUFFERED && is_integer(float) && self.converts(Buffered::FLOATS) {
                     return visit_float_as_integer(visitor, float);
@@ -307,11 +308,10 @@ impl<'de> Reader<'de> {
     fn visit_entries<V: Visitor<'de>, const FIELDS: bool>(
         &mut self,
         count: usize,
-        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
         let node = node_of_map::<V::Value>();
-        let mut entries = Fields::<FIELDS>::new(self, count, fields, node);
+        let mut entries = Fields::<FIELDS>::new(self, count, node);
         let value = visitor.visit_map(&mut entries)?;
         let left = entries.end();
         if left > 0 {
@@ -327,9 +327,9 @@ impl<'de> Reader<'de> {
         marker: u8,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self.text(marker)? {
-            Some(name) => visitor.visit_enum(Name(name)),
-            None => self.visit_other_enum(visitor),
+        match marker {
+            0xA0..=0xBF | 0xD9..=0xDB => visitor.visit_enum(UnitVariant(self)),
+            _ => self.visit_other_enum(visitor),
         }
     }
 
@@ -410,27 +410,23 @@ impl<'de> Reader<'de> {
         })
     }
 
-    /// Passes on a text that the visitor copies.
+    /// Passes on a text of at most 255 bytes, of a type that copies it. A `String` is checked after
+    /// the copy: its memory is aligned, so that the check begins with words and not with bytes.
     #[inline]
     fn visit_copied_text<V: Visitor<'de>>(
         &mut self,
         text: &'de [u8],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        // The check of short texts is mostly that of single bytes before and after aligned ones.
-        // With zeros behind it, an aligned copy has none.
-        let mut copy = Aligned([0; 64]);
-        let Some(beginning) = copy.0.get_mut(..text.len()) else {
-            return match str::from_utf8(text) {
-                Ok(text) => visitor.visit_borrowed_str(text),
+        if type_name::<V::Value>() == type_name::<String>() {
+            return match String::from_utf8(text.to_vec()) {
+                Ok(text) => visitor.visit_string(text),
                 Err(_) => Err(self.not_utf8_before_here(text)),
             };
-        };
-        beginning.copy_from_slice(text);
-        let checked = str::from_utf8(&copy.0[..text.len().next_multiple_of(16)]);
-        match checked.ok().and_then(|copy| copy.get(..text.len())) {
-            Some(text) => visitor.visit_str(text),
-            None => Err(self.not_utf8_before_here(text)),
+        }
+        match str::from_utf8(text) {
+            Ok(text) => visitor.visit_borrowed_str(text),
+            Err(_) => Err(self.not_utf8_before_here(text)),
         }
     }
 
@@ -535,10 +531,6 @@ impl<'de> Reader<'de> {
         self.visit_other(visitor)
     }
 }
-
-/// Room for a short text.
-#[repr(align(16))]
-struct Aligned([u8; 64]);
 
 /// Says of an enum what it is read from.
 struct EnumExpected<'a, V>(&'a V);
@@ -670,14 +662,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.marker()? {
-            0xCB => {
-                self.take_marker();
-                visitor.visit_f64(f64::from_be_bytes(self.number()?))
-            }
-            0xCA => {
-                self.take_marker();
-                visitor.visit_f32(f32::from_be_bytes(self.number()?))
-            }
+            0xCB => visitor.visit_f64(f64::from_be_bytes(self.number()?)),
+            0xCA => visitor.visit_f32(f32::from_be_bytes(self.number()?)),
             _ => self.visit_other(visitor),
         }
     }
@@ -807,7 +793,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.charge_value::<V::Value>()?;
         let marker = self.marker()?;
         match self.enter_map(marker)? {
-            Some(count) => self.visit_entries::<V, false>(count, &[], visitor),
+            Some(count) => self.visit_entries::<V, false>(count, visitor),
             None => self.visit_other(visitor),
         }
     }
@@ -816,13 +802,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
-        fields: &'static [&'static str],
+        _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
         self.charge_value::<V::Value>()?;
         let marker = self.marker()?;
         if let Some(count) = self.enter_map(marker)? {
-            return self.visit_entries::<V, true>(count, fields, visitor);
+            return self.visit_entries::<V, true>(count, visitor);
         }
         match self.enter_array(marker)? {
             Some(count) => self.visit_elements_as_fields(count, visitor),

@@ -205,7 +205,7 @@ fn read_map<E: Entries>(
     count: usize,
     entries: &mut E,
 ) -> Result<(), Error> {
-    let mut keys = Fields::<true>::new(reader, count, &[], 0);
+    let mut keys = Fields::<true>::new(reader, count, 0);
     while let Some(key) = keys.next_field()? {
         let reader = keys.reader();
         let is_read = match key {

@@ -123,16 +123,16 @@ impl<'de> Reader<'de> {
         self.rest = self.rest.get(1..).unwrap_or_default();
     }
 
-    /// The bytes of a number after its marker, which was taken.
-    #[inline]
+    /// Takes a marker, and the bytes of the number after it.
+    #[inline(always)]
     pub(crate) fn number<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        match self.rest.split_first_chunk() {
-            Some((&number, rest)) => {
-                self.rest = rest;
-                Ok(number)
-            }
-            None => Err(self.truncated(1, N as u64)),
+        if let Some((_, rest)) = self.rest.split_first()
+            && let Some((&number, rest)) = rest.split_first_chunk()
+        {
+            self.rest = rest;
+            return Ok(number);
         }
+        Err(self.truncated(0, 1 + N as u64))
     }
 
     /// Bytes of data after a head of `head` bytes, which was taken.
@@ -160,6 +160,21 @@ impl<'de> Reader<'de> {
             _ => return None,
         };
         let (text, rest) = rest.split_at_checked(usize::from(len))?;
+        self.rest = rest;
+        Some(text)
+    }
+
+    /// Takes a string of at most 31 bytes that is whole and ASCII. Any other one stays.
+    #[inline]
+    pub(crate) fn short_ascii(&mut self) -> Option<&'de [u8]> {
+        let (&marker, rest) = self.rest.split_first()?;
+        let (0xA0..=0xBF) = marker else {
+            return None;
+        };
+        let (text, rest) = rest.split_at_checked(usize::from(marker & 0x1F))?;
+        if !is_short_ascii(text) {
+            return None;
+        }
         self.rest = rest;
         Some(text)
     }
@@ -236,7 +251,6 @@ impl<'de> Reader<'de> {
     /// bytes both have, and the length.
     #[inline]
     fn length(&mut self, form: u8) -> Result<(usize, usize), Error> {
-        self.take_marker();
         Ok(match form {
             0 => (2, usize::from(u8::from_be_bytes(self.number()?))),
             1 => (3, usize::from(u16::from_be_bytes(self.number()?))),
@@ -246,32 +260,46 @@ impl<'de> Reader<'de> {
 
     /// Enters an array with this marker, and returns how many elements it has. `None` if it is
     /// another marker, which stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter_array(&mut self, marker: u8) -> Result<Option<usize>, Error> {
-        let (head, count) = match marker {
-            0x90..=0x9F => {
-                self.take_marker();
-                (1, usize::from(marker & 0x0F))
-            }
-            0xDC | 0xDD => self.length(marker - 0xDC + 1)?,
-            _ => return Ok(None),
+        if let 0x90..=0x9F = marker {
+            let count = usize::from(marker & 0x0F);
+            self.take_marker();
+            self.enter(1, count)?;
+            return Ok(Some(count));
+        }
+        self.enter_long_array(marker)
+    }
+
+    #[inline(never)]
+    fn enter_long_array(&mut self, marker: u8) -> Result<Option<usize>, Error> {
+        let (0xDC | 0xDD) = marker else {
+            return Ok(None);
         };
+        let (head, count) = self.length(marker - 0xDC + 1)?;
         self.enter(head, count)?;
         Ok(Some(count))
     }
 
     /// Enters a map with this marker, and returns how many entries it has. `None` if it is another
     /// marker, which stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter_map(&mut self, marker: u8) -> Result<Option<usize>, Error> {
-        let (head, count) = match marker {
-            0x80..=0x8F => {
-                self.take_marker();
-                (1, usize::from(marker & 0x0F))
-            }
-            0xDE | 0xDF => self.length(marker - 0xDE + 1)?,
-            _ => return Ok(None),
+        if let 0x80..=0x8F = marker {
+            let count = usize::from(marker & 0x0F);
+            self.take_marker();
+            self.enter(1, 2 * count)?;
+            return Ok(Some(count));
+        }
+        self.enter_long_map(marker)
+    }
+
+    #[inline(never)]
+    fn enter_long_map(&mut self, marker: u8) -> Result<Option<usize>, Error> {
+        let (0xDE | 0xDF) = marker else {
+            return Ok(None);
         };
+        let (head, count) = self.length(marker - 0xDE + 1)?;
         self.enter(head, count.saturating_mul(2))?;
         Ok(Some(count))
     }
@@ -575,6 +603,23 @@ fn read_again<'de, T: Deserialize<'de>>(
     reader.converted = Buffered::NOTHING;
     reader.seen = Buffered::NOTHING;
     value
+}
+
+/// Whether a text is ASCII, without a loop for a short one.
+#[inline]
+fn is_short_ascii(text: &[u8]) -> bool {
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(&first), Some(&last)) if text.len() <= 16 => {
+            (u64::from_ne_bytes(first) | u64::from_ne_bytes(last)) & 0x8080_8080_8080_8080 == 0
+        }
+        (Some(_), Some(_)) => text.is_ascii(),
+        _ => match (text.first_chunk(), text.last_chunk()) {
+            (Some(&first), Some(&last)) => {
+                (u32::from_ne_bytes(first) | u32::from_ne_bytes(last)) & 0x8080_8080 == 0
+            }
+            _ => text.is_ascii(),
+        },
+    }
 }
 
 /// A value of this size costs no more than a byte pays for, in any collection.

@@ -178,3 +178,45 @@ fn collections_of_unknown_length_are_written_with_their_length() {
         assert!(map.values().all(|value| *value == list));
     }
 }
+
+#[derive(Debug, Deserialize)]
+struct Known {
+    #[expect(dead_code, reason = "it is only read into")]
+    number: u8,
+    #[serde(default)]
+    unit: (),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OnlyKnown {
+    #[expect(dead_code, reason = "it is only read into")]
+    number: u8,
+}
+
+/// Names of fields are compared as bytes, which only those of unknown fields may be no UTF-8 in.
+#[test]
+fn the_name_of_an_unknown_field_is_utf8() {
+    let map = |name: &[u8], value: u8| {
+        let mut bytes = vec![0x82, 0xA6];
+        bytes.extend_from_slice(b"number");
+        bytes.extend_from_slice(&[7, 0xA0 | name.len() as u8]);
+        bytes.extend_from_slice(name);
+        bytes.push(value);
+        bytes
+    };
+    let no_utf8 = DecodeError::InvalidUtf8 {
+        offset: 9,
+        valid_up_to: 2,
+    };
+    let bytes = map(b"na\xFFme", 1);
+    assert_eq!(from_slice::<Known>(&bytes).unwrap_err(), no_utf8);
+    assert_eq!(from_slice::<OnlyKnown>(&bytes).unwrap_err(), no_utf8);
+    assert_eq!(check(&bytes, &Bounds::new()).unwrap_err(), no_utf8);
+
+    let bytes = map("naïve".as_bytes(), 1);
+    from_slice::<Known>(&bytes).unwrap();
+    let error = from_slice::<OnlyKnown>(&bytes).unwrap_err().to_string();
+    assert!(error.contains("unknown field `naïve`"), "{error}");
+    let () = from_slice::<Known>(&map(b"unit", 0xC0)).unwrap().unit;
+}
