@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # msgpackr 2.1.4 and 1.11.14 with `useFloat32: DECIMAL_FIT` change numbers below 10^-15.
 #
-# Their documentation says that the setting "will ensure round-trip encoding/decoding without loss in precision".
+# Their documentation promises that this setting loses nothing on the way.
 # Expected: each number is read back as it was by a `Packr` with the same setting, as 0.1 is. Seen: the reader rounds to
 # decimal digits by a multiplication with a power of ten and a division by it, whose own rounding the writer does not
 # take into account, so that 9.2e-26 comes back as 9.199999999999999e-26. Below 1.2e-38, where floats of 4 bytes have
