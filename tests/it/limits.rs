@@ -504,7 +504,8 @@ async fn t_r8_a_peer_that_never_reads_large_replies_is_given_up() {
         assert!(number < 9_999, "all was read");
     }
     let begin = Instant::now();
-    let error = connection.closed().await;
+    let closed = tokio::time::timeout(Duration::from_secs(600), connection.closed());
+    let error = closed.await.expect("an end");
     assert!(
         matches!(error, ConnectionError::WriteStalled(_)),
         "{error:?}"
