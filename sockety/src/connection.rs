@@ -64,7 +64,7 @@ impl Connection {
         Lease::new(shared).into()
     }
 
-    /// A handle without a connection of its own: each message is sent on one of this source.
+    /// A handle that has no fixed connection: each message is sent on one of this source.
     ///
     /// What handles share here belongs to no socket and has no driver. It says whether the handle was
     /// closed, and holds the options.
@@ -76,7 +76,7 @@ impl Connection {
         }
     }
 
-    /// The source of its connections, if it has none of its own.
+    /// The source of its connections, if it has no fixed one.
     pub(crate) fn source(&self) -> Option<&Arc<dyn ConnectionSource>> {
         self.middleware.as_ref()?.source()
     }

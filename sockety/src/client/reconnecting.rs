@@ -283,8 +283,8 @@ impl<C: 'static> Inner<C> {
         }
     }
 
-    /// The attempt that is under way, or a new one. It has a task of its own, so that callers with
-    /// little time do not begin attempts that none of them ends.
+    /// The attempt that is in progress, or a new one. It runs in a separate task, so that callers with
+    /// short timeouts do not begin attempts that none of them ends.
     fn attempt(self: &Arc<Self>) -> watch::Receiver<Option<Attempted>> {
         let mut state = self.lock();
         if let Some(attempt) = &state.attempt {

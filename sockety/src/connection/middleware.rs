@@ -99,7 +99,7 @@ impl fmt::Debug for CallReply {
 }
 
 /// What messages of a handle go through: its middleware, in order, then the source of connections if
-/// the handle has no connection of its own.
+/// the handle has no fixed connection.
 #[derive(Clone, Default)]
 pub(crate) struct Chain {
     middleware: Vec<Arc<dyn CallMiddleware>>,

@@ -1,4 +1,4 @@
-//! Where a handle that has no connection of its own gets one for each message.
+//! Where a handle that has no fixed connection gets one for each message.
 
 use std::{sync::Arc, time::Duration};
 
