@@ -582,6 +582,28 @@ macro_rules! integers {
     )*};
 }
 
+/// Integers of 128 bits are written as bins of 16 bytes, and read from decimal texts too.
+macro_rules! large_integers {
+    ($($method:ident $visit:ident $integer:ty,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            let marker = self.marker()?;
+            if let Some(bin) = self.bin(marker)? {
+                return match bin.try_into() {
+                    Ok(bytes) => visitor.$visit(<$integer>::from_be_bytes(bytes)),
+                    Err(_) => visitor.visit_borrowed_bytes(bin),
+                };
+            }
+            if let Some(text) = self.text(marker)? {
+                return match text.parse() {
+                    Ok(number) if is_decimal(text) => visitor.$visit(number),
+                    _ => visitor.visit_borrowed_str(text),
+                };
+            }
+            self.visit_integer(visitor)
+        }
+    )*};
+}
+
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Error;
 
@@ -609,38 +631,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         deserialize_i64,
     }
 
-    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let marker = self.marker()?;
-        if let Some(bin) = self.bin(marker)? {
-            return match bin.try_into() {
-                Ok(bytes) => visitor.visit_u128(u128::from_be_bytes(bytes)),
-                Err(_) => visitor.visit_borrowed_bytes(bin),
-            };
-        }
-        if let Some(text) = self.text(marker)? {
-            return match text.parse() {
-                Ok(number) if is_decimal(text) => visitor.visit_u128(number),
-                _ => visitor.visit_borrowed_str(text),
-            };
-        }
-        self.visit_integer(visitor)
-    }
-
-    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let marker = self.marker()?;
-        if let Some(bin) = self.bin(marker)? {
-            return match bin.try_into() {
-                Ok(bytes) => visitor.visit_i128(i128::from_be_bytes(bytes)),
-                Err(_) => visitor.visit_borrowed_bytes(bin),
-            };
-        }
-        if let Some(text) = self.text(marker)? {
-            return match text.parse() {
-                Ok(number) if is_decimal(text) => visitor.visit_i128(number),
-                _ => visitor.visit_borrowed_str(text),
-            };
-        }
-        self.visit_integer(visitor)
+    large_integers! {
+        deserialize_u128 visit_u128 u128,
+        deserialize_i128 visit_i128 i128,
     }
 
     #[inline]
