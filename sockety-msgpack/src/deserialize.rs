@@ -7,14 +7,15 @@ use serde::de::value::MapDeserializer;
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 
 use crate::{
-    access::{
-        Bytes, Elements, ExtensionParts, Fields, Name, UnitVariant, Variant, node_of_list,
-        node_of_map,
-    },
+    access::{Elements, Fields, node_of_list, node_of_map},
     addresses,
     error::Error,
+    extension::EXTENSION_STRUCT,
+    numbers::{is_decimal, is_integer, visit_float_as_integer},
+    parts::{Bytes, ExtensionParts},
     reader::Reader,
     timestamp::{self, Timestamp},
+    variant::{Name, UnitVariant, Variant},
 };
 
 /// Kinds of values that serde buffers for flattened, tagged and untagged types.
@@ -28,7 +29,7 @@ impl Buffered {
     /// Timestamps, which may be texts.
     const TIMESTAMPS: Self = Self(2);
     /// Texts as keys, which may be integers and booleans.
-    const KEYS: Self = Self(4);
+    pub(crate) const KEYS: Self = Self(4);
     /// Bins, which may be lists of `u8`.
     const BINS: Self = Self(8);
 
@@ -53,7 +54,7 @@ pub(crate) const CONVERSIONS: [Buffered; 5] = {
 /// Whether a visitor buffers values for a flattened, tagged or untagged type. Serde's name for it
 /// may change; then such types read fewer forms, which tests notice.
 #[inline]
-fn buffers<V>() -> bool {
+pub(crate) fn buffers<V>() -> bool {
     let name = type_name::<V>();
     let name = name.strip_suffix("<'_>").unwrap_or(name);
     name.starts_with("serde")
@@ -68,13 +69,10 @@ fn is_of_time<T>() -> bool {
     name.starts_with("time::") && (name.ends_with("DateTime") || name.ends_with("DateTime>"))
 }
 
-/// What a map's key is read by.
-pub(crate) struct Key<'a, 'de>(pub(crate) &'a mut Reader<'de>);
-
 impl<'de> Reader<'de> {
     /// Notes that serde buffers a value of this kind, and returns whether it is converted.
     #[inline]
-    fn converts(&mut self, kind: Buffered) -> bool {
+    pub(crate) fn converts(&mut self, kind: Buffered) -> bool {
         self.seen = self.seen.and(kind);
         self.converted.among(kind) != Buffered::NOTHING
     }
@@ -112,7 +110,7 @@ impl<'de> Reader<'de> {
     }
 
     #[inline]
-    fn visit_integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+    pub(crate) fn visit_integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         let marker = self.marker()?;
         match marker {
             0x00..=0x7F => {
@@ -142,7 +140,7 @@ impl<'de> Reader<'de> {
     /// what it expected.
     #[cold]
     #[inline(never)]
-    fn visit_other<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+    pub(crate) fn visit_other<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         let marker = self.marker()?;
         if self.take_nil(marker) {
             return visitor.visit_unit();
@@ -158,7 +156,7 @@ impl<'de> Reader<'de> {
 
     /// Passes on what is there. `BUFFERED` values may be converted.
     #[inline]
-    fn visit_any<V: Visitor<'de>, const BUFFERED: bool>(
+    pub(crate) fn visit_any<V: Visitor<'de>, const BUFFERED: bool>(
         &mut self,
         visitor: V,
     ) -> Result<V::Value, Error> {
@@ -255,7 +253,7 @@ impl<'de> Reader<'de> {
 
     /// Takes nil or `undefined` if it is the next value, and returns whether it was.
     #[inline]
-    fn take_nil(&mut self, marker: u8) -> bool {
+    pub(crate) fn take_nil(&mut self, marker: u8) -> bool {
         if marker == 0xC0 {
             self.take_marker();
             return true;
@@ -559,20 +557,6 @@ pub(crate) fn extension_name(tag: i8, len: usize) -> String {
     format!("extension type {tag}{meaning} of {len} bytes")
 }
 
-/// Methods of the deserializer that read the same for a key and for a value.
-macro_rules! forward_to_value {
-    ($($method:ident($($argument:ident: $type:ty),*),)*) => {$(
-        #[inline]
-        fn $method<V: Visitor<'de>>(
-            self,
-            $($argument: $type,)*
-            visitor: V,
-        ) -> Result<V::Value, Error> {
-            self.0.$method($($argument,)* visitor)
-        }
-    )*};
-}
-
 macro_rules! integers {
     ($($method:ident,)*) => {$(
         #[inline]
@@ -845,206 +829,3 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         true
     }
 }
-
-macro_rules! integer_keys {
-    ($($method:ident,)*) => {$(
-        #[inline]
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            match self.0.marker()? {
-                0xA0..=0xBF | 0xC4..=0xC6 | 0xD9..=0xDB => self.visit_digits(visitor),
-                _ => self.0.visit_integer(visitor),
-            }
-        }
-    )*};
-}
-
-/// The keys of JavaScript objects are texts, so integers and booleans are read from texts too.
-impl<'de> Deserializer<'de> for Key<'_, 'de> {
-    type Error = Error;
-
-    #[inline]
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if buffers::<V>() {
-            return self.visit_buffered(visitor);
-        }
-        self.0.visit_any::<V, false>(visitor)
-    }
-
-    integer_keys! {
-        deserialize_u8,
-        deserialize_u16,
-        deserialize_u32,
-        deserialize_u64,
-        deserialize_i8,
-        deserialize_i16,
-        deserialize_i32,
-        deserialize_i64,
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
-        match self.text()? {
-            Some("true") => visitor.visit_bool(true),
-            Some("false") => visitor.visit_bool(false),
-            Some(text) => visitor.visit_borrowed_str(text),
-            None => self.0.deserialize_bool(visitor),
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let marker = self.0.marker()?;
-        if self.0.take_nil(marker) {
-            return visitor.visit_none();
-        }
-        visitor.visit_some(self)
-    }
-
-    #[inline]
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        if name == EXTENSION_STRUCT {
-            return self.0.deserialize_newtype_struct(name, visitor);
-        }
-        visitor.visit_newtype_struct(self)
-    }
-
-    /// The key of a struct. One with flattened fields passes other keys to serde's buffer.
-    #[inline]
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if size_of::<V::Value>() < size_of::<&str>() {
-            return self.0.deserialize_identifier(visitor);
-        }
-        self.visit_buffered(visitor)
-    }
-
-    forward_to_value! {
-        deserialize_u128(),
-        deserialize_i128(),
-        deserialize_f32(),
-        deserialize_f64(),
-        deserialize_char(),
-        deserialize_str(),
-        deserialize_string(),
-        deserialize_bytes(),
-        deserialize_byte_buf(),
-        deserialize_unit(),
-        deserialize_unit_struct(name: &'static str),
-        deserialize_seq(),
-        deserialize_tuple(len: usize),
-        deserialize_tuple_struct(name: &'static str, len: usize),
-        deserialize_map(),
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]),
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]),
-        deserialize_ignored_any(),
-    }
-
-    #[inline]
-    fn is_human_readable(&self) -> bool {
-        true
-    }
-}
-
-impl<'de> Key<'_, 'de> {
-    /// The text of the key, if it is one. A bin counts as text if it is.
-    fn text(&mut self) -> Result<Option<&'de str>, Error> {
-        let marker = self.0.marker()?;
-        let before = self.0.rest;
-        if let Some(bin) = self.0.bin(marker)? {
-            let text = str::from_utf8(bin).ok();
-            if text.is_none() {
-                self.0.rest = before;
-            }
-            return Ok(text);
-        }
-        self.0.text(marker)
-    }
-
-    /// An integer that is written as text. Different texts never become the same number.
-    #[cold]
-    #[inline(never)]
-    fn visit_digits<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
-        match self.text()? {
-            Some(text) => match integer(text) {
-                Some(Integer::Unsigned(number)) => visitor.visit_u64(number),
-                Some(Integer::Signed(number)) => visitor.visit_i64(number),
-                None => visitor.visit_borrowed_str(text),
-            },
-            None => self.0.visit_other(visitor),
-        }
-    }
-
-    /// A key that serde buffers. A text may be converted to what it is the text of.
-    fn visit_buffered<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let marker = self.0.marker()?;
-        let Some(text) = self.0.text(marker)? else {
-            return self.0.visit_any::<V, true>(visitor);
-        };
-        match (integer(text), text) {
-            (Some(Integer::Unsigned(number)), _) if self.0.converts(Buffered::KEYS) => {
-                visitor.visit_u64(number)
-            }
-            (Some(Integer::Signed(number)), _) if self.0.converts(Buffered::KEYS) => {
-                visitor.visit_i64(number)
-            }
-            (None, "true" | "false") if self.0.converts(Buffered::KEYS) => {
-                visitor.visit_bool(text == "true")
-            }
-            _ => visitor.visit_borrowed_str(text),
-        }
-    }
-}
-
-enum Integer {
-    Unsigned(u64),
-    Signed(i64),
-}
-
-/// The integer that JavaScript would write as this text.
-fn integer(text: &str) -> Option<Integer> {
-    if !is_decimal(text) {
-        return None;
-    }
-    match text.parse() {
-        Ok(number) => Some(Integer::Unsigned(number)),
-        Err(_) => text.parse().ok().map(Integer::Signed),
-    }
-}
-
-/// Whether a text is an integer as JavaScript writes it, so that no other text is the same number.
-fn is_decimal(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    text == "0"
-        || digits.starts_with(|first| matches!(first, '1'..='9'))
-            && digits.bytes().all(|digit| digit.is_ascii_digit())
-}
-
-/// Whether an integer is the same number. Negative zero is not: it would lose its sign.
-fn is_integer(float: f64) -> bool {
-    float.trunc() == float
-        && (-TWO_TO_63..TWO_TO_64).contains(&float)
-        && (float != 0.0 || float.is_sign_positive())
-}
-
-/// Passes a whole float on as an integer, and any other float unchanged, so that the visitor names
-/// it in its message.
-fn visit_float_as_integer<'de, V: Visitor<'de>>(visitor: V, float: f64) -> Result<V::Value, Error> {
-    if float.trunc() != float {
-        return visitor.visit_f64(float);
-    }
-    // The casts are exact within these ranges, whose limits are powers of two and exact too.
-    if (0.0..TWO_TO_64).contains(&float) {
-        visitor.visit_u64(float as u64)
-    } else if (-TWO_TO_63..0.0).contains(&float) {
-        visitor.visit_i64(float as i64)
-    } else {
-        visitor.visit_f64(float)
-    }
-}
-
-/// The name of the struct by which types of rmp-serde and rmpv ask for an extension.
-pub(crate) const EXTENSION_STRUCT: &str = "_ExtStruct";
-
-const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
-const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;

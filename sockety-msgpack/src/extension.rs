@@ -13,3 +13,6 @@ pub(crate) const SERVICE_ERROR: [u8; 3] = [0xD4, 0x65, 0x00];
 pub fn is_service_error(bytes: &[u8]) -> bool {
     bytes.starts_with(&SERVICE_ERROR)
 }
+
+/// The name of the struct by which types of rmp-serde and rmpv ask for an extension.
+pub(crate) const EXTENSION_STRUCT: &str = "_ExtStruct";

@@ -89,11 +89,16 @@ mod deserialize;
 mod entries;
 mod escaped;
 mod extension;
+mod extension_writer;
+mod key;
+mod numbers;
+mod parts;
 mod reader;
 mod rfc3339;
 mod scan;
 mod serialize;
 mod service_error;
 mod token;
+mod variant;
 #[cfg(test)]
 mod work;

@@ -7,7 +7,7 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use thiserror::Error;
 
-use crate::{deserialize::EXTENSION_STRUCT, error, rfc3339};
+use crate::{error, extension::EXTENSION_STRUCT, rfc3339};
 
 /// A moment: the extension type -1 of MessagePack, and a `Date` of JavaScript.
 ///
