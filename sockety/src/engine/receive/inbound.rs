@@ -132,7 +132,7 @@ impl<S: Serve> Inbound<S> {
         }
         self.slow.update(cx);
         let is_slow = self.slow.is_paused();
-        self.is_held_back = self.is_held_back();
+        self.is_held_back = self.holds_back();
         let is_held_back = self.is_held_back || self.awaits_verdict();
         is_slow || is_held_back || self.abuse.poll_resume(cx).is_pending()
     }

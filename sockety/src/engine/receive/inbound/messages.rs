@@ -157,7 +157,7 @@ impl<S: Serve> Inbound<S> {
     }
 
     /// Whether nothing is read until requests that wait have had their turn, or payloads are gone.
-    pub(super) fn is_held_back(&mut self) -> bool {
+    pub(super) fn holds_back(&mut self) -> bool {
         let is_over = self.queue.is_overfull(&self.shared.options)
             || !self.overflow.is_empty()
             || self.shared.account.awaits_payload_room();
