@@ -36,6 +36,7 @@ fn build() -> HashMap<String, PathBuf> {
         // With the features that `cargo test --workspace` builds dependencies with.
         .arg("--workspace")
         .examples()
+        .bin("quickstart")
         .bin("sockety")
         .current_release()
         .exec()

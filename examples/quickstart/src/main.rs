@@ -80,7 +80,7 @@ async fn tour() -> Result<bool, Box<dyn Error>> {
     let handle = server.handle();
     let serving = tokio::spawn(server.serve(server::service()));
 
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let sources = ["README.md", "LICENSE-MIT"].map(|name| client::Source {
         name: name.to_owned(),
         path: root.join(name),
