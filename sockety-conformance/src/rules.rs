@@ -2,7 +2,7 @@
 
 /// The protocol, which reports quote. Nothing else is shared with an implementation.
 const PROTOCOL: &str = include_str!("../../sockety-codec/PROTOCOL.md");
-const THREATS: &str = include_str!("../../THREATS.md");
+const THREATS: &str = include_str!("../../docs/THREATS.md");
 
 /// The text of a rule of the protocol or of a row of the threats. `None` if the id is unknown.
 pub fn text(id: &str) -> Option<String> {

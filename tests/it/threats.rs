@@ -27,7 +27,7 @@ use crate::support::{
 #[test]
 fn every_row_has_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let table = fs::read_to_string(root.join("THREATS.md")).unwrap();
+    let table = fs::read_to_string(root.join("docs/THREATS.md")).unwrap();
     let rows = rows(&table);
     let mut tests = BTreeMap::new();
     for folder in [
