@@ -176,10 +176,10 @@ impl<'a, 'de, const FIELDS: bool> Fields<'a, 'de, FIELDS> {
 fn check_short_key(reader: &mut Reader<'_>, key: usize) -> Result<(), Error> {
     let after = reader.rest;
     reader.rest = reader.bytes_from(key);
-    if let Some(key) = reader.short_text()
-        && str::from_utf8(key).is_err()
-    {
-        return Err(reader.not_utf8_before_here(key));
+    if let Some(key) = reader.short_text() {
+        if std::str::from_utf8(key).is_err() {
+            return Err(reader.not_utf8_before_here(key));
+        }
     }
     reader.rest = after;
     Ok(())

@@ -335,10 +335,10 @@ impl<'de> Reader<'de> {
     #[inline(never)]
     fn visit_other_enum<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         let marker = self.marker()?;
-        if let Some(name) = self.bin(marker)?
-            && let Ok(name) = str::from_utf8(name)
-        {
-            return visitor.visit_enum(Name(name));
+        if let Some(name) = self.bin(marker)? {
+            if let Ok(name) = std::str::from_utf8(name) {
+                return visitor.visit_enum(Name(name));
+            }
         }
         let expected = EnumExpected(&visitor);
         if let Some(entries) = self.enter_map(marker)? {
@@ -422,7 +422,7 @@ impl<'de> Reader<'de> {
                 Err(_) => Err(self.not_utf8_before_here(text)),
             };
         }
-        match str::from_utf8(text) {
+        match std::str::from_utf8(text) {
             Ok(text) => visitor.visit_borrowed_str(text),
             Err(_) => Err(self.not_utf8_before_here(text)),
         }
@@ -447,10 +447,10 @@ impl<'de> Reader<'de> {
             return visitor.visit_string(Timestamp::from_data(data)?.to_string());
         }
         self.rest = before;
-        if type_name::<V::Value>().contains("::net::")
-            && let Some(address) = addresses::read(self)?
-        {
-            return visitor.visit_string(address);
+        if type_name::<V::Value>().contains("::net::") {
+            if let Some(address) = addresses::read(self)? {
+                return visitor.visit_string(address);
+            }
         }
         self.visit_other(visitor)
     }
@@ -464,15 +464,15 @@ impl<'de> Reader<'de> {
             return self.visit_bytes_as_elements(bin, "bin", visitor);
         }
         let wanted = type_name::<V::Value>();
-        if wanted.contains("u8")
-            && let Some(text) = self.text(marker)?
-        {
-            return self.visit_bytes_as_elements(text.as_bytes(), "string", visitor);
+        if wanted.contains("u8") {
+            if let Some(text) = self.text(marker)? {
+                return self.visit_bytes_as_elements(text.as_bytes(), "string", visitor);
+            }
         }
-        if is_of_time::<V::Value>()
-            && let Some(time) = self.take_time()?
-        {
-            return visitor.visit_seq(time.into_parts_of_time());
+        if is_of_time::<V::Value>() {
+            if let Some(time) = self.take_time()? {
+                return visitor.visit_seq(time.into_parts_of_time());
+            }
         }
         self.visit_other(visitor)
     }
@@ -496,10 +496,10 @@ impl<'de> Reader<'de> {
     fn take_time(&mut self) -> Result<Option<Timestamp>, Error> {
         let marker = self.marker()?;
         let before = self.rest;
-        if let Some(text) = self.text(marker)?
-            && let Ok(time) = text.parse()
-        {
-            return Ok(Some(time));
+        if let Some(text) = self.text(marker)? {
+            if let Ok(time) = text.parse() {
+                return Ok(Some(time));
+            }
         }
         self.rest = before;
         if let Some((timestamp::TAG, data)) = self.extension(marker)? {
@@ -517,14 +517,14 @@ impl<'de> Reader<'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        if name == "SystemTime"
-            && let Some(time) = self.take_time()?
-        {
-            let fields = [
-                ("secs_since_epoch", time.seconds()),
-                ("nanos_since_epoch", i64::from(time.nanoseconds())),
-            ];
-            return visitor.visit_map(MapDeserializer::new(fields.into_iter()));
+        if name == "SystemTime" {
+            if let Some(time) = self.take_time()? {
+                let fields = [
+                    ("secs_since_epoch", time.seconds()),
+                    ("nanos_since_epoch", i64::from(time.nanoseconds())),
+                ];
+                return visitor.visit_map(MapDeserializer::new(fields.into_iter()));
+            }
         }
         self.visit_other(visitor)
     }
@@ -596,10 +596,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         if buffers::<V>() {
             return self.visit_any::<V, true>(visitor);
         }
-        if is_of_time::<V>()
-            && let Some(time) = self.take_time()?
-        {
-            return visitor.visit_seq(time.into_parts_of_time());
+        if is_of_time::<V>() {
+            if let Some(time) = self.take_time()? {
+                return visitor.visit_seq(time.into_parts_of_time());
+            }
         }
         self.visit_any::<V, false>(visitor)
     }

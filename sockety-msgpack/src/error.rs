@@ -242,17 +242,17 @@ impl Error {
     #[cold]
     #[inline(never)]
     pub(crate) fn within(mut self, place: &Place<'_>) -> Self {
-        if let Failure::Value { path, .. } = &mut *self.0
-            && path.len() < LONGEST_PATH
-        {
-            let mut outer = place.to_string();
-            if outer.len() + path.len() > LONGEST_PATH {
-                "…".clone_into(&mut outer);
+        if let Failure::Value { path, .. } = &mut *self.0 {
+            if path.len() < LONGEST_PATH {
+                let mut outer = place.to_string();
+                if outer.len() + path.len() > LONGEST_PATH {
+                    "…".clone_into(&mut outer);
+                }
+                if !path.is_empty() && !path.starts_with('[') {
+                    outer.push('.');
+                }
+                path.insert_str(0, &outer);
             }
-            if !path.is_empty() && !path.starts_with('[') {
-                outer.push('.');
-            }
-            path.insert_str(0, &outer);
         }
         self
     }
@@ -281,6 +281,13 @@ impl Error {
     }
 }
 
+/// As many whole characters from the beginning as fit into this number of bytes.
+fn prefix(text: &str, longest: usize) -> &str {
+    let mut ends = (0..=longest.min(text.len())).rev();
+    let end = ends.find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
 /// The beginning of a text: one that quotes a value may be as long as that.
 fn beginning(text: &dyn fmt::Display) -> String {
     struct Beginning(String);
@@ -288,7 +295,7 @@ fn beginning(text: &dyn fmt::Display) -> String {
     impl fmt::Write for Beginning {
         fn write_str(&mut self, text: &str) -> fmt::Result {
             let room = LONGEST_QUOTED.saturating_sub(self.0.len());
-            self.0.push_str(&text[..text.floor_char_boundary(room)]);
+            self.0.push_str(prefix(text, room));
             if text.len() > room {
                 Err(fmt::Error)
             } else {
@@ -322,9 +329,9 @@ impl fmt::Display for Place<'_> {
         if !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(is_plain) {
             return f.write_str(name);
         }
-        let end = name.floor_char_boundary(LONGEST_NAME);
-        let cut = if end < name.len() { "…" } else { "" };
-        write!(f, "[{:?}{cut}]", &name[..end])
+        let shown = prefix(name, LONGEST_NAME);
+        let cut = if shown.len() < name.len() { "…" } else { "" };
+        write!(f, "[{shown:?}{cut}]")
     }
 }
 

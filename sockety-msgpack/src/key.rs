@@ -133,7 +133,7 @@ impl<'de> Key<'_, 'de> {
         let marker = self.0.marker()?;
         let before = self.0.rest;
         if let Some(bin) = self.0.bin(marker)? {
-            let text = str::from_utf8(bin).ok();
+            let text = std::str::from_utf8(bin).ok();
             if text.is_none() {
                 self.0.rest = before;
             }

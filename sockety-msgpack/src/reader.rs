@@ -126,11 +126,11 @@ impl<'de> Reader<'de> {
     /// Takes a marker, and the bytes of the number after it.
     #[inline(always)]
     pub(crate) fn number<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        if let Some((_, rest)) = self.rest.split_first()
-            && let Some((&number, rest)) = rest.split_first_chunk()
-        {
-            self.rest = rest;
-            return Ok(number);
+        if let Some((_, rest)) = self.rest.split_first() {
+            if let Some((&number, rest)) = rest.split_first_chunk() {
+                self.rest = rest;
+                return Ok(number);
+            }
         }
         Err(self.truncated(0, 1 + N as u64))
     }
@@ -192,7 +192,7 @@ impl<'de> Reader<'de> {
             _ => return Ok(None),
         };
         let text = self.data(head, len)?;
-        match str::from_utf8(text) {
+        match std::str::from_utf8(text) {
             Ok(text) => Ok(Some(text)),
             Err(error) => Err(self.not_utf8(start, error.valid_up_to())),
         }
@@ -203,7 +203,7 @@ impl<'de> Reader<'de> {
     #[inline(never)]
     pub(crate) fn not_utf8_before_here(&self, text: &[u8]) -> Error {
         let head = if text.len() < 0x20 { 1 } else { 2 };
-        let valid = str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
+        let valid = std::str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
         self.not_utf8(self.rest.len() + text.len() + head, valid)
     }
 

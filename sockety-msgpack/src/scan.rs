@@ -111,9 +111,10 @@ impl<const INLINE: usize> Scan<INLINE> {
     #[inline]
     fn skip_ordinary(&mut self, bytes: &[u8]) {
         let (mut position, mut left) = (self.position, self.left);
-        while left > 0
-            && let Some(len) = ordinary_len(&bytes[position..])
-        {
+        while left > 0 {
+            let Some(len) = ordinary_len(&bytes[position..]) else {
+                break;
+            };
             position += len;
             left -= 1;
         }

@@ -209,11 +209,11 @@ impl Kind {
             into.push(fixed | len as u8);
             return Ok(());
         }
-        if let Some(one) = self.one
-            && let Ok(len) = u8::try_from(len)
-        {
-            into.extend_from_slice(&[one, len]);
-            return Ok(());
+        if let Some(one) = self.one {
+            if let Ok(len) = u8::try_from(len) {
+                into.extend_from_slice(&[one, len]);
+                return Ok(());
+            }
         }
         self.write_long(len, into)
     }

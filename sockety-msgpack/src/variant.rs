@@ -64,9 +64,11 @@ fn variant_name<'de, S: DeserializeSeed<'de>>(
     seed: S,
 ) -> Result<S::Value, Error> {
     let start = reader.rest.len();
-    let name = if is_derived_name::<S::Value>()
-        && let Some(name) = reader.short_ascii()
-    {
+    let ascii = match is_derived_name::<S::Value>() {
+        true => reader.short_ascii(),
+        false => None,
+    };
+    let name = if let Some(name) = ascii {
         seed.deserialize(BorrowedBytesDeserializer::new(name))
     } else {
         let marker = reader.marker()?;
@@ -85,10 +87,10 @@ fn variant_name<'de, S: DeserializeSeed<'de>>(
 #[cold]
 #[inline(never)]
 fn name_of_other_key<'de>(reader: &mut Reader<'de>, marker: u8) -> Result<&'de str, Error> {
-    if let Some(name) = reader.bin(marker)?
-        && let Ok(name) = str::from_utf8(name)
-    {
-        return Ok(name);
+    if let Some(name) = reader.bin(marker)? {
+        if let Ok(name) = std::str::from_utf8(name) {
+            return Ok(name);
+        }
     }
     let found = reader.unexpected()?;
     Err(Error::invalid_type(found, &"the name of an enum variant"))

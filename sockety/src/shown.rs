@@ -11,7 +11,7 @@ const LONGEST: usize = 128;
 
 impl Shown {
     pub(crate) fn new(text: &str) -> Self {
-        let shown = &text[..text.floor_char_boundary(LONGEST)];
+        let shown = prefix(text, LONGEST);
         let cut = if shown.len() < text.len() { "…" } else { "" };
         Self(format!("{shown:?}{cut}").into())
     }
@@ -21,4 +21,11 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// As many whole characters from the beginning as fit into this number of bytes.
+pub(crate) fn prefix(text: &str, longest: usize) -> &str {
+    let mut ends = (0..=longest.min(text.len())).rev();
+    let end = ends.find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }

@@ -159,7 +159,7 @@ impl Machine {
                 );
                 head.await_files(body, identity);
                 // r[impl text.utf8]
-                let text = str::from_utf8(action).map_err(|_| RefusalReason::BadAction);
+                let text = std::str::from_utf8(action).map_err(|_| RefusalReason::BadAction);
                 known = text.ok().filter(|_| identity.parent.is_none());
                 self.excess(prefix.sizes, head.bytes).map_or(text, Err)
             }
@@ -264,7 +264,8 @@ impl Machine {
             }
             Text::Whole(name) => Ok(FileHeader {
                 size: file.size,
-                name: str::from_utf8(name).map_err(|_| RefusalReason::BadFileName { index })?,
+                name: std::str::from_utf8(name)
+                    .map_err(|_| RefusalReason::BadFileName { index })?,
             }),
         }
     }

@@ -318,19 +318,18 @@ impl Machine {
             return Ok(None);
         }
         let action = match kind {
-            Kind::Message => match str::from_utf8(action) {
+            Kind::Message => match std::str::from_utf8(action) {
                 Ok(action) => action,
                 Err(_) => return Ok(None),
             },
             Kind::Response => "",
         };
         *input = rest;
-        if self.gives_whole
-            && !opening.has_stream
-            && let Some(payload) = take_payload(sizes.payload, input)
-        {
-            let announced = announce(self.channel, opening, &prefix, action);
-            return Ok(Some(whole(announced, payload)));
+        if self.gives_whole && !opening.has_stream {
+            if let Some(payload) = take_payload(sizes.payload, input) {
+                let announced = announce(self.channel, opening, &prefix, action);
+                return Ok(Some(whole(announced, payload)));
+            }
         }
         if sizes.payload != 0 || opening.has_stream {
             let body = Body::plain(sizes.payload, opening.has_stream);

@@ -25,7 +25,7 @@ fn bytes(script: &str) -> Vec<u8> {
         .collect();
     digits
         .chunks(2)
-        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! The arguments of `#[action]`.
 
+use std::mem;
+
 use proc_macro2::Ident;
 use syn::{Attribute, LitStr, Meta};
 
@@ -43,8 +45,9 @@ impl ActionArguments {
     /// Removes every `#[action]` from `attributes` and reads its arguments.
     pub(crate) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Self {
         refuse_conditional(attributes, errors);
-        let is_action = |attribute: &mut Attribute| attribute.path().is_ident("action");
-        let taken: Vec<_> = attributes.extract_if(.., is_action).collect();
+        let is_action = |attribute: &Attribute| attribute.path().is_ident("action");
+        let (taken, kept): (Vec<_>, _) = mem::take(attributes).into_iter().partition(is_action);
+        *attributes = kept;
         let mut arguments = Self::default();
         for argument in ACTION.read_all(&taken, errors) {
             match argument.name.as_str() {

@@ -78,13 +78,14 @@ pub(super) struct Argument {
 
 impl Argument {
     pub(super) fn text(&self, errors: &mut Errors) -> Option<LitStr> {
-        if let Meta::NameValue(meta) = &self.meta
-            && let Expr::Lit(ExprLit {
+        if let Meta::NameValue(meta) = &self.meta {
+            if let Expr::Lit(ExprLit {
                 lit: Lit::Str(text),
                 ..
             }) = &meta.value
-        {
-            return Some(text.clone());
+            {
+                return Some(text.clone());
+            }
         }
         errors.at(
             &self.meta,
@@ -131,13 +132,14 @@ impl Argument {
 
     /// The value of a boolean argument, or `false` after a mistake.
     pub(super) fn boolean(&self, errors: &mut Errors) -> bool {
-        if let Meta::NameValue(meta) = &self.meta
-            && let Expr::Lit(ExprLit {
+        if let Meta::NameValue(meta) = &self.meta {
+            if let Expr::Lit(ExprLit {
                 lit: Lit::Bool(value),
                 ..
             }) = &meta.value
-        {
-            return value.value;
+            {
+                return value.value;
+            }
         }
         let message = format!("invalid value for `{0}`: write `{0} = false`", self.name);
         errors.at(&self.meta, message);

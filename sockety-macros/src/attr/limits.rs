@@ -65,15 +65,17 @@ fn size(argument: &Argument, errors: &mut Errors) -> Option<Limit<u64>> {
 }
 
 fn number(argument: &Argument, errors: &mut Errors) -> Option<Limit<u32>> {
-    if let Meta::NameValue(meta) = &argument.meta
-        && let Expr::Lit(ExprLit {
+    if let Meta::NameValue(meta) = &argument.meta {
+        if let Expr::Lit(ExprLit {
             lit: Lit::Int(number),
             ..
         }) = &meta.value
-        && let Ok(value) = number.base10_parse()
-    {
-        let tokens = argument.meta.to_token_stream();
-        return Some(Limit { value, tokens });
+        {
+            if let Ok(value) = number.base10_parse() {
+                let tokens = argument.meta.to_token_stream();
+                return Some(Limit { value, tokens });
+            }
+        }
     }
     let name = &argument.name;
     errors.at(

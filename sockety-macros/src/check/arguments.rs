@@ -11,36 +11,36 @@ pub(super) fn check(action: &Action, errors: &mut Errors) {
 
 /// An idempotent call may be sent again, but a stream is consumed the first time.
 fn check_idempotent(action: &Action, errors: &mut Errors) {
-    if let Some(idempotent) = &action.arguments.idempotent
-        && action.has_stream()
-    {
-        let method = &action.ident;
-        errors.at(
-            idempotent,
-            format!("`{method}` has a stream, which cannot be sent again: remove `idempotent`"),
-        );
+    if let Some(idempotent) = &action.arguments.idempotent {
+        if action.has_stream() {
+            let method = &action.ident;
+            errors.at(
+                idempotent,
+                format!("`{method}` has a stream, which cannot be sent again: remove `idempotent`"),
+            );
+        }
     }
 }
 
 /// A timeout limits the wait for a reply.
 fn check_timeout(action: &Action, errors: &mut Errors) {
-    if let Some(timeout) = &action.arguments.timeout
-        && action.arguments.one_way.is_some()
-    {
-        errors.at(
-            &timeout.tokens,
-            "a one-way action has no reply to wait for: remove `timeout`, or remove `one_way`",
-        );
+    if let Some(timeout) = &action.arguments.timeout {
+        if action.arguments.one_way.is_some() {
+            errors.at(
+                &timeout.tokens,
+                "a one-way action has no reply to wait for: remove `timeout`, or remove `one_way`",
+            );
+        }
     }
 }
 
 fn check_limits(action: &Action, errors: &mut Errors) {
     let (limits, method) = (&action.arguments.limits, &action.ident);
-    if let Some(limit) = &limits.payload
-        && action.payload().is_empty()
-    {
-        let message = format!("`{method}` takes no payload: remove this limit");
-        errors.at(&limit.tokens, message);
+    if let Some(limit) = &limits.payload {
+        if action.payload().is_empty() {
+            let message = format!("`{method}` takes no payload: remove this limit");
+            errors.at(&limit.tokens, message);
+        }
     }
     if action.takes_files() {
         return;

@@ -129,11 +129,11 @@ pub(super) fn read(service: &Service, output: &Output) -> TokenStream {
         let format = format(service, &output.ty());
         return quote!(|#received| #received.payload(#format));
     };
-    if let ([Element { part, ty }], false) = (&parts.elements[..], parts.is_tuple)
-        && *part != Part::Files
-    {
-        let taken = take(service, *part, ty);
-        return quote!(|#received| #taken);
+    if let ([Element { part, ty }], false) = (&parts.elements[..], parts.is_tuple) {
+        if *part != Part::Files {
+            let taken = take(service, *part, ty);
+            return quote!(|#received| #taken);
+        }
     }
     let elements = parts.elements.iter();
     let value = whole(

@@ -82,10 +82,10 @@ pub(crate) fn use_of_trait(service: &Service) -> TokenStream {
 /// a trait could not promise that its future is `Send`.
 pub(crate) fn desugared(mut item: ItemTrait) -> ItemTrait {
     for item in &mut item.items {
-        if let TraitItem::Fn(method) = item
-            && method.sig.asyncness.take().is_some()
-        {
-            desugar(method);
+        if let TraitItem::Fn(method) = item {
+            if method.sig.asyncness.take().is_some() {
+                desugar(method);
+            }
         }
     }
     item

@@ -145,12 +145,12 @@ fn is_like_context(ident: &Ident, ty: &Type) -> bool {
 }
 
 fn check_context(ty: &Type, errors: &mut Errors) {
-    if let Type::Reference(reference) = bare(ty)
-        && (reference.mutability.is_some() || reference.lifetime.is_some())
-    {
-        errors.at(
-            ty,
-            "the context is borrowed for one call only: write `&Context`",
-        );
+    if let Type::Reference(reference) = bare(ty) {
+        if reference.mutability.is_some() || reference.lifetime.is_some() {
+            errors.at(
+                ty,
+                "the context is borrowed for one call only: write `&Context`",
+            );
+        }
     }
 }

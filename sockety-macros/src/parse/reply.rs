@@ -12,10 +12,10 @@ use super::parts::{check_one_payload, check_parts};
 
 /// The reply of a one-way action.
 pub(super) fn no_reply(one_way: &Ident, sig: &Signature, errors: &mut Errors) -> Reply {
-    if let ReturnType::Type(_, ty) = &sig.output
-        && !is_unit(ty)
-    {
-        errors.at(ty, format!("a one-way action cannot return a value: remove the return type, or remove `{one_way}`"));
+    if let ReturnType::Type(_, ty) = &sig.output {
+        if !is_unit(ty) {
+            errors.at(ty, format!("a one-way action cannot return a value: remove the return type, or remove `{one_way}`"));
+        }
     }
     Reply::OneWay
 }

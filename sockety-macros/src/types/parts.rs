@@ -88,14 +88,14 @@ fn inner(ty: &Type) -> Vec<&Type> {
 }
 
 fn check_file(ty: &Type, errors: &mut Errors) {
-    if let Type::Path(TypePath { path, .. }) = bare(ty)
-        && is_of_file_system(path)
-    {
-        let name = text(ty);
-        errors.at(
-            ty,
-            format!("`{name}` cannot be sent: write `sockety::File`"),
-        );
+    if let Type::Path(TypePath { path, .. }) = bare(ty) {
+        if is_of_file_system(path) {
+            let name = text(ty);
+            errors.at(
+                ty,
+                format!("`{name}` cannot be sent: write `sockety::File`"),
+            );
+        }
     }
 }
 

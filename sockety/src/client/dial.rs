@@ -251,10 +251,10 @@ impl Race {
                 failure: question.failure,
             })
             .collect();
-        if let [Answer { failure, .. }] = &mut answers[..]
-            && let Some(failure) = failure.take()
-        {
-            return failure;
+        if let [Answer { failure, .. }] = &mut answers[..] {
+            if let Some(failure) = failure.take() {
+                return failure;
+            }
         }
         let kind = match answers.last().and_then(|last| last.failure.as_ref()) {
             Some(failure) => failure.kind(),

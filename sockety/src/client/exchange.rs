@@ -74,11 +74,11 @@ impl Exchange {
     /// Has no effect after the first poll.
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
         let is_waiting = self.extra.as_ref().is_some_and(|extra| extra.is_waiting());
-        if let Stage::Unsent(unsent) = &self.stage
-            && !is_waiting
-        {
-            let has_content = unsent.carrying.is_some();
-            self.extra = Some(Extra::with_timeout(timeout, has_content));
+        if let Stage::Unsent(unsent) = &self.stage {
+            if !is_waiting {
+                let has_content = unsent.carrying.is_some();
+                self.extra = Some(Extra::with_timeout(timeout, has_content));
+            }
         }
     }
 
@@ -133,11 +133,11 @@ impl Exchange {
             Poll::Pending => Err(ready!(self.poll_timer(cx))),
         };
         self.finish();
-        if reply.is_ok()
-            && let Some(extra) = &mut self.extra
-        {
-            // The reply may arrive before all files were sent. The rest is still sent.
-            extra.pump.detach();
+        if reply.is_ok() {
+            if let Some(extra) = &mut self.extra {
+                // The reply may arrive before all files were sent. The rest is still sent.
+                extra.pump.detach();
+            }
         }
         Poll::Ready(reply)
     }
@@ -161,11 +161,11 @@ impl Exchange {
             return Poll::Pending;
         };
         let submitted = submitted?;
-        if let Some(extra) = &self.extra
-            && extra.is_carrying()
-        {
-            let sending = unsent::start(&mut self.extra, &self.connection, submitted);
-            self.extra.get_or_insert_default().pump = sending.pump;
+        if let Some(extra) = &self.extra {
+            if extra.is_carrying() {
+                let sending = unsent::start(&mut self.extra, &self.connection, submitted);
+                self.extra.get_or_insert_default().pump = sending.pump;
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -275,10 +275,10 @@ impl<C: 'static> Inner<C> {
             }
             let mut attempt = self.attempt();
             // The sender is never dropped without a result.
-            if let Ok(ended) = attempt.wait_for(Option::is_some).await
-                && let Some(Err(error)) = &*ended
-            {
-                return Err(Arc::clone(error));
+            if let Ok(ended) = attempt.wait_for(Option::is_some).await {
+                if let Some(Err(error)) = &*ended {
+                    return Err(Arc::clone(error));
+                }
             }
         }
     }
@@ -327,11 +327,11 @@ impl<C: 'static> Inner<C> {
             // Not all clients of a server at once. The id generator is the random source at hand.
             let millis = Uuid::new_v4().as_u128() % SPREAD;
             sleep(Duration::from_millis(millis as u64)).await;
-            if let Some(inner) = inner.upgrade()
-                && !inner.lock().is_closed
-            {
-                // A failure is kept for `last_error`; the next `get` tries again.
-                let _ = inner.connection().await;
+            if let Some(inner) = inner.upgrade() {
+                if !inner.lock().is_closed {
+                    // A failure is kept for `last_error`; the next `get` tries again.
+                    let _ = inner.connection().await;
+                }
             }
         });
     }

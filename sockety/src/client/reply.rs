@@ -45,11 +45,12 @@ pub(crate) fn read_reply<T, E: ServiceError>(
 
 /// A refusal as its code alone, for callers that do not read its reason.
 pub(crate) fn without_reason(reply: RawReply) -> RawReply {
-    if let RawReply::Response { payload, .. } = &reply
-        && is_service_error(payload)
-        && let Some((code, _)) = refusal::decode(payload)
-    {
-        return RawReply::Fast(code);
+    if let RawReply::Response { payload, .. } = &reply {
+        if is_service_error(payload) {
+            if let Some((code, _)) = refusal::decode(payload) {
+                return RawReply::Fast(code);
+            }
+        }
     }
     reply
 }

@@ -260,16 +260,17 @@ async fn send_files(files: Vec<(File, PartWriter)>) {
 /// Logs why a source was not sent to its end: the peer learns only that it broke off.
 fn log(part: &str, error: &SourceError) {
     // What comes from another peer may break off at any time, and peers must not fill the log.
-    if let SourceError::Read { error: inner, .. } = error
-        && is_read_error(inner)
-    {
+    if is_read_error(error) {
         tracing::debug!(error = %chain(error), part, "not sent to its end");
     } else {
         tracing::warn!(error = %chain(error), part, "not sent to its end");
     }
 }
 
-fn is_read_error(error: &io::Error) -> bool {
+fn is_read_error(error: &SourceError) -> bool {
+    let SourceError::Read { error, .. } = error else {
+        return false;
+    };
     error.get_ref().is_some_and(|inner| inner.is::<ReadError>())
 }
 

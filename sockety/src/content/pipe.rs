@@ -125,7 +125,7 @@ impl PipeReader {
         if let Some(task) = &mut self.task {
             let result = ready!(Pin::new(task).poll(cx));
             self.task = None;
-            result.map_err(io::Error::other).flatten()?;
+            result.map_err(io::Error::other)??;
         }
         if self.is_ended.load(Ordering::Acquire) {
             Poll::Ready(Ok(()))

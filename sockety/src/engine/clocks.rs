@@ -305,10 +305,10 @@ impl Clocks {
         }
         // The write stall decides about one that may send no heartbeats.
         let may_be_silent = self.stalled > 0 && !input.sends_heartbeats;
-        if let Some(idle) = self.limits.idle.filter(|idle| self.silent >= *idle)
-            && !may_be_silent
-        {
-            return Err(ConnectionError::Idle(idle));
+        if let Some(idle) = self.limits.idle.filter(|idle| self.silent >= *idle) {
+            if !may_be_silent {
+                return Err(ConnectionError::Idle(idle));
+            }
         }
         self.unauthorized = next(self.unauthorized, !input.is_authorized);
         if self.unauthorized > self.limits.authorization {

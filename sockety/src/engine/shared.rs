@@ -362,8 +362,10 @@ impl WakeDriver for Shared {
 
     fn warn_of_no_file(&self, error: &io::Error) {
         let (folder, error) = (std::env::temp_dir(), chain(error));
-        let reason = format_args!("{}: {error}", folder.display());
-        self.warn_of_peer(Warning::NoTemporaryFile, &reason);
+        self.warn_of_peer(
+            Warning::NoTemporaryFile,
+            &format_args!("{}: {error}", folder.display()),
+        );
     }
 }
 

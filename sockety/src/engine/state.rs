@@ -101,10 +101,10 @@ impl DerefMut for Locked<'_> {
 impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !self.outbox.due.is_empty()
-            && let Some(state) = self.state.take()
-        {
-            Self::unlock(state);
+        if !self.outbox.due.is_empty() {
+            if let Some(state) = self.state.take() {
+                Self::unlock(state);
+            }
         }
     }
 }
@@ -448,20 +448,20 @@ impl State {
         if self.transmissions.channels.is_question(parent) {
             return self.on_answer(&reply);
         }
-        if let Some(code) = refusal_code(parent, &reply)
-            && FrameworkCode::means_unread(code)
-        {
-            if FrameworkCode::is_one(code) {
-                self.on_framework_code();
-            }
-            if let Some(transmission) = self.pending.transmission(parent) {
-                self.withdraw(transmission);
+        if let Some(code) = refusal_code(parent, &reply) {
+            if FrameworkCode::means_unread(code) {
+                if FrameworkCode::is_one(code) {
+                    self.on_framework_code();
+                }
+                if let Some(transmission) = self.pending.transmission(parent) {
+                    self.withdraw(transmission);
+                }
             }
         }
-        if let Some(pacing) = &mut self.pacing
-            && let Some(start) = self.pending.start(parent)
-        {
-            pacing.on_reply(start);
+        if let Some(pacing) = &mut self.pacing {
+            if let Some(start) = self.pending.start(parent) {
+                pacing.on_reply(start);
+            }
         }
         self.pending.deliver(parent, reply)
     }
@@ -469,14 +469,14 @@ impl State {
     /// Queues the answer to a message that is refused, even if the outbox is full: the response with
     /// the reason if there is one, and room for it, else the code.
     pub(crate) fn refuse(&mut self, id: Uuid, code: FastReply, response: Option<&[u8]>) {
-        if let Some(payload) = response
-            && self.check(Line::Response).is_ok()
-        {
-            let head = ResponseHead::new(id, Uuid::new_v4()).into();
-            let payload = Payload::Copied(payload);
-            let zero = ChannelId::ZERO;
-            if self.outbox.submit(zero, head, payload, None).is_ok() {
-                return;
+        if let Some(payload) = response {
+            if self.check(Line::Response).is_ok() {
+                let head = ResponseHead::new(id, Uuid::new_v4()).into();
+                let payload = Payload::Copied(payload);
+                let zero = ChannelId::ZERO;
+                if self.outbox.submit(zero, head, payload, None).is_ok() {
+                    return;
+                }
             }
         }
         self.outbox.unasked_reply(id, code);

@@ -18,6 +18,7 @@ use crate::{
         __private::{decode_service_error, encode_service_error, escaped},
         Bounds, from_slice,
     },
+    shown::prefix,
 };
 
 /// Why a peer refused a message.
@@ -91,7 +92,7 @@ fn shortened(text: &str) -> String {
     let mut text = escaped(text);
     if text.len() > LONGEST {
         const CUT: &str = "…";
-        text.truncate(text.floor_char_boundary(LONGEST - CUT.len()));
+        text.truncate(prefix(&text, LONGEST - CUT.len()).len());
         text.push_str(CUT);
     }
     text

@@ -15,6 +15,7 @@ use crate::{
     msgpack::__private::escaped,
     outcome::Outcome,
     serve::{incoming::Incoming, middleware::ServeNext},
+    shown::prefix,
 };
 
 /// `rpc.system.name`.
@@ -56,7 +57,7 @@ impl Named {
 /// `rpc.method_original`: the name that a peer chose, escaped, and shortened if it is long.
 pub(crate) fn original(action: &str) -> String {
     const LONGEST: usize = 128;
-    escaped(&action[..action.floor_char_boundary(LONGEST)])
+    escaped(prefix(action, LONGEST))
 }
 
 /// The result of a call without the reply itself, which goes on to the caller.

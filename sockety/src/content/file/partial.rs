@@ -4,7 +4,6 @@ mod directory;
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::TryLockError,
     io::{self, IoSlice, Write},
     iter,
     path::{Path, PathBuf},
@@ -14,7 +13,7 @@ use bytes::Bytes;
 use tokio::{runtime::Handle, task::spawn_blocking};
 use uuid::Uuid;
 
-use self::directory::{Directory, SystemDirectory};
+use self::directory::{Directory, SystemDirectory, try_lock};
 use crate::error::save::{OPEN_DIRECTORY, SaveError};
 
 /// A file that is being saved, in the directory in which it will stay. Dropping it removes it, off the async
@@ -148,12 +147,12 @@ impl<D: Directory> Temporary<D> {
             }
             Err(error) => return Err(SaveError::io("name", path, error)),
         }
-        if durability == Durability::Synced
-            && let Err(error) = dir.sync()
-        {
-            // Nothing is left of a file that was not saved as asked.
-            drop(dir.remove(name));
-            return Err(SaveError::io("sync the directory of", path, error));
+        if durability == Durability::Synced {
+            if let Err(error) = dir.sync() {
+                // Nothing is left of a file that was not saved as asked.
+                drop(dir.remove(name));
+                return Err(SaveError::io("sync the directory of", path, error));
+            }
         }
         Ok(())
     }
@@ -227,17 +226,19 @@ fn remove_abandoned(dir: &impl Directory, name: &OsStr) -> io::Result<()> {
     // Some network file systems lock only what is open for writing.
     let file = dir.open_file(name)?;
     // The lock is held until the name is gone: see `is_kept`.
-    file.try_lock()?;
+    if !try_lock(&file)? {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
     dir.remove(name)
 }
 
 /// Locks a new temporary file, so that no sweep takes it for one that was left behind. `false` when one was
 /// faster, and removes it or has.
 fn is_kept(dir: &impl Directory, name: &OsStr, file: &std::fs::File) -> bool {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => false,
+    match try_lock(file) {
+        Ok(false) => false,
         // Where nothing can be locked, a sweep removes nothing.
-        Ok(()) | Err(TryLockError::Error(_)) => dir.exists(name).unwrap_or(false),
+        Ok(true) | Err(_) => dir.exists(name).unwrap_or(false),
     }
 }
 

@@ -339,9 +339,10 @@ async fn next_batch(file: &mut File) -> io::Result<Option<Batch>> {
     };
     let mut length = first.len();
     let mut chunks = vec![first];
-    while length < BATCH
-        && let Some(chunk) = chunk_at_hand(file).await
-    {
+    while length < BATCH {
+        let Some(chunk) = chunk_at_hand(file).await else {
+            break;
+        };
         length += chunk.len();
         chunks.push(chunk);
     }

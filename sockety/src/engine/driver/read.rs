@@ -37,17 +37,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         if self.clocks.has_peer_ended || self.is_paused || self.is_backlogged() {
             return Poll::Pending;
         }
-        if let Some((channel, left)) = self.decoder.open_payload()
-            && let Some(read) = self.poll_read_payload(channel, left as usize, cx)
-        {
-            return read;
+        if let Some((channel, left)) = self.decoder.open_payload() {
+            if let Some(read) = self.poll_read_payload(channel, left as usize, cx) {
+                return read;
+            }
         }
         let size = self.inbound.room().min(self.pace.read_bytes);
-        if self.inbound.has_large_content
-            && size >= recycled::LEAST
-            && let Some(buffer) = recycled::take()
-        {
-            return self.poll_read_content(buffer, size, cx);
+        if self.inbound.has_large_content && size >= recycled::LEAST {
+            if let Some(buffer) = recycled::take() {
+                return self.poll_read_content(buffer, size, cx);
+            }
         }
         let mut buffer = ReadBuffer::take();
         let mut read = ReadBuf::new(&mut buffer.0[..size]);

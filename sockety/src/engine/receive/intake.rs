@@ -542,8 +542,7 @@ impl PartReader {
         while self.rest.is_empty() {
             if let Some(reading) = &mut self.reading {
                 let read = ready!(Pin::new(reading).poll(cx))
-                    .map_err(io::Error::other)
-                    .flatten();
+                    .unwrap_or_else(|error| Err(io::Error::other(error)));
                 self.reading = None;
                 self.rest = read.map_err(|error| ReadError::Spill(Arc::new(error)))?;
                 self.intake.was_read_back(self.part, self.rest.len());

@@ -81,10 +81,10 @@ impl Assembly {
     }
 
     fn share_if_whole(&mut self, remaining: u64) {
-        if remaining == 0
-            && let AssemblyState::Arriving(bytes) = &mut self.state
-        {
-            self.state = AssemblyState::Whole(payloads::share(std::mem::take(bytes)));
+        if remaining == 0 {
+            if let AssemblyState::Arriving(bytes) = &mut self.state {
+                self.state = AssemblyState::Whole(payloads::share(std::mem::take(bytes)));
+            }
         }
     }
 

@@ -81,13 +81,16 @@ impl RequestQueue {
     pub(crate) fn on_refused(&self, action: &str, shared: &Shared) {
         shared.counters.count(|all| &all.overloaded);
         let options = &shared.options;
-        let reason = format_args!(
-            "{} wait for their turn (limits: {} executing, {} waiting)",
-            self.len(),
-            options.requests_executing,
-            options.queued_requests,
+        shared.warn(
+            Warning::Overloaded,
+            action,
+            &format_args!(
+                "{} wait for their turn (limits: {} executing, {} waiting)",
+                self.len(),
+                options.requests_executing,
+                options.queued_requests,
+            ),
         );
-        shared.warn(Warning::Overloaded, action, &reason);
     }
 }
 

@@ -50,10 +50,10 @@ impl Channels {
     pub(crate) fn is_available(&self) -> bool {
         // Until the peer has answered, no more are risked than can be lost before the connection is
         // replaced.
-        if let Notice::Asked { .. } = self.notice
-            && self.held.len() * 2 >= self.usable()
-        {
-            return false;
+        if let Notice::Asked { .. } = self.notice {
+            if self.held.len() * 2 >= self.usable() {
+                return false;
+            }
         }
         !self.free.is_empty() || self.next < self.count
     }

@@ -17,6 +17,33 @@ pub(crate) use self::by_path::DirectoryByPath;
 #[cfg(unix)]
 pub(crate) use self::open::OpenDirectory;
 
+/// Locks a file until it is closed. Returns `false` if another process or handle has locked it.
+#[cfg(unix)]
+pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
+    use rustix::{
+        fs::{FlockOperation, flock},
+        io::Errno,
+    };
+
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Locks a file until it is closed. Returns `false` if another process or handle has locked it.
+#[cfg(not(unix))]
+pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
+    use std::fs::TryLockError;
+
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// The kind of directory that this system has.
 #[cfg(unix)]
 pub(crate) type SystemDirectory = OpenDirectory;

@@ -80,12 +80,12 @@ impl<S: Serve> Inbound<S> {
         let Some(open) = self.slots.open_mut(channel) else {
             return Verdict::Keep;
         };
-        if let Some(route) = open.role.route()
-            && let Some(reason) = route.excess_of_file(header.size)
-        {
-            self.shared.warn(Warning::TooLarge, &route.action, &reason);
-            self.abuse.on_refused();
-            return self.refuse_open(channel, FrameworkCode::TooLarge.reply(), &reason);
+        if let Some(route) = open.role.route() {
+            if let Some(reason) = route.excess_of_file(header.size) {
+                self.shared.warn(Warning::TooLarge, &route.action, &reason);
+                self.abuse.on_refused();
+                return self.refuse_open(channel, FrameworkCode::TooLarge.reply(), &reason);
+            }
         }
         let Some(arriving) = &mut open.carried else {
             return Verdict::Keep;

@@ -159,10 +159,10 @@ impl<S: Serve> Inbound<S> {
         if let Some(rest) = slot.rest() {
             rest.intake.fail(error);
         }
-        if let Slot::Open(open) = slot
-            && let Role::Response { parent } = open.role
-        {
-            self.deliver(&parent, lost(error.clone()));
+        if let Slot::Open(open) = slot {
+            if let Role::Response { parent } = open.role {
+                self.deliver(&parent, lost(error.clone()));
+            }
         }
         self.free(channel);
     }

@@ -179,9 +179,10 @@ impl<S: Serve> Inbound<S> {
     /// of these may be judged next.
     #[cold]
     pub(super) fn run_unjudged(&mut self, cx: &mut Context<'_>) {
-        while !self.shared.auth.is_judging()
-            && let Some(message) = self.unjudged.messages.pop_front()
-        {
+        while !self.shared.auth.is_judging() {
+            let Some(message) = self.unjudged.messages.pop_front() else {
+                break;
+            };
             match message {
                 Waiting::Whole(message) => {
                     self.unjudged.bytes -= message.bytes();
@@ -243,10 +244,10 @@ impl<S: Serve> Inbound<S> {
                 return;
             };
             self.shared.counters.count(|all| &all.unauthorized);
-            if let Some(Waiting::Carrying(message)) = messages.remove(last)
-                && message.expects_response
-            {
-                self.shared.refuse(message.id, unauthorized, &reason);
+            if let Some(Waiting::Carrying(message)) = messages.remove(last) {
+                if message.expects_response {
+                    self.shared.refuse(message.id, unauthorized, &reason);
+                }
             }
         }
     }

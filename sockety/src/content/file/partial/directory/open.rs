@@ -52,7 +52,7 @@ fn linking(error: Errno) -> io::Error {
 
 impl Directory for OpenDirectory {
     fn open(path: &Path) -> io::Result<Self> {
-        let flags = (REFERENCE | OFlags::DIRECTORY).bits().cast_signed();
+        let flags = (REFERENCE | OFlags::DIRECTORY).bits() as i32;
         let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
         opened.map(Self)
     }
