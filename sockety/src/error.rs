@@ -2,13 +2,15 @@
 //!
 //! The text of an error never includes its cause, which
 //! [`Error::source`](std::error::Error::source) returns. [`chain()`] displays an error with all its
-//! causes.
+//! causes, and so does its `Debug`, which `main` prints for an error that it returns. To know which
+//! error it is, match on it.
 
 pub(crate) mod call;
 pub(crate) mod chain;
 pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod content;
+mod debug;
 pub(crate) mod file_name;
 pub(crate) mod limit;
 pub(crate) mod mismatch;

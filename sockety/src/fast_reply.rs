@@ -121,7 +121,7 @@ impl fmt::Debug for FastReply {
 }
 
 /// A code with more than 12 bits: the maximum is 4,095.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid fast reply code {0}: maximum is 4095")]
 pub struct InvalidCode(pub u16);
 

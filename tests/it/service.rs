@@ -776,7 +776,7 @@ async fn a_draft_is_broadcast() {
 
 // Clocks.
 
-fn timed_out_as<T: std::fmt::Debug, E: std::fmt::Debug>(
+fn timed_out_as<T: std::fmt::Debug, E: sockety::ServiceError>(
     result: Result<T, CallError<E>>,
     expected: Outcome,
 ) {

@@ -1,5 +1,5 @@
 /// A text that is no address, or an address that cannot be used here.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("address {text:?} {problem}")]
 pub struct AddressError {
     text: Box<str>,

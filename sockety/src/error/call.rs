@@ -10,7 +10,7 @@ use crate::{fast_reply::FastReply, outcome::Outcome};
 ///
 /// Its text does not include the cause: [`chain`](super::chain()) displays both. Except for the
 /// error of the service, it begins with the action.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum CallError<E> {
     /// The method returned its error.

@@ -8,7 +8,7 @@ use sockety_codec::Violation;
 use std::{io, time::Duration};
 
 /// Why no connection could be made.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The text is no address, or the address cannot be used here.

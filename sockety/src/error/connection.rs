@@ -5,7 +5,7 @@ use sockety_codec::{Truncated, Violation};
 use std::{io, sync::Arc, time::Duration};
 
 /// Why a connection ended. Every request that waits on it gets a copy.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
     /// The connection was closed between messages.

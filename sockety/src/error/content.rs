@@ -3,7 +3,7 @@
 use crate::msgpack::DecodeError;
 
 /// Why a message does not have the form of what a typed method takes or returns.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContentError {
     /// The payload cannot be decoded.

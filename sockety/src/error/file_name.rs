@@ -6,7 +6,7 @@ use crate::shown::Shown;
 /// [`File::safe_name`](crate::content::file::File::safe_name).
 ///
 /// Its text shows the name escaped, and shortened if it is long.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("file name {name} {problem}")]
 pub struct FileNameError {
     pub(crate) name: Shown,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 /// The limit that a peer exceeded, so that the connection was ended; see
 /// [`Options`](crate::config::options::Options) for each limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitExceeded {
     /// The header of a message, or the start of a packet, was not complete in time.

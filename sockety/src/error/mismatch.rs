@@ -1,7 +1,7 @@
 use crate::msgpack::DecodeError;
 
 /// Why a message is not a request of a service, such as a generated `MediaRequest`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestMismatch {
     /// The service has no such action.

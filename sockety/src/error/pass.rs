@@ -7,7 +7,7 @@ use crate::outcome::Outcome;
 ///
 /// Its text begins with the action and does not include the cause:
 /// [`chain`](super::chain()) displays both.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct PassError {
     /// The action of the message.

@@ -4,7 +4,7 @@ use super::connection::ConnectionError;
 
 /// Why a received file, stream or response did not arrive completely. The end of a file or stream
 /// is reported only if its sender has ended it.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
     /// Its sender abandoned the message.

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// An error of a service that the error type of this side does not have, such as that of a newer
 /// peer, or one with data of another form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemoteError {
     /// Its code, if the error was sent as a code or this side knows its name.

@@ -5,7 +5,7 @@ use crate::outcome::Outcome;
 use std::{fmt, time::Duration};
 
 /// Why a request got no reply, or one that could not be used.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The message was not sent.

@@ -10,7 +10,7 @@ use crate::shown::Shown;
 ///
 /// Its text has the name of the file, and never the directory, so that it can be passed on to a peer:
 /// [`path`](Self::path) returns both.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
     /// The peer's name for it cannot be used;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Why a message was not sent. No byte of it was sent: the outcome is always
 /// [`Outcome::NotSent`](crate::Outcome::NotSent).
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// The value could not be encoded as MessagePack.

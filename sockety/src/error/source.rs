@@ -4,7 +4,7 @@ use super::connection::ConnectionError;
 
 /// Why the files or the stream of a message were not sent completely. The peer is told that the
 /// message was abandoned, never that it is complete.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
     /// The writer of a file or stream was dropped before it had ended it, or the message was

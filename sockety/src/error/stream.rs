@@ -8,7 +8,6 @@ use crate::msgpack::DecodeError;
 /// Why a [`Streaming`](crate::content::Streaming) ended early. No further item follows.
 ///
 /// Its text does not include the cause: [`chain`](super::chain()) displays both.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum StreamError<E> {
     /// The service ended the stream with its error.

@@ -170,6 +170,17 @@ fn check(error: &dyn Error) {
     );
 }
 
+/// As `main` prints it.
+#[test]
+fn debug_displays_the_causes_too() {
+    let ours = errors()
+        .into_iter()
+        .filter(|error| !error.is::<io::Error>());
+    for error in ours {
+        assert_eq!(format!("{error:?}"), chain(&*error).to_string());
+    }
+}
+
 #[test]
 fn a_chain_says_everything_once() {
     let idle = ConnectionError::Idle(Duration::from_secs(90));

@@ -3,7 +3,7 @@ use std::{error::Error, fmt, io, sync::Arc};
 use tokio_rustls::rustls;
 
 /// A part of a TLS configuration that cannot be used, and why.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TlsError {
     subject: Box<str>,
     problem: TlsProblem,

@@ -326,13 +326,19 @@ impl fmt::Debug for Router {
 }
 
 /// Two services of a [`Router`] have an action of the same name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the action {action:?} is served by both {} and {}", services[0], services[1])]
 pub struct DuplicateAction {
     /// The name of the action.
     pub action: &'static str,
     /// The types of the two services.
     pub services: [&'static str; 2],
+}
+
+impl fmt::Debug for DuplicateAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// What a connection can serve: a [`Service`], a [`MessageHandler`] or a [`Router`] of several.

@@ -172,7 +172,7 @@ async fn deserted() -> SocketAddr {
     Branch::open().await.close().await
 }
 
-fn not_connected<E: std::fmt::Debug>(error: CallError<E>) -> Arc<ConnectError> {
+fn not_connected<E: sockety::ServiceError>(error: CallError<E>) -> Arc<ConnectError> {
     assert_eq!(error.outcome(), Outcome::NotSent);
     match error {
         CallError::Request {

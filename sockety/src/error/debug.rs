@@ -1,0 +1,56 @@
+//! `Debug` of errors, which displays them with their causes: that is what a `main` prints that
+//! returns an error, and `unwrap`.
+
+use std::fmt;
+
+use super::{
+    call::CallError, chain::chain, connect::ConnectError, connection::ConnectionError,
+    content::ContentError, file_name::FileNameError, limit::LimitExceeded,
+    mismatch::RequestMismatch, pass::PassError, read::ReadError, remote::RemoteError,
+    request::RequestError, save::SaveError, send::SendError, service::ServiceError,
+    source::SourceError, stream::StreamError,
+};
+use crate::{address::error::AddressError, fast_reply::InvalidCode};
+
+macro_rules! debug {
+    ($($(#[$attribute:meta])? $error:ty,)*) => {$(
+        $(#[$attribute])?
+        impl fmt::Debug for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&chain(self), f)
+            }
+        }
+    )*};
+}
+
+debug! {
+    AddressError,
+    ConnectError,
+    ConnectionError,
+    ContentError,
+    FileNameError,
+    InvalidCode,
+    LimitExceeded,
+    PassError,
+    ReadError,
+    RemoteError,
+    RequestError,
+    RequestMismatch,
+    SaveError,
+    SendError,
+    SourceError,
+    #[cfg(feature = "_tls")]
+    super::tls::TlsError,
+}
+
+impl<E: ServiceError> fmt::Debug for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&chain(self), f)
+    }
+}
+
+impl<E: ServiceError> fmt::Debug for StreamError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&chain(self), f)
+    }
+}
