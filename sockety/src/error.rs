@@ -30,7 +30,7 @@ pub(crate) mod tls;
 pub use self::{
     call::CallError,
     chain::{Chain, chain},
-    connect::ConnectError,
+    connect::{ConnectError, ServerLimit},
     connection::{ClosedBy, ConnectionError},
     content::ContentError,
     file_name::{FileNameError, NameProblem},

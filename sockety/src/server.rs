@@ -7,15 +7,19 @@ use tracing::debug;
 pub(crate) mod admission;
 mod from;
 pub(crate) mod handle;
+mod links;
 pub(crate) mod listener;
+mod serving;
 #[cfg(unix)]
 pub(crate) mod socket_file;
 
-pub use self::handle::ServerHandle;
 use self::{
-    admission::{Admitted, Gate},
-    listener::Listener,
+    admission::Gate,
+    links::TakesLinks,
+    listener::{Listener, Listeners},
+    serving::{Owner, Serving},
 };
+pub use self::{handle::ServerHandle, links::Handshaking};
 pub use crate::stats::server::ServerStats;
 use crate::{
     address::{
@@ -26,8 +30,7 @@ use crate::{
     connection::Connection,
     engine::common::Common,
     error::connect::ConnectError,
-    serve::router::{IntoRouter, Router},
-    transport::link::Setup,
+    serve::router::IntoRouter,
 };
 
 /// Accepts connections over TCP, TLS or a Unix socket, and serves them. Dropping it before it
@@ -56,15 +59,35 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Server {
-    listener: Listener,
+    listeners: Listeners,
     common: Common,
     gate: Gate,
     /// Set if it was bound to `tls://`: the error of serving without TLS.
     without_tls: Option<AddressError>,
     handle: ServerHandle,
+    takes_links: TakesLinks,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Server {
+    /// Listens nowhere: it serves the links that [`ServerHandle::serve_link`] is given.
+    pub fn new() -> Self {
+        let handle = ServerHandle::default();
+        Self {
+            listeners: Listeners::default(),
+            common: Common::default().counting(handle.counters()),
+            gate: Gate::default(),
+            without_tls: None,
+            takes_links: TakesLinks::new(handle.state().clone()),
+            handle,
+        }
+    }
+
     /// Listens on an address. Port 0 selects a free port.
     ///
     /// The file of a Unix socket must not exist, or must be a socket that nobody listens on any
@@ -89,14 +112,9 @@ impl Server {
     }
 
     fn with(listener: Listener) -> Self {
-        let handle = ServerHandle::default();
-        Self {
-            listener,
-            common: Common::default().counting(handle.counters()),
-            gate: Gate::default(),
-            without_tls: None,
-            handle,
-        }
+        let mut server = Self::new();
+        server.listeners.add(listener);
+        server
     }
 
     /// Sets the limits and clocks of the connections.
@@ -149,7 +167,7 @@ impl Server {
     /// # Errors
     /// Those of the operating system; `Unsupported` for a Unix socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listeners.local_addr()
     }
 
     /// Returns a handle to reach the connections while the server runs, and to stop it.
@@ -170,22 +188,33 @@ impl Server {
     pub async fn serve(self, serve: impl IntoRouter) -> io::Result<()> {
         self.check_tls()
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let router = Arc::new(serve.into_router());
         let Self {
-            listener,
+            listeners,
             common,
             gate,
             handle,
+            takes_links,
             ..
         } = self;
-        debug!(address = ?listener.local_addr().ok(), "serving");
-        while let Some(admitted) = handle.or_stopped(gate.admit(&listener, &handle)).await {
-            let (handle, router, common) = (handle.clone(), Arc::clone(&router), common.clone());
-            tokio::spawn(async move { run(handle, admitted, router, common).await });
+        let router = Arc::new(serve.into_router());
+        let serving = Arc::new(Serving {
+            router,
+            common,
+            gate,
+        });
+        takes_links.begin(&serving);
+        debug!(address = ?listeners.local_addr().ok(), "serving");
+        while let Some(admitted) = handle.or_stopped(serving.gate.admit(&listeners)).await {
+            let (handle, serving) = (handle.clone(), Arc::clone(&serving));
+            tokio::spawn(async move {
+                let established = serving.establish_link(&handle, admitted, Owner::Server);
+                // Counted and logged there.
+                let _ = established.await;
+            });
         }
         debug!("no longer accepting");
         // New peers learn at once that nobody listens, not when the last connection is closed.
-        drop(listener);
+        drop((listeners, takes_links));
         handle.all_closed().await;
         Ok(())
     }
@@ -205,25 +234,21 @@ impl Server {
     /// Dropping the future closes a connection whose handshake has begun.
     pub async fn accept(&self, serve: impl IntoRouter) -> Result<Connection, ConnectError> {
         self.check_tls()?;
-        let Admitted {
-            link,
-            place,
-            handshake,
-        } = self
-            .handle
-            .or_stopped(self.gate.admit(&self.listener, &self.handle))
-            .await
-            .ok_or(ConnectError::ServerStopped)?;
-        let peer = link.peer().peer_addr;
-        let (router, common) = (Arc::new(serve.into_router()), self.common.clone());
-        let entered = |connection| (self.handle.register(&connection), place);
-        let setup = Setup::new(router, common, entered).accepting();
-        self.handle.on_accepted();
-        let connection = link.start(self.handle.handshake(), setup).await;
-        drop(handshake);
-        connection.inspect_err(|error| {
-            (self.handle).on_failed_handshake(&self.common.warnings, peer, error);
-        })
+        let serving = Serving {
+            router: Arc::new(serve.into_router()),
+            common: self.common.clone(),
+            gate: self.gate.clone(),
+        };
+        loop {
+            let admitted = self.handle.or_stopped(self.gate.admit(&self.listeners));
+            let admitted = admitted.await.ok_or(ConnectError::ServerStopped)?;
+            let established = serving.establish_link(&self.handle, admitted, Owner::Caller);
+            match established.await {
+                // The next one may be of another host.
+                Err(ConnectError::AtLimit(_)) => {}
+                established => return established,
+            }
+        }
     }
 
     /// Bytes that should be encrypted must not be sent in the clear.
@@ -233,27 +258,4 @@ impl Server {
             _ => Ok(()),
         }
     }
-}
-
-async fn run(handle: ServerHandle, admitted: Admitted, router: Arc<Router>, common: Common) {
-    let Admitted {
-        link,
-        place,
-        handshake,
-    } = admitted;
-    let peer = link.peer().peer_addr;
-    let warnings = Arc::clone(&common.warnings);
-    handle.on_accepted();
-    // The server keeps a handle: only its peer or the server closes the connection.
-    let entered = |connection| (handle.register(&connection), connection, place);
-    let setup = Setup::new(router, common, entered).accepting();
-    let started = link.start(handle.handshake(), setup);
-    match handle.or_stopped(started).await {
-        Some(Ok(_)) => {}
-        Some(Err(error)) => {
-            handle.on_failed_handshake(&warnings, peer, &error);
-        }
-        None => debug!(?peer, "stopped during the handshake"),
-    }
-    drop(handshake);
 }

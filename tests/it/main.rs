@@ -19,6 +19,7 @@ mod large_buffers;
 mod layers;
 mod life;
 mod limits;
+mod links;
 mod messages;
 mod middleware;
 mod msgpack;

@@ -85,7 +85,7 @@ fn tls_error(error: &ConnectError) -> &rustls::Error {
 }
 
 /// A client that speaks TLS, but of Sockety only what the test says.
-fn raw_config(authority: &Authority, alpn: &[&[u8]]) -> ClientConfig {
+pub(crate) fn raw_config(authority: &Authority, alpn: &[&[u8]]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("a certificate");
     roots.add(root).expect("a root");

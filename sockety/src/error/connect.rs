@@ -5,7 +5,7 @@ use crate::{
     error::{connection::ConnectionError, send::SendError},
 };
 use sockety_codec::Violation;
-use std::{io, time::Duration};
+use std::{io, net::IpAddr, time::Duration};
 
 /// Why no connection could be made.
 #[derive(thiserror::Error)]
@@ -76,6 +76,18 @@ pub enum ConnectError {
     /// The server that was to accept has been stopped.
     #[error("server was stopped")]
     ServerStopped,
+    /// The server that was to accept has too many connections.
+    #[error("connection refused: {0}")]
+    AtLimit(ServerLimit),
+}
+
+/// A limit of a server that another connection would exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerLimit {
+    /// [`Server::max_connections_per_host`](crate::server::Server::max_connections_per_host).
+    #[error("host {0} has too many connections")]
+    OfHost(IpAddr),
 }
 
 impl ConnectError {
@@ -88,7 +100,8 @@ impl ConnectError {
             | Self::Io(_)
             | Self::Closed
             | Self::ClosedSilently
-            | Self::ClosedAfterTls => true,
+            | Self::ClosedAfterTls
+            | Self::AtLimit(_) => true,
             Self::Tls(error) => is_gone(error),
             Self::OnConnect(error) => is_loss(&**error),
             #[cfg(feature = "_tls")]

@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -9,31 +9,30 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
-use super::{handle::ServerHandle, listener::Listener};
-use crate::{error::chain::chain, transport::link::Link};
+use super::listener::Listeners;
+use crate::{
+    error::{
+        chain::chain,
+        connect::{ConnectError, ServerLimit},
+    },
+    transport::link::Link,
+};
 
 /// Limits connections and handshakes. Permits are taken before a connection is accepted, so that
 /// further connections wait in the queue of the operating system.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Gate {
     connections: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
     hosts: Option<Hosts>,
 }
 
-/// An accepted connection and its permits.
-pub(super) struct Admitted {
-    pub(super) link: Link,
+/// What a link needs to become a connection.
+pub(super) struct Permits {
     /// Held until the connection ends.
-    pub(super) place: Place,
+    pub(super) connection: OwnedSemaphorePermit,
     /// Held until its handshake ends.
     pub(super) handshake: OwnedSemaphorePermit,
-}
-
-/// A connection's permits, released when this is dropped.
-pub(super) struct Place {
-    _connection: OwnedSemaphorePermit,
-    _host: Option<HostPlace>,
 }
 
 impl Gate {
@@ -49,38 +48,26 @@ impl Gate {
         self.hosts = Some(Hosts::new(connections));
     }
 
-    /// Returns the next connection. Errors of accepting, such as a lack of file descriptors, are
-    /// logged and retried.
-    pub(super) async fn admit(&self, listener: &Listener, handle: &ServerHandle) -> Admitted {
-        let connection = permit(&self.connections).await;
-        let handshake = permit(&self.handshakes).await;
-        let (link, host) = self.accept(listener, handle).await;
-        let place = Place {
-            _connection: connection,
-            _host: host,
-        };
-        Admitted {
-            link,
-            place,
-            handshake,
+    /// Waits until there is room for another connection.
+    pub(super) async fn permits(&self) -> Permits {
+        Permits {
+            connection: permit(&self.connections).await,
+            handshake: permit(&self.handshakes).await,
         }
     }
 
-    async fn accept(
-        &self,
-        listener: &Listener,
-        handle: &ServerHandle,
-    ) -> (Link, Option<HostPlace>) {
+    /// Returns the next link. Errors of accepting, such as a lack of file descriptors, are logged
+    /// and retried.
+    pub(super) async fn admit(&self, listeners: &Listeners) -> (Link, Permits) {
+        if listeners.is_empty() {
+            // Without permits, which the links that are given need.
+            return std::future::pending().await;
+        }
+        let permits = self.permits().await;
         let mut pause = Pause::default();
         loop {
-            match listener.accept().await {
-                Ok(link) => match self.host_place(&link) {
-                    Ok(place) => return (link, place),
-                    Err(FullHost(ip)) => {
-                        handle.on_refused_connection();
-                        debug!(%ip, "connection refused: its host has too many connections");
-                    }
-                },
+            match listeners.accept().await {
+                Ok(link) => return (link, permits),
                 Err(error) if is_of_one_connection(&error) => {
                     debug!(error = %chain(&error), "a connection ended before it was accepted");
                 }
@@ -89,9 +76,19 @@ impl Gate {
         }
     }
 
-    fn host_place(&self, link: &Link) -> Result<Option<HostPlace>, FullHost> {
-        match (&self.hosts, link.peer().peer_addr) {
-            (Some(hosts), Some(address)) => hosts.place(address.ip()).map(Some),
+    /// A connection of this host, which is to be kept until the connection ends.
+    ///
+    /// # Errors
+    /// `AtLimit` if the host has too many.
+    pub(super) fn host_place(
+        &self,
+        peer: Option<SocketAddr>,
+    ) -> Result<Option<HostPlace>, ConnectError> {
+        match (&self.hosts, peer) {
+            (Some(hosts), Some(peer)) => match hosts.place(peer.ip()) {
+                Some(place) => Ok(Some(place)),
+                None => Err(ConnectError::AtLimit(ServerLimit::OfHost(peer.ip()))),
+            },
             _ => Ok(None),
         }
     }
@@ -123,9 +120,8 @@ struct Hosts {
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-struct FullHost(IpAddr);
-
-struct HostPlace {
+/// One of the connections that a host may have.
+pub(super) struct HostPlace {
     hosts: Hosts,
     host: IpAddr,
 }
@@ -136,16 +132,16 @@ impl Hosts {
         Self { limit, counts }
     }
 
-    fn place(&self, ip: IpAddr) -> Result<HostPlace, FullHost> {
+    fn place(&self, ip: IpAddr) -> Option<HostPlace> {
         let host = host_of(ip);
         let mut counts = self.lock();
         let count = counts.get(&host).copied().unwrap_or(0);
         if count >= self.limit {
-            return Err(FullHost(ip));
+            return None;
         }
         counts.insert(host, count + 1);
         let hosts = self.clone();
-        Ok(HostPlace { hosts, host })
+        Some(HostPlace { hosts, host })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -224,7 +220,7 @@ mod tests {
     #[test]
     fn a_host_gets_its_places_back() {
         let hosts = Hosts::new(2);
-        let place = |text: &str| hosts.place(text.parse().expect("an address")).ok();
+        let place = |text: &str| hosts.place(text.parse().expect("an address"));
         let (first, second) = (place("192.0.2.7"), place("192.0.2.7"));
         assert!(first.is_some() && second.is_some());
         assert!(place("192.0.2.7").is_none());

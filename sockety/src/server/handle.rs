@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tracing::debug;
 
+use super::links::State;
 use crate::{
     connection::{Connection, service_client::ServiceClient},
     engine::{
@@ -43,6 +44,8 @@ struct Inner {
     failed_handshakes: AtomicU64,
     silent_connections: AtomicU64,
     refused_connections: AtomicU64,
+    /// What [`ServerHandle::serve_link`] needs of the server.
+    state: watch::Sender<State>,
     #[cfg(feature = "_tls")]
     tls: Mutex<Option<crate::tls::TlsServer>>,
 }
@@ -193,6 +196,10 @@ impl ServerHandle {
 
     pub(super) fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.inner.counters)
+    }
+
+    pub(super) fn state(&self) -> &watch::Sender<State> {
+        &self.inner.state
     }
 
     pub(super) fn on_accepted(&self) {

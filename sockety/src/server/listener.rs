@@ -1,4 +1,10 @@
-use std::{io, net::SocketAddr};
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+};
 
 use tokio::net::TcpListener;
 #[cfg(unix)]
@@ -20,6 +26,62 @@ struct Unbound {
     address: Address,
     #[source]
     error: io::Error,
+}
+
+/// The listening sockets of a server; it may have none.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    all: Vec<Listener>,
+    /// Which of them is asked first. It moves on, so that a busy one cannot keep the others from
+    /// being asked.
+    first: AtomicUsize,
+}
+
+impl Listeners {
+    pub(super) fn add(&mut self, listener: Listener) {
+        self.all.push(listener);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Accepts from any of them; waits forever if there is none.
+    pub(super) async fn accept(&self) -> io::Result<Link> {
+        match &self.all[..] {
+            [listener] => listener.accept().await,
+            listeners => first_of(listeners, self.first.fetch_add(1, Ordering::Relaxed)).await,
+        }
+    }
+
+    /// The address of the first one.
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self.all.first() {
+            Some(listener) => listener.local_addr(),
+            None => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the server listens nowhere",
+            )),
+        }
+    }
+}
+
+/// Several tasks may accept at a time, so each has futures of its own: a listener that is polled
+/// directly wakes only the last task that did so.
+async fn first_of(listeners: &[Listener], first: usize) -> io::Result<Link> {
+    let (before, after) = listeners.split_at(first % listeners.len().max(1));
+    let mut accepting: Vec<_> = after
+        .iter()
+        .chain(before)
+        .map(|listener| Box::pin(listener.accept()))
+        .collect();
+    poll_fn(|cx| {
+        let mut ready = accepting
+            .iter_mut()
+            .map(|accepting| accepting.as_mut().poll(cx));
+        ready.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 /// A listening socket.
@@ -56,7 +118,7 @@ impl Listener {
         })
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Link> {
+    async fn accept(&self) -> io::Result<Link> {
         match self {
             Self::Tcp(listener) => Ok(Link::Tcp(listener.accept().await?.0)),
             #[cfg(unix)]
@@ -64,7 +126,7 @@ impl Listener {
         }
     }
 
-    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr(),
             #[cfg(unix)]

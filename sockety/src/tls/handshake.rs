@@ -1,17 +1,14 @@
 use std::io;
 
 use sockety_codec::Violation;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{
     TlsAcceptor, TlsConnector, TlsStream,
     rustls::{self, InvalidMessage, pki_types::ServerName},
 };
 
 use super::{PROTOCOL, peer_identity::PeerIdentity};
-use crate::error::connect::{ConnectError, unheard};
+use crate::error::connect::ConnectError;
 
 /// A TLS handshake to come.
 pub(crate) enum Handshake {
@@ -58,6 +55,15 @@ impl Handshake {
 }
 
 impl Handshake {
+    /// Of a server that has looked at the first byte of its client: what a client that does not
+    /// speak TLS speaks instead is known by it.
+    pub(crate) fn knowing(self, first: u8) -> Self {
+        match self {
+            Self::Server(acceptor, alpn, _) => Self::Server(acceptor, alpn, Some(first)),
+            Self::Client(..) => self,
+        }
+    }
+
     /// What a failure while connection headers are exchanged means. What TLS says of the peer then is
     /// a failure of its handshake.
     pub(crate) fn late_failure(&self) -> impl Fn(ConnectError) -> ConnectError + use<> {
@@ -73,23 +79,6 @@ impl Handshake {
             ConnectError::Io(_) => ConnectError::Closed,
             error => error,
         }
-    }
-}
-
-/// Waits for the first byte of a client and leaves it where it is: what a client that does not speak
-/// TLS speaks instead is known by it, and one that leaves without a byte is no failed handshake.
-pub(crate) async fn heard(
-    io: &TcpStream,
-    handshake: Option<Handshake>,
-) -> Result<Option<Handshake>, ConnectError> {
-    let Some(Handshake::Server(acceptor, alpn, _)) = handshake else {
-        return Ok(handshake);
-    };
-    let mut first = [0];
-    match io.peek(&mut first).await {
-        Ok(0) => Err(ConnectError::ClosedSilently),
-        Ok(_) => Ok(Some(Handshake::Server(acceptor, alpn, Some(first[0])))),
-        Err(error) => Err(unheard(error)),
     }
 }
 

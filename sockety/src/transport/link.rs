@@ -11,7 +11,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use super::handshake::establish;
+use super::{first_byte::Accepted, handshake::establish};
 use crate::{
     address::ServerName,
     connection::Connection,
@@ -21,7 +21,9 @@ use crate::{
 };
 
 #[cfg(feature = "_tls")]
-pub(crate) use crate::tls::handshake::{self, Handshake};
+use crate::error::connect::unheard;
+#[cfg(feature = "_tls")]
+pub(crate) use crate::tls::handshake::Handshake;
 
 /// An established link, before anything is sent on it.
 #[derive(Debug)]
@@ -87,8 +89,8 @@ impl Link {
         }
     }
 
-    /// Establishes a connection, which runs as a task. `handshake_timeout` limits all handshakes
-    /// together.
+    /// Establishes a connection to a server, which runs as a task. `handshake_timeout` limits all
+    /// handshakes together.
     pub(crate) async fn start<K, G>(
         self,
         handshake: Option<Handshake>,
@@ -102,16 +104,45 @@ impl Link {
         match self {
             Self::Tcp(io) => {
                 setup.common.options.tcp.apply(&io);
-                let secured = async {
-                    #[cfg(feature = "_tls")]
-                    let handshake = handshake::heard(&io, handshake).await?;
-                    secure(io, handshake, peer, setup).await
-                };
-                within(limit, secured).await
+                within(limit, secure(io, handshake, peer, setup)).await
             }
             #[cfg(unix)]
             Self::Unix(io) => within(limit, secure(io, handshake, peer, setup)).await,
         }
+    }
+}
+
+/// Establishes a connection of a server, which runs as a task. The caller limits the time.
+pub(crate) async fn accept<IO, K, G>(
+    io: IO,
+    handshake: Option<Handshake>,
+    peer: Peer,
+    setup: Setup<K>,
+) -> Result<Connection, ConnectError>
+where
+    IO: Accepted,
+    K: FnOnce(Connection) -> G,
+    G: Send + 'static,
+{
+    #[cfg(feature = "_tls")]
+    let (io, handshake) = heard(io, handshake).await?;
+    secure(io, handshake, peer, setup).await
+}
+
+/// Waits for the first byte of a client that is to speak TLS: one that leaves without a byte is no
+/// failed handshake.
+#[cfg(feature = "_tls")]
+async fn heard<IO: Accepted>(
+    mut io: IO,
+    handshake: Option<Handshake>,
+) -> Result<(IO, Option<Handshake>), ConnectError> {
+    let Some(handshake) = handshake else {
+        return Ok((io, None));
+    };
+    match io.first_byte().await {
+        Ok(Some(first)) => Ok((io, Some(handshake.knowing(first)))),
+        Ok(None) => Err(ConnectError::ClosedSilently),
+        Err(error) => Err(unheard(error)),
     }
 }
 
