@@ -21,7 +21,7 @@ use crate::{
     exit::{Exit, Failure, explain},
     figures::Figures,
     interrupt::interrupted,
-    out::{self, BAD, FAINT, WARN, styled},
+    out::{self, BAD, FAINT, OutputArgs, WARN, styled},
     payload::{Form, PayloadArgs},
     shown::escaped,
     target::{Target, duration},
@@ -56,9 +56,8 @@ pub struct BenchArgs {
     /// Longest wait for each reply
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
-    /// Print the results as JSON
-    #[arg(long)]
-    print_json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Calls for `--duration`, and prints the results.
@@ -69,7 +68,7 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     for _ in 0..args.connections.get() {
         connections.push(args.target.connect().await?);
     }
-    if !args.print_json {
+    if !args.output.is_json() {
         out::note(styled(FAINT, args.plan()));
     }
     let cpu = processor_time();
@@ -238,7 +237,7 @@ impl Results {
         // CPU time includes the warm-up.
         let cpu =
             cpu.map(|cpu| cpu.as_secs_f64() / (args.duration + args.warmup).as_secs_f64() * 100.0);
-        match args.print_json {
+        match args.output.is_json() {
             true => self.tell_json(calls, rate, cpu)?,
             false => self.tell_text(calls, rate, cpu)?,
         }
@@ -263,8 +262,12 @@ impl Results {
             .iter()
             .map(|(outcome, count)| (outcome.text(), (*count).into()))
             .collect();
-        out::line(json!({
-            "calls": calls, "per_second": rate, "outcomes": outcomes, "ms": self.figures.json(), "cpu_percent": cpu,
+        out::object(&json!({
+            "calls": calls,
+            "per_second": rate,
+            "outcomes": outcomes,
+            "ms": self.figures.json(),
+            "cpu_percent": cpu,
         }))
     }
 

@@ -51,7 +51,7 @@ pub struct CallArgs {
     #[command(flatten)]
     save: SaveArgs,
     /// What to print of a reply
-    #[arg(long, value_enum, default_value = "value")]
+    #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
     output: Output,
     /// Longest wait for each reply, not counting its files and stream
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
@@ -67,12 +67,12 @@ pub struct CallArgs {
 /// What to print of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// The payload as JSON; a code goes to standard error
-    Value,
-    /// The payload unchanged; a code goes to standard error
+    /// The payload as JSON; everything else goes to standard error
+    Text,
+    /// Objects, one on each line, with everything: payload or code, files, stream, duration
+    Json,
+    /// The payload unchanged; everything else goes to standard error
     Raw,
-    /// One line of JSON with everything: payload or code, files, size of the stream, duration
-    Full,
 }
 
 /// Calls as often as asked, and returns the worst result.
@@ -165,13 +165,18 @@ impl CallArgs {
         reason: Option<&str>,
         elapsed: Duration,
     ) -> Result<(), Failure> {
-        if self.output == Output::Full {
-            let outcome = code.outcome().to_string();
-            let mut json = json!({ "code": code.code(), "name": code.name(), "outcome": outcome, "ms": ms(elapsed) });
+        if self.output == Output::Json {
+            let mut json = json!({
+                "type": "reply",
+                "code": code.code(),
+                "name": code.name(),
+                "outcome": code.outcome().to_string(),
+                "ms": ms(elapsed),
+            });
             if let Some(reason) = reason {
                 json["reason"] = reason.into();
             }
-            return out::line(escaped_json(&json.to_string()));
+            return out::object(&json);
         }
         let style = match Exit::of(code) {
             Exit::Done => GOOD,
@@ -192,7 +197,10 @@ impl CallArgs {
         progress: &Progress,
     ) -> Result<Exit, Failure> {
         let (files, stream) = (response.take_files(), response.take_stream());
-        let sink = Sink::from(&*self.stream_to);
+        let sink = match self.output {
+            Output::Json if Sink::from(&*self.stream_to) == Sink::Output => Sink::Objects,
+            _ => Sink::from(&*self.stream_to),
+        };
         // A program that reads the stream must get nothing else.
         let place = match stream.is_some() && sink == Sink::Output {
             true => Place::Stderr,
@@ -215,21 +223,21 @@ impl CallArgs {
             elapsed,
         };
         match self.output {
-            Output::Full => print(&shown.json(), place)?,
-            Output::Value | Output::Raw => shown.note(),
+            Output::Json => out::object(&shown.json())?,
+            Output::Text | Output::Raw => shown.note(),
         }
         Ok(shown.exit())
     }
 
     fn print_payload(&self, payload: &[u8], shown: &Shown, place: Place) -> Result<(), Failure> {
         match (self.output, place) {
-            (Output::Value, _) => print_value(shown, place),
+            (Output::Text, _) => print_value(shown, place),
             (Output::Raw, Place::Stdout) => out::raw(payload),
             (Output::Raw, Place::Stderr) => {
                 out::note(format_args!("payload of {} bytes not shown", payload.len()));
                 Ok(())
             }
-            (Output::Full, _) => Ok(()),
+            (Output::Json, _) => Ok(()),
         }
     }
 
@@ -309,7 +317,7 @@ struct ShownResponse {
 
 impl ShownResponse {
     fn json(&self) -> Json {
-        let mut json = json!({ "ms": ms(self.elapsed) });
+        let mut json = json!({ "type": "reply", "ms": ms(self.elapsed) });
         match &self.payload {
             None => {}
             Some(Shown::Error(error)) => json["error"] = error.clone(),
@@ -354,6 +362,7 @@ fn took(elapsed: Duration) -> String {
     styled(FAINT, format_args!("({:.3} ms)", ms(elapsed)))
 }
 
-fn ms(elapsed: Duration) -> f64 {
+/// In milliseconds.
+pub fn ms(elapsed: Duration) -> f64 {
     elapsed.as_secs_f64() * 1000.0
 }

@@ -8,8 +8,8 @@ use sockety::{
 
 use crate::{
     exit::{Exit, Failure},
-    out::{self, FAINT, NAME, styled},
-    shown::{escaped, escaped_json},
+    out::{self, FAINT, NAME, OutputArgs, styled},
+    shown::escaped,
     target::{Target, duration},
 };
 
@@ -18,9 +18,8 @@ use crate::{
 pub struct DescribeArgs {
     #[command(flatten)]
     target: Target,
-    /// Print the descriptions as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Longest wait for the answer
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
@@ -40,10 +39,10 @@ pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Refused, text));
     }
     let services = asked?;
-    if args.json {
+    if args.output.is_json() {
         let json =
-            serde_json::to_string(&services).map_err(|error| Failure::local(error.to_string()))?;
-        out::line(escaped_json(&json))?;
+            serde_json::to_value(&services).map_err(|error| Failure::local(error.to_string()))?;
+        out::object(&json)?;
     } else {
         for service in &services {
             out::line(text(service))?;

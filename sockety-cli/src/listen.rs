@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::{
     exit::{Exit, Failure, explain},
     interrupt::interrupted,
-    out::{self, BAD, FAINT, NAME, WARN, styled},
+    out::{self, BAD, FAINT, NAME, OutputArgs, WARN, styled},
     progress::Progress,
     saving::{Arrived, SaveArgs},
     shown::{cut, escaped, escaped_json, quoted},
@@ -36,10 +36,9 @@ pub struct ListenArgs {
     reply_json: Option<String>,
     #[command(flatten)]
     save: SaveArgs,
-    /// Print each message as one JSON object
-    #[arg(long)]
-    json: bool,
-    /// Show at most this many bytes of a payload's JSON; ignored with --json
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Show at most this many bytes of a payload's JSON; ignored with --output json
     #[arg(long, value_name = "N", default_value = "500")]
     show: usize,
     /// Stop after this many messages
@@ -136,7 +135,7 @@ impl Listening {
         // Concurrently, because the peer may interleave them.
         let (arrived, streamed) =
             tokio::join!(self.args.save.take(files, &progress), count(stream));
-        let text = match self.args.json {
+        let text = match self.args.output.is_json() {
             true => object(&message, begun, &arrived, &streamed),
             false => self.text(&message, begun, &arrived, &streamed),
         };

@@ -7,8 +7,10 @@ use std::{
     pin::Pin,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use serde_json::json;
 use sockety::{
     ByteStream,
     msgpack::{ItemScanner, Scanned},
@@ -37,7 +39,10 @@ pub enum Form {
 /// Where a stream goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sink {
+    /// Standard output, unchanged or as lines of JSON.
     Output,
+    /// Standard output, as objects.
+    Objects,
     File(PathBuf),
 }
 
@@ -181,6 +186,7 @@ enum Writer {
     /// Standard output is a terminal: bytes are escaped.
     Terminal,
     Output,
+    Objects,
     File(PathBuf, Pin<Box<dyn AsyncWrite + Send>>),
 }
 
@@ -189,6 +195,7 @@ impl Writer {
         match sink {
             Sink::Output if out::is_terminal() => Ok(Self::Terminal),
             Sink::Output => Ok(Self::Output),
+            Sink::Objects => Ok(Self::Objects),
             Sink::File(path) => {
                 let file = tokio::fs::File::create(path).await;
                 let file = file.map_err(|error| cannot_write(path, &error))?;
@@ -201,6 +208,10 @@ impl Writer {
         match self {
             Self::Terminal => out::raw(escaped_stream(bytes).as_bytes()),
             Self::Output => out::raw(bytes),
+            Self::Objects => {
+                let value = json!({ "$bin": BASE64_STANDARD.encode(bytes) });
+                out::object(&json!({ "type": "bytes", "value": value }))
+            }
             Self::File(path, file) => file
                 .write_all(bytes)
                 .await
@@ -209,14 +220,11 @@ impl Writer {
     }
 
     async fn item(&mut self, item: &[u8]) -> Result<(), Failure> {
-        let shown = Shown::of(item);
-        let line = match shown {
-            Shown::Error(error) => serde_json::json!({ "$error": error }),
-            Shown::Value(value) | Shown::Raw(value, _) => value,
-        };
-        let line = escaped_json(&line.to_string()) + "\n";
+        let item = Shown::of(item).into_item();
+        let line = escaped_json(&item.to_string()) + "\n";
         match self {
             Self::Terminal | Self::Output => out::raw(line.as_bytes()),
+            Self::Objects => out::object(&json!({ "type": "item", "value": item })),
             Self::File(path, file) => file
                 .write_all(line.as_bytes())
                 .await
@@ -226,7 +234,7 @@ impl Writer {
 
     async fn finish(self) -> Result<(), Failure> {
         match self {
-            Self::Terminal | Self::Output => Ok(()),
+            Self::Terminal | Self::Output | Self::Objects => Ok(()),
             Self::File(path, mut file) => file
                 .shutdown()
                 .await

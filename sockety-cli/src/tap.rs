@@ -20,11 +20,10 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::{
     exit::{Exit, Failure},
     interrupt::interrupted,
-    out::{self, FAINT, WARN, styled},
+    out::{self, FAINT, styled},
     packets::{Exchanges, Inspector},
     pcap::{Conversation, Pcap},
     printing::{PrintArgs, Way},
-    shown::escaped,
     target::duration,
     tls::{ClientTls, ProxyTls, ServerTls},
 };
@@ -188,14 +187,7 @@ impl Tap {
 
     /// Prints an event of a connection between its packets.
     fn note(&self, number: u64, text: &str) {
-        if self.args.print.is_json() {
-            return;
-        }
-        let seconds = self.start.elapsed().as_secs_f64();
-        let text = styled(WARN, escaped(text));
-        self.printed(out::line(format_args!(
-            "{seconds:>12.6} #{number}   {text}"
-        )));
+        self.printed(self.args.print.note(number, self.start, text));
     }
 
     fn printed(&self, printed: Result<(), Failure>) {

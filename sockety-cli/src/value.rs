@@ -47,6 +47,14 @@ impl Shown {
         }
     }
 
+    /// The JSON of an item of a stream: an error is an object with the key `$error`.
+    pub fn into_item(self) -> Json {
+        match self {
+            Self::Error(error) => json!({ "$error": error }),
+            Self::Value(json) | Self::Raw(json, _) => json,
+        }
+    }
+
     /// The JSON to show, whatever the payload is.
     pub fn json(&self) -> &Json {
         match self {

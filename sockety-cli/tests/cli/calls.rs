@@ -51,13 +51,13 @@ fn codes_are_named_and_are_exit_codes() {
     // The worst of several counts.
     let (out, _) = failed(
         &mut sockety(&format!(
-            "call {address} code --json 7 --repeat 2 --output full"
+            "call {address} code --json 7 --repeat 2 --output json"
         )),
         1,
     );
     assert_eq!(out.lines().count(), 2);
     assert!(
-        out.starts_with(r#"{"code":7,"name":null,"outcome":"replied","ms":"#),
+        out.starts_with(r#"{"type":"reply","code":7,"name":null,"outcome":"replied","ms":"#),
         "{out}"
     );
 }
@@ -89,7 +89,7 @@ fn a_refusal_says_why() {
     let expected = "media.upload: code 3842 (Too Large), not executed: file of 2000 bytes is over the \
                     limit of 1024";
     assert!(said.contains(expected), "{said}");
-    let (out, _) = failed(&mut sockety(&format!("{upload} --output full")), 1);
+    let (out, _) = failed(&mut sockety(&format!("{upload} --output json")), 1);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(json["code"], 3842);
     assert_eq!(
@@ -124,7 +124,7 @@ fn files_are_sent_and_saved() {
     );
 
     // Into a directory that does not exist yet. A file with an invalid name is not saved.
-    let mut call = sockety(&format!("call {address} download --output full --save"));
+    let mut call = sockety(&format!("call {address} download --output json --save"));
     call.arg(path("inbox"))
         .arg("--json")
         .arg(r#"["c.txt", "../d.txt"]"#);
@@ -163,6 +163,17 @@ fn streams_are_piped_both_ways() {
     assert_eq!(assert.get_output().stdout, bytes);
     assert!(assert.get_output().stderr.starts_with(b"7\n"));
 
+    // As objects.
+    let mut call = sockety(&format!("call {address} stream --stream - --output json"));
+    let out = stdout(call.write_stdin("hello"));
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], r#"{"type":"bytes","value":{"$bin":"aGVsbG8="}}"#);
+    let reply: serde_json::Value = serde_json::from_str(lines[1]).unwrap();
+    assert_eq!(
+        (&reply["payload"], &reply["stream_bytes"]),
+        (&7.into(), &5.into())
+    );
+
     let to = folder.path().join("out");
     let mut call = sockety(&format!("call {address} stream --stream - --stream-to"));
     assert_eq!(stdout(call.arg(&to).write_stdin("hello")), "7\n");
@@ -175,6 +186,11 @@ fn items_of_streams_are_lines_of_json() {
     let items = "1\n{\"x\":[\"é\"]}\nnull\n\"\\u001b\"\n";
     let mut call = sockety(&format!("call {address} stream --items --stream -"));
     assert_eq!(stdout(call.write_stdin(items)), items);
+    let objects = format!("call {address} stream --items --stream - --output json");
+    let out = stdout(sockety(&objects).write_stdin(items));
+    let second = out.lines().nth(1);
+    assert_eq!(second, Some(r#"{"type":"item","value":{"x":["é"]}}"#));
+    assert_eq!(out.lines().count(), 5);
     let mut call = sockety(&format!("call {address} stream --items --stream -"));
     let (_, said) = failed(call.write_stdin("{"), 6);
     assert!(said.contains("not JSON"), "{said}");
@@ -224,5 +240,7 @@ fn a_pass_expects_nothing() {
     let address = server::start();
     let mut pass = sockety(&format!("pass {address} raw --json 1 --repeat 3"));
     assert_eq!(failed(&mut pass, 0), (String::new(), String::new()));
+    let sent = stdout(&mut sockety(&format!("pass {address} raw --output json")));
+    assert!(sent.starts_with(r#"{"type":"sent","ms":"#), "{sent}");
     failed(&mut sockety("pass 127.0.0.1:1 raw"), 3);
 }

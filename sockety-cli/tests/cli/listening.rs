@@ -52,7 +52,8 @@ fn programs_get_json_and_peers_a_response() {
     let listening = Running::start(&[
         "listen",
         "127.0.0.1:0",
-        "--json",
+        "--output",
+        "json",
         "--count",
         "1",
         "--reply-json",

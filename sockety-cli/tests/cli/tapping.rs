@@ -17,7 +17,8 @@ fn both_directions_are_shown_and_recorded() {
         "tap",
         "127.0.0.1:0",
         &address,
-        "--json",
+        "--output",
+        "json",
         "--hex",
         "--pcap",
         capture.to_str().unwrap(),
@@ -25,7 +26,7 @@ fn both_directions_are_shown_and_recorded() {
     let mut call = sockety(&format!("call {} stream --stream -", tap.address));
     assert_eq!(stdout(call.write_stdin("hello")), "hello");
     let packets: Vec<Value> = tap
-        .lines(10)
+        .lines(11)
         .iter()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
@@ -80,7 +81,7 @@ fn lines_are_for_people() {
 fn what_cannot_be_decoded_is_forwarded_all_the_same() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let mut tap = Running::start(&["tap", "127.0.0.1:0", &address, "--json"]);
+    let mut tap = Running::start(&["tap", "127.0.0.1:0", &address, "--output", "json"]);
     let mut client = TcpStream::connect(&tap.address).unwrap();
     let (mut server, _) = listener.accept().unwrap();
     // A header, then an invalid packet; and another protocol in the other direction.
@@ -97,13 +98,21 @@ fn what_cannot_be_decoded_is_forwarded_all_the_same() {
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
     );
     pass(&mut client, &mut server, &[0xFF; 100_000]);
-    let lines = tap.lines(4);
-    assert!(lines[1].contains("Heartbeat"), "{lines:#?}");
+    let lines = tap.lines(5);
     assert!(
-        lines[2].contains("unknown packet type: first byte is 0xf7 (packet.unknown)"),
+        lines[0].starts_with(r#"{"type":"note","#) && lines[0].contains("from 127.0.0.1:"),
         "{lines:#?}"
     );
-    assert!(lines[3].contains("invalid connection header"), "{lines:#?}");
+    assert!(lines[2].contains("Heartbeat"), "{lines:#?}");
+    assert!(
+        lines[3].contains("unknown packet type: first byte is 0xf7 (packet.unknown)"),
+        "{lines:#?}"
+    );
+    assert!(
+        lines[4].starts_with(r#"{"type":"undecodable","#)
+            && lines[4].contains("invalid connection header"),
+        "{lines:#?}"
+    );
     // One side may end while the other goes on.
     client.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(server.read(&mut [0]).unwrap(), 0);
@@ -138,9 +147,13 @@ fn recorded_bytes_are_decoded() {
     assert!(text.contains("receives on 16 channels"), "{text}");
     assert!(text.contains("\"ping\", 11111111"), "{text}");
     assert!(text.contains("000010  11 11 11 04 70 69 6e 67"), "{text}");
+    // A recording knows neither times nor directions.
+    let json = stdout(sockety("decode - --output json").write_stdin(bytes.clone()));
+    let last = r#"{"type":"packet","packet":"Heartbeat","channel":null,"size":1,"content":0}"#;
+    assert_eq!(json.lines().last(), Some(last));
     // Without the header, and ending inside a packet.
     let (text, said) = failed(
-        sockety("decode - --no-header --json").write_stdin(&bytes[2..20]),
+        sockety("decode - --no-header --output json").write_stdin(&bytes[2..20]),
         1,
     );
     assert_eq!(text, "");
