@@ -92,11 +92,11 @@ pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
 impl CallArgs {
     fn check(&self) -> Result<(), Failure> {
         let stream_is_stdin = self.stream.as_deref() == Some(Path::new("-"));
-        if stream_is_stdin && self.payload.is_stdin() {
-            return Err(Failure::usage(
-                "standard input cannot be both payload and stream",
-            ));
-        }
+        payload::check_stdin(&[
+            (self.target.first.is_stdin(), "first message"),
+            (self.payload.is_stdin(), "payload"),
+            (stream_is_stdin, "stream"),
+        ])?;
         if stream_is_stdin && self.repeat.get() > 1 {
             return Err(Failure::usage(
                 "standard input can be sent only once: not with --repeat",
@@ -115,18 +115,23 @@ impl CallArgs {
                 message.with_stream_from(streams::outgoing(path, self.form_of_streams()).await?);
         }
         let begun = Instant::now();
-        let mut request = connection.send(message).await?;
+        let what = self.target.naming(&self.action);
+        let request = connection.send(message).await;
+        let mut request = request.map_err(|error| Failure::unsent(&what, error))?;
         let exit = match self.replies(&mut request, begun, &progress).await {
             Ok(exit) => exit,
             // If one of our files or streams failed, that is the cause of everything else.
             Err(failure) => match request.sent().now_or_never() {
-                Some(Err(error @ RequestError::Source(_))) => return Err(error.into()),
+                Some(Err(error @ RequestError::Source(_))) => {
+                    return Err(Failure::request(&what, &error));
+                }
                 _ => return Err(failure),
             },
         };
         if exit == Exit::Done {
             // A peer may answer before it has received everything, and still expects the rest.
-            request.sent().await?;
+            let sent = request.sent().await;
+            sent.map_err(|error| Failure::request(&what, &error))?;
         }
         Ok(exit)
     }
@@ -137,10 +142,12 @@ impl CallArgs {
         begun: Instant,
         progress: &Progress,
     ) -> Result<Exit, Failure> {
+        let what = self.target.naming(&self.action);
         let mut worst = Exit::Done;
         for _ in 0..self.replies.get() {
             let reply = timeout(self.timeout, request.response()).await;
-            let reply = reply.map_err(|_| Failure::timed_out("no reply", self.timeout))??;
+            let reply = reply.map_err(|_| Failure::timed_out(&what, "no reply", self.timeout))?;
+            let reply = reply.map_err(|error| Failure::request(&what, &error))?;
             let elapsed = begun.elapsed();
             match reply {
                 Reply::Fast(code) => {
@@ -182,10 +189,12 @@ impl CallArgs {
             Exit::Done => GOOD,
             _ => BAD,
         };
-        let mut text = format!("{}: code {code}, {}", escaped(&self.action), code.outcome());
+        let what = self.target.naming(&self.action);
+        let mut text = format!("{}: code {code}, {}", escaped(&what), code.outcome());
         if let Some(reason) = reason {
             text = format!("{text}: {}", escaped(reason));
         }
+        text += self.target.hint(code);
         out::note(format_args!("{} {}", styled(style, text), took(elapsed)));
         Ok(())
     }
@@ -212,10 +221,8 @@ impl CallArgs {
             self.print_payload(payload, shown, place)?;
         }
         // Concurrently, because the peer may interleave them.
-        let (files, stream_bytes) = tokio::join!(
-            self.save.take(files, progress),
-            copy(stream, &sink, self.form_of_streams())
-        );
+        let (files, stream_bytes) =
+            tokio::join!(self.save.take(files, progress), self.copy(stream, &sink));
         let shown = ShownResponse {
             payload: shown,
             files,
@@ -241,6 +248,15 @@ impl CallArgs {
         }
     }
 
+    async fn copy(&self, stream: Option<ByteStream>, sink: &Sink) -> Result<Option<u64>, Failure> {
+        let Some(stream) = stream else {
+            return Ok(None);
+        };
+        let what = self.target.naming(&self.action);
+        let copied = streams::copy(stream, &what, sink, self.form_of_streams()).await;
+        copied.map(Some)
+    }
+
     fn form_of_streams(&self) -> streams::Form {
         let limit = usize::try_from(self.target.max_payload.as_u64()).unwrap_or(usize::MAX);
         match self.items {
@@ -261,17 +277,6 @@ pub fn watched(files: Vec<File>, progress: &Progress) -> Vec<File> {
         }
     };
     files.into_iter().enumerate().map(watch).collect()
-}
-
-async fn copy(
-    stream: Option<ByteStream>,
-    sink: &Sink,
-    form: streams::Form,
-) -> Result<Option<u64>, Failure> {
-    match stream {
-        None => Ok(None),
-        Some(stream) => streams::copy(stream, sink, form).await.map(Some),
-    }
 }
 
 /// Where the JSON of a reply is printed.

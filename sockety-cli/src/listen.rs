@@ -73,12 +73,17 @@ enum Answer {
 pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
     args.save.prepare()?;
     let answer = match &args.reply_json {
-        Some(json) => Answer::Response(value::from_json(json).map_err(Failure::usage)?.into()),
+        Some(json) => {
+            let payload =
+                value::from_json(json).map_err(|error| Failure::usage(error.to_string()))?;
+            Answer::Response(payload.into())
+        }
         None => Answer::Code(args.reply),
     };
     let bound = Server::bind(args.address.clone()).await;
     let mut server = bound.map_err(|error| {
-        Failure::new(Exit::NotSent, format!("cannot listen: {}", explain(&error)))
+        let text = format!("cannot listen on {}: {}", args.address, explain(&error));
+        Failure::new(Exit::NotSent, text)
     })?;
     server = server.options(Options::default().limits(limits(args.max_payload)));
     if let Some(tls) = args.tls.server()? {

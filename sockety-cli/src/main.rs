@@ -12,6 +12,7 @@ mod decode;
 mod describe;
 mod exit;
 mod figures;
+mod first;
 mod interrupt;
 mod listen;
 mod out;

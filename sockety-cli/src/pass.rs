@@ -1,6 +1,6 @@
 use std::{
     num::NonZeroU32,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -49,6 +49,12 @@ pub struct PassArgs {
 
 /// Returns when everything was handed to the operating system.
 pub async fn run(args: PassArgs) -> Result<Exit, Failure> {
+    let stream_is_stdin = args.stream.as_deref() == Some(Path::new("-"));
+    payload::check_stdin(&[
+        (args.target.first.is_stdin(), "first message"),
+        (args.payload.is_stdin(), "payload"),
+        (stream_is_stdin, "stream"),
+    ])?;
     let limit = args.target.max_payload.as_u64();
     let form = args.payload.form(&args.action, limit)?;
     let connection = args.target.connect().await?;
@@ -73,14 +79,15 @@ impl PassArgs {
             };
             message = message.with_stream_from(streams::outgoing(path, form).await?);
         }
-        let begun = Instant::now();
+        let (what, begun) = (self.target.naming(&self.action), Instant::now());
         let passing = connection.pass(message);
         match self.timeout {
-            None => passing.await?,
+            None => passing.await,
             Some(limit) => timeout(limit, passing)
                 .await
-                .map_err(|_| Failure::timed_out("not fully sent", limit))??,
+                .map_err(|_| Failure::timed_out(&what, "not fully sent", limit))?,
         }
+        .map_err(|error| Failure::request(&what, &error))?;
         match self.output.is_json() {
             true => out::object(&json!({ "type": "sent", "ms": ms(begun.elapsed()) })),
             false => Ok(()),

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::json;
 use sockety::{
-    Connection,
+    Connection, FastReply,
     message::{Draft, Reply},
 };
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -62,8 +62,13 @@ pub async fn run(args: PingArgs) -> Result<Exit, Failure> {
         ended = round.run(&args, &connection) => ended,
         () = interrupted() => Ok(()),
     };
-    round.tell(&args, connected)?;
-    ended?;
+    match ended {
+        Err(failure) if round.figures.count() == 0 => return Err(failure),
+        ended => {
+            round.tell(&args, connected)?;
+            ended?;
+        }
+    }
     connection.close().await;
     match round.figures.count() == round.sent {
         true => Ok(Exit::Done),
@@ -85,12 +90,18 @@ impl Round {
         while args.count.is_none_or(|count| self.sent < count) {
             clock.tick().await;
             let begun = Instant::now();
-            let mut request = connection.send(&draft).await?;
+            let what = args.target.naming(&args.action);
+            let request = connection.send(&draft).await;
+            let mut request = request.map_err(|error| Failure::unsent(&what, error))?;
             self.sent += 1;
             let answered = match timeout(args.timeout, request.response()).await {
+                // More attempts would end the connection, and count against this host.
+                Ok(Ok(Reply::Fast(FastReply::UNAUTHORIZED))) => {
+                    return Err(args.target.unauthorized(&args.action));
+                }
                 Ok(Ok(reply)) => Some((reply, begun.elapsed())),
                 // The connection has ended.
-                Ok(Err(error)) => return Err(Failure::request(&error)),
+                Ok(Err(error)) => return Err(Failure::request(&what, &error)),
                 Err(_) => None,
             };
             if let Some((_, elapsed)) = &answered {

@@ -98,7 +98,7 @@ where
         }
         let text = str::from_utf8(&line).map_err(|_| invalid("a line is not UTF-8".into()))?;
         if !text.trim().is_empty() {
-            let item = value::from_json(text).map_err(invalid)?;
+            let item = value::from_json(text).map_err(|error| invalid(error.to_string()))?;
             return Ok(Some((item.into(), lines)));
         }
     }
@@ -108,17 +108,23 @@ fn invalid(problem: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
-/// Copies a received stream to its sink, and returns the number of bytes received.
-pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64, Failure> {
+/// Copies the stream of the reply to the message that `what` names to its sink, and returns the number of bytes received.
+pub async fn copy(
+    mut stream: ByteStream,
+    what: &str,
+    sink: &Sink,
+    form: Form,
+) -> Result<u64, Failure> {
     let mut writer = Writer::open(sink).await?;
     let mut items = Items::new(form);
     let mut count = 0;
     loop {
         let chunk = stream.next_chunk().await.map_err(|error| {
-            Failure::new(
-                Exit::ReplyLost,
-                format!("stream incomplete: {}", explain(&error)),
-            )
+            let text = format!(
+                "{what}: stream incomplete after {count} bytes: {}",
+                explain(&error)
+            );
+            Failure::new(Exit::ReplyLost, text)
         })?;
         let Some(chunk) = chunk else {
             break;
@@ -128,7 +134,7 @@ pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64
             None => writer.bytes(&chunk).await?,
             Some(items) => {
                 items.bytes.extend_from_slice(&chunk);
-                while let Some(item) = items.next()? {
+                while let Some(item) = items.next(what)? {
                     writer.item(&item).await?;
                 }
             }
@@ -137,7 +143,7 @@ pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64
     writer.finish().await?;
     match items.is_none_or(|items| items.bytes.is_empty()) {
         true => Ok(count),
-        false => Err(Failure::new(Exit::ReplyLost, "stream ended inside an item")),
+        false => Err(lost(what, "stream ended inside an item")),
     }
 }
 
@@ -161,25 +167,30 @@ impl Items {
     }
 
     /// Removes and returns the first item, if all of it has arrived.
-    fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    fn next(&mut self, what: &str) -> Result<Option<Bytes>, Failure> {
         match self.scanner.scan(&self.bytes) {
             Ok(Scanned::Whole { len }) => Ok(Some(self.bytes.split_to(len).freeze())),
             Ok(Scanned::Partial { needed }) if needed > self.limit && !self.bytes.is_empty() => {
-                Err(lost(format!(
-                    "an item of the stream is larger than --max-payload: the limit is {} bytes",
-                    self.limit
-                )))
+                Err(lost(
+                    what,
+                    &format!(
+                        "item of at least {needed} bytes in the stream is over the limit of \
+                         --max-payload: {} bytes",
+                        self.limit
+                    ),
+                ))
             }
             Ok(Scanned::Partial { .. }) => Ok(None),
-            Err(error) => Err(lost(format!(
-                "the stream does not consist of MessagePack values: {error}"
-            ))),
+            Err(error) => Err(lost(
+                what,
+                &format!("stream does not consist of MessagePack values: {error}"),
+            )),
         }
     }
 }
 
-fn lost(problem: String) -> Failure {
-    Failure::new(Exit::ReplyLost, problem)
+fn lost(what: &str, problem: &str) -> Failure {
+    Failure::new(Exit::ReplyLost, format!("{what}: {problem}"))
 }
 
 enum Writer {

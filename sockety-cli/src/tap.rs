@@ -83,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// Forwards until interrupted.
 pub async fn run(args: TapArgs) -> Result<Exit, Failure> {
     let (ended, mut end) = mpsc::channel(1);
-    let listener = Listener::bind(&Place::of(&args.listen)).await?;
+    let listener = Listener::bind(&args.listen).await?;
     let tap = Arc::new(Tap::new(args, ended)?);
     let interrupted = interrupted();
     out::note(styled(
@@ -362,16 +362,20 @@ enum Listener {
 }
 
 impl Listener {
-    async fn bind(place: &Place) -> Result<Self, Failure> {
-        let bound = match place {
+    async fn bind(address: &Address) -> Result<Self, Failure> {
+        let bound = match Place::of(address) {
             Place::Tcp(host) => TcpListener::bind(host).await.map(Self::Tcp),
             #[cfg(unix)]
-            Place::Unix(path) => tokio::net::UnixListener::bind(path)
-                .map(|listener| Self::Unix(listener, path.clone())),
+            Place::Unix(path) => {
+                tokio::net::UnixListener::bind(&path).map(|listener| Self::Unix(listener, path))
+            }
             #[cfg(not(unix))]
             Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         };
-        bound.map_err(|error| Failure::new(Exit::NotSent, format!("cannot listen: {error}")))
+        bound.map_err(|error| {
+            let text = format!("cannot listen on {address}: {error}");
+            Failure::new(Exit::NotSent, text)
+        })
     }
 
     fn name(&self) -> String {

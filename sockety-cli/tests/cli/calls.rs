@@ -22,6 +22,14 @@ fn a_payload_goes_there_and_back_as_json() {
 }
 
 #[test]
+fn a_uuid_is_text() {
+    let address = server::start();
+    let id = r#""4698a45c-00d0-4cbe-bcb9-ed93b6abcfe9""#;
+    let mut call = sockety(&format!("call {address} media.owner --json"));
+    assert_eq!(stdout(call.arg(id)), format!("{id}\n"));
+}
+
+#[test]
 fn raw_bytes_stay_as_they_are() {
     let address = server::start();
     let bytes = b"\x1b[31m\xff\x00 no MessagePack";
@@ -47,7 +55,8 @@ fn codes_are_named_and_are_exit_codes() {
     check("nothing", 1, "code 2 (Not Implemented), not executed");
     check("code --json 404", 1, "code 404, replied");
     check("code --json 5000", 1, "code 5 (Internal Error), executed");
-    check("code --json 404", 1, "code: code 404, replied");
+    let named = format!("code at {address}: code 404, replied");
+    check("code --json 404", 1, &named);
     // The worst of several counts.
     let (out, _) = failed(
         &mut sockety(&format!(
@@ -74,19 +83,19 @@ fn a_refusal_says_why() {
     check(
         "media.find",
         r#"{"title":7,"deep":true}"#,
-        "media.find: code 4 (Bad Request), replied: payload cannot be read: title: invalid type: \
+        "code 4 (Bad Request), replied: payload cannot be read: title: invalid type: \
          integer `7`, expected a string",
     );
     check(
         "media.find",
         r#"{"title":"x"}"#,
-        "media.find: code 4 (Bad Request), replied: payload cannot be read: missing field `deep`",
+        "code 4 (Bad Request), replied: payload cannot be read: missing field `deep`",
     );
     let large = folder.path().join("large");
     fs::write(&large, vec![0; 2000]).unwrap();
     let upload = format!("call {address} media.upload --file {}", large.display());
     let (_, said) = failed(&mut sockety(&upload), 1);
-    let expected = "media.upload: code 3842 (Too Large), not executed: file of 2000 bytes is over the \
+    let expected = "code 3842 (Too Large), not executed: file of 2000 bytes is over the \
                     limit of 1024";
     assert!(said.contains(expected), "{said}");
     let (out, _) = failed(&mut sockety(&format!("{upload} --output json")), 1);
@@ -205,7 +214,10 @@ fn what_did_not_come_back_has_its_own_exit_code() {
         &mut sockety(&format!("call {address} never --timeout 50ms")),
         4,
     );
-    assert!(said.contains("unknown whether it was executed"), "{said}");
+    let expected = format!(
+        "sockety: never at {address}: no reply within 50ms (unknown whether it was executed)\n"
+    );
+    assert_eq!(said, expected);
     // The handler was asked to answer, and closed the connection instead.
     let mut call = sockety(&format!("call {address}"));
     let code = call.arg("hang up").assert().get_output().status.code();

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, thread};
 use sockety::{
     FastReply, File, Server, ServiceError,
     message::{ResponseDraft, Sent},
-    serve::{BoxError, IntoRouter, Message, MessageHandler},
+    serve::{Authorization, BoxError, FirstMessage, IntoRouter, Message, MessageHandler, Router},
     service,
     tls::TlsServer,
 };
@@ -25,6 +25,10 @@ pub(crate) trait Media {
 
     #[action(one_way)]
     async fn track(&self, event: String);
+
+    async fn count(&self, tag: u64) -> u64;
+
+    async fn owner(&self, clip: uuid::Uuid) -> uuid::Uuid;
 }
 
 #[derive(Debug, serde::Serialize, serde::Deserialize, ServiceError)]
@@ -46,6 +50,14 @@ impl Media for Clips {
     }
 
     async fn track(&self, _event: String) {}
+
+    async fn count(&self, tag: u64) -> u64 {
+        tag
+    }
+
+    async fn owner(&self, clip: uuid::Uuid) -> uuid::Uuid {
+        clip
+    }
 }
 
 /// Starts a server that runs until the tests end, and returns its address.
@@ -55,6 +67,32 @@ pub(crate) fn start() -> SocketAddr {
 
 /// The same, with TLS.
 pub(crate) fn start_with(tls: Option<TlsServer>) -> SocketAddr {
+    start_router(tls, |router| router)
+}
+
+/// The token that [`start_authorizing`] accepts.
+pub(crate) const TOKEN: &str = "t0ken-abcdefgh";
+
+/// The same server for those whose first message has the token.
+pub(crate) fn start_authorizing() -> SocketAddr {
+    start_router(None, |router| router.authorize(authorize))
+}
+
+async fn authorize(first: FirstMessage) -> Authorization {
+    match (first.action(), first.msgpack::<String>()) {
+        ("auth", Ok(token)) if token == TOKEN => first.accept(),
+        ("auth-in-words", Ok(token)) if token == TOKEN => {
+            let welcome = ResponseDraft::new().msgpack::<str>();
+            first.accept_with(welcome.create("welcome"))
+        }
+        ("auth-in-bytes", _) if first.payload() == TOKEN.as_bytes() => first.accept(),
+        // Its handler cannot read the text, and says so.
+        ("media.count", _) => first.pass_on(),
+        _ => first.refuse(),
+    }
+}
+
+fn start_router(tls: Option<TlsServer>, change: fn(Router) -> Router) -> SocketAddr {
     let (sender, receiver) = std::sync::mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -65,7 +103,7 @@ pub(crate) fn start_with(tls: Option<TlsServer>) -> SocketAddr {
             }
             sender.send(server.local_addr().unwrap()).unwrap();
             let router = MediaServer::new(Clips).into_router();
-            let router = router.describe().handler(handler());
+            let router = change(router.describe().handler(handler()));
             server.serve(router).await.unwrap();
         });
     });

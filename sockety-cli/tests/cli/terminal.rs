@@ -14,7 +14,7 @@ fn colours_are_for_terminals_and_who_wants_them() {
         failed(&mut call, 0).1
     };
     assert!(!said("", None).contains('\x1b'));
-    assert!(said("--color always", None).contains("\x1b[32mping: code 0"));
+    assert!(said("--color always", None).contains(&format!("\x1b[32mping at {address}: code 0")));
     assert!(said("", Some("CLICOLOR_FORCE")).contains('\x1b'));
     assert!(!said("", Some("NO_COLOR")).contains('\x1b'));
     assert!(!said("--color never", Some("CLICOLOR_FORCE")).contains('\x1b'));
