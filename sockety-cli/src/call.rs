@@ -20,6 +20,7 @@ use crate::{
     payload::{self, Form, PayloadArgs},
     progress::Progress,
     saving::{Arrived, SaveArgs},
+    serving::{self, ServeArgs},
     shown::{escaped, escaped_json},
     streams::{self, Sink},
     target::{Target, duration},
@@ -48,6 +49,8 @@ pub struct CallArgs {
     /// Treat streams as MessagePack values, each shown or read as a line of JSON
     #[arg(long)]
     items: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
     #[command(flatten)]
     save: SaveArgs,
     /// What to print of a reply
@@ -80,7 +83,12 @@ pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
     args.check()?;
     let limit = args.target.max_payload.as_u64();
     let form = args.payload.form(&args.action, limit)?;
-    let connection = args.target.connect().await?;
+    let handler = serving::calls_back(
+        args.serve.read(limit)?,
+        args.save.clone(),
+        args.output == Output::Json,
+    );
+    let connection = args.target.dial()?.serve(handler).connect().await?;
     let mut worst = Exit::Done;
     for _ in 0..args.repeat.get() {
         worst = worst.max(args.once(&connection, &form).await?);

@@ -57,6 +57,14 @@ impl Failure {
         Self::Said(exit, escaped(text.as_ref()))
     }
 
+    /// The same, with what it is about in front.
+    pub fn about(self, what: &str) -> Self {
+        match self {
+            Self::Said(exit, text) => Self::Said(exit, format!("{}: {text}", escaped(what))),
+            Self::OutputClosed => Self::OutputClosed,
+        }
+    }
+
     /// Something failed locally.
     pub fn local(text: impl AsRef<str>) -> Self {
         Self::new(Exit::Local, text)

@@ -59,7 +59,7 @@ impl<'a> Source<'a> {
     }
 
     /// Reads the payload; more than `limit` bytes are an error.
-    fn read(self, limit: u64) -> Result<Vec<u8>, Failure> {
+    pub fn read(self, limit: u64) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Json(json) => value::from_json(&text(json, limit)?)
                 .map_err(|error| Failure::usage(error.to_string())),

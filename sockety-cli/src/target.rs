@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
-use sockety::{Address, Connection, FastReply, Options, config::Limits, tls::TlsClient};
+use sockety::{
+    Address, Connection, FastReply, Options, config::Limits, serve::MessageHandler, tls::TlsClient,
+};
 
 use crate::{
     exit::{Exit, Failure},
@@ -45,6 +47,7 @@ impl Target {
             target: self,
             tls,
             first,
+            handler: MessageHandler::new(),
         })
     }
 
@@ -92,13 +95,21 @@ pub struct Dial<'a> {
     target: &'a Target,
     tls: Option<TlsClient>,
     first: Option<First>,
+    handler: MessageHandler,
 }
 
 impl Dial<'_> {
+    /// What the peer may call.
+    pub fn serve(mut self, handler: MessageHandler) -> Self {
+        self.handler = handler;
+        self
+    }
+
     /// Connects, and sends the first message if there is one.
     pub async fn connect(&self) -> Result<Connection, Failure> {
         let target = self.target;
         let connect = sockety::connect(target.address.clone()).options(target.options());
+        let connect = connect.serve(self.handler.clone());
         let connect = match &self.tls {
             Some(tls) => connect.tls(tls.clone()),
             None => connect,

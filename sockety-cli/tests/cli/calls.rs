@@ -163,6 +163,53 @@ fn files_are_sent_and_saved() {
 }
 
 #[test]
+fn calls_back_are_shown_and_answered_from_files() {
+    let (address, folder) = (server::start(), tempdir().unwrap());
+    fs::write(folder.path().join("a.json"), "\"from a file\"").unwrap();
+    let call = |options: &str, json: &str| {
+        let mut call = sockety(&format!("call {address} {options} --json {json}"));
+        call.arg("call back").current_dir(folder.path());
+        call
+    };
+    let serve = "--serve title=a.json --serve told=a.json";
+    let (out, said) = failed(&mut call(serve, r#"["title","other"]"#), 0);
+    assert_eq!(out, "[\"from a file\",\"2 (Not Implemented)\"]\n");
+    for line in [
+        " \"title\" ",
+        "    payload of 3 bytes: [1,2]",
+        "    answered",
+        " \"other\" ",
+        "    refused with code 2 (Not Implemented), as no --serve names its action",
+        " \"told\" one-way ",
+    ] {
+        assert!(said.contains(line), "{line:?} is not in {said}");
+    }
+    let out = stdout(&mut call("--output json", r#"["title"]"#));
+    let lines: Vec<serde_json::Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["type"], "message");
+    assert_eq!(
+        (&lines[0]["action"], &lines[0]["served"]),
+        (&"title".into(), &false.into())
+    );
+    assert!(lines.iter().any(|line| line["type"] == "reply"));
+
+    // Mistakes are said before anything is sent.
+    fs::write(folder.path().join("b.json"), "{").unwrap();
+    let (_, said) = failed(&mut call("--serve title=b.json", "1"), 2);
+    assert!(said.contains("--serve title=b.json: not JSON"), "{said}");
+    let (_, said) = failed(&mut call("--serve title=c.json", "1"), 6);
+    assert!(
+        said.contains("--serve title=c.json: cannot read c.json"),
+        "{said}"
+    );
+    let (_, said) = failed(&mut call("--serve title", "1"), 2);
+    assert!(said.contains("write ACTION=FILE"), "{said}");
+}
+
+#[test]
 fn streams_are_piped_both_ways() {
     let (address, folder) = (server::start(), tempdir().unwrap());
     let mut call = sockety(&format!("call {address} stream --stream -"));

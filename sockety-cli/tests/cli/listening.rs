@@ -70,6 +70,22 @@ fn programs_get_json_and_peers_a_response() {
     assert_eq!(shown["expects_reply"], true);
 }
 
+#[test]
+fn actions_have_answers_from_files() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("clip.json");
+    fs::write(&file, "{\"id\":7}").unwrap();
+    let serve = format!("media.find={}", file.display());
+    let listening = Running::start(&["listen", "127.0.0.1:0", "--serve", &serve, "--reply", "2"]);
+    let mut call = sockety(&format!("call {} media.find", listening.address));
+    assert_eq!(stdout(&mut call), "{\"id\":7}\n");
+    let (_, said) = failed(
+        &mut sockety(&format!("call {} other", listening.address)),
+        1,
+    );
+    assert!(said.contains("code 2 (Not Implemented)"), "{said}");
+}
+
 #[cfg(unix)]
 #[test]
 fn unix_sockets_work_as_addresses() {

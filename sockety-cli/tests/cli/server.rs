@@ -4,7 +4,7 @@ use std::{net::SocketAddr, thread};
 
 use sockety::{
     FastReply, File, Server, ServiceError,
-    message::{ResponseDraft, Sent},
+    message::{Draft, Reply, ResponseDraft, Sent},
     serve::{Authorization, BoxError, FirstMessage, IntoRouter, Message, MessageHandler, Router},
     service,
     tls::TlsServer,
@@ -125,6 +125,7 @@ fn handler() -> MessageHandler {
             message.connection().close().await;
         })
         .action("who", who)
+        .action("call back", call_back)
 }
 
 async fn raw(message: Message) -> Result<Sent, BoxError> {
@@ -162,6 +163,23 @@ async fn stream(message: Message) -> Result<Sent, BoxError> {
     let stream = message.take_stream().ok_or("no stream")?;
     let response = ResponseDraft::new().with_data(&[0x07][..]).create();
     Ok(message.respond(response.with_stream_from(stream)).await?)
+}
+
+/// Calls the actions that the payload lists on the caller, and returns their replies.
+async fn call_back(message: Message) -> Result<Sent, BoxError> {
+    let actions: Vec<String> = message.msgpack()?;
+    let mut replies = Vec::new();
+    for action in actions {
+        let draft = Draft::new(action).with_msgpack(&[1, 2])?;
+        let mut request = message.connection().send(&draft).await?;
+        replies.push(match request.response().await? {
+            Reply::Fast(code) => code.to_string(),
+            Reply::Response(response) => response.msgpack()?,
+        });
+    }
+    message.connection().pass(&Draft::new("told")).await?;
+    let response = ResponseDraft::new().with_msgpack(&replies)?;
+    Ok(message.respond(&response).await?)
 }
 
 /// The names in the certificate of the caller.
