@@ -79,6 +79,11 @@ pub enum Command {
     /// Show the packets in recorded bytes
     #[command(after_help = DECODE_EXAMPLES)]
     Decode(DecodeArgs),
+    /// Print the manual page of the program or of a command
+    Man {
+        /// The command
+        command: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -182,6 +187,25 @@ impl Color {
         };
         choice.write_global();
     }
+}
+
+/// Prints a manual page, in the form that `man` reads.
+pub fn man(name: Option<&str>) -> Result<Exit, Failure> {
+    let mut program = Cli::command();
+    // It names the commands in full.
+    program.build();
+    let command = match name {
+        None => program,
+        Some(name) => {
+            let found = program.find_subcommand(name).cloned();
+            found.ok_or_else(|| Failure::usage(format!("no command {name:?}")))?
+        }
+    };
+    let mut page = Vec::new();
+    let rendered = clap_mangen::Man::new(command).render(&mut page);
+    rendered.map_err(|error| Failure::local(error.to_string()))?;
+    out::raw(&page)?;
+    Ok(Exit::Done)
 }
 
 /// Prints a completion script.

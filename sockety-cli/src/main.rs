@@ -14,6 +14,7 @@ mod exit;
 mod figures;
 mod first;
 mod interrupt;
+mod items;
 mod listen;
 mod out;
 mod packets;
@@ -65,6 +66,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Bench(args) => bench::run(args).await,
         Command::Tap(args) => tap::run(args).await,
         Command::Decode(args) => decode::run(args),
+        Command::Man { command } => cli::man(command.as_deref()),
         Command::Completions { shell } => cli::completions(shell),
     }
 }

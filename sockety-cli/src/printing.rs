@@ -21,6 +21,9 @@ pub struct PrintArgs {
     /// Show at most this many bytes of each packet
     #[arg(long, value_name = "N", default_value = "256", requires = "hex")]
     hex_bytes: u32,
+    /// Show the items of streams, which must consist of MessagePack values
+    #[arg(long)]
+    items: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -59,6 +62,11 @@ fn place_in_json(kind: &str, connection: u64, way: Way, start: Instant, at: Inst
 }
 
 impl PrintArgs {
+    /// Whether the items of streams are shown.
+    pub fn items(&self) -> bool {
+        self.items
+    }
+
     /// How many bytes of a packet must be kept to show them.
     pub fn kept(&self) -> usize {
         match self.hex {

@@ -237,7 +237,7 @@ struct PassageState {
 
 impl<'a> Passage<'a> {
     fn new(tap: &'a Tap, number: u64, conversation: Conversation) -> Self {
-        let inspector = || Inspector::new(tap.args.print.kept());
+        let inspector = || Inspector::new(tap.args.print.kept(), tap.args.print.items());
         let state = PassageState {
             up: inspector(),
             down: inspector(),

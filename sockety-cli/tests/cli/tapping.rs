@@ -60,6 +60,63 @@ fn both_directions_are_shown_and_recorded() {
 }
 
 #[test]
+fn items_of_streams_are_shown() {
+    let address = server::start().to_string();
+    let tapped = |options: &[&str], count: usize| {
+        let arguments = [&["tap", "127.0.0.1:0", &address, "--items"], options].concat();
+        let mut tap = Running::start(&arguments);
+        let mut call = sockety(&format!("call {} stream --items --stream -", tap.address));
+        assert_eq!(
+            stdout(call.write_stdin("{\"x\":1}\n\"two\"\n")),
+            "{\"x\":1}\n\"two\"\n"
+        );
+        let lines = tap.lines(count);
+        let shows = |line: &String| line.contains("{\"x\":1}");
+        lines.into_iter().filter(shows).collect::<Vec<_>>()
+    };
+    let lines = tapped(&[], 11);
+    assert!(
+        lines.len() == 2 && lines[0].contains("Stream  "),
+        "{lines:#?}"
+    );
+    let lines = tapped(&["--output", "json"], 11);
+    let packet: Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(packet["items"][0]["x"], 1);
+}
+
+#[test]
+fn items_are_shown_only_if_they_are_small_and_valid() {
+    let recorded = |stream: &[u8]| {
+        // A one-way message with a stream.
+        let mut bytes = vec![0xE1, 0x10, 0x22, 0x13, 0x00];
+        bytes.extend([0x11; 16]);
+        bytes.extend(b"\x01x");
+        bytes.extend([0x74, stream.len() as u8, (stream.len() >> 8) as u8]);
+        bytes.extend(stream);
+        bytes.push(0x80);
+        failed(sockety("decode - --items").write_stdin(bytes), 0).0
+    };
+    let shown = recorded(b"\x07\xa3abc\x93\x01");
+    assert!(shown.contains("7, \"abc\""), "{shown}");
+    assert!(
+        shown.contains("stream ends inside an item, after 2 B of it"),
+        "{shown}"
+    );
+    let shown = recorded(b"\x07\xc1\x07");
+    assert!(
+        shown.contains("7, no further items of this stream: not MessagePack: "),
+        "{shown}"
+    );
+    let shown = recorded(b"\xc6\x00\x10\x00\x00abc");
+    assert!(
+        shown.contains("an item has at least 1048581 B, more than 65536"),
+        "{shown}"
+    );
+    let shown = recorded(&[0xC0; 100]);
+    assert!(shown.contains("null, …"), "{shown}");
+}
+
+#[test]
 fn lines_are_for_people() {
     let address = server::start().to_string();
     let mut tap = Running::start(&["tap", "127.0.0.1:0", &address]);
