@@ -123,3 +123,23 @@ async fn a_silent_server_costs_the_timeout_of_the_proxy_and_no_call() {
         assert_eq!(client.quick(number).await.expect("answered"), number);
     }
 }
+
+#[tokio::test]
+#[ignore = "needs haproxy and nginx"]
+async fn the_configurations_of_the_guide_balance_two_servers() {
+    for program in ["haproxy", "nginx"] {
+        let servers = [Running::start().await, Running::start().await];
+        let proxy = Proxy::of_the_guide(program, servers.each_ref().map(|server| server.port));
+        let mut clients = Vec::new();
+        for number in 0..4 {
+            let client = connect(&proxy).await;
+            assert_eq!(client.quick(number).await.expect("answered"), number);
+            clients.push(client);
+        }
+        for server in &servers {
+            let stats = server.stats();
+            assert!(stats.connections >= 2, "{program}: {stats:?}");
+            assert_eq!(stats.failed_handshakes, 0, "{program}: {stats:?}");
+        }
+    }
+}

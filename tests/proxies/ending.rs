@@ -194,7 +194,7 @@ async fn a_reload_of_haproxy_leaves_connections_alone() {
 
 #[tokio::test]
 #[ignore = "needs nginx"]
-async fn a_reload_of_nginx_leaves_connections_alone_until_its_timeout() {
+async fn a_reload_of_nginx_leaves_connections_alone() {
     let server = Running::start().await;
     let upstream = format!("server 127.0.0.1:{};", server.port);
     let proxy = Proxy::nginx("", &upstream);
@@ -205,4 +205,25 @@ async fn a_reload_of_nginx_leaves_connections_alone_until_its_timeout() {
     client.quick(2).await.expect("answered");
     let other = connect(&proxy).await;
     other.quick(3).await.expect("answered");
+}
+
+#[tokio::test]
+#[ignore = "needs nginx"]
+async fn a_reload_of_nginx_cuts_connections_after_its_timeout() {
+    let server = Running::start().await;
+    let upstream = format!("server 127.0.0.1:{};", server.port);
+    let proxy = Proxy::nginx_main("worker_shutdown_timeout 2s;", &upstream);
+    let client = connect(&proxy).await;
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.wait(600_000).await }
+    });
+    begun(&client).await;
+    proxy.reload_nginx();
+    let call = timeout(PATIENCE, call)
+        .await
+        .expect("cut")
+        .expect("no panic");
+    assert_eq!(call.expect_err("cut").outcome(), Outcome::Unknown);
+    connect(&proxy).await.quick(1).await.expect("answered");
 }

@@ -46,24 +46,23 @@ impl Proxy {
 
     /// nginx: `server` are lines of the block of its server, `upstream` those of its upstream.
     pub(crate) fn nginx(server: &str, upstream: &str) -> Self {
-        Self::nginx_with("", server, upstream)
+        Self::nginx_with("", "", server, upstream)
+    }
+
+    /// The same with a line of the main block.
+    pub(crate) fn nginx_main(main: &str, upstream: &str) -> Self {
+        Self::nginx_with(main, "", "", upstream)
     }
 
     /// The same with TLS towards clients.
     pub(crate) fn nginx_tls(server: &str, upstream: &str) -> Self {
-        Self::nginx_with("ssl", server, upstream)
+        Self::nginx_with("", "ssl", server, upstream)
     }
 
-    fn nginx_with(listen: &str, server: &str, upstream: &str) -> Self {
+    fn nginx_with(main: &str, listen: &str, server: &str, upstream: &str) -> Self {
         let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
-        let path = folder.path().join("nginx.conf");
-        let place = folder.path().display();
         let config = format!(
-            "load_module {MODULE};
-daemon off;
-user root;
-pid {place}/pid;
-error_log {place}/errors;
+            "{main}
 events {{}}
 stream {{
     upstream servers {{ {upstream} }}
@@ -75,9 +74,43 @@ stream {{
 }}
 "
         );
-        fs::write(&path, config).expect("written");
+        Self::nginx_of(&config, port, folder)
+    }
+
+    /// nginx with this configuration, which listens on `port`.
+    fn nginx_of(config: &str, port: u16, folder: TempDir) -> Self {
+        let path = folder.path().join("nginx.conf");
+        let place = folder.path().display();
+        let around = format!(
+            "load_module {MODULE};\ndaemon off;\nuser root;\npid {place}/pid;\nerror_log {place}/errors;\n"
+        );
+        fs::write(&path, around + config).expect("written");
         let child = started("nginx", &["-p", &place.to_string(), "-c"], &path, &[]);
         Self::listening(child, port, folder)
+    }
+
+    /// A program with the configuration that the guide has for it, in front of two servers.
+    pub(crate) fn of_the_guide(program: &str, servers: [u16; 2]) -> Self {
+        let guide = include_str!("../../docs/src/behind-a-balancer.md");
+        let (_, block) = guide
+            .split_once(&format!("```{program}\n"))
+            .expect("a block");
+        let (block, _) = block.split_once("```").expect("its end");
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let config = block
+            .replace("10.0.0.1:9000", &format!("127.0.0.1:{}", servers[0]))
+            .replace("10.0.0.2:9000", &format!("127.0.0.1:{}", servers[1]))
+            .replace("bind :9000", &format!("bind 127.0.0.1:{port}"))
+            .replace("listen 9000", &format!("listen 127.0.0.1:{port}"));
+        assert!(!config.contains("9000"), "{config}");
+        match program {
+            "haproxy" => {
+                let path = folder.path().join("haproxy.cfg");
+                fs::write(&path, config).expect("written");
+                Self::listening(started("haproxy", &["-db", "-f"], &path, &[]), port, folder)
+            }
+            _ => Self::nginx_of(&config, port, folder),
+        }
     }
 
     /// stunnel, as a client of TLS or as a server with a certificate.
