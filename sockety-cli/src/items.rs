@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use sockety::msgpack::{ItemScanner, Scanned};
 use sockety_codec::Event;
 
-use crate::{
-    packets::Packet,
-    value::{BOUNDS, Shown},
-};
+use crate::{packets::Packet, value::BOUNDS};
 
 /// The largest item that is shown, in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -100,7 +97,7 @@ fn divide(
         loop {
             match scanner.scan(&buffer[start..]) {
                 Ok(Scanned::Whole { len }) => {
-                    packet.item(Shown::of(&buffer[start..start + len]).into_item());
+                    packet.item(&buffer[start..start + len]);
                     start += len;
                 }
                 Ok(Scanned::Partial { needed }) if needed > LARGEST && start < buffer.len() => {

@@ -76,6 +76,9 @@ enum State {
 /// A payload is shown if it comes in one packet and has at most this many bytes.
 const PAYLOAD: usize = 4096;
 
+/// How many items of a packet are shown.
+const MOST_ITEMS: u64 = 8;
+
 /// How many bytes of a payload's JSON a line shows.
 const PAYLOAD_SHOWN: usize = 160;
 
@@ -320,8 +323,20 @@ impl Packet {
         }
     }
 
-    /// Adds an item of a stream that this packet completes.
-    pub fn item(&mut self, item: Json) {
+    /// Adds an item of a stream that this packet completes. Only the first items are shown: a packet
+    /// may complete millions.
+    pub fn item(&mut self, item: &[u8]) {
+        let count = self.json.get("items_count").and_then(Json::as_u64);
+        let count = count.unwrap_or(0) + 1;
+        self.json.insert("items_count".into(), count.into());
+        match count {
+            ..=MOST_ITEMS => self.show_item(Shown::of(item).into_item()),
+            _ if count == MOST_ITEMS + 1 => self.text.push("…".into()),
+            _ => {}
+        }
+    }
+
+    fn show_item(&mut self, item: Json) {
         let text = item.to_string();
         let (start, end) = cut(&text, PAYLOAD_SHOWN);
         let text = escaped_json(start) + end;

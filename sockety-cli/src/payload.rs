@@ -55,7 +55,8 @@ impl<'a> Source<'a> {
     /// The first that is there: no more than one can be.
     pub fn of(json: Option<&'a str>, data: Option<&'a str>, raw: Option<&'a Path>) -> Option<Self> {
         let json = json.map(Self::Json);
-        json.or(data.map(Self::Data)).or(raw.map(Self::Raw))
+        json.or_else(|| data.map(Self::Data))
+            .or_else(|| raw.map(Self::Raw))
     }
 
     /// Reads the payload; more than `limit` bytes are an error.

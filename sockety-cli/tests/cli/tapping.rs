@@ -114,6 +114,10 @@ fn items_are_shown_only_if_they_are_small_and_valid() {
     );
     let shown = recorded(&[0xC0; 100]);
     assert!(shown.contains("null, …"), "{shown}");
+    let bytes = b"\xE1\x10\x22\x13\x00abcdefghijklmnop\x01x\x70\x0a\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x80";
+    let json = stdout(sockety("decode - --items --output json").write_stdin(&bytes[..]));
+    let expected = r#""items_count":10,"items":[1,2,3,4,5,6,7,8]"#;
+    assert!(json.contains(expected), "{json}");
 }
 
 #[test]
