@@ -38,6 +38,8 @@ const CHECK: &str = "option tcp-check
 #[service]
 trait Work {
     async fn quick(&self, number: u64) -> u64;
+    /// The port of the server.
+    async fn port(&self) -> u16;
     async fn wait(&self, millis: u64) -> u64;
     /// Without parameters, for peers that write bytes.
     async fn late(&self);
@@ -45,11 +47,17 @@ trait Work {
     async fn download(&self, size: u64) -> ByteStream;
 }
 
-struct Worker;
+struct Worker {
+    port: u16,
+}
 
 impl Work for Worker {
     async fn quick(&self, number: u64) -> u64 {
         number
+    }
+
+    async fn port(&self) -> u16 {
+        self.port
     }
 
     async fn wait(&self, millis: u64) -> u64 {
@@ -97,7 +105,10 @@ impl Running {
         }
         let handle = server.handle();
         let serving = tokio::spawn(async move {
-            server.serve(WorkServer::new(Worker)).await.expect("served");
+            server
+                .serve(WorkServer::new(Worker { port }))
+                .await
+                .expect("served");
         });
         Self {
             port,
