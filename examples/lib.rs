@@ -24,6 +24,7 @@ mod guide {
         Limits: "limits.md",
         Tls: "tls.md",
         Operations: "operations.md",
+        BehindABalancer: "behind-a-balancer.md",
         WireProtocol: "wire-protocol.md",
         OtherLanguages: "other-languages.md",
         FromSocketyJs: "from-sockety-js.md",

@@ -3,7 +3,7 @@ use std::{
     num::{NonZeroU16, NonZeroU32},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 use futures_util::future::join_all;
 use serde_json::json;
-use sockety::{Connection, message::Reply};
+use sockety::{Connection, FastReply, error::RequestError, message::Reply};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
@@ -21,8 +21,8 @@ use crate::{
     exit::{Exit, Failure, explain},
     figures::Figures,
     interrupt::interrupted,
-    out::{self, BAD, FAINT, WARN, styled},
-    payload::{Form, PayloadArgs},
+    out::{self, BAD, FAINT, OutputArgs, WARN, styled},
+    payload::{self, Form, PayloadArgs},
     shown::escaped,
     target::{Target, duration},
 };
@@ -56,20 +56,24 @@ pub struct BenchArgs {
     /// Longest wait for each reply
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
-    /// Print the results as JSON
-    #[arg(long)]
-    print_json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Calls for `--duration`, and prints the results.
 pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
+    payload::check_stdin(&[
+        (args.target.first.is_stdin(), "first message"),
+        (args.payload.is_stdin(), "payload"),
+    ])?;
     let limit = args.target.max_payload.as_u64();
     let form = args.payload.form(&args.action, limit)?;
     let mut connections = Vec::new();
+    let dial = args.target.dial()?;
     for _ in 0..args.connections.get() {
-        connections.push(args.target.connect().await?);
+        connections.push(dial.connect().await?);
     }
-    if !args.print_json {
+    if !args.output.is_json() {
         out::note(styled(FAINT, args.plan()));
     }
     let cpu = processor_time();
@@ -91,6 +95,9 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     let mut sum = Results::new();
     results.iter().for_each(|result| sum.merge(result));
     join_all(connections.iter().map(Connection::close)).await;
+    if load.refused.load(Ordering::Relaxed) {
+        return Err(load.args.target.unauthorized(&load.args.action));
+    }
     sum.tell(&load.args, cpu)
 }
 
@@ -121,6 +128,10 @@ struct Load {
     start: Instant,
     /// The number of the next call, if there is a rate.
     next: AtomicU64,
+    /// The peer answered with code 3, Unauthorized: more calls are no use.
+    refused: AtomicBool,
+    /// Whether it was said why a connection ended.
+    said: AtomicBool,
 }
 
 impl Load {
@@ -130,6 +141,8 @@ impl Load {
             form,
             start: Instant::now(),
             next: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
+            said: AtomicBool::new(false),
         }
     }
 
@@ -140,7 +153,7 @@ impl Load {
         let mut results = Results::new();
         loop {
             let due = self.due();
-            if due >= end {
+            if due >= end || self.refused.load(Ordering::Relaxed) {
                 return results;
             }
             sleep_until(due).await;
@@ -168,13 +181,29 @@ impl Load {
         self.start + Duration::from_secs_f64(number as f64 / f64::from(rate.get()))
     }
 
+    /// Says why a connection ended, once: all callers on it learn the same.
+    fn say(&self, error: &RequestError) {
+        let is_told = self.refused.load(Ordering::Relaxed);
+        if is_told || self.said.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let what = self.args.target.naming(&self.args.action);
+        let text = format!("{what}: {}", explain(error));
+        out::note(styled(BAD, escaped(&text)));
+    }
+
     async fn call(&self, connection: &Connection) -> Outcome {
         let call = async { connection.send(self.form.create()).await?.response().await };
         match timeout(self.args.timeout, call).await {
             Ok(Ok(Reply::Response(_))) => Outcome::Response,
-            Ok(Ok(Reply::Fast(code))) => Outcome::Code(code.code()),
+            Ok(Ok(Reply::Fast(code))) => {
+                if code == FastReply::UNAUTHORIZED {
+                    self.refused.store(true, Ordering::Relaxed);
+                }
+                Outcome::Code(code.code())
+            }
             Ok(Err(error)) if connection.is_closed() => {
-                out::note(styled(BAD, escaped(&explain(&error))));
+                self.say(&error);
                 Outcome::Ended
             }
             Ok(Err(_)) => Outcome::Failed,
@@ -197,7 +226,7 @@ impl Outcome {
     fn text(self) -> String {
         match self {
             Self::Response => "response".into(),
-            Self::Code(code) => match sockety::FastReply::new(code) {
+            Self::Code(code) => match FastReply::new(code) {
                 Ok(code) => format!("code {code}"),
                 Err(error) => error.to_string(),
             },
@@ -238,7 +267,7 @@ impl Results {
         // CPU time includes the warm-up.
         let cpu =
             cpu.map(|cpu| cpu.as_secs_f64() / (args.duration + args.warmup).as_secs_f64() * 100.0);
-        match args.print_json {
+        match args.output.is_json() {
             true => self.tell_json(calls, rate, cpu)?,
             false => self.tell_text(calls, rate, cpu)?,
         }
@@ -263,8 +292,12 @@ impl Results {
             .iter()
             .map(|(outcome, count)| (outcome.text(), (*count).into()))
             .collect();
-        out::line(json!({
-            "calls": calls, "per_second": rate, "outcomes": outcomes, "ms": self.figures.json(), "cpu_percent": cpu,
+        out::object(&json!({
+            "calls": calls,
+            "per_second": rate,
+            "outcomes": outcomes,
+            "ms": self.figures.json(),
+            "cpu_percent": cpu,
         }))
     }
 

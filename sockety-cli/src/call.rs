@@ -20,6 +20,7 @@ use crate::{
     payload::{self, Form, PayloadArgs},
     progress::Progress,
     saving::{Arrived, SaveArgs},
+    serving::{self, ServeArgs},
     shown::{escaped, escaped_json},
     streams::{self, Sink},
     target::{Target, duration},
@@ -49,9 +50,11 @@ pub struct CallArgs {
     #[arg(long)]
     items: bool,
     #[command(flatten)]
+    serve: ServeArgs,
+    #[command(flatten)]
     save: SaveArgs,
     /// What to print of a reply
-    #[arg(long, value_enum, default_value = "value")]
+    #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
     output: Output,
     /// Longest wait for each reply, not counting its files and stream
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
@@ -67,12 +70,12 @@ pub struct CallArgs {
 /// What to print of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// The payload as JSON; a code goes to standard error
-    Value,
-    /// The payload unchanged; a code goes to standard error
+    /// The payload as JSON; everything else goes to standard error
+    Text,
+    /// Objects, one on each line, with everything: payload or code, files, stream, duration
+    Json,
+    /// The payload unchanged; everything else goes to standard error
     Raw,
-    /// One line of JSON with everything: payload or code, files, size of the stream, duration
-    Full,
 }
 
 /// Calls as often as asked, and returns the worst result.
@@ -80,7 +83,12 @@ pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
     args.check()?;
     let limit = args.target.max_payload.as_u64();
     let form = args.payload.form(&args.action, limit)?;
-    let connection = args.target.connect().await?;
+    let handler = serving::calls_back(
+        args.serve.read(limit)?,
+        args.save.clone(),
+        args.output == Output::Json,
+    );
+    let connection = args.target.dial()?.serve(handler).connect().await?;
     let mut worst = Exit::Done;
     for _ in 0..args.repeat.get() {
         worst = worst.max(args.once(&connection, &form).await?);
@@ -92,11 +100,11 @@ pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
 impl CallArgs {
     fn check(&self) -> Result<(), Failure> {
         let stream_is_stdin = self.stream.as_deref() == Some(Path::new("-"));
-        if stream_is_stdin && self.payload.is_stdin() {
-            return Err(Failure::usage(
-                "standard input cannot be both payload and stream",
-            ));
-        }
+        payload::check_stdin(&[
+            (self.target.first.is_stdin(), "first message"),
+            (self.payload.is_stdin(), "payload"),
+            (stream_is_stdin, "stream"),
+        ])?;
         if stream_is_stdin && self.repeat.get() > 1 {
             return Err(Failure::usage(
                 "standard input can be sent only once: not with --repeat",
@@ -115,18 +123,23 @@ impl CallArgs {
                 message.with_stream_from(streams::outgoing(path, self.form_of_streams()).await?);
         }
         let begun = Instant::now();
-        let mut request = connection.send(message).await?;
+        let what = self.target.naming(&self.action);
+        let request = connection.send(message).await;
+        let mut request = request.map_err(|error| Failure::unsent(&what, error))?;
         let exit = match self.replies(&mut request, begun, &progress).await {
             Ok(exit) => exit,
             // If one of our files or streams failed, that is the cause of everything else.
             Err(failure) => match request.sent().now_or_never() {
-                Some(Err(error @ RequestError::Source(_))) => return Err(error.into()),
+                Some(Err(error @ RequestError::Source(_))) => {
+                    return Err(Failure::request(&what, &error));
+                }
                 _ => return Err(failure),
             },
         };
         if exit == Exit::Done {
             // A peer may answer before it has received everything, and still expects the rest.
-            request.sent().await?;
+            let sent = request.sent().await;
+            sent.map_err(|error| Failure::request(&what, &error))?;
         }
         Ok(exit)
     }
@@ -137,10 +150,12 @@ impl CallArgs {
         begun: Instant,
         progress: &Progress,
     ) -> Result<Exit, Failure> {
+        let what = self.target.naming(&self.action);
         let mut worst = Exit::Done;
         for _ in 0..self.replies.get() {
             let reply = timeout(self.timeout, request.response()).await;
-            let reply = reply.map_err(|_| Failure::timed_out("no reply", self.timeout))??;
+            let reply = reply.map_err(|_| Failure::timed_out(&what, "no reply", self.timeout))?;
+            let reply = reply.map_err(|error| Failure::request(&what, &error))?;
             let elapsed = begun.elapsed();
             match reply {
                 Reply::Fast(code) => {
@@ -165,22 +180,29 @@ impl CallArgs {
         reason: Option<&str>,
         elapsed: Duration,
     ) -> Result<(), Failure> {
-        if self.output == Output::Full {
-            let outcome = code.outcome().to_string();
-            let mut json = json!({ "code": code.code(), "name": code.name(), "outcome": outcome, "ms": ms(elapsed) });
+        if self.output == Output::Json {
+            let mut json = json!({
+                "type": "reply",
+                "code": code.code(),
+                "name": code.name(),
+                "outcome": code.outcome().to_string(),
+                "ms": ms(elapsed),
+            });
             if let Some(reason) = reason {
                 json["reason"] = reason.into();
             }
-            return out::line(escaped_json(&json.to_string()));
+            return out::object(&json);
         }
         let style = match Exit::of(code) {
             Exit::Done => GOOD,
             _ => BAD,
         };
-        let mut text = format!("{}: code {code}, {}", escaped(&self.action), code.outcome());
+        let what = self.target.naming(&self.action);
+        let mut text = format!("{}: code {code}, {}", escaped(&what), code.outcome());
         if let Some(reason) = reason {
             text = format!("{text}: {}", escaped(reason));
         }
+        text += self.target.hint(code);
         out::note(format_args!("{} {}", styled(style, text), took(elapsed)));
         Ok(())
     }
@@ -192,7 +214,10 @@ impl CallArgs {
         progress: &Progress,
     ) -> Result<Exit, Failure> {
         let (files, stream) = (response.take_files(), response.take_stream());
-        let sink = Sink::from(&*self.stream_to);
+        let sink = match self.output {
+            Output::Json if Sink::from(&*self.stream_to) == Sink::Output => Sink::Objects,
+            _ => Sink::from(&*self.stream_to),
+        };
         // A program that reads the stream must get nothing else.
         let place = match stream.is_some() && sink == Sink::Output {
             true => Place::Stderr,
@@ -204,10 +229,8 @@ impl CallArgs {
             self.print_payload(payload, shown, place)?;
         }
         // Concurrently, because the peer may interleave them.
-        let (files, stream_bytes) = tokio::join!(
-            self.save.take(files, progress),
-            copy(stream, &sink, self.form_of_streams())
-        );
+        let (files, stream_bytes) =
+            tokio::join!(self.save.take(files, progress), self.copy(stream, &sink));
         let shown = ShownResponse {
             payload: shown,
             files,
@@ -215,22 +238,31 @@ impl CallArgs {
             elapsed,
         };
         match self.output {
-            Output::Full => print(&shown.json(), place)?,
-            Output::Value | Output::Raw => shown.note(),
+            Output::Json => out::object(&shown.json())?,
+            Output::Text | Output::Raw => shown.note(),
         }
         Ok(shown.exit())
     }
 
     fn print_payload(&self, payload: &[u8], shown: &Shown, place: Place) -> Result<(), Failure> {
         match (self.output, place) {
-            (Output::Value, _) => print_value(shown, place),
+            (Output::Text, _) => print_value(shown, place),
             (Output::Raw, Place::Stdout) => out::raw(payload),
             (Output::Raw, Place::Stderr) => {
                 out::note(format_args!("payload of {} bytes not shown", payload.len()));
                 Ok(())
             }
-            (Output::Full, _) => Ok(()),
+            (Output::Json, _) => Ok(()),
         }
+    }
+
+    async fn copy(&self, stream: Option<ByteStream>, sink: &Sink) -> Result<Option<u64>, Failure> {
+        let Some(stream) = stream else {
+            return Ok(None);
+        };
+        let what = self.target.naming(&self.action);
+        let copied = streams::copy(stream, &what, sink, self.form_of_streams()).await;
+        copied.map(Some)
     }
 
     fn form_of_streams(&self) -> streams::Form {
@@ -253,17 +285,6 @@ pub fn watched(files: Vec<File>, progress: &Progress) -> Vec<File> {
         }
     };
     files.into_iter().enumerate().map(watch).collect()
-}
-
-async fn copy(
-    stream: Option<ByteStream>,
-    sink: &Sink,
-    form: streams::Form,
-) -> Result<Option<u64>, Failure> {
-    match stream {
-        None => Ok(None),
-        Some(stream) => streams::copy(stream, sink, form).await.map(Some),
-    }
 }
 
 /// Where the JSON of a reply is printed.
@@ -309,7 +330,7 @@ struct ShownResponse {
 
 impl ShownResponse {
     fn json(&self) -> Json {
-        let mut json = json!({ "ms": ms(self.elapsed) });
+        let mut json = json!({ "type": "reply", "ms": ms(self.elapsed) });
         match &self.payload {
             None => {}
             Some(Shown::Error(error)) => json["error"] = error.clone(),
@@ -354,6 +375,7 @@ fn took(elapsed: Duration) -> String {
     styled(FAINT, format_args!("({:.3} ms)", ms(elapsed)))
 }
 
-fn ms(elapsed: Duration) -> f64 {
+/// In milliseconds.
+pub fn ms(elapsed: Duration) -> f64 {
     elapsed.as_secs_f64() * 1000.0
 }

@@ -79,6 +79,11 @@ pub enum Command {
     /// Show the packets in recorded bytes
     #[command(after_help = DECODE_EXAMPLES)]
     Decode(DecodeArgs),
+    /// Print the manual page of the program or of a command
+    Man {
+        /// The command
+        command: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -109,7 +114,7 @@ const LISTEN_EXAMPLES: &str = "\
 Examples:
   sockety listen localhost:9000
   sockety listen localhost:9000 --reply 3 --count 1
-  sockety listen unix:///tmp/app.sock --reply-json '{\"ok\": true}' --save inbox --json
+  sockety listen unix:///tmp/app.sock --reply-json '{\"ok\": true}' --save inbox --output json
   sockety listen 0.0.0.0:9000 --cert server.pem --key server.key --client-ca clients.pem
 
 A message is shown and answered when all of it has arrived. Ctrl-C stops the server.";
@@ -117,14 +122,14 @@ A message is shown and answered when all of it has arrived. Ctrl-C stops the ser
 const DESCRIBE_EXAMPLES: &str = "\
 Examples:
   sockety describe localhost:9000
-  sockety describe localhost:9000 --json | jq '.[].actions[].name'
+  sockety describe localhost:9000 --output json | jq '.[].actions[].name'
 
 A server answers if its router was built with `Router::describe`. Otherwise the exit code is 1.";
 
 const PING_EXAMPLES: &str = "\
 Examples:
   sockety ping localhost:9000 -c 10
-  sockety ping tls://example.com:9000 --ca ca.pem -c 100 -i 10ms --json
+  sockety ping tls://example.com:9000 --ca ca.pem -c 100 -i 10ms --output json
   sockety ping localhost:9000 --action ping
 
 The protocol's heartbeats are not answered, so each round trip is a call. Any answer counts: the \
@@ -135,7 +140,7 @@ const BENCH_EXAMPLES: &str = "\
 Examples:
   sockety bench localhost:9000 ping
   sockety bench localhost:9000 echo --json '{\"id\": 7}' -c 64 --connections 4 -d 30s
-  sockety bench localhost:9000 echo --raw payload.bin --rate 5000 --print-json
+  sockety bench localhost:9000 echo --raw payload.bin --rate 5000 --output json
 
 The exit code is 0 if all calls were answered with a response or code 0, 1 if some got another \
 code, and 4 if some got no reply.";
@@ -144,7 +149,7 @@ const TAP_EXAMPLES: &str = "\
 Examples:
   sockety tap localhost:9001 localhost:9000
   sockety tap localhost:9001 unix:///run/app.sock --hex
-  sockety tap localhost:9001 localhost:9000 --pcap calls.pcap --json > packets.jsonl
+  sockety tap localhost:9001 localhost:9000 --pcap calls.pcap --output json > packets.jsonl
   sockety tap localhost:9001 tls://example.com:9000 --listen-cert tap.pem --listen-key tap.key
 
 → marks packets from client to server. A packet is shown when its last byte has arrived, with the \
@@ -157,7 +162,7 @@ tools/wireshark has a dissector for the captures.";
 const DECODE_EXAMPLES: &str = "\
 Examples:
   sockety decode client.bin --hex
-  xxd -r -p bytes.hex | sockety decode - --json
+  xxd -r -p bytes.hex | sockety decode - --output json
 
 The exit code is 1 if the bytes break a rule of the protocol or end inside a packet or message.";
 
@@ -182,6 +187,25 @@ impl Color {
         };
         choice.write_global();
     }
+}
+
+/// Prints a manual page, in the form that `man` reads.
+pub fn man(name: Option<&str>) -> Result<Exit, Failure> {
+    let mut program = Cli::command();
+    // It names the commands in full.
+    program.build();
+    let command = match name {
+        None => program,
+        Some(name) => {
+            let found = program.find_subcommand(name).cloned();
+            found.ok_or_else(|| Failure::usage(format!("no command {name:?}")))?
+        }
+    };
+    let mut page = Vec::new();
+    let rendered = clap_mangen::Man::new(command).render(&mut page);
+    rendered.map_err(|error| Failure::local(error.to_string()))?;
+    out::raw(&page)?;
+    Ok(Exit::Done)
 }
 
 /// Prints a completion script.

@@ -35,8 +35,8 @@ pub fn run(args: DecodeArgs) -> Result<Exit, Failure> {
         false => Box::new(File::open(&args.file).map_err(failed)?),
     };
     let mut inspector = match args.no_header {
-        true => Inspector::without_header(args.print.kept()),
-        false => Inspector::new(args.print.kept()),
+        true => Inspector::without_header(args.print.kept(), args.print.items()),
+        false => Inspector::new(args.print.kept(), args.print.items()),
     };
     let (start, mut exchanges) = (Instant::now(), Exchanges::default());
     let mut buffer = vec![0; 64 * 1024];

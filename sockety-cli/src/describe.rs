@@ -4,12 +4,13 @@ use clap::Args;
 use sockety::{
     CallError, FastReply,
     describe::{ActionDescription, PartKind, ServiceDescription},
+    error::NoError,
 };
 
 use crate::{
-    exit::{Exit, Failure},
-    out::{self, FAINT, NAME, styled},
-    shown::{escaped, escaped_json},
+    exit::{Exit, Failure, exit_of, explain},
+    out::{self, FAINT, NAME, OutputArgs, styled},
+    shown::escaped,
     target::{Target, duration},
 };
 
@@ -18,9 +19,8 @@ use crate::{
 pub struct DescribeArgs {
     #[command(flatten)]
     target: Target,
-    /// Print the descriptions as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Longest wait for the answer
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
@@ -30,20 +30,13 @@ pub struct DescribeArgs {
 pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
     let connection = args.target.connect().await?;
     let asked = tokio::time::timeout(args.timeout, sockety::describe::describe(&connection)).await;
-    let asked = asked.map_err(|_| Failure::timed_out("no answer", args.timeout))?;
-    if let Err(CallError::Refused {
-        code: FastReply::NOT_IMPLEMENTED,
-        ..
-    }) = asked
-    {
-        let text = "the peer does not describe its services: code 2 (Not Implemented)";
-        return Err(Failure::new(Exit::Refused, text));
-    }
-    let services = asked?;
-    if args.json {
+    let what = args.target.naming("describe");
+    let asked = asked.map_err(|_| Failure::timed_out(&what, "no answer", args.timeout))?;
+    let services = asked.map_err(|error| args.failure(&error))?;
+    if args.output.is_json() {
         let json =
-            serde_json::to_string(&services).map_err(|error| Failure::local(error.to_string()))?;
-        out::line(escaped_json(&json))?;
+            serde_json::to_value(&services).map_err(|error| Failure::local(error.to_string()))?;
+        out::object(&json)?;
     } else {
         for service in &services {
             out::line(text(service))?;
@@ -54,6 +47,24 @@ pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
     }
     connection.close().await;
     Ok(Exit::Done)
+}
+
+impl DescribeArgs {
+    fn failure(&self, error: &CallError<NoError>) -> Failure {
+        let peer = &self.target.address;
+        let (text, outcome) = (explain(error), error.outcome());
+        match error {
+            CallError::Refused { code, .. } if *code == FastReply::NOT_IMPLEMENTED => Failure::new(
+                Exit::Refused,
+                format!("{peer} does not describe its services: code {code}"),
+            ),
+            CallError::Refused { code, .. } => Failure::new(
+                Exit::Refused,
+                format!("{peer}: {text}{}", self.target.hint(*code)),
+            ),
+            _ => Failure::new(exit_of(outcome), format!("{peer}: {text} ({outcome})")),
+        }
+    }
 }
 
 fn text(service: &ServiceDescription) -> String {

@@ -1,8 +1,8 @@
 use std::{error::Error, io, process::ExitCode, time::Duration};
 
 use sockety::{
-    CallError, FastReply, Outcome,
-    error::{ConnectError, NoError, RequestError, SendError, SourceError, chain},
+    Address, FastReply, Outcome,
+    error::{ConnectError, RequestError, SendError, SourceError, chain},
 };
 
 use crate::shown::escaped;
@@ -57,6 +57,14 @@ impl Failure {
         Self::Said(exit, escaped(text.as_ref()))
     }
 
+    /// The same, with what it is about in front.
+    pub fn about(self, what: &str) -> Self {
+        match self {
+            Self::Said(exit, text) => Self::Said(exit, format!("{}: {text}", escaped(what))),
+            Self::OutputClosed => Self::OutputClosed,
+        }
+    }
+
     /// Something failed locally.
     pub fn local(text: impl AsRef<str>) -> Self {
         Self::new(Exit::Local, text)
@@ -75,17 +83,18 @@ impl Failure {
         }
     }
 
-    /// Something did not happen in time; it may still happen at the peer.
-    pub fn timed_out(what: &str, limit: Duration) -> Self {
+    /// Something did not happen in time, to the message that `what` names; it may still happen at
+    /// the peer.
+    pub fn timed_out(what: &str, problem: &str, limit: Duration) -> Self {
         let limit = humantime::format_duration(limit);
-        let text = format!("{what} within {limit} ({})", Outcome::Unknown);
+        let text = format!("{what}: {problem} within {limit} ({})", Outcome::Unknown);
         Self::new(Exit::Unknown, text)
     }
 
-    /// A request without a reply; its outcome decides the exit code.
-    pub fn request(error: &RequestError) -> Self {
+    /// The message that `what` names has no reply; its outcome decides the exit code.
+    pub fn request(what: &str, error: &RequestError) -> Self {
         let outcome = error.outcome();
-        let text = format!("{} ({outcome})", explain(error));
+        let text = format!("{what}: {} ({outcome})", explain(error));
         match error {
             RequestError::Source(SourceError::Read { .. } | SourceError::SizeChanged { .. }) => {
                 Self::local(text)
@@ -93,45 +102,34 @@ impl Failure {
             _ => Self::new(exit_of(outcome), text),
         }
     }
-}
 
-fn exit_of(outcome: Outcome) -> Exit {
-    match outcome {
-        Outcome::NotSent | Outcome::NotExecuted => Exit::NotSent,
-        Outcome::Unknown => Exit::Unknown,
-        Outcome::Executed | Outcome::Replied => Exit::ReplyLost,
+    /// The message that `what` names was not sent.
+    pub fn unsent(what: &str, error: SendError) -> Self {
+        Self::request(what, &RequestError::Send(error))
     }
-}
 
-impl From<ConnectError> for Failure {
-    fn from(error: ConnectError) -> Self {
+    /// No connection to this peer could be made.
+    pub fn connect(peer: &Address, error: &ConnectError) -> Self {
         let exit = match error {
             ConnectError::Address(_) | ConnectError::TlsConfig(_) => Exit::Usage,
             _ => Exit::NotSent,
         };
-        Self::new(exit, explain(&error))
-    }
-}
-
-impl From<RequestError> for Failure {
-    fn from(error: RequestError) -> Self {
-        Self::request(&error)
-    }
-}
-
-impl From<SendError> for Failure {
-    fn from(error: SendError) -> Self {
-        Self::request(&RequestError::Send(error))
-    }
-}
-
-impl From<CallError<NoError>> for Failure {
-    fn from(error: CallError<NoError>) -> Self {
-        let outcome = error.outcome();
+        let text = explain(error);
         match error {
-            CallError::Refused { .. } => Self::new(Exit::Refused, explain(&error)),
-            _ => Self::new(exit_of(outcome), format!("{} ({outcome})", explain(&error))),
+            ConnectError::Address(_)
+            | ConnectError::Unreachable(..)
+            | ConnectError::TimedOut(..) => Self::new(exit, text),
+            _ => Self::new(exit, format!("cannot connect to {peer}: {text}")),
         }
+    }
+}
+
+/// The exit code of a request with this outcome and without a reply.
+pub fn exit_of(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::NotSent | Outcome::NotExecuted => Exit::NotSent,
+        Outcome::Unknown => Exit::Unknown,
+        Outcome::Executed | Outcome::Replied => Exit::ReplyLost,
     }
 }
 

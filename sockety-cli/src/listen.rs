@@ -1,10 +1,9 @@
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use bytesize::ByteSize;
 use clap::Args;
-use serde_json::{Value as Json, json};
 use sockety::{
-    Address, ByteStream, FastReply, Options, Server,
+    Address, FastReply, Options, Server,
     message::ResponseDraft,
     serve::{BoxError, Message, MessageHandler},
 };
@@ -13,13 +12,13 @@ use tokio::sync::mpsc;
 use crate::{
     exit::{Exit, Failure, explain},
     interrupt::interrupted,
-    out::{self, BAD, FAINT, NAME, WARN, styled},
-    progress::Progress,
-    saving::{Arrived, SaveArgs},
-    shown::{cut, escaped, escaped_json, quoted},
+    out::{self, FAINT, OutputArgs, styled},
+    received::Received,
+    saving::SaveArgs,
+    serving::{ServeArgs, Served},
     target::limits,
     tls::ServerTls,
-    value::{self, Shown},
+    value,
 };
 
 /// Arguments of `listen`: accepts every message and shows it.
@@ -35,11 +34,12 @@ pub struct ListenArgs {
     #[arg(long, value_name = "JSON", conflicts_with = "reply")]
     reply_json: Option<String>,
     #[command(flatten)]
+    serve: ServeArgs,
+    #[command(flatten)]
     save: SaveArgs,
-    /// Print each message as one JSON object
-    #[arg(long)]
-    json: bool,
-    /// Show at most this many bytes of a payload's JSON; ignored with --json
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Show at most this many bytes of a payload's JSON; ignored with --output json
     #[arg(long, value_name = "N", default_value = "500")]
     show: usize,
     /// Stop after this many messages
@@ -60,6 +60,7 @@ fn code(text: &str) -> Result<FastReply, String> {
 /// State shared by all handlers.
 struct Listening {
     args: ListenArgs,
+    served: Served,
     answer: Answer,
     /// Receives the result of printing each message; a failure ends the program.
     done: mpsc::Sender<Result<(), Failure>>,
@@ -74,12 +75,18 @@ enum Answer {
 pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
     args.save.prepare()?;
     let answer = match &args.reply_json {
-        Some(json) => Answer::Response(value::from_json(json).map_err(Failure::usage)?.into()),
+        Some(json) => {
+            let payload =
+                value::from_json(json).map_err(|error| Failure::usage(error.to_string()))?;
+            Answer::Response(payload.into())
+        }
         None => Answer::Code(args.reply),
     };
+    let served = args.serve.read(args.max_payload.as_u64())?;
     let bound = Server::bind(args.address.clone()).await;
     let mut server = bound.map_err(|error| {
-        Failure::new(Exit::NotSent, format!("cannot listen: {}", explain(&error)))
+        let text = format!("cannot listen on {}: {}", args.address, explain(&error));
+        Failure::new(Exit::NotSent, text)
     })?;
     server = server.options(Options::default().limits(limits(args.max_payload)));
     if let Some(tls) = args.tls.server()? {
@@ -92,7 +99,12 @@ pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
     let handle = server.handle();
     let (done, mut ended) = mpsc::channel(64);
     let left = args.count;
-    let listening = Arc::new(Listening { args, answer, done });
+    let listening = Arc::new(Listening {
+        args,
+        served,
+        answer,
+        done,
+    });
     let handler = MessageHandler::new().fallback(move |message| {
         let listening = Arc::clone(&listening);
         async move { listening.take(message).await }
@@ -130,24 +142,22 @@ async fn enough(
 
 impl Listening {
     async fn take(&self, message: Message) -> Result<Option<FastReply>, BoxError> {
-        let begun = SystemTime::now();
-        let (files, stream) = (message.take_files(), message.take_stream());
-        let progress = Progress::default();
-        // Concurrently, because the peer may interleave them.
-        let (arrived, streamed) =
-            tokio::join!(self.args.save.take(files, &progress), count(stream));
-        let text = match self.args.json {
-            true => object(&message, begun, &arrived, &streamed),
-            false => self.text(&message, begun, &arrived, &streamed),
-        };
+        let received = Received::take(message, &self.args.save).await;
         // Answer before reporting the message: the program ends after the last report.
-        let answered = self.answer(&message).await;
-        let _ = self.done.send(out::line(text)).await;
+        let answered = self.answer(received.message()).await;
+        let printed = match self.args.output.is_json() {
+            true => out::object(&received.json()),
+            false => out::line(received.text(self.args.show)),
+        };
+        let _ = self.done.send(printed).await;
         answered
     }
 
     async fn answer(&self, message: &Message) -> Result<Option<FastReply>, BoxError> {
         if !message.expects_response() {
+            return Ok(None);
+        }
+        if self.served.answer(message).await? {
             return Ok(None);
         }
         match &self.answer {
@@ -159,96 +169,4 @@ impl Listening {
         }
         Ok(None)
     }
-
-    fn text(
-        &self,
-        message: &Message,
-        begun: SystemTime,
-        arrived: &[Arrived],
-        streamed: &Option<Streamed>,
-    ) -> String {
-        let time = styled(FAINT, humantime::format_rfc3339_millis(begun));
-        let action = styled(NAME, quoted(message.action()));
-        let kind = match message.expects_response() {
-            true => String::new(),
-            false => styled(WARN, " one-way"),
-        };
-        let id = styled(FAINT, message.id());
-        let mut lines = vec![format!("{time} {} {action}{kind} {id}", peer(message))];
-        if !message.payload().is_empty() {
-            lines.push(self.payload(message.payload()));
-        }
-        lines.extend(arrived.iter().map(|file| format!("    {}", file.text())));
-        lines.extend(streamed.as_ref().map(|streamed| match streamed {
-            Ok(bytes) => format!("    stream of {bytes} bytes"),
-            Err(problem) => styled(
-                BAD,
-                format_args!("    stream incomplete: {}", escaped(problem)),
-            ),
-        }));
-        lines.join("\n")
-    }
-
-    fn payload(&self, payload: &[u8]) -> String {
-        let shown = Shown::of(payload);
-        let text = shown.json().to_string();
-        let (start, end) = cut(&text, self.args.show);
-        let what = match &shown {
-            Shown::Value(_) => "",
-            Shown::Error(_) => "error ",
-            Shown::Raw(..) => "not MessagePack ",
-        };
-        format!(
-            "    payload of {} bytes: {what}{}{end}",
-            payload.len(),
-            escaped_json(start)
-        )
-    }
-}
-
-/// The size of a stream, or why it is incomplete.
-type Streamed = Result<u64, String>;
-
-async fn count(stream: Option<ByteStream>) -> Option<Streamed> {
-    let mut stream = stream?;
-    let mut bytes = 0;
-    loop {
-        match stream.next_chunk().await {
-            Ok(Some(chunk)) => bytes += chunk.len() as u64,
-            Ok(None) => return Some(Ok(bytes)),
-            Err(error) => return Some(Err(explain(&error))),
-        }
-    }
-}
-
-fn peer(message: &Message) -> String {
-    let peer = message.connection().peer_addr();
-    peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string())
-}
-
-fn object(
-    message: &Message,
-    begun: SystemTime,
-    arrived: &[Arrived],
-    streamed: &Option<Streamed>,
-) -> String {
-    let mut json = json!({
-        "time": humantime::format_rfc3339_millis(begun).to_string(),
-        "peer": peer(message),
-        "id": message.id().to_string(),
-        "action": message.action(),
-        "expects_reply": message.expects_response(),
-    });
-    if !message.payload().is_empty() {
-        json["payload"] = Shown::of(message.payload()).json().clone();
-    }
-    if !arrived.is_empty() {
-        json["files"] = arrived.iter().map(Arrived::json).collect::<Json>();
-    }
-    match streamed {
-        None => {}
-        Some(Ok(bytes)) => json["stream_bytes"] = (*bytes).into(),
-        Some(Err(problem)) => json["stream_error"] = problem.as_str().into(),
-    }
-    escaped_json(&json.to_string())
 }

@@ -12,7 +12,9 @@ mod decode;
 mod describe;
 mod exit;
 mod figures;
+mod first;
 mod interrupt;
+mod items;
 mod listen;
 mod out;
 mod packets;
@@ -22,7 +24,9 @@ mod pcap;
 mod ping;
 mod printing;
 mod progress;
+mod received;
 mod saving;
+mod serving;
 mod shown;
 mod streams;
 mod tap;
@@ -62,6 +66,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Bench(args) => bench::run(args).await,
         Command::Tap(args) => tap::run(args).await,
         Command::Decode(args) => decode::run(args),
+        Command::Man { command } => cli::man(command.as_deref()),
         Command::Completions { shell } => cli::completions(shell),
     }
 }

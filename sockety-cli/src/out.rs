@@ -7,8 +7,33 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
+use clap::{Args, ValueEnum};
+use serde_json::Value as Json;
 
-use crate::exit::Failure;
+use crate::{exit::Failure, shown::escaped_json};
+
+/// Arguments for the form of the output.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputArgs {
+    /// Print text for people, or JSON for programs: one object on each line
+    #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+impl OutputArgs {
+    /// Whether the output is JSON.
+    pub fn is_json(self) -> bool {
+        self.output == Output::Json
+    }
+}
 
 /// Names of commands, actions and services.
 pub const NAME: Style = AnsiColor::Cyan.on_default();
@@ -33,6 +58,11 @@ pub fn line(text: impl Display) -> Result<(), Failure> {
     writeln!(out, "{text}")
         .and_then(|()| out.flush())
         .map_err(|error| Failure::output(&error))
+}
+
+/// Prints a JSON value on one line.
+pub fn object(json: &Json) -> Result<(), Failure> {
+    line(escaped_json(&json.to_string()))
 }
 
 /// Prints bytes unchanged.

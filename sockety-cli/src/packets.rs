@@ -13,6 +13,7 @@ use sockety_codec::{
 };
 
 use crate::{
+    items::StreamItems,
     shown::{cut, escaped, escaped_json, quoted},
     value::Shown,
 };
@@ -56,6 +57,8 @@ pub struct Inspector {
     channel: u16,
     /// How many bytes of a packet to keep.
     keep: usize,
+    /// The items of streams, if they are shown.
+    items: Option<StreamItems>,
 }
 
 #[derive(Debug)]
@@ -73,13 +76,16 @@ enum State {
 /// A payload is shown if it comes in one packet and has at most this many bytes.
 const PAYLOAD: usize = 4096;
 
+/// How many items of a packet are shown.
+const MOST_ITEMS: u64 = 8;
+
 /// How many bytes of a payload's JSON a line shows.
 const PAYLOAD_SHOWN: usize = 160;
 
 impl Inspector {
     /// Starts at the first byte of a direction. Packets keep their first `keep` bytes, for showing
-    /// them.
-    pub fn new(keep: usize) -> Self {
+    /// them, and with `items` say which values of a stream they complete.
+    pub fn new(keep: usize, items: bool) -> Self {
         // A peer may interleave headers on all channels. This is more than honest peers need.
         let limits = Limits::WIRE.max_held_header_bytes(1024 * 1024);
         Self {
@@ -87,12 +93,13 @@ impl Inspector {
             state: State::Header(Vec::new()),
             channel: 0,
             keep: keep.max(PAYLOAD),
+            items: items.then(StreamItems::default),
         }
     }
 
     /// Starts at a packet, as if the connection header had come before.
-    pub fn without_header(keep: usize) -> Self {
-        let mut inspector = Self::new(keep);
+    pub fn without_header(keep: usize, items: bool) -> Self {
+        let mut inspector = Self::new(keep, items);
         // A header with the largest number of channels.
         let header = inspector.decoder.decode(&mut &[0xE3][..]);
         debug_assert!(matches!(header, Ok(Some(Event::Header(_)))));
@@ -234,7 +241,12 @@ impl Inspector {
         loop {
             match self.decoder.decode(&mut bytes) {
                 Ok(None) => break,
-                Ok(Some(event)) => packet.add(event, exchanges),
+                Ok(Some(event)) => {
+                    if let Some(items) = &mut self.items {
+                        items.take(&event, packet);
+                    }
+                    packet.add(event, exchanges);
+                }
                 Err(violation) => return Err(why(violation)),
             }
         }
@@ -311,7 +323,27 @@ impl Packet {
         }
     }
 
-    fn say(&mut self, key: &str, value: impl Into<Json>, text: String) {
+    /// Adds an item of a stream that this packet completes. Only the first items are shown: a packet
+    /// may complete millions.
+    pub fn item(&mut self, item: &[u8]) {
+        let count = self.json.get("items_count").and_then(Json::as_u64);
+        let count = count.unwrap_or(0) + 1;
+        self.json.insert("items_count".into(), count.into());
+        match count {
+            ..=MOST_ITEMS => self.show_item(Shown::of(item).into_item()),
+            _ if count == MOST_ITEMS + 1 => self.text.push("…".into()),
+            _ => {}
+        }
+    }
+
+    fn show_item(&mut self, item: Json) {
+        let text = item.to_string();
+        let (start, end) = cut(&text, PAYLOAD_SHOWN);
+        let text = escaped_json(start) + end;
+        self.list("items", item, text);
+    }
+
+    pub fn say(&mut self, key: &str, value: impl Into<Json>, text: String) {
         self.json.insert(key.into(), value.into());
         self.text.push(text);
     }
@@ -492,7 +524,7 @@ mod tests {
 
     /// What is found if the bytes come in pieces of this size.
     fn found(bytes: &[u8], size: usize) -> Vec<String> {
-        let mut inspector = Inspector::new(16);
+        let mut inspector = Inspector::new(16, true);
         let mut exchanges = Exchanges::default();
         let mut found = Vec::new();
         let at = Instant::now();
@@ -532,7 +564,7 @@ mod tests {
             "Data 4 [7]",
             "File 5 file 0",
             "File End 1 file 0",
-            "Stream 3 ",
+            "Stream 3 120",
             "Stream End 1 ends the message",
             "Heartbeat 1 ",
             "unknown packet type: first byte is 0xf1 (packet.unknown)",

@@ -1,12 +1,18 @@
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use clap::Args;
+use serde_json::json;
 use sockety::Connection;
 use tokio::time::timeout;
 
 use crate::{
-    call::watched,
+    call::{ms, watched},
     exit::{Exit, Failure},
+    out::{self, OutputArgs},
     payload::{self, Form, PayloadArgs},
     progress::Progress,
     streams,
@@ -31,6 +37,8 @@ pub struct PassArgs {
     /// Read the stream as lines of JSON, each sent as a MessagePack value
     #[arg(long)]
     items: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Longest time until the whole message is handed to the operating system [default: none]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
@@ -41,6 +49,12 @@ pub struct PassArgs {
 
 /// Returns when everything was handed to the operating system.
 pub async fn run(args: PassArgs) -> Result<Exit, Failure> {
+    let stream_is_stdin = args.stream.as_deref() == Some(Path::new("-"));
+    payload::check_stdin(&[
+        (args.target.first.is_stdin(), "first message"),
+        (args.payload.is_stdin(), "payload"),
+        (stream_is_stdin, "stream"),
+    ])?;
     let limit = args.target.max_payload.as_u64();
     let form = args.payload.form(&args.action, limit)?;
     let connection = args.target.connect().await?;
@@ -65,13 +79,18 @@ impl PassArgs {
             };
             message = message.with_stream_from(streams::outgoing(path, form).await?);
         }
+        let (what, begun) = (self.target.naming(&self.action), Instant::now());
         let passing = connection.pass(message);
         match self.timeout {
-            None => Ok(passing.await?),
+            None => passing.await,
             Some(limit) => timeout(limit, passing)
                 .await
-                .map_err(|_| Failure::timed_out("not fully sent", limit))?
-                .map_err(Failure::from),
+                .map_err(|_| Failure::timed_out(&what, "not fully sent", limit))?,
+        }
+        .map_err(|error| Failure::request(&what, &error))?;
+        match self.output.is_json() {
+            true => out::object(&json!({ "type": "sent", "ms": ms(begun.elapsed()) })),
+            false => Ok(()),
         }
     }
 }

@@ -3,7 +3,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bytes::Bytes;
 use clap::Args;
 use sockety::{
     File,
@@ -41,32 +40,86 @@ pub struct Form {
     draft: Draft<sockety::message::Fixed>,
 }
 
-impl PayloadArgs {
-    /// Whether the payload is read from standard input.
-    pub fn is_stdin(&self) -> bool {
-        let named = self.json.as_deref().or(self.data.as_deref());
-        named == Some("@-") || self.raw.as_deref() == Some(Path::new("-"))
+/// An argument that says what a payload is.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// JSON, or @ and the path of a file.
+    Json(&'a str),
+    /// Text, or @ and the path of a file.
+    Data(&'a str),
+    /// The path of a file.
+    Raw(&'a Path),
+}
+
+impl<'a> Source<'a> {
+    /// The first that is there: no more than one can be.
+    pub fn of(json: Option<&'a str>, data: Option<&'a str>, raw: Option<&'a Path>) -> Option<Self> {
+        let json = json.map(Self::Json);
+        json.or_else(|| data.map(Self::Data))
+            .or_else(|| raw.map(Self::Raw))
     }
 
     /// Reads the payload; more than `limit` bytes are an error.
-    pub fn read(&self, limit: u64) -> Result<Bytes, Failure> {
-        if let Some(json) = &self.json {
-            let text = text(json, limit)?;
-            return Ok(value::from_json(&text).map_err(Failure::usage)?.into());
-        }
-        if let Some(data) = &self.data {
-            return Ok(text(data, limit)?.into());
-        }
-        match &self.raw {
-            Some(path) => Ok(file(path, limit)?.into()),
-            None => Ok(Bytes::new()),
+    pub fn read(self, limit: u64) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Json(json) => value::from_json(&text(json, limit)?)
+                .map_err(|error| Failure::usage(error.to_string())),
+            Self::Data(data) => Ok(text(data, limit)?.into()),
+            Self::Raw(path) => file(path, limit),
         }
     }
 
-    /// The message with this action and payload.
+    /// The same; no failure quotes the payload.
+    pub fn read_secret(self, limit: u64) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Json(json) => value::from_json(&text(json, limit)?)
+                .map_err(|error| Failure::usage(format!("--first-json: {}", error.kind()))),
+            Self::Data(_) | Self::Raw(_) => self.read(limit),
+        }
+    }
+}
+
+/// Whether the payload is read from standard input.
+pub fn is_stdin(source: Option<Source<'_>>) -> bool {
+    match source {
+        Some(Source::Json(text) | Source::Data(text)) => text == "@-",
+        Some(Source::Raw(path)) => path == Path::new("-"),
+        None => false,
+    }
+}
+
+impl PayloadArgs {
+    fn source(&self) -> Option<Source<'_>> {
+        let (json, data) = (self.json.as_deref(), self.data.as_deref());
+        Source::of(json, data, self.raw.as_deref())
+    }
+
+    /// Whether the payload is read from standard input.
+    pub fn is_stdin(&self) -> bool {
+        is_stdin(self.source())
+    }
+
+    /// The message with this action and payload. More than `limit` bytes are an error.
     pub fn form(&self, action: &str, limit: u64) -> Result<Form, Failure> {
-        let draft = Draft::new(action).with_data(self.read(limit)?);
+        let payload = match self.source() {
+            Some(source) => source.read(limit)?,
+            None => Vec::new(),
+        };
+        let draft = Draft::new(action).with_data(payload);
         Ok(Form { draft })
+    }
+}
+
+/// Standard input can be read only once: fails if several of these arguments want it.
+pub fn check_stdin(wanted: &[(bool, &str)]) -> Result<(), Failure> {
+    let wanting = wanted.iter().filter(|(wants, _)| *wants);
+    let names: Vec<_> = wanting.map(|(_, name)| *name).collect();
+    match names.len() {
+        0 | 1 => Ok(()),
+        _ => Err(Failure::usage(format!(
+            "standard input cannot be both {}",
+            names.join(" and ")
+        ))),
     }
 }
 

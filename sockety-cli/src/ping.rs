@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::json;
 use sockety::{
-    Connection,
+    Connection, FastReply,
     message::{Draft, Reply},
 };
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -12,7 +12,7 @@ use crate::{
     exit::{Exit, Failure},
     figures::Figures,
     interrupt::interrupted,
-    out::{self, BAD, FAINT, styled},
+    out::{self, BAD, FAINT, OutputArgs, styled},
     shown::escaped,
     target::{Target, duration},
 };
@@ -37,9 +37,8 @@ pub struct PingArgs {
     /// Print only the summary
     #[arg(short, long)]
     quiet: bool,
-    /// Print the summary as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Pings until `--count` is reached or the program is interrupted.
@@ -47,7 +46,7 @@ pub async fn run(args: PingArgs) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let connection = args.target.connect().await?;
     let connected = begun.elapsed();
-    if !args.json {
+    if !args.output.is_json() {
         let text = format!(
             "connected to {} in {:.3} ms, handshake included",
             args.target.address,
@@ -63,8 +62,13 @@ pub async fn run(args: PingArgs) -> Result<Exit, Failure> {
         ended = round.run(&args, &connection) => ended,
         () = interrupted() => Ok(()),
     };
-    round.tell(&args, connected)?;
-    ended?;
+    match ended {
+        Err(failure) if round.figures.count() == 0 => return Err(failure),
+        ended => {
+            round.tell(&args, connected)?;
+            ended?;
+        }
+    }
     connection.close().await;
     match round.figures.count() == round.sent {
         true => Ok(Exit::Done),
@@ -86,32 +90,64 @@ impl Round {
         while args.count.is_none_or(|count| self.sent < count) {
             clock.tick().await;
             let begun = Instant::now();
-            let mut request = connection.send(&draft).await?;
+            let what = args.target.naming(&args.action);
+            let request = connection.send(&draft).await;
+            let mut request = request.map_err(|error| Failure::unsent(&what, error))?;
             self.sent += 1;
-            let text = match timeout(args.timeout, request.response()).await {
-                Ok(Ok(reply)) => {
-                    let elapsed = begun.elapsed();
-                    self.figures.add(elapsed);
-                    format!("{:>9.3} ms  {}", ms(elapsed), answer(&reply))
+            let answered = match timeout(args.timeout, request.response()).await {
+                // More attempts would end the connection, and count against this host.
+                Ok(Ok(Reply::Fast(FastReply::UNAUTHORIZED))) => {
+                    return Err(args.target.unauthorized(&args.action));
                 }
+                Ok(Ok(reply)) => Some((reply, begun.elapsed())),
                 // The connection has ended.
-                Ok(Err(error)) => return Err(Failure::request(&error)),
-                Err(_) => styled(BAD, "no answer in time"),
+                Ok(Err(error)) => return Err(Failure::request(&what, &error)),
+                Err(_) => None,
             };
-            if !args.quiet && !args.json {
-                out::line(format_args!("{} {text}", self.sent))?;
+            if let Some((_, elapsed)) = &answered {
+                self.figures.add(*elapsed);
+            }
+            if !args.quiet {
+                self.show(args, answered)?;
             }
         }
         Ok(())
     }
 
+    /// Prints the last round trip.
+    fn show(&self, args: &PingArgs, answered: Option<(Reply, Duration)>) -> Result<(), Failure> {
+        let number = self.sent;
+        if args.output.is_json() {
+            let mut json = json!({ "type": "answer", "number": number });
+            if let Some((reply, elapsed)) = answered {
+                json["ms"] = ms(elapsed).into();
+                match reply {
+                    Reply::Fast(code) => json["code"] = code.code().into(),
+                    Reply::Response(response) => json["bytes"] = response.payload().len().into(),
+                }
+            }
+            return out::object(&json);
+        }
+        let text = match answered {
+            Some((reply, elapsed)) => format!("{:>9.3} ms  {}", ms(elapsed), answer(&reply)),
+            None => {
+                let limit = humantime::format_duration(args.timeout);
+                styled(BAD, format_args!("no answer within {limit}"))
+            }
+        };
+        out::line(format_args!("{number} {text}"))
+    }
+
     fn tell(&self, args: &PingArgs, connected: Duration) -> Result<(), Failure> {
         let (sent, answered) = (self.sent, self.figures.count());
-        if args.json {
-            let address = args.target.address.to_string();
-            let times = self.figures.json();
-            return out::line(json!({
-                "address": address, "connect_ms": ms(connected), "sent": sent, "answered": answered, "ms": times,
+        if args.output.is_json() {
+            return out::object(&json!({
+                "type": "summary",
+                "address": args.target.address.to_string(),
+                "connect_ms": ms(connected),
+                "sent": sent,
+                "answered": answered,
+                "ms": self.figures.json(),
             }));
         }
         out::line(format_args!(

@@ -3,13 +3,13 @@
 use std::{fmt::Write, time::Instant};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::{
     exit::Failure,
-    out::{self, BAD, FAINT, NAME, WARN, styled},
+    out::{self, BAD, FAINT, NAME, OutputArgs, WARN, styled},
     packets::{Found, Packet},
-    shown::{escaped, escaped_json},
+    shown::escaped,
 };
 
 /// Arguments for how packets are shown.
@@ -21,9 +21,11 @@ pub struct PrintArgs {
     /// Show at most this many bytes of each packet
     #[arg(long, value_name = "N", default_value = "256", requires = "hex")]
     hex_bytes: u32,
-    /// Print each packet as one JSON object
+    /// Show the items of streams, which must consist of MessagePack values
     #[arg(long)]
-    json: bool,
+    items: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// The direction of a packet.
@@ -37,16 +39,6 @@ pub enum Way {
     Unknown,
 }
 
-impl Way {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// Time, connection and direction of a packet; empty for a recording.
 fn place(connection: u64, way: Way, start: Instant, at: Instant) -> String {
     let seconds = at.duration_since(start).as_secs_f64();
@@ -57,10 +49,22 @@ fn place(connection: u64, way: Way, start: Instant, at: Instant) -> String {
     }
 }
 
+/// The same as the first keys of an object of this type.
+fn place_in_json(kind: &str, connection: u64, way: Way, start: Instant, at: Instant) -> Json {
+    let seconds = at.duration_since(start).as_secs_f64();
+    match way {
+        Way::Up => json!({ "type": kind, "time": seconds, "connection": connection, "way": "up" }),
+        Way::Down => {
+            json!({ "type": kind, "time": seconds, "connection": connection, "way": "down" })
+        }
+        Way::Unknown => json!({ "type": kind }),
+    }
+}
+
 impl PrintArgs {
-    /// Whether the output is JSON.
-    pub fn is_json(&self) -> bool {
-        self.json
+    /// Whether the items of streams are shown.
+    pub fn items(&self) -> bool {
+        self.items
     }
 
     /// How many bytes of a packet must be kept to show them.
@@ -79,12 +83,15 @@ impl PrintArgs {
         start: Instant,
         found: &Found,
     ) -> Result<(), Failure> {
-        match (self.json, found) {
-            (true, Found::Packet(packet)) => out::line(self.object(connection, way, start, packet)),
-            (true, Found::Undecodable(problem)) => out::line(escaped_json(
-                &json!({ "connection": connection, "way": way.name(), "undecodable": problem })
-                    .to_string(),
-            )),
+        match (self.output.is_json(), found) {
+            (true, Found::Packet(packet)) => {
+                out::object(&self.object(connection, way, start, packet))
+            }
+            (true, Found::Undecodable(problem)) => {
+                let mut json = place_in_json("undecodable", connection, way, start, Instant::now());
+                json["problem"] = problem.as_str().into();
+                out::object(&json)
+            }
             (false, Found::Packet(packet)) => out::line(self.text(connection, way, start, packet)),
             (false, Found::Undecodable(problem)) => {
                 let text = format!("cannot be decoded from here on: {}", escaped(problem));
@@ -92,6 +99,18 @@ impl PrintArgs {
                 out::line(format_args!("{place}{}", styled(BAD, text)))
             }
         }
+    }
+
+    /// Prints an event of a connection between its packets.
+    pub fn note(&self, connection: u64, start: Instant, text: &str) -> Result<(), Failure> {
+        let seconds = start.elapsed().as_secs_f64();
+        if self.output.is_json() {
+            return out::object(&json!({
+                "type": "note", "time": seconds, "connection": connection, "text": text,
+            }));
+        }
+        let text = styled(WARN, escaped(text));
+        out::line(format_args!("{seconds:>12.6} #{connection}   {text}"))
     }
 
     fn text(&self, connection: u64, way: Way, start: Instant, packet: &Packet) -> String {
@@ -118,16 +137,12 @@ impl PrintArgs {
         line
     }
 
-    fn object(&self, connection: u64, way: Way, start: Instant, packet: &Packet) -> String {
-        let mut json = json!({
-            "time": packet.at.duration_since(start).as_secs_f64(),
-            "connection": connection,
-            "way": way.name(),
-            "packet": packet.name,
-            "channel": packet.channel,
-            "size": packet.size,
-            "content": packet.content,
-        });
+    fn object(&self, connection: u64, way: Way, start: Instant, packet: &Packet) -> Json {
+        let mut json = place_in_json("packet", connection, way, start, packet.at);
+        json["packet"] = packet.name.into();
+        json["channel"] = packet.channel.into();
+        json["size"] = packet.size.into();
+        json["content"] = packet.content.into();
         if let Some(object) = json.as_object_mut() {
             object.extend(packet.json.clone());
         }
@@ -138,7 +153,7 @@ impl PrintArgs {
                 .collect::<String>()
                 .into();
         }
-        escaped_json(&json.to_string())
+        json
     }
 
     fn shown<'a>(&self, packet: &'a Packet) -> &'a [u8] {

@@ -1,6 +1,9 @@
 //! Saves files that arrive, or drops them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytesize::ByteSize;
 use clap::Args;
@@ -10,6 +13,7 @@ use sockety::File;
 
 use crate::{
     exit::{Exit, Failure, explain},
+    out,
     progress::Progress,
     shown::{escaped, quoted},
 };
@@ -24,6 +28,23 @@ pub struct SaveArgs {
     /// Largest file to save
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     max_file: ByteSize,
+    /// Largest size of all saved files together
+    #[arg(long, value_name = "SIZE", default_value = "10GiB")]
+    max_saved: ByteSize,
+    /// Largest number of saved files
+    #[arg(long, value_name = "N", default_value = "10000")]
+    max_saved_files: u64,
+    #[arg(skip)]
+    used: Arc<Mutex<Used>>,
+}
+
+/// What files that are saved, or being saved, take of the limits.
+#[derive(Debug, Default)]
+struct Used {
+    bytes: u64,
+    files: u64,
+    /// Whether it was said that a limit is reached.
+    is_told: bool,
 }
 
 /// A received file and what was done with it.
@@ -65,7 +86,43 @@ impl SaveArgs {
         join_all(taking).await
     }
 
+    /// Takes room for a file of this size, or says which limit leaves none.
+    fn reserve(&self, size: u64) -> Result<(), String> {
+        let mut used = self.used();
+        let (bytes, files) = (used.bytes.saturating_add(size), used.files + 1);
+        let (limit, limit_of_files) = (self.max_saved.as_u64(), self.max_saved_files);
+        let problem = if files > limit_of_files {
+            format!("{limit_of_files} files are saved, the limit of --max-saved-files")
+        } else if bytes > limit {
+            let taken = used.bytes;
+            format!("{taken} of the {limit} bytes of --max-saved are taken")
+        } else {
+            (used.bytes, used.files) = (bytes, files);
+            return Ok(());
+        };
+        if !std::mem::replace(&mut used.is_told, true) {
+            out::warn(format_args!(
+                "files that exceed a limit are not saved: {problem}"
+            ));
+        }
+        Err(problem)
+    }
+
+    fn give_back(&self, size: u64) {
+        let mut used = self.used();
+        used.bytes -= size;
+        used.files -= 1;
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn save(&self, index: usize, file: File, directory: &Path, progress: &Progress) -> Fate {
+        let size = file.size();
+        if let Err(problem) = self.reserve(size) {
+            return Fate::Failed(Exit::Local, problem);
+        }
         let bar = progress.file(index, "saving", file.name(), file.size());
         let on_progress = {
             let bar = bar.clone();
@@ -78,6 +135,9 @@ impl SaveArgs {
             .on_progress(on_progress);
         let saved = saving.await;
         bar.finish_and_clear();
+        if saved.is_err() {
+            self.give_back(size);
+        }
         match saved {
             Ok(saved) => Fate::Saved(saved.path),
             // A read error is the peer's or the connection's fault; others are about the local

@@ -7,8 +7,10 @@ use std::{
     pin::Pin,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use serde_json::json;
 use sockety::{
     ByteStream,
     msgpack::{ItemScanner, Scanned},
@@ -37,7 +39,10 @@ pub enum Form {
 /// Where a stream goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sink {
+    /// Standard output, unchanged or as lines of JSON.
     Output,
+    /// Standard output, as objects.
+    Objects,
     File(PathBuf),
 }
 
@@ -93,7 +98,7 @@ where
         }
         let text = str::from_utf8(&line).map_err(|_| invalid("a line is not UTF-8".into()))?;
         if !text.trim().is_empty() {
-            let item = value::from_json(text).map_err(invalid)?;
+            let item = value::from_json(text).map_err(|error| invalid(error.to_string()))?;
             return Ok(Some((item.into(), lines)));
         }
     }
@@ -103,17 +108,23 @@ fn invalid(problem: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
-/// Copies a received stream to its sink, and returns the number of bytes received.
-pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64, Failure> {
+/// Copies the stream of the reply to the message that `what` names to its sink, and returns the number of bytes received.
+pub async fn copy(
+    mut stream: ByteStream,
+    what: &str,
+    sink: &Sink,
+    form: Form,
+) -> Result<u64, Failure> {
     let mut writer = Writer::open(sink).await?;
     let mut items = Items::new(form);
     let mut count = 0;
     loop {
         let chunk = stream.next_chunk().await.map_err(|error| {
-            Failure::new(
-                Exit::ReplyLost,
-                format!("stream incomplete: {}", explain(&error)),
-            )
+            let text = format!(
+                "{what}: stream incomplete after {count} bytes: {}",
+                explain(&error)
+            );
+            Failure::new(Exit::ReplyLost, text)
         })?;
         let Some(chunk) = chunk else {
             break;
@@ -123,7 +134,7 @@ pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64
             None => writer.bytes(&chunk).await?,
             Some(items) => {
                 items.bytes.extend_from_slice(&chunk);
-                while let Some(item) = items.next()? {
+                while let Some(item) = items.next(what)? {
                     writer.item(&item).await?;
                 }
             }
@@ -132,7 +143,7 @@ pub async fn copy(mut stream: ByteStream, sink: &Sink, form: Form) -> Result<u64
     writer.finish().await?;
     match items.is_none_or(|items| items.bytes.is_empty()) {
         true => Ok(count),
-        false => Err(Failure::new(Exit::ReplyLost, "stream ended inside an item")),
+        false => Err(lost(what, "stream ended inside an item")),
     }
 }
 
@@ -156,31 +167,37 @@ impl Items {
     }
 
     /// Removes and returns the first item, if all of it has arrived.
-    fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    fn next(&mut self, what: &str) -> Result<Option<Bytes>, Failure> {
         match self.scanner.scan(&self.bytes) {
             Ok(Scanned::Whole { len }) => Ok(Some(self.bytes.split_to(len).freeze())),
             Ok(Scanned::Partial { needed }) if needed > self.limit && !self.bytes.is_empty() => {
-                Err(lost(format!(
-                    "an item of the stream is larger than --max-payload: the limit is {} bytes",
-                    self.limit
-                )))
+                Err(lost(
+                    what,
+                    &format!(
+                        "item of at least {needed} bytes in the stream is over the limit of \
+                         --max-payload: {} bytes",
+                        self.limit
+                    ),
+                ))
             }
             Ok(Scanned::Partial { .. }) => Ok(None),
-            Err(error) => Err(lost(format!(
-                "the stream does not consist of MessagePack values: {error}"
-            ))),
+            Err(error) => Err(lost(
+                what,
+                &format!("stream does not consist of MessagePack values: {error}"),
+            )),
         }
     }
 }
 
-fn lost(problem: String) -> Failure {
-    Failure::new(Exit::ReplyLost, problem)
+fn lost(what: &str, problem: &str) -> Failure {
+    Failure::new(Exit::ReplyLost, format!("{what}: {problem}"))
 }
 
 enum Writer {
     /// Standard output is a terminal: bytes are escaped.
     Terminal,
     Output,
+    Objects,
     File(PathBuf, Pin<Box<dyn AsyncWrite + Send>>),
 }
 
@@ -189,6 +206,7 @@ impl Writer {
         match sink {
             Sink::Output if out::is_terminal() => Ok(Self::Terminal),
             Sink::Output => Ok(Self::Output),
+            Sink::Objects => Ok(Self::Objects),
             Sink::File(path) => {
                 let file = tokio::fs::File::create(path).await;
                 let file = file.map_err(|error| cannot_write(path, &error))?;
@@ -201,6 +219,10 @@ impl Writer {
         match self {
             Self::Terminal => out::raw(escaped_stream(bytes).as_bytes()),
             Self::Output => out::raw(bytes),
+            Self::Objects => {
+                let value = json!({ "$bin": BASE64_STANDARD.encode(bytes) });
+                out::object(&json!({ "type": "bytes", "value": value }))
+            }
             Self::File(path, file) => file
                 .write_all(bytes)
                 .await
@@ -209,14 +231,11 @@ impl Writer {
     }
 
     async fn item(&mut self, item: &[u8]) -> Result<(), Failure> {
-        let shown = Shown::of(item);
-        let line = match shown {
-            Shown::Error(error) => serde_json::json!({ "$error": error }),
-            Shown::Value(value) | Shown::Raw(value, _) => value,
-        };
-        let line = escaped_json(&line.to_string()) + "\n";
+        let item = Shown::of(item).into_item();
+        let line = escaped_json(&item.to_string()) + "\n";
         match self {
             Self::Terminal | Self::Output => out::raw(line.as_bytes()),
+            Self::Objects => out::object(&json!({ "type": "item", "value": item })),
             Self::File(path, file) => file
                 .write_all(line.as_bytes())
                 .await
@@ -226,7 +245,7 @@ impl Writer {
 
     async fn finish(self) -> Result<(), Failure> {
         match self {
-            Self::Terminal | Self::Output => Ok(()),
+            Self::Terminal | Self::Output | Self::Objects => Ok(()),
             Self::File(path, mut file) => file
                 .shutdown()
                 .await

@@ -20,11 +20,10 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::{
     exit::{Exit, Failure},
     interrupt::interrupted,
-    out::{self, FAINT, WARN, styled},
+    out::{self, FAINT, styled},
     packets::{Exchanges, Inspector},
     pcap::{Conversation, Pcap},
     printing::{PrintArgs, Way},
-    shown::escaped,
     target::duration,
     tls::{ClientTls, ProxyTls, ServerTls},
 };
@@ -84,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// Forwards until interrupted.
 pub async fn run(args: TapArgs) -> Result<Exit, Failure> {
     let (ended, mut end) = mpsc::channel(1);
-    let listener = Listener::bind(&Place::of(&args.listen)).await?;
+    let listener = Listener::bind(&args.listen).await?;
     let tap = Arc::new(Tap::new(args, ended)?);
     let interrupted = interrupted();
     out::note(styled(
@@ -188,14 +187,7 @@ impl Tap {
 
     /// Prints an event of a connection between its packets.
     fn note(&self, number: u64, text: &str) {
-        if self.args.print.is_json() {
-            return;
-        }
-        let seconds = self.start.elapsed().as_secs_f64();
-        let text = styled(WARN, escaped(text));
-        self.printed(out::line(format_args!(
-            "{seconds:>12.6} #{number}   {text}"
-        )));
+        self.printed(self.args.print.note(number, self.start, text));
     }
 
     fn printed(&self, printed: Result<(), Failure>) {
@@ -245,7 +237,7 @@ struct PassageState {
 
 impl<'a> Passage<'a> {
     fn new(tap: &'a Tap, number: u64, conversation: Conversation) -> Self {
-        let inspector = || Inspector::new(tap.args.print.kept());
+        let inspector = || Inspector::new(tap.args.print.kept(), tap.args.print.items());
         let state = PassageState {
             up: inspector(),
             down: inspector(),
@@ -370,16 +362,20 @@ enum Listener {
 }
 
 impl Listener {
-    async fn bind(place: &Place) -> Result<Self, Failure> {
-        let bound = match place {
+    async fn bind(address: &Address) -> Result<Self, Failure> {
+        let bound = match Place::of(address) {
             Place::Tcp(host) => TcpListener::bind(host).await.map(Self::Tcp),
             #[cfg(unix)]
-            Place::Unix(path) => tokio::net::UnixListener::bind(path)
-                .map(|listener| Self::Unix(listener, path.clone())),
+            Place::Unix(path) => {
+                tokio::net::UnixListener::bind(&path).map(|listener| Self::Unix(listener, path))
+            }
             #[cfg(not(unix))]
             Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         };
-        bound.map_err(|error| Failure::new(Exit::NotSent, format!("cannot listen: {error}")))
+        bound.map_err(|error| {
+            let text = format!("cannot listen on {address}: {error}");
+            Failure::new(Exit::NotSent, text)
+        })
     }
 
     fn name(&self) -> String {

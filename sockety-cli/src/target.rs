@@ -2,9 +2,15 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
-use sockety::{Address, Connection, Options, config::Limits};
+use sockety::{
+    Address, Connection, FastReply, Options, config::Limits, serve::MessageHandler, tls::TlsClient,
+};
 
-use crate::{exit::Failure, tls::ClientTls};
+use crate::{
+    exit::{Exit, Failure},
+    first::{First, FirstArgs},
+    tls::ClientTls,
+};
 
 /// The peer to connect to.
 #[derive(Debug, Clone, Args)]
@@ -14,23 +20,61 @@ pub struct Target {
     pub address: Address,
     #[command(flatten)]
     pub tls: ClientTls,
-    /// Longest time to connect, including TLS and the handshake
+    /// Longest time to connect, including TLS and the handshake, and for the first message
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub connect_timeout: Duration,
     /// Largest payload to send or accept
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub max_payload: ByteSize,
+    #[command(flatten)]
+    pub first: FirstArgs,
 }
 
 impl Target {
     /// Connects, without retrying.
     pub async fn connect(&self) -> Result<Connection, Failure> {
-        let connect = sockety::connect(self.address.clone()).options(self.options());
-        let connect = match self.tls.is_wanted() {
-            true => connect.tls(self.tls.client()?),
-            false => connect,
+        self.dial()?.connect().await
+    }
+
+    /// Reads what connections need: files, the environment, standard input.
+    pub fn dial(&self) -> Result<Dial<'_>, Failure> {
+        let tls = match self.tls.is_wanted() {
+            true => Some(self.tls.client()?),
+            false => None,
         };
-        Ok(connect.await?)
+        let first = self.first.read(self.max_payload.as_u64())?;
+        Ok(Dial {
+            target: self,
+            tls,
+            first,
+            handler: MessageHandler::new(),
+        })
+    }
+
+    /// An action of this peer, as failures name it.
+    pub fn naming(&self, action: &str) -> String {
+        format!("{action} at {}", self.address)
+    }
+
+    /// The peer answered with code 3, and will do so again.
+    pub fn unauthorized(&self, action: &str) -> Failure {
+        let text = format!(
+            "{}: refused with code {}{}",
+            self.naming(action),
+            FastReply::UNAUTHORIZED,
+            self.hint(FastReply::UNAUTHORIZED)
+        );
+        Failure::new(Exit::Refused, text)
+    }
+
+    /// What to do about a code.
+    pub fn hint(&self, code: FastReply) -> &'static str {
+        match code {
+            FastReply::UNAUTHORIZED if !self.first.is_wanted() => {
+                "; the peer may authorize a connection by its first message, see --first"
+            }
+            _ => "",
+        }
     }
 
     /// Limits are wider than the defaults: the user chose this peer.
@@ -42,6 +86,41 @@ impl Target {
             // Commands have their own timeouts.
             .call_timeout(None)
             .idle_timeout(None)
+    }
+}
+
+/// All that connecting to a peer takes.
+#[derive(Debug)]
+pub struct Dial<'a> {
+    target: &'a Target,
+    tls: Option<TlsClient>,
+    first: Option<First>,
+    handler: MessageHandler,
+}
+
+impl Dial<'_> {
+    /// What the peer may call.
+    pub fn serve(mut self, handler: MessageHandler) -> Self {
+        self.handler = handler;
+        self
+    }
+
+    /// Connects, and sends the first message if there is one.
+    pub async fn connect(&self) -> Result<Connection, Failure> {
+        let target = self.target;
+        let connect = sockety::connect(target.address.clone()).options(target.options());
+        let connect = connect.serve(self.handler.clone());
+        let connect = match &self.tls {
+            Some(tls) => connect.tls(tls.clone()),
+            None => connect,
+        };
+        let connection = connect.await;
+        let connection = connection.map_err(|error| Failure::connect(&target.address, &error))?;
+        if let Some(first) = &self.first {
+            let (peer, limit) = (target.address.to_string(), target.connect_timeout);
+            first.send(&connection, &peer, limit).await?;
+        }
+        Ok(connection)
     }
 }
 

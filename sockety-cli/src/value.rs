@@ -10,7 +10,7 @@
 //! | a map with keys that are not strings, or with duplicate keys | `{"$map": [[key, value], …]}` |
 //! | JavaScript's `undefined` (extension type 0) | `null` |
 
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rmpv::{Integer, Utf8StringRef, Value as Packed, ValueRef};
@@ -44,6 +44,14 @@ impl Shown {
         match read(payload) {
             Ok(shown) => shown,
             Err(problem) => Self::Raw(json!({ "$bin": BASE64_STANDARD.encode(payload) }), problem),
+        }
+    }
+
+    /// The JSON of an item of a stream: an error is an object with the key `$error`.
+    pub fn into_item(self) -> Json {
+        match self {
+            Self::Error(error) => json!({ "$error": error }),
+            Self::Value(json) | Self::Raw(json, _) => json,
         }
     }
 
@@ -155,16 +163,54 @@ fn time_to_json(kind: i8, data: &[u8]) -> Option<Json> {
     Some(json!({ "$time": humantime::format_rfc3339(time).to_string() }))
 }
 
+/// Why JSON text cannot be converted.
+#[derive(Debug)]
+pub enum InvalidJson {
+    /// It is not JSON.
+    Syntax(serde_json::Error),
+    /// A marked object has a value that its marker does not allow.
+    Marked(&'static str, Json),
+}
+
+impl InvalidJson {
+    /// What is wrong, without anything of the text.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Syntax(error) => {
+                let (line, column) = (error.line(), error.column());
+                format!("not JSON, at line {line} column {column}")
+            }
+            Self::Marked(marker, _) => format!("invalid {marker} value; see the help of --json"),
+        }
+    }
+}
+
+impl fmt::Display for InvalidJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(error) => {
+                write!(
+                    f,
+                    "not JSON: {error}; strings need quotes, as in '\"hello\"'"
+                )
+            }
+            Self::Marked(marker, value) => {
+                write!(f, "invalid {marker} value {value}; see the help of --json")
+            }
+        }
+    }
+}
+
 /// Converts JSON text to MessagePack.
-pub fn from_json(text: &str) -> Result<Vec<u8>, String> {
-    let json: Json = serde_json::from_str(text)
-        .map_err(|error| format!("not JSON: {error}; strings need quotes, as in '\"hello\"'"))?;
+pub fn from_json(text: &str) -> Result<Vec<u8>, InvalidJson> {
+    let json: Json = serde_json::from_str(text).map_err(InvalidJson::Syntax)?;
     let mut bytes = Vec::new();
-    rmpv::encode::write_value(&mut bytes, &pack(json)?).map_err(|error| error.to_string())?;
+    let packed = pack(json)?;
+    rmpv::encode::write_value(&mut bytes, &packed).expect("a vector takes everything");
     Ok(bytes)
 }
 
-fn pack(json: Json) -> Result<Packed, String> {
+fn pack(json: Json) -> Result<Packed, InvalidJson> {
     Ok(match json {
         Json::Null => Packed::Nil,
         Json::Bool(value) => value.into(),
@@ -175,12 +221,11 @@ fn pack(json: Json) -> Result<Packed, String> {
             Packed::Array(values?)
         }
         Json::Object(object) => match marker(&object) {
-            Some((marker, value)) => pack_marked(marker, value).ok_or_else(|| {
-                format!("invalid {marker} value {value}; see the help of --json")
-            })??,
+            Some((marker, value)) => pack_marked(marker, value)
+                .ok_or_else(|| InvalidJson::Marked(marker, value.clone()))??,
             None => {
                 let entry = |(key, value): (String, Json)| Ok((key.into(), pack(value)?));
-                let entries: Result<_, String> = object.into_iter().map(entry).collect();
+                let entries: Result<_, InvalidJson> = object.into_iter().map(entry).collect();
                 Packed::Map(entries?)
             }
         },
@@ -204,7 +249,7 @@ fn marker(object: &Map<String, Json>) -> Option<(&'static str, &Json)> {
     (object.len() == 1).then_some((marker, value))
 }
 
-fn pack_marked(marker: &str, value: &Json) -> Option<Result<Packed, String>> {
+fn pack_marked(marker: &str, value: &Json) -> Option<Result<Packed, InvalidJson>> {
     Some(Ok(match marker {
         "$bin" => Packed::Binary(BASE64_STANDARD.decode(value.as_str()?).ok()?),
         "$ext" => {
@@ -226,7 +271,7 @@ fn pack_marked(marker: &str, value: &Json) -> Option<Result<Packed, String>> {
     }))
 }
 
-fn pack_pairs(value: &Json) -> Option<Result<Packed, String>> {
+fn pack_pairs(value: &Json) -> Option<Result<Packed, InvalidJson>> {
     let mut entries = Vec::new();
     for pair in value.as_array()? {
         let [key, value] = pair.as_array()?.as_slice() else {

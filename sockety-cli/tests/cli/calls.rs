@@ -22,6 +22,14 @@ fn a_payload_goes_there_and_back_as_json() {
 }
 
 #[test]
+fn a_uuid_is_text() {
+    let address = server::start();
+    let id = r#""4698a45c-00d0-4cbe-bcb9-ed93b6abcfe9""#;
+    let mut call = sockety(&format!("call {address} media.owner --json"));
+    assert_eq!(stdout(call.arg(id)), format!("{id}\n"));
+}
+
+#[test]
 fn raw_bytes_stay_as_they_are() {
     let address = server::start();
     let bytes = b"\x1b[31m\xff\x00 no MessagePack";
@@ -47,17 +55,18 @@ fn codes_are_named_and_are_exit_codes() {
     check("nothing", 1, "code 2 (Not Implemented), not executed");
     check("code --json 404", 1, "code 404, replied");
     check("code --json 5000", 1, "code 5 (Internal Error), executed");
-    check("code --json 404", 1, "code: code 404, replied");
+    let named = format!("code at {address}: code 404, replied");
+    check("code --json 404", 1, &named);
     // The worst of several counts.
     let (out, _) = failed(
         &mut sockety(&format!(
-            "call {address} code --json 7 --repeat 2 --output full"
+            "call {address} code --json 7 --repeat 2 --output json"
         )),
         1,
     );
     assert_eq!(out.lines().count(), 2);
     assert!(
-        out.starts_with(r#"{"code":7,"name":null,"outcome":"replied","ms":"#),
+        out.starts_with(r#"{"type":"reply","code":7,"name":null,"outcome":"replied","ms":"#),
         "{out}"
     );
 }
@@ -74,22 +83,22 @@ fn a_refusal_says_why() {
     check(
         "media.find",
         r#"{"title":7,"deep":true}"#,
-        "media.find: code 4 (Bad Request), replied: payload cannot be read: title: invalid type: \
+        "code 4 (Bad Request), replied: payload cannot be read: title: invalid type: \
          integer `7`, expected a string",
     );
     check(
         "media.find",
         r#"{"title":"x"}"#,
-        "media.find: code 4 (Bad Request), replied: payload cannot be read: missing field `deep`",
+        "code 4 (Bad Request), replied: payload cannot be read: missing field `deep`",
     );
     let large = folder.path().join("large");
     fs::write(&large, vec![0; 2000]).unwrap();
     let upload = format!("call {address} media.upload --file {}", large.display());
     let (_, said) = failed(&mut sockety(&upload), 1);
-    let expected = "media.upload: code 3842 (Too Large), not executed: file of 2000 bytes is over the \
+    let expected = "code 3842 (Too Large), not executed: file of 2000 bytes is over the \
                     limit of 1024";
     assert!(said.contains(expected), "{said}");
-    let (out, _) = failed(&mut sockety(&format!("{upload} --output full")), 1);
+    let (out, _) = failed(&mut sockety(&format!("{upload} --output json")), 1);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(json["code"], 3842);
     assert_eq!(
@@ -124,7 +133,7 @@ fn files_are_sent_and_saved() {
     );
 
     // Into a directory that does not exist yet. A file with an invalid name is not saved.
-    let mut call = sockety(&format!("call {address} download --output full --save"));
+    let mut call = sockety(&format!("call {address} download --output json --save"));
     call.arg(path("inbox"))
         .arg("--json")
         .arg(r#"["c.txt", "../d.txt"]"#);
@@ -154,6 +163,53 @@ fn files_are_sent_and_saved() {
 }
 
 #[test]
+fn calls_back_are_shown_and_answered_from_files() {
+    let (address, folder) = (server::start(), tempdir().unwrap());
+    fs::write(folder.path().join("a.json"), "\"from a file\"").unwrap();
+    let call = |options: &str, json: &str| {
+        let mut call = sockety(&format!("call {address} {options} --json {json}"));
+        call.arg("call back").current_dir(folder.path());
+        call
+    };
+    let serve = "--serve title=a.json --serve told=a.json";
+    let (out, said) = failed(&mut call(serve, r#"["title","other"]"#), 0);
+    assert_eq!(out, "[\"from a file\",\"2 (Not Implemented)\"]\n");
+    for line in [
+        " \"title\" ",
+        "    payload of 3 bytes: [1,2]",
+        "    answered",
+        " \"other\" ",
+        "    refused with code 2 (Not Implemented), as no --serve names its action",
+        " \"told\" one-way ",
+    ] {
+        assert!(said.contains(line), "{line:?} is not in {said}");
+    }
+    let out = stdout(&mut call("--output json", r#"["title"]"#));
+    let lines: Vec<serde_json::Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["type"], "message");
+    assert_eq!(
+        (&lines[0]["action"], &lines[0]["served"]),
+        (&"title".into(), &false.into())
+    );
+    assert!(lines.iter().any(|line| line["type"] == "reply"));
+
+    // Mistakes are said before anything is sent.
+    fs::write(folder.path().join("b.json"), "{").unwrap();
+    let (_, said) = failed(&mut call("--serve title=b.json", "1"), 2);
+    assert!(said.contains("--serve title=b.json: not JSON"), "{said}");
+    let (_, said) = failed(&mut call("--serve title=c.json", "1"), 6);
+    assert!(
+        said.contains("--serve title=c.json: cannot read c.json"),
+        "{said}"
+    );
+    let (_, said) = failed(&mut call("--serve title", "1"), 2);
+    assert!(said.contains("write ACTION=FILE"), "{said}");
+}
+
+#[test]
 fn streams_are_piped_both_ways() {
     let (address, folder) = (server::start(), tempdir().unwrap());
     let mut call = sockety(&format!("call {address} stream --stream -"));
@@ -162,6 +218,17 @@ fn streams_are_piped_both_ways() {
     // Only the stream: everything else goes to standard error.
     assert_eq!(assert.get_output().stdout, bytes);
     assert!(assert.get_output().stderr.starts_with(b"7\n"));
+
+    // As objects.
+    let mut call = sockety(&format!("call {address} stream --stream - --output json"));
+    let out = stdout(call.write_stdin("hello"));
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], r#"{"type":"bytes","value":{"$bin":"aGVsbG8="}}"#);
+    let reply: serde_json::Value = serde_json::from_str(lines[1]).unwrap();
+    assert_eq!(
+        (&reply["payload"], &reply["stream_bytes"]),
+        (&7.into(), &5.into())
+    );
 
     let to = folder.path().join("out");
     let mut call = sockety(&format!("call {address} stream --stream - --stream-to"));
@@ -175,6 +242,11 @@ fn items_of_streams_are_lines_of_json() {
     let items = "1\n{\"x\":[\"é\"]}\nnull\n\"\\u001b\"\n";
     let mut call = sockety(&format!("call {address} stream --items --stream -"));
     assert_eq!(stdout(call.write_stdin(items)), items);
+    let objects = format!("call {address} stream --items --stream - --output json");
+    let out = stdout(sockety(&objects).write_stdin(items));
+    let second = out.lines().nth(1);
+    assert_eq!(second, Some(r#"{"type":"item","value":{"x":["é"]}}"#));
+    assert_eq!(out.lines().count(), 5);
     let mut call = sockety(&format!("call {address} stream --items --stream -"));
     let (_, said) = failed(call.write_stdin("{"), 6);
     assert!(said.contains("not JSON"), "{said}");
@@ -189,7 +261,10 @@ fn what_did_not_come_back_has_its_own_exit_code() {
         &mut sockety(&format!("call {address} never --timeout 50ms")),
         4,
     );
-    assert!(said.contains("unknown whether it was executed"), "{said}");
+    let expected = format!(
+        "sockety: never at {address}: no reply within 50ms (unknown whether it was executed)\n"
+    );
+    assert_eq!(said, expected);
     // The handler was asked to answer, and closed the connection instead.
     let mut call = sockety(&format!("call {address}"));
     let code = call.arg("hang up").assert().get_output().status.code();
@@ -224,5 +299,7 @@ fn a_pass_expects_nothing() {
     let address = server::start();
     let mut pass = sockety(&format!("pass {address} raw --json 1 --repeat 3"));
     assert_eq!(failed(&mut pass, 0), (String::new(), String::new()));
+    let sent = stdout(&mut sockety(&format!("pass {address} raw --output json")));
+    assert!(sent.starts_with(r#"{"type":"sent","ms":"#), "{sent}");
     failed(&mut sockety("pass 127.0.0.1:1 raw"), 3);
 }

@@ -52,7 +52,8 @@ fn programs_get_json_and_peers_a_response() {
     let listening = Running::start(&[
         "listen",
         "127.0.0.1:0",
-        "--json",
+        "--output",
+        "json",
         "--count",
         "1",
         "--reply-json",
@@ -67,6 +68,69 @@ fn programs_get_json_and_peers_a_response() {
         (&"check".into(), &7.into())
     );
     assert_eq!(shown["expects_reply"], true);
+}
+
+#[test]
+fn actions_have_answers_from_files() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("clip.json");
+    fs::write(&file, "{\"id\":7}").unwrap();
+    let serve = format!("media.find={}", file.display());
+    let listening = Running::start(&["listen", "127.0.0.1:0", "--serve", &serve, "--reply", "2"]);
+    let mut call = sockety(&format!("call {} media.find", listening.address));
+    assert_eq!(stdout(&mut call), "{\"id\":7}\n");
+    let (_, said) = failed(
+        &mut sockety(&format!("call {} other", listening.address)),
+        1,
+    );
+    assert!(said.contains("code 2 (Not Implemented)"), "{said}");
+}
+
+#[test]
+fn what_is_saved_has_a_limit_in_total() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for (name, size) in [("a", 6), ("b", 6), ("c", 4), ("d", 0)] {
+        fs::write(path(name), vec![0; size]).unwrap();
+    }
+    let listening = Running::start(&[
+        "listen",
+        "127.0.0.1:0",
+        "--count",
+        "4",
+        "--save",
+        &path("inbox"),
+        "--max-saved",
+        "10",
+        "--max-saved-files",
+        "2",
+    ]);
+    let address = listening.address.clone();
+    for name in ["a", "b", "c", "d"] {
+        failed(
+            &mut sockety(&format!("call {address} store --file {}", path(name))),
+            0,
+        );
+    }
+    let (code, shown, said) = listening.wait();
+    assert_eq!(code, Some(0));
+    for line in [
+        "file \"b\", 6 bytes: not saved: 6 of the 10 bytes of --max-saved are taken",
+        "file \"d\", 0 bytes: not saved: 2 files are saved, the limit of --max-saved-files",
+    ] {
+        assert!(shown.contains(line), "{line:?} is not in {shown}");
+    }
+    assert_eq!(
+        said.matches("warning: files that exceed a limit").count(),
+        1,
+        "{said}"
+    );
+    let mut saved: Vec<_> = fs::read_dir(path("inbox"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    saved.sort();
+    assert_eq!(saved, ["a", "c"]);
 }
 
 #[cfg(unix)]

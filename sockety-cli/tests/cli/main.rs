@@ -1,5 +1,6 @@
 //! The program as scripts see it: what it prints where, and its exit codes.
 
+mod authorizing;
 mod calls;
 mod listening;
 mod measuring;

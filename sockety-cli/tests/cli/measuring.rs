@@ -27,7 +27,7 @@ fn a_peer_lists_what_it_serves() {
             "{line:?} is not in {text}"
         );
     }
-    let services = json(&format!("describe {address} --json"));
+    let services = json(&format!("describe {address} --output json"));
     assert_eq!(services[0]["actions"][1]["name"], "media.upload");
 }
 
@@ -45,13 +45,27 @@ fn round_trips_are_counted() {
     assert!(text.contains("code 2 (Not Implemented)"), "{text}");
     assert!(text.contains("3 sent, 3 answered, 0 unanswered"), "{text}");
     assert!(text.contains("p99"), "{text}");
-    let summary = json(&format!("ping {address} -c 2 -i 1ms --action ping --json"));
+    let summary = json(&format!(
+        "ping {address} -c 2 -i 1ms --action ping --quiet --output json"
+    ));
     assert_eq!(
         (&summary["sent"], &summary["answered"]),
         (&2.into(), &2.into())
     );
+    let lines = stdout(&mut sockety(&format!(
+        "ping {address} -c 2 -i 1ms --output json"
+    )));
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (lines.len(), &lines[1]["number"], &lines[1]["code"]),
+        (3, &2.into(), &2.into())
+    );
+    assert_eq!(lines[2]["type"], "summary");
     // An action that never answers.
-    let ping = format!("ping {address} -c 2 -i 1ms --action never --timeout 20ms --json");
+    let ping = format!("ping {address} -c 2 -i 1ms --action never --timeout 20ms --output json");
     let (summary, _) = failed(&mut sockety(&ping), 4);
     assert!(summary.contains("\"answered\":0"), "{summary}");
     failed(&mut sockety("ping 127.0.0.1:1 -c 1"), 3);
@@ -62,19 +76,19 @@ fn load_is_measured() {
     let address = server::start();
     let brief = "--warmup 0s -d 200ms";
     let figures = json(&format!(
-        "bench {address} ping --warmup 0s -d 1s -c 4 --connections 2 --print-json"
+        "bench {address} ping --warmup 0s -d 1s -c 4 --connections 2 --output json"
     ));
     assert!(figures["calls"].as_u64().unwrap() > 0);
     assert_eq!(figures["outcomes"]["code 0 (Accept)"], figures["calls"]);
     // With a rate, every call that was due counts.
     let figures = json(&format!(
-        "bench {address} raw --json 1 {brief} --rate 100 --print-json"
+        "bench {address} raw --json 1 {brief} --rate 100 --output json"
     ));
     assert_eq!(figures["outcomes"]["response"], 20);
     let (text, _) = failed(&mut sockety(&format!("bench {address} nothing {brief}")), 1);
     assert!(text.contains("code 2 (Not Implemented)"), "{text}");
     assert!(text.contains('█'), "{text}");
-    let never = format!("bench {address} never {brief} --rate 10 --timeout 50ms --print-json");
+    let never = format!("bench {address} never {brief} --rate 10 --timeout 50ms --output json");
     let (figures, _) = failed(&mut sockety(&never), 4);
     assert!(figures.contains("no reply in time"), "{figures}");
 }

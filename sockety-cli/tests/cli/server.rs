@@ -4,8 +4,8 @@ use std::{net::SocketAddr, thread};
 
 use sockety::{
     FastReply, File, Server, ServiceError,
-    message::{ResponseDraft, Sent},
-    serve::{BoxError, IntoRouter, Message, MessageHandler},
+    message::{Draft, Reply, ResponseDraft, Sent},
+    serve::{Authorization, BoxError, FirstMessage, IntoRouter, Message, MessageHandler, Router},
     service,
     tls::TlsServer,
 };
@@ -25,6 +25,10 @@ pub(crate) trait Media {
 
     #[action(one_way)]
     async fn track(&self, event: String);
+
+    async fn count(&self, tag: u64) -> u64;
+
+    async fn owner(&self, clip: uuid::Uuid) -> uuid::Uuid;
 }
 
 #[derive(Debug, serde::Serialize, serde::Deserialize, ServiceError)]
@@ -46,6 +50,14 @@ impl Media for Clips {
     }
 
     async fn track(&self, _event: String) {}
+
+    async fn count(&self, tag: u64) -> u64 {
+        tag
+    }
+
+    async fn owner(&self, clip: uuid::Uuid) -> uuid::Uuid {
+        clip
+    }
 }
 
 /// Starts a server that runs until the tests end, and returns its address.
@@ -55,6 +67,32 @@ pub(crate) fn start() -> SocketAddr {
 
 /// The same, with TLS.
 pub(crate) fn start_with(tls: Option<TlsServer>) -> SocketAddr {
+    start_router(tls, |router| router)
+}
+
+/// The token that [`start_authorizing`] accepts.
+pub(crate) const TOKEN: &str = "t0ken-abcdefgh";
+
+/// The same server for those whose first message has the token.
+pub(crate) fn start_authorizing() -> SocketAddr {
+    start_router(None, |router| router.authorize(authorize))
+}
+
+async fn authorize(first: FirstMessage) -> Authorization {
+    match (first.action(), first.msgpack::<String>()) {
+        ("auth", Ok(token)) if token == TOKEN => first.accept(),
+        ("auth-in-words", Ok(token)) if token == TOKEN => {
+            let welcome = ResponseDraft::new().msgpack::<str>();
+            first.accept_with(welcome.create("welcome"))
+        }
+        ("auth-in-bytes", _) if first.payload() == TOKEN.as_bytes() => first.accept(),
+        // Its handler cannot read the text, and says so.
+        ("media.count", _) => first.pass_on(),
+        _ => first.refuse(),
+    }
+}
+
+fn start_router(tls: Option<TlsServer>, change: fn(Router) -> Router) -> SocketAddr {
     let (sender, receiver) = std::sync::mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -65,7 +103,7 @@ pub(crate) fn start_with(tls: Option<TlsServer>) -> SocketAddr {
             }
             sender.send(server.local_addr().unwrap()).unwrap();
             let router = MediaServer::new(Clips).into_router();
-            let router = router.describe().handler(handler());
+            let router = change(router.describe().handler(handler()));
             server.serve(router).await.unwrap();
         });
     });
@@ -87,6 +125,7 @@ fn handler() -> MessageHandler {
             message.connection().close().await;
         })
         .action("who", who)
+        .action("call back", call_back)
 }
 
 async fn raw(message: Message) -> Result<Sent, BoxError> {
@@ -124,6 +163,23 @@ async fn stream(message: Message) -> Result<Sent, BoxError> {
     let stream = message.take_stream().ok_or("no stream")?;
     let response = ResponseDraft::new().with_data(&[0x07][..]).create();
     Ok(message.respond(response.with_stream_from(stream)).await?)
+}
+
+/// Calls the actions that the payload lists on the caller, and returns their replies.
+async fn call_back(message: Message) -> Result<Sent, BoxError> {
+    let actions: Vec<String> = message.msgpack()?;
+    let mut replies = Vec::new();
+    for action in actions {
+        let draft = Draft::new(action).with_msgpack(&[1, 2])?;
+        let mut request = message.connection().send(&draft).await?;
+        replies.push(match request.response().await? {
+            Reply::Fast(code) => code.to_string(),
+            Reply::Response(response) => response.msgpack()?,
+        });
+    }
+    message.connection().pass(&Draft::new("told")).await?;
+    let response = ResponseDraft::new().with_msgpack(&replies)?;
+    Ok(message.respond(&response).await?)
 }
 
 /// The names in the certificate of the caller.

@@ -17,7 +17,8 @@ fn both_directions_are_shown_and_recorded() {
         "tap",
         "127.0.0.1:0",
         &address,
-        "--json",
+        "--output",
+        "json",
         "--hex",
         "--pcap",
         capture.to_str().unwrap(),
@@ -25,7 +26,7 @@ fn both_directions_are_shown_and_recorded() {
     let mut call = sockety(&format!("call {} stream --stream -", tap.address));
     assert_eq!(stdout(call.write_stdin("hello")), "hello");
     let packets: Vec<Value> = tap
-        .lines(10)
+        .lines(11)
         .iter()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
@@ -59,6 +60,67 @@ fn both_directions_are_shown_and_recorded() {
 }
 
 #[test]
+fn items_of_streams_are_shown() {
+    let address = server::start().to_string();
+    let tapped = |options: &[&str], count: usize| {
+        let arguments = [&["tap", "127.0.0.1:0", &address, "--items"], options].concat();
+        let mut tap = Running::start(&arguments);
+        let mut call = sockety(&format!("call {} stream --items --stream -", tap.address));
+        assert_eq!(
+            stdout(call.write_stdin("{\"x\":1}\n\"two\"\n")),
+            "{\"x\":1}\n\"two\"\n"
+        );
+        let lines = tap.lines(count);
+        let shows = |line: &String| line.contains("{\"x\":1}");
+        lines.into_iter().filter(shows).collect::<Vec<_>>()
+    };
+    let lines = tapped(&[], 11);
+    assert!(
+        lines.len() == 2 && lines[0].contains("Stream  "),
+        "{lines:#?}"
+    );
+    let lines = tapped(&["--output", "json"], 11);
+    let packet: Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(packet["items"][0]["x"], 1);
+}
+
+#[test]
+fn items_are_shown_only_if_they_are_small_and_valid() {
+    let recorded = |stream: &[u8]| {
+        // A one-way message with a stream.
+        let mut bytes = vec![0xE1, 0x10, 0x22, 0x13, 0x00];
+        bytes.extend([0x11; 16]);
+        bytes.extend(b"\x01x");
+        bytes.extend([0x74, stream.len() as u8, (stream.len() >> 8) as u8]);
+        bytes.extend(stream);
+        bytes.push(0x80);
+        failed(sockety("decode - --items").write_stdin(bytes), 0).0
+    };
+    let shown = recorded(b"\x07\xa3abc\x93\x01");
+    assert!(shown.contains("7, \"abc\""), "{shown}");
+    assert!(
+        shown.contains("stream ends inside an item, after 2 B of it"),
+        "{shown}"
+    );
+    let shown = recorded(b"\x07\xc1\x07");
+    assert!(
+        shown.contains("7, no further items of this stream: not MessagePack: "),
+        "{shown}"
+    );
+    let shown = recorded(b"\xc6\x00\x10\x00\x00abc");
+    assert!(
+        shown.contains("an item has at least 1048581 B, more than 65536"),
+        "{shown}"
+    );
+    let shown = recorded(&[0xC0; 100]);
+    assert!(shown.contains("null, …"), "{shown}");
+    let bytes = b"\xE1\x10\x22\x13\x00abcdefghijklmnop\x01x\x70\x0a\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x80";
+    let json = stdout(sockety("decode - --items --output json").write_stdin(&bytes[..]));
+    let expected = r#""items_count":10,"items":[1,2,3,4,5,6,7,8]"#;
+    assert!(json.contains(expected), "{json}");
+}
+
+#[test]
 fn lines_are_for_people() {
     let address = server::start().to_string();
     let mut tap = Running::start(&["tap", "127.0.0.1:0", &address]);
@@ -80,7 +142,7 @@ fn lines_are_for_people() {
 fn what_cannot_be_decoded_is_forwarded_all_the_same() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let mut tap = Running::start(&["tap", "127.0.0.1:0", &address, "--json"]);
+    let mut tap = Running::start(&["tap", "127.0.0.1:0", &address, "--output", "json"]);
     let mut client = TcpStream::connect(&tap.address).unwrap();
     let (mut server, _) = listener.accept().unwrap();
     // A header, then an invalid packet; and another protocol in the other direction.
@@ -97,13 +159,21 @@ fn what_cannot_be_decoded_is_forwarded_all_the_same() {
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
     );
     pass(&mut client, &mut server, &[0xFF; 100_000]);
-    let lines = tap.lines(4);
-    assert!(lines[1].contains("Heartbeat"), "{lines:#?}");
+    let lines = tap.lines(5);
     assert!(
-        lines[2].contains("unknown packet type: first byte is 0xf7 (packet.unknown)"),
+        lines[0].starts_with(r#"{"type":"note","#) && lines[0].contains("from 127.0.0.1:"),
         "{lines:#?}"
     );
-    assert!(lines[3].contains("invalid connection header"), "{lines:#?}");
+    assert!(lines[2].contains("Heartbeat"), "{lines:#?}");
+    assert!(
+        lines[3].contains("unknown packet type: first byte is 0xf7 (packet.unknown)"),
+        "{lines:#?}"
+    );
+    assert!(
+        lines[4].starts_with(r#"{"type":"undecodable","#)
+            && lines[4].contains("invalid connection header"),
+        "{lines:#?}"
+    );
     // One side may end while the other goes on.
     client.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(server.read(&mut [0]).unwrap(), 0);
@@ -138,9 +208,13 @@ fn recorded_bytes_are_decoded() {
     assert!(text.contains("receives on 16 channels"), "{text}");
     assert!(text.contains("\"ping\", 11111111"), "{text}");
     assert!(text.contains("000010  11 11 11 04 70 69 6e 67"), "{text}");
+    // A recording knows neither times nor directions.
+    let json = stdout(sockety("decode - --output json").write_stdin(bytes.clone()));
+    let last = r#"{"type":"packet","packet":"Heartbeat","channel":null,"size":1,"content":0}"#;
+    assert_eq!(json.lines().last(), Some(last));
     // Without the header, and ending inside a packet.
     let (text, said) = failed(
-        sockety("decode - --no-header --json").write_stdin(&bytes[2..20]),
+        sockety("decode - --no-header --output json").write_stdin(&bytes[2..20]),
         1,
     );
     assert_eq!(text, "");

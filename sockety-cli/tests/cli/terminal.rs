@@ -14,7 +14,7 @@ fn colours_are_for_terminals_and_who_wants_them() {
         failed(&mut call, 0).1
     };
     assert!(!said("", None).contains('\x1b'));
-    assert!(said("--color always", None).contains("\x1b[32mping: code 0"));
+    assert!(said("--color always", None).contains(&format!("\x1b[32mping at {address}: code 0")));
     assert!(said("", Some("CLICOLOR_FORCE")).contains('\x1b'));
     assert!(!said("", Some("NO_COLOR")).contains('\x1b'));
     assert!(!said("--color never", Some("CLICOLOR_FORCE")).contains('\x1b'));
@@ -66,6 +66,45 @@ fn the_help_teaches() {
         help.contains("  4  sent, but it is unknown whether it was executed"),
         "{help}"
     );
+}
+
+#[test]
+fn there_are_manual_pages() {
+    let page = stdout(&mut sockety("man"));
+    assert!(page.contains(".TH sockety 1"), "{page}");
+    assert!(page.contains("safe to repeat"), "{page}");
+    let page = stdout(&mut sockety("man call"));
+    for part in [
+        ".TH sockety-call 1",
+        "\\-\\-first\\-json",
+        "SOCKETY_TOKEN",
+        "thumbnail",
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    let (_, said) = failed(&mut sockety("man nothing"), 2);
+    assert!(said.contains("no command \"nothing\""), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn bash_completes_commands_and_options() {
+    let script = stdout(&mut sockety("completions bash"));
+    let complete = |words: &str, word: usize| {
+        let asking = format!(
+            "{script}\nCOMP_WORDS=({words})\nCOMP_CWORD={word}\n\
+             _sockety sockety \"${{COMP_WORDS[{word}]}}\" \"${{COMP_WORDS[{word} - 1]}}\"\n\
+             echo \"${{COMPREPLY[@]}}\""
+        );
+        let output = Command::new("bash").arg("-c").arg(asking).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(complete("sockety des", 1), "describe\n");
+    assert_eq!(
+        complete("sockety call --first-", 2),
+        "--first-json --first-data --first-raw\n"
+    );
+    assert_eq!(complete("sockety listen --output js", 3), "json\n");
 }
 
 #[test]

@@ -101,11 +101,12 @@ fn listeners_and_taps_have_certificates_too() {
         &cert,
         "--listen-key",
         &key,
-        "--json",
+        "--output",
+        "json",
     ]);
     let mut call = sockety(&format!("call tls://{} hello --ca {ca}", tap.address));
     failed(&mut call, 0);
-    let lines = tap.lines(4).join("\n");
+    let lines = tap.lines(5).join("\n");
     assert!(lines.contains("\"action\":\"hello\""), "{lines}");
     // Without a certificate, the listener itself refuses a client.
     failed(&mut sockety(&format!("call {upstream} hello --ca {ca}")), 3);

@@ -1,0 +1,243 @@
+//! The programs, each with a folder and ports of its own.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// Where nginx finds its module for TCP, on Debian.
+const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
+/// A proxy that runs. Dropping this ends it.
+pub(crate) struct Proxy {
+    child: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Proxy {
+    /// HAProxy between `port` and one server: `bind` and `server` are options of these lines, and
+    /// `options` further ones.
+    pub(crate) fn haproxy(server: u16, bind: &str, to_server: &str, options: &str) -> Self {
+        let servers = format!("server one 127.0.0.1:{server} {to_server}");
+        Self::haproxy_to(bind, &servers, options)
+    }
+
+    /// HAProxy with these lines for servers.
+    pub(crate) fn haproxy_to(bind: &str, servers: &str, options: &str) -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let path = folder.path().join("haproxy.cfg");
+        fs::write(&path, haproxy(port, bind, servers, options)).expect("written");
+        let child = started("haproxy", &["-db", "-f"], &path, &[]);
+        Self::listening(child, port, folder)
+    }
+
+    /// nginx: `server` are lines of the block of its server, `upstream` those of its upstream.
+    pub(crate) fn nginx(server: &str, upstream: &str) -> Self {
+        Self::nginx_with("", "", server, upstream)
+    }
+
+    /// The same with a line of the main block.
+    pub(crate) fn nginx_main(main: &str, upstream: &str) -> Self {
+        Self::nginx_with(main, "", "", upstream)
+    }
+
+    /// The same with TLS towards clients.
+    pub(crate) fn nginx_tls(server: &str, upstream: &str) -> Self {
+        Self::nginx_with("", "ssl", server, upstream)
+    }
+
+    fn nginx_with(main: &str, listen: &str, server: &str, upstream: &str) -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let config = format!(
+            "{main}
+events {{}}
+stream {{
+    upstream servers {{ {upstream} }}
+    server {{
+        listen 127.0.0.1:{port} {listen};
+        proxy_pass servers;
+        {server}
+    }}
+}}
+"
+        );
+        Self::nginx_of(&config, port, folder)
+    }
+
+    /// nginx with this configuration, which listens on `port`.
+    fn nginx_of(config: &str, port: u16, folder: TempDir) -> Self {
+        let path = folder.path().join("nginx.conf");
+        let place = folder.path().display();
+        let around = format!(
+            "load_module {MODULE};\ndaemon off;\nuser root;\npid {place}/pid;\nerror_log {place}/errors;\n"
+        );
+        fs::write(&path, around + config).expect("written");
+        let child = started("nginx", &["-p", &place.to_string(), "-c"], &path, &[]);
+        Self::listening(child, port, folder)
+    }
+
+    /// A program with the configuration that the guide has for it, in front of two servers.
+    pub(crate) fn of_the_guide(program: &str, servers: [u16; 2]) -> Self {
+        let guide = include_str!("../../docs/src/behind-a-balancer.md");
+        let (_, block) = guide
+            .split_once(&format!("```{program}\n"))
+            .expect("a block");
+        let (block, _) = block.split_once("```").expect("its end");
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let config = block
+            .replace("10.0.0.1:9000", &format!("127.0.0.1:{}", servers[0]))
+            .replace("10.0.0.2:9000", &format!("127.0.0.1:{}", servers[1]))
+            .replace("bind :9000", &format!("bind 127.0.0.1:{port}"))
+            .replace("listen 9000", &format!("listen 127.0.0.1:{port}"));
+        assert!(!config.contains("9000"), "{config}");
+        match program {
+            "haproxy" => {
+                let path = folder.path().join("haproxy.cfg");
+                fs::write(&path, config).expect("written");
+                Self::listening(started("haproxy", &["-db", "-f"], &path, &[]), port, folder)
+            }
+            _ => Self::nginx_of(&config, port, folder),
+        }
+    }
+
+    /// stunnel, as a client of TLS or as a server with a certificate.
+    pub(crate) fn stunnel(connect: u16, options: &str) -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let path = folder.path().join("stunnel.conf");
+        let config = format!(
+            "foreground = quiet\npid =\n[service]\naccept = 127.0.0.1:{port}\nconnect = 127.0.0.1:{connect}\n{options}\n"
+        );
+        fs::write(&path, config).expect("written");
+        let child = started("stunnel", &[], &path, &[]);
+        Self::listening(child, port, folder)
+    }
+
+    pub(crate) fn socat(connect: u16) -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let listen = format!("TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr");
+        let child = Command::new("socat")
+            .args([listen, format!("TCP:127.0.0.1:{connect}")])
+            .spawn()
+            .expect("socat is installed");
+        Self::listening(child, port, folder)
+    }
+
+    /// Waits until it accepts.
+    fn listening(mut child: Child, port: u16, folder: TempDir) -> Self {
+        let begun = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            let ended = child.try_wait().expect("a child");
+            assert!(ended.is_none(), "the proxy does not start: {ended:?}");
+            assert!(begun.elapsed() < Duration::from_secs(20), "nobody listens");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self {
+            child,
+            port,
+            folder,
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// nginx reads its configuration again.
+    pub(crate) fn reload_nginx(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).expect("it runs");
+    }
+
+    /// A new process of HAProxy takes the port over; returns the old one, which only finishes its
+    /// connections.
+    pub(crate) fn replace_haproxy(&mut self) -> Child {
+        let path = self.folder.path().join("haproxy.cfg");
+        let old = self.child.id().to_string();
+        let new = started("haproxy", &["-db", "-f"], &path, &["-sf", &old]);
+        std::mem::replace(&mut self.child, new)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // In order, so that nginx and socat end the processes that they started.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if begun.elapsed() > Duration::from_secs(2) {
+                let _ = self.child.kill();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn haproxy(port: u16, bind: &str, servers: &str, options: &str) -> String {
+    format!(
+        "defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+listen sockety
+    bind 127.0.0.1:{port} {bind}
+    {options}
+    {servers}
+"
+    )
+}
+
+fn started(program: &str, before: &[&str], config: &Path, after: &[&str]) -> Child {
+    let mut command = Command::new(program);
+    command.args(before).arg(config).args(after);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let child = command.stderr(Stdio::null()).spawn();
+    child.unwrap_or_else(|error| panic!("cannot start {program}: {error}"))
+}
+
+/// A certificate for `localhost` and 127.0.0.1, and its key.
+pub(crate) struct Certificate {
+    folder: TempDir,
+    pub(crate) pem: String,
+}
+
+impl Certificate {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).expect("a key");
+        let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let write = |name: &str, text: &str| {
+            fs::write(folder.path().join(name), text).expect("written");
+        };
+        write("cert.pem", &pem);
+        write("key.pem", &key);
+        // As HAProxy wants it.
+        write("both.pem", &format!("{pem}{key}"));
+        Self { folder, pem }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+}
