@@ -39,6 +39,7 @@ mod service;
 mod service_hygiene;
 mod slow_readers;
 mod streams;
+mod testing;
 mod threats;
 mod timeouts;
 mod tls;
