@@ -106,6 +106,7 @@
 //! | `tls-ring` | TLS with the cryptography of ring; no effect if `tls` is enabled too |
 //! | `tls-webpki-roots` | `tls::Roots::webpki`: Mozilla's root certificates, built into the program; needs `tls` or `tls-ring`, and enables neither |
 //! | `metrics` | the module `metrics`: calls by action and outcome, durations, bytes, connections, refusals, for the facade [metrics](https://docs.rs/metrics) |
+//! | `serde` | [`Options`] are `Deserialize`: from configuration files, with sizes and durations as people write them |
 //! | `test` | the module `testing`: broken and slow links, peers with a faked identity, recorded calls; for `[dev-dependencies]` |
 //!
 //! No feature changes the bytes on the wire.

@@ -8,6 +8,7 @@ mod addresses;
 mod authorize;
 mod calls_while_reading;
 mod carry_macro;
+mod configuration;
 mod connecting;
 mod connection_end;
 mod errors;
