@@ -12,6 +12,7 @@ pub(crate) mod message;
 pub(crate) mod middleware;
 pub(crate) mod router;
 pub(crate) mod service;
+pub(crate) mod transfer;
 
 pub use self::{
     authorization::Authorization,
@@ -24,5 +25,9 @@ pub use self::{
     middleware::{ServeMiddleware, ServeNext},
     router::{DuplicateAction, IntoRouter, Router},
     service::Service,
+    transfer::{Transfer, Transferred},
 };
-pub use crate::engine::answered::Answered;
+pub use crate::engine::{
+    answered::Answered,
+    transfer::{ContentBytes, TransferEnd},
+};

@@ -1,11 +1,15 @@
 //! A received message on its way through middleware.
 
+#[cfg(feature = "metrics")]
+use std::sync::Arc;
 use std::{fmt, net::SocketAddr, sync::OnceLock};
 
 use bytes::Bytes;
 use sockety_codec::Uuid;
 
-use super::incoming_message::IncomingMessage;
+use super::{incoming_message::IncomingMessage, transfer::Transfer};
+#[cfg(feature = "metrics")]
+use crate::engine::receive::intake::Intake;
 use crate::{
     action::Action,
     connection::Connection,
@@ -103,6 +107,40 @@ impl Incoming {
     /// Dropped before it is ready, the message is answered with code 5, Internal Error.
     pub async fn refuse(self, code: FastReply) {
         self.message.reply.answer_with_code(code).await;
+    }
+
+    /// Measures its files and its stream, and those of its reply, which may be sent long after
+    /// its handler has ended.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use sockety::{async_trait, serve::{Incoming, ServeMiddleware, ServeNext}};
+    ///
+    /// struct Log;
+    ///
+    /// #[async_trait]
+    /// impl ServeMiddleware for Log {
+    ///     async fn handle(&self, incoming: Incoming, next: ServeNext) {
+    ///         let (action, begin) = (incoming.action().to_owned(), Instant::now());
+    ///         let transfer = incoming.transfer();
+    ///         next.run(incoming).await;
+    ///         let replied = begin.elapsed();
+    ///         // As a task: the request counts as executing while its middleware runs.
+    ///         tokio::spawn(async move {
+    ///             let sent = transfer.ended().await.sent;
+    ///             println!("{action:?}: reply after {replied:?}, end after {:?}, {sent:?}", begin.elapsed());
+    ///         });
+    ///     }
+    /// }
+    /// ```
+    pub fn transfer(&self) -> Transfer {
+        Transfer::new(self.begin_record(), self.message.reply.intake())
+    }
+
+    /// Where its files and its stream come from, if it has any.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn intake(&self) -> Option<&Arc<Intake>> {
+        self.message.reply.intake()
     }
 
     /// Keeps a record of what becomes of it.

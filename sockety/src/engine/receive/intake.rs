@@ -1,6 +1,8 @@
 //! Files and streams that are arriving, between the driver that pushes them and the readers that
 //! take them.
 
+#[cfg(feature = "metrics")]
+use std::sync::OnceLock;
 use std::{
     io,
     pin::Pin,
@@ -18,7 +20,7 @@ use tokio::{
 
 use super::spill::{Extent, Spill, SpillError, SpillFile, Spilled};
 use crate::{
-    engine::{account::Account, lease::Lease, memory::chunks::Chunks},
+    engine::{account::Account, lease::Lease, memory::chunks::Chunks, transfer::ContentBytes},
     error::read::ReadError,
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
@@ -44,6 +46,9 @@ pub(crate) struct Intake {
     /// It was the connection that answered, as nobody read the content. Changes under the lock of
     /// the connection.
     pub(crate) is_cut_off: AtomicBool,
+    /// Called with how much has come when it is dropped.
+    #[cfg(feature = "metrics")]
+    measured: OnceLock<Box<dyn FnOnce(ContentBytes) + Send + Sync>>,
 }
 
 /// Wakes the driver of the connection, which may have paused reading until something is taken.
@@ -64,6 +69,8 @@ enum Driver {
 struct State {
     parts: Vec<Part>,
     unread: usize,
+    /// Bytes that came for readers so far.
+    received: ContentBytes,
     /// Bytes taken or dropped so far.
     taken: u64,
     /// Whether the driver waits until something is taken.
@@ -109,6 +116,7 @@ impl Intake {
         let state = State {
             parts: Vec::new(),
             unread: 0,
+            received: ContentBytes::default(),
             taken: 0,
             is_awaited: false,
             spill: Spill::default(),
@@ -125,6 +133,8 @@ impl Intake {
             is_answered: AtomicBool::new(false),
             handed_out: AtomicU64::new(0),
             is_cut_off: AtomicBool::new(false),
+            #[cfg(feature = "metrics")]
+            measured: OnceLock::new(),
         })
     }
 
@@ -255,12 +265,29 @@ impl Intake {
         found.chunks.push_received(bytes);
         let reader = found.reader.take();
         state.unread += bytes.len();
+        if self.has_stream && part == STREAM {
+            state.received.stream += bytes.len() as u64;
+        } else {
+            state.received.files += bytes.len() as u64;
+        }
         let unread = state.unread;
         // Under the lock, so that they are counted before the reader can take any of them.
         self.account.on_received(bytes.len());
         drop(state);
         wake(reader);
         Pushed::Unread(unread)
+    }
+
+    /// How much of it has come for readers.
+    pub(crate) fn received(&self) -> ContentBytes {
+        self.lock().received
+    }
+
+    /// Calls this with how much has come when nothing more can: the connection is done with the
+    /// message, and its readers are dropped. A second call does nothing.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn at_end(&self, measured: impl FnOnce(ContentBytes) + Send + Sync + 'static) {
+        let _ = self.measured.set(Box::new(measured));
     }
 
     /// How much of it was not read.
@@ -442,6 +469,10 @@ impl Drop for Intake {
     fn drop(&mut self) {
         self.account
             .remove_parts(self.files, usize::from(self.has_stream));
+        #[cfg(feature = "metrics")]
+        if let Some(measured) = self.measured.take() {
+            measured(self.received());
+        }
     }
 }
 
@@ -489,6 +520,9 @@ fn wake(reader: Option<Waker>) {
         reader.wake();
     }
 }
+
+/// The part that is the stream, if there is one: it comes first.
+const STREAM: usize = 0;
 
 /// Where the next bytes of a part are.
 enum Next {
