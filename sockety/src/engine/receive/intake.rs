@@ -4,7 +4,7 @@
 #[cfg(feature = "metrics")]
 use std::sync::OnceLock;
 use std::{
-    io,
+    fmt, io,
     pin::Pin,
     sync::{Arc, PoisonError, atomic::Ordering},
     task::{Context, Poll, Waker, ready},
@@ -20,6 +20,7 @@ use tokio::{
 
 use super::spill::{Extent, Spill, SpillError, SpillFile, Spilled};
 use crate::{
+    action::Action,
     engine::{account::Account, lease::Lease, memory::chunks::Chunks, transfer::ContentBytes},
     error::read::ReadError,
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
@@ -75,6 +76,7 @@ struct State {
     taken: u64,
     /// Whether the driver waits until something is taken.
     is_awaited: bool,
+    stream_limit: Option<StreamLimit>,
     /// Where content is that had to make way.
     spill: Spill,
     /// Bytes there, or on their way there, that were not read back.
@@ -117,6 +119,7 @@ impl Intake {
             parts: Vec::new(),
             unread: 0,
             received: ContentBytes::default(),
+            stream_limit: None,
             taken: 0,
             is_awaited: false,
             spill: Spill::default(),
@@ -256,26 +259,46 @@ impl Intake {
     /// Adds bytes to a part. Its reader is woken after the lock is released.
     pub(crate) fn push(&self, part: usize, bytes: &[u8]) -> Pushed {
         let mut state = self.lock();
-        let Some(found) = state.parts.get_mut(part) else {
+        let Some(found) = state.parts.get(part) else {
             return Pushed::Dropped;
         };
         if !matches!(found.state, PartState::Open) {
             return Pushed::Dropped;
         }
-        found.chunks.push_received(bytes);
-        let reader = found.reader.take();
-        state.unread += bytes.len();
         if self.has_stream && part == STREAM {
-            state.received.stream += bytes.len() as u64;
+            let received = state.received.stream + bytes.len() as u64;
+            if let Some(limit) = &state.stream_limit
+                && received > limit.bytes
+            {
+                let limit = limit.clone();
+                drop(state);
+                self.fail_part(part, ReadError::TooLarge { limit: limit.bytes });
+                return Pushed::OverLimit(limit);
+            }
+            state.received.stream = received;
         } else {
             state.received.files += bytes.len() as u64;
         }
+        let found = &mut state.parts[part];
+        found.chunks.push_received(bytes);
+        let reader = found.reader.take();
+        state.unread += bytes.len();
         let unread = state.unread;
         // Under the lock, so that they are counted before the reader can take any of them.
         self.account.on_received(bytes.len());
         drop(state);
         wake(reader);
         Pushed::Unread(unread)
+    }
+
+    /// Limits the stream, unless more has come already.
+    pub(crate) fn limit_stream(&self, limit: StreamLimit) -> Result<(), StreamLimit> {
+        let mut state = self.lock();
+        if state.received.stream > limit.bytes {
+            return Err(limit);
+        }
+        state.stream_limit = Some(limit);
+        Ok(())
     }
 
     /// How much of it has come for readers.
@@ -463,6 +486,22 @@ pub(crate) enum Pushed {
     Unread(usize),
     /// Nobody reads the part any longer.
     Dropped,
+    /// It exceeds this limit of the action. From now on nobody reads the part.
+    OverLimit(StreamLimit),
+}
+
+/// The limit of an action for a stream.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamLimit {
+    pub(crate) action: Action,
+    pub(crate) bytes: u64,
+}
+
+/// What is wrong with a stream that exceeds it.
+impl fmt::Display for StreamLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stream is over the limit of {} bytes", self.bytes)
+    }
 }
 
 impl Drop for Intake {
@@ -630,8 +669,8 @@ impl AsyncRead for PartReader {
     }
 }
 
-impl std::fmt::Debug for PartReader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for PartReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PartReader")
             .field("part", &self.part)
             .finish_non_exhaustive()
