@@ -14,6 +14,7 @@ mod connection_end;
 mod errors;
 mod fairness;
 mod files;
+mod guards;
 mod handles;
 mod handshake;
 mod large_buffers;
