@@ -55,9 +55,11 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct AccessCheck {
-    check: Arc<dyn Fn(&Incoming) -> Result<(), String> + Send + Sync>,
+    check: Check,
     scope: Scope,
 }
+
+type Check = Arc<dyn Fn(&Incoming) -> Result<(), String> + Send + Sync>;
 
 impl AccessCheck {
     /// Checks all messages with this function.
