@@ -23,6 +23,7 @@ mod guide {
         Errors: "errors.md",
         Limits: "limits.md",
         Tls: "tls.md",
+        Testing: "testing.md",
         Operations: "operations.md",
         BehindABalancer: "behind-a-balancer.md",
         WireProtocol: "wire-protocol.md",

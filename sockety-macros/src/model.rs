@@ -66,10 +66,7 @@ impl Action {
 
     /// Whether a stream is sent in either direction.
     pub(crate) fn has_stream(&self) -> bool {
-        let is_stream =
-            |kind: &ParamKind| matches!(kind, ParamKind::Part(part) if part.is_stream());
-        let called = self.params.iter().any(|param| is_stream(&param.kind));
-        called || self.reply.output().parts().any(Part::is_stream)
+        self.takes_stream() || self.reply.output().parts().any(Part::is_stream)
     }
 
     /// Whether calls carry files.
@@ -77,6 +74,13 @@ impl Action {
         let is_file =
             |param: &Param| matches!(param.kind, ParamKind::Part(Part::File | Part::Files));
         self.params.iter().any(is_file)
+    }
+
+    /// Whether calls carry a stream.
+    pub(crate) fn takes_stream(&self) -> bool {
+        let is_stream =
+            |param: &Param| matches!(param.kind, ParamKind::Part(part) if part.is_stream());
+        self.params.iter().any(is_stream)
     }
 
     /// Whether calls carry files or a stream.

@@ -1,9 +1,13 @@
 //! Options of connections: limits and clocks.
 
 pub(crate) mod budgets;
+#[cfg(feature = "serde")]
+mod from_serde;
 pub(crate) mod options;
 pub(crate) mod rate;
 pub(crate) mod tcp;
+#[cfg(feature = "serde")]
+mod units;
 
 pub use self::{
     budgets::Budgets,

@@ -37,6 +37,17 @@ impl Extensions {
         values.get(&TypeId::of::<T>()).cloned()?.downcast().ok()
     }
 
+    /// Returns the attached value of this type, after attaching a default if there is none.
+    pub(crate) fn get_or_default<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        if let Some(value) = self.get() {
+            return value;
+        }
+        let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);
+        let value = values.entry(TypeId::of::<T>());
+        let value = Arc::clone(value.or_insert_with(|| Arc::new(T::default())));
+        value.downcast().unwrap_or_default()
+    }
+
     /// Detaches the value of this type and returns it.
     pub fn remove<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);

@@ -106,6 +106,8 @@
 //! | `tls-ring` | TLS with the cryptography of ring; no effect if `tls` is enabled too |
 //! | `tls-webpki-roots` | `tls::Roots::webpki`: Mozilla's root certificates, built into the program; needs `tls` or `tls-ring`, and enables neither |
 //! | `metrics` | the module `metrics`: calls by action and outcome, durations, bytes, connections, refusals, for the facade [metrics](https://docs.rs/metrics) |
+//! | `serde` | [`Options`] are `Deserialize`: from configuration files, with sizes and durations as people write them |
+//! | `test` | the module `testing`: broken and slow links, peers with a faked identity, recorded calls; for `[dev-dependencies]` |
 //!
 //! No feature changes the bytes on the wire.
 //!
@@ -163,6 +165,8 @@ pub mod server;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod observe;
+#[cfg(feature = "test")]
+pub mod testing;
 pub mod trace;
 
 #[cfg(all(test, sockety_models))]
@@ -295,9 +299,11 @@ pub mod __private;
 /// # }
 /// ```
 ///
-/// `limit(payload = "1 MiB", files = 8, file = "2 GiB")`, or some of these: a message with a larger payload, more
-/// files or a larger file is answered with the framework's code 3,842, Too Large, before its content is read, and
-/// the method is not called. The units are B, KB, MB and GB of 1,000, KiB, MiB and GiB of 1,024. A limit cannot
+/// `limit(payload = "1 MiB", files = 8, file = "2 GiB", all_files = "8 GiB", stream = "1 GiB")`, or some of these:
+/// a message with a larger payload, more files, a larger file or larger files together is answered with the
+/// framework's code 3,842, Too Large, before its content is read, and the method is not called. A stream that turns
+/// out to be larger breaks off: its reader gets [`ReadError::TooLarge`](crate::error::ReadError::TooLarge), and the caller code 4, Bad
+/// Request, whatever the method returns then. The units are B, KB, MB and GB of 1,000, KiB, MiB and GiB of 1,024. A limit cannot
 /// raise those of the connection, [`Options::limits`].
 ///
 /// ```

@@ -29,16 +29,20 @@
 //!
 //! | Metric | | |
 //! | --- | --- | --- |
-//! | `rpc.server.call.duration` | histogram, seconds | handling of served messages, from the middleware until the handler has ended |
+//! | `rpc.server.call.duration` | histogram, seconds | served messages, from the middleware until the handler has ended, and the files and the stream of its reply have been sent |
+//! | `sockety.server.reply.duration` | histogram, seconds | the same until the handler has ended, of messages whose replies have files or a stream |
 //! | `rpc.client.call.duration` | histogram, seconds | calls, until their replies |
 //! | `sockety.server.request.payload`, `sockety.server.response.payload` | counters, bytes | payloads of served messages, and of the replies to them |
 //! | `sockety.client.request.payload`, `sockety.client.response.payload` | counters, bytes | payloads of calls, and of their replies |
+//! | `sockety.server.request.files`, `sockety.server.request.stream`, `sockety.server.response.files`, `sockety.server.response.stream` | counters, bytes | files and streams of served messages, as far as they came while somebody read them, and of the replies to them, as far as they were sent |
+//! | `sockety.client.request.files`, `sockety.client.request.stream`, `sockety.client.response.files`, `sockety.client.response.stream` | counters, bytes | the same of calls, and of their replies |
 //!
 //! The count of a histogram is the number of calls. Durations have the labels of the [semantic
 //! conventions](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/) of OpenTelemetry,
 //! version 1.45.0, and one more, `sockety.outcome`: `rpc.system.name`, `rpc.method`,
 //! `rpc.status_code`, `error.type`, and for calls `server.address` and `server.port`. They mean the
-//! same as on [spans](crate::trace#attributes). Payloads only have the label `rpc.method`.
+//! same as on [spans](crate::trace#attributes). `sockety.server.reply.duration` and counters of bytes only
+//! have the label `rpc.method`. Bytes are counted when a message, or its reply, has ended.
 //!
 //! A peer cannot create labels without limit: actions that this side does not name are all
 //! `_OTHER`, and there are 4,096 codes.
@@ -68,6 +72,7 @@ use metrics::{Label, SharedString};
 
 use crate::{
     action::Action,
+    engine::transfer::ContentBytes,
     observe::observed::{Ended, OTHER, SYSTEM},
 };
 
@@ -109,4 +114,13 @@ fn record_duration(
 
 fn count_payload(name: &'static str, method: Label, bytes: usize) {
     metrics::counter!(name, vec![method]).increment(bytes as u64);
+}
+
+/// Counts what there is: most messages have neither files nor a stream.
+fn count_content(files: &'static str, stream: &'static str, method: &Label, bytes: ContentBytes) {
+    for (name, bytes) in [(files, bytes.files), (stream, bytes.stream)] {
+        if bytes > 0 {
+            metrics::counter!(name, vec![method.clone()]).increment(bytes);
+        }
+    }
 }

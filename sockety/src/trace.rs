@@ -48,6 +48,7 @@
 //! | `network.peer.address`, `network.peer.port` | the other end, if the connection uses TCP |
 //! | `sockety.message.id` | the id of the message, which is the same on both ends and so relates their spans |
 //! | `sockety.outcome` | what is known about the execution |
+//! | `sockety.reply.duration` | on a server, if the reply has files or a stream: the seconds until its handler had ended; the span itself ends when they have been sent |
 //!
 //! `sockety.outcome` is an [`Outcome`](crate::outcome::Outcome), as the caller knows it or will:
 //! `replied`, `executed`, `not_executed`, `not_sent` or `unknown`; `one_way` if no reply is
@@ -56,7 +57,8 @@
 //! For a caller, every reply other than status `0` is an error. For a server, only those are that
 //! it is to blame for: code 2, Not Implemented, code 5, Internal Error, and the codes of this
 //! framework from 3,840 on. Without a reply, `error.type` is `unfinished` on a server, if a handler
-//! panicked or was dropped. For a caller it is the error: `timed_out`, `disconnected`, `given_up`,
+//! panicked or was dropped. It is `content_failed` if a file or the stream of the reply could not be
+//! sent to its end, because what it came from failed; not if the caller did not want the rest. For a caller it is the error: `timed_out`, `disconnected`, `given_up`,
 //! `response_lost`, `source`, `overrun`, or, if nothing was sent, `rejected_by_middleware`,
 //! `encode`, `payload_too_large`, `usage`, `busy`, `channels_exhausted`, `content_taken`, `full`,
 //! `not_expected`, `cut_off`, `peer_going_away`.
@@ -64,9 +66,7 @@
 //! # What spans do not cover
 //!
 //! The protocol has no field for the context of a trace, so the server's span is not a child of the
-//! caller's. The server's span ends with the handler; files and streams that the handler returned
-//! may still be being sent. The caller's span ends with the reply, whose files and stream may still
-//! be arriving. Messages that the connection itself refuses, such as those with unknown actions,
+//! caller's. The caller's span ends with the reply, whose files and stream may still be arriving. Messages that the connection itself refuses, such as those with unknown actions,
 //! have no span on the server: see [`Stats`](crate::stats::Stats).
 
 use tracing::Span;

@@ -7,14 +7,12 @@ use sockety::{
     message::{Draft, ResponseDraft},
     serve::MessageHandler,
     service,
+    testing::{Faults, link},
 };
 use sockety_codec::{ChannelCount, ChannelId, Encoder, MessageHead};
-use tokio::io::duplex;
 use tokio::task::JoinSet;
 
-use crate::support::{
-    PIPE, Trickle, code_of, dialogue, id, pair_over, pair_with, tasks, tasks_are_back_to,
-};
+use crate::support::{PIPE, code_of, dialogue, id, pair_over, pair_with, tasks, tasks_are_back_to};
 
 const MIB: usize = 1024 * 1024;
 
@@ -98,10 +96,11 @@ async fn calls_over_a_pipe_that_holds_little_all_get_their_own_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn calls_over_a_link_that_gives_one_byte_at_a_time_all_get_their_own_answers() {
-    let (near, far) = duplex(PIPE);
+    let trickle = Faults::new().read_at_most(1);
+    let (near, far) = link(trickle.clone(), trickle);
     let (near, far) = pair_over(
-        Trickle(near),
-        Trickle(far),
+        near,
+        far,
         (reversing(), unhurried()),
         (reversing(), unhurried()),
     )

@@ -15,11 +15,15 @@ use sockety::{
     message::Draft,
     metrics::{CallMetrics, ServeMetrics, ServerMetrics},
     pair,
-    serve::{Incoming, IntoRouter, MessageHandler, ServeNext},
+    serve::{Incoming, IntoRouter, MessageHandler, ServeNext, TransferEnd, Transferred},
     service,
     trace::{CallSpans, ServeSpans},
 };
-use tokio::sync::Notify;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Notify,
+    time::sleep,
+};
 use tracing::{field, span};
 use tracing_subscriber::{Layer, layer, prelude::*, registry::LookupSpan};
 
@@ -42,6 +46,8 @@ trait Tea {
     async fn stir(&self);
     async fn wait(&self);
     async fn taste(&self, leaves: File, water: ByteStream);
+    /// A sample at once, and a slow stream, which spills if asked to.
+    async fn pour(&self, spills: bool, leaves: File) -> (File, ByteStream);
 }
 
 #[derive(Clone, Default)]
@@ -67,7 +73,28 @@ impl Tea for Pot {
     async fn taste(&self, _leaves: File, _water: ByteStream) {
         self.0.notified().await;
     }
+
+    async fn pour(&self, spills: bool, leaves: File) -> (File, ByteStream) {
+        sleep(SECOND).await;
+        leaves.bytes(1000).await.expect("leaves");
+        let water = ByteStream::spawn(64, move |mut pipe| async move {
+            pipe.write_all(&[1; 300]).await?;
+            sleep(2 * SECOND).await;
+            if spills {
+                return Err("spilled".into());
+            }
+            Ok(pipe.write_all(&[2; 33]).await?)
+        });
+        (File::from_bytes("sample", vec![3; 50]), water)
+    }
 }
+
+/// How much there was.
+async fn drunk(mut water: ByteStream) -> std::io::Result<usize> {
+    water.read_to_end(&mut Vec::new()).await
+}
+
+const SECOND: Duration = Duration::from_secs(1);
 
 type Fields = BTreeMap<&'static str, String>;
 
@@ -506,6 +533,108 @@ async fn durations_are_those_of_the_calls() {
         }
     }
     assert_eq!(durations, [2.0, 2.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_lasts_until_the_content_of_its_reply_was_sent_and_its_bytes_are_counted() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let spans = Spans::default();
+    let _guard = spans.subscribe();
+    let transferred = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&transferred);
+    // Several measure the same message.
+    let measures = move |incoming: Incoming, next: ServeNext| {
+        let (transfer, note) = (incoming.transfer(), Arc::clone(&note));
+        async move {
+            next.run(incoming).await;
+            tokio::spawn(async move {
+                let transferred = transfer.ended().await;
+                note.lock().expect("no panic").push(transferred);
+            });
+        }
+    };
+    let router = traced(TeaServer::new(Pot::default()))
+        .layer(ServeMetrics::new())
+        .layer(measures);
+    let (near, far) = pair(Router::new(), router).await.expect("two");
+    let tea = TeaClient::new(near.layer(CallMetrics::new()));
+
+    let leaves = File::from_bytes("leaves", vec![7; 1000]);
+    let (sample, water) = tea.pour(false, leaves).await.expect("tea");
+    assert_eq!(sample.bytes(1000).await.expect("a sample").len(), 50);
+    assert!(spans.take("server").is_empty());
+    assert_eq!(far.traffic().requests_executing, 0, "it occupies no slot");
+    assert_eq!(drunk(water).await.expect("water"), 333);
+    settled().await;
+
+    let span = spans.only("server");
+    assert_eq!(end(&span), [Some("0"), None, None, Some("replied")]);
+    let replied: f64 = span["sockety.reply.duration"].parse().expect("seconds");
+    assert!((1.0..1.1).contains(&replied), "{replied}");
+    let transferred = std::mem::take(&mut *transferred.lock().expect("no panic"));
+    assert_eq!(transferred.len(), 1);
+    let Transferred {
+        received,
+        sent,
+        end: how,
+        ..
+    } = transferred[0];
+    assert_eq!((received.files, received.stream), (1000, 0));
+    assert_eq!((sent.files, sent.stream), (50, 333));
+    assert_eq!(how, TransferEnd::Complete);
+
+    let all = snapshotter.snapshot().into_vec();
+    let durations: Vec<_> = all
+        .iter()
+        .filter_map(|(key, _, _, value)| match value {
+            DebugValue::Histogram(values) => {
+                let values: Vec<_> = values.iter().map(|it| it.0.round()).collect();
+                Some((key.key().name().to_owned(), values))
+            }
+            _ => None,
+        })
+        .collect();
+    let durations: BTreeMap<_, _> = durations.into_iter().collect();
+    assert_eq!(durations["rpc.server.call.duration"], [3.0]);
+    assert_eq!(durations["sockety.server.reply.duration"], [1.0]);
+    assert_eq!(durations["rpc.client.call.duration"], [1.0]);
+    let counters: BTreeMap<_, _> = all
+        .iter()
+        .filter_map(|(key, _, _, value)| match value {
+            DebugValue::Counter(count) => Some((key.key().name(), *count)),
+            _ => None,
+        })
+        .collect();
+    for side in ["server", "client"] {
+        let bytes = |what: &str| counters.get(&*format!("sockety.{side}.{what}")).copied();
+        assert_eq!(bytes("request.files"), Some(1000), "{side}");
+        assert_eq!(bytes("request.stream"), None, "{side}");
+        assert_eq!(bytes("response.files"), Some(50), "{side}");
+        assert_eq!(bytes("response.stream"), Some(333), "{side}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_whose_content_fails_is_an_error_of_its_server_alone() {
+    for is_read in [true, false] {
+        let (spans, _guard, tea) = tea().await;
+        let leaves = File::from_bytes("leaves", "leaves");
+        let (_sample, water) = tea.pour(is_read, leaves).await.expect("tea");
+        if is_read {
+            drunk(water).await.expect_err("spilled");
+        } else {
+            // The caller does not want the rest.
+            drop(water);
+            tea.connection().close().await;
+        }
+        sleep(10 * SECOND).await;
+        let error = is_read.then_some("content_failed");
+        let status = is_read.then_some("error");
+        let expected = [Some("0"), error, status, Some("replied")];
+        assert_eq!(end(&spans.only("server")), expected);
+    }
 }
 
 #[tokio::test]

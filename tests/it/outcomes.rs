@@ -19,15 +19,16 @@ use sockety::{
     message::{Draft, Reply},
     serve::{Incoming, IntoRouter, MessageHandler, ServeNext},
     service,
+    testing::{Faults, Link, LinkEnd, link},
 };
 use sockety_codec::ChannelCount;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
 
 use crate::streams::Asks;
 use crate::support::{
-    PIPE, Peer, Way, Wire, bytes, dialogue, dialogue_with, id, is_pending, message, pair_over,
-    response, settled,
+    PIPE, Peer, bytes, dialogue, dialogue_with, id, is_pending, message, pair_over, response,
+    settled, sound_link,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -160,23 +161,21 @@ impl Site {
     }
 
     async fn with(client: Options, server: Options) -> Self {
-        Self::over(&Wire::whole(), PIPE, client, server).await
+        Self::over(sound_link(PIPE), client, server).await
     }
 
-    async fn over(wire: &Wire, pipe: usize, client: Options, server: Options) -> Self {
-        Self::serving(wire, pipe, client, server, |worker| worker.into_router()).await
+    async fn over(ends: (LinkEnd, LinkEnd), client: Options, server: Options) -> Self {
+        Self::serving(ends, client, server, |worker| worker.into_router()).await
     }
 
     async fn serving<R: IntoRouter>(
-        wire: &Wire,
-        pipe: usize,
+        (near, far): (LinkEnd, LinkEnd),
         client: Options,
         server: Options,
         serve: impl FnOnce(WorkServer<Worker>) -> R,
     ) -> Self {
         let ledger = Ledger::default();
         let serve = serve(WorkServer::new(Worker(ledger.clone())));
-        let (near, far) = wire.ends(pipe);
         let (client, server) = pair_over(near, far, (Router::new(), client), (serve, server)).await;
         Self {
             work: WorkClient::new(client),
@@ -381,8 +380,7 @@ async fn a_message_with_a_broken_head_is_not_executed() {
 #[tokio::test(start_paused = true)]
 async fn codes_1_3_and_4_are_answers_although_no_handler_of_ours_ran() {
     let site = Site::serving(
-        &Wire::whole(),
-        PIPE,
+        sound_link(PIPE),
         Options::default(),
         Options::default(),
         |worker| {
@@ -405,8 +403,7 @@ async fn codes_1_3_and_4_are_answers_although_no_handler_of_ours_ran() {
 
     let refuses = |incoming: Incoming, _: ServeNext| incoming.refuse(FastReply::REJECT);
     let site = Site::serving(
-        &Wire::whole(),
-        PIPE,
+        sound_link(PIPE),
         Options::default(),
         Options::default(),
         |worker| worker.into_router().layer(refuses),
@@ -638,21 +635,22 @@ async fn a_middleware_that_refuses_or_drops_a_call_keeps_it_from_being_sent() {
 // Time.
 
 /// A site whose first call fills all there is room for, and goes no further.
-async fn clogged(wire: &Wire) -> (Site, Pin<Box<sockety::client::Call<String, NoError>>>) {
+async fn clogged() -> (Site, Link, Pin<Box<sockety::client::Call<String, NoError>>>) {
     let options = Options::default().max_outbox_bytes(1);
-    let site = Site::over(wire, 16, options, Options::default()).await;
-    wire.hold();
+    let ends = sound_link(16);
+    let link = ends.0.link();
+    let site = Site::over(ends, options, Options::default()).await;
+    link.to_server().pause();
     settled().await;
     let mut first = Box::pin(site.work.run(1).timeout(5 * SECOND).into_future());
     assert!(is_pending(&mut first).await);
     settled().await;
-    (site, first)
+    (site, link, first)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_time_is_over_while_it_is_queued_is_never_sent() {
-    let wire = Wire::whole();
-    let (site, first) = clogged(&wire).await;
+    let (site, link, first) = clogged().await;
     let second = site.work.run(2).timeout(5 * SECOND).await;
     assert!(matches!(
         second,
@@ -662,7 +660,7 @@ async fn a_call_whose_time_is_over_while_it_is_queued_is_never_sent() {
         })
     ));
     let first = first.await;
-    wire.release();
+    link.to_server().resume();
     site.ends(2, second, Outcome::NotSent).await;
     // This one had its place: it goes out all the same.
     site.ends(1, first, Outcome::Unknown).await;
@@ -672,15 +670,14 @@ async fn a_call_whose_time_is_over_while_it_is_queued_is_never_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_cancelled_while_it_is_queued_is_never_sent() {
-    let wire = Wire::whole();
-    let (site, first) = clogged(&wire).await;
+    let (site, link, first) = clogged().await;
     let mut typed = Box::pin(site.work.run(2).into_future());
     assert!(is_pending(&mut typed).await);
     let connection = site.work.connection().clone();
     let mut untyped = Box::pin(connection.send(draft("run", 3)));
     assert!(is_pending(&mut untyped).await);
     drop((typed, untyped));
-    wire.release();
+    link.to_server().resume();
     first.await.expect("an answer");
     site.still_works().await;
     assert_eq!((site.ledger.begun(2), site.ledger.begun(3)), (0, 0));
@@ -781,10 +778,23 @@ async fn a_message_whose_file_or_stream_fails_may_have_run() {
 
 // The end of a connection.
 
-/// The outcome of one call over a wire, and what ran.
-async fn one_call(wire: &Wire, kind: usize) -> (Outcome, u32) {
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    ToServer,
+    ToClient,
+}
+
+fn link_that_is_cut(way: Way, after: u64) -> (LinkEnd, LinkEnd) {
+    let (sound, cut) = (Faults::new(), Faults::new().cut_after(after));
+    match way {
+        Way::ToServer => link(cut, sound),
+        Way::ToClient => link(sound, cut),
+    }
+}
+
+/// The outcome of one call over a link, and what ran.
+async fn one_call((near, far): (LinkEnd, LinkEnd), kind: usize) -> (Outcome, u32) {
     let ledger = Ledger::default();
-    let (near, far) = wire.ends(PIPE);
     let worker = WorkServer::new(Worker(ledger.clone()));
     let serving = tokio::spawn(Connection::over(far, worker, Options::default()));
     let connecting = Connection::over(near, Router::new(), Options::default());
@@ -815,14 +825,18 @@ fn typed<T, E>(result: Result<T, CallError<E>>) -> Outcome {
 #[tokio::test(start_paused = true)]
 async fn a_connection_cut_at_any_byte_gives_an_outcome_that_is_true() {
     for kind in 0..4 {
-        let whole = Wire::whole();
-        assert_eq!(one_call(&whole, kind).await, (Outcome::Replied, 1));
+        let sound = sound_link(PIPE);
+        let link = sound.0.link();
+        assert_eq!(one_call(sound, kind).await, (Outcome::Replied, 1));
         for way in [Way::ToServer, Way::ToClient] {
             let mut seen = BTreeMap::<String, (u64, u32)>::new();
             // Both write a Go Away at the end.
-            let length = whole.carried(way);
+            let length = match way {
+                Way::ToServer => link.to_server().carried(),
+                Way::ToClient => link.to_client().carried(),
+            };
             for after in 0..=length {
-                let (outcome, begun) = one_call(&Wire::cut_after(way, after), kind).await;
+                let (outcome, begun) = one_call(link_that_is_cut(way, after), kind).await;
                 assert_is_true(outcome, begun);
                 let (cuts, ran) = seen.entry(outcome.to_string()).or_default();
                 (*cuts, *ran) = (*cuts + 1, *ran + begun);
@@ -840,9 +854,11 @@ async fn a_connection_cut_at_any_byte_gives_an_outcome_that_is_true() {
 }
 
 /// Three messages, the first of which is with the socket in part, when the link blocks.
-async fn waiting_for_a_link(wire: &Wire, client: Options) -> (Site, [Outcome; 3]) {
-    let site = Site::over(wire, 16, client, Options::default()).await;
-    wire.hold();
+async fn waiting_for_a_link(client: Options) -> (Site, [Outcome; 3]) {
+    let ends = sound_link(16);
+    let link = ends.0.link();
+    let site = Site::over(ends, client, Options::default()).await;
+    link.to_server().pause();
     settled().await;
     let mut partly = Box::pin(site.work.run(1).into_future());
     assert!(is_pending(&mut partly).await);
@@ -853,7 +869,7 @@ async fn waiting_for_a_link(wire: &Wire, client: Options) -> (Site, [Outcome; 3]
     let passing = connection.pass(draft("run", 3));
     let cut = async {
         sleep(20 * SECOND).await;
-        wire.cut();
+        link.cut();
     };
     let (partly, queued, passed, ()) = tokio::join!(partly, queued, passing, cut);
     let passed = passed.expect_err("not written").outcome();
@@ -862,9 +878,8 @@ async fn waiting_for_a_link(wire: &Wire, client: Options) -> (Site, [Outcome; 3]
 
 #[tokio::test(start_paused = true)]
 async fn when_the_connection_ends_what_never_left_is_not_sent() {
-    let wire = Wire::whole();
     let client = Options::default().write_stall(3 * SECOND);
-    let (site, outcomes) = waiting_for_a_link(&wire, client).await;
+    let (site, outcomes) = waiting_for_a_link(client).await;
     assert_eq!(
         outcomes,
         [Outcome::Unknown, Outcome::NotSent, Outcome::NotSent]
@@ -876,8 +891,7 @@ async fn when_the_connection_ends_what_never_left_is_not_sent() {
 /// The write that fails says so before the end of the input is read.
 #[tokio::test(start_paused = true)]
 async fn when_the_link_is_cut_calls_that_wait_to_be_written_are_not_sent() {
-    let wire = Wire::whole();
-    let (site, outcomes) = waiting_for_a_link(&wire, Options::default()).await;
+    let (site, outcomes) = waiting_for_a_link(Options::default()).await;
     assert_eq!(
         outcomes,
         [Outcome::Unknown, Outcome::NotSent, Outcome::NotSent]
@@ -928,7 +942,7 @@ async fn what_goes_out_with_the_farewell_was_perhaps_sent() {
 
 /// Passes on what it is given, and says that it failed, as TLS does when it has passed on a part.
 struct Treacherous {
-    inner: DuplexStream,
+    inner: LinkEnd,
     betrays: Arc<std::sync::atomic::AtomicBool>,
 }
 
@@ -966,7 +980,7 @@ impl AsyncWrite for Treacherous {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_fails_may_have_sent_what_it_was_given() {
-    let (near, far) = Wire::whole().ends(PIPE);
+    let (near, far) = sound_link(PIPE);
     let betrays = Arc::default();
     let near = Treacherous {
         inner: near,

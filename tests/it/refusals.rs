@@ -13,17 +13,17 @@ use std::{
 
 use serde::{Deserialize, Serialize, Serializer};
 use sockety::{
-    CallError, Connection, FastReply, File, Options, Outcome, Router, Streaming,
+    ByteStream, CallError, Connection, FastReply, File, Options, Outcome, Router, Streaming,
     client::OutgoingCall,
     config::Limits,
-    error::{ContentError, NoError, RequestError, chain},
+    error::{ContentError, NoError, ReadError, RequestError, chain},
     message::{Draft, Reply},
     pair,
     serve::{IntoRouter, MessageHandler},
     service,
 };
 use tokio::{
-    io::{AsyncRead, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, ReadBuf},
     time::advance,
 };
 
@@ -689,4 +689,98 @@ impl AsyncRead for Counted {
         self.1.fetch_add(read as u64, Ordering::Relaxed);
         polled
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_are_too_large_together_are_not_sent_and_not_taken() {
+    #[service]
+    trait Narrow {
+        #[action(limit(all_files = "100 B"))]
+        async fn put(&self, files: Vec<File>);
+    }
+    #[service]
+    trait Wide {
+        async fn put(&self, files: Vec<File>);
+    }
+    struct Shelf;
+    impl Narrow for Shelf {
+        async fn put(&self, _files: Vec<File>) {}
+    }
+    let (log, _guard) = Log::of_warnings();
+    let server = NarrowServer::new(Shelf).into_router();
+    let (client, _server) = pair(Router::new(), server).await.expect("a connection");
+    let file = |size: usize| File::from_bytes("a", vec![0; size]);
+    let files = |sizes: [usize; 2]| sizes.map(file).into();
+    let narrow = NarrowClient::new(client.clone());
+    narrow.put(files([50, 50])).await.expect("as much as may");
+    let error = narrow.put(files([50, 51])).await.expect_err("too much");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    let text = "files of 101 bytes together are over the limit of 100";
+    assert_eq!(chain(&error).to_string(), format!("put: {text}"));
+
+    let wide = WideClient::new(client);
+    let (code, said) = refusal(wide.put(files([50, 51])).await);
+    assert_eq!(code.outcome(), Outcome::NotExecuted);
+    assert_eq!(
+        said,
+        format!("put: refused with code 3842 (Too Large): {text}")
+    );
+    let event =
+        format!("request refused: too large action=\"put\" peer=None reason={text} suppressed=0");
+    assert_eq!(log.events(), [event]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_over_the_limit_of_its_action_breaks_off_on_both_sides() {
+    #[service]
+    trait Narrow {
+        #[action(limit(stream = "100 B"))]
+        async fn pour(&self, water: ByteStream) -> u64;
+    }
+    struct Glass(Arc<AtomicU64>);
+    impl Narrow for Glass {
+        async fn pour(&self, mut water: ByteStream) -> u64 {
+            let mut glass = Vec::new();
+            let poured = water.read_to_end(&mut glass).await;
+            if let Err(error) = poured {
+                let error = error.into_inner().expect("a reason");
+                let error = error.downcast::<ReadError>().expect("a reason");
+                assert!(
+                    matches!(*error, ReadError::TooLarge { limit: 100 }),
+                    "{error:?}"
+                );
+            }
+            self.0.store(glass.len() as u64, Ordering::Relaxed);
+            glass.len() as u64
+        }
+    }
+    let (log, _guard) = Log::of_warnings();
+    let poured = Arc::new(AtomicU64::new(0));
+    let server = NarrowServer::new(Glass(Arc::clone(&poured)));
+    let (client, server) = pair(Router::new(), server).await.expect("a connection");
+    let narrow = NarrowClient::new(client.clone());
+    let water = |bytes: usize| ByteStream::from_reader(std::io::Cursor::new(vec![0; bytes]));
+    assert_eq!(narrow.pour(water(100)).await.expect("a glass"), 100);
+
+    let read = Arc::new(AtomicU64::new(0));
+    let endless = Counted(tokio::io::repeat(7), Arc::clone(&read));
+    let (code, text) = refusal(narrow.pour(ByteStream::from_reader(endless)).await);
+    assert_eq!(code.outcome(), Outcome::Replied);
+    assert_eq!(
+        text,
+        "pour: refused with code 4 (Bad Request): stream is over the limit of 100 bytes"
+    );
+    settled().await;
+    assert!(poured.load(Ordering::Relaxed) <= 100);
+    let read = read.load(Ordering::Relaxed);
+    assert!(read < 16 << 20, "{read} bytes were read");
+    assert_eq!(
+        log.events(),
+        [
+            "request refused: too large action=\"pour\" peer=None reason=stream is over the limit of \
+             100 bytes suppressed=0"
+        ]
+    );
+    assert_eq!(narrow.pour(water(99)).await.expect("a glass"), 99);
+    assert_eq!(server.stats().unanswered_messages, 0);
 }

@@ -90,3 +90,14 @@ fn tower() {
         ],
     );
 }
+
+#[test]
+fn configured() {
+    assert_printed(
+        run("configured", &[]),
+        &[
+            r"^ping: .*Accept",
+            "^call_timeout: invalid duration \"5 seconds\": write a number and a unit, ",
+        ],
+    );
+}

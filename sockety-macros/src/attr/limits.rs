@@ -14,6 +14,8 @@ const LIMIT: KnownArguments = KnownArguments {
         ("payload", "payload = \"1 MiB\""),
         ("files", "files = 8"),
         ("file", "file = \"2 GiB\""),
+        ("all_files", "all_files = \"8 GiB\""),
+        ("stream", "stream = \"1 GiB\""),
     ],
 };
 
@@ -26,6 +28,10 @@ pub(crate) struct Limits {
     pub(crate) files: Option<Limit<u32>>,
     /// The size of each file, in bytes.
     pub(crate) file: Option<Limit<u64>>,
+    /// The size of all files together, in bytes.
+    pub(crate) all_files: Option<Limit<u64>>,
+    /// In bytes.
+    pub(crate) stream: Option<Limit<u64>>,
 }
 
 pub(crate) struct Limit<T> {
@@ -44,14 +50,24 @@ impl Limits {
             match argument.name.as_str() {
                 "payload" => limits.payload = size(&argument, errors),
                 "files" => limits.files = number(&argument, errors),
-                _ => limits.file = size(&argument, errors),
+                "file" => limits.file = size(&argument, errors),
+                "all_files" => limits.all_files = size(&argument, errors),
+                _ => limits.stream = size(&argument, errors),
             }
         }
         limits
     }
 
     pub(crate) fn is_none(&self) -> bool {
-        self.payload.is_none() && self.files.is_none() && self.file.is_none()
+        let Self {
+            payload,
+            files,
+            file,
+            all_files,
+            stream,
+        } = self;
+        let sizes = [payload, file, all_files, stream];
+        files.is_none() && sizes.iter().all(|limit| limit.is_none())
     }
 }
 

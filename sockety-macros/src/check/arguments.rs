@@ -42,12 +42,19 @@ fn check_limits(action: &Action, errors: &mut Errors) {
             errors.at(&limit.tokens, message);
         }
     }
+    if let Some(limit) = &limits.stream {
+        if !action.takes_stream() {
+            let message = format!("`{method}` takes no stream: remove this limit");
+            errors.at(&limit.tokens, message);
+        }
+    }
     if action.takes_files() {
         return;
     }
     let files = limits.files.as_ref().map(|limit| &limit.tokens);
-    let file = limits.file.as_ref().map(|limit| &limit.tokens);
-    for tokens in files.into_iter().chain(file) {
+    let sizes = [&limits.file, &limits.all_files];
+    let sizes = sizes.into_iter().flatten().map(|limit| &limit.tokens);
+    for tokens in files.into_iter().chain(sizes) {
         let message = format!("`{method}` takes no files: remove this limit");
         errors.at(tokens, message);
     }

@@ -79,8 +79,13 @@ pub(super) fn limits(service: &Service, limits: &Limits) -> Option<TokenStream> 
     let files = files.map(|limit| quote!(.files(#limit)));
     let file = limits.file.as_ref().map(|limit| limit.value);
     let file = file.map(|limit| quote!(.file(#limit)));
-    (!limits.is_none())
-        .then(|| quote!(.limits(#private::ActionLimits::none() #payload #files #file)))
+    let all_files = limits.all_files.as_ref().map(|limit| limit.value);
+    let all_files = all_files.map(|limit| quote!(.all_files(#limit)));
+    let stream = limits.stream.as_ref().map(|limit| limit.value);
+    let stream = stream.map(|limit| quote!(.stream(#limit)));
+    (!limits.is_none()).then(
+        || quote!(.limits(#private::ActionLimits::none() #payload #files #file #all_files #stream)),
+    )
 }
 
 fn parameters(service: &Service, action: &Action) -> Option<TokenStream> {

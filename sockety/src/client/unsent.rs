@@ -56,7 +56,7 @@ impl Unsent {
         };
         let (size, parts) = (payload.len() as u64, self.content.carrying.as_ref());
         let count = parts.map_or(0, |parts| parts.file_count());
-        let largest = parts.map_or(0, |parts| parts.largest_file());
+        let (largest, all) = parts.map_or((0, 0), |parts| parts.file_sizes());
         let problem = match limits {
             ActionLimits {
                 payload: Some(limit),
@@ -71,6 +71,10 @@ impl Unsent {
                 size: largest,
                 limit,
             },
+            ActionLimits {
+                all_files: Some(limit),
+                ..
+            } if all > limit => LimitProblem::AllFiles { size: all, limit },
             _ => return,
         };
         let action = self.action;

@@ -45,6 +45,26 @@ use crate::msgpack::Bounds;
 /// | [`max_aborted_messages`](Self::max_aborted_messages) | 512, then 256/s | messages that the peer abandons |
 /// | [`max_dropped_content`](Self::max_dropped_content) | 64 MiB, then 64 MiB/s | content that nobody takes |
 ///
+/// With the feature `serde`, options are read from configuration in any format of serde. The keys are
+/// the names of the setters, and what is not given is as in [`Options::default`]. Durations have a
+/// unit, ms, s, m or h. Sizes are a number of bytes or have a unit: B, KB, MB, GB of 1,000, KiB, MiB,
+/// GiB of 1,024. `"none"` stands for `None`, `"unlimited"` for [`Rate::UNLIMITED`], and `base =
+/// "trusted"` begins with [`Options::trusted`]. Unknown keys are errors. `limits`, `bounds` and `tcp`
+/// are tables of what [`Limits`], [`Bounds`] and [`TcpOptions`] set:
+///
+/// ```toml
+/// base = "trusted"
+/// call_timeout = "5s"
+/// idle_timeout = "none"
+/// max_dropped_content = { burst = "1 GiB", per_second = "1 GiB" }
+///
+/// [limits]
+/// max_payload = "64 MiB"
+///
+/// [tcp]
+/// keepalive = { idle = "60s", interval = "10s", probes = 3 }
+/// ```
+///
 /// "Of all connections" means those that share [`Budgets`](crate::config::Budgets), such as all
 /// connections of a server.
 ///

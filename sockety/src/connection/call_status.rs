@@ -8,6 +8,8 @@ use std::{
 
 use tokio::sync::Notify;
 
+#[cfg(feature = "metrics")]
+use crate::engine::measured::SendingContent;
 use crate::{
     engine::shared::Shared,
     error::{request::RequestError, send::SendError},
@@ -46,6 +48,9 @@ struct Known {
     /// The connection that the call was sent on, if its handle has a source of them: the timeout of
     /// the call asks it how far the content is.
     on: Mutex<Option<Arc<Shared>>>,
+    /// What of the call is measured, if somebody wants that: its content, once it is being sent.
+    #[cfg(feature = "metrics")]
+    measured: OnceLock<Mutex<Option<SendingContent>>>,
 }
 
 impl CallStatus {
@@ -98,6 +103,34 @@ impl CallStatus {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// From now on, the content of the call is kept for [`take_content`](Self::take_content).
+    #[cfg(feature = "metrics")]
+    pub(crate) fn measure_content(&self) {
+        self.0.measured.get_or_init(Mutex::default);
+    }
+
+    /// The content of the call is being sent: of several attempts, the last one counts.
+    #[cfg(feature = "metrics")]
+    pub(super) fn set_content(&self, content: impl FnOnce() -> Option<SendingContent>) {
+        if let Some(measured) = self.0.measured.get() {
+            let content = content();
+            let before = std::mem::replace(
+                &mut *measured.lock().unwrap_or_else(PoisonError::into_inner),
+                content,
+            );
+            drop(before);
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn take_content(&self) -> Option<SendingContent> {
+        let measured = self.0.measured.get()?;
+        measured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Ready when the caller waits no longer. For one waiter.

@@ -3,6 +3,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 
 use super::{outgoing_call::OutgoingCall, source::ConnectionSource};
+#[cfg(feature = "metrics")]
+use crate::engine::receive::intake::Intake;
 use crate::{
     engine::{answered::Answered, lease::Lease, pending::RawReply},
     error::request::RequestError,
@@ -83,6 +85,15 @@ impl CallReply {
     pub fn answered(&self) -> Answered {
         let reply = self.0.as_ref();
         reply.map_or(Answered::Nothing, |(reply, _)| Answered::of(reply))
+    }
+
+    /// Where its files and its stream come from, if it has any.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn intake(&self) -> Option<&Arc<Intake>> {
+        match &self.0 {
+            Some((RawReply::Response { carried, .. }, _)) => carried.intake(),
+            Some((RawReply::Fast(_), _)) | None => None,
+        }
     }
 
     /// What the caller of a request gets. A middleware that returns what it got for a one-way message has lost the

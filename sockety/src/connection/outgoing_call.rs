@@ -219,6 +219,8 @@ impl OutgoingCall {
             _ => queued.await?,
         };
         self.tracker.set_sent();
+        #[cfg(feature = "metrics")]
+        self.tracker.status.set_content(|| sending.queued.content());
         match self.kind {
             Kind::Call { .. } => {
                 let mut request = Request::new(id, sending);

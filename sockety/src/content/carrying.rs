@@ -62,13 +62,15 @@ impl OutgoingParts {
         self.files.len()
     }
 
-    /// The size of the largest file, of those that are not taken yet.
-    pub(crate) fn largest_file(&self) -> u64 {
+    /// The size of the largest file and of all together, of those that are not taken yet.
+    pub(crate) fn file_sizes(&self) -> (u64, u64) {
         let sizes = self.files.iter().map(|file| {
             let file = file.lock().unwrap_or_else(PoisonError::into_inner);
             file.as_ref().map_or(0, File::size)
         });
-        sizes.max().unwrap_or(0)
+        sizes.fold((0, 0), |(largest, all): (u64, u64), size| {
+            (largest.max(size), all.saturating_add(size))
+        })
     }
 
     pub(crate) fn has_stream(&self) -> bool {

@@ -105,6 +105,11 @@ impl PendingReply {
             .map_or(&self.is_answered, |intake| &intake.is_answered)
     }
 
+    /// Where the content of the message comes from, if it has any.
+    pub(crate) fn intake(&self) -> Option<&Arc<Intake>> {
+        self.intake.as_ref()
+    }
+
     fn is_cut_off(&self) -> bool {
         let intake = self.intake.as_ref();
         intake.is_some_and(|intake| intake.is_cut_off.load(Ordering::Relaxed))

@@ -1,8 +1,14 @@
 //! What is attached to a message while it is handled.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
-use super::answered::Answered;
+use super::{
+    answered::Answered,
+    measured::{MeasuredContent, SendingContent},
+};
 use crate::extensions::Extensions;
 
 /// Allocated from the beginning when middleware sees the message, else on its first use: most
@@ -14,6 +20,10 @@ pub(crate) struct Record(OnceLock<Arc<Known>>);
 struct Known {
     extensions: Extensions,
     answered: OnceLock<Answered>,
+    /// Whether somebody measures the content of the reply.
+    is_measured: AtomicBool,
+    /// The content of the first reply that has any.
+    content: OnceLock<Box<MeasuredContent>>,
 }
 
 impl Record {
@@ -37,6 +47,29 @@ impl Record {
         if let Some(known) = self.0.get() {
             let _ = known.answered.set(answered());
         }
+    }
+
+    /// From now on, the content of a reply is kept for [`content`](Self::content).
+    pub(crate) fn measure_content(&self) {
+        self.known().is_measured.store(true, Ordering::Relaxed);
+    }
+
+    /// Keeps the content of a reply that is being sent, if somebody measures it and there was none
+    /// before.
+    pub(crate) fn set_content(&self, content: impl FnOnce() -> Option<SendingContent>) {
+        let Some(known) = self.0.get() else {
+            return;
+        };
+        if known.is_measured.load(Ordering::Relaxed) {
+            if let Some(content) = content() {
+                let _ = known.content.set(Box::new(MeasuredContent::new(content)));
+            }
+        }
+    }
+
+    /// The content of the reply, if it has any.
+    pub(crate) fn content(&self) -> Option<&MeasuredContent> {
+        self.0.get()?.content.get().map(|content| &**content)
     }
 
     fn known(&self) -> &Known {

@@ -1,12 +1,17 @@
 //! What the engine asks of the code that handles messages: where a message goes, and its handling.
 
-use super::{attempt::Attempt, pending_reply::PendingReply, receive::parts::ReceivedParts};
+use super::{
+    attempt::Attempt,
+    pending_reply::PendingReply,
+    receive::{intake::StreamLimit, parts::ReceivedParts},
+};
 use crate::{
     action::Action,
     description::{action::ActionDescription, limits::ActionLimits},
     fast_reply::{FastReply, FrameworkCode},
 };
 use bytes::Bytes;
+use sockety_codec::FilesSummary;
 use std::{ops::Deref, pin::Pin};
 
 /// The handling of one message. It is polled once where the message was read, and becomes a task if
@@ -19,7 +24,7 @@ pub(crate) trait Serve: Send + Sync + 'static {
     fn asks_for_authorization(&self) -> bool;
 
     /// Where a message goes, or why it goes nowhere.
-    fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, Unrouted>;
+    fn route(&self, action: &str, payload: u64, files: FilesSummary) -> Result<Route, Unrouted>;
 
     /// The handling of a message.
     fn dispatch(
@@ -122,6 +127,13 @@ impl Route {
     /// connection apply in addition.
     pub(crate) fn excess_of_file(&self, size: u64) -> Option<String> {
         self.description()?.limits.excess_of_file(size)
+    }
+
+    /// What its messages may have as a stream.
+    pub(crate) fn stream_limit(&self) -> Option<StreamLimit> {
+        let bytes = self.description()?.limits.stream?;
+        let action = self.action.clone();
+        Some(StreamLimit { action, bytes })
     }
 
     /// Whether its handler must not be polled where the message was read.

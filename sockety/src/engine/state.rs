@@ -449,7 +449,7 @@ impl State {
             return self.on_answer(&reply);
         }
         if let Some(code) = refusal_code(parent, &reply) {
-            if FrameworkCode::means_unread(code) {
+            if FrameworkCode::means_unread(code) || means_unread_with_reason(code, &reply) {
                 if FrameworkCode::is_one(code) {
                     self.on_framework_code();
                 }
@@ -559,6 +559,12 @@ impl State {
 pub(crate) enum Unwritten {
     Dropped,
     Sent,
+}
+
+/// A handler may answer with code 4, and read on. With a reason it is the framework's: parameters
+/// that cannot be read, or a stream over its limit.
+fn means_unread_with_reason(code: FastReply, reply: &Result<RawReply, RequestError>) -> bool {
+    code == FastReply::BAD_REQUEST && matches!(reply, Ok(RawReply::Response { .. }))
 }
 
 /// The code of a reply that refuses a request: alone, or with a reason if the request asked for it.

@@ -78,9 +78,9 @@ pub enum SendError {
     /// The sender of the message does not expect a reply, so none may be sent.
     #[error("message expects no reply")]
     NotExpected,
-    /// The message was already answered with code 3,845, Slow Consumer, because nobody read its
-    /// content.
-    #[error("message already answered: it was cut off because nobody read its content")]
+    /// The message was already answered: with code 3,845, Slow Consumer, because nobody read its
+    /// content, or with code 4, Bad Request, because its stream exceeded a limit of its action.
+    #[error("message already answered: its content was cut off")]
     CutOff,
     /// The peer is about to close the connection, and accepts no new messages.
     #[error("peer is about to close the connection")]
@@ -119,6 +119,14 @@ pub enum LimitProblem {
     #[error("file of {size} bytes is over the limit of {limit}")]
     File {
         /// Size of the file in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// All of its files together.
+    #[error("files of {size} bytes together are over the limit of {limit}")]
+    AllFiles {
+        /// Size of all files in bytes.
         size: u64,
         /// The limit in bytes.
         limit: u64,

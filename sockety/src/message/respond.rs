@@ -63,5 +63,6 @@ pub(crate) async fn send_response(
     let put = |state: &mut State| reply.submit(state, &mut parcel);
     let submitted = queue::put(shared, line, put).await?;
     let sending = Sending::start(reply.lease.clone(), submitted, taken);
+    reply.record.set_content(|| sending.queued.content());
     Ok((id, sending))
 }

@@ -2,14 +2,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use metrics::{Label, Unit, describe_counter, describe_histogram};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
-use super::{count_payload, method, record_duration};
+use super::{count_content, count_payload, method, record_duration};
 use crate::{
     address::ServerName,
     connection::{
         call_status::CallStatus,
-        middleware::{CallMiddleware, CallNext, CallResult},
+        middleware::{CallMiddleware, CallNext, CallReply, CallResult},
         outgoing_call::OutgoingCall,
     },
     engine::answered::Answered,
@@ -35,7 +35,11 @@ pub struct CallMetrics {
 
 const DURATION: &str = "rpc.client.call.duration";
 const REQUEST: &str = "sockety.client.request.payload";
+const REQUEST_FILES: &str = "sockety.client.request.files";
+const REQUEST_STREAM: &str = "sockety.client.request.stream";
 const RESPONSE: &str = "sockety.client.response.payload";
+const RESPONSE_FILES: &str = "sockety.client.response.files";
+const RESPONSE_STREAM: &str = "sockety.client.response.stream";
 
 impl CallMetrics {
     /// Names the actions of typed services; all others are `_OTHER`.
@@ -46,7 +50,11 @@ impl CallMetrics {
     pub fn new() -> Self {
         describe_histogram!(DURATION, Unit::Seconds, "Calls, until their replies");
         describe_counter!(REQUEST, Unit::Bytes, "Payloads of calls");
+        describe_counter!(REQUEST_FILES, Unit::Bytes, "Files of calls");
+        describe_counter!(REQUEST_STREAM, Unit::Bytes, "Streams of calls");
         describe_counter!(RESPONSE, Unit::Bytes, "Payloads of their replies");
+        describe_counter!(RESPONSE_FILES, Unit::Bytes, "Files of their replies");
+        describe_counter!(RESPONSE_STREAM, Unit::Bytes, "Streams of their replies");
         let named = Named::default();
         Self { named }
     }
@@ -71,8 +79,15 @@ impl CallMiddleware for CallMetrics {
             status: call.status(),
             result: None,
         };
+        ending.status.measure_content();
         let result = next.run(call).await;
         ending.result = Some(summary(&result));
+        if let Some(intake) = result.as_ref().ok().and_then(CallReply::intake) {
+            let method = ending.method.clone();
+            intake.at_end(move |bytes| {
+                count_content(RESPONSE_FILES, RESPONSE_STREAM, &method, bytes);
+            });
+        }
         result
     }
 }
@@ -92,6 +107,16 @@ impl Drop for Ending {
         let result = result.unwrap_or_else(|| Err(self.status.given_up()));
         if let Ok(Answered::Response { payload } | Answered::Error { payload }) = result {
             count_payload(RESPONSE, method.clone(), payload);
+        }
+        // It may still be sent, and whoever polls the call may have no runtime.
+        if let Some(content) = self.status.take_content() {
+            if let Ok(runtime) = Handle::try_current() {
+                let method = method.clone();
+                runtime.spawn(async move {
+                    let (bytes, _) = content.ended().await;
+                    count_content(REQUEST_FILES, REQUEST_STREAM, &method, bytes);
+                });
+            }
         }
         let (duration, ended) = (self.begin.elapsed(), Ended::of_call(&result));
         let server = self.server.take().into_iter().flat_map(labels);

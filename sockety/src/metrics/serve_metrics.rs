@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use metrics::{Label, Unit, describe_counter, describe_histogram};
+use metrics::{Label, Unit, describe_counter, describe_histogram, histogram};
 use tokio::time::Instant;
 
-use super::{count_payload, method, record_duration};
+use super::{count_content, count_payload, method, record_duration};
 use crate::{
     engine::answered::Answered,
     observe::observed::{Named, Served},
@@ -30,8 +30,13 @@ pub struct ServeMetrics {
 }
 
 const DURATION: &str = "rpc.server.call.duration";
+const REPLY: &str = "sockety.server.reply.duration";
 const REQUEST: &str = "sockety.server.request.payload";
+const REQUEST_FILES: &str = "sockety.server.request.files";
+const REQUEST_STREAM: &str = "sockety.server.request.stream";
 const RESPONSE: &str = "sockety.server.response.payload";
+const RESPONSE_FILES: &str = "sockety.server.response.files";
+const RESPONSE_STREAM: &str = "sockety.server.response.stream";
 
 impl ServeMetrics {
     /// Names the actions that the served services and handlers declare; all others are `_OTHER`.
@@ -40,9 +45,22 @@ impl ServeMetrics {
         reason = "it describes metrics to the recorder"
     )]
     pub fn new() -> Self {
-        describe_histogram!(DURATION, Unit::Seconds, "Handling of served messages");
+        describe_histogram!(
+            DURATION,
+            Unit::Seconds,
+            "Served messages, until their replies were sent"
+        );
+        describe_histogram!(
+            REPLY,
+            Unit::Seconds,
+            "Served messages whose replies have files or a stream, until these begin"
+        );
         describe_counter!(REQUEST, Unit::Bytes, "Payloads of served messages");
-        describe_counter!(RESPONSE, Unit::Bytes, "Payloads of what answered them");
+        describe_counter!(REQUEST_FILES, Unit::Bytes, "Files of served messages");
+        describe_counter!(REQUEST_STREAM, Unit::Bytes, "Streams of served messages");
+        describe_counter!(RESPONSE, Unit::Bytes, "Payloads of replies");
+        describe_counter!(RESPONSE_FILES, Unit::Bytes, "Files of replies");
+        describe_counter!(RESPONSE_STREAM, Unit::Bytes, "Streams of replies");
         let named = Named::default();
         Self { named }
     }
@@ -65,8 +83,17 @@ impl ServeMiddleware for ServeMetrics {
             method,
             served: Served::new(&incoming),
         };
+        if let Some(intake) = incoming.intake() {
+            let method = ending.method.clone();
+            intake
+                .at_end(move |bytes| count_content(REQUEST_FILES, REQUEST_STREAM, &method, bytes));
+        }
         next.run(incoming).await;
-        ending.served.is_done = true;
+        if ending.served.finish() {
+            let replied = histogram!(REPLY, vec![ending.method.clone()]);
+            replied.record(ending.begin.elapsed());
+            tokio::spawn(async move { ending.served.transferred().await });
+        }
     }
 }
 
@@ -83,6 +110,9 @@ impl Drop for Ending {
         if let Answered::Response { payload } | Answered::Error { payload } = self.served.answered()
         {
             count_payload(RESPONSE, method.clone(), payload);
+        }
+        if let Some(transferred) = self.served.transferred {
+            count_content(RESPONSE_FILES, RESPONSE_STREAM, &method, transferred.sent);
         }
         let duration = self.begin.elapsed();
         record_duration(DURATION, duration, method, self.served.ended(), []);

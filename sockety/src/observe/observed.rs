@@ -9,12 +9,16 @@ use crate::{
         middleware::{CallReply, CallResult},
         outgoing_call::OutgoingCall,
     },
-    engine::{answered::Answered, record::Record},
+    engine::{answered::Answered, record::Record, transfer::TransferEnd},
     error::{request::RequestError, send::SendError},
     fast_reply::FastReply,
     msgpack::__private::escaped,
     outcome::Outcome,
-    serve::{incoming::Incoming, middleware::ServeNext},
+    serve::{
+        incoming::Incoming,
+        middleware::ServeNext,
+        transfer::{Transfer, Transferred},
+    },
     shown::prefix,
 };
 
@@ -122,7 +126,10 @@ pub(crate) struct Served {
     record: Record,
     expects_response: bool,
     /// Its handler neither panicked nor was dropped.
-    pub(crate) is_done: bool,
+    is_done: bool,
+    transfer: Option<Transfer>,
+    /// What came of that.
+    pub(crate) transferred: Option<Transferred>,
 }
 
 impl Served {
@@ -131,6 +138,8 @@ impl Served {
             record: incoming.begin_record(),
             expects_response: incoming.expects_response(),
             is_done: false,
+            transfer: Some(incoming.transfer()),
+            transferred: None,
         }
     }
 
@@ -139,7 +148,25 @@ impl Served {
     }
 
     pub(crate) fn ended(&self) -> Ended {
-        Ended::of_served(self.answered(), self.expects_response, self.is_done)
+        let mut ended = Ended::of_served(self.answered(), self.expects_response, self.is_done);
+        let transferred = self.transferred.map(|it| it.end);
+        if ended.error.is_none() && transferred == Some(TransferEnd::SourceFailed) {
+            ended.error = Some("content_failed".into());
+        }
+        ended
+    }
+
+    /// Its handler has ended. Whether its reply has files or a stream, which are being sent.
+    pub(crate) fn finish(&mut self) -> bool {
+        self.is_done = true;
+        self.transfer.as_ref().is_some_and(Transfer::is_sending)
+    }
+
+    /// Waits until the files and the stream of the reply have been sent.
+    pub(crate) async fn transferred(&mut self) {
+        if let Some(transfer) = self.transfer.take() {
+            self.transferred = Some(transfer.ended().await);
+        }
     }
 }
 

@@ -191,7 +191,7 @@ impl PendingReply {
     }
 
     /// Answers with a code, and tells a caller that reads reasons why.
-    async fn refuse(&self, code: FastReply, reason: &str) {
+    pub(crate) async fn refuse(&self, code: FastReply, reason: &str) {
         if self.is_awaited() && reads_reasons(&self.id) {
             self.record.set_answered(|| Answered::Code(code));
             let bytes = refusal::encode(code, &reason);

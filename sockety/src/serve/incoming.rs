@@ -1,16 +1,20 @@
 //! A received message on its way through middleware.
 
+#[cfg(feature = "metrics")]
+use std::sync::Arc;
 use std::{fmt, net::SocketAddr, sync::OnceLock};
 
 use bytes::Bytes;
 use sockety_codec::Uuid;
 
-use super::incoming_message::IncomingMessage;
+use super::{incoming_message::IncomingMessage, transfer::Transfer};
+#[cfg(feature = "metrics")]
+use crate::engine::receive::intake::Intake;
 use crate::{
     action::Action,
     connection::Connection,
     content::file::File,
-    engine::{record::Record, serve::Handler},
+    engine::{record::Record, serve::Handler, warnings::Warning},
     extensions::Extensions,
     fast_reply::FastReply,
 };
@@ -103,6 +107,73 @@ impl Incoming {
     /// Dropped before it is ready, the message is answered with code 5, Internal Error.
     pub async fn refuse(self, code: FastReply) {
         self.message.reply.answer_with_code(code).await;
+    }
+
+    /// Like [`refuse`](Self::refuse), and tells callers of this implementation why: they get the reason in
+    /// [`CallError::Refused`](crate::CallError::Refused), shortened to 200 bytes. Everybody else gets the code alone.
+    ///
+    /// The code says what is known about the execution: [`FastReply::outcome`]. With code 3,840,
+    /// Overloaded, callers know that the message was not executed, and may send it again.
+    ///
+    /// ```
+    /// use sockety::{FastReply, serve::{Incoming, ServeNext}};
+    ///
+    /// async fn by_day(incoming: Incoming, next: ServeNext) {
+    ///     let is_night = false; // as the clock says
+    ///     if is_night {
+    ///         let overloaded = FastReply::new(3840).expect("a code");
+    ///         return incoming.refuse_because(overloaded, "closed until 6 o'clock").await;
+    ///     }
+    ///     next.run(incoming).await;
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Same as [`refuse`](Self::refuse).
+    pub async fn refuse_because(self, code: FastReply, reason: impl fmt::Display) {
+        let reason = reason.to_string();
+        self.message.reply.refuse(code, &reason).await;
+    }
+
+    /// Counts and logs that it is refused because there is too much.
+    pub(super) fn note_overload(&self, reason: &str) {
+        let shared = &self.message.reply.lease.shared;
+        shared.counters.count(|all| &all.overloaded);
+        shared.warn(Warning::Overloaded, self.action(), &reason);
+    }
+
+    /// Measures its files and its stream, and those of its reply, which may be sent long after
+    /// its handler has ended.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use sockety::{async_trait, serve::{Incoming, ServeMiddleware, ServeNext}};
+    ///
+    /// struct Log;
+    ///
+    /// #[async_trait]
+    /// impl ServeMiddleware for Log {
+    ///     async fn handle(&self, incoming: Incoming, next: ServeNext) {
+    ///         let (action, begin) = (incoming.action().to_owned(), Instant::now());
+    ///         let transfer = incoming.transfer();
+    ///         next.run(incoming).await;
+    ///         let replied = begin.elapsed();
+    ///         // As a task: the request counts as executing while its middleware runs.
+    ///         tokio::spawn(async move {
+    ///             let sent = transfer.ended().await.sent;
+    ///             println!("{action:?}: reply after {replied:?}, end after {:?}, {sent:?}", begin.elapsed());
+    ///         });
+    ///     }
+    /// }
+    /// ```
+    pub fn transfer(&self) -> Transfer {
+        Transfer::new(self.begin_record(), self.message.reply.intake())
+    }
+
+    /// Where its files and its stream come from, if it has any.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn intake(&self) -> Option<&Arc<Intake>> {
+        self.message.reply.intake()
     }
 
     /// Keeps a record of what becomes of it.

@@ -3,6 +3,7 @@
 use std::{any::type_name, fmt, sync::Arc};
 
 use rustc_hash::FxHashMap;
+use sockety_codec::FilesSummary;
 
 use super::{
     authorize::{self, Authorize},
@@ -194,7 +195,12 @@ impl Router {
     }
 
     /// Where a message goes whose head says this, or why it goes nowhere.
-    pub(crate) fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, Unrouted> {
+    pub(crate) fn route(
+        &self,
+        action: &str,
+        payload: u64,
+        files: FilesSummary,
+    ) -> Result<Route, Unrouted> {
         let route = self.resolve(action).ok_or(Unrouted::NotImplemented)?;
         match route.description() {
             Some(description) if !description.limits.allow(payload, files) => {
@@ -221,7 +227,7 @@ impl Router {
     /// Hands on a message that authorized its connection as any other.
     pub(crate) async fn pass_on(self: &Arc<Self>, message: IncomingMessage) {
         let payload = message.payload.len() as u64;
-        let handler = match self.route(message.action(), payload, 0) {
+        let handler = match self.route(message.action(), payload, FilesSummary::NONE) {
             Ok(Route {
                 target: Target::Handle(handler),
                 ..
@@ -280,7 +286,7 @@ impl Serve for Arc<Router> {
         self.authorize.is_some()
     }
 
-    fn route(&self, action: &str, payload: u64, files: u32) -> Result<Route, Unrouted> {
+    fn route(&self, action: &str, payload: u64, files: FilesSummary) -> Result<Route, Unrouted> {
         Router::route(self, action, payload, files)
     }
 

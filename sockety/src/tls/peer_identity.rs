@@ -3,6 +3,9 @@ use std::{fmt, sync::Arc};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
+#[cfg(feature = "test")]
+use super::pem::Pem;
+
 /// The certificate by which TLS knows a peer. It was checked during the handshake: for the name that was dialled, or
 /// by the roots for clients.
 ///
@@ -14,6 +17,17 @@ pub struct PeerIdentity(Arc<[CertificateDer<'static>]>);
 impl PeerIdentity {
     pub(super) fn new(chain: &[CertificateDer<'static>]) -> Self {
         Self(chain.into())
+    }
+
+    /// The identity of a peer that would show the certificates of this PEM text, its own first: for
+    /// tests, because nothing is checked; see [`Pair::peer_identity`](crate::testing::Pair::peer_identity).
+    ///
+    /// # Errors
+    /// [`TlsError`](super::TlsError) if it has no certificate.
+    #[cfg(feature = "test")]
+    pub fn from_pem(text: impl AsRef<[u8]>) -> Result<Self, super::TlsError> {
+        let certificates = Pem::new("identity", text.as_ref()).certificates()?;
+        Ok(Self::new(&certificates))
     }
 
     /// The peer's own certificate, in DER.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 use tracing::{Instrument, Span, field, info_span};
 
 use crate::{
@@ -58,6 +59,7 @@ impl ServeSpans {
             network.peer.port = peer.map(|peer| i64::from(peer.port())),
             sockety.message.id = %incoming.id(),
             sockety.outcome = field::Empty,
+            sockety.reply.duration = field::Empty,
         )
     }
 }
@@ -70,12 +72,17 @@ impl ServeMiddleware for ServeSpans {
             next.run(incoming).await;
             return;
         }
+        let begin = Instant::now();
         let mut ending = Ending {
             span: span.clone(),
             served: Served::new(&incoming),
         };
         next.run(incoming).instrument(span).await;
-        ending.served.is_done = true;
+        if ending.served.finish() {
+            let replied = begin.elapsed().as_secs_f64();
+            ending.span.record("sockety.reply.duration", replied);
+            tokio::spawn(async move { ending.served.transferred().await });
+        }
     }
 }
 

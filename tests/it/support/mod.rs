@@ -5,8 +5,6 @@ mod hex;
 mod log;
 mod peer;
 mod running;
-mod trickle;
-mod wire;
 
 use std::task::Poll;
 use std::time::Duration;
@@ -16,6 +14,7 @@ use sockety::{
     error::{ClosedBy, ConnectionError},
     message::Request,
     serve::{IntoRouter, MessageHandler},
+    testing::{Faults, LinkEnd, link},
 };
 use tokio::io::duplex;
 
@@ -24,8 +23,6 @@ pub(crate) use hex::{bytes, hex};
 pub(crate) use log::Log;
 pub(crate) use peer::{Link, Peer, Received, message, response};
 pub(crate) use running::{Running, ping};
-pub(crate) use trickle::Trickle;
-pub(crate) use wire::{Way, Wire};
 
 /// What a pipe in memory holds, when a test does not care.
 pub(crate) const PIPE: usize = 64 * 1024;
@@ -77,6 +74,12 @@ pub(crate) async fn pair_over(
         Connection::over(far, there.0, there.1),
     )
     .expect("two connections")
+}
+
+/// A link without faults that holds this many bytes, each way, that were not read.
+pub(crate) fn sound_link(capacity: usize) -> (LinkEnd, LinkEnd) {
+    let sound = Faults::new().capacity(capacity);
+    link(sound.clone(), sound)
 }
 
 /// Two of our connections; the second serves.

@@ -1,8 +1,10 @@
 //! Files and streams that are arriving, between the driver that pushes them and the readers that
 //! take them.
 
+#[cfg(feature = "metrics")]
+use std::sync::OnceLock;
 use std::{
-    io,
+    fmt, io,
     pin::Pin,
     sync::{Arc, PoisonError, atomic::Ordering},
     task::{Context, Poll, Waker, ready},
@@ -18,7 +20,8 @@ use tokio::{
 
 use super::spill::{Extent, Spill, SpillError, SpillFile, Spilled};
 use crate::{
-    engine::{account::Account, lease::Lease, memory::chunks::Chunks},
+    action::Action,
+    engine::{account::Account, lease::Lease, memory::chunks::Chunks, transfer::ContentBytes},
     error::read::ReadError,
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
@@ -44,6 +47,9 @@ pub(crate) struct Intake {
     /// It was the connection that answered, as nobody read the content. Changes under the lock of
     /// the connection.
     pub(crate) is_cut_off: AtomicBool,
+    /// Called with how much has come when it is dropped.
+    #[cfg(feature = "metrics")]
+    measured: OnceLock<Box<dyn FnOnce(ContentBytes) + Send + Sync>>,
 }
 
 /// Wakes the driver of the connection, which may have paused reading until something is taken.
@@ -64,10 +70,13 @@ enum Driver {
 struct State {
     parts: Vec<Part>,
     unread: usize,
+    /// Bytes that came for readers so far.
+    received: ContentBytes,
     /// Bytes taken or dropped so far.
     taken: u64,
     /// Whether the driver waits until something is taken.
     is_awaited: bool,
+    stream_limit: Option<StreamLimit>,
     /// Where content is that had to make way.
     spill: Spill,
     /// Bytes there, or on their way there, that were not read back.
@@ -109,6 +118,8 @@ impl Intake {
         let state = State {
             parts: Vec::new(),
             unread: 0,
+            received: ContentBytes::default(),
+            stream_limit: None,
             taken: 0,
             is_awaited: false,
             spill: Spill::default(),
@@ -125,6 +136,8 @@ impl Intake {
             is_answered: AtomicBool::new(false),
             handed_out: AtomicU64::new(0),
             is_cut_off: AtomicBool::new(false),
+            #[cfg(feature = "metrics")]
+            measured: OnceLock::new(),
         })
     }
 
@@ -246,12 +259,27 @@ impl Intake {
     /// Adds bytes to a part. Its reader is woken after the lock is released.
     pub(crate) fn push(&self, part: usize, bytes: &[u8]) -> Pushed {
         let mut state = self.lock();
-        let Some(found) = state.parts.get_mut(part) else {
+        let Some(found) = state.parts.get(part) else {
             return Pushed::Dropped;
         };
         if !matches!(found.state, PartState::Open) {
             return Pushed::Dropped;
         }
+        if self.has_stream && part == STREAM {
+            let received = state.received.stream + bytes.len() as u64;
+            if let Some(limit) = &state.stream_limit {
+                if received > limit.bytes {
+                    let limit = limit.clone();
+                    drop(state);
+                    self.fail_part(part, ReadError::TooLarge { limit: limit.bytes });
+                    return Pushed::OverLimit(limit);
+                }
+            }
+            state.received.stream = received;
+        } else {
+            state.received.files += bytes.len() as u64;
+        }
+        let found = &mut state.parts[part];
         found.chunks.push_received(bytes);
         let reader = found.reader.take();
         state.unread += bytes.len();
@@ -261,6 +289,28 @@ impl Intake {
         drop(state);
         wake(reader);
         Pushed::Unread(unread)
+    }
+
+    /// Limits the stream, unless more has come already.
+    pub(crate) fn limit_stream(&self, limit: StreamLimit) -> Result<(), StreamLimit> {
+        let mut state = self.lock();
+        if state.received.stream > limit.bytes {
+            return Err(limit);
+        }
+        state.stream_limit = Some(limit);
+        Ok(())
+    }
+
+    /// How much of it has come for readers.
+    pub(crate) fn received(&self) -> ContentBytes {
+        self.lock().received
+    }
+
+    /// Calls this with how much has come when nothing more can: the connection is done with the
+    /// message, and its readers are dropped. A second call does nothing.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn at_end(&self, measured: impl FnOnce(ContentBytes) + Send + Sync + 'static) {
+        let _ = self.measured.set(Box::new(measured));
     }
 
     /// How much of it was not read.
@@ -436,12 +486,32 @@ pub(crate) enum Pushed {
     Unread(usize),
     /// Nobody reads the part any longer.
     Dropped,
+    /// It exceeds this limit of the action. From now on nobody reads the part.
+    OverLimit(StreamLimit),
+}
+
+/// The limit of an action for a stream.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamLimit {
+    pub(crate) action: Action,
+    pub(crate) bytes: u64,
+}
+
+/// What is wrong with a stream that exceeds it.
+impl fmt::Display for StreamLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stream is over the limit of {} bytes", self.bytes)
+    }
 }
 
 impl Drop for Intake {
     fn drop(&mut self) {
         self.account
             .remove_parts(self.files, usize::from(self.has_stream));
+        #[cfg(feature = "metrics")]
+        if let Some(measured) = self.measured.take() {
+            measured(self.received());
+        }
     }
 }
 
@@ -489,6 +559,9 @@ fn wake(reader: Option<Waker>) {
         reader.wake();
     }
 }
+
+/// The part that is the stream, if there is one: it comes first.
+const STREAM: usize = 0;
 
 /// Where the next bytes of a part are.
 enum Next {
@@ -595,8 +668,8 @@ impl AsyncRead for PartReader {
     }
 }
 
-impl std::fmt::Debug for PartReader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for PartReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PartReader")
             .field("part", &self.part)
             .finish_non_exhaustive()

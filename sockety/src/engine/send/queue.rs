@@ -14,7 +14,7 @@ use super::{
     wait_queue::{Line, Ticket},
 };
 use crate::{
-    engine::{lease::Lease, shared::Shared, state::State},
+    engine::{lease::Lease, measured::SendingContent, shared::Shared, state::State},
     error::{
         connection::ConnectionError, request::RequestError, send::SendError, source::SourceError,
     },
@@ -136,6 +136,12 @@ impl Queued {
 
     pub(crate) fn lease(&self) -> &Lease {
         &self.lease
+    }
+
+    /// Its content while it is sent, for those who measure it; `None` without any.
+    pub(crate) fn content(&self) -> Option<SendingContent> {
+        let transmission = self.submitted.transmission?;
+        Some(SendingContent::new(self.lease.clone(), transmission))
     }
 
     /// Waits until all of it was handed to the socket.

@@ -21,7 +21,11 @@ use super::{
     layout::{NewPart, PartKind, PartSource},
 };
 use crate::{
-    engine::{memory::chunks::Chunks, wake_list::WakeList},
+    engine::{
+        memory::chunks::Chunks,
+        transfer::{ContentBytes, TransferEnd},
+        wake_list::WakeList,
+    },
     error::source::SourceError,
 };
 
@@ -59,6 +63,9 @@ pub(crate) struct Transmission {
     /// counted when the transmission begins, and each writer, counted when it is made.
     holders: usize,
     watcher: Option<Waker>,
+    /// Who measures it.
+    observer: Option<Waker>,
+    sent: ContentBytes,
     turns: u64,
     /// How far it was at the last tick of the clock of calls.
     ticked: Option<Progress>,
@@ -211,6 +218,8 @@ impl Transmissions {
             state: Sending::Open,
             holders: 1,
             watcher: None,
+            observer: None,
+            sent: ContentBytes::default(),
             turns: 0,
             ticked: None,
         };
@@ -398,6 +407,37 @@ impl Transmissions {
         watcher.into_iter().for_each(|waker| due.discard(waker));
     }
 
+    /// Ready when nothing more of a message is sent, with how much of it was. Until then, the task is
+    /// woken when that changes: one for each message.
+    pub(crate) fn poll_observed(
+        &mut self,
+        key: u64,
+        waker: &Waker,
+        due: &mut WakeList,
+    ) -> Poll<(ContentBytes, TransferEnd)> {
+        let Some(transmission) = self.by_number.get_mut(&key) else {
+            debug_assert!(false, "the entry was forgotten while it was held");
+            return Poll::Ready((ContentBytes::default(), TransferEnd::SourceFailed));
+        };
+        let end = match &transmission.state {
+            Sending::Open => {
+                due.replace(&mut transmission.observer, waker);
+                return Poll::Pending;
+            }
+            Sending::Whole(_) => TransferEnd::Complete,
+            Sending::Aborted(error) => TransferEnd::of(error),
+        };
+        Poll::Ready((transmission.sent, end))
+    }
+
+    /// Releases the entry for the one who observed it.
+    pub(crate) fn unobserve(&mut self, key: u64, due: &mut WakeList) {
+        let transmission = self.by_number.get_mut(&key);
+        let observer = transmission.and_then(|known| known.observer.take());
+        observer.into_iter().for_each(|waker| due.discard(waker));
+        self.release(key);
+    }
+
     /// Keeps the entry for one more holder. Somebody must hold it already.
     pub(crate) fn hold(&mut self, key: u64) {
         if let Some(transmission) = self.by_number.get_mut(&key) {
@@ -444,6 +484,11 @@ impl Transmission {
         if part.chunks.len() + QUANTUM <= QUEUED_BYTES {
             part.wake(due);
         }
+        let sent = (quantum - left) as u64;
+        match part.kind {
+            PartKind::File(_) => self.sent.files += sent,
+            PartKind::Stream => self.sent.stream += sent,
+        }
         self.open_parts -= usize::from(is_end);
         self.turns += 1;
         let (channel, kind) = (self.channel, part.kind);
@@ -482,9 +527,11 @@ impl Transmission {
                 due.wake(source);
             }
         }
-        if let Some(watcher) = self.watcher.take() {
-            due.wake(watcher);
-        }
+        let waiting = [self.watcher.take(), self.observer.take()];
+        waiting
+            .into_iter()
+            .flatten()
+            .for_each(|waker| due.wake(waker));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         pending::RawReply,
         pending_reply::PendingReply,
         receive::{
-            intake::{Intake, Pushed, WakeDriver},
+            intake::{Intake, Pushed, StreamLimit, WakeDriver},
             parts::{ReceivedFile, ReceivedParts},
             payload::Assembly,
             slot::{Arriving, Open, Progress, Rest, Role, Slot},
@@ -21,7 +21,7 @@ use crate::{
         warnings::Warning,
     },
     error::read::ReadError,
-    fast_reply::FrameworkCode,
+    fast_reply::{FastReply, FrameworkCode},
 };
 
 impl<S: Serve> Inbound<S> {
@@ -239,9 +239,31 @@ impl<S: Serve> Inbound<S> {
             // A message may be sent to its end though its handler has gone; a caller that has gone
             // should not be sent a reply without end.
             Pushed::Dropped if rest.is_response => self.abuse.on_dropped(bytes.len() as u64),
+            Pushed::OverLimit(limit) => return self.on_stream_over_limit(channel, &limit),
             Pushed::Unread(_) | Pushed::Dropped => {}
         }
         Verdict::Keep
+    }
+
+    /// What still comes of the stream is dropped. If its message has a handler already, that learns it
+    /// from the stream, and may have done anything before.
+    #[cold]
+    fn on_stream_over_limit(&mut self, channel: ChannelId, limit: &StreamLimit) -> Verdict {
+        let reason = limit.to_string();
+        self.shared.warn(Warning::TooLarge, &limit.action, &reason);
+        self.abuse.on_refused();
+        match self.slots.get(channel) {
+            Some(Slot::Rest(rest)) => {
+                if let Some(id) = rest.owed {
+                    self.answer_cut_off(id, &rest.intake, FastReply::BAD_REQUEST, &reason);
+                }
+                Verdict::Keep
+            }
+            Some(Slot::Open(_)) => {
+                self.refuse_open(channel, FrameworkCode::TooLarge.reply(), &reason)
+            }
+            None => Verdict::Keep,
+        }
     }
 
     pub(super) fn on_part_end(

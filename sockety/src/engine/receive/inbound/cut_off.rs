@@ -67,7 +67,10 @@ impl<S: Serve> Inbound<S> {
             None => {}
             Some(Slot::Rest(rest)) => {
                 if let Some(id) = rest.owed {
-                    self.answer_cut_off(id, &rest.intake);
+                    let code = FrameworkCode::SlowConsumer.reply();
+                    let reason = "the handler did not read the files or the stream, and other messages \
+                                  had to wait";
+                    self.answer_cut_off(id, &rest.intake, code, reason);
                 }
             }
             // Its payload follows more content than may wait to be read. Its handler did not run.
@@ -85,13 +88,10 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    /// Answers a message whose content nobody read, unless its handler has answered. Both flags
+    /// Answers a message whose content is read no further, unless its handler has answered. Both flags
     /// change under the connection's lock, under which the handler's reply is queued too, so that
     /// no message is answered twice.
-    fn answer_cut_off(&self, id: Uuid, intake: &Intake) {
-        let code = FrameworkCode::SlowConsumer.reply();
-        let reason =
-            "the handler did not read the files or the stream, and other messages had to wait";
+    pub(super) fn answer_cut_off(&self, id: Uuid, intake: &Intake, code: FastReply, reason: &str) {
         let response = refusal::response_to(&id, code, &reason);
         self.shared.change(|state| {
             let is_ended = matches!(state.phase, Phase::Ended(_));

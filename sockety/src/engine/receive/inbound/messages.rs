@@ -255,6 +255,19 @@ impl<S: Serve> Inbound<S> {
             let overloaded = FrameworkCode::Overloaded.reply().into();
             return self.refuse_message(channel, head, &overloaded);
         };
+        let carried = self.arriving(
+            head.has_stream,
+            head.files.count,
+            head.id,
+            head.expects_response.then_some(head.id),
+            false,
+        );
+        if let (Some(route), Some(arriving)) = (&route, &carried) {
+            if let Some(limit) = route.stream_limit() {
+                // Nothing of it has come yet.
+                let _ = arriving.rest.intake.limit_stream(limit);
+            }
+        }
         let open = Open {
             role: match route {
                 Some(route) => Role::Message { route, lease },
@@ -266,13 +279,7 @@ impl<S: Serve> Inbound<S> {
             id: head.id,
             expects_response: head.expects_response,
             payload,
-            carried: self.arriving(
-                head.has_stream,
-                head.files.count,
-                head.id,
-                head.expects_response.then_some(head.id),
-                false,
-            ),
+            carried,
             progress: Progress::default(),
         };
         self.begin(channel, open, cx)
@@ -293,7 +300,7 @@ impl<S: Serve> Inbound<S> {
                 None => Err(FastReply::UNAUTHORIZED.into()),
             };
         }
-        let files = head.files.count;
+        let files = head.files;
         let unrouted = match self.serve.route(head.action, head.payload_size, files) {
             Ok(route) => return Ok(route),
             Err(unrouted) => unrouted,

@@ -201,9 +201,16 @@ impl<S: Serve> Inbound<S> {
             Err(refused) => return self.refuse(&head, &refused),
         };
         let sizes = message.parts.files().iter().map(|file| file.size);
-        let excess = sizes
+        let mut excess = sizes
             .into_iter()
             .find_map(|size| route.excess_of_file(size));
+        if let Some(intake) = message.parts.intake() {
+            if let Some(limit) = route.stream_limit() {
+                if let Err(limit) = intake.limit_stream(limit) {
+                    excess = excess.or_else(|| Some(limit.to_string()));
+                }
+            }
+        }
         if let Some(reason) = excess {
             self.shared.warn(Warning::TooLarge, &route.action, &reason);
             self.abuse.on_refused();

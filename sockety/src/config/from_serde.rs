@@ -1,0 +1,738 @@
+//! [`Options`] from configuration, in any format of serde.
+//!
+//! Each table is read into optional values first, by the names of the setters. They are applied to
+//! the defaults afterwards, so that the order of the keys does not matter.
+
+use std::{fmt, marker::PhantomData, time::Duration};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, MapAccess, Unexpected, Visitor, value::MapAccessDeserializer},
+};
+use sockety_codec::{ChannelCount, Limits};
+
+use super::{
+    options::Options,
+    rate::Rate,
+    tcp::{Keepalive, TcpOptions},
+    units::{SIZES, TIMES, parse},
+};
+use crate::msgpack::Bounds;
+
+/// Declares a table by its keys, which are setters, and what is written there. Keys of further
+/// tables are fields.
+macro_rules! table {
+    ($table:ident of $target:ident $([$other:literal])? { $($key:ident: $form:ty,)* }
+     $({ $($inner:ident: $inner_table:ident,)* })?) => {
+        #[derive(Default)]
+        struct $table {
+            $($key: Option<<$form as Form>::Value>,)*
+            $($($inner: Option<$inner_table>,)*)?
+        }
+
+        impl $table {
+            const KEYS: &'static [&'static str] =
+                &[$($other,)? $($(stringify!($inner),)*)? $(stringify!($key),)*];
+
+            fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+                match key {
+                    $(stringify!($key) => put::<$form, A>(&mut self.$key, stringify!($key), map),)*
+                    $($(stringify!($inner) => {
+                        put::<$inner_table, A>(&mut self.$inner, stringify!($inner), map)
+                    })*)?
+                    unknown => Err(A::Error::unknown_field(unknown, Self::KEYS)),
+                }
+            }
+
+            fn apply(self, mut target: $target) -> $target {
+                $(if let Some(value) = self.$key {
+                    target = target.$key(value);
+                })*
+                $($(if let Some(table) = self.$inner {
+                    target.$inner = table.apply(target.$inner);
+                })*)?
+                target
+            }
+        }
+
+        impl Form for $table {
+            type Value = Self;
+            const EXPECTED: &'static str = "a table";
+
+            fn table<'de, A: MapAccess<'de>>(mut map: A) -> Option<Result<Self, A::Error>> {
+                let mut read = || {
+                    let mut table = Self::default();
+                    while let Some(key) = map.next_key::<String>()? {
+                        table.read(&key, &mut map)?;
+                    }
+                    Ok(table)
+                };
+                Some(read())
+            }
+        }
+    };
+}
+
+table! {
+    OptionsTable of Options ["base"] {
+        heartbeat: Time,
+        idle_timeout: OrNone<Time>,
+        header_timeout: Time,
+        progress_timeout: OrNone<Time>,
+        authorization_timeout: Time,
+        max_useless_packets: RateOf<Count<u64>>,
+        max_refused_messages: RateOf<Count<u64>>,
+        max_aborted_messages: RateOf<Count<u64>>,
+        max_dropped_content: RateOf<Size<u64>>,
+        max_waiting_requests: Count<u64>,
+        max_received_bytes: Size<u64>,
+        connect_timeout: Time,
+        handshake_timeout: Time,
+        call_timeout: OrNone<Time>,
+        max_requests_in_flight: Count<usize>,
+        max_requests_executing: Count<usize>,
+        max_queued_requests: Count<usize>,
+        max_outbox_bytes: Size<usize>,
+        write_stall: Time,
+        reader_timeout: Time,
+        blocking_reader_timeout: Time,
+        max_unread_per_message: Size<usize>,
+        max_unread_bytes: Size<usize>,
+        max_payload_bytes: Size<u64>,
+        max_open_files: Count<usize>,
+        max_spill_bytes: Size<u64>,
+    } {
+        limits: LimitsTable,
+        bounds: BoundsTable,
+        tcp: TcpTable,
+    }
+}
+
+table! {
+    LimitsTable of Limits {
+        max_channels: Channels,
+        max_action_bytes: Size<usize>,
+        max_header_bytes: Size<usize>,
+        max_header_pieces: Count<u32>,
+        max_held_header_bytes: Size<usize>,
+        max_payload: Size<u64>,
+        max_files: Count<u32>,
+        max_file_name_bytes: Size<usize>,
+        max_file_size: Size<u64>,
+        max_total_file_size: Size<u64>,
+        strict: Switch,
+    }
+}
+
+table! {
+    BoundsTable of Bounds {
+        max_depth: Count<usize>,
+        max_items: Count<usize>,
+    }
+}
+
+table! {
+    TcpTable of TcpOptions {
+        nodelay: Switch,
+        keepalive: OrNone<Probes>,
+        user_timeout: OrNone<Time>,
+        not_sent_bytes: OrNone<Size<u32>>,
+        receive_buffer: OrNone<Size<u32>>,
+    }
+}
+
+impl<'de> Deserialize<'de> for Options {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OptionsVisitor)
+    }
+}
+
+struct OptionsVisitor;
+
+impl<'de> Visitor<'de> for OptionsVisitor {
+    type Value = Options;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of options")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Options, A::Error> {
+        let (mut base, mut table) = (None, OptionsTable::default());
+        while let Some(key) = map.next_key::<String>()? {
+            match &*key {
+                "base" => put::<Base, A>(&mut base, "base", &mut map)?,
+                key => table.read(key, &mut map)?,
+            }
+        }
+        Ok(table.apply(base.unwrap_or_default()))
+    }
+}
+
+/// Reads the value of a key.
+fn put<'de, F: Form, A: MapAccess<'de>>(
+    into: &mut Option<F::Value>,
+    key: &'static str,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    if into.is_some() {
+        return Err(A::Error::duplicate_field(key));
+    }
+    *into = Some(map.next_value_seed(FormSeed::<F>::of(key))?);
+    Ok(())
+}
+
+/// A form in which people write a value.
+trait Form {
+    type Value;
+
+    /// What is expected, for errors.
+    const EXPECTED: &'static str;
+
+    fn text(_text: &str) -> Result<Self::Value, Mistake> {
+        Err(Mistake::Type)
+    }
+
+    fn number(_number: u64) -> Result<Self::Value, Mistake> {
+        Err(Mistake::Type)
+    }
+
+    fn boolean(_value: bool) -> Result<Self::Value, Mistake> {
+        Err(Mistake::Type)
+    }
+
+    /// `None` if it is not written as a table.
+    fn table<'de, A: MapAccess<'de>>(_map: A) -> Option<Result<Self::Value, A::Error>> {
+        None
+    }
+}
+
+enum Mistake {
+    Type,
+    Value(String),
+}
+
+/// A value in one of the forms.
+struct Of<F: Form>(F::Value);
+
+impl<'de, F: Form> Deserialize<'de> for Of<F> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        FormSeed::<F>::of("").deserialize(deserializer).map(Self)
+    }
+}
+
+/// Reads a value in this form.
+struct FormSeed<F> {
+    /// Errors name it, because most formats say at best in which line it is. Empty if it is unknown.
+    key: &'static str,
+    form: PhantomData<F>,
+}
+
+impl<F: Form> FormSeed<F> {
+    fn of(key: &'static str) -> Self {
+        let form = PhantomData;
+        Self { key, form }
+    }
+
+    fn error<E: Error>(&self, mistake: Mistake, found: Unexpected<'_>) -> E {
+        match mistake {
+            Mistake::Type => E::invalid_type(found, self),
+            Mistake::Value(text) if self.key.is_empty() => E::custom(text),
+            Mistake::Value(text) => E::custom(format_args!("{}: {text}", self.key)),
+        }
+    }
+}
+
+impl<'de, F: Form> DeserializeSeed<'de> for FormSeed<F> {
+    type Value = F::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<F::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, F: Form> Visitor<'de> for FormSeed<F> {
+    type Value = F::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key {
+            "" => f.write_str(F::EXPECTED),
+            key => write!(f, "{} for `{key}`", F::EXPECTED),
+        }
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<F::Value, E> {
+        F::boolean(value).map_err(|mistake| self.error(mistake, Unexpected::Bool(value)))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<F::Value, E> {
+        F::number(value).map_err(|mistake| self.error(mistake, Unexpected::Unsigned(value)))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<F::Value, E> {
+        match u64::try_from(value) {
+            Ok(value) => self.visit_u64(value),
+            Err(_) => Err(E::invalid_value(Unexpected::Signed(value), &self)),
+        }
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<F::Value, E> {
+        F::text(value).map_err(|mistake| self.error(mistake, Unexpected::Str(value)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<F::Value, A::Error> {
+        match F::table(map) {
+            Some(table) => table,
+            None => Err(A::Error::invalid_type(Unexpected::Map, &self)),
+        }
+    }
+}
+
+/// Whose values hold where a table says nothing.
+struct Base;
+
+impl Form for Base {
+    type Value = Options;
+    const EXPECTED: &'static str = r#""default" or "trusted""#;
+
+    fn text(text: &str) -> Result<Options, Mistake> {
+        match text {
+            "default" => Ok(Options::default()),
+            "trusted" => Ok(Options::trusted()),
+            other => Err(Mistake::Value(format!(
+                r#"invalid base {other:?}: write "default" or "trusted""#
+            ))),
+        }
+    }
+}
+
+struct Time;
+
+impl Form for Time {
+    type Value = Duration;
+    const EXPECTED: &'static str = r#"a duration such as "30s""#;
+
+    fn text(text: &str) -> Result<Duration, Mistake> {
+        let instead = r#"write a number and a unit, such as "500ms", "30s", "5m" or "1h""#;
+        match parse(text, TIMES) {
+            // It would end at once whatever it is the timeout of.
+            Some(0) => Err(Mistake::Value(format!(
+                "duration must not be zero: {instead}"
+            ))),
+            Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+            None => Err(Mistake::Value(format!(
+                "invalid duration {text:?}: {instead}"
+            ))),
+        }
+    }
+}
+
+/// A number of bytes, as an integer or as text with a unit.
+struct Size<T>(PhantomData<T>);
+
+impl<T: TryFrom<u64>> Form for Size<T> {
+    type Value = T;
+    const EXPECTED: &'static str = r#"a size such as "4 MiB", or a number of bytes"#;
+
+    fn text(text: &str) -> Result<T, Mistake> {
+        match parse(text, SIZES) {
+            Some(bytes) => fitting(bytes),
+            None => Err(Mistake::Value(format!(
+                "invalid size {text:?}: write a number and a unit, such as \"512 B\" or \"4 MiB\"; units \
+                 are B, KB, MB, GB (powers of 1000) and KiB, MiB, GiB (powers of 1024)"
+            ))),
+        }
+    }
+
+    fn number(bytes: u64) -> Result<T, Mistake> {
+        fitting(bytes)
+    }
+}
+
+struct Count<T>(PhantomData<T>);
+
+impl<T: TryFrom<u64>> Form for Count<T> {
+    type Value = T;
+    const EXPECTED: &'static str = "a whole number";
+
+    fn number(number: u64) -> Result<T, Mistake> {
+        fitting(number)
+    }
+}
+
+fn fitting<T: TryFrom<u64>>(number: u64) -> Result<T, Mistake> {
+    T::try_from(number).map_err(|_| {
+        // Only types that are narrower fail.
+        let maximum = u64::MAX >> (u64::BITS as usize - 8 * size_of::<T>());
+        Mistake::Value(format!("{number} is too large: maximum is {maximum}"))
+    })
+}
+
+struct Channels;
+
+impl Form for Channels {
+    type Value = ChannelCount;
+    const EXPECTED: &'static str = "a number of channels, 1 to 4096";
+
+    fn number(number: u64) -> Result<ChannelCount, Mistake> {
+        let count = u16::try_from(number).ok().and_then(ChannelCount::new);
+        count.ok_or_else(|| {
+            Mistake::Value(format!(
+                "invalid number of channels {number}: write 1 to 4096"
+            ))
+        })
+    }
+}
+
+struct Switch;
+
+impl Form for Switch {
+    type Value = bool;
+    const EXPECTED: &'static str = "true or false";
+
+    fn boolean(value: bool) -> Result<bool, Mistake> {
+        Ok(value)
+    }
+}
+
+/// A value, or `"none"`: some formats have no other way to write that.
+struct OrNone<F>(PhantomData<F>);
+
+impl<F: Form> Form for OrNone<F> {
+    type Value = Option<F::Value>;
+    const EXPECTED: &'static str = F::EXPECTED;
+
+    fn text(text: &str) -> Result<Self::Value, Mistake> {
+        match text {
+            "none" => Ok(None),
+            text => F::text(text).map(Some).map_err(|mistake| match mistake {
+                Mistake::Type => Mistake::Type,
+                Mistake::Value(text) => Mistake::Value(format!(r#"{text}; or write "none""#)),
+            }),
+        }
+    }
+
+    fn number(number: u64) -> Result<Self::Value, Mistake> {
+        F::number(number).map(Some)
+    }
+
+    fn table<'de, A: MapAccess<'de>>(map: A) -> Option<Result<Self::Value, A::Error>> {
+        Some(F::table(map)?.map(Some))
+    }
+}
+
+/// A [`Rate`] of such amounts.
+struct RateOf<F>(PhantomData<F>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+struct RateTable<F: Form<Value = u64>> {
+    burst: Of<F>,
+    per_second: Of<F>,
+}
+
+impl<F: Form<Value = u64>> Form for RateOf<F> {
+    type Value = Rate;
+    const EXPECTED: &'static str = r#"a table with burst and per_second, or "unlimited""#;
+
+    fn text(text: &str) -> Result<Rate, Mistake> {
+        match text {
+            "unlimited" => Ok(Rate::UNLIMITED),
+            _ => Err(Mistake::Type),
+        }
+    }
+
+    fn table<'de, A: MapAccess<'de>>(map: A) -> Option<Result<Rate, A::Error>> {
+        let rate = RateTable::<F>::deserialize(MapAccessDeserializer::new(map));
+        Some(rate.map(|rate| Rate::new(rate.burst.0, rate.per_second.0)))
+    }
+}
+
+/// A [`Keepalive`].
+struct Probes;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProbesTable {
+    idle: Of<Time>,
+    interval: Of<Time>,
+    probes: Of<Count<u32>>,
+}
+
+impl Form for Probes {
+    type Value = Keepalive;
+    const EXPECTED: &'static str = r#"a table with idle, interval and probes, or "none""#;
+
+    fn table<'de, A: MapAccess<'de>>(map: A) -> Option<Result<Keepalive, A::Error>> {
+        let table = ProbesTable::deserialize(MapAccessDeserializer::new(map));
+        Some(table.map(|it| Keepalive::new(it.idle.0, it.interval.0, it.probes.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const MIB: u64 = 1024 * 1024;
+
+    /// Every option has a value that is not its default. A new one does not compile here until it
+    /// has one too, in both texts.
+    fn all() -> Options {
+        let limits = Limits::default()
+            .max_channels(ChannelCount::new(16).expect("a count"))
+            .max_action_bytes(100)
+            .max_header_bytes(2 * 1024)
+            .max_header_pieces(9)
+            .max_held_header_bytes(3000)
+            .max_payload(64 * MIB)
+            .max_files(7)
+            .max_file_name_bytes(99)
+            .max_file_size(5 * 1024 * MIB)
+            .max_total_file_size(6_000_000_000)
+            .strict(true);
+        let tcp = TcpOptions::default()
+            .nodelay(false)
+            .keepalive(Keepalive::new(30 * SECOND, 5 * SECOND, 2))
+            .user_timeout(21 * SECOND)
+            .not_sent_bytes(None)
+            .receive_buffer(128 * 1024);
+        Options {
+            limits,
+            bounds: Bounds::new().max_depth(20).max_items(1000),
+            heartbeat: SECOND,
+            idle_timeout: None,
+            header_timeout: 2 * SECOND,
+            progress_timeout: Some(3 * SECOND),
+            authorization_timeout: 4 * SECOND,
+            useless_packets: Rate::new(1, 2),
+            refused_messages: Rate::new(3, 4),
+            aborted_messages: Rate::UNLIMITED,
+            dropped_content: Rate::new(MIB, 2000),
+            waiting_requests: 5,
+            received_bytes: 6 * MIB,
+            connect_timeout: 5 * SECOND,
+            handshake_timeout: Duration::from_millis(6500),
+            call_timeout: Some(7 * 60 * SECOND),
+            requests_in_flight: 8,
+            requests_executing: 9,
+            queued_requests: 10,
+            outbox_bytes: 11,
+            write_stall: Some(12 * SECOND),
+            reader_timeout: 13 * SECOND,
+            blocking_reader_timeout: 14 * SECOND,
+            window: 15 * 1024,
+            unread_bytes: 16 * 1024,
+            payload_bytes: 17_000,
+            open_files: 18,
+            spill_bytes: 19 * 1_000_000_000,
+            tcp,
+        }
+    }
+
+    const TOML: &str = r#"
+        heartbeat = "1s"
+        idle_timeout = "none"
+        header_timeout = "2s"
+        progress_timeout = "3 s"
+        authorization_timeout = "4000ms"
+        max_useless_packets = { burst = 1, per_second = 2 }
+        max_refused_messages = { burst = 3, per_second = 4 }
+        max_aborted_messages = "unlimited"
+        max_dropped_content = { burst = "1 MiB", per_second = "2 KB" }
+        max_waiting_requests = 5
+        max_received_bytes = "6 MiB"
+        connect_timeout = "5s"
+        handshake_timeout = "6500ms"
+        call_timeout = "7m"
+        max_requests_in_flight = 8
+        max_requests_executing = 9
+        max_queued_requests = 10
+        max_outbox_bytes = 11
+        write_stall = "12s"
+        reader_timeout = "13s"
+        blocking_reader_timeout = "14s"
+        max_unread_per_message = "15 KiB"
+        max_unread_bytes = "16KiB"
+        max_payload_bytes = 17_000
+        max_open_files = 18
+        max_spill_bytes = "19 GB"
+
+        [limits]
+        max_channels = 16
+        max_action_bytes = "100 B"
+        max_header_bytes = "2 KiB"
+        max_header_pieces = 9
+        max_held_header_bytes = 3000
+        max_payload = "64 MiB"
+        max_files = 7
+        max_file_name_bytes = 99
+        max_file_size = "5 GiB"
+        max_total_file_size = "6 GB"
+        strict = true
+
+        [bounds]
+        max_depth = 20
+        max_items = 1000
+
+        [tcp]
+        nodelay = false
+        keepalive = { idle = "30s", interval = "5s", probes = 2 }
+        user_timeout = "21s"
+        not_sent_bytes = "none"
+        receive_buffer = "128 KiB"
+    "#;
+
+    fn toml(text: &str) -> Result<Options, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    fn json(text: &str) -> Result<Options, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_option_is_read_from_toml_and_json() {
+        assert_eq!(toml(TOML), Ok(all()));
+        let table: toml::Table = toml::from_str(TOML).expect("TOML");
+        let text = serde_json::to_string(&table).expect("JSON");
+        assert_eq!(json(&text), Ok(all()));
+        let keys = OptionsTable::KEYS.iter().filter(|key| **key != "base");
+        for key in keys {
+            assert!(table.contains_key(*key), "{key}");
+        }
+        for (inner, keys) in [
+            ("limits", LimitsTable::KEYS),
+            ("bounds", BoundsTable::KEYS),
+            ("tcp", TcpTable::KEYS),
+        ] {
+            let found: Vec<_> = table[inner].as_table().expect("a table").keys().collect();
+            assert_eq!(found.len(), keys.len(), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_is_as_in_the_base() {
+        assert_eq!(toml(""), Ok(Options::default()));
+        assert_eq!(json("{}"), Ok(Options::default()));
+        assert_eq!(json(r#"{"base": "default"}"#), Ok(Options::default()));
+        let trusted = Options::trusted();
+        assert_eq!(toml("base = 'trusted'"), Ok(trusted.clone()));
+        // Wherever the base is written.
+        let text = r#"{"limits": {"max_files": 3}, "heartbeat": "5s", "base": "trusted"}"#;
+        let expected = trusted
+            .limits(Limits::trusted().max_files(3))
+            .heartbeat(5 * SECOND);
+        assert_eq!(json(text), Ok(expected));
+        let alone = toml("[tcp]\nnodelay = false").expect("options");
+        let expected = Options::default().tcp(TcpOptions::default().nodelay(false));
+        assert_eq!(alone, expected);
+    }
+
+    /// What JSON says about one key.
+    fn mistake(text: &str) -> String {
+        let error = json(&format!("{{{text}}}")).expect_err(text);
+        let position = error.rfind(" at line 1 column ").expect("a position");
+        error[..position].to_owned()
+    }
+
+    #[test]
+    fn mistakes_name_the_key_the_value_and_what_to_write() {
+        let time = r#"write a number and a unit, such as "500ms", "30s", "5m" or "1h""#;
+        let size = "write a number and a unit, such as \"512 B\" or \"4 MiB\"; units are B, KB, MB, GB \
+                    (powers of 1000) and KiB, MiB, GiB (powers of 1024)";
+        let or_none = r#"; or write "none""#;
+        let cases = [
+            (
+                r#""heartbeat": "30 sec""#,
+                format!("heartbeat: invalid duration \"30 sec\": {time}"),
+            ),
+            (
+                r#""heartbeat": "0s""#,
+                format!("heartbeat: duration must not be zero: {time}"),
+            ),
+            (
+                r#""idle_timeout": "off""#,
+                format!("idle_timeout: invalid duration \"off\": {time}{or_none}"),
+            ),
+            (
+                r#""heartbeat": 30"#,
+                "invalid type: integer `30`, expected a duration such as \"30s\" for `heartbeat`"
+                    .into(),
+            ),
+            (
+                r#""heartbeat": "none""#,
+                format!("heartbeat: invalid duration \"none\": {time}"),
+            ),
+            (
+                r#""max_payload_bytes": "4 megs""#,
+                format!("max_payload_bytes: invalid size \"4 megs\": {size}"),
+            ),
+            (
+                r#""max_payload_bytes": -1"#,
+                "invalid value: integer `-1`, expected a size such as \"4 MiB\", or a \
+                 number of bytes for `max_payload_bytes`"
+                    .into(),
+            ),
+            (
+                r#""limits": {"max_header_pieces": 5000000000}"#,
+                "max_header_pieces: 5000000000 is too large: maximum is 4294967295".into(),
+            ),
+            (
+                r#""limits": {"max_channels": 4097}"#,
+                "max_channels: invalid number of channels 4097: write 1 to 4096".into(),
+            ),
+            (
+                r#""limits": {"strict": "yes"}"#,
+                "invalid type: string \"yes\", expected true or false for `strict`".into(),
+            ),
+            (
+                r#""max_requests_executing": "8""#,
+                "invalid type: string \"8\", expected a whole number for `max_requests_executing`"
+                    .into(),
+            ),
+            (
+                r#""max_useless_packets": {"burst": 1}"#,
+                "missing field `per_second`".into(),
+            ),
+            (
+                r#""max_useless_packets": 7"#,
+                "invalid type: integer `7`, expected a table with burst and per_second, \
+                 or \"unlimited\" for `max_useless_packets`"
+                    .into(),
+            ),
+            (
+                r#""tcp": {"keepalive": {"idle": "1s", "interval": "1s", "probe": 1}}"#,
+                "unknown field `probe`, expected one of `idle`, `interval`, `probes`".into(),
+            ),
+            (
+                r#""base": "none""#,
+                "base: invalid base \"none\": write \"default\" or \"trusted\"".into(),
+            ),
+            (
+                r#""heartbeat": "1s", "heartbeat": "2s""#,
+                "duplicate field `heartbeat`".into(),
+            ),
+            (
+                r#""limits": 3"#,
+                "invalid type: integer `3`, expected a table for `limits`".into(),
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(mistake(text), expected);
+        }
+        let unknown = mistake(r#""max_payload": "1 MiB""#);
+        let begin = "unknown field `max_payload`, expected one of `base`, `limits`, `bounds`, `tcp`, `heartbeat`, ";
+        assert!(unknown.starts_with(begin), "{unknown}");
+        let unknown = mistake(r#""limits": {"payload": 1}"#);
+        assert!(unknown.starts_with("unknown field `payload`, expected one of `max_channels`, "));
+    }
+
+    #[test]
+    fn toml_shows_the_line_too() {
+        let error = toml("heartbeat = \"1s\"\ncall_timeout = 5\n").expect_err("no duration");
+        let first =
+            "invalid type: integer `5`, expected a duration such as \"30s\" for `call_timeout`";
+        assert!(error.contains(first), "{error}");
+        assert!(error.contains("line 2"), "{error}");
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Scope;
+use crate::{
+    description::ServiceDescription,
+    fast_reply::FrameworkCode,
+    serve::{
+        incoming::Incoming,
+        middleware::{ServeMiddleware, ServeNext},
+    },
+};
+
+/// Middleware that limits how many handlers run at a time, over all connections of the router. Added
+/// with [`Router::layer`](crate::serve::Router::layer). Clones share the limit.
+///
+/// Further messages wait for their turn, in the order of their arrival, up to a number of them.
+/// Beyond that, a message is answered with code 3,840, Overloaded, and a reason, and its handler does
+/// not see it: the outcome is [`NotExecuted`](crate::Outcome::NotExecuted). A message that waits occupies a slot of
+/// [`Options::max_requests_executing`](crate::Options::max_requests_executing) of its connection. It waits no longer when its connection ends.
+///
+/// A handler counts until it has ended, not until files or a stream of its reply have been sent.
+///
+/// ```
+/// # use sockety::{Router, serve::{ConcurrencyLimit, IntoRouter}, service};
+/// # #[service]
+/// # trait Media { async fn render(&self, id: u64); async fn title(&self, id: u64) -> String; }
+/// # fn example(server: MediaServer<impl Media>) -> Router {
+/// let renderers = ConcurrencyLimit::new(4).max_waiting(64).only(MediaClient::DESCRIPTION, &["render"]);
+/// server.into_router().layer(renderers)
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ConcurrencyLimit {
+    limit: usize,
+    max_waiting: usize,
+    running: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    scope: Scope,
+}
+
+impl ConcurrencyLimit {
+    /// Lets this many handlers run at a time, of all actions together, and 1,024 messages wait.
+    ///
+    /// # Panics
+    /// If the limit is 0, or more than 2^61 - 1.
+    #[track_caller]
+    pub fn new(limit: usize) -> Self {
+        assert!(limit > 0, "with a limit of 0 nothing would ever run");
+        Self {
+            limit,
+            max_waiting: 1024,
+            running: Arc::new(Semaphore::new(limit)),
+            waiting: Arc::default(),
+            scope: Scope::default(),
+        }
+    }
+
+    /// Limits how many messages wait for their turn (default: 1,024). With 0, none waits.
+    pub fn max_waiting(mut self, messages: usize) -> Self {
+        self.max_waiting = messages;
+        self
+    }
+
+    /// Limits only these actions, by their names with the prefix, and those that were given before,
+    /// all of them together. Aliases of an action are included.
+    ///
+    /// # Panics
+    /// If the service does not have one of the actions.
+    #[track_caller]
+    pub fn only(mut self, service: &'static ServiceDescription, actions: &[&str]) -> Self {
+        self.scope.add(service, actions);
+        self
+    }
+
+    /// Waits for a turn; `None` if too many wait, or if the connection ends first.
+    async fn turn(&self, incoming: &Incoming) -> Option<SemaphorePermit<'_>> {
+        // Those who wait have come before.
+        if let Ok(permit) = self.running.try_acquire() {
+            return Some(permit);
+        }
+        let _waiting = Waiting::begin(&self.waiting, self.max_waiting)?;
+        tokio::select! {
+            permit = self.running.acquire() => permit.ok(),
+            _ = incoming.connection().closed() => None,
+        }
+    }
+}
+
+/// One of those who wait.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(waiting: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let more = |now: usize| (now < limit).then_some(now + 1);
+        let begun = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        begun.is_ok().then_some(Self(waiting))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl ServeMiddleware for ConcurrencyLimit {
+    async fn handle(&self, incoming: Incoming, next: ServeNext) {
+        if !self.scope.has(incoming.action()) {
+            next.run(incoming).await;
+            return;
+        }
+        let Some(_turn) = self.turn(&incoming).await else {
+            let (limit, waiting) = (self.limit, self.max_waiting);
+            let reason = format!("{limit} calls run and {waiting} wait already, as many as may");
+            incoming.note_overload(&reason);
+            let code = FrameworkCode::Overloaded.reply();
+            return incoming.refuse_because(code, reason).await;
+        };
+        next.run(incoming).await;
+    }
+}

@@ -1,0 +1,112 @@
+//! Middleware that refuses calls of some actions.
+
+use std::time::Duration;
+
+use sockety::{
+    CallError, Outcome, Router,
+    config::Rate,
+    pair,
+    serve::{AccessCheck, ConcurrencyLimit, Incoming, IntoRouter, RateLimit, ServeMiddleware},
+    service,
+};
+use tokio::time::sleep;
+
+use crate::support::settled;
+
+#[service(prefix = "gate.")]
+trait Gate {
+    #[action(alias = ["enter"])]
+    async fn pass(&self) -> u32;
+    async fn look(&self) -> u32;
+}
+
+struct Open;
+
+impl Gate for Open {
+    async fn pass(&self) -> u32 {
+        sleep(Duration::from_secs(1)).await;
+        1
+    }
+
+    async fn look(&self) -> u32 {
+        2
+    }
+}
+
+async fn guarded(guard: impl ServeMiddleware) -> (GateClient, sockety::Connection) {
+    let router = GateServer::new(Open).into_router().layer(guard);
+    let (client, server) = pair(Router::new(), router).await.expect("two");
+    (GateClient::new(client), server)
+}
+
+const PASS: &[&str] = &["gate.pass"];
+
+fn refusal<E: std::fmt::Debug>(error: &CallError<E>) -> (u16, Outcome, Option<&str>) {
+    match error {
+        CallError::Refused { code, reason, .. } => {
+            (code.code(), error.outcome(), reason.as_deref())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_call_an_action_learns_why() {
+    let check = AccessCheck::new(|incoming: &Incoming| {
+        let key = incoming.extensions().get::<&str>();
+        key.map(drop).ok_or("no key")
+    });
+    let (gate, server) = guarded(check.only(GateClient::DESCRIPTION, PASS)).await;
+    let error = gate.pass().await.expect_err("refused");
+    assert_eq!(refusal(&error), (3, Outcome::Replied, Some("no key")));
+    assert_eq!(gate.look().await.expect("another action"), 2);
+    server.extensions().insert("key");
+    assert_eq!(gate.pass().await.expect("with a key"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_beyond_the_limit_wait_and_those_beyond_that_are_not_executed() {
+    let limit = ConcurrencyLimit::new(1).max_waiting(1);
+    let (gate, server) = guarded(limit.only(GateClient::DESCRIPTION, PASS)).await;
+    let first = tokio::spawn(gate.pass().into_future());
+    settled().await;
+    let second = tokio::spawn(gate.pass().into_future());
+    settled().await;
+    let error = gate.pass().await.expect_err("too many");
+    let reason = "1 calls run and 1 wait already, as many as may";
+    assert_eq!(refusal(&error), (3840, Outcome::NotExecuted, Some(reason)));
+    assert_eq!(gate.look().await.expect("another action"), 2);
+    for call in [first, second] {
+        assert_eq!(call.await.expect("no panic").expect("executed"), 1);
+    }
+    assert_eq!(server.stats().overloaded, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_beyond_the_rate_are_not_executed() {
+    for rate in [RateLimit::per_connection, RateLimit::total] {
+        let limit = rate(Rate::new(2, 1)).only(GateClient::DESCRIPTION, PASS);
+        let (gate, _server) = guarded(limit).await;
+        let both = tokio::join!(gate.pass(), gate.pass());
+        both.0.and(both.1).expect("as many as may");
+        gate.pass().await.expect("a second later");
+        let error = gate.pass().await;
+        gate.look().await.expect("another action");
+        assert!(error.is_ok(), "one a second");
+        let (third, fourth) = tokio::join!(gate.pass(), gate.pass());
+        let error = third.and(fourth).expect_err("too many");
+        let (code, outcome, reason) = refusal(&error);
+        assert_eq!((code, outcome), (3840, Outcome::NotExecuted));
+        let reason = reason.expect("a reason");
+        assert!(
+            reason.ends_with(": at most 2 at once, then 1 a second"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "Gate has no action \"pass\"")]
+fn a_misspelt_action_is_not_left_unguarded() {
+    let _ = ConcurrencyLimit::new(1).only(GateClient::DESCRIPTION, &["pass"]);
+}
