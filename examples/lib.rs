@@ -21,6 +21,8 @@ mod guide {
         Streams: "streams.md",
         Files: "files.md",
         Errors: "errors.md",
+        Cancellation: "cancellation.md",
+        Versions: "versions.md",
         Limits: "limits.md",
         Tls: "tls.md",
         Testing: "testing.md",

@@ -428,7 +428,7 @@ async fn call(work: WorkClient, history: Arc<History>, caller: usize, mut is_hel
     }
 }
 
-fn explain<E: std::fmt::Debug>(error: &CallError<E>) -> String {
+fn explain<E: sockety::ServiceError>(error: &CallError<E>) -> String {
     match error {
         CallError::Request { error, .. } => chain(error).to_string(),
         error => format!("{error:?}"),

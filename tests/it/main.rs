@@ -46,5 +46,6 @@ mod testing;
 mod threats;
 mod timeouts;
 mod tls;
+mod troubleshooting;
 mod unix;
 mod vectors;

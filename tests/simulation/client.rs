@@ -212,7 +212,7 @@ impl Caller {
     }
 }
 
-pub(crate) fn explain<E: std::fmt::Debug>(error: &CallError<E>) -> String {
+pub(crate) fn explain<E: sockety::ServiceError>(error: &CallError<E>) -> String {
     match error {
         CallError::Request { error, .. } => chain(error).to_string(),
         error => format!("{error:?}"),
