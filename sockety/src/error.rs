@@ -15,6 +15,8 @@ pub(crate) mod file_name;
 pub(crate) mod limit;
 pub(crate) mod mismatch;
 pub(crate) mod pass;
+#[cfg(feature = "proxy-protocol")]
+pub(crate) mod proxy_protocol;
 pub(crate) mod read;
 pub(crate) mod refusal;
 pub(crate) mod remote;
@@ -27,6 +29,8 @@ pub(crate) mod stream;
 #[cfg(feature = "_tls")]
 pub(crate) mod tls;
 
+#[cfg(feature = "proxy-protocol")]
+pub use self::proxy_protocol::ProxyProtocolError;
 pub use self::{
     call::CallError,
     chain::{Chain, chain},

@@ -106,6 +106,7 @@
 //! | `tls-ring` | TLS with the cryptography of ring; no effect if `tls` is enabled too |
 //! | `tls-webpki-roots` | `tls::Roots::webpki`: Mozilla's root certificates, built into the program; needs `tls` or `tls-ring`, and enables neither |
 //! | `metrics` | the module `metrics`: calls by action and outcome, durations, bytes, connections, refusals, for the facade [metrics](https://docs.rs/metrics) |
+//! | `proxy-protocol` | `Server::proxy_protocol`: the address of a client behind a proxy, by version 1 or 2 of the PROXY protocol |
 //! | `serde` | [`Options`] are `Deserialize`: from configuration files, with sizes and durations as people write them |
 //! | `test` | the module `testing`: broken and slow links, peers with a faked identity, recorded calls; for `[dev-dependencies]` |
 //!
@@ -125,6 +126,7 @@
 //! | futures-core 0.3, futures-sink 0.3 | [`Streaming`], [`ByteStream`] and [`StreamWriter`](content::StreamWriter) are streams and sinks |
 //! | async-trait 0.1 | hooks and middleware, re-exported as [`async_trait`](macro@async_trait) |
 //! | rustls 0.23 | TLS configurations, re-exported as `tls::rustls`; with a feature for TLS only |
+//! | ipnet 2 | networks of proxies, re-exported as `server::IpNet`; with the feature `proxy-protocol` only |
 //! | metrics 0.24 | the facade that the module `metrics` records to; with the feature `metrics` only |
 // On docs.rs, what a feature adds says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]

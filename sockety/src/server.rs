@@ -9,10 +9,14 @@ mod from;
 pub(crate) mod handle;
 mod links;
 pub(crate) mod listener;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_protocol;
 mod serving;
 #[cfg(unix)]
 pub(crate) mod socket_file;
 
+#[cfg(feature = "proxy-protocol")]
+pub use self::proxy_protocol::{IpNet, ProxyProtocol};
 use self::{
     admission::Gate,
     links::TakesLinks,
@@ -62,6 +66,8 @@ pub struct Server {
     listeners: Listeners,
     common: Common,
     gate: Gate,
+    #[cfg(feature = "proxy-protocol")]
+    proxy_protocol: Option<ProxyProtocol>,
     /// Set if it was bound to `tls://`: the error of serving without TLS.
     without_tls: Option<AddressError>,
     handle: ServerHandle,
@@ -82,6 +88,8 @@ impl Server {
             listeners: Listeners::default(),
             common: Common::default().counting(handle.counters()),
             gate: Gate::default(),
+            #[cfg(feature = "proxy-protocol")]
+            proxy_protocol: None,
             without_tls: None,
             takes_links: TakesLinks::new(handle.state().clone()),
             handle,
@@ -139,6 +147,25 @@ impl Server {
         self
     }
 
+    /// Reads a header of the PROXY protocol in front of each connection from a proxy, also in front
+    /// of TLS and of links that [`ServerHandle::serve_link`] is given. The address that the header
+    /// names is then the address of the peer:
+    /// [`Context::peer_addr`](crate::serve::context::Context::peer_addr) returns it,
+    /// [`max_connections_per_host`](Self::max_connections_per_host) counts it, and logs have it.
+    /// Where the header names none (`LOCAL`, `UNKNOWN`, Unix sockets), the address of the socket
+    /// stays.
+    ///
+    /// Connections with a missing, unexpected, malformed or long header are closed, and counted as
+    /// failed handshakes: [`ProxyProtocolError`](crate::error::ProxyProtocolError). A header has to
+    /// be complete within [`Options::handshake_timeout`], which limits it together with TLS, and has
+    /// at most 107 bytes in version 1, and 16 KiB behind the first 16 bytes in version 2. The server
+    /// sends nothing before the first byte of the peer.
+    #[cfg(feature = "proxy-protocol")]
+    pub fn proxy_protocol(mut self, proxies: ProxyProtocol) -> Self {
+        self.proxy_protocol = Some(proxies);
+        self
+    }
+
     /// Limits the connections that exist at a time (default: 4,096). Further ones wait in the queue
     /// of the operating system.
     pub fn max_connections(mut self, connections: usize) -> Self {
@@ -192,6 +219,8 @@ impl Server {
             listeners,
             common,
             gate,
+            #[cfg(feature = "proxy-protocol")]
+            proxy_protocol,
             handle,
             takes_links,
             ..
@@ -201,6 +230,8 @@ impl Server {
             router,
             common,
             gate,
+            #[cfg(feature = "proxy-protocol")]
+            proxy_protocol,
         });
         takes_links.begin(&serving);
         debug!(address = ?listeners.local_addr().ok(), "serving");
@@ -238,6 +269,8 @@ impl Server {
             router: Arc::new(serve.into_router()),
             common: self.common.clone(),
             gate: self.gate.clone(),
+            #[cfg(feature = "proxy-protocol")]
+            proxy_protocol: self.proxy_protocol.clone(),
         };
         loop {
             let admitted = self.handle.or_stopped(self.gate.admit(&self.listeners));

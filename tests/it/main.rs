@@ -31,6 +31,7 @@ mod outcomes;
 mod producers;
 mod product;
 mod protocol;
+mod proxy_protocol;
 mod queued_requests;
 mod quiet;
 mod reconnecting;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sockety::tls::TlsServer;
-use tokio::time::sleep;
+use sockety::{Connection, Options, Router, Server, server::ProxyProtocol, tls::TlsServer};
+use tokio::{net::TcpSocket, time::sleep};
 
 use crate::{
     CHECK, Running, WorkClient,
@@ -66,4 +66,44 @@ async fn a_proxy_header_that_the_server_does_not_expect_is_a_failed_handshake() 
         }
         until("counted", || server.stats().failed_handshakes > before).await;
     }
+}
+
+/// What the guide says about addresses.
+#[tokio::test]
+#[ignore = "needs haproxy and nginx"]
+async fn a_proxy_header_has_the_address_of_the_client() {
+    // The proxy and its client are on one host, so the client has another address of it.
+    let (server, client) = ("127.0.0.1:0", "127.7.7.7:0");
+    let network = "127.0.0.1/32".parse().expect("a network");
+    let server = Server::bind(server).await.expect("a port");
+    let server = server.proxy_protocol(ProxyProtocol::from_networks([network]));
+    let running = Running::of(server);
+    let upstream = format!("server 127.0.0.1:{};", running.port);
+    // Otherwise this check sends no header.
+    let check = CHECK.replace("tcp-check connect", "tcp-check connect default");
+    let with_checks = |kind: &str| format!("{kind} {EACH}");
+    let proxies = [
+        Proxy::haproxy(running.port, "", &with_checks("send-proxy"), &check),
+        Proxy::haproxy(running.port, "", &with_checks("send-proxy-v2"), &check),
+        Proxy::nginx("proxy_protocol on;", &upstream),
+    ];
+    let before = running.stats();
+    until("checks", || {
+        running.stats().accepted >= before.accepted + 10
+    })
+    .await;
+    for proxy in &proxies {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket
+            .bind(client.parse().expect("an address"))
+            .expect("bound");
+        let stream = socket.connect(proxy.address()).await.expect("connected");
+        let own = stream.local_addr().expect("an address");
+        let connection = Connection::over(stream, Router::new(), Options::default()).await;
+        let client = WorkClient::new(connection.expect("a connection"));
+        let seen = client.caller().await.expect("an answer");
+        assert_eq!(seen, Some(own.to_string()));
+    }
+    let stats = running.stats();
+    assert_eq!(stats.failed_handshakes, 0, "{stats:?}");
 }

@@ -19,7 +19,7 @@ use std::{
 
 use programs::{Proxy, free_port};
 use sockety::{
-    ByteStream, File, Options, Server,
+    ByteStream, Context, File, Options, Server,
     server::{ServerHandle, ServerStats},
     service,
     tls::TlsServer,
@@ -41,6 +41,8 @@ trait Work {
     /// The port of the server.
     async fn port(&self) -> u16;
     async fn wait(&self, millis: u64) -> u64;
+    /// The address of the client, as the server knows it.
+    async fn caller(&self, cx: &Context) -> Option<String>;
     /// Without parameters, for peers that write bytes.
     async fn late(&self);
     async fn upload(&self, file: File) -> u64;
@@ -63,6 +65,10 @@ impl Work for Worker {
     async fn wait(&self, millis: u64) -> u64 {
         sleep(Duration::from_millis(millis)).await;
         millis
+    }
+
+    async fn caller(&self, cx: &Context) -> Option<String> {
+        cx.peer_addr().map(|address| address.to_string())
     }
 
     async fn late(&self) {
@@ -103,6 +109,11 @@ impl Running {
         if let Some(tls) = tls {
             server = server.tls(tls);
         }
+        Self::of(server)
+    }
+
+    fn of(server: Server) -> Self {
+        let port = server.local_addr().expect("bound").port();
         let handle = server.handle();
         let serving = tokio::spawn(async move {
             server

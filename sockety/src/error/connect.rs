@@ -73,6 +73,10 @@ pub enum ConnectError {
     /// The hook that [`Connect::on_connect`](crate::client::Connect::on_connect) set returned an error.
     #[error("hook on the new connection failed")]
     OnConnect(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The server that was to accept refused the PROXY protocol header, or there was none.
+    #[cfg(feature = "proxy-protocol")]
+    #[error(transparent)]
+    ProxyProtocol(#[from] crate::error::proxy_protocol::ProxyProtocolError),
     /// The server that was to accept has been stopped.
     #[error("server was stopped")]
     ServerStopped,
@@ -106,6 +110,8 @@ impl ConnectError {
             Self::OnConnect(error) => is_loss(&**error),
             #[cfg(feature = "_tls")]
             Self::TlsConfig(_) => false,
+            #[cfg(feature = "proxy-protocol")]
+            Self::ProxyProtocol(_) => false,
             Self::Address(_)
             | Self::NotTls { .. }
             | Self::NoAlpn

@@ -63,6 +63,9 @@ impl ServerHandle {
     /// counts. [`TcpOptions`](crate::config::tcp::TcpOptions) are not applied, because a link may be
     /// no socket.
     ///
+    /// A server with `Server::proxy_protocol` reads a header from the link too, if this is the address
+    /// of a proxy.
+    ///
     /// Completes as soon as there is room for another connection and another handshake. A loop that
     /// awaits it before it accepts the next link therefore leaves further ones in the queue of the
     /// operating system, and no slow peer holds up the loop: the handshake runs in a separate task.

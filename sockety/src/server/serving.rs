@@ -25,6 +25,8 @@ pub(super) struct Serving {
     pub(super) router: Arc<Router>,
     pub(super) common: Common,
     pub(super) gate: Gate,
+    #[cfg(feature = "proxy-protocol")]
+    pub(super) proxy_protocol: Option<super::proxy_protocol::ProxyProtocol>,
 }
 
 /// Who closes a connection.
@@ -59,18 +61,20 @@ impl Serving {
     pub(super) async fn establish<IO: Accepted>(
         &self,
         handle: &ServerHandle,
-        io: IO,
-        peer: Peer,
+        mut io: IO,
+        mut peer: Peer,
         permits: Permits,
         owner: Owner,
     ) -> Result<Connection, ConnectError> {
-        let address = peer.peer_addr;
+        let mut address = peer.peer_addr;
         let Permits {
             connection: permit,
             handshake: until_established,
         } = permits;
         let limit = self.common.options.handshake_timeout;
         let establishing = within(limit, async {
+            self.read_proxy_header(&mut io, &mut address).await?;
+            peer.peer_addr = address;
             let host = self.gate.host_place(address)?;
             handle.on_accepted();
             let entered = |connection: Connection| {
@@ -89,6 +93,29 @@ impl Serving {
             return Err(ConnectError::ServerStopped);
         };
         established.inspect_err(|error| self.on_failure(handle, address, error))
+    }
+
+    /// Replaces the address of a proxy by that of its client.
+    #[cfg(feature = "proxy-protocol")]
+    async fn read_proxy_header(
+        &self,
+        io: &mut impl Accepted,
+        address: &mut Option<SocketAddr>,
+    ) -> Result<(), ConnectError> {
+        if let Some(proxies) = &self.proxy_protocol {
+            let client = proxies.client_address(io, *address).await?;
+            *address = client.or(*address);
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "proxy-protocol"))]
+    async fn read_proxy_header(
+        &self,
+        _: &mut impl Accepted,
+        _: &mut Option<SocketAddr>,
+    ) -> Result<(), ConnectError> {
+        Ok(())
     }
 
     fn on_failure(&self, handle: &ServerHandle, peer: Option<SocketAddr>, error: &ConnectError) {

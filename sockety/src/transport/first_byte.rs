@@ -16,7 +16,7 @@ use tokio::{
 pub(crate) trait Accepted: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Waits for the first byte and leaves it where it is. `None` if the peer has closed.
     #[cfg_attr(
-        not(feature = "_tls"),
+        not(any(feature = "_tls", feature = "proxy-protocol")),
         expect(dead_code, reason = "plain links begin with our own bytes")
     )]
     fn first_byte(&mut self) -> impl Future<Output = io::Result<Option<u8>>> + Send;

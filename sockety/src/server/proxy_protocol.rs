@@ -1,0 +1,221 @@
+//! The PROXY protocol: a proxy names its client in front of the client's bytes.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+pub use ipnet::IpNet;
+use proxy_header::{ParseConfig, Protocol, ProxyHeader};
+use sockety_codec::Violation;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::{
+    error::{
+        connect::{ConnectError, unheard},
+        proxy_protocol::ProxyProtocolError,
+    },
+    transport::first_byte::Accepted,
+};
+
+/// Which peers are proxies that put a header of the PROXY protocol, version 1 or 2, in front of
+/// each connection: [`Server::proxy_protocol`](super::Server::proxy_protocol).
+///
+/// ```no_run
+/// use sockety::{Router, Server, server::ProxyProtocol};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let proxies = ProxyProtocol::from_networks(["10.0.0.0/8".parse()?, "fd00::/8".parse()?]);
+/// let server = Server::bind("0.0.0.0:9000").await?.proxy_protocol(proxies);
+/// server.serve(Router::new()).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ProxyProtocol {
+    networks: Arc<[IpNet]>,
+    is_optional: bool,
+}
+
+impl ProxyProtocol {
+    /// Requires a header from peers in these networks, and refuses one from all others. Only
+    /// proxies may be there: such a peer can claim to be any address.
+    ///
+    /// An IPv4 network contains the IPv4-mapped IPv6 addresses too. Peers of Unix sockets are in no
+    /// network.
+    pub fn from_networks(networks: impl IntoIterator<Item = IpNet>) -> Self {
+        Self {
+            networks: networks.into_iter().collect(),
+            is_optional: false,
+        }
+    }
+
+    /// Accepts connections without a header from these networks too, for example while proxies are
+    /// being reconfigured. Such a connection has the address of its socket.
+    pub fn optional(mut self) -> Self {
+        self.is_optional = true;
+        self
+    }
+
+    fn trusts(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.networks.iter().any(|network| network.contains(&ip))
+    }
+
+    /// Reads the header, if there has to be one, and nothing beyond it. Returns the address that it
+    /// names. The caller limits the time.
+    pub(super) async fn client_address(
+        &self,
+        io: &mut impl Accepted,
+        peer: Option<SocketAddr>,
+    ) -> Result<Option<SocketAddr>, ConnectError> {
+        let first = io.first_byte().await.map_err(unheard)?;
+        let first = first.ok_or(ConnectError::ClosedSilently)?;
+        let proxy = peer.filter(|peer| self.trusts(peer.ip()));
+        let required = proxy.filter(|_| !self.is_optional);
+        let missing = required.map(|peer| ProxyProtocolError::Missing { peer }.into());
+        let Some(version) = Version::begun_by(first) else {
+            return missing.map_or(Ok(None), Err);
+        };
+        let mut header = Vec::with_capacity(V1_MAX);
+        // What begins like a header begins no connection of ours, so it may be read.
+        if !read_signature(io, version, &mut header).await? {
+            let not_sockety = Violation::NotSockety { byte: first };
+            return Err(missing.unwrap_or(ConnectError::Handshake(not_sockety)));
+        }
+        let Some(peer) = proxy else {
+            return Err(ProxyProtocolError::Untrusted { peer }.into());
+        };
+        match version {
+            Version::One => read_v1(io, header, peer).await,
+            Version::Two => read_v2(io, header, peer).await,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Version {
+    One,
+    Two,
+}
+
+/// The longest header of version 1, with its end of line.
+const V1_MAX: usize = 107;
+
+/// `PROXY UNKNOWN` and the end of line.
+const V1_MIN: usize = 15;
+
+/// The signature of version 2, the version and command, the family, and the length of the rest.
+const V2_FIXED: usize = 16;
+
+/// The most that may follow: addresses, and fields that proxies add. The format allows 65,535.
+const V2_MAX: usize = 16 * 1024;
+
+const V2_LOCAL: u8 = 0x20;
+const V2_PROXY: u8 = 0x21;
+
+impl Version {
+    fn begun_by(first: u8) -> Option<Self> {
+        match first {
+            b'P' => Some(Self::One),
+            b'\r' => Some(Self::Two),
+            _ => None,
+        }
+    }
+
+    fn signature(self) -> &'static [u8] {
+        match self {
+            Self::One => b"PROXY ",
+            Self::Two => b"\r\n\r\n\0\r\nQUIT\n",
+        }
+    }
+
+    /// No header is shorter.
+    fn min(self) -> usize {
+        match self {
+            Self::One => V1_MIN,
+            Self::Two => V2_FIXED,
+        }
+    }
+}
+
+/// Reads the bytes that every header of this version has, or fewer if they do not begin with its
+/// signature: then it returns `false`.
+async fn read_signature(
+    io: &mut (impl AsyncRead + Unpin),
+    version: Version,
+    header: &mut Vec<u8>,
+) -> Result<bool, ConnectError> {
+    let signature = version.signature();
+    while header.len() < version.min() {
+        let rest = (version.min() - header.len()) as u64;
+        if (&mut *io).take(rest).read_buf(header).await? == 0 {
+            return Err(ConnectError::Closed);
+        }
+        // Before it waits for more, because another protocol may wait for an answer.
+        let seen = header.len().min(signature.len());
+        if header[..seen] != signature[..seen] {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Reads a line byte by byte, because its length is unknown.
+async fn read_v1(
+    io: &mut (impl AsyncRead + Unpin),
+    mut header: Vec<u8>,
+    peer: SocketAddr,
+) -> Result<Option<SocketAddr>, ConnectError> {
+    while !header.ends_with(b"\r\n") {
+        if header.len() == V1_MAX {
+            return Err(ProxyProtocolError::TooLong { peer, max: V1_MAX }.into());
+        }
+        if (&mut *io).take(1).read_buf(&mut header).await? == 0 {
+            return Err(ConnectError::Closed);
+        }
+    }
+    parse(&header, peer)
+}
+
+async fn read_v2(
+    io: &mut (impl AsyncRead + Unpin),
+    mut header: Vec<u8>,
+    peer: SocketAddr,
+) -> Result<Option<SocketAddr>, ConnectError> {
+    let [command, _, high, low] = header[V2_FIXED - 4..] else {
+        return Err(ProxyProtocolError::Malformed { peer }.into());
+    };
+    if !matches!(command, V2_LOCAL | V2_PROXY) {
+        return Err(ProxyProtocolError::Malformed { peer }.into());
+    }
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if length > V2_MAX {
+        return Err(ProxyProtocolError::TooLong { peer, max: V2_MAX }.into());
+    }
+    // The buffer grows with what arrives, not with what was announced.
+    let mut rest = io.take(length as u64);
+    if rest.read_to_end(&mut header).await? < length {
+        return Err(ConnectError::Closed);
+    }
+    match command {
+        // Of the proxy itself, such as a health check: addresses are to be ignored.
+        V2_LOCAL => Ok(None),
+        _ => parse(&header, peer),
+    }
+}
+
+fn parse(header: &[u8], peer: SocketAddr) -> Result<Option<SocketAddr>, ConnectError> {
+    let config = ParseConfig {
+        include_tlvs: false,
+        ..ParseConfig::default()
+    };
+    match ProxyHeader::parse(header, config) {
+        Ok((parsed, length)) if length == header.len() => {
+            let proxied = parsed.proxied_address();
+            let proxied = proxied.filter(|proxied| proxied.protocol == Protocol::Stream);
+            Ok(proxied.map(|proxied| proxied.source))
+        }
+        _ => Err(ProxyProtocolError::Malformed { peer }.into()),
+    }
+}
