@@ -41,7 +41,7 @@ async fn guarded(guard: impl ServeMiddleware) -> (GateClient, sockety::Connectio
 
 const PASS: &[&str] = &["gate.pass"];
 
-fn refusal<E: std::fmt::Debug>(error: &CallError<E>) -> (u16, Outcome, Option<&str>) {
+fn refusal<E: sockety::ServiceError>(error: &CallError<E>) -> (u16, Outcome, Option<&str>) {
     match error {
         CallError::Refused { code, reason, .. } => {
             (code.code(), error.outcome(), reason.as_deref())
