@@ -1,10 +1,11 @@
 //! Accepting connections.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tracing::debug;
 
 pub(crate) mod admission;
+mod age;
 mod from;
 pub(crate) mod handle;
 mod links;
@@ -15,6 +16,7 @@ pub(crate) mod socket_file;
 
 use self::{
     admission::Gate,
+    age::MaxAge,
     links::TakesLinks,
     listener::{Listener, Listeners},
     serving::{Owner, Serving},
@@ -62,6 +64,7 @@ pub struct Server {
     listeners: Listeners,
     common: Common,
     gate: Gate,
+    max_age: Option<MaxAge>,
     /// Set if it was bound to `tls://`: the error of serving without TLS.
     without_tls: Option<AddressError>,
     handle: ServerHandle,
@@ -82,6 +85,7 @@ impl Server {
             listeners: Listeners::default(),
             common: Common::default().counting(handle.counters()),
             gate: Gate::default(),
+            max_age: None,
             without_tls: None,
             takes_links: TakesLinks::new(handle.state().clone()),
             handle,
@@ -162,6 +166,33 @@ impl Server {
         self
     }
 
+    /// Shuts each connection down at about this age (default: no limit), within `grace`; see
+    /// [`Connection::shutdown`]. Calls under way are finished first. Peers connect again, so behind
+    /// a load balancer or a name with several addresses they come to servers that were started
+    /// meanwhile. [Reconnecting](crate::client::Reconnecting) clients do so by themselves, and lose
+    /// no call if `grace` is longer than the longest call.
+    ///
+    /// Each connection has a random age from 90 to 110 % of `age`, so that peers that connected
+    /// together do not come again together. It counts from the end of the handshake. Minutes to
+    /// hours are reasonable: reconnecting clients pause before they replace a connection that lasted
+    /// for less than a second.
+    ///
+    /// Connections of [`accept`](Self::accept) and [`ServerHandle::serve_link`] are included.
+    ///
+    /// ```no_run
+    /// # use std::{io, time::Duration};
+    /// # use sockety::Server;
+    /// # async fn example() -> io::Result<()> {
+    /// let (age, grace) = (Duration::from_secs(30 * 60), Duration::from_secs(60));
+    /// let server = Server::bind("0.0.0.0:9000").await?.max_connection_age(age, grace);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_connection_age(mut self, age: Duration, grace: Duration) -> Self {
+        self.max_age = Some(MaxAge { age, grace });
+        self
+    }
+
     /// Returns the address that it listens on.
     ///
     /// # Errors
@@ -192,6 +223,7 @@ impl Server {
             listeners,
             common,
             gate,
+            max_age,
             handle,
             takes_links,
             ..
@@ -201,6 +233,7 @@ impl Server {
             router,
             common,
             gate,
+            max_age,
         });
         takes_links.begin(&serving);
         debug!(address = ?listeners.local_addr().ok(), "serving");
@@ -238,6 +271,7 @@ impl Server {
             router: Arc::new(serve.into_router()),
             common: self.common.clone(),
             gate: self.gate.clone(),
+            max_age: self.max_age,
         };
         loop {
             let admitted = self.handle.or_stopped(self.gate.admit(&self.listeners));
