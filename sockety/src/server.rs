@@ -65,7 +65,7 @@ pub struct Server {
     common: Common,
     gate: Gate,
     max_age: Option<MaxAge>,
-    /// Set if it was bound to `tls://`: the error of serving without TLS.
+    /// Set if an address has `tls://`: the error of serving without TLS.
     without_tls: Option<AddressError>,
     handle: ServerHandle,
     takes_links: TakesLinks,
@@ -78,7 +78,8 @@ impl Default for Server {
 }
 
 impl Server {
-    /// Listens nowhere: it serves the links that [`ServerHandle::serve_link`] is given.
+    /// Listens nowhere until [`listen`](Self::listen): it serves the links that
+    /// [`ServerHandle::serve_link`] is given.
     pub fn new() -> Self {
         let handle = ServerHandle::default();
         Self {
@@ -103,16 +104,36 @@ impl Server {
     /// Those of the operating system: the address is in use, or does not belong to this machine.
     /// The kind is `InvalidInput`, with the [`AddressError`] inside, if the text is no address.
     pub async fn bind(address: impl IntoAddress) -> io::Result<Self> {
+        Self::new().listen(address).await
+    }
+
+    /// Listens on one more address, like [`bind`](Self::bind) does. Connections of all addresses
+    /// are served alike, and limits count them together: `tls` encrypts those of every address,
+    /// Unix sockets included.
+    ///
+    /// ```no_run
+    /// # use sockety::{Router, Server};
+    /// # async fn example() -> std::io::Result<()> {
+    /// let server = Server::bind("127.0.0.1:9000").await?;
+    /// let server = server.listen("unix:///run/media.sock").await?;
+    /// server.serve(Router::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`bind`](Self::bind). The listeners that it had are closed.
+    pub async fn listen(mut self, address: impl IntoAddress) -> io::Result<Self> {
         let invalid = |error: AddressError| io::Error::new(io::ErrorKind::InvalidInput, error);
         let address = address.into_address().map_err(invalid)?;
         if address.is_tls() && !cfg!(feature = "_tls") {
             return Err(invalid(address.error(AddressProblem::NeedsTls)));
         }
-        let mut server = Self::with(Listener::bind(&address).await?);
+        self.listeners.add(Listener::bind(&address).await?);
         if address.is_tls() {
-            server.without_tls = Some(address.error(AddressProblem::NoCertificate));
+            self.without_tls = Some(address.error(AddressProblem::NoCertificate));
         }
-        Ok(server)
+        Ok(self)
     }
 
     fn with(listener: Listener) -> Self {
@@ -193,10 +214,10 @@ impl Server {
         self
     }
 
-    /// Returns the address that it listens on.
+    /// Returns the address that it listens on; with several, the first.
     ///
     /// # Errors
-    /// Those of the operating system; `Unsupported` for a Unix socket.
+    /// Those of the operating system; `Unsupported` for a Unix socket, or if it listens nowhere.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listeners.local_addr()
     }
