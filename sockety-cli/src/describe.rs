@@ -138,6 +138,16 @@ fn traits(action: &ActionDescription) -> Vec<String> {
             .file
             .map(|bytes| format!("files up to {bytes} bytes")),
     );
+    words.extend(
+        limits
+            .all_files
+            .map(|bytes| format!("all files up to {bytes} bytes")),
+    );
+    words.extend(
+        limits
+            .stream
+            .map(|bytes| format!("stream up to {bytes} bytes")),
+    );
     if !words.is_empty() {
         lines.push(words.join(", "));
     }

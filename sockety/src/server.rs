@@ -1,10 +1,11 @@
 //! Accepting connections.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tracing::debug;
 
 pub(crate) mod admission;
+mod age;
 mod from;
 pub(crate) mod handle;
 mod links;
@@ -19,6 +20,7 @@ pub(crate) mod socket_file;
 pub use self::proxy_protocol::{IpNet, ProxyProtocol};
 use self::{
     admission::Gate,
+    age::MaxAge,
     links::TakesLinks,
     listener::{Listener, Listeners},
     serving::{Owner, Serving},
@@ -68,7 +70,8 @@ pub struct Server {
     gate: Gate,
     #[cfg(feature = "proxy-protocol")]
     proxy_protocol: Option<ProxyProtocol>,
-    /// Set if it was bound to `tls://`: the error of serving without TLS.
+    max_age: Option<MaxAge>,
+    /// Set if an address has `tls://`: the error of serving without TLS.
     without_tls: Option<AddressError>,
     handle: ServerHandle,
     takes_links: TakesLinks,
@@ -81,7 +84,8 @@ impl Default for Server {
 }
 
 impl Server {
-    /// Listens nowhere: it serves the links that [`ServerHandle::serve_link`] is given.
+    /// Listens nowhere until [`listen`](Self::listen): it serves the links that
+    /// [`ServerHandle::serve_link`] is given.
     pub fn new() -> Self {
         let handle = ServerHandle::default();
         Self {
@@ -90,6 +94,7 @@ impl Server {
             gate: Gate::default(),
             #[cfg(feature = "proxy-protocol")]
             proxy_protocol: None,
+            max_age: None,
             without_tls: None,
             takes_links: TakesLinks::new(handle.state().clone()),
             handle,
@@ -107,16 +112,36 @@ impl Server {
     /// Those of the operating system: the address is in use, or does not belong to this machine.
     /// The kind is `InvalidInput`, with the [`AddressError`] inside, if the text is no address.
     pub async fn bind(address: impl IntoAddress) -> io::Result<Self> {
+        Self::new().listen(address).await
+    }
+
+    /// Listens on one more address, like [`bind`](Self::bind) does. Connections of all addresses
+    /// are served alike, and limits count them together: `tls` encrypts those of every address,
+    /// Unix sockets included.
+    ///
+    /// ```no_run
+    /// # use sockety::{Router, Server};
+    /// # async fn example() -> std::io::Result<()> {
+    /// let server = Server::bind("127.0.0.1:9000").await?;
+    /// let server = server.listen("unix:///run/media.sock").await?;
+    /// server.serve(Router::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`bind`](Self::bind). The listeners that it had are closed.
+    pub async fn listen(mut self, address: impl IntoAddress) -> io::Result<Self> {
         let invalid = |error: AddressError| io::Error::new(io::ErrorKind::InvalidInput, error);
         let address = address.into_address().map_err(invalid)?;
         if address.is_tls() && !cfg!(feature = "_tls") {
             return Err(invalid(address.error(AddressProblem::NeedsTls)));
         }
-        let mut server = Self::with(Listener::bind(&address).await?);
+        self.listeners.add(Listener::bind(&address).await?);
         if address.is_tls() {
-            server.without_tls = Some(address.error(AddressProblem::NoCertificate));
+            self.without_tls = Some(address.error(AddressProblem::NoCertificate));
         }
-        Ok(server)
+        Ok(self)
     }
 
     fn with(listener: Listener) -> Self {
@@ -189,10 +214,37 @@ impl Server {
         self
     }
 
-    /// Returns the address that it listens on.
+    /// Shuts each connection down at about this age (default: no limit), within `grace`; see
+    /// [`Connection::shutdown`]. Calls under way are finished first. Peers connect again, so behind
+    /// a load balancer or a name with several addresses they come to servers that were started
+    /// meanwhile. [Reconnecting](crate::client::Reconnecting) clients do so by themselves, and lose
+    /// no call if `grace` is longer than the longest call.
+    ///
+    /// Each connection has a random age from 90 to 110 % of `age`, so that peers that connected
+    /// together do not come again together. It counts from the end of the handshake. Minutes to
+    /// hours are reasonable: reconnecting clients pause before they replace a connection that lasted
+    /// for less than a second.
+    ///
+    /// Connections of [`accept`](Self::accept) and [`ServerHandle::serve_link`] are included.
+    ///
+    /// ```no_run
+    /// # use std::{io, time::Duration};
+    /// # use sockety::Server;
+    /// # async fn example() -> io::Result<()> {
+    /// let (age, grace) = (Duration::from_secs(30 * 60), Duration::from_secs(60));
+    /// let server = Server::bind("0.0.0.0:9000").await?.max_connection_age(age, grace);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_connection_age(mut self, age: Duration, grace: Duration) -> Self {
+        self.max_age = Some(MaxAge { age, grace });
+        self
+    }
+
+    /// Returns the address that it listens on; with several, the first.
     ///
     /// # Errors
-    /// Those of the operating system; `Unsupported` for a Unix socket.
+    /// Those of the operating system; `Unsupported` for a Unix socket, or if it listens nowhere.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listeners.local_addr()
     }
@@ -221,6 +273,7 @@ impl Server {
             gate,
             #[cfg(feature = "proxy-protocol")]
             proxy_protocol,
+            max_age,
             handle,
             takes_links,
             ..
@@ -232,6 +285,7 @@ impl Server {
             gate,
             #[cfg(feature = "proxy-protocol")]
             proxy_protocol,
+            max_age,
         });
         takes_links.begin(&serving);
         debug!(address = ?listeners.local_addr().ok(), "serving");
@@ -271,6 +325,7 @@ impl Server {
             gate: self.gate.clone(),
             #[cfg(feature = "proxy-protocol")]
             proxy_protocol: self.proxy_protocol.clone(),
+            max_age: self.max_age,
         };
         loop {
             let admitted = self.handle.or_stopped(self.gate.admit(&self.listeners));

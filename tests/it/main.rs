@@ -5,6 +5,7 @@ mod support;
 mod abort;
 mod accept;
 mod addresses;
+mod age;
 mod authorize;
 mod calls_while_reading;
 mod carry_macro;

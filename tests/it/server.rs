@@ -46,6 +46,21 @@ async fn a_server_serves_and_stops() {
 }
 
 #[tokio::test]
+async fn clones_of_a_router_share_what_they_serve() {
+    let (handler, mut actions) = listener();
+    let router = Router::new().handler(handler);
+    let servers = [
+        Running::with(router.clone()).await,
+        Running::with(router).await,
+    ];
+    for (server, action) in servers.iter().zip(["a", "b"]) {
+        let client = sockety::connect(server.address).await.expect("connected");
+        client.pass(&Draft::new(action)).await.expect("sent");
+        assert_eq!(actions.recv().await.as_deref(), Some(action));
+    }
+}
+
+#[tokio::test]
 async fn a_stopped_server_accepts_nobody() {
     let server = Running::with(ping_handler()).await;
     let address = server.address;

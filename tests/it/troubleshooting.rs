@@ -27,19 +27,29 @@ fn quoted_texts_exist() {
         let first = row.split(" | ").next().expect("a cell");
         for text in first.split('`').skip(1).step_by(2) {
             // These are the compiler's.
-            if ["lifetime parameters", "the trait … is not dyn", "could not find", "future cannot"]
-                .iter()
-                .any(|start| text.starts_with(start))
+            if [
+                "lifetime parameters",
+                "the trait … is not dyn",
+                "could not find",
+                "future cannot",
+            ]
+            .iter()
+            .any(|start| text.starts_with(start))
             {
                 continue;
             }
             for part in text.split(['…', ':', '(', ')']) {
-                let part = part.trim().trim_end_matches(|it: char| it.is_ascii_digit() || it == 's');
+                let part = part
+                    .trim()
+                    .trim_end_matches(|it: char| it.is_ascii_digit() || it == 's');
                 let part = part.trim_end();
                 if part.len() < 6 {
                     continue;
                 }
-                assert!(sources.contains(part), "no error says {part:?}, of {text:?}");
+                assert!(
+                    sources.contains(part),
+                    "no error says {part:?}, of {text:?}"
+                );
                 quoted += 1;
             }
         }

@@ -51,6 +51,41 @@ async fn a_server_listens_on_a_path_until_it_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_server_listens_on_several_addresses() {
+    let (_directory, path) = place();
+    let server = Server::bind("127.0.0.1:0").await.expect("bound");
+    let server = server.listen(&*path).await.expect("bound too");
+    let address = server.local_addr().expect("that of the first");
+    let handle = server.handle();
+    let serving = tokio::spawn(server.serve(ping_handler()));
+    let over_tcp = sockety::connect(address).await.expect("connected");
+    let over_unix = sockety::connect(&*path).await.expect("connected");
+    for connection in [&over_tcp, &over_unix, &over_tcp] {
+        ping(connection).await;
+    }
+    assert_eq!(handle.stats().connections, 2);
+    handle.stop();
+    serving.await.expect("no panic").expect("stopped");
+    for connection in [over_tcp, over_unix] {
+        assert!(is_closed_by(&connection.closed().await, ClosedBy::Peer));
+    }
+    assert!(!path.exists());
+    sockety::connect(address).await.expect_err("nobody listens");
+}
+
+#[tokio::test]
+async fn an_address_in_use_closes_the_listeners_before_it() {
+    let (directory, path) = place();
+    let server = Server::bind(&*path).await.expect("bound");
+    let other = directory.path().join("b.sock");
+    let both = Server::bind(&*other).await.expect("bound");
+    let error = both.listen(&*path).await.map(drop).expect_err("in use");
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert!(!other.exists());
+    drop(server);
+}
+
+#[tokio::test]
 async fn both_sides_know_the_user_of_the_other() {
     let (directory, path) = place();
     let server = Server::bind(&*path).await.expect("bound");
@@ -73,6 +108,9 @@ async fn a_path_that_somebody_listens_on_is_in_use() {
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     let text = chain(&error).to_string();
     assert!(text.contains("another process listens"), "{text}");
+    // What `main` prints.
+    let debug = format!("{:?}", error.get_ref().expect("an error inside"));
+    assert_eq!(debug, text);
     assert!(is_socket(&path));
     drop(server);
     assert!(!path.exists());

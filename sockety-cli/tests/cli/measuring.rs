@@ -18,7 +18,8 @@ fn a_peer_lists_what_it_serves() {
         "        idempotent, timeout 2s",
         "        error 404 NotFound: There is no such clip",
         "    media.upload(clips: Vec<File> (all files that follow)) -> u64",
-        "        up to 8 files, files up to 1024 bytes",
+        "        up to 8 files, files up to 1024 bytes, all files up to 4096 bytes",
+        "        stream up to 1048576 bytes",
         "    media.track(event: String)",
         "        one-way",
     ] {

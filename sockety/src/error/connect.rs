@@ -81,8 +81,8 @@ pub enum ConnectError {
     #[error("server was stopped")]
     ServerStopped,
     /// The server that was to accept has too many connections.
-    #[error("connection refused: {0}")]
-    AtLimit(ServerLimit),
+    #[error("connection refused")]
+    AtLimit(#[source] ServerLimit),
 }
 
 /// A limit of a server that another connection would exceed.

@@ -31,6 +31,9 @@ use crate::{
 ///
 /// An action that nobody serves is answered with code 2, Not Implemented.
 ///
+/// Clones share the services, the handler, the hook and the middleware, so that several servers can
+/// serve the same.
+///
 /// ```
 /// # use sockety::{FastReply, Router, serve::MessageHandler};
 /// # fn main() -> Result<(), sockety::serve::DuplicateAction> {
@@ -41,7 +44,7 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Router {
     services: Vec<(Arc<dyn Service>, &'static str)>,
     /// No peer chooses its keys, so the hash need not withstand one who would.

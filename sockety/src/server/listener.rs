@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::poll_fn,
     io,
     net::SocketAddr,
@@ -16,16 +17,23 @@ use super::socket_file::{self, SocketFile};
 use crate::address::error::AddressProblem;
 use crate::{
     address::{Address, Endpoint},
+    error::chain::chain,
     transport::link::Link,
 };
 
 /// The error of listening on an address; the kind is that of the cause.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("cannot listen on {address}")]
 struct Unbound {
     address: Address,
     #[source]
     error: io::Error,
+}
+
+impl fmt::Debug for Unbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&chain(self), f)
+    }
 }
 
 /// The listening sockets of a server; it may have none.

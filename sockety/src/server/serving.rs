@@ -6,6 +6,7 @@ use tracing::debug;
 
 use super::{
     admission::{Gate, Permits},
+    age::MaxAge,
     handle::ServerHandle,
 };
 use crate::{
@@ -27,6 +28,7 @@ pub(super) struct Serving {
     pub(super) gate: Gate,
     #[cfg(feature = "proxy-protocol")]
     pub(super) proxy_protocol: Option<super::proxy_protocol::ProxyProtocol>,
+    pub(super) max_age: Option<MaxAge>,
 }
 
 /// Who closes a connection.
@@ -79,8 +81,9 @@ impl Serving {
             handle.on_accepted();
             let entered = |connection: Connection| {
                 let entry = handle.register(&connection);
+                let aging = self.max_age.map(|max_age| max_age.begin(&connection));
                 let kept = (owner == Owner::Server).then_some(connection);
-                (entry, kept, permit, host)
+                (entry, aging, kept, permit, host)
             };
             let (router, common) = (Arc::clone(&self.router), self.common.clone());
             let setup = Setup::new(router, common, entered).accepting();

@@ -1,10 +1,12 @@
 use std::{
-    fs, io,
+    fmt, fs, io,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
 use tokio::net::{UnixListener, UnixStream};
+
+use crate::error::chain::chain;
 
 /// The file of a listening Unix socket, which is removed when this is dropped.
 #[derive(Debug)]
@@ -46,9 +48,15 @@ fn id_of(path: &Path) -> Option<FileId> {
     Some((metadata.dev(), metadata.ino()))
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("another process may listen there")]
 struct MaybeInUse(#[source] io::Error);
+
+impl fmt::Debug for MaybeInUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&chain(self), f)
+    }
+}
 
 /// Two servers that find the same stale file at the same time may remove each other's new file.
 /// Preventing that would take a lock file, which would be left behind in turn.

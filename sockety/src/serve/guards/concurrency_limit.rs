@@ -30,7 +30,7 @@ use crate::{
 /// # use sockety::{Router, serve::{ConcurrencyLimit, IntoRouter}, service};
 /// # #[service]
 /// # trait Media { async fn render(&self, id: u64); async fn title(&self, id: u64) -> String; }
-/// # fn example(server: MediaServer<impl Media>) -> Router {
+/// # fn example(server: impl IntoRouter) -> Router {
 /// let renderers = ConcurrencyLimit::new(4).max_waiting(64).only(MediaClient::DESCRIPTION, &["render"]);
 /// server.into_router().layer(renderers)
 /// # }

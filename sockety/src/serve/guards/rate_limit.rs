@@ -33,7 +33,7 @@ use crate::{
 /// # use sockety::{Router, serve::IntoRouter, service};
 /// # #[service]
 /// # trait Session { async fn reset_password(&self, user: String); }
-/// # fn example(server: SessionServer<impl Session>) -> Router {
+/// # fn example(server: impl IntoRouter) -> Router {
 /// use sockety::{config::Rate, serve::RateLimit};
 ///
 /// // Five at once, then one a second.
