@@ -234,7 +234,7 @@ async fn a_host_has_only_so_many_links_by_the_address_that_is_given() {
     };
     assert_eq!(ip.to_string(), "203.0.113.7");
     assert_eq!(
-        error.to_string(),
+        sockety::error::chain(&error).to_string(),
         "connection refused: host 203.0.113.7 has too many connections"
     );
     let _other = over(link(&running.0, Some(address("203.0.113.8:1"))).await).await;
