@@ -127,11 +127,13 @@ async fn forward(
     let mut chunk = vec![0; 64 * 1024];
     loop {
         let read = tokio::select! {
-            read = from.read(&mut chunk) => read.unwrap_or(0),
+            // What is injected precedes the end, because it is injected before the server sees why.
+            biased;
             bytes = next(&mut injected) => {
                 let _ = to.write_all(&bytes).await;
                 continue;
             }
+            read = from.read(&mut chunk) => read.unwrap_or(0),
         };
         if read == 0 {
             let _ = to.write_all(&waiting).await;
