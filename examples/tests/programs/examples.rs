@@ -91,6 +91,27 @@ fn tower() {
     );
 }
 
+/// Bytes are those of payloads, files and streams, and a stream ends later than its reply.
+#[test]
+fn access_log() {
+    let peer = r"^127\.0\.0\.1:[0-9]+";
+    let times = r"reply=[0-9]+\.[0-9]ms end=[0-9]+\.[0-9]ms$";
+    let lines = [
+        r#""title" response in=1 out=5"#,
+        r#""title" code 404 in=1 out=0"#,
+        r#""add" response in=50000 out=3"#,
+        r#""read" response in=1 out=5000"#,
+        r#""read" response, not taken in=3 out=[0-9]+"#,
+        r#""note" nothing in=18 out=0"#,
+    ];
+    let lines = lines.map(|line| format!("{peer} {line} {times}"));
+    let printed = run("access_log", &[]);
+    let text = String::from_utf8_lossy(&printed.get_output().stdout);
+    assert_eq!(text.lines().count(), lines.len(), "{text}");
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    assert_printed(printed, &lines);
+}
+
 #[test]
 fn configured() {
     assert_printed(
