@@ -53,7 +53,7 @@
 //! | --- | --- | --- |
 //! | `sockety.server.connections` | gauge | current connections |
 //! | `sockety.server.connections.accepted` | counter | accepted connections, including those that failed |
-//! | `sockety.server.connections.failed` | counter | connections that failed before they were established |
+//! | `sockety.server.connections.failed` | counter | connections that failed before they were established, with the label `reason`: those of `server::FailedHandshakes` |
 //! | `sockety.server.connections.silent` | counter | connections that ended before they brought a byte, such as health checks |
 //! | `sockety.server.connections.refused` | counter | connections closed at once because their host had too many |
 //! | `sockety.server.received`, `sockety.server.sent` | counters, bytes | bytes received and sent: [`Traffic`](crate::stats::traffic::Traffic) |

@@ -26,7 +26,7 @@ use self::{
     serving::{Owner, Serving},
 };
 pub use self::{handle::ServerHandle, links::Handshaking};
-pub use crate::stats::server::ServerStats;
+pub use crate::stats::server::{FailedHandshakes, ServerStats};
 use crate::{
     address::{
         IntoAddress,

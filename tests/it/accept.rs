@@ -156,6 +156,66 @@ async fn a_health_check_is_no_failed_handshake_and_other_protocols_are_logged() 
     running.stop().await;
 }
 
+/// Connects, and sends what begins no connection.
+async fn speak_http(running: &Running, count: u64) {
+    let stream = TcpStream::connect(running.address).await;
+    let mut stream = stream.expect("connected");
+    stream.write_all(b"GET / HTTP/1.1\r\n").await.expect("sent");
+    assert_eq!(not_established(running, count).await, (count, 0));
+}
+
+#[tokio::test]
+async fn failed_handshakes_are_counted_by_reason() {
+    let options = Options::default().handshake_timeout(Duration::from_millis(50));
+    let running = Running::of(bound().await.options(options), ping_handler());
+    speak_http(&running, 1).await;
+    let mut cut = silent(&running).await;
+    cut.send("E2").await;
+    drop(cut);
+    not_established(&running, 2).await;
+    let mut slow = silent(&running).await;
+    slow.send("E2").await;
+    not_established(&running, 3).await;
+
+    let stats = running.handle.stats();
+    let reasons: Vec<_> = stats
+        .failures
+        .iter()
+        .filter(|(_, times)| *times > 0)
+        .collect();
+    assert_eq!(
+        reasons,
+        [("other_protocol", 1), ("timed_out", 1), ("cut_off", 1)]
+    );
+    assert_eq!(stats.failed_handshakes, 3);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn when_every_handshake_fails_the_log_says_so() {
+    let (log, _guard) = Log::of_warnings();
+    let running = Running::of(bound().await, ping_handler());
+    for count in 1..=20 {
+        speak_http(&running, count).await;
+    }
+    // The time between two warnings of one kind.
+    let pause = Duration::from_millis(1100);
+    tokio::time::sleep(pause).await;
+    speak_http(&running, 21).await;
+    ping(&running.client(Router::new()).await).await;
+    tokio::time::sleep(pause).await;
+    speak_http(&running, 22).await;
+
+    let events = log.events();
+    let in_a_row = "; all of the last 21 handshakes failed suppressed=19";
+    let said: Vec<_> = events
+        .iter()
+        .map(|event| event.ends_with(in_a_row))
+        .collect();
+    assert_eq!(said, [false, true, false], "{events:#?}");
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn an_accepted_connection_is_closed_with_its_last_handle() {
     let baseline = tasks();

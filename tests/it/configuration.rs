@@ -1,4 +1,4 @@
-//! Options from configuration: what needs the sources; the rest is tested beside the code.
+//! Options from configuration: what needs the sources; the rest is tested next to the code.
 
 use std::{fs, path::Path};
 

@@ -160,7 +160,7 @@ async fn connect_with(address: SocketAddr, options: Options) -> WorkClient {
     client.expect("connected")
 }
 
-/// A server in a process of its own, to be killed.
+/// A server in a separate process, to be killed.
 struct Process {
     child: Child,
     port: u16,

@@ -1,4 +1,4 @@
-//! The programs, each with a folder and ports of its own.
+//! The programs, each with its own folder and ports.
 
 use std::{
     fs,

@@ -48,7 +48,7 @@ use crate::msgpack::Bounds;
 /// With the feature `serde`, options are read from configuration in any format of serde. The keys are
 /// the names of the setters, and what is not given is as in [`Options::default`]. Durations have a
 /// unit, ms, s, m or h. Sizes are a number of bytes or have a unit: B, KB, MB, GB of 1,000, KiB, MiB,
-/// GiB of 1,024. `"none"` stands for `None`, `"unlimited"` for [`Rate::UNLIMITED`], and `base =
+/// GiB of 1,024. `"none"` means `None`, `"unlimited"` for [`Rate::UNLIMITED`], and `base =
 /// "trusted"` begins with [`Options::trusted`]. Unknown keys are errors. `limits`, `bounds` and `tcp`
 /// are tables of what [`Limits`], [`Bounds`] and [`TcpOptions`] set:
 ///

@@ -78,11 +78,15 @@ impl ServerMetrics {
         let count =
             |name: &'static str, value: u64| counter!(name, self.labels.clone()).absolute(value);
         count(ACCEPTED, stats.accepted);
-        count(FAILED, stats.failed_handshakes);
         count(SILENT, stats.silent_connections);
         count(REFUSED, stats.refused_connections);
         count(RECEIVED, traffic.received_bytes);
         count(SENT, traffic.sent_bytes);
+        for (reason, times) in stats.failures.iter() {
+            let mut labels = self.labels.clone();
+            labels.push(Label::from_static_parts("reason", reason));
+            counter!(FAILED, labels).absolute(times);
+        }
         for (event, times) in stats.peers.iter() {
             let mut labels = self.labels.clone();
             labels.push(Label::from_static_parts("event", event));

@@ -20,7 +20,11 @@ use crate::{
     },
     error::{chain::chain, connect::ConnectError, connection::ClosedBy, send::SendError},
     message::outgoing::Outgoing,
-    stats::{Counters, server::ServerStats, traffic::Traffic},
+    stats::{
+        Counters,
+        server::{FailureCounters, ServerStats},
+        traffic::Traffic,
+    },
     transport::link::Handshake,
 };
 
@@ -29,6 +33,25 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct ServerHandle {
     inner: Arc<Inner>,
+}
+
+/// From this number on, a failed handshake is logged with how many have failed since one succeeded: the cause is
+/// then rather in front of the server, or in its certificate, than with one client.
+const MANY_IN_A_ROW: u64 = 20;
+
+/// The counter for a failed handshake.
+fn reason<'a>(counters: &'a FailureCounters, error: &ConnectError) -> &'a AtomicU64 {
+    match error {
+        ConnectError::Handshake(_) => &counters.other_protocol,
+        ConnectError::Tls(_)
+        | ConnectError::NotTls { .. }
+        | ConnectError::NoAlpn
+        | ConnectError::ClosedAfterTls => &counters.tls,
+        #[cfg(feature = "proxy-protocol")]
+        ConnectError::ProxyProtocol(_) => &counters.proxy_header,
+        ConnectError::HandshakeTimedOut(_) => &counters.timed_out,
+        _ => &counters.cut_off,
+    }
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +64,9 @@ struct Inner {
     all_left: Notify,
     counters: Arc<Counters>,
     accepted: AtomicU64,
-    failed_handshakes: AtomicU64,
+    failed_handshakes: FailureCounters,
+    /// How many handshakes have failed since one succeeded.
+    failed_in_a_row: AtomicU64,
     silent_connections: AtomicU64,
     refused_connections: AtomicU64,
     /// What [`ServerHandle::serve_link`] needs of the server.
@@ -171,10 +196,12 @@ impl ServerHandle {
     /// Returns counts of connections, and of the behaviour of their peers that was tolerated,
     /// refused or cut off.
     pub fn stats(&self) -> ServerStats {
+        let failures = self.inner.failed_handshakes.read();
         ServerStats {
             connections: self.lock().live.len(),
             accepted: self.inner.accepted.load(Ordering::Relaxed),
-            failed_handshakes: self.inner.failed_handshakes.load(Ordering::Relaxed),
+            failed_handshakes: failures.iter().map(|(_, times)| times).sum(),
+            failures,
             silent_connections: self.inner.silent_connections.load(Ordering::Relaxed),
             refused_connections: self.inner.refused_connections.load(Ordering::Relaxed),
             peers: self.inner.counters.read(),
@@ -219,8 +246,18 @@ impl ServerHandle {
                 .fetch_add(1, Ordering::Relaxed);
             debug!(?peer, "connection ended before it brought a byte");
         } else {
-            self.inner.failed_handshakes.fetch_add(1, Ordering::Relaxed);
-            warnings.of_peer(Warning::HandshakeFailed, peer, &chain(error));
+            reason(&self.inner.failed_handshakes, error).fetch_add(1, Ordering::Relaxed);
+            let row = self.inner.failed_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+            let error = chain(error);
+            if row < MANY_IN_A_ROW {
+                warnings.of_peer(Warning::HandshakeFailed, peer, &error);
+            } else {
+                warnings.of_peer(
+                    Warning::HandshakeFailed,
+                    peer,
+                    &format_args!("{error}; all of the last {row} handshakes failed"),
+                );
+            }
         }
     }
 
@@ -295,6 +332,7 @@ impl ServerHandle {
 
     /// Adds a connection to the list. Dropping the returned entry removes it.
     pub(super) fn register(&self, connection: &Connection) -> Entry {
+        self.inner.failed_in_a_row.store(0, Ordering::Relaxed);
         let key = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::clone(connection.shared());
         self.lock().live.insert(key, Arc::downgrade(&shared));

@@ -74,7 +74,7 @@ impl Listeners {
     }
 }
 
-/// Several tasks may accept at a time, so each has futures of its own: a listener that is polled
+/// Several tasks may accept at a time, so each has its own futures: a listener that is polled
 /// directly wakes only the last task that did so.
 async fn first_of(listeners: &[Listener], first: usize) -> io::Result<Link> {
     let (before, after) = listeners.split_at(first % listeners.len().max(1));
