@@ -135,6 +135,12 @@
 // Lets the paths of generated code resolve in this crate's own tests and examples.
 extern crate self as sockety;
 
+#[cfg(all(
+    feature = "_tls",
+    not(any(feature = "tls-aws-lc-rs", feature = "tls-ring"))
+))]
+compile_error!("the feature `_tls` is internal: enable `tls` or `tls-ring`");
+
 // The rooms, lowest first: each imports only from those above it in this list.
 mod sync;
 
@@ -149,7 +155,8 @@ mod outcome;
 mod payload;
 mod shown;
 mod stats;
-#[cfg(feature = "_tls")]
+// Gated by the features that users name, because the compiler tells them of these when the module is missing.
+#[cfg(any(feature = "tls", feature = "tls-aws-lc-rs", feature = "tls-ring"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
 pub mod tls;
 
