@@ -241,6 +241,17 @@ impl Server {
         self
     }
 
+    /// Closes a connection at once if there are [`max_connections`](Self::max_connections) already,
+    /// instead of letting it wait in the queue of the operating system for up to its own time limit.
+    ///
+    /// This suits a server behind a balancer that tries another server when one closes. Clients of
+    /// this framework get [`ConnectError::ClosedSilently`]. Such connections count as
+    /// [`refused_connections`](ServerStats::refused_connections).
+    pub fn refuse_when_full(mut self) -> Self {
+        self.gate.set_refuses_when_full();
+        self
+    }
+
     /// Returns the address that it listens on; with several, the first.
     ///
     /// # Errors
@@ -289,7 +300,11 @@ impl Server {
         });
         takes_links.begin(&serving);
         debug!(address = ?listeners.local_addr().ok(), "serving");
-        while let Some(admitted) = handle.or_stopped(serving.gate.admit(&listeners)).await {
+        let refused = || handle.on_refused_connection();
+        while let Some(admitted) = handle
+            .or_stopped(serving.gate.admit(&listeners, refused))
+            .await
+        {
             let (handle, serving) = (handle.clone(), Arc::clone(&serving));
             tokio::spawn(async move {
                 let established = serving.establish_link(&handle, admitted, Owner::Server);
@@ -328,7 +343,9 @@ impl Server {
             max_age: self.max_age,
         };
         loop {
-            let admitted = self.handle.or_stopped(self.gate.admit(&self.listeners));
+            let refused = || self.handle.on_refused_connection();
+            let admitted = self.gate.admit(&self.listeners, refused);
+            let admitted = self.handle.or_stopped(admitted);
             let admitted = admitted.await.ok_or(ConnectError::ServerStopped)?;
             let established = serving.establish_link(&self.handle, admitted, Owner::Caller);
             match established.await {

@@ -5,7 +5,7 @@
 //!
 //! - [`Pair`] makes a client and a server that know each other by an address and a certificate of
 //!   your choice, over a link with [`Faults`].
-//! - [`link`] makes such a link for [`Connection::over`](crate::Connection::over), and [`Link`]
+//! - [`link()`] makes such a link for [`Connection::over`](crate::Connection::over), and [`Link`]
 //!   pauses and cuts it.
 //! - [`Recorder`] is middleware that records what was called, waits for calls, and refuses some.
 //!

@@ -87,6 +87,27 @@ async fn t_h6_only_so_many_connections_live_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_when_full_closes_at_once_and_serves_when_it_is_not() {
+    let server = bound().await.max_connections(1).refuse_when_full();
+    let running = Running::of(server, ping_handler());
+    let first = running.client(Router::new()).await;
+    for refused in 1..=3 {
+        let error = sockety::connect(running.address).await.expect_err("full");
+        assert!(matches!(error, ConnectError::ClosedSilently), "{error:?}");
+        let stats = running.handle.stats();
+        assert_eq!((stats.refused_connections, stats.accepted), (refused, 1));
+    }
+    ping(&first).await;
+    first.close().await;
+    while !running.handle.connections().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    ping(&running.client(Router::new()).await).await;
+    assert_eq!(running.handle.stats().failed_handshakes, 0);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn t_h6_a_host_has_only_so_many_connections() {
     let running = Running::of(bound().await.max_connections_per_host(2), ping_handler());
     let first = running.client(Router::new()).await;

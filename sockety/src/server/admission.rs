@@ -25,6 +25,7 @@ pub(super) struct Gate {
     connections: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
     hosts: Option<Hosts>,
+    refuses_when_full: bool,
 }
 
 /// What a link needs to become a connection.
@@ -48,6 +49,10 @@ impl Gate {
         self.hosts = Some(Hosts::new(connections));
     }
 
+    pub(super) fn set_refuses_when_full(&mut self) {
+        self.refuses_when_full = true;
+    }
+
     /// Waits until there is room for another connection.
     pub(super) async fn permits(&self) -> Permits {
         Permits {
@@ -57,23 +62,34 @@ impl Gate {
     }
 
     /// Returns the next link. Errors of accepting, such as a lack of file descriptors, are logged
-    /// and retried.
-    pub(super) async fn admit(&self, listeners: &Listeners) -> (Link, Permits) {
+    /// and retried. `on_refused` is called for each link that is closed because there is no room.
+    pub(super) async fn admit(
+        &self,
+        listeners: &Listeners,
+        on_refused: impl Fn(),
+    ) -> (Link, Permits) {
         if listeners.is_empty() {
             // Without permits, which the links that are given need.
             return std::future::pending().await;
         }
-        let permits = self.permits().await;
-        let mut pause = Pause::default();
-        loop {
-            match listeners.accept().await {
-                Ok(link) => return (link, permits),
-                Err(error) if is_of_one_connection(&error) => {
-                    debug!(error = %chain(&error), "a connection ended before it was accepted");
+        let connection = loop {
+            tokio::select! {
+                // What has room is not refused.
+                biased;
+                connection = permit(&self.connections) => break connection,
+                link = next_link(listeners), if self.refuses_when_full => {
+                    drop(link);
+                    on_refused();
                 }
-                Err(error) => pause.wait(&error).await,
             }
-        }
+        };
+        // This wait is short, as handshakes have a time limit: nobody is refused for it.
+        let handshake = permit(&self.handshakes).await;
+        let permits = Permits {
+            connection,
+            handshake,
+        };
+        (next_link(listeners).await, permits)
     }
 
     /// A connection of this host, which is to be kept until the connection ends.
@@ -100,6 +116,21 @@ impl Default for Gate {
             connections: semaphore(4096),
             handshakes: semaphore(256),
             hosts: None,
+            refuses_when_full: false,
+        }
+    }
+}
+
+/// The next link, however many errors come first.
+async fn next_link(listeners: &Listeners) -> Link {
+    let mut pause = Pause::default();
+    loop {
+        match listeners.accept().await {
+            Ok(link) => return link,
+            Err(error) if is_of_one_connection(&error) => {
+                debug!(error = %chain(&error), "a connection ended before it was accepted");
+            }
+            Err(error) => pause.wait(&error).await,
         }
     }
 }

@@ -18,7 +18,8 @@ pub struct ServerStats {
     /// Connections that ended before they brought a byte of the protocol, as the health checks of
     /// load balancers do. They do not count as failed handshakes.
     pub silent_connections: u64,
-    /// Connections closed at once because their host had too many. They do not count as accepted.
+    /// Connections closed at once because their host had too many, or the server if it
+    /// [refuses](crate::server::Server::refuse_when_full) then. They do not count as accepted.
     pub refused_connections: u64,
     /// Behaviour of peers that was tolerated, refused or cut off, on all connections since the
     /// server started.
