@@ -25,11 +25,11 @@ use crate::support::{
 use crate::tls::raw_config;
 
 #[service]
-trait Where {
+pub(crate) trait Where {
     async fn am_i(&self, cx: &Context) -> Option<String>;
 }
 
-struct Here;
+pub(crate) struct Here;
 
 impl Where for Here {
     async fn am_i(&self, cx: &Context) -> Option<String> {

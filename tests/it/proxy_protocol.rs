@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sockety::{
-    Connection, Context, Options, Router, Server,
+    Connection, Options, Router, Server,
     error::{ConnectError, ProxyProtocolError, ServerLimit, chain},
     serve::IntoRouter,
     server::{ProxyProtocol, ServerHandle},
-    service,
     tls::TlsServer,
 };
 use tokio::io::{AsyncWriteExt, DuplexStream, copy_bidirectional, duplex};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::links::{Here, WhereClient, WhereServer};
 use crate::support::{
     Authority, HEADER, Log, PIPE, Peer, Running, answers_ping, bytes, ping_handler,
 };
@@ -341,19 +341,6 @@ async fn t_h13_a_host_has_only_so_many_connections_behind_a_proxy() {
     let events = log.events();
     assert!(events[0].contains("203.0.113.8:4711"), "{events:?}");
     handle.stop();
-}
-
-#[service]
-trait Where {
-    async fn am_i(&self, cx: &Context) -> Option<String>;
-}
-
-struct Here;
-
-impl Where for Here {
-    async fn am_i(&self, cx: &Context) -> Option<String> {
-        cx.peer_addr().map(|address| address.to_string())
-    }
 }
 
 #[tokio::test]
