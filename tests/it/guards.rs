@@ -83,6 +83,22 @@ async fn calls_beyond_the_limit_wait_and_those_beyond_that_are_not_executed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_while_it_waits_is_no_overload() {
+    let limit = ConcurrencyLimit::new(1).only(GateClient::DESCRIPTION, PASS);
+    let (gate, _server) = guarded(limit.clone()).await;
+    let (other, server) = guarded(limit).await;
+    let first = tokio::spawn(gate.pass().into_future());
+    settled().await;
+    let second = tokio::spawn(other.pass().into_future());
+    settled().await;
+    other.connection().close().await;
+    second.await.expect("no panic").expect_err("closed");
+    settled().await;
+    assert_eq!(server.stats().overloaded, 0);
+    assert_eq!(first.await.expect("no panic").expect("executed"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_beyond_the_rate_are_not_executed() {
     for rate in [RateLimit::per_connection, RateLimit::total] {
         let limit = rate(Rate::new(2, 1)).only(GateClient::DESCRIPTION, PASS);

@@ -108,7 +108,7 @@ impl Drop for Ending {
         if let Ok(Answered::Response { payload } | Answered::Error { payload }) = result {
             count_payload(RESPONSE, method.clone(), payload);
         }
-        // It may still be sent, and whoever polls the call may have no runtime.
+        // It may still be sent, and the task that polls the call may have no runtime.
         if let Some(content) = self.status.take_content() {
             if let Ok(runtime) = Handle::try_current() {
                 let method = method.clone();

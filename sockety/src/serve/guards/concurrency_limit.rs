@@ -78,18 +78,25 @@ impl ConcurrencyLimit {
         self
     }
 
-    /// Waits for a turn; `None` if too many wait, or if the connection ends first.
-    async fn turn(&self, incoming: &Incoming) -> Option<SemaphorePermit<'_>> {
+    /// Waits for a turn.
+    async fn turn(&self, incoming: &Incoming) -> Result<SemaphorePermit<'_>, NoTurn> {
         // Those who wait have come before.
         if let Ok(permit) = self.running.try_acquire() {
-            return Some(permit);
+            return Ok(permit);
         }
-        let _waiting = Waiting::begin(&self.waiting, self.max_waiting)?;
+        let _waiting = Waiting::begin(&self.waiting, self.max_waiting).ok_or(NoTurn::TooMany)?;
         tokio::select! {
-            permit = self.running.acquire() => permit.ok(),
-            _ = incoming.connection().closed() => None,
+            permit = self.running.acquire() => permit.map_err(|_| NoTurn::TooMany),
+            _ = incoming.connection().closed() => Err(NoTurn::Gone),
         }
     }
+}
+
+/// Why a message has no turn.
+enum NoTurn {
+    TooMany,
+    /// Its connection has ended.
+    Gone,
 }
 
 /// One of those who wait.
@@ -116,13 +123,21 @@ impl ServeMiddleware for ConcurrencyLimit {
             next.run(incoming).await;
             return;
         }
-        let Some(_turn) = self.turn(&incoming).await else {
-            let (limit, waiting) = (self.limit, self.max_waiting);
-            let reason = format!("{limit} calls run and {waiting} wait already, as many as may");
-            incoming.note_overload(&reason);
-            let code = FrameworkCode::Overloaded.reply();
-            return incoming.refuse_because(code, reason).await;
-        };
-        next.run(incoming).await;
+        match self.turn(&incoming).await {
+            Ok(_turn) => {
+                next.run(incoming).await;
+            }
+            Err(no_turn) => {
+                let (limit, waiting) = (self.limit, self.max_waiting);
+                let reason =
+                    format!("{limit} calls run and {waiting} wait already, as many as may");
+                // A caller that is gone is no sign of overload, and reads no answer.
+                if let NoTurn::TooMany = no_turn {
+                    incoming.note_overload(&reason);
+                }
+                let code = FrameworkCode::Overloaded.reply();
+                incoming.refuse_because(code, reason).await;
+            }
+        }
     }
 }
