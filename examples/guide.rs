@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Where the guide says that the repository is.
-const REPOSITORY: &str = "../sockety-rs";
+const REPOSITORY: &str = "../sockety-rust";
 
 #[test]
 fn each_page_builds_with_the_dependencies_that_it_names() {

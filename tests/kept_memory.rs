@@ -1,12 +1,14 @@
-//! Threads release memory that they keep for further payloads and streams. A separate binary,
-//! because it counts what the whole process allocates.
+//! What is kept while nothing happens: threads release memory that they keep for further payloads and
+//! streams, and the extension costs an idle connection little. A separate binary, because it counts what
+//! the whole process allocates.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;
 use sockety::{
-    ByteStream, Connection, Router,
+    ByteStream, Connection, Options, Router,
+    config::Extension,
     message::{Draft, Reply, ResponseDraft},
     pair,
     serve::{Message, MessageHandler},
@@ -95,6 +97,59 @@ fn quiet_connections_give_it_back() {
     });
 }
 
+/// Bytes that each side of the extension may keep allocated for a connection that is idle.
+const EXTENSION_BYTES: usize = 128;
+
+/// Bytes allocated for each side of a connection on which a handler has waited, some time later.
+async fn idle_side(extension: Extension) -> usize {
+    const PAIRS: usize = 100;
+    let mut open = Vec::with_capacity(PAIRS);
+    let before = HEAP.current_usage();
+    for _ in 0..PAIRS {
+        let serve = MessageHandler::new().action("wait", |message: Message| async move {
+            sleep(Duration::from_millis(10)).await;
+            let reply = ResponseDraft::new().with_data(vec![7; 200]);
+            message.respond(&reply).await
+        });
+        let options = || Options::default().extension(extension);
+        let (here, there) = tokio::io::duplex(64 * 1024);
+        let (near, far) = tokio::try_join!(
+            Connection::over(here, Router::new(), options()),
+            Connection::over(there, serve, options()),
+        )
+        .expect("two connections");
+        let draft = Draft::new("wait").with_data(vec![7; 200]);
+        let mut request = near.send(&draft).await.expect("sent");
+        request.response().await.expect("a response");
+        open.push((near, far));
+    }
+    sleep(Duration::from_secs(120)).await;
+    let kept = more_than(before) / (2 * PAIRS);
+    drop(open);
+    // Until all of it is freed.
+    sleep(Duration::from_secs(120)).await;
+    kept
+}
+
+fn the_extension_costs_an_idle_connection_little() {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        // What is allocated once for all.
+        idle_side(Extension::Auto).await;
+        let base = idle_side(Extension::Off).await;
+        let extended = idle_side(Extension::Auto).await;
+        assert!(base > 1000, "{base} bytes are less than a connection has");
+        assert!(
+            extended <= base + EXTENSION_BYTES,
+            "{extended} bytes with the extension, {base} without"
+        );
+    });
+}
+
 fn the_last_connection_gives_it_back(runtime: &Runtime) {
     runtime.block_on(async {
         let tasks = || Handle::current().metrics().num_alive_tasks();
@@ -119,7 +174,11 @@ fn the_last_connection_gives_it_back(runtime: &Runtime) {
 }
 
 #[test]
-fn what_threads_keep_is_given_back() {
+fn little_is_kept() {
+    // What a thread keeps has times of one clock, so the other clock has a thread of its own.
+    std::thread::spawn(the_extension_costs_an_idle_connection_little)
+        .join()
+        .expect("no panic");
     quiet_connections_give_it_back();
     let runtime = Runtime::new().expect("a runtime");
     the_last_connection_gives_it_back(&runtime);

@@ -1,6 +1,6 @@
 //! Works without a pause, and checks that nothing is left over: memory, tasks, descriptors, time.
 //!
-//! `cargo run --release -p sockety-tests --example sockety-soak -- [--seconds 60] [--mix mixed]`,
+//! `cargo run --release -p sockety-tests --example sockety-soak -- [--seconds 60] [--mix mixed] [--extension off]`,
 //! where a mix is one of `rpc`, `channel`, `stream`, `file`, `churn` and `mixed`, which is all of
 //! them concurrently. The time is divided into rounds. After each round everything is released and
 //! measured, so that what is left is a leak. Fails if a call fails, if tasks or descriptors are
@@ -9,12 +9,13 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;
-use sockety::{ByteStream, File, Server, service};
+use sockety::{ByteStream, File, Options, Server, config::Extension, error::ConnectError, service};
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -90,7 +91,17 @@ async fn main() -> ExitCode {
         .filter(|kind| mix == "mixed" || mix == *kind)
         .collect();
     assert!(!kinds.is_empty(), "no mix is called {mix}");
-    let server = Server::bind("127.0.0.1:0").await.expect("a port");
+    let extension = match argument("--extension").as_deref() {
+        None | Some("off") => Extension::Off,
+        Some("auto") => Extension::Auto,
+        Some(other) => panic!("--extension is off or auto, not {other}"),
+    };
+    let options = Options::default().extension(Extension::Auto);
+    let server = Server::bind("127.0.0.1:0")
+        .await
+        .expect("a port")
+        .options(options);
+    EXTENSION.set(extension).expect("set once");
     let address = server.local_addr().expect("bound");
     let serving = tokio::spawn(server.serve(WorkServer::new(Worker)));
     let base = Rest::read().tasks;
@@ -123,6 +134,15 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     ExitCode::FAILURE
+}
+
+/// What the clients offer; the server offers it always.
+static EXTENSION: OnceLock<Extension> = OnceLock::new();
+
+async fn connect(address: SocketAddr) -> Result<WorkClient, ConnectError> {
+    let extension = EXTENSION.get().copied().unwrap_or_default();
+    let options = Options::default().extension(extension);
+    WorkClient::connect(address).options(options).await
 }
 
 fn argument(name: &str) -> Option<String> {
@@ -210,7 +230,7 @@ async fn round(
     base: usize,
 ) -> Result<Round, Failed> {
     let end = Instant::now() + time;
-    let shared = WorkClient::connect(address).await?;
+    let shared = connect(address).await?;
     let mut workers = JoinSet::new();
     for kind in kinds {
         for _ in 0..WORKERS {
@@ -254,7 +274,7 @@ async fn work(
         let iteration = async {
             match kind {
                 "rpc" => rpc(&shared).await,
-                "channel" => rpc(&WorkClient::connect(address).await?).await,
+                "channel" => rpc(&connect(address).await?).await,
                 "stream" => stream(&shared).await,
                 "file" => file(&shared).await,
                 _ => churn(address, number).await,
@@ -301,7 +321,7 @@ async fn file(work: &WorkClient) -> Result<(), Failed> {
 
 /// Gives up in the middle, in one way or another.
 async fn churn(address: SocketAddr, number: u64) -> Result<(), Failed> {
-    let work = WorkClient::connect(address).await?;
+    let work = connect(address).await?;
     let moment = Duration::from_micros(number * 37 % 3000);
     match number % 4 {
         0 => drop(timeout(moment, work.wait()).await),

@@ -44,6 +44,7 @@ contenders![
     limit_bulk::LimitBulk<{ 1024 * 1024 }>,
     limit_bulk::Copy,
     sockety_typed::Sockety,
+    sockety_typed::SocketyBase,
     sockety_dyn::SocketyDyn,
     tarpc::Tarpc<tarpc::Bincode>,
     tarpc::Tarpc<tarpc::Msgpack>,

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use sockety::{
     Connection, FastReply, Server,
-    error::{ConnectError, RequestMismatch},
+    error::{ConnectProblem, RequestMismatch},
     serve::{BoxError, Message, MessageHandler},
     server::ServerHandle,
 };
@@ -53,7 +53,7 @@ async fn accept(server: Arc<Server>, room: Arc<Room>) {
     loop {
         match server.accept(handler(&room)).await {
             Ok(connection) => guests.spawn(attend(Arc::clone(&room), connection)),
-            Err(ConnectError::ServerStopped) => break,
+            Err(error) if matches!(error.problem(), ConnectProblem::ServerStopped) => break,
             // A peer that does not speak Sockety.
             Err(_) => continue,
         };

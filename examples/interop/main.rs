@@ -71,16 +71,16 @@ use sockety::error::chain;
 use tls::{Files, Tls};
 
 const USAGE: &str = "\
-Usage: interop server [--port N] [--tls CERTIFICATE KEY] [--defaults] [--clocks FACTOR]
+Usage: interop server [--port N] [--tls CERTIFICATE KEY] [--defaults] [--clocks FACTOR] [--extension]
                                     serves on 127.0.0.1 and prints `PORT n`; without --port on a free port
-       interop client PORT [--tls ROOTS] [--serve] [--defaults] [--clocks FACTOR]
+       interop client PORT [--tls ROOTS] [--serve] [--defaults] [--clocks FACTOR] [--extension]
                                     checks the server on 127.0.0.1:PORT; exit code 1 when a check fails;
                                     with --serve it serves on the connections that it makes
        interop certificate CERTIFICATE KEY
                                     writes a certificate for 127.0.0.1, which is its own root, and its key
 
 CERTIFICATE, KEY and ROOTS are PEM files. --defaults has the limits for unknown peers, --clocks clocks that run FACTOR
-times as fast.";
+times as fast; --extension offers the extension to peers that have it.";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -202,6 +202,10 @@ impl Profile {
         match arguments {
             [flag, rest @ ..] if flag == "--defaults" => {
                 self.has_defaults = true;
+                Some(rest)
+            }
+            [flag, rest @ ..] if flag == "--extension" => {
+                self.is_extended = true;
                 Some(rest)
             }
             [flag, factor, rest @ ..] if flag == "--clocks" => {

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sockety::{Options, config::Limits, msgpack::Bounds};
+use sockety::{
+    Options,
+    config::{Extension, Limits},
+    msgpack::Bounds,
+};
 
 /// The payload of `download` is an array of these.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,6 +70,8 @@ pub struct Profile {
     /// Use the limits for untrusted peers.
     pub has_defaults: bool,
     pub clocks: u32,
+    /// Offer the extension.
+    pub is_extended: bool,
 }
 
 impl Default for Profile {
@@ -73,6 +79,7 @@ impl Default for Profile {
         Self {
             has_defaults: false,
             clocks: 1,
+            is_extended: false,
         }
     }
 }
@@ -87,7 +94,12 @@ impl Profile {
         // On a busy machine, less would be no time at all.
         let least = Duration::from_secs(3);
         let seconds = |seconds| (Duration::from_secs(seconds) / self.clocks).max(least);
+        let extension = match self.is_extended {
+            true => Extension::Auto,
+            false => Extension::Off,
+        };
         options
+            .extension(extension)
             .heartbeat(seconds(20))
             .idle_timeout(Some(seconds(90)))
             .header_timeout(seconds(15))

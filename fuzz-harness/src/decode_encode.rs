@@ -143,6 +143,7 @@ fn encode(events: &[Said]) -> Vec<u8> {
                 encoder.go_away(&mut dst);
                 Ok(())
             }
+            Said::Extension(event) => unreachable!("nobody offered {event:?}"),
         };
         assert_eq!(result, Ok(()), "{event:?} can be said again");
     }

@@ -195,7 +195,7 @@ fn whole(
     } else if is_prepared {
         let mut prepared = Vec::new();
         encode_message(&mut prepared, message, payload)?;
-        encoder.prepared(dst, channel, &prepared)
+        encoder.prepared(dst, channel, 1, &prepared)
     } else {
         encoder.whole(dst, channel, message, payload)
     }

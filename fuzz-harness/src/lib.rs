@@ -4,10 +4,13 @@
 //! with this crate counts, so that they can judge memory too: one input at a time.
 
 mod connection;
+mod credit;
 mod decode_encode;
 mod decode_split;
 mod differential;
 mod encode_script;
+mod extended;
+mod extension;
 mod file_name;
 mod heap;
 mod msgpack_check;
@@ -23,6 +26,8 @@ mod two_peers;
 mod wire;
 
 pub use decode_split::pieces;
+pub use extended::{Extended, encode_extended, requests_for};
+pub use extension::{decode_extended, extended};
 pub use heap::held_by;
 pub use mutate::mutant;
 pub use reference::{End, Reading, read};

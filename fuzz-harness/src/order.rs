@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sockety_codec::RefusalReason;
 
-use crate::Said;
+use crate::{Extended, Said};
 
 /// What is in progress on each channel, as the events tell.
 #[derive(Default)]
@@ -122,6 +122,7 @@ impl Open {
             Said::FileEnd { index, missing, .. } => {
                 assert_eq!(self.file(*index).take(), Some(*missing));
             }
+            Said::Extension(Extended::Status { .. }) => {}
             other => panic!("{other:?} is no content"),
         }
     }

@@ -1,5 +1,7 @@
 use sockety_codec::{Event, RefusalReason, Uuid};
 
+use crate::Extended;
+
 /// An event that owns its bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Said {
@@ -113,6 +115,8 @@ pub enum Said {
     Heartbeat,
     /// The announcement of the end.
     GoAway,
+    /// An event of the extension.
+    Extension(Extended),
 }
 
 impl Said {
@@ -173,6 +177,7 @@ impl Said {
             | Self::End { channel }
             | Self::Abort { channel }
             | Self::Refused { channel, .. } => Some(*channel),
+            Self::Extension(event) => event.channel(),
             Self::Header { .. } | Self::FastReply { .. } | Self::Heartbeat | Self::GoAway => None,
         }
     }
@@ -184,7 +189,7 @@ impl From<Event<'_>> for Said {
             Event::Header(header) => Self::Header {
                 channels: header.channels.get(),
             },
-            Event::Message { channel, head } => Self::Head {
+            Event::Message { channel, head, .. } => Self::Head {
                 channel: channel.get(),
                 parent: None,
                 id: head.id,
@@ -198,7 +203,7 @@ impl From<Event<'_>> for Said {
             Event::WholeMessage { .. } | Event::WholeResponse { .. } => {
                 unreachable!("events are taken apart first")
             }
-            Event::Response { channel, head } => Self::Head {
+            Event::Response { channel, head, .. } => Self::Head {
                 channel: channel.get(),
                 parent: Some(head.parent),
                 id: head.id,
@@ -274,7 +279,10 @@ impl From<Event<'_>> for Said {
             },
             Event::Heartbeat => Self::Heartbeat,
             Event::GoAway => Self::GoAway,
-            other => unreachable!("the decoder was not asked for {other:?}"),
+            other => match Extended::of(&other) {
+                Some(event) => Self::Extension(event),
+                None => unreachable!("the decoder was not asked for {other:?}"),
+            },
         }
     }
 }

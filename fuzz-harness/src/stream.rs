@@ -1,4 +1,4 @@
-use sockety_codec::{ChannelCount, Decoder, Limits, Tolerated, Truncated, Violation};
+use sockety_codec::{ChannelCount, Decoder, Event, Limits, Tolerated, Truncated, Violation};
 
 use crate::Said;
 
@@ -52,6 +52,8 @@ impl Setting {
 pub struct Decoded {
     /// The events; pieces of content that follow each other are joined.
     pub events: Vec<Said>,
+    /// The numbers of the messages that were announced.
+    pub numbers: Vec<u64>,
     /// The rule that was broken, if any.
     pub violation: Option<Violation>,
     /// Whether the input may end here.
@@ -77,11 +79,20 @@ pub fn decode_whole<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8
     decode_by(Decoder::new(limits).whole_messages(), pieces)
 }
 
-fn decode_by<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
-    let mut events = Vec::new();
-    let violation = feed(&mut decoder, pieces, |said| said.push(&mut events));
+pub(crate) fn decode_by<'a>(
+    mut decoder: Decoder,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Decoded {
+    let (mut events, mut numbers) = (Vec::new(), Vec::new());
+    let violation = feed(&mut decoder, pieces, |event| {
+        if let Event::Message { number, .. } | Event::Response { number, .. } = event {
+            numbers.push(number);
+        }
+        Said::from(event).push(&mut events);
+    });
     Decoded {
         events,
+        numbers,
         violation,
         end: decoder.finish(),
         tolerated: *decoder.tolerated(),
@@ -93,13 +104,13 @@ fn decode_by<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]
 fn feed<'a>(
     decoder: &mut Decoder,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-    mut take: impl FnMut(Said),
+    mut take: impl FnMut(Event<'_>),
 ) -> Option<Violation> {
     for piece in pieces {
         let mut input = piece;
         loop {
             match decoder.decode(&mut input) {
-                Ok(Some(event)) => event.apart().map(Said::from).for_each(&mut take),
+                Ok(Some(event)) => event.apart().for_each(&mut take),
                 Ok(None) => break,
                 Err(violation) => {
                     let again = decoder.decode(&mut input).map(|_| ());

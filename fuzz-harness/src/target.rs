@@ -1,6 +1,6 @@
 use crate::{
-    connection, decode_encode, decode_split, differential, encode_script, file_name, msgpack_check,
-    msgpack_read, two_peers,
+    connection, credit, decode_encode, decode_split, differential, encode_script, extension,
+    file_name, msgpack_check, msgpack_read, two_peers,
 };
 
 /// Something that is fuzzed.
@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// Everything that is fuzzed.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "decode_split",
         run: decode_split::run,
@@ -34,6 +34,12 @@ pub const TARGETS: [Target; 10] = [
         name: "encode_script",
         run: encode_script::run,
         runs: 8_000,
+        prefix: None,
+    },
+    Target {
+        name: "extension",
+        run: extension::run,
+        runs: 30_000,
         prefix: None,
     },
     Target {
@@ -76,6 +82,12 @@ pub const TARGETS: [Target; 10] = [
         name: "file_name",
         run: file_name::run,
         runs: 10_000,
+        prefix: None,
+    },
+    Target {
+        name: "credit",
+        run: credit::run,
+        runs: 20_000,
         prefix: None,
     },
 ];

@@ -6,11 +6,16 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::FileFailurePersistence;
 use sockety::{Connection, FastReply, Options, Router, message::Draft, serve::MessageHandler};
+use sockety_codec::extension::metadata::{Entry, MAX_ENTRIES, Metadata, Reader, Trace, Writer};
+use sockety_codec::extension::{LeaveReason, Settings};
 use sockety_codec::{
-    ChannelCount, ChannelId, Encoder, FileHeader, FileIndex, FilesSummary, Limits, MessageHead,
-    ResponseHead, Uuid,
+    ChannelCount, ChannelId, Encoder, FileHeader, FileIndex, FilesSummary, FlowEntry, Limits,
+    MessageHead, Part, ResponseHead, Uuid,
 };
-use sockety_fuzz_harness::{End, Said, decode, decode_pieces, pieces, read};
+use sockety_fuzz_harness::{
+    End, Extended, Said, decode, decode_extended, decode_pieces, encode_extended, extended, pieces,
+    read, requests_for,
+};
 use tokio::io::{AsyncWriteExt, duplex};
 
 /// A message or response, and how it is written.
@@ -270,6 +275,175 @@ fn is_begin(part: &[Said], whole: &[Said]) -> bool {
     is_part && whole.starts_with(before)
 }
 
+fn settings() -> impl Strategy<Value = Settings> {
+    let windows = (any::<u32>(), any::<u64>(), any::<u32>());
+    let advice = (0..1_u64 << 48, any::<[u32; 4]>());
+    let times = (0..1_u64 << 48, any::<u32>());
+    (windows, 1..4097_u16, advice, times).prop_map(
+        |((message, connection, metadata), channels, (payload, advice), (idle, deadline))| {
+            let [files, action, header, requests] = advice;
+            Settings::default()
+                .with_message_window(message)
+                .with_connection_window(connection)
+                .with_metadata_bytes(metadata)
+                .with_channels(ChannelCount::new(channels).expect("in range"))
+                .with_payload(payload)
+                .with_files(files)
+                .with_action_bytes(action)
+                .with_header_bytes(header)
+                .with_requests(requests)
+                .with_idle_millis(idle)
+                .with_deadline_millis(deadline)
+        },
+    )
+}
+
+/// All that a Flow packet can say of numbers that are as they are on the wire.
+fn flow_entry() -> impl Strategy<Value = FlowEntry> {
+    let index = || (0..1_u32 << 24).prop_map(|index| FileIndex::new(index).expect("24 bits"));
+    let part = || prop_oneof![Just(Part::Stream), index().prop_map(Part::File)];
+    let number = || any::<u32>().prop_map(u64::from);
+    // As often in each width.
+    let limit = || (0..48_u32, any::<u64>()).prop_map(|(bits, limit)| limit >> (63 - bits));
+    let credit = (number(), part(), limit(), any::<bool>());
+    prop_oneof![
+        credit.prop_map(|(number, part, limit, lifeline)| FlowEntry::Part {
+            number,
+            part,
+            limit,
+            lifeline
+        }),
+        (number(), index()).prop_map(|(number, index)| FlowEntry::FilesBelow { number, index }),
+        limit().prop_map(|limit| FlowEntry::Connection { limit }),
+        (number(), option::of(part())).prop_map(|(number, part)| FlowEntry::Stop { number, part }),
+    ]
+}
+
+/// Metadata that owns its bytes. Names are few, so that they occur again.
+#[derive(Clone, Debug)]
+struct Owned {
+    deadline: Option<Option<u32>>,
+    trace: Option<([u8; 16], [u8; 8], u8)>,
+    attempt: u8,
+    retry_after: Option<Option<u32>>,
+    entries: Vec<(String, Vec<u8>, bool)>,
+}
+
+impl Owned {
+    fn get(&self) -> Metadata<'_> {
+        let trace = self.trace.map(|(trace_id, parent_id, flags)| Trace {
+            trace_id,
+            parent_id,
+            flags,
+        });
+        let entries = self.entries.iter();
+        Metadata {
+            deadline: self.deadline,
+            trace: trace.filter(Trace::is_valid),
+            attempt: self.attempt,
+            retry_after: self.retry_after,
+            entries: entries
+                .map(|(name, value, is_secret)| Entry {
+                    name,
+                    value,
+                    is_secret: *is_secret,
+                })
+                .collect(),
+        }
+    }
+}
+
+fn metadata() -> impl Strategy<Value = Owned> {
+    let millis = || option::of(option::of(0..u32::MAX));
+    let name = prop_oneof![
+        "[a-c]{1,2}",
+        "[a-z0-9._]{1,64}",
+        Just("baggage".to_owned()),
+        Just("authorization".to_owned()),
+    ];
+    let value = prop_oneof![vec(any::<u8>(), 0..9), vec(any::<u8>(), 250..260)];
+    let entries = vec((name, value, any::<bool>()), 0..9);
+    let trace = option::of(any::<([u8; 16], [u8; 8], u8)>());
+    (millis(), trace, any::<u8>(), millis(), entries).prop_map(
+        |(deadline, trace, attempt, retry_after, mut entries)| {
+            entries.sort();
+            entries.dedup_by(|one, other| one.0 == other.0);
+            Owned {
+                deadline,
+                trace,
+                attempt,
+                retry_after,
+                entries,
+            }
+        },
+    )
+}
+
+/// What a side says after its settings. Numbers of metadata are those that they get.
+fn said_extended() -> impl Strategy<Value = Vec<Extended>> {
+    let reason = prop_oneof![
+        Just(LeaveReason::Shutdown),
+        Just(LeaveReason::Overloaded),
+        Just(LeaveReason::LameDuck),
+    ];
+    let leave = (
+        option::of(0..(1_u64 << 48) - 1),
+        reason,
+        any::<[u32; 2]>(),
+        "[a-zé]{0,100}",
+    );
+    let status = (0..4096_u16, 0..4096_u16, vec(any::<u8>(), 0..40));
+    let event = prop_oneof![
+        (any::<bool>(), vec(any::<u8>(), 1..40)).prop_map(|(has_number, content)| {
+            Extended::Metadata {
+                number: has_number.then_some(0),
+                content,
+            }
+        }),
+        vec(0..9_u64, 1..5).prop_map(Extended::Cancel),
+        status.prop_map(|(channel, code, error)| Extended::Status {
+            channel,
+            code,
+            error
+        }),
+        vec(flow_entry(), 1..9).prop_map(Extended::Flow),
+        leave.prop_map(|(taken, reason, [grace, retry], text)| Extended::Leave {
+            taken,
+            reason,
+            grace_millis: grace,
+            retry_after_millis: retry,
+            text,
+        }),
+        any::<[u8; 8]>().prop_map(Extended::Ping),
+        any::<[u8; 8]>().prop_map(Extended::Pong),
+    ];
+    (settings(), vec(event, 0..9), any::<bool>()).prop_map(|(settings, mut events, is_done)| {
+        let mut begun = requests_for(&events);
+        let mut fallen = None;
+        for event in &mut events {
+            match event {
+                Extended::Metadata {
+                    number: Some(number),
+                    ..
+                } => *number = begun,
+                Extended::Status { .. } => {}
+                Extended::Leave { taken, .. } => {
+                    // It only falls, and open is the most.
+                    let most = fallen.unwrap_or(u64::MAX);
+                    *taken = taken.map(|taken| taken.min(most)).or(fallen);
+                    fallen = *taken;
+                    continue;
+                }
+                _ => continue,
+            }
+            begun += 1;
+        }
+        events.insert(0, Extended::Settings(settings));
+        events.extend(is_done.then_some(Extended::Done));
+        events
+    })
+}
+
 fn config() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
@@ -393,5 +567,32 @@ proptest! {
                 connection.closed().await;
             }
         });
+    }
+
+    #[test]
+    fn what_the_extension_says_arrives(events in said_extended(), seed: u32) {
+        let input = encode_extended(&events);
+        let decoded = decode_extended(Limits::WIRE, pieces(&input, seed));
+        prop_assert_eq!(decoded.violation, None);
+        prop_assert_eq!(decoded.end, Ok(()));
+        prop_assert_eq!(decoded.tolerated.total(), 0);
+        prop_assert_eq!(extended(&decoded.events), events);
+    }
+
+    #[test]
+    fn metadata_arrives_with_the_names_of_before(all in vec(metadata(), 1..20)) {
+        let (mut writer, mut reader) = (Writer::default(), Reader::default());
+        for metadata in &all {
+            let metadata = metadata.get();
+            prop_assert!(metadata.entries.len() <= MAX_ENTRIES);
+            let (mut content, mut whole) = (Vec::new(), Vec::new());
+            let written = writer.encode(&metadata, 65_536, &mut content);
+            prop_assert_eq!(written, Ok(()));
+            prop_assert_eq!(reader.decode(&content), Ok(metadata.clone()));
+            prop_assert_eq!(Writer::encode_whole(&metadata, 65_536, &mut whole), Ok(()));
+            prop_assert!(content.len() <= whole.len());
+            let mut other = Reader::default();
+            prop_assert_eq!(other.decode(&whole), Ok(metadata));
+        }
     }
 }

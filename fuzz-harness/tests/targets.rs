@@ -140,6 +140,7 @@ targets! {
     decode_split
     decode_encode
     encode_script
+    extension
     differential
     connection_server
     connection_client
@@ -147,4 +148,5 @@ targets! {
     msgpack_check
     msgpack_read
     file_name
+    credit
 }

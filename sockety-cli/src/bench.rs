@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     num::{NonZeroU16, NonZeroU32},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,6 +14,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use sockety::{Connection, FastReply, error::RequestError, message::Reply};
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
@@ -24,7 +26,7 @@ use crate::{
     out::{self, BAD, FAINT, OutputArgs, WARN, styled},
     payload::{self, Form, PayloadArgs},
     shown::escaped,
-    target::{Target, duration},
+    target::{Target, duration, some_duration},
 };
 
 /// Arguments of `bench`: calls a peer under load and measures the calls.
@@ -48,7 +50,7 @@ pub struct BenchArgs {
     #[arg(short, long, value_name = "N")]
     rate: Option<NonZeroU32>,
     /// How long to measure
-    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = some_duration)]
     duration: Duration,
     /// How long to call before measuring
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
@@ -73,6 +75,7 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     for _ in 0..args.connections.get() {
         connections.push(dial.connect().await?);
     }
+    let interrupted = interrupted();
     if !args.output.is_json() {
         out::note(styled(FAINT, args.plan()));
     }
@@ -85,10 +88,15 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
             callers.spawn(Arc::clone(&load).caller(connection.clone()));
         }
     }
-    let results = tokio::select! {
-        results = callers.join_all() => results,
-        () = interrupted() => return Err(Failure::local("interrupted before the end")),
+    let mut callers = pin!(callers.join_all());
+    let (results, is_interrupted) = tokio::select! {
+        results = &mut callers => (results, false),
+        () = interrupted => {
+            load.stop.send_replace(true);
+            (callers.await, true)
+        }
     };
+    let elapsed = load.start.elapsed();
     let cpu = cpu
         .zip(processor_time())
         .map(|(from, to)| to.saturating_sub(from));
@@ -98,10 +106,55 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     if load.refused.load(Ordering::Relaxed) {
         return Err(load.args.target.unauthorized(&load.args.action));
     }
-    sum.tell(&load.args, cpu)
+    let mut measured = elapsed.saturating_sub(load.args.warmup);
+    match load.args.rate {
+        None => measured = measured.min(load.args.duration),
+        Some(_) if is_interrupted => {}
+        // Calls that were begun in time are waited for.
+        Some(rate) => {
+            measured = measured.max(load.args.duration);
+            let due = load.args.due_calls(rate);
+            sum.not_made = due.saturating_sub(sum.figures.count());
+            if sum.not_made > 0 {
+                let why = match sum.outcomes.contains_key(&Outcome::Ended) {
+                    true => "a connection ended".to_owned(),
+                    false => format!("{rate} calls per second are too many"),
+                };
+                out::warn(format_args!(
+                    "{} of the {due} calls that were due were not made: {why}",
+                    sum.not_made
+                ));
+            }
+        }
+    }
+    let exit = sum.tell(&load.args, measured, elapsed, cpu)?;
+    match is_interrupted {
+        false => Ok(exit),
+        true => Err(Failure::local("interrupted before the end")),
+    }
 }
 
+/// When this call is due, at this rate, after the start.
+fn due_after(number: u64, rate: NonZeroU32) -> Duration {
+    let nanos = u128::from(number) * NANOS / u128::from(rate.get());
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// How many calls are due before this time is over: the first for which `due_after` is not before it.
+fn due_before(time: Duration, rate: NonZeroU32) -> u64 {
+    let due = (time.as_nanos() * u128::from(rate.get())).div_ceil(NANOS);
+    u64::try_from(due).unwrap_or(u64::MAX)
+}
+
+const NANOS: u128 = 1_000_000_000;
+
 impl BenchArgs {
+    /// How many calls are due at this rate while it measures.
+    fn due_calls(&self, rate: NonZeroU32) -> u64 {
+        let until_end = due_before(self.warmup + self.duration, rate);
+        until_end - due_before(self.warmup, rate)
+    }
+
     fn plan(&self) -> String {
         let Self {
             connections,
@@ -132,6 +185,8 @@ struct Load {
     refused: AtomicBool,
     /// Whether it was said why a connection ended.
     said: AtomicBool,
+    /// Whether the program is to end, and shows what it has measured.
+    stop: watch::Sender<bool>,
 }
 
 impl Load {
@@ -143,30 +198,42 @@ impl Load {
             next: AtomicU64::new(0),
             refused: AtomicBool::new(false),
             said: AtomicBool::new(false),
+            stop: watch::Sender::new(false),
         }
     }
 
-    /// Calls in sequence until the time is over.
+    /// Calls in sequence until the time is over, or until the program is to end.
     async fn caller(self: Arc<Self>, connection: Connection) -> Results {
+        let mut results = Results::new();
+        let mut stop = self.stop.subscribe();
+        tokio::select! {
+            () = self.calls(&connection, &mut results) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        results
+    }
+
+    async fn calls(&self, connection: &Connection, results: &mut Results) {
         let measured = self.start + self.args.warmup;
         let end = measured + self.args.duration;
-        let mut results = Results::new();
         loop {
+            // A call that is late is not begun after the end; one that is taken before it is made.
+            let is_over = Instant::now() >= end;
             let due = self.due();
-            if due >= end || self.refused.load(Ordering::Relaxed) {
-                return results;
+            if is_over || due >= end || self.refused.load(Ordering::Relaxed) {
+                return;
             }
             sleep_until(due).await;
-            let outcome = self.call(&connection).await;
+            let outcome = self.call(connection).await;
             let now = Instant::now();
             if now >= end && self.args.rate.is_none() {
-                return results;
+                return;
             }
             if due >= measured {
                 results.add(now - due, &outcome);
             }
             if outcome == Outcome::Ended {
-                return results;
+                return;
             }
         }
     }
@@ -178,7 +245,7 @@ impl Load {
             return Instant::now();
         };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.start + Duration::from_secs_f64(number as f64 / f64::from(rate.get()))
+        self.start + due_after(number, rate)
     }
 
     /// Says why a connection ended, once: all callers on it learn the same.
@@ -241,12 +308,17 @@ impl Outcome {
 struct Results {
     figures: Figures,
     outcomes: BTreeMap<Outcome, u64>,
+    /// Calls that were due at the rate, and for which there was no time.
+    not_made: u64,
 }
 
 impl Results {
     fn new() -> Self {
-        let (figures, outcomes) = (Figures::new(), BTreeMap::new());
-        Self { figures, outcomes }
+        Self {
+            figures: Figures::new(),
+            outcomes: BTreeMap::new(),
+            not_made: 0,
+        }
     }
 
     fn add(&mut self, duration: Duration, outcome: &Outcome) {
@@ -261,12 +333,21 @@ impl Results {
         }
     }
 
-    fn tell(&self, args: &BenchArgs, cpu: Option<Duration>) -> Result<Exit, Failure> {
+    /// Prints them; `measured` is the time that they took, `elapsed` the time since the start.
+    fn tell(
+        &self,
+        args: &BenchArgs,
+        measured: Duration,
+        elapsed: Duration,
+        cpu: Option<Duration>,
+    ) -> Result<Exit, Failure> {
         let calls = self.figures.count();
-        let rate = calls as f64 / args.duration.as_secs_f64().max(f64::MIN_POSITIVE);
+        let rate = match measured.is_zero() {
+            false => calls as f64 / measured.as_secs_f64(),
+            true => 0.0,
+        };
         // CPU time includes the warm-up.
-        let cpu =
-            cpu.map(|cpu| cpu.as_secs_f64() / (args.duration + args.warmup).as_secs_f64() * 100.0);
+        let cpu = cpu.map(|cpu| cpu.as_secs_f64() / elapsed.as_secs_f64() * 100.0);
         match args.output.is_json() {
             true => self.tell_json(calls, rate, cpu)?,
             false => self.tell_text(calls, rate, cpu)?,
@@ -294,6 +375,7 @@ impl Results {
             .collect();
         out::object(&json!({
             "calls": calls,
+            "not_made": self.not_made,
             "per_second": rate,
             "outcomes": outcomes,
             "ms": self.figures.json(),

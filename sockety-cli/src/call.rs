@@ -1,6 +1,8 @@
 use std::{
+    cell::Cell,
     num::NonZeroU32,
     path::{Path, PathBuf},
+    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -8,14 +10,17 @@ use clap::{Args, ValueEnum};
 use futures_util::FutureExt;
 use serde_json::{Value as Json, json};
 use sockety::{
-    ByteStream, Connection, FastReply, File,
+    ByteStream, Connection, FastReply, File, Outcome,
     error::RequestError,
     message::{Reply, Request, Response},
+    metadata::RetryAfter,
 };
 use tokio::time::timeout;
 
 use crate::{
     exit::{Exit, Failure},
+    interrupt::{give_up, interrupted},
+    metadata::MetadataArgs,
     out::{self, BAD, FAINT, GOOD, styled},
     payload::{self, Form, PayloadArgs},
     progress::Progress,
@@ -36,6 +41,8 @@ pub struct CallArgs {
     action: String,
     #[command(flatten)]
     payload: PayloadArgs,
+    #[command(flatten)]
+    metadata: MetadataArgs,
     /// Send this file with the message; can be repeated
     #[arg(long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
@@ -80,25 +87,40 @@ enum Output {
 
 /// Calls as often as asked, and returns the worst result.
 pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
-    args.check()?;
+    args.check().await?;
     let limit = args.target.max_payload.as_u64();
     let form = args.payload.form(&args.action, limit)?;
+    let metadata = args.metadata.read()?;
     let handler = serving::calls_back(
         args.serve.read(limit)?,
         args.save.clone(),
         args.output == Output::Json,
     );
-    let connection = args.target.dial()?.serve(handler).connect().await?;
-    let mut worst = Exit::Done;
-    for _ in 0..args.repeat.get() {
-        worst = worst.max(args.once(&connection, &form).await?);
-    }
+    let dial = args.target.dial()?.serve(handler);
+    let dial = dial.extension(metadata.extension());
+    let what = args.target.naming(&args.action);
+    let mut interrupted = pin!(interrupted());
+    let connection = tokio::select! {
+        connection = dial.connect() => connection?,
+        () = &mut interrupted => return Err(Failure::interrupted(&what, Outcome::NotSent)),
+    };
+    metadata.check(&connection);
+    let form = form.with_metadata(metadata);
+    let known = Cell::new(Outcome::NotSent);
+    let ended = tokio::select! {
+        ended = args.calls(&connection, &form, &known) => ended,
+        () = interrupted => {
+            give_up(&connection).await;
+            return Err(Failure::interrupted(&what, known.get()));
+        }
+    };
+    let worst = ended?;
     connection.close().await;
     Ok(worst)
 }
 
 impl CallArgs {
-    fn check(&self) -> Result<(), Failure> {
+    async fn check(&self) -> Result<(), Failure> {
         let stream_is_stdin = self.stream.as_deref() == Some(Path::new("-"));
         payload::check_stdin(&[
             (self.target.first.is_stdin(), "first message"),
@@ -110,10 +132,29 @@ impl CallArgs {
                 "standard input can be sent only once: not with --repeat",
             ));
         }
-        self.save.prepare()
+        self.save.prepare().await
     }
 
-    async fn once(&self, connection: &Connection, form: &Form) -> Result<Exit, Failure> {
+    /// `known` is what is known of the last call, for when this is interrupted.
+    async fn calls(
+        &self,
+        connection: &Connection,
+        form: &Form,
+        known: &Cell<Outcome>,
+    ) -> Result<Exit, Failure> {
+        let mut worst = Exit::Done;
+        for _ in 0..self.repeat.get() {
+            worst = worst.max(self.once(connection, form, known).await?);
+        }
+        Ok(worst)
+    }
+
+    async fn once(
+        &self,
+        connection: &Connection,
+        form: &Form,
+        known: &Cell<Outcome>,
+    ) -> Result<Exit, Failure> {
         let progress = Progress::default();
         let files = payload::files(&self.files).await?;
         let mut message =
@@ -124,9 +165,10 @@ impl CallArgs {
         }
         let begun = Instant::now();
         let what = self.target.naming(&self.action);
+        known.set(Outcome::Unknown);
         let request = connection.send(message).await;
         let mut request = request.map_err(|error| Failure::unsent(&what, error))?;
-        let exit = match self.replies(&mut request, begun, &progress).await {
+        let exit = match self.replies(&mut request, begun, &progress, known).await {
             Ok(exit) => exit,
             // If one of our files or streams failed, that is the cause of everything else.
             Err(failure) => match request.sent().now_or_never() {
@@ -149,6 +191,7 @@ impl CallArgs {
         request: &mut Request,
         begun: Instant,
         progress: &Progress,
+        known: &Cell<Outcome>,
     ) -> Result<Exit, Failure> {
         let what = self.target.naming(&self.action);
         let mut worst = Exit::Done;
@@ -157,13 +200,15 @@ impl CallArgs {
             let reply = reply.map_err(|_| Failure::timed_out(&what, "no reply", self.timeout))?;
             let reply = reply.map_err(|error| Failure::request(&what, &error))?;
             let elapsed = begun.elapsed();
+            known.set(Outcome::Replied);
             match reply {
                 Reply::Fast(code) => {
-                    self.show_code(code, None, elapsed)?;
+                    self.show_code(code, None, request.retry_after(), elapsed)?;
                     return Ok(worst.max(Exit::of(code)));
                 }
                 Reply::Response(response) if let Some(refusal) = response.refusal() => {
-                    self.show_code(refusal.code, Some(&refusal.reason), elapsed)?;
+                    let reason = Some(&*refusal.reason);
+                    self.show_code(refusal.code, reason, refusal.retry_after, elapsed)?;
                     return Ok(worst.max(Exit::Refused));
                 }
                 Reply::Response(response) => {
@@ -178,6 +223,7 @@ impl CallArgs {
         &self,
         code: FastReply,
         reason: Option<&str>,
+        retry: Option<RetryAfter>,
         elapsed: Duration,
     ) -> Result<(), Failure> {
         if self.output == Output::Json {
@@ -191,6 +237,9 @@ impl CallArgs {
             if let Some(reason) = reason {
                 json["reason"] = reason.into();
             }
+            if let Some(retry) = retry {
+                json["retry_after_ms"] = retry.wait().map(ms).into();
+            }
             return out::object(&json);
         }
         let style = match Exit::of(code) {
@@ -202,6 +251,11 @@ impl CallArgs {
         if let Some(reason) = reason {
             text = format!("{text}: {}", escaped(reason));
         }
+        text += &match retry.map(RetryAfter::wait) {
+            Some(Some(wait)) => format!("; retry after {} ms", ms(wait)),
+            Some(None) => "; do not retry".to_owned(),
+            None => String::new(),
+        };
         text += self.target.hint(code);
         out::note(format_args!("{} {}", styled(style, text), took(elapsed)));
         Ok(())
@@ -301,7 +355,7 @@ fn print_value(shown: &Shown, place: Place) -> Result<(), Failure> {
         Shown::Error(_) => out::note(styled(BAD, "error of the service")),
         Shown::Raw(_, problem) => {
             out::warn(format_args!(
-                "the payload is not MessagePack: {problem}; --output raw prints its bytes"
+                "the payload is {problem}; --output raw prints its bytes"
             ));
         }
     }

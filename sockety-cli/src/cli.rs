@@ -8,6 +8,8 @@ use crate::{
     decode::DecodeArgs,
     describe::DescribeArgs,
     exit::{Exit, Failure},
+    fleet::FleetArgs,
+    health::HealthArgs,
     listen::ListenArgs,
     out,
     pass::PassArgs,
@@ -44,7 +46,7 @@ Exit codes:
   0  done; for a call: a response, or code 0 (Accept)
   1  the peer answered with another code or an error
   2  invalid arguments
-  3  nothing was sent, or the peer says that nothing ran: safe to repeat
+  3  no answer, and nothing ran: safe to repeat
   4  sent, but it is unknown whether it was executed
   5  executed, but the reply or part of it was lost
   6  something failed locally: a file, the output
@@ -67,12 +69,18 @@ pub enum Command {
     /// List the services and actions of a peer
     #[command(after_help = DESCRIBE_EXAMPLES)]
     Describe(DescribeArgs),
+    /// Ask a peer whether it is serving: for probes
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(HealthArgs),
     /// Measure round-trip times
     #[command(after_help = PING_EXAMPLES)]
     Ping(PingArgs),
     /// Measure throughput and latency under load
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
+    /// Connect to many servers as a client does, and list them
+    #[command(after_help = FLEET_EXAMPLES)]
+    Fleet(FleetArgs),
     /// Proxy clients to a server, and show every packet
     #[command(after_help = TAP_EXAMPLES)]
     Tap(TapArgs),
@@ -98,17 +106,20 @@ Examples:
   sockety call localhost:9000 download --json '[{\"name\": \"a.txt\", \"size\": 100}]' --save inbox
   tar c src | sockety call localhost:9000 stream-sum --stream -
   sockety call localhost:9000 thumbnail --raw clip.mp4 --output raw > clip.png
+  sockety call localhost:9000 report --metadata tenant=acme --deadline 2s
   sockety call tls://example.com:9000 whoami --ca servers.pem --cert me.pem --key me.key
 
 The exit code is 0 for a response or code 0, and 1 for another code or an error; \
-`sockety --help` lists all of them.";
+`sockety --help` lists all of them. Ctrl-C gives the call up, and removes files that are not whole; the exit code is 3 if \
+nothing was sent, 4 if there was no reply, and 5 if part of the reply was missing.";
 
 const PASS_EXAMPLES: &str = "\
 Examples:
   sockety pass localhost:9000 note --json '\"good morning\"'
   tail -f app.log | sockety pass unix:///run/log.sock lines --stream -
 
-Success means that the message was handed to the operating system, not that it arrived.";
+Success means that the message was handed to the operating system, not that it arrived. Ctrl-C \
+gives the message up; the exit code is 3 if nothing was sent, otherwise 4.";
 
 const LISTEN_EXAMPLES: &str = "\
 Examples:
@@ -117,7 +128,8 @@ Examples:
   sockety listen unix:///tmp/app.sock --reply-json '{\"ok\": true}' --save inbox --output json
   sockety listen 0.0.0.0:9000 --cert server.pem --key server.key --client-ca clients.pem
 
-A message is shown and answered when all of it has arrived. Ctrl-C stops the server.";
+A message is shown and answered when all of it has arrived; with code 1 (Reject) if a file could \
+not be saved. Ctrl-C stops the server.";
 
 const DESCRIBE_EXAMPLES: &str = "\
 Examples:
@@ -125,6 +137,23 @@ Examples:
   sockety describe localhost:9000 --output json | jq '.[].actions[].name'
 
 A server answers if its router was built with `Router::describe`. Otherwise the exit code is 1.";
+
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  sockety health localhost:9000
+  sockety health unix:///run/app.sock --service Bank --timeout 500ms
+  sockety health tls://example.com:9000 --ca servers.pem --output json
+
+Servers answer before a client is authorized, so no --first is needed. A peer that does not know the \
+question counts as serving.
+
+Exit codes:
+  0  serving
+  1  not serving, no such service, or refused
+  2  invalid arguments
+  3  unreachable, or no connection in time
+  4  connected, but no answer in time
+  6  something failed locally";
 
 const PING_EXAMPLES: &str = "\
 Examples:
@@ -143,7 +172,18 @@ Examples:
   sockety bench localhost:9000 echo --raw payload.bin --rate 5000 --output json
 
 The exit code is 0 if all calls were answered with a response or code 0, 1 if some got another \
-code, and 4 if some got no reply.";
+code, and 4 if some got no reply. Ctrl-C stops and prints what was measured; the exit code is 6.";
+
+const FLEET_EXAMPLES: &str = "\
+Examples:
+  sockety fleet bank-1:9000,bank-2:9000
+  sockety fleet dns://bank.internal:9000
+  sockety fleet tls://bank-1:9000,tls://bank-2:9000 --ca ca.pem --once
+  sockety fleet bank-1:9000,bank-2:9000 --output json | jq 'select(.state != \"ready\")'
+
+On a terminal the list is renewed each second until Ctrl-C. Latencies are those of the question \
+whether a server serves, $sockety.health. The exit code is 0 if a server is ready at the end, \
+otherwise 3.";
 
 const TAP_EXAMPLES: &str = "\
 Examples:
@@ -164,7 +204,8 @@ Examples:
   sockety decode client.bin --hex
   xxd -r -p bytes.hex | sockety decode - --output json
 
-The exit code is 1 if the bytes break a rule of the protocol or end inside a packet or message.";
+The exit code is 1 if the bytes break a rule of the protocol or end inside a packet or message, \
+and 6 if Ctrl-C ends it.";
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -2,13 +2,17 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    thread,
     time::Instant,
 };
 
 use clap::Args;
+use tokio::sync::oneshot;
 
 use crate::{
     exit::{Exit, Failure},
+    extension::Side,
+    interrupt::interrupted,
     out,
     packets::{Exchanges, Found, Inspector},
     printing::{PrintArgs, Way},
@@ -26,17 +30,29 @@ pub struct DecodeArgs {
     print: PrintArgs,
 }
 
-/// Decodes to the end, or to the first byte that cannot be decoded.
-pub fn run(args: DecodeArgs) -> Result<Exit, Failure> {
+/// Decodes to the end, to the first byte that cannot be decoded, or until interrupted.
+pub async fn run(args: DecodeArgs) -> Result<Exit, Failure> {
+    let interrupted = interrupted();
+    // On a thread that is not the runtime's, which would wait for it to end.
+    let (done, decoded) = oneshot::channel();
+    thread::spawn(move || done.send(decode(args)));
+    tokio::select! {
+        decoded = decoded => decoded.unwrap_or_else(|_| Err(Failure::local("decoding panicked"))),
+        () = interrupted => Err(Failure::local("interrupted before the end")),
+    }
+}
+
+fn decode(args: DecodeArgs) -> Result<Exit, Failure> {
     let failed =
         |error: io::Error| Failure::local(format!("cannot read {}: {error}", args.file.display()));
     let mut reader: Box<dyn Read> = match args.file == Path::new("-") {
         true => Box::new(io::stdin()),
         false => Box::new(File::open(&args.file).map_err(failed)?),
     };
+    let (kept, items) = (args.print.kept(), args.print.items());
     let mut inspector = match args.no_header {
-        true => Inspector::without_header(args.print.kept(), args.print.items()),
-        false => Inspector::new(args.print.kept(), args.print.items()),
+        true => Inspector::without_header(Side::Near, kept, items),
+        false => Inspector::new(Side::Near, kept, items),
     };
     let (start, mut exchanges) = (Instant::now(), Exchanges::default());
     let mut buffer = vec![0; 64 * 1024];

@@ -123,6 +123,9 @@ fn traits(action: &ActionDescription) -> Vec<String> {
     if action.is_idempotent {
         words.push("idempotent".to_owned());
     }
+    if action.is_no_cancel {
+        words.push("not cancelled".to_owned());
+    }
     if let Some(timeout) = action.timeout {
         words.push(format!("timeout {}", humantime::format_duration(timeout)));
     }

@@ -1,8 +1,8 @@
 use std::{error::Error, io, process::ExitCode, time::Duration};
 
 use sockety::{
-    Address, FastReply, Outcome,
-    error::{ConnectError, RequestError, SendError, SourceError, chain},
+    FastReply, Outcome,
+    error::{ConnectError, ConnectProblem, RequestError, SendError, SourceError, chain},
 };
 
 use crate::shown::escaped;
@@ -16,7 +16,7 @@ pub enum Exit {
     Refused = 1,
     /// The arguments are invalid.
     Usage = 2,
-    /// Nothing was sent, or nothing ran: safe to repeat.
+    /// There is no answer, and nothing ran: safe to repeat.
     NotSent = 3,
     /// Sent, but it is unknown whether it was executed.
     Unknown = 4,
@@ -65,6 +65,14 @@ impl Failure {
         }
     }
 
+    /// What it says, for code that passes it on.
+    pub fn into_text(self) -> String {
+        match self {
+            Self::Said(_, text) => text,
+            Self::OutputClosed => "the output is closed".into(),
+        }
+    }
+
     /// Something failed locally.
     pub fn local(text: impl AsRef<str>) -> Self {
         Self::new(Exit::Local, text)
@@ -91,6 +99,11 @@ impl Failure {
         Self::new(Exit::Unknown, text)
     }
 
+    /// The program was asked to end before the message that `what` names was done.
+    pub fn interrupted(what: &str, outcome: Outcome) -> Self {
+        Self::new(exit_of(outcome), format!("{what}: interrupted ({outcome})"))
+    }
+
     /// The message that `what` names has no reply; its outcome decides the exit code.
     pub fn request(what: &str, error: &RequestError) -> Self {
         let outcome = error.outcome();
@@ -108,19 +121,13 @@ impl Failure {
         Self::request(what, &RequestError::Send(error))
     }
 
-    /// No connection to this peer could be made.
-    pub fn connect(peer: &Address, error: &ConnectError) -> Self {
-        let exit = match error {
-            ConnectError::Address(_) | ConnectError::TlsConfig(_) => Exit::Usage,
+    /// No connection could be made.
+    pub fn connect(error: &ConnectError) -> Self {
+        let exit = match error.problem() {
+            ConnectProblem::Address(_) | ConnectProblem::TlsConfig(_) => Exit::Usage,
             _ => Exit::NotSent,
         };
-        let text = explain(error);
-        match error {
-            ConnectError::Address(_)
-            | ConnectError::Unreachable(..)
-            | ConnectError::TimedOut(..) => Self::new(exit, text),
-            _ => Self::new(exit, format!("cannot connect to {peer}: {text}")),
-        }
+        Self::new(exit, explain(error))
     }
 }
 

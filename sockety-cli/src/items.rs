@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use sockety::msgpack::{ItemScanner, Scanned};
 use sockety_codec::Event;
 
-use crate::{packets::Packet, value::BOUNDS};
+use crate::{
+    packets::Packet,
+    value::{BOUNDS, Problem},
+};
 
 /// The largest item that is shown, in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -106,7 +109,7 @@ fn divide(
                     ));
                 }
                 Ok(Scanned::Partial { .. }) => break,
-                Err(error) => return Err(format!("not MessagePack: {error}")),
+                Err(error) => return Err(Problem::from(&error).to_string()),
             }
         }
         buffer.drain(..start);

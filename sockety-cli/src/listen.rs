@@ -4,6 +4,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use sockety::{
     Address, FastReply, Options, Server,
+    config::Extension,
     message::ResponseDraft,
     serve::{BoxError, Message, MessageHandler},
 };
@@ -73,7 +74,7 @@ enum Answer {
 
 /// Serves until interrupted, or until `--count` messages were shown.
 pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
-    args.save.prepare()?;
+    args.save.prepare().await?;
     let answer = match &args.reply_json {
         Some(json) => {
             let payload =
@@ -84,11 +85,10 @@ pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
     };
     let served = args.serve.read(args.max_payload.as_u64())?;
     let bound = Server::bind(args.address.clone()).await;
-    let mut server = bound.map_err(|error| {
-        let text = format!("cannot listen on {}: {}", args.address, explain(&error));
-        Failure::new(Exit::NotSent, text)
-    })?;
-    server = server.options(Options::default().limits(limits(args.max_payload)));
+    // It names the address.
+    let mut server = bound.map_err(|error| Failure::new(Exit::NotSent, explain(&error)))?;
+    let options = Options::default().limits(limits(args.max_payload));
+    server = server.options(options.extension(Extension::Auto));
     if let Some(tls) = args.tls.server()? {
         server = server.tls(tls);
     }
@@ -144,7 +144,7 @@ impl Listening {
     async fn take(&self, message: Message) -> Result<Option<FastReply>, BoxError> {
         let received = Received::take(message, &self.args.save).await;
         // Answer before reporting the message: the program ends after the last report.
-        let answered = self.answer(received.message()).await;
+        let answered = self.answer(&received).await;
         let printed = match self.args.output.is_json() {
             true => out::object(&received.json()),
             false => out::line(received.text(self.args.show)),
@@ -153,9 +153,13 @@ impl Listening {
         answered
     }
 
-    async fn answer(&self, message: &Message) -> Result<Option<FastReply>, BoxError> {
+    async fn answer(&self, received: &Received) -> Result<Option<FastReply>, BoxError> {
+        let message = received.message();
         if !message.expects_response() {
             return Ok(None);
+        }
+        if !received.is_complete() {
+            return Ok(Some(FastReply::REJECT));
         }
         if self.served.answer(message).await? {
             return Ok(None);

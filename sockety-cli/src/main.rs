@@ -11,11 +11,15 @@ mod cli;
 mod decode;
 mod describe;
 mod exit;
+mod extension;
 mod figures;
 mod first;
+mod fleet;
+mod health;
 mod interrupt;
 mod items;
 mod listen;
+mod metadata;
 mod out;
 mod packets;
 mod pass;
@@ -51,8 +55,7 @@ fn main() -> ExitCode {
         Err(error) => return end(Err(Failure::local(error.to_string()))),
     };
     let ended = runtime.block_on(run(cli.command));
-    // Without waiting for its threads: one may be blocked on standard input for ever.
-    runtime.shutdown_background();
+    interrupt::shut_down(runtime);
     end(ended)
 }
 
@@ -62,10 +65,12 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Pass(args) => pass::run(args).await,
         Command::Listen(args) => listen::run(args).await,
         Command::Describe(args) => describe::run(args).await,
+        Command::Health(args) => health::run(args).await,
         Command::Ping(args) => ping::run(args).await,
         Command::Bench(args) => bench::run(args).await,
+        Command::Fleet(args) => fleet::run(args).await,
         Command::Tap(args) => tap::run(args).await,
-        Command::Decode(args) => decode::run(args),
+        Command::Decode(args) => decode::run(args).await,
         Command::Man { command } => cli::man(command.as_deref()),
         Command::Completions { shell } => cli::completions(shell),
     }

@@ -1,17 +1,21 @@
 use std::{
+    cell::Cell,
     num::NonZeroU32,
     path::{Path, PathBuf},
+    pin::pin,
     time::{Duration, Instant},
 };
 
 use clap::Args;
 use serde_json::json;
-use sockety::Connection;
+use sockety::{Connection, Outcome};
 use tokio::time::timeout;
 
 use crate::{
     call::{ms, watched},
     exit::{Exit, Failure},
+    interrupt::{give_up, interrupted},
+    metadata::MetadataArgs,
     out::{self, OutputArgs},
     payload::{self, Form, PayloadArgs},
     progress::Progress,
@@ -28,6 +32,8 @@ pub struct PassArgs {
     action: String,
     #[command(flatten)]
     payload: PayloadArgs,
+    #[command(flatten)]
+    metadata: MetadataArgs,
     /// Send this file with the message; can be repeated
     #[arg(long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
@@ -57,16 +63,49 @@ pub async fn run(args: PassArgs) -> Result<Exit, Failure> {
     ])?;
     let limit = args.target.max_payload.as_u64();
     let form = args.payload.form(&args.action, limit)?;
-    let connection = args.target.connect().await?;
-    for _ in 0..args.repeat.get() {
-        args.once(&connection, &form).await?;
-    }
+    let metadata = args.metadata.read()?;
+    let dial = args.target.dial()?.extension(metadata.extension());
+    let what = args.target.naming(&args.action);
+    let mut interrupted = pin!(interrupted());
+    let connection = tokio::select! {
+        connection = dial.connect() => connection?,
+        () = &mut interrupted => return Err(Failure::interrupted(&what, Outcome::NotSent)),
+    };
+    metadata.check(&connection);
+    let form = form.with_metadata(metadata);
+    let known = Cell::new(Outcome::NotSent);
+    let ended = tokio::select! {
+        ended = args.messages(&connection, &form, &known) => ended,
+        () = interrupted => {
+            give_up(&connection).await;
+            return Err(Failure::interrupted(&what, known.get()));
+        }
+    };
+    ended?;
     connection.close().await;
     Ok(Exit::Done)
 }
 
 impl PassArgs {
-    async fn once(&self, connection: &Connection, form: &Form) -> Result<(), Failure> {
+    /// `known` is what is known of the messages, for when this is interrupted.
+    async fn messages(
+        &self,
+        connection: &Connection,
+        form: &Form,
+        known: &Cell<Outcome>,
+    ) -> Result<(), Failure> {
+        for _ in 0..self.repeat.get() {
+            self.once(connection, form, known).await?;
+        }
+        Ok(())
+    }
+
+    async fn once(
+        &self,
+        connection: &Connection,
+        form: &Form,
+        known: &Cell<Outcome>,
+    ) -> Result<(), Failure> {
         let files = payload::files(&self.files).await?;
         let mut message = form
             .create()
@@ -80,6 +119,7 @@ impl PassArgs {
             message = message.with_stream_from(streams::outgoing(path, form).await?);
         }
         let (what, begun) = (self.target.naming(&self.action), Instant::now());
+        known.set(Outcome::Unknown);
         let passing = connection.pass(message);
         match self.timeout {
             None => passing.await,

@@ -11,6 +11,7 @@ use sockety::{
 
 use crate::{
     exit::{Failure, explain},
+    metadata::Metadata,
     value,
 };
 
@@ -38,6 +39,7 @@ pub struct PayloadArgs {
 #[derive(Debug, Clone)]
 pub struct Form {
     draft: Draft<sockety::message::Fixed>,
+    metadata: Metadata,
 }
 
 /// An argument that says what a payload is.
@@ -106,7 +108,8 @@ impl PayloadArgs {
             None => Vec::new(),
         };
         let draft = Draft::new(action).with_data(payload);
-        Ok(Form { draft })
+        let metadata = Metadata::default();
+        Ok(Form { draft, metadata })
     }
 }
 
@@ -124,9 +127,14 @@ pub fn check_stdin(wanted: &[(bool, &str)]) -> Result<(), Failure> {
 }
 
 impl Form {
+    /// The same message, with metadata.
+    pub fn with_metadata(self, metadata: Metadata) -> Self {
+        Self { metadata, ..self }
+    }
+
     /// Creates a message without files.
     pub fn create(&self) -> Outgoing {
-        self.draft.create()
+        self.metadata.add_to(self.draft.create())
     }
 }
 

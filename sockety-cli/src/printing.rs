@@ -121,7 +121,7 @@ impl PrintArgs {
         let style = match packet.name {
             "Message" | "Response" | "Fast Reply" => NAME,
             "Abort" | "Unassigned" => BAD,
-            "Go Away" => WARN,
+            "Go Away" | "Leave" | "Cancel" => WARN,
             _ => FAINT,
         };
         let name = styled(style, format_args!("{:<17}", packet.name));
@@ -147,17 +147,22 @@ impl PrintArgs {
             object.extend(packet.json.clone());
         }
         if self.hex {
-            let bytes = self.shown(packet).iter();
-            json["hex"] = bytes
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-                .into();
+            let bytes = self.shown(packet).into_iter();
+            json["hex"] = bytes.map(digits).collect::<String>().into();
         }
         json
     }
 
-    fn shown<'a>(&self, packet: &'a Packet) -> &'a [u8] {
-        &packet.bytes[..packet.bytes.len().min(self.kept())]
+    /// The bytes to show: `None` for those that are secret.
+    fn shown(&self, packet: &Packet) -> Vec<Option<u8>> {
+        let bytes = packet.bytes.iter().take(self.kept());
+        let mut shown: Vec<_> = bytes.copied().map(Some).collect();
+        for hidden in &packet.hidden {
+            let end = hidden.end.min(shown.len());
+            let start = hidden.start.min(end);
+            shown[start..end].fill(None);
+        }
+        shown
     }
 
     fn dump(&self, packet: &Packet, into: &mut String) {
@@ -165,14 +170,14 @@ impl PrintArgs {
         for (row, bytes) in shown.chunks(16).enumerate() {
             let _ = write!(into, "\n{:>12}   {:06x} ", "", row * 16);
             for column in 0..16 {
-                let byte = bytes
-                    .get(column)
-                    .map_or_else(|| "  ".into(), |byte| format!("{byte:02x}"));
+                let byte = bytes.get(column).copied().map(digits);
+                let byte = byte.unwrap_or_else(|| "  ".into());
                 let _ = write!(into, " {byte}");
             }
-            let visible = |byte: &u8| match byte {
-                0x20..0x7F => char::from(*byte),
-                _ => '.',
+            let visible = |byte: &Option<u8>| match byte {
+                Some(byte @ 0x20..0x7F) => char::from(*byte),
+                Some(_) => '.',
+                None => '*',
             };
             let _ = write!(into, "  {}", bytes.iter().map(visible).collect::<String>());
         }
@@ -181,4 +186,9 @@ impl PrintArgs {
             let _ = write!(into, "\n{:>12}   … {rest} more", "");
         }
     }
+}
+
+/// A byte in a dump; a secret one is not shown.
+fn digits(byte: Option<u8>) -> String {
+    byte.map_or_else(|| "**".into(), |byte| format!("{byte:02x}"))
 }

@@ -1,12 +1,13 @@
 //! Messages of a peer, as they are shown.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value as Json, json};
 use sockety::{ByteStream, serve::Message};
 
 use crate::{
-    exit::explain,
+    exit::{Exit, explain},
+    extension::{shown_entry, shown_trace},
     out::{BAD, FAINT, NAME, WARN, styled},
     progress::Progress,
     saving::{Arrived, SaveArgs},
@@ -18,6 +19,8 @@ use crate::{
 pub struct Received {
     message: Message,
     begun: SystemTime,
+    /// What was left when it came.
+    deadline: Option<Duration>,
     files: Vec<Arrived>,
     stream: Option<Streamed>,
 }
@@ -28,7 +31,7 @@ type Streamed = Result<u64, String>;
 impl Received {
     /// Waits for everything that belongs to the message.
     pub async fn take(message: Message, save: &SaveArgs) -> Self {
-        let begun = SystemTime::now();
+        let (begun, deadline) = (SystemTime::now(), message.deadline());
         let (files, stream) = (message.take_files(), message.take_stream());
         let progress = Progress::default();
         // Concurrently, because the peer may interleave them.
@@ -36,6 +39,7 @@ impl Received {
         Self {
             message,
             begun,
+            deadline,
             files,
             stream,
         }
@@ -44,11 +48,18 @@ impl Received {
     /// The message itself, whose content is not to be read.
     pub fn without_content(message: Message) -> Self {
         Self {
+            deadline: message.deadline(),
             message,
             begun: SystemTime::now(),
             files: Vec::new(),
             stream: None,
         }
+    }
+
+    /// Whether all of its stream has arrived, and all files were saved that were to be.
+    pub fn is_complete(&self) -> bool {
+        let all_saved = self.files.iter().all(|file| file.exit() == Exit::Done);
+        all_saved && !matches!(self.stream, Some(Err(_)))
     }
 
     pub fn message(&self) -> &Message {
@@ -66,6 +77,7 @@ impl Received {
         };
         let id = styled(FAINT, message.id());
         let mut lines = vec![format!("{time} {} {action}{kind} {id}", peer(message))];
+        lines.extend(self.metadata().map(|(_, _, text)| format!("    {text}")));
         if !message.payload().is_empty() {
             lines.push(payload(message.payload(), show));
         }
@@ -80,6 +92,32 @@ impl Received {
         lines.join("\n")
     }
 
+    /// What was said of the message, as `tap` shows it: the key, the value as JSON, and as text.
+    fn metadata(&self) -> impl Iterator<Item = (&'static str, Json, String)> {
+        let message = &self.message;
+        let deadline = self.deadline.map(|deadline| {
+            // Rounded up, like that of the sender.
+            let millis = deadline.as_micros().div_ceil(1_000) as u64;
+            let text = format!("deadline {millis} ms");
+            ("deadline_ms", millis.into(), text)
+        });
+        let trace = message.trace().map(|trace| {
+            let (json, text) = shown_trace(trace);
+            ("trace", json, text)
+        });
+        let attempt = Some(message.attempt()).filter(|attempt| *attempt > 0);
+        let attempt = attempt.map(|number| ("attempt", number.into(), format!("attempt {number}")));
+        let entries = message.metadata_entries().map(|entry| {
+            let (json, text) = shown_entry(&entry);
+            ("entries", json, text)
+        });
+        deadline
+            .into_iter()
+            .chain(trace)
+            .chain(attempt)
+            .chain(entries)
+    }
+
     /// For programs.
     pub fn json(&self) -> Json {
         let message = &self.message;
@@ -91,6 +129,13 @@ impl Received {
             "action": message.action(),
             "expects_reply": message.expects_response(),
         });
+        for (key, value, _) in self.metadata() {
+            match (key, &mut json[key]) {
+                ("entries", Json::Array(all)) => all.push(value),
+                ("entries", none) => *none = json!([value]),
+                (_, none) => *none = value,
+            }
+        }
         if !message.payload().is_empty() {
             json["payload"] = Shown::of(message.payload()).json().clone();
         }
@@ -128,9 +173,9 @@ fn payload(payload: &[u8], show: usize) -> String {
     let text = shown.json().to_string();
     let (start, end) = cut(&text, show);
     let what = match &shown {
-        Shown::Value(_) => "",
-        Shown::Error(_) => "error ",
-        Shown::Raw(..) => "not MessagePack ",
+        Shown::Value(_) => String::new(),
+        Shown::Error(_) => "error ".into(),
+        Shown::Raw(_, problem) => format!("{problem}: "),
     };
     format!(
         "    payload of {} bytes: {what}{}{end}",

@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
-use sockety::File;
+use sockety::{File, content::sweep_partial_files};
 
 use crate::{
     exit::{Exit, Failure, explain},
@@ -63,14 +63,18 @@ enum Fate {
 }
 
 impl SaveArgs {
-    /// Creates the directory if it does not exist.
-    pub fn prepare(&self) -> Result<(), Failure> {
+    /// Creates the directory if it does not exist, and removes what runs that were killed have left
+    /// in it.
+    pub async fn prepare(&self) -> Result<(), Failure> {
         let Some(directory) = &self.save else {
             return Ok(());
         };
         std::fs::create_dir_all(directory).map_err(|error| {
             Failure::local(format!("cannot create {}: {error}", directory.display()))
-        })
+        })?;
+        // What cannot be removed is no reason to save nothing.
+        let _ = sweep_partial_files(directory).await;
+        Ok(())
     }
 
     /// Receives files concurrently, because the peer may interleave them.

@@ -77,6 +77,9 @@ pub fn calls_back(served: Served, save: SaveArgs, is_json: bool) -> MessageHandl
                 false => Received::without_content(message),
             };
             show(&received, is_served, is_json);
+            if !received.is_complete() {
+                return Ok(Some(FastReply::REJECT));
+            }
             match served.answer(received.message()).await? {
                 true => Ok::<_, BoxError>(None),
                 false => Ok(Some(FastReply::NOT_IMPLEMENTED)),
@@ -93,12 +96,17 @@ fn show(received: &Received, is_served: bool, is_json: bool) {
         let _ = out::object(&json);
         return;
     }
-    let fate = match is_served {
-        true => "answered".to_owned(),
-        false => format!(
+    let fate = match (is_served, received.message().expects_response()) {
+        (true, true) if !received.is_complete() => {
+            format!("answered with code {}", FastReply::REJECT)
+        }
+        (true, true) => "answered".to_owned(),
+        (true, false) => "taken".to_owned(),
+        (false, true) => format!(
             "refused with code {}, as no --serve names its action",
             FastReply::NOT_IMPLEMENTED
         ),
+        (false, false) => "dropped, as no --serve names its action".to_owned(),
     };
     out::note(format_args!("{}\n    {fate}", received.text(SHOW)));
 }

@@ -183,7 +183,7 @@ impl Items {
             Ok(Scanned::Partial { .. }) => Ok(None),
             Err(error) => Err(lost(
                 what,
-                &format!("stream does not consist of MessagePack values: {error}"),
+                &format!("item in the stream is {}", value::Problem::from(&error)),
             )),
         }
     }

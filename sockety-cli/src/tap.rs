@@ -19,6 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
     exit::{Exit, Failure},
+    extension::Side,
     interrupt::interrupted,
     out::{self, FAINT, styled},
     packets::{Exchanges, Inspector},
@@ -237,10 +238,11 @@ struct PassageState {
 
 impl<'a> Passage<'a> {
     fn new(tap: &'a Tap, number: u64, conversation: Conversation) -> Self {
-        let inspector = || Inspector::new(tap.args.print.kept(), tap.args.print.items());
+        let print = &tap.args.print;
+        let inspector = |side| Inspector::new(side, print.kept(), print.items());
         let state = PassageState {
-            up: inspector(),
-            down: inspector(),
+            up: inspector(Side::Near),
+            down: inspector(Side::Far),
             exchanges: Exchanges::default(),
             conversation,
         };

@@ -3,7 +3,10 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::Args;
 use sockety::{
-    Address, Connection, FastReply, Options, config::Limits, serve::MessageHandler, tls::TlsClient,
+    Address, Connection, FastReply, Options,
+    config::{Extension, Limits},
+    serve::MessageHandler,
+    tls::TlsClient,
 };
 
 use crate::{
@@ -48,6 +51,7 @@ impl Target {
             tls,
             first,
             handler: MessageHandler::new(),
+            extension: Extension::default(),
         })
     }
 
@@ -96,6 +100,7 @@ pub struct Dial<'a> {
     tls: Option<TlsClient>,
     first: Option<First>,
     handler: MessageHandler,
+    extension: Extension,
 }
 
 impl Dial<'_> {
@@ -105,17 +110,23 @@ impl Dial<'_> {
         self
     }
 
+    /// Whether the extension of the protocol is offered.
+    pub fn extension(mut self, extension: Extension) -> Self {
+        self.extension = extension;
+        self
+    }
+
     /// Connects, and sends the first message if there is one.
     pub async fn connect(&self) -> Result<Connection, Failure> {
         let target = self.target;
-        let connect = sockety::connect(target.address.clone()).options(target.options());
+        let options = target.options().extension(self.extension);
+        let connect = sockety::connect(target.address.clone()).options(options);
         let connect = connect.serve(self.handler.clone());
         let connect = match &self.tls {
             Some(tls) => connect.tls(tls.clone()),
             None => connect,
         };
-        let connection = connect.await;
-        let connection = connection.map_err(|error| Failure::connect(&target.address, &error))?;
+        let connection = connect.await.map_err(|error| Failure::connect(&error))?;
         if let Some(first) = &self.first {
             let (peer, limit) = (target.address.to_string(), target.connect_timeout);
             first.send(&connection, &peer, limit).await?;
@@ -133,6 +144,14 @@ pub fn limits(max_payload: ByteSize) -> Limits {
 
 /// A longer time is a mistake.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Parses a duration that is not zero.
+pub fn some_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be longer than 0s".into()),
+        duration => Ok(duration),
+    }
+}
 
 /// Parses a duration such as `1s`, `250ms` or `1m 30s`.
 pub fn duration(text: &str) -> Result<Duration, String> {

@@ -15,7 +15,7 @@ use std::{fmt, time::SystemTime};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rmpv::{Integer, Utf8StringRef, Value as Packed, ValueRef};
 use serde_json::{Map, Number, Value as Json, json};
-use sockety::msgpack::{self, Bounds, Timestamp};
+use sockety::msgpack::{self, Bounds, DecodeError, Timestamp};
 
 /// Larger or deeper values are shown as bytes. In a stream of items they are an error.
 pub(crate) const BOUNDS: Bounds = Bounds::new().max_items(1_000_000);
@@ -34,8 +34,26 @@ pub enum Shown {
     Value(Json),
     /// An error of a service: an object with `name`, `message` and `details`.
     Error(Json),
-    /// Not MessagePack: the bytes, and what is wrong with them.
-    Raw(Json, String),
+    /// No value that can be shown: the bytes, and why.
+    Raw(Json, Problem),
+}
+
+/// Why a payload is shown as bytes.
+#[derive(Debug, PartialEq)]
+pub enum Problem {
+    /// Its bytes are not MessagePack.
+    Invalid(String),
+    /// It has more levels or values than are shown.
+    OverBounds(String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(problem) => write!(f, "not MessagePack: {problem}"),
+            Self::OverBounds(problem) => write!(f, "MessagePack, but too large to show: {problem}"),
+        }
+    }
 }
 
 impl Shown {
@@ -43,7 +61,7 @@ impl Shown {
     pub fn of(payload: &[u8]) -> Self {
         match read(payload) {
             Ok(shown) => shown,
-            Err(problem) => Self::Raw(json!({ "$bin": BASE64_STANDARD.encode(payload) }), problem),
+            Err(problem) => Self::Raw(bytes_to_json(payload), problem),
         }
     }
 
@@ -63,17 +81,37 @@ impl Shown {
     }
 }
 
-fn read(payload: &[u8]) -> Result<Shown, String> {
+impl From<&DecodeError> for Problem {
+    fn from(error: &DecodeError) -> Self {
+        match error {
+            DecodeError::TooDeep { .. } | DecodeError::TooManyItems { .. } => {
+                Self::OverBounds(error.to_string())
+            }
+            error => Self::Invalid(error.to_string()),
+        }
+    }
+}
+
+/// Bytes as JSON.
+pub fn bytes_to_json(bytes: &[u8]) -> Json {
+    json!({ "$bin": BASE64_STANDARD.encode(bytes) })
+}
+
+fn read(payload: &[u8]) -> Result<Shown, Problem> {
     // Checks the structure first, so that nothing unbounded is built.
-    let checked = msgpack::check(payload, &BOUNDS).map_err(|error| error.to_string())?;
+    let checked = msgpack::check(payload, &BOUNDS).map_err(|error| Problem::from(&error))?;
     let mut rest = payload;
-    let mut next = || rmpv::decode::read_value_ref(&mut rest).map_err(|error| error.to_string());
+    let mut next = || {
+        rmpv::decode::read_value_ref(&mut rest).map_err(|error| Problem::Invalid(error.to_string()))
+    };
     if !checked.service_error {
         return Ok(Shown::Value(to_json(&next()?)));
     }
     next()?; // The marker.
     let ValueRef::Array(parts) = next()? else {
-        return Err("the error of a service is not an array".to_owned());
+        return Err(Problem::Invalid(
+            "the error of a service is not an array".into(),
+        ));
     };
     let mut parts = parts.iter().map(to_json);
     let mut part = || parts.next().unwrap_or(Json::Null);
@@ -90,7 +128,7 @@ fn to_json(value: &ValueRef<'_>) -> Json {
         ValueRef::F32(value) => float_to_json(f64::from(*value)),
         ValueRef::F64(value) => float_to_json(*value),
         ValueRef::String(text) => string_to_json(text),
-        ValueRef::Binary(bytes) => json!({ "$bin": BASE64_STANDARD.encode(bytes) }),
+        ValueRef::Binary(bytes) => bytes_to_json(bytes),
         ValueRef::Array(values) => values.iter().map(to_json).collect(),
         ValueRef::Map(entries) => map_to_json(entries),
         ValueRef::Ext(UNDEFINED, _) => Json::Null,
@@ -356,10 +394,35 @@ mod tests {
     #[test]
     fn what_is_no_message_pack_is_shown_as_bytes() {
         for bytes in [&b"\xc1"[..], b"\x92\x01", b"\x01\x01", &[0x91; 100]] {
-            let Shown::Raw(json, _) = Shown::of(bytes) else {
+            let Shown::Raw(json, Problem::Invalid(_)) = Shown::of(bytes) else {
                 panic!("{bytes:?}")
             };
             assert_eq!(from_json(&json.to_string()).unwrap()[2..], *bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_too_deep_or_too_long_to_show_is_not_said_to_be_no_message_pack() {
+        let mut deep = [0x91; 201];
+        deep[200] = 0xC0;
+        assert!(matches!(Shown::of(&deep), Shown::Value(_)), "200 levels");
+        let mut deeper = [0x91; 202];
+        deeper[201] = 0xC0;
+        let mut long = vec![0xC0; 1_000_005];
+        long[..5].copy_from_slice(&[0xDD, 0, 0x0F, 0x42, 0x40]);
+        for (bytes, what) in [
+            (&deeper[..], "201 levels, maximum is 200"),
+            (&long, "1000001, maximum is 1000000"),
+        ] {
+            let Shown::Raw(_, problem) = Shown::of(bytes) else {
+                panic!("{what}");
+            };
+            let text = problem.to_string();
+            assert!(
+                text.starts_with("MessagePack, but too large to show: "),
+                "{text}"
+            );
+            assert!(text.ends_with(what), "{text}");
         }
     }
 

@@ -9,6 +9,12 @@ pub struct ChannelCount(u16);
 impl ChannelCount {
     /// A single channel.
     pub const ONE: Self = Self(1);
+    /// What a side receives on unless it says otherwise: 256 channels.
+    pub(crate) const DEFAULT: Self = Self(256);
+    /// What a connection header says that offers the extension.
+    pub(crate) const OFFER: Self = Self(238);
+    /// The fewest that a side with the extension receives on.
+    pub(crate) const LEAST_EXTENDED: Self = Self(16);
     /// All 4096 channels.
     pub const MAX: Self = Self(4096);
 

@@ -7,12 +7,27 @@ use crate::{ChannelCount, Violation};
 pub struct ConnectionHeader {
     /// The number of channels that the sender of this header receives on.
     pub channels: ChannelCount,
+    /// Whether it [offers](Self::OFFER) the extension.
+    pub offers_extension: bool,
 }
 
 impl ConnectionHeader {
-    /// A header of a side that receives on `channels`.
+    /// The header that offers the [extension](crate::extension): 238 channels in the two-byte form,
+    /// which every reader takes and no implementation without the extension writes.
+    // r[impl ext.offer]
+    pub const OFFER: Self = Self {
+        channels: ChannelCount::OFFER,
+        offers_extension: true,
+    };
+
+    const OFFER_BYTES: [u8; 3] = [0xE2, 0xEE, 0x00];
+
+    /// A header of a side that receives on `channels`, and does not offer the extension.
     pub const fn new(channels: ChannelCount) -> Self {
-        Self { channels }
+        Self {
+            channels,
+            offers_extension: false,
+        }
     }
 
     /// The length of the header that starts with `control`.
@@ -48,7 +63,10 @@ impl ConnectionHeader {
         };
         // r[impl header.count.range]
         let channels = ChannelCount::new(count).ok_or(Violation::ChannelCount { count });
-        Some(channels.map(Self::new))
+        Some(channels.map(|channels| Self {
+            channels,
+            offers_extension: bytes == Self::OFFER_BYTES,
+        }))
     }
 
     /// Whether reserved bits are set in the control byte.
@@ -59,7 +77,11 @@ impl ConnectionHeader {
 
     /// Appends the header in its smallest form.
     // r[impl header.smallest]
+    // r[impl ext.offer.distinct]
     pub fn encode(&self, dst: &mut Vec<u8>) {
+        if self.offers_extension {
+            return dst.extend_from_slice(&Self::OFFER_BYTES);
+        }
         let [low, high] = self.channels.get().to_le_bytes();
         match (self.channels, high) {
             (ChannelCount::ONE, _) => dst.push(0b1110_0000),

@@ -1,6 +1,7 @@
 mod body;
 mod channels;
 mod cut;
+mod extension;
 mod files;
 mod header;
 mod machine;
@@ -56,10 +57,22 @@ impl Decoder {
     /// [`WholeResponse`](Event::WholeResponse).
     ///
     /// Which messages are complete depends on how the input is split. Without this option, the same
-    /// bytes always result in the same events, except for the pieces of content.
+    /// bytes always result in the same events, except for the pieces of content, and for the limit
+    /// of [held headers](Limits::max_held_header_bytes).
     #[must_use]
     pub fn whole_messages(mut self) -> Self {
         self.machine.gives_whole = true;
+        self
+    }
+
+    /// For a side whose connection header is [`ConnectionHeader::OFFER`](crate::ConnectionHeader):
+    /// if the peer's is it as well, packets of the [extension](crate::extension) are legal, and
+    /// result in events, and at least 16 channels are received on. If it is not, 238 are, as the
+    /// header says, whatever the limits.
+    // r[impl ext.settings.channels]
+    #[must_use]
+    pub fn offering_extension(mut self) -> Self {
+        self.machine.offer_extension();
         self
     }
 
@@ -86,6 +99,10 @@ impl Decoder {
             if let Some(part) = self.machine.take_part() {
                 self.held = part;
                 return self.machine.on_part(&self.held);
+            }
+            if let Some((kind, content)) = self.machine.take_held() {
+                self.held = content;
+                return self.machine.on_held(kind, &self.held);
             }
             if input.is_empty() && self.machine.awaits_input() {
                 return Ok(None);
@@ -146,6 +163,14 @@ impl Decoder {
         self.machine.finish()
     }
 
+    /// How many messages and responses of the peer have begun, also those that were refused or
+    /// aborted: the number of the next one.
+    // r[impl ext.number]
+    #[inline]
+    pub fn begun(&self) -> u64 {
+        self.machine.begun
+    }
+
     /// What has been tolerated so far.
     #[inline]
     pub fn tolerated(&self) -> &Tolerated {
@@ -156,6 +181,13 @@ impl Decoder {
     #[inline]
     pub fn drained(&self) -> u64 {
         self.machine.drained()
+    }
+
+    /// Those of the [drained](Self::drained) bytes that count to the credit of the connection: bytes of
+    /// files and streams, without payloads.
+    #[inline]
+    pub fn drained_credit(&self) -> u64 {
+        self.machine.drained_credit()
     }
 
     /// Bytes of incomplete packets and headers that are held in memory.

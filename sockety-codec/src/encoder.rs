@@ -1,3 +1,4 @@
+mod extension;
 mod outbound;
 mod outline;
 #[cfg(test)]
@@ -5,6 +6,7 @@ mod tests;
 
 use uuid::Uuid;
 
+pub use self::extension::Described;
 use self::outbound::{Due, Outbound};
 use self::outline::Outline;
 use crate::packet::Packet;
@@ -45,6 +47,8 @@ pub struct Encoder {
     channel: ChannelId,
     /// Entries up to the highest channel that has ever been in use.
     channels: Vec<Outbound>,
+    /// How many messages and responses have begun.
+    begun: u64,
 }
 
 impl Encoder {
@@ -55,7 +59,28 @@ impl Encoder {
             // r[impl packet.switch.initial]
             channel: ChannelId::ZERO,
             channels: Vec::new(),
+            begun: 0,
         }
+    }
+
+    /// How many messages and responses have begun: the number of the next one. Both sides count
+    /// alike.
+    // r[impl ext.number]
+    #[inline]
+    pub fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// The size of the header of a message or response with these files, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`begin`](Self::begin) about the header.
+    pub fn header_size<'a>(
+        head: impl Into<Head<'a>>,
+        files: &[FileHeader<'_>],
+    ) -> Result<u32, UsageError> {
+        Ok(Outline::new(&head.into(), files)?.size())
     }
 
     /// Starts a message or response. Its content, if any, is sent by the methods below.
@@ -78,6 +103,7 @@ impl Encoder {
         let outline = Outline::new(&head, files)?;
         dst.reserve(outline.length().saturating_add(2));
         self.switch(dst, channel);
+        self.count(1);
         outline.encode_with(dst, files);
         let due = outline.due(files);
         if !due.is_done() {
@@ -108,12 +134,14 @@ impl Encoder {
         let outline = Outline::whole(&head.into(), size)?;
         dst.reserve(whole_length(&outline, payload));
         self.switch(dst, channel);
+        self.count(1);
         outline.encode(dst);
         put_payload(dst, size, payload);
         Ok(())
     }
 
-    /// Appends any number of messages written by [`encode_message`], and leaves the channel free.
+    /// Appends messages written by [`encode_message`], of which there are `count`, and leaves the
+    /// channel free.
     ///
     /// # Errors
     ///
@@ -122,10 +150,12 @@ impl Encoder {
         &mut self,
         dst: &mut Vec<u8>,
         channel: ChannelId,
+        count: u64,
         bytes: &[u8],
     ) -> Result<(), UsageError> {
         self.check_free(channel)?;
         self.switch(dst, channel);
+        self.count(count);
         dst.extend_from_slice(bytes);
         Ok(())
     }
@@ -263,6 +293,11 @@ impl Encoder {
         self.check_free(channel).is_ok()
     }
 
+    #[inline]
+    fn count(&mut self, messages: u64) {
+        self.begun = self.begun.wrapping_add(messages);
+    }
+
     // r[impl content.busy]
     #[inline]
     fn check_free(&self, channel: ChannelId) -> Result<(), UsageError> {
@@ -320,6 +355,14 @@ impl Encoder {
             Packet::Switch(channel).encode(dst);
         }
     }
+}
+
+/// A packet of the extension, whose first byte has no size yet.
+// r[impl ext.packet]
+fn put_sized_content(dst: &mut Vec<u8>, first: u8, content: &[u8]) {
+    let size = u32::try_from(content.len()).unwrap_or(u32::MAX);
+    Packet::encode_sized(dst, first, size);
+    dst.extend_from_slice(content);
 }
 
 /// Encodes a message with its payload once, for sending it to many peers with

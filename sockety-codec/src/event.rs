@@ -1,5 +1,6 @@
 use uuid::Uuid;
 
+use crate::extension::{Cancels, FlowEntries, Leave, Settings, Status};
 use crate::{
     ChannelId, ConnectionHeader, FileHeader, FileIndex, MessageHead, Refusal, ReplyCode,
     ResponseHead,
@@ -21,6 +22,8 @@ pub enum Event<'a> {
     Message {
         /// The channel that it occupies until all of its content has arrived.
         channel: ChannelId,
+        /// Its number: how many messages and responses began before it.
+        number: u64,
         /// What it announces.
         head: MessageHead<'a>,
     },
@@ -28,6 +31,8 @@ pub enum Event<'a> {
     Response {
         /// The channel that it occupies until all of its content has arrived.
         channel: ChannelId,
+        /// Its number: how many messages and responses began before it.
+        number: u64,
         /// What it announces.
         head: ResponseHead,
     },
@@ -37,6 +42,8 @@ pub enum Event<'a> {
     WholeMessage {
         /// The channel on which it arrived, which is free.
         channel: ChannelId,
+        /// Its number: how many messages and responses began before it.
+        number: u64,
         /// What it announced.
         head: MessageHead<'a>,
         /// Its payload; empty if it has none.
@@ -46,6 +53,8 @@ pub enum Event<'a> {
     WholeResponse {
         /// The channel on which it arrived, which is free.
         channel: ChannelId,
+        /// Its number: how many messages and responses began before it.
+        number: u64,
         /// What it announced.
         head: ResponseHead,
         /// Its payload; empty if it has none.
@@ -120,6 +129,8 @@ pub enum Event<'a> {
         channel: ChannelId,
         /// The action, if a message is refused when it is announced, and its action can be read.
         action: Option<&'a str>,
+        /// Its number, if it is refused when it is announced; `None` if it was announced before.
+        number: Option<u64>,
         /// What is refused, and why.
         refusal: Refusal,
     },
@@ -134,6 +145,38 @@ pub enum Event<'a> {
     Heartbeat,
     /// The peer is going to close the connection.
     GoAway,
+    /// What the peer says about itself as a receiver: the first event after the header if the
+    /// extension is active. This and the following are returned only then.
+    Settings(Settings),
+    /// Metadata of the next message or response with this number, or of the fast reply that is the
+    /// next event.
+    Metadata {
+        /// The number of the message; `None` for a fast reply. If its header is split, others may be
+        /// announced before it. If it is aborted before it is announced, it never is.
+        number: Option<u64>,
+        /// The entries: see [`metadata::Reader`](crate::extension::metadata::Reader).
+        content: &'a [u8],
+    },
+    /// The peer wants no answer to some of its requests.
+    Cancel(Cancels<'a>),
+    /// Why the stream on the channel ends early, or why its message is dropped: one of both is the
+    /// next event, unless the message was refused.
+    Status {
+        /// The channel of the message.
+        channel: ChannelId,
+        /// The reason.
+        status: Status<'a>,
+    },
+    /// Credit for content, and requests to stop sending some.
+    Flow(FlowEntries<'a>),
+    /// The peer is going to close the connection, and says what it takes before.
+    Leave(Leave<'a>),
+    /// No further message of the peer follows; responses may.
+    Done,
+    /// The peer asks for a [`Pong`](Self::Pong) with the same bytes.
+    Ping([u8; 8]),
+    /// The answer to a ping.
+    Pong([u8; 8]),
 }
 
 impl<'a> Event<'a> {
@@ -143,14 +186,30 @@ impl<'a> Event<'a> {
         let (begin, content) = match self {
             Self::WholeMessage {
                 channel,
+                number,
                 head,
                 payload,
-            } => (Self::Message { channel, head }, Some((channel, payload))),
+            } => {
+                let message = Self::Message {
+                    channel,
+                    number,
+                    head,
+                };
+                (message, Some((channel, payload)))
+            }
             Self::WholeResponse {
                 channel,
+                number,
                 head,
                 payload,
-            } => (Self::Response { channel, head }, Some((channel, payload))),
+            } => {
+                let response = Self::Response {
+                    channel,
+                    number,
+                    head,
+                };
+                (response, Some((channel, payload)))
+            }
             event => (event, None),
         };
         let content = content.filter(|(_, payload)| !payload.is_empty());

@@ -100,8 +100,15 @@ pub use truncated::Truncated;
 mod tolerated;
 pub use tolerated::Tolerated;
 
+pub mod extension;
+
+mod flow;
+pub use flow::{FlowEntry, Part};
+
+pub mod credit;
+
 mod encoder;
-pub use encoder::{Encoder, encode_message};
+pub use encoder::{Described, Encoder, encode_message};
 
 mod usage_error;
 pub use usage_error::UsageError;

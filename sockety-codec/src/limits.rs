@@ -29,6 +29,7 @@ pub struct Limits {
     file_name_bytes: usize,
     file_size: u64,
     total_file_size: u64,
+    metadata_bytes: u32,
     strict: bool,
 }
 
@@ -45,6 +46,7 @@ impl Limits {
         file_name_bytes: usize::MAX,
         file_size: U48_MAX,
         total_file_size: U48_MAX,
+        metadata_bytes: 65_536,
         strict: false,
     };
 
@@ -104,6 +106,11 @@ impl Limits {
     /// Limits the bytes of incomplete headers held for all channels together; exceeding it ends
     /// the connection. Only the part being received is held: an action, or the header of one file.
     ///
+    /// A part that arrives in one piece is not held, so whether a peer exceeds this limit depends on
+    /// how its bytes arrive. An incomplete packet of the [extension](crate::extension) does not
+    /// count: there is only one, of at most 8 KiB or
+    /// [`max_metadata_bytes`](Self::max_metadata_bytes).
+    ///
     /// Default 1 MiB: with the other defaults 256 channels cannot reach 300 KiB, so this takes
     /// effect only where the other limits were raised.
     #[must_use]
@@ -157,6 +164,21 @@ impl Limits {
         self
     }
 
+    /// Limits the content of a Metadata packet of the [extension](crate::extension), in bytes; it is
+    /// one of the [settings](crate::extension::Settings::metadata_bytes). From 1,024 to 65,536: what
+    /// is beyond is brought into this range. A peer that exceeds it breaks `ext.packet.bound`.
+    ///
+    /// Default 8,192.
+    #[must_use]
+    pub const fn max_metadata_bytes(mut self, bytes: u32) -> Self {
+        self.metadata_bytes = match bytes {
+            0..=1_024 => 1_024,
+            1_025..=65_536 => bytes,
+            _ => 65_536,
+        };
+        self
+    }
+
     /// Sets whether harmless oddities (reserved bits, empty packets, an abort where nothing is in
     /// progress) end the connection instead of being counted.
     ///
@@ -171,6 +193,12 @@ impl Limits {
     #[inline]
     pub const fn channels(&self) -> ChannelCount {
         self.channels
+    }
+
+    /// The maximum content of a Metadata packet, in bytes.
+    #[inline]
+    pub const fn metadata_bytes(&self) -> u32 {
+        self.metadata_bytes
     }
 
     /// The maximum length of an action, in bytes.
@@ -247,6 +275,7 @@ impl Default for Limits {
             file_name_bytes: 255,
             file_size: U48_MAX,
             total_file_size: U48_MAX,
+            metadata_bytes: 8_192,
             strict: false,
         }
     }

@@ -153,6 +153,11 @@ impl Packet {
         put_sized(dst, 0xE0, size);
     }
 
+    /// Appends the first byte with the width of the size, and the size.
+    pub(crate) fn encode_sized(dst: &mut Vec<u8>, first: u8, size: u32) {
+        put_sized(dst, first, size);
+    }
+
     /// Appends the packet without its content, in the smallest form.
     // r[impl number.split]
     #[inline]

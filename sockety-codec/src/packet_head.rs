@@ -1,14 +1,17 @@
 use uuid::Uuid;
 
+use crate::extension::Kind;
 use crate::packet::Packet;
 use crate::reader::Reader;
+use crate::uint::PACKET_SIZE;
 use crate::{ChannelId, FileIndex, ReplyCode};
 
 /// A packet without its content. It is for tools that show single packets, in addition to a
 /// [`Decoder`](crate::Decoder) that says what they mean.
 ///
-/// It says where a packet ends, but not whether the packet is legal at this point. The connection
-/// header is not a packet.
+/// It says where a packet ends, but not whether the packet is legal at this point: packets of the
+/// [extension](crate::extension) are decoded here on every connection. The connection header is not
+/// a packet.
 ///
 /// # Examples
 ///
@@ -67,17 +70,33 @@ pub enum PacketKind {
     FileEnd(FileIndex),
     /// A piece of a payload (`packet.data`).
     Data,
-    /// The unassigned type (`packet.unknown`).
+    /// Settings and signals of the extension (`ext.packet`).
+    Control,
+    /// Metadata of the next message, response or fast reply (`ext.meta.place`).
+    Metadata,
+    /// Credit for content, and requests to stop sending some (`ext.flow`).
+    Flow,
+    /// The unassigned kind of the extension's type (`ext.packet.kind`). Nobody knows where it ends.
     Unassigned,
 }
 
 impl PacketHead {
-    /// The length of the longest head, a fast reply in its long form.
+    /// The length of the longest head, which is a fast reply in its long form.
     pub const MAX_LENGTH: usize = Packet::MAX_LENGTH;
 
     /// Decodes the packet at the start of `bytes`; `None` if its head is incomplete.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let length = Packet::length(*bytes.first()?);
+        let first = *bytes.first()?;
+        if let Some(kind) = PacketKind::of_extension(first) {
+            let width = PACKET_SIZE.width(first >> 2);
+            let mut reader = Reader::new(bytes.get(1..)?);
+            return Some(Self {
+                kind,
+                length: usize::from(width).saturating_add(1),
+                content: reader.u32(width)?,
+            });
+        }
+        let length = Packet::length(first);
         let (kind, content) = match Packet::decode(&mut Reader::new(bytes))? {
             Packet::Switch(channel) => (PacketKind::SwitchChannel(channel), 0),
             Packet::Message(opening) => (PacketKind::Message, opening.size),
@@ -98,6 +117,20 @@ impl PacketHead {
             kind,
             length,
             content,
+        })
+    }
+}
+
+impl PacketKind {
+    /// The kind of a packet of the extension; `None` for the unassigned one, and for other types.
+    fn of_extension(first: u8) -> Option<Self> {
+        if first >> 4 != 0xF {
+            return None;
+        }
+        Some(match Kind::of(first).ok()? {
+            Kind::Control => Self::Control,
+            Kind::Metadata => Self::Metadata,
+            Kind::Flow => Self::Flow,
         })
     }
 }
@@ -134,6 +167,12 @@ mod tests {
         let code = ReplyCode::new(256).unwrap();
         let id = Uuid::nil();
         check(&reply, PacketKind::FastReply { id, code }, 0);
-        check(&[0xF0], PacketKind::Unassigned, 0);
+        check(&[0xF0, 9], PacketKind::Control, 9);
+        check(&[0xF5, 0, 1], PacketKind::Metadata, 256);
+        check(&[0xFA, 1, 2, 3], PacketKind::Flow, 0x03_0201);
+        check(&[0xFC, 0, 0, 0, 1], PacketKind::Control, 1 << 24);
+        for first in [0xF3, 0xF7, 0xFB, 0xFF] {
+            check(&[first], PacketKind::Unassigned, 0);
+        }
     }
 }

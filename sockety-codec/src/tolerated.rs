@@ -19,6 +19,8 @@ pub struct Tolerated {
     pub heartbeats: u64,
     /// Go Away packets after the first (`packet.goaway`).
     pub repeated_go_aways: u64,
+    /// Control packets of a kind that is not known (`ext.control.unknown`).
+    pub unknown_controls: u64,
 }
 
 impl Tolerated {
@@ -32,6 +34,7 @@ impl Tolerated {
             self.aborted_headers,
             self.heartbeats,
             self.repeated_go_aways,
+            self.unknown_controls,
         ]
         .into_iter()
         .fold(0, u64::saturating_add)

@@ -22,6 +22,12 @@ pub(crate) const FILES_TOTAL: Widths = Widths([2, 3, 4, 6]);
 /// The size of one file in its header.
 // r[impl head.file]
 pub(crate) const FILE_SIZE: Widths = Widths([1, 2, 3, 6]);
+/// The index of a file in a Flow packet.
+pub(crate) const FLOW_INDEX: Widths = Widths([1, 3, 3, 3]);
+/// A limit in a Flow packet.
+pub(crate) const FLOW_LIMIT: Widths = Widths([2, 3, 4, 6]);
+/// Milliseconds in a Metadata packet.
+pub(crate) const METADATA_MILLIS: Widths = Widths([1, 2, 3, 4]);
 /// The length of a text: an action or the name of a file. Only the first two codes exist.
 pub(crate) const TEXT_LENGTH: Widths = Widths([1, 2, 2, 2]);
 

@@ -97,6 +97,29 @@ pub enum UsageError {
         /// Bytes not yet sent.
         left: u64,
     },
+    /// Metadata, or one of its values, is longer than the peer accepts (`ext.meta.bound`).
+    #[error("metadata of {size} bytes is over the limit of {limit}")]
+    MetadataTooLarge {
+        /// Its size.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Metadata has too many entries (`ext.meta.bound`).
+    #[error("metadata has {count} entries: maximum is 64")]
+    MetadataEntries {
+        /// Their number.
+        count: usize,
+    },
+    /// A name of metadata is not legal, or there twice (`ext.meta.user`).
+    #[error("name of metadata is invalid or there twice")]
+    MetadataName,
+    /// The error of a status is too large (`ext.status.content`).
+    #[error("error of a status has {size} bytes: maximum is 4096")]
+    StatusTooLarge {
+        /// Its size.
+        size: usize,
+    },
     /// A file packet of 16 MiB or more (`packet.file.small`).
     #[error("file packet has {size} bytes of content: maximum is 16777215")]
     FilePacketTooLarge {

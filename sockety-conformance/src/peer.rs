@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use sockety_conformance::wire::{Id, hex, message::Message, packet};
+use sockety_conformance::wire::{
+    Id, hex,
+    message::Message,
+    packet::{self, Entry},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
     sync::{Notify, watch},
@@ -50,7 +54,7 @@ struct Pause {
 pub enum Reply {
     Code(u16),
     /// A whole response.
-    Response(Incoming),
+    Response(Box<Incoming>),
 }
 
 impl Peer {
@@ -76,6 +80,48 @@ impl Peer {
 
     pub fn received(&self) -> watch::Receiver<Received> {
         self.received.subscribe()
+    }
+
+    /// Expects what a peer with the extension may send. Called before anything has arrived.
+    pub fn offer(&self) {
+        self.received.send_modify(|all| all.is_offering = true);
+    }
+
+    /// Receives on this number of channels, whatever the connection header says.
+    pub fn receive_on(&self, channels: u16) {
+        self.received.send_modify(|all| all.offered = channels);
+    }
+
+    /// Expects files that end early, because the suite stops them.
+    pub fn expect_short_files(&self) {
+        self.received
+            .send_modify(|all| all.has_stopped_files = true);
+    }
+
+    /// What the endpoint says of itself in that setting of the extension.
+    pub async fn setting(&self, id: u8, default: u64) -> Outcome<u64> {
+        self.until("the settings", |all| all.setting(id, default))
+            .await
+    }
+
+    /// Waits for an entry of a Flow packet.
+    pub async fn entry(&self, what: &str, find: impl Fn(&Entry) -> bool) -> Outcome<Entry> {
+        self.until(what, |all| all.flow.iter().copied().find(&find))
+            .await
+    }
+
+    /// Waits for the response to that message, as far as `is_enough` says.
+    pub async fn part_of(
+        &self,
+        id: &Id,
+        what: &str,
+        is_enough: impl Fn(&Incoming) -> bool,
+    ) -> Outcome<Incoming> {
+        self.until(what, |all| {
+            let response = all.response_to(id).filter(|each| is_enough(each));
+            response.cloned()
+        })
+        .await
     }
 
     /// Allows this number of replies to an id, whatever the id says.
@@ -192,7 +238,7 @@ impl Peer {
             .await
     }
 
-    /// The number of channels that the endpoint receives on, as far as known.
+    /// The number of channels of the endpoint's connection header, as far as known.
     pub fn channels(&self) -> u16 {
         self.look(|all| all.header.map_or(1, |(_, channels)| channels))
     }
@@ -219,7 +265,7 @@ impl Peer {
             let code = all.code_of(id).map(Reply::Code);
             code.or_else(|| {
                 let response = all.response_to(id).filter(|each| each.is_whole);
-                response.cloned().map(Reply::Response)
+                response.cloned().map(Box::new).map(Reply::Response)
             })
         })
         .await
@@ -244,7 +290,7 @@ impl Peer {
     pub async fn expect_response(&self, id: &Id) -> Outcome<Incoming> {
         match self.reply(id).await? {
             Reply::Code(code) => fail(format!("expected a response, but code {code} arrived")),
-            Reply::Response(response) => Ok(response),
+            Reply::Response(response) => Ok(*response),
         }
     }
 

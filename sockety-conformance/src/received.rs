@@ -10,7 +10,8 @@ use sockety_conformance::wire::{
     Id,
     head::{self, Head, Read},
     hex, is_expecting,
-    packet::{Kind, Packet},
+    packet::{self, Entry, Kind, Packet},
+    uint,
 };
 
 /// Everything received on one connection.
@@ -26,13 +27,35 @@ pub struct Received {
     pub channels: BTreeSet<u16>,
     /// The number of bytes received.
     pub bytes: u64,
+    /// Packets of the extension: their kinds, and their contents.
+    pub extension: Vec<(u8, Vec<u8>)>,
+    /// The entries of its Flow packets.
+    pub flow: Vec<Entry>,
+    /// Its Leave packets: messages taken, unless that is open, and the reason.
+    pub leaves: Vec<(Option<u64>, u8)>,
+    /// The number of its Done packets.
+    pub dones: usize,
+    /// The bytes of its Pong packets.
+    pub pongs: Vec<[u8; 8]>,
+    /// The numbers of the messages that it has cancelled.
+    pub cancels: Vec<u32>,
+    /// Whether the suite offers the extension.
+    pub is_offering: bool,
+    /// Whether the suite has stopped files, which may thus be shorter than announced.
+    pub has_stopped_files: bool,
     pub closed: Option<Closed>,
     /// The rules of the protocol that were broken.
     pub broken: Vec<String>,
     /// Rules about forms that a writer should choose, and that it did not follow.
     pub oddities: BTreeSet<&'static str>,
     /// The number of channels that the suite receives on.
-    offered: u16,
+    pub offered: u16,
+    /// How many messages and responses have begun.
+    begun: u32,
+    /// Metadata whose message has not begun, and whether a switch has followed it.
+    described: Option<(Vec<u8>, bool)>,
+    /// Whether the last packet was Status.
+    is_after_status: bool,
     /// The number of replies allowed for an id, where it differs from what the id says.
     pub allowed: HashMap<Id, usize>,
     answers: HashMap<Id, usize>,
@@ -71,6 +94,12 @@ pub struct Incoming {
     pub is_stream_over: bool,
     pub is_aborted: bool,
     pub is_whole: bool,
+    /// Its number, as the extension counts them.
+    pub number: u32,
+    /// The entries of its Metadata packet.
+    pub metadata: Vec<u8>,
+    /// The code of the Status before the end of its stream, or before its Abort.
+    pub status: Option<u16>,
 }
 
 #[derive(Clone, Default)]
@@ -84,6 +113,8 @@ enum Open {
         is_response: bool,
         has_stream: bool,
         bytes: Vec<u8>,
+        number: u32,
+        metadata: Vec<u8>,
     },
     Body(usize),
 }
@@ -105,7 +136,11 @@ impl Received {
         if self.header.is_some() || self.take_header(&mut rest).is_some() {
             // After a violation, the remaining bytes cannot be interpreted.
             while self.broken.is_empty() {
-                let Some(packet) = Packet::take(&mut rest) else {
+                let packet = match self.is_extended() {
+                    true => Packet::take_extended(&mut rest),
+                    false => Packet::take(&mut rest),
+                };
+                let Some(packet) = packet else {
                     break;
                 };
                 self.oddities.extend(packet.oddities);
@@ -113,6 +148,16 @@ impl Received {
             }
         }
         self.waiting = rest.to_vec();
+    }
+
+    /// Whether the endpoint offers the extension.
+    pub fn is_offered(&self) -> bool {
+        self.header == Some((packet::OFFER[0], 238))
+    }
+
+    /// Whether the extension is active, as both sides offer it.
+    fn is_extended(&self) -> bool {
+        self.is_offering && self.is_offered()
     }
 
     /// The code that answered the message with that id.
@@ -159,7 +204,8 @@ impl Received {
             4096 => 3,
             _ => 2,
         };
-        if first & 3 != smallest {
+        // The offer of the extension is the exception.
+        if first & 3 != smallest && (*first, count) != (packet::OFFER[0], 238) {
             self.oddities.insert("header.smallest");
         }
         self.header = Some((*first, count));
@@ -173,7 +219,18 @@ impl Received {
     }
 
     fn on(&mut self, kind: Kind) {
+        if self.is_extended() && self.extension.is_empty() {
+            let is_settings =
+                matches!(&kind, Kind::Extension(0, content) if content.first() == Some(&0));
+            if !is_settings {
+                self.breaks("ext.settings.first", format_args!("{kind:?} came first"));
+            }
+        }
+        if self.is_extended() {
+            self.check_place(&kind);
+        }
         match kind {
+            Kind::Extension(kind, content) => self.on_extension(kind, content),
             Kind::Switch(channel) if channel >= self.offered => {
                 let offered = self.offered;
                 self.breaks(
@@ -188,7 +245,12 @@ impl Received {
                 self.answer(id);
             }
             Kind::Heartbeat => self.heartbeats += 1,
-            Kind::GoAway => self.go_aways += 1,
+            Kind::GoAway => {
+                self.go_aways += 1;
+                if self.is_extended() {
+                    self.breaks("ext.leave", "Go Away instead of Leave");
+                }
+            }
             Kind::Unknown(first) => {
                 self.breaks("packet.unknown", format_args!("a packet {first:02x}"));
             }
@@ -206,11 +268,18 @@ impl Received {
                     );
                 }
                 self.channels.insert(self.channel);
-                let bytes = Vec::new();
+                if !is_response && self.dones > 0 {
+                    self.breaks("ext.leave.done", "a message after Done");
+                }
+                let number = self.begun;
+                self.begun += 1;
+                let metadata = self.described.take();
                 let open = Open::Header {
                     is_response,
                     has_stream,
-                    bytes,
+                    bytes: Vec::new(),
+                    number,
+                    metadata: metadata.map(|(entries, _)| entries).unwrap_or_default(),
                 };
                 self.open.insert(self.channel, open);
                 self.header_piece(&piece);
@@ -228,6 +297,103 @@ impl Received {
             },
             content => self.content(content),
         }
+    }
+
+    /// Checks what Metadata and Status say of the packet that follows them.
+    fn check_place(&mut self, kind: &Kind) {
+        if std::mem::take(&mut self.is_after_status)
+            && !matches!(kind, Kind::StreamEnd | Kind::Abort)
+        {
+            self.breaks("ext.status", format_args!("{kind:?} after Status"));
+        }
+        let Some((_, is_switched)) = &mut self.described else {
+            return;
+        };
+        match kind {
+            Kind::Head { .. } => {}
+            Kind::FastReply(..) => self.described = None,
+            Kind::Switch(_) if !*is_switched => *is_switched = true,
+            _ => self.breaks("ext.meta.place", format_args!("{kind:?} after Metadata")),
+        }
+    }
+
+    fn on_extension(&mut self, kind: u8, content: Vec<u8>) {
+        self.extension.push((kind, content.clone()));
+        match kind {
+            0 => {
+                if self.control(&content).is_none() {
+                    let what = format!("a Control packet {}", hex(&content));
+                    self.breaks("ext.content.exact", what);
+                }
+            }
+            1 => self.described = Some((content, false)),
+            2 => match Entry::all(&content) {
+                Some(entries) => self.flow.extend(entries),
+                None => self.breaks("ext.flow", format_args!("a packet {}", hex(&content))),
+            },
+            _ => self.breaks("ext.packet.kind", format_args!("kind {kind}")),
+        }
+    }
+
+    /// Reads a Control packet; `None` if it is malformed.
+    fn control(&mut self, content: &[u8]) -> Option<()> {
+        let (kind, mut rest) = content.split_first()?;
+        match kind {
+            0 if self.extension.len() > 1 => {
+                self.breaks("ext.settings.first", "settings again");
+            }
+            0 => ensure(rest.len() % 7 == 0, "").ok()?,
+            1 => {
+                ensure(!rest.is_empty() && rest.len() % 4 == 0, "").ok()?;
+                while let Some(number) = uint::take(&mut rest, 4) {
+                    self.cancels.push(number as u32);
+                }
+            }
+            2 => {
+                let taken = uint::take(&mut rest, 6)?;
+                let reason = uint::take(&mut rest, 1)? as u8;
+                uint::take(&mut rest, 8)?;
+                ensure(rest.len() <= 200, "").ok()?;
+                std::str::from_utf8(rest).ok()?;
+                let taken = (taken != (1 << 48) - 1).then_some(taken);
+                let before = self.leaves.last().and_then(|(taken, _)| *taken);
+                if before.is_some_and(|before| taken.is_none_or(|taken| taken > before)) {
+                    self.breaks("ext.leave.taken", "it has risen");
+                }
+                self.leaves.push((taken, reason));
+            }
+            3 => {
+                ensure(rest.is_empty(), "").ok()?;
+                self.dones += 1;
+            }
+            4 => ensure(rest.len() == 8, "").ok()?,
+            5 => self.pongs.push(rest.try_into().ok()?),
+            6 => {
+                let code = uint::take(&mut rest, 2)? as u16;
+                ensure(code < 4_096 && rest.len() <= 4_096, "").ok()?;
+                self.is_after_status = true;
+                match self.open.get(&self.channel) {
+                    Some(Open::Body(index)) => self.messages[*index].status = Some(code),
+                    _ => self.breaks("ext.status", "no message is in progress"),
+                }
+            }
+            // Other kinds have no meaning that the suite knows.
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// What the endpoint says of itself in that setting.
+    pub fn setting(&self, id: u8, default: u64) -> Option<u64> {
+        let (_, content) = self.extension.first()?;
+        let mut rest = content.get(1..)?;
+        while let (Some(found), Some(value)) = (uint::take(&mut rest, 1), uint::take(&mut rest, 6))
+        {
+            if found == u64::from(id) {
+                return Some(value);
+            }
+        }
+        Some(default)
     }
 
     /// Counts a reply to a message of the suite.
@@ -251,12 +417,15 @@ impl Received {
             is_response,
             has_stream,
             bytes,
+            number,
+            metadata,
         }) = self.open.get_mut(&channel)
         else {
             return self.breaks("head.continue", format_args!("on channel {channel}"));
         };
         bytes.extend_from_slice(piece);
-        let (is_response, has_stream) = (*is_response, *has_stream);
+        let (is_response, has_stream, number) = (*is_response, *has_stream, *number);
+        let metadata = metadata.clone();
         match head::read(bytes, is_response) {
             Read::Partial => {}
             Read::Broken(rule) => self.breaks(rule, "in a header"),
@@ -271,6 +440,8 @@ impl Received {
                     head,
                     has_stream,
                     files,
+                    number,
+                    metadata,
                     ..Incoming::default()
                 };
                 self.open.insert(channel, Open::Body(self.messages.len()));
@@ -288,7 +459,8 @@ impl Received {
                 format_args!("content on channel {channel}"),
             );
         };
-        match self.messages[*index].content(kind) {
+        let may_be_short = self.has_stopped_files;
+        match self.messages[*index].content(kind, may_be_short) {
             Ok(()) => self.finish(channel),
             Err(rule) => self.breaks(rule, format_args!("on channel {channel}")),
         }
@@ -305,7 +477,7 @@ impl Received {
 }
 
 impl Incoming {
-    fn content(&mut self, kind: Kind) -> Result<(), &'static str> {
+    fn content(&mut self, kind: Kind, may_be_short: bool) -> Result<(), &'static str> {
         match kind {
             Kind::Data(content) => {
                 self.payload.extend(content);
@@ -340,10 +512,8 @@ impl Incoming {
                 let file = self.file(index)?;
                 file.is_over = true;
                 let size = file.content.len() as u64;
-                ensure(
-                    size == self.head.files[index as usize].size,
-                    "content.file.ends",
-                )
+                let is_whole = size == self.head.files[index as usize].size;
+                ensure(is_whole || may_be_short, "content.file.ends")
             }
             _ => unreachable!("no content"),
         }

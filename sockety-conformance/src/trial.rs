@@ -57,6 +57,40 @@ impl Trial {
 
     /// Like [`Self::peer`], with this number of channels.
     pub async fn peer_with(&self, channels: u16) -> Outcome<Peer> {
+        self.peer_after(channels, &packet::header(channels), false)
+            .await
+    }
+
+    /// A connection on which both sides have offered the extension, and the suite has sent nothing
+    /// else. Skips the case if the endpoint does not offer it.
+    pub async fn offering(&self) -> Outcome<Peer> {
+        let peer = self.peer_after(256, &packet::OFFER, true).await?;
+        match peer.look(Received::is_offered) {
+            true => Ok(peer),
+            false => skip("the endpoint does not offer the extension"),
+        }
+    }
+
+    /// Like [`Self::offering`], after settings of the suite that are all defaults.
+    pub async fn extended(&self) -> Outcome<Peer> {
+        let mut peer = self.offering().await?;
+        peer.send(packet::SETTINGS).await?;
+        Ok(peer)
+    }
+
+    /// Like [`Self::offering`], after settings of the suite with these ids and values.
+    pub async fn extended_with(&self, settings: &[(u8, u64)]) -> Outcome<Peer> {
+        let mut peer = self.offering().await?;
+        for &(id, value) in settings {
+            if id == 3 {
+                peer.receive_on(value as u16);
+            }
+        }
+        peer.send(packet::settings(settings)).await?;
+        Ok(peer)
+    }
+
+    async fn peer_after(&self, channels: u16, header: &[u8], offers: bool) -> Outcome<Peer> {
         // A client may have connected long ago and disconnected since.
         let mut attempts_left = if self.settings.target.is_client() {
             5
@@ -66,7 +100,10 @@ impl Trial {
         loop {
             attempts_left -= 1;
             let mut peer = self.bare(channels).await?;
-            peer.send(packet::header(channels)).await?;
+            if offers {
+                peer.offer();
+            }
+            peer.send(header).await?;
             match peer.header().await {
                 Err(_) if attempts_left > 0 => {}
                 Err(error) => return Err(error),

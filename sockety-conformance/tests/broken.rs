@@ -8,7 +8,8 @@ use std::{collections::HashMap, net::SocketAddr};
 use sockety_conformance::wire::{
     Id,
     head::{self, Read},
-    packet::{self, Kind, Packet},
+    packet::{self, Entry, Kind, Packet},
+    uint,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -33,7 +34,23 @@ enum Fault {
     TakesMorePayloadThanAnnounced,
     MendsIds,
     SwallowsAborts,
+    SwallowsCancels,
+    SwallowsStops,
+    SwallowsPongs,
 }
+
+impl Fault {
+    /// Whether it is about the extension.
+    fn is_extended(self) -> bool {
+        matches!(
+            self,
+            Self::SwallowsCancels | Self::SwallowsStops | Self::SwallowsPongs
+        )
+    }
+}
+
+/// The largest packets of the extension that are changed.
+const LARGE: u64 = 4_096;
 
 /// All run at the same time, as they mostly wait.
 #[tokio::test(flavor = "multi_thread")]
@@ -61,15 +78,39 @@ async fn each_fault_is_found_by_the_cases_about_it() {
             Fault::SwallowsAborts,
             &["13/2", "13/3", "13/4", "13/5", "13/7", "13/8"]
         ),
+        expect(
+            Fault::SwallowsCancels,
+            &[
+                "X/15", "X/19", "X/21", "X/22", "X/23", "X/88", "X/101", "X/102", "X/103", "X/104",
+                "X/105", "X/107", "X/108", "X/109", "X/110", "X/113", "X/119"
+            ]
+        ),
+        expect(
+            Fault::SwallowsStops,
+            &["X/64", "X/67", "X/68", "X/69", "X/70", "X/71", "X/72"]
+        ),
+        expect(
+            Fault::SwallowsPongs,
+            &["X/75", "X/76", "X/77", "X/78", "X/147"]
+        ),
     );
 }
 
 /// Checks that exactly these cases fail for an endpoint with that fault.
 async fn expect(fault: Fault, cases: &[&str]) {
-    let server = Server::start(["--defaults"]);
+    let (server, sections) = match fault.is_extended() {
+        true => {
+            let server = Server::start(["--defaults", "--extension"]);
+            (server, &["--section", "X"][..])
+        }
+        false => (Server::start(["--defaults"]), &[][..]),
+    };
     let upstream = SocketAddr::from(([127, 0, 0, 1], server.port));
     let address = proxy(upstream, fault).await.to_string();
-    let run = move || suite(["--timeout", "15", "--jobs", "8", &address]);
+    let run = move || {
+        let arguments = ["--timeout", "15", "--jobs", "8", &address];
+        suite([&arguments[..], sections].concat())
+    };
     let found = tokio::task::spawn_blocking(run).await.expect("the suite");
     assert_eq!(found.failed, cases, "{fault:?}: {}", found.report);
     let exit_code = if cases.is_empty() { 0 } else { 1 };
@@ -112,6 +153,9 @@ trait Edit {
         header.to_vec()
     }
 
+    /// Whether packets of the extension are to be read.
+    fn is_extended(&self) -> bool;
+
     /// The bytes to forward for a packet.
     fn packet(&mut self, kind: Kind, bytes: &[u8]) -> Vec<u8>;
 }
@@ -124,6 +168,7 @@ async fn forward(
     mut injected: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
 ) {
     let (mut waiting, mut is_begun) = (Vec::new(), false);
+    let (is_extended, mut is_raw) = (edit.is_extended(), false);
     let mut chunk = vec![0; 64 * 1024];
     loop {
         let read = tokio::select! {
@@ -141,6 +186,13 @@ async fn forward(
             return;
         }
         waiting.extend_from_slice(&chunk[..read]);
+        if is_raw {
+            let bytes = std::mem::take(&mut waiting);
+            if to.write_all(&bytes).await.is_err() {
+                return;
+            }
+            continue;
+        }
         let mut rest = &waiting[..];
         let mut out = Vec::new();
         if !is_begun && let Some(length) = header_length(rest) {
@@ -149,8 +201,17 @@ async fn forward(
         }
         loop {
             let before = rest;
-            let packet = is_begun.then(|| Packet::take(&mut rest)).flatten();
-            let Some(packet) = packet else { break };
+            if is_extended && rest.first().is_some_and(|first| is_untouched(*first, rest)) {
+                out.extend(std::mem::take(&mut rest));
+                is_raw = true;
+            }
+            let packet = match is_extended {
+                true => is_begun.then(|| Packet::take_extended(&mut rest)),
+                false => is_begun.then(|| Packet::take(&mut rest)),
+            };
+            let Some(packet) = packet.flatten() else {
+                break;
+            };
             out.extend(edit.packet(packet.kind, &before[..before.len() - rest.len()]));
         }
         waiting = rest.to_vec();
@@ -168,6 +229,15 @@ async fn next(injected: &mut Option<mpsc::UnboundedReceiver<Vec<u8>>>) -> Vec<u8
         *injected = None;
     }
     std::future::pending().await
+}
+
+/// Whether a packet of the extension is of no known kind, or too large to be changed: what follows is not read,
+/// as the suite may not write its content.
+fn is_untouched(first: u8, bytes: &[u8]) -> bool {
+    let width = packet::SIZE[usize::from(first >> 2 & 3)];
+    let mut size = &bytes[1..];
+    let mut is_large = || uint::take(&mut size, width).is_some_and(|size| size > LARGE);
+    first >> 4 == 0xF && (first & 3 == 3 || is_large())
 }
 
 /// Anything but a header of this protocol is forwarded unchanged.
@@ -195,6 +265,10 @@ struct Requests {
 }
 
 impl Edit for Requests {
+    fn is_extended(&self) -> bool {
+        self.fault.is_extended()
+    }
+
     fn header(&mut self, header: &[u8]) -> Vec<u8> {
         match self.fault {
             Fault::UsesMoreChannelsThanOffered if is_header(header) => vec![0xE3],
@@ -233,6 +307,23 @@ impl Edit for Requests {
                 };
             }
             Kind::Abort if self.fault == Fault::SwallowsAborts => return Vec::new(),
+            Kind::Extension(0, content)
+                if self.fault == Fault::SwallowsCancels && content.first() == Some(&1) =>
+            {
+                return Vec::new();
+            }
+            Kind::Extension(2, content) if self.fault == Fault::SwallowsStops => {
+                let Some(mut entries) = Entry::all(&content) else {
+                    return bytes.to_vec();
+                };
+                let before = entries.len();
+                entries.retain(|entry| !matches!(entry, Entry::Stop { .. }));
+                return match entries.len() {
+                    0 => Vec::new(),
+                    left if left == before => bytes.to_vec(),
+                    _ => packet::flow(&entries),
+                };
+            }
             _ => {}
         }
         bytes.to_vec()
@@ -245,9 +336,16 @@ struct Answers {
 }
 
 impl Edit for Answers {
+    fn is_extended(&self) -> bool {
+        self.fault.is_extended()
+    }
+
     fn packet(&mut self, kind: Kind, bytes: &[u8]) -> Vec<u8> {
         match (self.fault, kind) {
             (Fault::AnswersUnknownActionsTwice, Kind::FastReply(2, _)) => bytes.repeat(2),
+            (Fault::SwallowsPongs, Kind::Extension(0, content)) if content.first() == Some(&5) => {
+                Vec::new()
+            }
             (Fault::MendsIds, Kind::FastReply(code, id)) => packet::code(code, &mended(id)),
             _ => bytes.to_vec(),
         }

@@ -10,7 +10,7 @@ mod support;
 use support::{Client, Found, Server, endpoint, suite, suite_with};
 
 /// Limits for unknown peers, and clocks fast enough for a test.
-const ENDPOINT: [&str; 3] = ["--defaults", "--clocks", "5"];
+const ENDPOINT: [&str; 4] = ["--defaults", "--clocks", "5", "--extension"];
 
 /// Recommendations count as rules. A busy machine may be slow to answer.
 const SUITE: [&str; 5] = ["--strict", "--clocks", "5", "--timeout", "20"];
@@ -74,12 +74,26 @@ fn a_server_with_the_limits_of_the_wire_passes_byte_by_byte() {
     let server = Server::start::<&str>([]);
     // Segment boundaries must not matter.
     let found = suite(["--timeout", "20", "--bytewise", &server.address()]);
-    // Without --clocks, slow cases are skipped. 3/9 needs a channel that the endpoint lacks.
+    // Without --clocks, slow cases are skipped. 3/9 needs a channel that the endpoint lacks, and from
+    // X/5 on, except in X/88, the extension, which it does not offer.
     let skips = [
         "2/15", "3/9", "4/5", "8/11", "15/5", "15/6", "16/1", "16/2", "16/3", "16/4", "16/5",
         "16/6",
     ];
+    let extension = (5..=162).filter(|number| *number != 88);
+    let extension = extension.map(|number| format!("X/{number}"));
+    let skips: Vec<_> = skips
+        .map(str::to_owned)
+        .into_iter()
+        .chain(extension)
+        .collect();
+    let skips: Vec<_> = skips.iter().map(String::as_str).collect();
     assert_passed(&found, &skips);
+    // With it, only the case is skipped that needs a channel beyond the highest.
+    let server = Server::start(["--extension"]);
+    let arguments = ["--timeout", "20", "--bytewise", "--section", "X"];
+    let found = suite([&arguments[..], &[&server.address()]].concat());
+    assert_passed(&found, &["X/95"]);
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn arguments_of_actions() {
         pub trait Media {
             #[action(alias = ["fetch"], idempotent, timeout = "1m")]
             async fn get(&self, id: u64) -> Result<Clip, MediaError>;
-            #[action(spawn, limit(payload = "1 KiB", files = 8, file = "2 GB"))]
+            #[action(spawn, no_cancel, limit(payload = "1 KiB", files = 8, file = "2 GB"))]
             async fn upload(&self, id: u64, title: String, files: Vec<File>);
         }
     };

@@ -30,10 +30,11 @@ impl Names {
 
 /// The functions and constants of a client that are not actions. `clone` is the method of `Clone`,
 /// which a method of the client would hide.
-pub(crate) const RESERVED: [&str; 7] = [
+pub(crate) const RESERVED: [&str; 8] = [
     "new",
     "connect",
     "reconnecting",
+    "fleet",
     "local",
     "connection",
     "clone",

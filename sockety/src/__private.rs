@@ -193,6 +193,34 @@ pub fn reconnecting<C: ServiceClient + 'static>(address: impl IntoAddress) -> C 
     connect(address).reconnecting().client()
 }
 
+/// The function of a client that makes one for many servers. Nothing without the feature, which generated code cannot know.
+#[cfg(not(feature = "fleet"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __sockety_fleet {
+    ($($before:tt)*) => {};
+}
+
+/// The function of a client that makes one for many servers.
+#[cfg(feature = "fleet")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __sockety_fleet {
+    ($(#[$attribute:meta])* $vis:vis fn) => {
+        /// Makes a client of all servers that `target` names, such as `"a:9000,b:9000"`.
+        $(#[$attribute])*
+        $vis fn fleet(
+            target: impl $crate::__private::IntoDiscover,
+        ) -> $crate::__private::FleetBuilder<Self> {
+            $crate::__private::Fleet::of(target)
+        }
+    };
+}
+
+pub use crate::__sockety_fleet as fleet;
+#[cfg(feature = "fleet")]
+pub use crate::fleet::{Fleet, FleetBuilder, IntoDiscover};
+
 /// A client that calls a service in this process.
 pub fn local<C: ServiceClient>(service: impl Service) -> C {
     C::new(crate::transport::local::local(service))

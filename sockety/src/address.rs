@@ -112,7 +112,7 @@ impl Host {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, AddressProblem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, AddressProblem> {
         if let Ok(address) = text.parse() {
             return Ok(Self::Number(address));
         }

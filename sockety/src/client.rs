@@ -6,6 +6,7 @@ pub(crate) mod connect;
 pub(crate) mod describe;
 mod dial;
 pub(crate) mod exchange;
+pub(crate) mod health;
 pub(crate) mod pass;
 pub(crate) mod pass_draft;
 pub(crate) mod reconnecting;
@@ -28,3 +29,4 @@ pub use crate::connection::{
     outgoing_call::OutgoingCall,
     service_client::ServiceClient,
 };
+pub use crate::outcome::Cancelled;

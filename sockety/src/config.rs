@@ -1,6 +1,7 @@
 //! Options of connections: limits and clocks.
 
 pub(crate) mod budgets;
+pub(crate) mod extension;
 #[cfg(feature = "serde")]
 mod from_serde;
 pub(crate) mod options;
@@ -11,6 +12,7 @@ mod units;
 
 pub use self::{
     budgets::Budgets,
+    extension::Extension,
     options::Options,
     rate::Rate,
     tcp::{Keepalive, TcpOptions},

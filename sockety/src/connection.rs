@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use sockety_codec::{ChannelCount, Uuid};
+use sockety_codec::{ChannelCount, Uuid, extension::LeaveReason};
 
 pub(crate) mod call_status;
 pub(crate) mod middleware;
@@ -22,10 +22,14 @@ use crate::{
     content::carrying::{Sending, Unwritten, parcel},
     engine::{
         common::Common,
+        inherited::{self, NoTime},
         lease::Lease,
+        negotiated::Negotiated,
         peer::Peer,
         pending::ReplyClock,
+        round_trip,
         send::{
+            outbox::Block,
             queue::{self, Queued},
             wait_queue::Line,
         },
@@ -34,7 +38,9 @@ use crate::{
     },
     error::{
         connection::{ClosedBy, ConnectionError},
+        going_away::GoingAway,
         request::RequestError,
+        round_trip::RoundTripError,
         send::SendError,
     },
     message::{outgoing::Outgoing, request::Request, sent::Sent},
@@ -69,7 +75,7 @@ impl Connection {
     /// What handles share here belongs to no socket and has no driver. It says whether the handle was
     /// closed, and holds the options.
     pub(crate) fn of_source(source: Arc<dyn ConnectionSource>, common: Common) -> Self {
-        let shared = Shared::new(common, Peer::default(), ChannelCount::ONE);
+        let shared = Shared::new(common, Peer::default(), Negotiated::Base(ChannelCount::ONE));
         Self {
             lease: Lease::new(Arc::new(shared)),
             middleware: Some(Arc::new(Chain::of_source(source))),
@@ -79,6 +85,25 @@ impl Connection {
     /// The source of its connections, if it has no fixed one.
     pub(crate) fn source(&self) -> Option<&Arc<dyn ConnectionSource>> {
         self.middleware.as_ref()?.source()
+    }
+
+    /// The fleet that its calls are sent over, if they go through nothing else.
+    #[cfg(feature = "fleet")]
+    #[inline]
+    pub(crate) fn balanced(&self) -> Option<&Arc<dyn ConnectionSource>> {
+        self.middleware.as_ref()?.source_alone()
+    }
+
+    /// Puts this in the place of what it keeps open. What it goes through stays.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn replace_lease(&mut self, by: Self) -> Self {
+        std::mem::replace(&mut self.lease, by.lease).into()
+    }
+
+    /// A handle on the connection that it keeps open, and nothing else.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn without_source(&self) -> Self {
+        self.lease.clone().into()
     }
 
     /// A handle on the same connection, or with the same source, without middleware.
@@ -153,7 +178,9 @@ impl Connection {
     /// ```
     pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Request, SendError> {
         let message = message.into();
-        let terms = Terms::new(Unwritten::Waits);
+        let mut terms = Terms::new(Unwritten::Waits);
+        let along = inherited::along(message.deadline());
+        terms.along = along.map_err(|NoTime| SendError::NoTime)?;
         self.request(message.request_id(), message, terms).await
     }
 
@@ -191,7 +218,7 @@ impl Connection {
         if self.middleware.is_some() {
             return Box::pin(outgoing_call::pass(self, id, message)).await;
         }
-        let terms = Terms::new(Unwritten::Ends);
+        let terms = Terms::one_way(Unwritten::Ends, &message);
         let mut passed = self.queue(&message, id, false, terms).await?;
         passed.queued.sent().await
     }
@@ -208,7 +235,7 @@ impl Connection {
         if self.middleware.is_some() {
             return Box::pin(outgoing_call::pass_stream(self, id, message)).await;
         }
-        let terms = Terms::new(Unwritten::Waits);
+        let terms = Terms::one_way(Unwritten::Waits, &message);
         Ok(Sent::new(id, self.queue(&message, id, false, terms).await?))
     }
 
@@ -216,8 +243,9 @@ impl Connection {
     ///
     /// They are encoded in blocks of 64 KiB, each of which waits for room before the next is encoded,
     /// so that neither a long iterator nor a slow peer uses up memory. No other message comes between
-    /// those of one block. A message with files or a stream is sent by itself, as is each message of a
-    /// handle with middleware.
+    /// those of one block. A message with files, a stream or metadata is sent by itself, as is each
+    /// message of a handle with middleware. The others do not belong to the trace of the handler that
+    /// sends them.
     ///
     /// Ready when all were handed to the socket.
     ///
@@ -231,13 +259,14 @@ impl Connection {
         &self,
         messages: impl IntoIterator<Item = M>,
     ) -> Result<(), RequestError> {
-        let mut block = Vec::new();
+        let mut block = Block::default();
         let mut last = None;
         for message in messages {
             let message = message.into();
-            if message.content().carrying.is_none() && self.middleware.is_none() {
+            let is_bare = message.content().carrying.is_none() && message.metadata().is_none();
+            if is_bare && self.middleware.is_none() {
                 self.encode(&message, &mut block)?;
-                if block.len() >= BLOCK_BYTES {
+                if block.bytes.len() >= BLOCK_BYTES {
                     last = self.queue_block(&mut block).await?;
                 }
             } else {
@@ -256,8 +285,8 @@ impl Connection {
     }
 
     /// Queues a block of messages and empties it; `None` when it has none.
-    async fn queue_block(&self, block: &mut Vec<u8>) -> Result<Option<Queued>, SendError> {
-        if block.is_empty() {
+    async fn queue_block(&self, block: &mut Block) -> Result<Option<Queued>, SendError> {
+        if block.bytes.is_empty() {
             return Ok(None);
         }
         let put = |state: &mut State| state.submit_encoded(block);
@@ -274,6 +303,11 @@ impl Connection {
     /// Going Away, and not executed. Ready when the connection is closed, which takes 2 s
     /// unless it has less time.
     ///
+    /// A peer with the [extension](Self::is_extended) says when nothing of it follows: then this is ready as soon as all
+    /// is done. If it does not say so within 2 s, it is told which of its messages were accepted, and what it sends later is
+    /// neither executed nor answered: its calls fail with
+    /// [`RequestError::PeerGoingAway`], `NotExecuted`.
+    ///
     /// What is not done in time fails: calls of this side, each with its [`Outcome`](crate::outcome::Outcome), and the replies of
     /// handlers that still run are not sent.
     ///
@@ -288,15 +322,24 @@ impl Connection {
     /// ```
     pub async fn shutdown(&self, deadline: Duration) {
         if let Some(source) = self.source() {
+            let all = source.all();
             self.end_without_socket();
             source.on_close();
-            if let Some(current) = source.current() {
-                Box::pin(current.shutdown(deadline)).await;
+            // All at once, and then one after another until they are gone.
+            for one in &all {
+                one.begin_shutdown(deadline);
+            }
+            for one in all {
+                one.lease.shared.until_gone().await;
             }
             return;
         }
-        self.lease.shared.drain(deadline);
+        self.begin_shutdown(deadline);
         self.lease.shared.until_gone().await;
+    }
+
+    fn begin_shutdown(&self, deadline: Duration) {
+        self.lease.shared.drain(deadline, LeaveReason::Shutdown);
     }
 
     /// Counters of tolerated, refused and cut-off peer behaviour.
@@ -312,6 +355,8 @@ impl Connection {
     /// Closes the connection in order: nothing new is sent, calls that wait for replies fail, replies that are
     /// owed and everything accepted before are written, within 5 s. Ready when the socket is closed, for which the peer
     /// has another second: one that has not read everything yet would lose it.
+    /// A peer with the [extension](Self::is_extended) is told which of its messages were read, and knows that the others are
+    /// not executed.
     ///
     /// [`Connection::shutdown`] lets calls finish.
     ///
@@ -319,10 +364,14 @@ impl Connection {
     /// Dropping the future does not stop the closing.
     pub async fn close(&self) {
         if let Some(source) = self.source() {
+            let all = source.all();
             self.end_without_socket();
             source.on_close();
-            if let Some(current) = source.current() {
-                Box::pin(current.close()).await;
+            for one in &all {
+                one.lease.shared.close(ClosedBy::Local);
+            }
+            for one in all {
+                one.lease.shared.until_gone().await;
             }
             return;
         }
@@ -345,14 +394,7 @@ impl Connection {
     /// # Cancel safety
     /// May be dropped and called again.
     pub async fn closed(&self) -> ConnectionError {
-        loop {
-            let mut notified = std::pin::pin!(self.lease.shared.ended.notified());
-            notified.as_mut().enable();
-            if let Some(error) = self.lease.shared.lock().ended() {
-                return error;
-            }
-            notified.await;
-        }
+        self.lease.shared.until_ended().await
     }
 
     /// Waits until this side has begun to end the connection, or the connection has ended: a server
@@ -382,6 +424,69 @@ impl Connection {
     /// Whether new messages of any kind may be sent on it, now or when there is room.
     pub(crate) fn takes_calls(&self) -> bool {
         self.lease.shared.lock().takes_calls()
+    }
+
+    /// Whether the connection uses the negotiated extension of the protocol: see
+    /// [`Options::extension`](crate::config::Options::extension).
+    pub fn is_extended(&self) -> bool {
+        self.read(|shared| shared.is_extended)
+    }
+
+    /// What the peer says about the end of the connection: `None` unless it has said that it goes away.
+    ///
+    /// From then on nothing new is sent to it, while replies and what was begun go on in both
+    /// directions. This is still here after the end. A client that reconnects by itself does so at once,
+    /// without regard to [`GoingAway::retry_after`].
+    ///
+    /// A peer whose reason is [`LameDuck`](crate::error::LeaveReason::LameDuck) has only announced that: it
+    /// [drains](crate::server::ServerHandle::drain), and takes new messages for [`GoingAway::grace`], before it
+    /// goes away with another reason. Clients connect elsewhere meanwhile.
+    ///
+    /// ```
+    /// # use sockety::{Connection, error::LeaveReason};
+    /// # fn example(connection: &Connection) {
+    /// if let Some(why) = connection.peer_going_away() {
+    ///     println!("{why}; again after {:?}", why.retry_after);
+    ///     assert_ne!(why.reason, LeaveReason::Unauthorized, "check the token");
+    /// }
+    /// # }
+    /// ```
+    pub fn peer_going_away(&self) -> Option<Arc<GoingAway>> {
+        self.read(|shared| shared.lock().peer_going_away().cloned())
+    }
+
+    /// Measures the time to the peer and back: sends it a ping, and waits for its answer.
+    ///
+    /// It includes how long either side takes to get to it, such as behind a large message that is being
+    /// written. One ping is under way at a time, which several callers share; so those who come later may get a
+    /// time that began before they did. It has no time limit: a peer that is gone is noticed by
+    /// [`Options::idle_timeout`](crate::config::Options::idle_timeout).
+    ///
+    /// # Errors
+    /// [`RoundTripError::NotSupported`] without the [extension](Self::is_extended),
+    /// [`RoundTripError::NotConnected`] while a handle that reconnects has no connection,
+    /// [`RoundTripError::Disconnected`] when the connection has ended or ends meanwhile.
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again: a ping that is under way then serves the next caller.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use tokio::time::timeout;
+    /// # async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {
+    /// let took = timeout(Duration::from_secs(1), connection.round_trip()).await??;
+    /// println!("{} ms", took.as_millis());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn round_trip(&self) -> Result<Duration, RoundTripError> {
+        let Some(source) = self.source() else {
+            return round_trip::measure(&self.lease.shared).await;
+        };
+        match source.current() {
+            Some(current) => round_trip::measure(current.shared()).await,
+            None => Err(RoundTripError::NotConnected),
+        }
     }
 
     /// The address of the peer, if the connection is one of TCP.
@@ -431,25 +536,31 @@ impl Connection {
         expects_response: bool,
         terms: Terms,
     ) -> Result<Sending, SendError> {
-        let Terms { unwritten, clock } = terms;
+        let Terms {
+            unwritten,
+            clock,
+            along,
+        } = terms;
         let head = message.head(id, expects_response);
         let shared = &self.lease.shared;
         let (payload, mut taken) = message.content().prepare(shared, unwritten)?;
-        let parcel = parcel(head, payload, &mut taken, clock);
+        let mut parcel = parcel(head, payload, &mut taken, clock);
+        parcel.along = along.as_ref();
+        parcel.metadata = message.metadata();
         let submitted = queue::submit(shared, parcel).await?;
         Ok(Sending::start(self.lease.clone(), submitted, taken))
     }
 
-    /// Appends a one-way message to bytes for [`State::submit_encoded`].
-    pub(crate) fn encode(&self, message: &Outgoing, into: &mut Vec<u8>) -> Result<(), SendError> {
+    /// Appends a one-way message to a block.
+    pub(crate) fn encode(&self, message: &Outgoing, into: &mut Block) -> Result<(), SendError> {
         let payload = message.content().checked_payload(&self.lease.shared)?;
-        let head = message.head(Uuid::new_v4(), false);
-        Ok(sockety_codec::encode_message(into, head, payload.whole())?)
+        into.add(message.head(Uuid::new_v4(), false), payload.whole())?;
+        Ok(())
     }
 
     /// Queues one-way messages that are encoded already, unless that would have to wait.
-    pub(crate) fn try_pass_encoded(&self, bytes: &[u8]) -> Result<(), SendError> {
-        let put = |state: &mut State| state.submit_encoded(bytes).map(drop);
+    pub(crate) fn try_pass_encoded(&self, block: &Block) -> Result<(), SendError> {
+        let put = |state: &mut State| state.submit_encoded(block).map(drop);
         queue::try_put(&self.lease.shared, Line::Message, put)
     }
 
@@ -459,6 +570,9 @@ impl Connection {
         let shared = &self.lease.shared;
         let (payload, mut taken) = message.content().prepare(shared, Unwritten::Ends)?;
         let mut parcel = parcel(head, payload, &mut taken, ReplyClock::Default);
+        let along = inherited::along_one_way(message.deadline());
+        parcel.along = along.as_ref();
+        parcel.metadata = message.metadata();
         let submitted = queue::try_put(shared, parcel.line(), |state| {
             state.submit(&mut parcel, None)
         })?;

@@ -131,38 +131,54 @@ pub(crate) enum FrameworkCode {
     Overloaded,
     GoingAway,
     TooLarge,
+    /// The deadline passed while the handler ran.
+    DeadlineExceeded,
+    /// The caller cancelled while the handler ran.
+    Cancelled,
     SlowConsumer,
     BadHeader,
-    Present,
+    /// It did not begin, and will not. Also the answer to [`PRESENT_ACTION`].
+    NotBegun,
 }
 
 /// The action with which a connection asks whether the peer is one of this framework, which answers
-/// with [`FrameworkCode::Present`], before authorization and without a handler.
+/// with [`FrameworkCode::NotBegun`], before authorization and without a handler.
 pub(crate) const PRESENT_ACTION: &str = "$sockety.present";
 
 impl FrameworkCode {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Overloaded,
         Self::GoingAway,
         Self::TooLarge,
+        Self::DeadlineExceeded,
+        Self::Cancelled,
         Self::SlowConsumer,
         Self::BadHeader,
-        Self::Present,
+        Self::NotBegun,
     ];
+
+    /// Whether the code says that the handler ended early, or never began.
+    #[inline]
+    pub(crate) fn is_end(code: FastReply) -> bool {
+        matches!(code.code(), 3843 | 3847)
+    }
 
     pub(crate) fn reply(&self) -> FastReply {
         let code = match self {
             Self::Overloaded => 3840,
             Self::GoingAway => 3841,
             Self::TooLarge => 3842,
+            // r[impl ext.codes]
+            Self::DeadlineExceeded => 3843,
+            Self::Cancelled => 3844,
             Self::SlowConsumer => 3845,
             Self::BadHeader => 3846,
-            Self::Present => 3847,
+            Self::NotBegun => 3847,
         };
         FastReply(ReplyCode::new(code).expect("framework codes have 12 bits"))
     }
 
-    fn of(reply: FastReply) -> Option<&'static Self> {
+    pub(crate) fn of(reply: FastReply) -> Option<&'static Self> {
         Self::ALL.iter().find(|known| known.reply() == reply)
     }
 
@@ -171,9 +187,11 @@ impl FrameworkCode {
             Self::Overloaded => "Overloaded",
             Self::GoingAway => "Going Away",
             Self::TooLarge => "Too Large",
+            Self::DeadlineExceeded => "Deadline Exceeded",
+            Self::Cancelled => "Cancelled",
             Self::SlowConsumer => "Slow Consumer",
             Self::BadHeader => "Bad Header",
-            Self::Present => "Present",
+            Self::NotBegun => "Not Begun",
         }
     }
 
@@ -192,9 +210,9 @@ impl FrameworkCode {
             | Self::GoingAway
             | Self::TooLarge
             | Self::BadHeader
-            | Self::Present => Outcome::NotExecuted,
+            | Self::NotBegun => Outcome::NotExecuted,
             // Sent in the middle of the handler's work.
-            Self::SlowConsumer => Outcome::Executed,
+            Self::SlowConsumer | Self::DeadlineExceeded | Self::Cancelled => Outcome::Executed,
         }
     }
 }

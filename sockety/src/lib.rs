@@ -108,6 +108,8 @@
 //! | `metrics` | the module `metrics`: calls by action and outcome, durations, bytes, connections, refusals, for the facade [metrics](https://docs.rs/metrics) |
 //! | `proxy-protocol` | `Server::proxy_protocol`: the address of a client behind a proxy, by version 1 or 2 of the PROXY protocol |
 //! | `serde` | [`Options`] are `Deserialize`: from configuration files, with sizes and durations as people write them |
+//! | `fleet` | the module `fleet`: one client for many servers, found by a list, DNS or a registry, chosen by load |
+//! | `dns` | DNS for `fleet` by a resolver of its own, hickory: SRV records, and TTLs; without it, names are looked up every 10 s; needs Rust 1.88 |
 //! | `test` | the module `testing`: broken and slow links, peers with a faked identity, recorded calls; for `[dev-dependencies]` |
 //!
 //! No feature changes the bytes on the wire.
@@ -151,6 +153,7 @@ mod description;
 pub mod error;
 mod extensions;
 mod fast_reply;
+pub mod metadata;
 mod outcome;
 mod payload;
 mod shown;
@@ -170,6 +173,9 @@ mod transport;
 
 pub mod client;
 pub mod server;
+
+#[cfg(feature = "fleet")]
+pub mod fleet;
 
 #[cfg(feature = "metrics")]
 pub mod metrics;
@@ -207,6 +213,17 @@ pub mod describe {
             ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
             ServiceDescription, error_variant::ErrorVariant,
         },
+    };
+}
+
+/// Whether a server wants new calls: what it says, and how a peer is asked.
+///
+/// The action `$sockety.health` is answered by every connection, see [`check`](health::check()). A server that
+/// [drains](crate::server::ServerHandle::drain) is not serving.
+pub mod health {
+    pub use crate::{
+        client::health::{HealthStatus, check, check_service},
+        engine::health::Health,
     };
 }
 
@@ -347,6 +364,21 @@ pub mod __private;
 /// #[action(spawn)]
 /// async fn render(&self, id: u64) -> bytes::Bytes;
 /// # }
+/// ```
+///
+/// `no_cancel`: once begun, the handler runs to its end and its answer is sent, though its caller has
+/// cancelled or its deadline has passed. Without it, the handler is dropped at its next `.await` then, if
+/// both sides have the [extension](crate::config::Extension). One whose deadline has passed before it begins
+/// does not begin.
+///
+/// ```
+/// # use sockety::service;
+/// # #[service]
+/// # pub trait Bank {
+/// #[action(no_cancel)]
+/// async fn transfer(&self, from: u64, to: u64, cents: u64);
+/// # }
+/// # assert!(BankClient::DESCRIPTION.actions[0].is_no_cancel);
 /// ```
 ///
 /// # Requests

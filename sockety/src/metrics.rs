@@ -2,7 +2,8 @@
 //! example to Prometheus.
 //!
 //! [`ServeMetrics`] is middleware around what a router serves, [`CallMetrics`] around the calls of
-//! a handle. [`ServerMetrics`] records the connections of a server whenever its `record` is called.
+//! a handle. [`ServerMetrics`] records the connections of a server whenever its `record` is called,
+//! and `FleetMetrics`, with the feature `fleet`, the servers of a fleet.
 //! Install the recorder before creating any of them, or their metrics have no descriptions. Unused,
 //! they cost nothing.
 //!
@@ -65,6 +66,23 @@
 //! The label `event` of `sockety.server.peer.events` is the name of a field of
 //! [`Stats`](crate::stats::Stats). Refusals are `refused_messages`, `not_implemented`,
 //! `overloaded`, `going_away` and `unauthorized`.
+//!
+//! # Servers of a fleet
+//!
+//! All have the label `fleet`, its name. There is no label for single servers, because they come and go without limit:
+//! `Fleet::endpoints` lists them.
+//!
+//! | Metric | | |
+//! | --- | --- | --- |
+//! | `sockety.fleet.endpoints` | gauge | known servers, with the label `state`: `ready`, `connecting`, `waiting`, `ejected`, `not_serving`, `draining`, `unused` |
+//! | `sockety.fleet.connections` | gauge | open connections to them |
+//! | `sockety.fleet.connections.made`, `sockety.fleet.connections.failed` | counters | attempts to connect that succeeded, and that failed |
+//! | `sockety.fleet.requests.waiting` | gauge | requests that wait for replies |
+//! | `sockety.fleet.retries` | counter | messages sent again, with the label `sockety.outcome` of the attempt before: `not_sent`, `not_executed`, `unknown` |
+//! | `sockety.fleet.retries.over_budget` | counter | failed attempts that were not repeated because the budget was used up |
+//! | `sockety.fleet.ejections` | counter | ejections of servers |
+//! | `sockety.fleet.panic` | gauge | 1 while ejection is ignored because more than half of the servers fail, otherwise 0 |
+//! | `sockety.fleet.discover.errors` | counter | errors that discovery reported |
 
 use std::time::Duration;
 
@@ -77,10 +95,14 @@ use crate::{
 };
 
 mod call_metrics;
+#[cfg(feature = "fleet")]
+mod fleet_metrics;
 mod serve_metrics;
 mod server_metrics;
 
 pub use self::call_metrics::CallMetrics;
+#[cfg(feature = "fleet")]
+pub use self::fleet_metrics::FleetMetrics;
 pub use self::serve_metrics::ServeMetrics;
 pub use self::server_metrics::ServerMetrics;
 

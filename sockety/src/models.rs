@@ -10,7 +10,7 @@
 //! of each model instead of 500.
 
 use std::{
-    future::{Future, poll_fn},
+    future::{Future, pending, poll_fn},
     sync::{
         Arc, Mutex as StdMutex,
         atomic::{AtomicUsize as StdAtomicUsize, Ordering},
@@ -19,14 +19,16 @@ use std::{
 };
 
 use shuttle::{
+    Config, Runner,
     future::{JoinHandle, block_on, spawn, yield_now},
+    scheduler::{PctScheduler, RandomScheduler},
     thread,
 };
 use tokio::io::DuplexStream;
 
 use crate::{
     config::{
-        ChannelCount, Limits,
+        ChannelCount, Extension, Limits,
         budgets::{Budget, Share},
         options::Options,
     },
@@ -51,8 +53,12 @@ fn check(model: fn()) {
     let schedules = std::env::var("SOCKETY_SCHEDULES").map_or(SCHEDULES, |number| {
         number.parse().expect("a number in the environment")
     });
-    shuttle::check_random(model, schedules.div_ceil(2));
-    shuttle::check_pct(model, schedules / 2, DEPTH);
+    let mut config = Config::new();
+    // Code that is not optimized needs more than the default of 32 KiB, and shuttle guards no stack.
+    config.stack_size = 256 * 1024;
+    let random = RandomScheduler::new(schedules.div_ceil(2));
+    Runner::new(random, config.clone()).run(model);
+    Runner::new(PctScheduler::new(DEPTH, schedules / 2), config).run(model);
 }
 
 /// Runs with a paused clock.
@@ -233,6 +239,74 @@ async fn give_up(connection: Connection) {
     .await;
 }
 
+/// Handlers that wait, a caller that cancels and one that goes: each call has one answer, and a true one, and
+/// nothing is left of it on either side.
+#[test]
+fn each_cancelled_call_has_one_answer() {
+    check(|| {
+        run(|| async {
+            let (begun, ended) = (Ledger::default(), Ledger::default());
+            let extended = || Options::default().extension(Extension::Auto);
+            // One waits for its turn.
+            let far = extended().max_requests_executing(2);
+            let serve = waiting(begun.clone(), ended.clone());
+            let ends = Ends::new(serve, [extended(), far]).await;
+            let cancelling = [1, 2].map(|number| {
+                let near = ends.near.clone();
+                spawn(async move {
+                    let message = Draft::new("call").with_data(vec![number]).create();
+                    let request = near.send(message).await.expect("there is room");
+                    yield_now().await;
+                    request.cancel().await.outcome()
+                })
+            });
+            let given_up = spawn(give_up(ends.near.clone()));
+            for (outcome, number) in all(cancelling).await.into_iter().zip([1, 2]) {
+                let runs = (begun.count(number), ended.count(number));
+                let is_true = match outcome {
+                    Outcome::NotExecuted => runs == (0, 0),
+                    Outcome::Executed => runs == (1, 0),
+                    Outcome::Replied => runs == (1, 1),
+                    Outcome::NotSent | Outcome::Unknown => false,
+                };
+                assert!(
+                    is_true,
+                    "{outcome}, and its handler began and ended {runs:?}"
+                );
+            }
+            given_up.await.expect("no panic");
+            // The answer to the one that was given up, too, has come or comes.
+            while ends.near.traffic().requests_waiting > 0 {
+                yield_now().await;
+            }
+            while ends.far.traffic().requests_executing > 0 {
+                yield_now().await;
+            }
+            assert!(begun.count(3) <= 1);
+            ends.part().await;
+        });
+    });
+}
+
+/// Answers after it has waited for a while; the first call never.
+fn waiting(begun: Ledger, ended: Ledger) -> MessageHandler {
+    MessageHandler::new().action("call", move |message: Message| {
+        let (begun, ended) = (begun.clone(), ended.clone());
+        async move {
+            let number = message.payload().first();
+            begun.0.lock().expect("no panic").extend(number);
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            if number == Some(&1) {
+                pending::<()>().await;
+            }
+            ended.0.lock().expect("no panic").extend(number);
+            FastReply::ACCEPT
+        }
+    })
+}
+
 /// The other side goes without a word: nobody is forgotten.
 #[test]
 fn each_call_has_one_end_when_the_peer_is_lost() {
@@ -278,10 +352,11 @@ fn channels_go_round() {
             let senders = [1, 2, 3].map(|number| {
                 let near = ends.near.clone();
                 spawn(async move {
-                    let (request, mut writer) = open(&near).await?;
+                    let (mut request, mut writer) = open(&near).await?;
                     writer.write_chunk(vec![number; 10]).await.expect("taken");
                     writer.finish().expect("whole");
-                    drop(request);
+                    // Before its reply, it would be cancelled.
+                    request.response().await.expect("a reply");
                     Ok::<_, SendError>(())
                 })
             });
@@ -332,7 +407,9 @@ fn reading_goes_on_whenever_something_is_taken() {
     check(|| {
         run(|| async {
             let streams = Streams::default();
+            // With the extension, reading does not pause.
             let far = Options::default()
+                .extension(Extension::Off)
                 .max_unread_per_message(16)
                 .max_unread_bytes(24);
             let ends = Ends::new(streams.handler(), [Options::default(), far]).await;
@@ -355,13 +432,77 @@ fn reading_goes_on_whenever_something_is_taken() {
     });
 }
 
+/// Two streams wait for credit, of their messages and of the connection, and somebody takes something at just that
+/// moment.
+// r[verify ext.credit.wakes]
+#[test]
+fn credit_comes_whenever_something_is_taken() {
+    check(|| {
+        run(|| async {
+            let streams = Streams::default();
+            // As little as there may be.
+            let far = Options::default()
+                .max_unread_per_message(4_096)
+                .max_unread_bytes(16_384);
+            let ends = Ends::new(streams.handler(), [Options::default(), far]).await;
+            let readers = spawn(streams.read(2));
+            let senders = [1, 2].map(|number| {
+                let near = ends.near.clone();
+                spawn(async move {
+                    let (mut request, mut writer) = open(&near).await.expect("a channel");
+                    for _ in 0..6 {
+                        writer
+                            .write_chunk(vec![number; 3_000])
+                            .await
+                            .expect("taken");
+                    }
+                    writer.finish().expect("whole");
+                    request.response().await.expect("a reply");
+                })
+            });
+            all(senders).await;
+            assert_eq!(readers.await.expect("no panic"), [18_000, 18_000]);
+            ends.part().await;
+        });
+    });
+}
+
+/// A reader is dropped while its stream waits for credit: the stream ends, and what comes behind it arrives.
+// r[verify ext.stop.when]
+#[test]
+fn a_stream_whose_reader_is_dropped_ends() {
+    check(|| {
+        run(|| async {
+            let streams = Streams::default();
+            let far = Options::default().max_unread_per_message(4_096);
+            let ends = Ends::new(streams.handler(), [Options::default(), far]).await;
+            let dropping = spawn({
+                let streams = streams.clone();
+                async move {
+                    let mut stream = streams.next().await;
+                    drop(stream.next_chunk().await);
+                }
+            });
+            let (mut request, mut writer) = open(&ends.near).await.expect("a channel");
+            while writer.write_chunk(vec![7; 3_000]).await.is_ok() {}
+            request.response().await.expect("a reply");
+            assert_eq!(call(ends.near.clone(), 1).await, Outcome::Replied);
+            dropping.await.expect("no panic");
+            drop((request, writer));
+            ends.part().await;
+        });
+    });
+}
+
 /// A reader is dropped while reading pauses for it: what comes behind it arrives.
 #[test]
 fn reading_goes_on_when_a_reader_is_dropped() {
     check(|| {
         run(|| async {
             let streams = Streams::default();
+            // With the extension, reading does not pause.
             let far = Options::default()
+                .extension(Extension::Off)
                 .max_unread_per_message(16)
                 .max_unread_bytes(24);
             let ends = Ends::new(streams.handler(), [Options::default(), far]).await;

@@ -8,7 +8,7 @@
 /// | --- | --- | --- | --- |
 /// | [`Replied`](Self::Replied) | a complete reply came: a response, an error of the service, a code not named below | as the reply says | – |
 /// | [`Executed`](Self::Executed) | a response began, but was lost or cannot be read; code 5, Internal Error; code 3,845, Slow Consumer | began, once | no |
-/// | [`NotExecuted`](Self::NotExecuted) | the peer says so: code 2, Not Implemented; this framework's 3,840, Overloaded, 3,841, Going Away, 3,842, Too Large, 3,846, Bad Header, 3,847, Present | did not begin, and will not | yes |
+/// | [`NotExecuted`](Self::NotExecuted) | the peer says so: code 2, Not Implemented; this framework's 3,840, Overloaded, 3,841, Going Away, 3,842, Too Large, 3,846, Bad Header, 3,847, Not Begun; [`RequestError::PeerGoingAway`](crate::error::request::RequestError::PeerGoingAway) | did not begin, and will not | yes |
 /// | [`NotSent`](Self::NotSent) | no byte of the message was handed to the socket, and none will be: [`SendError`](crate::error::send::SendError); the connection ended, or the call's own time, while the message still waited | did not begin, and will not | yes |
 /// | [`Unknown`](Self::Unknown) | anything else: the connection ended, time ran out or the call was dropped after a byte may have left; a file or stream of the message failed | began once or not at all, perhaps still runs | only if twice does no harm |
 ///
@@ -66,5 +66,53 @@ impl std::fmt::Display for Outcome {
             Self::Executed => "executed",
             Self::Replied => "replied",
         })
+    }
+}
+
+/// What became of a call that its caller has [cancelled](crate::client::Call::cancel). Each variant says what the
+/// [`Outcome`] of the same name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled<R> {
+    /// No byte of it was handed to the socket, nor will be.
+    NotSent,
+    /// Its handler did not begin, and will not.
+    NotExecuted,
+    /// Its handler began. It was dropped where it waited, unless it had ended, and its answer is lost.
+    Executed,
+    /// It had its reply before the peer read that it is cancelled.
+    Replied(R),
+    /// A byte of it may have left, and the peer does not say what became of it: it does not use the extension, or it
+    /// is gone, or it was silent for 30 s.
+    Unknown,
+}
+
+impl<R> Cancelled<R> {
+    /// What is known, without the reply.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::NotSent => Outcome::NotSent,
+            Self::NotExecuted => Outcome::NotExecuted,
+            Self::Executed => Outcome::Executed,
+            Self::Replied(_) => Outcome::Replied,
+            Self::Unknown => Outcome::Unknown,
+        }
+    }
+
+    /// The reply, if it had one.
+    pub fn reply(self) -> Option<R> {
+        match self {
+            Self::Replied(reply) => Some(reply),
+            Self::NotSent | Self::NotExecuted | Self::Executed | Self::Unknown => None,
+        }
+    }
+
+    /// Without a reply. A reply that was lost says that the handler began.
+    pub(crate) fn without_reply(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::NotSent => Self::NotSent,
+            Outcome::NotExecuted => Self::NotExecuted,
+            Outcome::Executed | Outcome::Replied => Self::Executed,
+            Outcome::Unknown => Self::Unknown,
+        }
     }
 }

@@ -6,6 +6,7 @@ use tracing::debug;
 
 pub(crate) mod admission;
 mod age;
+mod draining;
 mod from;
 pub(crate) mod handle;
 mod links;
@@ -25,7 +26,7 @@ use self::{
     listener::{Listener, Listeners},
     serving::{Owner, Serving},
 };
-pub use self::{handle::ServerHandle, links::Handshaking};
+pub use self::{draining::Drain, from::IntoListener, handle::ServerHandle, links::Handshaking};
 pub use crate::stats::server::{FailedHandshakes, ServerStats};
 use crate::{
     address::{
@@ -34,8 +35,8 @@ use crate::{
     },
     config::{budgets::Budgets, options::Options},
     connection::Connection,
-    engine::common::Common,
-    error::connect::ConnectError,
+    engine::{common::Common, health::Health},
+    error::connect::{ConnectError, ConnectProblem},
     serve::router::IntoRouter,
 };
 
@@ -52,8 +53,8 @@ use crate::{
 /// ```
 ///
 /// A server can also take a listener that is bound already, such as one that systemd passes to the
-/// process: `From` of tokio's `TcpListener` and `UnixListener`, `TryFrom` of those of std. The file
-/// of such a Unix socket is never removed.
+/// process: `From` of tokio's `TcpListener` and `UnixListener`, `TryFrom` of those of std, and
+/// [`listen_on`](Self::listen_on) for further ones. The file of such a Unix socket is never removed.
 ///
 /// ```no_run
 /// # use sockety::{Router, Server};
@@ -90,7 +91,7 @@ impl Server {
         let handle = ServerHandle::default();
         Self {
             listeners: Listeners::default(),
-            common: Common::default().counting(handle.counters()),
+            common: Common::of_server(handle.counters(), handle.health()),
             gate: Gate::default(),
             #[cfg(feature = "proxy-protocol")]
             proxy_protocol: None,
@@ -192,7 +193,7 @@ impl Server {
     }
 
     /// Limits the connections that exist at a time (default: 4,096). Further ones wait in the queue
-    /// of the operating system.
+    /// of the operating system. 0 counts as 1.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.gate.set_connections(connections);
         self
@@ -200,7 +201,7 @@ impl Server {
 
     /// Limits the handshakes that run at a time, including those of TLS (default: 256). Further
     /// connections wait in the queue of the operating system. Each handshake ends within
-    /// [`Options::handshake_timeout`].
+    /// [`Options::handshake_timeout`]. 0 counts as 1.
     pub fn max_handshakes(mut self, handshakes: usize) -> Self {
         self.gate.set_handshakes(handshakes);
         self
@@ -245,7 +246,7 @@ impl Server {
     /// instead of letting it wait in the queue of the operating system for up to its own time limit.
     ///
     /// This suits a server behind a balancer that tries another server when one closes. Clients of
-    /// this framework get [`ConnectError::ClosedSilently`]. Such connections count as
+    /// this framework get [`ConnectProblem::ClosedSilently`]. Such connections count as
     /// [`refused_connections`](ServerStats::refused_connections).
     pub fn refuse_when_full(mut self) -> Self {
         self.gate.set_refuses_when_full();
@@ -265,8 +266,13 @@ impl Server {
         self.handle.clone()
     }
 
-    /// Accepts and serves connections until [`ServerHandle::shutdown`] or [`ServerHandle::stop`],
-    /// and completes when all connections are closed. A failed connection does not end it, nor does
+    /// Returns what the server says of its health to peers that ask.
+    pub fn health(&self) -> Health {
+        self.handle.health()
+    }
+
+    /// Accepts and serves connections until [`ServerHandle::drain`], [`ServerHandle::shutdown`] or
+    /// [`ServerHandle::stop`], and completes when all connections are closed. A failed connection does not end it, nor does
     /// a lack of file descriptors: it logs errors of accepting, and retries after a pause of 10 ms
     /// to 1 s.
     ///
@@ -346,12 +352,12 @@ impl Server {
             let refused = || self.handle.on_refused_connection();
             let admitted = self.gate.admit(&self.listeners, refused);
             let admitted = self.handle.or_stopped(admitted);
-            let admitted = admitted.await.ok_or(ConnectError::ServerStopped)?;
+            let admitted = admitted.await.ok_or(ConnectProblem::ServerStopped)?;
             let established = serving.establish_link(&self.handle, admitted, Owner::Caller);
             match established.await {
                 // The next one may be of another host.
-                Err(ConnectError::AtLimit(_)) => {}
-                established => return established,
+                Err(ConnectProblem::AtLimit(_)) => {}
+                established => return Ok(established?),
             }
         }
     }

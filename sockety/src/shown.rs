@@ -1,6 +1,8 @@
 //! Text that a peer chose, made fit for messages and logs.
 
-use std::fmt;
+use std::{fmt, net::SocketAddr};
+
+use tracing::field::{DisplayValue, display};
 
 /// Text of a peer: quoted, escaped, and cut when it is long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,4 +30,10 @@ pub(crate) fn prefix(text: &str, longest: usize) -> &str {
     let mut ends = (0..=longest.min(text.len())).rev();
     let end = ends.find(|&end| text.is_char_boundary(end));
     &text[..end.unwrap_or(0)]
+}
+
+/// The address of a peer or of this side, as a field of an event. Unix sockets and links in memory
+/// have none, and then the field is absent.
+pub(crate) fn address(address: Option<SocketAddr>) -> Option<DisplayValue<SocketAddr>> {
+    address.map(display)
 }

@@ -86,7 +86,7 @@ stats! {
     /// Handlers that panicked.
     handler_panics,
     /// Messages whose handlers ended without the reply that was expected; they were answered with
-    /// code 5.
+    /// code 5. Not counted are those whose connection had ended, so that they could not be answered.
     unanswered_messages,
     /// Requests of this side that got no reply in time.
     timed_out_requests,

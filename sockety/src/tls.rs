@@ -36,6 +36,7 @@
 //! Without TLS, anyone on the way can read and change what is sent.
 
 mod client;
+mod closable;
 mod form;
 pub(crate) mod handshake;
 mod identity;

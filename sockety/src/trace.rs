@@ -47,6 +47,7 @@
 //! | `server.address`, `server.port` | the address that the caller connected to, as it was given |
 //! | `network.peer.address`, `network.peer.port` | the other end, if the connection uses TCP |
 //! | `sockety.message.id` | the id of the message, which is the same on both ends and so relates their spans |
+//! | `trace_id`, `span_id`, `parent_id` | the place of the span in its trace, as hexadecimal digits: see [below](#traces) |
 //! | `sockety.outcome` | what is known about the execution |
 //! | `sockety.reply.duration` | on a server, if the reply has files or a stream: the seconds until its handler had ended; the span itself ends when they have been sent |
 //!
@@ -63,10 +64,22 @@
 //! `encode`, `payload_too_large`, `usage`, `busy`, `channels_exhausted`, `content_taken`, `full`,
 //! `not_expected`, `cut_off`, `peer_going_away`.
 //!
+//! # Traces
+//!
+//! Spans of one trace have the same `trace_id`, on all sides. `CallSpans` sends the ids of its span with the call as W3C trace context,
+//! if the connection [uses the extension](crate::Connection::is_extended), and `ServeSpans` makes its span a child of that. Calls
+//! that a handler makes belong to the trace of its message by themselves, those of tasks that it spawns in
+//! [`Context::scope`](crate::Context::scope). A call or a message without a trace begins one, which is marked as sampled; otherwise the mark is handed on
+//! as it came. Without the extension, each side has traces of its own.
+//!
+//! The ids are those of these spans, and not of OpenTelemetry. With a tracer that has ids of its own, leave them out with
+//! [`CallSpans::without_trace`] and [`ServeSpans::without_trace`], and let middleware carry the tracer's
+//! ([`OutgoingCall::set_trace`](crate::client::OutgoingCall::set_trace), [`Incoming::set_trace`](crate::serve::Incoming::set_trace)): the guide has
+//! an example.
+//!
 //! # What spans do not cover
 //!
-//! The protocol has no field for the context of a trace, so the server's span is not a child of the
-//! caller's. The caller's span ends with the reply, whose files and stream may still be arriving. Messages that the connection itself refuses, such as those with unknown actions,
+//! The caller's span ends with the reply, whose files and stream may still be arriving. Messages that the connection itself refuses, such as those with unknown actions,
 //! have no span on the server: see [`Stats`](crate::stats::Stats).
 
 use tracing::Span;
@@ -75,6 +88,7 @@ use crate::observe::observed::Ended;
 
 mod call_spans;
 mod serve_spans;
+mod span_context;
 
 pub use self::call_spans::CallSpans;
 pub use self::serve_spans::ServeSpans;

@@ -1,7 +1,8 @@
 //! Memory of a server per idle connection, after one call on each of many connections.
 //!
 //! `cargo bench -p sockety-tests --bench idle [-- CONNECTIONS]`, 5,000 by default. The server is a
-//! separate process, and the figure is what the system counts for it.
+//! separate process, and the figure is what the system counts for it. One of them does without the
+//! extension, which says what that costs.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
 mod process;
@@ -10,9 +11,12 @@ use std::{env, time::Duration};
 
 use process::{Process, SERVER, allow_many_files, print_surroundings, serve};
 use sockety::tls::{Identity, Roots, TlsClient, TlsServer};
-use sockety::{Connection, Server, message::Draft};
+use sockety::{Connection, Options, Server, config::Extension, message::Draft};
 use tempfile::TempDir;
 use tokio::time::sleep;
+
+/// The argument of a server that does not offer the extension.
+const BASE: &str = "base";
 
 /// Opened at the same time.
 const TOGETHER: usize = 50;
@@ -23,9 +27,15 @@ async fn main() {
     if arguments.first().is_some_and(|word| word == SERVER) {
         let mut server = Server::bind("127.0.0.1:0").await.expect("a port");
         server = server.max_connections(1_000_000);
-        if let [_, certificate, key] = &arguments[..] {
-            let identity = Identity::from_pem_files(certificate, key).expect("a certificate");
-            server = server.tls(TlsServer::new(identity));
+        match &arguments[1..] {
+            [word] if word == BASE => {
+                server = server.options(Options::default().extension(Extension::Off));
+            }
+            [certificate, key] => {
+                let identity = Identity::from_pem_files(certificate, key).expect("a certificate");
+                server = server.tls(TlsServer::new(identity));
+            }
+            _ => {}
         }
         return serve(server).await;
     }
@@ -36,6 +46,8 @@ async fn main() {
     println!("| {count} idle connections | server, KiB each | before, KiB | after, KiB |");
     println!("| --- | --- | --- | --- |");
     measure("plain", count, &Process::start(&[]), None).await;
+    let base = Process::start(&[BASE]);
+    measure("plain, without the extension", count, &base, None).await;
     let (folder, client) = certificate();
     let file = |name| {
         let path = folder.path().join(name);

@@ -2,7 +2,7 @@
 //! server began.
 //!
 //! `cargo test -p sockety-tests --test faults -- --nocapture` prints the results of the calls. The
-//! matrix runs 24 cells, and all 120 with `SOCKETY_FAULTS=all`.
+//! matrix runs 24 cells, and all 240 with `SOCKETY_FAULTS=all`: half of them with the extension.
 
 mod matrix;
 mod proxy;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use sockety::{
     ByteStream, CallError, File, Options, Outcome,
+    config::Extension,
     error::{NoError, chain},
 };
 use tokio::sync::Semaphore;
@@ -94,6 +95,7 @@ const CALL: u64 = 1;
 /// Clocks that make a cell short.
 pub(crate) fn short() -> Options {
     Options::default()
+        .extension(Extension::Auto)
         .handshake_timeout(4 * SECOND)
         .heartbeat(SECOND)
         .idle_timeout(Some(4 * SECOND))
@@ -222,14 +224,14 @@ struct Verdict {
     error: String,
 }
 
-async fn cell(state: State, fault: Fault) -> Verdict {
+async fn cell(state: State, fault: Fault, extension: Extension) -> Verdict {
     let (process, tls) = if fault == Fault::Corrupt {
         let (process, tls) = Process::start_with_tls(true);
         (process, Some(tls))
     } else {
         (Process::start_short(), None)
     };
-    let direct = connect(process.address.port(), tls.clone())
+    let direct = connect(process.address.port(), tls.clone(), extension)
         .await
         .expect("it serves");
     let before = direct.gauge().await.expect("a gauge");
@@ -240,7 +242,7 @@ async fn cell(state: State, fault: Fault) -> Verdict {
     }
     let begun = Instant::now();
     let port = proxy.address.port();
-    let (result, whole) = match connect(port, tls.clone()).await {
+    let (result, whole) = match connect(port, tls.clone(), extension).await {
         Ok(work) => {
             let calling = call(state, &work);
             let striking = strike(state, fault, &process, &proxy, &work);
@@ -266,8 +268,14 @@ async fn cell(state: State, fault: Fault) -> Verdict {
     }
 }
 
-async fn connect(port: u16, tls: Option<sockety::tls::TlsClient>) -> Result<WorkClient, String> {
-    let mut connecting = WorkClient::connect(("localhost", port)).options(short());
+/// Servers offer the extension, so that the client decides.
+async fn connect(
+    port: u16,
+    tls: Option<sockety::tls::TlsClient>,
+    extension: Extension,
+) -> Result<WorkClient, String> {
+    let options = short().extension(extension);
+    let mut connecting = WorkClient::connect(("localhost", port)).options(options);
     if let Some(tls) = tls {
         connecting = connecting.tls(tls);
     }
@@ -384,10 +392,11 @@ async fn look(process: &Process) -> Option<Gauge> {
             connect(
                 process.address.port(),
                 Some(sockety::tls::TlsClient::new(&roots)),
+                Extension::Auto,
             )
             .await
         }
-        _ => connect(process.address.port(), None).await,
+        _ => connect(process.address.port(), None, Extension::Auto).await,
     };
     work.ok()?.gauge().await.ok()
 }
@@ -406,8 +415,8 @@ fn check_files(folder: &std::path::Path) {
 }
 
 /// Runs one cell, and says what is wrong with it, if anything is.
-async fn judge(state: State, fault: Fault) -> (String, Option<String>) {
-    let running = tokio::spawn(timeout(2 * PATIENCE, cell(state, fault)));
+async fn judge(state: State, fault: Fault, extension: Extension) -> (String, Option<String>) {
+    let running = tokio::spawn(timeout(2 * PATIENCE, cell(state, fault, extension)));
     let verdict = match running.await {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(_)) => return ("hangs".into(), Some("it hangs".into())),
@@ -436,8 +445,14 @@ async fn every_cell_of_the_matrix_has_a_true_outcome() {
     let (states, faults) = if all {
         (&STATES[..], &FAULTS[..])
     } else {
-        println!("24 of 120 cells; SOCKETY_FAULTS=all runs all of them");
+        println!("24 of 240 cells; SOCKETY_FAULTS=all runs all of them");
         (&ALWAYS_STATES[..], &FAULTS[..ALWAYS])
+    };
+    // Both with and without the extension, or every other cell with it.
+    let extensions = |state: usize, fault: usize| match all {
+        true => vec![Extension::Off, Extension::Auto],
+        false if usize::is_multiple_of(state + fault, 2) => vec![Extension::Off],
+        false => vec![Extension::Auto],
     };
     let tasks = || {
         tokio::runtime::Handle::current()
@@ -447,22 +462,25 @@ async fn every_cell_of_the_matrix_has_a_true_outcome() {
     let before = tasks();
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = Vec::new();
-    for &state in states {
-        for &fault in faults {
-            let at_once = Arc::clone(&at_once);
-            let cell = tokio::spawn(async move {
-                let _place = at_once.acquire().await.expect("open");
-                judge(state, fault).await
-            });
-            running.push((state, fault, cell));
+    for (row, &state) in states.iter().enumerate() {
+        for (column, &fault) in faults.iter().enumerate() {
+            for extension in extensions(row, column) {
+                let at_once = Arc::clone(&at_once);
+                let cell = tokio::spawn(async move {
+                    let _place = at_once.acquire().await.expect("open");
+                    judge(state, fault, extension).await
+                });
+                running.push((state, fault, extension, cell));
+            }
         }
     }
     let (mut words, mut wrongs) = (BTreeMap::new(), String::new());
-    for (state, fault, cell) in running {
+    for (state, fault, extension, cell) in running {
         let (word, wrong) = cell.await.expect("no panic");
-        words.insert((state, fault), word);
+        let words: &mut String = words.entry((state, fault)).or_default();
+        *words += &word;
         if let Some(wrong) = wrong {
-            let _ = writeln!(wrongs, "{state:?}, {fault:?}: {wrong}");
+            let _ = writeln!(wrongs, "{state:?}, {fault:?}, {extension:?}: {wrong}");
         }
     }
     println!("{}", table(states, faults, &words));

@@ -372,7 +372,7 @@ async fn narrow(serve: impl IntoRouter, header: &str) -> (Connection, Peer) {
     let greeting = async {
         let mut peer = Peer::silent(far);
         peer.send(header).await;
-        peer.expect(crate::support::HEADER).await;
+        peer.expect(crate::support::OFFER).await;
         peer
     };
     let (connection, peer) =
@@ -690,11 +690,20 @@ async fn a_connection_that_is_lost_ends_all_that_is_being_sent_and_read() {
     let error = near.closed().await;
     assert!(matches!(error, ConnectionError::Truncated(_)), "{error:?}");
     let read = reads.recv().await.expect("read");
-    assert!(matches!(read, Err(ReadError::Disconnected(_))), "{read:?}");
+    assert!(
+        matches!(read, Err(ReadError::Disconnected { .. })),
+        "{read:?}"
+    );
     let error = writer.write_chunk("late").await.expect_err("lost");
-    assert!(matches!(error, SourceError::Disconnected(_)), "{error:?}");
+    assert!(
+        matches!(error, SourceError::Disconnected { .. }),
+        "{error:?}"
+    );
     let error = writer.write_all(b"late").await.expect_err("lost");
-    assert!(matches!(source_error(&error), SourceError::Disconnected(_)));
+    assert!(matches!(
+        source_error(&error),
+        SourceError::Disconnected { .. }
+    ));
     for request in [&mut request, &mut other] {
         assert_disconnected(request).await;
     }
@@ -730,7 +739,7 @@ async fn a_response_stream_whose_connection_is_lost_is_an_error() {
     // Its handler never ends, so the other side closes after a while.
     far.close().await;
     let error = stream.read_u8().await.expect_err("lost");
-    assert!(matches!(read_error(&error), ReadError::Disconnected(_)));
+    assert!(matches!(read_error(&error), ReadError::Disconnected { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -747,7 +756,10 @@ async fn a_writer_that_waits_for_room_learns_that_the_connection_is_lost() {
     settled().await;
     drop(peer);
     let error = writing.await.expect("no panic");
-    assert!(matches!(error, SourceError::Disconnected(_)), "{error:?}");
+    assert!(
+        matches!(error, SourceError::Disconnected { .. }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

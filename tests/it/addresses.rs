@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sockety::{
     Address, Server,
     client::IntoAddress,
-    error::{AddressError, AddressProblem, ConnectError},
+    error::{AddressError, AddressProblem, ConnectProblem},
 };
 
 fn shown(text: &str) -> String {
@@ -82,11 +82,17 @@ async fn connecting_to_what_is_no_address_is_an_error_with_the_text() {
         error.to_string(),
         "address \"http://localhost:1\" has a scheme other than tcp://, tls:// and unix://"
     );
-    assert!(matches!(error, ConnectError::Address(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Address(_)),
+        "{error:?}"
+    );
     let error = sockety::connect(("a:b", 9000))
         .await
         .expect_err("no address");
-    assert!(matches!(error, ConnectError::Address(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Address(_)),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

@@ -392,7 +392,9 @@ async fn t_m22_content_that_waits_for_a_verdict_is_bounded_while_the_hook_calls_
             FastReply::ACCEPT
         }
     });
-    let (near, far) = pair(answering, keeping(hook)).await.expect("two");
+    // With the extension, the large one waits for credit instead.
+    let there = (keeping(hook), crate::support::base());
+    let (near, far) = crate::support::pair_with((answering, Options::default()), there, PIPE).await;
     let auth = near.send(&Draft::new("auth")).await.expect("sent");
     let small = near.send(kept(10, 1_000, 1_000)).await.expect("sent");
     settled().await;

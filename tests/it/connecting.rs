@@ -5,9 +5,13 @@ use std::{io, net::SocketAddr, time::Duration};
 use sockety::{
     Address, Options,
     client::IntoAddresses,
-    error::{AddressProblem, ConnectError, chain},
+    config::Extension,
+    error::{AddressProblem, ConnectProblem, chain},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
 use crate::support::{Running, ping, ping_handler};
 
@@ -69,7 +73,10 @@ async fn an_address_that_refuses_is_followed_by_the_next() {
 async fn if_nobody_listens_the_error_says_what_each_address_answered() {
     let (first, second) = (refused().await, refused().await);
     let error = sockety::connect([first, second]).await.expect_err("nobody");
-    assert!(matches!(error, ConnectError::Unreachable(..)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Unreachable(..)),
+        "{error:?}"
+    );
     let refusal = refusal(first).await;
     assert_eq!(
         chain(&error).to_string(),
@@ -97,6 +104,89 @@ async fn a_name_that_does_not_resolve_is_one_of_the_answers() {
     let begin = format!("cannot connect to name.invalid:9, {refused}: name.invalid:9: ");
     assert!(text.starts_with(&begin), "{text}");
     assert!(text.contains(&format!("{refused}: ")), "{text}");
+}
+
+/// A server that answers each link with these bytes and closes it, or sends nothing and keeps it.
+async fn answering(bytes: Option<&'static [u8]>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((mut link, _)) = listener.accept().await {
+            match bytes {
+                Some(bytes) => {
+                    link.write_all(bytes).await.expect("sent");
+                    link.shutdown().await.expect("closed");
+                    // Closing a link whose bytes nobody has read would reset it.
+                    let _ = link.read_to_end(&mut Vec::new()).await;
+                }
+                None => kept.push(link),
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn errors_of_a_peer_name_the_address_that_was_given_and_that_of_the_peer() {
+    let patient = Options::default();
+    let hasty = Options::default().handshake_timeout(Duration::from_millis(20));
+    let strict = Options::default().extension(Extension::Require);
+    let cases = [
+        (
+            Some(&b"HTTP/1.1 400"[..]),
+            &patient,
+            "peer does not speak Sockety: ",
+        ),
+        (Some(b""), &patient, "peer closed before it sent anything: "),
+        (
+            Some(b"\xE1"),
+            &patient,
+            "peer closed before its connection header was complete",
+        ),
+        (None, &hasty, "no connection header from peer within 20ms"),
+        (
+            Some(b"\xE1\xFF"),
+            &strict,
+            "peer does not offer the extension, which is required",
+        ),
+    ];
+    for (bytes, options, problem) in cases {
+        let peer = answering(bytes).await;
+        // The second is a name; the third is not tried, because the second answers.
+        let addresses = [
+            refused().await.to_string(),
+            format!("localhost:{}", peer.port()),
+            "a:1".into(),
+        ];
+        let connecting = sockety::connect(addresses).options(options.clone());
+        let error = connecting.await.expect_err("no connection");
+        let text = format!(
+            "cannot connect to localhost:{} ({peer}): {problem}",
+            peer.port()
+        );
+        assert!(
+            chain(&error).to_string().starts_with(&text),
+            "{error:?} is not {text}"
+        );
+        // The text of the error without its causes has all of it but them.
+        assert!(
+            error.to_string().starts_with(text.trim_end_matches(": ")),
+            "{error}"
+        );
+        let given = error.addresses().map(ToString::to_string);
+        assert_eq!(given, Some(format!("localhost:{}", peer.port())));
+        assert_eq!(error.peer_addr(), Some(peer));
+
+        // A number is said once.
+        let connecting = sockety::connect(peer).options(options.clone());
+        let error = connecting.await.expect_err("no connection");
+        let text = format!("cannot connect to {peer}: {problem}");
+        assert!(
+            format!("{error:?}").starts_with(&text),
+            "{error:?} is not {text}"
+        );
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -144,13 +234,16 @@ mod silent {
         let (silent, refused) = (Silent::new().await, refused().await);
         let connecting = sockety::connect([silent.address, refused]);
         let error = connecting.options(patience(1)).await.expect_err("nobody");
-        assert!(matches!(error, ConnectError::TimedOut(..)), "{error:?}");
+        assert!(
+            matches!(error.problem(), ConnectProblem::TimedOut(..)),
+            "{error:?}"
+        );
         let refusal = refusal(refused).await;
         let silent = silent.address;
         assert_eq!(
             chain(&error).to_string(),
             format!(
-                "connecting to {silent}, {refused} timed out after 1s: {silent}: no answer, {refused}: {refusal}"
+                "cannot connect to {silent}, {refused}: timed out after 1s: {silent}: no answer, {refused}: {refusal}"
             )
         );
     }

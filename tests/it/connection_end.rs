@@ -37,7 +37,7 @@ async fn ask(connection: &Connection, action: &str) -> Request {
 /// How the wait for the reply ended.
 async fn end_of(mut request: Request) -> (ConnectionError, Outcome) {
     match request.response().await.expect_err("no reply") {
-        RequestError::Disconnected { error, outcome } => (error, outcome),
+        RequestError::Disconnected { error, outcome, .. } => (error, outcome),
         other => panic!("{other:?}"),
     }
 }
@@ -54,7 +54,7 @@ async fn refuses_to_send(connection: &Connection) {
         .send(&Draft::new("late"))
         .await
         .expect_err("refused");
-    assert!(matches!(error, SendError::Disconnected(_)), "{error:?}");
+    assert!(matches!(error, SendError::Disconnected { .. }), "{error:?}");
     let error = connection
         .pass(&Draft::new("late"))
         .await
@@ -449,7 +449,7 @@ async fn senders_that_wait_for_a_place_learn_of_the_end() {
     assert!(!waiting.is_finished());
     drop(peer);
     let error = waiting.await.expect("no panic").expect_err("refused");
-    assert!(matches!(error, SendError::Disconnected(_)), "{error:?}");
+    assert!(matches!(error, SendError::Disconnected { .. }), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -464,7 +464,7 @@ async fn senders_that_wait_for_a_place_learn_at_once_that_the_connection_is_clos
     let begin = Instant::now();
     let closing = tokio::spawn(async move { connection.close().await });
     let error = waiting.await.expect("no panic").expect_err("refused");
-    assert!(matches!(error, SendError::Disconnected(_)), "{error:?}");
+    assert!(matches!(error, SendError::Disconnected { .. }), "{error:?}");
     assert_eq!(begin.elapsed(), Duration::ZERO);
     peer.expect_message("large").await;
     peer.expect("B0").await;
@@ -478,7 +478,7 @@ async fn a_handler_whose_connection_is_gone_ends_in_peace() {
     let handler = MessageHandler::new().action("slow", |message| async move {
         message.connection().closed().await;
         let error = message.accept().await.expect_err("gone");
-        assert!(matches!(error, SendError::Disconnected(_)), "{error:?}");
+        assert!(matches!(error, SendError::Disconnected { .. }), "{error:?}");
         Ok::<_, SendError>(FastReply::ACCEPT)
     });
     let (connection, mut peer) = dialogue(handler).await;
@@ -713,6 +713,42 @@ async fn a_write_to_a_peer_that_has_closed_says_so() {
     assert!(is_closed_by(&connection.closed().await, by));
     let outcomes = errors.each_ref().map(RequestError::outcome);
     assert_eq!(outcomes, [Outcome::Unknown, Outcome::NotSent]);
+}
+
+/// How a connection ends whose peer says Go Away, and whose link is reset: with a call under way, or
+/// without.
+async fn reset_after_go_away(is_waiting: bool) -> ConnectionError {
+    let (near, mut far) = duplex(PIPE);
+    let fails = Arc::new(Fails::default());
+    let link = Failing {
+        inner: near,
+        fails: Arc::clone(&fails),
+        failure: Some(io::ErrorKind::ConnectionReset),
+        at_write: false,
+        room: PIPE,
+    };
+    far.write_all(&[0xE2, 0, 1]).await.expect("a header");
+    let connection = Connection::over(link, Router::new(), Options::default());
+    let connection = connection.await.expect("established");
+    let call = match is_waiting {
+        true => Some(ask(&connection, "call").await),
+        false => None,
+    };
+    far.write_all(&[0xB0]).await.expect("Go Away");
+    settled().await;
+    fails.now.store(true, Ordering::SeqCst);
+    fails.waker.wake();
+    let error = connection.closed().await;
+    drop(call);
+    error
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_after_go_away_is_an_orderly_end_when_everything_is_finished() {
+    let error = reset_after_go_away(false).await;
+    assert!(is_closed_by(&error, ClosedBy::Peer), "{error:?}");
+    let error = reset_after_go_away(true).await;
+    assert!(matches!(error, ConnectionError::Io(_)), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -72,14 +72,21 @@ async fn calls_beyond_the_limit_wait_and_those_beyond_that_are_not_executed() {
     settled().await;
     let second = tokio::spawn(gate.pass().into_future());
     settled().await;
-    let error = gate.pass().await.expect_err("too many");
-    let reason = "1 calls run and 1 wait already, as many as may";
-    assert_eq!(refusal(&error), (3840, Outcome::NotExecuted, Some(reason)));
+    // A refusal makes no room for further calls.
+    for _ in 0..3 {
+        let error = gate.pass().await.expect_err("too many");
+        let reason = "too many calls: the limits are 1 executing and 1 waiting";
+        assert_eq!(refusal(&error), (3840, Outcome::NotExecuted, Some(reason)));
+    }
     assert_eq!(gate.look().await.expect("another action"), 2);
     for call in [first, second] {
         assert_eq!(call.await.expect("no panic").expect("executed"), 1);
     }
-    assert_eq!(server.stats().overloaded, 1);
+    assert_eq!(server.stats().overloaded, 3);
+    // Nor does it take any from later ones.
+    let (first, second) = tokio::join!(gate.pass(), gate.pass());
+    assert_eq!(first.and(second).expect("one waits for the other"), 1);
+    assert_eq!(server.stats().handler_panics, 0);
 }
 
 #[tokio::test(start_paused = true)]

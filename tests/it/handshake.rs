@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use sockety::{
     Connection, Options, Router,
-    config::Limits,
-    error::{ConnectError, chain},
+    config::{Extension, Limits},
+    error::{ConnectError, ConnectProblem, chain},
 };
 use sockety_codec::{ChannelCount, Violation};
 use tokio::io::duplex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::support::{HEADER, PIPE, Peer, dialogue, id, ping_handler};
+use crate::support::{HEADER, OFFER, PIPE, Peer, dialogue, id, ping_handler};
 
 type Connecting = JoinHandle<Result<Connection, ConnectError>>;
 
@@ -32,7 +32,7 @@ async fn refusal_of(digits: &str) -> ConnectError {
     let (connecting, mut peer) = connecting(Options::default());
     peer.send(digits).await;
     let error = refusal(connecting).await;
-    peer.expect(HEADER).await;
+    peer.expect(OFFER).await;
     peer.expect_end().await;
     error
 }
@@ -50,7 +50,7 @@ async fn is_accepted(digits: &str) {
 #[tokio::test(start_paused = true)]
 async fn the_header_is_sent_at_once_and_nothing_else_before_that_of_the_peer() {
     let (connecting, mut peer) = connecting(Options::default());
-    peer.expect("E2 00 01").await;
+    peer.expect(OFFER).await;
     peer.expect_silence().await;
     assert!(!connecting.is_finished());
     peer.send(HEADER).await;
@@ -59,7 +59,8 @@ async fn the_header_is_sent_at_once_and_nothing_else_before_that_of_the_peer() {
 
 async fn check_header(channels: u16, expected: &str) {
     let limits = Limits::default().max_channels(ChannelCount::new(channels).expect("a count"));
-    let (_connecting, mut peer) = connecting(Options::default().limits(limits));
+    let options = Options::default().limits(limits).extension(Extension::Off);
+    let (_connecting, mut peer) = connecting(options);
     peer.expect(expected).await;
     peer.expect_silence().await;
 }
@@ -97,7 +98,7 @@ async fn t_h1_a_peer_that_speaks_something_else_is_refused_and_told_nothing() {
         let error = refusal_of(digits).await;
         let expected = Violation::NotSockety { byte: first };
         assert!(
-            matches!(error, ConnectError::Handshake(violation) if violation == expected),
+            matches!(error.problem(), ConnectProblem::Handshake(violation) if *violation == expected),
             "{error:?}"
         );
     }
@@ -136,7 +137,7 @@ async fn check_count(digits: &str, count: u16) {
     let error = refusal_of(digits).await;
     let expected = Violation::ChannelCount { count };
     assert!(
-        matches!(error, ConnectError::Handshake(violation) if violation == expected),
+        matches!(error.problem(), ConnectProblem::Handshake(violation) if *violation == expected),
         "{error:?}"
     );
 }
@@ -164,7 +165,7 @@ async fn t_h5_bits_without_a_meaning_are_ignored_unless_limits_are_strict() {
         let byte = crate::support::bytes(digits)[0];
         let expected = Violation::ReservedBits { byte };
         assert!(
-            matches!(error, ConnectError::Handshake(violation) if violation == expected),
+            matches!(error.problem(), ConnectProblem::Handshake(violation) if *violation == expected),
             "{error:?}"
         );
     }
@@ -176,11 +177,11 @@ async fn check_silence(first: &str, options: Options, limit: Duration) {
     peer.send(first).await;
     let error = refusal(connecting).await;
     assert!(
-        matches!(error, ConnectError::HandshakeTimedOut(at) if at == limit),
+        matches!(error.problem(), ConnectProblem::HandshakeTimedOut(at) if *at == limit),
         "{error:?}"
     );
     assert_eq!(begin.elapsed(), limit);
-    peer.expect(HEADER).await;
+    peer.expect(OFFER).await;
     peer.expect_end().await;
 }
 
@@ -202,8 +203,11 @@ async fn a_peer_that_closes_first_is_reported_as_closed() {
         drop(peer);
         let error = refusal(connecting).await;
         let is_gone = match first {
-            "" => matches!(&error, ConnectError::ClosedSilently),
-            _ => matches!(&error, ConnectError::Closed | ConnectError::Io(_)),
+            "" => matches!(error.problem(), ConnectProblem::ClosedSilently),
+            _ => matches!(
+                error.problem(),
+                ConnectProblem::Closed | ConnectProblem::Io(_)
+            ),
         };
         assert!(is_gone, "{first}: {error:?}");
     }
@@ -215,7 +219,7 @@ async fn a_header_in_pieces_is_a_header() {
     for byte in ["E2", "00", "01"] {
         assert!(!connecting.is_finished());
         peer.send(byte).await;
-        peer.expect(if byte == "E2" { HEADER } else { "" }).await;
+        peer.expect(if byte == "E2" { OFFER } else { "" }).await;
         crate::support::settled().await;
     }
     connecting.await.expect("no panic").expect("a connection");
@@ -227,7 +231,7 @@ async fn a_message_glued_to_the_header_is_handled() {
     let ping = crate::support::message(id(1), "ping", true, b"");
     let glued = [crate::support::bytes(HEADER), ping].concat();
     peer.send_bytes(&glued).await;
-    peer.expect(HEADER).await;
+    peer.expect(OFFER).await;
     peer.expect_code(id(1), 0).await;
     connecting.await.expect("no panic").expect("a connection");
 }
@@ -236,7 +240,7 @@ async fn a_message_glued_to_the_header_is_handled() {
 async fn a_peer_that_receives_on_one_channel_is_served() {
     let (connecting, mut peer) = connecting(Options::default());
     peer.send("E0").await;
-    peer.expect(HEADER).await;
+    peer.expect(OFFER).await;
     let connection = connecting.await.expect("no panic").expect("a connection");
     let _request = connection.send(&sockety::message::Draft::new("ping")).await;
     peer.expect("21 16 00 <id> 04 70696e67").await;
@@ -245,7 +249,7 @@ async fn a_peer_that_receives_on_one_channel_is_served() {
 #[tokio::test(start_paused = true)]
 async fn giving_the_handshake_up_drops_the_link() {
     let (connecting, mut peer) = connecting(Options::default());
-    peer.expect(HEADER).await;
+    peer.expect(OFFER).await;
     connecting.abort();
     peer.expect_end().await;
 }

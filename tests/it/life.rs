@@ -193,7 +193,7 @@ async fn a_shutdown_waits_for_what_was_accepted() {
     assert!(matches!(error, SendError::PeerGoingAway), "{error:?}");
     assert_eq!(code_of(slow).await, 0);
     shutdown.await.expect("no panic");
-    check_between(10, begin.elapsed(), 12);
+    check_between(9, begin.elapsed(), 12);
     assert!(is_closed_by(&far.closed().await, ClosedBy::Local));
     assert!(is_closed_by(&near.closed().await, ClosedBy::Peer));
     tasks_are_back_to(baseline).await;
@@ -201,7 +201,10 @@ async fn a_shutdown_waits_for_what_was_accepted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_without_work_ends_when_the_peer_could_have_heard_of_it() {
-    let (near, far) = pair_serving(ping_handler()).await;
+    // With the extension, the peer says when it has.
+    let base = crate::support::base;
+    let far = (ping_handler(), base());
+    let (near, far) = crate::support::pair_with((Router::new(), base()), far, PIPE).await;
     let begin = Instant::now();
     far.shutdown(30 * SECOND).await;
     check_between(2, begin.elapsed(), 4);
@@ -236,6 +239,7 @@ async fn a_caller_learns_that_a_late_call_was_not_executed() {
         action: "late",
         code: sockety::FastReply::new(GOING_AWAY).expect("a code"),
         reason: None,
+        retry_after: None,
     };
     assert_eq!(error.outcome(), Outcome::NotExecuted);
     assert!(error.is_retryable());
@@ -363,7 +367,10 @@ async fn the_statistics_of_a_server_are_those_of_all_its_connections() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_without_end_waits_for_its_work() {
-    let (near, far) = pair_serving(slow_handler(1000 * SECOND)).await;
+    // With the extension, deadlines end handlers.
+    let here = (Router::new(), Options::default());
+    let there = (slow_handler(1000 * SECOND), crate::support::base());
+    let (near, far) = crate::support::pair_with(here, there, PIPE).await;
     let options = Draft::new("slow");
     let slow = near.send(&options).await.expect("sent");
     settled().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sockety::tls::{TlsClient, TlsServer};
 use sockety::{
     Connection, Context, FastReply, Options, Router, Server,
-    error::{ClosedBy, ConnectError, ServerLimit},
+    error::{ClosedBy, ConnectProblem, ServerLimit},
     message::Draft,
     serve::{IntoRouter, MessageHandler},
     server::ServerHandle,
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use crate::support::{
-    Authority, HEADER, Log, PIPE, Peer, answers_ping, bytes, is_closed_by, is_pending, ping,
+    Authority, HEADER, Log, OFFER, PIPE, Peer, answers_ping, bytes, is_closed_by, is_pending, ping,
     ping_handler, tasks, tasks_are_back_to,
 };
 use crate::tls::raw_config;
@@ -98,7 +98,10 @@ async fn a_link_is_served_like_one_that_the_server_accepts() {
     serving.await.expect("no panic").expect("stopped");
     let error = handle.serve_link(duplex(PIPE).0, None).await;
     let error = error.expect_err("stopped");
-    assert!(matches!(error, ConnectError::ServerStopped), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::ServerStopped),
+        "{error:?}"
+    );
     drop((client, connection));
     tasks_are_back_to(baseline).await;
 }
@@ -149,7 +152,10 @@ async fn no_link_is_taken_for_a_server_that_never_serves() {
     assert!(is_pending(&mut waiting).await);
     drop(server);
     let error = waiting.await.expect_err("it never serves");
-    assert!(matches!(error, ConnectError::ServerStopped), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::ServerStopped),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -166,7 +172,10 @@ async fn no_link_is_taken_when_nobody_serves_any_longer() {
     serving.await.expect_err("aborted");
     let error = handle.serve_link(duplex(PIPE).0, None).await;
     let error = error.expect_err("nobody serves");
-    assert!(matches!(error, ConnectError::ServerStopped), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::ServerStopped),
+        "{error:?}"
+    );
     // What is established goes on, and the router is dropped with it.
     connection
         .send(&Draft::new("any"))
@@ -211,12 +220,12 @@ async fn a_slow_link_holds_up_no_other_and_is_given_up_in_time() {
     let begun = tokio::time::Instant::now();
     let error = slow.await.expect_err("too slow");
     assert!(
-        matches!(error, ConnectError::HandshakeTimedOut(_)),
+        matches!(error.problem(), ConnectProblem::HandshakeTimedOut(_)),
         "{error:?}"
     );
     assert_eq!(begun.elapsed().as_secs(), 3);
     let mut peer = Peer::silent(far);
-    peer.expect(HEADER).await;
+    peer.expect(OFFER).await;
     peer.expect_end().await;
     assert_eq!(running.0.stats().failed_handshakes, 1);
     stopped(running).await;
@@ -229,7 +238,7 @@ async fn a_host_has_only_so_many_links_by_the_address_that_is_given() {
     let first = over(link(&running.0, host(1)).await).await;
     let refused = running.0.serve_link(duplex(PIPE).0, host(2)).await;
     let error = refused.expect("taken").await.expect_err("too many");
-    let ConnectError::AtLimit(ServerLimit::OfHost(ip)) = error else {
+    let ConnectProblem::AtLimit(ServerLimit::OfHost(ip)) = error.problem() else {
         panic!("{error:?}");
     };
     assert_eq!(ip.to_string(), "203.0.113.7");

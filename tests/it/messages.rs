@@ -564,7 +564,7 @@ async fn a_message_cut_at_any_byte_is_the_same_message() {
 
 #[tokio::test(start_paused = true)]
 async fn a_payload_in_several_packets_on_another_channel_is_whole() {
-    let (_connection, mut peer) = dialogue(echo_handler()).await;
+    let (_connection, mut peer) = dialogue_with(echo_handler(), crate::support::base(), PIPE).await;
     let (a, b) = (hex(id(1)), hex(id(2)));
     // Two messages at a time, one on channel 1 and one on channel 255.
     peer.send(&format!("01 21 17 40 {a} 04 6563686f 04 E0 02 0102"))
@@ -594,7 +594,8 @@ async fn an_aborted_message_never_reaches_its_handler() {
 }
 
 async fn check_tolerated(digits: &str) {
-    let (_connection, mut peer) = dialogue(ping_handler()).await;
+    let base = crate::support::base();
+    let (_connection, mut peer) = dialogue_with(ping_handler(), base, PIPE).await;
     peer.send(digits).await;
     peer.expect_code(id(1), 0).await;
     peer.expect_silence().await;

@@ -10,10 +10,13 @@ use std::{
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde::{Deserialize, Serialize};
 use sockety::{
-    ByteStream, FastReply, File, Router, Server, ServiceError,
+    ByteStream, FastReply, File, Options, Router, Server, ServiceError,
     client::{CallNext, OutgoingCall, ServiceClient},
+    config::Extension,
+    fleet::{Change, Changes, Discover, DiscoverError, Eject, Endpoint, Retry},
     message::Draft,
-    metrics::{CallMetrics, ServeMetrics, ServerMetrics},
+    metadata::Trace,
+    metrics::{CallMetrics, FleetMetrics, ServeMetrics, ServerMetrics},
     pair,
     serve::{Incoming, IntoRouter, MessageHandler, ServeNext, TransferEnd, Transferred},
     service,
@@ -27,7 +30,7 @@ use tokio::{
 use tracing::{field, span};
 use tracing_subscriber::{Layer, layer, prelude::*, registry::LookupSpan};
 
-use crate::support::{Log, code_of, ping_handler, settled};
+use crate::support::{Log, PIPE, code_of, pair_with, ping_handler, settled};
 
 #[derive(Debug, Serialize, Deserialize, ServiceError)]
 enum TeaError {
@@ -187,11 +190,10 @@ impl field::Visit for Visitor<'_> {
     }
 }
 
-/// All but the id, in lines.
+/// All but ids, in lines.
 fn lines(span: &Fields) -> Vec<String> {
-    let said = span
-        .iter()
-        .filter(|(name, _)| **name != "sockety.message.id");
+    const IDS: [&str; 4] = ["sockety.message.id", "trace_id", "span_id", "parent_id"];
+    let said = span.iter().filter(|(name, _)| !IDS.contains(name));
     said.map(|(name, value)| format!("{name}={value}"))
         .collect()
 }
@@ -698,4 +700,255 @@ async fn metrics_of_a_server_say_what_is_under_way() {
         traffic.requests_waiting,
     ];
     assert_eq!(under_way, [0; 4]);
+}
+
+/// Passes calls on.
+#[service(prefix = "relay.")]
+trait Relay {
+    async fn brew(&self, cx: &sockety::Context) -> u8;
+    #[action(spawn)]
+    async fn spawned(&self, cx: &sockety::Context) -> u8;
+}
+
+struct Waiter(Option<TeaClient>);
+
+impl Relay for Waiter {
+    async fn brew(&self, cx: &sockety::Context) -> u8 {
+        tokio::task::yield_now().await;
+        if let Waiter(Some(tea)) = self {
+            tea.brew("green".into()).await.expect("tea");
+        }
+        cx.trace().expect("a trace").flags
+    }
+
+    async fn spawned(&self, cx: &sockety::Context) -> u8 {
+        let tea = self.0.clone().expect("tea");
+        let task = tokio::spawn(cx.scope(tea.brew("green".into()).into_future()));
+        let tea = task.await.expect("no panic").expect("not cancelled");
+        tea.expect("tea");
+        cx.trace().expect("a trace").flags
+    }
+}
+
+/// A client of a relay in front of the tea, and what keeps both.
+async fn relay(extension: Extension) -> (RelayClient, [sockety::Connection; 2]) {
+    let options = || Options::default().extension(extension);
+    let pot = TeaServer::new(Pot::default());
+    let (near, far) = pair_with((Router::new(), options()), (traced(pot), options()), PIPE).await;
+    let waiter = RelayServer::new(Waiter(Some(TeaClient::new(near.layer(CallSpans::new())))));
+    let (relay, kept) = pair_with(
+        (Router::new(), options()),
+        (traced(waiter), options()),
+        PIPE,
+    )
+    .await;
+    (RelayClient::new(relay.layer(CallSpans::new())), [kept, far])
+}
+
+/// The spans of a call through the relay, the outermost first.
+fn way(spans: &Spans) -> Vec<Fields> {
+    let (mut called, mut served) = (spans.take("client"), spans.take("server"));
+    assert_eq!((called.len(), served.len()), (2, 2));
+    // The inner ones end first.
+    let mut all = vec![
+        called.remove(1),
+        served.remove(1),
+        called.remove(0),
+        served.remove(0),
+    ];
+    all.iter_mut().for_each(|span| {
+        span.retain(|name, _| name.ends_with("_id"));
+    });
+    all
+}
+
+// r[verify ext.meta.trace]
+// r[verify ext.meta.nested]
+#[tokio::test]
+async fn spans_of_all_services_are_one_trace() {
+    let spans = Spans::default();
+    let _guard = spans.subscribe();
+    let (relay, _kept) = relay(Extension::Auto).await;
+    for is_spawned in [false, true] {
+        let flags = match is_spawned {
+            false => relay.brew().await,
+            true => relay.spawned().await,
+        };
+        assert_eq!(flags.expect("a reply"), 1);
+        settled().await;
+        let way = way(&spans);
+        assert!(!way[0].contains_key("parent_id"), "{way:?}");
+        for pair in way.windows(2) {
+            assert_eq!(pair[1]["trace_id"], pair[0]["trace_id"]);
+            assert_eq!(pair[1]["parent_id"], pair[0]["span_id"]);
+            assert_ne!(pair[1]["span_id"], pair[0]["span_id"]);
+        }
+        assert_eq!(
+            (way[0]["trace_id"].len(), way[0]["span_id"].len()),
+            (32, 16)
+        );
+    }
+    // One that is given goes on, and so does its mark.
+    let outer = Trace {
+        trace_id: [7; 16],
+        parent_id: [8; 8],
+        flags: 0,
+    };
+    let flags = relay.brew().trace(outer).await.expect("a reply");
+    assert_eq!(flags, 0);
+    settled().await;
+    let way = way(&spans);
+    assert_eq!(way[0]["parent_id"], "08".repeat(8));
+    assert!(way.iter().all(|span| span["trace_id"] == "07".repeat(16)));
+}
+
+// r[verify ext.meta.base]
+#[tokio::test]
+async fn without_the_extension_each_service_has_a_trace() {
+    let spans = Spans::default();
+    let _guard = spans.subscribe();
+    let (relay, _kept) = relay(Extension::Off).await;
+    relay.brew().await.expect("a reply");
+    settled().await;
+    let way = way(&spans);
+    let parents = way.iter().map(|span| span.contains_key("parent_id"));
+    assert_eq!(parents.collect::<Vec<_>>(), [false, false, true, false]);
+    assert_eq!(way[2]["trace_id"], way[1]["trace_id"]);
+    assert_ne!(way[1]["trace_id"], way[0]["trace_id"]);
+    assert_ne!(way[3]["trace_id"], way[2]["trace_id"]);
+}
+
+#[tokio::test]
+async fn a_tracer_with_ids_of_its_own_carries_them() {
+    let spans = Spans::default();
+    let _guard = spans.subscribe();
+    let own = |parent| Trace {
+        trace_id: [7; 16],
+        parent_id: [parent; 8],
+        flags: 1,
+    };
+    let options = || Options::default().extension(Extension::Auto);
+    let router = RelayServer::new(Waiter(None)).into_router();
+    let router = router.layer(ServeSpans::new().without_trace());
+    let router = router.layer(move |mut incoming: Incoming, next: ServeNext| async move {
+        let came = incoming.metadata().and_then(|metadata| metadata.trace());
+        assert_eq!(came, Some(own(1)));
+        incoming.set_trace(own(2));
+        next.run(incoming).await;
+    });
+    let (near, _far) = pair_with((Router::new(), options()), (router, options()), PIPE).await;
+    let near = near.layer(CallSpans::new().without_trace());
+    let near = near.layer(move |mut call: OutgoingCall, next: CallNext| async move {
+        call.set_trace(own(1));
+        next.run(call).await
+    });
+    let relay = RelayClient::new(near);
+    assert_eq!(relay.brew().await.expect("a reply"), 1);
+    settled().await;
+    for kind in ["client", "server"] {
+        let span = spans.only(kind);
+        assert!(!span.contains_key("trace_id"), "{span:?}");
+    }
+}
+
+/// What discovery finds: an error, then these servers.
+struct Found(Vec<Endpoint>);
+
+impl Discover for Found {
+    fn changes(self) -> Changes {
+        let error = DiscoverError::unavailable("tea", "the registry is away");
+        Box::pin(futures_util::stream::iter([
+            Err(error),
+            Ok(Change::Snapshot(self.0)),
+        ]))
+    }
+}
+
+#[tokio::test]
+async fn the_servers_of_a_fleet_are_counted_by_state_and_its_retries_by_outcome() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let pot = Pot::default();
+    // One call at a time, and no queue.
+    let options = Options::default()
+        .max_requests_executing(1)
+        .max_queued_requests(0);
+    let server = Server::bind("127.0.0.1:0").await.expect("a port");
+    let server = server.options(options);
+    let address = server.local_addr().expect("bound");
+    tokio::spawn(server.serve(TeaServer::new(pot.clone())));
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let gone = gone.expect("a port").local_addr().expect("bound");
+
+    let found = Found(vec![
+        Endpoint::new(address).expect("an address"),
+        Endpoint::new(gone).expect("an address"),
+    ]);
+    let fleet = TeaClient::fleet(found)
+        .name("tea")
+        .retry(Retry::default().attempts(2).budget(0.0, 1))
+        .eject(Eject::default().failures_in_a_row(1))
+        .await
+        .expect("a fleet");
+    let metrics = FleetMetrics::new(&fleet);
+    while fleet.stats().failed_connects == 0 {
+        fleet.changed().await;
+    }
+    let tea = fleet.client();
+    let waiting = tea.wait().start();
+    while fleet.endpoints().iter().all(|it| it.in_flight == 0) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    metrics.record();
+    let before = series(&snapshotter);
+    // The budget has 10, for its 10 s: of 15 refused calls, 10 are sent again and refused again.
+    for _ in 0..15 {
+        tea.brew("green".into()).await.expect_err("it is busy");
+    }
+    while !fleet.stats().is_panicking {
+        fleet.changed().await;
+    }
+    metrics.record();
+    let after = series(&snapshotter);
+    pot.0.notify_one();
+    drop(waiting);
+
+    let expected = [
+        ("sockety.fleet.endpoints fleet=tea state=ready", 1.0, 0.0),
+        ("sockety.fleet.endpoints fleet=tea state=ejected", 0.0, 1.0),
+        ("sockety.fleet.endpoints fleet=tea state=unused", 0.0, 0.0),
+        ("sockety.fleet.connections fleet=tea", 1.0, 1.0),
+        ("sockety.fleet.connections.made fleet=tea", 1.0, 1.0),
+        ("sockety.fleet.requests.waiting fleet=tea", 1.0, 1.0),
+        (
+            "sockety.fleet.retries fleet=tea sockety.outcome=not_executed",
+            0.0,
+            10.0,
+        ),
+        (
+            "sockety.fleet.retries fleet=tea sockety.outcome=unknown",
+            0.0,
+            0.0,
+        ),
+        ("sockety.fleet.retries.over_budget fleet=tea", 0.0, 5.0),
+        ("sockety.fleet.ejections fleet=tea", 0.0, 1.0),
+        ("sockety.fleet.panic fleet=tea", 0.0, 1.0),
+        ("sockety.fleet.discover.errors fleet=tea", 1.0, 1.0),
+    ];
+    for (name, first, last) in expected {
+        assert_eq!(before.get(name), Some(&first), "{name} in {before:#?}");
+        assert_eq!(after.get(name), Some(&last), "{name} in {after:#?}");
+    }
+    assert!(before["sockety.fleet.connections.failed fleet=tea"] >= 1.0);
+
+    // The metrics do not keep it open.
+    drop((tea, fleet));
+    loop {
+        metrics.record();
+        if series(&snapshotter)["sockety.fleet.connections fleet=tea"] == 0.0 {
+            break;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -13,7 +13,8 @@ use std::{
 
 use serde::{Deserialize, Serialize, Serializer};
 use sockety::{
-    ByteStream, CallError, Connection, FastReply, File, Options, Outcome, Router, Streaming,
+    ByteStream, CallError, Connection, FastReply, File, Options, Outcome, Router, Server,
+    Streaming,
     client::OutgoingCall,
     config::Limits,
     error::{ContentError, NoError, ReadError, RequestError, chain},
@@ -340,6 +341,38 @@ async fn a_call_that_is_not_answered_names_its_action() {
     );
 }
 
+#[tokio::test]
+async fn a_call_that_is_not_answered_names_its_peer() {
+    let server = Server::bind("127.0.0.1:0").await.expect("a server");
+    let peer = server.local_addr().expect("an address");
+    let handle = server.handle();
+    let serving = tokio::spawn(server.serve(MediaServer::new(Store)));
+    let media = MediaClient::connect(peer).await.expect("a connection");
+
+    let short = Duration::from_millis(20);
+    let error = media.forever().timeout(short).await.expect_err("no reply");
+    assert_eq!(
+        error.to_string(),
+        format!("media.forever: no reply within 20ms from {peer}")
+    );
+
+    let waiting = media.forever().timeout(Duration::from_secs(60));
+    let (error, ()) = tokio::join!(waiting, async {
+        media.title(7).await.expect("a title");
+        handle.shutdown(Duration::ZERO).await;
+    });
+    assert_eq!(
+        error.expect_err("no reply").to_string(),
+        format!("media.forever: connection to {peer} ended before a reply arrived")
+    );
+    let error = media.title(7).await.expect_err("closed");
+    assert_eq!(
+        error.to_string(),
+        format!("media.title: connection to {peer} is gone")
+    );
+    serving.await.expect("a task").expect("stopped");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_one_way_message_that_is_not_sent_names_its_action() {
     let (media, _other, server) = connected().await;
@@ -386,7 +419,7 @@ async fn a_stream_beside_a_payload_over_the_limit_is_not_sent_any_further() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_does_not_read_is_blamed() {
-    let no_disk = Options::default().max_spill_bytes(0);
+    let no_disk = crate::support::base().max_spill_bytes(0);
     let there = (MediaServer::new(Store), no_disk);
     let here = (Router::new(), Options::default());
     let (client, _server) = pair_with(here, there, PIPE).await;
@@ -413,19 +446,20 @@ async fn each_kind_of_refusal_is_logged_with_action_and_reason() {
     let _ = media.broken(false).await;
     advance(Duration::from_secs(1)).await;
     let _ = media.broken(true).await;
-    let panicked = r#"handler panicked action="media.broken" peer=None reason=a bug of Media::broken suppressed=0"#;
+    let panicked =
+        r#"handler panicked action="media.broken" reason=a bug of Media::broken suppressed=0"#;
     assert_eq!(
         log.events(),
         [
-            "request refused: its parameters cannot be read action=\"media.put\" peer=None \
+            "request refused: its parameters cannot be read action=\"media.put\" \
              reason=payload cannot be read: labels: invalid type: integer `8`, expected a \
              sequence (byte 12) suppressed=0",
-            "reply not sent: it is too large action=\"media.export\" peer=None reason=payload of \
+            "reply not sent: it is too large action=\"media.export\" reason=payload of \
              5242885 bytes is over the limit of 4194304 suppressed=0",
-            "reply not sent: it cannot be encoded action=\"media.secret\" peer=None \
+            "reply not sent: it cannot be encoded action=\"media.secret\" \
              reason=payload cannot be encoded: cannot encode value as MessagePack: /etc/secret is \
              locked suppressed=0",
-            "request refused: nothing serves its action action=\"media.unknown\" peer=None \
+            "request refused: nothing serves its action action=\"media.unknown\" \
              reason=no service and no handler has it suppressed=0",
             panicked,
             panicked,
@@ -469,7 +503,7 @@ async fn messages_over_the_limits_of_the_connection_are_logged() {
     assert_eq!(
         log.events(),
         [
-            "request refused: too large action=\"media.rename\" peer=None reason=payload size 2014 \
+            "request refused: too large action=\"media.rename\" reason=payload size 2014 \
              exceeds the limit of 1000 suppressed=0"
         ]
     );
@@ -489,7 +523,7 @@ async fn a_one_way_message_over_the_limits_is_logged_with_its_action() {
     peer.expect_code(id(2), 2).await;
     assert_eq!(
         log.events()[0],
-        "request refused: too large action=\"media.title\" peer=None reason=payload size 1001 \
+        "request refused: too large action=\"media.title\" reason=payload size 1001 \
          exceeds the limit of 1000 suppressed=0"
     );
 }
@@ -504,9 +538,7 @@ async fn a_header_that_cannot_be_read_is_logged() {
     peer.expect_code(id, 3846).await;
     assert_eq!(
         log.events(),
-        [
-            "request refused: its header is invalid peer=None reason=action is not valid UTF-8 suppressed=0"
-        ]
+        ["request refused: its header is invalid reason=action is not valid UTF-8 suppressed=0"]
     );
 }
 
@@ -528,7 +560,7 @@ async fn requests_beyond_the_queue_are_logged_with_action_count_and_limits() {
     assert_eq!(
         log.events(),
         [
-            "request refused: too many are executing or waiting action=\"media.forever\" peer=None \
+            "request refused: too many are executing or waiting action=\"media.forever\" \
              reason=1 wait for their turn (limits: 1 executing, 1 waiting) suppressed=0"
         ]
     );
@@ -543,8 +575,7 @@ async fn a_reply_that_the_protocol_cannot_express_is_logged_with_its_action() {
     assert!(text.ends_with(": reply cannot be sent"), "{text}");
     let events = log.events();
     assert_eq!(events.len(), 1, "{events:?}");
-    let expected =
-        "reply not sent action=\"media.named\" peer=None reason=message cannot be sent: ";
+    let expected = "reply not sent action=\"media.named\" reason=message cannot be sent: ";
     assert!(events[0].starts_with(expected), "{events:?}");
 }
 
@@ -571,7 +602,10 @@ mod in_a_child {
     #[ignore = "run by no_folder_for_temporary_files_is_logged_once_a_second"]
     async fn has_no_folder() {
         let (log, _guard) = Log::of_warnings();
-        let (media, _other, _server) = connected().await;
+        let there = (MediaServer::new(Store), crate::support::base());
+        let here = (Router::new(), Options::default());
+        let (client, _server) = pair_with(here, there, PIPE).await;
+        let media = MediaClient::new(client);
         let upload = || {
             let file = File::from_bytes("a.bin", vec![7; 4 << 20]);
             media.later(file).into_future()
@@ -586,7 +620,7 @@ mod in_a_child {
         for event in events {
             assert!(
                 event.starts_with(
-                    "no temporary file: set TMPDIR to a folder that can be written to peer="
+                    "no temporary file: set TMPDIR to a folder that can be written to reason="
                 ),
                 "{event}"
             );
@@ -618,7 +652,7 @@ async fn files_over_the_limit_of_their_action_are_logged() {
     assert_eq!(
         log.events(),
         [
-            "request refused: too large action=\"put\" peer=None reason=file of 101 bytes is over the \
+            "request refused: too large action=\"put\" reason=file of 101 bytes is over the \
              limit of 100 suppressed=0"
         ]
     );
@@ -668,7 +702,7 @@ async fn messages_over_the_limit_of_their_action_are_logged() {
     assert_eq!(
         log.events(),
         [
-            "request refused: too large action=\"put\" peer=None reason=payload of 101 bytes is \
+            "request refused: too large action=\"put\" reason=payload of 101 bytes is \
              over the limit of 100 suppressed=0"
         ]
     );
@@ -725,8 +759,7 @@ async fn files_that_are_too_large_together_are_not_sent_and_not_taken() {
         said,
         format!("put: refused with code 3842 (Too Large): {text}")
     );
-    let event =
-        format!("request refused: too large action=\"put\" peer=None reason={text} suppressed=0");
+    let event = format!("request refused: too large action=\"put\" reason={text} suppressed=0");
     assert_eq!(log.events(), [event]);
 }
 
@@ -777,7 +810,7 @@ async fn a_stream_over_the_limit_of_its_action_breaks_off_on_both_sides() {
     assert_eq!(
         log.events(),
         [
-            "request refused: too large action=\"pour\" peer=None reason=stream is over the limit of \
+            "request refused: too large action=\"pour\" reason=stream is over the limit of \
              100 bytes suppressed=0"
         ]
     );

@@ -12,7 +12,10 @@ use sockety::{
     message::{Draft, OutgoingReply, Reply, Request, Response, ResponseDraft},
     serve::{BoxError, IntoReply, Message, MessageHandler},
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::sleep,
+};
 
 use crate::support::{
     Log, PIPE, Peer, Received, answers_ping, code_of, dialogue, dialogue_with, hex, id, is_pending,
@@ -548,6 +551,21 @@ async fn a_response_that_cannot_be_sent_leaves_the_message_unanswered() {
         dialogue_with(handler, Options::default().limits(limits), PIPE).await;
     peer.ask(id(1), "ask", b"").await;
     peer.expect_code(id(1), 16).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_finds_its_connection_ended_is_no_fault_of_its_handler() {
+    let handler = answering(|message| async move {
+        sleep(Duration::from_secs(60)).await;
+        Ok(message.fast_reply(coded(16)).await?)
+    });
+    let (connection, mut peer) = dialogue_with(handler, Options::default(), PIPE).await;
+    peer.ask(id(1), "ask", b"").await;
+    sleep(Duration::from_secs(1)).await;
+    drop(peer);
+    connection.closed().await;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(connection.stats().unanswered_messages, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::support::{code_of, pair_serving, ping_handler};
+use crate::support::{PIPE, base, code_of, pair_serving, pair_with, ping_handler};
 
 /// A connection whose other end saves every file that comes with `upload`.
 struct Uploads {
@@ -60,7 +60,9 @@ impl Uploads {
                 FastReply::ACCEPT
             }
         });
-        let (connection, server) = pair_serving(handler).await;
+        // With the extension, a handler is dropped with its caller, and has no result.
+        let here = (Router::new(), base());
+        let (connection, server) = pair_with(here, (handler, base()), PIPE).await;
         Self {
             connection,
             results,
@@ -591,6 +593,36 @@ async fn t_x6_a_file_that_is_given_up_by_its_sender_leaves_nothing() {
     answers_ping(&uploads.connection).await;
 }
 
+/// Its handler is dropped with its caller.
+#[tokio::test]
+async fn t_x6_a_file_that_its_handler_no_longer_saves_leaves_nothing() {
+    let directory = directory();
+    let (reporter, mut progress) = mpsc::unbounded_channel();
+    let target = directory.path().to_owned();
+    let handler = ping_handler().action("upload", move |message: Message| {
+        let file = message.take_files().remove(0);
+        let reporter = reporter.clone();
+        let save = file.save_in(&target).on_progress(move |saved, size| {
+            reporter.send((saved, size)).expect("the test listens");
+        });
+        async move {
+            let _ = save.await;
+            FastReply::ACCEPT
+        }
+    });
+    let (connection, _server) = pair_serving(handler).await;
+    let (file, _writer) = half_a_file("a.txt").await;
+    let message = Draft::new("upload").create().with_files([file]);
+    let request = connection.send(message).await.expect("sent");
+    half_is_saved(&mut progress).await;
+    assert_eq!(names(directory.path()).len(), 1);
+    drop(request);
+    while !names(directory.path()).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    answers_ping(&connection).await;
+}
+
 #[tokio::test]
 async fn t_x6_a_connection_that_ends_leaves_nothing() {
     check_lost_connection(|_| Ok(())).await;
@@ -638,7 +670,7 @@ async fn check_lost_connection(prepare: fn(&TcpStream) -> io::Result<()>) {
     let error = results.recv().await.expect("a result").expect_err("half");
     let read_error = error.read_error();
     assert!(
-        matches!(read_error, Some(ReadError::Disconnected(_))),
+        matches!(read_error, Some(ReadError::Disconnected { .. })),
         "{error:?}"
     );
     assert!(names(directory.path()).is_empty());

@@ -1,20 +1,23 @@
 //! Servers: accepting, the list of connections, broadcasts, and the end.
 
-use std::io;
+use std::{io, time::Duration};
 
 use sockety::{
     FastReply, Options, Router, Server,
-    error::{ClosedBy, ConnectError, SendError},
+    error::{ClosedBy, ConnectProblem, SendError},
     message::Draft,
     serve::MessageHandler,
 };
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::support::{
-    HEADER, Peer, Running, answers_ping, code_of, id, is_closed_by, ping, ping_handler, tasks,
-    tasks_are_back_to,
+    HEADER, OFFER, Peer, Running, answers_ping, code_of, id, is_closed_by, ping, ping_handler,
+    tasks, tasks_are_back_to,
 };
+
+/// What a step of a test waits for at most. Nothing is measured.
+const LONG: Duration = Duration::from_secs(20);
 
 /// Hands on the actions of all messages.
 fn listener() -> (MessageHandler, mpsc::UnboundedReceiver<String>) {
@@ -66,7 +69,10 @@ async fn a_stopped_server_accepts_nobody() {
     let address = server.address;
     server.stop().await;
     let error = sockety::connect(address).await.expect_err("nobody listens");
-    assert!(matches!(error, ConnectError::Unreachable(..)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Unreachable(..)),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -238,7 +244,7 @@ async fn a_peer_that_speaks_something_else_disturbs_nobody() {
     let stream = TcpStream::connect(server.address).await.expect("connected");
     let mut stranger = Peer::silent(stream);
     stranger.send("47 45 54 20 2F").await;
-    stranger.expect(HEADER).await;
+    stranger.expect(OFFER).await;
     stranger.rest().await;
     let client = server.client(Router::new()).await;
     ping(&client).await;
@@ -277,6 +283,32 @@ async fn options_are_those_of_every_connection() {
 }
 
 #[tokio::test]
+async fn limits_of_nothing_leave_room_for_one() {
+    let options = Options::default()
+        .max_outbox_bytes(0)
+        .max_unread_per_message(0);
+    let one = Options::default()
+        .max_outbox_bytes(1)
+        .max_unread_per_message(1);
+    assert_eq!(options, one);
+    let server = Server::bind("127.0.0.1:0").await.expect("bound");
+    let server = server.options(options.clone());
+    let server = server.max_connections(0).max_handshakes(0);
+    let address = server.local_addr().expect("an address");
+    let handle = server.handle();
+    let serving = tokio::spawn(server.serve(ping_handler()));
+    ping(
+        &sockety::connect(address)
+            .options(options)
+            .await
+            .expect("connected"),
+    )
+    .await;
+    handle.stop();
+    serving.await.expect("no panic").expect("stopped");
+}
+
+#[tokio::test]
 async fn a_server_takes_a_listener_that_exists() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("an address");
@@ -308,4 +340,33 @@ async fn an_address_in_use_is_an_error() {
     let address = first.local_addr().expect("an address");
     let error = Server::bind(address).await.expect_err("in use");
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+}
+
+/// A client that has read the header of the server may send, and its header may be on its way when the server is stopped.
+#[tokio::test]
+async fn a_message_behind_a_handshake_that_was_under_way_is_executed_when_the_server_shuts_down() {
+    let server = Running::with(ping_handler()).await;
+    let stream = TcpStream::connect(server.address).await.expect("connected");
+    let mut peer = Peer::silent(stream);
+    peer.take(3).await;
+    let handle = server.handle.clone();
+    let ending = tokio::spawn(async move { handle.shutdown(LONG).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    peer.send(HEADER).await;
+    peer.ask(id(1), "ping", b"").await;
+    peer.skip_to_code(id(1), 0).await;
+    peer.finish().await;
+    ending.await.expect("no panic");
+    server.serving.await.expect("no panic").expect("served");
+}
+
+#[tokio::test]
+async fn a_peer_that_is_silent_in_its_handshake_holds_a_shutdown_up_for_a_second_at_most() {
+    let server = Running::with(ping_handler()).await;
+    let stream = TcpStream::connect(server.address).await.expect("connected");
+    let mut peer = Peer::silent(stream);
+    peer.take(3).await;
+    let ended = timeout(LONG, server.handle.shutdown(LONG));
+    ended.await.expect("the server does not wait for it");
+    peer.expect_end().await;
 }

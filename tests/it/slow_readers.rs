@@ -23,7 +23,7 @@ use crate::streams::{
     send_stream,
 };
 use crate::support::{
-    PIPE, Peer, Received, answers_ping, code_of, dialogue, dialogue_with, id, pair_serving,
+    PIPE, Peer, Received, answers_ping, base, code_of, dialogue, dialogue_with, id, pair_serving,
     pair_with, settled, waiting_handler,
 };
 
@@ -40,9 +40,9 @@ const READ: usize = 64 * 1024;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Content that is not read cannot make way for others.
+/// Content that is not read cannot make way for others. With the extension nobody waits for its readers.
 fn without_disk() -> Options {
-    Options::default()
+    base()
         .max_spill_bytes(0)
         .reader_timeout(5 * SECOND)
         .blocking_reader_timeout(SECOND)

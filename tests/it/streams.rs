@@ -17,7 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::support::{
-    PIPE, Peer, answers_ping, dialogue, dialogue_with, id, is_pending, pair_serving, ping_handler,
+    PIPE, Peer, answers_ping, base, dialogue, dialogue_with, id, is_pending, pair_serving,
+    pair_with, ping_handler,
 };
 
 /// Bytes among which a lost, doubled or moved piece shows.
@@ -521,11 +522,12 @@ async fn a_received_stream_can_be_sent_on_over_another_connection() {
 #[tokio::test(start_paused = true)]
 async fn a_response_may_come_before_the_stream_of_the_request_has_ended() {
     let handler = ping_handler().action("early", |message| async move { message.accept().await });
-    let (near, _far) = pair_serving(handler).await;
+    let handler = (handler, base());
+    let (near, _far) = pair_with((Router::new(), base()), handler, PIPE).await;
     let (mut request, mut writer) = send_stream(&near, "early").await;
     let reply = request.response().await.expect("a reply");
     assert_eq!(reply.code().map(u16::from), Some(0));
-    // Nobody reads it any longer, yet it is sent to its end.
+    // Nobody reads it any longer, yet it is sent to its end. With the extension, it is stopped.
     writer
         .write_all(&pattern(1_000_000))
         .await
@@ -541,7 +543,7 @@ async fn the_stream_of_an_action_that_nobody_serves_is_sent_no_further() {
     let reply = request.response().await.expect("a reply");
     assert_eq!(reply.code().map(u16::from), Some(2));
     let error = writer.write_all(b"more").await.expect_err("refused");
-    assert!(matches!(source_error(&error), SourceError::Refused));
+    assert!(matches!(source_error(&error), SourceError::Unwanted));
     let reply = ask(&near, "ping").await.response().await.expect("a reply");
     assert_eq!(reply.code().map(u16::from), Some(0));
 }

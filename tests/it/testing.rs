@@ -7,7 +7,7 @@ use std::{
 
 use sockety::{
     CallError, Connection, Context, FastReply, File, Options, Outcome, Router,
-    error::{ConnectError, ConnectionError},
+    error::{ConnectProblem, ConnectionError},
     message::Draft,
     serve::{Answered, IntoRouter, MessageHandler},
     service,
@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::support::{Authority, is_pending, ping, ping_handler, settled};
+use crate::support::{Authority, code_of, is_pending, ping, ping_handler, settled};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -267,7 +267,10 @@ async fn a_corrupt_byte_ends_the_connection() {
     let (to_server, to_client) = (Faults::new(), Faults::new().corrupt(0));
     let pair = Pair::new(Router::new()).faults(to_server, to_client);
     let error = pair.connect().await.expect_err("no connection header");
-    assert!(matches!(error, ConnectError::Handshake(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Handshake(_)),
+        "{error:?}"
+    );
 
     let (to_server, to_client) = (Faults::new(), Faults::new().corrupt(3));
     let pair = Pair::new(PostServer::new(Office)).faults(to_server, to_client);
@@ -283,8 +286,9 @@ async fn a_corrupt_byte_ends_the_connection() {
 async fn a_reply_that_is_cut_off_leaves_the_outcome_unknown_or_executed() {
     let recorder = Recorder::new();
     let router = PostServer::new(Office).into_router();
+    // After its header and its settings.
     let pair = Pair::new(router.layer(recorder.clone()))
-        .faults(Faults::new(), Faults::new().cut_after(3 + 8))
+        .faults(Faults::new(), Faults::new().cut_after(3 + 10 + 8))
         .connect()
         .await
         .expect("connected");
@@ -394,4 +398,32 @@ async fn a_handler_with_closures_answers_in_place_of_a_service() {
             ..
         }
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_handler_panics_has_ended() {
+    let recorder = Recorder::new();
+    let handler = MessageHandler::new().action("broken", |message| async move {
+        assert!(message.payload().is_empty(), "a bug");
+        FastReply::ACCEPT
+    });
+    let router = handler.into_router().layer(recorder.clone());
+    let pair = Pair::new(router).connect().await.expect("connected");
+    let broken = Draft::new("broken").with_data("x");
+    let request = pair.client.send(&broken).await.expect("sent");
+    assert_eq!(code_of(request).await, 5);
+    let calls = recorder.until("broken", 1).await;
+    let answered = Some(Answered::Code(FastReply::INTERNAL_ERROR));
+    assert_eq!(calls[0].answered, answered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_without_end_is_possible() {
+    let never = Faults::new().delay(Duration::MAX);
+    let pair = Pair::new(PostServer::new(Office)).faults(never, Faults::new());
+    let error = pair.connect().await.expect_err("no header");
+    assert!(
+        matches!(error.problem(), ConnectProblem::HandshakeTimedOut(_)),
+        "{error}"
+    );
 }

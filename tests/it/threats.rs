@@ -136,7 +136,7 @@ async fn ends_with(options: Options, digits: &str, expected: Violation) {
     peer.expect_message("ask").await;
     peer.send(&script(digits)).await;
     let error = request.response().await.expect_err("the end");
-    let RequestError::Disconnected { error, outcome } = error else {
+    let RequestError::Disconnected { error, outcome, .. } = error else {
         panic!("{digits}: {error:?}");
     };
     let is_expected = matches!(error, ConnectionError::Protocol(found) if found == expected);

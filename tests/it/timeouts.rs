@@ -220,8 +220,15 @@ fn calls_with_a_timeout_are_awaited_outside_the_runtime_of_their_connection() {
             assert_eq!(client.title(7).await.ok(), Some(7));
             assert_eq!(client.title(7).timeout(SECOND).await.ok(), Some(7));
             let short = client.hang().timeout(SECOND / 10);
-            assert_eq!(has_timed_out(short.await), Some(Outcome::Unknown));
-            assert_eq!(has_timed_out(client.hang().await), Some(Outcome::Unknown));
+            let outcomes = [
+                has_timed_out(short.await),
+                has_timed_out(client.hang().await),
+            ];
+            for outcome in outcomes {
+                // It depends on who notices first.
+                let is_known = matches!(outcome, Some(Outcome::Unknown | Outcome::Executed));
+                assert!(is_known, "{outcome:?}");
+            }
         });
     });
     elsewhere.join().expect("no panic");

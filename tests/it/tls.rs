@@ -12,7 +12,7 @@ use sockety::tls::rustls::{self, ClientConfig, HandshakeKind, RootCertStore, Ser
 use sockety::tls::{Identity, Roots, TlsClient, TlsError, TlsProblem, TlsServer};
 use sockety::{
     Connection, Context, FastReply, Options, Router, Server,
-    error::{ClosedBy, ConnectError, ConnectionError, chain},
+    error::{ClosedBy, ConnectError, ConnectProblem, ConnectionError, chain},
     message::Draft,
     serve::MessageHandler,
     service,
@@ -77,7 +77,7 @@ async fn refusal(running: &Running, tls: TlsClient) -> ConnectError {
 }
 
 fn tls_error(error: &ConnectError) -> &rustls::Error {
-    let ConnectError::Tls(error) = error else {
+    let ConnectProblem::Tls(error) = error.problem() else {
         panic!("{error:?}");
     };
     let inner = error.get_ref().expect("an inner error");
@@ -168,7 +168,15 @@ async fn the_certificate_is_checked_for_the_name_of_the_address_that_won() {
     let addresses = [refused.to_string(), running.address.to_string()];
     let error = sockety::connect(addresses).tls(tls).await;
     let error = error.expect_err("the certificate is not one for 127.0.0.1");
-    assert!(matches!(error, ConnectError::Tls(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Tls(_)),
+        "{error:?}"
+    );
+    let text = format!(
+        "cannot connect to {}: TLS handshake failed",
+        running.address
+    );
+    assert_eq!(error.to_string(), text);
 }
 
 #[tokio::test]
@@ -250,7 +258,10 @@ async fn a_server_may_accept_clients_without_a_certificate_too() {
     assert_eq!(names, ["a"]);
     let stranger = nobody.identity(Authority::new("others").issue(&["a"]).identity());
     let error = refusal(&running, stranger).await;
-    assert!(matches!(error, ConnectError::Tls(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Tls(_)),
+        "{error:?}"
+    );
     running.stop().await;
 }
 
@@ -264,6 +275,22 @@ async fn a_server_that_nobody_vouches_for_is_refused() {
         matches!(error, rustls::Error::InvalidCertificate(_)),
         "{error:?}"
     );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_with_the_certificate_of_an_authority_is_refused_with_advice() {
+    let authority = Authority::new("localhost");
+    let server = Server::bind("127.0.0.1:0").await.expect("bound");
+    let server = server.tls(TlsServer::new(authority.identity()));
+    let running = Running::of(server, ping_handler());
+    let error = refusal(&running, TlsClient::new(&authority.roots())).await;
+    let text = chain(&error).to_string();
+    assert!(
+        text.contains(": make one with basicConstraints CA:FALSE: "),
+        "{text}"
+    );
+    assert!(text.ends_with("(OtherError(CaUsedAsEndEntity))"), "{text}");
     running.stop().await;
 }
 
@@ -321,7 +348,10 @@ async fn certificates_are_files_too() {
 async fn a_server_bound_to_tls_does_not_serve_without() {
     let server = Server::bind("tls://127.0.0.1:0").await.expect("bound");
     let error = server.accept(Router::new()).await.expect_err("no TLS");
-    assert!(matches!(error, ConnectError::Address(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Address(_)),
+        "{error:?}"
+    );
     let error = server.serve(Router::new()).await.expect_err("no TLS");
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     assert!(error.to_string().contains("tls://127.0.0.1:0"), "{error}");

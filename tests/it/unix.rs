@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sockety::tls::{TlsClient, TlsProblem, TlsServer};
 use sockety::{
     Address, Router, Server,
-    error::{ClosedBy, ConnectError, chain},
+    error::{ClosedBy, ConnectProblem, chain},
 };
 use tempfile::TempDir;
 
@@ -47,7 +47,10 @@ async fn a_server_listens_on_a_path_until_it_is_stopped() {
     assert!(is_closed_by(&connection.closed().await, ClosedBy::Peer));
     assert!(!path.exists());
     let error = sockety::connect(&address).await.expect_err("nobody");
-    assert!(matches!(error, ConnectError::Unreachable(..)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Unreachable(..)),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -70,6 +73,29 @@ async fn a_server_listens_on_several_addresses() {
         assert!(is_closed_by(&connection.closed().await, ClosedBy::Peer));
     }
     assert!(!path.exists());
+    sockety::connect(address).await.expect_err("nobody listens");
+}
+
+/// As a service manager passes them: bound, and blocking.
+#[tokio::test]
+async fn a_server_listens_on_several_listeners_that_exist() {
+    let (_directory, path) = place();
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let unix = std::os::unix::net::UnixListener::bind(&path).expect("bound");
+    let server = Server::new().listen_on(tcp).expect("a listener");
+    let server = server.listen_on(unix).expect("a listener");
+    let address = server.local_addr().expect("that of the first");
+    let handle = server.handle();
+    let serving = tokio::spawn(server.serve(ping_handler()));
+    let over_tcp = sockety::connect(address).await.expect("connected");
+    let over_unix = sockety::connect(&*path).await.expect("connected");
+    for connection in [&over_tcp, &over_unix, &over_tcp] {
+        ping(connection).await;
+    }
+    assert_eq!(handle.stats().connections, 2);
+    handle.stop();
+    serving.await.expect("no panic").expect("stopped");
+    assert!(is_socket(&path), "it was made by others");
     sockety::connect(address).await.expect_err("nobody listens");
 }
 
@@ -191,7 +217,8 @@ async fn tls_over_a_path_needs_a_name() {
     tokio::spawn(server.serve(ping_handler()));
     let tls = TlsClient::new(&authority.roots());
     let error = sockety::connect(&*path).tls(tls.clone()).await;
-    let ConnectError::TlsConfig(error) = error.expect_err("no name") else {
+    let error = error.expect_err("no name");
+    let ConnectProblem::TlsConfig(error) = error.problem() else {
         panic!("another error");
     };
     assert!(matches!(error.problem(), TlsProblem::NoServerName));

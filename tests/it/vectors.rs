@@ -341,11 +341,11 @@ impl Reader {
     fn take(&mut self, event: Event<'_>) {
         match event {
             Event::Header(header) => self.said.channels = header.channels.get(),
-            Event::Message { channel, head } => {
+            Event::Message { channel, head, .. } => {
                 let is_whole = !head.has_content();
                 self.begin(channel, None, &head, is_whole);
             }
-            Event::Response { channel, head } => {
+            Event::Response { channel, head, .. } => {
                 let is_whole = !head.has_content();
                 let message = MessageHead::new(head.id, "")
                     .expecting_response(head.expects_response)
@@ -446,13 +446,13 @@ impl Reader {
 
 fn note(event: &Event<'_>) -> Option<String> {
     Some(match event {
-        Event::Message { channel, head } => {
+        Event::Message { channel, head, .. } => {
             format!(
                 "message {channel} {} {}",
                 head.expects_response, head.has_stream
             )
         }
-        Event::Response { channel, head } => {
+        Event::Response { channel, head, .. } => {
             format!(
                 "response {channel} {} {}",
                 head.expects_response, head.has_stream

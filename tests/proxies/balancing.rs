@@ -128,9 +128,10 @@ async fn a_silent_server_costs_the_timeout_of_the_proxy_and_no_call() {
 #[tokio::test]
 #[ignore = "needs haproxy and nginx"]
 async fn the_configurations_of_the_guide_balance_two_servers() {
-    for program in ["haproxy", "nginx"] {
+    for (section, program) in [("HAProxy", "haproxy"), ("nginx", "nginx")] {
         let servers = [Running::start().await, Running::start().await];
-        let proxy = Proxy::of_the_guide(program, servers.each_ref().map(|server| server.port));
+        let ports = servers.each_ref().map(|server| server.port);
+        let proxy = Proxy::of_the_guide(section, program, ports);
         let seen = async {
             let mut seen = BTreeSet::new();
             while seen.len() < servers.len() {

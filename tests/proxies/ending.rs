@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sockety::{
     Outcome,
-    error::{ClosedBy, ConnectionError},
+    error::{ClosedBy, ConnectionError, ReadError},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -190,6 +190,39 @@ async fn a_reload_of_haproxy_leaves_connections_alone() {
     })
     .await;
     other.quick(4).await.expect("answered");
+}
+
+#[tokio::test]
+#[ignore = "needs haproxy"]
+async fn a_reload_of_haproxy_cuts_connections_after_its_hard_stop() {
+    let server = Running::start().await;
+    let mut proxy = Proxy::haproxy_global("hard-stop-after 2s", server.port);
+    let client = WorkClient::reconnecting(proxy.address());
+    let mut download = client.download(u64::MAX).await.expect("a stream");
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.wait(600_000).await }
+    });
+    begun(&client).await;
+    let mut old = proxy.replace_haproxy();
+    let call = timeout(PATIENCE, call).await.expect("cut");
+    let error = call.expect("no panic").expect_err("cut");
+    // It may have run, so the client does not make it again.
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    let error = loop {
+        match download.next_chunk().await {
+            Ok(chunk) => assert!(chunk.is_some(), "it looks complete"),
+            Err(error) => break error,
+        }
+    };
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref());
+    assert!(
+        matches!(cause, Some(ReadError::Disconnected { .. })),
+        "{error:?}"
+    );
+    // The client connects again, through the new process.
+    client.quick(1).await.expect("answered");
+    old.wait().expect("a child");
 }
 
 #[tokio::test]

@@ -37,9 +37,22 @@ impl Proxy {
 
     /// HAProxy with these lines for servers.
     pub(crate) fn haproxy_to(bind: &str, servers: &str, options: &str) -> Self {
-        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let port = free_port();
+        Self::haproxy_of(&haproxy(port, bind, servers, options), port)
+    }
+
+    /// HAProxy in front of one server, with a line of the global section.
+    pub(crate) fn haproxy_global(global: &str, server: u16) -> Self {
+        let (port, servers) = (free_port(), format!("server one 127.0.0.1:{server}"));
+        let config = haproxy(port, "", &servers, "");
+        Self::haproxy_of(&format!("global\n    {global}\n{config}"), port)
+    }
+
+    /// HAProxy with this configuration, which listens on `port`.
+    fn haproxy_of(config: &str, port: u16) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("haproxy.cfg");
-        fs::write(&path, haproxy(port, bind, servers, options)).expect("written");
+        fs::write(&path, config).expect("written");
         let child = started("haproxy", &["-db", "-f"], &path, &[]);
         Self::listening(child, port, folder)
     }
@@ -60,7 +73,7 @@ impl Proxy {
     }
 
     fn nginx_with(main: &str, listen: &str, server: &str, upstream: &str) -> Self {
-        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let port = free_port();
         let config = format!(
             "{main}
 events {{}}
@@ -74,11 +87,12 @@ stream {{
 }}
 "
         );
-        Self::nginx_of(&config, port, folder)
+        Self::nginx_of(&config, port)
     }
 
     /// nginx with this configuration, which listens on `port`.
-    fn nginx_of(config: &str, port: u16, folder: TempDir) -> Self {
+    fn nginx_of(config: &str, port: u16) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("nginx.conf");
         let place = folder.path().display();
         let around = format!(
@@ -89,27 +103,33 @@ stream {{
         Self::listening(child, port, folder)
     }
 
-    /// A program with the configuration that the guide has for it, in front of two servers.
-    pub(crate) fn of_the_guide(program: &str, servers: [u16; 2]) -> Self {
+    /// A program with the configuration that a section of the guide has for it, in front of two
+    /// servers.
+    pub(crate) fn of_the_guide(section: &str, program: &str, servers: [u16; 2]) -> Self {
         let guide = include_str!("../../docs/src/behind-a-balancer.md");
-        let (_, block) = guide
+        let (_, section) = guide
+            .split_once(&format!("\n## {section}\n"))
+            .expect("a section");
+        let (_, block) = section
             .split_once(&format!("```{program}\n"))
             .expect("a block");
         let (block, _) = block.split_once("```").expect("its end");
-        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let port = free_port();
         let config = block
             .replace("10.0.0.1:9000", &format!("127.0.0.1:{}", servers[0]))
             .replace("10.0.0.2:9000", &format!("127.0.0.1:{}", servers[1]))
+            .replace("10.0.0.2:443", &format!("127.0.0.1:{}", servers[1]))
             .replace("bind :9000", &format!("bind 127.0.0.1:{port}"))
-            .replace("listen 9000", &format!("listen 127.0.0.1:{port}"));
-        assert!(!config.contains("9000"), "{config}");
+            .replace("bind :443", &format!("bind 127.0.0.1:{port}"))
+            .replace("listen 9000", &format!("listen 127.0.0.1:{port}"))
+            .replace("listen 443", &format!("listen 127.0.0.1:{port}"));
+        assert!(
+            !config.contains("9000") && !config.contains("443"),
+            "{config}"
+        );
         match program {
-            "haproxy" => {
-                let path = folder.path().join("haproxy.cfg");
-                fs::write(&path, config).expect("written");
-                Self::listening(started("haproxy", &["-db", "-f"], &path, &[]), port, folder)
-            }
-            _ => Self::nginx_of(&config, port, folder),
+            "haproxy" => Self::haproxy_of(&config, port),
+            _ => Self::nginx_of(&config, port),
         }
     }
 
@@ -195,6 +215,7 @@ fn haproxy(port: u16, bind: &str, servers: &str, options: &str) -> String {
     timeout connect 5s
     timeout client 60s
     timeout server 60s
+    timeout check 10s
 listen sockety
     bind 127.0.0.1:{port} {bind}
     {options}

@@ -1,12 +1,27 @@
 //! TLS that passes through a proxy, ends there, or begins anew.
 
+use std::sync::Arc;
+
 use sockety::{
-    error::ConnectError,
-    tls::{Roots, TlsClient, TlsServer},
+    error::{ConnectError, ConnectProblem},
+    tls::{
+        Roots, TlsClient, TlsServer,
+        rustls::{
+            ClientConfig, RootCertStore, ServerConfig,
+            crypto::aws_lc_rs,
+            pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+        },
+    },
 };
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
-    Running, WorkClient,
+    PATIENCE, Running, WorkClient,
     programs::{Certificate, Proxy},
 };
 
@@ -63,7 +78,10 @@ async fn tls_ends_at_the_proxy() {
         let required = call(&proxy, client_of(&certificate).require_alpn()).await;
         match agrees {
             true => assert_eq!(required.expect(name), 7),
-            false => assert!(matches!(required, Err(ConnectError::NoAlpn)), "{name}"),
+            false => {
+                let error = required.expect_err(name);
+                assert!(matches!(error.problem(), ConnectProblem::NoAlpn), "{name}");
+            }
         }
     }
     // A list without sockety/1: HAProxy ignores it, nginx refuses the client.
@@ -75,7 +93,11 @@ async fn tls_ends_at_the_proxy() {
         7
     );
     let refused = call(&nginx("ssl_alpn h2;"), client_of(&certificate)).await;
-    assert!(matches!(refused, Err(ConnectError::Tls(_))), "{refused:?}");
+    let refused = refused.expect_err("refused");
+    assert!(
+        matches!(refused.problem(), ConnectProblem::Tls(_)),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -105,4 +127,71 @@ async fn tls_begins_anew_behind_the_proxy() {
     let nginx = Proxy::nginx("proxy_ssl on;", &upstream);
     let client = crate::connect(&nginx).await;
     assert_eq!(client.quick(7).await.expect("answered"), 7);
+}
+
+/// What a server of HTTPS says in these tests.
+const PAGE: &[u8] = b"a page";
+
+/// A server with another protocol, which answers each client and closes. Returns its port.
+async fn web(certificate: &Certificate) -> u16 {
+    let chain = CertificateDer::from_pem_file(certificate.path("cert.pem")).expect("PEM");
+    let key = PrivateKeyDer::from_pem_file(certificate.path("key.pem")).expect("PEM");
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let config = config.with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_no_client_auth();
+    let mut config = config.with_single_cert(vec![chain], key).expect("a key");
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let port = listener.local_addr().expect("bound").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // The test connects without TLS, too, to see whether the proxy accepts.
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            stream.write_all(PAGE).await.expect("written");
+            stream.shutdown().await.expect("ended");
+        }
+    });
+    port
+}
+
+/// What a client that offers these protocols is sent.
+async fn page(proxy: &Proxy, certificate: &Certificate, alpn: &[&[u8]]) -> Vec<u8> {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(certificate.pem.as_bytes()).expect("PEM");
+    roots.add(root).expect("a root");
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let config = config.with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_root_certificates(roots);
+    let mut config = config.with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    let stream = TcpStream::connect(proxy.address()).await;
+    let name = ServerName::try_from("localhost").expect("a name");
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = connector.connect(name, stream.expect("connected")).await;
+    let mut page = Vec::new();
+    let read = stream.expect("TLS").read_to_end(&mut page).await;
+    read.expect("a page");
+    page
+}
+
+#[tokio::test]
+#[ignore = "needs haproxy and nginx"]
+async fn one_port_serves_sockety_and_https_by_alpn() {
+    let certificate = Certificate::new();
+    let server = Running::start_with(server_of(&certificate).require_alpn()).await;
+    let servers = [server.port, web(&certificate).await];
+    for program in ["haproxy", "nginx"] {
+        let proxy = Proxy::of_the_guide("One port with HTTPS", program, servers);
+        let client = client_of(&certificate).require_alpn();
+        assert_eq!(call(&proxy, client).await.expect(program), 7);
+        for alpn in [&[&b"h2"[..], b"http/1.1"][..], &[]] {
+            let page = timeout(PATIENCE, page(&proxy, &certificate, alpn)).await;
+            assert_eq!(page.expect(program), PAGE, "{program}");
+        }
+    }
+    let stats = server.stats();
+    assert_eq!(stats.accepted, 2, "{stats:?}");
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use sockety::{
     ByteStream, CallError, Connection, File, Options, Outcome,
+    config::Extension,
     error::{NoError, chain},
     serve::IntoRouter,
 };
@@ -29,6 +30,7 @@ const GONE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) name: &'static str,
+    pub(crate) extension: Extension,
     pub(crate) history: History,
     pub(crate) dice: Dice,
     pub(crate) callers: usize,
@@ -73,7 +75,8 @@ impl Client {
         };
         let link = Link::new(stream, self.valve.clone());
         let serve = WorkServer::new(worker).into_router();
-        Connection::over(link, serve, Options::default()).await.ok()
+        let options = Options::default().extension(self.extension);
+        Connection::over(link, serve, options).await.ok()
     }
 
     fn caller(&mut self, work: &WorkClient) -> Caller {

@@ -1,5 +1,6 @@
 //! Whole systems in one thread, with a simulated network and a simulated clock. A seed decides what
-//! goes wrong, and the same seed always goes wrong in the same way.
+//! goes wrong, and the same seed always goes wrong in the same way. With half of the seeds, both sides
+//! offer the extension.
 //!
 //! `cargo test -p sockety-tests --test simulation` runs 25 seeds of each scenario, with
 //! `SOCKETY_SEEDS=20000` that many. `SOCKETY_SEED=7` runs only that seed and prints its history. A

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockety::{Connection, Options};
+use sockety::{Connection, Options, config::Extension};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -25,6 +25,7 @@ pub(crate) enum Order {
 
 #[derive(Clone)]
 pub(crate) struct Server {
+    pub(crate) extension: Extension,
     pub(crate) history: History,
     /// Holds up what comes to it from the host `client`.
     pub(crate) valve: Valve,
@@ -53,7 +54,8 @@ impl Server {
         let worker = Worker {
             history: self.history.clone(),
         };
-        let serving = Connection::over(link, WorkServer::new(worker), Options::default());
+        let options = Options::default().extension(self.extension);
+        let serving = Connection::over(link, WorkServer::new(worker), options);
         let Ok(connection) = serving.await else {
             return;
         };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sockety::config::Extension;
 use tokio::sync::watch;
 use turmoil::{Builder, Sim};
 
@@ -47,6 +48,8 @@ pub(crate) struct Site<'a> {
     sim: Sim<'a>,
     pub(crate) history: History,
     orders: watch::Sender<Order>,
+    /// What both sides offer.
+    extension: Extension,
     pub(crate) to_client: Valve,
     to_server: Valve,
     events: Vec<(Duration, Event)>,
@@ -72,7 +75,9 @@ impl Site<'_> {
         LAST.set(history.clone());
         let (orders, received) = watch::channel(Order::Serve);
         let to_server = Valve::default();
+        let extension = dice.pick(&[Extension::Off, Extension::Auto]);
         let server = Server {
+            extension,
             history: history.clone(),
             valve: to_server.clone(),
             orders: received,
@@ -81,6 +86,7 @@ impl Site<'_> {
             sim,
             history,
             orders,
+            extension,
             to_client: Valve::default(),
             to_server,
             events: Vec::new(),
@@ -113,6 +119,7 @@ impl Site<'_> {
     ) -> Client {
         Client {
             name,
+            extension: self.extension,
             history: self.history.clone(),
             dice: dice.split(),
             callers,

@@ -12,10 +12,20 @@ local TYPES = {
     [0xB] = "Go Away", [0xC] = "File", [0xD] = "File End", [0xE] = "Data", [0xF] = "Unassigned",
 }
 
+local SETTINGS = {
+    "Message window", "Connection window", "Channels", "Bytes of metadata", "Bytes of a payload", "Files of a message",
+    "Bytes of an action", "Bytes of a header", "Requests executed at a time", "Milliseconds until idle",
+    "Milliseconds of its deadlines",
+}
+
+local REASONS = {
+    [0] = "Shutdown", "Age", "Idle", "Protocol", "Limit", "Overloaded", "Unauthorized", "Internal", "Lame duck",
+}
+
 local CODES = {
     [0] = "Accept", [1] = "Reject", [2] = "Not Implemented", [3] = "Unauthorized", [4] = "Bad Request",
-    [5] = "Internal Error", [3840] = "Overloaded", [3841] = "Going Away", [3842] = "Too Large", [3845] = "Slow Consumer",
-    [3846] = "Bad Header",
+    [5] = "Internal Error", [3840] = "Overloaded", [3841] = "Going Away", [3842] = "Too Large", [3843] = "Deadline Exceeded",
+    [3844] = "Cancelled", [3845] = "Slow Consumer", [3846] = "Bad Header", [3847] = "Not Begun",
 }
 
 local WIDTHS = {
@@ -32,6 +42,7 @@ local LARGEST = 64 * 1024 * 1024
 
 local f = {
     channels = ProtoField.uint16("sockety.header.channels", "Channels received on"),
+    offers = ProtoField.bool("sockety.header.offers_extension", "Extension offered"),
     type = ProtoField.string("sockety.type", "Packet"),
     size = ProtoField.uint32("sockety.size", "Size of the content"),
     channel = ProtoField.uint16("sockety.channel", "Channel"),
@@ -56,6 +67,34 @@ local f = {
     payload = ProtoField.bytes("sockety.payload", "Payload"),
     stream = ProtoField.bytes("sockety.stream", "Stream"),
     content = ProtoField.bytes("sockety.file.content", "File content"),
+    control = ProtoField.uint8("sockety.control", "Kind of Control"),
+    setting = ProtoField.none("sockety.setting", "Setting"),
+    setting_id = ProtoField.uint8("sockety.setting.id", "Id", base.DEC, SETTINGS),
+    setting_value = ProtoField.uint64("sockety.setting.value", "Value"),
+    cancel = ProtoField.uint32("sockety.cancel", "Cancelled message"),
+    leave_taken = ProtoField.uint64("sockety.leave.taken", "Messages taken"),
+    leave_reason = ProtoField.uint8("sockety.leave.reason", "Reason", base.DEC, REASONS),
+    leave_grace = ProtoField.uint32("sockety.leave.grace", "Grace in ms"),
+    leave_retry = ProtoField.uint32("sockety.leave.retry_after", "Connect again after ms"),
+    leave_text = ProtoField.string("sockety.leave.text", "Details"),
+    ping = ProtoField.bytes("sockety.ping", "Bytes of the ping"),
+    status_error = ProtoField.bytes("sockety.status.error", "Error"),
+    flow = ProtoField.none("sockety.flow", "Flow"),
+    flow_flags = ProtoField.uint8("sockety.flow.flags", "Flags", base.HEX),
+    flow_number = ProtoField.uint32("sockety.flow.message", "Number of the message"),
+    flow_index = ProtoField.uint32("sockety.flow.index", "File index"),
+    flow_limit = ProtoField.uint64("sockety.flow.limit", "Limit"),
+    flow_entry = ProtoField.string("sockety.flow.entry", "Entry"),
+    metadata_entry = ProtoField.none("sockety.metadata", "Metadata"),
+    metadata_name = ProtoField.string("sockety.metadata.name", "Name"),
+    metadata_value = ProtoField.string("sockety.metadata.value", "Value"),
+    metadata_secret = ProtoField.uint16("sockety.metadata.secret", "Bytes of the secret value"),
+    deadline = ProtoField.uint32("sockety.deadline", "Deadline in ms"),
+    retry_after = ProtoField.uint32("sockety.retry_after", "Retry after ms"),
+    attempt = ProtoField.uint8("sockety.attempt", "Attempt"),
+    trace_id = ProtoField.bytes("sockety.trace.id", "Trace id"),
+    trace_parent = ProtoField.bytes("sockety.trace.parent", "Parent id"),
+    trace_flags = ProtoField.uint8("sockety.trace.flags", "Flags of the trace", base.HEX),
     undecodable = ProtoField.bytes("sockety.undecodable", "Bytes that cannot be decoded"),
     begun_in = ProtoField.framenum("sockety.begun_in", "Message begun in frame"),
     ends = ProtoField.bool("sockety.ends_message", "Ends the message"),
@@ -112,12 +151,17 @@ end
 
 -- Packets -----------------------------------------------------------------------------------------------------------
 
--- Where the parts of a packet are; nil when its first bytes are not all there.
-local function frame(bytes)
+-- Where the parts of a packet are; nil when its first bytes are not all there. Packets of the extension have none if it is
+-- not active.
+local function frame(bytes, is_extended)
     local first = bytes:byte(1)
     local kind = math.floor(first / 16)
     local packet = { first = first, kind = kind, index_width = 0, size_width = 0, size = 0, fixed = 1 }
-    if kind == 0x2 or kind == 0x5 or kind == 0x6 or kind == 0x7 or kind == 0xC or kind == 0xE then
+    if kind == 0xF then
+        packet.extension = bits(first, 0, 2)
+    end
+    local has_size = kind == 0xF and is_extended and packet.extension ~= 3
+    if has_size or kind == 0x2 or kind == 0x5 or kind == 0x6 or kind == 0x7 or kind == 0xC or kind == 0xE then
         packet.size_width = WIDTHS.packet[bits(first, 2, 2)]
     end
     if kind == 0xC or kind == 0xD then
@@ -140,6 +184,9 @@ local function frame(bytes)
     packet.length = packet.fixed + packet.size
     return packet
 end
+
+-- The header that offers the extension. [ext.offer]
+local OFFER = "\xE2\xEE\x00"
 
 -- Length of a connection header; nil when this is none. [header.form]
 local function connection_header(bytes)
@@ -259,6 +306,11 @@ local function direction_of(pinfo)
         direction = {
             channel = 0,
             messages = {},
+            -- Messages by their numbers, of which so many have begun; names that metadata may refer to. [ext.number]
+            begun = 0,
+            numbers = {},
+            names = {},
+            settings = {},
             peer = stream .. " " .. tostring(pinfo.dst) .. " " .. pinfo.dst_port,
         }
         directions[key] = direction
@@ -311,6 +363,7 @@ local function announce(record, message, pinfo)
         record.request = requests[id]
         if head.parent then
             record.answers = requests[hex(head.parent)]
+            message.to_action = record.answers and record.answers.action
         end
     end
     if head.is_whole then
@@ -367,6 +420,8 @@ local function begin(direction, record, packet, bytes, pinfo, is_response)
         stream = is_set(packet.first, 1) and "open" or "none",
     }
     direction.messages[record.channel] = message
+    direction.numbers[direction.begun] = message
+    direction.begun = direction.begun + 1
     head_piece(direction, record, packet, bytes, pinfo, message)
     answered(record, pinfo)
 end
@@ -504,7 +559,14 @@ local function switch(direction, record, packet, bytes)
     direction.channel, record.channel = channel, channel
     local peer = directions[direction.peer]
     local channels = peer and peer.channels or 4096
-    if channel >= channels then
+    if direction.is_extended then
+        -- Whatever the header said.
+        channels = peer and peer.settings[3] or 256
+        if channel >= channels then
+            local text = "channel %d is not among the %d of the receiver's settings [ext.settings.channels]"
+            return violation(direction, record, text:format(channel, channels))
+        end
+    elseif channel >= channels then
         violation(direction, record, ("channel %d is not among the %d that the receiver has [packet.switch.range]"):format(channel, channels))
     end
 end
@@ -532,8 +594,465 @@ end
 
 analyse[0xA], analyse[0xB] = signal, signal
 
-analyse[0xF] = function(direction, record)
-    violation(direction, record, "a packet of the type that is not assigned [packet.unknown]")
+-- The extension -----------------------------------------------------------------------------------------------------
+
+local CONTROL = 0
+local METADATA = 1
+local FLOW = 2
+
+local CONTROLS = { [0] = "Settings", "Cancel", "Leave", "Done", "Ping", "Pong", "Status" }
+
+-- Smallest and largest value of each setting. [ext.settings.entries]
+local U32, U48 = 2 ^ 32 - 1, 2 ^ 48 - 1
+local RANGES = {
+    { 4096, 2 ^ 31 }, { 16384, 2 ^ 40 }, { 16, 4096 }, { 1024, 65536 }, { 0, U48 }, { 0, U32 }, { 0, U32 }, { 0, U32 },
+    { 0, U32 }, { 1000, U48 }, { 0, U32 },
+}
+local CHANNELS, METADATA_BYTES, IDLE = 3, 4, 10
+
+-- Names that nobody has to send, and the first slot of those that are remembered. [ext.meta.names]
+local WELL_KNOWN = { [0] = "tracestate", "baggage", "authorization" }
+local FIRST_REMEMBERED, MOST_REMEMBERED = 16, 64
+
+local function is_extension(packet)
+    return packet.kind == 0xF and packet.extension ~= 3
+end
+
+-- Whether packets of the extension are legal in a direction: if both sides offer it. If the other side is not in the
+-- capture, a first packet that only the extension has says so. [ext.offer]
+local function decide(direction, first)
+    if direction.is_extended == nil then
+        local peer = directions[direction.peer]
+        local others = peer and peer.has_header and peer.offers
+        if not peer or not peer.has_header then
+            others = bits(first, 4, 4) == 0xF and bits(first, 0, 2) == CONTROL
+        end
+        direction.is_extended = direction.offers and others or false
+    end
+    return direction.is_extended
+end
+
+-- Reads fields of content one after another.
+local function reader(packet, bytes)
+    local self = { bytes = bytes, at = packet.fixed + 1 }
+    function self.left()
+        return #bytes - self.at + 1
+    end
+    -- Position of the next bytes; nil when they are not all there.
+    function self.take(width)
+        if self.left() < width then
+            return nil
+        end
+        self.at = self.at + width
+        return self.at - width
+    end
+    function self.number(width)
+        local at = self.take(width)
+        return at and little(bytes, at, width), at
+    end
+    return self
+end
+
+-- A field to show whenever the packet is shown, with its place in it. Without a value, it is that of its bytes, the lowest
+-- first. `text` is appended.
+local function item(items, field, at, width, value, text)
+    local new = { field = field, at = at - 1, width = width, value = value, text = text, items = {} }
+    items[#items + 1] = new
+    return new
+end
+
+local function malformed(direction, record, what)
+    violation(direction, record, "the content of " .. what .. " has another form [ext.content.exact]")
+end
+
+-- The number of a message that its low 32 bits mean, and whether it has begun. [ext.number.short]
+local function number_of(low, begun)
+    local newest = begun - begun % 2 ^ 32 + low
+    if newest >= begun then
+        newest = newest - 2 ^ 32
+    end
+    return newest, newest >= 0
+end
+
+-- Shows which message a number stands for.
+local function name(items, owner, low)
+    local message = owner.numbers[(number_of(low, owner.begun))]
+    if message then
+        item(items, "begun_in", 1, 0, message.frame).is_generated = true
+        local action = message.head.action or message.to_action
+        if action then
+            item(items, "action", 1, 0, action).is_generated = true
+        end
+    end
+end
+
+local control = {}
+
+control[0] = function(direction, record, read)
+    local seen = {}
+    while read.left() > 0 do
+        local id, at = read.number(1)
+        local value, value_at = read.number(6)
+        if not value then
+            return malformed(direction, record, "Settings")
+        end
+        local entry = item(record.items, "setting", at, 7)
+        item(entry.items, "setting_id", at, 1)
+        item(entry.items, "setting_value", value_at, 6)
+        entry.text = (" %s: %.0f"):format(SETTINGS[id] or id, value)
+        local range = RANGES[id]
+        if seen[id] then
+            return violation(direction, record, ("setting %d is there twice [ext.settings.entries]"):format(id))
+        elseif range and (value < range[1] or value > range[2]) and not (id == IDLE and value == 0) then
+            return violation(direction, record, ("setting %d is %.0f, out of its range [ext.settings.entries]"):format(id, value))
+        end
+        seen[id] = true
+        direction.settings[id] = value
+    end
+end
+
+-- [ext.cancel]
+control[1] = function(direction, record, read)
+    if read.left() == 0 or read.left() % 4 ~= 0 then
+        return malformed(direction, record, "Cancel")
+    end
+    while read.left() > 0 do
+        local low, at = read.number(4)
+        item(record.items, "cancel", at, 4)
+        name(record.items, direction, low)
+        if not select(2, number_of(low, direction.begun)) then
+            return violation(direction, record, ("message %d has not begun [ext.number.unknown]"):format(low))
+        end
+    end
+end
+
+local function is_utf8(text)
+    local at = 1
+    while at <= #text do
+        local first = text:byte(at)
+        local more = first < 0x80 and 0 or first >= 0xC2 and first < 0xE0 and 1 or first >= 0xE0 and first < 0xF0 and 2
+            or first >= 0xF0 and first < 0xF5 and 3
+        local second = text:byte(at + 1) or 0
+        if not more or not text:match("^" .. ("[\128-\191]"):rep(more), at + 1) then
+            return false
+        elseif first == 0xE0 and second < 0xA0 or first == 0xED and second > 0x9F then
+            return false
+        elseif first == 0xF0 and second < 0x90 or first == 0xF4 and second > 0x8F then
+            return false
+        end
+        at = at + 1 + more
+    end
+    return true
+end
+
+-- [ext.leave]
+control[2] = function(direction, record, read)
+    local text = read.bytes:sub(read.at + 15)
+    if read.left() < 15 or #text > 200 or not is_utf8(text) then
+        return malformed(direction, record, "Leave")
+    end
+    local taken, at = read.number(6)
+    item(record.items, "leave_taken", at, 6, nil, taken == U48 and " (open)")
+    item(record.items, "leave_reason", read.take(1), 1)
+    item(record.items, "leave_grace", read.take(4), 4)
+    item(record.items, "leave_retry", read.take(4), 4)
+    if #text > 0 then
+        item(record.items, "leave_text", read.take(#text), #text, text)
+    end
+end
+
+-- [ext.leave.done]
+control[3] = function(direction, record, read)
+    if read.left() > 0 then
+        return malformed(direction, record, "Done")
+    end
+    direction.is_done = true
+end
+
+local function ping(what)
+    return function(direction, record, read)
+        if read.left() ~= 8 then
+            return malformed(direction, record, what)
+        end
+        item(record.items, "ping", read.take(8), 8)
+    end
+end
+
+control[4], control[5] = ping("Ping"), ping("Pong")
+
+-- [ext.status]
+control[6] = function(direction, record, read)
+    record.channel = direction.channel
+    record.message = direction.messages[record.channel]
+    if not record.message then
+        return violation(direction, record, "a status where no message is in progress [ext.status]")
+    end
+    local code, at = read.number(2)
+    if not code or code > 4095 or read.left() > 4096 then
+        return malformed(direction, record, "Status")
+    end
+    record.status = code
+    item(record.items, "code", at, 2)
+    if read.left() > 0 then
+        local length = read.left()
+        item(record.items, "status_error", read.take(length), length)
+    end
+    direction.after_status = true
+end
+
+local function analyse_control(direction, record, read)
+    local kind, at = read.number(1)
+    record.name = CONTROLS[kind] or record.name
+    item(record.items, "control", at, 1)
+    if direction.is_first ~= (kind == 0) then
+        local text = direction.is_first and "settings are not first" or "settings are there again"
+        return violation(direction, record, text .. " [ext.settings.first]")
+    end
+    if control[kind] then
+        control[kind](direction, record, read)
+    elseif kind >= 128 then
+        violation(direction, record, ("kind %d of Control, which is not to be skipped [ext.control.unknown]"):format(kind))
+    else
+        problem(record, "odd", ("kind %d of Control is skipped [ext.control.unknown]"):format(kind))
+    end
+end
+
+local LIMITS = { [0] = 2, 3, 4, 6 }
+local INDEXES = { [0] = 0, 1, 3, 0 }
+
+-- [ext.flow]
+local function analyse_flow(direction, record, read)
+    local peer = directions[direction.peer]
+    while read.left() > 0 do
+        local flags, start = read.number(1)
+        local parts, limits, kind = bits(flags, 6, 2), bits(flags, 4, 2), bits(flags, 2, 2)
+        local lifeline = is_set(flags, 1)
+        local is_legal = not is_set(flags, 0) and (kind == 0 and (parts ~= 3 or limits == 0 and not lifeline)
+            or kind == 1 and parts == 0 and not lifeline or kind == 2 and limits == 0 and not lifeline)
+        if not is_legal then
+            return violation(direction, record, ("flags 0x%02x of no entry [ext.flow]"):format(flags))
+        end
+        local entry = item(record.items, "flow", start, 1)
+        item(entry.items, "flow_flags", start, 1)
+        local all = parts == 3
+        local widths = {
+            kind == 1 and 0 or 4,
+            kind == 1 and 0 or (kind == 0 and all) and 3 or INDEXES[parts],
+            (kind == 2 or kind == 0 and all) and 0 or LIMITS[limits],
+        }
+        local values = {}
+        for index, field in ipairs({ "flow_number", "flow_index", "flow_limit" }) do
+            if widths[index] > 0 then
+                local value, at = read.number(widths[index])
+                if not value then
+                    return malformed(direction, record, "Flow")
+                end
+                values[index] = value
+                item(entry.items, field, at, widths[index])
+            end
+        end
+        entry.width = read.at - start
+        local number, index, limit = values[1], values[2], values[3]
+        local part = index and "file " .. index or "the stream"
+        local text
+        if kind == 1 then
+            text = ("connection up to %.0f bytes"):format(limit)
+        elseif kind == 0 and all then
+            text = ("files below %d of message %d are read"):format(index, number)
+        elseif kind == 0 then
+            text = ("%s%s of message %d up to %.0f bytes"):format(lifeline and "lifeline: " or "", part, number, limit)
+        else
+            text = "stop " .. (all and "" or part .. " of ") .. "message " .. number
+        end
+        item(entry.items, "flow_entry", 1, 0, text).is_generated = true
+        entry.text = " " .. text
+        -- Numbers are those of messages of the other side.
+        if number and peer and peer.has_header then
+            name(entry.items, peer, number)
+            if not select(2, number_of(number, peer.begun)) then
+                return violation(direction, record, ("message %d has not begun [ext.number.unknown]"):format(number))
+            end
+        end
+    end
+end
+
+local function is_name(text)
+    return #text >= 1 and #text <= 64 and not text:find("[^a-z0-9._-]") and text:sub(1, 8) ~= "sockety-"
+end
+
+local NONE = U32
+
+-- [ext.meta.user]
+local function analyse_user(direction, record, read, entry, first)
+    local secret, long, named, remembered = is_set(first, 5), is_set(first, 4), is_set(first, 3), is_set(first, 2)
+    local text
+    if named then
+        local length = read.number(1)
+        local at = length and read.take(length)
+        if not at then
+            return nil, malformed(direction, record, "Metadata")
+        end
+        text = read.bytes:sub(at, at + length - 1)
+        if not is_name(text) then
+            return nil, violation(direction, record, "a name that is none [ext.meta.user]")
+        end
+        item(entry.items, "metadata_name", at, length, text)
+    else
+        local slot, at = read.number(1)
+        if not slot then
+            return nil, malformed(direction, record, "Metadata")
+        end
+        text = WELL_KNOWN[slot] or direction.names[slot - FIRST_REMEMBERED + 1]
+        if slot < FIRST_REMEMBERED and not WELL_KNOWN[slot] or not text then
+            return nil, violation(direction, record, ("slot %d has no name [ext.meta.names]"):format(slot))
+        end
+        item(entry.items, "metadata_name", at, 1, text)
+    end
+    local length = read.number(long and 2 or 1)
+    local at = length and read.take(length)
+    if not at then
+        return nil, malformed(direction, record, "Metadata")
+    end
+    if remembered then
+        if #direction.names == MOST_REMEMBERED then
+            return nil, violation(direction, record, "more names than are remembered [ext.meta.names]")
+        end
+        direction.names[#direction.names + 1] = text
+    end
+    -- What is secret is not shown. [ext.meta.secret]
+    if secret then
+        item(entry.items, "metadata_secret", at, length, length)
+        entry.text = (" %s: secret of %d bytes"):format(text, length)
+    else
+        local value = read.bytes:sub(at, at + length - 1)
+        item(entry.items, "metadata_value", at, length, value)
+        entry.text = " " .. text
+    end
+    return text
+end
+
+-- [ext.meta.entry]
+local function analyse_entry(direction, record, read)
+    local first, at = read.number(1)
+    local kind = bits(first, 5, 3)
+    local is_time = kind == 0 and (bits(first, 2, 3) == 0 or bits(first, 2, 3) == 2)
+    local is_user = bits(first, 6, 2) == 1 and bits(first, 0, 2) == 0 and (is_set(first, 3) or not is_set(first, 2))
+    local entry = item(record.items, "metadata_entry", at, 1)
+    local what
+    if is_time then
+        local width = 1 + bits(first, 0, 2)
+        local millis, millis_at = read.number(width)
+        if not millis then
+            return malformed(direction, record, "Metadata")
+        end
+        what = bits(first, 2, 3) == 0 and "deadline" or "retry_after"
+        item(entry.items, what, millis_at, width)
+        local label = what == "deadline" and " deadline" or " retry after"
+        entry.text = label .. (millis == NONE and ": none" or (": %.0f ms"):format(millis))
+    elseif first == 0x04 then
+        local id = read.take(25)
+        if not id then
+            return malformed(direction, record, "Metadata")
+        end
+        what, entry.text = "trace", " trace context"
+        item(entry.items, "trace_id", id, 16)
+        item(entry.items, "trace_parent", id + 16, 8)
+        item(entry.items, "trace_flags", id + 24, 1)
+    elseif first == 0x05 then
+        local number, number_at = read.number(1)
+        if not number then
+            return malformed(direction, record, "Metadata")
+        end
+        what, entry.text = "attempt", " attempt " .. number
+        item(entry.items, "attempt", number_at, 1)
+    elseif kind == 1 then
+        local length = read.number(1)
+        if not length or not read.take(length) then
+            return malformed(direction, record, "Metadata")
+        end
+        entry.text = " unknown"
+    elseif is_user then
+        what = analyse_user(direction, record, read, entry, first)
+    else
+        return violation(direction, record, ("0x%02x is the first byte of no entry [ext.meta.entry]"):format(first))
+    end
+    entry.width = read.at - at
+    return what
+end
+
+local function analyse_metadata(direction, record, read)
+    local seen, count = {}, 0
+    while read.left() > 0 and not direction.is_lost do
+        count = count + 1
+        if count > 64 then
+            return violation(direction, record, "more than 64 entries [ext.meta.bound]")
+        end
+        -- No name is that of an entry that the protocol has: those are told apart by the space.
+        local built_in = bits(read.bytes:byte(read.at), 5, 3) == 0
+        local what = analyse_entry(direction, record, read)
+        what = what and (built_in and " " .. what or what)
+        if what and seen[what] then
+            return violation(direction, record, "an entry is there twice [ext.meta.user]")
+        end
+        seen[what or ""] = what and true
+    end
+    direction.after_metadata = "switch"
+end
+
+local function largest(direction, packet)
+    local peer = directions[direction.peer]
+    if packet.extension == CONTROL then
+        return 8192
+    elseif packet.extension == FLOW then
+        return 4096
+    end
+    return peer and peer.settings[METADATA_BYTES] or 8192
+end
+
+local EXTENSION = { [0] = "Control", "Metadata", "Flow" }
+
+analyse[0xF] = function(direction, record, packet, bytes)
+    record.channel, record.items = nil, {}
+    if not direction.is_extended then
+        return violation(direction, record, "a packet of the extension, which is not active [packet.unknown]")
+    elseif packet.extension == 3 then
+        return violation(direction, record, "the kind of extension packet that is not assigned [ext.packet.kind]")
+    end
+    record.name = EXTENSION[packet.extension]
+    -- [ext.packet.bound]
+    if packet.is_cut then
+        return violation(direction, record, ("%.0f bytes of content, more than %d [ext.packet.bound]"):format(packet.size, largest(direction, packet)))
+    elseif packet.size == 0 then
+        return
+    end
+    local read = reader(packet, bytes)
+    if packet.extension == CONTROL then
+        analyse_control(direction, record, read)
+    elseif packet.extension == METADATA then
+        analyse_metadata(direction, record, read)
+    else
+        analyse_flow(direction, record, read)
+    end
+end
+
+-- What the extension says about the order of packets of all types.
+local function check_order(direction, record, packet)
+    local kind = packet.kind
+    if direction.is_first and (kind ~= 0xF or packet.extension ~= CONTROL or packet.size == 0) then
+        violation(direction, record, "settings are not first [ext.settings.first]")
+    elseif direction.after_status and kind ~= 0x8 and kind ~= 0x9 then
+        violation(direction, record, "a status is followed by something else than an end [ext.status]")
+    elseif direction.after_metadata and kind <= 0x1 and direction.after_metadata == "switch" then
+        direction.after_metadata = "message"
+    elseif direction.after_metadata and (kind <= 0x1 or kind > 0x5) then
+        violation(direction, record, "metadata is followed by what it cannot belong to [ext.meta.place]")
+    elseif direction.is_done and kind == 0x2 then
+        violation(direction, record, "a message after Done [ext.leave.done]")
+    else
+        direction.after_metadata = nil
+    end
+    direction.after_status = nil
+    return not direction.is_lost
 end
 
 -- Bits without a meaning. [packet.reserved]
@@ -559,7 +1078,10 @@ local function analyse_packet(direction, packet, bytes, pinfo)
     if has_odd_bits(packet) then
         problem(record, "odd", "bits without a meaning are set [packet.reserved]")
     end
-    analyse[packet.kind](direction, record, packet, bytes, pinfo)
+    if not direction.is_extended or check_order(direction, record, packet) then
+        analyse[packet.kind](direction, record, packet, bytes, pinfo)
+    end
+    direction.is_first = false
     return record
 end
 
@@ -637,17 +1159,56 @@ end
 
 local msgpack
 
-local function show_payload(tree, bytes, record, pinfo)
-    tree:add(f.payload, bytes)
+local function call_msgpack(tree, bytes, pinfo)
     msgpack = msgpack or Dissector.get("msgpack")
-    if msgpack and record.is_whole_payload and sockety.prefs.msgpack then
+    if msgpack and sockety.prefs.msgpack then
         -- What is no MessagePack is no mistake of the peer.
         pcall(msgpack.call, msgpack, bytes:tvb(), pinfo, tree)
     end
 end
 
+local function show_payload(tree, bytes, record, pinfo)
+    tree:add(f.payload, bytes)
+    if record.is_whole_payload then
+        call_msgpack(tree, bytes, pinfo)
+    end
+end
+
+-- Fields of the extension that are no numbers.
+local NO_NUMBERS = {
+    setting = true, flow = true, metadata_entry = true, ping = true, trace_id = true, trace_parent = true, status_error = true,
+}
+
+-- The fields of a packet of the extension.
+local function show_items(tree, tvb, items, pinfo)
+    for _, it in ipairs(items) do
+        local field = f[it.field]
+        if it.is_generated then
+            generated(tree, field, it.value)
+        else
+            local bytes, branch = tvb(it.at, it.width), nil
+            if it.value then
+                branch = tree:add(field, bytes, it.value)
+            elseif NO_NUMBERS[it.field] then
+                branch = tree:add(field, bytes)
+            else
+                branch = tree:add_le(field, bytes)
+            end
+            if it.text then
+                branch:append_text(it.text)
+            end
+            if it.field == "status_error" then
+                call_msgpack(branch, bytes, pinfo)
+            end
+            show_items(branch, tvb, it.items, pinfo)
+        end
+    end
+end
+
 local function show_content(tree, tvb, packet, record, pinfo)
-    if packet.size == 0 then
+    if record.items then
+        return show_items(tree, tvb, record.items, pinfo)
+    elseif packet.size == 0 then
         return
     end
     local bytes = tvb(packet.fixed, packet.size)
@@ -699,9 +1260,17 @@ local function shown(text)
     return ("%q"):format(text:sub(1, 64))
 end
 
+local function type_of(packet, record)
+    return record.name or TYPES[packet.kind]
+end
+
 local function summary(packet, record)
-    local text = TYPES[packet.kind]
-    if record.code then
+    local text = type_of(packet, record)
+    if record.status then
+        return text .. " " .. record.status .. (CODES[record.status] and " (" .. CODES[record.status] .. ")" or "")
+    elseif record.items then
+        return text
+    elseif record.code then
         text = text .. " " .. record.code .. (CODES[record.code] and " (" .. CODES[record.code] .. ")" or "")
     elseif record.head and record.head.action then
         text = text .. " " .. shown(record.head.action)
@@ -726,7 +1295,7 @@ end
 local function show_packet(tree, tvb, packet, record, pinfo)
     local text = summary(packet, record)
     local branch = tree:add(sockety, tvb(), "Sockety, " .. text)
-    branch:add(f.type, tvb(0, 1), TYPES[packet.kind])
+    branch:add(f.type, tvb(0, 1), type_of(packet, record))
     if record.channel then
         local channel = branch:add(f.channel, record.channel)
         if packet.kind > 0x1 then
@@ -745,6 +1314,7 @@ local function show_header(tree, tvb, record)
     local branch = tree:add(sockety, tvb(), "Sockety, Connection Header")
     branch:add(f.type, tvb(0, 1), "Connection Header")
     branch:add(f.channels, tvb(), record.channels)
+    branch:add(f.offers, tvb(), record.offers)
     show_problems(branch, record)
     return "Connection Header"
 end
@@ -773,8 +1343,10 @@ local function dissect_one(tvb, pinfo, tree, key)
             return nil, header - tvb:len()
         end
         if not record then
-            direction.has_begun, direction.channels = true, channels_of(start)
-            record = { channels = direction.channels, problems = {} }
+            direction.has_begun, direction.has_header, direction.channels = true, true, channels_of(start)
+            direction.offers = start:sub(1, header) == OFFER
+            direction.is_first = true
+            record = { channels = direction.channels, offers = direction.offers, problems = {} }
             if record.channels < 1 or record.channels > 4096 then
                 violation(direction, record, "a count of channels that is not 1 to 4096 [header.count.range]")
             elseif bits(start:byte(1), 2, 2) ~= 0 then
@@ -784,9 +1356,13 @@ local function dissect_one(tvb, pinfo, tree, key)
         end
         return header, show_header(tree, tvb(0, header):tvb(), record)
     end
-    local packet = frame(start)
+    local packet = frame(start, decide(direction, start:byte(1)))
     if not packet then
         return nil, DESEGMENT_ONE_MORE_SEGMENT
+    end
+    -- What is too large is against the protocol as soon as its size is read.
+    if record and record.is_cut or not record and is_extension(packet) and packet.size > largest(direction, packet) then
+        packet.is_cut, packet.length = true, packet.fixed
     end
     if packet.length > LARGEST then
         direction.is_lost = true
@@ -799,6 +1375,7 @@ local function dissect_one(tvb, pinfo, tree, key)
     local whole = tvb(0, packet.length):tvb()
     if not record then
         record = analyse_packet(direction, packet, whole:raw(), pinfo)
+        record.is_cut = packet.is_cut
         records[key] = record
     end
     return packet.length, show_packet(tree, whole, packet, record, pinfo)
@@ -848,9 +1425,13 @@ local function looks_like_sockety(tvb)
     if #bytes == length then
         return true
     end
-    -- A packet that may be the first: a switch, a message, an answer, a sign of life, or a goodbye.
-    local first = frame(bytes:sub(length + 1))
+    -- A packet that may be the first: a switch, a message, an answer, a sign of life, a goodbye, or settings.
+    local is_offer = bytes:sub(1, length) == OFFER
+    local first = frame(bytes:sub(length + 1), is_offer)
     local kind = first and first.kind
+    if kind == 0xF then
+        return is_offer and first.extension == 0 and first.size <= 8192
+    end
     return kind ~= nil and (kind <= 0x5 or kind == 0xA or kind == 0xB) and first.size <= 65536
 end
 

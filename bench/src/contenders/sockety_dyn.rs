@@ -50,7 +50,7 @@ impl Contender for SocketyDyn {
 
     async fn serve(serving: Serving) -> Result<()> {
         let directory = serving.directory.clone();
-        let server = server(serving).await?;
+        let server = server(serving, sockety::Options::trusted()).await?;
         Ok(server.serve(handler(directory)).await?)
     }
 

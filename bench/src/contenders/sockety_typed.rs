@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream;
-use sockety::{ByteStream, File, Options, Server, client::ServiceClient, serve::BoxError, service, tls::{Identity, Roots, TlsClient, TlsServer}};
+use sockety::{ByteStream, File, Options, Server, client::ServiceClient, config::Extension, serve::BoxError, service, tls::{Identity, Roots, TlsClient, TlsServer}};
 
 use crate::{
     Result,
@@ -92,9 +92,9 @@ pub async fn store(file: File, directory: &Path) -> Result<u64> {
     Ok(stored)
 }
 
-pub async fn server(serving: Serving) -> Result<Server> {
+pub async fn server(serving: Serving, options: Options) -> Result<Server> {
     let server = Server::from(serving.listener)
-        .options(Options::trusted())
+        .options(options)
         .max_connections(20_000);
     if !serving.tls {
         return Ok(server);
@@ -149,7 +149,31 @@ impl Contender for Sockety {
 
     async fn serve(serving: Serving) -> Result<()> {
         let directory = serving.directory.clone();
-        let server = server(serving).await?;
+        let server = server(serving, Options::trusted()).await?;
+        Ok(server.serve(BenchServer::new(Desk { directory })).await?)
+    }
+
+    async fn connect(target: &Target) -> Result<BenchClient> {
+        connect(target).await
+    }
+}
+
+/// Without the extension of the protocol, as between a side that has it and one that has not.
+pub struct SocketyBase;
+
+impl Contender for SocketyBase {
+    type Client = BenchClient;
+
+    const ABOUT: About = About {
+        name: "sockety-base",
+        settings: "as `sockety`, the server with `Extension::Off`",
+        ..Sockety::ABOUT
+    };
+
+    async fn serve(serving: Serving) -> Result<()> {
+        let directory = serving.directory.clone();
+        let options = Options::trusted().extension(Extension::Off);
+        let server = server(serving, options).await?;
         Ok(server.serve(BenchServer::new(Desk { directory })).await?)
     }
 

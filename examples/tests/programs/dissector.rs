@@ -11,10 +11,11 @@ use crate::support::{executable, in_repository, run};
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What a frame says. Times and ports differ from run to run.
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 36] = [
     "frame.number",
     "sockety.type",
     "sockety.header.channels",
+    "sockety.header.offers_extension",
     "sockety.channel",
     "sockety.action",
     "sockety.payload.size",
@@ -29,6 +30,23 @@ const FIELDS: [&str; 18] = [
     "sockety.stream",
     "sockety.file.content",
     "sockety.payload",
+    "sockety.setting.id",
+    "sockety.setting.value",
+    "sockety.cancel",
+    "sockety.leave.taken",
+    "sockety.leave.reason",
+    "sockety.leave.text",
+    "sockety.ping",
+    "sockety.status.error",
+    "sockety.flow.entry",
+    "sockety.deadline",
+    "sockety.retry_after",
+    "sockety.attempt",
+    "sockety.trace.id",
+    "sockety.trace.parent",
+    "sockety.metadata.name",
+    "sockety.metadata.value",
+    "sockety.metadata.secret",
     "_ws.expert.message",
 ];
 
@@ -45,10 +63,12 @@ fn a_capture_is_dissected() {
     let frames = dissected.lines().count();
 
     let count = |arguments: &[&str]| capture.dissect(arguments).lines().count();
-    assert_eq!(count(&["-Y", "sockety.time"]), 4, "replies with a time");
+    assert_eq!(count(&["-Y", "sockety.time"]), 6, "replies with a time");
     assert_eq!(count(&["-Y", "_ws.malformed"]), 0, "malformed packets");
     let details = capture.dissect(&["-V"]);
     assert!(!details.contains("Lua Error"), "{details}");
+    let secret = "authorization: secret of 7 bytes";
+    assert!(details.contains(secret) && !details.contains("hunter2"));
 
     let of_upload = count(&["-R", r#"sockety.action == "upload""#]);
     assert!(

@@ -23,7 +23,8 @@ fn tls() {
     assert_printed(
         run("tls", &[]),
         &[
-            "^mallory: TLS handshake failed",
+            "^mallory: cannot connect to ",
+            ": TLS handshake failed",
             "^ada, on a new one: ada.example",
         ],
     );
@@ -85,7 +86,7 @@ fn tower() {
         &[
             "^  temperature, not executed: .*refused with code 3840",
             "^  bake, executed: ",
-            "^  bake, unknown .*: .*no reply within",
+            "^  bake, (unknown|executed).*: .*no reply within",
             "^  it has begun 1 time$",
         ],
     );
@@ -110,6 +111,46 @@ fn access_log() {
     assert_eq!(text.lines().count(), lines.len(), "{text}");
     let lines: Vec<_> = lines.iter().map(String::as_str).collect();
     assert_printed(printed, &lines);
+}
+
+/// All hops have one trace and less and less time, and all handlers end with the first caller.
+#[test]
+fn three_services() {
+    let printed = run("three_services", &[]);
+    let text = String::from_utf8_lossy(&printed.get_output().stdout).into_owned();
+    let words = |service: &str| -> Vec<String> {
+        let line = text
+            .lines()
+            .find(|line| line.contains(&format!("{service}: ")));
+        line.unwrap_or_else(|| panic!("{text}"))
+            .split(' ')
+            .map(Into::into)
+            .collect()
+    };
+    let hops = ["shop", "stock", "warehouse"].map(words);
+    let left = hops
+        .each_ref()
+        .map(|words| words[3].parse::<u64>().expect("milliseconds"));
+    assert!(
+        left[0] <= 5_000 && left[1] <= left[0] - 100 && left[2] <= left[1] - 100,
+        "{left:?}"
+    );
+    assert_eq!(hops[0].last().map(String::len), Some(32));
+    assert!(
+        hops.iter().all(|hop| hop.last() == hops[0].last()),
+        "{hops:?}"
+    );
+    for service in ["shop", "stock", "warehouse"] {
+        assert_eq!(
+            text.matches(&format!("  {service} was ended")).count(),
+            2,
+            "{text}"
+        );
+    }
+    assert_printed(
+        printed,
+        &["^  customer: shop.order: (no reply within 1s|refused with code 3843)"],
+    );
 }
 
 #[test]

@@ -181,6 +181,7 @@ fn calls_back_are_shown_and_answered_from_files() {
         " \"other\" ",
         "    refused with code 2 (Not Implemented), as no --serve names its action",
         " \"told\" one-way ",
+        "    taken",
     ] {
         assert!(said.contains(line), "{line:?} is not in {said}");
     }
@@ -249,7 +250,10 @@ fn items_of_streams_are_lines_of_json() {
     assert_eq!(out.lines().count(), 5);
     let mut call = sockety(&format!("call {address} stream --items --stream -"));
     let (_, said) = failed(call.write_stdin("{"), 6);
-    assert!(said.contains("not JSON"), "{said}");
+    assert!(
+        said.contains("reading the stream failed: not JSON"),
+        "{said}"
+    );
 }
 
 #[test]

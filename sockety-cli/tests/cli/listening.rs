@@ -10,13 +10,17 @@ fn every_message_is_shown_and_answered() {
     let (inbox, file) = (folder.path().join("inbox"), folder.path().join("a.txt"));
     fs::write(&file, "content").unwrap();
     let inbox_text = inbox.to_str().unwrap();
+    // Left by a run that was killed.
+    let left = inbox.join(".sockety-partial-7");
+    fs::create_dir(&inbox).unwrap();
+    fs::write(&left, "left behi").unwrap();
     let listening = Running::start(&[
         "listen",
         "127.0.0.1:0",
         "--reply",
         "7",
         "--count",
-        "3",
+        "5",
         "--save",
         inbox_text,
     ]);
@@ -32,6 +36,16 @@ fn every_message_is_shown_and_answered() {
         sockety(&format!("call {address} log --stream -")).write_stdin("12345"),
         1,
     );
+    // 201 levels, one more than is shown.
+    let deep = [&[0x91; 201][..], &[0xC0]].concat();
+    failed(
+        sockety(&format!("pass {address} deep --raw -")).write_stdin(deep),
+        0,
+    );
+    failed(
+        sockety(&format!("pass {address} odd --raw -")).write_stdin(&b"\xc1"[..]),
+        0,
+    );
 
     let (code, shown, _) = listening.wait();
     assert_eq!(code, Some(0));
@@ -43,8 +57,14 @@ fn every_message_is_shown_and_answered() {
     assert!(shown.contains("\"note\" one-way"), "{shown}");
     assert!(shown.contains("payload of 3 bytes: [1,2]"), "{shown}");
     assert!(shown.contains("stream of 5 bytes"), "{shown}");
+    let expected = "payload of 202 bytes: MessagePack, but too large to show: container at byte 200 \
+                    is nested too deep: 201 levels, maximum is 200: {\"$bin\"";
+    assert!(shown.contains(expected), "{shown}");
+    let expected = "payload of 1 bytes: not MessagePack: reserved marker 0xC1 at byte 0: {\"$bin\"";
+    assert!(shown.contains(expected), "{shown}");
     assert!(!shown.contains('\x1b'), "{shown}");
     assert_eq!(fs::read(inbox.join("a.txt")).unwrap(), b"content");
+    assert!(!left.exists());
 }
 
 #[test]
@@ -106,11 +126,10 @@ fn what_is_saved_has_a_limit_in_total() {
         "2",
     ]);
     let address = listening.address.clone();
-    for name in ["a", "b", "c", "d"] {
-        failed(
-            &mut sockety(&format!("call {address} store --file {}", path(name))),
-            0,
-        );
+    // Who sent a file that is not saved learns it.
+    for (name, code) in [("a", 0), ("b", 1), ("c", 0), ("d", 1)] {
+        let mut call = sockety(&format!("call {address} store --file {}", path(name)));
+        failed(&mut call, code);
     }
     let (code, shown, said) = listening.wait();
     assert_eq!(code, Some(0));
@@ -148,7 +167,8 @@ fn unix_sockets_work_as_addresses() {
 fn an_address_in_use_is_said() {
     let listening = Running::start(&["listen", "127.0.0.1:0"]);
     let (_, said) = failed(&mut sockety(&format!("listen {}", listening.address)), 3);
-    assert!(said.contains("cannot listen"), "{said}");
+    assert_eq!(said.matches("cannot listen").count(), 1, "{said}");
+    assert_eq!(said.matches(&listening.address).count(), 1, "{said}");
 }
 
 #[cfg(unix)]

@@ -2,8 +2,14 @@
 
 mod authorizing;
 mod calls;
+mod extension;
+mod fleet;
+mod health;
+#[cfg(unix)]
+mod interrupting;
 mod listening;
 mod measuring;
+mod metadata;
 mod server;
 mod tapping;
 mod terminal;

@@ -1,3 +1,9 @@
+#[cfg(unix)]
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Command, Stdio},
+};
+
 use serde_json::Value;
 
 use crate::{failed, server, sockety, stdout};
@@ -19,7 +25,7 @@ fn a_peer_lists_what_it_serves() {
         "        error 404 NotFound: There is no such clip",
         "    media.upload(clips: Vec<File> (all files that follow)) -> u64",
         "        up to 8 files, files up to 1024 bytes, all files up to 4096 bytes",
-        "        stream up to 1048576 bytes",
+        "        not cancelled, stream up to 1048576 bytes",
         "    media.track(event: String)",
         "        one-way",
     ] {
@@ -86,10 +92,88 @@ fn load_is_measured() {
         "bench {address} raw --json 1 {brief} --rate 100 --output json"
     ));
     assert_eq!(figures["outcomes"]["response"], 20);
+    assert_eq!(figures["not_made"], 0);
     let (text, _) = failed(&mut sockety(&format!("bench {address} nothing {brief}")), 1);
     assert!(text.contains("code 2 (Not Implemented)"), "{text}");
     assert!(text.contains('█'), "{text}");
     let never = format!("bench {address} never {brief} --rate 10 --timeout 50ms --output json");
     let (figures, _) = failed(&mut sockety(&never), 4);
     assert!(figures.contains("no reply in time"), "{figures}");
+}
+
+#[test]
+fn a_rate_that_is_not_reached_is_not_claimed() {
+    let address = server::start();
+    // Five calls are due, and the first takes all of the time.
+    let late = format!(
+        "bench {address} never --warmup 0s -d 50ms --rate 100 -c 1 --timeout 50ms --output json"
+    );
+    let (figures, _) = failed(&mut sockety(&late), 4);
+    let figures: Value = serde_json::from_str(&figures).unwrap();
+    assert_eq!(
+        (&figures["calls"], &figures["not_made"]),
+        (&1.into(), &4.into())
+    );
+    let per_second = figures["per_second"].as_f64().unwrap();
+    assert!(per_second <= 20.0, "{per_second}");
+}
+
+#[test]
+fn a_load_far_above_what_the_peer_can_take_ends_with_its_time() {
+    let address = server::start();
+    // To make all of these calls would take hours.
+    let rate = 1_000_000_000_u64;
+    let (shown, said) = failed(
+        &mut sockety(&format!(
+            "bench {address} ping --warmup 0s -d 200ms --rate {rate} --output json"
+        )),
+        0,
+    );
+    let figures: Value = serde_json::from_str(&shown).unwrap();
+    let count = |key: &str| figures[key].as_u64().unwrap();
+    assert!(count("calls") > 0, "{shown}");
+    assert_eq!(count("calls") + count("not_made"), rate / 5);
+    let expected = format!(
+        "{} of the 200000000 calls that were due were not made: {rate} calls per second are too many",
+        count("not_made")
+    );
+    assert!(said.contains(&expected), "{said}");
+}
+
+#[test]
+fn a_measurement_without_any_time_is_refused() {
+    let (_, said) = failed(&mut sockety("bench localhost:1 ping -d 0s"), 2);
+    assert!(said.contains("must be longer than 0s"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_load_that_is_interrupted_shows_what_was_measured() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sockety"))
+        .args([
+            "bench",
+            &server::start().to_string(),
+            "ping",
+            "--warmup",
+            "0s",
+            "-d",
+            "1h",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.starts_with("connections: 1"), "{said}");
+    let id = child.id().to_string();
+    let told = Command::new("kill").args(["-INT", &id]).status();
+    assert!(told.unwrap().success());
+    stderr.read_to_string(&mut said).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains("interrupted before the end"), "{said}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains(" per second"), "{shown}");
 }

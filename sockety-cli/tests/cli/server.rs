@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, thread};
 
 use sockety::{
-    ByteStream, FastReply, File, Server, ServiceError,
+    ByteStream, FastReply, File, Options, Server, ServiceError,
+    config::Extension,
     message::{Draft, Reply, ResponseDraft, Sent},
     serve::{Authorization, BoxError, FirstMessage, IntoRouter, Message, MessageHandler, Router},
     service,
@@ -30,7 +31,7 @@ pub(crate) trait Media {
 
     async fn owner(&self, clip: uuid::Uuid) -> uuid::Uuid;
 
-    #[action(limit(stream = "1 MiB"))]
+    #[action(limit(stream = "1 MiB"), no_cancel)]
     async fn record(&self, sound: ByteStream) -> u64;
 }
 
@@ -76,7 +77,19 @@ pub(crate) fn start() -> SocketAddr {
 
 /// The same, with TLS.
 pub(crate) fn start_with(tls: Option<TlsServer>) -> SocketAddr {
-    start_router(tls, |router| router)
+    start_router(tls, Options::default(), |router| router)
+}
+
+/// The same, for clients that use the extension.
+pub(crate) fn start_extended() -> SocketAddr {
+    let options = Options::default().extension(Extension::Auto);
+    start_router(None, options, |router| router)
+}
+
+/// The same, without the extension.
+pub(crate) fn start_base() -> SocketAddr {
+    let options = Options::default().extension(Extension::Off);
+    start_router(None, options, |router| router)
 }
 
 /// The token that [`start_authorizing`] accepts.
@@ -84,7 +97,9 @@ pub(crate) const TOKEN: &str = "t0ken-abcdefgh";
 
 /// The same server for those whose first message has the token.
 pub(crate) fn start_authorizing() -> SocketAddr {
-    start_router(None, |router| router.authorize(authorize))
+    start_router(None, Options::default(), |router| {
+        router.authorize(authorize)
+    })
 }
 
 async fn authorize(first: FirstMessage) -> Authorization {
@@ -101,12 +116,17 @@ async fn authorize(first: FirstMessage) -> Authorization {
     }
 }
 
-fn start_router(tls: Option<TlsServer>, change: fn(Router) -> Router) -> SocketAddr {
+fn start_router(
+    tls: Option<TlsServer>,
+    options: Options,
+    change: fn(Router) -> Router,
+) -> SocketAddr {
     let (sender, receiver) = std::sync::mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let mut server = Server::bind("127.0.0.1:0").await.unwrap();
+            server = server.options(options);
             if let Some(tls) = tls {
                 server = server.tls(tls);
             }
@@ -130,6 +150,10 @@ fn handler() -> MessageHandler {
         .action("download", download)
         .action("stream", stream)
         .action("never", |_| std::future::pending::<()>())
+        .action("later", |message: Message| async move {
+            message.set_retry_after(std::time::Duration::from_millis(1_500));
+            FastReply::REJECT
+        })
         .action("hang up", |message: Message| async move {
             message.connection().close().await;
         })

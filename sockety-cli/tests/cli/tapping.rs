@@ -26,7 +26,7 @@ fn both_directions_are_shown_and_recorded() {
     let mut call = sockety(&format!("call {} stream --stream -", tap.address));
     assert_eq!(stdout(call.write_stdin("hello")), "hello");
     let packets: Vec<Value> = tap
-        .lines(11)
+        .lines(13)
         .iter()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
@@ -74,12 +74,12 @@ fn items_of_streams_are_shown() {
         let shows = |line: &String| line.contains("{\"x\":1}");
         lines.into_iter().filter(shows).collect::<Vec<_>>()
     };
-    let lines = tapped(&[], 11);
+    let lines = tapped(&[], 13);
     assert!(
         lines.len() == 2 && lines[0].contains("Stream  "),
         "{lines:#?}"
     );
-    let lines = tapped(&["--output", "json"], 11);
+    let lines = tapped(&["--output", "json"], 13);
     let packet: Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!(packet["items"][0]["x"], 1);
 }
@@ -128,7 +128,7 @@ fn lines_are_for_people() {
         sockety(&format!("call {} a\x1b[2Jb --json", tap.address)).arg(r#"{"a":"\u0007"}"#),
         1,
     );
-    let lines = tap.lines(6);
+    let lines = tap.lines(8);
     assert!(lines[0].contains("from 127.0.0.1"), "{lines:#?}");
     let text = lines.join("\n");
     assert!(text.contains(r#"→ Message           ch 0"#), "{text}");

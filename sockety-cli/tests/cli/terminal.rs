@@ -55,7 +55,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 fn the_help_teaches() {
     let help = stdout(&mut sockety("--help"));
     for command in [
-        "call", "pass", "listen", "describe", "ping", "bench", "tap", "decode",
+        "call", "pass", "listen", "describe", "ping", "bench", "fleet", "tap", "decode",
     ] {
         assert!(help.contains(&format!("  {command} ")), "{help}");
         let help = stdout(&mut sockety(&format!("{command} --help")));
@@ -82,6 +82,8 @@ fn there_are_manual_pages() {
     ] {
         assert!(page.contains(part), "{part} is not in {page}");
     }
+    let page = stdout(&mut sockety("man fleet"));
+    assert!(page.contains(".TH sockety-fleet 1"), "{page}");
     let (_, said) = failed(&mut sockety("man nothing"), 2);
     assert!(said.contains("no command \"nothing\""), "{said}");
 }
@@ -105,6 +107,7 @@ fn bash_completes_commands_and_options() {
         "--first-json --first-data --first-raw\n"
     );
     assert_eq!(complete("sockety listen --output js", 3), "json\n");
+    assert_eq!(complete("sockety fleet --on", 2), "--once\n");
 }
 
 #[test]

@@ -41,7 +41,9 @@ fn a_certificate_is_checked_unless_nobody_wants_that() {
     };
     failed(&mut call("--ca ca.pem"), 0);
     // Unknown to the system; the wrong name; a certificate that did not sign it; no TLS at all.
-    assert!(failed(&mut call(""), 3).1.contains("TLS handshake failed"));
+    let (_, said) = failed(&mut call(""), 3);
+    let text = format!("sockety: cannot connect to tls://{address}: TLS handshake failed: ");
+    assert!(said.starts_with(&text), "{said}");
     let (_, said) = failed(&mut call("--ca ca.pem --server-name other"), 3);
     assert!(said.contains("TLS handshake failed"), "{said}");
     failed(&mut call("--ca other.pem"), 3);
@@ -49,6 +51,14 @@ fn a_certificate_is_checked_unless_nobody_wants_that() {
         &mut sockety(&format!("call {address} ping --connect-timeout 3s")),
         3,
     );
+    let fleet = |options: &str| {
+        let mut fleet = sockety(&format!("fleet tls://{address} {options}"));
+        fleet.current_dir(folder.path());
+        fleet
+    };
+    failed(&mut fleet("--ca ca.pem"), 0);
+    let (listed, _) = failed(&mut fleet("--ca other.pem"), 3);
+    assert!(listed.contains("TLS handshake failed"), "{listed}");
     let (_, said) = failed(&mut call("--insecure"), 0);
     assert!(said.contains("warning: --insecure"), "{said}");
 }
@@ -106,7 +116,7 @@ fn listeners_and_taps_have_certificates_too() {
     ]);
     let mut call = sockety(&format!("call tls://{} hello --ca {ca}", tap.address));
     failed(&mut call, 0);
-    let lines = tap.lines(5).join("\n");
+    let lines = tap.lines(7).join("\n");
     assert!(lines.contains("\"action\":\"hello\""), "{lines}");
     // Without a certificate, the listener itself refuses a client.
     failed(&mut sockety(&format!("call {upstream} hello --ca {ca}")), 3);

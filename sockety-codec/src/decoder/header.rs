@@ -78,7 +78,7 @@ impl Machine {
     }
 
     // r[impl limits.held]
-    fn hold(&mut self, before: usize, after: usize) -> Result<(), Violation> {
+    pub(super) fn hold(&mut self, before: usize, after: usize) -> Result<(), Violation> {
         self.held = self.held.saturating_sub(before).saturating_add(after);
         if self.held <= self.limits.held_header_bytes() {
             return Ok(());
@@ -165,13 +165,14 @@ impl Machine {
             }
         };
         Ok(match read {
-            Ok(action) => announce(channel, head.opening, &prefix, action),
+            Ok(action) => announce(channel, head.number, head.opening, &prefix, action),
             Err(reason) => {
                 head.refuse();
                 let refusal = identity.refusal(reason);
                 Event::Refused {
                     channel,
                     action: known,
+                    number: Some(head.number),
                     refusal,
                 }
             }
@@ -215,6 +216,7 @@ impl Machine {
             Some(refusal) => Ok(Event::Refused {
                 channel,
                 action: None,
+                number: None,
                 refusal,
             }),
             None => Err(head.abuse(channel)),

@@ -1,7 +1,9 @@
 use super::body::{Body, Content};
 use super::channels::{Channel, Channels};
 use super::cut::Cut;
+use super::extension::{Extension, Switch};
 use super::partial_head::PartialHead;
+use crate::extension;
 use crate::head::layout::{Kind, Prefix, Sizes, Text};
 use crate::packet::{Opening, Packet};
 use crate::reader::Reader;
@@ -28,9 +30,27 @@ pub(super) struct Machine {
     /// The number of bytes held of the incomplete headers on all channels.
     pub(super) held: usize,
     /// Units of time for which the current packet has been incomplete before its content.
-    cut_age: u32,
+    pub(super) cut_age: u32,
     drained: u64,
-    tolerated: Tolerated,
+    /// Those of them that need credit.
+    drained_credit: u64,
+    pub(super) tolerated: Tolerated,
+    pub(super) extension: Extension,
+    /// Whether the first packet of a peer with the extension has not come yet.
+    pub(super) is_first: bool,
+    /// Whether the peer has said that no message follows.
+    pub(super) is_done: bool,
+    /// How many messages the peer takes before it leaves; all ones while that is open.
+    pub(super) taken: u64,
+    /// How many messages and responses have begun.
+    // r[impl ext.number]
+    pub(super) begun: u64,
+    /// How many of them expect a response, and how many of those were cancelled.
+    pub(super) requests: u64,
+    pub(super) cancels: u64,
+    /// The number of the message that the last metadata belongs to; `None` if it belongs to a fast
+    /// reply.
+    pub(super) described: Option<u64>,
 }
 
 /// The position in the input.
@@ -52,6 +72,31 @@ pub(super) enum Reading {
     Ended(ChannelId),
     /// The peer broke a rule.
     Failed(Violation),
+    /// At the first byte of the first packet of a peer with the extension.
+    First,
+    /// In the size of a packet of the extension.
+    ExtensionSize {
+        kind: extension::Kind,
+        width: u8,
+        cut: Cut,
+    },
+    /// In the content of a packet of the extension that came in several pieces.
+    Extension {
+        kind: extension::Kind,
+        left: u32,
+        content: Vec<u8>,
+    },
+    /// Such content is complete, and is not an event yet.
+    Held {
+        kind: extension::Kind,
+        content: Vec<u8>,
+    },
+    /// Likewise, of a status.
+    HeldStatus { content: Vec<u8> },
+    /// After metadata, which has to wait for what it belongs to.
+    AfterMetadata { content: Vec<u8>, switch: Switch },
+    /// After a status.
+    AfterStatus,
 }
 
 /// The result of one step: `None` if it did not result in an event.
@@ -73,8 +118,22 @@ impl Machine {
             held: 0,
             cut_age: 0,
             drained: 0,
+            drained_credit: 0,
             tolerated: Tolerated::default(),
+            extension: Extension::Off,
+            is_first: false,
+            is_done: false,
+            taken: uint::U48_MAX,
+            begun: 0,
+            requests: 0,
+            cancels: 0,
+            described: None,
         }
+    }
+
+    pub(super) fn offer_extension(&mut self) {
+        self.extension = Extension::Offered;
+        self.is_first = true;
     }
 
     #[inline]
@@ -88,6 +147,14 @@ impl Machine {
             Reading::CutPacket(cut) => self.cut_packet(cut, input),
             Reading::ConnectionHeader(cut) => self.connection_header(cut, input),
             Reading::Failed(violation) => Err(violation),
+            Reading::First => self.first(input),
+            Reading::ExtensionSize { kind, width, cut } => {
+                self.extension_size(kind, width, cut, input)
+            }
+            Reading::Extension { .. } => self.extension_content(input),
+            Reading::AfterMetadata { .. } => self.after_metadata(input),
+            Reading::AfterStatus => self.after_status(input),
+            Reading::Held { .. } | Reading::HeldStatus { .. } => Ok(None),
         };
         if let Err(violation) = found {
             self.reading = Reading::Failed(violation);
@@ -126,24 +193,39 @@ impl Machine {
     pub(super) fn finish(&self) -> Result<(), Truncated> {
         match &self.reading {
             Reading::ConnectionHeader(_) => Err(Truncated::ConnectionHeader),
-            Reading::CutPacket(_) => Err(Truncated::Packet),
+            Reading::CutPacket(_)
+            | Reading::ExtensionSize { .. }
+            | Reading::Extension { .. }
+            | Reading::AfterMetadata { .. }
+            | Reading::AfterStatus => Err(Truncated::Packet),
             // While a packet is incomplete, its channel is not idle.
             Reading::Packet
             | Reading::Header { .. }
             | Reading::Part { .. }
             | Reading::Content { .. }
             | Reading::Ended(_)
+            | Reading::First
+            | Reading::Held { .. }
+            | Reading::HeldStatus { .. }
             | Reading::Failed(_) => self.channels.finish(),
         }
     }
 
     #[inline]
     pub(super) fn is_between_messages(&self) -> bool {
-        matches!(self.reading, Reading::Packet | Reading::Ended(_)) && self.channels.are_idle()
+        let is_between = matches!(
+            self.reading,
+            Reading::Packet | Reading::Ended(_) | Reading::First
+        );
+        is_between && self.channels.are_idle()
     }
 
     pub(super) fn age_headers(&mut self) -> u32 {
-        if let Reading::CutPacket(_) = self.reading {
+        if let Reading::CutPacket(_)
+        | Reading::ExtensionSize { .. }
+        | Reading::Extension { .. }
+        | Reading::AfterMetadata { .. } = self.reading
+        {
             self.cut_age = self.cut_age.saturating_add(1);
         }
         self.channels.age_heads().max(self.cut_age)
@@ -157,6 +239,11 @@ impl Machine {
         self.drained
     }
 
+    #[inline]
+    pub(super) fn drained_credit(&self) -> u64 {
+        self.drained_credit
+    }
+
     pub(super) fn buffered(&self) -> usize {
         match &self.reading {
             Reading::ConnectionHeader(cut) | Reading::CutPacket(cut) => {
@@ -167,7 +254,15 @@ impl Machine {
             | Reading::Part { .. }
             | Reading::Content { .. }
             | Reading::Ended(_)
+            | Reading::First
+            | Reading::Held { .. }
+            | Reading::HeldStatus { .. }
+            | Reading::AfterStatus
             | Reading::Failed(_) => self.held,
+            Reading::Extension { content, .. } | Reading::AfterMetadata { content, .. } => {
+                self.held.saturating_add(content.len())
+            }
+            Reading::ExtensionSize { cut, .. } => self.held.saturating_add(cut.length()),
         }
     }
 
@@ -187,7 +282,7 @@ impl Machine {
         if ConnectionHeader::has_reserved_bits(control) {
             self.on_reserved_bits(control)?;
         }
-        self.reading = Reading::Packet;
+        self.on_connection_header(header);
         Ok(Some(Event::Header(header)))
     }
 
@@ -231,6 +326,7 @@ impl Machine {
         }
         // Only packets of a channel change what is in progress on it.
         // r[impl packet.channelless]
+        // r[impl ext.packet.channelless]
         // r[impl content.mixed]
         let switched = core::mem::replace(&mut self.switched, false);
         match packet {
@@ -247,15 +343,14 @@ impl Machine {
             Packet::Abort => self.on_abort(),
             Packet::Heartbeat => self.on_heartbeat(),
             Packet::GoAway => self.on_go_away(),
-            // r[impl packet.unknown]
-            Packet::Unassigned { byte } => Err(Violation::UnknownPacket { byte }),
+            Packet::Unassigned { byte } => self.on_extension(byte, input),
         }
     }
 
     // r[impl packet.switch.range]
     // r[impl packet.switch.needless]
     #[inline]
-    fn on_switch<'i>(&mut self, channel: ChannelId, switched: bool) -> Found<'i> {
+    pub(super) fn on_switch<'i>(&mut self, channel: ChannelId, switched: bool) -> Found<'i> {
         let channels = self.limits.channels();
         if !channels.contains(channel) {
             return Err(Violation::ChannelOutOfRange { channel, channels });
@@ -284,8 +379,16 @@ impl Machine {
         if !self.channels.is_idle(channel) {
             return Err(Violation::ChannelBusy { channel });
         }
-        match self.open_at_once(kind, opening, input) {
-            Ok(None) => self.open_in_parts(kind, opening),
+        // r[impl ext.leave.done]
+        if kind == Kind::Message && self.is_done {
+            return Err(Violation::MessageAfterDone);
+        }
+        let number = self.begun;
+        self.begun = number.wrapping_add(1);
+        let is_request = u64::from(opening.expects_response);
+        self.requests = self.requests.wrapping_add(is_request);
+        match self.open_at_once(kind, opening, number, input) {
+            Ok(None) => self.open_in_parts(kind, opening, number),
             found => found,
         }
     }
@@ -297,6 +400,7 @@ impl Machine {
         &mut self,
         kind: Kind,
         opening: Opening,
+        number: u64,
         input: &mut &'i [u8],
     ) -> Found<'i> {
         let Some((header, rest)) = input.split_at_checked(uint::index(opening.size)) else {
@@ -327,7 +431,7 @@ impl Machine {
         *input = rest;
         if self.gives_whole && !opening.has_stream {
             if let Some(payload) = take_payload(sizes.payload, input) {
-                let announced = announce(self.channel, opening, &prefix, action);
+                let announced = announce(self.channel, number, opening, &prefix, action);
                 return Ok(Some(whole(announced, payload)));
             }
         }
@@ -335,16 +439,22 @@ impl Machine {
             let body = Body::plain(sizes.payload, opening.has_stream);
             self.channels.put(self.channel, Channel::Body(body));
         }
-        Ok(Some(announce(self.channel, opening, &prefix, action)))
+        Ok(Some(announce(
+            self.channel,
+            number,
+            opening,
+            &prefix,
+            action,
+        )))
     }
 
     #[cold]
-    fn open_in_parts<'i>(&mut self, kind: Kind, opening: Opening) -> Found<'i> {
+    fn open_in_parts<'i>(&mut self, kind: Kind, opening: Opening, number: u64) -> Found<'i> {
         if opening.size == 0 {
             self.on_empty()?;
         }
         // A header is as old as the packet in which it starts.
-        let head = Box::new(PartialHead::new(kind, opening, self.cut_age));
+        let head = Box::new(PartialHead::new(kind, opening, number, self.cut_age));
         self.channels.put(self.channel, Channel::Head(head));
         self.reading = Reading::Header { left: opening.size };
         Ok(None)
@@ -365,6 +475,7 @@ impl Machine {
                 Ok(refusal.map(|refusal| Event::Refused {
                     channel,
                     action: None,
+                    number: None,
                     refusal,
                 }))
             }
@@ -432,6 +543,7 @@ impl Machine {
         Ok(Some(Event::Refused {
             channel,
             action: None,
+            number: None,
             refusal,
         }))
     }
@@ -502,7 +614,11 @@ impl Machine {
             return Ok(None);
         }
         if refused {
-            self.drained = self.drained.saturating_add(uint::wide(bytes.len()));
+            let length = uint::wide(bytes.len());
+            self.drained = self.drained.saturating_add(length);
+            if content != Content::Data {
+                self.drained_credit = self.drained_credit.saturating_add(length);
+            }
             return Ok(None);
         }
         Ok(Some(match content {
@@ -557,7 +673,7 @@ impl Machine {
 
     // r[impl packet.empty.read]
     #[cold]
-    fn on_empty<'i>(&mut self) -> Found<'i> {
+    pub(super) fn on_empty<'i>(&mut self) -> Found<'i> {
         let channel = self.channel;
         count(&mut self.tolerated.empty_packets);
         self.tolerate(Violation::EmptyPacket { channel })?;
@@ -642,13 +758,23 @@ fn take_payload<'i>(size: u64, input: &mut &'i [u8]) -> Option<&'i [u8]> {
 #[inline]
 fn whole<'b>(announced: Event<'b>, payload: &'b [u8]) -> Event<'b> {
     match announced {
-        Event::Message { channel, head } => Event::WholeMessage {
+        Event::Message {
             channel,
+            number,
+            head,
+        } => Event::WholeMessage {
+            channel,
+            number,
             head,
             payload,
         },
-        Event::Response { channel, head } => Event::WholeResponse {
+        Event::Response {
             channel,
+            number,
+            head,
+        } => Event::WholeResponse {
+            channel,
+            number,
             head,
             payload,
         },
@@ -660,6 +786,7 @@ fn whole<'b>(announced: Event<'b>, payload: &'b [u8]) -> Event<'b> {
 #[inline]
 pub(super) fn announce<'b>(
     channel: ChannelId,
+    number: u64,
     opening: Opening,
     prefix: &Prefix<'_>,
     action: &'b str,
@@ -673,6 +800,7 @@ pub(super) fn announce<'b>(
     match prefix.parent {
         None => Event::Message {
             channel,
+            number,
             head: MessageHead {
                 id: prefix.id,
                 action,
@@ -684,6 +812,7 @@ pub(super) fn announce<'b>(
         },
         Some(parent) => Event::Response {
             channel,
+            number,
             head: ResponseHead {
                 parent,
                 id: prefix.id,
@@ -705,6 +834,6 @@ fn no_file(channel: ChannelId, index: FileIndex) -> Violation {
     }
 }
 
-fn count(counter: &mut u64) {
+pub(super) fn count(counter: &mut u64) {
     *counter = counter.saturating_add(1);
 }

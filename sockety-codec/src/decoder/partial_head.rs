@@ -19,6 +19,7 @@ const ABUSE: u32 = 4;
 pub(super) struct PartialHead {
     pub(super) kind: Kind,
     pub(super) opening: Opening,
+    pub(super) number: u64,
     pub(super) stage: Stage,
     /// The number of bytes of the header up to the last complete part.
     pub(super) bytes: u64,
@@ -64,10 +65,11 @@ pub(super) enum Part<'i> {
 }
 
 impl PartialHead {
-    pub(super) fn new(kind: Kind, opening: Opening, age: u32) -> Self {
+    pub(super) fn new(kind: Kind, opening: Opening, number: u64, age: u32) -> Self {
         Self {
             kind,
             opening,
+            number,
             stage: Stage::Prefix,
             bytes: 0,
             pieces: 1,

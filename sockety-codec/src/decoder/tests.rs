@@ -1,6 +1,7 @@
 //! Dialogues with a scripted peer: bytes in, events or a violation out.
 
 mod content;
+mod extension;
 mod heads;
 mod limits;
 mod packets;
@@ -35,7 +36,7 @@ fn connected(limits: Limits) -> Decoder {
     let mut input: &[u8] = &[0xE3];
     let header = decoder.decode(&mut input).unwrap();
     let channels = ChannelCount::MAX;
-    assert_eq!(header, Some(Event::Header(ConnectionHeader { channels })));
+    assert_eq!(header, Some(Event::Header(ConnectionHeader::new(channels))));
     decoder
 }
 
@@ -89,7 +90,7 @@ impl Foreseen<'_> {
 fn describe(event: &Event<'_>) -> String {
     match event {
         Event::Header(header) => format!("header {}", header.channels),
-        Event::Message { channel, head } => format!(
+        Event::Message { channel, head, .. } => format!(
             "message {channel} {:?} response={} stream={} payload={} files={}/{}",
             head.action,
             head.expects_response,
@@ -98,7 +99,7 @@ fn describe(event: &Event<'_>) -> String {
             head.files.count,
             head.files.total_size,
         ),
-        Event::Response { channel, head } => format!(
+        Event::Response { channel, head, .. } => format!(
             "response {channel} response={} stream={} payload={} files={}/{}",
             head.expects_response,
             head.has_stream,
@@ -144,6 +145,17 @@ fn describe(event: &Event<'_>) -> String {
         Event::FastReply { id, code } => format!("fast reply {} {code}", id.simple()),
         Event::Heartbeat => "heartbeat".into(),
         Event::GoAway => "go away".into(),
+        Event::Settings(settings) => format!("settings {}", settings.message_window()),
+        Event::Metadata { number, content } => format!("metadata {number:?} {content:02x?}"),
+        Event::Cancel(numbers) => format!("cancel {:?}", numbers.collect::<Vec<_>>()),
+        Event::Status { channel, status } => {
+            format!("status {channel} {} {:02x?}", status.code, status.error)
+        }
+        Event::Flow(entries) => format!("flow {:?}", entries.resolve(1 << 32).collect::<Vec<_>>()),
+        Event::Leave(leave) => format!("{leave:?}"),
+        Event::Done => "done".into(),
+        Event::Ping(bytes) => format!("ping {bytes:02x?}"),
+        Event::Pong(bytes) => format!("pong {bytes:02x?}"),
     }
 }
 

@@ -81,6 +81,11 @@ impl<'a> Outline<'a> {
         })
     }
 
+    /// The size of the header.
+    pub(super) fn size(&self) -> u32 {
+        self.opening.size
+    }
+
     /// An upper bound for the bytes of the packet.
     #[inline]
     pub(super) fn length(&self) -> usize {

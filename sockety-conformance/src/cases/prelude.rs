@@ -7,4 +7,8 @@ pub(super) use crate::{
     peer::{Peer, Reply, ensure_same},
     trial::Trial,
 };
-pub(super) use sockety_conformance::wire::{fresh_id, message::Message, packet};
+pub(super) use sockety_conformance::wire::{
+    fresh_id,
+    message::Message,
+    packet::{self, Entry, Part},
+};

@@ -21,6 +21,211 @@ const STREAM: u8 = 0x70;
 const FILE: u8 = 0xC0;
 const DATA: u8 = 0xE0;
 
+/// The connection header of a side that offers the extension.
+pub const OFFER: [u8; 3] = [0xE2, 0xEE, 0x00];
+/// Settings that say nothing but the defaults.
+pub const SETTINGS: [u8; 3] = [0xF0, 1, 0];
+
+/// A Control packet of the extension.
+pub fn control(content: &[u8]) -> Vec<u8> {
+    sized(0xF0, content)
+}
+
+/// A Cancel packet that names these messages.
+pub fn cancel(numbers: &[u32]) -> Vec<u8> {
+    let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
+    control(&std::iter::once(1).chain(numbers).collect::<Vec<_>>())
+}
+
+/// A Metadata packet with these entries.
+pub fn metadata(entries: &[u8]) -> Vec<u8> {
+    sized(0xF1, entries)
+}
+
+/// A Settings packet with these ids and values.
+pub fn settings(entries: &[(u8, u64)]) -> Vec<u8> {
+    let mut content = vec![0];
+    for &(id, value) in entries {
+        content.push(id);
+        uint::put(&mut content, value, 6);
+    }
+    control(&content)
+}
+
+/// A Leave packet with this number of messages taken and this reason; `None` leaves it open.
+pub fn leave(taken: Option<u64>, reason: u8, text: &[u8]) -> Vec<u8> {
+    let mut content = vec![2];
+    uint::put(&mut content, taken.unwrap_or(u64::MAX), 6);
+    content.push(reason);
+    uint::put(&mut content, 30_000, 4);
+    uint::put(&mut content, 0, 4);
+    content.extend_from_slice(text);
+    control(&content)
+}
+
+/// A Status packet.
+pub fn status(code: u16, error: &[u8]) -> Vec<u8> {
+    control(&[&[6], &code.to_le_bytes()[..], error].concat())
+}
+
+/// A Done packet.
+pub const DONE: [u8; 3] = [0xF0, 1, 3];
+
+/// Widths of a limit in a Flow packet, by their code.
+pub const LIMIT: [usize; 4] = [2, 3, 4, 6];
+
+/// A Flow packet with these entries.
+pub fn flow(entries: &[Entry]) -> Vec<u8> {
+    sized(
+        0xF2,
+        &entries.iter().flat_map(Entry::bytes).collect::<Vec<_>>(),
+    )
+}
+
+/// A part of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The stream.
+    Stream,
+    /// The file with this index.
+    File(u32),
+}
+
+impl Part {
+    /// The code of the width of its index, and the bytes of that.
+    fn index(self) -> (u8, Vec<u8>) {
+        match self {
+            Self::Stream => (0, Vec::new()),
+            Self::File(index @ 0..=255) => (1, vec![index as u8]),
+            Self::File(index) => (2, index.to_le_bytes()[..3].to_vec()),
+        }
+    }
+}
+
+/// An entry of a Flow packet. The number is that of a message of the side that reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Credit for a part.
+    Credit {
+        /// The message.
+        number: u32,
+        /// The part.
+        part: Part,
+        /// The number of bytes that may be sent of it.
+        limit: u64,
+        /// Whether it is credit in addition to the limit of the connection.
+        is_lifeline: bool,
+    },
+    /// Every file below an index was read.
+    Read {
+        /// The message.
+        number: u32,
+        /// The index.
+        below: u32,
+    },
+    /// Credit for the connection.
+    Connection(u64),
+    /// A stop of a part, or of the message.
+    Stop {
+        /// The message.
+        number: u32,
+        /// The part; `None`: all of the message.
+        part: Option<Part>,
+    },
+}
+
+impl Entry {
+    /// Credit for a part that counts to the limit of the connection.
+    pub fn credit(number: u32, part: Part, limit: u64) -> Self {
+        Self::Credit {
+            number,
+            part,
+            limit,
+            is_lifeline: false,
+        }
+    }
+
+    /// The bytes of the entry, in the smallest form.
+    pub fn bytes(&self) -> Vec<u8> {
+        let (flags, number, index, limit) = match *self {
+            Self::Credit {
+                number,
+                part,
+                limit,
+                is_lifeline,
+            } => {
+                let (code, index) = part.index();
+                let flags = code << 6 | u8::from(is_lifeline) << 1;
+                (flags, Some(number), index, Some(limit))
+            }
+            Self::Read { number, below } => {
+                let index = below.to_le_bytes()[..3].to_vec();
+                (0xC0, Some(number), index, None)
+            }
+            Self::Connection(limit) => (0x04, None, Vec::new(), Some(limit)),
+            Self::Stop { number, part } => {
+                let (code, index) = part.map_or((3, Vec::new()), Part::index);
+                (code << 6 | 0x08, Some(number), index, None)
+            }
+        };
+        let form = limit.map_or(0, |limit| uint::smallest(&LIMIT, limit));
+        let mut out = vec![flags | (form << 4) as u8];
+        out.extend(number.iter().flat_map(|number| number.to_le_bytes()));
+        out.extend(index);
+        if let Some(limit) = limit {
+            uint::put(&mut out, limit, LIMIT[form]);
+        }
+        out
+    }
+
+    /// The entries of a Flow packet; `None` if it is malformed.
+    pub fn all(mut content: &[u8]) -> Option<Vec<Self>> {
+        let mut all = Vec::new();
+        while !content.is_empty() {
+            all.push(Self::take(&mut content)?);
+        }
+        Some(all)
+    }
+
+    fn take(rest: &mut &[u8]) -> Option<Self> {
+        let flags = uint::take(rest, 1)? as u8;
+        let width = LIMIT[usize::from(flags >> 4 & 3)];
+        let (parts, has_limit_code) = (flags >> 6, flags >> 4 & 3 != 0);
+        if flags & 0x0F == 0x04 && parts == 0 {
+            return uint::take(rest, width).map(Self::Connection);
+        }
+        let number = uint::take(rest, 4)? as u32;
+        let mut part = || {
+            Some(match parts {
+                0 => Part::Stream,
+                1 => Part::File(uint::take(rest, 1)? as u32),
+                _ => Part::File(uint::take(rest, 3)? as u32),
+            })
+        };
+        match flags & 0x0F {
+            0 if parts == 3 && !has_limit_code => {
+                let below = uint::take(rest, 3)? as u32;
+                Some(Self::Read { number, below })
+            }
+            low @ (0 | 2) if parts < 3 => {
+                let part = part()?;
+                let limit = uint::take(rest, width)?;
+                Some(Self::Credit {
+                    number,
+                    part,
+                    limit,
+                    is_lifeline: low == 2,
+                })
+            }
+            8 if !has_limit_code => {
+                let part = if parts == 3 { None } else { Some(part()?) };
+                Some(Self::Stop { number, part })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The connection header of a side that receives on `channels` channels.
 pub fn header(channels: u16) -> Vec<u8> {
     match channels {
@@ -177,11 +382,25 @@ pub enum Kind {
     FileEnd(u32),
     /// Data.
     Data(Vec<u8>),
+    /// A packet of the extension: its kind, and its content.
+    Extension(u8, Vec<u8>),
     /// The unassigned type, with the first byte.
     Unknown(u8),
 }
 
 impl Packet {
+    /// Like [`Packet::take`], from a peer with the extension.
+    pub fn take_extended(input: &mut &[u8]) -> Option<Self> {
+        let Some(first @ 0xF0..) = input.first().copied() else {
+            return Self::take(input);
+        };
+        let (mut rest, mut oddities) = (&input[1..], Vec::new());
+        let content = Self::content(&mut rest, first & 0x0F, 0, &mut oddities)?.1;
+        *input = rest;
+        let kind = Kind::Extension(first & 3, content);
+        Some(Self { kind, oddities })
+    }
+
     /// Takes one packet off the front of `input`; `None` until all of it has arrived.
     pub fn take(input: &mut &[u8]) -> Option<Self> {
         let mut rest = *input;

@@ -21,6 +21,7 @@ const ACTION: KnownArguments = KnownArguments {
         ("timeout", "timeout = \"2s\""),
         ("limit", "limit(…)"),
         ("spawn", "spawn"),
+        ("no_cancel", "no_cancel"),
     ],
 };
 
@@ -33,6 +34,7 @@ pub(crate) struct ActionArguments {
     pub(crate) timeout: Option<Timeout>,
     pub(crate) limits: Limits,
     pub(crate) spawn: Option<Ident>,
+    pub(crate) no_cancel: Option<Ident>,
 }
 
 /// How long callers wait for a reply.
@@ -60,7 +62,8 @@ impl ActionArguments {
                     arguments.timeout = text.and_then(|text| timeout(text, errors));
                 }
                 "limit" => arguments.limits = Limits::parse(&argument, errors),
-                _ => arguments.spawn = argument.flag(errors),
+                "spawn" => arguments.spawn = argument.flag(errors),
+                _ => arguments.no_cancel = argument.flag(errors),
             }
         }
         arguments

@@ -72,6 +72,8 @@ pub(crate) fn constructors(service: &Service) -> TokenStream {
             #private::reconnecting(address)
         }
 
+        #private::fleet!(#deprecated #vis fn);
+
         /// Returns the connection that calls are sent over. Of a client that reconnects, it represents
         /// whichever is open.
         #vis fn connection(&self) -> &#private::Connection {

@@ -62,12 +62,13 @@ fn options(service: &Service, action: &Action) -> TokenStream {
     let one_way = arguments.one_way.as_ref().map(|_| quote!(.one_way()));
     let idempotent = arguments.idempotent.as_ref().map(|_| quote!(.idempotent()));
     let spawned = arguments.spawn.as_ref().map(|_| quote!(.spawned()));
+    let no_cancel = arguments.no_cancel.as_ref().map(|_| quote!(.no_cancel()));
     let timeout = arguments.timeout.as_ref().map(|timeout| {
         let milliseconds = timeout.milliseconds;
         quote!(.timeout(::core::time::Duration::from_millis(#milliseconds)))
     });
     let limits = limits(service, &arguments.limits);
-    quote!(#aliases #one_way #idempotent #spawned #timeout #limits)
+    quote!(#aliases #one_way #idempotent #spawned #no_cancel #timeout #limits)
 }
 
 /// The limits of an action, if it declares any.

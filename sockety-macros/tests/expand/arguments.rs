@@ -50,6 +50,7 @@ impl MediaClient {
     pub fn reconnecting(address: impl ::sockety::__private::IntoAddress) -> Self {
         ::sockety::__private::reconnecting(address)
     }
+    ::sockety::__private::fleet!(pub fn);
     /// Returns the connection that calls are sent over. Of a client that reconnects, it represents
     /// whichever is open.
     pub fn connection(&self) -> &::sockety::__private::Connection {
@@ -444,6 +445,7 @@ impl MediaClient {
                     .errors(::sockety::__private::error::<MediaError>().variants),
                 ::sockety::__private::ActionDescription::new("media.upload")
                     .spawned()
+                    .no_cancel()
                     .limits(
                         ::sockety::__private::ActionLimits::none()
                             .payload(1024u64)

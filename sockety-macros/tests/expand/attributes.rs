@@ -56,6 +56,7 @@ impl MediaClient {
     fn reconnecting(address: impl ::sockety::__private::IntoAddress) -> Self {
         ::sockety::__private::reconnecting(address)
     }
+    ::sockety::__private::fleet!(fn);
     /// Returns the connection that calls are sent over. Of a client that reconnects, it represents
     /// whichever is open.
     fn connection(&self) -> &::sockety::__private::Connection {

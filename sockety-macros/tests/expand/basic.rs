@@ -71,6 +71,7 @@ impl MediaClient {
     pub fn reconnecting(address: impl ::sockety::__private::IntoAddress) -> Self {
         ::sockety::__private::reconnecting(address)
     }
+    ::sockety::__private::fleet!(pub fn);
     /// Returns the connection that calls are sent over. Of a client that reconnects, it represents
     /// whichever is open.
     pub fn connection(&self) -> &::sockety::__private::Connection {

@@ -47,6 +47,7 @@ impl MediaClient {
     ) -> Self {
         ::facade::rpc::__private::reconnecting(address)
     }
+    ::facade::rpc::__private::fleet!(pub (crate) fn);
     /// Returns the connection that calls are sent over. Of a client that reconnects, it represents
     /// whichever is open.
     pub(crate) fn connection(&self) -> &::facade::rpc::__private::Connection {

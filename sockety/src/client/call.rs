@@ -7,23 +7,28 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use sockety_codec::Uuid;
 
 use super::{
     call_draft::{CallDraft, Read},
     exchange::Exchange,
-    reply::{read_reply, without_reason},
+    reply::read_reply,
 };
 use crate::{
     connection::Connection,
+    engine::pending::RawReply,
     error::{call::CallError, service::ServiceError},
     message::reply::Reply,
+    metadata::{MetadataKey, Trace},
+    outcome::{Cancelled, Outcome},
 };
 
 /// A typed call: a future that resolves to what the method returns. Nothing is sent until it is
 /// first polled.
 ///
-/// Dropping it cancels the call. If its message was queued already, it is still sent, and its reply
+/// Dropping it cancels the call: a peer that [uses the extension](Connection::is_extended) is told, and
+/// drops the handler where it waits. If its message was queued already, it is still sent, and its reply
 /// is dropped. Files and a stream that were not sent completely are aborted: the handler gets an
 /// error when it reads them.
 ///
@@ -57,6 +62,24 @@ impl<T, E> Call<T, E> {
         self
     }
 
+    /// Sets an entry of [metadata](crate::metadata), which travels with the call. One with the same
+    /// name is replaced. Setting it after the call was polled has no effect.
+    ///
+    /// The call is not sent if the connection does not use the extension, unless the key is
+    /// [optional](MetadataKey::optional), or if there are more than 64 entries or more bytes than the
+    /// peer takes, 8 KiB by default.
+    pub fn metadata(mut self, key: MetadataKey, value: impl Into<Bytes>) -> Self {
+        self.exchange.metadata().insert(key, value.into());
+        self
+    }
+
+    /// Sets the trace that the call belongs to, in place of that of the handler that makes it. Left out
+    /// if the connection does not use the extension.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.exchange.metadata().set_trace(trace);
+        self
+    }
+
     /// The id of the call's message.
     pub fn id(&self) -> Uuid {
         self.exchange.id
@@ -67,6 +90,95 @@ impl<T, E> Call<T, E> {
     /// without a reply.
     pub fn is_idempotent(&self) -> bool {
         self.exchange.is_idempotent
+    }
+
+    /// Sends the call now, instead of when it is first polled. If there is no room for it at the moment,
+    /// it is sent when it is polled.
+    ///
+    /// ```
+    /// # use sockety::{Router, pair, service};
+    /// # #[service]
+    /// # trait Media { async fn title(&self, id: u64) -> String; }
+    /// # struct Store;
+    /// # impl Media for Store { async fn title(&self, id: u64) -> String { id.to_string() } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let media = MediaClient::local(Store);
+    /// let seven = media.title(7).start(); // on its way, while this task does something else
+    /// assert_eq!(media.title(8).await?, "8");
+    /// assert_eq!(seven.await?, "7");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime, if it has files or a stream.
+    pub fn start(mut self) -> Self {
+        self.exchange.start();
+        self
+    }
+
+    /// Cancels the call, and waits until it is known what became of it: for 30 s at most. It is not sent
+    /// if it was not sent yet. Protocol rules `ext.cancel` and `ext.cancel.answer`.
+    ///
+    /// A peer that [uses the extension](Connection::is_extended) drops the handler where it waits, and
+    /// answers in any case: [`Cancelled::NotExecuted`] and [`Cancelled::Executed`] say whether the
+    /// handler had begun, and [`Cancelled::Replied`] has the reply if that was given before. Handlers of
+    /// actions with `#[action(no_cancel)]` run to their ends, and their reply is the answer. A peer without
+    /// the extension cannot be told, and its handler runs on: then the result is there at once, and is
+    /// [`Cancelled::Unknown`] unless the reply has come already.
+    ///
+    /// Middleware sees the answer like any other, and what it returns decides. It cannot send the call again.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sockety::{Connection, Options, Outcome, Router, service};
+    /// # use tokio::time::timeout;
+    /// # #[service]
+    /// # trait Bank { async fn report(&self, year: u16) -> String; }
+    /// # struct Books;
+    /// # impl Bank for Books { async fn report(&self, _year: u16) -> String { std::future::pending().await } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let options = Options::default();
+    /// # let (near, far) = tokio::io::duplex(4096);
+    /// # let (near, _far) = tokio::try_join!(
+    /// #     Connection::over(near, Router::new(), options.clone()),
+    /// #     Connection::over(far, BankServer::new(Books), options),
+    /// # )?;
+    /// # let bank = BankClient::new(near);
+    /// let mut report = bank.report(2026);
+    /// if timeout(Duration::from_millis(50), &mut report).await.is_err() {
+    ///     let cancelled = report.cancel().await;
+    ///     assert_eq!(cancelled.outcome(), Outcome::Executed); // it had begun, and was stopped
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the future is like dropping the call: it is cancelled without waiting.
+    ///
+    /// # Panics
+    /// Panics if the call was ready already.
+    pub async fn cancel(self) -> Cancelled<Result<T, CallError<E>>>
+    where
+        E: ServiceError,
+    {
+        let mut exchange = self.exchange;
+        let reply = match exchange.cancel().await {
+            Ok(reply) => reply.without_reason(),
+            Err(outcome) => return Cancelled::without_reply(outcome),
+        };
+        match reply {
+            RawReply::Fast(code, _) if code.outcome() != Outcome::Replied => {
+                Cancelled::without_reply(code.outcome())
+            }
+            reply => {
+                let lease = exchange.connection.lease();
+                Cancelled::Replied(read_reply(reply, exchange.action, self.read, lease))
+            }
+        }
     }
 
     /// Sends the call and returns the undecoded reply. An error of the service is a reply as well,
@@ -96,7 +208,7 @@ impl<T, E> Call<T, E> {
         let mut exchange = self.exchange;
         match poll_fn(|cx| exchange.poll(cx)).await {
             Ok(raw) => {
-                let raw = without_reason(raw);
+                let raw = raw.without_reason();
                 Ok(Reply::new(exchange.connection.lease(), exchange.id, raw))
             }
             Err(error) => {
@@ -141,9 +253,11 @@ impl Connection {
     ///     async fn title(&self, id: u64) -> String;
     /// }
     ///
-    /// async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>>
-    /// {     let prepared = MediaDraft::title(7);     let title: String =
-    /// connection.call(prepared.clone()).await?;     Ok(()) }
+    /// async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let prepared = MediaDraft::title(7);
+    ///     let title: String = connection.call(prepared.clone()).await?;
+    ///     Ok(())
+    /// }
     /// ```
     pub fn call<T, E>(&self, draft: CallDraft<T, E>) -> Call<T, E> {
         Call::new(self.clone(), draft)

@@ -1,5 +1,8 @@
 use std::{fmt, marker::PhantomData, pin::Pin, sync::Arc};
 
+#[cfg(feature = "fleet")]
+use tokio::time::timeout;
+
 use super::{dial, reconnecting::Reconnecting};
 use crate::{
     address::{
@@ -10,9 +13,9 @@ use crate::{
     config::{budgets::Budgets, options::Options},
     connection::{Connection, service_client::ServiceClient},
     engine::common::Common,
-    error::connect::ConnectError,
+    error::connect::{ConnectError, ConnectProblem},
     serve::router::{IntoRouter, Router},
-    transport::link::{Handshake, Setup},
+    transport::link::{Handshake, Link, Setup},
 };
 
 /// Connects to a server, over TCP, TLS or a Unix socket: the [`Address`] says which.
@@ -66,7 +69,7 @@ pub struct Connect<C = Connection> {
 /// What runs on a new connection before anybody gets it.
 type OnConnect = Arc<dyn Fn(Connection) -> Running + Send + Sync>;
 
-type Running = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + Send>>;
+type Running = Pin<Box<dyn Future<Output = Result<(), ConnectProblem>> + Send>>;
 
 impl<C> Connect<C> {
     pub(crate) fn new(addresses: Result<Addresses, AddressError>) -> Self {
@@ -110,7 +113,7 @@ impl<C> Connect<C> {
     }
 
     /// Runs this on each new connection before the client is returned, for instance to authorize it. If it returns
-    /// an error, connecting fails with [`ConnectError::OnConnect`], and the connection is closed.
+    /// an error, connecting fails with [`ConnectProblem::OnConnect`], and the connection is closed.
     ///
     /// It has no time limit except those of its calls, and is dropped when the connection ends. It must not wait for
     /// the client that it makes way for. A second hook replaces the first.
@@ -140,7 +143,7 @@ impl<C> Connect<C> {
             let running = hook(connection);
             Box::pin(async move {
                 let result = running.await;
-                result.map_err(|error| ConnectError::OnConnect(error.into()))
+                result.map_err(|error| ConnectProblem::OnConnect(error.into()))
             })
         }));
         self
@@ -153,17 +156,32 @@ impl<C> Connect<C> {
     }
 
     #[cfg(feature = "_tls")]
-    fn handshake(&self, address: &Address) -> Result<Option<Handshake>, ConnectError> {
+    fn handshake(
+        &self,
+        address: &Address,
+        tls_name: Option<&str>,
+    ) -> Result<Option<Handshake>, ConnectProblem> {
         let tls = match &self.tls {
             Some(tls) => tls.clone(),
             None if address.is_tls() => crate::tls::TlsClient::shared_system_roots()?,
             None => return Ok(None),
         };
+        #[cfg(feature = "fleet")]
+        let tls = match tls_name {
+            Some(name) => tls.or_server_name(name)?,
+            None => tls,
+        };
+        #[cfg(not(feature = "fleet"))]
+        let _ = tls_name;
         Ok(Some(tls.handshake_with(address)?))
     }
 
     #[cfg(not(feature = "_tls"))]
-    fn handshake(&self, address: &Address) -> Result<Option<Handshake>, ConnectError> {
+    fn handshake(
+        &self,
+        address: &Address,
+        _: Option<&str>,
+    ) -> Result<Option<Handshake>, ConnectProblem> {
         match address.is_tls() {
             true => Err(address
                 .error(crate::address::error::AddressProblem::NeedsTls)
@@ -173,34 +191,126 @@ impl<C> Connect<C> {
     }
 }
 
+/// Connections of a fleet, whose addresses come later.
+#[cfg(feature = "fleet")]
 impl<C> Connect<C> {
-    pub(super) fn common(&self) -> &Common {
+    /// Has no address of its own.
+    pub(crate) fn template() -> Self {
+        let none: [Address; 0] = [];
+        Self::new(none.into_addresses())
+    }
+
+    /// Connects to this address, and waits until the server has begun to serve the connection: one that stops
+    /// meanwhile may close it after its header, and calls would be lost.
+    pub(crate) async fn dial_begun(
+        &self,
+        address: Address,
+        tls_name: Option<&str>,
+    ) -> Result<Connection, ConnectError> {
+        let addresses = address.into();
+        let connection = self.dial_to(&addresses, tls_name).await?;
+        let limit = self.common.options.handshake_timeout;
+        let problem = match timeout(limit, connection.shared().until_begun()).await {
+            Ok(true) => return Ok(connection),
+            Ok(false) => ConnectProblem::ClosedSilently,
+            Err(_) => ConnectProblem::HandshakeTimedOut(limit),
+        };
+        Err(ConnectError::new(
+            problem,
+            addresses,
+            connection.peer_addr(),
+        ))
+    }
+
+    pub(crate) fn of_connections(self) -> Connect<Connection> {
+        Connect {
+            addresses: self.addresses,
+            router: self.router,
+            common: self.common,
+            #[cfg(feature = "_tls")]
+            tls: self.tls,
+            on_connect: self.on_connect,
+            client: PhantomData,
+        }
+    }
+
+    /// The error of an attempt that has panicked.
+    pub(crate) fn panicked(&self) -> ConnectError {
+        ConnectProblem::OnConnect("panicked, or its runtime was shut down".into()).into()
+    }
+}
+
+#[cfg(feature = "fleet")]
+impl<C> Clone for Connect<C> {
+    fn clone(&self) -> Self {
+        Self {
+            addresses: self.addresses.clone(),
+            router: Arc::clone(&self.router),
+            common: self.common.clone(),
+            #[cfg(feature = "_tls")]
+            tls: self.tls.clone(),
+            on_connect: self.on_connect.clone(),
+            client: PhantomData,
+        }
+    }
+}
+
+impl<C> Connect<C> {
+    pub(crate) fn common(&self) -> &Common {
         &self.common
     }
 
-    pub(super) fn addresses(&self) -> Result<&Addresses, ConnectError> {
-        let addresses = self.addresses.as_ref();
-        addresses.map_err(|error| error.clone().into())
+    /// The error of an attempt that ended without a result.
+    pub(super) fn failed(&self, problem: ConnectProblem) -> ConnectError {
+        match &self.addresses {
+            Ok(addresses) => ConnectError::new(problem, addresses.clone(), None),
+            Err(error) => error.clone().into(),
+        }
     }
 
-    fn check(&self, address: &Address) -> Result<(), ConnectError> {
+    fn check(&self, address: &Address, tls_name: Option<&str>) -> Result<(), ConnectProblem> {
         #[cfg(not(unix))]
         if let crate::address::Endpoint::Unix(_) = address.endpoint() {
             let problem = crate::address::error::AddressProblem::NeedsUnix;
             return Err(address.error(problem).into());
         }
-        self.handshake(address).map(drop)
+        self.handshake(address, tls_name).map(drop)
     }
 
     pub(crate) async fn dial(&self) -> Result<Connection, ConnectError> {
-        let addresses = self.addresses()?;
+        let addresses = self.addresses.as_ref().map_err(AddressError::clone)?;
+        self.dial_to(addresses, None).await
+    }
+
+    /// Connects to these addresses instead of its own. The certificate must have this name, if there is one and the TLS
+    /// configuration has none.
+    pub(crate) async fn dial_to(
+        &self,
+        addresses: &Addresses,
+        tls_name: Option<&str>,
+    ) -> Result<Connection, ConnectError> {
         // Before anything is tried: an address that cannot be used is a mistake of the configuration.
         for address in addresses {
-            self.check(address)?;
+            let checked = self.check(address, tls_name);
+            checked.map_err(|problem| ConnectError::new(problem, address.clone(), None))?;
         }
         let limit = self.common.options.connect_timeout;
-        let (link, address) = dial::dial(addresses, limit).await?;
-        let handshake = self.handshake(address)?;
+        let dialled = dial::dial(addresses, limit).await;
+        let (link, address) =
+            dialled.map_err(|problem| ConnectError::new(problem, addresses.clone(), None))?;
+        let peer_addr = link.peer_addr();
+        let established = self.establish(link, address, tls_name).await;
+        established.map_err(|problem| ConnectError::new(problem, address.clone(), peer_addr))
+    }
+
+    /// Makes a connection of a link to this address, and runs the hook on it.
+    async fn establish(
+        &self,
+        link: Link,
+        address: &Address,
+        tls_name: Option<&str>,
+    ) -> Result<Connection, ConnectProblem> {
+        let handshake = self.handshake(address, tls_name)?;
         let (router, common) = (Arc::clone(&self.router), self.common.clone());
         let setup = Setup::new(router, common, drop).to(Some(address.server_name()));
         let connection = link.start(handshake, setup).await?;
@@ -209,7 +319,7 @@ impl<C> Connect<C> {
                 biased;
                 result = hook(connection.clone()) => result?,
                 // Or all callers would wait for a hook that waits for what cannot come any more.
-                ended = connection.closed() => return Err(ConnectError::OnConnect(ended.into())),
+                ended = connection.closed() => return Err(ConnectProblem::OnConnect(ended.into())),
             }
         }
         Ok(connection)

@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     address::{Address, Endpoint, Host, list::Addresses},
-    error::connect::ConnectError,
+    error::connect::ConnectProblem,
     transport::link::Link,
 };
 
@@ -31,22 +31,15 @@ const STAGGER: Duration = Duration::from_millis(250);
 pub(super) async fn dial(
     addresses: &Addresses,
     limit: Duration,
-) -> Result<(Link, &Address), ConnectError> {
+) -> Result<(Link, &Address), ConnectProblem> {
     let mut race = Race::new(addresses);
     match timeout(limit, race.run()).await {
         Ok(Some((link, group))) => {
             let winner = addresses.iter().nth(group);
             Ok((link, winner.expect("an attempt is for one of the list")))
         }
-        Ok(None) => Err(ConnectError::Unreachable(
-            addresses.clone(),
-            race.into_error(),
-        )),
-        Err(_) => Err(ConnectError::TimedOut(
-            addresses.clone(),
-            limit,
-            race.into_error(),
-        )),
+        Ok(None) => Err(ConnectProblem::Unreachable(race.into_error())),
+        Err(_) => Err(ConnectProblem::TimedOut(limit, race.into_error())),
     }
 }
 
@@ -267,7 +260,12 @@ impl Race {
 impl Candidate {
     async fn open(&self) -> io::Result<Link> {
         match self {
-            Self::Tcp(address) => TcpStream::connect(address).await.map(Link::Tcp),
+            Self::Tcp(address) => {
+                let stream = TcpStream::connect(address).await?;
+                // Not always the one that was dialled, which may mean any of this host.
+                let peer = stream.peer_addr().ok();
+                Ok(Link::Tcp(stream, peer))
+            }
             #[cfg(unix)]
             Self::Unix(path) => tokio::net::UnixStream::connect(path).await.map(Link::Unix),
         }

@@ -4,6 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use sockety_codec::{MessageHead, Uuid};
 use sync_wrapper::SyncWrapper;
 
@@ -14,8 +15,9 @@ use super::{
 use crate::{
     connection::Connection,
     content::carrying::Sending,
-    engine::pending::ReplyClock,
+    engine::{inherited, pending::ReplyClock},
     error::{pass::PassError, request::RequestError},
+    metadata::{MetadataKey, Trace},
 };
 
 /// A typed one-way message: a future that is ready when the message was handed to the socket.
@@ -58,24 +60,50 @@ impl Pass {
         }
     }
 
+    /// Sets an entry of [metadata](crate::metadata), which travels with the message. One with the same
+    /// name is replaced.
+    ///
+    /// The message is not sent if the connection does not use the extension, unless the key is
+    /// [optional](MetadataKey::optional), or if there are more than 64 entries or more bytes than the
+    /// peer takes, 8 KiB by default.
+    pub fn metadata(mut self, key: MetadataKey, value: impl Into<Bytes>) -> Self {
+        let extra = self.extra.get_or_insert_default();
+        let metadata = extra.metadata.get_or_insert_default();
+        metadata.insert(key, value.into());
+        self
+    }
+
+    /// Sets the trace that the message belongs to, in place of that of the handler that sends it. Left out
+    /// if the connection does not use the extension.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        let extra = self.extra.get_or_insert_default();
+        let metadata = extra.metadata.get_or_insert_default();
+        metadata.set_trace(trace);
+        self
+    }
+
     fn poll_stages(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
         loop {
             self.stage = match &mut self.stage {
                 Stage::Unsent(unsent) if self.connection.middleware.is_some() => {
+                    let metadata = self.extra.take().and_then(|extra| extra.metadata);
+                    let message = unsent.clone().into_outgoing();
                     let (connection, message) =
-                        (self.connection.clone(), unsent.clone().into_outgoing());
+                        (self.connection.clone(), message.with_all_metadata(metadata));
                     let passing = async move { connection.pass(message).await };
                     Stage::Layered(SyncWrapper::new(Box::pin(passing)))
                 }
                 Stage::Unsent(unsent) => {
                     // r[impl head.id.version]
                     let head = MessageHead::new(Uuid::new_v4(), unsent.action);
+                    let along = inherited::along_one_way(None);
                     let submitted = unsent::poll_submit(
                         head,
                         &unsent.content,
                         &mut self.extra,
                         &self.connection,
                         ReplyClock::Default,
+                        along,
                         cx,
                     );
                     let submitted = ready!(submitted)?;

@@ -15,7 +15,8 @@ use tokio::{
 use super::connect::{Connect, Connected};
 use crate::{
     connection::{Connection, source::ConnectionSource},
-    error::connect::ConnectError,
+    engine::{leaving::Sign, shared::Shared},
+    error::connect::{ConnectError, ConnectProblem},
 };
 
 /// A client that connects when it is first needed, and reconnects after its connection has ended.
@@ -28,7 +29,9 @@ use crate::{
 ///
 /// A server that stops in order says so (Go Away). Then a new connection is made at once: by the
 /// next `get`, or within 100 ms in the background, while calls on the old connection finish. So a
-/// rolling restart costs a call no more than the time to connect.
+/// rolling restart costs a call no more than the time to connect. A server that
+/// [drains](crate::server::ServerHandle::drain) announces that (a lame duck): calls go on with the old
+/// connection until there is another one.
 ///
 /// Otherwise there is a pause between two attempts to connect. It starts at 100 ms and grows by a
 /// factor of 1.6 with each attempt, up to 30 s. A random amount of up to the same length is added,
@@ -96,6 +99,12 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
 /// Over how many milliseconds attempts in the background are spread.
 const SPREAD: u128 = 100;
+
+/// Not all clients of a server at once. The id generator is the random source at hand.
+async fn spread() {
+    let millis = Uuid::new_v4().as_u128() % SPREAD;
+    sleep(Duration::from_millis(millis as u64)).await;
+}
 
 impl<C: Connected + 'static> Reconnecting<C> {
     /// Returns a client with an open connection. Connects first if there is none.
@@ -187,6 +196,12 @@ impl<C: 'static> ConnectionSource for Reconnecting<C> {
         }
     }
 
+    #[cfg(feature = "fleet")]
+    fn handle(self: Arc<Self>) -> Connection {
+        let common = self.inner.connect.common().clone();
+        Connection::of_source(self, common)
+    }
+
     fn on_close(&self) {
         self.inner.lock().is_closed = true;
     }
@@ -195,13 +210,12 @@ impl<C: 'static> ConnectionSource for Reconnecting<C> {
         if let Some(failure) = self.last_error() {
             return failure;
         }
-        Arc::new(match self.inner.connect.addresses() {
-            Ok(addresses) => {
-                let unfinished = io::Error::new(io::ErrorKind::TimedOut, "still connecting");
-                ConnectError::TimedOut(addresses.clone(), after, unfinished)
-            }
-            Err(error) => error,
-        })
+        let unfinished = io::Error::new(io::ErrorKind::TimedOut, "still connecting");
+        Arc::new(
+            self.inner
+                .connect
+                .failed(ConnectProblem::TimedOut(after, unfinished)),
+        )
     }
 }
 
@@ -315,18 +329,31 @@ impl<C: 'static> Inner<C> {
         receiver
     }
 
-    /// Replaces the connection when its peer is going away. The task holds no handle on either the
-    /// connection or the client, so it keeps neither.
+    /// Replaces the connection when its peer is going away, or will soon. The task holds no handle on
+    /// either the connection or the client, so it keeps neither.
     fn watch(self: &Arc<Self>, connection: &Connection) {
         let (inner, shared) = (Arc::downgrade(self), Arc::clone(connection.shared()));
+        let connected_at = Instant::now();
         tokio::spawn(async move {
-            if !shared.until_going_away().await {
-                return;
+            let mut sign = shared.until_end_in_sight(None).await;
+            if sign == Sign::LameDuck {
+                // One that is a lame duck from the beginning replaced such a one: its address still
+                // leads to the same server.
+                if connected_at.elapsed() >= SHORTEST_LIFE {
+                    spread().await;
+                    match inner.upgrade() {
+                        Some(inner) if inner.replace(&shared).await => return,
+                        Some(_) => {}
+                        None => return,
+                    }
+                }
+                sign = shared.until_end_in_sight(Some(sign)).await;
             }
             drop(shared);
-            // Not all clients of a server at once. The id generator is the random source at hand.
-            let millis = Uuid::new_v4().as_u128() % SPREAD;
-            sleep(Duration::from_millis(millis as u64)).await;
+            if sign == Sign::Ended {
+                return;
+            }
+            spread().await;
             if let Some(inner) = inner.upgrade() {
                 if !inner.lock().is_closed {
                     // A failure is kept for `last_error`; the next `get` tries again.
@@ -334,6 +361,22 @@ impl<C: 'static> Inner<C> {
                 }
             }
         });
+    }
+
+    /// Makes another connection while this one is still used. Returns whether it has been replaced, or
+    /// need not be.
+    async fn replace(self: &Arc<Self>, old: &Arc<Shared>) -> bool {
+        {
+            let mut state = self.lock();
+            let current = state.current.as_ref();
+            if state.is_closed || !current.is_some_and(|it| Arc::ptr_eq(it.shared(), old)) {
+                return true;
+            }
+            state.went_away = true;
+        }
+        let mut attempt = self.attempt();
+        let ended = attempt.wait_for(Option::is_some).await;
+        ended.is_ok_and(|ended| matches!(&*ended, Some(Ok(()))))
     }
 }
 
@@ -351,7 +394,8 @@ impl<C> Attempt<C> {
         state.attempt = None;
         state.failure = ended.as_ref().err().map(Arc::clone);
         let mut other = result.ok();
-        if !state.is_closed {
+        // One that a lame duck still serves stays if it cannot be replaced.
+        if other.is_some() && !state.is_closed {
             std::mem::swap(&mut state.current, &mut other);
         }
         drop(state);
@@ -366,11 +410,10 @@ impl<C> Drop for Attempt<C> {
         if self.ended.borrow().is_some() {
             return;
         }
-        let error = ConnectError::OnConnect("panicked, or its runtime was shut down".into());
-        let error = Arc::new(error);
+        let problem = ConnectProblem::OnConnect("panicked, or its runtime was shut down".into());
         match self.inner.upgrade() {
-            Some(inner) => self.end(&inner, Err(error)),
-            None => drop(self.ended.send_replace(Some(Err(error)))),
+            Some(inner) => self.end(&inner, Err(Arc::new(inner.connect.failed(problem)))),
+            None => drop(self.ended.send_replace(Some(Err(Arc::new(problem.into()))))),
         }
     }
 }

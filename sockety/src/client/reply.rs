@@ -12,6 +12,7 @@ use crate::{
     },
     fast_reply::FastReply,
     message::typed::Received,
+    metadata::RetryAfter,
     msgpack::{__private::is_service_error, Bounds},
     payload::payload_bytes::PayloadBytes,
 };
@@ -25,13 +26,16 @@ pub(crate) fn read_reply<T, E: ServiceError>(
     let limits = lease.shared.payload_limits();
     let unreadable = |error| CallError::Content { action, error };
     match reply {
-        RawReply::Fast(FastReply::ACCEPT) => {
+        RawReply::Fast(FastReply::ACCEPT, _) => {
             let mut nothing = Received::new(PayloadBytes::EMPTY, Carried::default(), limits);
             read(&mut nothing).map_err(unreadable)
         }
-        RawReply::Fast(code) => Err(read_code(action, code)),
-        RawReply::Response { payload, .. } if is_service_error(&payload) => {
-            Err(read_error(action, &payload, &limits.bounds))
+        RawReply::Fast(code, retry) => Err(read_code(action, code, retry)),
+        RawReply::Response {
+            payload, carried, ..
+        } if is_service_error(&payload) => {
+            let retry = carried.described().and_then(|described| described.retry);
+            Err(read_error(action, &payload, &limits.bounds, retry))
         }
         RawReply::Response {
             payload, carried, ..
@@ -43,19 +47,11 @@ pub(crate) fn read_reply<T, E: ServiceError>(
     }
 }
 
-/// A refusal as its code alone, for callers that do not read its reason.
-pub(crate) fn without_reason(reply: RawReply) -> RawReply {
-    if let RawReply::Response { payload, .. } = &reply {
-        if is_service_error(payload) {
-            if let Some((code, _)) = refusal::decode(payload) {
-                return RawReply::Fast(code);
-            }
-        }
-    }
-    reply
-}
-
-fn read_code<E: ServiceError>(action: &'static str, code: FastReply) -> CallError<E> {
+fn read_code<E: ServiceError>(
+    action: &'static str,
+    code: FastReply,
+    retry_after: Option<RetryAfter>,
+) -> CallError<E> {
     if let Some(error) = E::from_code(code.code()) {
         return CallError::Service(error);
     }
@@ -65,6 +61,7 @@ fn read_code<E: ServiceError>(action: &'static str, code: FastReply) -> CallErro
             action,
             code,
             reason: None,
+            retry_after,
         },
     }
 }
@@ -73,12 +70,14 @@ fn read_error<E: ServiceError>(
     action: &'static str,
     payload: &[u8],
     bounds: &Bounds,
+    retry_after: Option<RetryAfter>,
 ) -> CallError<E> {
     if let Some((code, reason)) = refusal::decode(payload) {
         return CallError::Refused {
             action,
             code,
             reason: Some(reason),
+            retry_after,
         };
     }
     match read_remote(payload, bounds) {

@@ -14,12 +14,14 @@ use crate::{
     description::limits::ActionLimits,
     engine::{
         call_clock::CallTimeout,
+        inherited::Along,
         pending::ReplyClock,
         send::{parcel::Submitted, queue, wait_queue::Ticket},
         state::State,
     },
     error::send::{LimitProblem, SendError},
     message::outgoing::{Content, Outgoing},
+    metadata::Metadata,
 };
 
 /// A typed message. If it is dropped unsent, its owner calls [`Extra::forget`] first.
@@ -41,6 +43,8 @@ pub(super) struct Extra {
     pub(super) pump: Pump,
     /// The timeout of a call, unless it is left to the clock of all calls.
     pub(super) timer: Option<CallTimeout>,
+    /// What travels with the message.
+    pub(super) metadata: Option<Box<Metadata>>,
 }
 
 impl Unsent {
@@ -78,10 +82,10 @@ impl Unsent {
             _ => return,
         };
         let action = self.action;
-        self.content.payload = Err(SendError::OverActionLimit {
+        self.content.payload = Err(Box::new(SendError::OverActionLimit {
             action,
             problem: Box::new(problem),
-        });
+        }));
     }
 }
 
@@ -97,6 +101,7 @@ pub(super) fn poll_submit(
     extra: &mut Option<Box<Extra>>,
     connection: &Connection,
     clock: ReplyClock,
+    along: Option<Along>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Submitted, SendError>> {
     let shared = connection.shared();
@@ -109,12 +114,14 @@ pub(super) fn poll_submit(
         }
     }
     let mut nothing = None;
-    let (taken, mut ticket) = match extra {
-        Some(extra) => (&mut extra.taken, extra.ticket),
-        None => (&mut nothing, None),
+    let (taken, mut ticket, metadata) = match extra.as_deref_mut() {
+        Some(extra) => (&mut extra.taken, extra.ticket, extra.metadata.as_deref()),
+        None => (&mut nothing, None, None),
     };
     let waker = head.expects_response.then_some(cx.waker());
     let mut parcel = parcel(head, payload, taken, clock);
+    parcel.along = along.as_ref();
+    parcel.metadata = metadata;
     let line = parcel.line();
     let put = |state: &mut State| state.submit(&mut parcel, waker);
     let submitted = queue::poll_put(shared, &mut ticket, cx, line, put);
@@ -131,6 +138,26 @@ impl Extra {
             timer: Some(CallTimeout::new(timeout, has_content)),
             ..Self::default()
         })
+    }
+
+    /// What ends the wait for a reply.
+    pub(super) fn clock(&self) -> ReplyClock {
+        match self.timer {
+            Some(_) => ReplyClock::Own,
+            None => ReplyClock::Default,
+        }
+    }
+
+    /// The timeout of the call, if the peer may know it: with files or a stream, its timer stands
+    /// still while they move.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        let timer = self.timer.as_ref()?;
+        (!timer.has_content()).then(|| timer.limit())
+    }
+
+    /// It has no place in the queue any longer.
+    pub(super) fn leave_queue(&mut self) {
+        self.ticket = None;
     }
 
     /// Whether the message was polled: a polled message that is not sent waits for room.

@@ -100,6 +100,10 @@ impl Budget {
         self.limit.saturating_sub(self.used.load(Ordering::Relaxed))
     }
 
+    pub(crate) fn is_half_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.limit / 2
+    }
+
     pub(crate) fn is_used_up(&self) -> bool {
         self.used.load(Ordering::Relaxed) >= self.limit
     }

@@ -12,6 +12,7 @@ use serde::{
 use sockety_codec::{ChannelCount, Limits};
 
 use super::{
+    extension::Extension,
     options::Options,
     rate::Rate,
     tcp::{Keepalive, TcpOptions},
@@ -90,17 +91,19 @@ table! {
         handshake_timeout: Time,
         call_timeout: OrNone<Time>,
         max_requests_in_flight: Count<usize>,
-        max_requests_executing: Count<usize>,
+        max_requests_executing: Positive<Count<usize>>,
         max_queued_requests: Count<usize>,
-        max_outbox_bytes: Size<usize>,
+        max_outbox_bytes: Positive<Size<usize>>,
         write_stall: Time,
         reader_timeout: Time,
         blocking_reader_timeout: Time,
-        max_unread_per_message: Size<usize>,
+        max_unread_per_message: Positive<Size<usize>>,
+        max_message_window: Size<usize>,
         max_unread_bytes: Size<usize>,
         max_payload_bytes: Size<u64>,
         max_open_files: Count<usize>,
         max_spill_bytes: Size<u64>,
+        extension: Mode,
     } {
         limits: LimitsTable,
         bounds: BoundsTable,
@@ -120,6 +123,7 @@ table! {
         max_file_name_bytes: Size<usize>,
         max_file_size: Size<u64>,
         max_total_file_size: Size<u64>,
+        max_metadata_bytes: Size<u32>,
         strict: Switch,
     }
 }
@@ -136,8 +140,8 @@ table! {
         nodelay: Switch,
         keepalive: OrNone<Probes>,
         user_timeout: OrNone<Time>,
-        not_sent_bytes: OrNone<Size<u32>>,
-        receive_buffer: OrNone<Size<u32>>,
+        not_sent_bytes: OrNone<Positive<Size<u32>>>,
+        receive_buffer: OrNone<Positive<Size<u32>>>,
     }
 }
 
@@ -367,6 +371,31 @@ fn fitting<T: TryFrom<u64>>(number: u64) -> Result<T, Mistake> {
     })
 }
 
+/// A value that must not be zero: nothing could be done with so little.
+struct Positive<F>(PhantomData<F>);
+
+impl<F: Form<Value: Default + PartialEq>> Positive<F> {
+    fn check(value: F::Value) -> Result<F::Value, Mistake> {
+        match value == F::Value::default() {
+            true => Err(Mistake::Value("must not be 0".into())),
+            false => Ok(value),
+        }
+    }
+}
+
+impl<F: Form<Value: Default + PartialEq>> Form for Positive<F> {
+    type Value = F::Value;
+    const EXPECTED: &'static str = F::EXPECTED;
+
+    fn text(text: &str) -> Result<F::Value, Mistake> {
+        F::text(text).and_then(Self::check)
+    }
+
+    fn number(number: u64) -> Result<F::Value, Mistake> {
+        F::number(number).and_then(Self::check)
+    }
+}
+
 struct Channels;
 
 impl Form for Channels {
@@ -380,6 +409,25 @@ impl Form for Channels {
                 "invalid number of channels {number}: write 1 to 4096"
             ))
         })
+    }
+}
+
+struct Mode;
+
+impl Form for Mode {
+    type Value = Extension;
+    const EXPECTED: &'static str = r#""auto", "off" or "require""#;
+
+    fn text(text: &str) -> Result<Extension, Mistake> {
+        match text {
+            "auto" => Ok(Extension::Auto),
+            "off" => Ok(Extension::Off),
+            "require" => Ok(Extension::Require),
+            _ => Err(Mistake::Value(format!(
+                "invalid mode {text:?}: write {}",
+                Self::EXPECTED
+            ))),
+        }
     }
 }
 
@@ -455,7 +503,7 @@ struct Probes;
 struct ProbesTable {
     idle: Of<Time>,
     interval: Of<Time>,
-    probes: Of<Count<u32>>,
+    probes: Of<Positive<Count<u32>>>,
 }
 
 impl Form for Probes {
@@ -489,6 +537,7 @@ mod tests {
             .max_file_name_bytes(99)
             .max_file_size(5 * 1024 * MIB)
             .max_total_file_size(6_000_000_000)
+            .max_metadata_bytes(2048)
             .strict(true);
         let tcp = TcpOptions::default()
             .nodelay(false)
@@ -521,10 +570,12 @@ mod tests {
             reader_timeout: 13 * SECOND,
             blocking_reader_timeout: 14 * SECOND,
             window: 15 * 1024,
+            message_window_max: 20 * 1024,
             unread_bytes: 16 * 1024,
             payload_bytes: 17_000,
             open_files: 18,
             spill_bytes: 19 * 1_000_000_000,
+            extension: Extension::Require,
             tcp,
         }
     }
@@ -552,10 +603,12 @@ mod tests {
         reader_timeout = "13s"
         blocking_reader_timeout = "14s"
         max_unread_per_message = "15 KiB"
+        max_message_window = "20 KiB"
         max_unread_bytes = "16KiB"
         max_payload_bytes = 17_000
         max_open_files = 18
         max_spill_bytes = "19 GB"
+        extension = "require"
 
         [limits]
         max_channels = 16
@@ -568,6 +621,7 @@ mod tests {
         max_file_name_bytes = 99
         max_file_size = "5 GiB"
         max_total_file_size = "6 GB"
+        max_metadata_bytes = "2 KiB"
         strict = true
 
         [bounds]
@@ -691,6 +745,34 @@ mod tests {
                     .into(),
             ),
             (
+                r#""max_requests_executing": 0"#,
+                "max_requests_executing: must not be 0".into(),
+            ),
+            (
+                r#""max_outbox_bytes": "0 B""#,
+                "max_outbox_bytes: must not be 0".into(),
+            ),
+            (
+                r#""max_unread_per_message": 0"#,
+                "max_unread_per_message: must not be 0".into(),
+            ),
+            (
+                r#""tcp": {"receive_buffer": 0}"#,
+                "receive_buffer: must not be 0".into(),
+            ),
+            (
+                r#""tcp": {"receive_buffer": "0 KiB"}"#,
+                "receive_buffer: must not be 0; or write \"none\"".into(),
+            ),
+            (
+                r#""tcp": {"not_sent_bytes": 0}"#,
+                "not_sent_bytes: must not be 0".into(),
+            ),
+            (
+                r#""tcp": {"keepalive": {"idle": "1s", "interval": "1s", "probes": 0}}"#,
+                "must not be 0".into(),
+            ),
+            (
                 r#""max_useless_packets": {"burst": 1}"#,
                 "missing field `per_second`".into(),
             ),
@@ -703,6 +785,10 @@ mod tests {
             (
                 r#""tcp": {"keepalive": {"idle": "1s", "interval": "1s", "probe": 1}}"#,
                 "unknown field `probe`, expected one of `idle`, `interval`, `probes`".into(),
+            ),
+            (
+                r#""extension": "on""#,
+                "extension: invalid mode \"on\": write \"auto\", \"off\" or \"require\"".into(),
             ),
             (
                 r#""base": "none""#,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use sockety_codec::Limits;
 
-use super::{rate::Rate, tcp::TcpOptions};
+use super::{extension::Extension, rate::Rate, tcp::TcpOptions};
 use crate::msgpack::Bounds;
 
 /// Limits and timeouts of a connection, as plain data. Each default is safe for unknown peers.
@@ -35,6 +35,7 @@ use crate::msgpack::Bounds;
 /// | [`max_requests_in_flight`](Self::max_requests_in_flight) | 16,384 | requests of this side |
 /// | [`max_outbox_bytes`](Self::max_outbox_bytes) | 256 KiB | what waits to be written |
 /// | [`max_unread_per_message`](Self::max_unread_per_message) | 256 KiB | unread files and stream of one message |
+/// | [`max_message_window`](Self::max_message_window) | 4 MiB | the same, as far as it grows with the extension |
 /// | [`max_unread_bytes`](Self::max_unread_bytes) | 8 MiB | unread files and streams of a connection |
 /// | [`max_payload_bytes`](Self::max_payload_bytes) | 32 MiB | payloads that arrive or are being handled, of a connection |
 /// | [`max_open_files`](Self::max_open_files) | 16,384 | files that were announced and have not ended |
@@ -101,10 +102,12 @@ pub struct Options {
     pub(crate) reader_timeout: Duration,
     pub(crate) blocking_reader_timeout: Duration,
     pub(crate) window: usize,
+    pub(crate) message_window_max: usize,
     pub(crate) unread_bytes: usize,
     pub(crate) payload_bytes: u64,
     pub(crate) open_files: usize,
     pub(crate) spill_bytes: u64,
+    pub(crate) extension: Extension,
     pub(crate) tcp: TcpOptions,
 }
 
@@ -185,6 +188,9 @@ impl Options {
     /// whole seconds, and up to 5 s more). `None` waits forever. The time stops while this side
     /// does not read. It begins again when the peer takes some of what waits to be written. While
     /// one that is not known to send heartbeats takes nothing, [`write_stall`](Self::write_stall) decides.
+    ///
+    /// Peers with the [extension](Self::extension) are told, and send heartbeats often enough, though not
+    /// more than once a second: with less than 2 s, quiet connections end.
     ///
     /// The connection ends with [`ConnectionError::Idle`](crate::error::ConnectionError::Idle).
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
@@ -305,6 +311,9 @@ impl Options {
 
     /// Limits requests of the peer that execute at once (default: 256). Others wait for their turn,
     /// see [`max_queued_requests`](Self::max_queued_requests).
+    ///
+    /// With 0, none is ever executed. To refuse all requests of a peer, set `max_queued_requests` to 0
+    /// too: otherwise they wait until their senders give up.
     pub fn max_requests_executing(mut self, requests: usize) -> Self {
         self.requests_executing = requests;
         self
@@ -329,9 +338,9 @@ impl Options {
     }
 
     /// Limits bytes that wait to be written (default: 256 KiB). Beyond that, senders wait for room.
-    /// A single message may be larger.
+    /// A single message may be larger. 0 counts as 1.
     pub fn max_outbox_bytes(mut self, bytes: usize) -> Self {
-        self.outbox_bytes = bytes;
+        self.outbox_bytes = bytes.max(1);
         self
     }
 
@@ -353,9 +362,23 @@ impl Options {
     /// Beyond that, nothing more is read from the connection until the reader takes some bytes. If
     /// it takes nothing for a second, the bytes go to a temporary file instead. While a call of this
     /// side waits for its reply, which may be behind them, that happens after 5 ms. See
-    /// [`max_spill_bytes`](Self::max_spill_bytes).
+    /// [`max_spill_bytes`](Self::max_spill_bytes). 0 counts as 1.
     pub fn max_unread_per_message(mut self, bytes: usize) -> Self {
-        self.window = bytes;
+        self.window = bytes.max(1);
+        self
+    }
+
+    /// Limits how far the window of a message grows, in bytes, with a peer that has the
+    /// [extension](Self::extension) (default: 4 MiB; at most 2 GiB).
+    ///
+    /// It begins with [`max_unread_per_message`](Self::max_unread_per_message) and doubles while the
+    /// reader of a file or of a stream is faster than the round trip that its sender waits for. One
+    /// transfer reaches at most the window divided by the round trip: 4 MiB at 50 ms are 80 MB/s. On
+    /// longer or faster lines more is needed, and [`max_unread_bytes`](Self::max_unread_bytes) at twice
+    /// that. Less than `max_unread_per_message`: it never grows.
+    // r[impl ext.credit.growth]
+    pub fn max_message_window(mut self, bytes: usize) -> Self {
+        self.message_window_max = bytes;
         self
     }
 
@@ -400,6 +423,14 @@ impl Options {
         self
     }
 
+    /// Sets whether connections use the negotiated extension of the protocol (default: with peers that
+    /// have it); see [`Extension`].
+    // r[impl ext.option]
+    pub fn extension(mut self, extension: Extension) -> Self {
+        self.extension = extension;
+        self
+    }
+
     /// Sets options of TCP sockets; see [`TcpOptions`].
     pub fn tcp(mut self, tcp: TcpOptions) -> Self {
         self.tcp = tcp;
@@ -434,10 +465,12 @@ impl Default for Options {
             reader_timeout: Duration::from_secs(30),
             blocking_reader_timeout: Duration::from_secs(5),
             window: 256 * 1024,
+            message_window_max: 4 * 1024 * 1024,
             unread_bytes: 8 * 1024 * 1024,
             payload_bytes: 32 * 1024 * 1024,
             open_files: 16_384,
             spill_bytes: 1024 * 1024 * 1024,
+            extension: Extension::Auto,
             tcp: TcpOptions::default(),
         }
     }

@@ -34,12 +34,15 @@ pub struct Keepalive {
 
 impl Keepalive {
     /// After `idle` without traffic, the system sends a probe every `interval`. The connection
-    /// fails after `probes` unanswered ones. Times are in whole seconds, at least 1.
+    /// fails after `probes` unanswered ones. Times are in whole seconds. Less
+    /// than 1 s counts as 1 s, and 0 probes count as 1.
     pub fn new(idle: Duration, interval: Duration, probes: u32) -> Self {
+        // The system refuses less, and would send no probes at all.
+        const LEAST: Duration = Duration::from_secs(1);
         Self {
-            idle,
-            interval,
-            probes,
+            idle: idle.max(LEAST),
+            interval: interval.max(LEAST),
+            probes: probes.max(1),
         }
     }
 }
@@ -70,17 +73,20 @@ impl TcpOptions {
     /// probe. The window of a slow reader is closed most of the time.
     ///
     /// It also applies to the probes of [`TcpOptions::keepalive`]: with 30 s and the default
-    /// probes, an idle connection fails at the second probe.
+    /// probes, an idle connection fails at the second probe. Less than 1 ms counts as 1 ms.
     pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.user_timeout = timeout.into();
+        // To the system, 0 means its own limit.
+        let timeout = timeout.into();
+        self.user_timeout = timeout.map(|timeout| timeout.max(Duration::from_millis(1)));
         self
     }
 
     /// Sets `TCP_NOTSENT_LOWAT` on Linux (default: 128 KiB): the number of unsent bytes that the
     /// system buffers. A small message waits behind no more than these. `None` keeps the system's
-    /// default of megabytes.
+    /// default of megabytes. 0 counts as 1.
     pub fn not_sent_bytes(mut self, bytes: impl Into<Option<u32>>) -> Self {
-        self.not_sent_bytes = bytes.into();
+        // To the system, 0 means its own default.
+        self.not_sent_bytes = bytes.into().map(|bytes| bytes.max(1));
         self
     }
 
@@ -91,9 +97,9 @@ impl TcpOptions {
     /// streams of the same side are fast anyway. If replies come from a side that also sends files
     /// or streams, over a short and fast link, 128 KiB here keep the replies fast, at a higher cost
     /// for bulk. Over a long link a small buffer makes bulk slow, because no more than its size is
-    /// in flight at a time.
+    /// in flight at a time. 0 counts as 1; the system has a minimum of its own, on Linux about 2 KiB.
     pub fn receive_buffer(mut self, bytes: impl Into<Option<u32>>) -> Self {
-        self.receive_buffer = bytes.into();
+        self.receive_buffer = bytes.into().map(|bytes| bytes.max(1));
         self
     }
 
@@ -217,6 +223,33 @@ mod tests {
         // The system adds as much for what it has to note.
         let buffer = socket.recv_buffer_size().expect("an option");
         assert!((100_000..=200_000).contains(&buffer), "{buffer}");
+    }
+
+    #[tokio::test]
+    async fn nothing_counts_as_the_least_that_the_system_takes() {
+        let none = Duration::ZERO;
+        let least = |options: TcpOptions| {
+            options
+                .keepalive(Keepalive::new(none, none, 0))
+                .user_timeout(none)
+                .not_sent_bytes(0)
+                .receive_buffer(0)
+        };
+        let second = Duration::from_secs(1);
+        let expected = TcpOptions::default()
+            .keepalive(Keepalive::new(second, second, 1))
+            .user_timeout(Duration::from_millis(1))
+            .not_sent_bytes(1)
+            .receive_buffer(1);
+        assert_eq!(least(TcpOptions::default()), expected);
+        let stream = socket(expected).await;
+        let socket = SockRef::from(&stream);
+        let idle = socket.tcp_keepalive_time().expect("an option");
+        let interval = socket.tcp_keepalive_interval().expect("an option");
+        assert_eq!((idle, interval), (second, second));
+        assert_eq!(socket.tcp_keepalive_retries().expect("an option"), 1);
+        let timeout = socket.tcp_user_timeout().expect("an option");
+        assert_eq!(timeout, Some(Duration::from_millis(1)));
     }
 
     #[tokio::test]

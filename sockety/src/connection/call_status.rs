@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,6 +46,8 @@ struct Known {
     outcome: OnceLock<Outcome>,
     /// The caller's own time, once it is over.
     timed_out: OnceLock<Duration>,
+    /// Whether the caller has cancelled it, and waits for what became of it.
+    is_cancelled: AtomicBool,
     /// Notified once, by [`Caller`]. The permit stays until the call asks for it.
     caller_gone: Notify,
     /// The connection that the call was sent on, if its handle has a source of them: the timeout of
@@ -79,7 +84,15 @@ impl CallStatus {
     pub fn given_up(&self) -> RequestError {
         let outcome = self.outcome();
         if let Some(&after) = self.0.timed_out.get() {
-            return RequestError::TimedOut { after, outcome };
+            let peer = self
+                .on()
+                .and_then(|shared| shared.peer.peer_addr)
+                .map(Arc::new);
+            return RequestError::TimedOut {
+                peer,
+                after,
+                outcome,
+            };
         }
         match outcome {
             Outcome::NotSent => SendError::rejected_without_reason().into(),
@@ -90,6 +103,15 @@ impl CallStatus {
     /// The caller's own time is over: it drops the call next.
     pub(crate) fn set_timed_out(&self, after: Duration) {
         let _ = self.0.timed_out.set(after);
+    }
+
+    /// The caller has cancelled it: it is not sent any more, unless it was.
+    pub(crate) fn cancel(&self) {
+        self.0.is_cancelled.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled.load(Ordering::SeqCst)
     }
 
     /// The connection that it is sent on; `None` while it waits for one.

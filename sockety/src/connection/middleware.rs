@@ -8,6 +8,7 @@ use crate::engine::receive::intake::Intake;
 use crate::{
     engine::{answered::Answered, lease::Lease, pending::RawReply},
     error::request::RequestError,
+    metadata::RetryAfter,
 };
 
 /// Runs around every call and one-way message of a handle: typed ones, drafts and messages alike. Added with
@@ -87,12 +88,18 @@ impl CallReply {
         reply.map_or(Answered::Nothing, |(reply, _)| Answered::of(reply))
     }
 
+    /// What it says of another attempt, if it says anything.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        let (reply, _) = self.0.as_ref()?;
+        reply.retry_after()
+    }
+
     /// Where its files and its stream come from, if it has any.
     #[cfg(feature = "metrics")]
     pub(crate) fn intake(&self) -> Option<&Arc<Intake>> {
         match &self.0 {
             Some((RawReply::Response { carried, .. }, _)) => carried.intake(),
-            Some((RawReply::Fast(_), _)) | None => None,
+            Some((RawReply::Fast(..), _)) | None => None,
         }
     }
 
@@ -141,6 +148,13 @@ impl Chain {
 
     pub(crate) fn source(&self) -> Option<&Arc<dyn ConnectionSource>> {
         self.source.as_ref()
+    }
+
+    /// The source, if there is no middleware.
+    #[cfg(feature = "fleet")]
+    #[inline]
+    pub(crate) fn source_alone(&self) -> Option<&Arc<dyn ConnectionSource>> {
+        self.source.as_ref().filter(|_| self.middleware.is_empty())
     }
 
     /// Takes the source out, for handles that must not keep it.

@@ -7,29 +7,34 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use sockety_codec::Uuid;
 use sync_wrapper::SyncWrapper;
 use tokio::{
     sync::oneshot,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
 use super::{
     Connection,
-    call_status::{CallStatus, Tracker},
+    call_status::{CallStatus, Caller, Tracker},
     middleware::{CallNext, CallReply, CallResult},
-    source::ConnectionSource,
+    source::{ConnectionSource, Next, Tried, outcome_of},
 };
+#[cfg(feature = "fleet")]
+use crate::engine::{load::Verdict, loaded::Loaded};
 use crate::{
     content::carrying::{Sending, Unwritten},
     engine::{
         answered::Answered,
         call_clock::CallTimeout,
+        inherited::{self, Along, NoTime},
         lease::Lease,
         pending::{RawReply, ReplyClock},
     },
     error::{request::RequestError, send::SendError},
     message::{outgoing::Outgoing, request::Request, sent::Sent},
+    metadata::{Metadata, MetadataKey, Trace},
     outcome::Outcome,
 };
 
@@ -41,7 +46,19 @@ pub struct OutgoingCall {
     id: Uuid,
     message: Outgoing,
     kind: Kind,
+    earlier: Option<Box<Earlier>>,
     tracker: Tracker,
+}
+
+/// An attempt that was made before the call came here.
+pub(crate) struct Earlier {
+    pub(crate) result: CallResult,
+    /// The connection of the attempt.
+    pub(crate) tried: Connection,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// How long to wait before the next one.
+    pub(crate) pause: Duration,
 }
 
 /// What is sent, and what its caller gets before the reply.
@@ -62,13 +79,26 @@ enum Kind {
 pub(crate) struct Terms {
     pub(crate) unwritten: Unwritten,
     pub(crate) clock: ReplyClock,
+    /// What goes before it to a peer that has the extension.
+    pub(crate) along: Option<Along>,
 }
 
 impl Terms {
     /// With the default clock, if any runs.
     pub(crate) fn new(unwritten: Unwritten) -> Self {
-        let clock = ReplyClock::Default;
-        Self { unwritten, clock }
+        Self {
+            unwritten,
+            clock: ReplyClock::Default,
+            along: None,
+        }
+    }
+
+    /// Those of a one-way message.
+    pub(crate) fn one_way(unwritten: Unwritten, message: &Outgoing) -> Self {
+        Self {
+            along: inherited::along_one_way(message.deadline()),
+            ..Self::new(unwritten)
+        }
     }
 }
 
@@ -120,6 +150,37 @@ impl OutgoingCall {
             .is_some_and(|carrying| carrying.has_stream())
     }
 
+    /// Its [metadata](crate::metadata); `None` if it has none.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.message.metadata()
+    }
+
+    /// Sets an entry of its metadata; see [`Call::metadata`](crate::client::call::Call::metadata).
+    pub fn set_metadata(&mut self, key: MetadataKey, value: impl Into<Bytes>) {
+        self.message.metadata_mut().insert(key, value.into());
+    }
+
+    /// Sets the trace that it belongs to; see [`Call::trace`](crate::client::call::Call::trace).
+    pub fn set_trace(&mut self, trace: Trace) {
+        self.message.metadata_mut().set_trace(trace);
+    }
+
+    /// Whether it is not known that its peer takes nothing that goes before it.
+    pub(crate) fn may_describe(&self) -> bool {
+        self.connection.source().is_some() || self.connection.is_extended()
+    }
+
+    /// The trace that it belongs to: its own, or that of the handler that makes it.
+    pub fn trace(&self) -> Option<Trace> {
+        let own = self.message.metadata().and_then(Metadata::trace);
+        own.or_else(inherited::trace)
+    }
+
+    /// Says how often this message was sent before; see [`Outgoing::with_attempt`].
+    pub fn set_attempt(&mut self, attempt: u8) {
+        self.message.metadata_mut().set_attempt(attempt);
+    }
+
     /// The connection on which it is to be sent. Calls on this handle go through no middleware.
     pub fn connection(&self) -> &Connection {
         &self.connection
@@ -138,6 +199,10 @@ impl OutgoingCall {
     /// Sends it, at the end of its way through middleware, unless its caller waits no longer.
     pub(super) async fn send(self) -> CallResult {
         let status = self.status();
+        if status.is_cancelled() {
+            drop(self);
+            return Err(status.given_up());
+        }
         tokio::select! {
             biased;
             () = status.caller_gone() => Err(status.given_up()),
@@ -159,9 +224,7 @@ impl OutgoingCall {
         result
     }
 
-    /// Sends it on a connection of the source. If that ends before a byte of the message was sent, it
-    /// is sent on the next one: it is the same message still, which nobody has seen. A call of an
-    /// idempotent action is sent again whatever was sent of it.
+    /// Sends it on a connection of the source, and again on another one for as long as the source says so.
     async fn exchange_over(&mut self, source: &dyn ConnectionSource) -> CallResult {
         let handle = self.connection.clone();
         let patience = match self.kind {
@@ -177,36 +240,103 @@ impl OutgoingCall {
                 ..
             }
         );
-        let mut before = Before::default();
+        let (mut before, mut attempts) = (Before::default(), 0);
+        let mut tried = None;
+        let (begun, along) = (Instant::now(), self.kind.along());
+        let mut attempt = self.message.metadata().map_or(0, Metadata::attempt);
+        if let Some(earlier) = self.earlier.take() {
+            let Earlier {
+                result,
+                tried: connection,
+                pause,
+                ..
+            } = *earlier;
+            let outcome = outcome_of(&result);
+            self.note(result, outcome, &mut before, (&mut attempt, &mut attempts));
+            self.pause(pause).await;
+            tried = Some(connection);
+        }
         loop {
-            match connection_of(source, &handle, deadline).await {
+            match connection_of(source, &handle, deadline, tried.as_ref()).await {
                 Ok(connection) => self.connection = connection,
                 Err(error) => return before.result(Err(error.into())),
             }
             let on = Arc::clone(self.connection.shared());
             self.tracker.status.set_on(Some(on));
-            let error = match self.queue_and_wait().await {
-                Err(error) if is_its_end(&error, &self.connection) => error,
-                result => return before.result(result),
+            if let Some(along) = along {
+                self.kind.set_along(along.after(begun.elapsed()));
+            }
+            #[cfg(feature = "fleet")]
+            let loaded = {
+                let has_content = self.message.content().carrying.is_some();
+                Loaded::begin(self.connection.shared(), !has_content)
             };
+            let result = self.queue_and_wait().await;
+            #[cfg(feature = "fleet")]
+            if let Some(loaded) = loaded {
+                let verdict = match &result {
+                    Ok(reply) => match reply.answered() {
+                        Answered::Code(code) => Verdict::of_code(code),
+                        _ => Verdict::Success,
+                    },
+                    Err(error) => Verdict::of_error(error),
+                };
+                loaded.end(verdict);
+                if verdict == Verdict::Failure {
+                    source.on_failure();
+                }
+            }
+            let attempted = Tried {
+                result: &result,
+                connection: &self.connection,
+                is_idempotent,
+                before: attempts,
+            };
+            let (next, outcome) = (source.next(&attempted), attempted.outcome());
             let is_handed_out = matches!(self.kind, Kind::HandedOut);
-            let is_unsent = error.outcome() == Outcome::NotSent;
-            if is_handed_out || !(is_unsent || is_idempotent) {
-                return Err(error);
-            }
+            let pause = match next {
+                Next::Again(pause) if !is_handed_out && !self.tracker.status.is_cancelled() => {
+                    pause
+                }
+                _ => return before.result(result),
+            };
             self.tracker.status.set_on(None);
-            before.note(error);
-            if before.is_unsent() {
-                self.tracker.set_unsent();
-            }
+            self.note(result, outcome, &mut before, (&mut attempt, &mut attempts));
+            self.pause(pause).await;
+            tried = Some(self.connection.clone());
+        }
+    }
+
+    /// An attempt has failed, and another one follows.
+    fn note(
+        &mut self,
+        result: CallResult,
+        outcome: Outcome,
+        before: &mut Before,
+        (attempt, attempts): (&mut u8, &mut u32),
+    ) {
+        if outcome != Outcome::NotSent {
+            // r[impl ext.meta.attempt]
+            (*attempt, *attempts) = (attempt.saturating_add(1), *attempts + 1);
+            self.set_attempt(*attempt);
+        }
+        before.note(result);
+        if before.is_unsent() {
+            self.tracker.set_unsent();
+        }
+    }
+
+    async fn pause(&self, pause: Duration) {
+        if !pause.is_zero() {
+            sleep(pause).await;
         }
     }
 
     async fn queue_and_wait(&mut self) -> CallResult {
         let (expects, id) = (self.expects_response(), self.id);
-        let queued = self
-            .connection
-            .queue(&self.message, id, expects, self.kind.terms());
+        let queued =
+            self.connection
+                .queue(&self.message, id, expects, self.kind.terms(&self.message));
         let mut sending = match self.kind {
             Kind::Call {
                 terms:
@@ -269,6 +399,7 @@ impl OutgoingCall {
             std::task::ready!(timeout.poll(shared, &self.id, cx));
             shared.counters.add(|all| &all.timed_out_requests, 1);
             Poll::Ready(Err(RequestError::TimedOut {
+                peer: shared.peer.peer_addr.map(Arc::new),
                 after: timeout.limit(),
                 outcome: Outcome::NotSent,
             }))
@@ -287,38 +418,51 @@ impl OutgoingCall {
 }
 
 impl Kind {
-    fn terms(&self) -> Terms {
+    fn along(&self) -> Option<Along> {
+        match self {
+            Self::Call { terms, .. } | Self::Request(terms, _) => terms.along,
+            Self::Pass | Self::PassStream(_) | Self::HandedOut => None,
+        }
+    }
+
+    fn set_along(&mut self, along: Along) {
+        if let Self::Call { terms, .. } | Self::Request(terms, _) = self {
+            terms.along = Some(along);
+        }
+    }
+
+    fn terms(&self, message: &Outgoing) -> Terms {
         match self {
             Self::Call { terms, .. } | Self::Request(terms, _) => *terms,
-            Self::Pass | Self::HandedOut => Terms::new(Unwritten::Ends),
-            Self::PassStream(_) => Terms::new(Unwritten::Waits),
+            Self::Pass | Self::HandedOut => Terms::one_way(Unwritten::Ends, message),
+            Self::PassStream(_) => Terms::one_way(Unwritten::Waits, message),
         }
     }
 }
 
-/// The way of a message through the middleware of this handle, and what is known of it. Dropping the future drops the
-/// middleware wherever it waits.
+/// The way of a message through the middleware of this handle. Dropping the future drops the middleware wherever it
+/// waits.
 fn layered(
     connection: &Connection,
     id: Uuid,
     message: Outgoing,
     kind: Kind,
-) -> (impl Future<Output = CallResult> + Send + use<>, CallStatus) {
-    let (tracker, caller) = CallStatus::begin();
-    let status = tracker.status.clone();
+    earlier: Option<Box<Earlier>>,
+    (tracker, caller): (Tracker, Caller),
+) -> impl Future<Output = CallResult> + Send + use<> {
     let call = OutgoingCall {
         connection: connection.without_middleware(),
         id,
         message,
         kind,
+        earlier,
         tracker,
     };
     let next = CallNext::new(connection.middleware.clone().unwrap_or_default());
-    let result = async move {
+    async move {
         let _caller = caller;
         next.run(call).await
-    };
-    (result, status)
+    }
 }
 
 /// A typed call through middleware. The caller's own time is for all of it.
@@ -328,6 +472,8 @@ pub(crate) async fn call(
     message: Outgoing,
     limit: Option<Duration>,
     is_idempotent: bool,
+    earlier: Option<Box<Earlier>>,
+    known: (Tracker, Caller),
 ) -> Result<(RawReply, Lease), RequestError> {
     // Waiting for a connection is part of it, and no clock of a connection can count that.
     let default = || {
@@ -336,22 +482,28 @@ pub(crate) async fn call(
             .and(connection.shared().options.call_timeout)
     };
     let limit = limit.or_else(default);
+    let has_content = message.content().carrying.is_some();
+    let spent = earlier.as_ref().map(|earlier| earlier.took);
+    let left = |limit: Duration| limit.saturating_sub(spent.unwrap_or_default());
+    let along = inherited::along(limit.filter(|_| !has_content).map(left));
+    let along = along.map_err(|NoTime| SendError::NoTime)?;
     let terms = Terms {
+        along,
         unwritten: Unwritten::Ends,
         clock: limit.map_or(ReplyClock::Default, |_| ReplyClock::Own),
     };
-    let has_content = message.content().carrying.is_some();
     let kind = Kind::Call {
         terms,
         is_idempotent,
     };
-    let (result, status) = layered(&connection, id, message, kind);
+    let status = known.0.status.clone();
+    let result = layered(&connection, id, message, kind, earlier, known);
     let Some(limit) = limit else {
         return result.await?.into_raw();
     };
     let result = {
         let mut result = std::pin::pin!(result);
-        let mut timeout = CallTimeout::new(limit, has_content);
+        let mut timeout = CallTimeout::new(left(limit), has_content);
         let shared = connection.shared();
         let result = poll_fn(|cx| match result.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(Ok(result)),
@@ -383,16 +535,21 @@ async fn connection_of(
     source: &dyn ConnectionSource,
     handle: &Connection,
     deadline: Option<(Instant, Duration)>,
+    tried: Option<&Connection>,
 ) -> Result<Connection, SendError> {
     handle.shared().lock().check_open()?;
-    if let Some(current) = source.current() {
+    let current = match tried {
+        None => source.current(),
+        Some(tried) => source.current_but(tried),
+    };
+    if let Some(current) = current {
         return Ok(current);
     }
     let waiting = async {
         tokio::select! {
             biased;
             connection = source.connection() => connection.map_err(SendError::NotConnected),
-            error = handle.closed() => Err(SendError::Disconnected(error)),
+            error = handle.closed() => Err(SendError::Disconnected { peer: None, error }),
         }
     };
     let Some((deadline, patience)) = deadline else {
@@ -402,31 +559,21 @@ async fn connection_of(
     connection.unwrap_or_else(|_| Err(SendError::NotConnected(source.failure(patience))))
 }
 
-/// Whether this connection ended with the message, or takes no messages any longer: the source has
-/// another one then.
-fn is_its_end(error: &RequestError, connection: &Connection) -> bool {
-    let is_end = match error {
-        RequestError::Send(error) => matches!(
-            error,
-            SendError::Disconnected(_) | SendError::PeerGoingAway | SendError::ChannelsExhausted
-        ),
-        RequestError::Disconnected { .. } => true,
-        _ => false,
-    };
-    is_end && !connection.takes_calls()
-}
-
-/// What came of a message on connections that have ended.
+/// What came of earlier attempts to send a message.
 #[derive(Default)]
 struct Before {
     /// The last error, or the one after which the message may have been executed.
     error: Option<RequestError>,
+    /// The last refusal by a peer.
+    refusal: Option<CallReply>,
 }
 
 impl Before {
-    fn note(&mut self, error: RequestError) {
-        if self.is_unsent() {
-            self.error = Some(error);
+    fn note(&mut self, result: CallResult) {
+        match result {
+            Err(error) if self.is_unsent() => self.error = Some(error),
+            Err(_) => {}
+            Ok(refusal) => self.refusal = Some(refusal),
         }
     }
 
@@ -436,8 +583,13 @@ impl Before {
     }
 
     /// The result of the last attempt. It must not say that nothing was executed if something may
-    /// have been before.
+    /// have been before, and a refusal says more than that there was no other connection.
     fn result(self, last: CallResult) -> CallResult {
+        let is_unsent = self.is_unsent();
+        if let (Some(refusal), Err(RequestError::Send(_)), true) = (self.refusal, &last, is_unsent)
+        {
+            return Ok(refusal);
+        }
         let Some(before) = self.error else {
             return last;
         };
@@ -477,7 +629,8 @@ pub(crate) async fn request(
     terms: Terms,
 ) -> Result<Request, SendError> {
     let (sender, receiver) = oneshot::channel();
-    let (result, _) = layered(connection, id, message, Kind::Request(terms, sender));
+    let kind = Kind::Request(terms, sender);
+    let result = layered(connection, id, message, kind, None, CallStatus::begin());
     let mut reply = Box::pin(async move {
         let (reply, _) = result.await?.into_raw()?;
         Ok(reply)
@@ -497,7 +650,8 @@ pub(crate) async fn pass(
     id: Uuid,
     message: Outgoing,
 ) -> Result<(), RequestError> {
-    let (result, _) = layered(connection, id, message, Kind::Pass);
+    let known = CallStatus::begin();
+    let result = layered(connection, id, message, Kind::Pass, None, known);
     result.await.map(drop)
 }
 
@@ -508,7 +662,8 @@ pub(crate) async fn pass_stream(
     message: Outgoing,
 ) -> Result<Sent, SendError> {
     let (sender, receiver) = oneshot::channel();
-    let (result, _) = layered(connection, id, message, Kind::PassStream(sender));
+    let kind = Kind::PassStream(sender);
+    let result = layered(connection, id, message, kind, None, CallStatus::begin());
     let mut result = std::pin::pin!(result);
     match handed_out(result.as_mut(), receiver).await {
         (Some(sent), None) => {

@@ -78,7 +78,7 @@ impl ByteStream {
     /// What is written to the writer; `capacity` bytes may wait between the two.
     ///
     /// The stream ends when the writer is shut down. If the writer is dropped without that, the
-    /// stream ends with an error, see [`PipeWriter`]. [`spawn`](Self::spawn) does it for a task.
+    /// stream ends with an error, see [`PipeWriter`]; [`PipeWriter::end_with`] ends it with one of the service. [`spawn`](Self::spawn) does it for a task.
     pub fn pipe(capacity: usize) -> (PipeWriter, Self) {
         let (writer, reader) = PipeReader::pipe(capacity);
         (writer, Self::from_reader(reader))

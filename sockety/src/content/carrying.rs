@@ -1,6 +1,8 @@
 //! The files and the stream of an outgoing message, and the tasks that send them.
 
 use std::{
+    collections::VecDeque,
+    future::poll_fn,
     io,
     sync::{Arc, Mutex, PoisonError},
     task::Poll,
@@ -8,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use sockety_codec::Head;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::{byte_stream::ByteStream, file::File, stream_writer::StreamWriter};
 use crate::{
@@ -24,7 +26,9 @@ use crate::{
             transmissions::PartKey,
         },
     },
-    error::{chain::chain, read::ReadError, send::SendError, source::SourceError},
+    error::{
+        chain::chain, read::ReadError, send::SendError, source::SourceError, stream_end::StreamEnd,
+    },
     payload::encoding::Encoding,
 };
 
@@ -154,6 +158,9 @@ pub(crate) fn parcel<'a>(
         payload: Payload::of(payload),
         layout: taken.as_mut().map(|taken| &mut taken.layout),
         clock,
+        along: None,
+        metadata: None,
+        retry: None,
     }
 }
 
@@ -245,16 +252,78 @@ impl Drop for Pump {
     }
 }
 
-/// Sends files one after the other, so that each file on disk is open only while it is sent.
+/// Sends files one after the other, so that each file on disk is open only while it is sent. A peer
+/// that grants credit may wait for one before its turn: that is sent besides.
 async fn send_files(files: Vec<(File, PartWriter)>) {
-    for (file, mut writer) in files {
-        if let Err(error) = send_file(file, &mut writer).await {
+    let needs_credit = files.len() > 1 && files[0].1.needs_credit();
+    if needs_credit {
+        return send_files_as_wanted(files).await;
+    }
+    for (file, writer) in files {
+        if send_or_abort(file, writer).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn send_files_as_wanted(files: Vec<(File, PartWriter)>) {
+    let mut files: VecDeque<_> = files.into();
+    // Aborted when this is dropped.
+    let mut running = JoinSet::new();
+    let mut in_turn = None;
+    while !files.is_empty() || !running.is_empty() {
+        let next = match in_turn {
+            None => files.pop_front(),
+            Some(_) => None,
+        };
+        if let Some((file, writer)) = next {
+            let part = writer.part();
+            in_turn = Some(part);
+            running.spawn(send_numbered(file, writer));
+        }
+        let wanted = poll_fn(|cx| match files.front() {
+            // Any writer can ask for the message.
+            Some((_, writer)) => writer.poll_wanted(cx),
+            None => Poll::Pending,
+        });
+        tokio::select! {
+            biased;
+            part = wanted => {
+                let place = files.iter().position(|(_, writer)| writer.part() == part);
+                if let Some((file, writer)) = place.and_then(|place| files.remove(place)) {
+                    running.spawn(send_numbered(file, writer));
+                }
+            }
+            Some(sent) = running.join_next() => {
+                let Ok((part, Ok(()))) = sent else {
+                    return;
+                };
+                if in_turn == Some(part) {
+                    in_turn = None;
+                }
+            }
+        }
+    }
+}
+
+async fn send_numbered(file: File, writer: PartWriter) -> (usize, Result<(), Aborted>) {
+    let part = writer.part();
+    (part, send_or_abort(file, writer).await)
+}
+
+/// The message was aborted.
+struct Aborted;
+
+async fn send_or_abort(file: File, mut writer: PartWriter) -> Result<(), Aborted> {
+    match send_file(file, &mut writer).await {
+        Ok(()) | Err(SourceError::Unwanted) => Ok(()),
+        Err(error) => {
             // Other errors say what became of the message, and are not the source's.
             if let SourceError::Read { .. } | SourceError::SizeChanged { .. } = error {
                 log("file", &error);
             }
             writer.abort(error);
-            return;
+            Err(Aborted)
         }
     }
 }
@@ -308,6 +377,9 @@ async fn send_chunks(mut stream: ByteStream, writer: &mut PartWriter) -> Result<
             Ok(Some(chunk)) => writer.push(chunk).await?,
             Ok(None) => return writer.finish(),
             Err(error) => {
+                if let Some(end) = ended_with(&error) {
+                    return writer.finish_with(end).await;
+                }
                 let error = stream_error(error);
                 log("stream", &error);
                 // What was read before the failure arrives before it.
@@ -333,7 +405,7 @@ impl Watch {
         writer: &mut PartWriter,
     ) -> Result<io::Result<Option<Bytes>>, SourceError> {
         let mut has_waited = false;
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             if let Poll::Ready(chunk) = stream.poll_chunk(cx) {
                 return Poll::Ready(Ok(chunk.transpose()));
             }
@@ -346,6 +418,14 @@ impl Watch {
             writer.poll_over(cx).map(Err)
         })
         .await
+    }
+}
+
+/// The error with which the producer of a stream has ended it, here or on another connection.
+fn ended_with(error: &io::Error) -> Option<Arc<StreamEnd>> {
+    match error.get_ref()?.downcast_ref()? {
+        ReadError::Ended(end) => Some(Arc::clone(end)),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -16,6 +16,10 @@ use tokio::{
 };
 
 use super::stream_sender::unfinished;
+use crate::{
+    error::{read::ReadError, stream_end::StreamEnd},
+    fast_reply::FastReply,
+};
 
 /// Writes a [`ByteStream`](super::ByteStream).
 ///
@@ -29,7 +33,7 @@ use super::stream_sender::unfinished;
 #[must_use = "dropping the writer before it was shut down ends the stream with an error"]
 pub struct PipeWriter {
     pipe: DuplexStream,
-    is_ended: Arc<AtomicBool>,
+    ended: Arc<Ended>,
     /// A task has the writer, and its result ends the stream; until it has returned, which this
     /// tells.
     task_has_returned: Option<Arc<AtomicBool>>,
@@ -62,7 +66,7 @@ impl AsyncWrite for PipeWriter {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // First, as the reader looks at it when nothing more comes.
-        self.is_ended.store(true, Ordering::Release);
+        self.ended.is_ended.store(true, Ordering::Release);
         Pin::new(&mut self.pipe).poll_shutdown(cx)
     }
 }
@@ -71,30 +75,50 @@ impl Drop for PipeWriter {
     fn drop(&mut self) {
         let is_of_task = |has_returned: &Arc<AtomicBool>| !has_returned.load(Ordering::Acquire);
         if self.task_has_returned.as_ref().is_some_and(is_of_task) {
-            self.is_ended.store(true, Ordering::Release);
+            self.ended.is_ended.store(true, Ordering::Release);
         }
     }
+}
+
+impl PipeWriter {
+    /// Ends the stream with an error: that of a service, or a [code](crate::FastReply). Its reader gets what was
+    /// written before, and then [`ReadError::Ended`]. Where the stream is sent, see
+    /// [`StreamWriter::end_with`](super::StreamWriter::end_with).
+    pub fn end_with(self, error: impl Into<StreamEnd>) {
+        let end = error.into();
+        if end.code() != FastReply::ACCEPT {
+            let _ = self.ended.with.set(Arc::new(end));
+        }
+        self.ended.is_ended.store(true, Ordering::Release);
+    }
+}
+
+/// How a stream has ended.
+#[derive(Debug, Default)]
+struct Ended {
+    is_ended: AtomicBool,
+    with: OnceLock<Arc<StreamEnd>>,
 }
 
 /// What was written. Dropping it aborts the task that writes.
 pub(super) struct PipeReader {
     pipe: DuplexStream,
-    is_ended: Arc<AtomicBool>,
+    ended: Arc<Ended>,
     task: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl PipeReader {
     pub(super) fn pipe(capacity: usize) -> (PipeWriter, Self) {
         let (writer, reader) = tokio::io::duplex(capacity);
-        let is_ended = Arc::new(AtomicBool::new(false));
+        let ended = Arc::new(Ended::default());
         let writer = PipeWriter {
             pipe: writer,
-            is_ended: Arc::clone(&is_ended),
+            ended: Arc::clone(&ended),
             task_has_returned: None,
         };
         let reader = Self {
             pipe: reader,
-            is_ended,
+            ended,
             task: None,
         };
         (writer, reader)
@@ -127,11 +151,13 @@ impl PipeReader {
             self.task = None;
             result.map_err(io::Error::other)??;
         }
-        if self.is_ended.load(Ordering::Acquire) {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Ready(Err(unfinished()))
+        if !self.ended.is_ended.load(Ordering::Acquire) {
+            return Poll::Ready(Err(unfinished()));
         }
+        Poll::Ready(match self.ended.with.get() {
+            Some(end) => Err(ReadError::Ended(Arc::clone(end)).into()),
+            None => Ok(()),
+        })
     }
 }
 

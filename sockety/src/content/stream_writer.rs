@@ -1,6 +1,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -8,7 +9,10 @@ use bytes::Bytes;
 use futures_sink::Sink;
 use tokio::io::AsyncWrite;
 
-use crate::{engine::send::part_writer::PartWriter, error::source::SourceError};
+use crate::{
+    engine::send::part_writer::PartWriter,
+    error::{source::SourceError, stream_end::StreamEnd},
+};
 
 /// Writes the stream of a message that is being sent.
 ///
@@ -46,6 +50,23 @@ impl StreamWriter {
     /// [`SourceError`]: the message was abandoned, or the connection is gone.
     pub fn finish(mut self) -> Result<(), SourceError> {
         self.part.finish()
+    }
+
+    /// Ends the stream with an error: that of a service, or a [code](crate::FastReply). What was written
+    /// before is still sent, and the receiver gets [`ReadError::Ended`](crate::error::ReadError::Ended) after it.
+    /// The message goes on: a request has its reply, and files are sent.
+    ///
+    /// If the connection does not [use the extension](crate::Connection::is_extended), the message is
+    /// abandoned after what was written, and the receiver gets [`ReadError::Aborted`](crate::error::ReadError::Aborted).
+    ///
+    /// # Errors
+    /// [`SourceError`]: the message was abandoned before, or the connection is gone.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the message is abandoned.
+    // r[impl ext.status]
+    pub async fn end_with(mut self, error: impl Into<StreamEnd>) -> Result<(), SourceError> {
+        self.part.finish_with(Arc::new(error.into())).await
     }
 }
 

@@ -28,6 +28,9 @@ pub struct ActionDescription {
     /// Whether each call is spawned as a task at once.
     #[serde(default)]
     pub is_spawned: bool,
+    /// Whether its handler runs to its end, though its caller has cancelled or its deadline has passed.
+    #[serde(default)]
+    pub is_no_cancel: bool,
     /// How long callers wait for the reply; in milliseconds on the wire.
     #[serde(default, rename = "timeout_ms", with = "milliseconds")]
     pub timeout: Option<Duration>,
@@ -55,6 +58,7 @@ impl ActionDescription {
             is_one_way: false,
             is_idempotent: false,
             is_spawned: false,
+            is_no_cancel: false,
             timeout: None,
             limits: ActionLimits::none(),
             parameters: Cow::Borrowed(&[]),
@@ -96,6 +100,13 @@ impl ActionDescription {
     /// Spawns each call as a task at once, instead of polling it where its message was read.
     pub const fn spawned(mut self) -> Self {
         self.is_spawned = true;
+        self
+    }
+
+    /// Once begun, its handler runs to its end, though its caller has cancelled or its deadline has
+    /// passed.
+    pub const fn no_cancel(mut self) -> Self {
+        self.is_no_cancel = true;
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use sockety_codec::credit::Pressure;
+
 use crate::{
     config::{budgets::Budgets, options::Options},
     sync::{AtomicBool, AtomicU64, AtomicUsize},
@@ -11,6 +13,7 @@ use crate::{
 pub(crate) struct Account {
     options: Arc<Options>,
     budgets: Budgets,
+    is_credited: bool,
     /// Bytes of payloads that are arriving, or whose handlers are running.
     pub(super) payloads: AtomicU64,
     /// Bytes of payloads of responses that are arriving.
@@ -30,10 +33,12 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(options: Arc<Options>, budgets: Budgets) -> Self {
+    /// `is_credited`: the peer sends no more content than it is granted.
+    pub(crate) fn new(options: Arc<Options>, budgets: Budgets, is_credited: bool) -> Self {
         Self {
             options,
             budgets,
+            is_credited,
             payloads: AtomicU64::new(0),
             responses: AtomicU64::new(0),
             awaits_payload_room: AtomicBool::new(false),
@@ -123,8 +128,20 @@ impl Account {
     pub(crate) fn is_over_budget(&self) -> bool {
         let unread = self.unread.load(Ordering::SeqCst);
         // A few connections must not use up the budget of all.
-        unread >= self.options.unread_bytes
+        (!self.is_credited && unread >= self.options.unread_bytes)
             || (unread >= self.options.window && self.budgets.received().is_used_up())
+    }
+
+    /// How much of the memory for unread content is in use.
+    pub(crate) fn pressure(&self) -> Pressure {
+        let received = self.budgets.received();
+        if received.is_used_up() {
+            Pressure::Exhausted
+        } else if received.is_half_used() {
+            Pressure::High
+        } else {
+            Pressure::Low
+        }
     }
 
     /// Takes room in temporary files. A connection takes no more than it leaves to all others.

@@ -26,7 +26,7 @@ pub enum Answered {
 impl Answered {
     pub(crate) fn of(reply: &RawReply) -> Self {
         match reply {
-            RawReply::Fast(code) => Self::Code(*code),
+            RawReply::Fast(code, _) => Self::Code(*code),
             RawReply::Response { payload, .. } => {
                 let is_error = is_service_error(payload);
                 // A refusal with its reason.

@@ -5,8 +5,8 @@ use super::{
     receive::intake::WakeDriver,
     shared::Shared,
 };
-use crate::error::connection::ClosedBy;
-use sockety_codec::MessageHead;
+use crate::{error::connection::ClosedBy, shown};
+use sockety_codec::{MessageHead, extension::LeaveReason};
 use std::sync::{Arc, atomic::Ordering};
 use tracing::warn;
 
@@ -57,7 +57,11 @@ impl Drop for Attempt {
             self.shared.wake_driver();
             return;
         }
-        warn!(peer = ?self.shared.peer.peer_addr, "connection closed: not authorized");
-        self.shared.close(ClosedBy::Local);
+        warn!(
+            peer = shown::address(self.shared.peer.peer_addr),
+            "connection closed: not authorized"
+        );
+        let reason = LeaveReason::Unauthorized;
+        self.shared.close_for(ClosedBy::Local, reason);
     }
 }

@@ -132,6 +132,18 @@ impl CallTimeout {
         self.limit
     }
 
+    /// Whether it ends within the time by which a peer may be the first to notice.
+    pub(crate) fn is_nearly_over(&self) -> bool {
+        let soon = Instant::now() + Duration::from_millis(10);
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.deadline() <= soon)
+    }
+
+    /// Whether the call has files or a stream.
+    pub(crate) fn has_content(&self) -> bool {
+        self.has_content
+    }
+
     /// Ready when the call has run out of time.
     pub(crate) fn poll(&mut self, shared: &Shared, id: &Uuid, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;

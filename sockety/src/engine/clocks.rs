@@ -6,9 +6,11 @@ use std::{
     time::Duration,
 };
 
+use sockety_codec::extension::Settings;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
+    leaving::LINGER_SECONDS,
     state::{Phase, State},
     ticks,
 };
@@ -33,6 +35,8 @@ pub(crate) struct Clocks {
     limits: Limits,
     /// Since when nothing was written, as observed by ticks.
     quiet_since: Instant,
+    /// Heartbeats for a peer that needs them more often than this side sends them by itself.
+    beats: Option<Box<Beats>>,
     /// For how long nothing was received, up to `looked`.
     silent: Duration,
     looked: Instant,
@@ -53,8 +57,8 @@ pub(crate) struct Clocks {
     /// Whether anything was written between the last two ticks. Then one more tick follows, which
     /// returns memory to the allocator.
     was_active: bool,
-    /// Whether anything waited to be written at the last tick.
-    was_waiting: bool,
+    /// Whether the socket did not take all that was to be written before the last tick.
+    was_full: bool,
     has_received: bool,
     pub(crate) has_peer_ended: bool,
 }
@@ -67,6 +71,37 @@ enum Pace {
     /// Something was written not long ago.
     Active,
     Quiet,
+}
+
+/// What is due.
+pub(crate) enum Due {
+    /// A tick, with the time that it adds to a silence of the peer.
+    Tick(Duration),
+    /// A heartbeat between two ticks.
+    Beat,
+}
+
+/// Heartbeats at a fixed pace, whatever else is written: a second is too long for some peers, and ticks
+/// see only that something was written, not when.
+struct Beats {
+    pause: Duration,
+    next: Instant,
+    /// When the tick is due that the timer is to wait for after the next heartbeat.
+    tick: Option<Instant>,
+}
+
+impl Beats {
+    /// What the timer waits for.
+    fn plan(&mut self, tick: Instant) -> Instant {
+        let tick = self.tick.map_or(tick, |planned| planned.min(tick));
+        self.tick = Some(tick);
+        tick.min(self.next)
+    }
+
+    /// Whether it has waited for the tick.
+    fn is_tick(&mut self, now: Instant) -> bool {
+        self.tick.take_if(|tick| *tick <= now).is_some()
+    }
 }
 
 /// The limits of [`Options`], in whole seconds.
@@ -122,9 +157,6 @@ const LATE: Duration = Duration::from_secs(5);
 /// How long reading may pause because of a backlog of replies.
 const BACKLOG_SECONDS: u32 = 1;
 
-/// How long an orderly end waits for handlers, and for the peer to read what is written.
-const LINGER_SECONDS: u32 = 5;
-
 /// How long after Go Away messages are still executed: the peer may have sent them before it knew.
 const LATE_SECONDS: u32 = 2;
 
@@ -136,6 +168,7 @@ impl Clocks {
             pace: None,
             limits: Limits::of(options),
             quiet_since: now,
+            beats: None,
             silent: Duration::ZERO,
             looked: now,
             stalled: 0,
@@ -147,19 +180,19 @@ impl Clocks {
             is_draining: false,
             written: 0,
             was_active: false,
-            was_waiting: false,
+            was_full: false,
             has_received: false,
             has_peer_ended: false,
         }
     }
 
-    /// Ready when a tick is due, with the time that it adds to a silence of the peer.
-    pub(crate) fn poll_tick(
+    /// Ready when a tick or a heartbeat is due.
+    pub(crate) fn poll_due(
         &mut self,
         cx: &mut Context<'_>,
         is_busy: bool,
         written: u64,
-    ) -> Poll<Duration> {
+    ) -> Poll<Due> {
         // After a long pause it would be unknown how long ago that was, so it is noted at once.
         if self.pace == Some(Pace::Quiet) && std::mem::take(&mut self.has_received) {
             self.silent = Duration::ZERO;
@@ -178,9 +211,13 @@ impl Clocks {
         ready!(timer.as_mut().poll(cx));
         self.pace = None;
         let now = Instant::now();
+        if self.beats.as_mut().is_some_and(|beats| !beats.is_tick(now)) {
+            return Poll::Ready(Due::Beat);
+        }
         let is_late = now.duration_since(timer.deadline()) > LATE;
         let since = now.duration_since(std::mem::replace(&mut self.looked, now));
-        Poll::Ready(if is_late { since.min(LATE) } else { since })
+        let since = if is_late { since.min(LATE) } else { since };
+        Poll::Ready(Due::Tick(since))
     }
 
     fn pace(&self, is_busy: bool, written: u64) -> Pace {
@@ -196,10 +233,15 @@ impl Clocks {
     fn plan(&mut self, pace: Pace) -> Instant {
         self.pace = Some(pace);
         let now = Instant::now();
-        now + match pace {
-            Pace::Busy => SECOND,
-            Pace::Active => self.pause(now).min(ACTIVE),
-            Pace::Quiet => self.pause(now),
+        let tick = now
+            + match pace {
+                Pace::Busy => SECOND,
+                Pace::Active => self.pause(now).min(ACTIVE),
+                Pace::Quiet => self.pause(now),
+            };
+        match &mut self.beats {
+            None => tick,
+            Some(beats) => beats.plan(tick),
         }
     }
 
@@ -212,6 +254,45 @@ impl Clocks {
         silence
             .map_or(heartbeat, |silence| heartbeat.min(silence))
             .max(SECOND)
+    }
+
+    /// The peer has said after which time without a byte it takes this side for dead: it hears from it
+    /// three times as often. That is at most three times a second, as a setting is one second at least.
+    // r[impl ext.ping.use]
+    pub(crate) fn on_settings(&mut self, settings: &Settings) {
+        let pause = Duration::from_millis(settings.idle_millis() / 3);
+        if !pause.is_zero() && pause < self.limits.heartbeat {
+            self.beats = Some(Box::new(Beats {
+                pause,
+                next: Instant::now() + pause,
+                tick: None,
+            }));
+            // The timer waits for the next tick alone.
+            self.pace = None;
+        }
+    }
+
+    /// A heartbeat is due. None is sent while the peer takes nothing of what waits: that says as much.
+    pub(crate) fn on_beat(&mut self, state: &mut State) {
+        let now = Instant::now();
+        if let Some(beats) = &mut self.beats {
+            beats.next = now + beats.pause;
+        }
+        let is_up = matches!(state.phase, Phase::Open | Phase::Draining { .. });
+        if !is_up || state.outbox.waiting() > 0 {
+            return;
+        }
+        self.quiet_since = now;
+        self.heartbeat(state);
+    }
+
+    /// A heartbeat is no activity: it counts as written already, so that it plans no tick.
+    fn heartbeat(&mut self, state: &mut State) {
+        let was_quiet = !self.has_written(state.outbox.written());
+        state.outbox.heartbeat();
+        if was_quiet {
+            self.written = state.outbox.end();
+        }
     }
 
     pub(crate) fn on_received(&mut self) {
@@ -252,9 +333,10 @@ impl Clocks {
         self.written = written;
         self.was_active = has_written;
         self.filled += u32::from(is_waiting);
-        // The socket was full: if it takes more now, the peer has acknowledged some.
-        let was_waiting = std::mem::replace(&mut self.was_waiting, is_waiting);
-        let has_taken = was_waiting && has_written;
+        // The socket was full: if it takes more now, the peer has acknowledged some. What was queued
+        // since the last write says nothing about the socket.
+        let was_full = std::mem::replace(&mut self.was_full, !input.is_flushed);
+        let has_taken = was_full && has_written;
         let is_stalled = is_waiting && !has_written;
         self.stalled = next(self.stalled, is_stalled);
         self.backlogged = next(self.backlogged, is_stalled && input.is_backlogged);
@@ -269,9 +351,7 @@ impl Clocks {
         let quiet = self.looked.duration_since(self.quiet_since);
         if quiet >= self.limits.heartbeat && is_up {
             self.quiet_since = self.looked;
-            state.outbox.heartbeat();
-            // A heartbeat is no activity: it counts as written already, so that it plans no tick.
-            self.written = state.outbox.end();
+            self.heartbeat(state);
         }
         Ok(())
     }
@@ -329,12 +409,17 @@ impl Clocks {
         match state.phase {
             Phase::Open | Phase::Ended(_) => return Ok(()),
             Phase::Closing(by) if self.ending >= LINGER_SECONDS => {
-                return Err(ConnectionError::Closed(by));
+                return Err(state.closed(by));
             }
             Phase::Closing(_) => {}
             Phase::Draining { seconds } => {
                 let is_at_rest = input.is_flushed && !input.is_at_work && state.is_all_done();
-                let is_done = is_at_rest && self.ending >= LATE_SECONDS;
+                // What a peer with the extension sends is known exactly.
+                let is_all_here = match state.is_extended {
+                    true => state.has_taken_all(),
+                    false => self.ending >= LATE_SECONDS,
+                };
+                let is_done = is_at_rest && is_all_here;
                 if is_done || self.ending >= seconds {
                     return Err(ConnectionError::Closed(ClosedBy::Local));
                 }

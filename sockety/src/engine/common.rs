@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::warnings::Warnings;
+use super::{health::Health, warnings::Warnings};
 use crate::{
     config::{budgets::Budgets, options::Options},
     stats::Counters,
@@ -14,6 +14,8 @@ pub(crate) struct Common {
     pub(crate) budgets: Budgets,
     pub(crate) counters: Arc<Counters>,
     pub(crate) warnings: Arc<Warnings>,
+    /// What a server answers when a peer asks whether it serves. A client says that it does.
+    pub(crate) health: Option<Health>,
     /// The budgets were given, and stay when the options change.
     shares_budgets: bool,
 }
@@ -26,13 +28,18 @@ impl Common {
             options: Arc::new(options),
             counters: Arc::default(),
             warnings: Arc::default(),
+            health: None,
             shares_budgets: false,
         }
     }
 
-    pub(crate) fn counting(mut self, counters: Arc<Counters>) -> Self {
-        self.counters = counters;
-        self
+    /// Those of a server.
+    pub(crate) fn of_server(counters: Arc<Counters>, health: Health) -> Self {
+        Self {
+            counters,
+            health: Some(health),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn set_options(&mut self, options: Options) {

@@ -47,7 +47,7 @@ use std::{
     time::Duration,
 };
 
-use sockety_codec::Decoder;
+use sockety_codec::{Decoder, extension::LeaveReason};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep, sleep_until, timeout},
@@ -64,9 +64,12 @@ use super::{
     send::writing::Writing,
     serve::Serve,
     shared::Shared,
-    state::{Phase, Unwritten},
+    state::{Phase, State, Unwritten},
 };
-use crate::error::connection::{ClosedBy, ConnectionError};
+use crate::{
+    error::connection::{ClosedBy, ConnectionError},
+    shown,
+};
 
 /// Reads, dispatches and writes until the connection ends.
 ///
@@ -133,7 +136,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     /// `self` is boxed, because a future stores its arguments twice: as captured, and while it
     /// runs.
     pub(crate) async fn run(mut self: Box<Self>) {
-        let error = poll_fn(|cx| self.poll(cx)).await;
+        let error = poll_fn(|cx| {
+            let error = ready!(self.poll(cx));
+            self.say_last(&error, cx);
+            Poll::Ready(error)
+        });
+        let error = error.await;
         self.count(&error);
         self.log(&error);
         // First the callers that wait for replies, under the lock; then the readers of content,
@@ -176,8 +184,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             };
             // Whether or not all was written: neither direction waits for the other.
             let has_read = self.poll_read(cx)?.is_ready();
+            let has_granted = self.inbound.grant(!has_read && !self.is_paused);
             self.is_flushed = matches!(written, Poll::Ready(Written::All));
-            if has_read || matches!(written, Poll::Ready(Written::Some)) {
+            if has_read || has_granted || matches!(written, Poll::Ready(Written::Some)) {
                 // What was read may have queued replies: they leave in the next round, in one
                 // write.
                 continue;
@@ -228,8 +237,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         if let Phase::Closing(by) = state.phase {
             let is_executing = self.shared.holders.requests() > 0;
             if is_written && state.is_all_written() && !is_executing {
-                return Err(ConnectionError::Closed(by));
+                return Err(state.closed(by));
             }
+        }
+        if is_written && state.has_taken_all() && self.is_drained(&state) {
+            // Nothing is sent from here on.
+            state.phase = Phase::Closing(ClosedBy::Local);
+            return Err(ConnectionError::Closed(ClosedBy::Local));
         }
         if state.is_to_be_replaced() && self.shared.peer.is_accepted {
             drop(state);
@@ -242,11 +256,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         // A reader that made room before the waker was there found none to wake: look once more.
         // This takes locks of intakes, so the connection's lock is free.
         let has_resumed = self.is_paused && !self.inbound.update_pause(cx);
-        Ok(if has_resumed {
+        // Likewise, one that made credit due.
+        Ok(if has_resumed || self.inbound.has_grants() {
             Poll::Ready(())
         } else {
             Poll::Pending
         })
+    }
+
+    /// Whether everything accepted by either side is finished, of a connection that ends when it is.
+    #[cold]
+    fn is_drained(&self, state: &State) -> bool {
+        matches!(state.phase, Phase::Draining { .. })
+            && state.is_all_done()
+            && self.shared.holders.requests() == 0
+            && self.decoder.is_between_messages()
+            && self.inbound.is_at_rest()
     }
 
     /// Ends the connection in order, so that its peer makes a new one, which has all channels.
@@ -255,10 +280,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     fn replace(&self) {
         let peer = self.shared.peer.peer_addr;
         info!(
-            ?peer,
+            peer = shown::address(peer),
             "connection is replaced: its peer takes no notice of aborts, and half of the channels are lost"
         );
-        self.shared.drain(Duration::MAX);
+        self.shared.drain(Duration::MAX, LeaveReason::Internal);
     }
 
     /// Ready when files and streams have been held back for long enough.

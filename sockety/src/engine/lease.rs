@@ -7,10 +7,12 @@ use super::{holders::Holder, shared::Shared};
 /// Keeps a connection open. When the last lease that counts as a handle is dropped, the connection
 /// is closed: that takes its lock and wakes the driver, so no lease is dropped under the lock.
 ///
-/// The lease of a request of the peer also occupies the slot of that request.
+/// The lease of a request of the peer also occupies the slot of that request. That of a handler which
+/// is ended early may become free later: see [`LatePlaces`](super::places::LatePlaces).
 pub(crate) struct Lease {
     pub(crate) shared: Arc<Shared>,
     holder: Holder,
+    is_ended_early: bool,
 }
 
 impl Lease {
@@ -20,6 +22,7 @@ impl Lease {
         Self {
             shared,
             holder: Holder::Handle,
+            is_ended_early: false,
         }
     }
 
@@ -28,7 +31,11 @@ impl Lease {
     pub(crate) fn join(shared: Arc<Shared>) -> Option<Self> {
         let holder = Holder::Handle;
         let is_joined = shared.holders.join();
-        is_joined.then(|| Self { shared, holder })
+        is_joined.then(|| Self {
+            shared,
+            holder,
+            is_ended_early: false,
+        })
     }
 
     /// The lease of a request of the peer, which occupies a slot until it is dropped, and how many
@@ -41,6 +48,7 @@ impl Lease {
         let lease = Self {
             shared: Arc::clone(shared),
             holder,
+            is_ended_early: false,
         };
         shared.has_slot(taken).then_some((lease, taken))
     }
@@ -51,6 +59,13 @@ impl Lease {
             self.shared.holders.begin_executing();
             self.holder = Holder::Executing;
         }
+    }
+
+    /// The handler that it belongs to is ended early.
+    // r[impl ext.cancel.slot]
+    #[cold]
+    pub(crate) fn end_early(&mut self) {
+        self.is_ended_early = self.holder == Holder::Executing;
     }
 }
 
@@ -64,7 +79,10 @@ impl Clone for Lease {
 impl Drop for Lease {
     #[inline]
     fn drop(&mut self) {
-        self.shared.leave(self.holder);
+        match self.is_ended_early && self.shared.is_extended {
+            true => self.shared.late.leave(&self.shared),
+            false => self.shared.leave(self.holder),
+        }
     }
 }
 

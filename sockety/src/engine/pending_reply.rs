@@ -10,6 +10,7 @@ use sockety_codec::{Head, ResponseHead, Uuid};
 
 use super::{
     answered::Answered,
+    early_end::{Described, Ending, Number, Steering},
     lease::Lease,
     payload_reservation::PayloadReservation,
     pending::ReplyClock,
@@ -26,7 +27,8 @@ use super::{
 use crate::{
     action::Action,
     error::send::SendError,
-    fast_reply::FastReply,
+    fast_reply::{FastReply, FrameworkCode},
+    metadata::RetryAfter,
     payload::{
         encoding::Encoding,
         scratch::{self, Buffer},
@@ -44,6 +46,10 @@ pub struct PendingReply {
     pub(crate) action: Action,
     pub(crate) expects_response: bool,
     pub(crate) record: Record,
+    /// The number of its message, unless nothing ends that early.
+    pub(crate) number: Number,
+    /// What was said of its message, if anything was.
+    pub(crate) described: Option<Arc<Described>>,
     /// Whether a reply is queued, of a message without content.
     is_answered: AtomicBool,
     /// Where the content comes from. The driver answers too, when it cuts the message off, so that
@@ -68,6 +74,8 @@ impl PendingReply {
             action: Action::Known(""),
             expects_response,
             record: Record::default(),
+            number: Number::NONE,
+            described: None,
             is_answered: AtomicBool::new(false),
             intake,
             _reservation: reservation,
@@ -82,9 +90,29 @@ impl PendingReply {
             action: Action::Known(""),
             expects_response,
             record: Record::default(),
+            number: Number::NONE,
+            described: None,
             is_answered: AtomicBool::new(true),
             intake: None,
             _reservation: None,
+        }
+    }
+
+    /// Its message may be ended early by this.
+    #[inline]
+    pub(crate) fn steer(&mut self, steering: &Steering) {
+        if steering.number != Number::NONE {
+            self.number = steering.number;
+            self.described.clone_from(&steering.described);
+        }
+    }
+
+    /// What the answer will say of another attempt, unless it is a value.
+    pub(crate) fn set_retry_after(&self, retry: RetryAfter) {
+        if self.is_awaited() {
+            self.lease
+                .shared
+                .change(|state| state.set_retry(self.id, retry));
         }
     }
 
@@ -108,6 +136,25 @@ impl PendingReply {
     /// Where the content of the message comes from, if it has any.
     pub(crate) fn intake(&self) -> Option<&Arc<Intake>> {
         self.intake.as_ref()
+    }
+
+    /// Returns the answer, if it is dropped because its message is ended early.
+    #[cold]
+    #[inline(never)]
+    fn on_dropped(&mut self) -> Option<FastReply> {
+        let cancelled = Ending::answer(self.number, &*self.lease.shared);
+        // It may outlive its handler.
+        let cancelled = cancelled.or_else(|| self.record.early_answer());
+        // Its handler had begun and is ended, or could not go on, as its message was aborted.
+        let is_ended_early = match (cancelled, &self.intake) {
+            (Some(code), _) => code != FrameworkCode::NotBegun.reply(),
+            (None, Some(intake)) => intake.is_aborted.load(Ordering::Relaxed),
+            (None, None) => false,
+        };
+        if is_ended_early {
+            self.lease.end_early();
+        }
+        cancelled
     }
 
     fn is_cut_off(&self) -> bool {
@@ -134,20 +181,31 @@ impl PendingReply {
 
     fn put_code(&self, state: &mut State, reply: FastReply) -> Result<(), SendError> {
         self.check_not_cut_off()?;
-        state.outbox.fast_reply(self.id, reply);
+        let retry = state.take_retry(&self.id);
+        match retry {
+            None => state.outbox.fast_reply(self.id, reply),
+            Some(retry) => state.fast_reply_with(self.id, reply, retry),
+        }
         self.mark_answered(|| Answered::Code(reply));
         Ok(())
     }
 
     /// Queues a response, unless the connection has answered because it cut the message off. That
     /// is decided under the same lock, so that no message is answered twice.
+    #[inline]
     pub(crate) fn submit(
         &self,
         state: &mut State,
         response: &mut Parcel<'_>,
     ) -> Result<Submitted, SendError> {
         self.check_not_cut_off()?;
+        if let Some(retry) = state.take_retry(&self.id) {
+            response.retry = Some(retry).filter(|_| response.payload.is_error());
+        }
         let submitted = state.submit(response, None)?;
+        if let Some(transmission) = submitted.transmission {
+            state.transmissions.set_answers(transmission, self.number);
+        }
         let payload = response.payload;
         self.mark_answered(|| Answered::response(payload.len(), payload.is_error()));
         Ok(submitted)
@@ -216,6 +274,9 @@ impl PendingReply {
             payload,
             layout: None,
             clock: ReplyClock::Default,
+            along: None,
+            metadata: None,
+            retry: None,
         }
     }
 }
@@ -231,14 +292,19 @@ fn at_once(sent: Result<(), SendError>) -> Option<Result<(), SendError>> {
 // r[impl reply.expected]
 impl Drop for PendingReply {
     fn drop(&mut self) {
+        let cancelled = match self.number {
+            Number::NONE => None,
+            _ => self.on_dropped(),
+        };
         if self.is_awaited() {
             let shared = &self.lease.shared;
             if std::thread::panicking() {
                 shared.counters.count(|all| &all.handler_panics);
-            } else {
+            } else if cancelled.is_none() && shared.lock().check_replies().is_ok() {
+                // Where the connection has ended, the handler may have failed to answer only because of that.
                 shared.counters.count(|all| &all.unanswered_messages);
             }
-            let code = FastReply::INTERNAL_ERROR;
+            let code = cancelled.unwrap_or(FastReply::INTERNAL_ERROR);
             self.record.set_answered(|| Answered::Code(code));
             shared.fast_reply(self.id, code);
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod abuse;
 pub(crate) mod bucket;
+pub(crate) mod credit;
 pub(crate) mod inbound;
 pub(crate) mod intake;
 pub(crate) mod kept_messages;

@@ -5,11 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use tokio::sync::Notify;
+
 use super::{
     answered::Answered,
     measured::{MeasuredContent, SendingContent},
 };
-use crate::extensions::Extensions;
+use crate::{extensions::Extensions, fast_reply::FastReply};
 
 /// Allocated from the beginning when middleware sees the message, else on its first use: most
 /// messages need none.
@@ -24,6 +26,28 @@ struct Known {
     is_measured: AtomicBool,
     /// The content of the first reply that has any.
     content: OnceLock<Box<MeasuredContent>>,
+    /// What its handler has begun and what ends with it, if there is any such thing.
+    early_end: OnceLock<Arc<EarlyEnd>>,
+}
+
+/// Whether the handler of a message was ended early, for what it has spawned.
+#[derive(Debug, Default)]
+pub(crate) struct EarlyEnd {
+    /// The answer, once it was.
+    code: OnceLock<FastReply>,
+    come: Notify,
+}
+
+impl EarlyEnd {
+    /// Ready when the handler was ended early. Never, if it comes to its end.
+    pub(crate) async fn come(&self) {
+        let mut come = std::pin::pin!(self.come.notified());
+        // Registered before the flag is read, so that an end in between is not missed.
+        come.as_mut().enable();
+        if self.code.get().is_none() {
+            come.await;
+        }
+    }
 }
 
 impl Record {
@@ -70,6 +94,26 @@ impl Record {
     /// The content of the reply, if it has any.
     pub(crate) fn content(&self) -> Option<&MeasuredContent> {
         self.0.get()?.content.get().map(|content| &**content)
+    }
+
+    /// For what the handler spawns.
+    pub(crate) fn early_end(&self) -> Arc<EarlyEnd> {
+        let early_end = self.known().early_end.get_or_init(Arc::default);
+        Arc::clone(early_end)
+    }
+
+    /// The handler was ended early. Its message is answered with this code, wherever it is.
+    pub(crate) fn end_early(&self, code: FastReply) {
+        let known = self.0.get();
+        if let Some(early_end) = known.and_then(|known| known.early_end.get()) {
+            let _ = early_end.code.set(code);
+            early_end.come.notify_waiters();
+        }
+    }
+
+    /// The answer, if the handler was ended early, and somebody asked to be told.
+    pub(crate) fn early_answer(&self) -> Option<FastReply> {
+        self.0.get()?.early_end.get()?.code.get().copied()
     }
 
     fn known(&self) -> &Known {

@@ -23,6 +23,9 @@ pub(crate) trait Serve: Send + Sync + 'static {
     /// Whether the peer may call only once a hook has authorized it.
     fn asks_for_authorization(&self) -> bool;
 
+    /// Whether one of the services has this name.
+    fn has_service(&self, name: &str) -> bool;
+
     /// Where a message goes, or why it goes nowhere.
     fn route(&self, action: &str, payload: u64, files: FilesSummary) -> Result<Route, Unrouted>;
 
@@ -100,6 +103,9 @@ pub(crate) enum Handler {
     Service(Served),
     /// The router itself, which describes what it serves.
     Description,
+    /// The router itself, which says whether it serves. Most such messages are answered before one asks
+    /// for a handler.
+    Health,
     /// The handler of messages that belong to no service.
     Messages,
 }
@@ -144,6 +150,13 @@ impl Route {
         }
     }
 
+    /// Whether its handler runs to its end, though nobody waits for it any longer.
+    // r[impl ext.cancel.never]
+    pub(crate) fn is_no_cancel(&self) -> bool {
+        self.description()
+            .is_some_and(|description| description.is_no_cancel)
+    }
+
     pub(crate) fn description(&self) -> Option<&'static ActionDescription> {
         match &self.target {
             Target::Authorize(_) => None,
@@ -161,7 +174,7 @@ impl Handler {
     pub(crate) fn description(self) -> Option<&'static ActionDescription> {
         match self {
             Self::Service(served) => Some(served.description),
-            Self::Description | Self::Messages => None,
+            Self::Description | Self::Health | Self::Messages => None,
         }
     }
 }

@@ -14,16 +14,20 @@ use std::{
     time::Duration,
 };
 
-use sockety_codec::{ChannelCount, Uuid};
+use sockety_codec::{Uuid, extension::LeaveReason};
 use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
     account::Account,
     auth_state::AuthState,
     common::Common,
+    health::Health,
     holders::{Holder, Holders},
+    leaving::{LINGER_SECONDS, Sign},
+    negotiated::{self, Negotiated},
     peer::Peer,
     pending::PendingRequests,
+    places::LatePlaces,
     receive::intake::WakeDriver,
     send::{outbox::Outbox, transmissions::Transmissions},
     state::{Locked, Phase, State, Unwritten},
@@ -51,10 +55,16 @@ pub(crate) struct Shared {
     pub(crate) peer: Peer,
     pub(crate) counters: Counters,
     warnings: Arc<Warnings>,
+    /// What is said of the health of its server, if it has one.
+    pub(crate) health: Option<Health>,
     pub(crate) extensions: Extensions,
     pub(crate) auth: AuthState,
-    /// Notified when the connection has ended, and when its peer is going away: who waits looks at the
-    /// state.
+    /// Whether the extension is active.
+    pub(crate) is_extended: bool,
+    /// Places of requests that become free late, with the extension.
+    pub(crate) late: LatePlaces,
+    /// Notified when the settings of the peer have come, when it is going away, when it has answered a
+    /// ping, and when the connection has ended: who waits looks at the state.
     pub(crate) ended: Notify,
     /// Whether the socket is closed. That happens some time after the end of the connection, so
     /// that the peer can read what was written.
@@ -71,30 +81,47 @@ pub(crate) struct Shared {
     pub(crate) received: AtomicU64,
     /// How much it holds of what it has received. Intakes share it.
     pub(crate) account: Arc<Account>,
+    /// That of its endpoint, if it is a connection of a fleet.
+    #[cfg(feature = "fleet")]
+    pub(crate) load: std::sync::OnceLock<Arc<super::load::Load>>,
     /// Where the connection was made: its timers run there. `None` only in tests without a runtime.
     pub(crate) runtime: Option<Handle>,
 }
 
 impl Shared {
-    pub(crate) fn new(common: Common, peer: Peer, peer_channels: ChannelCount) -> Self {
+    pub(crate) fn new(common: Common, peer: Peer, negotiated: Negotiated) -> Self {
         let Common {
             options,
             budgets,
             counters,
             warnings,
+            health,
             ..
         } = common;
-        let account = Arc::new(Account::new(Arc::clone(&options), budgets.clone()));
+        let is_extended = negotiated == Negotiated::Extended;
+        let account = Account::new(Arc::clone(&options), budgets.clone(), is_extended);
+        let account = Arc::new(account);
         let counters = Counters::of_connection(counters);
+        let mut outbox = Outbox::new(negotiated.channels(), options.outbox_bytes);
+        if is_extended {
+            // r[impl ext.settings.first]
+            outbox.settings(&negotiated::settings(&options));
+        }
         let state = State {
-            outbox: Outbox::new(peer_channels, options.outbox_bytes),
-            transmissions: Transmissions::new(peer_channels),
+            outbox,
+            transmissions: Transmissions::new(negotiated),
             pending: PendingRequests::new(options.requests_in_flight, options.call_timeout),
             newest_request: 0,
             pacing: None,
             phase: Phase::Open,
             last_sent: 0,
             is_peer_going_away: false,
+            leaving: None,
+            pings: None,
+            is_extended,
+            accepts: None,
+            retries: None,
+            peer: peer.peer_addr,
             driver: None,
         };
         Self {
@@ -104,8 +131,11 @@ impl Shared {
             peer,
             counters,
             warnings,
+            health,
             extensions: Extensions::default(),
             auth: AuthState::default(),
+            is_extended,
+            late: LatePlaces::default(),
             ended: Notify::new(),
             is_closed: AtomicBool::new(false),
             gone: Notify::new(),
@@ -114,6 +144,8 @@ impl Shared {
             has_queue: AtomicBool::new(false),
             received: AtomicU64::new(0),
             account,
+            #[cfg(feature = "fleet")]
+            load: std::sync::OnceLock::new(),
             runtime: Handle::try_current().ok(),
         }
     }
@@ -200,10 +232,17 @@ impl Shared {
 
     /// Begins the orderly end.
     pub(crate) fn close(&self, by: ClosedBy) {
+        self.close_for(by, LeaveReason::Shutdown);
+    }
+
+    /// Like [`Shared::close`]; a peer with the extension is told this reason.
+    pub(crate) fn close_for(&self, by: ClosedBy, reason: LeaveReason) {
         self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
             match state.phase {
-                Phase::Open if by == ClosedBy::Local => state.outbox.go_away(),
+                Phase::Open if by == ClosedBy::Local => {
+                    state.go_away(reason, ticks::of_seconds(LINGER_SECONDS));
+                }
                 Phase::Open | Phase::Draining { .. } => {}
                 Phase::Closing(_) | Phase::Ended(_) => return,
             }
@@ -211,9 +250,10 @@ impl Shared {
             // What is queued is still written, so every request counts as sent.
             let end = state.outbox.end();
             // Callers and senders that wait for room are woken when the lock is released.
+            let closed = state.closed(by);
             state
                 .pending
-                .fail_all(&ConnectionError::Closed(by), end, &mut state.outbox.due);
+                .fail_all(state.peer, &closed, end, &mut state.outbox.due);
             state.outbox.wake_space();
         });
         self.ended.notify_waiters();
@@ -221,12 +261,12 @@ impl Shared {
 
     /// Begins an end that waits until everything accepted is done, for `deadline` at most. If it
     /// has begun already, the sooner deadline counts.
-    pub(crate) fn drain(&self, deadline: Duration) {
+    pub(crate) fn drain(&self, deadline: Duration, reason: LeaveReason) {
         self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
             let seconds = ticks::seconds(deadline);
             match &mut state.phase {
-                Phase::Open => state.outbox.go_away(),
+                Phase::Open => state.go_away(reason, deadline),
                 Phase::Draining { seconds: known } => {
                     *known = seconds.min(*known);
                     return;
@@ -236,6 +276,11 @@ impl Shared {
             state.phase = Phase::Draining { seconds };
         });
         self.ended.notify_waiters();
+    }
+
+    /// Asks the peer to take new requests elsewhere, while this side goes on for `grace`.
+    pub(crate) fn be_lame_duck(&self, grace: Duration, retry_after: Duration) {
+        self.change(|state| state.be_lame_duck(grace, retry_after));
     }
 
     /// Whether the peer may have another request when it has this many: they are executed, arrive,
@@ -306,25 +351,52 @@ impl Shared {
         }
     }
 
-    /// Waits until the peer is going away, or the connection has ended. Returns whether the peer has
-    /// said that it is going away.
-    pub(crate) async fn until_going_away(&self) -> bool {
+    /// Waits until the end of the connection is in sight, in another way than `known`.
+    pub(crate) async fn until_end_in_sight(&self, known: Option<Sign>) -> Sign {
         loop {
             let mut notified = std::pin::pin!(self.ended.notified());
             // Registered before the state is read, so that a change in between is not missed.
             notified.as_mut().enable();
-            if let Some(is_going_away) = self.end_in_sight() {
-                return is_going_away;
+            let sign = self.lock().end_in_sight();
+            if let Some(sign) = sign.filter(|_| sign != known) {
+                return sign;
             }
             notified.await;
         }
     }
 
-    /// Whether the peer has said that it is going away; `None` while nothing ends.
-    fn end_in_sight(&self) -> Option<bool> {
-        let state = self.lock();
-        let has_ended = matches!(state.phase, Phase::Ended(_));
-        (state.is_peer_going_away || has_ended).then_some(state.is_peer_going_away)
+    /// Waits until the peer has begun to serve the connection, as far as that can be known: until its settings have
+    /// come. A peer without the extension says nothing of it. Returns whether it has; otherwise, the connection has ended.
+    #[cfg(feature = "fleet")]
+    pub(crate) async fn until_begun(&self) -> bool {
+        loop {
+            let mut notified = std::pin::pin!(self.ended.notified());
+            // Registered before the state is read, so that a change in between is not missed.
+            notified.as_mut().enable();
+            {
+                let state = self.lock();
+                if !state.is_extended || state.accepts.is_some() {
+                    return true;
+                }
+                if state.ended().is_some() {
+                    return false;
+                }
+            }
+            notified.await;
+        }
+    }
+
+    /// Waits until the connection has ended. Returns why it has.
+    pub(crate) async fn until_ended(&self) -> ConnectionError {
+        loop {
+            let mut notified = std::pin::pin!(self.ended.notified());
+            // Registered before the state is read, so that an end in between is not missed.
+            notified.as_mut().enable();
+            if let Some(error) = self.lock().ended() {
+                return error;
+            }
+            notified.await;
+        }
     }
 
     /// Waits until the socket is closed.

@@ -26,7 +26,10 @@ pub enum TransferEnd {
 impl TransferEnd {
     pub(crate) fn of(error: &SourceError) -> Self {
         match error {
-            SourceError::Refused | SourceError::Disconnected(_) => Self::PeerGone,
+            SourceError::Refused
+            | SourceError::Unwanted
+            | SourceError::Cancelled
+            | SourceError::Disconnected { .. } => Self::PeerGone,
             SourceError::GivenUp
             | SourceError::Ended
             | SourceError::Read { .. }

@@ -13,7 +13,7 @@ use std::{
 use tokio::time::Instant;
 use tracing::{error, warn};
 
-use crate::shown::Shown;
+use crate::shown::{self, Shown};
 
 /// What a warning is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,9 +96,9 @@ impl Warnings {
         if let Some(suppressed) = self.begin(warning) {
             let (action, text) = (Shown::new(action), warning.text());
             if warning.is_fault() {
-                error!(%action, ?peer, %reason, suppressed, "{text}");
+                error!(%action, peer = shown::address(peer), %reason, suppressed, "{text}");
             } else {
-                warn!(%action, ?peer, %reason, suppressed, "{text}");
+                warn!(%action, peer = shown::address(peer), %reason, suppressed, "{text}");
             }
         }
     }
@@ -112,7 +112,7 @@ impl Warnings {
         reason: &dyn fmt::Display,
     ) {
         if let Some(suppressed) = self.begin(warning) {
-            warn!(?peer, %reason, suppressed, "{}", warning.text());
+            warn!(peer = shown::address(peer), %reason, suppressed, "{}", warning.text());
         }
     }
 

@@ -4,7 +4,7 @@ use super::{
     content::ContentError, pass::PassError, remote::RemoteError, request::RequestError,
     service::ServiceError,
 };
-use crate::{fast_reply::FastReply, outcome::Outcome};
+use crate::{fast_reply::FastReply, metadata::RetryAfter, outcome::Outcome};
 
 /// Why a typed call returned no value: the service's error, or what happened on the way.
 ///
@@ -32,6 +32,8 @@ pub enum CallError<E> {
         /// What was wrong, such as a parameter or a limit, if the peer says so: at most 200 bytes,
         /// escaped. It is text for people: only `code` decides what happened.
         reason: Option<Box<str>>,
+        /// What the peer says of another attempt, if it says anything.
+        retry_after: Option<RetryAfter>,
     },
     /// The reply does not have the form of what the method returns.
     Content {
@@ -65,6 +67,17 @@ impl<E> CallError<E> {
         self.outcome().is_retryable()
     }
 
+    /// Returns what the peer says of another attempt, if it refused the call and says anything: how long to wait
+    /// before it, or that there should be none. The connection must [use the extension](crate::Connection::is_extended).
+    ///
+    /// It says nothing of what was executed: see [`outcome`](Self::outcome).
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// Returns the service's error, if it is one.
     pub fn into_service(self) -> Option<E> {
         match self {
@@ -86,6 +99,7 @@ impl<E: ServiceError> fmt::Display for CallError<E> {
                 action,
                 code,
                 reason,
+                ..
             } => {
                 write!(f, "{action}: refused with code {code}")?;
                 match reason {

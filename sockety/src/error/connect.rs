@@ -1,16 +1,134 @@
 //! Why no connection was made.
 
 use crate::{
-    address::{error::AddressError, list::Addresses},
+    address::{Address, Endpoint, Host, error::AddressError, list::Addresses},
     error::{connection::ConnectionError, send::SendError},
 };
 use sockety_codec::Violation;
-use std::{io, net::IpAddr, time::Duration};
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+/// A connection that could not be made.
+///
+/// Its text names the address that this side connected to, and is the [`problem`](Self::problem)
+/// alone where this side accepts a connection, or where there is no address.
+///
+/// ```
+/// # use sockety::error::ConnectProblem;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let error = sockety::connect("localhost:1").await.unwrap_err();
+/// match error.problem() {
+///     ConnectProblem::Unreachable(_) => println!("nobody listens: {error}"),
+///     _ => println!("{error}"),
+/// }
+/// assert_eq!(error.to_string(), "cannot connect to localhost:1");
+/// # }
+/// ```
+pub struct ConnectError {
+    problem: ConnectProblem,
+    /// `None` if this side accepts, or if the text is no address.
+    to: Option<Box<Dialled>>,
+}
+
+/// What this side connected to.
+struct Dialled {
+    /// As the user wrote them.
+    addresses: Addresses,
+    /// The one that answered, if it is one of TCP.
+    peer_addr: Option<SocketAddr>,
+}
+
+impl ConnectError {
+    pub(crate) fn new(
+        problem: ConnectProblem,
+        addresses: impl Into<Addresses>,
+        peer_addr: Option<SocketAddr>,
+    ) -> Self {
+        let addresses = addresses.into();
+        Self {
+            problem,
+            to: Some(Box::new(Dialled {
+                addresses,
+                peer_addr,
+            })),
+        }
+    }
+
+    /// Returns why there is no connection.
+    pub fn problem(&self) -> &ConnectProblem {
+        &self.problem
+    }
+
+    /// Returns the addresses that this side connected to, as they were given: all that were tried if
+    /// none answered, otherwise the one that did. `None` if this side accepted the connection or was
+    /// given a link, or if the text is no address.
+    pub fn addresses(&self) -> Option<&Addresses> {
+        self.to.as_ref().map(|to| &to.addresses)
+    }
+
+    /// Returns the address of the peer that answered, if it did over TCP, and this side connected.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.to.as_ref()?.peer_addr
+    }
+
+    /// Whether another attempt may succeed without a change by people.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.problem.is_passing()
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.to, &self.problem) {
+            // Its text has the address.
+            (None, problem) | (_, problem @ ConnectProblem::Address(_)) => problem.fmt(f),
+            // Its text says no more than this.
+            (Some(to), ConnectProblem::Unreachable(_)) => write!(f, "cannot connect to {to}"),
+            (Some(to), problem) => write!(f, "cannot connect to {to}: {problem}"),
+        }
+    }
+}
+
+impl fmt::Display for Dialled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.addresses.fmt(f)?;
+        let says = |address: &Address, peer_addr| matches!(address.endpoint(), Endpoint::Tcp(Host::Number(number)) if *number == peer_addr);
+        match self.peer_addr {
+            Some(peer_addr) if !self.addresses.iter().any(|it| says(it, peer_addr)) => {
+                write!(f, " ({peer_addr})")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The text has that of the problem.
+        self.problem.source()
+    }
+}
+
+impl From<ConnectProblem> for ConnectError {
+    fn from(problem: ConnectProblem) -> Self {
+        Self { problem, to: None }
+    }
+}
+
+impl From<AddressError> for ConnectError {
+    fn from(error: AddressError) -> Self {
+        ConnectProblem::from(error).into()
+    }
+}
 
 /// Why no connection could be made.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
-pub enum ConnectError {
+pub enum ConnectProblem {
     /// The text is no address, or the address cannot be used here.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -21,12 +139,12 @@ pub enum ConnectError {
     TlsConfig(#[from] crate::error::tls::TlsError),
     /// No address could be resolved, or nobody listens there. If several were tried, the source says
     /// what each of them answered.
-    #[error("cannot connect to {0}")]
-    Unreachable(Addresses, #[source] io::Error),
+    #[error("cannot connect")]
+    Unreachable(#[source] io::Error),
     /// No connection within [`Options::connect_timeout`](crate::config::Options::connect_timeout).
     /// The source says what each address answered.
-    #[error("connecting to {0} timed out after {1:?}")]
-    TimedOut(Addresses, Duration, #[source] io::Error),
+    #[error("timed out after {0:?}")]
+    TimedOut(Duration, #[source] io::Error),
     /// The TLS handshake failed, or the peer refused the certificate of this side. The source has
     /// the error of rustls.
     #[error("TLS handshake failed")]
@@ -70,6 +188,10 @@ pub enum ConnectError {
         "peer closed before it sent anything: it may be stopping, or at its limit of connections"
     )]
     ClosedSilently,
+    /// The peer does not have the negotiated extension, which
+    /// [`Extension::Require`](crate::config::Extension::Require) asks for.
+    #[error("peer does not offer the extension, which is required")]
+    NoExtension,
     /// The hook that [`Connect::on_connect`](crate::client::Connect::on_connect) set returned an error.
     #[error("hook on the new connection failed")]
     OnConnect(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -94,7 +216,7 @@ pub enum ServerLimit {
     OfHost(IpAddr),
 }
 
-impl ConnectError {
+impl ConnectProblem {
     /// Whether another attempt may succeed without a change by people.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
@@ -115,6 +237,7 @@ impl ConnectError {
             Self::Address(_)
             | Self::NotTls { .. }
             | Self::NoAlpn
+            | Self::NoExtension
             | Self::Handshake(_)
             | Self::ServerStopped => false,
         }
@@ -133,16 +256,16 @@ fn is_loss(error: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
-impl From<io::Error> for ConnectError {
+impl From<io::Error> for ConnectProblem {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
 /// The error of a link on which the peer has sent nothing yet.
-pub(crate) fn unheard(error: io::Error) -> ConnectError {
+pub(crate) fn unheard(error: io::Error) -> ConnectProblem {
     if is_gone(&error) {
-        ConnectError::ClosedSilently
+        ConnectProblem::ClosedSilently
     } else {
         error.into()
     }

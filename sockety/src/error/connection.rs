@@ -1,6 +1,6 @@
 //! Why a connection ended.
 
-use super::limit::LimitExceeded;
+use super::{going_away::GoingAway, limit::LimitExceeded};
 use sockety_codec::{Truncated, Violation};
 use std::{io, sync::Arc, time::Duration};
 
@@ -26,6 +26,11 @@ pub enum ConnectionError {
     /// The peer exceeded a limit.
     #[error("peer exceeded a limit")]
     Limit(#[source] LimitExceeded),
+    /// The peer ended the connection because something was wrong, and said what: this side broke
+    /// the protocol or exceeded a limit, or the peer is overloaded. An end in order is
+    /// [`Closed`](Self::Closed).
+    #[error("peer ended the connection")]
+    EndedByPeer(#[source] Arc<GoingAway>),
     /// The operating system reported an error, or the link was reset.
     #[error("connection failed")]
     Io(#[source] Arc<io::Error>),
@@ -40,6 +45,7 @@ impl ConnectionError {
             | Self::WriteStalled(_)
             | Self::Idle(_)
             | Self::Io(_) => true,
+            Self::EndedByPeer(why) => why.is_passing(),
             Self::Protocol(_) | Self::Limit(_) => false,
         }
     }

@@ -4,11 +4,26 @@
 use std::fmt;
 
 use super::{
-    call::CallError, chain::chain, connect::ConnectError, connection::ConnectionError,
-    content::ContentError, file_name::FileNameError, limit::LimitExceeded,
-    mismatch::RequestMismatch, pass::PassError, read::ReadError, remote::RemoteError,
-    request::RequestError, save::SaveError, send::SendError, service::ServiceError,
-    source::SourceError, stream::StreamError,
+    call::CallError,
+    chain::chain,
+    connect::{ConnectError, ConnectProblem},
+    connection::ConnectionError,
+    content::ContentError,
+    file_name::FileNameError,
+    going_away::GoingAway,
+    limit::LimitExceeded,
+    mismatch::RequestMismatch,
+    pass::PassError,
+    read::ReadError,
+    remote::RemoteError,
+    request::RequestError,
+    round_trip::RoundTripError,
+    save::SaveError,
+    send::SendError,
+    service::ServiceError,
+    source::SourceError,
+    stream::StreamError,
+    stream_end::StreamEnd,
 };
 use crate::{address::error::AddressError, fast_reply::InvalidCode};
 
@@ -26,9 +41,11 @@ macro_rules! debug {
 debug! {
     AddressError,
     ConnectError,
+    ConnectProblem,
     ConnectionError,
     ContentError,
     FileNameError,
+    GoingAway,
     InvalidCode,
     LimitExceeded,
     PassError,
@@ -36,9 +53,11 @@ debug! {
     RemoteError,
     RequestError,
     RequestMismatch,
+    RoundTripError,
     SaveError,
     SendError,
     SourceError,
+    StreamEnd,
     #[cfg(feature = "_tls")]
     super::tls::TlsError,
 }

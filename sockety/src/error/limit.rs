@@ -15,6 +15,10 @@ pub enum LimitExceeded {
     /// replies to no request.
     #[error("too many useless packets")]
     UselessPackets,
+    /// The peer sends more credit for files and streams than their content can need: 1,024 entries, 10
+    /// more each second, and one for each 1,024 bytes (`ext.credit.budget`).
+    #[error("too many flow control entries")]
+    Flow,
     /// Messages whose content stopped arriving hold more than a quarter of the channels.
     #[error("too many messages whose content stopped arriving")]
     StalledMessages,

@@ -1,6 +1,6 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use super::connection::ConnectionError;
+use super::{connection::ConnectionError, peer::To, stream_end::StreamEnd};
 
 /// Why a received file, stream or response did not arrive completely. The end of a file or stream
 /// is reported only if its sender has ended it.
@@ -10,6 +10,9 @@ pub enum ReadError {
     /// Its sender abandoned the message.
     #[error("message abandoned by its sender")]
     Aborted,
+    /// Its sender has ended it with an error. All that was sent before can be read.
+    #[error("ended by its sender with an error")]
+    Ended(#[source] Arc<StreamEnd>),
     /// It was cut off because nobody read it while other messages on the connection had to wait.
     #[error("dropped because it was not read in time and blocked other messages")]
     Overrun,
@@ -41,14 +44,21 @@ pub enum ReadError {
     #[error("temporary file failed")]
     Spill(#[source] Arc<io::Error>),
     /// The connection ended first.
-    #[error("connection ended")]
-    Disconnected(#[source] ConnectionError),
+    #[error("connection{} ended", To(peer))]
+    Disconnected {
+        /// The address of the peer, if the connection was one of TCP.
+        peer: Option<Arc<SocketAddr>>,
+        /// Why it ended.
+        #[source]
+        error: ConnectionError,
+    },
 }
 
 impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> Self {
         let kind = match &error {
-            ReadError::Aborted | ReadError::Disconnected(_) => io::ErrorKind::ConnectionAborted,
+            ReadError::Aborted | ReadError::Disconnected { .. } => io::ErrorKind::ConnectionAborted,
+            ReadError::Ended(_) => io::ErrorKind::Other,
             ReadError::Overrun | ReadError::Stalled(_) => io::ErrorKind::TimedOut,
             ReadError::TooShort { .. } | ReadError::NotAccepted(_) => io::ErrorKind::InvalidData,
             ReadError::TooLarge { .. } => io::ErrorKind::FileTooLarge,

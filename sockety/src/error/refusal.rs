@@ -14,6 +14,7 @@ use sockety_codec::Uuid;
 
 use crate::{
     fast_reply::FastReply,
+    metadata::RetryAfter,
     msgpack::{
         __private::{decode_service_error, encode_service_error, escaped},
         Bounds, from_slice,
@@ -30,6 +31,8 @@ pub struct Refusal {
     /// What was wrong, such as a parameter or a limit: at most 200 bytes, escaped. It is text for
     /// people: only `code` decides what happened.
     pub reason: Box<str>,
+    /// What the peer says of another attempt, if it says anything.
+    pub retry_after: Option<RetryAfter>,
 }
 
 /// The last bytes of the id of a call whose caller reads reasons. The remaining 90 random bits

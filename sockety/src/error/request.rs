@@ -1,8 +1,15 @@
 //! Why a request has no reply.
 
-use super::{connection::ConnectionError, read::ReadError, send::SendError, source::SourceError};
+use super::{
+    connection::ConnectionError,
+    going_away::GoingAway,
+    peer::{Of, To},
+    read::ReadError,
+    send::SendError,
+    source::SourceError,
+};
 use crate::outcome::Outcome;
-use std::{fmt, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Why a request got no reply, or one that could not be used.
 #[derive(Clone, thiserror::Error)]
@@ -12,17 +19,32 @@ pub enum RequestError {
     #[error(transparent)]
     Send(#[from] SendError),
     /// The connection ended before a reply arrived.
-    #[error("connection ended before a reply arrived")]
+    #[error("connection{} ended before a reply arrived", To(peer))]
     Disconnected {
+        /// The address of the peer, if the connection was one of TCP.
+        peer: Option<Arc<SocketAddr>>,
         /// Why it ended.
         #[source]
         error: ConnectionError,
         /// Whether the message may have been executed.
         outcome: Outcome,
     },
+    /// The peer goes away, and does not execute the message, as it says. The connection may go on,
+    /// with answers to other messages.
+    #[error("message{} not executed: peer is going away", To(peer))]
+    PeerGoingAway {
+        /// The address of the peer, if the connection is one of TCP.
+        peer: Option<Arc<SocketAddr>>,
+        /// What it says about that.
+        #[source]
+        why: Arc<GoingAway>,
+    },
     /// No reply within the timeout.
-    #[error("no reply within {after:?}")]
+    #[error("no reply within {after:?}{}", Of(peer))]
     TimedOut {
+        /// The address of the peer, if the message waited for a connection of TCP, or for a reply on
+        /// one.
+        peer: Option<Arc<SocketAddr>>,
         /// The timeout.
         after: Duration,
         /// Whether the message may have been executed.
@@ -73,6 +95,7 @@ impl RequestError {
             Self::Disconnected { outcome, .. }
             | Self::TimedOut { outcome, .. }
             | Self::GivenUp { outcome } => *outcome,
+            Self::PeerGoingAway { .. } => Outcome::NotExecuted,
             Self::Source(_) => Outcome::Unknown,
             Self::ResponseLost(_) => Outcome::Executed,
             Self::Overrun { .. } => Outcome::Replied,

@@ -1,9 +1,9 @@
 //! Why a message was not sent.
 
-use super::{connect::ConnectError, connection::ConnectionError};
+use super::{connect::ConnectError, connection::ConnectionError, peer::To};
 use crate::msgpack;
 use sockety_codec::UsageError;
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 /// Why a message was not sent. No byte of it was sent: the outcome is always
 /// [`Outcome::NotSent`](crate::Outcome::NotSent).
@@ -13,13 +13,39 @@ pub enum SendError {
     /// The value could not be encoded as MessagePack.
     #[error("payload cannot be encoded")]
     Encode(#[source] Arc<msgpack::EncodeError>),
-    /// The payload is larger than [`Limits::max_payload`](crate::config::Limits::max_payload).
+    /// The payload is larger than [`Limits::max_payload`](crate::config::Limits::max_payload) of this side, or
+    /// than that of a peer that says so: see [`Extension`](crate::config::Extension).
     #[error("payload of {size} bytes is over the limit of {limit}")]
     PayloadTooLarge {
         /// Size of the payload in bytes.
         size: u64,
         /// The limit in bytes.
         limit: u64,
+    },
+    /// The action is longer than the peer accepts, as it says.
+    #[error("action of {length} bytes is over the limit of the peer, {limit}")]
+    ActionTooLong {
+        /// Length of the action in bytes.
+        length: usize,
+        /// The limit in bytes.
+        limit: u32,
+    },
+    /// The message has more files than the peer accepts, as it says.
+    #[error("{count} files are over the limit of the peer, {limit}")]
+    TooManyFiles {
+        /// The number of files.
+        count: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// The header of the message, with the names of its files, is larger than the peer accepts, as it
+    /// says.
+    #[error("header of {size} bytes is over the limit of the peer, {limit}")]
+    HeaderTooLarge {
+        /// Size of the header in bytes.
+        size: u32,
+        /// The limit in bytes.
+        limit: u32,
     },
     /// Arrays and maps of the payload are nested deeper than
     /// [`Options::bounds`](crate::config::options::Options::bounds) allow.
@@ -63,6 +89,17 @@ pub enum SendError {
     /// peers never free the channel of such a message. A new connection has all channels again.
     #[error("no channels left for files or streams on this connection")]
     ChannelsExhausted,
+    /// The message has metadata, and the connection does not use the extension; see
+    /// [`Connection::is_extended`](crate::connection::Connection::is_extended) and
+    /// [`MetadataKey::optional`](crate::metadata::MetadataKey::optional).
+    #[error("peer takes no metadata, such as {name:?}: the connection does not use the extension")]
+    MetadataNotSupported {
+        /// The name of an entry.
+        name: Box<str>,
+    },
+    /// The deadline of the handler that sends the message has passed: nobody waits for what it does.
+    #[error("deadline of the handler has passed")]
+    NoTime,
     /// A file or stream of the message comes from a reader, and was already sent with another
     /// message.
     #[error("files and streams that come from readers can be sent only once")]
@@ -91,8 +128,14 @@ pub enum SendError {
     #[error("no connection")]
     NotConnected(#[source] Arc<ConnectError>),
     /// The connection has ended.
-    #[error("connection is gone")]
-    Disconnected(#[source] ConnectionError),
+    #[error("connection{} is gone", To(peer))]
+    Disconnected {
+        /// The address of the peer, if the connection was one of TCP.
+        peer: Option<Arc<SocketAddr>>,
+        /// Why it ended.
+        #[source]
+        error: ConnectionError,
+    },
 }
 
 /// What of a message exceeds a limit of its action.

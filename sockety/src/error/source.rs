@@ -1,6 +1,6 @@
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
-use super::connection::ConnectionError;
+use super::{connection::ConnectionError, peer::To};
 
 /// Why the files or the stream of a message were not sent completely. The peer is told that the
 /// message was abandoned, never that it is complete.
@@ -14,11 +14,18 @@ pub enum SourceError {
     /// The peer refused the message with a code, which is the reply.
     #[error("message refused by the peer before it was fully sent")]
     Refused,
+    /// The receiver reads no more of this file or stream, though the message goes on: its reply comes
+    /// all the same. Only a peer with the [extension](crate::config::Extension) says so (`ext.stop`).
+    #[error("not read further by the receiver")]
+    Unwanted,
+    /// The peer has cancelled the request that the message answers.
+    #[error("request cancelled by the peer before its answer was fully sent")]
+    Cancelled,
     /// The file or stream has already been ended.
     #[error("written to after the end")]
     Ended,
     /// The source that a file or stream is read from failed.
-    #[error("reading {name:?} failed")]
+    #[error("reading {} failed", of_part(name))]
     Read {
         /// Name of the file; empty for a stream.
         name: Arc<str>,
@@ -40,17 +47,32 @@ pub enum SourceError {
     #[error("stream item cannot be encoded")]
     Encode(#[source] Arc<crate::msgpack::EncodeError>),
     /// The connection ended.
-    #[error("connection is gone")]
-    Disconnected(#[source] ConnectionError),
+    #[error("connection{} is gone", To(peer))]
+    Disconnected {
+        /// The address of the peer, if the connection was one of TCP.
+        peer: Option<Arc<SocketAddr>>,
+        /// Why it ended.
+        #[source]
+        error: ConnectionError,
+    },
+}
+
+/// A file by its name, or the stream, which has none.
+fn of_part(name: &str) -> String {
+    match name {
+        "" => "the stream".into(),
+        name => format!("{name:?}"),
+    }
 }
 
 impl From<SourceError> for io::Error {
     fn from(error: SourceError) -> Self {
         let kind = match &error {
-            SourceError::GivenUp | SourceError::Refused | SourceError::Disconnected(_) => {
-                io::ErrorKind::ConnectionAborted
-            }
-            SourceError::Ended => io::ErrorKind::BrokenPipe,
+            SourceError::GivenUp
+            | SourceError::Refused
+            | SourceError::Cancelled
+            | SourceError::Disconnected { .. } => io::ErrorKind::ConnectionAborted,
+            SourceError::Ended | SourceError::Unwanted => io::ErrorKind::BrokenPipe,
             SourceError::Read { error, .. } => error.kind(),
             SourceError::SizeChanged { .. } | SourceError::Encode(_) => io::ErrorKind::InvalidData,
         };

@@ -78,7 +78,10 @@ fn errors() -> Vec<Box<dyn Error>> {
         }),
         Box::new(PassError {
             action: "get",
-            error: RequestError::Source(SourceError::Disconnected(limit().into())),
+            error: RequestError::Source(SourceError::Disconnected {
+                peer: None,
+                error: limit().into(),
+            }),
         }),
         Box::new(StreamError::Service(NoAccount)),
         Box::new(StreamError::<NoError>::Remote(remote())),
@@ -86,24 +89,44 @@ fn errors() -> Vec<Box<dyn Error>> {
         Box::new(StreamError::<NoError>::Read(io())),
         Box::new(ContentError::Decode(decode())),
         Box::new(RequestMismatch::Payload(decode())),
-        Box::new(ConnectError::Unreachable(address().into(), io())),
-        Box::new(ConnectError::Tls(io())),
-        Box::new(ConnectError::NotTls {
+        Box::new(ConnectError::from(ConnectProblem::Unreachable(io()))),
+        Box::new(ConnectError::new(
+            ConnectProblem::Unreachable(io()),
+            address(),
+            None,
+        )),
+        Box::new(ConnectError::new(
+            ConnectProblem::Tls(io()),
+            address(),
+            Some(([127, 0, 0, 1], 9000).into()),
+        )),
+        Box::new(ConnectProblem::Tls(io())),
+        Box::new(ConnectProblem::NotTls {
             hint: "hint",
             source: io(),
         }),
-        Box::new(ConnectError::Io(io())),
-        Box::new(ConnectError::Handshake(violation)),
+        Box::new(ConnectProblem::Io(io())),
+        Box::new(ConnectProblem::Handshake(violation)),
         Box::new(ConnectionError::Protocol(violation)),
         Box::new(ConnectionError::Truncated(Truncated::ConnectionHeader)),
         Box::new(ConnectionError::Limit(limit())),
         Box::new(ConnectionError::Io(Arc::new(io()))),
         Box::new(ReadError::NotAccepted(RefusalReason::BadAction)),
         Box::new(ReadError::Spill(Arc::new(io()))),
-        Box::new(ReadError::Disconnected(limit().into())),
-        Box::new(io::Error::from(ReadError::Disconnected(limit().into()))),
-        Box::new(RequestError::Send(SendError::Disconnected(limit().into()))),
+        Box::new(ReadError::Disconnected {
+            peer: None,
+            error: limit().into(),
+        }),
+        Box::new(io::Error::from(ReadError::Disconnected {
+            peer: None,
+            error: limit().into(),
+        })),
+        Box::new(RequestError::Send(SendError::Disconnected {
+            peer: None,
+            error: limit().into(),
+        })),
         Box::new(RequestError::Disconnected {
+            peer: None,
             error: limit().into(),
             outcome,
         }),
@@ -111,13 +134,19 @@ fn errors() -> Vec<Box<dyn Error>> {
         Box::new(RequestError::ResponseLost(ReadError::Aborted)),
         Box::new(SendError::Encode(Arc::new(encode()))),
         Box::new(SendError::Usage(UsageError::EmptyPacket)),
-        Box::new(SendError::Disconnected(limit().into())),
+        Box::new(SendError::Disconnected {
+            peer: None,
+            error: limit().into(),
+        }),
         Box::new(SourceError::Read {
             name,
             error: Arc::new(io()),
         }),
         Box::new(SourceError::Encode(Arc::new(encode()))),
-        Box::new(SourceError::Disconnected(limit().into())),
+        Box::new(SourceError::Disconnected {
+            peer: None,
+            error: limit().into(),
+        }),
         Box::new(SaveError::io("write", "a.txt".as_ref(), io())),
         Box::new(SaveError::Read {
             path: "a.txt".into(),
@@ -154,7 +183,7 @@ fn a_cause_of_tls_is_in_source_and_not_in_the_text() {
         let error = TlsError::new("server.pem", problem.clone());
         check(&problem);
         check(&error);
-        check(&ConnectError::TlsConfig(error));
+        check(&ConnectProblem::TlsConfig(error));
     }
 }
 
@@ -187,6 +216,7 @@ fn a_chain_says_everything_once() {
     let error = CallError::<NoError>::Request {
         action: "media.get",
         error: RequestError::Disconnected {
+            peer: None,
             error: idle,
             outcome: Outcome::Unknown,
         },

@@ -196,7 +196,11 @@ impl<T: Serialize + ?Sized> Draft<Msgpack<T>> {
     /// A message with this value as its payload. A value that cannot be written as MessagePack is reported
     /// when the message is sent.
     pub fn create(&self, value: &T) -> Outgoing {
-        self.outgoing(scratch::encode_bytes(value).map(Encoding::from))
+        self.outgoing(
+            scratch::encode_bytes(value)
+                .map(Encoding::from)
+                .map_err(Box::new),
+        )
     }
 }
 
@@ -255,7 +259,11 @@ impl ResponseDraft<Data> {
 impl<T: Serialize + ?Sized> ResponseDraft<Msgpack<T>> {
     /// A response with this value as its payload.
     pub fn create(&self, value: &T) -> OutgoingResponse {
-        self.outgoing(scratch::encode_bytes(value).map(Encoding::from))
+        self.outgoing(
+            scratch::encode_bytes(value)
+                .map(Encoding::from)
+                .map_err(Box::new),
+        )
     }
 }
 
@@ -268,4 +276,5 @@ fn encode_fixed<T: Serialize + ?Sized>(value: &T) -> Result<Encoding, EncodeErro
 }
 
 /// What was encoded for a message, or why it could not be.
-pub(crate) type Encoded = Result<Encoding, SendError>;
+// Boxed, because every call that is not sent yet holds one.
+pub(crate) type Encoded = Result<Encoding, Box<SendError>>;

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use bytes::Bytes;
 use sockety_codec::{MessageHead, Uuid};
 
 use super::draft::{Draft, Encoded, Fixed, ResponseDraft};
@@ -10,6 +13,7 @@ use crate::{
     },
     engine::{send::queue, shared::Shared},
     error::{refusal, send::SendError},
+    metadata::{Entry, Metadata, MetadataKey, Trace},
     payload::encoding::Encoding,
 };
 
@@ -23,6 +27,7 @@ pub struct Outgoing {
     pub(crate) action: Action,
     content: Content,
     asks_for_reasons: bool,
+    metadata: Option<Box<Metadata>>,
 }
 
 /// A response that can be sent; made by a [`ResponseDraft`]. Like [`Outgoing`].
@@ -30,6 +35,7 @@ pub struct Outgoing {
 #[must_use = "a response does nothing until it is sent"]
 pub struct OutgoingResponse {
     content: Content,
+    metadata: Option<Box<Metadata>>,
 }
 
 /// What both carry.
@@ -51,7 +57,7 @@ impl From<Encoding> for Content {
 
 impl Content {
     pub(crate) fn payload(&self) -> Result<&Encoding, SendError> {
-        self.payload.as_ref().map_err(Clone::clone)
+        self.payload.as_ref().map_err(|error| (**error).clone())
     }
 
     /// The payload, unless it is larger or deeper than those of the connection may be.
@@ -91,6 +97,7 @@ impl Outgoing {
                 carrying: None,
             },
             asks_for_reasons: false,
+            metadata: None,
         }
     }
 
@@ -99,6 +106,7 @@ impl Outgoing {
             action,
             content,
             asks_for_reasons: false,
+            metadata: None,
         }
     }
 
@@ -139,6 +147,74 @@ impl Outgoing {
         self
     }
 
+    /// Sets an entry of [metadata](crate::metadata), which travels with the message. One with the same
+    /// name is replaced.
+    ///
+    /// The message is not sent if the connection does not use the extension, unless the key is
+    /// [optional](MetadataKey::optional), or if there are more than 64 entries or more bytes than the
+    /// peer takes, 8 KiB by default. A broadcast has no metadata.
+    pub fn with_metadata(mut self, key: MetadataKey, value: impl Into<Bytes>) -> Self {
+        self.metadata_mut().insert(key, value.into());
+        self
+    }
+
+    /// Sets entries that came with another message, as a service does that passes messages on: see
+    /// [`Message::metadata_entries`](crate::serve::message::Message::metadata_entries). Secrets stay secret.
+    // r[impl ext.meta.secret]
+    pub fn with_metadata_entries<'e>(
+        mut self,
+        entries: impl IntoIterator<Item = Entry<'e>>,
+    ) -> Self {
+        for entry in entries {
+            self.metadata_mut().insert_entry(entry);
+        }
+        self
+    }
+
+    /// Sets the trace that the message belongs to. Left out if the connection does not use the
+    /// extension.
+    pub fn with_trace(mut self, trace: Trace) -> Self {
+        self.metadata_mut().set_trace(trace);
+        self
+    }
+
+    /// Tells the peer how long its answer is waited for, from the moment at which the message is sent. When the time is over,
+    /// its handler is dropped where it waits, and a request is answered with code 3,843, Deadline Exceeded, or 3,847,
+    /// Not Begun. A request that a handler sends has no more time than the handler. This side
+    /// waits as long as without it. Left out if the connection does not use the extension, and if it is more than 49 days.
+    ///
+    /// Typed calls tell their [timeout](crate::client::call::Call::timeout) by themselves.
+    // r[impl ext.meta.deadline]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.metadata_mut().set_deadline(deadline);
+        self
+    }
+
+    /// Tells the peer how often this message was sent before: 0 is the first attempt, and says nothing. Left out if the connection
+    /// does not use the extension.
+    // r[impl ext.meta.attempt]
+    pub fn with_attempt(mut self, attempt: u8) -> Self {
+        self.metadata_mut().set_attempt(attempt);
+        self
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.metadata.as_ref()?.deadline()
+    }
+
+    pub(crate) fn metadata_mut(&mut self) -> &mut Metadata {
+        self.metadata.get_or_insert_default()
+    }
+
+    pub(crate) fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_deref()
+    }
+
+    pub(crate) fn with_all_metadata(mut self, metadata: Option<Box<Metadata>>) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
     /// Asks the peer to say why, if it refuses the message as a request. A peer of this
     /// implementation then answers with a response that
     /// [`Response::refusal`](crate::message::response::Response::refusal) reads; others answer with
@@ -169,7 +245,25 @@ impl OutgoingResponse {
                 payload,
                 carrying: None,
             },
+            metadata: None,
         }
+    }
+
+    /// Sets an entry of [metadata](crate::metadata), which travels with the response; see
+    /// [`Outgoing::with_metadata`]. The caller reads it with
+    /// [`Response::metadata`](crate::message::response::Response::metadata).
+    ///
+    /// A response that cannot be sent leaves its caller with code 5, Internal Error, so the key is best
+    /// [optional](MetadataKey::optional) where callers may be without the extension.
+    pub fn with_metadata(mut self, key: MetadataKey, value: impl Into<Bytes>) -> Self {
+        self.metadata
+            .get_or_insert_default()
+            .insert(key, value.into());
+        self
+    }
+
+    pub(crate) fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_deref()
     }
 
     pub(crate) fn with_carrying(mut self, carrying: Option<Box<OutgoingParts>>) -> Self {
@@ -202,10 +296,6 @@ impl OutgoingResponse {
 
     pub(crate) fn content(&self) -> &Content {
         &self.content
-    }
-
-    pub(crate) fn into_content(self) -> Content {
-        self.content
     }
 }
 

@@ -42,16 +42,18 @@ pub enum Reply {
 impl Reply {
     pub(crate) fn new(lease: &Lease, parent: Uuid, raw: RawReply) -> Self {
         match raw {
-            RawReply::Fast(code) => Self::Fast(code),
+            RawReply::Fast(code, _) => Self::Fast(code),
             RawReply::Response {
                 id,
                 expects_response,
                 payload,
                 carried,
             } => {
+                let described = carried.described().cloned();
                 let carried = Carried::new(carried, lease);
                 let reply = PendingReply::optional(lease.clone(), id, expects_response);
-                Self::Response(Response::new(parent, payload.into_bytes(), carried, reply))
+                let payload = payload.into_bytes();
+                Self::Response(Response::new(parent, payload, carried, reply, described))
             }
         }
     }

@@ -1,6 +1,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -10,8 +11,14 @@ use sync_wrapper::SyncWrapper;
 use super::reply::Reply;
 use crate::{
     content::{carrying::Sending, stream_writer::StreamWriter},
-    engine::{lease::Lease, pending::RawReply},
+    engine::{
+        call_clock::CallTimeout,
+        lease::Lease,
+        pending::{CANCEL_PATIENCE, RawReply},
+    },
     error::request::RequestError,
+    metadata::RetryAfter,
+    outcome::{Cancelled, Outcome},
 };
 
 /// The way of the first reply through middleware.
@@ -29,6 +36,7 @@ pub struct Request {
     sending: Sending,
     /// Until the first reply, if it goes through middleware.
     passage: Option<Passage>,
+    retry: Option<RetryAfter>,
 }
 
 impl Request {
@@ -37,6 +45,7 @@ impl Request {
             id,
             sending,
             passage: None,
+            retry: None,
         }
     }
 
@@ -83,7 +92,48 @@ impl Request {
     /// May be dropped and called again: no reply is lost.
     pub async fn response(&mut self) -> Result<Reply, RequestError> {
         let raw = poll_fn(|cx| self.poll_reply(cx)).await?;
+        self.retry = raw.retry_after();
         Ok(Reply::new(self.lease(), self.id, raw))
+    }
+
+    /// Cancels the request, and waits until it is known what became of it: for 30 s at most. What is
+    /// still being sent of it is aborted. See [`Call::cancel`](crate::client::Call::cancel).
+    ///
+    /// A reply that has come and was not taken is the result. If one was taken already, the peer sends
+    /// no further ones and aborts what it is sending, and the result is there at once: [`Cancelled::Executed`], or
+    /// [`Cancelled::Unknown`] after a code.
+    ///
+    /// # Cancel safety
+    /// Dropping the future is like dropping the request: it is cancelled without waiting, unless a reply was
+    /// taken.
+    pub async fn cancel(mut self) -> Cancelled<Reply> {
+        let shared = Arc::clone(&self.lease().shared);
+        let is_to_be_answered = shared.change(|state| state.cancel(&self.id));
+        let mut patience = CallTimeout::new(CANCEL_PATIENCE, false);
+        let id = self.id;
+        let reply = poll_fn(|cx| match self.poll_reply(cx) {
+            Poll::Ready(reply) => Poll::Ready(Some(reply)),
+            Poll::Pending if !is_to_be_answered => Poll::Ready(None),
+            Poll::Pending => patience.poll(&shared, &id, cx).map(|()| None),
+        });
+        match reply.await {
+            Some(Ok(raw)) => match raw.without_reason() {
+                RawReply::Fast(code, _) if code.outcome() != Outcome::Replied => {
+                    Cancelled::without_reply(code.outcome())
+                }
+                raw => Cancelled::Replied(Reply::new(self.lease(), id, raw)),
+            },
+            Some(Err(error)) => Cancelled::without_reply(error.outcome()),
+            None => {
+                let state = shared.lock();
+                Cancelled::without_reply(state.pending.outcome_if_given_up(&id))
+            }
+        }
+    }
+
+    /// What the last reply says of another attempt, if it says anything.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        self.retry
     }
 
     /// All replies, one after another. The protocol does not say which is the last: a code ends them,
@@ -120,7 +170,8 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let replies = self.lease().shared.lock().pending.remove(&self.id);
+        let shared = &self.lease().shared;
+        let replies = shared.change(|state| state.give_up(&self.id));
         // Readers of their parts take the same lock: dropped after it was given back.
         drop(replies);
     }

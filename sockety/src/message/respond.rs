@@ -12,6 +12,7 @@ use crate::{
     engine::{pending::ReplyClock, pending_reply::PendingReply, send::queue, state::State},
     error::send::SendError,
     fast_reply::FastReply,
+    metadata::Metadata,
 };
 
 /// Answers a message; [`SendError::NotExpected`] if it expects no reply.
@@ -20,7 +21,8 @@ pub(crate) async fn respond(
     response: &OutgoingResponse,
 ) -> Result<Sent, SendError> {
     check_expected(reply)?;
-    let (id, sending) = send_response(reply, response.content(), false).await?;
+    let (id, sending) =
+        send_response(reply, response.content(), response.metadata(), false).await?;
     Ok(Sent::new(id, sending))
 }
 
@@ -30,7 +32,7 @@ pub(crate) async fn respond_expecting(
     response: &OutgoingResponse,
 ) -> Result<Request, SendError> {
     check_expected(reply)?;
-    let (id, sending) = send_response(reply, response.content(), true).await?;
+    let (id, sending) = send_response(reply, response.content(), response.metadata(), true).await?;
     Ok(Request::new(id, sending))
 }
 
@@ -53,12 +55,14 @@ fn check_expected(reply: &PendingReply) -> Result<(), SendError> {
 pub(crate) async fn send_response(
     reply: &PendingReply,
     content: &Content,
+    metadata: Option<&Metadata>,
     expects_response: bool,
 ) -> Result<(Uuid, Sending), SendError> {
     let shared = &reply.lease.shared;
     let (payload, mut taken) = content.prepare(shared, Unwritten::Waits)?;
     let head = reply.head(expects_response);
     let mut parcel = parcel(head, payload, &mut taken, ReplyClock::Default);
+    parcel.metadata = metadata;
     let (id, line) = (parcel.id(), parcel.line());
     let put = |state: &mut State| reply.submit(state, &mut parcel);
     let submitted = queue::put(shared, line, put).await?;

@@ -1,5 +1,7 @@
 //! A received response.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
@@ -7,12 +9,13 @@ use sockety_codec::Uuid;
 use super::{outgoing::OutgoingResponse, request::Request, respond, sent::Sent};
 use crate::{
     content::{byte_stream::ByteStream, file::File, received::Carried},
-    engine::pending_reply::PendingReply,
+    engine::{early_end::Described, pending_reply::PendingReply},
     error::{
         refusal::{self, Refusal},
         send::SendError,
     },
     fast_reply::FastReply,
+    metadata::MetadataKey,
     msgpack::{self, __private::is_service_error, DecodeError},
     payload::or_nil,
 };
@@ -27,15 +30,23 @@ pub struct Response {
     payload: Bytes,
     carried: Carried,
     reply: PendingReply,
+    described: Option<Arc<Described>>,
 }
 
 impl Response {
-    pub(crate) fn new(parent: Uuid, payload: Bytes, carried: Carried, reply: PendingReply) -> Self {
+    pub(crate) fn new(
+        parent: Uuid,
+        payload: Bytes,
+        carried: Carried,
+        reply: PendingReply,
+        described: Option<Arc<Described>>,
+    ) -> Self {
         Self {
             parent,
             payload,
             carried,
             reply,
+            described,
         }
     }
 
@@ -66,7 +77,17 @@ impl Response {
             return None;
         }
         let (code, reason) = refusal::decode(&self.payload)?;
-        Some(Refusal { code, reason })
+        let retry_after = self.described.as_ref().and_then(|it| it.retry);
+        Some(Refusal {
+            code,
+            reason,
+            retry_after,
+        })
+    }
+
+    /// The value of an entry of [metadata](crate::metadata) that travelled with it.
+    pub fn metadata(&self, key: MetadataKey) -> Option<&[u8]> {
+        self.described.as_ref()?.metadata.as_ref()?.get(key)
     }
 
     /// Its payload as a MessagePack value; none at all reads as nil.

@@ -42,13 +42,15 @@ impl Content {
 
     /// The payload.
     pub fn payload<T>(mut self, format: Format<T>, value: &T) -> Self {
-        self.outgoing.payload = format.encoding(value);
+        self.outgoing.payload = format.encoding(value).map_err(Box::new);
         self
     }
 
     /// The payload, made of several parameters.
     pub fn parameters(mut self, count: u16, write: impl FnOnce(&mut ParameterWriter<'_>)) -> Self {
-        self.outgoing.payload = parameters::encode(count, write).map(Encoding::from);
+        self.outgoing.payload = parameters::encode(count, write)
+            .map(Encoding::from)
+            .map_err(Box::new);
         self
     }
 

@@ -209,6 +209,7 @@ fn error_type(error: &RequestError) -> &'static str {
     match error {
         RequestError::Send(error) => unsent_type(error),
         RequestError::Disconnected { .. } => "disconnected",
+        RequestError::PeerGoingAway { .. } => "peer_going_away",
         RequestError::TimedOut { .. } => "timed_out",
         RequestError::ResponseLost(_) => "response_lost",
         RequestError::Source(_) => "source",
@@ -221,11 +222,16 @@ fn unsent_type(error: &SendError) -> &'static str {
     match error {
         SendError::Encode(_) => "encode",
         SendError::PayloadTooLarge { .. } => "payload_too_large",
+        SendError::ActionTooLong { .. } => "action_too_long",
+        SendError::TooManyFiles { .. } => "too_many_files",
+        SendError::HeaderTooLarge { .. } => "header_too_large",
         SendError::TooDeep { .. } => "too_deep",
         SendError::TooManyValues { .. } => "too_many_values",
         SendError::OverActionLimit { .. } => "over_action_limit",
         SendError::Usage(_) => "usage",
         SendError::Busy { .. } => "busy",
+        SendError::NoTime => "no_time",
+        SendError::MetadataNotSupported { .. } => "metadata_not_supported",
         SendError::ChannelsExhausted => "channels_exhausted",
         SendError::ContentTaken => "content_taken",
         SendError::RejectedByMiddleware(_) => "rejected_by_middleware",
@@ -234,7 +240,7 @@ fn unsent_type(error: &SendError) -> &'static str {
         SendError::CutOff => "cut_off",
         SendError::PeerGoingAway => "peer_going_away",
         SendError::NotConnected(_) => "not_connected",
-        SendError::Disconnected(_) => "disconnected",
+        SendError::Disconnected { .. } => "disconnected",
     }
 }
 
@@ -299,6 +305,7 @@ mod tests {
         let failed = |error: RequestError| Ended::of_call(&Err(error));
         let outcome = Outcome::Unknown;
         let timed_out = failed(RequestError::TimedOut {
+            peer: None,
             after: std::time::Duration::from_secs(30),
             outcome,
         });

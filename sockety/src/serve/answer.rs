@@ -11,7 +11,13 @@ use crate::{
         service::ServiceError,
     },
     fast_reply::FastReply,
-    message::{outgoing, reply::OutgoingReply, respond::send_response, typed::Content},
+    message::{
+        outgoing::{self, OutgoingResponse},
+        reply::OutgoingReply,
+        respond::send_response,
+        typed::Content,
+    },
+    metadata::Metadata,
     msgpack::{self, __private::encode_service_error},
     payload::{
         format::Format,
@@ -51,13 +57,15 @@ pub enum Answer {
     Payload(Result<Buffer, SendError>),
     /// A response with content, such as files or a stream.
     Content(Content),
+    /// A response that a handler has made.
+    Response(Box<OutgoingResponse>),
 }
 
 impl From<OutgoingReply> for Answer {
     fn from(reply: OutgoingReply) -> Self {
         match reply {
             OutgoingReply::Code(code) => Self::Code(code),
-            OutgoingReply::Response(response) => Self::Content(response.into_content().into()),
+            OutgoingReply::Response(response) => Self::Response(Box::new(response)),
         }
     }
 }
@@ -178,7 +186,10 @@ impl PendingReply {
             }
             Answer::Content(content) => {
                 let content = content.into_outgoing();
-                Answering::later(async move { self.answer_with_content(&content).await })
+                Answering::later(async move { self.answer_with_content(&content, None).await })
+            }
+            Answer::Response(response) => {
+                Answering::later(async move { self.answer_with_response(&response).await })
             }
         }
     }
@@ -208,11 +219,17 @@ impl PendingReply {
         self.answer_with_code(code).await;
     }
 
+    /// Like [`answer_with_content`](Self::answer_with_content), with what goes before the response.
+    pub(crate) async fn answer_with_response(&self, response: &OutgoingResponse) {
+        let (content, metadata) = (response.content(), response.metadata());
+        self.answer_with_content(content, metadata).await;
+    }
+
     /// Answers with a response, after those that were sent before. Its stream, if it has one, is
     /// read by a task.
-    pub(crate) async fn answer_with_content(&self, content: &outgoing::Content) {
+    async fn answer_with_content(&self, content: &outgoing::Content, metadata: Option<&Metadata>) {
         if self.expects_response {
-            let sent = send_response(self, content, false).await;
+            let sent = send_response(self, content, metadata, false).await;
             let sent = sent.map(|(_, mut sending)| sending.pump.detach());
             self.after_response(sent).await;
         }
@@ -224,7 +241,7 @@ impl PendingReply {
         let Err(error) = sent else {
             return;
         };
-        if matches!(error, SendError::Disconnected(_) | SendError::CutOff) {
+        if matches!(error, SendError::Disconnected { .. } | SendError::CutOff) {
             return self.log_unsent(Err(error));
         }
         // What the value cannot be encoded for concerns this side alone.
@@ -256,7 +273,7 @@ impl PendingReply {
     fn log_error(&self, error: &SendError) {
         let (id, action) = (self.id, Shown::new(&self.action));
         match error {
-            SendError::Disconnected(_) => {
+            SendError::Disconnected { .. } => {
                 tracing::debug!(%id, %action, "reply not sent: the connection is gone");
             }
             SendError::CutOff => tracing::debug!(%id, %action, %error, "reply not sent"),

@@ -1,12 +1,18 @@
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sockety_codec::Uuid;
 
 use crate::{
     action::Action,
     connection::{Connection, service_client::ServiceClient},
-    engine::record::Record,
+    engine::{
+        early_end::{Described, Ending},
+        inherited::Inheriting,
+        record::Record,
+        shared::Shared,
+    },
     extensions::Extensions,
+    metadata::{Metadata, MetadataKey, RetryAfter, Trace},
 };
 
 /// The message that a typed method handles, and its caller. Take it as a parameter `cx: &Context`.
@@ -33,15 +39,144 @@ pub struct Context {
     id: Uuid,
     action: Action,
     record: Record,
+    described: Option<Arc<Described>>,
+    /// Whether it is the handler's own, which is dropped with the handler.
+    is_handlers: bool,
 }
 
 impl Context {
-    pub(crate) fn new(connection: Connection, id: Uuid, action: Action, record: Record) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        id: Uuid,
+        action: Action,
+        record: Record,
+        described: Option<Arc<Described>>,
+    ) -> Self {
         Self {
             connection,
             id,
             action,
             record,
+            described,
+            is_handlers: true,
+        }
+    }
+
+    /// How much time is left before nobody waits for the reply any longer: the timeout of the call, if
+    /// it has one of its own, or inherits one. It is known only if the connection [uses the
+    /// extension](Connection::is_extended). When it is over, the handler is dropped where it waits.
+    ///
+    /// So it is after the caller's [`Options::call_timeout`](crate::Options::call_timeout), 30 s by
+    /// default, which is not returned here: `None` does not mean that there is any amount of time.
+    ///
+    /// Calls that the handler makes have no more time than this, by themselves. Those of tasks that it
+    /// spawns have, if the tasks are in its [`scope`](Self::scope).
+    pub fn deadline(&self) -> Option<Duration> {
+        self.described.as_ref()?.time_left()
+    }
+
+    /// The value of an entry of [metadata](crate::metadata) that travelled with the message.
+    pub fn metadata(&self, key: MetadataKey) -> Option<&[u8]> {
+        self.described.as_ref()?.metadata.as_ref()?.get(key)
+    }
+
+    /// The trace that the message belongs to. Calls that the handler makes belong to it by themselves;
+    /// those of spawned tasks in its [`scope`](Self::scope).
+    pub fn trace(&self) -> Option<Trace> {
+        self.described.as_ref()?.metadata.as_ref()?.trace()
+    }
+
+    /// How often the caller sent the message before, with the same [id](Self::id): 0 for the first attempt, and if
+    /// the connection does not [use the extension](Connection::is_extended).
+    ///
+    /// What was sent before may have been executed. A handler that must not do its work twice can look the id up.
+    pub fn attempt(&self) -> u8 {
+        let described = self.described.as_ref();
+        let metadata = described.and_then(|described| described.metadata.as_ref());
+        metadata.map_or(0, Metadata::attempt)
+    }
+
+    /// Sets what the answer to the message says of another attempt, if that is an error or a refusal: how long to wait
+    /// before it, or [that there should be none](RetryAfter::NEVER). Left out if the connection does not use the extension.
+    pub fn set_retry_after(&self, retry: impl Into<RetryAfter>) {
+        let (shared, retry) = (self.connection.shared(), retry.into());
+        shared.change(|state| state.set_retry(self.id, retry));
+    }
+
+    /// Ready when what the handler has spawned should end, because nobody needs it any longer: the call was
+    /// cancelled or its deadline has passed while the handler ran, or the connection has ended. Protocol
+    /// rule `ext.cancel.cx`.
+    ///
+    /// The handler itself does not need it: it is dropped then. The future is for tasks, which nobody drops, and
+    /// keeps neither the handler's borrows nor the connection. It is not ready when the handler has come to
+    /// its end, after which the call cannot be cancelled, nor because of a cancel if the action is one with
+    /// `#[action(no_cancel)]`. Without the [extension](Connection::is_extended) only the end of the connection
+    /// makes it ready.
+    ///
+    /// Handlers that do not call it pay nothing for it.
+    ///
+    /// ```
+    /// # use sockety::{Context, service};
+    /// # #[service]
+    /// # trait Media { async fn render(&self, cx: &Context, id: u64) -> u64; }
+    /// # struct Store;
+    /// # async fn frame(_: u64) {}
+    /// impl Media for Store {
+    ///     async fn render(&self, cx: &Context, id: u64) -> u64 {
+    ///         let cancelled = cx.cancelled();
+    ///         let rendering = tokio::spawn(async move {
+    ///             tokio::select! {
+    ///                 () = cancelled => 0,
+    ///                 () = frame(id) => 1,
+    ///             }
+    ///         });
+    ///         rendering.await.unwrap_or_default()
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping it does nothing. Another one can be made while the handler runs.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        cancelled(self.connection.shared(), &self.record)
+    }
+
+    /// Returns a future that runs `future`, for tasks that the handler spawns: it passes the
+    /// [deadline](Self::deadline) and the trace on to the calls that it makes, like the handler itself, and
+    /// ends with [`cancelled`](Self::cancelled). Then it drops `future`, and its output is `None`.
+    ///
+    /// Work that has to come to its end, or goes on after the handler, belongs in a task without it.
+    ///
+    /// ```
+    /// # use sockety::{Context, service};
+    /// # #[service]
+    /// # trait Media { async fn render(&self, cx: &Context, id: u64); async fn title(&self, id: u64) -> String; }
+    /// # struct Store { media: MediaClient }
+    /// impl Media for Store {
+    ///     async fn render(&self, cx: &Context, id: u64) {
+    ///         let title = self.media.title(id).into_future();
+    ///         let title = tokio::spawn(cx.scope(title));
+    ///         if let Ok(Some(Ok(title))) = title.await {
+    ///             tracing::info!(title, "rendered");
+    ///         }
+    ///     }
+    /// #   async fn title(&self, _id: u64) -> String { String::new() }
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping it drops `future`.
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = Option<F::Output>> + use<F> {
+        let described = self.described.as_ref();
+        let inherited = described.map(|described| described.inherited());
+        let future = Inheriting::new(inherited.unwrap_or_default(), future);
+        let cancelled = self.cancelled();
+        async move {
+            tokio::select! {
+                biased;
+                () = cancelled => None,
+                output = future => Some(output),
+            }
         }
     }
 
@@ -75,8 +210,8 @@ impl Context {
     /// Waits until the caller is gone: the connection has ended, so that nobody can get the reply.
     ///
     /// A caller that has closed its side may still wait for replies, for 5 s. One that only cancels
-    /// the call, by a timeout or by dropping it, is not noticed, because the protocol has no way to
-    /// say so.
+    /// the call, by a timeout or by dropping it, is noticed only if the connection [uses the
+    /// extension](Connection::is_extended): the handler is dropped then.
     ///
     /// ```
     /// # use sockety::{Context, service};
@@ -126,6 +261,25 @@ impl Context {
     }
 }
 
+/// Ready when the handler of this message was ended early, or the connection has ended.
+pub(super) fn cancelled(
+    shared: &Arc<Shared>,
+    record: &Record,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (shared, early_end) = (Arc::clone(shared), record.early_end());
+    // Asked for by a destructor of the handler.
+    let is_ending = Ending::of_handler(&*shared).is_some();
+    async move {
+        if is_ending {
+            return;
+        }
+        tokio::select! {
+            () = early_end.come() => {}
+            _ = shared.until_ended() => {}
+        }
+    }
+}
+
 impl Clone for Context {
     fn clone(&self) -> Self {
         Self {
@@ -134,6 +288,20 @@ impl Clone for Context {
             action: self.action.clone(),
             // Begun, so that the clone sees what is attached later.
             record: self.record.begin(),
+            described: self.described.clone(),
+            is_handlers: false,
+        }
+    }
+}
+
+// r[impl ext.cancel.cx]
+impl Drop for Context {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_handlers {
+            if let Some(code) = Ending::of_handler(&**self.connection.shared()) {
+                self.record.end_early(code);
+            }
         }
     }
 }

@@ -161,6 +161,13 @@ enum State {
     Failed(Arc<BoxError>),
 }
 
+// r[impl ext.cancel.cx]
+impl Drop for Passage {
+    fn drop(&mut self) {
+        self.message.end_early();
+    }
+}
+
 impl Passage {
     async fn run(mut self, parts: &[Part]) {
         for part in parts {

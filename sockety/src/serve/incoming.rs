@@ -1,8 +1,10 @@
 //! A received message on its way through middleware.
 
-#[cfg(feature = "metrics")]
-use std::sync::Arc;
-use std::{fmt, net::SocketAddr, sync::OnceLock};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use sockety_codec::Uuid;
@@ -17,6 +19,7 @@ use crate::{
     engine::{record::Record, serve::Handler, warnings::Warning},
     extensions::Extensions,
     fast_reply::FastReply,
+    metadata::{Metadata, RetryAfter, Trace},
 };
 
 /// A received message on its way to its handler. Dropping it while the peer waits answers with code
@@ -26,6 +29,8 @@ pub struct Incoming {
     message: IncomingMessage,
     /// Made when somebody asks for it: most middleware does not.
     connection: OnceLock<Connection>,
+    /// The trace that middleware has set.
+    trace: Option<Trace>,
 }
 
 impl Incoming {
@@ -34,6 +39,7 @@ impl Incoming {
             handler,
             message,
             connection: OnceLock::new(),
+            trace: None,
         }
     }
 
@@ -86,6 +92,27 @@ impl Incoming {
         self.message.reply.record.extensions()
     }
 
+    /// The [metadata](crate::metadata) that travelled with it; `None` if there was none.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.message.reply.described.as_ref()?.metadata.as_ref()
+    }
+
+    /// Sets the trace that it belongs to, in place of the one that came with it: the handler finds it in
+    /// [`Context::trace`](crate::serve::context::Context::trace), and the calls that the handler makes belong to it. Middleware that makes
+    /// a span sets the id of that span as [`parent_id`](Trace::parent_id). It needs no extension.
+    // r[impl ext.meta.trace]
+    pub fn set_trace(&mut self, trace: Trace) {
+        let described = self.message.reply.described.get_or_insert_default();
+        let metadata = &mut Arc::make_mut(described).metadata;
+        metadata.get_or_insert_default().set_trace(trace);
+        self.trace = Some(trace);
+    }
+
+    /// The trace of its handler, if middleware has set one.
+    pub(super) fn trace_of_handler(&self) -> Option<Trace> {
+        self.trace
+    }
+
     /// Its payload; empty when there is none.
     pub fn payload(&self) -> &Bytes {
         &self.message.payload
@@ -133,6 +160,27 @@ impl Incoming {
     pub async fn refuse_because(self, code: FastReply, reason: impl fmt::Display) {
         let reason = reason.to_string();
         self.message.reply.refuse(code, &reason).await;
+    }
+
+    /// Sets what its answer says of another attempt, if that is a code, a refusal or an error of the service: how long to wait
+    /// before it, or [that there should be none](RetryAfter::NEVER). Left out if the connection does not use the extension.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sockety::{FastReply, serve::{Incoming, ServeNext}};
+    ///
+    /// async fn by_day(incoming: Incoming, next: ServeNext) {
+    ///     let is_night = false; // as the clock says
+    ///     if is_night {
+    ///         let overloaded = FastReply::new(3840).expect("a code");
+    ///         incoming.set_retry_after(Duration::from_secs(3600));
+    ///         return incoming.refuse_because(overloaded, "closed until 6 o'clock").await;
+    ///     }
+    ///     next.run(incoming).await;
+    /// }
+    /// ```
+    pub fn set_retry_after(&self, retry: impl Into<RetryAfter>) {
+        self.message.reply.set_retry_after(retry.into());
     }
 
     /// Counts and logs that it is refused because there is too much.

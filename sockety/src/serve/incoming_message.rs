@@ -63,7 +63,8 @@ impl IncomingMessage<ReceivedPayload<'_>> {
         // context will ask for it.
         let record = self.reply.record.clone();
         let action = self.reply.action.clone();
-        Context::new(self.connection(), self.reply.id, action, record)
+        let described = self.reply.described.clone();
+        Context::new(self.connection(), self.reply.id, action, record, described)
     }
 
     /// The encoded parameters.

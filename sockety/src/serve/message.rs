@@ -1,22 +1,26 @@
 //! A received message, as handlers without a typed service see it.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sockety_codec::Uuid;
 
-use super::{incoming::Incoming, incoming_message::IncomingMessage};
+use super::{context::cancelled, incoming::Incoming, incoming_message::IncomingMessage};
 use crate::{
     connection::Connection,
     content::{byte_stream::ByteStream, file::File, received::Carried},
-    engine::pending_reply::PendingReply,
+    engine::{early_end::Ending, pending_reply::PendingReply},
     error::send::SendError,
     extensions::Extensions,
     fast_reply::FastReply,
     message::{
         outgoing::OutgoingResponse, reply::OutgoingReply, request::Request, respond, sent::Sent,
     },
+    metadata::{Entry, Metadata, MetadataKey, RetryAfter, Trace},
     msgpack::{self, DecodeError},
     payload::or_nil,
 };
@@ -89,6 +93,57 @@ impl Message {
         self.inner.reply.record.extensions()
     }
 
+    /// The value of an entry of [metadata](crate::metadata) that travelled with it.
+    pub fn metadata(&self, key: MetadataKey) -> Option<&[u8]> {
+        self.said()?.get(key)
+    }
+
+    /// All entries of [metadata](crate::metadata) that travelled with it. What is
+    /// [secret](Entry::is_secret) must not be shown.
+    pub fn metadata_entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.said().into_iter().flat_map(Metadata::entries)
+    }
+
+    /// The trace that it belongs to.
+    pub fn trace(&self) -> Option<Trace> {
+        self.said()?.trace()
+    }
+
+    /// How often its sender sent it before, with the same id: 0 for the first attempt, and if the
+    /// connection does not [use the extension](Connection::is_extended).
+    pub fn attempt(&self) -> u8 {
+        self.said().map_or(0, Metadata::attempt)
+    }
+
+    /// How much time is left before nobody waits for the reply any longer, if its sender has said so; see
+    /// [`Context::deadline`](crate::serve::context::Context::deadline).
+    pub fn deadline(&self) -> Option<Duration> {
+        self.inner.reply.described.as_ref()?.time_left()
+    }
+
+    fn said(&self) -> Option<&Metadata> {
+        self.inner.reply.described.as_ref()?.metadata.as_ref()
+    }
+
+    /// Ready when what its handler has spawned should end, because nobody needs it any longer; see
+    /// [`Context::cancelled`](super::context::Context::cancelled). The handler itself is dropped then. A task that
+    /// keeps the message answers it, or drops it: it is answered with code 3,844, Cancelled, then.
+    ///
+    /// # Cancel safety
+    /// Dropping it does nothing. Another one can be made while the handler runs.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let reply = &self.inner.reply;
+        cancelled(&reply.lease.shared, &reply.record)
+    }
+
+    /// The handler was ended early. Others may have the message still.
+    pub(super) fn end_early(&self) {
+        let reply = &self.inner.reply;
+        if let Some(code) = Ending::of_handler(&*reply.lease.shared) {
+            reply.record.end_early(code);
+        }
+    }
+
     /// Its payload; empty when there is none.
     pub fn payload(&self) -> &Bytes {
         &self.inner.payload
@@ -153,6 +208,12 @@ impl Message {
         respond::fast_reply(&self.inner.reply, code.into()).await
     }
 
+    /// Sets what its answer says of another attempt, if that is a code, a refusal or an error of the service: how long to wait
+    /// before it, or [that there should be none](RetryAfter::NEVER). Left out if the connection does not use the extension.
+    pub fn set_retry_after(&self, retry: impl Into<RetryAfter>) {
+        self.inner.reply.set_retry_after(retry.into());
+    }
+
     /// Answers with code 0, Accept.
     ///
     /// # Errors
@@ -175,8 +236,7 @@ impl Message {
         match reply {
             OutgoingReply::Code(code) => self.inner.reply.answer_with_code(code).await,
             OutgoingReply::Response(response) => {
-                let content = response.content();
-                self.inner.reply.answer_with_content(content).await;
+                self.inner.reply.answer_with_response(&response).await;
             }
         }
     }

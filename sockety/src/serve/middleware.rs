@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 
 use super::{incoming::Incoming, router::Router};
-use crate::engine::{answered::Answered, serve::Dispatch};
+use crate::engine::{answered::Answered, inherited, serve::Dispatch};
 
 /// Runs around the handling of every message that is served: typed services and [`MessageHandler`]s
 /// alike. Added with [`Router::layer`]; for calls of this side there is
@@ -89,7 +89,10 @@ impl ServeNext {
                 };
                 middleware.handle(incoming, next).await;
             }
-            None => self.router.handle(incoming).await,
+            None => match incoming.trace_of_handler() {
+                None => self.router.handle(incoming).await,
+                Some(trace) => inherited::within(trace, self.router.handle(incoming)).await,
+            },
         }
         record.answered()
     }

@@ -20,6 +20,7 @@ use crate::{
     content::received::Carried,
     description::{self, ServiceDescription},
     engine::{
+        health,
         pending_reply::PendingReply,
         receive::parts::ReceivedParts,
         serve::{Dispatch, Handler, ReceivedPayload, Route, Serve, Served, Target, Unrouted},
@@ -191,9 +192,16 @@ impl Router {
         self
     }
 
+    /// Whether one of its services has this name.
+    fn names(&self, service: &str) -> bool {
+        let mut services = self.services.iter();
+        services.any(|(known, _)| known.description().name == service)
+    }
+
     pub(crate) fn knows(&self, action: &str) -> bool {
         self.actions.contains_key(action)
             || (self.describes && action == description::ACTION)
+            || action == health::ACTION
             || self.handler.as_ref().is_some_and(|it| it.names(action))
     }
 
@@ -250,7 +258,7 @@ impl Router {
 
     fn begin(self: &Arc<Self>, handler: Handler, message: IncomingMessage) -> Dispatch {
         let incoming = Incoming::new(handler, message);
-        if self.middleware.is_empty() {
+        if self.middleware.is_empty() || matches!(handler, Handler::Health) {
             self.handle(incoming)
         } else {
             middleware::run(self, incoming)
@@ -272,6 +280,12 @@ impl Router {
                 let answer = message.reply.encoded(&descriptions);
                 Box::pin(message.reply.send(answer))
             }
+            (Handler::Health, _) => {
+                let (_, message, _) = incoming.into_parts();
+                let health = message.reply.lease.shared.health.as_ref();
+                let code = health::answer(health, &message.payload, |name| self.names(name));
+                Box::pin(async move { message.reply.answer_with_code(code).await })
+            }
             (Handler::Messages, Some(handler)) => handler.dispatch(Message::new(incoming)),
             (Handler::Messages, None) => Box::pin(incoming.refuse(FastReply::NOT_IMPLEMENTED)),
         }
@@ -287,6 +301,10 @@ impl Router {
 impl Serve for Arc<Router> {
     fn asks_for_authorization(&self) -> bool {
         self.authorize.is_some()
+    }
+
+    fn has_service(&self, name: &str) -> bool {
+        self.names(name)
     }
 
     fn route(&self, action: &str, payload: u64, files: FilesSummary) -> Result<Route, Unrouted> {

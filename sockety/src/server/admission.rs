@@ -13,7 +13,7 @@ use super::listener::Listeners;
 use crate::{
     error::{
         chain::chain,
-        connect::{ConnectError, ServerLimit},
+        connect::{ConnectProblem, ServerLimit},
     },
     transport::link::Link,
 };
@@ -99,11 +99,11 @@ impl Gate {
     pub(super) fn host_place(
         &self,
         peer: Option<SocketAddr>,
-    ) -> Result<Option<HostPlace>, ConnectError> {
+    ) -> Result<Option<HostPlace>, ConnectProblem> {
         match (&self.hosts, peer) {
             (Some(hosts), Some(peer)) => match hosts.place(peer.ip()) {
                 Some(place) => Ok(Some(place)),
-                None => Err(ConnectError::AtLimit(ServerLimit::OfHost(peer.ip()))),
+                None => Err(ConnectProblem::AtLimit(ServerLimit::OfHost(peer.ip()))),
             },
             _ => Ok(None),
         }
@@ -135,8 +135,9 @@ async fn next_link(listeners: &Listeners) -> Link {
     }
 }
 
+/// With none, nothing would ever be accepted.
 fn semaphore(permits: usize) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))
+    Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)))
 }
 
 async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {

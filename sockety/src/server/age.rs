@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sockety_codec::Uuid;
+use sockety_codec::{Uuid, extension::LeaveReason};
 use tokio::{task::AbortHandle, time::sleep};
 use tracing::debug;
 
-use crate::connection::Connection;
+use crate::{connection::Connection, shown};
 
 /// When a server shuts its connections down.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +27,12 @@ impl MaxAge {
         let age = self.spread();
         let aging = tokio::spawn(async move {
             sleep(age).await;
-            debug!(peer = ?shared.peer.peer_addr, ?age, "connection has reached its greatest age");
-            shared.drain(self.grace);
+            debug!(
+                peer = shown::address(shared.peer.peer_addr),
+                ?age,
+                "connection has reached its greatest age"
+            );
+            shared.drain(self.grace, LeaveReason::Age);
         });
         Aging(aging.abort_handle())
     }

@@ -8,6 +8,86 @@ use tokio::net::UnixListener;
 
 use super::{Server, listener::Listener};
 
+/// What [`Server::listen_on`] takes: a `TcpListener` or `UnixListener` of tokio or std.
+///
+/// The trait is sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a bound listener",
+    label = "pass a `TcpListener` or `UnixListener` of tokio or std; addresses go to `listen`"
+)]
+pub trait IntoListener: sealed::Sealed {}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "nobody else is to implement it")]
+    pub trait Sealed {
+        fn into_server(self) -> std::io::Result<super::Server>;
+    }
+}
+
+impl Server {
+    /// Listens on one more listener, which is bound already: one that a service manager passed to
+    /// the process, or one with options that [`listen`](Self::listen) does not set. The file of a
+    /// Unix socket is not removed when the server has stopped. A listener of std is set to
+    /// non-blocking mode, which processes that share it have in common.
+    ///
+    /// ```no_run
+    /// # use sockety::Server;
+    /// # fn example(
+    /// #     public: std::net::TcpListener,
+    /// #     local: tokio::net::TcpListener,
+    /// # ) -> std::io::Result<()> {
+    /// let server = Server::new().listen_on(public)?.listen_on(local)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the operating system. The listeners that it had are closed.
+    ///
+    /// # Panics
+    /// With a listener of std, outside a tokio runtime.
+    pub fn listen_on(mut self, listener: impl IntoListener) -> io::Result<Self> {
+        self.listeners.append(listener.into_server()?.listeners);
+        Ok(self)
+    }
+}
+
+impl IntoListener for TcpListener {}
+
+impl sealed::Sealed for TcpListener {
+    fn into_server(self) -> io::Result<Server> {
+        Ok(self.into())
+    }
+}
+
+impl IntoListener for std::net::TcpListener {}
+
+impl sealed::Sealed for std::net::TcpListener {
+    fn into_server(self) -> io::Result<Server> {
+        self.try_into()
+    }
+}
+
+#[cfg(unix)]
+impl IntoListener for UnixListener {}
+
+#[cfg(unix)]
+impl sealed::Sealed for UnixListener {
+    fn into_server(self) -> io::Result<Server> {
+        Ok(self.into())
+    }
+}
+
+#[cfg(unix)]
+impl IntoListener for std::os::unix::net::UnixListener {}
+
+#[cfg(unix)]
+impl sealed::Sealed for std::os::unix::net::UnixListener {
+    fn into_server(self) -> io::Result<Server> {
+        self.try_into()
+    }
+}
+
 impl From<TcpListener> for Server {
     fn from(listener: TcpListener) -> Self {
         Self::with(Listener::Tcp(listener))

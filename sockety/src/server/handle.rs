@@ -3,23 +3,27 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use sockety_codec::extension::LeaveReason;
 use tokio::sync::{Notify, watch};
 use tracing::debug;
 
-use super::links::State;
+use super::{draining::Draining, links::State};
 use crate::{
     connection::{Connection, service_client::ServiceClient},
     engine::{
+        health::Health,
+        send::outbox::Block,
         shared::Shared,
         warnings::{Warning, Warnings},
     },
-    error::{chain::chain, connect::ConnectError, connection::ClosedBy, send::SendError},
+    error::{chain::chain, connect::ConnectProblem, connection::ClosedBy, send::SendError},
     message::outgoing::Outgoing,
+    shown,
     stats::{
         Counters,
         server::{FailureCounters, ServerStats},
@@ -40,16 +44,17 @@ pub struct ServerHandle {
 const MANY_IN_A_ROW: u64 = 20;
 
 /// The counter for a failed handshake.
-fn reason<'a>(counters: &'a FailureCounters, error: &ConnectError) -> &'a AtomicU64 {
+fn reason<'a>(counters: &'a FailureCounters, error: &ConnectProblem) -> &'a AtomicU64 {
     match error {
-        ConnectError::Handshake(_) => &counters.other_protocol,
-        ConnectError::Tls(_)
-        | ConnectError::NotTls { .. }
-        | ConnectError::NoAlpn
-        | ConnectError::ClosedAfterTls => &counters.tls,
+        ConnectProblem::Handshake(_) => &counters.other_protocol,
+        ConnectProblem::Tls(_)
+        | ConnectProblem::NotTls { .. }
+        | ConnectProblem::NoAlpn
+        | ConnectProblem::NoExtension
+        | ConnectProblem::ClosedAfterTls => &counters.tls,
         #[cfg(feature = "proxy-protocol")]
-        ConnectError::ProxyProtocol(_) => &counters.proxy_header,
-        ConnectError::HandshakeTimedOut(_) => &counters.timed_out,
+        ConnectProblem::ProxyProtocol(_) => &counters.proxy_header,
+        ConnectProblem::HandshakeTimedOut(_) => &counters.timed_out,
         _ => &counters.cut_off,
     }
 }
@@ -60,7 +65,11 @@ struct Inner {
     next: AtomicU64,
     ending: Mutex<Option<Ending>>,
     stopped: Notify,
-    /// The last connection has left the list.
+    draining: Mutex<Draining>,
+    health: Health,
+    /// Handshakes that are under way.
+    handshakes: AtomicUsize,
+    /// The last connection has left the list, or the last handshake has ended.
     all_left: Notify,
     counters: Arc<Counters>,
     accepted: AtomicU64,
@@ -91,7 +100,7 @@ impl Connections {
 
 /// What happens to the connections of a server that has stopped accepting.
 #[derive(Debug, Clone, Copy)]
-enum Ending {
+pub(super) enum Ending {
     Close,
     Drain(Duration),
 }
@@ -100,7 +109,10 @@ impl Ending {
     fn of(self, connection: &Connection) {
         match self {
             Self::Close => connection.shared().close(ClosedBy::Local),
-            Self::Drain(deadline) => connection.shared().drain(deadline),
+            Self::Drain(deadline) => {
+                let reason = LeaveReason::Shutdown;
+                connection.shared().drain(deadline, reason);
+            }
         }
     }
 }
@@ -152,24 +164,25 @@ impl ServerHandle {
         let Some(first) = connections.first() else {
             return Ok(0);
         };
-        if message.content().carrying.is_some() {
+        if message.content().carrying.is_some() || message.metadata().is_some() {
             return Ok(connections
                 .iter()
                 .filter(|c| c.try_pass(&message).is_ok())
                 .count());
         }
-        let mut bytes = Vec::new();
-        first.encode(&message, &mut bytes)?;
+        let mut block = Block::default();
+        first.encode(&message, &mut block)?;
         Ok(connections
             .iter()
-            .filter(|connection| connection.try_pass_encoded(&bytes).is_ok())
+            .filter(|connection| connection.try_pass_encoded(&block).is_ok())
             .count())
     }
 
     /// Stops accepting, and closes every connection, see [`Connection::close`]. The future of
     /// [`Server::serve`](crate::server::Server::serve) completes when all are closed.
     ///
-    /// Use [`ServerHandle::shutdown`] to let accepted calls finish.
+    /// Use [`ServerHandle::shutdown`] to let accepted calls finish, and [`ServerHandle::drain`] to let
+    /// clients move to other servers first.
     pub fn stop(&self) {
         self.end(Ending::Close);
     }
@@ -221,6 +234,11 @@ impl ServerHandle {
         traffic
     }
 
+    /// Returns what the server says of its health to peers that ask.
+    pub fn health(&self) -> Health {
+        self.inner.health.clone()
+    }
+
     pub(super) fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.inner.counters)
     }
@@ -238,13 +256,16 @@ impl ServerHandle {
         &self,
         warnings: &Warnings,
         peer: Option<SocketAddr>,
-        error: &ConnectError,
+        error: &ConnectProblem,
     ) {
-        if matches!(error, ConnectError::ClosedSilently) {
+        if matches!(error, ConnectProblem::ClosedSilently) {
             self.inner
                 .silent_connections
                 .fetch_add(1, Ordering::Relaxed);
-            debug!(?peer, "connection ended before it brought a byte");
+            debug!(
+                peer = shown::address(peer),
+                "connection ended before it brought a byte"
+            );
         } else {
             reason(&self.inner.failed_handshakes, error).fetch_add(1, Ordering::Relaxed);
             let row = self.inner.failed_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
@@ -266,12 +287,18 @@ impl ServerHandle {
         refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn end(&self, ending: Ending) {
+    pub(super) fn end(&self, ending: Ending) {
+        self.inner.health.end();
         *self.ending() = Some(ending);
         self.inner.stopped.notify_waiters();
         for connection in self.connections() {
             ending.of(&connection);
         }
+    }
+
+    pub(super) fn draining(&self) -> MutexGuard<'_, Draining> {
+        let draining = &self.inner.draining;
+        draining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ending(&self) -> MutexGuard<'_, Option<Ending>> {
@@ -330,6 +357,17 @@ impl ServerHandle {
         }
     }
 
+    /// The server waits for its end, see [`all_closed`](Self::all_closed).
+    pub(super) fn begin_handshake(&self) -> Handshaking {
+        self.inner.handshakes.fetch_add(1, Ordering::SeqCst);
+        Handshaking(self.clone())
+    }
+
+    /// Waits until the server accepts nothing any more.
+    pub(super) async fn until_stopped(&self) {
+        let _: Option<()> = self.or_stopped(std::future::pending()).await;
+    }
+
     /// Adds a connection to the list. Dropping the returned entry removes it.
     pub(super) fn register(&self, connection: &Connection) -> Entry {
         self.inner.failed_in_a_row.store(0, Ordering::Relaxed);
@@ -337,7 +375,10 @@ impl ServerHandle {
         let shared = Arc::clone(connection.shared());
         self.lock().live.insert(key, Arc::downgrade(&shared));
         // A server that was stopped before the insertion has not seen this connection, so end it
-        // here.
+        // here. Likewise, one that is about to leave has not told it.
+        if let Some(lame_duck) = self.lame_duck() {
+            lame_duck.tell(&shared);
+        }
         let ending = *self.ending();
         if let Some(ending) = ending {
             ending.of(connection);
@@ -354,10 +395,11 @@ impl ServerHandle {
             let mut all_left = std::pin::pin!(self.inner.all_left.notified());
             // Before the list is read: an entry that leaves it afterwards wakes us.
             all_left.as_mut().enable();
-            if self.lock().live.is_empty() {
+            // First: the connection of a handshake is in the list before the handshake has ended.
+            let has_handshakes = self.inner.handshakes.load(Ordering::SeqCst) > 0;
+            if !has_handshakes && self.lock().live.is_empty() {
                 return;
             }
-            // A connection whose handshake has just ended may be added meanwhile, so look again.
             all_left.await;
         }
     }
@@ -367,6 +409,17 @@ impl ServerHandle {
             .connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A handshake that is under way, until it is dropped.
+pub(super) struct Handshaking(ServerHandle);
+
+impl Drop for Handshaking {
+    fn drop(&mut self) {
+        if self.0.inner.handshakes.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.inner.all_left.notify_waiters();
+        }
     }
 }
 

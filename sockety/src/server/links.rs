@@ -18,7 +18,9 @@ use super::{
     serving::{Owner, Serving},
 };
 use crate::{
-    connection::Connection, engine::peer::Peer, error::connect::ConnectError,
+    connection::Connection,
+    engine::peer::Peer,
+    error::connect::{ConnectError, ConnectProblem},
     transport::first_byte::Rewind,
 };
 
@@ -89,7 +91,7 @@ impl ServerHandle {
     /// ```
     ///
     /// # Errors
-    /// [`ConnectError::ServerStopped`] if the server was stopped, or was dropped before it served.
+    /// [`ConnectProblem::ServerStopped`] if the server was stopped, or was dropped before it served.
     ///
     /// # Cancel safety
     /// Dropping the future closes `io`.
@@ -111,12 +113,12 @@ impl ServerHandle {
             Some((serving, permits))
         };
         let admitted = self.or_stopped(admission).await.flatten();
-        let (serving, permits) = admitted.ok_or(ConnectError::ServerStopped)?;
+        let (serving, permits) = admitted.ok_or(ConnectProblem::ServerStopped)?;
         let handle = self.clone();
         Ok(Handshaking(tokio::spawn(async move {
             let io = Rewind::new(io);
             let established = serving.establish(&handle, io, peer, permits, Owner::Server);
-            established.await
+            Ok(established.await?)
         })))
     }
 
@@ -149,6 +151,6 @@ impl Future for Handshaking {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let ended = ready!(Pin::new(&mut self.0).poll(cx));
         // Its runtime was shut down.
-        Poll::Ready(ended.unwrap_or(Err(ConnectError::ServerStopped)))
+        Poll::Ready(ended.unwrap_or(Err(ConnectProblem::ServerStopped.into())))
     }
 }

@@ -50,6 +50,10 @@ impl Listeners {
         self.all.push(listener);
     }
 
+    pub(super) fn append(&mut self, mut others: Self) {
+        self.all.append(&mut others.all);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
@@ -128,7 +132,10 @@ impl Listener {
 
     async fn accept(&self) -> io::Result<Link> {
         match self {
-            Self::Tcp(listener) => Ok(Link::Tcp(listener.accept().await?.0)),
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok(Link::Tcp(stream, Some(peer)))
+            }
             #[cfg(unix)]
             Self::Unix { listener, .. } => Ok(Link::Unix(listener.accept().await?.0)),
         }

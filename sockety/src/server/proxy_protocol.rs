@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::{
     error::{
-        connect::{ConnectError, unheard},
+        connect::{ConnectProblem, unheard},
         proxy_protocol::ProxyProtocolError,
     },
     transport::first_byte::Accepted,
@@ -68,9 +68,9 @@ impl ProxyProtocol {
         &self,
         io: &mut impl Accepted,
         peer: Option<SocketAddr>,
-    ) -> Result<Option<SocketAddr>, ConnectError> {
+    ) -> Result<Option<SocketAddr>, ConnectProblem> {
         let first = io.first_byte().await.map_err(unheard)?;
-        let first = first.ok_or(ConnectError::ClosedSilently)?;
+        let first = first.ok_or(ConnectProblem::ClosedSilently)?;
         let proxy = peer.filter(|peer| self.trusts(peer.ip()));
         let required = proxy.filter(|_| !self.is_optional);
         let missing = required.map(|peer| ProxyProtocolError::Missing { peer }.into());
@@ -81,7 +81,7 @@ impl ProxyProtocol {
         // What begins like a header begins no connection of ours, so it may be read.
         if !read_signature(io, version, &mut header).await? {
             let not_sockety = Violation::NotSockety { byte: first };
-            return Err(missing.unwrap_or(ConnectError::Handshake(not_sockety)));
+            return Err(missing.unwrap_or(ConnectProblem::Handshake(not_sockety)));
         }
         let Some(peer) = proxy else {
             return Err(ProxyProtocolError::Untrusted { peer }.into());
@@ -145,12 +145,12 @@ async fn read_signature(
     io: &mut (impl AsyncRead + Unpin),
     version: Version,
     header: &mut Vec<u8>,
-) -> Result<bool, ConnectError> {
+) -> Result<bool, ConnectProblem> {
     let signature = version.signature();
     while header.len() < version.min() {
         let rest = (version.min() - header.len()) as u64;
         if (&mut *io).take(rest).read_buf(header).await? == 0 {
-            return Err(ConnectError::Closed);
+            return Err(ConnectProblem::Closed);
         }
         // Before it waits for more, because another protocol may wait for an answer.
         let seen = header.len().min(signature.len());
@@ -166,13 +166,13 @@ async fn read_v1(
     io: &mut (impl AsyncRead + Unpin),
     mut header: Vec<u8>,
     peer: SocketAddr,
-) -> Result<Option<SocketAddr>, ConnectError> {
+) -> Result<Option<SocketAddr>, ConnectProblem> {
     while !header.ends_with(b"\r\n") {
         if header.len() == V1_MAX {
             return Err(ProxyProtocolError::TooLong { peer, max: V1_MAX }.into());
         }
         if (&mut *io).take(1).read_buf(&mut header).await? == 0 {
-            return Err(ConnectError::Closed);
+            return Err(ConnectProblem::Closed);
         }
     }
     parse(&header, peer)
@@ -182,7 +182,7 @@ async fn read_v2(
     io: &mut (impl AsyncRead + Unpin),
     mut header: Vec<u8>,
     peer: SocketAddr,
-) -> Result<Option<SocketAddr>, ConnectError> {
+) -> Result<Option<SocketAddr>, ConnectProblem> {
     let [command, _, high, low] = header[V2_FIXED - 4..] else {
         return Err(ProxyProtocolError::Malformed { peer }.into());
     };
@@ -196,7 +196,7 @@ async fn read_v2(
     // The buffer grows with what arrives, not with what was announced.
     let mut rest = io.take(length as u64);
     if rest.read_to_end(&mut header).await? < length {
-        return Err(ConnectError::Closed);
+        return Err(ConnectProblem::Closed);
     }
     match command {
         // Of the proxy itself, such as a health check: addresses are to be ignored.
@@ -205,7 +205,7 @@ async fn read_v2(
     }
 }
 
-fn parse(header: &[u8], peer: SocketAddr) -> Result<Option<SocketAddr>, ConnectError> {
+fn parse(header: &[u8], peer: SocketAddr) -> Result<Option<SocketAddr>, ConnectProblem> {
     let config = ParseConfig {
         include_tlvs: false,
         ..ParseConfig::default()

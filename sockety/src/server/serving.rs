@@ -1,7 +1,16 @@
 //! From a link to a connection of a server.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use tokio::time::timeout;
 use tracing::debug;
 
 use super::{
@@ -12,13 +21,17 @@ use super::{
 use crate::{
     connection::Connection,
     engine::{common::Common, peer::Peer},
-    error::connect::ConnectError,
+    error::connect::ConnectProblem,
     serve::router::Router,
+    shown,
     transport::{
         first_byte::Accepted,
         link::{Link, Setup, accept, within},
     },
 };
+
+/// How long a handshake may take that was under way when the server was stopped. A client sends its header at once.
+const LAST_HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// What all connections of a server have in common.
 #[derive(Debug)]
@@ -46,10 +59,10 @@ impl Serving {
         handle: &ServerHandle,
         (link, permits): (Link, Permits),
         owner: Owner,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<Connection, ConnectProblem> {
         let peer = link.peer();
         match link {
-            Link::Tcp(io) => {
+            Link::Tcp(io, _) => {
                 self.common.options.tcp.apply(&io);
                 self.establish(handle, io, peer, permits, owner).await
             }
@@ -58,8 +71,8 @@ impl Serving {
         }
     }
 
-    /// Establishes a connection, unless the server is stopped meanwhile. A failure is counted and
-    /// logged here.
+    /// Establishes a connection, unless the server is stopped meanwhile: then it has another second. A failure is
+    /// counted and logged here.
     pub(super) async fn establish<IO: Accepted>(
         &self,
         handle: &ServerHandle,
@@ -67,18 +80,23 @@ impl Serving {
         mut peer: Peer,
         permits: Permits,
         owner: Owner,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<Connection, ConnectProblem> {
         let mut address = peer.peer_addr;
         let Permits {
             connection: permit,
             handshake: until_established,
         } = permits;
         let limit = self.common.options.handshake_timeout;
+        let mut is_counted = false;
+        let under_way = handle.begin_handshake();
+        let has_begun = AtomicBool::new(false);
         let establishing = within(limit, async {
+            has_begun.store(true, Ordering::Relaxed);
             self.read_proxy_header(&mut io, &mut address).await?;
             peer.peer_addr = address;
             let host = self.gate.host_place(address)?;
             handle.on_accepted();
+            is_counted = true;
             let entered = |connection: Connection| {
                 let entry = handle.register(&connection);
                 let aging = self.max_age.map(|max_age| max_age.begin(&connection));
@@ -89,13 +107,32 @@ impl Serving {
             let setup = Setup::new(router, common, entered).accepting();
             accept(io, handle.handshake(), peer, setup).await
         });
-        let established = handle.or_stopped(establishing).await;
-        drop(until_established);
-        let Some(established) = established else {
-            debug!(peer = ?address, "stopped during the handshake");
-            return Err(ConnectError::ServerStopped);
+        let established = {
+            let mut establishing = pin!(establishing);
+            match handle.or_stopped(establishing.as_mut()).await {
+                // The peer may have read the header of this side, and have sent messages since: they are executed like
+                // all that come before the end.
+                None if has_begun.load(Ordering::Relaxed) => {
+                    timeout(LAST_HANDSHAKE, establishing).await.ok()
+                }
+                established => established,
+            }
         };
-        established.inspect_err(|error| self.on_failure(handle, address, error))
+        drop((until_established, under_way));
+        let Some(established) = established else {
+            debug!(
+                peer = shown::address(address),
+                "stopped during the handshake"
+            );
+            return Err(ConnectProblem::ServerStopped);
+        };
+        established.inspect_err(|error| {
+            // It failed before its host was known. Those of a host with too many are not accepted.
+            if !is_counted && !matches!(error, ConnectProblem::AtLimit(_)) {
+                handle.on_accepted();
+            }
+            self.on_failure(handle, address, error);
+        })
     }
 
     /// Replaces the address of a proxy by that of its client.
@@ -104,7 +141,7 @@ impl Serving {
         &self,
         io: &mut impl Accepted,
         address: &mut Option<SocketAddr>,
-    ) -> Result<(), ConnectError> {
+    ) -> Result<(), ConnectProblem> {
         if let Some(proxies) = &self.proxy_protocol {
             let client = proxies.client_address(io, *address).await?;
             *address = client.or(*address);
@@ -117,15 +154,15 @@ impl Serving {
         &self,
         _: &mut impl Accepted,
         _: &mut Option<SocketAddr>,
-    ) -> Result<(), ConnectError> {
+    ) -> Result<(), ConnectProblem> {
         Ok(())
     }
 
-    fn on_failure(&self, handle: &ServerHandle, peer: Option<SocketAddr>, error: &ConnectError) {
+    fn on_failure(&self, handle: &ServerHandle, peer: Option<SocketAddr>, error: &ConnectProblem) {
         match error {
-            ConnectError::AtLimit(limit) => {
+            ConnectProblem::AtLimit(limit) => {
                 handle.on_refused_connection();
-                debug!(?peer, "connection refused: {limit}");
+                debug!(peer = shown::address(peer), "connection refused: {limit}");
             }
             error => handle.on_failed_handshake(&self.common.warnings, peer, error),
         }

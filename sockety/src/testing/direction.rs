@@ -267,9 +267,14 @@ impl State {
         let duration = rate.map_or(0, |rate| bytes as u64 * NANOSECONDS / rate);
         let end = begin + Duration::from_nanos(duration);
         self.is_free_at = Some(end);
-        Some(end + self.faults.delay)
+        // Nobody waits for what is too far away for the clock.
+        let at = end.checked_add(self.faults.delay);
+        Some(at.unwrap_or_else(|| end + LONGEST_DELAY))
     }
 }
+
+/// A hundred years.
+const LONGEST_DELAY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 const NANOSECONDS: u64 = 1_000_000_000;
 

@@ -8,7 +8,7 @@ use crate::{
     config::options::Options,
     connection::Connection,
     engine::{common::Common, peer::Peer},
-    error::connect::ConnectError,
+    error::connect::{ConnectError, ConnectProblem},
     serve::router::{IntoRouter, Router},
     transport::link::{Setup, start, within},
 };
@@ -132,7 +132,7 @@ impl Pair {
 }
 
 impl Side {
-    async fn start(self, io: LinkEnd, peer: Peer) -> Result<Connection, ConnectError> {
+    async fn start(self, io: LinkEnd, peer: Peer) -> Result<Connection, ConnectProblem> {
         let common = Common::new(self.options);
         let limit = common.options.handshake_timeout;
         let setup = Setup::new(Arc::new(self.serves), common, drop);

@@ -193,15 +193,44 @@ impl Recorder {
 #[async_trait]
 impl ServeMiddleware for Recorder {
     async fn handle(&self, incoming: Incoming, next: ServeNext) {
-        let id = incoming.id();
-        let answered = match self.begin(&incoming) {
+        let refusal = self.begin(&incoming);
+        let mut handling = Handling::new(self, &incoming);
+        handling.answered = match refusal {
             Some(code) => {
                 incoming.refuse(code).await;
                 Answered::Code(code)
             }
             None => next.run(incoming).await,
         };
-        self.end(id, answered);
+    }
+}
+
+/// A call whose handler runs. Dropping it ends the call, also if the handler panics or is cancelled:
+/// then there is nothing to wait for any more.
+struct Handling<'a> {
+    recorder: &'a Recorder,
+    id: Uuid,
+    answered: Answered,
+}
+
+impl<'a> Handling<'a> {
+    fn new(recorder: &'a Recorder, incoming: &Incoming) -> Self {
+        // What a message gets whose handler ends without an answer.
+        let answered = match incoming.expects_response() {
+            true => Answered::Code(FastReply::INTERNAL_ERROR),
+            false => Answered::Nothing,
+        };
+        Self {
+            recorder,
+            id: incoming.id(),
+            answered,
+        }
+    }
+}
+
+impl Drop for Handling<'_> {
+    fn drop(&mut self) {
+        self.recorder.end(self.id, self.answered);
     }
 }
 

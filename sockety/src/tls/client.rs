@@ -74,6 +74,15 @@ impl TlsClient {
         Ok(self)
     }
 
+    /// Checks for this name, unless the user has said another one.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn or_server_name(self, name: &str) -> Result<Self, TlsError> {
+        match self.server_name {
+            Some(_) => Ok(self),
+            None => self.server_name(name),
+        }
+    }
+
     /// Refuses servers that do not agree to `sockety/1` by ALPN, as some implementations of the protocol do not.
     pub fn require_alpn(mut self) -> Self {
         self.alpn = Alpn::Required;
@@ -92,7 +101,7 @@ impl TlsClient {
     pub(crate) fn handshake_with(
         &self,
         address: &Address,
-    ) -> Result<Handshake, crate::error::connect::ConnectError> {
+    ) -> Result<Handshake, crate::error::connect::ConnectProblem> {
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => dialled_name(address)?,
@@ -129,7 +138,7 @@ fn config(verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
 /// Only what the user dialled counts, never what a peer calls itself.
 fn dialled_name(
     address: &Address,
-) -> Result<ServerName<'static>, crate::error::connect::ConnectError> {
+) -> Result<ServerName<'static>, crate::error::connect::ConnectProblem> {
     let problem = match address.endpoint() {
         Endpoint::Tcp(Host::Number(address)) => return Ok(ServerName::from(address.ip())),
         Endpoint::Tcp(Host::Name(name, _)) => match ServerName::try_from(name.to_string()) {

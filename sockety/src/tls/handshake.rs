@@ -4,11 +4,11 @@ use sockety_codec::Violation;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{
     TlsAcceptor, TlsConnector, TlsStream,
-    rustls::{self, InvalidMessage, pki_types::ServerName},
+    rustls::{self, CertificateError, InvalidMessage, pki_types::ServerName},
 };
 
-use super::{PROTOCOL, peer_identity::PeerIdentity};
-use crate::error::connect::ConnectError;
+use super::{PROTOCOL, closable::Closable, peer_identity::PeerIdentity};
+use crate::error::connect::ConnectProblem;
 
 /// A TLS handshake to come.
 pub(crate) enum Handshake {
@@ -28,26 +28,27 @@ impl Handshake {
     pub(crate) async fn run<IO>(
         self,
         io: IO,
-    ) -> Result<(TlsStream<IO>, Option<PeerIdentity>), ConnectError>
+    ) -> Result<(TlsStream<Closable<IO>>, Option<PeerIdentity>), ConnectProblem>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let (stream, alpn) = match self {
+        let io = Closable::new(io);
+        let (stream, alpn, hint) = match self {
             Self::Client(connector, name, alpn) => {
-                let stream = connector.connect(name, io).await;
-                let stream = stream.map_err(|error| failure(error, NOT_TLS));
-                (stream.map(TlsStream::from), alpn)
+                let stream = connector.connect(name, io).into_fallible().await;
+                (stream.map(TlsStream::from), alpn, NOT_TLS)
             }
             Self::Server(acceptor, alpn, first) => {
-                let stream = acceptor.accept(io).await;
-                let stream = stream.map_err(|error| failure(error, hint(first)));
-                (stream.map(TlsStream::from), alpn)
+                let stream = acceptor.accept(io).into_fallible().await;
+                (stream.map(TlsStream::from), alpn, hint(first))
             }
         };
-        let stream = stream?;
-        let (_, session) = stream.get_ref();
+        let mut stream =
+            stream.map_err(|(error, io)| failure(io.into_error().unwrap_or(error), hint))?;
+        let (io, session) = stream.get_mut();
+        io.handshake_is_over();
         if alpn == Alpn::Required && session.alpn_protocol() != Some(PROTOCOL) {
-            return Err(ConnectError::NoAlpn);
+            return Err(ConnectProblem::NoAlpn);
         }
         let identity = session.peer_certificates().map(PeerIdentity::new);
         Ok((stream, identity))
@@ -66,17 +67,19 @@ impl Handshake {
 
     /// What a failure while connection headers are exchanged means. What TLS says of the peer then is
     /// a failure of its handshake.
-    pub(crate) fn late_failure(&self) -> impl Fn(ConnectError) -> ConnectError + use<> {
+    pub(crate) fn late_failure(&self) -> impl Fn(ConnectProblem) -> ConnectProblem + use<> {
         let is_client = matches!(self, Self::Client(..));
         move |error| match error {
-            ConnectError::Io(error) if is_of_tls(&error) => ConnectError::Tls(error),
-            ConnectError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => error.into(),
-            ConnectError::Io(_) | ConnectError::Closed | ConnectError::ClosedSilently
+            ConnectProblem::Io(error) if is_of_tls(&error) => ConnectProblem::Tls(error),
+            ConnectProblem::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                error.into()
+            }
+            ConnectProblem::Io(_) | ConnectProblem::Closed | ConnectProblem::ClosedSilently
                 if is_client =>
             {
-                ConnectError::ClosedAfterTls
+                ConnectProblem::ClosedAfterTls
             }
-            ConnectError::Io(_) => ConnectError::Closed,
+            ConnectProblem::Io(_) => ConnectProblem::Closed,
             error => error,
         }
     }
@@ -97,15 +100,36 @@ fn hint(first: Option<u8>) -> &'static str {
     }
 }
 
-fn failure(error: io::Error, hint: &'static str) -> ConnectError {
+fn failure(error: io::Error, hint: &'static str) -> ConnectProblem {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
         Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
             let source = error;
-            ConnectError::NotTls { hint, source }
+            ConnectProblem::NotTls { hint, source }
         }
-        _ => ConnectError::Tls(error),
+        Some(refused) if is_of_authority(refused) => {
+            let kind = error.kind();
+            ConnectProblem::Tls(io::Error::new(kind, OfAuthority(refused.clone())))
+        }
+        _ => ConnectProblem::Tls(error),
     }
+}
+
+/// What rustls says only to those who know the standard. Such a certificate is what
+/// `openssl req -x509` makes.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the peer's certificate is that of an authority, which cannot be the peer's own: make one with \
+     basicConstraints CA:FALSE"
+)]
+struct OfAuthority(#[source] rustls::Error);
+
+fn is_of_authority(error: &rustls::Error) -> bool {
+    let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = error else {
+        return false;
+    };
+    let error = other.0.downcast_ref::<webpki::Error>();
+    matches!(error, Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 fn is_of_tls(error: &io::Error) -> bool {

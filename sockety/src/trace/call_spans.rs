@@ -3,6 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tracing::{Instrument, Span, field, info_span};
 
+use super::span_context::SpanContext;
 use crate::{
     connection::{
         call_status::CallStatus,
@@ -29,6 +30,7 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct CallSpans {
     named: Named,
+    is_without_trace: bool,
 }
 
 impl CallSpans {
@@ -41,6 +43,12 @@ impl CallSpans {
     /// may come from anywhere.
     pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
         self.named.add(actions);
+        self
+    }
+
+    /// Leaves the trace to other middleware: spans have no ids of it, and nothing is sent of it.
+    pub fn without_trace(mut self) -> Self {
+        self.is_without_trace = true;
         self
     }
 
@@ -67,6 +75,9 @@ impl CallSpans {
             network.peer.address = peer.map(|peer| field::display(peer.ip())),
             network.peer.port = peer.map(|peer| i64::from(peer.port())),
             sockety.message.id = %call.id(),
+            trace_id = field::Empty,
+            span_id = field::Empty,
+            parent_id = field::Empty,
             sockety.outcome = field::Empty,
         )
     }
@@ -74,10 +85,17 @@ impl CallSpans {
 
 #[async_trait]
 impl CallMiddleware for CallSpans {
-    async fn handle(&self, call: OutgoingCall, next: CallNext) -> CallResult {
+    async fn handle(&self, mut call: OutgoingCall, next: CallNext) -> CallResult {
         let span = self.span(&call);
         if span.is_disabled() {
             return next.run(call).await;
+        }
+        if !self.is_without_trace {
+            let context = SpanContext::below(call.trace());
+            context.record(&span);
+            if call.may_describe() {
+                call.set_trace(context.trace);
+            }
         }
         let mut ending = Ending {
             span: span.clone(),

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field, info_span};
 
+use super::span_context::SpanContext;
 use crate::{
+    metadata::Metadata,
     observe::observed::{Named, OTHER, SYSTEM, Served, original},
     serve::{
         incoming::Incoming,
@@ -25,6 +27,7 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct ServeSpans {
     named: Named,
+    is_without_trace: bool,
 }
 
 impl ServeSpans {
@@ -37,6 +40,12 @@ impl ServeSpans {
     /// [fallback](crate::serve::handler::MessageHandler::fallback) handles.
     pub fn actions<A: Into<Arc<str>>>(mut self, actions: impl IntoIterator<Item = A>) -> Self {
         self.named.add(actions);
+        self
+    }
+
+    /// Leaves the trace to other middleware: spans have no ids of it, and what came is left as it is.
+    pub fn without_trace(mut self) -> Self {
+        self.is_without_trace = true;
         self
     }
 
@@ -58,6 +67,9 @@ impl ServeSpans {
             network.peer.address = peer.map(|peer| field::display(peer.ip())),
             network.peer.port = peer.map(|peer| i64::from(peer.port())),
             sockety.message.id = %incoming.id(),
+            trace_id = field::Empty,
+            span_id = field::Empty,
+            parent_id = field::Empty,
             sockety.outcome = field::Empty,
             sockety.reply.duration = field::Empty,
         )
@@ -66,11 +78,16 @@ impl ServeSpans {
 
 #[async_trait]
 impl ServeMiddleware for ServeSpans {
-    async fn handle(&self, incoming: Incoming, next: ServeNext) {
+    async fn handle(&self, mut incoming: Incoming, next: ServeNext) {
         let span = self.span(&incoming, &next);
         if span.is_disabled() {
             next.run(incoming).await;
             return;
+        }
+        if !self.is_without_trace {
+            let context = SpanContext::below(incoming.metadata().and_then(Metadata::trace));
+            context.record(&span);
+            incoming.set_trace(context.trace);
         }
         let begin = Instant::now();
         let mut ending = Ending {

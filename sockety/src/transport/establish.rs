@@ -79,7 +79,7 @@ where
 {
     let limit = common.options.handshake_timeout;
     let setup = Setup::new(Arc::new(serve.into_router()), common, drop);
-    within(limit, start(io, Peer::default(), setup)).await
+    Ok(within(limit, start(io, Peer::default(), setup)).await?)
 }
 
 /// Returns the two ends of a connection in memory, for tests. Each serves what it is given.

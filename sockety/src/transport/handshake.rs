@@ -6,10 +6,10 @@ use sockety_codec::{ConnectionHeader, Decoder, Event};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::{
-    config::options::Options,
+    config::{extension::Extension, options::Options},
     connection::Connection,
-    engine::{common::Common, driver::Driver, peer::Peer, shared::Shared},
-    error::connect::{ConnectError, is_gone, unheard},
+    engine::{common::Common, driver::Driver, negotiated::Negotiated, peer::Peer, shared::Shared},
+    error::connect::{ConnectProblem, is_gone, unheard},
     serve::router::Router,
 };
 
@@ -19,12 +19,12 @@ pub(crate) async fn establish<IO>(
     router: Arc<Router>,
     common: Common,
     peer: Peer,
-) -> Result<(Connection, Box<Driver<IO, Arc<Router>>>), ConnectError>
+) -> Result<(Connection, Box<Driver<IO, Arc<Router>>>), ConnectProblem>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let (io, decoder, header) = handshake(io, &common.options).await?;
-    let shared = Arc::new(Shared::new(common, peer, header.channels));
+    let (io, decoder, negotiated) = handshake(io, &common.options).await?;
+    let shared = Arc::new(Shared::new(common, peer, negotiated));
     let driver = Driver::new(io, Arc::clone(&shared), decoder, router);
     Ok((Connection::new(shared), driver))
 }
@@ -35,12 +35,17 @@ where
 async fn handshake<IO>(
     mut io: IO,
     options: &Options,
-) -> Result<(IO, Decoder, ConnectionHeader), ConnectError>
+) -> Result<(IO, Decoder, Negotiated), ConnectProblem>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
+    let offers = options.extension != Extension::Off;
     let mut header = Vec::new();
-    ConnectionHeader::new(options.limits.channels()).encode(&mut header);
+    match offers {
+        true => ConnectionHeader::OFFER,
+        false => ConnectionHeader::new(options.limits.channels()),
+    }
+    .encode(&mut header);
     // A peer that has closed may have said before what it is.
     let written = async {
         io.write_all(&header).await?;
@@ -53,15 +58,22 @@ where
     };
     let mut is_heard = false;
     let mut decoder = Decoder::new(options.limits).whole_messages();
+    if offers {
+        decoder = decoder.offering_extension();
+    }
     loop {
         // Byte by byte, because the driver reads what follows the header.
         let mut byte = [0; 1];
         match io.read(&mut byte).await {
             Ok(0) => {
-                written.map_err(if is_heard { ConnectError::Io } else { unheard })?;
+                written.map_err(if is_heard {
+                    ConnectProblem::Io
+                } else {
+                    unheard
+                })?;
                 return Err(match is_heard {
-                    true => ConnectError::Closed,
-                    false => ConnectError::ClosedSilently,
+                    true => ConnectProblem::Closed,
+                    false => ConnectProblem::ClosedSilently,
                 });
             }
             Ok(_) => is_heard = true,
@@ -70,10 +82,18 @@ where
         }
         if let Some(Event::Header(header)) = decoder
             .decode(&mut &byte[..])
-            .map_err(ConnectError::Handshake)?
+            .map_err(ConnectProblem::Handshake)?
         {
             written?;
-            return Ok((io, decoder, header));
+            let negotiated = match offers && header.offers_extension {
+                true => Negotiated::Extended,
+                // r[impl ext.option]
+                false if options.extension == Extension::Require => {
+                    return Err(ConnectProblem::NoExtension);
+                }
+                false => Negotiated::Base(header.channels),
+            };
+            return Ok((io, decoder, negotiated));
         }
     }
 }

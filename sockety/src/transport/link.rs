@@ -2,7 +2,7 @@
 //!
 //! Each kind of link has a separate type of driver, so that reads and writes need no dispatch.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -16,8 +16,9 @@ use crate::{
     address::ServerName,
     connection::Connection,
     engine::{common::Common, peer::Peer},
-    error::connect::ConnectError,
+    error::connect::ConnectProblem,
     serve::router::Router,
+    shown,
 };
 
 #[cfg(feature = "_tls")]
@@ -28,7 +29,9 @@ pub(crate) use crate::tls::handshake::Handshake;
 /// An established link, before anything is sent on it.
 #[derive(Debug)]
 pub(crate) enum Link {
-    Tcp(TcpStream),
+    /// With the address of the peer, which the system no longer tells when the peer has reset the
+    /// link.
+    Tcp(TcpStream, Option<SocketAddr>),
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
 }
@@ -72,10 +75,19 @@ impl<K> Setup<K> {
 }
 
 impl Link {
+    /// The address of the peer, if the link is one of TCP.
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(_, peer_addr) => *peer_addr,
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+
     pub(crate) fn peer(&self) -> Peer {
         match self {
-            Self::Tcp(stream) => Peer {
-                peer_addr: stream.peer_addr().ok(),
+            Self::Tcp(stream, peer_addr) => Peer {
+                peer_addr: *peer_addr,
                 local_addr: stream.local_addr().ok(),
                 fails_whole: true,
                 ..Peer::default()
@@ -95,14 +107,14 @@ impl Link {
         self,
         handshake: Option<Handshake>,
         setup: Setup<K>,
-    ) -> Result<Connection, ConnectError>
+    ) -> Result<Connection, ConnectProblem>
     where
         K: FnOnce(Connection) -> G,
         G: Send + 'static,
     {
         let (limit, peer) = (setup.common.options.handshake_timeout, self.peer());
         match self {
-            Self::Tcp(io) => {
+            Self::Tcp(io, _) => {
                 setup.common.options.tcp.apply(&io);
                 within(limit, secure(io, handshake, peer, setup)).await
             }
@@ -118,7 +130,7 @@ pub(crate) async fn accept<IO, K, G>(
     handshake: Option<Handshake>,
     peer: Peer,
     setup: Setup<K>,
-) -> Result<Connection, ConnectError>
+) -> Result<Connection, ConnectProblem>
 where
     IO: Accepted,
     K: FnOnce(Connection) -> G,
@@ -135,13 +147,13 @@ where
 async fn heard<IO: Accepted>(
     mut io: IO,
     handshake: Option<Handshake>,
-) -> Result<(IO, Option<Handshake>), ConnectError> {
+) -> Result<(IO, Option<Handshake>), ConnectProblem> {
     let Some(handshake) = handshake else {
         return Ok((io, None));
     };
     match io.first_byte().await {
         Ok(Some(first)) => Ok((io, Some(handshake.knowing(first)))),
-        Ok(None) => Err(ConnectError::ClosedSilently),
+        Ok(None) => Err(ConnectProblem::ClosedSilently),
         Err(error) => Err(unheard(error)),
     }
 }
@@ -149,11 +161,11 @@ async fn heard<IO: Accepted>(
 /// Limits the time of a handshake.
 pub(crate) async fn within<T>(
     limit: Duration,
-    handshake: impl Future<Output = Result<T, ConnectError>>,
-) -> Result<T, ConnectError> {
+    handshake: impl Future<Output = Result<T, ConnectProblem>>,
+) -> Result<T, ConnectProblem> {
     timeout(limit, handshake)
         .await
-        .unwrap_or(Err(ConnectError::HandshakeTimedOut(limit)))
+        .unwrap_or(Err(ConnectProblem::HandshakeTimedOut(limit)))
 }
 
 #[cfg(feature = "_tls")]
@@ -162,7 +174,7 @@ async fn secure<IO, K, G>(
     handshake: Option<Handshake>,
     mut peer: Peer,
     setup: Setup<K>,
-) -> Result<Connection, ConnectError>
+) -> Result<Connection, ConnectProblem>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     K: FnOnce(Connection) -> G,
@@ -186,7 +198,7 @@ async fn secure<IO, K, G>(
     handshake: Option<Handshake>,
     peer: Peer,
     setup: Setup<K>,
-) -> Result<Connection, ConnectError>
+) -> Result<Connection, ConnectProblem>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     K: FnOnce(Connection) -> G,
@@ -203,7 +215,7 @@ pub(crate) async fn start<IO, K, G>(
     io: IO,
     mut peer: Peer,
     setup: Setup<K>,
-) -> Result<Connection, ConnectError>
+) -> Result<Connection, ConnectProblem>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     K: FnOnce(Connection) -> G,
@@ -214,7 +226,11 @@ where
     let (peer_addr, local_addr) = (peer.peer_addr, peer.local_addr);
     let (connection, driver) = establish(io, setup.router, setup.common, peer).await?;
     // Before the driver can log the end.
-    debug!(peer = ?peer_addr, local = ?local_addr, "connection established");
+    debug!(
+        peer = shown::address(peer_addr),
+        local = shown::address(local_addr),
+        "connection established"
+    );
     let kept = (setup.keep)(connection.clone());
     tokio::spawn(async move {
         driver.run().await;
@@ -243,7 +259,7 @@ mod tests {
         (TlsClient::new(&roots), TlsServer::new(identity))
     }
 
-    async fn serve(io: DuplexStream, tls: TlsServer) -> Result<Connection, ConnectError> {
+    async fn serve(io: DuplexStream, tls: TlsServer) -> Result<Connection, ConnectProblem> {
         let setup = Setup::new(Arc::default(), Common::default(), drop);
         let limit = setup.common.options.handshake_timeout;
         let handshake = Some(tls.handshake());
@@ -263,7 +279,8 @@ mod tests {
             handshaken.map(drop)
         });
         let error = serve(near, tls_server).await.expect_err("timed out");
-        let is_timeout = matches!(error, ConnectError::HandshakeTimedOut(at) if at == 10 * SECOND);
+        let is_timeout =
+            matches!(error, ConnectProblem::HandshakeTimedOut(at) if at == 10 * SECOND);
         assert!(is_timeout, "{error:?}");
         peer.abort();
         begun.elapsed()

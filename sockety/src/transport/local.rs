@@ -7,7 +7,7 @@ use tokio::io::DuplexStream;
 
 use crate::{
     connection::Connection,
-    engine::{common::Common, driver::Driver, peer::Peer, shared::Shared},
+    engine::{common::Common, driver::Driver, negotiated::Negotiated, peer::Peer, shared::Shared},
     serve::router::{IntoRouter, Router},
 };
 
@@ -40,7 +40,11 @@ fn begin(
     decoder
         .decode(&mut &header[..])
         .expect("our own header is legal");
-    let shared = Arc::new(Shared::new(common, Peer::default(), channels));
+    let shared = Arc::new(Shared::new(
+        common,
+        Peer::default(),
+        Negotiated::Base(channels),
+    ));
     let driver = Driver::new(io, Arc::clone(&shared), decoder, Arc::new(router));
     (Connection::new(shared), driver)
 }

@@ -101,6 +101,12 @@ pub(crate) enum Calls {
     },
     StreamChunk,
     FileMib,
+    #[cfg_attr(not(feature = "fleet"), expect(dead_code))]
+    /// Echo of 32 bytes over sockets: through a fleet of so many servers, or to one server without a fleet.
+    Balanced {
+        servers: Option<usize>,
+        in_flight: u64,
+    },
     /// Connections that stay, after one call each. The process ends with them.
     Idle,
 }
@@ -121,9 +127,10 @@ impl Calls {
             if let Self::Idle = self {
                 return idle(serve(desk), times).await;
             }
-            let client = match link {
-                Link::Memory => CostsClient::local(desk),
-                Link::Tcp => CostsClient::connect(serve(desk)).await.expect("connected"),
+            let client = match (self, link) {
+                (Self::Balanced { servers, .. }, _) => balanced(desk, servers, link).await,
+                (_, Link::Memory) => CostsClient::local(desk),
+                (_, Link::Tcp) => CostsClient::connect(serve(desk)).await.expect("connected"),
             };
             self.call(&client, times, source).await;
             // While there are all threads.
@@ -133,7 +140,7 @@ impl Calls {
 
     async fn call(self, client: &CostsClient, times: u64, source: PathBuf) {
         match self {
-            Self::Echo { in_flight } => {
+            Self::Echo { in_flight } | Self::Balanced { in_flight, .. } => {
                 let payload = Bytes::from_static(&[b'x'; 32]);
                 in_tasks(client, in_flight, times, move |client| {
                     let payload = payload.clone();
@@ -226,8 +233,43 @@ async fn idle(server: SocketAddr, connections: u64) {
     process::exit(0);
 }
 
+/// Over sockets, in one thread if the link would be in memory.
+#[cfg(feature = "fleet")]
+async fn balanced(desk: Desk, servers: Option<usize>, link: Link) -> CostsClient {
+    let desk = Arc::new(desk);
+    let mut addresses = Vec::new();
+    for _ in 0..servers.unwrap_or(1) {
+        let desk = Arc::clone(&desk);
+        addresses.push(match link {
+            Link::Memory => {
+                let server = Server::bind("127.0.0.1:0").await.expect("a port");
+                let address = server.local_addr().expect("bound");
+                tokio::spawn(server.serve(CostsServer::new(desk)));
+                address
+            }
+            Link::Tcp => serve(desk),
+        });
+    }
+    if servers.is_none() {
+        let client = CostsClient::connect(addresses[0]).await;
+        return client.expect("connected");
+    }
+    let all: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+    let fleet = CostsClient::fleet(all.join(",")).await.expect("a fleet");
+    while fleet.each().len() < addresses.len() {
+        fleet.changed().await;
+    }
+    fleet.client()
+}
+
+/// There are no such rows without the feature.
+#[cfg(not(feature = "fleet"))]
+async fn balanced(_: Desk, _: Option<usize>, _: Link) -> CostsClient {
+    unreachable!("needs the feature `fleet`")
+}
+
 /// A server in its own thread, until the process ends.
-fn serve(desk: Desk) -> SocketAddr {
+fn serve(desk: impl Costs + Send + Sync + 'static) -> SocketAddr {
     let (address_in, address) = mpsc::channel();
     thread::spawn(move || {
         runtime().block_on(async {

@@ -4,7 +4,7 @@ use crate::{
     Result,
     tool::{ALLOCATED, ALLOCATIONS, Counts, INSTRUCTIONS, SYSTEM_CALLS, Tool},
     usage::{INVOLUNTARY, TIME, VOLUNTARY},
-    workload::{GUARDED, IN_FLIGHT, Link, PAYLOADS, Workload},
+    workload::{FLEETS, GUARDED, IN_FLIGHT, Link, PAYLOADS, Workload},
 };
 
 /// Prints what one of each costs, both sides together, in Markdown: over memory what is the same everywhere, over TCP the rest.
@@ -13,7 +13,11 @@ pub(crate) fn print() -> Result<()> {
     let calls = GUARDED.iter().filter(|workload| workload.is_calls());
     table("One of", calls)?;
     table("Calls in flight", IN_FLIGHT)?;
-    table("Payload of a call", PAYLOADS)
+    table("Payload of a call", PAYLOADS)?;
+    match FLEETS {
+        [] => Ok(()),
+        rows => table("Call over a socket, to", rows),
+    }
 }
 
 fn table(title: &str, rows: impl IntoIterator<Item = &'static Workload>) -> Result<()> {

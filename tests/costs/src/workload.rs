@@ -131,12 +131,32 @@ pub(crate) const PAYLOADS: &[Workload] = &[
     upload("1 MiB", 1 << 20, 128),
 ];
 
+#[cfg(feature = "fleet")]
+const fn balanced(name: &'static str, servers: Option<usize>, in_flight: u64) -> Workload {
+    calls(name, Calls::Balanced { servers, in_flight }, 2_048)
+}
+
+/// What a fleet costs, against the same call to one server. All use sockets, so these rows compare with each other only. Of ten
+/// servers each gets fewer calls at a time, so less of them leaves in one write: that is why 64 in flight have a row for one server.
+#[cfg(feature = "fleet")]
+pub(crate) const FLEETS: &[Workload] = &[
+    balanced("one server, 1 in flight", None, 1),
+    balanced("a fleet of 1, 1 in flight", Some(1), 1),
+    balanced("a fleet of 10, 1 in flight", Some(10), 1),
+    balanced("one server, 64 in flight", None, 64),
+    balanced("a fleet of 1, 64 in flight", Some(1), 64),
+    balanced("a fleet of 10, 64 in flight", Some(10), 64),
+];
+
+#[cfg(not(feature = "fleet"))]
+pub(crate) const FLEETS: &[Workload] = &[];
+
 /// What stays allocated for a connection.
 pub(crate) const IDLE: Workload = calls("idle connection", Calls::Idle, 400);
 
 impl Workload {
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
-        let all = [GUARDED, IN_FLIGHT, PAYLOADS, &[IDLE]];
+        let all = [GUARDED, IN_FLIGHT, PAYLOADS, FLEETS, &[IDLE]];
         all.into_iter()
             .flatten()
             .find(|workload| workload.name == name)

@@ -15,7 +15,7 @@ use sockety::{
     client::{CallNext, OutgoingCall, ServiceClient},
     config::Limits,
     connection::WeakConnection,
-    error::{CallError, ConnectError, NoError, RequestError, SendError, chain},
+    error::{CallError, ConnectError, ConnectProblem, NoError, RequestError, SendError, chain},
     message::Draft,
     server::ServerHandle,
     service,
@@ -217,7 +217,10 @@ async fn a_call_that_found_no_connection_in_time_says_why() {
     let bank = BankClient::reconnecting(deserted().await);
     let error = bank.balance(1).timeout(SHORT).await.expect_err("nobody");
     let error = not_connected(error);
-    assert!(matches!(*error, ConnectError::Unreachable(..)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Unreachable(..)),
+        "{error:?}"
+    );
 
     let options = Options::default().call_timeout(SHORT);
     let bank = BankClient::connect(deserted().await)
@@ -241,7 +244,10 @@ async fn a_call_that_found_no_connection_in_time_says_why() {
 async fn errors_that_time_does_not_mend_are_returned_at_once() {
     let bank = BankClient::reconnecting("no port");
     let error = not_connected(bank.balance(1).timeout(LONG).await.expect_err("no address"));
-    assert!(matches!(*error, ConnectError::Address(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Address(_)),
+        "{error:?}"
+    );
 
     let branch = Branch::open().await;
     let connecting = BankClient::connect(branch.address)
@@ -251,7 +257,10 @@ async fn errors_that_time_does_not_mend_are_returned_at_once() {
     let error = not_connected(bank.balance(1).timeout(LONG).await.expect_err("refused"));
     assert_eq!(
         chain(&*error).to_string(),
-        "hook on the new connection failed: no token"
+        format!(
+            "cannot connect to {}: hook on the new connection failed: no token",
+            branch.address
+        )
     );
     assert!(branch.ledger.events().is_empty());
 }
@@ -267,7 +276,10 @@ async fn a_hook_that_panics_is_a_failed_attempt() {
         })
         .reconnecting();
     let error = connecting.get().await.expect_err("panicked");
-    assert!(matches!(*error, ConnectError::OnConnect(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::OnConnect(_)),
+        "{error:?}"
+    );
     let bank = connecting.client();
     assert_eq!(bank.balance(1).await.expect("the next attempt"), 101);
 }
@@ -519,7 +531,10 @@ async fn an_attempt_goes_on_without_the_call_that_began_it() {
     let answered = async {
         let mut failures = 0;
         while let Err(error) = bank.balance(1).timeout(SHORT).await {
-            assert!(matches!(*not_connected(error), ConnectError::TimedOut(..)));
+            assert!(matches!(
+                not_connected(error).problem(),
+                ConnectProblem::TimedOut(..)
+            ));
             failures += 1;
         }
         failures
@@ -584,7 +599,7 @@ async fn a_client_that_was_closed_does_not_reconnect() {
             matches!(
                 error,
                 CallError::Request {
-                    error: RequestError::Send(SendError::Disconnected(_)),
+                    error: RequestError::Send(SendError::Disconnected { .. }),
                     ..
                 }
             ),

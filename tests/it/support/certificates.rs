@@ -40,6 +40,12 @@ impl Authority {
         self.0.pem()
     }
 
+    /// As if the authority were the peer.
+    pub(crate) fn identity(&self) -> Identity {
+        let key = self.0.key().serialize_pem();
+        Identity::from_pem(self.pem(), key).expect("an identity")
+    }
+
     pub(crate) fn roots(&self) -> Roots {
         Roots::from_pem(self.pem()).expect("roots")
     }

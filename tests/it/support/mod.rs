@@ -16,7 +16,7 @@ use sockety::{
     serve::{IntoRouter, MessageHandler},
     testing::{Faults, LinkEnd, link},
 };
-use tokio::io::duplex;
+use tokio::{io::duplex, net::TcpStream};
 
 pub(crate) use certificates::{Authority, Issued};
 pub(crate) use hex::{bytes, hex};
@@ -29,6 +29,14 @@ pub(crate) const PIPE: usize = 64 * 1024;
 
 /// The connection header of 256 channels.
 pub(crate) const HEADER: &str = "E2 00 01";
+
+/// Options of a side that does not offer the extension: for what is different without it.
+pub(crate) fn base() -> Options {
+    Options::default().extension(sockety::config::Extension::Off)
+}
+
+/// The connection header of ours, which offers the extension.
+pub(crate) const OFFER: &str = "E2 EE 00";
 
 /// A version-4 id that a test can tell from others.
 pub(crate) fn id(number: u64) -> Uuid {
@@ -139,6 +147,12 @@ pub(crate) async fn code_of(mut request: Request) -> u16 {
 pub(crate) async fn answers_ping(peer: &mut Peer) {
     peer.ask(id(0xFFFF), "ping", b"").await;
     peer.expect_code(id(0xFFFF), 0).await;
+}
+
+/// Closes a link with a reset instead of an end.
+pub(crate) fn reset(stream: TcpStream) {
+    let socket = socket2::SockRef::from(&stream);
+    socket.set_linger(Some(Duration::ZERO)).expect("an option");
 }
 
 pub(crate) fn is_closed_by(error: &ConnectionError, by: ClosedBy) -> bool {

@@ -46,9 +46,9 @@ async fn t_f2_bits_without_a_meaning_end_a_connection_with_strict_limits() {
 async fn t_f7_a_switch_beyond_the_channels_ends_the_connection() {
     let out_of_range = |channel| Violation::ChannelOutOfRange {
         channel: ChannelId::new(channel).expect("a channel"),
-        channels: ChannelCount::new(256).expect("a count"),
+        channels: ChannelCount::new(238).expect("a count"),
     };
-    ends("11 00", out_of_range(256)).await;
+    ends("10 EE", out_of_range(238)).await;
     ends("1F FF", out_of_range(4095)).await;
 }
 

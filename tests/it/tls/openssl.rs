@@ -5,6 +5,7 @@ use std::process::{Output, Stdio};
 use tokio::process::Command;
 
 use super::*;
+use crate::support::OFFER;
 
 /// Whether the program is there; says so aloud when it is not.
 async fn is_installed() -> bool {
@@ -97,7 +98,7 @@ async fn openssl_shakes_hands_and_agrees_to_the_protocol() {
     for version in ["-tls1_2", "-tls1_3"] {
         let mut client = Client::new(&running, &authority);
         client.add(&["-alpn", "h2,sockety/1", version]);
-        assert_eq!(client.exchange(3).await, bytes(HEADER), "{version}");
+        assert_eq!(client.exchange(3).await, bytes(OFFER), "{version}");
         let output = client.report().await;
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}");
@@ -135,7 +136,7 @@ async fn openssl_shows_its_certificate() {
     let (running, servers) = running(|tls| tls.require_clients(&clients.roots())).await;
     let mut client = Client::new(&running, &servers);
     client.identity(&clients.issue(&["worker.example"]));
-    assert_eq!(client.exchange(3).await, bytes(HEADER));
+    assert_eq!(client.exchange(3).await, bytes(OFFER));
     let nobody = Client::new(&running, &servers);
     assert_eq!(nobody.exchange(3).await, b"");
     let mut stranger = Client::new(&running, &servers);

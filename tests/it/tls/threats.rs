@@ -6,7 +6,7 @@ use sockety::error::chain;
 
 use super::*;
 use crate::streams::{Asks, head};
-use crate::support::{Log, PIPE, settled};
+use crate::support::{Log, PIPE, reset, settled};
 
 /// Waits until the other side ends the link.
 async fn is_ended(mut io: impl AsyncReadExt + Unpin) {
@@ -58,7 +58,7 @@ async fn t_h2_a_server_that_does_not_finish_its_handshake_is_an_error() {
     let (no_header, _stream) = tokio::join!(connect().into_future(), server.accept());
     for error in [no_tls, no_header].map(|made| made.map(drop).expect_err("no connection")) {
         assert!(
-            matches!(error, ConnectError::HandshakeTimedOut(at) if at.as_millis() == 50),
+            matches!(error.problem(), ConnectProblem::HandshakeTimedOut(at) if at.as_millis() == 50),
             "{error:?}"
         );
     }
@@ -88,7 +88,10 @@ async fn t_h8_plain_bytes_on_a_port_of_tls_are_refused() {
     let (running, authority) = running(|tls| tls).await;
     let (log, _guard) = Log::of_warnings();
     let error = sockety::connect(running.address).await.expect_err("no TLS");
-    assert!(matches!(error, ConnectError::Handshake(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Handshake(_)),
+        "{error:?}"
+    );
     assert!(
         chain(&error)
             .to_string()
@@ -114,10 +117,18 @@ async fn t_h8_tls_on_a_plain_port_is_refused() {
     let running = Running::with(ping_handler()).await;
     let tls = TlsClient::new(&Authority::new("servers").roots());
     let error = refusal(&running, tls).await;
-    assert!(matches!(error, ConnectError::NotTls { .. }), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::NotTls { .. }),
+        "{error:?}"
+    );
     assert_eq!(
         error.to_string(),
-        "peer does not speak TLS: connect without tls://, if that is what the server expects"
+        format!(
+            "cannot connect to {} ({}): peer does not speak TLS: connect without tls://, if that is \
+             what the server expects",
+            at(&running),
+            running.address
+        )
     );
     running.client(Router::new()).await;
     running.stop().await;
@@ -163,6 +174,49 @@ async fn what_a_peer_without_tls_speaks_is_named_and_health_checks_are_no_failur
     running.stop().await;
 }
 
+/// HAProxy's `check-ssl` does so. The reset is there when the server reads beyond the handshake, and
+/// when it writes tickets.
+#[tokio::test]
+async fn a_client_that_resets_after_its_tls_handshake_is_no_failure() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let authority = Authority::new("servers");
+        let tls = raw_server_config(&authority.issue(&["localhost"]), &[version]);
+        let server = Server::bind("127.0.0.1:0").await.expect("bound");
+        let running = Running::of(server.tls(TlsServer::from(tls)), ping_handler());
+        let config = Arc::new(raw_config(&authority, &[ALPN]));
+        let stats = || running.handle.stats();
+        // From the second on, sessions may be resumed.
+        for count in 1..=4 {
+            let stream = raw_client(&running, &config).await.expect("TLS");
+            reset(stream.into_inner().0);
+            while stats().silent_connections + stats().failed_handshakes < count {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(stats().failed_handshakes, 0, "{version:?}, {count}");
+        }
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_resets_inside_its_tls_handshake_is_a_failure() {
+    let (running, _) = running(|tls| tls).await;
+    let (log, _guard) = Log::of_warnings();
+    let mut stream = (TcpStream::connect(running.address).await).expect("connected");
+    let half = bytes("16 03 01 02 00 01");
+    stream.write_all(&half).await.expect("sent");
+    reset(stream);
+    while running.handle.stats().failures.tls < 1 {
+        tokio::task::yield_now().await;
+    }
+    let events = log.events();
+    assert!(
+        matches!(&events[..], [event] if event.contains("reason=TLS handshake failed: Connection reset")),
+        "{events:#?}"
+    );
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_server_that_closes_after_the_tls_handshake_may_have_refused_the_certificate() {
     let authority = Authority::new("servers");
@@ -174,7 +228,7 @@ async fn a_server_that_closes_after_the_tls_handshake_may_have_refused_the_certi
     });
     let error = error.map(drop).expect_err("no connection");
     assert_eq!(
-        error.to_string(),
+        error.problem().to_string(),
         "peer closed after the TLS handshake: it may have refused the certificate of this side, \
          or require one"
     );
@@ -230,7 +284,10 @@ async fn t_h9_a_server_that_agrees_to_no_protocol_is_accepted_unless_it_is_requi
     let connecting = sockety::connect(silent.address()).tls(tls.clone().require_alpn());
     let (connection, _peer) = tokio::join!(connecting.into_future(), silent.accept());
     let error = connection.expect_err("refused");
-    assert!(matches!(error, ConnectError::NoAlpn), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::NoAlpn),
+        "{error:?}"
+    );
 
     let other = RawServer::new(&issued, |config| {
         config.alpn_protocols = vec![b"h2".to_vec()];
@@ -239,7 +296,10 @@ async fn t_h9_a_server_that_agrees_to_no_protocol_is_accepted_unless_it_is_requi
     let connecting = sockety::connect(other.address()).tls(tls);
     let (connection, _) = tokio::join!(connecting.into_future(), other.accept());
     let error = connection.expect_err("refused");
-    assert!(matches!(error, ConnectError::Tls(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Tls(_)),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -331,7 +391,10 @@ async fn t_h12_certificates_are_renewed_while_connections_go_on() {
     )
     .await;
     let error = refusal(&running, TlsClient::new(&first.roots())).await;
-    assert!(matches!(error, ConnectError::Tls(_)), "{error:?}");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Tls(_)),
+        "{error:?}"
+    );
     ping(&before).await;
     running.stop().await;
 }

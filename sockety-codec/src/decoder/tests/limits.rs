@@ -272,6 +272,22 @@ fn what_is_held_of_headers_and_packets_is_told() {
 }
 
 #[test]
+fn what_is_held_depends_on_how_the_bytes_arrive() {
+    // On channel 0, 10 bytes of a header; on channel 1 a header of 22 bytes, which is held only if
+    // it is cut.
+    let script = bytes("20 0a 00 0a1b2c3d4e5f6071 82 01 20 16 00 U 04 70696e67");
+    let limits = Limits::default().max_held_header_bytes(20);
+    let mut decoder = connected(limits);
+    assert_eq!(events(&mut decoder, &script).1, None);
+    let mut decoder = connected(limits);
+    let violation = script
+        .chunks(1)
+        .find_map(|piece| events(&mut decoder, piece).1);
+    let (held, limit) = (21, 20);
+    assert_eq!(violation, Some(Violation::HeldHeaders { held, limit }));
+}
+
+#[test]
 fn trusted_peers_may_send_more() {
     let trusted = Limits::trusted();
     assert_eq!(trusted.payload(), 256 << 20);

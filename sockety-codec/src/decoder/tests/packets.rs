@@ -33,7 +33,7 @@ fn the_connection_header_is_the_first_event() {
         let event = decoder.decode(&mut input);
         assert_eq!(
             event,
-            Ok(Some(Event::Header(ConnectionHeader { channels })))
+            Ok(Some(Event::Header(ConnectionHeader::new(channels))))
         );
         assert_eq!(decoder.finish(), Ok(()));
         let last = channel(count - 1);

@@ -126,8 +126,8 @@ fn take(samples: &mut Vec<Sample>, event: Event<'_>) {
         channel: channel.get(),
     };
     match event {
-        Event::Message { channel, head } => samples.push(begin(channel, None, head)),
-        Event::Response { channel, head } => {
+        Event::Message { channel, head, .. } => samples.push(begin(channel, None, head)),
+        Event::Response { channel, head, .. } => {
             let message = MessageHead::new(head.id, "")
                 .expecting_response(head.expects_response)
                 .with_stream(head.has_stream)

@@ -71,7 +71,7 @@ fn a_busy_channel_takes_no_second_message() {
         |e, dst| e.whole(dst, ON, response(), b"x"),
         busy,
     );
-    check_refused(&mut encoder, |e, dst| e.prepared(dst, ON, b"x"), busy);
+    check_refused(&mut encoder, |e, dst| e.prepared(dst, ON, 1, b"x"), busy);
     assert!(encoder.is_free(channel(1)));
 }
 
@@ -254,7 +254,7 @@ fn the_channel_is_switched_only_when_it_changes() {
     let mut switches = Vec::new();
     for id in [0, 0, 3, 3, 0] {
         let mut dst = Vec::new();
-        encoder.prepared(&mut dst, channel(id), &[]).unwrap();
+        encoder.prepared(&mut dst, channel(id), 0, &[]).unwrap();
         switches.push(dst);
     }
     assert_eq!(switches, [vec![], vec![], vec![3], vec![], vec![0]]);

@@ -355,7 +355,9 @@ fn prepared_messages_are_the_same_as_whole_ones() {
     let mut prepared = Vec::new();
     encode_message(&mut prepared, message("a"), b"payload").unwrap();
     let (mut one, mut other) = (Vec::new(), Vec::new());
-    encoder().prepared(&mut one, channel(9), &prepared).unwrap();
+    encoder()
+        .prepared(&mut one, channel(9), 1, &prepared)
+        .unwrap();
     encoder()
         .whole(&mut other, channel(9), message("a"), b"payload")
         .unwrap();

@@ -14,8 +14,9 @@ use tracing::debug;
 
 use super::{Driver, turn::ReadBuffer};
 use crate::{
-    engine::{memory::recycled, serve::Serve},
+    engine::{memory::recycled, receive::inbound::Verdict, serve::Serve},
     error::connection::{ClosedBy, ConnectionError},
+    shown,
 };
 
 /// How many bytes of a large payload are read at a time.
@@ -93,7 +94,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         };
         let verdict = self.inbound.on_payload_read(channel, count, remaining, cx);
         if let Some(channel) = verdict.refused() {
-            self.decoder.refuse(channel);
+            self.refuse(channel);
         }
         // The end of a message is an event without bytes.
         let handled = self.handle(&[], cx);
@@ -132,13 +133,38 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
                 Err(violation) => return Err(ConnectionError::Protocol(violation)),
             };
             events += 1;
-            if let Some(channel) = self.inbound.on_event(&event, cx).refused() {
-                self.decoder.refuse(channel);
+            match self.inbound.on_event(&event, cx) {
+                Verdict::Keep => {}
+                Verdict::Settings => self.on_settings(),
+                Verdict::Refuse(channel) => self.refuse(channel),
+                Verdict::Break => {
+                    if let Some(violation) = self.inbound.violation() {
+                        return Err(ConnectionError::Protocol(violation));
+                    }
+                }
             }
         }
+        let drained = self.inbound.on_drained(self.decoder.drained_credit());
+        drained.map_err(ConnectionError::Protocol)?;
         self.pace.on_read(size, events);
         self.clocks.on_received();
         Ok(self.inbound.abuse.check(&self.decoder)?)
+    }
+
+    /// The peer has said what it is as a receiver: after which time without a byte it takes this side
+    /// for dead, too.
+    #[cold]
+    fn on_settings(&mut self) {
+        if let Some(settings) = self.inbound.settings() {
+            self.clocks.on_settings(settings);
+        }
+    }
+
+    /// What still comes of the message on this channel is dropped, and its sender asked to stop.
+    #[cold]
+    fn refuse(&mut self, channel: ChannelId) {
+        self.decoder.refuse(channel);
+        self.inbound.stop_message(channel);
     }
 
     /// Handles what the peer sent before it stopped taking bytes: there may be replies. Returns why
@@ -159,19 +185,43 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             }
         }
         // This error alone says that the peer has closed its end.
-        if error.kind() == ErrorKind::BrokenPipe && self.clocks.has_peer_ended {
-            return ConnectionError::Closed(self.closing_peer());
+        let is_end = error.kind() == ErrorKind::BrokenPipe && self.clocks.has_peer_ended;
+        if is_end || self.is_expected_reset(&error) {
+            let by = self.closing_peer();
+            return self.shared.lock().closed(by);
         }
         error.into()
+    }
+
+    /// Whether this is how a connection ends whose peer had announced that, when all was finished: what
+    /// this side still sent of credit, of replies to pings, or of heartbeats has met a socket that was
+    /// closed, by the peer or by a proxy.
+    fn is_expected_reset(&self, error: &std::io::Error) -> bool {
+        let is_reset = matches!(
+            error.kind(),
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
+        );
+        if !is_reset || self.shared.holders.requests() > 0 {
+            return false;
+        }
+        let state = self.shared.lock();
+        let is_idle = state.transmissions.is_empty() && !state.pending.has_unanswered();
+        is_idle && state.is_peer_going_away && self.decoder.is_between_messages()
     }
 
     /// TLS returns `UnexpectedEof` when its link ends without a close_notify. Some peers never send
     /// one, and anyone can cut the link. Between messages it makes no difference.
     fn on_failed_read(&mut self, error: std::io::Error) -> Result<(), ConnectionError> {
+        if self.is_expected_reset(&error) {
+            return self.on_end_of_input();
+        }
         if error.kind() != ErrorKind::UnexpectedEof {
             return Err(error.into());
         }
-        debug!(peer = ?self.shared.peer.peer_addr, "unclean end: the link ended without a close_notify");
+        debug!(
+            peer = shown::address(self.shared.peer.peer_addr),
+            "unclean end: the link ended without a close_notify"
+        );
         self.on_end_of_input()
     }
 

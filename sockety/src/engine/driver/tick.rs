@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{Driver, read::is_backlog};
 use crate::{
     engine::{
-        clocks::TickInput,
+        clocks::{Due, TickInput},
         memory::threads,
         serve::Serve,
         state::{Phase, State},
@@ -45,8 +45,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             unasked: state.outbox.unasked(),
         };
         drop(state);
-        let since = ready!(self.clocks.poll_tick(cx, is_busy, progress.written));
-        Poll::Ready(self.on_tick(since, &progress))
+        let due = ready!(self.clocks.poll_due(cx, is_busy, progress.written));
+        Poll::Ready(match due {
+            Due::Tick(since) => self.on_tick(since, &progress),
+            Due::Beat => {
+                self.clocks.on_beat(&mut self.shared.lock());
+                Ok(())
+            }
+        })
     }
 
     /// Whether the connection waits for anything except the peer's next sign of life.
@@ -56,10 +62,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         let is_writing = !self.is_flushed || state.outbox.waiting() > 0;
         self.is_paused
             || self.inbound.has_queue()
+            || self.inbound.has_handler_deadlines()
+            || self.inbound.has_held_grants()
             || is_judging
             || is_arriving
             || is_writing
             || state.outbox.is_awaited()
+            || state.transmissions.has_blocked()
             || state.transmissions.channels.is_asking()
             || !state.pending.is_empty()
             || !matches!(state.phase, Phase::Open)
@@ -72,9 +81,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         // Even if the connection ends now: its last requests are counted, and the memory belongs to
         // the whole thread.
         threads::give_back_unused();
-        self.inbound.refuses_new = self.clocks.is_late();
+        if self.clocks.is_late() {
+            self.on_late();
+        }
         judged?;
         Ok(self.inbound.abuse.check(&self.decoder)?)
+    }
+
+    /// Messages that begin now were sent after the peer knew that this side goes away.
+    fn on_late(&mut self) {
+        if !self.shared.is_extended {
+            self.inbound.refuses_new = true;
+            return;
+        }
+        let taken = self.decoder.begun();
+        if self.shared.lock().take_only(taken) {
+            self.inbound.take_only(taken);
+        }
     }
 
     /// Tells the intakes of messages about the tick, and collects what the clocks judge by. Readers

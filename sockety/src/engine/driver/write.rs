@@ -52,6 +52,29 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         Poll::Ready(Ok(Written::Some))
     }
 
+    /// Writes what is queued as far as the socket takes it now.
+    #[cold]
+    pub(super) fn write_at_once(&mut self, cx: &mut Context<'_>) {
+        loop {
+            if self.writing.is_done() {
+                let mut state = self.shared.lock();
+                if !state.outbox.has_new() {
+                    break;
+                }
+                state.outbox.take(self.writing.refill());
+            }
+            let io = Pin::new(&mut self.io);
+            let count = match self.writing.poll_write(io, cx) {
+                Poll::Ready(Ok(count)) => count,
+                Poll::Ready(Err(_)) => return self.on_failed_write(),
+                Poll::Pending => return,
+            };
+            let mut state = self.shared.lock_to_wake();
+            state.outbox.advance(count as u64);
+        }
+        let _ = Pin::new(&mut self.io).poll_flush(cx);
+    }
+
     fn on_failed_write(&self) {
         if !self.shared.peer.fails_whole {
             self.shared.lock().outbox.on_failed_write();

@@ -11,7 +11,7 @@ use sockety_codec::{Decoder, Tolerated};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::bucket::Bucket;
-use crate::{engine::shared::Shared, error::limit::LimitExceeded};
+use crate::{config::rate::Rate, engine::shared::Shared, error::limit::LimitExceeded};
 
 pub(crate) struct AbuseMeter {
     shared: Arc<Shared>,
@@ -26,7 +26,11 @@ pub(crate) struct AbuseMeter {
     exceeded: Option<LimitExceeded>,
 }
 
+/// How many pings are no useless packets: more than anybody needs who sends one at a time.
+const PINGS: Rate = Rate::new(16, 10);
+
 struct Buckets {
+    pings: Bucket,
     useless: Bucket,
     refused: Bucket,
     aborted: Bucket,
@@ -51,6 +55,7 @@ impl AbuseMeter {
         let options = &self.shared.options;
         self.buckets.get_or_insert_with(|| {
             Box::new(Buckets {
+                pings: Bucket::new(PINGS),
                 useless: Bucket::new(options.useless_packets),
                 refused: Bucket::new(options.refused_messages),
                 aborted: Bucket::new(options.aborted_messages),
@@ -89,6 +94,14 @@ impl AbuseMeter {
         self.shared.counters.add(|all| &all.dropped_bytes, bytes);
         let pause = self.buckets().dropped.charge(bytes);
         self.pause_for(pause);
+    }
+
+    /// The peer sent credit for content.
+    pub(crate) fn on_flow(&mut self, is_paid: bool, useless: u64) {
+        if !is_paid {
+            self.exceeded = Some(LimitExceeded::Flow);
+        }
+        self.on_useless(useless);
     }
 
     fn pause_for(&mut self, pause: Duration) {
@@ -157,11 +170,20 @@ impl AbuseMeter {
         let aborts = now.aborts_without_message - before.aborts_without_message;
         counters.add(|all| &all.aborts_without_message, aborts);
         // Reserved bits are not counted as useless, because they come in packets that are useful.
-        self.on_useless(empty + switches + heartbeats + go_aways + aborts);
+        let controls = now.unknown_controls - before.unknown_controls;
+        self.on_useless(empty + switches + heartbeats + go_aways + aborts + controls);
         self.on_aborted(now.aborted_headers - before.aborted_headers);
     }
 
-    fn on_useless(&mut self, packets: u64) {
+    /// The peer asks whether this side is there. Some may; then it is a useless packet.
+    // r[impl ext.ping]
+    pub(crate) fn on_ping(&mut self) {
+        if !self.buckets().pings.take(1) {
+            self.on_useless(1);
+        }
+    }
+
+    pub(crate) fn on_useless(&mut self, packets: u64) {
         if packets > 0 && !self.buckets().useless.take(packets) {
             self.exceeded = Some(LimitExceeded::UselessPackets);
         }

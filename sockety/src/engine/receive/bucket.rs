@@ -28,6 +28,11 @@ impl Bucket {
         }
     }
 
+    /// Whether nothing was ever taken.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.filled.is_none()
+    }
+
     /// Takes `count` tokens; returns false, and takes none, when there are fewer.
     pub(crate) fn take(&mut self, count: u64) -> bool {
         if count == 0 {
@@ -43,6 +48,14 @@ impl Bucket {
         }
     }
 
+    /// Takes as many tokens as there are, up to `most`. Returns how many it took.
+    pub(crate) fn take_up_to(&mut self, most: u64) -> u64 {
+        self.fill();
+        let taken = most.min(self.left);
+        self.left -= taken;
+        taken
+    }
+
     /// Takes `count` tokens, though there may be fewer. Returns how long it takes until those are
     /// there, but no more than [`LONGEST_PAUSE`], so that nothing waits for ever.
     pub(crate) fn charge(&mut self, count: u64) -> Duration {
@@ -55,6 +68,18 @@ impl Bucket {
         let millis = u128::from(self.debt) * 1000 / per_second;
         let millis = u64::try_from(millis).unwrap_or(u64::MAX);
         Duration::from_millis(millis).min(LONGEST_PAUSE)
+    }
+
+    /// How long it takes until a token is there, after [`take`](Self::take); `None` if none ever will be.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        let per_second = self.rate.per_second;
+        if self.rate.burst == 0 || per_second == 0 {
+            return None;
+        }
+        let missing = 1_000_u128.div_ceil(per_second.into());
+        let since = self.filled.map_or(0, |filled| filled.elapsed().as_millis());
+        let millis = u64::try_from(missing.saturating_sub(since)).unwrap_or(u64::MAX);
+        Some(Duration::from_millis(millis))
     }
 
     fn fill(&mut self) {
@@ -85,7 +110,8 @@ mod tests {
             tokio::time::advance(Duration::from_millis(250)).await;
             bucket.take(100);
         }
-        assert!(bucket.take(2) && !bucket.take(1));
+        assert_eq!([bucket.take_up_to(1), bucket.take_up_to(5)], [1, 1]);
+        assert!(!bucket.take(1));
         tokio::time::advance(Duration::from_secs(3600)).await;
         assert!(bucket.take(3) && !bucket.take(1));
     }

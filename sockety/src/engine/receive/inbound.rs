@@ -2,24 +2,25 @@
 
 mod content;
 mod cut_off;
+mod extended;
+mod leaving;
 mod messages;
 mod replies;
 mod unjudged;
 
 use std::{sync::Arc, task::Context};
 
-use sockety_codec::{ChannelId, Event};
-use tracing::debug;
+use sockety_codec::{ChannelId, Event, Part, extension::Settings};
 
-use self::unjudged::Unjudged;
+use self::{extended::Extended, unjudged::Unjudged};
 use super::{
     abuse::AbuseMeter,
     request_queue::{Overflow, RequestQueue},
-    slot::{Rest, Slots},
+    slot::Slots,
     slow_readers::SlowReaders,
 };
 use crate::{
-    engine::{pending::RawReply, serve::Serve, shared::Shared, state::State},
+    engine::{pending::RawReply, serve::Serve, shared::Shared},
     error::{connection::ConnectionError, read::ReadError},
 };
 
@@ -30,6 +31,11 @@ pub(crate) struct Inbound<S> {
     serve: S,
     slots: Slots,
     has_served: bool,
+    /// Whether the next message is looked at before others are: the first, and any that may not be
+    /// taken.
+    looks: bool,
+    /// Messages from this number on are not executed, as their sender was told.
+    taken: u64,
     queue: RequestQueue,
     /// Whether reading pauses until requests that wait have had their turn.
     pub(crate) is_held_back: bool,
@@ -45,6 +51,10 @@ pub(crate) struct Inbound<S> {
     pub(crate) has_heartbeats: bool,
     /// What begins now was sent after the peer could know that we are going away.
     pub(crate) refuses_new: bool,
+    /// What a peer with the extension has said about itself: before everything else that it sends.
+    settings: Option<Arc<Settings>>,
+    /// What only the extension has, from its first use on. `None` is one in which nothing is noted.
+    extended: Option<Box<Extended>>,
 }
 
 /// What the decoder is to do with the rest of a message.
@@ -52,12 +62,16 @@ pub(crate) struct Inbound<S> {
 pub(crate) enum Verdict {
     Keep,
     Refuse(ChannelId),
+    /// The peer has said what it is as a receiver.
+    Settings,
+    /// The peer broke a rule that the decoder does not know: [`Inbound::violation`] says which.
+    Break,
 }
 
 impl Verdict {
     pub(crate) fn refused(self) -> Option<ChannelId> {
         match self {
-            Self::Keep => None,
+            Self::Keep | Self::Settings | Self::Break => None,
             Self::Refuse(channel) => Some(channel),
         }
     }
@@ -66,7 +80,10 @@ impl Verdict {
 impl<S> Inbound<S> {
     /// The connection has ended: what is not whole never will be.
     pub(crate) fn end(&mut self, error: &ConnectionError) {
-        let error = ReadError::Disconnected(error.clone());
+        let error = ReadError::Disconnected {
+            peer: self.shared.peer.peer_addr.map(Arc::new),
+            error: error.clone(),
+        };
         for slot in self.slots.drain() {
             if let Some(rest) = slot.rest() {
                 rest.intake.fail(&error);
@@ -88,6 +105,8 @@ impl<S: Serve> Inbound<S> {
             serve,
             slots: Slots::default(),
             has_served: false,
+            looks: true,
+            taken: u64::MAX,
             queue: RequestQueue::default(),
             is_held_back: false,
             overflow,
@@ -98,6 +117,8 @@ impl<S: Serve> Inbound<S> {
             has_large_content: false,
             has_heartbeats: false,
             refuses_new: false,
+            settings: None,
+            extended: None,
         }
     }
 
@@ -151,13 +172,27 @@ impl<S: Serve> Inbound<S> {
     pub(crate) fn on_event(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Verdict {
         match *event {
             Event::WholeMessage {
-                ref head, payload, ..
-            } => self.on_whole_message(head, payload, cx),
+                number,
+                ref head,
+                payload,
+                ..
+            } => self.on_whole_message(number, head, payload, cx),
             Event::WholeResponse {
-                ref head, payload, ..
-            } => self.on_whole_response(head, payload),
-            Event::Message { channel, ref head } => self.on_message(channel, head, cx),
-            Event::Response { channel, ref head } => self.on_response(channel, head, cx),
+                number,
+                ref head,
+                payload,
+                ..
+            } => self.on_whole_response(number, head, payload),
+            Event::Message {
+                channel,
+                number,
+                ref head,
+            } => self.on_message(channel, number, head, cx),
+            Event::Response {
+                channel,
+                number,
+                ref head,
+            } => self.on_response(channel, number, head, cx),
             Event::FileHeader {
                 channel,
                 ref header,
@@ -168,31 +203,50 @@ impl<S: Serve> Inbound<S> {
                 bytes,
                 remaining,
             } => self.on_data(channel, bytes, remaining, cx),
-            Event::Stream { channel, bytes } => self.on_content(channel, |_| Rest::STREAM, bytes),
-            Event::StreamEnd { channel } => self.on_part_end(channel, |_| Rest::STREAM, 0),
+            Event::Stream { channel, bytes } => self.on_content(channel, Part::Stream, bytes),
+            Event::StreamEnd { channel } => self.on_part_end(channel, Part::Stream, 0),
             Event::File {
                 channel,
                 index,
                 bytes,
-            } => self.on_content(channel, |rest| rest.file(index), bytes),
+            } => self.on_content(channel, Part::File(index), bytes),
             Event::FileEnd {
                 channel,
                 index,
                 missing,
             } => self.on_file_end(channel, index, missing),
-            Event::FastReply { id, code } => self.on_reply(&id, Ok(RawReply::Fast(code.into()))),
+            Event::FastReply { id, code } => {
+                let retry = self.retry_after();
+                self.on_reply(&id, Ok(RawReply::Fast(code.into(), retry)))
+            }
             Event::End { channel } => self.on_end(channel),
             Event::Abort { channel } => self.on_abort(channel),
             Event::Refused {
                 channel,
                 action,
+                number,
                 ref refusal,
-            } => self.on_refused(channel, action, refusal),
+            } => {
+                self.on_refused_content(channel, number);
+                self.on_refused(channel, action, refusal)
+            }
             Event::GoAway => self.on_go_away(),
             Event::Heartbeat => {
                 self.has_heartbeats = true;
                 Verdict::Keep
             }
+            Event::Metadata { number, content } => self.on_metadata(number, content),
+            Event::Status {
+                channel,
+                ref status,
+            } => self.on_status(channel, status),
+            Event::Cancel(numbers) => self.on_cancel(numbers),
+            Event::Flow(entries) => self.on_flow(entries),
+            Event::Leave(ref leave) => self.on_leave(leave),
+            Event::Done => self.on_done(),
+            Event::Ping(bytes) => self.on_ping(bytes),
+            Event::Pong(bytes) => self.on_pong(bytes),
+            Event::Settings(ref settings) => self.on_settings(settings),
             // It was read in the handshake.
             Event::Header(_) => Verdict::Keep,
             // The decoder returns other events only if it is asked to.
@@ -200,17 +254,9 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    #[cold]
-    fn on_go_away(&self) -> Verdict {
-        if self.shared.change(State::on_go_away) {
-            debug!(peer = ?self.shared.peer.peer_addr, "peer is going away");
-            self.shared.ended.notify_waiters();
-        }
-        Verdict::Keep
-    }
-
     /// Nothing more of the message arrives.
     fn on_end(&mut self, channel: ChannelId) -> Verdict {
+        self.on_content_over(channel, false);
         self.stalled.retain(|stalled| *stalled != channel);
         self.free(channel);
         Verdict::Keep

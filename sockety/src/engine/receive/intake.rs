@@ -12,13 +12,16 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use futures_core::Stream;
-use sockety_codec::Uuid;
+use sockety_codec::{FileIndex, Part as WirePart, Uuid};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     task::JoinHandle,
 };
 
-use super::spill::{Extent, Spill, SpillError, SpillFile, Spilled};
+use super::{
+    credit::MessageCredit,
+    spill::{Extent, Spill, SpillError, SpillFile, Spilled},
+};
 use crate::{
     action::Action,
     engine::{account::Account, lease::Lease, memory::chunks::Chunks, transfer::ContentBytes},
@@ -34,6 +37,8 @@ use crate::{
 pub(crate) struct Intake {
     account: Arc<Account>,
     driver: Arc<dyn WakeDriver>,
+    /// `None` for a peer without the extension. Its lock is taken after that of the intake is released.
+    credit: Option<MessageCredit>,
     state: Mutex<State>,
     files: usize,
     has_stream: bool,
@@ -42,6 +47,8 @@ pub(crate) struct Intake {
     /// Whether its message was answered, by the handler, or by the driver if it cut the content
     /// off.
     pub(crate) is_answered: AtomicBool,
+    /// Whether its sender has aborted the message.
+    pub(crate) is_aborted: AtomicBool,
     /// Counts what readers hand out of what they took.
     handed_out: AtomicU64,
     /// It was the connection that answered, as nobody read the content. Changes under the lock of
@@ -67,6 +74,15 @@ enum Driver {
     Waits,
 }
 
+impl Driver {
+    fn or(self, other: Self) -> Self {
+        match self {
+            Self::IsAwake => other,
+            Self::Waits => Self::Waits,
+        }
+    }
+}
+
 struct State {
     parts: Vec<Part>,
     unread: usize,
@@ -76,6 +92,8 @@ struct State {
     taken: u64,
     /// Whether the driver waits until something is taken.
     is_awaited: bool,
+    /// How far readers were when [`Intake::spill_if_still`] looked.
+    progress_before: Option<u64>,
     stream_limit: Option<StreamLimit>,
     /// Where content is that had to make way.
     spill: Spill,
@@ -94,6 +112,10 @@ struct Part {
     spilled: Spilled,
     /// Bytes on their way to the disk, between the two.
     spilling: usize,
+    /// Bytes that its reader has taken and that credit was not told of.
+    untold: u64,
+    /// Whether credit was told that its reader waits.
+    is_known_to_wait: bool,
 }
 
 #[derive(Default)]
@@ -110,6 +132,7 @@ impl Intake {
     pub(crate) fn new(
         account: Arc<Account>,
         driver: Arc<dyn WakeDriver>,
+        credit: Option<MessageCredit>,
         files: usize,
         has_stream: bool,
         about: Uuid,
@@ -122,6 +145,7 @@ impl Intake {
             stream_limit: None,
             taken: 0,
             is_awaited: false,
+            progress_before: None,
             spill: Spill::default(),
             on_disk: 0,
             has_no_file: false,
@@ -129,11 +153,13 @@ impl Intake {
         Arc::new(Self {
             account,
             driver,
+            credit,
             state: Mutex::new(state),
             files,
             has_stream,
             about,
             is_answered: AtomicBool::new(false),
+            is_aborted: AtomicBool::new(false),
             handed_out: AtomicU64::new(0),
             is_cut_off: AtomicBool::new(false),
             #[cfg(feature = "metrics")]
@@ -167,6 +193,17 @@ impl Intake {
     /// looks again.
     pub(crate) fn spill_unread(self: &Arc<Self>) -> Spilling {
         self.spill_parts(self.lock())
+    }
+
+    /// Like [`Intake::spill_unread`], unless its readers have taken something since this was called
+    /// before. Called once a second.
+    pub(crate) fn spill_if_still(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let progress = state.taken + self.handed_out.load(Ordering::Relaxed);
+        let before = state.progress_before.replace(progress);
+        if before == Some(progress) && state.unread > 0 {
+            self.spill_parts(state);
+        }
     }
 
     fn spill_parts(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> Spilling {
@@ -249,6 +286,7 @@ impl Intake {
         };
         drop(state);
         drop((file, unused));
+        let driver = driver.or(self.tell_taken(part, taken as u64));
         if let Some(error) = no_file {
             self.driver.warn_of_no_file(&error);
         }
@@ -344,7 +382,7 @@ impl Intake {
     /// The message is abandoned: its incomplete parts end with this error. If its sender did that,
     /// what has come can still be read. Called by the driver, which is awake.
     pub(crate) fn fail(&self, error: &ReadError) {
-        if let ReadError::Aborted = error {
+        if let ReadError::Aborted | ReadError::Ended(_) = error {
             let parts = 0..self.lock().parts.len();
             parts.for_each(|part| self.fail_part(part, error.clone()));
             return;
@@ -427,28 +465,74 @@ impl Intake {
             found.chunks.pop(limit)
         };
         if let Some(chunk) = chunk {
+            let taken = self.note_taken(found, chunk.len());
             let driver = self.count_taken(&mut state, chunk.len());
             drop(state);
+            let driver = driver.or(self.tell_taken(part, taken));
             self.wake(driver);
             return Poll::Ready(Some(Ok(Next::Chunk(chunk))));
         }
-        match &found.state {
+        let end = match &found.state {
             // Bytes on their way to the disk come before the end.
-            PartState::Ended if found.spilling == 0 => Poll::Ready(None),
-            PartState::Failed(error) if found.spilling == 0 => {
-                Poll::Ready(Some(Err(error.clone())))
+            PartState::Ended if found.spilling == 0 => Some(None),
+            PartState::Failed(error) if found.spilling == 0 => Some(Some(Err(error.clone()))),
+            PartState::Ended | PartState::Failed(_) | PartState::Open | PartState::Unwanted => None,
+        };
+        let taken = std::mem::take(&mut found.untold);
+        if let Some(end) = end {
+            drop(state);
+            let driver = self.tell_taken(part, taken);
+            self.wake(driver);
+            return Poll::Ready(end);
+        }
+        found.reader = Some(cx.waker().clone());
+        let is_known = std::mem::replace(&mut found.is_known_to_wait, true);
+        // If the driver has paused because of other parts of this message, it has to move those to
+        // disk.
+        let mut driver = match std::mem::take(&mut state.is_awaited) {
+            true => Driver::Waits,
+            false => Driver::IsAwake,
+        };
+        drop(state);
+        if let Some(credit) = self.credit.as_ref().filter(|_| !is_known || taken > 0) {
+            if credit.waits(self.wire_part(part), taken) {
+                driver = Driver::Waits;
             }
-            PartState::Ended | PartState::Failed(_) | PartState::Open | PartState::Unwanted => {
-                found.reader = Some(cx.waker().clone());
-                // If the driver has paused because of other parts of this message, it has to move
-                // those to disk.
-                let wakes_driver = std::mem::take(&mut state.is_awaited);
-                drop(state);
-                if wakes_driver {
-                    self.driver.wake_driver();
-                }
-                Poll::Pending
-            }
+        }
+        self.wake(driver);
+        Poll::Pending
+    }
+
+    /// Which part of the message it is on the wire.
+    fn wire_part(&self, part: usize) -> WirePart {
+        let file = match (self.has_stream, part) {
+            (true, STREAM) => return WirePart::Stream,
+            (true, part) => part - 1,
+            (false, part) => part,
+        };
+        let index = u32::try_from(file).ok().and_then(FileIndex::new);
+        WirePart::File(index.unwrap_or(FileIndex::MAX))
+    }
+
+    /// A reader takes bytes of a part. Returns how many credit is to be told of now.
+    fn note_taken(&self, part: &mut Part, count: usize) -> u64 {
+        let Some(credit) = &self.credit else {
+            return 0;
+        };
+        part.untold += count as u64;
+        if credit.is_enough(part.untold) {
+            part.is_known_to_wait = false;
+            std::mem::take(&mut part.untold)
+        } else {
+            0
+        }
+    }
+
+    /// Called without the lock.
+    fn tell_taken(&self, part: usize, taken: u64) -> Driver {
+        match &self.credit {
+            Some(credit) if taken > 0 && credit.taken(self.wire_part(part), taken) => Driver::Waits,
+            _ => Driver::IsAwake,
         }
     }
 
@@ -469,9 +553,14 @@ impl Intake {
         let reader = found.reader.take();
         found.state = PartState::Unwanted;
         let file = state.leave_disk(spilled.len());
-        let driver = self.count_taken(&mut state, dropped);
+        let mut driver = self.count_taken(&mut state, dropped);
         drop(state);
         drop((file, spilled, reader));
+        if let Some(credit) = &self.credit {
+            if credit.stop(self.wire_part(part)) {
+                driver = Driver::Waits;
+            }
+        }
         self.wake(driver);
     }
 

@@ -5,6 +5,8 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use sockety_codec::{MessageHead, Uuid};
 
+use crate::engine::early_end::Steering;
+
 /// A FIFO queue of whole messages. It knows what they take, and who adds one asks first.
 #[derive(Default)]
 pub(crate) struct KeptMessages {
@@ -17,6 +19,7 @@ pub(crate) struct KeptMessage {
     action: Arc<str>,
     expects_response: bool,
     pub(crate) payload: Bytes,
+    pub(crate) steering: Steering,
 }
 
 /// What a message takes besides its action and its payload.
@@ -36,8 +39,7 @@ impl KeptMessages {
         self.bytes
     }
 
-    pub(crate) fn push(&mut self, head: &MessageHead<'_>, payload: &[u8]) {
-        let message = KeptMessage::new(head, payload);
+    pub(crate) fn push(&mut self, message: KeptMessage) {
         self.bytes += message.bytes();
         self.messages.push_back(message);
     }
@@ -58,8 +60,12 @@ impl KeptMessages {
 }
 
 impl KeptMessage {
-    pub(crate) fn new(head: &MessageHead<'_>, payload: &[u8]) -> Self {
+    /// While it waits, its time passes.
+    pub(crate) fn new(steering: &Steering, head: &MessageHead<'_>, payload: &[u8]) -> Self {
+        let mut steering = steering.clone();
+        steering.fix_deadline();
         Self {
+            steering,
             id: head.id,
             action: head.action.into(),
             expects_response: head.expects_response,

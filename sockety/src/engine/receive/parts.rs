@@ -1,9 +1,10 @@
 //! The files and the stream of a received message, as the engine knows them: names, sizes and
-//! readers.
+//! readers. Of a response also what was said before it.
 
 use std::{fmt, sync::Arc};
 
 use super::intake::{Intake, PartReader};
+use crate::engine::early_end::Described;
 
 /// As wide as a pointer, because most messages carry nothing and are moved often.
 #[derive(Default)]
@@ -12,8 +13,9 @@ pub(crate) struct ReceivedParts(Option<Box<Parts>>);
 pub(crate) struct Parts {
     pub(crate) files: Vec<ReceivedFile>,
     pub(crate) stream: Option<PartReader>,
-    /// Where they come from.
-    intake: Arc<Intake>,
+    /// Where they come from; `None` if there are none.
+    intake: Option<Arc<Intake>>,
+    described: Option<Arc<Described>>,
 }
 
 pub(crate) struct ReceivedFile {
@@ -30,8 +32,37 @@ impl ReceivedParts {
         Self(Some(Box::new(Parts {
             files: Vec::new(),
             stream,
-            intake,
+            intake: Some(intake),
+            described: None,
         })))
+    }
+
+    /// Of a response that carries nothing else.
+    #[cold]
+    pub(crate) fn of_described(described: Arc<Described>) -> Self {
+        let mut parts = Self::default();
+        parts.describe(Some(described));
+        parts
+    }
+
+    /// Adds what was said before a response.
+    pub(crate) fn describe(&mut self, described: Option<Arc<Described>>) {
+        let Some(described) = described else {
+            return;
+        };
+        let nothing = || {
+            Box::new(Parts {
+                files: Vec::new(),
+                stream: None,
+                intake: None,
+                described: None,
+            })
+        };
+        self.0.get_or_insert_with(nothing).described = Some(described);
+    }
+
+    pub(crate) fn described(&self) -> Option<&Arc<Described>> {
+        self.0.as_ref()?.described.as_ref()
     }
 
     pub(crate) fn add_file(&mut self, file: ReceivedFile) {
@@ -41,7 +72,7 @@ impl ReceivedParts {
     }
 
     pub(crate) fn intake(&self) -> Option<&Arc<Intake>> {
-        self.0.as_ref().map(|parts| &parts.intake)
+        self.0.as_ref()?.intake.as_ref()
     }
 
     pub(crate) fn files(&self) -> &[ReceivedFile] {
@@ -54,7 +85,8 @@ impl ReceivedParts {
             return 0;
         };
         let names: usize = parts.files.iter().map(|file| file.name.len()).sum();
-        parts.intake.unread() + parts.files.len() * FILE_BYTES + names
+        let unread = parts.intake.as_ref().map_or(0, |intake| intake.unread());
+        unread + parts.files.len() * FILE_BYTES + names
     }
 
     pub(crate) fn has_stream(&self) -> bool {

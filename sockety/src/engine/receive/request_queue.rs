@@ -11,7 +11,13 @@ use super::{
 };
 use crate::{
     config::{budgets::Budgets, options::Options},
-    engine::{pending_reply::PendingReply, serve::Route, shared::Shared, warnings::Warning},
+    engine::{
+        early_end::{Number, Steering},
+        pending_reply::PendingReply,
+        serve::Route,
+        shared::Shared,
+        warnings::Warning,
+    },
 };
 
 /// A FIFO queue, bounded in requests and in bytes of payloads.
@@ -34,6 +40,25 @@ pub(crate) struct QueuedRequest {
     pub(crate) payload: Bytes,
     pub(crate) parts: ReceivedParts,
     pub(crate) reply: PendingReply,
+}
+
+impl QueuedRequest {
+    /// Whether nobody waits for it any longer.
+    fn is_over(&self) -> bool {
+        let described = self.reply.described.as_ref();
+        described.is_some_and(|described| described.is_over())
+    }
+
+    /// What may end it early. Its deadline is known since it began to wait.
+    pub(crate) fn steering(&self) -> Steering {
+        let number = self.reply.number;
+        Steering {
+            number,
+            is_cancellable: self.reply.expects_response && number != Number::NONE,
+            default_millis: None,
+            described: self.reply.described.clone(),
+        }
+    }
 }
 
 impl RequestQueue {
@@ -64,6 +89,30 @@ impl RequestQueue {
         self.is_overfull |= self.is_full(options);
         self.bytes += request.payload.len();
         self.requests.push_back(request);
+    }
+
+    /// Takes the request with this number out, if it waits.
+    pub(crate) fn take(&mut self, number: Number) -> Option<QueuedRequest> {
+        let is_it = |request: &QueuedRequest| {
+            request.reply.number == number && request.reply.expects_response
+        };
+        let place = self.requests.iter().position(is_it)?;
+        let request = self.requests.remove(place)?;
+        self.bytes -= request.payload.len();
+        Some(request)
+    }
+
+    /// Takes out the requests whose deadlines have passed while they waited.
+    pub(crate) fn take_overdue(&mut self) -> Vec<QueuedRequest> {
+        if !self.requests.iter().any(QueuedRequest::is_over) {
+            return Vec::new();
+        }
+        let requests = std::mem::take(&mut self.requests).into_iter();
+        let (overdue, waiting): (Vec<_>, Vec<_>) = requests.partition(QueuedRequest::is_over);
+        self.requests = waiting.into();
+        let bytes = overdue.iter().map(|request| request.payload.len());
+        self.bytes -= bytes.sum::<usize>();
+        overdue
     }
 
     pub(crate) fn pop(&mut self) -> Option<QueuedRequest> {
@@ -123,6 +172,7 @@ impl Overflow {
     /// Keeps a message. Returns whether there was room.
     pub(crate) fn keep(
         &mut self,
+        steering: &Steering,
         head: &MessageHead<'_>,
         payload: &[u8],
         options: &Options,
@@ -131,7 +181,7 @@ impl Overflow {
         if before as u64 >= options.payload_bytes || self.budgets.received().is_used_up() {
             return false;
         }
-        self.kept.push(head, payload);
+        self.kept.push(KeptMessage::new(steering, head, payload));
         let bytes = self.kept.bytes() - before;
         self.budgets.received().charge(bytes as u64);
         true

@@ -3,10 +3,14 @@
 use std::{collections::hash_map::Entry, sync::Arc};
 
 use rustc_hash::FxHashMap;
-use sockety_codec::{ChannelId, FileIndex, Uuid};
+use sockety_codec::{ChannelId, Part, Uuid};
 
-use super::{intake::Intake, parts::ReceivedParts, payload::Assembly};
-use crate::engine::{lease::Lease, serve::Route};
+use super::{credit::Credit, intake::Intake, parts::ReceivedParts, payload::Assembly};
+use crate::engine::{
+    early_end::{Number, Steering},
+    lease::Lease,
+    serve::Route,
+};
 
 /// What is open, by channel. A map, as the peer chooses the channels: memory goes with how many are
 /// open, not with their numbers.
@@ -31,6 +35,7 @@ pub(crate) struct Open {
     pub(crate) payload: Assembly,
     pub(crate) carried: Option<Box<Arriving>>,
     pub(crate) progress: Progress,
+    pub(crate) steering: Steering,
 }
 
 pub(crate) enum Role {
@@ -122,10 +127,11 @@ impl Progress {
 
 impl Rest {
     /// The stream is the first part, the files follow.
-    pub(crate) const STREAM: usize = 0;
-
-    pub(crate) fn file(&self, index: FileIndex) -> usize {
-        index.get() as usize + usize::from(self.has_stream)
+    pub(crate) fn part(&self, part: Part) -> usize {
+        match part {
+            Part::Stream => 0,
+            Part::File(index) => index.get() as usize + usize::from(self.has_stream),
+        }
     }
 }
 
@@ -146,12 +152,37 @@ impl Slots {
         }
     }
 
+    /// Requests of which not enough has arrived that a handler could begin.
+    pub(crate) fn owed(&self) -> impl Iterator<Item = Uuid> {
+        self.0.values().filter_map(|slot| match slot {
+            Slot::Open(open) => open.owed(),
+            Slot::Rest(_) => None,
+        })
+    }
+
     /// Messages that arrive while another is judged.
     pub(crate) fn unjudged(&self) -> impl Iterator<Item = (ChannelId, &Open)> {
         self.0.iter().filter_map(|(channel, slot)| match slot {
             Slot::Open(open) if open.role.is_unjudged() => Some((*channel, open)),
             Slot::Open(_) | Slot::Rest(_) => None,
         })
+    }
+
+    /// Where the request with this number arrives, if it was not handed on yet.
+    pub(crate) fn arriving(&self, number: Number) -> Option<ChannelId> {
+        let mut slots = self.0.iter();
+        let is_it = |slot: &Slot| match slot {
+            Slot::Open(open) => open.steering.is_cancellable && open.steering.number == number,
+            Slot::Rest(_) => false,
+        };
+        slots.find_map(|(channel, slot)| is_it(slot).then_some(*channel))
+    }
+
+    /// Where messages arrive that nobody waits for any longer.
+    pub(crate) fn overdue(&self) -> Vec<ChannelId> {
+        let is_over = |slot: &Slot| matches!(slot, Slot::Open(open) if open.steering.is_over());
+        let slots = self.0.iter().filter(|(_, slot)| is_over(slot));
+        slots.map(|(channel, _)| *channel).collect()
     }
 
     pub(crate) fn open(&mut self, channel: ChannelId, open: Open) {
@@ -187,6 +218,12 @@ impl Slots {
         self.0.remove(&channel);
     }
 
+    /// The intakes of what is arriving.
+    pub(crate) fn intakes(&self) -> impl Iterator<Item = &Arc<Intake>> {
+        let rests = self.0.values().filter_map(Slot::rest);
+        rests.map(|rest| &rest.intake)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -196,14 +233,19 @@ impl Slots {
         std::mem::take(&mut self.0).into_values()
     }
 
-    /// A tick has passed: counts it wherever content is due. Returns the channels on which none
-    /// came for more ticks than this.
-    pub(crate) fn on_tick(&mut self, limit: u32) -> Vec<ChannelId> {
+    /// A tick has passed: counts it wherever content is due, unless the peer waits for credit. Returns
+    /// the channels on which none came for more ticks than this.
+    pub(crate) fn on_tick(&mut self, limit: u32, credit: Option<&Credit>) -> Vec<ChannelId> {
+        let is_used_up = credit.is_some_and(Credit::is_used_up);
+        let waits_for_credit =
+            |rest: &Rest| is_used_up || (credit.is_some() && rest.intake.unread() > 0);
         let mut stalled = Vec::new();
         for (channel, slot) in &mut self.0 {
             let progress = match slot {
                 Slot::Open(open) => &mut open.progress,
-                Slot::Rest(rest) if rest.files_due > 0 => &mut rest.progress,
+                Slot::Rest(rest) if rest.files_due > 0 && !waits_for_credit(rest) => {
+                    &mut rest.progress
+                }
                 Slot::Rest(_) => continue,
             };
             progress.on_tick();
@@ -252,6 +294,7 @@ mod tests {
             payload: Assembly::new(size, None),
             carried: None,
             progress: Progress::default(),
+            steering: Steering::default(),
         }
     }
 
@@ -290,11 +333,11 @@ mod tests {
         let mut slots = Slots::default();
         let channel = ChannelId::new(7).unwrap();
         slots.open(channel, response(2));
-        assert_eq!(slots.on_tick(1), []);
+        assert_eq!(slots.on_tick(1, None), []);
         slots.open_mut(channel).unwrap().progress.on_content();
         for _ in 0..2 {
-            assert_eq!(slots.on_tick(1), []);
+            assert_eq!(slots.on_tick(1, None), []);
         }
-        assert_eq!(slots.on_tick(1), [channel]);
+        assert_eq!(slots.on_tick(1, None), [channel]);
     }
 }

@@ -69,7 +69,11 @@ impl SlowReaders {
 
     /// Whether reading should pause, as this much of a message is unread.
     pub(crate) fn is_too_much(&self, unread: usize) -> bool {
-        unread >= self.shared.options.window || (unread > 0 && self.shared.account.is_over_budget())
+        // r[impl ext.slow]
+        // r[impl ext.spill]
+        let is_bounded = self.shared.is_extended;
+        (!is_bounded && unread >= self.shared.options.window)
+            || (unread > 0 && self.shared.account.is_over_budget())
     }
 
     pub(crate) fn add(&mut self, channel: ChannelId, intake: &Arc<Intake>) {
@@ -130,7 +134,11 @@ impl SlowReaders {
         // Set before the look: a reader that makes room after it sees this, and wakes the driver.
         self.shared.account.await_room();
         let is_over_budget = self.shared.account.is_over_budget();
-        let window = self.shared.options.window;
+        // A peer with the extension sends no more of a message than it is granted.
+        let window = match self.shared.is_extended {
+            false => self.shared.options.window,
+            true => usize::MAX,
+        };
         let patience = if self.shared.lock().pending.has_unanswered() {
             STUCK
         } else {

@@ -227,7 +227,7 @@ mod tests {
 
     fn with_budgets(budgets: &Budgets) -> Arc<Account> {
         let options = Arc::new(Options::default());
-        Arc::new(Account::new(options, budgets.clone()))
+        Arc::new(Account::new(options, budgets.clone(), false))
     }
 
     fn read_all(mut spilled: Spilled) -> Vec<u8> {

@@ -2,6 +2,8 @@
 
 use sockety_codec::{ChannelCount, ChannelId, Uuid};
 
+use crate::engine::negotiated::Negotiated;
+
 /// The channels on which messages with content are sent. Channel 0 is left to small messages,
 /// unless the peer has no other.
 ///
@@ -35,7 +37,8 @@ enum Notice {
 const ASKED_SECONDS: u32 = 5;
 
 impl Channels {
-    pub(super) fn new(count: ChannelCount) -> Self {
+    pub(super) fn new(negotiated: Negotiated) -> Self {
+        let count = negotiated.channels();
         let first = u16::from(count.get() > 1);
         Self {
             next: first,
@@ -43,8 +46,17 @@ impl Channels {
             free: Vec::new(),
             held: Vec::new(),
             retired: 0,
-            notice: Notice::Unknown,
+            notice: match negotiated {
+                Negotiated::Base(_) => Notice::Unknown,
+                // r[impl ext.abort.free]
+                Negotiated::Extended => Notice::Taken,
+            },
         }
+    }
+
+    /// The peer receives on more channels than it did before, or on as many.
+    pub(crate) fn set_count(&mut self, count: ChannelCount) {
+        self.count = self.count.max(count.get());
     }
 
     pub(crate) fn is_available(&self) -> bool {

@@ -3,14 +3,20 @@
 use std::{collections::BTreeMap, task::Waker};
 
 use bytes::Bytes;
-use sockety_codec::{ChannelCount, ChannelId, Encoder, FilesSummary, Head, UsageError, Uuid};
+use sockety_codec::{
+    ChannelCount, ChannelId, Encoder, FilesSummary, FlowEntry, Head, MessageHead, UsageError, Uuid,
+    extension::{Leave, Settings, Status, metadata},
+};
 
 use super::{
     layout::{Layout, PartKind},
     payload::{Payload, REFERENCED_FROM},
     wait_queue::{self, Line, Ticket, WaitQueue},
 };
-use crate::{engine::wake_list::WakeList, fast_reply::FastReply, outcome::Outcome};
+use crate::{
+    engine::wake_list::WakeList, error::stream_end::StreamEnd, fast_reply::FastReply,
+    outcome::Outcome,
+};
 
 /// The queue of outgoing bytes, filled by callers and emptied by the driver.
 ///
@@ -36,7 +42,18 @@ pub(crate) struct Outbox {
     /// Tasks to wake once the lock is released.
     pub(crate) due: WakeList,
     unasked: Unasked,
+    /// The last answer to a ping.
+    pong: Option<Pong>,
+    /// The metadata of the message that is appended next; nearly always empty.
+    description: Vec<u8>,
+    metadata: metadata::Writer,
+    /// The most that the peer takes.
+    metadata_bytes: u32,
 }
+
+/// What every peer takes of metadata.
+// r[impl ext.settings.before]
+const METADATA_BEFORE_SETTINGS: u32 = 1_024;
 
 /// A position, and how many of the bytes before it belong to files and streams.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +81,13 @@ struct Unasked {
     end: u64,
 }
 
+/// Where an answer to a ping ends in the buffer, if nothing was taken since.
+#[derive(Clone, Copy)]
+struct Pong {
+    taken: u64,
+    end: usize,
+}
+
 impl Outbox {
     pub(crate) fn new(peer_channels: ChannelCount, limit: usize) -> Self {
         Self {
@@ -79,7 +103,70 @@ impl Outbox {
             progress: Wakers::default(),
             due: WakeList::default(),
             unasked: Unasked::default(),
+            pong: None,
+            description: Vec::new(),
+            metadata: metadata::Writer::default(),
+            metadata_bytes: METADATA_BEFORE_SETTINGS,
         }
+    }
+
+    /// Says what this side is as a receiver. Before anything else.
+    pub(crate) fn settings(&mut self, settings: &Settings) {
+        let before = self.pieces.bytes.len();
+        self.encoder.settings(&mut self.pieces.bytes, settings);
+        self.count_from(before);
+    }
+
+    /// The peer has said what it is as a receiver.
+    pub(crate) fn on_settings(&mut self, settings: &Settings) {
+        self.encoder.set_peer_channels(settings.channels());
+        self.metadata_bytes = settings.metadata_bytes();
+    }
+
+    /// The number of the message or response that was appended last.
+    pub(crate) fn newest(&self) -> u64 {
+        self.encoder.begun().wrapping_sub(1)
+    }
+
+    /// The next message that is appended carries this. On an error nothing was changed.
+    pub(crate) fn describe(
+        &mut self,
+        described: &metadata::Metadata<'_>,
+    ) -> Result<usize, UsageError> {
+        let mark = self.metadata.remembered();
+        let limit = self.metadata_bytes as usize;
+        self.metadata
+            .encode(described, limit, &mut self.description)?;
+        Ok(mark)
+    }
+
+    /// The message was appended, or not: then its names are not remembered, as the peer never sees
+    /// them.
+    pub(crate) fn end_description(&mut self, mark: usize, was_appended: bool) {
+        self.description.clear();
+        if !was_appended {
+            self.metadata.forget_from(mark);
+        }
+    }
+
+    /// How many messages and responses were appended.
+    pub(crate) fn begun(&self) -> u64 {
+        self.encoder.begun()
+    }
+
+    /// Grants the peer credit for content. The entries must fit in one packet.
+    pub(crate) fn flow(&mut self, entries: impl IntoIterator<Item = FlowEntry>) {
+        let before = self.pieces.bytes.len();
+        let rest = self.encoder.flow(&mut self.pieces.bytes, entries);
+        debug_assert!(rest.is_none(), "an entry that was granted is not written");
+        self.count_from(before);
+    }
+
+    /// Says that nobody waits for the reply to this request any more.
+    pub(crate) fn cancel(&mut self, number: u64) {
+        let before = self.pieces.bytes.len();
+        self.encoder.cancel(&mut self.pieces.bytes, &[number]);
+        self.count_from(before);
     }
 
     /// Appends a message or a response with its payload. On an error nothing was appended.
@@ -99,6 +186,10 @@ impl Outbox {
                 let into = &mut self.pieces.bytes;
                 // Each kind has a separate copy of the encoding code, which knows the kind.
                 match head {
+                    _ if !self.description.is_empty() => {
+                        let described = self.encoder.describing(&self.description);
+                        described.whole(into, channel, head, bytes)?;
+                    }
                     Head::Message(head) => self.encoder.whole(into, channel, head, bytes)?,
                     Head::Response(head) => self.encoder.whole(into, channel, head, bytes)?,
                 }
@@ -126,7 +217,8 @@ impl Outbox {
             // one.
             .with_files(FilesSummary::of(&files).unwrap_or_default());
         let into = &mut self.pieces.bytes;
-        self.encoder.begin(into, channel, head, &files)?;
+        let described = self.encoder.describing(&self.description);
+        described.begin(into, channel, head, &files)?;
         self.payload(channel, payload, length)
     }
 
@@ -191,10 +283,40 @@ impl Outbox {
         Ok(())
     }
 
+    /// Ends the stream that is open on this channel with an error.
+    // r[impl ext.status]
+    #[cold]
+    pub(crate) fn stream_end_with(
+        &mut self,
+        channel: ChannelId,
+        end: &StreamEnd,
+    ) -> Result<(), UsageError> {
+        let (before, start) = (self.pieces.bytes.len(), self.queued);
+        let into = &mut self.pieces.bytes;
+        self.encoder.stream_end_with(into, channel, &end.status())?;
+        self.count_from(before);
+        self.content += self.queued - start;
+        Ok(())
+    }
+
     /// Ends the message that is open on this channel, unfinished.
     pub(crate) fn abort(&mut self, channel: ChannelId) {
         let before = self.pieces.bytes.len();
         if let Err(error) = self.encoder.abort(&mut self.pieces.bytes, channel) {
+            debug_assert!(false, "nothing to abort: {error}");
+        }
+        self.count_from(before);
+    }
+
+    /// Like [`Outbox::abort`], and says why.
+    pub(crate) fn abort_with(&mut self, channel: ChannelId, code: FastReply) {
+        let before = self.pieces.bytes.len();
+        let status = Status {
+            code: code.reply_code(),
+            error: &[],
+        };
+        let into = &mut self.pieces.bytes;
+        if let Err(error) = self.encoder.abort_with(into, channel, &status) {
             debug_assert!(false, "nothing to abort: {error}");
         }
         self.count_from(before);
@@ -210,18 +332,25 @@ impl Outbox {
     }
 
     /// Appends messages that are encoded already, on channel 0.
-    pub(crate) fn prepared(&mut self, bytes: &[u8]) -> Result<(), UsageError> {
+    pub(crate) fn prepared(&mut self, block: &Block) -> Result<(), UsageError> {
         let before = self.pieces.bytes.len();
+        let (count, bytes) = (block.messages, &block.bytes);
         self.encoder
-            .prepared(&mut self.pieces.bytes, ChannelId::ZERO, bytes)?;
+            .prepared(&mut self.pieces.bytes, ChannelId::ZERO, count, bytes)?;
         self.count_from(before);
         Ok(())
     }
 
     pub(crate) fn fast_reply(&mut self, id: Uuid, reply: FastReply) {
         let before = self.pieces.bytes.len();
-        self.encoder
-            .fast_reply(&mut self.pieces.bytes, id, reply.reply_code());
+        let (into, code) = (&mut self.pieces.bytes, reply.reply_code());
+        match self.description.is_empty() {
+            true => self.encoder.fast_reply(into, id, code),
+            false => {
+                let described = self.encoder.describing(&self.description);
+                described.fast_reply(into, id, code);
+            }
+        }
         self.count_from(before);
     }
 
@@ -249,6 +378,48 @@ impl Outbox {
         let before = self.pieces.bytes.len();
         self.encoder.go_away(&mut self.pieces.bytes);
         self.count_from(before);
+    }
+
+    /// What a peer with the extension is told instead of [`Outbox::go_away`].
+    pub(crate) fn leave(&mut self, leave: &Leave<'_>) {
+        let before = self.pieces.bytes.len();
+        self.encoder.leave(&mut self.pieces.bytes, leave);
+        self.count_from(before);
+    }
+
+    /// Says that no message follows.
+    pub(crate) fn done(&mut self) {
+        let before = self.pieces.bytes.len();
+        self.encoder.done(&mut self.pieces.bytes);
+        self.count_from(before);
+    }
+
+    pub(crate) fn ping(&mut self, bytes: [u8; 8]) {
+        let before = self.pieces.bytes.len();
+        self.encoder.ping(&mut self.pieces.bytes, bytes);
+        self.count_from(before);
+    }
+
+    /// Answers a ping. An answer to another one that was not taken yet is replaced, so that a flood
+    /// of pings takes no memory.
+    // r[impl ext.ping]
+    pub(crate) fn pong(&mut self, bytes: [u8; 8]) {
+        let waiting = self.pong.filter(|pong| pong.taken == self.taken);
+        let place = waiting.and_then(|pong| {
+            let bytes = self.pieces.bytes.get_mut(..pong.end)?;
+            bytes.last_chunk_mut()
+        });
+        if let Some(place) = place {
+            *place = bytes;
+            return;
+        }
+        let before = self.pieces.bytes.len();
+        self.encoder.pong(&mut self.pieces.bytes, bytes);
+        self.count_from(before);
+        self.pong = Some(Pong {
+            taken: self.taken,
+            end: self.pieces.bytes.len(),
+        });
     }
 
     fn chunk(&mut self, chunk: Bytes) {
@@ -421,6 +592,41 @@ fn packet_length(size: usize) -> Result<u32, UsageError> {
         size: size as u64,
         max: u64::from(u32::MAX),
     })
+}
+
+/// One-way messages that are encoded already, without files and streams: how many, and the largest of
+/// each kind of size, which their receivers limit.
+#[derive(Default)]
+pub(crate) struct Block {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) messages: u64,
+    pub(crate) payload: u64,
+    pub(crate) action: usize,
+    pub(crate) header: u32,
+}
+
+impl Block {
+    /// Encodes another message.
+    pub(crate) fn add(&mut self, head: MessageHead<'_>, payload: &[u8]) -> Result<(), UsageError> {
+        let size = payload.len() as u64;
+        let header = Encoder::header_size(head.with_payload_size(size), &[])?;
+        sockety_codec::encode_message(&mut self.bytes, head, payload)?;
+        self.messages += 1;
+        self.payload = self.payload.max(size);
+        self.action = self.action.max(head.action.len());
+        self.header = self.header.max(header);
+        Ok(())
+    }
+
+    /// Removes all messages, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        *self = Self {
+            bytes,
+            ..Self::default()
+        };
+    }
 }
 
 /// Bytes to write: a buffer, and the large payloads that belong between its bytes.

@@ -3,7 +3,10 @@
 use sockety_codec::{Head, Uuid};
 
 use super::{layout::Layout, outbox::Place, payload::Payload, wait_queue::Line};
-use crate::engine::pending::ReplyClock;
+use crate::{
+    engine::{inherited::Along, pending::ReplyClock},
+    metadata::{Metadata, RetryAfter},
+};
 
 /// A message or a response that is ready to be queued.
 pub(crate) struct Parcel<'a> {
@@ -14,6 +17,11 @@ pub(crate) struct Parcel<'a> {
     pub(crate) layout: Option<&'a mut Layout>,
     /// How long a reply is waited for, if one is expected.
     pub(crate) clock: ReplyClock,
+    /// What goes before it to a peer that has the extension.
+    pub(crate) along: Option<&'a Along>,
+    pub(crate) metadata: Option<&'a Metadata>,
+    /// What an answer says of another attempt.
+    pub(crate) retry: Option<RetryAfter>,
 }
 
 impl Parcel<'_> {

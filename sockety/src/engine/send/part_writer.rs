@@ -1,13 +1,17 @@
 //! The writing end of one file or stream that is being sent.
 
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 
 use super::transmissions::PartKey;
 use crate::{
     engine::{lease::Lease, memory::chunks::Chunks},
-    error::source::SourceError,
+    error::{source::SourceError, stream_end::StreamEnd},
+    fast_reply::FastReply,
 };
 
 /// Dropped before the part has ended, it aborts the whole message.
@@ -107,12 +111,50 @@ impl PartWriter {
             .change(|state| state.transmissions.finish(self.key))
     }
 
+    /// Ends a stream with an error, after what was pushed. A peer without the extension cannot learn it:
+    /// the message is aborted when all that was pushed is on its way.
+    // r[impl ext.status.base]
+    pub(crate) async fn finish_with(&mut self, end: Arc<StreamEnd>) -> Result<(), SourceError> {
+        if end.code() == FastReply::ACCEPT {
+            return self.finish();
+        }
+        if !self.lease.shared.is_extended {
+            self.drain().await?;
+            self.abort(SourceError::GivenUp);
+            return Ok(());
+        }
+        self.is_finished = true;
+        self.lease
+            .shared
+            .change(|state| state.transmissions.finish_with(self.key, end))
+    }
+
     /// Aborts the message.
     pub(crate) fn abort(&mut self, error: SourceError) {
         self.is_finished = true;
         self.lease
             .shared
-            .change(|state| state.abort(self.key.transmission, error));
+            .change(|state| state.abort_part(self.key, error));
+    }
+
+    /// Ready with the number of a file of this message whose source is to be read now, as the peer waits
+    /// for it.
+    pub(crate) fn poll_wanted(&self, cx: &mut Context<'_>) -> Poll<usize> {
+        self.lease.shared.change(|state| {
+            let due = &mut state.outbox.due;
+            let key = self.key.transmission;
+            state.transmissions.poll_wanted(key, cx.waker(), due)
+        })
+    }
+
+    /// Which part of the message it writes.
+    pub(crate) fn part(&self) -> usize {
+        self.key.part
+    }
+
+    /// Whether parts wait for credit, each by itself.
+    pub(crate) fn needs_credit(&self) -> bool {
+        self.lease.shared.is_extended
     }
 }
 

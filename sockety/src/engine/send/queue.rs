@@ -5,6 +5,7 @@
 
 use std::{
     future::poll_fn,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -167,7 +168,7 @@ impl Queued {
                 match progress {
                     Sending::Open => return Poll::Pending,
                     Sending::Whole(end) => end,
-                    Sending::Aborted(SourceError::Disconnected(error)) => {
+                    Sending::Aborted(SourceError::Disconnected { error, .. }) => {
                         return Poll::Ready(Err(self.disconnected(state, error)));
                     }
                     Sending::Aborted(error) => {
@@ -205,7 +206,11 @@ impl Queued {
 
     fn disconnected(&self, state: &State, error: ConnectionError) -> RequestError {
         let outcome = state.outcome_from(self.submitted.start);
-        RequestError::Disconnected { error, outcome }
+        RequestError::Disconnected {
+            peer: self.lease.shared.peer.peer_addr.map(Arc::new),
+            error,
+            outcome,
+        }
     }
 }
 
@@ -290,6 +295,7 @@ mod tests {
         config::options::Options,
         engine::{
             common::Common,
+            negotiated::Negotiated,
             peer::Peer,
             pending::ReplyClock,
             send::{outbox::Pieces, payload::Payload},
@@ -302,6 +308,9 @@ mod tests {
             payload: Payload::Copied(&[7; 100]),
             layout: None,
             clock: ReplyClock::Default,
+            along: None,
+            metadata: None,
+            retry: None,
         }
     }
 
@@ -323,7 +332,7 @@ mod tests {
     #[test]
     fn what_does_not_wait_overtakes_nobody_who_does() {
         let common = Common::new(Options::default().max_outbox_bytes(100));
-        let shared = Shared::new(common, Peer::default(), ChannelCount::MAX);
+        let shared = Shared::new(common, Peer::default(), Negotiated::Base(ChannelCount::MAX));
         try_submit(&shared).expect("there is room");
         assert!(matches!(try_submit(&shared), Err(SendError::Full)));
 
@@ -342,7 +351,11 @@ mod tests {
     #[test]
     fn a_wait_that_is_given_up_leaves_no_waker() {
         let common = Common::default();
-        let shared = Arc::new(Shared::new(common, Peer::default(), ChannelCount::MAX));
+        let shared = Arc::new(Shared::new(
+            common,
+            Peer::default(),
+            Negotiated::Base(ChannelCount::MAX),
+        ));
         let submitted = try_submit(&shared).expect("there is room");
         let mut queued = Queued::new(Lease::new(Arc::clone(&shared)), submitted);
         let waker = Arc::new(Unused);
@@ -359,7 +372,11 @@ mod tests {
     #[test]
     fn tasks_are_woken_without_the_lock() {
         let common = Common::new(Options::default().max_outbox_bytes(100));
-        let shared = Arc::new(Shared::new(common, Peer::default(), ChannelCount::MAX));
+        let shared = Arc::new(Shared::new(
+            common,
+            Peer::default(),
+            Negotiated::Base(ChannelCount::MAX),
+        ));
         let submitted = try_submit(&shared).expect("there is room");
         let mut queued = Queued::new(Lease::new(Arc::clone(&shared)), submitted);
         let looks = Arc::new(Looks(Arc::clone(&shared), AtomicUsize::new(0)));

@@ -6,15 +6,23 @@
 //!    ▲                                               │
 //!    └───────────── woken when there is room ────────┘
 //! ```
+//!
+//! A peer with the extension grants credit for content. A part without credit has no turns until
+//! there is some; the others go on.
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     task::{Poll, Waker},
 };
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
-use sockety_codec::{ChannelCount, ChannelId, Uuid};
+use sockety_codec::{
+    ChannelId, Part as WirePart, Uuid,
+    credit::{self, Blocked},
+    extension::Settings,
+};
 
 use super::{
     channels::Channels,
@@ -22,22 +30,31 @@ use super::{
 };
 use crate::{
     engine::{
+        early_end::Number,
         memory::chunks::Chunks,
+        negotiated::Negotiated,
         transfer::{ContentBytes, TransferEnd},
         wake_list::WakeList,
     },
-    error::source::SourceError,
+    error::{source::SourceError, stream_end::StreamEnd},
 };
 
 /// All messages of a connection whose files or streams have not ended, or whose senders still ask
 /// how they have.
 pub(crate) struct Transmissions {
-    /// By number. The hash needs no secret, because no peer chooses these numbers.
+    /// By key: the number of the message, plus 1. The hash needs no secret, because no peer chooses
+    /// these numbers.
     by_number: FxHashMap<u64, Transmission>,
     /// Parts that have something to send, in the order of their turns.
     ready: VecDeque<PartKey>,
-    next: u64,
     pub(crate) channels: Channels,
+    /// What a peer with the extension lets this side send, from the first message with any content or
+    /// the first Flow packet on.
+    credit: Option<Box<credit::Sending>>,
+    /// Parts that have something to send and no credit.
+    blocked: usize,
+    /// Parts that have ended so far.
+    parts_ended: u64,
 }
 
 /// How many bytes of a part may wait to be sent before its writer has to wait.
@@ -47,11 +64,18 @@ const QUEUED_BYTES: usize = 256 * 1024;
 const QUANTUM: usize = 16 * 1024;
 const QUANTUM_ALONE: usize = 64 * 1024;
 
+/// When more than this many bytes wait for credit, the response whose reader has taken nothing for
+/// longest is given up, after this many seconds at least.
+const BLOCKED_BYTES: usize = 8 * 1024 * 1024;
+const CREDIT_STALL_SECONDS: u32 = 60;
+
 /// A message whose files and stream are being sent.
 pub(crate) struct Transmission {
     pub(crate) id: Uuid,
     /// The message that it answers, or its own id.
     about: Uuid,
+    /// The number of the request that it answers, if that may be cancelled.
+    answers: Number,
     pub(crate) channel: ChannelId,
     parts: Vec<Part>,
     open_parts: usize,
@@ -66,9 +90,20 @@ pub(crate) struct Transmission {
     /// Who measures it.
     observer: Option<Waker>,
     sent: ContentBytes,
+    /// The peer did not want all of it.
+    is_cut_short: bool,
     turns: u64,
     /// How far it was at the last tick of the clock of calls.
     ticked: Option<Progress>,
+    /// Whether it answers a message of the peer.
+    is_response: bool,
+    /// For how many ticks of the driver it had something to send, and no credit.
+    blocked_seconds: u32,
+    /// How many turns it had had at the last tick of the driver.
+    turns_before: u64,
+    /// Files that the peer waits for before it is their turn, and who reads their sources.
+    wanted: Vec<usize>,
+    file_source: Option<Waker>,
 }
 
 /// ```text
@@ -88,9 +123,19 @@ struct Part {
     chunks: Chunks,
     is_ended: bool,
     is_ready: bool,
+    /// All of it is in the outbox.
+    is_over: bool,
+    /// It has something to send, and no credit.
+    is_blocked: bool,
+    /// It may be sent though it is not its turn among the files.
+    is_out_of_turn: bool,
+    /// The peer asked to stop it.
+    is_unwanted: bool,
     writer: Option<Waker>,
     /// Who reads its source, and stops when the message is aborted.
     source: Option<Waker>,
+    /// The error with which it ends, if it is a stream.
+    end: Option<Arc<StreamEnd>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +150,8 @@ pub(crate) struct Turn {
     pub(crate) kind: PartKind,
     pub(crate) chunks: Vec<Bytes>,
     pub(crate) is_end: bool,
+    /// The error with which it ends.
+    pub(crate) end: Option<Arc<StreamEnd>>,
     /// It is the last part of its message to end.
     pub(crate) is_last: bool,
     pub(crate) transmission: u64,
@@ -127,17 +174,24 @@ impl Progress {
 }
 
 impl Transmissions {
-    pub(crate) fn new(peer_channels: ChannelCount) -> Self {
+    pub(crate) fn new(negotiated: Negotiated) -> Self {
         Self {
             by_number: FxHashMap::default(),
             ready: VecDeque::new(),
-            next: 0,
-            channels: Channels::new(peer_channels),
+            channels: Channels::new(negotiated),
+            credit: None,
+            blocked: 0,
+            parts_ended: 0,
         }
     }
 
     pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() || self.credit.as_ref().is_some_and(|it| it.has_ready())
+    }
+
+    /// Whether anything waits for credit.
+    pub(crate) fn has_blocked(&self) -> bool {
+        self.blocked > 0
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -194,13 +248,20 @@ impl Transmissions {
     /// [`Transmissions::release`].
     pub(crate) fn begin(
         &mut self,
+        number: u64,
         id: Uuid,
         parent: Option<Uuid>,
         channel: ChannelId,
         parts: Vec<NewPart>,
     ) -> u64 {
-        self.next += 1;
-        let key = self.next;
+        let key = number + 1;
+        if let Some(credit) = &mut self.credit {
+            let is_file = |part: &&NewPart| part.kind != PartKind::Stream;
+            let files = parts.iter().filter(is_file).count();
+            let has_stream = files < parts.len();
+            // No more than there are indexes of files.
+            credit.begin(number, has_stream, files as u32);
+        }
         let parts: Vec<_> = parts.into_iter().map(Part::new).collect();
         let first_file = parts
             .iter()
@@ -211,6 +272,7 @@ impl Transmissions {
         let transmission = Transmission {
             id,
             about: parent.unwrap_or(id),
+            answers: Number::NONE,
             channel,
             open_parts: parts.len(),
             file: first_file,
@@ -220,8 +282,14 @@ impl Transmissions {
             watcher: None,
             observer: None,
             sent: ContentBytes::default(),
+            is_cut_short: false,
             turns: 0,
             ticked: None,
+            is_response: parent.is_some(),
+            blocked_seconds: 0,
+            turns_before: 0,
+            wanted: Vec::new(),
+            file_source: None,
         };
         self.by_number.insert(key, transmission);
         ready.into_iter().for_each(|part| {
@@ -231,6 +299,21 @@ impl Transmissions {
             })
         });
         key
+    }
+
+    /// It answers the request with this number.
+    pub(crate) fn set_answers(&mut self, key: u64, number: Number) {
+        if let Some(transmission) = self.by_number.get_mut(&key) {
+            transmission.answers = number;
+        }
+    }
+
+    /// What is still being sent as an answer to this request.
+    pub(crate) fn answering(&self, number: Number) -> Option<u64> {
+        let is_it =
+            |known: &Transmission| known.answers == number && matches!(known.state, Sending::Open);
+        let mut known = self.by_number.iter();
+        known.find_map(|(key, known)| is_it(known).then_some(*key))
     }
 
     /// Adds to a part if it has room. Else the writer is woken when the part has sent some.
@@ -304,7 +387,9 @@ impl Transmissions {
             return Err(error.clone());
         }
         let part = &mut transmission.parts[key.part];
-        if part.is_ended {
+        if part.is_unwanted {
+            Err(SourceError::Unwanted)
+        } else if part.is_ended {
             Err(SourceError::Ended)
         } else {
             Ok(part)
@@ -312,17 +397,41 @@ impl Transmissions {
     }
 
     /// Ends a part after the bytes that were pushed.
+    /// One that the peer stopped has ended already.
     pub(crate) fn finish(&mut self, key: PartKey) -> Result<(), SourceError> {
-        self.writable(key)?.is_ended = true;
+        match self.writable(key) {
+            Ok(part) => part.is_ended = true,
+            Err(SourceError::Unwanted) => return Ok(()),
+            Err(error) => return Err(error),
+        }
         self.make_ready(key);
         Ok(())
+    }
+
+    /// Like [`finish`](Self::finish), for a stream that ends with an error.
+    pub(crate) fn finish_with(
+        &mut self,
+        key: PartKey,
+        end: Arc<StreamEnd>,
+    ) -> Result<(), SourceError> {
+        if let Ok(part) = self.writable(key) {
+            part.end = Some(end);
+        }
+        self.finish(key)
+    }
+
+    /// Whether the peer asked to stop a part, so that its writer may go.
+    pub(crate) fn is_unwanted(&self, key: PartKey) -> bool {
+        let transmission = self.by_number.get(&key.transmission);
+        transmission.is_some_and(|known| known.parts[key.part].is_unwanted)
     }
 
     fn make_ready(&mut self, key: PartKey) {
         let Some(transmission) = self.by_number.get_mut(&key.transmission) else {
             return;
         };
-        if !transmission.is_its_turn(key.part) {
+        // A part without credit has its turn when there is some.
+        if !transmission.is_its_turn(key.part) || transmission.parts[key.part].is_blocked {
             return;
         }
         if !std::mem::replace(&mut transmission.parts[key.part].is_ready, true) {
@@ -333,7 +442,7 @@ impl Transmissions {
     /// What the next part in turn sends.
     pub(crate) fn turn(&mut self, due: &mut WakeList) -> Option<Turn> {
         loop {
-            let key = self.ready.pop_front()?;
+            let key = self.next_turn(due)?;
             let quantum = if self.ready.is_empty() {
                 QUANTUM_ALONE
             } else {
@@ -346,7 +455,21 @@ impl Transmissions {
             if !matches!(transmission.state, Sending::Open) {
                 continue;
             }
+            let quantum = match &mut self.credit {
+                None => quantum,
+                Some(credit) => match transmission.allowance(key, credit, quantum) {
+                    Some(quantum) => quantum,
+                    None => {
+                        self.blocked += 1;
+                        continue;
+                    }
+                },
+            };
             let turn = transmission.turn(key, quantum, due);
+            self.parts_ended += u64::from(turn.is_end);
+            if let Some(credit) = &mut self.credit {
+                transmission.count(key, credit, &turn);
+            }
             if transmission.parts[key.part].is_ready {
                 self.ready.push_back(key);
             }
@@ -357,10 +480,153 @@ impl Transmissions {
         }
     }
 
+    /// First those that have waited for credit.
+    #[inline]
+    fn next_turn(&mut self, due: &mut WakeList) -> Option<PartKey> {
+        if self.credit.is_some() {
+            if let Some(key) = self.next_credited(due) {
+                return Some(key);
+            }
+        }
+        self.ready.pop_front()
+    }
+
+    // r[impl ext.credit.any-part]
+    fn next_credited(&mut self, due: &mut WakeList) -> Option<PartKey> {
+        loop {
+            let (number, part) = self.credit.as_mut()?.next_ready()?;
+            let key = PartKey {
+                transmission: number + 1,
+                part: 0,
+            };
+            let Some(transmission) = self.by_number.get_mut(&key.transmission) else {
+                continue;
+            };
+            if !matches!(transmission.state, Sending::Open) {
+                continue;
+            }
+            let Some(index) = transmission.index_of(part) else {
+                continue;
+            };
+            let part = &mut transmission.parts[index];
+            self.blocked -= usize::from(std::mem::take(&mut part.is_blocked));
+            part.is_out_of_turn = true;
+            if part.has_content() && !part.is_ready && !part.is_over {
+                return Some(PartKey { part: index, ..key });
+            }
+            transmission.want(index, due);
+        }
+    }
+
+    /// What a peer with the extension lets this side send. `settings` are its own, once they were read.
+    ///
+    /// To be called before the first message with content begins: what is sent needs credit from then
+    /// on.
+    pub(crate) fn credit(&mut self, settings: Option<&Settings>) -> &mut credit::Sending {
+        self.credit.get_or_insert_with(|| {
+            let mut credit = Box::<credit::Sending>::default();
+            if let Some(settings) = settings {
+                open(&mut credit, settings);
+            }
+            credit
+        })
+    }
+
+    /// The settings of the peer were read: messages that have begun before may be sent.
+    pub(crate) fn open_credit(&mut self, settings: &Settings) {
+        if let Some(credit) = &mut self.credit {
+            open(credit, settings);
+        }
+    }
+
+    /// The peer reads no more of a part: it ends, without what waits.
+    // r[impl ext.stop]
+    pub(crate) fn stop(&mut self, number: u64, part: WirePart, due: &mut WakeList) {
+        let key = number + 1;
+        let Some(transmission) = self.by_number.get_mut(&key) else {
+            return;
+        };
+        if !matches!(transmission.state, Sending::Open) {
+            return;
+        }
+        let Some(index) = transmission.index_of(part) else {
+            return;
+        };
+        let part = &mut transmission.parts[index];
+        if part.is_over {
+            return;
+        }
+        transmission.is_cut_short = true;
+        self.blocked -= usize::from(std::mem::take(&mut part.is_blocked));
+        part.chunks.clear();
+        (part.is_ended, part.is_unwanted, part.is_out_of_turn) = (true, true, true);
+        part.wake(due);
+        if let Some(source) = part.source.take() {
+            due.wake(source);
+        }
+        self.make_ready(PartKey {
+            transmission: key,
+            part: index,
+        });
+    }
+
+    /// Parts that have ended so far.
+    pub(crate) fn parts_ended(&self) -> u64 {
+        self.parts_ended
+    }
+
+    /// A tick of the driver has passed. Returns a response that holds memory though its reader takes
+    /// nothing of it, if there are too many of those.
+    // r[impl ext.credit.stall]
+    pub(crate) fn tick(&mut self) -> Option<u64> {
+        if self.blocked == 0 {
+            return None;
+        }
+        let (mut bytes, mut longest) = (0, None);
+        for (key, known) in &mut self.by_number {
+            let is_open = known.is_response && matches!(known.state, Sending::Open);
+            let blocked = known.parts.iter().filter(|part| part.is_blocked);
+            let waiting: usize = blocked.map(|part| part.chunks.len()).sum();
+            let has_moved = std::mem::replace(&mut known.turns_before, known.turns) != known.turns;
+            if has_moved || !is_open || waiting == 0 {
+                known.blocked_seconds = 0;
+            } else {
+                known.blocked_seconds += 1;
+            }
+            if is_open {
+                bytes += waiting;
+            }
+            if known.blocked_seconds > CREDIT_STALL_SECONDS {
+                longest = longest.max(Some((known.blocked_seconds, *key)));
+            }
+        }
+        longest
+            .filter(|_| bytes > BLOCKED_BYTES)
+            .map(|(_, key)| key)
+    }
+
+    /// The next file whose source is to be read though others before it are not sent: the peer waits
+    /// for it. One task for each message asks.
+    pub(crate) fn poll_wanted(
+        &mut self,
+        key: u64,
+        waker: &Waker,
+        due: &mut WakeList,
+    ) -> Poll<usize> {
+        let Some(transmission) = self.by_number.get_mut(&key) else {
+            return Poll::Pending;
+        };
+        if let Some(part) = transmission.wanted.pop() {
+            return Poll::Ready(part);
+        }
+        due.replace(&mut transmission.file_source, waker);
+        Poll::Pending
+    }
+
     /// All of a message is in the outbox, up to this position. Its channel is free again.
     pub(crate) fn complete(&mut self, key: u64, end: u64, due: &mut WakeList) {
         if let Some(transmission) = self.by_number.get_mut(&key) {
-            transmission.settle(Sending::Whole(end), due);
+            self.blocked -= transmission.settle(Sending::Whole(end), due);
             self.channels.give_back(transmission.channel);
         }
         self.forget_if_unheld(key);
@@ -377,14 +643,17 @@ impl Transmissions {
         if !matches!(transmission.state, Sending::Open) {
             return None;
         }
-        transmission.settle(Sending::Aborted(error), due);
+        self.blocked -= transmission.settle(Sending::Aborted(error), due);
+        if let Some(credit) = &mut self.credit {
+            credit.over(key - 1);
+        }
         Some((transmission.id, transmission.channel))
     }
 
     pub(crate) fn abort_all(&mut self, error: &SourceError, due: &mut WakeList) {
         for transmission in self.by_number.values_mut() {
             if matches!(transmission.state, Sending::Open) {
-                transmission.settle(Sending::Aborted(error.clone()), due);
+                self.blocked -= transmission.settle(Sending::Aborted(error.clone()), due);
             }
         }
     }
@@ -424,6 +693,7 @@ impl Transmissions {
                 due.replace(&mut transmission.observer, waker);
                 return Poll::Pending;
             }
+            Sending::Whole(_) if transmission.is_cut_short => TransferEnd::PeerGone,
             Sending::Whole(_) => TransferEnd::Complete,
             Sending::Aborted(error) => TransferEnd::of(error),
         };
@@ -465,6 +735,13 @@ impl Transmissions {
     }
 }
 
+fn open(credit: &mut credit::Sending, settings: &Settings) {
+    credit.open(
+        settings.message_window().into(),
+        settings.connection_window(),
+    );
+}
+
 impl Transmission {
     fn turn(&mut self, key: PartKey, quantum: usize, due: &mut WakeList) -> Turn {
         let part = &mut self.parts[key.part];
@@ -478,6 +755,7 @@ impl Transmission {
             chunks.push(chunk);
         }
         let is_end = part.is_ended && part.chunks.is_empty();
+        part.is_over = is_end;
         part.is_ready = !part.chunks.is_empty();
         // Not only when the part is empty: a writer that echoes what it reads would stop reading
         // long enough that the peer takes it for a slow consumer.
@@ -489,6 +767,7 @@ impl Transmission {
             PartKind::File(_) => self.sent.files += sent,
             PartKind::Stream => self.sent.stream += sent,
         }
+        let end = part.end.take_if(|_| is_end);
         self.open_parts -= usize::from(is_end);
         self.turns += 1;
         let (channel, kind) = (self.channel, part.kind);
@@ -497,13 +776,15 @@ impl Transmission {
             kind,
             chunks,
             is_end,
+            end,
             is_last: self.open_parts == 0,
             transmission: key.transmission,
         }
     }
 
     fn is_its_turn(&self, part: usize) -> bool {
-        self.parts[part].kind == PartKind::Stream || part == self.file
+        let found = &self.parts[part];
+        found.kind == PartKind::Stream || found.is_out_of_turn || part == self.file
     }
 
     /// After the end of a file, the next one, if it has something to send.
@@ -511,16 +792,80 @@ impl Transmission {
         if !turn.is_end || turn.kind == PartKind::Stream {
             return None;
         }
-        self.file += 1;
-        self.parts
-            .get(self.file)
-            .filter(|part| part.has_content())
-            .map(|_| self.file)
+        let before = self.file;
+        while self.parts.get(self.file).is_some_and(|part| part.is_over) {
+            self.file += 1;
+        }
+        let next = self.parts.get(self.file).filter(|_| self.file != before);
+        next.filter(|part| part.has_content()).map(|_| self.file)
     }
 
-    fn settle(&mut self, state: Sending, due: &mut WakeList) {
+    /// Where a part is among all.
+    fn index_of(&self, part: WirePart) -> Option<usize> {
+        let has_stream = matches!(self.parts.first(), Some(part) if part.kind == PartKind::Stream);
+        let index = match part {
+            WirePart::Stream => 0,
+            WirePart::File(index) => index.get() as usize + usize::from(has_stream),
+        };
+        (index < self.parts.len()).then_some(index)
+    }
+
+    /// The peer waits for a file whose turn has not come: its source may not be read yet.
+    fn want(&mut self, part: usize, due: &mut WakeList) {
+        let found = &self.parts[part];
+        let is_source = found.kind != PartKind::Stream && !found.is_ended && part > self.file;
+        if is_source && !self.wanted.contains(&part) {
+            self.wanted.push(part);
+            if let Some(source) = self.file_source.take() {
+                due.wake(source);
+            }
+        }
+    }
+
+    /// How much a part may send in its turn; `None` if it has something to send and no credit.
+    // r[impl ext.credit.what]
+    // r[impl ext.credit.blocked]
+    fn allowance(
+        &mut self,
+        key: PartKey,
+        credit: &mut credit::Sending,
+        quantum: usize,
+    ) -> Option<usize> {
+        let part = &mut self.parts[key.part];
+        if part.chunks.is_empty() {
+            // Its end needs none.
+            return Some(quantum);
+        }
+        match credit.may_send(key.transmission - 1, part.kind.on_wire()) {
+            Ok(most) => Some(quantum.min(usize::try_from(most).unwrap_or(usize::MAX))),
+            Err(Blocked::Message | Blocked::Connection | Blocked::Over) => {
+                (part.is_ready, part.is_blocked) = (false, true);
+                None
+            }
+        }
+    }
+
+    /// A part has had its turn.
+    fn count(&self, key: PartKey, credit: &mut credit::Sending, turn: &Turn) {
+        let (number, part) = (key.transmission - 1, turn.kind.on_wire());
+        let bytes: usize = turn.chunks.iter().map(Bytes::len).sum();
+        if bytes > 0 {
+            credit.sent(number, part, bytes as u64);
+        }
+        if turn.is_end {
+            credit.end(number, part);
+        }
+    }
+
+    /// Returns how many of its parts were blocked.
+    fn settle(&mut self, state: Sending, due: &mut WakeList) -> usize {
         self.state = state;
+        let mut blocked = 0;
+        if let Some(source) = self.file_source.take() {
+            due.wake(source);
+        }
         for part in &mut self.parts {
+            blocked += usize::from(std::mem::take(&mut part.is_blocked));
             part.chunks.clear();
             part.wake(due);
             if let Some(source) = part.source.take() {
@@ -532,6 +877,16 @@ impl Transmission {
             .into_iter()
             .flatten()
             .for_each(|waker| due.wake(waker));
+        blocked
+    }
+}
+
+impl PartKind {
+    fn on_wire(self) -> WirePart {
+        match self {
+            Self::Stream => WirePart::Stream,
+            Self::File(index) => WirePart::File(index),
+        }
     }
 }
 
@@ -550,8 +905,13 @@ impl Part {
             chunks,
             is_ended,
             is_ready: false,
+            is_over: false,
+            is_blocked: false,
+            is_out_of_turn: false,
+            is_unwanted: false,
             writer: None,
             source: None,
+            end: None,
         }
     }
 
@@ -567,5 +927,71 @@ impl Part {
         if let Some(writer) = self.writer.take() {
             due.wake(writer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sockety_codec::FlowEntry;
+
+    use super::*;
+
+    /// A message with a stream, whose peer lets 4,096 bytes of it be sent without credit.
+    fn begin(all: &mut Transmissions, number: u64, parent: Option<Uuid>) -> PartKey {
+        let (id, channel) = (Uuid::from_u128(number.into()), ChannelId::ZERO);
+        let stream = NewPart {
+            kind: PartKind::Stream,
+            source: PartSource::Written,
+        };
+        let transmission = all.begin(number, id, parent, channel, vec![stream]);
+        PartKey {
+            transmission,
+            part: 0,
+        }
+    }
+
+    /// Adds to a part, and sends all that has credit.
+    fn push(all: &mut Transmissions, key: PartKey, bytes: usize, due: &mut WakeList) {
+        let bytes = Bytes::from(vec![0; bytes]);
+        all.push(key, |chunks| chunks.push(bytes)).expect("open");
+        while all.turn(due).is_some() {}
+    }
+
+    fn grant(all: &mut Transmissions, number: u64, limit: u64, due: &mut WakeList) {
+        let entry = FlowEntry::Part {
+            number,
+            part: WirePart::Stream,
+            limit,
+            lifeline: false,
+        };
+        all.credit(None).apply(entry).expect("granted");
+        while all.turn(due).is_some() {}
+    }
+
+    // r[verify ext.credit.stall]
+    #[test]
+    fn a_response_that_has_moved_waits_anew() {
+        const MUCH: usize = BLOCKED_BYTES + 1;
+        let mut due = WakeList::default();
+        let mut all = Transmissions::new(Negotiated::Extended);
+        let windows = Settings::default().with_message_window(4_096);
+        all.credit(Some(&windows.with_connection_window(1 << 40)));
+        let response = begin(&mut all, 0, Some(Uuid::from_u128(7)));
+        push(&mut all, response, MUCH, &mut due);
+        // Another message waits all the time. It is no response, so that it is never given up.
+        let request = begin(&mut all, 1, None);
+        push(&mut all, request, 5_000, &mut due);
+        // The first tick sees that it has moved.
+        for second in 0..=CREDIT_STALL_SECONDS {
+            assert_eq!(all.tick(), None, "after {second} s");
+        }
+        // Its reader takes all but the window, and then nothing more.
+        grant(&mut all, 0, MUCH as u64 - 4_096, &mut due);
+        assert_eq!(all.tick(), None);
+        push(&mut all, response, MUCH, &mut due);
+        for second in 1..=CREDIT_STALL_SECONDS {
+            assert_eq!(all.tick(), None, "after {second} s more");
+        }
+        assert_eq!(all.tick(), Some(response.transmission));
     }
 }

@@ -104,9 +104,10 @@ struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
     fn begin(waiting: &'a AtomicUsize, limit: usize) -> Option<Self> {
-        let more = |now: usize| (now < limit).then_some(now + 1);
+        let more = |now: usize| (now < limit).then(|| now + 1);
         let begun = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        begun.is_ok().then_some(Self(waiting))
+        // Made only if it was counted, because dropping it counts down.
+        begun.is_ok().then(|| Self(waiting))
     }
 }
 
@@ -129,8 +130,9 @@ impl ServeMiddleware for ConcurrencyLimit {
             }
             Err(no_turn) => {
                 let (limit, waiting) = (self.limit, self.max_waiting);
-                let reason =
-                    format!("{limit} calls run and {waiting} wait already, as many as may");
+                let reason = format!(
+                    "too many calls: the limits are {limit} executing and {waiting} waiting"
+                );
                 // A caller that is gone is no sign of overload, and reads no answer.
                 if let NoTurn::TooMany = no_turn {
                     incoming.note_overload(&reason);

@@ -16,6 +16,7 @@ use crate::{
     description::ServiceDescription,
     engine::receive::bucket::Bucket,
     fast_reply::FrameworkCode,
+    metadata::RetryAfter,
     serve::{
         incoming::Incoming,
         middleware::{ServeMiddleware, ServeNext},
@@ -27,7 +28,8 @@ use crate::{
 ///
 /// A message beyond the [`Rate`] is answered with code 3,840, Overloaded, and a reason, and its
 /// handler does not see it: the outcome is [`NotExecuted`](crate::Outcome::NotExecuted). Nothing waits. The senders of
-/// one-way messages learn nothing.
+/// one-way messages learn nothing. Callers whose connections use the extension learn when there will be room again:
+/// [`CallError::retry_after`](crate::CallError::retry_after).
 ///
 /// ```
 /// # use sockety::{Router, serve::IntoRouter, service};
@@ -94,17 +96,21 @@ impl RateLimit {
         self
     }
 
-    fn takes(&self, connection: &Connection) -> bool {
+    /// Takes a token, or returns when there will be one.
+    fn take(&self, connection: &Connection) -> Result<(), RetryAfter> {
+        let take = |bucket: &mut Bucket| match bucket.take(1) {
+            true => Ok(()),
+            false => Err(bucket.wait().map_or(RetryAfter::NEVER, RetryAfter::from)),
+        };
         match &self.buckets {
-            Buckets::One(bucket) => bucket
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(1),
+            Buckets::One(bucket) => {
+                take(&mut bucket.lock().unwrap_or_else(PoisonError::into_inner))
+            }
             Buckets::OfConnections(number) => {
                 let buckets = connection.extensions().get_or_default::<OfConnection>();
                 let mut buckets = buckets.0.lock().unwrap_or_else(PoisonError::into_inner);
                 let bucket = buckets.entry(*number);
-                bucket.or_insert_with(|| Bucket::new(self.rate)).take(1)
+                take(bucket.or_insert_with(|| Bucket::new(self.rate)))
             }
         }
     }
@@ -113,7 +119,11 @@ impl RateLimit {
 #[async_trait]
 impl ServeMiddleware for RateLimit {
     async fn handle(&self, incoming: Incoming, next: ServeNext) {
-        if self.scope.has(incoming.action()) && !self.takes(incoming.connection()) {
+        let taken = match self.scope.has(incoming.action()) {
+            true => self.take(incoming.connection()),
+            false => Ok(()),
+        };
+        if let Err(retry) = taken {
             let Rate { burst, per_second } = self.rate;
             let whose = match &self.buckets {
                 Buckets::One(_) => "",
@@ -123,6 +133,7 @@ impl ServeMiddleware for RateLimit {
                 "too many calls{whose}: at most {burst} at once, then {per_second} a second"
             );
             incoming.note_overload(&reason);
+            incoming.set_retry_after(retry);
             let code = FrameworkCode::Overloaded.reply();
             return incoming.refuse_because(code, reason).await;
         }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, task::Context};
 
-use sockety_codec::{ChannelId, FileHeader, FileIndex, Uuid};
+use sockety_codec::{ChannelId, FileHeader, FileIndex, Part, Uuid, credit::Fate};
 
 use super::{Inbound, Verdict, replies::lost, unjudged::Carrying};
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
 impl<S: Serve> Inbound<S> {
     pub(super) fn arriving(
         &self,
+        number: u64,
         has_stream: bool,
         files: u32,
         about: Uuid,
@@ -38,7 +39,8 @@ impl<S: Serve> Inbound<S> {
         }
         let account = Arc::clone(&self.shared.account);
         let driver: Arc<dyn WakeDriver> = Arc::clone(&self.shared) as _;
-        let intake = Intake::new(account, driver, files as usize, has_stream, about);
+        let credit = self.credit_of(number);
+        let intake = Intake::new(account, driver, credit, files as usize, has_stream, about);
         let stream = has_stream.then(|| intake.part());
         let carried = ReceivedParts::new(Arc::clone(&intake), stream);
         let rest = Rest {
@@ -183,9 +185,12 @@ impl<S: Serve> Inbound<S> {
             Role::Message { route, mut lease } => {
                 lease.begin_executing();
                 let intake = carried.intake().cloned();
-                let reply =
-                    PendingReply::new(lease, open.id, open.expects_response, reservation, intake);
-                self.dispatch(route, ReceivedPayload::Owned(payload), carried, reply, cx);
+                let (id, expects_response) = (open.id, open.expects_response);
+                let mut reply = PendingReply::new(lease, id, expects_response, reservation, intake);
+                let steering = open.steering;
+                reply.steer(&steering);
+                let payload = ReceivedPayload::Owned(payload);
+                self.dispatch(steering, route, payload, carried, reply, cx);
             }
             Role::Unjudged { action, lease } => {
                 let message = Carrying {
@@ -196,10 +201,13 @@ impl<S: Serve> Inbound<S> {
                     parts: carried,
                     reservation,
                     lease,
+                    steering: open.steering,
                 };
                 self.on_unjudged(message, cx);
             }
             Role::Response { parent } => {
+                let mut carried = carried;
+                carried.describe(open.steering.described);
                 let response = RawReply::Response {
                     id: open.id,
                     expects_response: open.expects_response,
@@ -211,13 +219,16 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    pub(super) fn on_content(
-        &mut self,
-        channel: ChannelId,
-        part: impl FnOnce(&Rest) -> usize,
-        bytes: &[u8],
-    ) -> Verdict {
+    pub(super) fn on_content(&mut self, channel: ChannelId, part: Part, bytes: &[u8]) -> Verdict {
         self.has_large_content |= bytes.len() >= recycled::LEAST;
+        let credited = match self.on_credited(channel, part, bytes) {
+            Ok((Fate::Keep, credited)) => credited,
+            Ok((Fate::Drop, _)) => {
+                self.on_unread(channel, bytes);
+                return Verdict::Keep;
+            }
+            Err(verdict) => return verdict,
+        };
         let Some(slot) = self.slots.get_mut(channel) else {
             return Verdict::Keep;
         };
@@ -228,7 +239,11 @@ impl<S: Serve> Inbound<S> {
             return Verdict::Keep;
         };
         rest.progress.on_content();
-        match rest.intake.push(part(rest), bytes) {
+        let pushed = rest.intake.push(rest.part(part), bytes);
+        if let (Some(credit), Pushed::Dropped | Pushed::OverLimit(_)) = (credited, &pushed) {
+            let _ = credit.taken(part, bytes.len() as u64);
+        }
+        match pushed {
             // Content that waits for a verdict has no reader yet.
             Pushed::Unread(unread)
                 if self.slow.is_too_much(unread)
@@ -243,6 +258,17 @@ impl<S: Serve> Inbound<S> {
             Pushed::Unread(_) | Pushed::Dropped => {}
         }
         Verdict::Keep
+    }
+
+    /// Content arrived whose reader has gone.
+    #[cold]
+    fn on_unread(&mut self, channel: ChannelId, bytes: &[u8]) {
+        let rest = self.slots.get_mut(channel).and_then(Slot::rest_mut);
+        let Some(rest) = rest else { return };
+        rest.progress.on_content();
+        if rest.is_response {
+            self.abuse.on_dropped(bytes.len() as u64);
+        }
     }
 
     /// What still comes of the stream is dropped. If its message has a handler already, that learns it
@@ -266,17 +292,18 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    pub(super) fn on_part_end(
-        &mut self,
-        channel: ChannelId,
-        part: impl FnOnce(&Rest) -> usize,
-        missing: u64,
-    ) -> Verdict {
+    pub(super) fn on_part_end(&mut self, channel: ChannelId, part: Part, missing: u64) -> Verdict {
+        self.on_credited_end(channel, part);
+        let error = match (part, missing) {
+            (Part::Stream, _) => self.take_status(channel),
+            (Part::File(_), 0) => None,
+            (Part::File(_), missing) => Some(ReadError::TooShort { missing }),
+        };
         if let Some(rest) = self.slots.get(channel).and_then(Slot::rest) {
-            let part = part(rest);
-            match missing {
-                0 => rest.intake.end(part),
-                missing => rest.intake.fail_part(part, ReadError::TooShort { missing }),
+            let part = rest.part(part);
+            match error {
+                None => rest.intake.end(part),
+                Some(error) => rest.intake.fail_part(part, error),
             }
         }
         Verdict::Keep
@@ -291,6 +318,6 @@ impl<S: Serve> Inbound<S> {
         if let Some(rest) = self.slots.get_mut(channel).and_then(Slot::rest_mut) {
             rest.files_due = rest.files_due.saturating_sub(1);
         }
-        self.on_part_end(channel, |rest| rest.file(index), missing)
+        self.on_part_end(channel, Part::File(index), missing)
     }
 }

@@ -25,6 +25,8 @@ impl<S: Serve> Inbound<S> {
     /// arrive. What still comes of them is dropped, and does not count against the peer, who need
     /// not know.
     pub(crate) fn on_tick(&mut self, has_written: bool, is_paused: bool) {
+        self.end_overdue();
+        self.relieve();
         let others_wait = self.do_others_wait();
         for channel in self.slow.on_tick(others_wait, has_written) {
             self.shared.counters.count(|all| &all.overrun_messages);
@@ -34,13 +36,18 @@ impl<S: Serve> Inbound<S> {
             self.give_up_stalled();
         }
         self.slots.give_back_memory();
+        if self.extended.as_ref().is_some_and(|it| it.is_blank()) {
+            self.extended = None;
+        }
     }
 
     fn give_up_stalled(&mut self) {
         let Some(limit) = self.shared.options.progress_timeout else {
             return;
         };
-        let stalled = self.slots.on_tick(ticks::seconds(limit));
+        let extended = self.extended.as_ref();
+        let credit = extended.and_then(|extended| extended.credit.as_deref());
+        let stalled = self.slots.on_tick(ticks::seconds(limit), credit);
         for channel in &stalled {
             self.shared.counters.count(|all| &all.stalled_messages);
             if let Some(id) = self.slots.open_mut(*channel).and_then(|open| open.owed()) {
@@ -63,6 +70,7 @@ impl<S: Serve> Inbound<S> {
     }
 
     fn cut_off(&mut self, channel: ChannelId) {
+        self.stop_message(channel);
         match self.slots.get(channel) {
             None => {}
             Some(Slot::Rest(rest)) => {
@@ -103,9 +111,31 @@ impl<S: Serve> Inbound<S> {
     }
 
     pub(super) fn on_abort(&mut self, channel: ChannelId) -> Verdict {
-        self.abuse.on_aborted(1);
-        self.lose(channel, &ReadError::Aborted);
+        if !self.on_content_over(channel, true) {
+            self.abuse.on_aborted(1);
+        }
+        if self.shared.is_extended {
+            self.on_aborted_request(channel);
+        }
+        let status = self.take_status(channel);
+        self.lose(channel, &status.unwrap_or(ReadError::Aborted));
         self.on_end(channel)
+    }
+
+    /// A request that had not begun is answered, so that its caller learns that. Another one may be over
+    /// sooner for it.
+    // r[impl ext.cancel.answer]
+    #[cold]
+    fn on_aborted_request(&mut self, channel: ChannelId) {
+        match self.slots.get(channel) {
+            Some(Slot::Open(open)) => {
+                if let Some(id) = open.owed() {
+                    self.shared.fast_reply(id, FrameworkCode::NotBegun.reply());
+                }
+            }
+            Some(Slot::Rest(rest)) => rest.intake.is_aborted.store(true, Ordering::Relaxed),
+            None => {}
+        }
     }
 
     pub(super) fn on_refused(
@@ -159,6 +189,10 @@ impl<S: Serve> Inbound<S> {
         if let Some(rest) = slot.rest() {
             rest.intake.fail(error);
         }
+        self.stop_message(channel);
+        let Some(slot) = self.slots.get(channel) else {
+            return;
+        };
         if let Slot::Open(open) = slot {
             if let Role::Response { parent } = open.role {
                 self.deliver(&parent, lost(error.clone()));

@@ -16,7 +16,10 @@ use crate::{
     config::budgets::Share,
     engine::{
         attempt::Attempt,
+        early_end::{Number, Steering},
+        health,
         holders::Holder,
+        inherited::{self, Inherited, Inheriting},
         lease::Lease,
         payload_reservation::{PayloadReservation, Purpose},
         pending_reply::PendingReply,
@@ -26,12 +29,13 @@ use crate::{
             request_queue::QueuedRequest,
             slot::{Open, Progress, Role},
         },
-        serve::{Dispatch, ReceivedPayload, Route, Serve, Target, Unrouted},
+        serve::{Dispatch, Handler, ReceivedPayload, Route, Serve, Target, Unrouted},
         shared::Shared,
         warnings::Warning,
     },
     error::refusal::reads_reasons,
     fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
+    sync::spawn,
 };
 
 /// How many requests of the queue begin before other tasks of the thread get their turn.
@@ -54,32 +58,50 @@ impl<S: Serve> Inbound<S> {
     /// Most messages: there is nothing to keep until more of it comes.
     pub(super) fn on_whole_message(
         &mut self,
+        number: u64,
         head: &MessageHead<'_>,
         payload: &[u8],
         cx: &mut Context<'_>,
     ) -> Verdict {
-        if !self.has_served {
-            self.on_first_message(head);
-        }
-        if self.has_to_wait() && self.keep_unjudged(head, payload) {
+        let steering = self.steering(number, head);
+        if self.looks && self.look_at(number, head) {
             return Verdict::Keep;
         }
-        if !self.overflow.is_empty() && self.keep_overflowing(head, payload) {
+        if head.action == health::ACTION {
+            return self.answer_health(head, payload);
+        }
+        if self.has_to_wait() && self.keep_unjudged(&steering, head, payload) {
             return Verdict::Keep;
         }
-        self.handle_whole(head, payload, cx)
+        if !self.overflow.is_empty() && self.keep_overflowing(&steering, head, payload) {
+            return Verdict::Keep;
+        }
+        self.handle_whole(steering, head, payload, cx)
     }
 
+    /// Looks at the first message, and at those that may not be taken. Returns whether this one is
+    /// not: it is neither executed nor answered, and its sender knows that.
     #[cold]
-    fn on_first_message(&mut self, head: &MessageHead<'_>) {
+    fn look_at(&mut self, number: u64, head: &MessageHead<'_>) -> bool {
         self.has_served = true;
         // A caller that reads reasons is one of this framework, and so sends heartbeats.
         self.has_heartbeats |= reads_reasons(&head.id);
+        self.looks = self.taken != u64::MAX;
+        self.is_left_out(number)
+    }
+
+    /// Says whether this side serves: before authorization, and without a slot.
+    #[cold]
+    fn answer_health(&mut self, head: &MessageHead<'_>, payload: &[u8]) -> Verdict {
+        let is_known = |name: &str| self.serve.has_service(name);
+        let code = health::answer(self.shared.health.as_ref(), payload, is_known);
+        self.refuse_whole(head, payload, &code.into())
     }
 
     #[inline]
     pub(super) fn handle_whole(
         &mut self,
+        steering: Steering,
         head: &MessageHead<'_>,
         payload: &[u8],
         cx: &mut Context<'_>,
@@ -89,16 +111,25 @@ impl<S: Serve> Inbound<S> {
             Err(refused) => return self.refuse_whole(head, payload, &refused),
         };
         let Some((lease, reservation)) = self.admit_whole(head, payload) else {
-            if self.keep_overflowing(head, payload) {
+            if self.keep_overflowing(&steering, head, payload) {
                 return Verdict::Keep;
             }
             self.queue.on_refused(head.action, &self.shared);
             let overloaded = FrameworkCode::Overloaded.reply().into();
             return self.refuse_whole(head, payload, &overloaded);
         };
-        let reply = PendingReply::new(lease, head.id, head.expects_response, reservation, None);
+        let expects_response = head.expects_response;
+        let mut reply = PendingReply::new(lease, head.id, expects_response, reservation, None);
+        reply.steer(&steering);
         let payload = ReceivedPayload::Borrowed(payload);
-        self.dispatch(route, payload, ReceivedParts::default(), reply, cx);
+        self.dispatch(
+            steering,
+            route,
+            payload,
+            ReceivedParts::default(),
+            reply,
+            cx,
+        );
         Verdict::Keep
     }
 
@@ -182,8 +213,14 @@ impl<S: Serve> Inbound<S> {
     /// Keeps a one-way message that finds no room. Its sender could not be told that it is lost.
     /// Returns whether it is kept.
     #[cold]
-    fn keep_overflowing(&mut self, head: &MessageHead<'_>, payload: &[u8]) -> bool {
-        !head.expects_response && self.overflow.keep(head, payload, &self.shared.options)
+    fn keep_overflowing(
+        &mut self,
+        steering: &Steering,
+        head: &MessageHead<'_>,
+        payload: &[u8],
+    ) -> bool {
+        let options = &self.shared.options;
+        !head.expects_response && self.overflow.keep(steering, head, payload, options)
     }
 
     /// Handles one-way messages that found no room, as far as there is room now.
@@ -201,7 +238,8 @@ impl<S: Serve> Inbound<S> {
             }
             let before = self.overflow.len();
             if let Some(message) = self.overflow.pop() {
-                let _ = self.handle_whole(&message.head(), &message.payload, cx);
+                let steering = message.steering.clone();
+                let _ = self.handle_whole(steering, &message.head(), &message.payload, cx);
             }
             if self.overflow.len() >= before {
                 // The budget of all connections has no room: it is looked at every second.
@@ -226,8 +264,16 @@ impl<S: Serve> Inbound<S> {
                 self.shared.has_queue.store(false, Ordering::SeqCst);
                 return;
             };
+            let steering = request.steering();
             let payload = ReceivedPayload::Owned(request.payload);
-            self.run(request.route, payload, request.parts, request.reply, cx);
+            self.run(
+                &steering,
+                request.route,
+                payload,
+                request.parts,
+                request.reply,
+                cx,
+            );
         }
         // The rest after other tasks of the thread have had their turn.
         cx.waker().wake_by_ref();
@@ -236,11 +282,19 @@ impl<S: Serve> Inbound<S> {
     pub(super) fn on_message(
         &mut self,
         channel: ChannelId,
+        number: u64,
         head: &MessageHead<'_>,
         cx: &mut Context<'_>,
     ) -> Verdict {
-        if !self.has_served {
-            self.on_first_message(head);
+        let mut steering = self.steering(number, head);
+        // While it arrives, its time passes.
+        steering.fix_deadline();
+        self.begin_content(channel, number, head.has_stream, head.files);
+        if self.looks && self.look_at(number, head) {
+            return match head.has_content() {
+                true => Verdict::Refuse(channel),
+                false => Verdict::Keep,
+            };
         }
         let route = if self.has_to_wait() && self.may_keep_arriving() {
             None
@@ -256,6 +310,7 @@ impl<S: Serve> Inbound<S> {
             return self.refuse_message(channel, head, &overloaded);
         };
         let carried = self.arriving(
+            number,
             head.has_stream,
             head.files.count,
             head.id,
@@ -281,13 +336,19 @@ impl<S: Serve> Inbound<S> {
             payload,
             carried,
             progress: Progress::default(),
+            steering,
         };
         self.begin(channel, open, cx)
     }
 
     pub(super) fn route(&mut self, head: &MessageHead<'_>) -> Result<Route, Refused> {
         if head.action == PRESENT_ACTION {
-            return Err(FrameworkCode::Present.reply().into());
+            return Err(FrameworkCode::NotBegun.reply().into());
+        }
+        if head.action == health::ACTION {
+            // It arrives in pieces, and its payload is not here yet.
+            let action = Action::Known(health::ACTION);
+            return Ok(Route::to_handler(action, Handler::Health));
         }
         let counters = &self.shared.counters;
         if self.refuses_new {
@@ -377,17 +438,21 @@ impl<S: Serve> Inbound<S> {
     #[inline]
     pub(super) fn dispatch(
         &mut self,
+        mut steering: Steering,
         route: Route,
         payload: ReceivedPayload<'_>,
         parts: ReceivedParts,
-        reply: PendingReply,
+        mut reply: PendingReply,
         cx: &mut Context<'_>,
     ) {
         let executing = self.shared.holders.requests() - 1;
         if self.queue.is_empty() && self.shared.may_execute(executing) {
-            return self.run(route, payload, parts, reply, cx);
+            return self.run(&steering, route, payload, parts, reply, cx);
         }
         let payload = payload.into_bytes();
+        // While it waits, its time passes.
+        steering.fix_deadline();
+        reply.described = steering.described;
         let request = QueuedRequest {
             route,
             payload,
@@ -404,27 +469,45 @@ impl<S: Serve> Inbound<S> {
     /// task from the beginning all the same.
     #[inline]
     fn run(
-        &self,
+        &mut self,
+        steering: &Steering,
         route: Route,
         payload: ReceivedPayload<'_>,
         parts: ReceivedParts,
-        reply: PendingReply,
+        mut reply: PendingReply,
         cx: &mut Context<'_>,
     ) {
         if let Target::Authorize(_) = route.target {
             self.shared.auth.judge();
         }
+        if steering.is_over() {
+            // Nobody waits for it any longer, and it has not begun.
+            return self.end_unbegun(steering.number, (reply, parts));
+        }
         let (action, is_spawned) = (route.action.clone(), route.is_spawned());
+        let inherited = steering.inherited();
+        let is_no_cancel = route.is_no_cancel();
+        if is_no_cancel {
+            reply.number = Number::NONE;
+        }
         let begin = || {
             let mut handler = self.serve.dispatch(route, payload, parts, reply);
             if is_spawned {
                 return Some(handler);
             }
-            handler.as_mut().poll(cx).is_pending().then_some(handler)
+            let polled = inherited::with(inherited, || handler.as_mut().poll(cx));
+            polled.is_pending().then_some(handler)
         };
         match catch_unwind(AssertUnwindSafe(begin)) {
             Ok(None) => {}
-            Ok(Some(handler)) => self.spawn(action, handler),
+            Ok(Some(handler)) => {
+                let handler = match is_no_cancel {
+                    true if inherited == Inherited::default() => handler,
+                    true => Box::pin(Inheriting::new(inherited, handler)),
+                    false => self.cancellable(steering, handler),
+                };
+                self.spawn(action, handler);
+            }
             Err(panic) => on_panic(&self.shared, &action, &*panic),
         }
     }
@@ -434,7 +517,7 @@ impl<S: Serve> Inbound<S> {
         let tasks = Arc::clone(self.shared.budgets.waiting());
         let share = Share::none(tasks).charge(1);
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
+        spawn(async move {
             if let Err(panic) = caught(handler).await {
                 on_panic(&shared, &action, &*panic);
             }

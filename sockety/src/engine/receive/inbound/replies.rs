@@ -7,6 +7,7 @@ use sockety_codec::{ChannelId, ResponseHead, Uuid};
 use super::{Inbound, Verdict};
 use crate::{
     engine::{
+        early_end::Steering,
         payload_reservation::{PayloadReservation, Purpose},
         pending::RawReply,
         receive::{
@@ -21,12 +22,21 @@ use crate::{
 };
 
 impl<S: Serve> Inbound<S> {
-    pub(super) fn on_whole_response(&mut self, head: &ResponseHead, payload: &[u8]) -> Verdict {
+    pub(super) fn on_whole_response(
+        &mut self,
+        number: u64,
+        head: &ResponseHead,
+        payload: &[u8],
+    ) -> Verdict {
+        let carried = match self.said_of_response(number) {
+            None => ReceivedParts::default(),
+            Some(described) => ReceivedParts::of_described(described),
+        };
         let response = RawReply::Response {
             id: head.id,
             expects_response: head.expects_response,
             payload: PayloadBytes::copy_of(payload),
-            carried: ReceivedParts::default(),
+            carried,
         };
         let is_dropped = self.deliver(&head.parent, Ok(response));
         if is_dropped && !self.shared.lock().pending.expects(&head.parent) {
@@ -38,9 +48,15 @@ impl<S: Serve> Inbound<S> {
     pub(super) fn on_response(
         &mut self,
         channel: ChannelId,
+        number: u64,
         head: &ResponseHead,
         cx: &mut Context<'_>,
     ) -> Verdict {
+        self.begin_content(channel, number, head.has_stream, head.files);
+        let steering = Steering {
+            described: self.said_of_response(number),
+            ..Steering::default()
+        };
         if !self.shared.lock().pending.begin_response(&head.parent) {
             self.on_unwanted(&head.parent, false);
             return if head.has_content() {
@@ -62,8 +78,16 @@ impl<S: Serve> Inbound<S> {
             id: head.id,
             expects_response: head.expects_response,
             payload: Assembly::new(head.payload_size, reservation),
-            carried: self.arriving(head.has_stream, head.files.count, head.parent, None, true),
+            carried: self.arriving(
+                number,
+                head.has_stream,
+                head.files.count,
+                head.parent,
+                None,
+                true,
+            ),
             progress: Progress::default(),
+            steering,
         };
         self.begin(channel, open, cx)
     }
@@ -87,10 +111,13 @@ impl<S: Serve> Inbound<S> {
         if let Some(waker) = delivered.waker {
             waker.wake();
         }
+        if delivered.is_timeout {
+            self.shared.counters.add(|all| &all.timed_out_requests, 1);
+        }
         let Some(unwanted) = delivered.unwanted else {
             return false;
         };
-        let is_code = matches!(unwanted, Ok(RawReply::Fast(_)));
+        let is_code = matches!(unwanted, Ok(RawReply::Fast(..)));
         drop(unwanted);
         self.on_unwanted(parent, is_code);
         true

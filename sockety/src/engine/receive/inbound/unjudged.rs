@@ -8,6 +8,7 @@ use sockety_codec::{ChannelId, FilesSummary, MessageHead, Uuid};
 use super::{Inbound, Verdict, messages::Refused};
 use crate::{
     engine::{
+        early_end::{Number, Steering},
         lease::Lease,
         payload_reservation::PayloadReservation,
         pending_reply::PendingReply,
@@ -43,6 +44,7 @@ pub(super) struct Carrying {
     pub(super) parts: ReceivedParts,
     pub(super) reservation: Option<Box<PayloadReservation>>,
     pub(super) lease: Lease,
+    pub(super) steering: Steering,
 }
 
 /// Reading pauses when as much waits.
@@ -59,6 +61,15 @@ const MOST_CARRYING: usize = 16;
 /// together where some carry something. Nothing of them goes to disk, because anybody may have sent
 /// them.
 const EXCESS_BYTES: usize = 512 * 1024;
+
+impl Waiting {
+    fn steering(&self) -> &Steering {
+        match self {
+            Self::Whole(message) => &message.steering,
+            Self::Carrying(message) => &message.steering,
+        }
+    }
+}
 
 impl Unjudged {
     /// Whether nothing waits or arrives to be judged.
@@ -144,12 +155,17 @@ impl<S: Serve> Inbound<S> {
 
     /// Keeps a message until its turn. Returns whether there was room.
     #[cold]
-    pub(super) fn keep_unjudged(&mut self, head: &MessageHead<'_>, payload: &[u8]) -> bool {
+    pub(super) fn keep_unjudged(
+        &mut self,
+        steering: &Steering,
+        head: &MessageHead<'_>,
+        payload: &[u8],
+    ) -> bool {
         let unjudged = &self.unjudged;
         if unjudged.messages.len() >= EXCESS || unjudged.bytes >= EXCESS_BYTES {
             return false;
         }
-        let message = KeptMessage::new(head, payload);
+        let message = KeptMessage::new(steering, head, payload);
         self.unjudged.bytes += message.bytes();
         self.unjudged.messages.push_back(Waiting::Whole(message));
         true
@@ -186,7 +202,8 @@ impl<S: Serve> Inbound<S> {
             match message {
                 Waiting::Whole(message) => {
                     self.unjudged.bytes -= message.bytes();
-                    let _ = self.handle_whole(&message.head(), &message.payload, cx);
+                    let steering = message.steering.clone();
+                    let _ = self.handle_whole(steering, &message.head(), &message.payload, cx);
                 }
                 Waiting::Carrying(message) => self.handle_carrying(*message, cx),
             }
@@ -225,12 +242,62 @@ impl<S: Serve> Inbound<S> {
             parts,
             reservation,
             mut lease,
+            steering,
             ..
         } = message;
         lease.begin_executing();
         let intake = parts.intake().cloned();
-        let reply = PendingReply::new(lease, id, expects_response, reservation, intake);
-        self.dispatch(route, ReceivedPayload::Owned(payload), parts, reply, cx);
+        let mut reply = PendingReply::new(lease, id, expects_response, reservation, intake);
+        reply.steer(&steering);
+        let payload = ReceivedPayload::Owned(payload);
+        self.dispatch(steering, route, payload, parts, reply, cx);
+    }
+
+    /// A request was cancelled. Returns whether it is one that waits.
+    pub(super) fn cancel_unjudged(&mut self, number: Number) -> bool {
+        self.end_unjudged(|steering| steering.is_cancellable && steering.number == number)
+    }
+
+    /// Ends messages that nobody waits for any longer.
+    pub(super) fn end_overdue_unjudged(&mut self) {
+        while self.end_unjudged(Steering::is_over) {}
+    }
+
+    /// Ends the first of such messages before it has begun. Returns whether there is one.
+    #[cold]
+    fn end_unjudged(&mut self, is_it: impl Fn(&Steering) -> bool) -> bool {
+        let messages = &mut self.unjudged.messages;
+        let place = messages.iter().position(|it| is_it(it.steering()));
+        let Some(message) = place.and_then(|place| messages.remove(place)) else {
+            return false;
+        };
+        let owed = match &message {
+            Waiting::Whole(message) => {
+                self.unjudged.bytes -= message.bytes();
+                let head = message.head();
+                head.expects_response.then_some(head.id)
+            }
+            Waiting::Carrying(message) => message.expects_response.then_some(message.id),
+        };
+        if let Some(id) = owed {
+            self.shared.fast_reply(id, FrameworkCode::NotBegun.reply());
+        }
+        true
+    }
+
+    /// Requests that wait for a verdict.
+    pub(super) fn unjudged_requests(&self) -> impl Iterator<Item = Uuid> {
+        let messages = self.unjudged.messages.iter();
+        messages.filter_map(|message| {
+            let (id, expects_response) = match message {
+                Waiting::Whole(message) => {
+                    let head = message.head();
+                    (head.id, head.expects_response)
+                }
+                Waiting::Carrying(message) => (message.id, message.expects_response),
+            };
+            expects_response.then_some(id)
+        })
     }
 
     /// Refuses messages with content, the newest first, until no more waits than may.
@@ -263,6 +330,7 @@ impl<S: Serve> Inbound<S> {
     fn refuse_arriving(&mut self, channel: ChannelId, code: FastReply, reason: &str) {
         // The decoder goes on: nobody reads what it returns for a channel that is not open.
         let _: Verdict = self.refuse_open(channel, code, reason);
+        self.stop_message(channel);
     }
 }
 

@@ -1,0 +1,283 @@
+//! What the clients of a fleet and its task share.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use tokio::sync::{Notify, watch};
+
+use super::{
+    eject::Eject,
+    error::DiscoverError,
+    health::Health,
+    ready::Ready,
+    retry::{Repeat, Retries},
+    stats::Counters,
+    status::{EndpointStatus, Shown},
+};
+use crate::{
+    connection::{
+        Connection,
+        source::{ConnectionSource, Next, Tried},
+    },
+    engine::common::Common,
+    error::connect::{ConnectError, ConnectProblem},
+};
+
+/// What the builder has set.
+pub(super) struct Settings {
+    /// How many connections there are to each endpoint.
+    pub(super) connections: usize,
+    pub(super) subset: Option<usize>,
+    pub(super) zone: Option<Arc<str>>,
+    pub(super) eject: Eject,
+    pub(super) health: Health,
+    /// Whether a call waits while no server is ready.
+    pub(super) waits: bool,
+}
+
+pub(super) struct Inner {
+    /// What it is called in logs, metrics and errors.
+    pub(super) name: Arc<str>,
+    pub(super) settings: Settings,
+    pub(super) retries: Retries,
+    /// What calls read.
+    ready: ArcSwap<Ready>,
+    /// Changed whenever something was published, for those who wait.
+    published: watch::Sender<()>,
+    shown: Mutex<Vec<Shown>>,
+    problems: Mutex<Problems>,
+    is_closed: AtomicBool,
+    pub(super) counters: Counters,
+    /// Wakes the task: the last client is gone, or the fleet was closed.
+    pub(super) ended: Notify,
+    /// Wakes the task: an endpoint may have to be ejected.
+    pub(super) failures: Notify,
+    /// Changed when a connection was lost or its server leaves, for discovery.
+    lost: watch::Sender<()>,
+}
+
+/// What went wrong last.
+#[derive(Default)]
+struct Problems {
+    connect: Option<Arc<ConnectError>>,
+    discover: Option<DiscoverError>,
+}
+
+impl Inner {
+    pub(super) fn new(
+        name: Arc<str>,
+        settings: Settings,
+        retries: Retries,
+        lost: watch::Sender<()>,
+    ) -> Self {
+        Self {
+            name,
+            settings,
+            retries,
+            ready: ArcSwap::default(),
+            published: watch::Sender::default(),
+            shown: Mutex::default(),
+            problems: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+            counters: Counters::default(),
+            ended: Notify::new(),
+            failures: Notify::new(),
+            lost,
+        }
+    }
+
+    pub(super) fn publish(&self, ready: Ready, shown: Vec<Shown>) {
+        let before = self.ready.swap(Arc::new(ready));
+        let shown = std::mem::replace(&mut *lock(&self.shown), shown);
+        self.published.send_replace(());
+        // The last handle on a connection closes it, which wakes others: not before all is published.
+        drop((before, shown));
+    }
+
+    pub(super) fn on_loss(&self) {
+        self.lost.send_replace(());
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.published.subscribe()
+    }
+
+    pub(super) fn endpoints(&self) -> Vec<EndpointStatus> {
+        lock(&self.shown).iter().map(Shown::status).collect()
+    }
+
+    /// The connections that take calls.
+    pub(super) fn connections(&self) -> Vec<Connection> {
+        self.ready.load().connections().cloned().collect()
+    }
+
+    /// All connections, also those that get no new calls, but have some under way.
+    pub(super) fn open(&self) -> Vec<Connection> {
+        let shown = lock(&self.shown);
+        shown.iter().flat_map(|it| &it.open).cloned().collect()
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        !self.ready.load().is_empty()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        self.ended.notify_one();
+    }
+
+    pub(super) fn set_discovered(&self) {
+        lock(&self.problems).discover = None;
+    }
+
+    pub(super) fn set_discover_error(&self, error: DiscoverError) {
+        self.counters.discover_error();
+        lock(&self.problems).discover = Some(error);
+        self.published.send_replace(());
+    }
+
+    pub(super) fn set_connect_error(&self, error: Arc<ConnectError>) {
+        self.counters.failed_connect();
+        lock(&self.problems).connect = Some(error);
+    }
+
+    pub(super) fn discover_error(&self) -> Option<DiscoverError> {
+        lock(&self.problems).discover.clone()
+    }
+
+    /// Why no server is ready.
+    fn why(&self) -> NoServer {
+        if self.is_closed() {
+            return NoServer::Ended(Arc::clone(&self.name));
+        }
+        let shown = lock(&self.shown).len();
+        let problems = lock(&self.problems);
+        let source: Option<Arc<dyn std::error::Error + Send + Sync>> =
+            match (&problems.connect, &problems.discover) {
+                (_, Some(error)) if shown == 0 => Some(Arc::new(error.clone())),
+                (Some(error), _) => Some(Arc::clone(error) as _),
+                (None, Some(error)) => Some(Arc::new(error.clone())),
+                (None, None) => None,
+            };
+        NoServer::NotReady {
+            fleet: Arc::clone(&self.name),
+            known: shown,
+            source: source.map(Source),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// No server of a fleet takes calls.
+#[derive(Debug, thiserror::Error)]
+enum NoServer {
+    #[error("none of the {known} known servers of {fleet} is ready")]
+    NotReady {
+        fleet: Arc<str>,
+        known: usize,
+        #[source]
+        source: Option<Source>,
+    },
+    #[error("fleet {0} has ended")]
+    Ended(Arc<str>),
+}
+
+/// An error that several share.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Source(Arc<dyn std::error::Error + Send + Sync>);
+
+/// Supplies the connections of a fleet to the handles of its clients. With the last of them, the fleet ends.
+pub(super) struct Balanced {
+    pub(super) inner: Arc<Inner>,
+    pub(super) common: Common,
+}
+
+impl Drop for Balanced {
+    fn drop(&mut self) {
+        self.inner.close();
+    }
+}
+
+#[async_trait]
+impl ConnectionSource for Balanced {
+    fn current(&self) -> Option<Connection> {
+        let ready = self.inner.ready.load();
+        ready.pick_open(None).map(|entry| entry.connection.clone())
+    }
+
+    fn current_but(&self, tried: &Connection) -> Option<Connection> {
+        let ready = self.inner.ready.load();
+        let entry = ready.pick_open(Some(tried));
+        entry.map(|entry| entry.connection.clone())
+    }
+
+    fn pick(&self) -> Option<Connection> {
+        let ready = self.inner.ready.load();
+        ready.pick().map(|entry| entry.connection.clone())
+    }
+
+    async fn connection(&self) -> Result<Connection, Arc<ConnectError>> {
+        let mut published = self.inner.subscribe();
+        loop {
+            if let Some(connection) = self.current() {
+                return Ok(connection);
+            }
+            if !self.inner.settings.waits || self.inner.is_closed() {
+                return Err(self.failure(Duration::ZERO));
+            }
+            // The sender is as old as the source.
+            let _ = published.changed().await;
+        }
+    }
+
+    fn all(&self) -> Vec<Connection> {
+        self.inner.open()
+    }
+
+    fn next(&self, tried: &Tried<'_>) -> Next {
+        let repeat = self.inner.retries.next(tried);
+        self.inner.counters.repeat(repeat, tried.outcome());
+        match repeat {
+            Repeat::After(pause) => Next::Again(pause),
+            Repeat::OverBudget | Repeat::Never => Next::Return,
+        }
+    }
+
+    fn on_failure(&self) {
+        self.inner.failures.notify_one();
+    }
+
+    fn on_close(&self) {
+        self.inner.close();
+    }
+
+    fn handle(self: Arc<Self>) -> Connection {
+        let common = self.common.clone();
+        Connection::of_source(self, common)
+    }
+
+    fn failure(&self, after: Duration) -> Arc<ConnectError> {
+        let why = io::Error::new(io::ErrorKind::NotConnected, self.inner.why());
+        let problem = match after.is_zero() {
+            true => ConnectProblem::Unreachable(why),
+            false => ConnectProblem::TimedOut(after, why),
+        };
+        Arc::new(problem.into())
+    }
+}

@@ -1,0 +1,148 @@
+//! One server of a fleet: its connections, and whether it gets calls.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    discover::Endpoint,
+    eject::Standing,
+    pause::Pauses,
+    status::{EndpointState, Shown},
+};
+use crate::{
+    connection::Connection,
+    engine::{load::Load, loaded},
+    error::ConnectError,
+};
+
+pub(super) struct Member {
+    pub(super) endpoint: Endpoint,
+    pub(super) load: Arc<Load>,
+    /// One for each connection that there is, or should be. None while it is not in the subset.
+    pub(super) links: Vec<Link>,
+    pub(super) standing: Standing,
+    /// What it says about itself, or that it does not answer.
+    pub(super) serves: bool,
+    /// Whether a probe of it is under way.
+    pub(super) is_probed: bool,
+    /// When a probe of it is due, if nothing else comes from it until then.
+    pub(super) probe_at: Instant,
+    /// Since when it gets calls.
+    pub(super) ready_since: Option<Instant>,
+    /// Whether it was called, so that it has a latency.
+    pub(super) has_latency: bool,
+    /// How many bytes had come from it at the last look.
+    pub(super) received: u64,
+    pub(super) error: Option<Arc<ConnectError>>,
+}
+
+/// A connection to a server, or the place of one.
+pub(super) struct Link {
+    /// Its number in the fleet.
+    pub(super) id: u64,
+    pub(super) pauses: Pauses,
+    pub(super) state: LinkState,
+}
+
+pub(super) enum LinkState {
+    /// No connection is made before this time.
+    Waiting(Instant),
+    Connecting,
+    Open {
+        connection: Connection,
+        since: Instant,
+        /// The server asks for new calls to go elsewhere, but takes them still.
+        is_lame: bool,
+        /// Another link has taken its place in the count of connections.
+        is_replaced: bool,
+    },
+}
+
+impl Member {
+    pub(super) fn new(endpoint: Endpoint, now: Instant) -> Self {
+        Self {
+            endpoint,
+            load: Arc::new(Load::new(loaded::now())),
+            links: Vec::new(),
+            standing: Standing::default(),
+            serves: true,
+            is_probed: false,
+            probe_at: now,
+            ready_since: None,
+            has_latency: false,
+            received: 0,
+            error: None,
+        }
+    }
+
+    /// The open connections, with whether their server asks for calls to go elsewhere.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&Connection, bool)> {
+        self.links.iter().filter_map(|link| match &link.state {
+            LinkState::Open {
+                connection,
+                is_lame,
+                ..
+            } => Some((connection, *is_lame)),
+            LinkState::Waiting(_) | LinkState::Connecting => None,
+        })
+    }
+
+    pub(super) fn link(&mut self, id: u64) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.id == id)
+    }
+
+    /// The connection of a link is over. Returns whether the link stays, for another one.
+    pub(super) fn remove_replaced(&mut self, id: u64) -> bool {
+        self.links.retain(|link| {
+            let is_replaced = matches!(
+                link.state,
+                LinkState::Open {
+                    is_replaced: true,
+                    ..
+                }
+            );
+            link.id != id || !is_replaced
+        });
+        self.link(id).is_some()
+    }
+
+    /// Whether this client connects to it: it is in the subset.
+    pub(super) fn is_used(&self) -> bool {
+        !self.links.is_empty()
+    }
+
+    /// Whether it may get calls, apart from ejection.
+    pub(super) fn is_available(&self) -> bool {
+        self.serves && self.open().next().is_some()
+    }
+
+    /// How long it has got calls.
+    pub(super) fn ready_for(&self, now: Instant) -> Option<Duration> {
+        self.ready_since.map(|since| now - since)
+    }
+
+    fn state(&self) -> EndpointState {
+        let is_connecting = |link: &Link| matches!(link.state, LinkState::Connecting);
+        match self.open().next() {
+            None if !self.is_used() => EndpointState::Unused,
+            None if self.links.iter().any(is_connecting) => EndpointState::Connecting,
+            None => EndpointState::Waiting,
+            _ if self.standing.is_ejected() => EndpointState::Ejected,
+            _ if !self.serves => EndpointState::NotServing,
+            _ if self.open().all(|(_, is_lame)| is_lame) => EndpointState::Draining,
+            _ => EndpointState::Ready,
+        }
+    }
+
+    pub(super) fn shown(&self) -> Shown {
+        Shown {
+            endpoint: self.endpoint.clone(),
+            state: self.state(),
+            open: self.open().map(|(open, _)| open.clone()).collect(),
+            load: Arc::clone(&self.load),
+            has_latency: self.has_latency,
+            error: self.error.clone(),
+        }
+    }
+}

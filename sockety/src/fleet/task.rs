@@ -1,0 +1,612 @@
+//! The background task of a fleet: it follows discovery, keeps connections, probes, ejects, and publishes which connections take calls.
+//!
+//! ```text
+//!   discovery ──▶ members ──▶ subset ──▶ links ──▶ attempts to connect (a task each)
+//!                    │                     │ open            │
+//!   failures ──▶ ejection, probes ◀────────┤                 ▼
+//!                    └──────────────▶ what is published: connections that take calls
+//! ```
+//!
+//! It is one future, which reacts to one event at a time, so nothing here needs a lock. Calls read what it publishes, and leave
+//! what they measured in the [`Load`] of the endpoint. It ends with the last client of the fleet,
+//! and the fleet ends with it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::{
+    task::{Id, JoinError, JoinSet},
+    time::{Instant, sleep_until, timeout},
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    discover::{Change, Changes, Endpoint},
+    eject::is_panic,
+    inner::Inner,
+    member::{Link, LinkState, Member},
+    pause::Pauses,
+    ready::{Entry, Ready},
+    subset::subset,
+    weight::{Candidate, weights},
+};
+use crate::{
+    client::Connect,
+    connection::Connection,
+    engine::{health, leaving::Sign, load::Load, loaded, shared::Shared},
+    error::{ConnectError, chain},
+    fast_reply::FastReply,
+    message::Draft,
+};
+
+/// How many connections are made at a time.
+const ATTEMPTS: usize = 32;
+
+/// How often loads are settled and weights are set while calls are made.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How often a server that does not serve is asked whether it does again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+pub(super) struct Task {
+    inner: Arc<Inner>,
+    connect: Connect<Connection>,
+    changes: Option<Changes>,
+    /// By key, and so in the same order on every run.
+    members: BTreeMap<Arc<str>, Member>,
+    attempts: JoinSet<Result<Connection, ConnectError>>,
+    /// Which attempt is that of which link.
+    attempting: HashMap<Id, LinkId>,
+    events: FuturesUnordered<Pin<Box<dyn Future<Output = Event> + Send>>>,
+    last_id: u64,
+    rng: fastrand::Rng,
+    /// The seed of the subset.
+    seed: u64,
+    next_second: Instant,
+    next_interval: Instant,
+    is_panicking: bool,
+}
+
+/// A link of a member.
+type LinkId = (Arc<str>, u64);
+
+enum Event {
+    /// The end of an open connection is in sight.
+    Leaving(LinkId, Sign),
+    /// A probe has ended.
+    Probed(Arc<str>, Health),
+}
+
+/// What a probe has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Serving,
+    NotServing,
+    /// There was no answer in time.
+    Silent,
+}
+
+impl Task {
+    pub(super) fn new(inner: Arc<Inner>, connect: Connect<Connection>, changes: Changes) -> Self {
+        let now = Instant::now();
+        let mut rng = fastrand::Rng::new();
+        Self {
+            next_second: now + SECOND,
+            next_interval: now + inner.settings.eject.every(),
+            inner,
+            connect,
+            changes: Some(changes),
+            members: BTreeMap::new(),
+            attempts: JoinSet::new(),
+            attempting: HashMap::new(),
+            events: FuturesUnordered::new(),
+            last_id: 0,
+            seed: rng.u64(..),
+            rng,
+            is_panicking: false,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            let due = self.due();
+            let mut has_changed = tokio::select! {
+                () = self.inner.ended.notified() => break,
+                change = next(&mut self.changes) => self.on_discovered(change),
+                Some(attempt) = self.attempts.join_next_with_id() => self.on_attempt(attempt),
+                Some(event) = self.events.next() => self.on_event(event),
+                () = self.inner.failures.notified() => self.eject_rows(),
+                () = sleep_until(due) => self.on_time(),
+            };
+            // All that have ended meanwhile: what follows takes time in proportion to the number of servers.
+            while let Some(attempt) = self.attempts.try_join_next_with_id() {
+                has_changed |= self.on_attempt(attempt);
+            }
+            self.start_attempts();
+            if has_changed {
+                self.publish();
+            }
+        }
+    }
+
+    /// When there is something to do without an event.
+    fn due(&self) -> Instant {
+        let has_room = self.attempts.len() < ATTEMPTS;
+        let links = self.members.values().flat_map(|member| &member.links);
+        let waiting = links.filter_map(|link| match link.state {
+            LinkState::Waiting(until) if has_room => Some(until),
+            _ => None,
+        });
+        waiting
+            .chain([self.next_second])
+            .min()
+            .expect("one at least")
+    }
+
+    fn on_discovered(&mut self, change: Option<Result<Change, super::DiscoverError>>) -> bool {
+        match change {
+            Some(Ok(Change::Snapshot(all))) => {
+                let mut known = std::mem::take(&mut self.members);
+                for endpoint in all {
+                    let before = known.remove(endpoint.key());
+                    self.insert(endpoint, before);
+                }
+                self.inner.set_discovered();
+            }
+            Some(Ok(Change::Insert(endpoint))) => {
+                let before = self.members.remove(endpoint.key());
+                self.insert(endpoint, before);
+                self.inner.set_discovered();
+            }
+            Some(Ok(Change::Remove(key))) => drop(self.members.remove(&key)),
+            Some(Err(error)) => {
+                warn!(fleet = %self.inner.name, "{}", chain(&error));
+                self.inner.set_discover_error(error);
+                return false;
+            }
+            None => {
+                self.changes = None;
+                return false;
+            }
+        }
+        self.choose_subset();
+        true
+    }
+
+    /// Connections to a server are kept if it is where it was. Those to another are dropped: calls on them are finished, because each
+    /// has its own handle.
+    fn insert(&mut self, endpoint: Endpoint, before: Option<Member>) {
+        let is_same = |member: &Member| {
+            let before = &member.endpoint;
+            (before.address(), before.tls_name()) == (endpoint.address(), endpoint.tls_name())
+        };
+        let key = Arc::clone(endpoint.key());
+        let member = match before.filter(is_same) {
+            Some(member) => Member { endpoint, ..member },
+            None => Member::new(endpoint, Instant::now()),
+        };
+        self.members.insert(key, member);
+    }
+
+    fn choose_subset(&mut self) {
+        let keys: Vec<_> = self.members.keys().map(|key| key.as_bytes()).collect();
+        let count = self.inner.settings.subset.unwrap_or(keys.len());
+        let mut chosen = subset(&keys, count, self.seed).into_iter().peekable();
+        let now = Instant::now();
+        for (index, member) in self.members.values_mut().enumerate() {
+            if chosen.next_if_eq(&index).is_none() {
+                member.links.clear();
+                member.ready_since = None;
+                continue;
+            }
+            while member.links.len() < self.inner.settings.connections {
+                self.last_id += 1;
+                member.links.push(Link {
+                    id: self.last_id,
+                    pauses: Pauses::default(),
+                    state: LinkState::Waiting(now),
+                });
+            }
+        }
+    }
+
+    /// Makes the connections that are due, as many as may be made at a time. Those that were due first go first: else a few servers
+    /// that do not answer would take all places again and again, and others would never be connected to.
+    fn start_attempts(&mut self) {
+        let room = ATTEMPTS.saturating_sub(self.attempts.len());
+        if room == 0 {
+            return;
+        }
+        let now = Instant::now();
+        let mut due: Vec<_> = self
+            .members
+            .values_mut()
+            .flat_map(|member| {
+                let endpoint = &member.endpoint;
+                let links = member.links.iter_mut();
+                links.filter_map(move |link| match link.state {
+                    LinkState::Waiting(until) if until <= now => Some((until, endpoint, link)),
+                    _ => None,
+                })
+            })
+            .collect();
+        if due.len() > room {
+            due.select_nth_unstable_by_key(room, |(until, ..)| *until);
+        }
+        for (_, endpoint, link) in due.into_iter().take(room) {
+            link.state = LinkState::Connecting;
+            let (connect, endpoint) = (self.connect.clone(), endpoint.clone());
+            let key = Arc::clone(endpoint.key());
+            let attempt = async move {
+                let (address, tls_name) = (endpoint.address().clone(), endpoint.tls_name());
+                connect.dial_begun(address, tls_name).await
+            };
+            let attempt = self.attempts.spawn(attempt);
+            self.attempting.insert(attempt.id(), (key, link.id));
+        }
+    }
+
+    fn on_attempt(
+        &mut self,
+        attempt: Result<(Id, Result<Connection, ConnectError>), JoinError>,
+    ) -> bool {
+        let (id, result) = match attempt {
+            Ok(attempt) => attempt,
+            // The hook on the new connection panicked, or the runtime is shutting down.
+            Err(error) => (error.id(), Err(self.connect.panicked())),
+        };
+        let Some(of) = self.attempting.remove(&id) else {
+            return false;
+        };
+        let Some(member) = self.members.get_mut(&of.0) else {
+            return false;
+        };
+        let endpoint = member.endpoint.to_string();
+        let Some(link) = member.link(of.1) else {
+            return false;
+        };
+        match result {
+            Ok(connection) => {
+                self.inner.counters.connected();
+                let shared = Arc::clone(connection.shared());
+                let leaving = leaving(of, Arc::clone(&shared), None);
+                link.state = LinkState::Open {
+                    connection,
+                    since: Instant::now(),
+                    is_lame: false,
+                    is_replaced: false,
+                };
+                let _ = shared.load.set(Arc::clone(&member.load));
+                member.error = None;
+                member.probe_at = Instant::now() + self.inner.settings.health.interval;
+                self.events.push(Box::pin(leaving));
+            }
+            Err(error) => {
+                let pause = link.pauses.next(&mut self.rng, Duration::ZERO);
+                link.state = LinkState::Waiting(Instant::now() + pause);
+                debug!(fleet = %self.inner.name, endpoint, "{}", chain(&error));
+                let error = Arc::new(error);
+                member.error = Some(Arc::clone(&error));
+                self.inner.set_connect_error(error);
+            }
+        }
+        true
+    }
+
+    fn on_event(&mut self, event: Event) -> bool {
+        match event {
+            Event::Leaving(of, Sign::LameDuck) => self.on_lame_duck(of),
+            Event::Leaving((key, id), Sign::GoingAway | Sign::Ended) => self.on_leaving(&key, id),
+            Event::Probed(key, health) => self.on_probed(&key, health),
+        }
+    }
+
+    /// The server of a connection will go away soon: new calls go to others, if there are any. Another connection is made to the
+    /// same address meanwhile, which may lead to another server.
+    fn on_lame_duck(&mut self, of: LinkId) -> bool {
+        let Some(member) = self.members.get_mut(&of.0) else {
+            return false;
+        };
+        let Some(link) = member.link(of.1) else {
+            return false;
+        };
+        let LinkState::Open {
+            connection,
+            is_lame,
+            is_replaced,
+            since,
+        } = &mut link.state
+        else {
+            return false;
+        };
+        *is_lame = true;
+        let shared = Arc::clone(connection.shared());
+        // One that is lame from the beginning has replaced such a one: the address still leads to the same server.
+        *is_replaced = since.elapsed() >= SECOND;
+        if *is_replaced {
+            self.last_id += 1;
+            let mut pauses = Pauses::default();
+            let pause = pauses.next(&mut self.rng, Duration::ZERO);
+            member.links.push(Link {
+                id: self.last_id,
+                pauses,
+                state: LinkState::Waiting(Instant::now() + pause),
+            });
+        }
+        let leaving = leaving(of, shared, Some(Sign::LameDuck));
+        self.events.push(Box::pin(leaving));
+        self.inner.on_loss();
+        true
+    }
+
+    /// A connection takes no calls any more. Another one is made, after a pause that spreads all clients of the server.
+    fn on_leaving(&mut self, key: &str, id: u64) -> bool {
+        let Some(member) = self.members.get_mut(key) else {
+            return false;
+        };
+        if !member.remove_replaced(id) {
+            return true;
+        }
+        let Some(link) = member.link(id) else {
+            return false;
+        };
+        let LinkState::Open {
+            connection, since, ..
+        } = &link.state
+        else {
+            return false;
+        };
+        let why = connection.peer_going_away();
+        let retry_after = why.as_ref().map(|why| why.retry_after).unwrap_or_default();
+        link.pauses.lost(since.elapsed());
+        let pause = link.pauses.next(&mut self.rng, retry_after);
+        // The server is there: it only wants another connection.
+        let is_replaced = why.is_some_and(|why| why.is_for_connection());
+        let is_quick = is_replaced && since.elapsed() >= SECOND;
+        let pause = if is_quick { Duration::ZERO } else { pause };
+        link.state = LinkState::Waiting(Instant::now() + pause);
+        self.inner.on_loss();
+        true
+    }
+
+    fn on_time(&mut self) -> bool {
+        let now = Instant::now();
+        if now < self.next_second {
+            return false;
+        }
+        let elapsed = now - self.next_second + SECOND;
+        self.next_second = now + SECOND;
+        let loads = self.members.values().map(|member| &*member.load);
+        Load::settle(loads, loaded::now(), elapsed);
+        let mut has_changed = self.eject_rows();
+        if now >= self.next_interval {
+            self.next_interval = now + self.inner.settings.eject.every();
+            has_changed |= self.eject_counts();
+        }
+        self.probe(now);
+        self.set_weights(now);
+        has_changed
+    }
+
+    /// Ejects endpoints whose calls fail one after another.
+    fn eject_rows(&mut self) -> bool {
+        let now = Duration::from_nanos(loaded::now());
+        let members = self.members.values_mut().filter(|it| it.is_used());
+        let mut rows: Vec<_> = members
+            .map(|member| (member.load.failures_in_a_row(), &mut member.standing))
+            .collect();
+        let ejected = self.inner.settings.eject.look_at_rows(now, &mut rows);
+        self.on_ejected(ejected)
+    }
+
+    /// Ejects endpoints by what was counted in an interval. The first calls of an endpoint are something to publish, too: it has a latency.
+    fn eject_counts(&mut self) -> bool {
+        let now = Duration::from_nanos(loaded::now());
+        let mut is_new = false;
+        let members = self.members.values_mut().filter(|it| it.is_used());
+        let mut counts: Vec<_> = members
+            .map(|member| {
+                let counts = member.load.look();
+                let calls = counts.successes.saturating_add(counts.failures);
+                is_new |= calls > 0 && !member.has_latency;
+                member.has_latency |= calls > 0;
+                self.inner.retries.deposit(calls);
+                (counts, &mut member.standing)
+            })
+            .collect();
+        let ejected = self.inner.settings.eject.look_at_counts(now, &mut counts);
+        self.on_ejected(ejected.into_iter().map(|(index, _)| index).collect()) || is_new
+    }
+
+    fn on_ejected(&mut self, ejected: Vec<usize>) -> bool {
+        for index in &ejected {
+            let mut used = self.members.values().filter(|it| it.is_used());
+            let member = used.nth(*index).expect("one of them");
+            info!(fleet = %self.inner.name, endpoint = %member.endpoint, "endpoint is ejected: too many of its calls fail");
+            self.inner.counters.ejection();
+        }
+        !ejected.is_empty()
+    }
+
+    /// Asks servers whether they serve: those whose ejection is over, those that did not, and those that were quiet.
+    fn probe(&mut self, now: Instant) {
+        let time = Duration::from_nanos(loaded::now());
+        let health = &self.inner.settings.health;
+        for (key, member) in &mut self.members {
+            let received: u64 = member
+                .open()
+                .map(|(connection, _)| connection.traffic().received_bytes)
+                .sum();
+            if received != std::mem::replace(&mut member.received, received) {
+                member.probe_at = member.probe_at.max(now + health.interval);
+            }
+            let is_return = member.standing.is_due(time);
+            let is_due = is_return || (health.is_on && now >= member.probe_at);
+            if member.is_probed || !is_due {
+                continue;
+            }
+            let Some(connection) = member.open().next().map(|(open, _)| open.clone()) else {
+                continue;
+            };
+            member.is_probed = true;
+            let (key, limit) = (Arc::clone(key), health.timeout);
+            self.events.push(Box::pin(async move {
+                let answer = timeout(limit, ask(connection)).await;
+                Event::Probed(key, answer.unwrap_or(Health::Silent))
+            }));
+        }
+    }
+
+    fn on_probed(&mut self, key: &str, health: Health) -> bool {
+        let settings = &self.inner.settings;
+        let mean = {
+            let others = self.members.values().filter(|it| it.ready_since.is_some());
+            Load::median(others.map(|member| &*member.load))
+        };
+        let Some(member) = self.members.get_mut(key) else {
+            return false;
+        };
+        let now = Instant::now();
+        member.is_probed = false;
+        let was = (member.serves, member.standing.is_ejected());
+        member.serves = health == Health::Serving;
+        member.probe_at = now
+            + if member.serves {
+                settings.health.interval
+            } else {
+                AGAIN
+            };
+        let time = Duration::from_nanos(loaded::now());
+        if member.standing.is_due(time) {
+            if member.serves {
+                member.standing.readmit();
+                member.ready_since = None;
+                let mean = mean.unwrap_or_else(|| member.load.mean());
+                member.load.seed(loaded::now(), mean);
+            } else {
+                member.standing.eject(&settings.eject, time);
+            }
+        }
+        let is = (member.serves, member.standing.is_ejected());
+        if is != was {
+            info!(fleet = %self.inner.name, endpoint = %member.endpoint, ?health, "endpoint was probed");
+        }
+        is != was
+    }
+
+    /// Publishes which connections take calls, and what is known about all members.
+    fn publish(&mut self) {
+        let now = Instant::now();
+        let settings = &self.inner.settings;
+        // Servers outside of the subset do not fail.
+        let used = || self.members.values().filter(|it| it.is_used());
+        let count = |is: fn(&Member) -> bool| used().filter(|it| is(it)).count();
+        let known = used().count();
+        let ejected = count(|it| it.is_available() && it.standing.is_ejected());
+        let unavailable = count(|it| !it.is_available());
+        let was_panicking = self.is_panicking;
+        self.is_panicking = is_panic(known, ejected, unavailable);
+        self.inner.counters.panicking(self.is_panicking);
+        if self.is_panicking && !was_panicking {
+            warn!(fleet = %self.inner.name, ejected, unavailable, "more than half of the endpoints fail: ejection is ignored");
+        }
+        let mean = {
+            let known = self.members.values().filter(|it| it.ready_since.is_some());
+            Load::median(known.map(|member| &*member.load))
+        };
+        for member in self.members.values_mut() {
+            let is_ejected = member.standing.is_ejected() && !self.is_panicking;
+            if !member.is_available() || is_ejected {
+                member.ready_since = None;
+            } else if member.ready_since.is_none() {
+                member.ready_since = Some(now);
+                if let Some(mean) = mean.filter(|_| !member.has_latency) {
+                    member.load.seed(loaded::now(), mean);
+                }
+            }
+        }
+        let weights = self.set_weights(now);
+        let entries = |lame: bool| -> Vec<Entry> {
+            let members = self.members.values().zip(&weights);
+            let ready = members.filter(|(_, weight)| **weight > 0.0);
+            let open = ready.flat_map(|(member, _)| {
+                let open = member.open().filter(move |(_, is_lame)| *is_lame == lame);
+                open.map(|(connection, _)| Entry {
+                    connection: connection.clone(),
+                    load: Arc::clone(&member.load),
+                })
+            });
+            open.collect()
+        };
+        let mut ready = entries(false);
+        if ready.is_empty() {
+            ready = entries(true);
+        }
+        let shown = self.members.values().map(Member::shown).collect();
+        debug!(fleet = %self.inner.name, known = self.members.len(), ready = ready.len(), ejected, settings = ?settings.zone, "published");
+        self.inner.publish(Ready::new(ready), shown);
+    }
+
+    fn set_weights(&self, now: Instant) -> Vec<f32> {
+        let zone = self.inner.settings.zone.as_deref();
+        let candidates: Vec<_> = self
+            .members
+            .values()
+            .map(|member| Candidate {
+                weight: member.endpoint.weight(),
+                ready_for: member.ready_for(now),
+                is_in_zone: zone.is_some() && member.is_used() && member.endpoint.zone() == zone,
+            })
+            .collect();
+        let weights = weights(&candidates);
+        for (member, weight) in self.members.values().zip(&weights) {
+            member.load.set_weight(*weight);
+        }
+        weights
+    }
+}
+
+/// However the task ends, the fleet ends with it, so that no call waits for it: with the last client, with its runtime, or because
+/// discovery has panicked.
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.inner.close();
+        self.inner.publish(Ready::default(), Vec::new());
+    }
+}
+
+/// The next change; never, when discovery has ended.
+async fn next(changes: &mut Option<Changes>) -> Option<Result<Change, super::DiscoverError>> {
+    match changes {
+        Some(changes) => changes.next().await,
+        None => poll_fn(|_| std::task::Poll::Pending).await,
+    }
+}
+
+/// Waits until the end of a connection is in sight, in another way than `known`.
+async fn leaving(of: LinkId, shared: Arc<Shared>, known: Option<Sign>) -> Event {
+    let sign = shared.until_end_in_sight(known).await;
+    Event::Leaving(of, sign)
+}
+
+/// Asks a server whether it serves. One that does not know the question does.
+async fn ask(connection: Connection) -> Health {
+    let answer = async {
+        let mut request = connection.send(&Draft::new(health::ACTION)).await?;
+        let reply = request.response().await?;
+        Ok::<_, crate::error::RequestError>(reply.code())
+    };
+    match answer.await {
+        Ok(Some(code)) if code == FastReply::ACCEPT || code == FastReply::NOT_IMPLEMENTED => {
+            Health::Serving
+        }
+        Ok(_) => Health::NotServing,
+        Err(_) => Health::Silent,
+    }
+}

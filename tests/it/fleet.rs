@@ -1,0 +1,1112 @@
+//! Fleets: one client for many servers.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::stream;
+use sockety::{
+    Options, Outcome, Server,
+    client::ServiceClient,
+    config::Extension,
+    error::{CallError, RequestError, SendError, chain},
+    fleet::{
+        Change, Changes, Discover, Dns, Eject, Endpoint, EndpointState, Fleet, Health, Losses,
+        Retry, Srv, TargetProblem,
+    },
+    server::{Drain, ServerHandle},
+    service,
+    tls::{TlsClient, TlsServer},
+};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+
+use crate::support::{Authority, Log};
+
+/// What a step of a test waits for at most. Nothing is measured.
+const LONG: Duration = Duration::from_secs(20);
+
+#[service]
+trait Bank {
+    /// Which server answers.
+    async fn port(&self) -> u16;
+    async fn note(&self, text: String) -> u16;
+    #[action(idempotent)]
+    async fn find(&self, text: String) -> u16;
+    /// Ends when it is told to.
+    async fn hang(&self) -> u16;
+    /// Fails as a service may.
+    async fn fail(&self) -> Result<u16, Refused>;
+}
+
+#[derive(Debug, sockety::ServiceError, serde::Serialize, serde::Deserialize)]
+enum Refused {
+    #[code(100)]
+    Refused,
+}
+
+#[derive(Clone)]
+struct Worker {
+    port: u16,
+    log: Log,
+    hangs: Arc<AtomicBool>,
+}
+
+impl Bank for Worker {
+    async fn port(&self) -> u16 {
+        self.port
+    }
+
+    async fn note(&self, text: String) -> u16 {
+        self.log.note(text);
+        while self.hangs.load(Ordering::SeqCst) {
+            sleep(Duration::from_millis(5)).await;
+        }
+        self.port
+    }
+
+    async fn find(&self, text: String) -> u16 {
+        self.note(text).await
+    }
+
+    async fn hang(&self) -> u16 {
+        while !self.hangs.load(Ordering::SeqCst) {
+            sleep(Duration::from_millis(5)).await;
+        }
+        self.port
+    }
+
+    async fn fail(&self) -> Result<u16, Refused> {
+        Err(Refused::Refused)
+    }
+}
+
+/// A server with a runtime of its own, so that it can be killed.
+struct Running {
+    worker: Worker,
+    handle: ServerHandle,
+    runtime: Option<Runtime>,
+}
+
+impl Running {
+    fn start() -> Self {
+        Self::start_with(0, |server| server)
+    }
+
+    fn start_with(port: u16, set: impl FnOnce(Server) -> Server + Send) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let (worker, handle) = std::thread::scope(|scope| {
+            let bound = scope.spawn(|| {
+                runtime.block_on(async {
+                    let server = set(Server::bind(("127.0.0.1", port)).await.expect("a port"));
+                    let worker = Worker {
+                        port: server.local_addr().expect("bound").port(),
+                        log: Log::default(),
+                        hangs: Arc::default(),
+                    };
+                    let handle = server.handle();
+                    tokio::spawn(server.serve(BankServer::new(worker.clone())));
+                    (worker, handle)
+                })
+            });
+            bound.join().expect("started")
+        });
+        Self {
+            worker,
+            handle,
+            runtime: Some(runtime),
+        }
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.worker.port)
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::new(self.address()).expect("an address")
+    }
+
+    /// Cuts all its connections, and closes its port.
+    fn kill(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn addresses(servers: &[Running]) -> String {
+    let addresses: Vec<_> = servers.iter().map(Running::address).collect();
+    addresses.join(",")
+}
+
+async fn fleet_of(servers: &[Running]) -> Fleet<BankClient> {
+    let fleet = BankClient::fleet(addresses(servers))
+        .await
+        .expect("a fleet");
+    all_ready(&fleet, servers.len()).await;
+    fleet
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waited = timeout(LONG, async {
+        while !is_so() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "not within {LONG:?}: {what}");
+}
+
+fn count(fleet: &Fleet<BankClient>, state: EndpointState) -> usize {
+    let endpoints = fleet.endpoints();
+    endpoints.iter().filter(|it| it.state == state).count()
+}
+
+async fn all_ready(fleet: &Fleet<BankClient>, servers: usize) {
+    until("all servers are ready", || {
+        count(fleet, EndpointState::Ready) == servers
+    })
+    .await;
+}
+
+/// Servers that a test adds and removes.
+struct Scripted(mpsc::UnboundedReceiver<Change>);
+
+impl Scripted {
+    fn new() -> (mpsc::UnboundedSender<Change>, Self) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (sender, Self(receiver))
+    }
+}
+
+impl Discover for Scripted {
+    fn changes(self) -> Changes {
+        Box::pin(stream::unfold(self.0, |mut changes| async move {
+            let change = changes.recv().await?;
+            Some((Ok(change), changes))
+        }))
+    }
+}
+
+/// A port where nobody listens.
+async fn dead() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("bound")
+}
+
+#[tokio::test]
+async fn calls_are_spread_over_all_servers() {
+    let servers = [Running::start(), Running::start(), Running::start()];
+    let fleet = fleet_of(&servers).await;
+    let bank = fleet.client();
+    let mut answered: HashMap<u16, u32> = HashMap::new();
+    for _ in 0..300 {
+        *answered
+            .entry(bank.port().await.expect("answered"))
+            .or_default() += 1;
+    }
+    assert_eq!(answered.len(), 3, "{answered:?}");
+    assert!(fleet.endpoints().iter().all(|it| it.in_flight == 0));
+}
+
+#[tokio::test]
+async fn calls_go_elsewhere_while_a_server_drains_if_there_is_another() {
+    let servers = [Running::start(), Running::start()];
+    let fleet = fleet_of(&servers).await;
+    let bank = fleet.client();
+    let drain = Drain::default().linger(LONG).max(2 * LONG);
+    for (number, server) in servers.iter().enumerate() {
+        let handle = server.handle.clone();
+        tokio::spawn(async move { handle.drain(drain).await });
+        until("it drains", || {
+            count(&fleet, EndpointState::Draining) == number + 1
+        })
+        .await;
+        for _ in 0..100 {
+            let port = bank.port().await.expect("answered");
+            // The last one takes calls, too.
+            assert!(number == 1 || port == servers[1].worker.port);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_call_is_sent_to_an_address_where_nobody_listens() {
+    let server = Running::start();
+    let targets = format!("{},{}", dead().await, server.address());
+    let fleet = BankClient::fleet(targets).await.expect("a fleet");
+    let bank = fleet.client();
+    for _ in 0..200 {
+        assert_eq!(bank.port().await.expect("answered"), server.worker.port);
+    }
+    let endpoints = fleet.endpoints();
+    let dead = endpoints.iter().find(|it| it.state != EndpointState::Ready);
+    let dead = dead.expect("one is not ready");
+    assert!(
+        matches!(
+            dead.state,
+            EndpointState::Waiting | EndpointState::Connecting
+        ),
+        "{dead:?}"
+    );
+    let error = dead.error.as_ref().expect("it was tried");
+    assert!(
+        error.to_string().starts_with("cannot connect to"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_is_silent_gets_no_calls() {
+    let server = Running::start();
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let targets = format!(
+        "{},{}",
+        silent.local_addr().expect("bound"),
+        server.address()
+    );
+    let fleet = BankClient::fleet(targets).await.expect("a fleet");
+    let bank = fleet.client();
+    for _ in 0..100 {
+        assert_eq!(bank.port().await.expect("answered"), server.worker.port);
+    }
+    assert_eq!(count(&fleet, EndpointState::Connecting), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_in_order_costs_no_call() {
+    let mut servers: Vec<_> = (0..3).map(|_| Running::start()).collect();
+    let fleet = fleet_of(&servers).await;
+    let (bank, is_over) = (fleet.client(), Arc::new(AtomicBool::new(false)));
+    let calls = Arc::new(AtomicU64::new(0));
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let (bank, is_over, calls) = (bank.clone(), Arc::clone(&is_over), Arc::clone(&calls));
+            tokio::spawn(async move {
+                while !is_over.load(Ordering::SeqCst) {
+                    bank.port()
+                        .await
+                        .map_err(|error| chain(&error).to_string())?;
+                    calls.fetch_add(1, Ordering::SeqCst);
+                }
+                Ok::<_, String>(())
+            })
+        })
+        .collect();
+    for round in 0..6 {
+        let index = round % servers.len();
+        let port = servers[index].worker.port;
+        servers[index].handle.shutdown(LONG).await;
+        servers[index].kill();
+        let before = calls.load(Ordering::SeqCst);
+        until("calls go on", || {
+            calls.load(Ordering::SeqCst) > before + 100
+        })
+        .await;
+        servers[index] = Running::start_with(port, |server| server);
+        all_ready(&fleet, 3).await;
+    }
+    is_over.store(true, Ordering::SeqCst);
+    for caller in callers {
+        assert_eq!(caller.await.expect("no panic"), Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_a_killed_server_may_have_executed_is_repeated_only_if_it_is_idempotent() {
+    let mut servers = [Running::start(), Running::start()];
+    let fleet = fleet_of(&servers).await;
+    let bank = fleet.client();
+    for server in &servers {
+        server.worker.hangs.store(true, Ordering::SeqCst);
+    }
+    let calls: Vec<_> = (0..40)
+        .map(|number| {
+            let bank = bank.clone();
+            let (note, find) = (format!("note {number}"), format!("find {number}"));
+            let note = tokio::spawn(async move { bank.note(note).await });
+            let bank = fleet.client();
+            (note, tokio::spawn(async move { bank.find(find).await }))
+        })
+        .collect();
+    let begun = |server: &Running| server.worker.log.events().len();
+    until("all have begun", || {
+        servers.iter().map(begun).sum::<usize>() == 80
+    })
+    .await;
+    let lost = servers[0].worker.log.events();
+    servers[0].kill();
+    servers[1].worker.hangs.store(false, Ordering::SeqCst);
+    let mut unknown = 0;
+    for (note, find) in calls {
+        // The budget has 10 repetitions a second and 100 calls' worth of nothing: some are not repeated.
+        match find.await.expect("no panic") {
+            Ok(port) => assert_eq!(port, servers[1].worker.port),
+            Err(error) => assert_eq!(error.outcome(), Outcome::Unknown, "{error}"),
+        }
+        if let Err(error) = note.await.expect("no panic") {
+            assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+            unknown += 1;
+        }
+    }
+    let notes = |events: &[String]| {
+        let notes = events.iter().filter(|event| event.starts_with("note"));
+        notes.cloned().collect::<Vec<_>>()
+    };
+    let lost = notes(&lost);
+    assert_eq!(unknown, lost.len());
+    let kept = notes(&servers[1].worker.log.events());
+    assert!(
+        lost.iter().all(|note| !kept.contains(note)),
+        "executed twice"
+    );
+    let repeated = servers[1].worker.log.events();
+    let found = repeated.iter().filter(|event| event.starts_with("find"));
+    assert!(
+        found.count() + kept.len() > 80 - lost.len() - 40,
+        "some were repeated"
+    );
+}
+
+/// Room for one request at a time.
+fn narrow(server: Server) -> Server {
+    let options = Options::default()
+        .max_requests_executing(1)
+        .max_queued_requests(0);
+    server.options(options)
+}
+
+#[tokio::test]
+async fn an_overloaded_server_refuses_and_another_one_executes() {
+    let servers = [
+        Running::start_with(0, narrow),
+        Running::start_with(0, |server| server),
+    ];
+    let fleet = fleet_of(&servers).await;
+    let narrow = BankClient::connect(servers[0].address()).await;
+    let narrow = narrow.expect("connected");
+    drop(narrow);
+    let bank = fleet.client();
+    // Both get one, and the narrow server can take no other.
+    let hanging: Vec<_> = (0..2)
+        .map(|_| {
+            let bank = bank.clone();
+            tokio::spawn(async move { bank.hang().await })
+        })
+        .collect();
+    sleep(Duration::from_millis(100)).await;
+    for _ in 0..50 {
+        bank.port().await.expect("one of them answers");
+    }
+    for server in &servers {
+        server.worker.hangs.store(true, Ordering::SeqCst);
+    }
+    for call in hanging {
+        call.await.expect("no panic").expect("answered");
+    }
+}
+
+#[tokio::test]
+async fn calls_wait_until_a_server_is_ready() {
+    let (changes, discover) = Scripted::new();
+    let fleet = Fleet::<BankClient>::of(discover)
+        .name("bank")
+        .lazy()
+        .expect("a fleet");
+    let bank = fleet.client();
+    let waiting = tokio::spawn({
+        let bank = bank.clone();
+        async move { bank.port().await }
+    });
+    let error = bank.port().timeout(Duration::from_millis(50)).await;
+    let error = error.expect_err("there is no server");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    let text = chain(&error).to_string();
+    assert!(
+        text.contains("none of the 0 known servers of bank is ready"),
+        "{text}"
+    );
+    let server = Running::start();
+    let all = vec![server.endpoint()];
+    changes.send(Change::Snapshot(all)).expect("it listens");
+    let port = timeout(LONG, waiting).await.expect("in time");
+    assert_eq!(
+        port.expect("no panic").expect("answered"),
+        server.worker.port
+    );
+}
+
+#[tokio::test]
+async fn a_fleet_without_a_server_is_an_error_after_the_time_to_connect() {
+    let nobody = dead().await.to_string();
+    let options = Options::default().connect_timeout(Duration::from_millis(300));
+    let error = BankClient::fleet(&nobody).options(options).await;
+    let text = chain(&error.expect_err("nobody listens")).to_string();
+    let expected = format!(
+        "fleet is not ready: timed out after 300ms: none of the 1 known servers of {nobody} is ready: cannot connect to {nobody}"
+    );
+    assert!(text.starts_with(&expected), "{text}");
+}
+
+/// What a server does whose connections live for a second at most.
+#[tokio::test]
+async fn connections_that_reach_their_age_cost_no_call() {
+    let age = |server: Server| server.max_connection_age(Duration::from_secs(1), LONG);
+    let server = Running::start_with(0, age);
+    let fleet = BankClient::fleet(server.address()).await.expect("a fleet");
+    let bank = fleet.client();
+    let begun = std::time::Instant::now();
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let bank = bank.clone();
+            tokio::spawn(async move {
+                while begun.elapsed() < Duration::from_secs(4) {
+                    bank.port().await.expect("answered");
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.expect("no call failed");
+    }
+    assert!(server.handle.stats().accepted >= 3);
+}
+
+/// Callers that call until they are told to stop, and return how many calls have succeeded.
+struct Callers {
+    is_over: Arc<AtomicBool>,
+    tasks: Vec<tokio::task::JoinHandle<Result<u64, String>>>,
+}
+
+impl Callers {
+    fn of(bank: &BankClient) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let tasks = (0..8).map(|_| {
+            let (bank, is_over) = (bank.clone(), Arc::clone(&is_over));
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while !is_over.load(Ordering::SeqCst) {
+                    let answer = bank.port().await;
+                    answer.map_err(|error| chain(&error).to_string())?;
+                    calls += 1;
+                }
+                Ok(calls)
+            })
+        });
+        let tasks = tasks.collect();
+        Self { is_over, tasks }
+    }
+
+    async fn end(self) -> u64 {
+        self.is_over.store(true, Ordering::SeqCst);
+        let mut calls = 0;
+        for task in self.tasks {
+            calls += task.await.expect("no panic").expect("no call failed");
+        }
+        calls
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_drains_gets_no_new_calls_while_it_lingers() {
+    let mut servers: Vec<_> = (0..2).map(|_| Running::start()).collect();
+    let fleet = fleet_of(&servers).await;
+    let bank = fleet.client();
+    let callers = Callers::of(&bank);
+    for index in [0, 1, 0] {
+        let port = servers[index].worker.port;
+        let drain = Drain::default().linger(Duration::from_secs(1));
+        let handle = servers[index].handle.clone();
+        let draining = tokio::spawn(async move { handle.drain(drain).await });
+        until("it is left", || count(&fleet, EndpointState::Draining) == 1).await;
+        for _ in 0..100 {
+            assert_ne!(bank.port().await.expect("answered"), port);
+        }
+        draining.await.expect("no panic");
+        servers[index].kill();
+        servers[index] = Running::start_with(port, |server| server);
+        all_ready(&fleet, 2).await;
+    }
+    assert!(callers.end().await > 100);
+}
+
+#[tokio::test]
+async fn the_only_server_gets_calls_while_it_lingers() {
+    let server = Running::start();
+    let fleet = fleet_of(std::slice::from_ref(&server)).await;
+    let callers = Callers::of(&fleet.client());
+    let drain = Drain::default().linger(Duration::from_secs(1));
+    let handle = server.handle.clone();
+    let draining = tokio::spawn(async move { handle.drain(drain).await });
+    until("it lingers", || count(&fleet, EndpointState::Draining) == 1).await;
+    let bank = fleet.client();
+    for _ in 0..100 {
+        bank.port().await.expect("answered");
+    }
+    assert!(callers.end().await > 0);
+    draining.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_fleet_that_fails_fast_does_not_wait() {
+    let fleet = Fleet::<BankClient>::of(dead().await.to_string().as_str())
+        .fail_fast()
+        .lazy()
+        .expect("a fleet");
+    let error = fleet.client().port().await.expect_err("no server");
+    let CallError::Request {
+        error: RequestError::Send(SendError::NotConnected(_)),
+        ..
+    } = &error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!(error.outcome(), Outcome::NotSent);
+}
+
+#[tokio::test]
+async fn servers_that_discovery_removes_finish_what_they_have() {
+    let (changes, discover) = Scripted::new();
+    let servers = [Running::start(), Running::start()];
+    let all = servers.iter().map(Running::endpoint).collect();
+    changes.send(Change::Snapshot(all)).expect("it listens");
+    let fleet = Fleet::<BankClient>::of(discover).await.expect("a fleet");
+    all_ready(&fleet, 2).await;
+    let bank = fleet.client();
+    let hanging: Vec<_> = (0..16)
+        .map(|_| {
+            let bank = bank.clone();
+            tokio::spawn(async move { bank.hang().await })
+        })
+        .collect();
+    let executing = |server: &Running| server.handle.traffic().requests_executing;
+    until("all are executed", || {
+        servers.iter().map(executing).sum::<usize>() == 16
+    })
+    .await;
+    let gone = Arc::clone(servers[0].endpoint().key());
+    changes.send(Change::Remove(gone)).expect("it listens");
+    until("it is gone", || fleet.endpoints().len() == 1).await;
+    for _ in 0..50 {
+        assert_eq!(bank.port().await.expect("answered"), servers[1].worker.port);
+    }
+    for server in &servers {
+        server.worker.hangs.store(true, Ordering::SeqCst);
+    }
+    for call in hanging {
+        call.await.expect("no panic").expect("answered");
+    }
+    until("its connection is closed", || {
+        servers[0].handle.connections().is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_whose_calls_fail_is_ejected_and_comes_back_after_a_probe() {
+    let (mut bad, good) = (Running::start(), Running::start());
+    let port = bad.worker.port;
+    let targets = format!("{},{}", bad.address(), good.address());
+    let fleet = BankClient::fleet(targets)
+        .retry(Retry::none())
+        .eject(Eject::default().time(Duration::from_millis(1500)))
+        .await
+        .expect("a fleet");
+    all_ready(&fleet, 2).await;
+    let bank = fleet.client();
+    // Calls that time out are failures.
+    bad.worker.hangs.store(true, Ordering::SeqCst);
+    let mut failed = 0;
+    while fleet.stats().ejections == 0 {
+        let calls = (0..16).map(|_| bank.note("n".into()).timeout(Duration::from_millis(100)));
+        let results = futures_util::future::join_all(calls).await;
+        failed += results.iter().filter(|result| result.is_err()).count();
+        assert!(failed < 500, "never ejected");
+        sleep(Duration::from_millis(1)).await;
+    }
+    until("it is ejected", || {
+        count(&fleet, EndpointState::Ejected) == 1
+    })
+    .await;
+    for _ in 0..100 {
+        assert_eq!(bank.port().await.expect("answered"), good.worker.port);
+    }
+    bad.worker.hangs.store(false, Ordering::SeqCst);
+    all_ready(&fleet, 2).await;
+    bad.kill();
+    let _ = port;
+}
+
+#[tokio::test]
+async fn errors_of_the_service_eject_nobody() {
+    let servers = [Running::start(), Running::start()];
+    let fleet = fleet_of(&servers).await;
+    let bank = fleet.client();
+    for _ in 0..200 {
+        let error = bank.fail().await.expect_err("refused");
+        assert_eq!(error.outcome(), Outcome::Replied);
+    }
+    assert_eq!(fleet.stats().ejections, 0);
+}
+
+#[tokio::test]
+async fn the_last_client_ends_the_fleet() {
+    let servers = [Running::start(), Running::start()];
+    let fleet = fleet_of(&servers).await;
+    let bank = fleet.client();
+    drop(fleet);
+    bank.port().await.expect("answered");
+    let last = tokio::spawn({
+        let bank = bank.clone();
+        async move { bank.hang().await }
+    });
+    let executing = |server: &Running| server.handle.traffic().requests_executing;
+    until("it is executed", || {
+        servers.iter().map(executing).sum::<usize>() == 1
+    })
+    .await;
+    drop(bank);
+    for server in &servers {
+        server.worker.hangs.store(true, Ordering::SeqCst);
+    }
+    last.await.expect("no panic").expect("answered");
+    until("all connections are closed", || {
+        servers
+            .iter()
+            .all(|server| server.handle.connections().is_empty())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn closing_a_client_closes_all_connections() {
+    let servers = [Running::start(), Running::start()];
+    let fleet = fleet_of(&servers).await;
+    let bank = fleet.client();
+    bank.connection().close().await;
+    until("all connections are closed", || {
+        servers
+            .iter()
+            .all(|server| server.handle.connections().is_empty())
+    })
+    .await;
+    let error = bank.port().await.expect_err("closed");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    let error = fleet.client().port().await.expect_err("closed");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+}
+
+/// Servers outside of the subset are not missing: they neither end ejection, nor allow more of it, nor keep the zone from being
+/// preferred.
+#[tokio::test]
+async fn a_server_of_a_subset_is_ejected_like_any_other() {
+    let servers: Vec<_> = (0..6).map(|_| Running::start()).collect();
+    let fleet = BankClient::fleet(addresses(&servers))
+        .subset(2)
+        .retry(Retry::none())
+        .eject(Eject::default().time(LONG))
+        .await
+        .expect("a fleet");
+    all_ready(&fleet, 2).await;
+    let is_used = |server: &&Running| !server.handle.connections().is_empty();
+    let used: Vec<_> = servers.iter().filter(is_used).collect();
+    let (bad, good) = (used[0], used[1]);
+    bad.worker.hangs.store(true, Ordering::SeqCst);
+    let bank = fleet.client();
+    let mut failed = 0;
+    while fleet.stats().ejections == 0 {
+        let calls = (0..16).map(|_| bank.note("n".into()).timeout(Duration::from_millis(100)));
+        let results = futures_util::future::join_all(calls).await;
+        failed += results.iter().filter(|result| result.is_err()).count();
+        assert!(failed < 500, "never ejected");
+    }
+    until("it is ejected", || {
+        count(&fleet, EndpointState::Ejected) == 1
+    })
+    .await;
+    assert!(!fleet.stats().is_panicking);
+    for _ in 0..100 {
+        assert_eq!(bank.port().await.expect("answered"), good.worker.port);
+    }
+    bad.worker.hangs.store(false, Ordering::SeqCst);
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_the_calls_of_a_server_that_drains() {
+    let servers = [Running::start(), Running::start()];
+    let fleet = fleet_of(&servers).await;
+    let bank = fleet.client();
+    let hanging: Vec<_> = (0..8)
+        .map(|_| {
+            let bank = bank.clone();
+            tokio::spawn(async move { bank.hang().await })
+        })
+        .collect();
+    let executing = |server: &Running| server.handle.traffic().requests_executing;
+    until("all are executed", || {
+        servers.iter().map(executing).sum::<usize>() == 8
+    })
+    .await;
+    assert!(executing(&servers[0]) > 0);
+    let handle = servers[0].handle.clone();
+    let draining = tokio::spawn(async move { handle.drain(Drain::default()).await });
+    until("it drains", || count(&fleet, EndpointState::Draining) == 1).await;
+    servers[1].worker.hangs.store(true, Ordering::SeqCst);
+    until("the other has finished", || executing(&servers[1]) == 0).await;
+
+    let mut shutdown = Box::pin(fleet.shutdown(LONG));
+    let waits = timeout(Duration::from_millis(200), &mut shutdown).await;
+    assert!(waits.is_err(), "it waits for the calls under way");
+    servers[0].worker.hangs.store(true, Ordering::SeqCst);
+    for call in hanging {
+        call.await.expect("no panic").expect("answered");
+    }
+    shutdown.await;
+    servers[0].handle.stop();
+    draining.await.expect("no panic");
+}
+
+/// No call waits for a fleet that nobody runs any longer.
+async fn assert_ended(fleet: &Fleet<BankClient>) {
+    until("it has ended", || !fleet.is_ready()).await;
+    let bank = fleet.client();
+    let error = timeout(LONG, bank.port()).await.expect("it does not wait");
+    let error = error.expect_err("ended");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(
+        chain(&error).to_string().contains("has ended"),
+        "{}",
+        chain(&error)
+    );
+    timeout(LONG, fleet.ready())
+        .await
+        .expect("it does not wait");
+    assert!(fleet.endpoints().is_empty());
+}
+
+#[tokio::test]
+async fn a_fleet_ends_with_its_runtime() {
+    let server = Running::start();
+    let runtime = Runtime::new().expect("a runtime");
+    let address = server.address();
+    let made = runtime.spawn(async move { BankClient::fleet(address).await });
+    let fleet = made.await.expect("no panic").expect("a fleet");
+    let bank = fleet.client();
+    bank.port().await.expect("another runtime may call");
+    runtime.shutdown_background();
+    assert_ended(&fleet).await;
+}
+
+#[tokio::test]
+async fn a_discovery_that_panics_ends_the_fleet() {
+    struct Panics(Option<Endpoint>, Arc<tokio::sync::Notify>);
+
+    impl Discover for Panics {
+        fn changes(self) -> Changes {
+            Box::pin(stream::unfold(self, |mut it| async move {
+                let Some(endpoint) = it.0.take() else {
+                    it.1.notified().await;
+                    panic!("a panic of discovery, as the test wants it");
+                };
+                Some((Ok(Change::Insert(endpoint)), it))
+            }))
+        }
+    }
+
+    let server = Running::start();
+    let now = Arc::new(tokio::sync::Notify::new());
+    let discover = Panics(Some(server.endpoint()), Arc::clone(&now));
+    let fleet = Fleet::<BankClient>::of(discover).await.expect("a fleet");
+    fleet.client().port().await.expect("answered");
+    now.notify_one();
+    assert_ended(&fleet).await;
+
+    now.notify_one();
+    let made = Fleet::<BankClient>::of(Panics(None, now)).await;
+    let error = made.expect_err("it has ended before a server was ready");
+    assert!(
+        chain(&error).to_string().contains("has ended"),
+        "{}",
+        chain(&error)
+    );
+}
+
+#[tokio::test]
+async fn servers_that_do_not_answer_do_not_keep_others_from_being_connected_to() {
+    const SILENT: usize = 160;
+    let server = Running::start();
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = silent.local_addr().expect("bound");
+    let accepting = tokio::spawn(async move {
+        let mut accepted = Vec::new();
+        while let Ok((stream, _)) = silent.accept().await {
+            accepted.push(stream);
+        }
+    });
+    let endpoint = Endpoint::new(address).expect("an address");
+    let mut all: Vec<_> = (0..SILENT)
+        .map(|number| endpoint.clone().with_key(format!("a{number:03}")))
+        .collect();
+    all.push(server.endpoint().with_key("b"));
+    let (changes, discover) = Scripted::new();
+    changes.send(Change::Snapshot(all)).expect("it listens");
+    let options = Options::default().handshake_timeout(Duration::from_millis(200));
+    let fleet = Fleet::<BankClient>::of(discover)
+        .options(options)
+        .lazy()
+        .expect("a fleet");
+    timeout(LONG, fleet.ready())
+        .await
+        .expect("it is connected to");
+    // Each of the others has had its turn at most, and those that were begun meanwhile.
+    let failed = fleet.stats().failed_connects;
+    assert!(
+        failed < 2 * SILENT as u64,
+        "{failed} attempts failed before"
+    );
+    accepting.abort();
+}
+
+#[tokio::test]
+async fn the_time_to_reply_is_known_after_the_first_one() {
+    let server = Running::start();
+    let fleet = fleet_of(std::slice::from_ref(&server)).await;
+    assert_eq!(fleet.endpoints()[0].latency, None);
+    fleet.client().port().await.expect("answered");
+    assert!(fleet.endpoints()[0].latency.is_some());
+}
+
+#[tokio::test]
+async fn base_servers_are_a_fleet_too() {
+    let base = |server: Server| server.options(Options::default().extension(Extension::Off));
+    let mut servers = [Running::start_with(0, base), Running::start_with(0, base)];
+    let fleet = fleet_of(&servers).await;
+    let bank = fleet.client();
+    for _ in 0..50 {
+        bank.port().await.expect("answered");
+    }
+    servers[0].kill();
+    until("one is left", || count(&fleet, EndpointState::Ready) == 1).await;
+    for _ in 0..50 {
+        assert_eq!(bank.port().await.expect("answered"), servers[1].worker.port);
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_timed_out_or_cancelled_as_on_one_connection() {
+    let servers = [Running::start(), Running::start()];
+    let fleet = fleet_of(&servers).await;
+    let bank = fleet.client();
+    let error = bank.hang().timeout(Duration::from_millis(50)).await;
+    let error = error.expect_err("it hangs");
+    assert!(
+        matches!(error.outcome(), Outcome::Unknown | Outcome::Executed),
+        "{error:?}"
+    );
+    let mut call = Box::pin(bank.hang());
+    assert!(timeout(Duration::from_millis(50), &mut call).await.is_err());
+    drop(call);
+    let started = bank.hang().start();
+    sleep(Duration::from_millis(50)).await;
+    let cancelled = started.cancel().await;
+    assert_eq!(cancelled.outcome(), Outcome::Executed);
+    let executing = |server: &Running| server.handle.traffic().requests_executing;
+    until("all handlers have ended", || {
+        servers.iter().map(executing).sum::<usize>() == 0
+    })
+    .await;
+    assert!(fleet.endpoints().iter().all(|it| it.in_flight == 0));
+    until("no answer is waited for", || {
+        let waiting = |bank: &BankClient| bank.connection().traffic().requests_waiting;
+        fleet.each().iter().map(waiting).sum::<usize>() == 0
+    })
+    .await;
+}
+
+const NO_NAME: &str = "has an invalid name: labels of 1 to 63 letters, digits, `-` and `_`, joined by dots, at most 253 bytes";
+
+#[tokio::test]
+async fn a_text_that_names_no_fleet_is_refused() {
+    for (text, problem) in [
+        ("", "names no server"),
+        (" , ", "names no server"),
+        (
+            "ftp://bank",
+            "has a scheme other than dns:// and srv://, and those of addresses",
+        ),
+        (
+            "etcd://localhost:2379/bank",
+            "needs the crate `sockety-etcd`: pass `sockety_etcd::Etcd` instead of a text",
+        ),
+        (
+            "localhost",
+            "has the address \"localhost\", which has no port",
+        ),
+        ("dns://bank", "has the address \"bank\", which has no port"),
+        ("dns:///bank:9000", NO_NAME),
+        ("dns://a b:9000", NO_NAME),
+        ("srv://_bank._tcp.example.com:9000", NO_NAME),
+        ("srv://", NO_NAME),
+    ] {
+        let error = BankClient::fleet(text).lazy().expect_err(text);
+        assert_eq!(error.to_string(), format!("fleet {text:?} {problem}"));
+        assert_eq!(error.text(), text);
+    }
+    let error = BankClient::fleet("").lazy().expect_err("empty");
+    assert_eq!(error.problem(), &TargetProblem::Empty);
+    let error = Dns::new("bank").expect_err("no port");
+    assert_eq!(error.text(), "bank");
+    let error = Srv::new("a..b").expect_err("an empty label");
+    assert_eq!(error.problem(), &TargetProblem::Name);
+}
+
+#[tokio::test]
+async fn an_ip_address_is_looked_up_nowhere() {
+    let server = Running::start();
+    let fleet = BankClient::fleet(format!("dns://{}", server.address()));
+    let fleet = fleet.await.expect("a fleet");
+    let port = fleet.client().port().await.expect("a port");
+    assert_eq!(port, server.worker.port);
+    assert_eq!(fleet.name(), format!("dns://{}", server.address()));
+}
+
+#[tokio::test]
+async fn discovery_learns_that_a_connection_was_lost() {
+    /// A list that says when its fleet has lost a connection.
+    struct Told(Vec<Endpoint>, Option<Losses>, mpsc::UnboundedSender<()>);
+
+    impl Discover for Told {
+        fn changes(self) -> Changes {
+            let mut losses = self.1.expect("they come before");
+            tokio::spawn(async move {
+                loop {
+                    losses.next().await;
+                    self.2.send(()).expect("the test waits");
+                }
+            });
+            self.0.changes()
+        }
+
+        fn watch_losses(&mut self, losses: Losses) {
+            self.1 = Some(losses);
+        }
+    }
+
+    let mut server = Running::start();
+    let (told, mut losses) = mpsc::unbounded_channel();
+    let fleet = BankClient::fleet(Told(vec![server.endpoint()], None, told));
+    let fleet = fleet.await.expect("a fleet");
+    fleet.client().port().await.expect("a port");
+    assert!(losses.try_recv().is_err(), "nothing was lost yet");
+    server.kill();
+    let lost = timeout(LONG, losses.recv()).await;
+    lost.expect("a loss").expect("it is told");
+}
+
+#[tokio::test]
+async fn a_client_may_have_middleware() {
+    let servers = [Running::start(), Running::start()];
+    let fleet = fleet_of(&servers).await;
+    let seen = Log::default();
+    let bank = fleet.client().layer({
+        let seen = seen.clone();
+        move |call: sockety::client::OutgoingCall, next: sockety::client::CallNext| {
+            seen.note(call.action().to_owned());
+            next.run(call)
+        }
+    });
+    let mut ports = Vec::new();
+    for _ in 0..60 {
+        ports.push(bank.port().await.expect("answered"));
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 2);
+    assert_eq!(seen.events().len(), 60);
+}
+
+#[tokio::test]
+async fn a_subset_has_the_servers_that_it_may_have() {
+    let servers: Vec<_> = (0..5).map(|_| Running::start()).collect();
+    let fleet = BankClient::fleet(addresses(&servers))
+        .subset(2)
+        .health(Health::off())
+        .await
+        .expect("a fleet");
+    all_ready(&fleet, 2).await;
+    assert_eq!(count(&fleet, EndpointState::Unused), 3);
+    let connected = |server: &&Running| !server.handle.connections().is_empty();
+    assert_eq!(servers.iter().filter(connected).count(), 2);
+}
+
+#[tokio::test]
+async fn each_server_can_be_called() {
+    let servers = [Running::start(), Running::start()];
+    let fleet = BankClient::fleet(addresses(&servers))
+        .connections_per_endpoint(2)
+        .await
+        .expect("a fleet");
+    until("all connections are open", || fleet.each().len() == 4).await;
+    let mut ports = Vec::new();
+    for bank in fleet.each() {
+        ports.push(bank.port().await.expect("answered"));
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 2);
+}
+
+/// A fleet of one server, whose certificate is one for `bank.internal`, and which discovery knows by this name.
+async fn over_tls(known: &str, said: Option<&str>) -> Result<Fleet<BankClient>, String> {
+    let authority = Authority::new("Authority");
+    let identity = authority.issue(&["bank.internal"]).identity();
+    let tls = TlsServer::new(identity);
+    let server = Running::start_with(0, |server| server.tls(tls));
+    let mut tls = TlsClient::new(&authority.roots());
+    if let Some(name) = said {
+        tls = tls.server_name(name).expect("a name");
+    }
+    let all = vec![server.endpoint().with_tls_name(known)];
+    let options = Options::default().connect_timeout(Duration::from_secs(2));
+    let fleet = BankClient::fleet(all).tls(tls).options(options).await;
+    let fleet = fleet.map_err(|error| chain(&error).to_string())?;
+    let port = fleet.client().port().await.expect("answered");
+    assert_eq!(port, server.worker.port);
+    Ok(fleet)
+}
+
+#[tokio::test]
+async fn the_certificate_of_a_server_has_the_name_that_discovery_or_the_user_says() {
+    over_tls("bank.internal", None).await.expect("its name");
+    let error = over_tls("other.internal", None).await;
+    let error = error.expect_err("another name");
+    assert!(error.contains("TLS handshake failed"), "{error}");
+    // A discovery does not choose whom the user trusts.
+    let said = Some("bank.internal");
+    over_tls("other.internal", said)
+        .await
+        .expect("the name that was said");
+    let said = Some("other.internal");
+    over_tls("bank.internal", said)
+        .await
+        .expect_err("another name");
+}
