@@ -158,7 +158,7 @@ async fn call(work: &WorkClient, history: &History, phase: &'static str, kind: K
     };
     // Some have timeouts of their own, which takes another way through the client.
     let calling = match call % 3 {
-        0 => calling.timeout(Duration::from_secs(1)),
+        0 => calling.timeout(Duration::from_secs(5)),
         _ => calling,
     };
     let (outcome, error) = match calling.await {

@@ -74,7 +74,7 @@ impl Site {
         let all = addresses.iter().chain(&without);
         let all: Vec<_> = all.map(SocketAddr::to_string).collect();
         let options = Options::default()
-            .call_timeout(Some(2 * SECOND))
+            .call_timeout(Some(10 * SECOND))
             .idle_timeout(Some(6 * SECOND));
         let fleet = WorkClient::fleet(all.join(","))
             .options(options)
@@ -105,10 +105,18 @@ impl Site {
     }
 
     async fn is_ready(&self, server: usize) {
-        until("a server is ready again", || {
-            self.state(server) == EndpointState::Ready
-        })
-        .await;
+        let is_ready = async {
+            while self.state(server) != EndpointState::Ready {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let is_ready = timeout(PATIENCE, is_ready).await.is_ok();
+        let all = || self.fleet.endpoints();
+        assert!(
+            is_ready,
+            "server {server} is not ready within {PATIENCE:?}: {:#?}",
+            all()
+        );
     }
 
     async fn all_are_ready(&self) {

@@ -656,6 +656,36 @@ async fn a_server_whose_calls_fail_is_ejected_and_comes_back_after_a_probe() {
     let _ = port;
 }
 
+/// It is asked again also while something else comes from it, such as heartbeats.
+#[tokio::test]
+async fn a_server_that_serves_again_gets_calls_though_it_is_not_quiet() {
+    let server = Running::start();
+    let health = Health::default().interval(Duration::from_secs(1));
+    let fleet = BankClient::fleet(server.address())
+        .health(health)
+        .await
+        .expect("a fleet");
+    all_ready(&fleet, 1).await;
+    server.handle.health().set_serving(false);
+    until("it says that it does not serve", || {
+        count(&fleet, EndpointState::NotServing) == 1
+    })
+    .await;
+
+    let connection = server.handle.connections().remove(0);
+    let chatter = tokio::spawn(async move {
+        while sockety::health::check(&connection).await.is_ok() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+    // It is asked at least once before it serves.
+    sleep(Duration::from_secs(2)).await;
+    server.handle.health().set_serving(true);
+    all_ready(&fleet, 1).await;
+    assert!(!chatter.is_finished());
+    chatter.abort();
+}
+
 #[tokio::test]
 async fn errors_of_the_service_eject_nobody() {
     let servers = [Running::start(), Running::start()];

@@ -443,7 +443,9 @@ impl Task {
                 .open()
                 .map(|(connection, _)| connection.traffic().received_bytes)
                 .sum();
-            if received != std::mem::replace(&mut member.received, received) {
+            let is_quiet = received == std::mem::replace(&mut member.received, received);
+            // Bytes say that a server is alive, not that it serves again.
+            if member.serves && !is_quiet {
                 member.probe_at = member.probe_at.max(now + health.interval);
             }
             let is_return = member.standing.is_due(time);
