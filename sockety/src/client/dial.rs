@@ -264,6 +264,9 @@ impl Candidate {
                 let stream = TcpStream::connect(address).await?;
                 // Not always the one that was dialled, which may mean any of this host.
                 let peer = stream.peer_addr().ok();
+                if is_to_itself(&stream) {
+                    return Err(io::ErrorKind::ConnectionRefused.into());
+                }
                 Ok(Link::Tcp(stream, peer))
             }
             #[cfg(unix)]
@@ -280,6 +283,12 @@ impl fmt::Display for Candidate {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
+}
+
+/// Whether a socket is connected to itself. TCP allows that where nobody listens: if the system picks the port that is dialled as
+/// the port of the client, both have opened the connection (RFC 9293, 3.5). It would also keep a server from binding its port.
+fn is_to_itself(stream: &TcpStream) -> bool {
+    matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local == peer)
 }
 
 /// Alternates between the families, beginning with that of the first address: the resolver has
@@ -346,5 +355,24 @@ mod tests {
             ["1.1.1.1:1", "[::1]:1", "2.2.2.2:1"]
         );
         assert!(sorted(&[]).is_empty());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_socket_that_is_connected_to_itself_is_told_from_others() {
+        use tokio::net::{TcpListener, TcpSocket};
+
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket
+            .bind(([127, 0, 0, 1], 0).into())
+            .expect("a free port");
+        let address = socket.local_addr().expect("bound");
+        let itself = socket.connect(address).await.expect("both have opened it");
+        assert!(is_to_itself(&itself));
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let other = TcpStream::connect(address).await.expect("it listens");
+        assert!(!is_to_itself(&other));
     }
 }
