@@ -32,6 +32,7 @@
 //! ```
 
 mod balance;
+mod budget;
 mod builder;
 mod discover;
 mod dns;

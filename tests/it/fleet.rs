@@ -425,6 +425,39 @@ async fn an_overloaded_server_refuses_and_another_one_executes() {
     }
 }
 
+/// The budget counts seconds, not intervals of ejection.
+#[tokio::test]
+async fn calls_count_for_the_budget_whatever_the_interval_of_ejection() {
+    let server = Running::start_with(0, narrow);
+    let fleet = BankClient::fleet(server.address())
+        .retry(Retry::default().budget(1.0, 0))
+        .eject(Eject::off().interval(Duration::from_secs(3600)))
+        .await
+        .expect("a fleet");
+    let bank = fleet.client();
+    let hanging = tokio::spawn({
+        let bank = bank.clone();
+        async move { bank.hang().await }
+    });
+    let executing = || server.handle.traffic().requests_executing;
+    until("it is busy", || executing() == 1).await;
+    let repeated = timeout(LONG, async {
+        while fleet.stats().retries.not_executed == 0 {
+            let calls = (0..16).map(|_| bank.port().into_future());
+            for answer in futures_util::future::join_all(calls).await {
+                // Refused, and over the budget.
+                if let Err(error) = answer {
+                    assert_eq!(error.outcome(), Outcome::NotExecuted, "{error}");
+                }
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    repeated.await.expect("never repeated");
+    server.worker.hangs.store(true, Ordering::SeqCst);
+    hanging.await.expect("no panic").expect("answered");
+}
+
 #[tokio::test]
 async fn calls_wait_until_a_server_is_ready() {
     let (changes, discover) = Scripted::new();

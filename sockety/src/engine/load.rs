@@ -64,6 +64,15 @@ pub(crate) struct Counts {
     pub(crate) failures_in_a_row: u32,
 }
 
+impl Counts {
+    /// Adds what a later look has returned.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.successes = self.successes.saturating_add(later.successes);
+        self.failures = self.failures.saturating_add(later.failures);
+        self.failures_in_a_row = later.failures_in_a_row;
+    }
+}
+
 /// The load of one endpoint. All its methods may be called from any thread at any time.
 #[derive(Debug)]
 pub(crate) struct Load {

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    engine::{load::Load, loaded},
+    engine::{
+        load::{Counts, Load},
+        loaded,
+    },
     error::ConnectError,
 };
 
@@ -30,6 +33,8 @@ pub(super) struct Member {
     pub(super) probe_at: Instant,
     /// Since when it gets calls.
     pub(super) ready_since: Option<Instant>,
+    /// What was counted in this interval of ejection, apart from the current second.
+    pub(super) counts: Counts,
     /// Whether it was called, so that it has a latency.
     pub(super) has_latency: bool,
     /// How many bytes had come from it at the last look.
@@ -70,6 +75,7 @@ impl Member {
             is_probed: false,
             probe_at: now,
             ready_since: None,
+            counts: Counts::default(),
             has_latency: false,
             received: 0,
             error: None,

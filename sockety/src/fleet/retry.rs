@@ -7,13 +7,12 @@
 //! | unknown, because the connection ended | only an idempotent action; like the one above |
 //! | not executed for another reason, executed, replied | never: it would come to the same, or run twice |
 //!
-//! The budget is tower's: in 10 s, 20 % of the calls may be repeated, and 10 a second in any case. So when all servers refuse,
+//! The [`Budget`]: in 10 s, 20 % of the calls may be repeated, and 10 a second in any case. So when all servers refuse,
 //! they get at most 1.2 times the calls, and 10 a second more.
 
 use std::{fmt, time::Duration};
 
-use tower::retry::budget::{Budget as _, TpsBudget};
-
+use super::budget::Budget;
 use crate::{
     connection::source::Tried,
     error::{RequestError, SendError},
@@ -80,9 +79,6 @@ const SHORTEST: Duration = Duration::from_millis(25);
 const LONGEST: Duration = Duration::from_secs(1);
 const FACTOR: u32 = 2;
 
-/// Over which time the budget counts.
-const BUDGET_TIME: Duration = Duration::from_secs(10);
-
 /// What is decided about a message after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
@@ -97,20 +93,18 @@ pub(super) enum Repeat {
 /// Decides by the settings of a fleet.
 pub(super) struct Retries {
     settings: Retry,
-    budget: TpsBudget,
+    budget: Budget,
 }
 
 impl Retries {
     pub(super) fn new(settings: Retry) -> Self {
-        let budget = TpsBudget::new(BUDGET_TIME, settings.per_second, settings.percent);
+        let budget = Budget::new(settings.percent, settings.per_second);
         Self { settings, budget }
     }
 
-    /// Counts calls, a share of which may be repeated.
-    pub(super) fn deposit(&self, calls: u32) {
-        for _ in 0..calls {
-            self.budget.deposit();
-        }
+    /// These seconds have passed, with this many calls, a share of which may be repeated.
+    pub(super) fn turn(&self, seconds: u64, calls: u64) {
+        self.budget.turn(seconds, calls);
     }
 
     pub(super) fn next(&self, tried: &Tried<'_>) -> Repeat {
@@ -200,14 +194,5 @@ mod tests {
             assert!(*most <= longest, "{most:?} is over {longest:?}");
             assert!(*most > longest.mul_f64(0.9), "{most:?} of {longest:?}");
         }
-    }
-
-    #[test]
-    fn the_budget_is_a_share_of_the_calls() {
-        let retries = Retries::new(Retry::default().budget(0.2, 0));
-        assert!(!retries.budget.withdraw());
-        retries.deposit(1000);
-        let granted = (0..1000).filter(|_| retries.budget.withdraw()).count();
-        assert!((190..=200).contains(&granted), "{granted}");
     }
 }

@@ -384,7 +384,9 @@ impl Task {
         self.next_second = now + SECOND;
         let loads = self.members.values().map(|member| &*member.load);
         Load::settle(loads, loaded::now(), elapsed);
-        let mut has_changed = self.eject_rows();
+        let (calls, is_new) = self.count();
+        self.inner.retries.turn(elapsed.as_secs(), calls);
+        let mut has_changed = self.eject_rows() || is_new;
         if now >= self.next_interval {
             self.next_interval = now + self.inner.settings.eject.every();
             has_changed |= self.eject_counts();
@@ -405,23 +407,30 @@ impl Task {
         self.on_ejected(ejected)
     }
 
-    /// Ejects endpoints by what was counted in an interval. The first calls of an endpoint are something to publish, too: it has a latency.
+    /// Takes what calls have counted since the last second. Returns how many have ended, and whether an endpoint had its first ones, which
+    /// is something to publish: it has a latency.
+    fn count(&mut self) -> (u64, bool) {
+        let (mut all, mut is_new) = (0, false);
+        for member in self.members.values_mut() {
+            let counts = member.load.look();
+            let calls = u64::from(counts.successes) + u64::from(counts.failures);
+            is_new |= calls > 0 && !member.has_latency;
+            member.has_latency |= calls > 0;
+            member.counts.add(counts);
+            all += calls;
+        }
+        (all, is_new)
+    }
+
+    /// Ejects endpoints by what was counted in an interval.
     fn eject_counts(&mut self) -> bool {
         let now = Duration::from_nanos(loaded::now());
-        let mut is_new = false;
         let members = self.members.values_mut().filter(|it| it.is_used());
         let mut counts: Vec<_> = members
-            .map(|member| {
-                let counts = member.load.look();
-                let calls = counts.successes.saturating_add(counts.failures);
-                is_new |= calls > 0 && !member.has_latency;
-                member.has_latency |= calls > 0;
-                self.inner.retries.deposit(calls);
-                (counts, &mut member.standing)
-            })
+            .map(|member| (std::mem::take(&mut member.counts), &mut member.standing))
             .collect();
         let ejected = self.inner.settings.eject.look_at_counts(now, &mut counts);
-        self.on_ejected(ejected.into_iter().map(|(index, _)| index).collect()) || is_new
+        self.on_ejected(ejected.into_iter().map(|(index, _)| index).collect())
     }
 
     fn on_ejected(&mut self, ejected: Vec<usize>) -> bool {
