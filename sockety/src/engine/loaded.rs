@@ -30,7 +30,7 @@ pub(crate) struct Loaded {
     begun: u64,
     /// Whether the time to its reply says something about the endpoint.
     is_timed: bool,
-    has_ended: bool,
+    verdict: Verdict,
 }
 
 impl Loaded {
@@ -42,23 +42,20 @@ impl Loaded {
             load,
             begun: now(),
             is_timed,
-            has_ended: false,
+            verdict: Verdict::Neutral,
         })
     }
 
     pub(crate) fn end(mut self, verdict: Verdict) {
-        self.has_ended = true;
-        let now = now();
-        let took = Duration::from_nanos(now.saturating_sub(self.begun));
-        end(&self.load, now, took, self.is_timed, verdict);
+        self.verdict = verdict;
     }
 }
 
 impl Drop for Loaded {
     fn drop(&mut self) {
-        if !self.has_ended {
-            self.load.end(now(), None, Verdict::Neutral);
-        }
+        let now = now();
+        let took = Duration::from_nanos(now.saturating_sub(self.begun));
+        end(&self.load, now, took, self.is_timed, self.verdict);
     }
 }
 
@@ -126,5 +123,26 @@ mod tests {
             load.mean().as_millis()
         };
         assert_eq!((mean(1), mean(50)), (10, 50));
+    }
+
+    #[test]
+    fn a_message_that_was_given_up_is_a_sample_like_a_call() {
+        let mean = |is_timed| {
+            let load = Arc::new(Load::new(0));
+            load.begin();
+            let loaded = Loaded {
+                load: Arc::clone(&load),
+                begun: now(),
+                is_timed,
+                verdict: Verdict::Neutral,
+            };
+            std::thread::sleep(Duration::from_millis(1));
+            drop(loaded);
+            assert_eq!(load.in_flight(), 0);
+            load.mean()
+        };
+        // That of a load without samples is below any time.
+        assert!(mean(true) >= Duration::from_millis(1));
+        assert!(mean(false) < Duration::from_millis(1));
     }
 }
