@@ -435,8 +435,8 @@ impl Connection {
     /// What the peer says about the end of the connection: `None` unless it has said that it goes away.
     ///
     /// From then on nothing new is sent to it, while replies and what was begun go on in both
-    /// directions. This is still here after the end. A client that reconnects by itself does so at once,
-    /// without regard to [`GoingAway::retry_after`].
+    /// directions. This is still here after the end. A client that reconnects by itself does so at once, or after
+    /// [`GoingAway::retry_after`].
     ///
     /// A peer whose reason is [`LameDuck`](crate::error::LeaveReason::LameDuck) has only announced that: it
     /// [drains](crate::server::ServerHandle::drain), and takes new messages for [`GoingAway::grace`], before it

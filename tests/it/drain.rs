@@ -636,6 +636,32 @@ async fn t_e19_a_client_that_finds_the_same_lame_duck_again_stays_until_it_leave
 }
 
 #[tokio::test]
+async fn a_client_keeps_away_while_a_server_asks_for_it() {
+    let may = Arc::new(Notify::new());
+    let (old, served) = serving(named(16, &may));
+    let (new, _served) = serving(named(17, &may));
+    let mut balancer = Balancer::new().await;
+    let client = connect(("127.0.0.1", balancer.port))
+        .reconnecting()
+        .client();
+    let who = async || code_of(client.send(&Draft::new("who")).await.expect("sent")).await;
+    let (first, ()) = tokio::join!(who(), balancer.next_to(&old));
+    assert_eq!(first, 16);
+    // One that was made a moment ago is not replaced in any case.
+    sleep(Duration::from_millis(1_100)).await;
+    let drain = Drain::default().linger(seconds(2)).retry_after(seconds(2));
+    let drained = start(&old, drain);
+    while client.peer_going_away().is_none() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    drained.await.expect("no panic");
+    served.await.expect("no panic").expect("served");
+    assert!(balancer.links.is_empty(), "it connects meanwhile");
+    let (last, ()) = tokio::join!(who(), balancer.next_to(&new));
+    assert_eq!(last, 17);
+}
+
+#[tokio::test]
 async fn a_server_is_started_again_and_again_and_no_call_fails() {
     let server = Server::bind("127.0.0.1:0").await.expect("bound");
     let address = server.local_addr().expect("an address");

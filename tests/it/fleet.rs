@@ -600,6 +600,22 @@ async fn the_only_server_gets_calls_while_it_lingers() {
 }
 
 #[tokio::test]
+async fn a_server_that_asks_to_keep_away_is_not_connected_to_while_it_lingers() {
+    let server = Running::start();
+    let fleet = fleet_of(std::slice::from_ref(&server)).await;
+    // A connection that was made a moment ago is not replaced in any case.
+    sleep(Duration::from_millis(1_100)).await;
+    let linger = Duration::from_secs(1);
+    let drain = Drain::default().linger(linger).retry_after(2 * linger);
+    let handle = server.handle.clone();
+    let draining = tokio::spawn(async move { handle.drain(drain).await });
+    until("it lingers", || count(&fleet, EndpointState::Draining) == 1).await;
+    draining.await.expect("no panic");
+    assert_eq!(server.handle.stats().accepted, 1);
+    until("it has left", || count(&fleet, EndpointState::Waiting) == 1).await;
+}
+
+#[tokio::test]
 async fn a_fleet_that_fails_fast_does_not_wait() {
     let fleet = Fleet::<BankClient>::of(dead().await.to_string().as_str())
         .fail_fast()

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    convert::Infallible,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -11,8 +12,8 @@ use sockety::{
     ByteStream, Connection, FastReply, File, Options, Outcome, Router,
     config::{Extension, Limits, Rate},
     error::{
-        ClosedBy, ConnectionError, LeaveReason, LimitExceeded, RequestError, RoundTripError,
-        SendError,
+        CallError, ClosedBy, ConnectionError, LeaveReason, LimitExceeded, RequestError,
+        RoundTripError, SendError,
     },
     message::{Draft, Request},
     serve::{Authorization, FirstMessage, IntoRouter, Message, MessageHandler},
@@ -319,6 +320,21 @@ async fn what_waits_for_room_is_not_sent_to_a_peer_that_leaves() {
     peer.expect_message("large").await;
     peer.expect(DONE).await;
     drop(large);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_not_taken_knows_when_to_try_again() {
+    let (connection, mut peer) = greeted(ping_handler()).await;
+    let mut request = ask(&connection, "ask").await;
+    peer.expect_message("ask").await;
+    peer.send("F0 10 02 000000000000 00 00000000 E8030000").await;
+    let error = request.response().await.map(drop).expect_err("not taken");
+    let second = Some(Duration::from_secs(1).into());
+    assert_eq!(request.retry_after(), second);
+    assert_eq!(error.retry_after(), second);
+    let action = "ask";
+    let error = CallError::<Infallible>::Request { action, error };
+    assert_eq!(error.retry_after(), second);
 }
 
 // r[verify ext.leave.peer]

@@ -33,6 +33,9 @@ use crate::{
 /// [drains](crate::server::ServerHandle::drain) announces that (a lame duck): calls go on with the old
 /// connection until there is another one.
 ///
+/// A server may ask its clients to [keep away](crate::error::GoingAway::retry_after) for a time, 5 min at most. Then
+/// the next attempt is made after that time and a pause, and a lame duck is not left before it goes.
+///
 /// Otherwise there is a pause between two attempts to connect. It starts at 100 ms and grows by a
 /// factor of 1.6 with each attempt, up to 30 s. A random amount of up to the same length is added,
 /// so that the clients of a restarted server do not all reconnect at once. After a connection that
@@ -68,8 +71,8 @@ struct Inner<C> {
 #[derive(Default)]
 struct State {
     current: Option<Connection>,
-    /// Whether the peer of the last connection said Go Away.
-    went_away: bool,
+    /// How the last connection ended.
+    farewell: Farewell,
     /// Why the last attempt failed; `None` if it did not.
     failure: Option<Arc<ConnectError>>,
     /// The attempt that is under way: all callers wait for the same.
@@ -77,6 +80,26 @@ struct State {
     /// Whether a client was closed since the last attempt began: a connection that it makes is closed
     /// at once, and none is made in the background.
     is_closed: bool,
+}
+
+/// What the peer of a connection said before it ended.
+#[derive(Debug, Clone, Copy, Default)]
+struct Farewell {
+    /// It said Go Away.
+    is_orderly: bool,
+    /// How long it asked to wait before anybody connects again.
+    absence: Duration,
+}
+
+impl Farewell {
+    fn of(shared: &Shared) -> Self {
+        let state = shared.lock();
+        let asked = state.peer_going_away().map(|why| why.retry_after);
+        Self {
+            is_orderly: state.is_peer_going_away,
+            absence: asked.unwrap_or_default().min(LONGEST_ABSENCE),
+        }
+    }
 }
 
 /// How an attempt ended. The connection is in the state, if it has not ended meanwhile.
@@ -96,6 +119,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// A connection that lasted for less is replaced after a pause, even if its peer said Go Away: a
 /// server that does so to everybody must not be asked again and again.
 const SHORTEST_LIFE: Duration = Duration::from_secs(1);
+
+/// The longest time that a server may send its clients away. It may be mistaken or hostile.
+pub(crate) const LONGEST_ABSENCE: Duration = Duration::from_secs(300);
 
 /// Over how many milliseconds attempts in the background are spread.
 const SPREAD: u128 = 100;
@@ -268,12 +294,12 @@ impl<C> Inner<C> {
     /// The connection accepts no calls any more.
     #[cold]
     fn forget(&self, ended: &Connection) {
-        let went_away = ended.shared().lock().is_peer_going_away;
+        let farewell = Farewell::of(ended.shared());
         let mut state = self.lock();
         let is_it = |current: &Connection| Arc::ptr_eq(current.shared(), ended.shared());
         let forgotten = state.current.take_if(|current| is_it(current));
         if forgotten.is_some() {
-            state.went_away = went_away;
+            state.farewell = farewell;
         }
         drop(state);
         // Dropped after the lock is released, because the last handle closes its connection.
@@ -307,7 +333,7 @@ impl<C: 'static> Inner<C> {
         let (sender, receiver) = watch::channel(None);
         state.attempt = Some(receiver.clone());
         state.is_closed = false;
-        let went_away = std::mem::take(&mut state.went_away);
+        let farewell = std::mem::take(&mut state.farewell);
         drop(state);
         let attempt = Attempt {
             inner: Arc::downgrade(self),
@@ -315,7 +341,7 @@ impl<C: 'static> Inner<C> {
         };
         let (attempts, retry) = (Arc::clone(&self.attempts), Arc::clone(&self.retry));
         tokio::spawn(async move {
-            attempts.lock().await.pause(went_away, &retry).await;
+            attempts.lock().await.pause(farewell, &retry).await;
             // Nobody has the client any more if this fails.
             if let Some(inner) = attempt.inner.upgrade() {
                 let result = inner.connect.dial().await.map_err(Arc::new);
@@ -338,8 +364,9 @@ impl<C: 'static> Inner<C> {
             let mut sign = shared.until_end_in_sight(None).await;
             if sign == Sign::LameDuck {
                 // One that is a lame duck from the beginning replaced such a one: its address still
-                // leads to the same server.
-                if connected_at.elapsed() >= SHORTEST_LIFE {
+                // leads to the same server. Nor is one replaced that wants nobody to connect again now.
+                let is_awaited = !Farewell::of(&shared).absence.is_zero();
+                if connected_at.elapsed() >= SHORTEST_LIFE && !is_awaited {
                     spread().await;
                     match inner.upgrade() {
                         Some(inner) if inner.replace(&shared).await => return,
@@ -372,7 +399,7 @@ impl<C: 'static> Inner<C> {
             if state.is_closed || !current.is_some_and(|it| Arc::ptr_eq(it.shared(), old)) {
                 return true;
             }
-            state.went_away = true;
+            state.farewell.is_orderly = true;
         }
         let mut attempt = self.attempt();
         let ended = attempt.wait_for(Option::is_some).await;
@@ -436,19 +463,20 @@ impl Attempts {
 
     /// Waits until the next attempt is due, or until `retry`, and plans the one after it, whether
     /// or not this one succeeds.
-    async fn pause(&mut self, went_away: bool, retry: &Notify) {
+    async fn pause(&mut self, farewell: Farewell, retry: &Notify) {
         if let Some(connected_at) = self.connected_at.take() {
             let lasted = connected_at.elapsed();
             if lasted >= LONGEST {
                 self.pauses = pauses();
             }
-            if went_away && lasted >= SHORTEST_LIFE {
+            let is_quick = farewell.is_orderly && lasted >= SHORTEST_LIFE;
+            if is_quick && farewell.absence.is_zero() {
                 // It stops in order, and its successor is probably there.
                 self.not_before = None;
             } else {
                 // A server that goes down disconnects all of its clients, which must not all
-                // reconnect at once.
-                self.not_before = Some(Instant::now() + self.next());
+                // reconnect at once, nor all after the time that it has told them.
+                self.not_before = Some(Instant::now() + farewell.absence + self.next());
             }
         }
         if let Some(at) = self.not_before {
@@ -498,9 +526,14 @@ mod tests {
 
     async fn paused(attempts: &mut Attempts) -> f32 {
         let begin = Instant::now();
-        attempts.pause(false, &Notify::new()).await;
+        attempts.pause(Farewell::default(), &Notify::new()).await;
         begin.elapsed().as_secs_f32()
     }
+
+    const ORDERLY: Farewell = Farewell {
+        is_orderly: true,
+        absence: Duration::ZERO,
+    };
 
     /// Timers count milliseconds.
     const TICK: f32 = 0.002;
@@ -527,7 +560,7 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..100 {
             let mut attempts = Attempts::new();
-            attempts.pause(false, &Notify::new()).await;
+            attempts.pause(Farewell::default(), &Notify::new()).await;
             attempts.connected_at = Some(Instant::now());
             tokio::time::advance(2 * LONGEST).await;
             pauses.push(paused(&mut attempts).await);
@@ -555,26 +588,50 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_go_away_there_is_no_pause_unless_the_connection_was_short() {
         let mut attempts = Attempts::new();
-        attempts.pause(false, &Notify::new()).await;
+        attempts.pause(Farewell::default(), &Notify::new()).await;
         for (life, is_paused) in [(2, false), (40, false), (0, true)] {
             attempts.connected_at = Some(Instant::now());
             tokio::time::advance(Duration::from_secs(life)).await;
             let begin = Instant::now();
-            attempts.pause(true, &Notify::new()).await;
+            attempts.pause(ORDERLY, &Notify::new()).await;
             let paused = begin.elapsed();
             assert_eq!(paused >= SHORTEST, is_paused, "{life} s: {paused:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
+    async fn t_n2_what_a_server_asks_for_is_added_to_the_pause() {
+        for is_orderly in [true, false] {
+            let mut pauses = Vec::new();
+            for _ in 0..20 {
+                let mut attempts = Attempts::new();
+                attempts.pause(Farewell::default(), &Notify::new()).await;
+                attempts.connected_at = Some(Instant::now());
+                tokio::time::advance(2 * LONGEST).await;
+                let begin = Instant::now();
+                let absence = Duration::from_secs(9);
+                let farewell = Farewell {
+                    is_orderly,
+                    absence,
+                };
+                attempts.pause(farewell, &Notify::new()).await;
+                pauses.push(begin.elapsed().as_secs_f32());
+            }
+            let range = 9.1..=9.2 + TICK;
+            assert!(pauses.iter().all(|it| range.contains(it)), "{pauses:?}");
+            assert!(pauses.iter().any(|it| (it - pauses[0]).abs() > 0.005));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_retry_ends_the_pause() {
         let (mut attempts, retry) = (Attempts::new(), Notify::new());
-        attempts.pause(false, &retry).await;
+        attempts.pause(Farewell::default(), &retry).await;
         let begin = Instant::now();
         retry.notify_one();
-        attempts.pause(false, &retry).await;
+        attempts.pause(Farewell::default(), &retry).await;
         assert_eq!(begin.elapsed(), Duration::ZERO);
-        attempts.pause(false, &retry).await;
+        attempts.pause(Farewell::default(), &retry).await;
         assert!(begin.elapsed() >= SHORTEST);
     }
 }

@@ -67,13 +67,14 @@ impl<E> CallError<E> {
         self.outcome().is_retryable()
     }
 
-    /// Returns what the peer says of another attempt, if it refused the call and says anything: how long to wait
+    /// Returns what the peer says of another attempt, if it refused the call or goes away, and says anything: how long to wait
     /// before it, or that there should be none. The connection must [use the extension](crate::Connection::is_extended).
     ///
     /// It says nothing of what was executed: see [`outcome`](Self::outcome).
     pub fn retry_after(&self) -> Option<RetryAfter> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
+            Self::Request { error, .. } => error.retry_after(),
             _ => None,
         }
     }

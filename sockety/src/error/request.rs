@@ -8,7 +8,7 @@ use super::{
     send::SendError,
     source::SourceError,
 };
-use crate::outcome::Outcome;
+use crate::{metadata::RetryAfter, outcome::Outcome};
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Why a request got no reply, or one that could not be used.
@@ -86,6 +86,16 @@ impl RequestError {
     pub(crate) fn given_up() -> Self {
         let outcome = Outcome::Unknown;
         Self::GivenUp { outcome }
+    }
+
+    /// Returns how long the peer asks to wait before anybody connects to it again, if it goes away and says so.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        match self {
+            Self::PeerGoingAway { why, .. } if !why.retry_after.is_zero() => {
+                Some(why.retry_after.into())
+            }
+            _ => None,
+        }
     }
 
     /// Returns what is known about the execution of the message.

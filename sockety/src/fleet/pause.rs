@@ -12,6 +12,8 @@
 
 use std::time::Duration;
 
+use crate::client::reconnecting::LONGEST_ABSENCE;
+
 /// What the first pause is at most.
 const FIRST: Duration = Duration::from_millis(100);
 
@@ -23,9 +25,6 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// How long a connection has to live to count as one.
 const LIFE: Duration = Duration::from_secs(1);
-
-/// The longest time that a server may send its clients away. It may be mistaken or hostile.
-const LONGEST_ABSENCE: Duration = Duration::from_secs(300);
 
 /// The pauses before attempts to connect one endpoint.
 #[derive(Debug, Clone, Default)]

@@ -327,8 +327,11 @@ impl Task {
         };
         *is_lame = true;
         let shared = Arc::clone(connection.shared());
-        // One that is lame from the beginning has replaced such a one: the address still leads to the same server.
-        *is_replaced = since.elapsed() >= SECOND;
+        let why = connection.peer_going_away();
+        let is_awaited = why.is_some_and(|why| !why.retry_after.is_zero());
+        // One that is lame from the beginning has replaced such a one: the address still leads to the same server. Nor is one replaced
+        // that wants nobody to connect again now.
+        *is_replaced = since.elapsed() >= SECOND && !is_awaited;
         if *is_replaced {
             self.last_id += 1;
             let mut pauses = Pauses::default();

@@ -91,8 +91,12 @@ impl Request {
     /// # Cancel safety
     /// May be dropped and called again: no reply is lost.
     pub async fn response(&mut self) -> Result<Reply, RequestError> {
-        let raw = poll_fn(|cx| self.poll_reply(cx)).await?;
-        self.retry = raw.retry_after();
+        let raw = poll_fn(|cx| self.poll_reply(cx)).await;
+        self.retry = match &raw {
+            Ok(raw) => raw.retry_after(),
+            Err(error) => error.retry_after(),
+        };
+        let raw = raw?;
         Ok(Reply::new(self.lease(), self.id, raw))
     }
 
@@ -131,7 +135,7 @@ impl Request {
         }
     }
 
-    /// What the last reply says of another attempt, if it says anything.
+    /// What the last reply says of another attempt, if it says anything; or the peer, if it goes away instead of replying.
     pub fn retry_after(&self) -> Option<RetryAfter> {
         self.retry
     }
