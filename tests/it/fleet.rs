@@ -17,7 +17,7 @@ use sockety::{
     config::Extension,
     error::{CallError, RequestError, SendError, chain},
     fleet::{
-        Change, Changes, Discover, Dns, Eject, Endpoint, EndpointState, Fleet, Health, Losses,
+        Change, Changes, Discover, Dns, Eject, Endpoint, EndpointState, EndpointStatus, Fleet, Health, Losses,
         Retry, Srv, TargetProblem,
     },
     server::{Drain, ServerHandle},
@@ -28,6 +28,7 @@ use tokio::{
     net::TcpListener,
     runtime::Runtime,
     sync::mpsc,
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
@@ -733,6 +734,49 @@ async fn a_server_that_serves_again_gets_calls_though_it_is_not_quiet() {
     all_ready(&fleet, 1).await;
     assert!(!chatter.is_finished());
     chatter.abort();
+}
+
+/// Fails enough calls on one of two servers, by killing it, so that it is ejected.
+async fn kill_under_load(fleet: &Fleet<BankClient>, server: &mut Running) {
+    let ejections = fleet.stats().ejections;
+    let (mut hanging, handle) = (JoinSet::new(), server.handle.clone());
+    until("it has some", || {
+        let bank = fleet.client();
+        hanging.spawn(async move { bank.hang().await });
+        handle.traffic().requests_executing >= 5
+    })
+    .await;
+    server.kill();
+    until("it is ejected", || fleet.stats().ejections > ejections).await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_and_started_again_comes_back_at_once_but_not_again_and_again() {
+    let mut servers = [Running::start(), Running::start()];
+    // No ejection is forgotten meanwhile.
+    let hour = Duration::from_secs(3600);
+    let fleet = BankClient::fleet(addresses(&servers))
+        .eject(Eject::default().time(hour).interval(hour))
+        .retry(Retry::none())
+        .await
+        .expect("a fleet");
+    all_ready(&fleet, 2).await;
+    let port = servers[0].worker.port;
+    kill_under_load(&fleet, &mut servers[0]).await;
+    servers[0] = Running::start_with(port, |server| server);
+    all_ready(&fleet, 2).await;
+    assert_eq!(fleet.stats().ejections, 1);
+
+    kill_under_load(&fleet, &mut servers[0]).await;
+    servers[0] = Running::start_with(port, |server| server);
+    let is_connected = |it: &EndpointStatus| it.connections == 1;
+    until("it is connected to", || {
+        fleet.endpoints().iter().all(is_connected)
+    })
+    .await;
+    // Longer than a probe would take.
+    sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(count(&fleet, EndpointState::Ejected), 1);
 }
 
 #[tokio::test]

@@ -12,6 +12,9 @@
 //! - A success rate must be 5 points below the mean, besides its deviations. Among endpoints that hardly ever fail the deviation is so
 //!   small that a few failed calls of a thousand would eject.
 //! - Time alone brings nobody back: a probe has to pass first.
+//! - A server that was started again comes back sooner. A50 knows no way but time; Envoy readmits a host whose health check passes, however often
+//!   (`successful_active_health_check_uneject_host`). Here it makes the ejection as long as the one before: the first one is over at once, and a
+//!   server that crashes again and again is left out for longer and longer.
 
 use std::time::Duration;
 
@@ -50,6 +53,10 @@ const SHARE_CALLS: u32 = 50;
 /// The number of its ejections falls by one with every interval that an endpoint is not ejected. After its time, a probe has to pass
 /// before it is called again. If more than half of all endpoints are ejected or cannot be reached, ejection is ignored until they are
 /// fewer: then the fault is rather with the network or with the client.
+///
+/// An endpoint whose connections have ended, and that is connected to again, was probably started again: its ejection becomes as long as the
+/// one before. So it is probed at once if it was ejected for the first time, and is back if it serves; one that crashes again
+/// and again is ejected for 30 s, 60 s and so on from the second time on.
 ///
 /// ```
 /// use std::time::Duration;
@@ -137,6 +144,28 @@ impl Eject {
         self
     }
 
+    /// All connections to an endpoint with this number of failures in a row had ended, and there is another one. Returns whether its failures
+    /// are to be forgotten: they were those of the process before.
+    pub(crate) fn on_restart(&self, row: u32, standing: &mut Standing) -> bool {
+        if let Some((since, until)) = &mut standing.ejected {
+            *until = since.saturating_add(self.length(standing.times.saturating_sub(1)));
+            return false;
+        }
+        // It would have been ejected, if not so many were.
+        let is_over = self.failures_in_a_row.is_some_and(|limit| row >= limit);
+        let is_first = is_over && standing.times == 0;
+        if is_first {
+            standing.times = 1;
+        }
+        is_first
+    }
+
+    /// How long an ejection is.
+    fn length(&self, times: u32) -> Duration {
+        let longest = self.max_time.max(self.time);
+        self.time.saturating_mul(times).min(longest)
+    }
+
     /// How often [`look_at_counts`](Self::look_at_counts) is called.
     pub(crate) fn every(&self) -> Duration {
         self.interval
@@ -220,7 +249,8 @@ pub(crate) enum Reason {
 /// Whether and how often one endpoint was ejected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
-    until: Option<Duration>,
+    /// When it was ejected, and until when.
+    ejected: Option<(Duration, Duration)>,
     /// Falls with each interval without ejection.
     times: u32,
 }
@@ -228,25 +258,23 @@ pub(crate) struct Standing {
 impl Standing {
     /// Until it is readmitted, whether its time is over or not.
     pub(crate) fn is_ejected(&self) -> bool {
-        self.until.is_some()
+        self.ejected.is_some()
     }
 
     /// Whether its time is over, so that it may be probed.
     pub(crate) fn is_due(&self, now: Duration) -> bool {
-        self.until.is_some_and(|until| until <= now)
+        self.ejected.is_some_and(|(_, until)| until <= now)
     }
 
     /// Ejects it, also anew: when its probe has failed.
     pub(crate) fn eject(&mut self, settings: &Eject, now: Duration) {
         self.times = self.times.saturating_add(1);
-        let longest = settings.max_time.max(settings.time);
-        let time = settings.time.saturating_mul(self.times).min(longest);
-        self.until = Some(now.saturating_add(time));
+        self.ejected = Some((now, now.saturating_add(settings.length(self.times))));
     }
 
     /// Its probe has passed.
     pub(crate) fn readmit(&mut self) {
-        self.until = None;
+        self.ejected = None;
     }
 }
 
@@ -502,6 +530,44 @@ mod tests {
         standing.readmit();
         quiet(&mut standing, 100);
         assert_eq!(ejected_for(&mut standing), 30);
+    }
+
+    #[test]
+    fn a_restart_makes_an_ejection_as_long_as_the_one_before() {
+        let settings = Eject::default();
+        let mut standing = Standing::default();
+        let mut now = Duration::ZERO;
+        let mut times = Vec::new();
+        for _ in 0..12 {
+            standing.eject(&settings, now);
+            let begin = now;
+            now += SECOND;
+            // A second one changes nothing.
+            for _ in 0..2 {
+                assert!(!settings.on_restart(5, &mut standing));
+            }
+            while !standing.is_due(now) {
+                now += SECOND;
+            }
+            times.push((now - begin).as_secs());
+            standing.readmit();
+        }
+        assert_eq!(
+            times,
+            [1, 30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300]
+        );
+    }
+
+    #[test]
+    fn a_restart_forgives_failures_that_nobody_was_ejected_for_once() {
+        let settings = Eject::default();
+        let mut standing = Standing::default();
+        assert!(!settings.on_restart(4, &mut standing));
+        assert!(settings.on_restart(5, &mut standing));
+        assert!(!settings.on_restart(5, &mut standing));
+        standing.eject(&settings, SECOND);
+        assert!(!standing.is_due(60 * SECOND));
+        assert!(!Eject::off().on_restart(5, &mut Standing::default()));
     }
 
     #[test]

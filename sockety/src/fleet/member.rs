@@ -35,6 +35,8 @@ pub(super) struct Member {
     pub(super) ready_since: Option<Instant>,
     /// What was counted in this interval of ejection, apart from the current second.
     pub(super) counts: Counts,
+    /// Whether its connections have ended, other than to be replaced, so that the next one is probably to another process.
+    pub(super) is_lost: bool,
     /// Whether it was called, so that it has a latency.
     pub(super) has_latency: bool,
     /// How many bytes had come from it at the last look.
@@ -76,6 +78,7 @@ impl Member {
             probe_at: now,
             ready_since: None,
             counts: Counts::default(),
+            is_lost: false,
             has_latency: false,
             received: 0,
             error: None,

@@ -275,6 +275,7 @@ impl Task {
             Ok(connection) => {
                 self.inner.counters.connected();
                 let shared = Arc::clone(connection.shared());
+                let key = Arc::clone(&of.0);
                 let leaving = leaving(of, Arc::clone(&shared), None);
                 link.state = LinkState::Open {
                     connection,
@@ -286,6 +287,9 @@ impl Task {
                 member.error = None;
                 member.probe_at = Instant::now() + self.inner.settings.health.interval;
                 self.events.push(Box::pin(leaving));
+                if std::mem::take(&mut member.is_lost) {
+                    self.on_restart(&key);
+                }
             }
             Err(error) => {
                 let pause = link.pauses.next(&mut self.rng, Duration::ZERO);
@@ -297,6 +301,24 @@ impl Task {
             }
         }
         true
+    }
+
+    /// There is a connection to a server again, after all had ended: it was probably started again.
+    fn on_restart(&mut self, key: &str) {
+        let mean = self.median();
+        let Some(member) = self.members.get_mut(key) else {
+            return;
+        };
+        let (now, row) = (loaded::now(), member.load.failures_in_a_row());
+        let time = Duration::from_nanos(now);
+        let eject = &self.inner.settings.eject;
+        if eject.on_restart(row, &mut member.standing) {
+            let mean = mean.unwrap_or_else(|| member.load.mean());
+            member.load.seed(now, mean);
+        }
+        if member.standing.is_due(time) {
+            self.probe(Instant::now());
+        }
     }
 
     fn on_event(&mut self, event: Event) -> bool {
@@ -354,6 +376,8 @@ impl Task {
             return false;
         };
         if !member.remove_replaced(id) {
+            let is_last = member.open().next().is_none();
+            member.is_lost |= is_last;
             return true;
         }
         let Some(link) = member.link(id) else {
@@ -374,6 +398,7 @@ impl Task {
         let is_quick = is_replaced && since.elapsed() >= SECOND;
         let pause = if is_quick { Duration::ZERO } else { pause };
         link.state = LinkState::Waiting(Instant::now() + pause);
+        member.is_lost |= !is_replaced && member.open().next().is_none();
         self.inner.on_loss();
         true
     }
@@ -479,10 +504,7 @@ impl Task {
 
     fn on_probed(&mut self, key: &str, health: Health) -> bool {
         let settings = &self.inner.settings;
-        let mean = {
-            let others = self.members.values().filter(|it| it.ready_since.is_some());
-            Load::median(others.map(|member| &*member.load))
-        };
+        let mean = self.median();
         let Some(member) = self.members.get_mut(key) else {
             return false;
         };
@@ -503,9 +525,10 @@ impl Task {
                 member.ready_since = None;
                 let mean = mean.unwrap_or_else(|| member.load.mean());
                 member.load.seed(loaded::now(), mean);
-            } else {
+            } else if health == Health::Silent {
                 member.standing.eject(&settings.eject, time);
             }
+            // One that says that it does not serve is asked again.
         }
         let is = (member.serves, member.standing.is_ejected());
         if is != was {
@@ -530,10 +553,7 @@ impl Task {
         if self.is_panicking && !was_panicking {
             warn!(fleet = %self.inner.name, ejected, unavailable, "more than half of the endpoints fail: ejection is ignored");
         }
-        let mean = {
-            let known = self.members.values().filter(|it| it.ready_since.is_some());
-            Load::median(known.map(|member| &*member.load))
-        };
+        let mean = self.median();
         for member in self.members.values_mut() {
             let is_ejected = member.standing.is_ejected() && !self.is_panicking;
             if !member.is_available() || is_ejected {
@@ -565,6 +585,12 @@ impl Task {
         let shown = self.members.values().map(Member::shown).collect();
         debug!(fleet = %self.inner.name, known = self.members.len(), ready = ready.len(), ejected, settings = ?settings.zone, "published");
         self.inner.publish(Ready::new(ready), shown);
+    }
+
+    /// The mean time to the reply of a server in the middle of those that get calls.
+    fn median(&self) -> Option<Duration> {
+        let ready = self.members.values().filter(|it| it.ready_since.is_some());
+        Load::median(ready.map(|member| &*member.load))
     }
 
     fn set_weights(&self, now: Instant) -> Vec<f32> {
