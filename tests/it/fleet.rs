@@ -601,6 +601,74 @@ async fn the_only_server_gets_calls_while_it_lingers() {
 }
 
 #[tokio::test]
+async fn servers_that_do_not_serve_get_calls_if_no_other_does() {
+    let servers = [Running::start(), Running::start()];
+    let fleet = BankClient::fleet(addresses(&servers))
+        .health(Health::default().interval(Duration::from_secs(1)))
+        .await
+        .expect("a fleet");
+    all_ready(&fleet, 2).await;
+    let bank = fleet.client();
+    let not_serving = async |number| {
+        until("it was asked", || {
+            count(&fleet, EndpointState::NotServing) == number
+        })
+        .await;
+    };
+    servers[0].handle.health().set_serving(false);
+    not_serving(1).await;
+    for _ in 0..100 {
+        assert_eq!(bank.port().await.expect("answered"), servers[1].worker.port);
+    }
+    servers[1].handle.health().set_serving(false);
+    not_serving(2).await;
+    assert!(fleet.is_ready());
+    for _ in 0..100 {
+        bank.port().await.expect("answered");
+    }
+    // Although calls are answered, it is asked.
+    let callers = Callers::of(&bank);
+    servers[0].handle.health().set_serving(true);
+    not_serving(1).await;
+    for _ in 0..100 {
+        assert_eq!(bank.port().await.expect("answered"), servers[0].worker.port);
+    }
+    callers.end().await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_gets_no_calls_even_if_no_other_does() {
+    let server = Running::start();
+    let fleet = BankClient::fleet(server.address())
+        .health(Health::default().timeout(Duration::ZERO).interval(Duration::from_secs(1)))
+        .await
+        .expect("a fleet");
+    until("no answer is in time", || {
+        count(&fleet, EndpointState::NotServing) == 1
+    })
+    .await;
+    assert!(!fleet.is_ready());
+}
+
+#[tokio::test]
+async fn a_reserve_gets_calls_before_a_server_that_drains() {
+    let servers = [Running::start(), Running::start()];
+    let reserve = servers[1].endpoint().with_weight(0);
+    let all = vec![servers[0].endpoint(), reserve];
+    let fleet = Fleet::<BankClient>::of(all).await.expect("a fleet");
+    all_ready(&fleet, 2).await;
+    let bank = fleet.client();
+    assert_eq!(bank.port().await.expect("answered"), servers[0].worker.port);
+    let handle = servers[0].handle.clone();
+    let drain = Drain::default().linger(LONG).max(2 * LONG);
+    tokio::spawn(async move { handle.drain(drain).await });
+    until("it drains", || count(&fleet, EndpointState::Draining) == 1).await;
+    for _ in 0..100 {
+        assert_eq!(bank.port().await.expect("answered"), servers[1].worker.port);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_asks_to_keep_away_is_not_connected_to_while_it_lingers() {
     let server = Running::start();
     let fleet = fleet_of(std::slice::from_ref(&server)).await;

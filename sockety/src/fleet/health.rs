@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 /// When a fleet asks its servers whether they serve: one from which nothing has come for the interval, and one that was
-/// ejected before it gets calls again. A server that says that it does not serve, or does not answer, gets no calls, and is asked
-/// again every second.
+/// ejected before it gets calls again. One that says that it does not serve, or does not answer, gets no calls, and is asked
+/// again every second. While no other server is ready, one that has answered gets calls all the same.
 ///
 /// The question is the action `$sockety.health`. A server that does not know it serves.
 #[derive(Debug, Clone)]

@@ -25,8 +25,7 @@ pub(super) struct Member {
     /// One for each connection that there is, or should be. None while it is not in the subset.
     pub(super) links: Vec<Link>,
     pub(super) standing: Standing,
-    /// What it says about itself, or that it does not answer.
-    pub(super) serves: bool,
+    pub(super) health: Answer,
     /// Whether a probe of it is under way.
     pub(super) is_probed: bool,
     /// When a probe of it is due, if nothing else comes from it until then.
@@ -42,6 +41,15 @@ pub(super) struct Member {
     /// How many bytes had come from it at the last look.
     pub(super) received: u64,
     pub(super) error: Option<Arc<ConnectError>>,
+}
+
+/// What a server says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Serving,
+    NotServing,
+    /// There was no answer in time.
+    Silent,
 }
 
 /// A connection to a server, or the place of one.
@@ -73,7 +81,7 @@ impl Member {
             load: Arc::new(Load::new(loaded::now())),
             links: Vec::new(),
             standing: Standing::default(),
-            serves: true,
+            health: Answer::Serving,
             is_probed: false,
             probe_at: now,
             ready_since: None,
@@ -123,7 +131,17 @@ impl Member {
 
     /// Whether it may get calls, apart from ejection.
     pub(super) fn is_available(&self) -> bool {
-        self.serves && self.open().next().is_some()
+        self.health == Answer::Serving && self.open().next().is_some()
+    }
+
+    /// Whether it may get calls if no other server does, apart from ejection: it serves, but asks for calls to go elsewhere.
+    pub(super) fn is_last_resort(&self) -> bool {
+        self.health != Answer::Silent && self.open().next().is_some()
+    }
+
+    /// Whether it has a connection whose server does not ask for calls to go elsewhere.
+    pub(super) fn has_fresh(&self) -> bool {
+        self.open().any(|(_, is_lame)| !is_lame)
     }
 
     /// How long it has got calls.
@@ -138,8 +156,9 @@ impl Member {
             None if self.links.iter().any(is_connecting) => EndpointState::Connecting,
             None => EndpointState::Waiting,
             _ if self.standing.is_ejected() => EndpointState::Ejected,
-            _ if !self.serves => EndpointState::NotServing,
-            _ if self.open().all(|(_, is_lame)| is_lame) => EndpointState::Draining,
+            _ if self.health == Answer::Silent => EndpointState::NotServing,
+            _ if !self.has_fresh() => EndpointState::Draining,
+            _ if self.health != Answer::Serving => EndpointState::NotServing,
             _ => EndpointState::Ready,
         }
     }

@@ -44,7 +44,7 @@ pub enum EndpointState {
     Ready,
     /// It failed more than others, and gets no calls until its time is over and it answers a probe.
     Ejected,
-    /// It says that it does not serve, or does not answer probes.
+    /// It says that it does not serve, and gets new calls only while no other server is ready. Or it does not answer probes, and gets none.
     NotServing,
     /// It is about to stop: it finishes what was begun, and gets new calls only while no other server is ready.
     Draining,

@@ -30,11 +30,11 @@ use super::{
     discover::{Change, Changes, Endpoint},
     eject::is_panic,
     inner::Inner,
-    member::{Link, LinkState, Member},
+    member::{Answer, Link, LinkState, Member},
     pause::Pauses,
     ready::{Entry, Ready},
     subset::subset,
-    weight::{Candidate, weights},
+    weight::{Candidate, SLOW_START, weights},
 };
 use crate::{
     client::Connect,
@@ -80,16 +80,7 @@ enum Event {
     /// The end of an open connection is in sight.
     Leaving(LinkId, Sign),
     /// A probe has ended.
-    Probed(Arc<str>, Health),
-}
-
-/// What a probe has found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Health {
-    Serving,
-    NotServing,
-    /// There was no answer in time.
-    Silent,
+    Probed(Arc<str>, Answer),
 }
 
 impl Task {
@@ -482,7 +473,7 @@ impl Task {
                 .sum();
             let is_quiet = received == std::mem::replace(&mut member.received, received);
             // Bytes say that a server is alive, not that it serves again.
-            if member.serves && !is_quiet {
+            if member.health == Answer::Serving && !is_quiet {
                 member.probe_at = member.probe_at.max(now + health.interval);
             }
             let is_return = member.standing.is_due(time);
@@ -497,12 +488,12 @@ impl Task {
             let (key, limit) = (Arc::clone(key), health.timeout);
             self.events.push(Box::pin(async move {
                 let answer = timeout(limit, ask(connection)).await;
-                Event::Probed(key, answer.unwrap_or(Health::Silent))
+                Event::Probed(key, answer.unwrap_or(Answer::Silent))
             }));
         }
     }
 
-    fn on_probed(&mut self, key: &str, health: Health) -> bool {
+    fn on_probed(&mut self, key: &str, health: Answer) -> bool {
         let settings = &self.inner.settings;
         let mean = self.median();
         let Some(member) = self.members.get_mut(key) else {
@@ -510,27 +501,27 @@ impl Task {
         };
         let now = Instant::now();
         member.is_probed = false;
-        let was = (member.serves, member.standing.is_ejected());
-        member.serves = health == Health::Serving;
+        let was = (member.health, member.standing.is_ejected());
+        member.health = health;
         member.probe_at = now
-            + if member.serves {
+            + if health == Answer::Serving {
                 settings.health.interval
             } else {
                 AGAIN
             };
         let time = Duration::from_nanos(loaded::now());
         if member.standing.is_due(time) {
-            if member.serves {
+            if health == Answer::Serving {
                 member.standing.readmit();
                 member.ready_since = None;
                 let mean = mean.unwrap_or_else(|| member.load.mean());
                 member.load.seed(loaded::now(), mean);
-            } else if health == Health::Silent {
+            } else if health == Answer::Silent {
                 member.standing.eject(&settings.eject, time);
             }
             // One that says that it does not serve is asked again.
         }
-        let is = (member.serves, member.standing.is_ejected());
+        let is = (member.health, member.standing.is_ejected());
         if is != was {
             info!(fleet = %self.inner.name, endpoint = %member.endpoint, ?health, "endpoint was probed");
         }
@@ -566,22 +557,19 @@ impl Task {
             }
         }
         let weights = self.set_weights(now);
-        let entries = |lame: bool| -> Vec<Entry> {
-            let members = self.members.values().zip(&weights);
-            let ready = members.filter(|(_, weight)| **weight > 0.0);
-            let open = ready.flat_map(|(member, _)| {
-                let open = member.open().filter(move |(_, is_lame)| *is_lame == lame);
-                open.map(|(connection, _)| Entry {
-                    connection: connection.clone(),
-                    load: Arc::clone(&member.load),
-                })
-            });
-            open.collect()
-        };
-        let mut ready = entries(false);
-        if ready.is_empty() {
-            ready = entries(true);
-        }
+        let is_last_resort = self.is_last_resort();
+        let members = self.members.values().zip(&weights);
+        let ready = members.filter(|(_, weight)| **weight > 0.0);
+        let ready = ready.flat_map(|(member, _)| {
+            let open = member
+                .open()
+                .filter(|(_, is_lame)| is_last_resort || !is_lame);
+            open.map(|(connection, _)| Entry {
+                connection: connection.clone(),
+                load: Arc::clone(&member.load),
+            })
+        });
+        let ready: Vec<_> = ready.collect();
         let shown = self.members.values().map(Member::shown).collect();
         debug!(fleet = %self.inner.name, known = self.members.len(), ready = ready.len(), ejected, settings = ?settings.zone, "published");
         self.inner.publish(Ready::new(ready), shown);
@@ -593,14 +581,31 @@ impl Task {
         Load::median(ready.map(|member| &*member.load))
     }
 
+    /// Whether no server is ready but those that want calls to go elsewhere: lame ducks, and servers that say that they do not serve.
+    fn is_last_resort(&self) -> bool {
+        let mut ready = self.members.values().filter(|it| it.ready_since.is_some());
+        !ready.any(Member::has_fresh)
+    }
+
+    /// How long a server has been one that gets calls.
+    fn ready_for(&self, member: &Member, is_last_resort: bool, now: Instant) -> Option<Duration> {
+        let is_ejected = member.standing.is_ejected() && !self.is_panicking;
+        match is_last_resort {
+            false => member.ready_for(now).filter(|_| member.has_fresh()),
+            // Nobody else takes the calls while it starts slowly.
+            true => (member.is_last_resort() && !is_ejected).then_some(SLOW_START),
+        }
+    }
+
     fn set_weights(&self, now: Instant) -> Vec<f32> {
         let zone = self.inner.settings.zone.as_deref();
+        let is_last_resort = self.is_last_resort();
         let candidates: Vec<_> = self
             .members
             .values()
             .map(|member| Candidate {
                 weight: member.endpoint.weight(),
-                ready_for: member.ready_for(now),
+                ready_for: self.ready_for(member, is_last_resort, now),
                 is_in_zone: zone.is_some() && member.is_used() && member.endpoint.zone() == zone,
             })
             .collect();
@@ -636,7 +641,7 @@ async fn leaving(of: LinkId, shared: Arc<Shared>, known: Option<Sign>) -> Event 
 }
 
 /// Asks a server whether it serves. One that does not know the question does.
-async fn ask(connection: Connection) -> Health {
+async fn ask(connection: Connection) -> Answer {
     let answer = async {
         let mut request = connection.send(&Draft::new(health::ACTION)).await?;
         let reply = request.response().await?;
@@ -644,9 +649,9 @@ async fn ask(connection: Connection) -> Health {
     };
     match answer.await {
         Ok(Some(code)) if code == FastReply::ACCEPT || code == FastReply::NOT_IMPLEMENTED => {
-            Health::Serving
+            Answer::Serving
         }
-        Ok(_) => Health::NotServing,
-        Err(_) => Health::Silent,
+        Ok(_) => Answer::NotServing,
+        Err(_) => Answer::Silent,
     }
 }
