@@ -476,9 +476,23 @@ async fn calls_wait_until_a_server_is_ready() {
     assert_eq!(error.outcome(), Outcome::NotSent);
     let text = chain(&error).to_string();
     assert!(
-        text.contains("none of the 0 known servers of bank is ready"),
+        text.contains("discovery of bank has not answered yet"),
         "{text}"
     );
+    changes
+        .send(Change::Snapshot(Vec::new()))
+        .expect("it listens");
+    let none = "none of the 0 known servers of bank is ready";
+    let why = timeout(LONG, async {
+        loop {
+            let error = bank.port().timeout(Duration::from_millis(50)).await;
+            let error = error.expect_err("there is no server");
+            if chain(&error).to_string().contains(none) {
+                return;
+            }
+        }
+    });
+    why.await.expect("it says that there is none");
     let server = Running::start();
     let all = vec![server.endpoint()];
     changes.send(Change::Snapshot(all)).expect("it listens");
@@ -699,6 +713,35 @@ async fn a_fleet_that_fails_fast_does_not_wait() {
         panic!("{error:?}");
     };
     assert_eq!(error.outcome(), Outcome::NotSent);
+}
+
+#[tokio::test]
+async fn a_fleet_that_fails_fast_waits_for_discovery() {
+    let (changes, discover) = Scripted::new();
+    let fleet = Fleet::<BankClient>::of(discover)
+        .name("bank")
+        .fail_fast()
+        .lazy()
+        .expect("a fleet");
+    let bank = fleet.client();
+    let error = bank.port().timeout(Duration::from_millis(50)).await;
+    let text = chain(&error.expect_err("no answer yet")).to_string();
+    assert!(
+        text.contains("discovery of bank has not answered yet"),
+        "{text}"
+    );
+    let waiting = tokio::spawn(async move { bank.port().await });
+    sleep(Duration::from_millis(20)).await;
+    assert!(!waiting.is_finished());
+    let nobody = Endpoint::new(dead().await).expect("an address");
+    changes
+        .send(Change::Snapshot(vec![nobody]))
+        .expect("it listens");
+    let error = timeout(LONG, waiting).await.expect("at once");
+    let error = error.expect("no panic").expect_err("nobody listens");
+    let text = chain(&error).to_string();
+    let expected = "none of the 1 known servers of bank is ready";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[tokio::test]

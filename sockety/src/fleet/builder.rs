@@ -121,7 +121,7 @@ impl<C> FleetBuilder<C> {
     }
 
     /// Calls fail at once with [`NotSent`](crate::Outcome::NotSent) while no server is ready. By default they wait for one,
-    /// within their timeouts.
+    /// within their timeouts. Until discovery has answered for the first time, they wait in any case.
     pub fn fail_fast(mut self) -> Self {
         self.settings.waits = false;
         self

@@ -54,6 +54,8 @@ pub(super) struct Inner {
     published: watch::Sender<()>,
     shown: Mutex<Vec<Shown>>,
     problems: Mutex<Problems>,
+    /// Whether discovery has answered, if only with an error, and what it said was published.
+    is_discovered: AtomicBool,
     is_closed: AtomicBool,
     pub(super) counters: Counters,
     /// Wakes the task: the last client is gone, or the fleet was closed.
@@ -86,6 +88,7 @@ impl Inner {
             published: watch::Sender::default(),
             shown: Mutex::default(),
             problems: Mutex::default(),
+            is_discovered: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             counters: Counters::default(),
             ended: Notify::new(),
@@ -94,9 +97,10 @@ impl Inner {
         }
     }
 
-    pub(super) fn publish(&self, ready: Ready, shown: Vec<Shown>) {
+    pub(super) fn publish(&self, ready: Ready, shown: Vec<Shown>, is_discovered: bool) {
         let before = self.ready.swap(Arc::new(ready));
         let shown = std::mem::replace(&mut *lock(&self.shown), shown);
+        self.is_discovered.store(is_discovered, Ordering::SeqCst);
         self.published.send_replace(());
         // The last handle on a connection closes it, which wakes others: not before all is published.
         drop((before, shown));
@@ -129,6 +133,11 @@ impl Inner {
         !self.ready.load().is_empty()
     }
 
+    /// Whether a call waits while no server is ready.
+    fn is_worth_waiting(&self) -> bool {
+        self.settings.waits || !self.is_discovered.load(Ordering::SeqCst)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::SeqCst)
     }
@@ -145,7 +154,6 @@ impl Inner {
     pub(super) fn set_discover_error(&self, error: DiscoverError) {
         self.counters.discover_error();
         lock(&self.problems).discover = Some(error);
-        self.published.send_replace(());
     }
 
     pub(super) fn set_connect_error(&self, error: Arc<ConnectError>) {
@@ -161,6 +169,9 @@ impl Inner {
     fn why(&self) -> NoServer {
         if self.is_closed() {
             return NoServer::Ended(Arc::clone(&self.name));
+        }
+        if !self.is_discovered.load(Ordering::SeqCst) {
+            return NoServer::NotDiscovered(Arc::clone(&self.name));
         }
         let shown = lock(&self.shown).len();
         let problems = lock(&self.problems);
@@ -193,6 +204,8 @@ enum NoServer {
         #[source]
         source: Option<Source>,
     },
+    #[error("discovery of {0} has not answered yet")]
+    NotDiscovered(Arc<str>),
     #[error("fleet {0} has ended")]
     Ended(Arc<str>),
 }
@@ -238,7 +251,7 @@ impl ConnectionSource for Balanced {
             if let Some(connection) = self.current() {
                 return Ok(connection);
             }
-            if !self.inner.settings.waits || self.inner.is_closed() {
+            if self.inner.is_closed() || !self.inner.is_worth_waiting() {
                 return Err(self.failure(Duration::ZERO));
             }
             // The sender is as old as the source.

@@ -70,6 +70,8 @@ pub(super) struct Task {
     seed: u64,
     next_second: Instant,
     next_interval: Instant,
+    /// Whether discovery has answered.
+    is_discovered: bool,
     is_panicking: bool,
 }
 
@@ -100,6 +102,7 @@ impl Task {
             last_id: 0,
             seed: rng.u64(..),
             rng,
+            is_discovered: false,
             is_panicking: false,
         }
     }
@@ -141,6 +144,7 @@ impl Task {
     }
 
     fn on_discovered(&mut self, change: Option<Result<Change, super::DiscoverError>>) -> bool {
+        self.is_discovered = true;
         match change {
             Some(Ok(Change::Snapshot(all))) => {
                 let mut known = std::mem::take(&mut self.members);
@@ -159,11 +163,11 @@ impl Task {
             Some(Err(error)) => {
                 warn!(fleet = %self.inner.name, "{}", chain(&error));
                 self.inner.set_discover_error(error);
-                return false;
+                return true;
             }
             None => {
                 self.changes = None;
-                return false;
+                return true;
             }
         }
         self.choose_subset();
@@ -572,7 +576,8 @@ impl Task {
         let ready: Vec<_> = ready.collect();
         let shown = self.members.values().map(Member::shown).collect();
         debug!(fleet = %self.inner.name, known = self.members.len(), ready = ready.len(), ejected, settings = ?settings.zone, "published");
-        self.inner.publish(Ready::new(ready), shown);
+        self.inner
+            .publish(Ready::new(ready), shown, self.is_discovered);
     }
 
     /// The mean time to the reply of a server in the middle of those that get calls.
@@ -622,7 +627,8 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         self.inner.close();
-        self.inner.publish(Ready::default(), Vec::new());
+        self.inner
+            .publish(Ready::default(), Vec::new(), self.is_discovered);
     }
 }
 
