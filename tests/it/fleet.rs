@@ -1293,6 +1293,35 @@ async fn a_subset_has_the_servers_that_it_may_have() {
 }
 
 #[tokio::test]
+async fn no_change_of_the_servers_is_missed() {
+    let (changes, discover) = Scripted::new();
+    let fleet = Fleet::<BankClient>::of(discover).lazy().expect("a fleet");
+    let servers: Vec<_> = (0..4).map(|_| Running::start()).collect();
+    // Nothing changes any more when they are ready.
+    let insert = async |number: usize| {
+        let endpoint = servers[number].endpoint();
+        changes.send(Change::Insert(endpoint)).expect("it listens");
+        all_ready(&fleet, number + 1).await;
+    };
+    let has_changed = async |fleet: &Fleet<BankClient>| {
+        timeout(LONG, fleet.changed()).await.expect("it has changed");
+    };
+    // Before anybody waits, and between two waits.
+    for number in 0..2 {
+        insert(number).await;
+        has_changed(&fleet).await;
+    }
+    let clone = fleet.clone();
+    insert(2).await;
+    has_changed(&fleet).await;
+    has_changed(&clone).await;
+    // A wait that is dropped notices nothing.
+    insert(3).await;
+    drop(fleet.changed());
+    has_changed(&fleet).await;
+}
+
+#[tokio::test]
 async fn each_server_can_be_called() {
     let servers = [Running::start(), Running::start()];
     let fleet = BankClient::fleet(addresses(&servers))

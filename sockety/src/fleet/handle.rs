@@ -1,6 +1,14 @@
 //! The handle on a fleet.
 
-use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use super::{
     builder::FleetBuilder,
@@ -28,6 +36,8 @@ use crate::{
 /// [`NotSent`](crate::Outcome::NotSent).
 pub struct Fleet<C = Connection> {
     source: Arc<Balanced>,
+    /// What [`Inner::subscribe`] said when this handle last noticed a change.
+    seen: AtomicU64,
     client: PhantomData<fn() -> C>,
 }
 
@@ -41,6 +51,7 @@ impl<C> Fleet<C> {
     pub(super) fn new(inner: Arc<Inner>, common: Common) -> Self {
         Self {
             source: Arc::new(Balanced { inner, common }),
+            seen: AtomicU64::new(0),
             client: PhantomData,
         }
     }
@@ -101,13 +112,19 @@ impl<C> Fleet<C> {
         self.source.failure(after)
     }
 
-    /// Waits until something has changed about its [`endpoints`](Self::endpoints), apart from figures.
+    /// Waits until something has changed about its [`endpoints`](Self::endpoints), apart from figures, since this returned last on
+    /// this handle; since the fleet was made, the first time. So a loop that reads them after each change misses none. A
+    /// clone has noticed what the handle had that it was made of.
     ///
     /// # Cancel safety
-    /// May be dropped and called again. A change between two calls is not seen by the second: read [`endpoints`](Self::endpoints)
-    /// between them.
+    /// May be dropped and called again: no change is lost.
     pub async fn changed(&self) {
-        let _ = self.inner().subscribe().changed().await;
+        let seen = self.seen.load(Ordering::SeqCst);
+        let mut published = self.inner().subscribe();
+        // The sender is as old as the fleet.
+        if let Ok(times) = published.wait_for(|times| *times != seen).await {
+            self.seen.store(*times, Ordering::SeqCst);
+        }
     }
 
     /// Closes it: nothing new is sent, calls under way and messages that servers have sent are finished, within this time. Its clients
@@ -141,6 +158,7 @@ impl<C> Clone for Fleet<C> {
     fn clone(&self) -> Self {
         Self {
             source: Arc::clone(&self.source),
+            seen: AtomicU64::new(self.seen.load(Ordering::SeqCst)),
             client: PhantomData,
         }
     }

@@ -50,8 +50,8 @@ pub(super) struct Inner {
     pub(super) retries: Retries,
     /// What calls read.
     ready: ArcSwap<Ready>,
-    /// Changed whenever something was published, for those who wait.
-    published: watch::Sender<()>,
+    /// How often something was published, for those who wait.
+    published: watch::Sender<u64>,
     shown: Mutex<Vec<Shown>>,
     problems: Mutex<Problems>,
     /// Whether discovery has answered, if only with an error, and what it said was published.
@@ -101,7 +101,7 @@ impl Inner {
         let before = self.ready.swap(Arc::new(ready));
         let shown = std::mem::replace(&mut *lock(&self.shown), shown);
         self.is_discovered.store(is_discovered, Ordering::SeqCst);
-        self.published.send_replace(());
+        self.published.send_modify(|times| *times += 1);
         // The last handle on a connection closes it, which wakes others: not before all is published.
         drop((before, shown));
     }
@@ -110,7 +110,7 @@ impl Inner {
         self.lost.send_replace(());
     }
 
-    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.published.subscribe()
     }
 
