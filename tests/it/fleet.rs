@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::stream;
 use sockety::{
-    Options, Outcome, Server,
+    File, Options, Outcome, Server,
     client::ServiceClient,
     config::Extension,
     error::{CallError, RequestError, SendError, chain},
@@ -46,6 +46,8 @@ trait Bank {
     async fn find(&self, text: String) -> u16;
     /// Ends when it is told to.
     async fn hang(&self) -> u16;
+    /// How large the file is.
+    async fn size(&self, file: File) -> u64;
     /// Fails as a service may.
     async fn fail(&self) -> Result<u16, Refused>;
 }
@@ -85,6 +87,10 @@ impl Bank for Worker {
             sleep(Duration::from_millis(5)).await;
         }
         self.port
+    }
+
+    async fn size(&self, file: File) -> u64 {
+        file.size()
     }
 
     async fn fail(&self) -> Result<u16, Refused> {
@@ -455,6 +461,32 @@ async fn calls_count_for_the_budget_whatever_the_interval_of_ejection() {
         }
     });
     repeated.await.expect("never repeated");
+    server.worker.hangs.store(true, Ordering::SeqCst);
+    hanging.await.expect("no panic").expect("answered");
+}
+
+/// What it carries can be read only once.
+#[tokio::test]
+async fn a_call_that_cannot_be_sent_again_takes_nothing_from_the_budget() {
+    let server = Running::start_with(0, narrow);
+    let fleet = fleet_of(std::slice::from_ref(&server)).await;
+    let bank = fleet.client();
+    let hanging = tokio::spawn({
+        let bank = bank.clone();
+        async move { bank.hang().await }
+    });
+    let executing = || server.handle.traffic().requests_executing;
+    until("it is busy", || executing() == 1).await;
+    for _ in 0..3 {
+        let file = File::from_reader("r", 2, &b"hi"[..]);
+        let error = bank.size(file).await.expect_err("refused");
+        assert_eq!(error.outcome(), Outcome::NotExecuted, "{error}");
+    }
+    let stats = fleet.stats();
+    assert_eq!((stats.retries.not_executed, stats.over_budget), (0, 0));
+    let file = File::from_bytes("b", &b"hi"[..]);
+    bank.size(file).await.expect_err("refused again and again");
+    assert_eq!(fleet.stats().retries.not_executed, 2);
     server.worker.hangs.store(true, Ordering::SeqCst);
     hanging.await.expect("no panic").expect("answered");
 }

@@ -292,19 +292,27 @@ impl OutgoingCall {
                 is_idempotent,
                 before: attempts,
             };
-            let (next, outcome) = (source.next(&attempted), attempted.outcome());
-            let is_handed_out = matches!(self.kind, Kind::HandedOut);
-            let pause = match next {
-                Next::Again(pause) if !is_handed_out && !self.tracker.status.is_cancelled() => {
-                    pause
-                }
-                _ => return before.result(result),
+            // Asked only if it can be sent again, because the answer may take from a budget.
+            let next = match self.can_be_repeated() {
+                true => source.next(&attempted),
+                false => Next::Return,
+            };
+            let outcome = attempted.outcome();
+            let Next::Again(pause) = next else {
+                return before.result(result);
             };
             self.tracker.status.set_on(None);
             self.note(result, outcome, &mut before, (&mut attempt, &mut attempts));
             self.pause(pause).await;
             tried = Some(self.connection.clone());
         }
+    }
+
+    fn can_be_repeated(&self) -> bool {
+        let carrying = self.message.content().carrying.as_ref();
+        let is_taken = carrying.is_some_and(|carrying| carrying.is_taken());
+        let is_handed_out = matches!(self.kind, Kind::HandedOut);
+        !is_taken && !is_handed_out && !self.tracker.status.is_cancelled()
     }
 
     /// An attempt has failed, and another one follows.
@@ -594,8 +602,6 @@ impl Before {
             return last;
         };
         let is_denied = match &last {
-            // Its reader was lost with the connection before.
-            Err(RequestError::Send(SendError::ContentTaken)) => true,
             _ if before.outcome() == Outcome::NotSent => false,
             Err(error) => error.outcome().is_retryable(),
             Ok(reply) => match reply.answered() {

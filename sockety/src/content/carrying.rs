@@ -81,6 +81,15 @@ impl OutgoingParts {
         !matches!(self.stream, StreamSource::None)
     }
 
+    /// Whether some of it was sent that can be read only once, so that it cannot be sent again.
+    pub(crate) fn is_taken(&self) -> bool {
+        let is_stream_taken = match &self.stream {
+            StreamSource::From(stream) => is_taken(stream),
+            StreamSource::None | StreamSource::Written => false,
+        };
+        is_stream_taken || self.files.iter().any(|file| is_taken(file))
+    }
+
     /// Takes what one sending of the message needs: `None` when there is neither a file nor a
     /// stream.
     ///
@@ -122,6 +131,11 @@ impl OutgoingParts {
         sources.extend(on_disk.map(|(index, file)| (first_file + index, Source::File(file))));
         Ok(Some(Box::new(Taken { layout, sources })))
     }
+}
+
+fn is_taken<T>(part: &Mutex<Option<T>>) -> bool {
+    let part = part.lock().unwrap_or_else(PoisonError::into_inner);
+    part.is_none()
 }
 
 fn take_file(file: &Arc<Mutex<Option<File>>>) -> Result<File, SendError> {
