@@ -981,6 +981,53 @@ async fn closing_a_client_closes_all_connections() {
     assert_eq!(error.outcome(), Outcome::NotSent);
 }
 
+#[tokio::test]
+async fn a_reserve_takes_no_place_in_a_subset() {
+    let servers: Vec<_> = (0..8).map(|_| Running::start()).collect();
+    // Which ones are chosen is random for each fleet.
+    for _ in 0..8 {
+        let weights = [1, 0, 0, 0, 0, 0, 0, 0];
+        let all = servers.iter().zip(weights);
+        let all: Vec<_> = all
+            .map(|(server, weight)| server.endpoint().with_weight(weight))
+            .collect();
+        let fleet = Fleet::<BankClient>::of(all).subset(1).await;
+        let fleet = fleet.expect("a fleet");
+        all_ready(&fleet, 2).await;
+        assert_eq!(count(&fleet, EndpointState::Unused), 6);
+        for _ in 0..10 {
+            let port = fleet.client().port().await.expect("answered");
+            assert_eq!(port, servers[0].worker.port);
+        }
+    }
+}
+
+#[tokio::test]
+async fn attempts_to_connect_to_servers_that_were_removed_end() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = silent.local_addr().expect("bound");
+    let (changes, discover) = Scripted::new();
+    // More than are connected to at a time; the silent server accepts, and says nothing.
+    let many = (0..40).map(|number| {
+        let key = format!("silent-{number}");
+        Endpoint::new(address).expect("an address").with_key(key)
+    });
+    changes
+        .send(Change::Snapshot(many.collect()))
+        .expect("it listens");
+    let options = Options::default().connect_timeout(Duration::from_secs(3600));
+    let fleet = Fleet::<BankClient>::of(discover).options(options);
+    let fleet = fleet.lazy().expect("a fleet");
+    until("all places are taken", || {
+        count(&fleet, EndpointState::Connecting) == 32
+    })
+    .await;
+    let server = Running::start();
+    let all = vec![server.endpoint()];
+    changes.send(Change::Snapshot(all)).expect("it listens");
+    all_ready(&fleet, 1).await;
+}
+
 /// Servers outside of the subset are not missing: they neither end ejection, nor allow more of it, nor keep the zone from being
 /// preferred.
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{task::AbortHandle, time::Instant};
 
 use super::{
     discover::Endpoint,
@@ -63,7 +63,7 @@ pub(super) struct Link {
 pub(super) enum LinkState {
     /// No connection is made before this time.
     Waiting(Instant),
-    Connecting,
+    Connecting(#[expect(dead_code, reason = "it ends when it is dropped")] Attempt),
     Open {
         connection: Connection,
         since: Instant,
@@ -72,6 +72,15 @@ pub(super) enum LinkState {
         /// Another link has taken its place in the count of connections.
         is_replaced: bool,
     },
+}
+
+/// An attempt to connect, which ends with its link: it takes one of a few places.
+pub(super) struct Attempt(pub(super) AbortHandle);
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Member {
@@ -101,7 +110,7 @@ impl Member {
                 is_lame,
                 ..
             } => Some((connection, *is_lame)),
-            LinkState::Waiting(_) | LinkState::Connecting => None,
+            LinkState::Waiting(_) | LinkState::Connecting(_) => None,
         })
     }
 
@@ -150,7 +159,7 @@ impl Member {
     }
 
     fn state(&self) -> EndpointState {
-        let is_connecting = |link: &Link| matches!(link.state, LinkState::Connecting);
+        let is_connecting = |link: &Link| matches!(link.state, LinkState::Connecting(_));
         match self.open().next() {
             None if !self.is_used() => EndpointState::Unused,
             None if self.links.iter().any(is_connecting) => EndpointState::Connecting,

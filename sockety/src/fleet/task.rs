@@ -30,7 +30,7 @@ use super::{
     discover::{Change, Changes, Endpoint},
     eject::is_panic,
     inner::Inner,
-    member::{Answer, Link, LinkState, Member},
+    member::{Answer, Attempt, Link, LinkState, Member},
     pause::Pauses,
     ready::{Entry, Ready},
     subset::subset,
@@ -45,7 +45,7 @@ use crate::{
     message::Draft,
 };
 
-/// How many connections are made at a time.
+/// How many connections are made at a time. An attempt that nobody needs any more gives its place back.
 const ATTEMPTS: usize = 32;
 
 /// How often loads are settled and weights are set while calls are made.
@@ -235,7 +235,6 @@ impl Task {
             due.select_nth_unstable_by_key(room, |(until, ..)| *until);
         }
         for (_, endpoint, link) in due.into_iter().take(room) {
-            link.state = LinkState::Connecting;
             let (connect, endpoint) = (self.connect.clone(), endpoint.clone());
             let key = Arc::clone(endpoint.key());
             let attempt = async move {
@@ -244,6 +243,7 @@ impl Task {
             };
             let attempt = self.attempts.spawn(attempt);
             self.attempting.insert(attempt.id(), (key, link.id));
+            link.state = LinkState::Connecting(Attempt(attempt));
         }
     }
 
