@@ -90,7 +90,8 @@ impl<C> FleetBuilder<C> {
     }
 
     /// Connects to this many servers only, at least 1, chosen at random for each process; by default to all. Of 100 clients with
-    /// 20 of 100 servers each, every server gets about 20. Servers of the subset that fail are not replaced by others.
+    /// 20 of 100 servers each, every server gets about 20. Servers of the subset that fail are not replaced by others. Of the reserve,
+    /// which are the servers of weight 0, it connects to this many besides.
     pub fn subset(mut self, servers: usize) -> Self {
         self.settings.subset = Some(servers.max(1));
         self

@@ -165,6 +165,11 @@ impl Endpoint {
         self.weight
     }
 
+    /// Whether it gets calls only while no other server is ready.
+    pub(super) fn is_reserve(&self) -> bool {
+        self.weight == 0
+    }
+
     /// The zone that it is in, if that is known.
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()

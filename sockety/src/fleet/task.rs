@@ -190,9 +190,20 @@ impl Task {
     }
 
     fn choose_subset(&mut self) {
-        let keys: Vec<_> = self.members.keys().map(|key| key.as_bytes()).collect();
-        let count = self.inner.settings.subset.unwrap_or(keys.len());
-        let mut chosen = subset(&keys, count, self.seed).into_iter().peekable();
+        let count = self.inner.settings.subset.unwrap_or(self.members.len());
+        // A reserve takes no place of those that get calls before it.
+        let chosen = |is_reserve: bool| {
+            let of_kind = self.members.iter().enumerate();
+            let of_kind = of_kind.filter(|(_, (_, it))| it.endpoint.is_reserve() == is_reserve);
+            let (indices, keys): (Vec<_>, Vec<_>) = of_kind
+                .map(|(index, (key, _))| (index, key.as_bytes()))
+                .unzip();
+            let chosen = subset(&keys, count, self.seed).into_iter();
+            chosen.map(move |it| indices[it])
+        };
+        let mut chosen: Vec<_> = chosen(false).chain(chosen(true)).collect();
+        chosen.sort_unstable();
+        let mut chosen = chosen.into_iter().peekable();
         let now = Instant::now();
         for (index, member) in self.members.values_mut().enumerate() {
             if chosen.next_if_eq(&index).is_none() {
