@@ -17,8 +17,8 @@ use sockety::{
     config::Extension,
     error::{CallError, RequestError, SendError, chain},
     fleet::{
-        Change, Changes, Discover, Dns, Eject, Endpoint, EndpointState, EndpointStatus, Fleet, Health, Losses,
-        Retry, Srv, TargetProblem,
+        Change, Changes, Discover, Dns, Eject, Endpoint, EndpointState, EndpointStatus, Fleet,
+        Health, Losses, Retry, Srv, TargetProblem,
     },
     server::{Drain, ServerHandle},
     service,
@@ -686,7 +686,11 @@ async fn servers_that_do_not_serve_get_calls_if_no_other_does() {
 async fn a_server_that_does_not_answer_gets_no_calls_even_if_no_other_does() {
     let server = Running::start();
     let fleet = BankClient::fleet(server.address())
-        .health(Health::default().timeout(Duration::ZERO).interval(Duration::from_secs(1)))
+        .health(
+            Health::default()
+                .timeout(Duration::ZERO)
+                .interval(Duration::from_secs(1)),
+        )
         .await
         .expect("a fleet");
     until("no answer is in time", || {
@@ -1383,7 +1387,9 @@ async fn no_change_of_the_servers_is_missed() {
         all_ready(&fleet, number + 1).await;
     };
     let has_changed = async |fleet: &Fleet<BankClient>| {
-        timeout(LONG, fleet.changed()).await.expect("it has changed");
+        timeout(LONG, fleet.changed())
+            .await
+            .expect("it has changed");
     };
     // Before anybody waits, and between two waits.
     for number in 0..2 {

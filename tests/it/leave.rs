@@ -327,7 +327,8 @@ async fn a_request_that_is_not_taken_knows_when_to_try_again() {
     let (connection, mut peer) = greeted(ping_handler()).await;
     let mut request = ask(&connection, "ask").await;
     peer.expect_message("ask").await;
-    peer.send("F0 10 02 000000000000 00 00000000 E8030000").await;
+    peer.send("F0 10 02 000000000000 00 00000000 E8030000")
+        .await;
     let error = request.response().await.map(drop).expect_err("not taken");
     let second = Some(Duration::from_secs(1).into());
     assert_eq!(request.retry_after(), second);

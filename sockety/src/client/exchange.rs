@@ -149,7 +149,13 @@ impl Exchange {
                 }
             }
             #[cfg(feature = "fleet")]
-            Stage::Unsent(_) if self.begun.is_some() => self.poll_balanced(cx),
+            Stage::Unsent(_) if self.begun.is_some() => {
+                let polled = self.poll_balanced(cx);
+                if let (Stage::Done, None) = (&self.stage, &self.extra) {
+                    return polled;
+                }
+                polled
+            }
             Stage::Unsent(_) if self.connection.middleware.is_some() => self.poll_over(cx),
             Stage::Unsent(_) => match self.poll_send(cx) {
                 Poll::Ready(Ok(())) => {

@@ -11,6 +11,9 @@
 //! - An endpoint that looks slow gets no calls, so nothing would ever show that it has recovered. Once a second, [`settle`](Load::settle)
 //!   therefore lowers the means of endpoints without samples, with a time constant of 10 s and from at most 128 × the lowest mean: each
 //!   is asked again within a minute. It does so only while others are sampled. Without traffic nothing changes.
+//! - An endpoint that answers many calls need not have all of them timed, because reading the clock is the most expensive part of a
+//!   sample: after the first 64 replies of a second, every eighth is enough ([`begin`](Load::begin)). One that becomes slow has fewer replies,
+//!   and from the next second on each is a sample.
 //!
 //! Nobody reads a clock here. `now` is in nanoseconds since any moment that all callers have in common.
 
@@ -41,6 +44,10 @@ const LOW: u64 = 0xffff_ffff;
 
 /// One in the upper half of a pair.
 const HIGH_ONE: u64 = 1 << 32;
+
+/// How many replies of a second are timed, and then the share of them.
+const TIMED: u64 = 64;
+const ONE_OF: u64 = 8;
 
 /// How a call ended, as far as it says something about the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +89,8 @@ pub(crate) struct Load {
     failures: AtomicU64,
     /// A [`Mean`].
     mean: AtomicU64,
-    /// The bits of an `f64`.
-    weight: AtomicU64,
+    /// The bits of an `f64`: 1 ÷ the weight, because multiplying takes less time than dividing.
+    inverse_weight: AtomicU64,
 }
 
 impl Load {
@@ -93,19 +100,30 @@ impl Load {
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             mean: AtomicU64::new(Mean::new(UNKNOWN, now).pack()),
-            weight: AtomicU64::new(1.0_f64.to_bits()),
+            inverse_weight: AtomicU64::new(1.0_f64.to_bits()),
         }
     }
 
-    /// A call is sent. Each call of this is followed by one of [`end`](Self::end).
-    pub(crate) fn begin(&self) {
-        self.calls.fetch_add(1, Relaxed);
+    /// A call is sent. Each call of this is followed by one of [`end`](Self::end). Returns whether it should be timed.
+    #[inline]
+    pub(crate) fn begin(&self) -> bool {
+        let successes = self.calls.fetch_add(1, Relaxed) >> 32;
+        successes < TIMED || successes % ONE_OF == 0
+    }
+
+    /// When the last sample was taken, in nanoseconds, without the bits below those of a tick: for calls that are not timed, since others
+    /// were in the last second.
+    #[inline]
+    pub(crate) fn sampled_at(&self) -> u64 {
+        let mean = Mean::unpack(self.mean.load(Relaxed));
+        u64::from(mean.at) << TICK_BITS
     }
 
     /// A call has ended.
     ///
     /// `sample` is the time from sending to the first byte of the reply; `None` for calls that say nothing about it, such as those with
     /// files or streams. For a failure it is the deadline if that has passed, and `None`, which counts as 1 s, if the call failed otherwise.
+    #[inline]
     pub(crate) fn end(&self, now: u64, sample: Option<Duration>, verdict: Verdict) {
         match verdict {
             Verdict::Success => {
@@ -134,8 +152,8 @@ impl Load {
     /// What the next call would cost, to be compared with that of other endpoints: infinite if the weight is 0, never NaN.
     pub(crate) fn cost(&self) -> f64 {
         let mean = Mean::unpack(self.mean.load(Relaxed)).nanos;
-        let weight = f64::from_bits(self.weight.load(Relaxed));
-        f64::from(self.in_flight() + 1) * f64::from(mean) / weight
+        let inverse_weight = f64::from_bits(self.inverse_weight.load(Relaxed));
+        f64::from(self.in_flight() + 1) * f64::from(mean) * inverse_weight
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
@@ -174,7 +192,7 @@ impl Load {
     pub(crate) fn set_weight(&self, weight: f32) {
         // `max` also turns NaN into 0.
         let weight = f64::from(weight).max(0.0).min(f64::from(f32::MAX));
-        self.weight.store(weight.to_bits(), Relaxed);
+        self.inverse_weight.store(weight.recip().to_bits(), Relaxed);
     }
 
     /// Begins anew with the mean of other endpoints, for an endpoint that is new or comes back: it is neither avoided nor flooded until
@@ -371,6 +389,31 @@ mod tests {
         assert_near(load.cost(), 7.5e6);
         load.end(0, None, Verdict::Neutral);
         assert_near(load.cost(), 5e6);
+    }
+
+    #[test]
+    fn many_replies_of_a_second_are_timed_in_part() {
+        let load = load(0, 10);
+        for _ in 0..3 {
+            let timed = (0..1064).filter(|_| {
+                let is_timed = load.begin();
+                load.end(0, None, Verdict::Success);
+                is_timed
+            });
+            assert_eq!(timed.count(), 64 + 1000 / 8);
+            load.look();
+        }
+        // All of those that are sent before a reply comes.
+        assert!((0..1000).all(|_| load.begin()));
+    }
+
+    #[test]
+    fn time_of_the_last_sample_is_known_within_a_tick() {
+        let load = load(0, 10);
+        for now in [SECOND, 5 * SECOND, 3_600 * SECOND] {
+            call(&load, now, millis(10), Verdict::Success);
+            assert!(now - load.sampled_at() < 1 << TICK_BITS);
+        }
     }
 
     #[test]

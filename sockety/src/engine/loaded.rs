@@ -21,7 +21,9 @@ use crate::{
 /// The time that loads are counted in: nanoseconds since the first call of this.
 pub(crate) fn now() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    START.elapsed().as_nanos() as u64
+    let since = START.elapsed();
+    // Less than a conversion of 128 bits.
+    since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
 }
 
 /// A message that is under way to an endpoint of a fleet. Dropped, it was given up.

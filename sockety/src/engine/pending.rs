@@ -672,6 +672,13 @@ impl Waiter {
         reply
     }
 
+    /// The reply, if it is not that its connection has ended.
+    #[cfg(feature = "fleet")]
+    #[inline]
+    pub(crate) fn first(&self) -> Option<&Result<RawReply, RequestError>> {
+        self.replies.first.as_ref()
+    }
+
     /// Whether the peer has said that it does not execute it.
     pub(super) fn is_left_out(&self) -> bool {
         matches!(self.replies.end(), Some(RequestError::PeerGoingAway { .. }))

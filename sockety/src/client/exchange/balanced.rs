@@ -27,23 +27,35 @@ use crate::{
     error::request::RequestError,
 };
 
-/// When a call was sent, in microseconds. They come round after 71 minutes: so long a call would count as a short one.
+/// When a call was sent. Not every call is timed: one that is not was sent after the last one that was, or a little earlier.
 #[derive(Clone, Copy)]
 pub(super) struct Begun(NonZeroU32);
 
+/// 1 if it is timed. The bits above are the time in [`UNIT_BITS`]. They come round after 73 minutes: such a call would count as a short
+/// one.
+const IS_TIMED: u32 = 1;
+
+/// 1,024 ns: so that a time whose upper bits are cut off comes round like any other.
+const UNIT_BITS: u32 = 10;
+
 impl Begun {
-    fn at(now: u64) -> Self {
-        Self(NonZeroU32::new(micros(now)).unwrap_or(NonZeroU32::MIN))
+    #[inline]
+    fn new(at: u64, is_timed: bool) -> Self {
+        let units = (at >> UNIT_BITS) as u32 & !IS_TIMED;
+        let bits = units | u32::from(is_timed);
+        const ONE_UNIT: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
+        Self(NonZeroU32::new(bits).unwrap_or(ONE_UNIT))
+    }
+
+    #[inline]
+    fn is_timed(self) -> bool {
+        self.0.get() & IS_TIMED != 0
     }
 
     fn elapsed(self, now: u64) -> Duration {
-        Duration::from_micros(micros(now).wrapping_sub(self.0.get()).into())
+        let units = ((now >> UNIT_BITS) as u32).wrapping_sub(self.0.get() & !IS_TIMED);
+        Duration::from_nanos(u64::from(units) << UNIT_BITS)
     }
-}
-
-/// Of the time that [`loaded::now`] returns.
-fn micros(now: u64) -> u32 {
-    (now / 1000) as u32
 }
 
 impl Exchange {
@@ -63,10 +75,7 @@ impl Exchange {
         let handle = self.connection.replace_lease(picked);
         match self.poll_send(cx) {
             Poll::Ready(Ok(())) => {
-                if let Some(load) = self.connection.shared().load.get() {
-                    load.begin();
-                }
-                self.begun = Some(Begun::at(loaded::now()));
+                self.begin_load();
                 Some(Poll::Pending)
             }
             // Another server may take it.
@@ -94,28 +103,46 @@ impl Exchange {
             // The peer may be told that nobody waits any longer.
             shared.change(|_| {});
         }
-        let result = waiter.into_reply();
-        let verdict = Verdict::of(&result);
-        let took = self.end_load(verdict);
-        if verdict == Verdict::Success {
+        if waiter.first().map(Verdict::of) == Some(Verdict::Success) {
+            self.end_load(Verdict::Success);
             self.stage = Stage::Done;
-            return Poll::Ready(result);
+            // Returned from here, it is built in its final place.
+            return Poll::Ready(waiter.into_reply());
         }
-        self.on_failed(result, took, cx)
+        self.on_failed(waiter.into_reply(), cx)
     }
 
-    /// It is no longer under way to the server that was picked. Returns how long it was.
+    /// It is under way to the server that was picked.
+    #[inline]
+    fn begin_load(&mut self) {
+        let load = self.connection.shared().load.get();
+        // What is left of the caller's time, if it is sent again, must be known better than to a second.
+        let untimed = load.filter(|load| !load.begin() && self.extra.is_none());
+        self.begun = Some(match untimed {
+            Some(load) => Begun::new(load.sampled_at(), false),
+            None => Begun::new(loaded::now(), true),
+        });
+    }
+
+    /// It is no longer under way to the server that was picked. Returns how long it was if it did not succeed.
     ///
-    /// Reads the clock once, because that is the most expensive thing that a fleet adds to a call.
+    /// Reads the clock once at most, because that is the most expensive thing that a fleet adds to a call.
     #[inline]
     pub(super) fn end_load(&mut self, verdict: Verdict) -> Duration {
         let Some(begun) = self.begun.take() else {
             return Duration::ZERO;
         };
+        let load = self.connection.shared().load.get();
+        if verdict == Verdict::Success && !begun.is_timed() {
+            if let Some(load) = load {
+                load.end(0, None, verdict);
+            }
+            return Duration::ZERO;
+        }
         let now = loaded::now();
         let took = begun.elapsed(now);
-        if let Some(load) = self.connection.shared().load.get() {
-            loaded::end(load, now, took, true, verdict);
+        if let Some(load) = load {
+            loaded::end(load, now, took, begun.is_timed(), verdict);
         }
         if verdict == Verdict::Failure {
             self.note_failure();
@@ -144,9 +171,9 @@ impl Exchange {
     fn on_failed(
         &mut self,
         result: Result<RawReply, RequestError>,
-        took: Duration,
         cx: &mut Context<'_>,
     ) -> Poll<Result<RawReply, RequestError>> {
+        let took = self.end_load(Verdict::of(&result));
         let result = result.map(|reply| CallReply::new(reply, self.connection.lease().clone()));
         let tried = Tried {
             result: &result,
@@ -173,5 +200,23 @@ impl Exchange {
             })),
             cx,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_known_to_a_microsecond_or_two_and_come_round() {
+        for begun in [0, 1 << UNIT_BITS, u64::from(u32::MAX) << UNIT_BITS, 1 << 60] {
+            for is_timed in [false, true] {
+                let sent = Begun::new(begun, is_timed);
+                assert_eq!(sent.is_timed(), is_timed);
+                let took = sent.elapsed(begun + 1_000_000_000).as_micros();
+                assert!((999_990..=1_000_010).contains(&took), "{took}");
+            }
+        }
+        assert_eq!(size_of::<Option<Begun>>(), 4);
     }
 }
