@@ -293,7 +293,7 @@ impl Options {
     }
 
     /// Sets how long a request waits for a reply if the call sets no timeout itself (default: 30 s,
-    /// checked once a second). `None` waits until the connection ends. The time stops while files
+    /// checked once a second, so that it ends up to 2 s later). `None` waits until the connection ends. The time stops while files
     /// or a stream of the request are being sent, and starts again from zero after that.
     pub fn call_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.call_timeout = timeout.into();

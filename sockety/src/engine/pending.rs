@@ -442,6 +442,8 @@ impl PendingRequests {
         let now = self.now;
         self.forget_abandoned(|waiter| waiter.is_over(now));
         let mut timed_out = 0;
+        // With the second that `deadline` adds, though what moved did so before this tick: a peer whose
+        // reader takes nothing for as long says so first, and why.
         let expires = self.deadline();
         let after = Duration::from_secs(self.timeout.unwrap_or_default().into());
         for waiter in self.requests.values_mut() {

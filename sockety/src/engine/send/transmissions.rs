@@ -23,6 +23,7 @@ use sockety_codec::{
     credit::{self, Blocked},
     extension::Settings,
 };
+use tokio::time::Instant;
 
 use super::{
     channels::Channels,
@@ -95,6 +96,9 @@ pub(crate) struct Transmission {
     turns: u64,
     /// How far it was at the last tick of the clock of calls.
     ticked: Option<Progress>,
+    /// When some of it was last moved to the outbox, or began to wait for that. Only noted once a timer
+    /// of its call has asked.
+    moved: Option<Instant>,
     /// Whether it answers a message of the peer.
     is_response: bool,
     /// For how many ticks of the driver it had something to send, and no credit.
@@ -225,6 +229,15 @@ impl Transmissions {
         })
     }
 
+    /// While anything of this message is still to be sent: since when some of it waits to be moved to
+    /// the outbox, unless its source has nothing to send.
+    pub(crate) fn waits_since(&mut self, key: u64) -> Option<Option<Instant>> {
+        let progress = self.progress(key)?;
+        let known = self.by_number.get_mut(&key)?;
+        let moved = *known.moved.get_or_insert_with(Instant::now);
+        Some(progress.is_waiting.then_some(moved))
+    }
+
     /// A second has passed. Returns whether this message is still being sent, and is not stuck.
     pub(crate) fn moves_on(&mut self, key: u64) -> bool {
         let Some(progress) = self.progress(key) else {
@@ -285,6 +298,7 @@ impl Transmissions {
             is_cut_short: false,
             turns: 0,
             ticked: None,
+            moved: None,
             is_response: parent.is_some(),
             blocked_seconds: 0,
             turns_before: 0,
@@ -371,8 +385,12 @@ impl Transmissions {
         add: impl FnOnce(&mut Chunks),
     ) -> Result<(), SourceError> {
         let part = self.writable(key)?;
+        let was_empty = part.chunks.is_empty();
         add(&mut part.chunks);
         if !part.chunks.is_empty() {
+            if was_empty {
+                self.note_moved(key.transmission);
+            }
             self.make_ready(key);
         }
         Ok(())
@@ -424,6 +442,12 @@ impl Transmissions {
     pub(crate) fn is_unwanted(&self, key: PartKey) -> bool {
         let transmission = self.by_number.get(&key.transmission);
         transmission.is_some_and(|known| known.parts[key.part].is_unwanted)
+    }
+
+    fn note_moved(&mut self, key: u64) {
+        if let Some(transmission) = self.by_number.get_mut(&key) {
+            transmission.note_moved();
+        }
     }
 
     fn make_ready(&mut self, key: PartKey) {
@@ -769,8 +793,9 @@ impl Transmission {
         }
         let end = part.end.take_if(|_| is_end);
         self.open_parts -= usize::from(is_end);
-        self.turns += 1;
         let (channel, kind) = (self.channel, part.kind);
+        self.turns += 1;
+        self.note_moved();
         Turn {
             channel,
             kind,
@@ -779,6 +804,12 @@ impl Transmission {
             end,
             is_last: self.open_parts == 0,
             transmission: key.transmission,
+        }
+    }
+
+    fn note_moved(&mut self) {
+        if let Some(moved) = &mut self.moved {
+            *moved = Instant::now();
         }
     }
 
