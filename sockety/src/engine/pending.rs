@@ -22,6 +22,7 @@ use rustc_hash::FxHashMap;
 use sockety_codec::Uuid;
 
 use super::{
+    early_end::Described,
     late_replies::LateReplies,
     receive::parts::ReceivedParts,
     send::{outbox::Place, transmissions::Transmissions},
@@ -567,7 +568,15 @@ impl RawReply {
     pub(crate) fn retry_after(&self) -> Option<RetryAfter> {
         match self {
             Self::Fast(_, retry) => *retry,
-            Self::Response { carried, .. } => carried.described()?.retry,
+            Self::Response { .. } => self.described()?.retry,
+        }
+    }
+
+    /// What was said before it, if it is a response.
+    pub(crate) fn described(&self) -> Option<&Arc<Described>> {
+        match self {
+            Self::Fast(..) => None,
+            Self::Response { carried, .. } => carried.described(),
         }
     }
 }
