@@ -11,10 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use sockety::{
-    ByteStream, Connection, Context, FastReply, Options, Outcome, Router, Server,
+    ByteStream, CallError, Connection, Context, FastReply, Options, Outcome, Router, Server,
     client::{CallNext, CallResult, Cancelled, OutgoingCall},
     config::Extension,
-    error::{ConnectionError, SendError},
+    error::{ConnectionError, RequestError, SendError},
     message::{Draft, ResponseDraft},
     serve::{FirstMessage, IntoRouter, Message, MessageHandler},
 };
@@ -25,7 +25,8 @@ use tokio::{
 };
 
 use crate::support::{
-    HEADER, OFFER, PIPE, Peer, Received, bytes, hex, id, pair_with, ping_handler, settled,
+    HEADER, OFFER, PIPE, Peer, Received, bytes, hex, id, pair_with, ping_handler,
+    settled,
 };
 
 /// Settings with all defaults.
@@ -840,6 +841,43 @@ async fn the_default_deadline_of_a_request_that_waits_counts_from_when_it_was_re
     // At 4 s, not at 6 s.
     let after = begun.elapsed().as_millis();
     assert!((4_000..5_500).contains(&after), "{after}");
+}
+
+// r[verify ext.cancel.when]
+// r[verify ext.cancel.deadline]
+#[tokio::test(start_paused = true)]
+async fn the_default_timeout_of_a_call_ends_its_handler() {
+    let second = Duration::from_secs(1);
+    let books = Books::default();
+    let near = (Router::new(), extended().call_timeout(2 * second));
+    let far = (BankServer::new(books.clone()), extended());
+    let (near, _far) = pair_with(near, far, PIPE).await;
+    let bank = BankClient::new(near);
+    let content = || ByteStream::from_reader(&b"some"[..]);
+    for (number, upload) in [(1, false), (2, true)] {
+        let begun = Instant::now();
+        let ended = match upload {
+            false => bank.report(2026).await,
+            // It has no deadline, so its caller cancels it.
+            true => bank.upload(content()).await,
+        };
+        let error = ended.expect_err("no reply");
+        let is_timeout = matches!(
+            error,
+            CallError::Request {
+                error: RequestError::TimedOut { .. },
+                ..
+            }
+        );
+        assert!(is_timeout, "{error:?}");
+        settled().await;
+        assert_eq!(books.counts(), [number, number, 0]);
+        let elapsed = begun.elapsed();
+        assert!(
+            elapsed >= 2 * second && elapsed <= 4 * second,
+            "{elapsed:?}"
+        );
+    }
 }
 
 // r[verify ext.cancel.slot]

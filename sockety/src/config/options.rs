@@ -295,6 +295,11 @@ impl Options {
     /// Sets how long a request waits for a reply if the call sets no timeout itself (default: 30 s,
     /// checked once a second, so that it ends up to 2 s later). `None` waits until the connection ends. The time stops while files
     /// or a stream of the request are being sent, and starts again from zero after that.
+    ///
+    /// A peer that [uses the extension](crate::Connection::is_extended) is told once, when the connection begins, so that no call carries it.
+    /// It is the deadline of all calls without a timeout, files or a stream, but
+    /// [`Context::deadline`](crate::Context::deadline) returns only what a call carries: set a timeout for calls whose
+    /// handlers ask for it. Whenever a request has waited for this long, its handler is dropped where it waits.
     pub fn call_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.call_timeout = timeout.into();
         self
