@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use sockety::{
     ByteStream, CallError, Connection, Context, FastReply, Options, Outcome, Router, Server,
-    client::{CallNext, CallResult, Cancelled, OutgoingCall},
+    client::{CallNext, CallResult, Cancelled, OutgoingCall, ServiceClient},
     config::Extension,
     error::{ConnectionError, RequestError, SendError},
     message::{Draft, ResponseDraft},
@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use crate::support::{
-    HEADER, OFFER, PIPE, Peer, Received, bytes, hex, id, pair_with, ping_handler,
+    HEADER, OFFER, PIPE, Peer, Received, bytes, hex, id, is_pending, pair_with, ping_handler,
     settled,
 };
 
@@ -878,6 +878,57 @@ async fn the_default_timeout_of_a_call_ends_its_handler() {
             "{elapsed:?}"
         );
     }
+}
+
+// r[verify ext.cancel.when]
+#[tokio::test(start_paused = true)]
+async fn a_detached_call_goes_on_without_its_future() {
+    for (layered, started) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (books, bank, _connections) = bank(Options::default()).await;
+        let bank = match layered {
+            false => bank,
+            true => bank.layer(handed_on),
+        };
+        let report = bank.report(2026);
+        let report = if started { report.start() } else { report };
+        report.detach();
+        let content = ByteStream::from_reader(&b"some"[..]);
+        bank.upload(content).detach();
+        settled().await;
+        assert_eq!(books.counts(), [2, 0, 0]);
+        drop(bank);
+        books.released.notify_waiters();
+        settled().await;
+        assert_eq!(books.counts(), [2, 0, 2]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_call_ends_by_its_timeout_and_one_that_is_over_does_nothing() {
+    let (books, bank, _connections) = bank(Options::default()).await;
+    bank.report(2026).timeout(Duration::from_secs(2)).detach();
+    let mut quick = bank.quick();
+    assert_eq!((&mut quick).await.ok(), Some(9));
+    quick.detach();
+    tokio::time::sleep(Duration::from_millis(1_900)).await;
+    assert_eq!(books.counts(), [1, 0, 0]);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(books.counts(), [1, 1, 0]);
+}
+
+/// It is sent when there is room, though nobody polls the call.
+#[tokio::test(start_paused = true)]
+async fn a_detached_call_waits_for_room_in_its_task() {
+    let (books, bank, [near, _far]) = bank(Options::default()).await;
+    let large = Draft::new("large").data().create(vec![7; 1 << 20]);
+    let mut filling = Box::pin(near.pass(large));
+    // Nothing is written before this task waits.
+    assert!(is_pending(&mut filling).await);
+    bank.report(2026).detach();
+    assert_eq!(near.traffic().requests_waiting, 0, "it has no room");
+    filling.await.expect("written");
+    settled().await;
+    assert_eq!(books.counts(), [1, 0, 0]);
 }
 
 // r[verify ext.cancel.slot]

@@ -233,6 +233,28 @@ impl<T, E> Call<T, E> {
         }
     }
 
+    /// Lets the call go on without its future: in a task, which sends it if that has not happened yet,
+    /// and drops its reply. The call still ends by its timeout, or with the connection. Rule `ext.cancel.when`.
+    ///
+    /// Dropping a call cancels it instead. A message for which no reply is needed is better declared
+    /// as one-way.
+    ///
+    /// ```
+    /// # use sockety::{Router, pair, service};
+    /// # #[service]
+    /// # trait Media { async fn render(&self, id: u64); }
+    /// # struct Store;
+    /// # impl Media for Store { async fn render(&self, _id: u64) {} }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let media = MediaClient::local(Store);
+    /// media.render(7).detach();
+    /// # }
+    /// ```
+    pub fn detach(self) {
+        self.exchange.detach();
+    }
+
     /// Sends the call and returns the undecoded reply. An error of the service is a reply as well,
     /// so it is returned as `Ok`.
     ///
