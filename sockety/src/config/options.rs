@@ -317,6 +317,10 @@ impl Options {
     /// Limits requests of the peer that execute at once (default: 256). Others wait for their turn,
     /// see [`max_queued_requests`](Self::max_queued_requests).
     ///
+    /// An answer with this code does not say when to call again: how long handlers take is not measured, so that
+    /// any time would be a guess. Callers make pauses that grow, as fleets do by themselves. Middleware that knows better says so
+    /// with [`Incoming::set_retry_after`](crate::serve::Incoming::set_retry_after).
+    ///
     /// With 0, none is ever executed. To refuse all requests of a peer, set `max_queued_requests` to 0
     /// too: otherwise they wait until their senders give up.
     pub fn max_requests_executing(mut self, requests: usize) -> Self {
