@@ -920,15 +920,37 @@ async fn a_detached_call_ends_by_its_timeout_and_one_that_is_over_does_nothing()
 #[tokio::test(start_paused = true)]
 async fn a_detached_call_waits_for_room_in_its_task() {
     let (books, bank, [near, _far]) = bank(Options::default()).await;
-    let large = Draft::new("large").data().create(vec![7; 1 << 20]);
-    let mut filling = Box::pin(near.pass(large));
-    // Nothing is written before this task waits.
-    assert!(is_pending(&mut filling).await);
+    let mut filling = Vec::new();
+    for _ in 0..6 {
+        let message = Draft::new("some").data().create(vec![7; 60_000]);
+        let mut passing = Box::pin(near.pass(message));
+        // Nothing is written before this task waits.
+        assert!(is_pending(&mut passing).await);
+        filling.push(passing);
+    }
     bank.report(2026).detach();
     assert_eq!(near.traffic().requests_waiting, 0, "it has no room");
-    filling.await.expect("written");
+    for passing in filling {
+        passing.await.expect("written");
+    }
     settled().await;
     assert_eq!(books.counts(), [1, 0, 0]);
+}
+
+/// It goes on in the runtime of the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_detached_outside_of_any_runtime() {
+    let (books, bank, _connections) = bank(Options::default()).await;
+    let content = ByteStream::from_reader(&b"some"[..]);
+    let elsewhere = std::thread::spawn(move || bank.upload(content).detach());
+    elsewhere.join().expect("no panic");
+    while books.counts()[0] == 0 {
+        tokio::task::yield_now().await;
+    }
+    books.released.notify_one();
+    while books.counts() != [1, 0, 1] {
+        tokio::task::yield_now().await;
+    }
 }
 
 // r[verify ext.cancel.slot]
