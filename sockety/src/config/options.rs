@@ -317,10 +317,6 @@ impl Options {
     /// Limits requests of the peer that execute at once (default: 256). Others wait for their turn,
     /// see [`max_queued_requests`](Self::max_queued_requests).
     ///
-    /// An answer with this code does not say when to call again: how long handlers take is not measured, so that
-    /// any time would be a guess. Callers make pauses that grow, as fleets do by themselves. Middleware that knows better says so
-    /// with [`Incoming::set_retry_after`](crate::serve::Incoming::set_retry_after).
-    ///
     /// With 0, none is ever executed. To refuse all requests of a peer, set `max_queued_requests` to 0
     /// too: otherwise they wait until their senders give up.
     pub fn max_requests_executing(mut self, requests: usize) -> Self {
@@ -332,8 +328,9 @@ impl Options {
     /// [`max_unread_bytes`](Self::max_unread_bytes) of payloads). They begin in the order of
     /// their arrival, however long that takes; the timeouts of callers limit the wait.
     ///
-    /// One more that expects a reply is answered with code 3,840, Overloaded, and does not run. The
-    /// sender of a one-way message would not learn of that. For those, nothing more is read from
+    /// One more that expects a reply is answered with code 3,840, Overloaded, and does not run. That answer does not
+    /// say when to call again: how long handlers take is not measured, so that any time would be a guess. The
+    /// sender of a one-way message would not learn of the refusal. For those, nothing more is read from
     /// the connection until there is room. The same applies when there are too many bytes.
     ///
     /// Reading continues while a call of this side waits for its reply, or when every request that is
