@@ -17,7 +17,7 @@ pub(crate) mod unsent;
 pub use self::connect::Connected;
 pub use self::{
     call::Call, call_draft::CallDraft, connect::Connect, pass::Pass, pass_draft::PassDraft,
-    reconnecting::Reconnecting,
+    reconnecting::Reconnecting, reply::Replied,
 };
 pub use crate::address::{
     IntoAddress,

@@ -7,6 +7,7 @@
 //!   your choice, over a link with [`Faults`].
 //! - [`link()`] makes such a link for [`Connection::over`](crate::Connection::over), and [`Link`]
 //!   pauses and cuts it.
+//! - [`spill_in_place`] keeps temporary files from threads, for simulations whose seeds decide everything.
 //! - [`Recorder`] is middleware that records what was called, waits for calls, and refuses some.
 //!
 //! Without faults, [`pair`](crate::pair()) and the `local` of generated clients do, and need no feature. A
@@ -53,3 +54,4 @@ pub use self::{
     pair::{Pair, Paired},
     recorder::{RecordedCall, Recorder},
 };
+pub use crate::engine::receive::spill::spill_in_place;

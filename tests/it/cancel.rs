@@ -11,10 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use sockety::{
-    ByteStream, Connection, Context, FastReply, Options, Outcome, Router, Server,
-    client::{CallNext, CallResult, Cancelled, OutgoingCall},
+    ByteStream, CallError, Connection, Context, FastReply, Options, Outcome, Router, Server,
+    client::{CallNext, CallResult, Cancelled, OutgoingCall, ServiceClient},
     config::Extension,
-    error::{ConnectionError, SendError},
+    error::{ConnectionError, RequestError, SendError},
     message::{Draft, ResponseDraft},
     serve::{FirstMessage, IntoRouter, Message, MessageHandler},
 };
@@ -25,7 +25,8 @@ use tokio::{
 };
 
 use crate::support::{
-    HEADER, OFFER, PIPE, Peer, Received, bytes, hex, id, pair_with, ping_handler, settled,
+    HEADER, OFFER, PIPE, Peer, Received, bytes, hex, id, is_pending, pair_with, ping_handler,
+    settled,
 };
 
 /// Settings with all defaults.
@@ -840,6 +841,116 @@ async fn the_default_deadline_of_a_request_that_waits_counts_from_when_it_was_re
     // At 4 s, not at 6 s.
     let after = begun.elapsed().as_millis();
     assert!((4_000..5_500).contains(&after), "{after}");
+}
+
+// r[verify ext.cancel.when]
+// r[verify ext.cancel.deadline]
+#[tokio::test(start_paused = true)]
+async fn the_default_timeout_of_a_call_ends_its_handler() {
+    let second = Duration::from_secs(1);
+    let books = Books::default();
+    let near = (Router::new(), extended().call_timeout(2 * second));
+    let far = (BankServer::new(books.clone()), extended());
+    let (near, _far) = pair_with(near, far, PIPE).await;
+    let bank = BankClient::new(near);
+    let content = || ByteStream::from_reader(&b"some"[..]);
+    for (number, upload) in [(1, false), (2, true)] {
+        let begun = Instant::now();
+        let ended = match upload {
+            false => bank.report(2026).await,
+            // It has no deadline, so its caller cancels it.
+            true => bank.upload(content()).await,
+        };
+        let error = ended.expect_err("no reply");
+        let is_timeout = matches!(
+            error,
+            CallError::Request {
+                error: RequestError::TimedOut { .. },
+                ..
+            }
+        );
+        assert!(is_timeout, "{error:?}");
+        settled().await;
+        assert_eq!(books.counts(), [number, number, 0]);
+        let elapsed = begun.elapsed();
+        assert!(
+            elapsed >= 2 * second && elapsed <= 4 * second,
+            "{elapsed:?}"
+        );
+    }
+}
+
+// r[verify ext.cancel.when]
+#[tokio::test(start_paused = true)]
+async fn a_detached_call_goes_on_without_its_future() {
+    for (layered, started) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (books, bank, _connections) = bank(Options::default()).await;
+        let bank = match layered {
+            false => bank,
+            true => bank.layer(handed_on),
+        };
+        let report = bank.report(2026);
+        let report = if started { report.start() } else { report };
+        report.detach();
+        let content = ByteStream::from_reader(&b"some"[..]);
+        bank.upload(content).detach();
+        settled().await;
+        assert_eq!(books.counts(), [2, 0, 0]);
+        drop(bank);
+        books.released.notify_waiters();
+        settled().await;
+        assert_eq!(books.counts(), [2, 0, 2]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_call_ends_by_its_timeout_and_one_that_is_over_does_nothing() {
+    let (books, bank, _connections) = bank(Options::default()).await;
+    bank.report(2026).timeout(Duration::from_secs(2)).detach();
+    let mut quick = bank.quick();
+    assert_eq!((&mut quick).await.ok(), Some(9));
+    quick.detach();
+    tokio::time::sleep(Duration::from_millis(1_900)).await;
+    assert_eq!(books.counts(), [1, 0, 0]);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(books.counts(), [1, 1, 0]);
+}
+
+/// It is sent when there is room, though nobody polls the call.
+#[tokio::test(start_paused = true)]
+async fn a_detached_call_waits_for_room_in_its_task() {
+    let (books, bank, [near, _far]) = bank(Options::default()).await;
+    let mut filling = Vec::new();
+    for _ in 0..6 {
+        let message = Draft::new("some").data().create(vec![7; 60_000]);
+        let mut passing = Box::pin(near.pass(message));
+        // Nothing is written before this task waits.
+        assert!(is_pending(&mut passing).await);
+        filling.push(passing);
+    }
+    bank.report(2026).detach();
+    assert_eq!(near.traffic().requests_waiting, 0, "it has no room");
+    for passing in filling {
+        passing.await.expect("written");
+    }
+    settled().await;
+    assert_eq!(books.counts(), [1, 0, 0]);
+}
+
+/// It goes on in the runtime of the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_detached_outside_of_any_runtime() {
+    let (books, bank, _connections) = bank(Options::default()).await;
+    let content = ByteStream::from_reader(&b"some"[..]);
+    let elsewhere = std::thread::spawn(move || bank.upload(content).detach());
+    elsewhere.join().expect("no panic");
+    while books.counts()[0] == 0 {
+        tokio::task::yield_now().await;
+    }
+    books.released.notify_one();
+    while books.counts() != [1, 0, 1] {
+        tokio::task::yield_now().await;
+    }
 }
 
 // r[verify ext.cancel.slot]

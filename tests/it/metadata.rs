@@ -109,6 +109,42 @@ async fn a_message_that_is_sent_again_has_the_rest_of_its_time() {
     assert!(deadlines[1] <= deadlines[0] - 20, "{deadlines:?}");
 }
 
+#[service]
+trait Shelf {
+    async fn title(&self, id: u64) -> String;
+    async fn touch(&self);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_typed_call_returns_the_metadata_of_its_response() {
+    const SERVED_BY: MetadataKey = MetadataKey::new("served-by");
+    const OTHER: MetadataKey = MetadataKey::new("other");
+    let titles = |message: Message| async move {
+        let id: u64 = message.msgpack().expect("an id");
+        let response = ResponseDraft::new().msgpack().create(&format!("book {id}"));
+        match id {
+            7 => response.with_metadata(SERVED_BY, "shelf-3"),
+            _ => response,
+        }
+    };
+    let handler = ping_handler()
+        .action("title", titles)
+        .action("touch", |_: Message| async { FastReply::ACCEPT });
+    let (near, _far) = pair_with((Router::new(), extended()), (handler, extended()), PIPE).await;
+    let through = |call: OutgoingCall, next: CallNext| async move { next.run(call).await };
+    let shelf = ShelfClient::new(near);
+    for shelf in [shelf.clone(), shelf.layer(through)] {
+        let reply = shelf.title(7).replied().await.expect("a title");
+        assert_eq!(reply.metadata(SERVED_BY), Some(&b"shelf-3"[..]));
+        assert_eq!(reply.metadata(OTHER), None);
+        assert_eq!(reply.value, "book 7");
+        let reply = shelf.title(8).start().replied().await.expect("a title");
+        assert_eq!((reply.metadata(SERVED_BY), &*reply.value), (None, "book 8"));
+        let reply = shelf.touch().replied().await.expect("done");
+        assert_eq!(reply.metadata(SERVED_BY), None);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn handlers_learn_the_attempt() {
     let seen = Arc::new(Mutex::new(Vec::new()));

@@ -20,6 +20,8 @@ use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
+use sockety::testing::spill_in_place;
+
 use crate::dice::Dice;
 use crate::history::History;
 use crate::scenarios::Scenario;
@@ -36,6 +38,7 @@ const SEEDS: u64 = 25;
 
 /// Runs a scenario with one seed after another.
 fn run(name: &str, scenario: Scenario) {
+    spill_in_place();
     if let Some(seed) = number("SOCKETY_SEED") {
         let outcome = catch_unwind(AssertUnwindSafe(|| scenario(&mut Dice::new(seed))));
         print!("{}", LAST.take().report());
@@ -69,7 +72,8 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn the_same_seed_has_the_same_history() {
-    let seeds = (number("SOCKETY_SEEDS").unwrap_or(SEEDS) / 10).max(1);
+    spill_in_place();
+    let seeds = (number("SOCKETY_SEEDS").unwrap_or(SEEDS) / 10).max(4);
     for (seed, (name, scenario)) in
         (0..seeds).flat_map(|seed| scenarios::ALL.map(|scenario| (seed, scenario)))
     {

@@ -13,7 +13,7 @@ use sockety_codec::Uuid;
 use super::{
     call_draft::{CallDraft, Read},
     exchange::Exchange,
-    reply::read_reply,
+    reply::{Replied, read_reply},
 };
 use crate::{
     connection::Connection,
@@ -179,6 +179,80 @@ impl<T, E> Call<T, E> {
                 Cancelled::Replied(read_reply(reply, exchange.action, self.read, lease))
             }
         }
+    }
+
+    /// Sends the call and returns the value together with the [metadata](crate::metadata) of the response
+    /// that brings it. Codes and errors have no metadata.
+    ///
+    /// # Errors
+    /// Same as those of the call itself.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call, like dropping the call itself.
+    ///
+    /// ```
+    /// # use sockety::{Connection, Options, Router, message::ResponseDraft, service};
+    /// # use sockety::{serve::{Message, MessageHandler}};
+    /// # #[service]
+    /// # trait Media { async fn title(&self, id: u64) -> String; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sockety::metadata::MetadataKey;
+    ///
+    /// const SERVED_BY: MetadataKey = MetadataKey::new("served-by");
+    ///
+    /// # let handler = MessageHandler::new().action("title", |_: Message| async {
+    /// #     ResponseDraft::new().msgpack().create(&"Seven").with_metadata(SERVED_BY, "shelf-3")
+    /// # });
+    /// # let options = Options::default();
+    /// # let (near, far) = tokio::io::duplex(4096);
+    /// # let (near, _far) = tokio::try_join!(
+    /// #     Connection::over(near, Router::new(), options.clone()),
+    /// #     Connection::over(far, handler, options),
+    /// # )?;
+    /// # let media = MediaClient::new(near);
+    /// let reply = media.title(7).replied().await?;
+    /// assert_eq!(reply.metadata(SERVED_BY), Some(&b"shelf-3"[..]));
+    /// assert_eq!(reply.value, "Seven");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn replied(self) -> Result<Replied<T>, CallError<E>>
+    where
+        E: ServiceError,
+    {
+        let (mut exchange, read) = (self.exchange, self.read);
+        let action = exchange.action;
+        match poll_fn(|cx| exchange.poll(cx)).await {
+            Ok(reply) => {
+                let described = reply.described().cloned();
+                let value = read_reply(reply, action, read, exchange.connection.lease())?;
+                Ok(Replied { value, described })
+            }
+            Err(error) => Err(CallError::Request { action, error }),
+        }
+    }
+
+    /// Lets the call go on without its future: in a task, which sends it if that has not happened yet,
+    /// and drops its reply. The call still ends by its timeout, or with the connection. Rule `ext.cancel.when`.
+    ///
+    /// Dropping a call cancels it instead. A message for which no reply is needed is better declared
+    /// as one-way.
+    ///
+    /// ```
+    /// # use sockety::{Router, pair, service};
+    /// # #[service]
+    /// # trait Media { async fn render(&self, id: u64); }
+    /// # struct Store;
+    /// # impl Media for Store { async fn render(&self, _id: u64) {} }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let media = MediaClient::local(Store);
+    /// media.render(7).detach();
+    /// # }
+    /// ```
+    pub fn detach(self) {
+        self.exchange.detach();
     }
 
     /// Sends the call and returns the undecoded reply. An error of the service is a reply as well,

@@ -13,6 +13,7 @@ use std::{
 
 use sockety_codec::{MessageHead, Uuid};
 use sync_wrapper::SyncWrapper;
+use tokio::runtime::Handle;
 
 use super::unsent::{self, Extra, Unsent, poll_submit};
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     },
     engine::{
         call_clock::CallTimeout,
-        inherited::{self, NoTime},
+        inherited::{self, Inheriting, NoTime},
         lease::Lease,
         pending::{CANCEL_PATIENCE, RawReply, ReplyClock},
     },
@@ -151,6 +152,7 @@ impl Exchange {
             #[cfg(feature = "fleet")]
             Stage::Unsent(_) if self.begun.is_some() => {
                 let polled = self.poll_balanced(cx);
+                // The usual end, returned from here for the same reason.
                 if let (Stage::Done, None) = (&self.stage, &self.extra) {
                     return polled;
                 }
@@ -390,6 +392,27 @@ impl Exchange {
             extra.forget(&self.connection);
             extra.leave_queue();
         }
+    }
+
+    /// Leaves the rest of it to a task, on the runtime of the caller or that of the connection.
+    // r[impl ext.cancel.when]
+    pub(super) fn detach(mut self) {
+        if let Stage::Over(_) | Stage::Done = self.stage {
+            return;
+        }
+        let of_connection = || self.connection.shared().runtime.clone();
+        let Some(runtime) = Handle::try_current().ok().or_else(of_connection) else {
+            return;
+        };
+        let entered = runtime.enter();
+        // Now, if there is room, so that what is sent next comes after it.
+        self.start();
+        drop(entered);
+        if let Stage::Over(_) = self.stage {
+            return;
+        }
+        let rest = async move { drop(poll_fn(|cx| self.poll(cx)).await) };
+        runtime.spawn(Inheriting::new(inherited::current(), rest));
     }
 
     /// Cancels it. Returns its answer, which comes all the same, or what is known without one.

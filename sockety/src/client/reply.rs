@@ -1,9 +1,11 @@
 //! Converts the reply to a call into what the method returns.
 
+use std::sync::Arc;
+
 use super::call_draft::Read;
 use crate::{
     content::received::Carried,
-    engine::{lease::Lease, pending::RawReply},
+    engine::{early_end::Described, lease::Lease, pending::RawReply},
     error::{
         call::CallError,
         refusal,
@@ -12,10 +14,26 @@ use crate::{
     },
     fast_reply::FastReply,
     message::typed::Received,
-    metadata::RetryAfter,
+    metadata::{MetadataKey, RetryAfter},
     msgpack::{__private::is_service_error, Bounds},
     payload::payload_bytes::PayloadBytes,
 };
+
+/// The value that a call returned, with the metadata of the response that brought it. Returned by
+/// [`Call::replied`](super::call::Call::replied).
+#[derive(Debug)]
+pub struct Replied<T> {
+    /// What the method returned.
+    pub value: T,
+    pub(super) described: Option<Arc<Described>>,
+}
+
+impl<T> Replied<T> {
+    /// The value of an entry of [metadata](crate::metadata) that travelled with the response.
+    pub fn metadata(&self, key: MetadataKey) -> Option<&[u8]> {
+        self.described.as_ref()?.metadata.as_ref()?.get(key)
+    }
+}
 
 pub(crate) fn read_reply<T, E: ServiceError>(
     reply: RawReply,

@@ -293,8 +293,13 @@ impl Options {
     }
 
     /// Sets how long a request waits for a reply if the call sets no timeout itself (default: 30 s,
-    /// checked once a second). `None` waits until the connection ends. The time stops while files
+    /// checked once a second, so that it ends up to 2 s later). `None` waits until the connection ends. The time stops while files
     /// or a stream of the request are being sent, and starts again from zero after that.
+    ///
+    /// A peer that [uses the extension](crate::Connection::is_extended) is told once, when the connection begins, so that no call carries it.
+    /// It is the deadline of all calls without a timeout, files or a stream, but
+    /// [`Context::deadline`](crate::Context::deadline) returns only what a call carries: set a timeout for calls whose
+    /// handlers ask for it. Whenever a request has waited for this long, its handler is dropped where it waits.
     pub fn call_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.call_timeout = timeout.into();
         self
@@ -323,8 +328,9 @@ impl Options {
     /// [`max_unread_bytes`](Self::max_unread_bytes) of payloads). They begin in the order of
     /// their arrival, however long that takes; the timeouts of callers limit the wait.
     ///
-    /// One more that expects a reply is answered with code 3,840, Overloaded, and does not run. The
-    /// sender of a one-way message would not learn of that. For those, nothing more is read from
+    /// One more that expects a reply is answered with code 3,840, Overloaded, and does not run. That answer does not
+    /// say when to call again: how long handlers take is not measured, so that any time would be a guess. The
+    /// sender of a one-way message would not learn of the refusal. For those, nothing more is read from
     /// the connection until there is room. The same applies when there are too many bytes.
     ///
     /// Reading continues while a call of this side waits for its reply, or when every request that is

@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep},
 };
 
-use super::{send::transmissions::Progress, shared::Shared, state::Phase};
+use super::{shared::Shared, state::Phase};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -94,15 +94,15 @@ impl Shared {
         sleep(duration)
     }
 
-    /// How far the files and the stream of this request are, while they are being sent. The task is
-    /// woken when they are no longer.
-    fn progress(&self, id: &Uuid, waker: &Waker) -> Option<Progress> {
+    /// While the files and the stream of this request are being sent: since when they have not moved,
+    /// unless their source has nothing to send. The task is woken when they are no longer sent.
+    fn waits_since(&self, id: &Uuid, waker: &Waker) -> Option<Option<Instant>> {
         let mut state = self.lock_to_wake();
         let state = &mut *state;
         let transmission = state.pending.transmission(id)?;
         let due = &mut state.outbox.due;
         state.transmissions.watch(transmission, waker, due);
-        state.transmissions.progress(transmission)
+        state.transmissions.waits_since(transmission)
     }
 }
 
@@ -114,8 +114,8 @@ pub(crate) struct CallTimeout {
     has_content: bool,
     /// `None` before its start.
     running: Option<Pin<Box<Sleep>>>,
-    /// How far the content was when this began to run, while it is being sent.
-    sent: Option<Progress>,
+    /// Whether the content was being sent when this began to run.
+    is_sending: bool,
 }
 
 impl CallTimeout {
@@ -124,7 +124,7 @@ impl CallTimeout {
             limit,
             has_content,
             running: None,
-            sent: None,
+            is_sending: false,
         }
     }
 
@@ -147,24 +147,27 @@ impl CallTimeout {
     /// Ready when the call has run out of time.
     pub(crate) fn poll(&mut self, shared: &Shared, id: &Uuid, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;
+        let sending = self.has_content.then(|| shared.waits_since(id, cx.waker()));
+        let sending = sending.flatten();
+        // Its content is sent now, or no longer: from here on it has its whole time.
+        if sending.is_some() != self.is_sending {
+            (self.running, self.is_sending) = (None, sending.is_some());
+        }
+        let running = self
+            .running
+            .get_or_insert_with(|| Box::pin(shared.sleep(limit)));
         loop {
-            let sent = self.has_content.then(|| shared.progress(id, cx.waker()));
-            let sent = sent.flatten();
-            // Its content is sent now, or no longer: from here on it has its whole time.
-            if sent.is_some() != self.sent.is_some() {
-                (self.running, self.sent) = (None, sent);
-            }
-            let running = self
-                .running
-                .get_or_insert_with(|| Box::pin(shared.sleep(limit)));
             ready!(running.as_mut().poll(cx));
-            match (sent, self.sent) {
-                // Its content has moved in this time, or has nothing to move.
-                (Some(sent), Some(before)) if !sent.is_stuck_since(before) => {
-                    (self.running, self.sent) = (None, Some(sent));
-                }
-                _ => return Poll::Ready(()),
+            let Some(waits_since) = sending else {
+                return Poll::Ready(());
+            };
+            // Its content has the whole time since it last moved, or from now on if it has nothing to move.
+            let now = Instant::now();
+            let end = waits_since.unwrap_or(now) + limit;
+            if end <= now {
+                return Poll::Ready(());
             }
+            running.as_mut().reset(end);
         }
     }
 }

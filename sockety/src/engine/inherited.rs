@@ -87,6 +87,11 @@ pub(crate) fn along_one_way(own: Option<Duration>) -> Option<Along> {
     }
 }
 
+/// What the calls of the handler that runs now inherit.
+pub(crate) fn current() -> Inherited {
+    CURRENT.get().unwrap_or_default()
+}
+
 /// The trace of the handler that runs now.
 #[inline]
 pub(crate) fn trace() -> Option<Trace> {

@@ -22,6 +22,7 @@ use rustc_hash::FxHashMap;
 use sockety_codec::Uuid;
 
 use super::{
+    early_end::Described,
     late_replies::LateReplies,
     receive::parts::ReceivedParts,
     send::{outbox::Place, transmissions::Transmissions},
@@ -442,6 +443,8 @@ impl PendingRequests {
         let now = self.now;
         self.forget_abandoned(|waiter| waiter.is_over(now));
         let mut timed_out = 0;
+        // With the second that `deadline` adds, though what moved did so before this tick: a peer whose
+        // reader takes nothing for as long says so first, and why.
         let expires = self.deadline();
         let after = Duration::from_secs(self.timeout.unwrap_or_default().into());
         for waiter in self.requests.values_mut() {
@@ -565,7 +568,15 @@ impl RawReply {
     pub(crate) fn retry_after(&self) -> Option<RetryAfter> {
         match self {
             Self::Fast(_, retry) => *retry,
-            Self::Response { carried, .. } => carried.described()?.retry,
+            Self::Response { .. } => self.described()?.retry,
+        }
+    }
+
+    /// What was said before it, if it is a response.
+    pub(crate) fn described(&self) -> Option<&Arc<Described>> {
+        match self {
+            Self::Fast(..) => None,
+            Self::Response { carried, .. } => carried.described(),
         }
     }
 }

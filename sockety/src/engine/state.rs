@@ -1,41 +1,39 @@
 //! Everything that the mutex of a connection guards.
 
 mod accepted;
+mod content;
 mod leaving;
+mod replies;
 
 use super::{
     early_end::Number,
     inherited::Along,
     leaving::Leaving,
-    pending::{Cancelling, Delivered, PendingRequests, RawReply, Waiter},
+    pending::{Cancelling, PendingRequests, Waiter},
     ping::Pings,
     send::{
         outbox::{Block, Outbox, Place},
         pacing::Pacing,
         parcel::{Parcel, Submitted},
-        payload::Payload,
-        transmissions::{PartKey, Transmissions},
+        transmissions::Transmissions,
         wait_queue::Line,
     },
 };
 use crate::{
     error::{
         connection::{ClosedBy, ConnectionError},
-        refusal::{self, reads_reasons},
         request::RequestError,
         send::SendError,
         source::SourceError,
     },
-    fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
+    fast_reply::FrameworkCode,
     metadata::{Metadata, RetryAfter},
-    msgpack::__private::is_service_error,
     outcome::Outcome,
     sync::MutexGuard,
 };
 use sockety_codec::{
-    ChannelId, FlowEntry, Head, MessageHead, ResponseHead, Uuid, Violation,
-    credit::{self, Effect},
-    extension::{FlowEntries, Settings, metadata},
+    ChannelId, Head, Uuid,
+    extension::{Settings, metadata},
 };
 use std::{
     net::SocketAddr,
@@ -516,319 +514,6 @@ impl State {
         Ok(self.transmissions.begin(number, id, parent, channel, parts))
     }
 
-    /// What a peer with the extension lets this side send of files and streams.
-    fn credit(&mut self) -> Option<&mut credit::Sending> {
-        let accepts = self.accepts.as_deref();
-        match self.is_extended {
-            true => Some(self.transmissions.credit(accepts)),
-            false => None,
-        }
-    }
-
-    /// The peer grants credit, or reads less than is sent.
-    pub(crate) fn on_flow(&mut self, entries: FlowEntries<'_>) -> Result<Applied, Violation> {
-        let mut applied = Applied {
-            entries: 0,
-            useless: 0,
-            content_sent: self.outbox.place().content,
-            parts_ended: self.transmissions.parts_ended(),
-        };
-        if let Some(credit) = self.credit() {
-            credit.packet();
-        }
-        for entry in entries.resolve(self.outbox.begun()) {
-            let entry = entry?;
-            applied.entries += 1;
-            let Some(credit) = self.credit() else {
-                continue;
-            };
-            match (credit.apply(entry)?, entry) {
-                (Effect::Useless, _) => applied.useless += 1,
-                (
-                    Effect::Stop,
-                    FlowEntry::Stop {
-                        number,
-                        part: Some(part),
-                    },
-                ) => {
-                    let due = &mut self.outbox.due;
-                    self.transmissions.stop(number, part, due);
-                }
-                // r[impl ext.stop.message]
-                (Effect::StopMessage, FlowEntry::Stop { number, .. }) => {
-                    self.withdraw(number + 1);
-                }
-                _ => {}
-            }
-        }
-        Ok(applied)
-    }
-
-    /// Moves pieces of files and streams into the outbox, in turn, behind what waits there, until
-    /// `amount` bytes wait. At least half of `amount` is moved in any case, as calls may fill the
-    /// outbox again and again.
-    pub(crate) fn fill(&mut self, amount: u64) {
-        let share = amount.saturating_sub(self.outbox.waiting()).max(amount / 2);
-        let until = self.outbox.place().content + share;
-        while self.transmissions.has_ready() {
-            let end = self.outbox.place();
-            if end.content >= until {
-                return;
-            }
-            let pacing = self
-                .pacing
-                .get_or_insert_with(|| Box::new(Pacing::new(end)));
-            if pacing.is_holding(end) {
-                return;
-            }
-            let Some(turn) = self.transmissions.turn(&mut self.outbox.due) else {
-                return;
-            };
-            let is_plain_end = turn.is_end && turn.end.is_none();
-            let mut written =
-                self.outbox
-                    .content(turn.channel, turn.kind, turn.chunks, is_plain_end);
-            if let (Ok(()), Some(end)) = (&written, &turn.end) {
-                written = self.outbox.stream_end_with(turn.channel, end);
-            }
-            if let Err(error) = written {
-                // More than was announced, which the writer of a part checks first.
-                debug_assert!(false, "content breaks the protocol: {error}");
-                self.abort(turn.transmission, SourceError::GivenUp);
-            } else if turn.is_last {
-                let end = self.outbox.end();
-                let due = &mut self.outbox.due;
-                self.transmissions.complete(turn.transmission, end, due);
-                self.outbox.wake_space();
-            }
-        }
-    }
-
-    /// The writer of a part gave up before its end, which aborts its message, unless the peer reads
-    /// no more of the part.
-    pub(crate) fn abort_part(&mut self, key: PartKey, error: SourceError) {
-        if !self.transmissions.is_unwanted(key) {
-            self.abort(key.transmission, error);
-        }
-    }
-
-    /// Aborts a message whose files or stream are being sent. The task that waits for its reply is
-    /// told why.
-    pub(crate) fn abort(&mut self, transmission: u64, error: SourceError) {
-        let due = &mut self.outbox.due;
-        let Some((id, channel)) = self.transmissions.abort(transmission, error.clone(), due) else {
-            return;
-        };
-        self.on_aborted(channel);
-        let delivered = self.pending.deliver(&id, Err(RequestError::Source(error)));
-        if let Some(waker) = delivered.waker {
-            self.outbox.due.wake(waker);
-        }
-        self.outbox.wake_space();
-    }
-
-    /// Aborts a response that its reader does not take. It learns why.
-    // r[impl ext.credit.stall]
-    #[cold]
-    fn give_up_unread(&mut self, transmission: u64) {
-        let due = &mut self.outbox.due;
-        let refused = SourceError::Refused;
-        if let Some((_, channel)) = self.transmissions.abort(transmission, refused, due) {
-            let code = FrameworkCode::SlowConsumer.reply();
-            self.outbox.abort_with(channel, code);
-            self.on_channel_aborted(channel);
-            self.outbox.wake_space();
-        }
-    }
-
-    fn on_aborted(&mut self, channel: ChannelId) {
-        self.outbox.abort(channel);
-        self.on_channel_aborted(channel);
-    }
-
-    fn on_channel_aborted(&mut self, channel: ChannelId) {
-        if self.transmissions.channels.on_aborted(channel) {
-            self.outbox.reuse(channel);
-        } else if self.transmissions.channels.should_ask() && self.check_open().is_ok() {
-            let id = Uuid::new_v4();
-            let head = MessageHead::new(id, PRESENT_ACTION).expecting_response(true);
-            let payload = Payload::Copied(&[]);
-            let zero = ChannelId::ZERO;
-            if self.outbox.submit(zero, head.into(), payload, None).is_ok() {
-                self.transmissions.channels.on_asked(id);
-            }
-        }
-    }
-
-    /// The peer answered with a code of this framework: it takes notice of aborts.
-    #[cold]
-    fn on_framework_code(&mut self) {
-        if self.transmissions.channels.takes_notice() {
-            return;
-        }
-        for channel in self.transmissions.channels.on_notice() {
-            self.outbox.reuse(channel);
-        }
-        self.outbox.wake_space();
-    }
-
-    /// The peer answered a question that only this framework knows, or did not.
-    #[cold]
-    fn on_answer(&mut self, reply: &Result<RawReply, RequestError>) -> Delivered {
-        match reply {
-            Ok(RawReply::Fast(code, _)) if FrameworkCode::is_one(*code) => self.on_framework_code(),
-            _ => {
-                self.transmissions.channels.on_no_notice();
-                self.outbox.wake_space();
-            }
-        }
-        Delivered {
-            waker: None,
-            unwanted: None,
-            is_timeout: false,
-        }
-    }
-
-    /// Hands a reply to the request that waits for it. The caller wakes its task, and drops an
-    /// unwanted reply, after the lock is released.
-    ///
-    /// If a peer without the extension refused the message unread, the rest of its files and its
-    /// stream is not sent.
-    #[inline]
-    pub(crate) fn deliver(
-        &mut self,
-        parent: &Uuid,
-        reply: Result<RawReply, RequestError>,
-    ) -> Delivered {
-        if self.transmissions.channels.is_question(parent) {
-            return self.on_answer(&reply);
-        }
-        if let Some(code) = refusal_code(parent, &reply) {
-            if FrameworkCode::means_unread(code) || means_unread_with_reason(code, &reply) {
-                if FrameworkCode::is_one(code) {
-                    self.on_framework_code();
-                }
-                // A peer with the extension stops what it does not want.
-                let transmission = self.pending.transmission(parent);
-                if let Some(transmission) = transmission.filter(|_| !self.is_extended) {
-                    self.withdraw(transmission);
-                }
-            }
-        }
-        if let Some(pacing) = &mut self.pacing {
-            if let Some(start) = self.pending.start(parent) {
-                pacing.on_reply(start);
-            }
-        }
-        match reply {
-            Ok(RawReply::Fast(code, _)) if self.is_extended && FrameworkCode::is_end(code) => {
-                self.deliver_end(parent, code, reply)
-            }
-            reply => self.pending.deliver(parent, reply),
-        }
-    }
-
-    /// A peer with the extension ended a request without its value. If that was because of the default
-    /// timeout, its caller gets the same error as if this side had noticed first.
-    // r[impl ext.codes]
-    #[cold]
-    #[inline(never)]
-    fn deliver_end(
-        &mut self,
-        parent: &Uuid,
-        code: FastReply,
-        reply: Result<RawReply, RequestError>,
-    ) -> Delivered {
-        let ended = FrameworkCode::of(code);
-        let after = ended.and_then(|ended| self.pending.ends_in_time(parent, ended));
-        let Some(after) = after else {
-            return self.pending.deliver(parent, reply);
-        };
-        let error = RequestError::TimedOut {
-            peer: self.peer.map(Arc::new),
-            after,
-            outcome: code.outcome(),
-        };
-        Delivered {
-            is_timeout: true,
-            ..self.pending.deliver(parent, Err(error))
-        }
-    }
-
-    /// Queues the answer to a message that is refused, even if the outbox is full: the response with
-    /// the reason if there is one, and room for it, else the code.
-    pub(crate) fn refuse(&mut self, id: Uuid, code: FastReply, response: Option<&[u8]>) {
-        if let Some(payload) = response {
-            if self.check(Line::Response).is_ok() {
-                let head = ResponseHead::new(id, Uuid::new_v4()).into();
-                let payload = Payload::Copied(payload);
-                let zero = ChannelId::ZERO;
-                if self.outbox.submit(zero, head, payload, None).is_ok() {
-                    return;
-                }
-            }
-        }
-        self.outbox.unasked_reply(id, code);
-    }
-
-    /// What the answer to a message will say of another attempt, if it is a code or an error. Of more than
-    /// a number of messages the oldest is forgotten: those that are never answered would stay.
-    pub(crate) fn set_retry(&mut self, id: Uuid, retry: RetryAfter) {
-        if self.is_extended && self.check_open().is_ok() {
-            self.take_retry(&id);
-            let Retries(retries) = &mut **self.retries.get_or_insert_default();
-            if retries.len() >= MOST_RETRIES {
-                retries.remove(0);
-            }
-            retries.push((id, retry));
-        }
-    }
-
-    #[inline]
-    pub(crate) fn take_retry(&mut self, id: &Uuid) -> Option<RetryAfter> {
-        match self.retries {
-            None => None,
-            Some(_) => self.find_retry(id),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn find_retry(&mut self, id: &Uuid) -> Option<RetryAfter> {
-        let Retries(retries) = &mut **self.retries.as_mut()?;
-        let place = retries.iter().position(|(known, _)| known == id)?;
-        let (_, retry) = retries.remove(place);
-        if retries.is_empty() {
-            self.retries = None;
-        }
-        Some(retry)
-    }
-
-    /// Queues a code that says this of another attempt.
-    // r[impl ext.meta.retry]
-    #[cold]
-    pub(crate) fn fast_reply_with(&mut self, id: Uuid, code: FastReply, retry: RetryAfter) {
-        let described = self.outbox.describe(&metadata::Metadata {
-            retry_after: Some(retry.to_wire()),
-            ..metadata::Metadata::default()
-        });
-        self.outbox.fast_reply(id, code);
-        if let Ok(mark) = described {
-            self.outbox.end_description(mark, true);
-        }
-    }
-
-    /// Stops sending a message that the peer refused.
-    pub(crate) fn withdraw(&mut self, transmission: u64) {
-        let due = &mut self.outbox.due;
-        let refused = SourceError::Refused;
-        let Some((_, channel)) = self.transmissions.abort(transmission, refused, due) else {
-            return;
-        };
-        self.on_aborted(channel);
-        self.outbox.wake_space();
-    }
-
     /// Queues one-way messages that are encoded already.
     pub(crate) fn submit_encoded(&mut self, block: &Block) -> Result<Submitted, SendError> {
         if let Some(settings) = &self.accepts {
@@ -903,49 +588,11 @@ impl State {
 #[derive(Default)]
 pub(crate) struct Retries(Vec<(Uuid, RetryAfter)>);
 
-/// For how many messages it is kept what their answers will say of another attempt.
-const MOST_RETRIES: usize = 1_024;
-
-/// What a Flow packet has done.
-pub(crate) struct Applied {
-    pub(crate) entries: u64,
-    /// Those that said nothing new.
-    pub(crate) useless: u64,
-    /// Bytes of files and streams that were sent before.
-    pub(crate) content_sent: u64,
-    /// Files and streams that had ended before.
-    pub(crate) parts_ended: u64,
-}
-
 /// What becomes of bytes that wait to be written when a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unwritten {
     Dropped,
     Sent,
-}
-
-/// A handler may answer with code 4, and read on. With a reason it is the framework's: parameters
-/// that cannot be read, or a stream over its limit.
-fn means_unread_with_reason(code: FastReply, reply: &Result<RawReply, RequestError>) -> bool {
-    code == FastReply::BAD_REQUEST && matches!(reply, Ok(RawReply::Response { .. }))
-}
-
-/// The code of a reply that refuses a request: alone, or with a reason if the request asked for it.
-///
-/// Called under the lock, so nothing large is decoded.
-#[inline]
-fn refusal_code(parent: &Uuid, reply: &Result<RawReply, RequestError>) -> Option<FastReply> {
-    match reply {
-        Ok(RawReply::Fast(code, _)) => Some(*code),
-        Ok(RawReply::Response { payload, .. })
-            if is_service_error(payload)
-                && payload.len() <= refusal::LARGEST
-                && reads_reasons(parent) =>
-        {
-            refusal::decode(payload).map(|(code, _)| code)
-        }
-        Ok(RawReply::Response { .. }) | Err(_) => None,
-    }
 }
 
 impl Unwritten {

@@ -67,7 +67,8 @@ impl Context {
     /// extension](Connection::is_extended). When it is over, the handler is dropped where it waits.
     ///
     /// So it is after the caller's [`Options::call_timeout`](crate::Options::call_timeout), 30 s by
-    /// default, which is not returned here: `None` does not mean that there is any amount of time.
+    /// default. No call carries that, and the clock is not read for it before a message waits, so that it is not
+    /// returned here unless the message waited for its turn: `None` does not mean that there is any amount of time.
     ///
     /// Calls that the handler makes have no more time than this, by themselves. Those of tasks that it
     /// spawns have, if the tasks are in its [`scope`](Self::scope).

@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     credit::MessageCredit,
-    spill::{Extent, Spill, SpillError, SpillFile, Spilled},
+    spill::{self, Extent, Spill, SpillError, SpillFile, Spilled},
 };
 use crate::{
     action::Action,
@@ -241,7 +241,7 @@ impl Intake {
 
     async fn spill(&self, part: usize, extent: Extent, chunks: Vec<Bytes>) {
         let job = move || (extent.write(chunks), extent);
-        let (result, extent) = match tokio::task::spawn_blocking(job).await {
+        let (result, extent) = match spill::run(job).await {
             Ok((result, extent)) => (result, Some(extent)),
             Err(error) => (Err(SpillError::Write(io::Error::other(error))), None),
         };
@@ -713,7 +713,7 @@ impl PartReader {
             match ready!(self.intake.poll_chunk(self.part, limit, cx)).transpose()? {
                 Some(Next::Chunk(chunk)) => self.rest = chunk,
                 Some(Next::OnDisk(extent)) => {
-                    self.reading = Some(tokio::task::spawn_blocking(move || extent.read()));
+                    self.reading = Some(spill::run(move || extent.read()));
                 }
                 None => {
                     self.lease = None;

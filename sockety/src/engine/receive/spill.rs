@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{engine::account::Account, sync::AtomicU64};
 
@@ -25,7 +26,7 @@ pub(crate) struct Spill {
 /// A temporary file without a name: nothing is left of it whatever happens. It lives as long as an
 /// extent of it is unread.
 ///
-/// It is created, written and read in blocking tasks only, as a slow disk must not hold up the
+/// It is created, written and read in jobs of [`run`] only, as a slow disk must not hold up the
 /// driver. Its mutex is held during those, and taken nowhere else.
 pub(crate) struct SpillFile {
     /// Created by the first job that writes.
@@ -57,6 +58,30 @@ const LEAST_CHARGE: u64 = 4 * 1024;
 /// A file that has grown to this size is written to no more, so that a stream whose reader is
 /// always a little behind frees what it has read.
 const FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Runs a job that writes or reads a temporary file, on a thread for such jobs.
+pub(crate) fn run<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    #[cfg(feature = "test")]
+    if IN_PLACE.get() {
+        return tokio::spawn(async move { job() });
+    }
+    spawn_blocking(job)
+}
+
+#[cfg(feature = "test")]
+thread_local! {
+    static IN_PLACE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// From now on, tasks of this thread write and read temporary files themselves, instead of leaving that to
+/// threads, whose order nothing decides.
+///
+/// For simulations of whole systems in one thread, such as those of the crate `turmoil`, so that equal seeds
+/// have equal histories.
+#[cfg(feature = "test")]
+pub fn spill_in_place() {
+    IN_PLACE.set(true);
+}
 
 impl Spill {
     /// Reserves a place for this many bytes; `None` when the budget is used up.

@@ -10,23 +10,22 @@
 //! A peer with the extension grants credit for content. A part without credit has no turns until
 //! there is some; the others go on.
 
+mod transmission;
+
 use std::{
     collections::VecDeque,
     sync::Arc,
     task::{Poll, Waker},
 };
 
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
-use sockety_codec::{
-    ChannelId, Part as WirePart, Uuid,
-    credit::{self, Blocked},
-    extension::Settings,
-};
+use sockety_codec::{ChannelId, Part as WirePart, Uuid, credit, extension::Settings};
+use tokio::time::Instant;
 
+use self::transmission::{Part, QUANTUM, QUANTUM_ALONE, QUEUED_BYTES};
 use super::{
     channels::Channels,
-    layout::{NewPart, PartKind, PartSource},
+    layout::{NewPart, PartKind},
 };
 use crate::{
     engine::{
@@ -38,6 +37,8 @@ use crate::{
     },
     error::{source::SourceError, stream_end::StreamEnd},
 };
+
+pub(crate) use self::transmission::{PartKey, Progress, Sending, Transmission, Turn};
 
 /// All messages of a connection whose files or streams have not ended, or whose senders still ask
 /// how they have.
@@ -57,121 +58,10 @@ pub(crate) struct Transmissions {
     parts_ended: u64,
 }
 
-/// How many bytes of a part may wait to be sent before its writer has to wait.
-const QUEUED_BYTES: usize = 256 * 1024;
-
-/// How many bytes a part sends in its turn while others wait, and while none does.
-const QUANTUM: usize = 16 * 1024;
-const QUANTUM_ALONE: usize = 64 * 1024;
-
 /// When more than this many bytes wait for credit, the response whose reader has taken nothing for
 /// longest is given up, after this many seconds at least.
 const BLOCKED_BYTES: usize = 8 * 1024 * 1024;
 const CREDIT_STALL_SECONDS: u32 = 60;
-
-/// A message whose files and stream are being sent.
-pub(crate) struct Transmission {
-    pub(crate) id: Uuid,
-    /// The message that it answers, or its own id.
-    about: Uuid,
-    /// The number of the request that it answers, if that may be cancelled.
-    answers: Number,
-    pub(crate) channel: ChannelId,
-    parts: Vec<Part>,
-    open_parts: usize,
-    /// The file that is being sent. Files follow one another, so that a receiver may read them in
-    /// their order.
-    file: usize,
-    state: Sending,
-    /// Who may still ask for the entry: the [`Queued`](super::queue::Queued) of the message,
-    /// counted when the transmission begins, and each writer, counted when it is made.
-    holders: usize,
-    watcher: Option<Waker>,
-    /// Who measures it.
-    observer: Option<Waker>,
-    sent: ContentBytes,
-    /// The peer did not want all of it.
-    is_cut_short: bool,
-    turns: u64,
-    /// How far it was at the last tick of the clock of calls.
-    ticked: Option<Progress>,
-    /// Whether it answers a message of the peer.
-    is_response: bool,
-    /// For how many ticks of the driver it had something to send, and no credit.
-    blocked_seconds: u32,
-    /// How many turns it had had at the last tick of the driver.
-    turns_before: u64,
-    /// Files that the peer waits for before it is their turn, and who reads their sources.
-    wanted: Vec<usize>,
-    file_source: Option<Waker>,
-}
-
-/// ```text
-/// Open ── its last part has ended ──────────────▶ Whole
-///  └────── a source failed, peer refused, end ──▶ Aborted
-/// ```
-#[derive(Clone)]
-pub(crate) enum Sending {
-    Open,
-    /// The position in the outbox after its last byte.
-    Whole(u64),
-    Aborted(SourceError),
-}
-
-struct Part {
-    kind: PartKind,
-    chunks: Chunks,
-    is_ended: bool,
-    is_ready: bool,
-    /// All of it is in the outbox.
-    is_over: bool,
-    /// It has something to send, and no credit.
-    is_blocked: bool,
-    /// It may be sent though it is not its turn among the files.
-    is_out_of_turn: bool,
-    /// The peer asked to stop it.
-    is_unwanted: bool,
-    writer: Option<Waker>,
-    /// Who reads its source, and stops when the message is aborted.
-    source: Option<Waker>,
-    /// The error with which it ends, if it is a stream.
-    end: Option<Arc<StreamEnd>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PartKey {
-    pub(crate) transmission: u64,
-    pub(crate) part: usize,
-}
-
-/// What a part sends in its turn.
-pub(crate) struct Turn {
-    pub(crate) channel: ChannelId,
-    pub(crate) kind: PartKind,
-    pub(crate) chunks: Vec<Bytes>,
-    pub(crate) is_end: bool,
-    /// The error with which it ends.
-    pub(crate) end: Option<Arc<StreamEnd>>,
-    /// It is the last part of its message to end.
-    pub(crate) is_last: bool,
-    pub(crate) transmission: u64,
-}
-
-/// How far a message with files or a stream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// Grows whenever some of it is moved to the outbox.
-    pub(crate) turns: u64,
-    /// Some of it waits for that. Else its source has nothing to send.
-    pub(crate) is_waiting: bool,
-}
-
-impl Progress {
-    /// Whether nothing of it has moved since it was this far, and its source is not to blame.
-    pub(crate) fn is_stuck_since(self, before: Self) -> bool {
-        self.is_waiting && before.is_waiting && self.turns == before.turns
-    }
-}
 
 impl Transmissions {
     pub(crate) fn new(negotiated: Negotiated) -> Self {
@@ -223,6 +113,15 @@ impl Transmissions {
             turns: known.turns,
             is_waiting: known.parts.iter().any(|part| !part.chunks.is_empty()),
         })
+    }
+
+    /// While anything of this message is still to be sent: since when some of it waits to be moved to
+    /// the outbox, unless its source has nothing to send.
+    pub(crate) fn waits_since(&mut self, key: u64) -> Option<Option<Instant>> {
+        let progress = self.progress(key)?;
+        let known = self.by_number.get_mut(&key)?;
+        let moved = *known.moved.get_or_insert_with(Instant::now);
+        Some(progress.is_waiting.then_some(moved))
     }
 
     /// A second has passed. Returns whether this message is still being sent, and is not stuck.
@@ -285,6 +184,7 @@ impl Transmissions {
             is_cut_short: false,
             turns: 0,
             ticked: None,
+            moved: None,
             is_response: parent.is_some(),
             blocked_seconds: 0,
             turns_before: 0,
@@ -371,8 +271,12 @@ impl Transmissions {
         add: impl FnOnce(&mut Chunks),
     ) -> Result<(), SourceError> {
         let part = self.writable(key)?;
+        let was_empty = part.chunks.is_empty();
         add(&mut part.chunks);
         if !part.chunks.is_empty() {
+            if was_empty {
+                self.note_moved(key.transmission);
+            }
             self.make_ready(key);
         }
         Ok(())
@@ -424,6 +328,12 @@ impl Transmissions {
     pub(crate) fn is_unwanted(&self, key: PartKey) -> bool {
         let transmission = self.by_number.get(&key.transmission);
         transmission.is_some_and(|known| known.parts[key.part].is_unwanted)
+    }
+
+    fn note_moved(&mut self, key: u64) {
+        if let Some(transmission) = self.by_number.get_mut(&key) {
+            transmission.note_moved();
+        }
     }
 
     fn make_ready(&mut self, key: PartKey) {
@@ -742,199 +652,13 @@ fn open(credit: &mut credit::Sending, settings: &Settings) {
     );
 }
 
-impl Transmission {
-    fn turn(&mut self, key: PartKey, quantum: usize, due: &mut WakeList) -> Turn {
-        let part = &mut self.parts[key.part];
-        let mut chunks = Vec::new();
-        let mut left = quantum;
-        while left > 0 {
-            let Some(chunk) = part.chunks.pop(left) else {
-                break;
-            };
-            left -= chunk.len();
-            chunks.push(chunk);
-        }
-        let is_end = part.is_ended && part.chunks.is_empty();
-        part.is_over = is_end;
-        part.is_ready = !part.chunks.is_empty();
-        // Not only when the part is empty: a writer that echoes what it reads would stop reading
-        // long enough that the peer takes it for a slow consumer.
-        if part.chunks.len() + QUANTUM <= QUEUED_BYTES {
-            part.wake(due);
-        }
-        let sent = (quantum - left) as u64;
-        match part.kind {
-            PartKind::File(_) => self.sent.files += sent,
-            PartKind::Stream => self.sent.stream += sent,
-        }
-        let end = part.end.take_if(|_| is_end);
-        self.open_parts -= usize::from(is_end);
-        self.turns += 1;
-        let (channel, kind) = (self.channel, part.kind);
-        Turn {
-            channel,
-            kind,
-            chunks,
-            is_end,
-            end,
-            is_last: self.open_parts == 0,
-            transmission: key.transmission,
-        }
-    }
-
-    fn is_its_turn(&self, part: usize) -> bool {
-        let found = &self.parts[part];
-        found.kind == PartKind::Stream || found.is_out_of_turn || part == self.file
-    }
-
-    /// After the end of a file, the next one, if it has something to send.
-    fn next_file(&mut self, turn: &Turn) -> Option<usize> {
-        if !turn.is_end || turn.kind == PartKind::Stream {
-            return None;
-        }
-        let before = self.file;
-        while self.parts.get(self.file).is_some_and(|part| part.is_over) {
-            self.file += 1;
-        }
-        let next = self.parts.get(self.file).filter(|_| self.file != before);
-        next.filter(|part| part.has_content()).map(|_| self.file)
-    }
-
-    /// Where a part is among all.
-    fn index_of(&self, part: WirePart) -> Option<usize> {
-        let has_stream = matches!(self.parts.first(), Some(part) if part.kind == PartKind::Stream);
-        let index = match part {
-            WirePart::Stream => 0,
-            WirePart::File(index) => index.get() as usize + usize::from(has_stream),
-        };
-        (index < self.parts.len()).then_some(index)
-    }
-
-    /// The peer waits for a file whose turn has not come: its source may not be read yet.
-    fn want(&mut self, part: usize, due: &mut WakeList) {
-        let found = &self.parts[part];
-        let is_source = found.kind != PartKind::Stream && !found.is_ended && part > self.file;
-        if is_source && !self.wanted.contains(&part) {
-            self.wanted.push(part);
-            if let Some(source) = self.file_source.take() {
-                due.wake(source);
-            }
-        }
-    }
-
-    /// How much a part may send in its turn; `None` if it has something to send and no credit.
-    // r[impl ext.credit.what]
-    // r[impl ext.credit.blocked]
-    fn allowance(
-        &mut self,
-        key: PartKey,
-        credit: &mut credit::Sending,
-        quantum: usize,
-    ) -> Option<usize> {
-        let part = &mut self.parts[key.part];
-        if part.chunks.is_empty() {
-            // Its end needs none.
-            return Some(quantum);
-        }
-        match credit.may_send(key.transmission - 1, part.kind.on_wire()) {
-            Ok(most) => Some(quantum.min(usize::try_from(most).unwrap_or(usize::MAX))),
-            Err(Blocked::Message | Blocked::Connection | Blocked::Over) => {
-                (part.is_ready, part.is_blocked) = (false, true);
-                None
-            }
-        }
-    }
-
-    /// A part has had its turn.
-    fn count(&self, key: PartKey, credit: &mut credit::Sending, turn: &Turn) {
-        let (number, part) = (key.transmission - 1, turn.kind.on_wire());
-        let bytes: usize = turn.chunks.iter().map(Bytes::len).sum();
-        if bytes > 0 {
-            credit.sent(number, part, bytes as u64);
-        }
-        if turn.is_end {
-            credit.end(number, part);
-        }
-    }
-
-    /// Returns how many of its parts were blocked.
-    fn settle(&mut self, state: Sending, due: &mut WakeList) -> usize {
-        self.state = state;
-        let mut blocked = 0;
-        if let Some(source) = self.file_source.take() {
-            due.wake(source);
-        }
-        for part in &mut self.parts {
-            blocked += usize::from(std::mem::take(&mut part.is_blocked));
-            part.chunks.clear();
-            part.wake(due);
-            if let Some(source) = part.source.take() {
-                due.wake(source);
-            }
-        }
-        let waiting = [self.watcher.take(), self.observer.take()];
-        waiting
-            .into_iter()
-            .flatten()
-            .for_each(|waker| due.wake(waker));
-        blocked
-    }
-}
-
-impl PartKind {
-    fn on_wire(self) -> WirePart {
-        match self {
-            Self::Stream => WirePart::Stream,
-            Self::File(index) => WirePart::File(index),
-        }
-    }
-}
-
-impl Part {
-    fn new(new: NewPart) -> Self {
-        let mut chunks = Chunks::default();
-        let is_ended = match new.source {
-            PartSource::Whole(bytes) => {
-                chunks.push(bytes);
-                true
-            }
-            PartSource::Written => false,
-        };
-        Self {
-            kind: new.kind,
-            chunks,
-            is_ended,
-            is_ready: false,
-            is_over: false,
-            is_blocked: false,
-            is_out_of_turn: false,
-            is_unwanted: false,
-            writer: None,
-            source: None,
-            end: None,
-        }
-    }
-
-    fn has_content(&self) -> bool {
-        self.is_ended || !self.chunks.is_empty()
-    }
-
-    fn is_open(&self) -> bool {
-        !self.is_ended || !self.chunks.is_empty()
-    }
-
-    fn wake(&mut self, due: &mut WakeList) {
-        if let Some(writer) = self.writer.take() {
-            due.wake(writer);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use sockety_codec::FlowEntry;
 
     use super::*;
+    use crate::engine::send::layout::PartSource;
 
     /// A message with a stream, whose peer lets 4,096 bytes of it be sent without credit.
     fn begin(all: &mut Transmissions, number: u64, parent: Option<Uuid>) -> PartKey {
