@@ -1,6 +1,6 @@
 //! Accepting connections.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tracing::debug;
 
@@ -37,8 +37,10 @@ use crate::{
     connection::Connection,
     engine::{common::Common, health::Health},
     error::connect::{ConnectError, ConnectProblem},
-    serve::router::IntoRouter,
+    serve::router::{IntoRouter, Router},
 };
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Accepts connections over TCP, TLS or a Unix socket, and serves them. Dropping it before it
 /// serves closes the listener.
@@ -282,6 +284,17 @@ impl Server {
     /// # Cancel safety
     /// Dropping the future stops accepting. Established connections continue.
     pub async fn serve(self, serve: impl IntoRouter) -> io::Result<()> {
+        self.serve_boxed(Arc::new(serve.into_router())).await
+    }
+
+    /// Boxed by a function that is not generic, so that it is compiled with the library: the code of
+    /// an `async fn` is generated in the crate that polls it, and would be again in each build of a
+    /// program.
+    fn serve_boxed(self, router: Arc<Router>) -> Boxed<'static, io::Result<()>> {
+        Box::pin(self.serve_router(router))
+    }
+
+    async fn serve_router(self, router: Arc<Router>) -> io::Result<()> {
         self.check_tls()
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let Self {
@@ -295,7 +308,6 @@ impl Server {
             takes_links,
             ..
         } = self;
-        let router = Arc::new(serve.into_router());
         let serving = Arc::new(Serving {
             router,
             common,
@@ -339,9 +351,18 @@ impl Server {
     /// # Cancel safety
     /// Dropping the future closes a connection whose handshake has begun.
     pub async fn accept(&self, serve: impl IntoRouter) -> Result<Connection, ConnectError> {
+        self.accept_boxed(Arc::new(serve.into_router())).await
+    }
+
+    /// Boxed for the same reason.
+    fn accept_boxed(&self, router: Arc<Router>) -> Boxed<'_, Result<Connection, ConnectError>> {
+        Box::pin(self.accept_routed(router))
+    }
+
+    async fn accept_routed(&self, router: Arc<Router>) -> Result<Connection, ConnectError> {
         self.check_tls()?;
         let serving = Serving {
-            router: Arc::new(serve.into_router()),
+            router,
             common: self.common.clone(),
             gate: self.gate.clone(),
             #[cfg(feature = "proxy-protocol")]

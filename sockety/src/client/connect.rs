@@ -312,8 +312,9 @@ impl<C> Connect<C> {
     ) -> Result<Connection, ConnectProblem> {
         let handshake = self.handshake(address, tls_name)?;
         let (router, common) = (Arc::clone(&self.router), self.common.clone());
-        let setup = Setup::new(router, common, drop).to(Some(address.server_name()));
-        let connection = link.start(handshake, setup).await?;
+        let setup = Setup::new(router, common, drop as fn(Connection));
+        let setup = setup.to(Some(address.server_name()));
+        let connection = start(link, handshake, setup).await?;
         if let Some(hook) = &self.on_connect {
             tokio::select! {
                 biased;
@@ -324,6 +325,16 @@ impl<C> Connect<C> {
         }
         Ok(connection)
     }
+}
+
+/// Boxed by a function that is not generic, so that connections are compiled with the library, and not
+/// again in each build of a program.
+fn start(
+    link: Link,
+    handshake: Option<Handshake>,
+    setup: Setup<fn(Connection)>,
+) -> Pin<Box<dyn Future<Output = Result<Connection, ConnectProblem>> + Send>> {
+    Box::pin(link.start(handshake, setup))
 }
 
 impl<C: Connected + 'static> IntoFuture for Connect<C> {
