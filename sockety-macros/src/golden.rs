@@ -70,7 +70,7 @@ fn conditions_docs_and_deprecation_are_forwarded() {
 fn arguments_of_actions() {
     let item = quote! {
         pub trait Media {
-            #[action(alias = ["fetch"], idempotent, timeout = "1m")]
+            #[action(alias = ["fetch"], idempotent, long_poll, timeout = "1m")]
             async fn get(&self, id: u64) -> Result<Clip, MediaError>;
             #[action(spawn, no_cancel, limit(payload = "1 KiB", files = 8, file = "2 GB"))]
             async fn upload(&self, id: u64, title: String, files: Vec<File>);

@@ -7,6 +7,15 @@ pub(crate) enum Action {
     Named(Arc<str>),
 }
 
+/// What callers know of an action besides its name.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Traits {
+    /// Executing it twice has the same effect as once.
+    pub(crate) is_idempotent: bool,
+    /// Its reply comes when something happens, so the time to it says nothing about the server.
+    pub(crate) is_long_poll: bool,
+}
+
 impl Deref for Action {
     type Target = str;
 

@@ -381,6 +381,18 @@ pub mod __private;
 /// # assert!(BankClient::DESCRIPTION.actions[0].is_no_cancel);
 /// ```
 ///
+/// `long_poll`: the reply comes when something happens. A fleet (feature `fleet`) does not count the time to it as
+/// the load of a server. Calls with files or streams are never timed so.
+///
+/// ```
+/// # use sockety::service;
+/// # #[service]
+/// # pub trait Queue {
+/// #[action(long_poll, timeout = "1m")]
+/// async fn next(&self) -> String;
+/// # }
+/// ```
+///
 /// # Requests
 ///
 /// ```

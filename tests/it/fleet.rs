@@ -46,6 +46,9 @@ trait Bank {
     async fn find(&self, text: String) -> u16;
     /// Ends when it is told to.
     async fn hang(&self) -> u16;
+    /// The same.
+    #[action(long_poll)]
+    async fn wait(&self) -> u16;
     /// How large the file is.
     async fn size(&self, file: File) -> u64;
     /// Fails as a service may.
@@ -91,6 +94,10 @@ impl Bank for Worker {
 
     async fn size(&self, file: File) -> u64 {
         file.size()
+    }
+
+    async fn wait(&self) -> u16 {
+        self.hang().await
     }
 
     async fn fail(&self) -> Result<u16, Refused> {
@@ -1210,6 +1217,25 @@ async fn the_time_to_reply_is_known_after_the_first_one() {
     assert_eq!(fleet.endpoints()[0].latency, None);
     fleet.client().port().await.expect("answered");
     assert!(fleet.endpoints()[0].latency.is_some());
+}
+
+#[tokio::test]
+async fn the_time_to_the_reply_of_a_long_poll_is_no_latency() {
+    let server = Running::start();
+    let fleet = fleet_of(std::slice::from_ref(&server)).await;
+    let bank = fleet.client();
+    let latency = || fleet.endpoints()[0].latency;
+    // That of a server without a sample: nobody is as fast.
+    let before = Duration::from_micros(1);
+    server.worker.hangs.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        bank.wait().await.expect("answered");
+        // Another way through the client.
+        bank.wait().timeout(LONG).await.expect("answered");
+    }
+    assert_eq!(latency(), Some(before));
+    bank.hang().await.expect("answered");
+    assert!(latency() > Some(before));
 }
 
 #[tokio::test]

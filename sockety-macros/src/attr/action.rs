@@ -22,6 +22,7 @@ const ACTION: KnownArguments = KnownArguments {
         ("limit", "limit(…)"),
         ("spawn", "spawn"),
         ("no_cancel", "no_cancel"),
+        ("long_poll", "long_poll"),
     ],
 };
 
@@ -35,6 +36,7 @@ pub(crate) struct ActionArguments {
     pub(crate) limits: Limits,
     pub(crate) spawn: Option<Ident>,
     pub(crate) no_cancel: Option<Ident>,
+    pub(crate) long_poll: Option<Ident>,
 }
 
 /// How long callers wait for a reply.
@@ -63,7 +65,8 @@ impl ActionArguments {
                 }
                 "limit" => arguments.limits = Limits::parse(&argument, errors),
                 "spawn" => arguments.spawn = argument.flag(errors),
-                _ => arguments.no_cancel = argument.flag(errors),
+                "no_cancel" => arguments.no_cancel = argument.flag(errors),
+                _ => arguments.long_poll = argument.flag(errors),
             }
         }
         arguments

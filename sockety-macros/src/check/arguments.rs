@@ -6,6 +6,7 @@ use crate::model::Action;
 pub(super) fn check(action: &Action, errors: &mut Errors) {
     check_idempotent(action, errors);
     check_timeout(action, errors);
+    check_long_poll(action, errors);
     check_limits(action, errors);
 }
 
@@ -31,6 +32,16 @@ fn check_timeout(action: &Action, errors: &mut Errors) {
                 "a one-way action has no reply to wait for: remove `timeout`, or remove `one_way`",
             );
         }
+    }
+}
+
+/// What a long poll waits for is its reply.
+fn check_long_poll(action: &Action, errors: &mut Errors) {
+    if let (Some(long_poll), Some(_)) = (&action.arguments.long_poll, &action.arguments.one_way) {
+        errors.at(
+            long_poll,
+            "a one-way action has no reply that could take long: remove `long_poll`, or remove `one_way`",
+        );
     }
 }
 

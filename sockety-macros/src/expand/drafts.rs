@@ -98,6 +98,8 @@ fn call_options(service: &Service, action: &Action) -> TokenStream {
     });
     let idempotent = action.arguments.idempotent.as_ref();
     let idempotent = idempotent.map(|_| quote!(.idempotent()));
+    let long_poll = action.arguments.long_poll.as_ref();
+    let long_poll = long_poll.map(|_| quote!(.long_poll()));
     let limits = limits(service, &action.arguments.limits);
-    quote!(#timeout #idempotent #limits)
+    quote!(#timeout #idempotent #long_poll #limits)
 }

@@ -144,6 +144,7 @@ impl MediaDraft {
             )
             .timeout(::core::time::Duration::from_millis(60000u64))
             .idempotent()
+            .long_poll()
     }
     /// Prepares a call of the action `media.upload`.
     pub fn upload(

@@ -45,7 +45,7 @@ impl<T, E> Call<T, E> {
     #[inline]
     pub(crate) fn new(connection: Connection, draft: CallDraft<T, E>) -> Self {
         Self {
-            exchange: Exchange::new(connection, draft.unsent, draft.timeout, draft.is_idempotent),
+            exchange: Exchange::new(connection, draft.unsent, draft.timeout, draft.traits),
             read: draft.read,
             error: PhantomData,
         }
@@ -89,7 +89,7 @@ impl<T, E> Call<T, E> {
     /// [reconnects](crate::client::Reconnecting::client) sends such a call again if its connection ends
     /// without a reply.
     pub fn is_idempotent(&self) -> bool {
-        self.exchange.is_idempotent
+        self.exchange.traits.is_idempotent
     }
 
     /// Sends the call now, instead of when it is first polled. If there is no room for it at the moment,

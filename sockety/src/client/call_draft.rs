@@ -2,6 +2,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::unsent::Unsent;
 use crate::{
+    action::Traits,
     description::limits::ActionLimits,
     error::content::ContentError,
     message::{
@@ -19,7 +20,7 @@ pub struct CallDraft<T, E> {
     pub(super) unsent: Unsent,
     pub(super) read: Read<T>,
     pub(super) timeout: Option<Duration>,
-    pub(super) is_idempotent: bool,
+    pub(super) traits: Traits,
     error: PhantomData<fn() -> E>,
 }
 
@@ -34,7 +35,7 @@ impl<T, E> CallDraft<T, E> {
             unsent: Unsent { action, content },
             read,
             timeout: None,
-            is_idempotent: false,
+            traits: Traits::default(),
             error: PhantomData,
         }
     }
@@ -48,7 +49,14 @@ impl<T, E> CallDraft<T, E> {
 
     /// Marks the action as idempotent: executing it twice has the same effect as once.
     pub fn idempotent(mut self) -> Self {
-        self.is_idempotent = true;
+        self.traits.is_idempotent = true;
+        self
+    }
+
+    /// Marks the action as a long poll: its reply comes when something happens. How long that takes is not counted
+    /// as the load of a server of a fleet.
+    pub fn long_poll(mut self) -> Self {
+        self.traits.is_long_poll = true;
         self
     }
 
@@ -71,7 +79,7 @@ impl<T, E> CallDraft<T, E> {
 
     /// Whether the action is declared idempotent, with `#[action(idempotent)]`.
     pub fn is_idempotent(&self) -> bool {
-        self.is_idempotent
+        self.traits.is_idempotent
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 
 use super::unsent::{self, Extra, Unsent, poll_submit};
 use crate::{
-    action::Action,
+    action::{Action, Traits},
     connection::{
         Connection,
         call_status::CallStatus,
@@ -45,7 +45,7 @@ pub(super) struct Exchange {
     pub(super) connection: Connection,
     pub(super) id: Uuid,
     pub(super) action: &'static str,
-    pub(super) is_idempotent: bool,
+    pub(super) traits: Traits,
     /// When it was sent to a server of a fleet, while its message is kept to be sent again.
     #[cfg(feature = "fleet")]
     begun: Option<balanced::Begun>,
@@ -81,7 +81,7 @@ impl Exchange {
         connection: Connection,
         unsent: Unsent,
         timeout: Option<Duration>,
-        is_idempotent: bool,
+        traits: Traits,
     ) -> Self {
         let has_content = unsent.content.carrying.is_some();
         Self {
@@ -89,7 +89,7 @@ impl Exchange {
             // r[impl head.id.version]
             id: new_call_id(),
             action: unsent.action,
-            is_idempotent,
+            traits,
             #[cfg(feature = "fleet")]
             begun: None,
             stage: Stage::Unsent(unsent.content),
@@ -286,7 +286,7 @@ impl Exchange {
             self.id,
             message,
             timeout,
-            self.is_idempotent,
+            self.traits,
             earlier,
             (tracker, caller),
         );

@@ -27,6 +27,7 @@ use super::{
 #[cfg(feature = "fleet")]
 use crate::engine::{load::Verdict, loaded::Loaded};
 use crate::{
+    action::Traits,
     content::carrying::{Sending, Unwritten},
     engine::{
         answered::Answered,
@@ -68,7 +69,7 @@ pub(crate) struct Earlier {
 enum Kind {
     Call {
         terms: Terms,
-        is_idempotent: bool,
+        traits: Traits,
     },
     Request(Terms, oneshot::Sender<Request>),
     Pass,
@@ -236,13 +237,10 @@ impl OutgoingCall {
             _ => handle.shared().options.call_timeout,
         };
         let deadline = patience.map(|patience| (Instant::now() + patience, patience));
-        let is_idempotent = matches!(
-            self.kind,
-            Kind::Call {
-                is_idempotent: true,
-                ..
-            }
-        );
+        let traits = match self.kind {
+            Kind::Call { traits, .. } => traits,
+            _ => Traits::default(),
+        };
         let (mut before, mut attempts) = (Before::default(), 0);
         let mut tried = None;
         let (begun, along) = (Instant::now(), self.kind.along());
@@ -272,7 +270,10 @@ impl OutgoingCall {
             #[cfg(feature = "fleet")]
             let loaded = {
                 let has_content = self.message.content().carrying.is_some();
-                Loaded::begin(self.connection.shared(), !has_content)
+                Loaded::begin(
+                    self.connection.shared(),
+                    !has_content && !traits.is_long_poll,
+                )
             };
             let result = self.queue_and_wait().await;
             #[cfg(feature = "fleet")]
@@ -292,7 +293,7 @@ impl OutgoingCall {
             let attempted = Tried {
                 result: &result,
                 connection: &self.connection,
-                is_idempotent,
+                is_idempotent: traits.is_idempotent,
                 before: attempts,
             };
             // Asked only if it can be sent again, because the answer may take from a budget.
@@ -482,7 +483,7 @@ pub(crate) async fn call(
     id: Uuid,
     message: Outgoing,
     limit: Option<Duration>,
-    is_idempotent: bool,
+    traits: Traits,
     earlier: Option<Box<Earlier>>,
     known: (Tracker, Caller),
 ) -> Result<(RawReply, Lease), RequestError> {
@@ -503,10 +504,7 @@ pub(crate) async fn call(
         unwritten: Unwritten::Ends,
         clock: limit.map_or(ReplyClock::Default, |_| ReplyClock::Own),
     };
-    let kind = Kind::Call {
-        terms,
-        is_idempotent,
-    };
+    let kind = Kind::Call { terms, traits };
     let status = known.0.status.clone();
     let result = layered(&connection, id, message, kind, earlier, known);
     let Some(limit) = limit else {

@@ -117,7 +117,10 @@ impl Exchange {
     fn begin_load(&mut self) {
         let load = self.connection.shared().load.get();
         // What is left of the caller's time, if it is sent again, must be known better than to a second.
-        let untimed = load.filter(|load| !load.begin() && self.extra.is_none());
+        let untimed = load.filter(|load| {
+            let is_timed = load.begin() || self.extra.is_some();
+            !is_timed || self.traits.is_long_poll
+        });
         self.begun = Some(match untimed {
             Some(load) => Begun::new(load.sampled_at(), false),
             None => Begun::new(loaded::now(), true),
@@ -178,7 +181,7 @@ impl Exchange {
         let tried = Tried {
             result: &result,
             connection: &self.connection,
-            is_idempotent: self.is_idempotent,
+            is_idempotent: self.traits.is_idempotent,
             before: 0,
         };
         let source = self.connection.source().cloned();
