@@ -1,6 +1,6 @@
 //! The calls of the workloads: what a client can do, and operations that repeat a call and check its reply.
 
-use std::{path::PathBuf, sync::LazyLock};
+use std::{any::Any, path::PathBuf, sync::LazyLock};
 
 use bytes::Bytes;
 
@@ -46,6 +46,12 @@ pub trait Client: Clone + Send + Sync + 'static {
         async { missing() }
     }
 
+    /// Calls with a stream from the server, and if told so with one to the server too. The first item of the former is the payload,
+    /// and also of the latter. Returns what keeps them open.
+    fn hold(&self, _payload: Bytes, _both_ways: bool) -> impl Future<Output = Result<Held>> + Send {
+        async { missing() }
+    }
+
     /// Echoes on all clients, with `in_flight` calls on each.
     fn echo_load(
         clients: &[Self],
@@ -71,6 +77,9 @@ pub trait Client: Clone + Send + Sync + 'static {
         load::closed_loop::<Records, Self>(clients, in_flight, window)
     }
 }
+
+/// Keeps streams open until it is dropped.
+pub type Held = Box<dyn Any + Send>;
 
 fn missing<T>() -> Result<T> {
     Err("this contender does not do that".into())

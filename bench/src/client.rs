@@ -12,7 +12,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
     Result,
-    calls::{Client, Echo, Note, Nothing},
+    calls::{Client, Echo, Held, Note, Nothing},
     clock::Window,
     contender::{Contender, Target},
     contenders::{self, Visit},
@@ -46,9 +46,9 @@ impl Visit for Measure {
     fn visit<C: Contender>(self) -> Result<Outcome> {
         let plan = self.plan;
         let (server, hello) = Server::start(&plan)?;
-        let runtime = plan.runtime.unwrap_or(C::ABOUT.runtime).build()?;
+        let runtime = plan.client_runtime(C::ABOUT.runtime)?;
         let target = Target {
-            address: hello.address,
+            addresses: hello.addresses,
             tls: plan.case.tls,
             certificate: hello.certificate,
             directory: plan.stored(),
@@ -70,8 +70,15 @@ struct Run {
 
 impl Run {
     async fn measure<C: Contender>(&self, target: &Target) -> Result<Outcome> {
-        if self.plan.case.workload == Workload::W7 {
-            return self.idle::<C>(target).await;
+        match self.plan.case.workload {
+            Workload::W7 => return self.memory::<C, _>(target, echo_once::<C::Client>).await,
+            Workload::W15 => {
+                return match self.plan.case.in_flight {
+                    1 => self.memory::<C, _>(target, hold_all::<_, false>).await,
+                    _ => self.memory::<C, _>(target, hold_all::<_, true>).await,
+                };
+            }
+            _ => {}
         }
         let clients = connect::<C>(target, self.plan.case.connections).await?;
         let mut outcome = match self.plan.case.workload {
@@ -189,13 +196,18 @@ impl Run {
         Ok(outcome)
     }
 
-    async fn idle<C: Contender>(&self, target: &Target) -> Result<Outcome> {
+    /// What the server keeps of each connection that was used in this way.
+    async fn memory<C: Contender, T>(
+        &self,
+        target: &Target,
+        using: impl AsyncFn(&[C::Client]) -> Result<T>,
+    ) -> Result<Outcome> {
         let connections = self.plan.case.connections;
         let first = connect::<C>(target, 100).await?;
-        echo_once(&first).await?;
+        let _first_used = using(&first).await?;
         let before = self.settled().await?;
         let clients = connect::<C>(target, connections).await?;
-        echo_once(&clients).await?;
+        let _used = using(&clients).await?;
         let after = self.settled().await?;
         let grown = (after.server.usage.resident).saturating_sub(before.server.usage.resident);
         Ok(Outcome {
@@ -268,6 +280,15 @@ async fn echo_once<C: Client>(clients: &[C]) -> Result<()> {
     Ok(())
 }
 
+/// An open stream on each, or one in each direction.
+async fn hold_all<C: Client, const BOTH_WAYS: bool>(clients: &[C]) -> Result<Vec<Held>> {
+    let mut held = Vec::with_capacity(clients.len());
+    for (task, client) in clients.iter().enumerate() {
+        held.push(client.hold(small(task), BOTH_WAYS).await?);
+    }
+    Ok(held)
+}
+
 fn check_bytes(arrived: u64, sent: u64) -> Result<()> {
     match arrived == sent {
         true => Ok(()),
@@ -281,6 +302,8 @@ fn outcome(tally: &Tally, window: &Window, begin: &Sample, end: &Sample) -> Outc
         value: calls / window.seconds(),
         cpu: Some(end.cpu_since(begin) / calls),
         latency: Some(Latency::from(&tally.latency)),
+        server_cpu: Some(end.server_cpu_since(begin) / calls),
+        least_share: tally.least_share().filter(|_| tally.by_client.len() > 1),
         ..Outcome::default()
     }
 }

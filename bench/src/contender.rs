@@ -1,5 +1,6 @@
 use std::{net::SocketAddr, path::PathBuf};
 
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -39,7 +40,8 @@ pub struct About {
 }
 
 /// What a contender is to the goals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// What is measured against the others.
     Ours,
@@ -67,10 +69,18 @@ pub struct Serving {
 
 #[derive(Debug, Clone)]
 pub struct Target {
-    pub address: SocketAddr,
+    /// Of all servers, of which there is one except in W14.
+    pub addresses: Vec<SocketAddr>,
     pub tls: bool,
     /// PEM, of the server, its own root.
     pub certificate: String,
     /// The folder for files.
     pub directory: PathBuf,
+}
+
+impl Target {
+    /// Of the first server.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
 }

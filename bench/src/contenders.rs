@@ -6,6 +6,7 @@ mod limit_raw;
 mod protobuf;
 mod remoc;
 mod sockety_dyn;
+mod sockety_fleet;
 mod sockety_typed;
 mod tarpc;
 mod tonic;
@@ -46,10 +47,14 @@ contenders![
     sockety_typed::Sockety,
     sockety_typed::SocketyBase,
     sockety_dyn::SocketyDyn,
+    sockety_fleet::SocketyFleet,
+    sockety_fleet::SocketySpread,
     tarpc::Tarpc<tarpc::Bincode>,
     tarpc::Tarpc<tarpc::Msgpack>,
+    tarpc::TarpcBalance,
     tonic::Tonic,
     tonic::TonicStream,
+    tonic::TonicBalance,
     ttrpc::Ttrpc,
     capnp::Capnp,
     remoc::Remoc,

@@ -22,7 +22,7 @@ pub fn executed(calls: u64) {
 /// The first line of a server.
 #[derive(Serialize, Deserialize)]
 pub struct Hello {
-    pub address: SocketAddr,
+    pub addresses: Vec<SocketAddr>,
     /// PEM.
     pub certificate: String,
 }
@@ -101,8 +101,13 @@ impl Sample {
     /// Time on cores of both processes since an earlier moment, in nanoseconds.
     pub fn cpu_since(&self, earlier: &Self) -> f64 {
         let client = self.client.cpu.saturating_sub(earlier.client.cpu);
+        client.as_nanos() as f64 + self.server_cpu_since(earlier)
+    }
+
+    /// That of the server alone.
+    pub fn server_cpu_since(&self, earlier: &Self) -> f64 {
         let server = (self.server.usage.cpu).saturating_sub(earlier.server.usage.cpu);
-        (client + server).as_nanos() as f64
+        server.as_nanos() as f64
     }
 
     pub fn seconds_since(&self, earlier: &Self) -> f64 {

@@ -1,16 +1,13 @@
 //! What the repetitions of a measurement show together.
 
 use crate::{
-    contender::{About, Kind},
-    measurement::Measurement,
-    outcome::Outcome,
-    plan::Placement,
-    workload::Case,
+    contender::Kind, measurement::Measurement, outcome::Outcome, plan::Placement,
+    results::Described, workload::Case,
 };
 
 /// The repetitions of one contender, case and placement.
 pub struct Row {
-    pub contender: &'static str,
+    pub contender: String,
     pub kind: Kind,
     pub case: Case,
     pub placement: Placement,
@@ -19,7 +16,13 @@ pub struct Row {
     /// Medians, in nanoseconds.
     pub latency: Option<Quantiles>,
     /// In W10, p99 as a multiple of p99 with nothing beside it.
-    pub beside_alone: Option<f64>,
+    pub beside_alone: Option<Spread>,
+    /// The server's part of `cpu`.
+    pub server_cpu: Option<Spread>,
+    /// With several connections: the calls of the one that made the fewest, against the mean.
+    pub least_share: Option<Spread>,
+    /// By repetition.
+    pub outcomes: Vec<(usize, Outcome)>,
     pub client_peak: f64,
     pub server_peak: f64,
 }
@@ -36,6 +39,7 @@ pub struct Quantiles {
     pub p50: f64,
     pub p99: f64,
     pub p999: f64,
+    pub max: f64,
 }
 
 /// All rows, and what failed.
@@ -43,6 +47,9 @@ pub struct Figures<'a> {
     pub rows: Vec<Row>,
     pub failed: Vec<&'a Measurement>,
 }
+
+/// One of the figures of an outcome.
+pub type Figure = fn(&Outcome) -> Option<f64>;
 
 impl Spread {
     /// `None` without values.
@@ -63,38 +70,70 @@ impl Spread {
     }
 }
 
+impl Spread {
+    pub fn divided_by(self, divisor: f64) -> Self {
+        Self {
+            median: self.median / divisor,
+            least: self.least / divisor,
+            most: self.most / divisor,
+        }
+    }
+}
+
 impl Row {
-    fn new(about: &About, case: Case, placement: Placement, outcomes: &[&Outcome]) -> Option<Self> {
-        let spread = |figure: fn(&Outcome) -> Option<f64>| {
-            Spread::of(outcomes.iter().filter_map(|outcome| figure(outcome)))
-        };
+    fn new(
+        about: &Described,
+        case: Case,
+        placement: Placement,
+        outcomes: Vec<(usize, Outcome)>,
+    ) -> Option<Self> {
+        let spread =
+            |figure: Figure| Spread::of(outcomes.iter().filter_map(|(_, outcome)| figure(outcome)));
         let median = |figure| spread(figure).map(|spread| spread.median);
         let quantiles = || {
             Some(Quantiles {
                 p50: median(|outcome| Some(outcome.latency?.p50 as f64))?,
                 p99: median(|outcome| Some(outcome.latency?.p99 as f64))?,
                 p999: median(|outcome| Some(outcome.latency?.p999 as f64))?,
+                max: median(|outcome| Some(outcome.latency?.max as f64))?,
             })
         };
         Some(Self {
-            contender: about.name,
+            contender: about.name.clone(),
             kind: about.kind,
             case,
             placement,
             value: spread(|outcome| Some(outcome.value))?,
             cpu: spread(|outcome| outcome.cpu),
             latency: quantiles(),
-            beside_alone: median(|outcome| {
+            beside_alone: spread(|outcome| {
                 Some(outcome.latency?.p99 as f64 / outcome.alone?.p99 as f64)
             }),
+            server_cpu: spread(|outcome| outcome.server_cpu),
+            least_share: spread(|outcome| outcome.least_share),
             client_peak: median(|outcome| Some(outcome.client_peak as f64))?,
             server_peak: median(|outcome| Some(outcome.server_peak as f64))?,
+            outcomes,
         })
+    }
+
+    /// A figure of this row as a multiple of that of another one, each repetition with its like, as those were measured at about the
+    /// same time.
+    pub fn ratio(&self, other: &Self, figure: Figure) -> Option<Spread> {
+        let of = |row: &Self, repetition| {
+            let found = (row.outcomes.iter()).find(|(number, _)| *number == repetition);
+            found.and_then(|(_, outcome)| figure(outcome))
+        };
+        let ratios = self
+            .outcomes
+            .iter()
+            .filter_map(|&(repetition, _)| Some(of(self, repetition)? / of(other, repetition)?));
+        Spread::of(ratios)
     }
 }
 
 impl<'a> Figures<'a> {
-    pub fn new(contenders: &[&About], measurements: &'a [Measurement]) -> Self {
+    pub fn new(contenders: &[Described], measurements: &'a [Measurement]) -> Self {
         let mut cases: Vec<_> = measurements
             .iter()
             .map(|one| (one.case, one.placement))
@@ -108,9 +147,9 @@ impl<'a> Figures<'a> {
                     .iter()
                     .filter(|one| one.contender == about.name)
                     .filter(|one| one.case == case && one.placement == placement)
-                    .filter_map(|one| one.result.as_ref().ok())
+                    .filter_map(|one| Some((one.repetition, one.result.clone().ok()?)))
                     .collect();
-                rows.extend(Row::new(about, case, placement, &outcomes));
+                rows.extend(Row::new(about, case, placement, outcomes));
             }
         }
         let failed = measurements

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::{
     contender::Kind,
-    figures::{Figures, Row},
+    figures::{Figure, Figures, Row, Spread},
+    outcome::Outcome,
     plan::Placement,
     workload::Workload,
 };
@@ -19,8 +20,10 @@ const TYPESCRIPT_UPLOADS: f64 = 1_935.0;
 /// A ratio or a number that has a bound, and what was measured.
 pub struct Goal {
     what: String,
-    actual: f64,
+    actual: Spread,
     bound: Bound,
+    /// The worst repetition counts, not the median.
+    always: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -31,9 +34,16 @@ pub enum Bound {
 
 impl Goal {
     pub fn is_met(&self) -> bool {
+        let Spread {
+            median,
+            least,
+            most,
+        } = self.actual;
         match self.bound {
-            Bound::AtLeast(bound) => self.actual >= bound,
-            Bound::AtMost(bound) => self.actual <= bound,
+            Bound::AtLeast(bound) if self.always => least >= bound,
+            Bound::AtMost(bound) if self.always => most <= bound,
+            Bound::AtLeast(bound) => median >= bound,
+            Bound::AtMost(bound) => median <= bound,
         }
     }
 }
@@ -47,42 +57,45 @@ impl fmt::Display for Goal {
         let verdict = if self.is_met() { "met" } else { "**missed**" };
         write!(
             f,
-            "{:.2} {} ({sign} {bound}) {verdict}",
-            self.actual, self.what
+            "{:.2} {} ({:.2}–{:.2}; {sign} {bound}) {verdict}",
+            self.actual.median, self.what, self.actual.least, self.actual.most
         )
     }
 }
 
 /// The goals of a row of ours; those that lack something to compare with are left out.
 pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
-    let goal = |what: &str, actual: Option<f64>, bound| {
+    use Bound::{AtLeast, AtMost};
+
+    let goal = |what: &str, actual: Option<Spread>, bound| {
         let what = what.to_owned();
         actual.map(|actual| Goal {
             what,
             actual,
             bound,
+            always: false,
         })
     };
     let beside = |name| figures.row(name, &row.case, row.placement);
-    let times = |other: Option<&Row>| other.map(|other| row.value.median / other.value.median);
+    let ratio = |other: Option<&Row>, figure: Figure| row.ratio(other?, figure);
+    let times = |other| ratio(other, |outcome| Some(outcome.value));
     let fastest = |kinds: &[Kind]| {
         let peers = figures
             .rows_beside(row)
             .filter(|other| kinds.contains(&other.kind));
         peers.max_by(|a, b| a.value.median.total_cmp(&b.value.median))
     };
-    let p50 = |row: &Row| row.latency.map(|latency| latency.p50);
-    use Bound::{AtLeast, AtMost};
+    let kib = || Some(row.value.divided_by(1024.0));
     let typescript = |calls: f64| {
         // Its figures are those of a core for each side.
         let free = row.placement == Placement::Free;
-        let times = free.then(|| row.value.median / calls);
+        let times = free.then(|| row.value.divided_by(calls));
         vec![goal("x TypeScript", times, AtLeast(3.0))]
     };
     let goals = match row.case.workload {
         Workload::W1 => {
-            let raw = beside("limit-raw").and_then(p50);
-            let ratio = p50(row).zip(raw).map(|(ours, raw)| ours / raw);
+            let p50 = |outcome: &Outcome| Some(outcome.latency?.p50 as f64);
+            let ratio = ratio(beside("limit-raw"), p50);
             vec![goal("x p50 of limit-raw", ratio, AtMost(1.1))]
         }
         Workload::W2 => vec![
@@ -102,7 +115,7 @@ pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
             ),
         ],
         Workload::W4 => vec![
-            goal("M/s", Some(row.value.median / 1e6), AtLeast(15.0)),
+            goal("M/s", Some(row.value.divided_by(1e6)), AtLeast(15.0)),
             goal(
                 "x fastest peer",
                 times(fastest(&[Kind::Peer, Kind::Streams])),
@@ -121,7 +134,7 @@ pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
         )],
         Workload::W7 => {
             let limit = if row.case.tls { 20.0 } else { 6.0 };
-            vec![goal("KiB", Some(row.value.median / 1024.0), AtMost(limit))]
+            vec![goal("KiB", kib(), AtMost(limit))]
         }
         Workload::W8 => vec![goal(
             "x tarpc-msgpack",
@@ -140,16 +153,59 @@ pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
         Workload::W10 => vec![goal("x p99 alone", row.beside_alone, AtMost(2.0))],
         Workload::W11 => {
             let plain = Workload::W2.cases()[0];
-            let plain = figures.row(row.contender, &plain, row.placement);
+            let plain = figures.row(&row.contender, &plain, row.placement);
             vec![goal("x W2", times(plain), AtLeast(0.85))]
         }
         Workload::W12 if row.case.connections == 10_000 => {
             let mut fewer = row.case;
             fewer.connections = 100;
-            let fewer = figures.row(row.contender, &fewer, row.placement);
+            let fewer = figures.row(&row.contender, &fewer, row.placement);
             vec![goal("x 100 connections", times(fewer), AtLeast(0.7))]
         }
         Workload::W12 => vec![],
+        Workload::W13 => {
+            let mut single = row.case;
+            single.workers = 1;
+            let single = (row.case.workers > 1)
+                .then(|| figures.row(&row.contender, &single, row.placement))
+                .flatten();
+            let cpu = ratio(single, |outcome| outcome.server_cpu);
+            let share = goal(
+                "of a share for each connection",
+                row.least_share,
+                AtLeast(0.5),
+            );
+            vec![
+                goal("x server CPU with 1 worker", cpu, AtMost(1.15)),
+                share.map(|share| Goal {
+                    always: true,
+                    ..share
+                }),
+            ]
+        }
+        Workload::W14 if row.contender == "sockety-fleet" => vec![
+            goal("x one server", times(beside("sockety")), AtLeast(0.95)),
+            goal(
+                "x sockety-spread",
+                times(beside("sockety-spread")),
+                AtLeast(0.95),
+            ),
+            goal(
+                "x tonic-balance",
+                times(beside("tonic-balance")),
+                AtLeast(3.0),
+            ),
+            goal(
+                "x tarpc-balance",
+                times(beside("tarpc-balance")),
+                AtLeast(3.0),
+            ),
+        ],
+        Workload::W14 => vec![],
+        Workload::W15 => vec![
+            goal("KiB", kib(), AtMost(6.0)),
+            goal("x tonic", times(beside("tonic")), AtMost(0.33)),
+        ],
         Workload::T1 => typescript(TYPESCRIPT_SHORT_REPLIES),
         Workload::T2 => typescript(TYPESCRIPT_RESPONSES),
         Workload::T3 => typescript(TYPESCRIPT_ONE_WAY),

@@ -1,5 +1,6 @@
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -27,7 +28,11 @@ pub type Writer = Box<dyn AsyncWrite + Send + Sync + Unpin>;
 
 impl Link {
     pub async fn connect(target: &Target) -> Result<Self> {
-        let stream = TcpStream::connect(target.address).await?;
+        Self::connect_to(target.address(), target).await
+    }
+
+    pub async fn connect_to(address: SocketAddr, target: &Target) -> Result<Self> {
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         if !target.tls {
             return Ok(Self::Plain(stream));

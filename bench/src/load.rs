@@ -14,12 +14,18 @@ pub struct Tally {
     pub calls: u64,
     /// How long those took, in nanoseconds, that ended in the window.
     pub latency: Histogram<u64>,
+    /// How many of those each client made, if that was counted.
+    pub by_client: Vec<u64>,
 }
 
 impl Tally {
     pub fn new() -> Self {
         let latency = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("bounds in order");
-        Self { calls: 0, latency }
+        Self {
+            calls: 0,
+            latency,
+            by_client: Vec::new(),
+        }
     }
 
     pub fn record(&mut self, window: &Window, begun: Instant, ended: Instant) {
@@ -28,6 +34,21 @@ impl Tally {
             self.latency
                 .saturating_record(nanoseconds(ended.duration_since(begun)));
         }
+    }
+
+    /// Of a client that is counted by itself.
+    fn record_of(&mut self, client: usize, window: &Window, begun: Instant, ended: Instant) {
+        self.record(window, begun, ended);
+        if let Some(calls) = self.by_client.get_mut(client) {
+            *calls += u64::from(window.contains(ended));
+        }
+    }
+
+    /// The fewest calls of a client, against the mean.
+    pub fn least_share(&self) -> Option<f64> {
+        let least = *self.by_client.iter().min()?;
+        let all: u64 = self.by_client.iter().sum();
+        Some(least as f64 * self.by_client.len() as f64 / all as f64)
     }
 }
 
@@ -71,16 +92,18 @@ pub async fn closed_loop<O: Operation<C>, C: Clone + Send + Sync + 'static>(
     window: Window,
 ) -> Result<Tally> {
     let tally = SharedTally::default();
+    tally.lock().by_client = vec![0; clients.len()];
     let mut tasks = JoinSet::new();
     for task in 0..clients.len() * in_flight {
-        let (client, tally) = (clients[task % clients.len()].clone(), tally.clone());
+        let index = task % clients.len();
+        let (client, tally) = (clients[index].clone(), tally.clone());
         tasks.spawn(async move {
             let mut operation = O::new(task);
             let mut begun = Instant::now();
             while begun < window.end {
                 operation.call(&client).await?;
                 let ended = Instant::now();
-                tally.lock().record(&window, begun, ended);
+                tally.lock().record_of(index, &window, begun, ended);
                 begun = ended;
             }
             Ok::<_, Error>(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Result,
@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// One measurement, and what came of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measurement {
-    pub contender: &'static str,
+    pub contender: String,
     pub case: Case,
     pub placement: Placement,
     pub repetition: usize,
@@ -23,7 +23,7 @@ pub struct Measurement {
 }
 
 /// How all of it was measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
     pub quick: bool,
     pub repetitions: usize,
@@ -32,4 +32,18 @@ pub struct Settings {
     pub stream_bytes: u64,
     pub file_bytes: u64,
     pub runtime: Option<Runtime>,
+    /// What readers of the figures need to know.
+    pub note: Option<String>,
+}
+
+impl Settings {
+    /// What follows the description of a run.
+    pub fn remarks(&self) -> String {
+        let note = self.note.as_ref().map(|note| format!(" {note}"));
+        let quick = match self.quick {
+            true => " **Quick: no figures to rely on.**",
+            false => "",
+        };
+        note.unwrap_or_default() + quick
+    }
 }

@@ -3,7 +3,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::workload::Case;
+use crate::workload::{Case, Workload};
 
 /// All that one measurement needs to know; handed to its two processes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,17 +35,30 @@ pub enum Placement {
     One,
 }
 
-/// The runtime of each process, which has one worker.
+/// The runtime of each process, which has one worker, unless the case says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Runtime {
-    /// `multi_thread` with `worker_threads(1)`.
+    /// `multi_thread`.
     Multi,
     /// `current_thread`.
     Current,
 }
 
 impl Plan {
+    /// That of the client, if this one suits the contender.
+    pub fn client_runtime(&self, best: Runtime) -> std::io::Result<tokio::runtime::Runtime> {
+        self.runtime.unwrap_or(best).build(1)
+    }
+
+    /// That of the server, if this one suits the contender. In W13 it is of the same kind for any number of workers.
+    pub fn server_runtime(&self, best: Runtime) -> std::io::Result<tokio::runtime::Runtime> {
+        match self.case.workload {
+            Workload::W13 => Runtime::Multi.build(self.case.workers),
+            _ => self.runtime.unwrap_or(best).build(1),
+        }
+    }
+
     /// The file that W9 and W10 send.
     pub fn source(&self) -> PathBuf {
         self.data.join("source")
@@ -65,10 +78,10 @@ impl Runtime {
         }
     }
 
-    pub fn build(self) -> std::io::Result<tokio::runtime::Runtime> {
+    pub fn build(self, workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
         match self {
             Self::Multi => tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
+                .worker_threads(workers)
                 .enable_all()
                 .build(),
             Self::Current => tokio::runtime::Builder::new_current_thread()

@@ -10,15 +10,15 @@ use std::{
 use clap::Args;
 
 use crate::{
-    Result,
-    contender::About,
+    Result, comparison,
+    contender::{About, Kind},
     contenders,
-    machine::Machine,
     measurement::{Measurement, Settings},
     outcome::Outcome,
     payloads::{MIB, large},
     plan::{Placement, Plan, Runtime},
-    report,
+    plots, report,
+    results::Results,
     workload::{Case, Workload},
 };
 
@@ -50,12 +50,21 @@ pub struct Arguments {
     /// The runtime of all contenders, instead of the best for each.
     #[arg(long)]
     runtime: Option<Runtime>,
+    /// A sentence that is shown with the figures, such as "Other programs ran at the same time."
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
     /// Where the table and the figures are written.
     #[arg(long, default_value = "target/results")]
     output: PathBuf,
     /// Where files are sent from and stored.
     #[arg(long, default_value = "target/data")]
     data: PathBuf,
+    /// The benchmarks of another revision, measured in turns with these: `bench/run --compare REV` builds them.
+    #[arg(long, value_name = "PROGRAM", requires = "other_revision")]
+    other: Option<PathBuf>,
+    /// What that revision is called.
+    #[arg(long, value_name = "REV", requires = "other")]
+    other_revision: Option<String>,
     /// Says which contenders there are, and measures nothing.
     #[arg(long)]
     list: bool,
@@ -76,29 +85,63 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // A folder of its own, as it is removed with all that is in it.
     let data = arguments.data.join("sockety-bench");
     prepare_files(&data, settings.file_bytes)?;
-    let mut measurements = Vec::new();
+    let this = std::env::current_exe()?;
+    let (mut measurements, mut others) = (Vec::new(), Vec::new());
     for repetition in 0..settings.repetitions {
         for &placement in &arguments.placements {
-            for case in arguments.cases() {
+            for case in arguments.cases().filter(|case| case.fits(placement)) {
                 for about in in_turn(&contenders, repetition) {
-                    if about.does(&case) {
-                        let plan = settings.plan(about, case, placement, &data);
-                        measurements.push(measure(about, &plan, repetition));
+                    if !about.does(&case) {
+                        continue;
+                    }
+                    let plan = settings.plan(about, case, placement, &data);
+                    let mut both = vec![(&this, &mut measurements)];
+                    if let Some(other) = &arguments.other {
+                        both.push((other, &mut others));
+                    }
+                    if repetition % 2 == 1 {
+                        both.reverse();
+                    }
+                    for (program, measured) in both {
+                        measured.push(measure(program, &plan, repetition));
                     }
                 }
             }
         }
     }
     fs::remove_dir_all(&data)?;
-    let machine = Machine::this();
-    let table = report::markdown(&machine, &settings, &contenders, &measurements);
-    let figures = report::json(&machine, &settings, &contenders, &measurements)?;
+    let results = Results::new(settings, &contenders, measurements);
     fs::create_dir_all(&arguments.output)?;
-    fs::write(arguments.output.join("table.md"), &table)?;
-    fs::write(arguments.output.join("figures.json"), figures)?;
+    store(&results, &arguments.output.join("figures.json"))?;
+    let table = match &arguments.other_revision {
+        None => {
+            for (workload, plot) in plots::of(&results) {
+                fs::write(arguments.output.join(format!("{workload:?}.svg")), plot)?;
+            }
+            report::markdown(&results)
+        }
+        Some(revision) => {
+            let other = Results {
+                revision: revision.clone(),
+                measurements: others,
+                ..results.clone()
+            };
+            store(&other, &arguments.output.join("figures-before.json"))?;
+            comparison::markdown(&results, &other)
+        }
+    };
+    let name = match arguments.other {
+        None => "table.md",
+        Some(_) => "comparison.md",
+    };
+    fs::write(arguments.output.join(name), &table)?;
     println!("{table}");
     eprintln!("written to {}", arguments.output.display());
     Ok(())
+}
+
+fn store(results: &Results, path: &Path) -> Result<()> {
+    Ok(fs::write(path, serde_json::to_string_pretty(results)?)?)
 }
 
 impl Arguments {
@@ -109,8 +152,10 @@ impl Arguments {
                 format!("there is no contender {unknown:?}; --list says which there are").into(),
             );
         }
-        let chosen = |about: &&About| {
-            self.only.is_empty() || self.only.iter().any(|name| name == about.name)
+        let chosen = |about: &&About| match self.only.is_empty() {
+            // Others are the same in both revisions.
+            true => self.other.is_none() || about.kind == Kind::Ours,
+            false => self.only.iter().any(|name| name == about.name),
         };
         Ok(contenders::ALL.iter().filter(chosen).collect())
     }
@@ -138,6 +183,7 @@ impl Arguments {
             stream_bytes: mib(256, 2048),
             file_bytes: mib(64, 1024),
             runtime: self.runtime,
+            note: self.note.clone(),
         }
     }
 }
@@ -177,8 +223,8 @@ fn prepare_files(data: &Path, bytes: u64) -> Result<()> {
     Ok(file.sync_all()?)
 }
 
-fn measure(about: &'static About, plan: &Plan, repetition: usize) -> Measurement {
-    let result = clear(plan).and_then(|()| in_processes(plan));
+fn measure(program: &Path, plan: &Plan, repetition: usize) -> Measurement {
+    let result = clear(plan).and_then(|()| in_processes(program, plan));
     let result = result.map_err(|error| error.to_string());
     let detail = plan.case.detail();
     let shown = match &result {
@@ -190,10 +236,10 @@ fn measure(about: &'static About, plan: &Plan, repetition: usize) -> Measurement
         repetition + 1,
         plan.placement,
         plan.case.workload,
-        about.name,
+        plan.contender,
     );
     Measurement {
-        contender: about.name,
+        contender: plan.contender.clone(),
         case: plan.case,
         placement: plan.placement,
         repetition,
@@ -211,8 +257,8 @@ fn clear(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-fn in_processes(plan: &Plan) -> Result<Outcome> {
-    let mut client = Command::new(std::env::current_exe()?)
+fn in_processes(program: &Path, plan: &Plan) -> Result<Outcome> {
+    let mut client = Command::new(program)
         .args(["client", &serde_json::to_string(plan)?])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

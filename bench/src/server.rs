@@ -1,4 +1,7 @@
-use tokio::net::TcpSocket;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinSet,
+};
 
 use crate::{
     Result,
@@ -26,25 +29,38 @@ impl Visit for Serve<'_> {
     type Output = Result<()>;
 
     fn visit<C: Contender>(self) -> Result<()> {
-        let runtime = self.plan.runtime.unwrap_or(C::ABOUT.runtime).build()?;
+        let runtime = self.plan.server_runtime(C::ABOUT.runtime)?;
         let identity = Identity::generate()?;
         let (tls, directory) = (self.plan.case.tls, self.plan.stored());
         runtime.block_on(async {
-            let socket = TcpSocket::new_v4()?;
-            socket.bind(([127, 0, 0, 1], 0).into())?;
-            let listener = socket.listen(4096)?;
+            let servers = 0..self.plan.case.servers;
+            let listeners: Vec<_> = servers.map(|_| listen()).collect::<Result<_>>()?;
+            let addresses: std::io::Result<_> =
+                listeners.iter().map(TcpListener::local_addr).collect();
             control::answer(&Hello {
-                address: listener.local_addr()?,
+                addresses: addresses?,
                 certificate: identity.certificate.clone(),
             })?;
-            let serving = Serving {
-                listener,
-                tls,
-                identity,
-                directory,
-            };
-            // As a task, it runs on the worker and not on the thread that waits for it.
-            tokio::spawn(C::serve(serving)).await?
+            // As tasks, they run on the workers and not on the thread that waits for them.
+            let mut servers = JoinSet::new();
+            for listener in listeners {
+                servers.spawn(C::serve(Serving {
+                    listener,
+                    tls,
+                    identity: identity.clone(),
+                    directory: directory.clone(),
+                }));
+            }
+            match servers.join_next().await {
+                Some(ended) => ended?,
+                None => Err("no server".into()),
+            }
         })
     }
+}
+
+fn listen() -> Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(([127, 0, 0, 1], 0).into())?;
+    Ok(socket.listen(4096)?)
 }

@@ -143,7 +143,7 @@ where
 
 fn run(mut jobs: mpsc::UnboundedReceiver<Job>) -> Result<()> {
     let clients = Clients::default();
-    let runtime = Runtime::Current.build()?;
+    let runtime = Runtime::Current.build(1)?;
     LocalSet::new().block_on(&runtime, async {
         while let Some(job) = jobs.recv().await {
             job(Rc::clone(&clients));

@@ -61,7 +61,7 @@ impl Contender for Jsonrpsee {
         let client = WsClientBuilder::new()
             .max_concurrent_requests(4096)
             .set_tcp_no_delay(true)
-            .build(format!("ws://{}", target.address))
+            .build(format!("ws://{}", target.address()))
             .await?;
         Ok(JsonClient {
             client: Arc::new(client),

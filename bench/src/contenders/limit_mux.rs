@@ -47,6 +47,7 @@ impl Contender for LimitMux {
             Workload::W3,
             Workload::W4,
             Workload::W12,
+            Workload::W13,
         ],
         tls: false,
     };

@@ -3,7 +3,13 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use sockety::{Connection, FastReply, File, client::ServiceClient, message::{Data, Draft, Outgoing, Response, ResponseDraft}, msgpack, serve::{BoxError, Message, MessageHandler}};
+use sockety::{
+    Connection, FastReply, File,
+    client::ServiceClient,
+    message::{Data, Draft, Outgoing, Response, ResponseDraft},
+    msgpack,
+    serve::{BoxError, Message, MessageHandler},
+};
 
 use super::sockety_typed::{connect, count, server, store};
 use crate::{
@@ -40,6 +46,7 @@ impl Contender for SocketyDyn {
             Workload::W10,
             Workload::W11,
             Workload::W12,
+            Workload::W13,
             Workload::T1,
             Workload::T2,
             Workload::T3,
@@ -168,7 +175,10 @@ impl Client for DynClient {
     }
 
     async fn stream(&self, chunk: Bytes, count: u64) -> Result<u64> {
-        let mut request = self.connection.send(&Draft::new("stream").with_stream()).await?;
+        let mut request = self
+            .connection
+            .send(&Draft::new("stream").with_stream())
+            .await?;
         let mut writer = request.take_writer().ok_or("no stream")?;
         for _ in 0..count {
             writer.write_chunk(chunk.clone()).await?;

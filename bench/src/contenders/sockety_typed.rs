@@ -1,14 +1,24 @@
 //! Sockety by a typed service.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
-use futures_util::stream;
-use sockety::{ByteStream, File, Options, Server, client::ServiceClient, config::Extension, serve::BoxError, service, tls::{Identity, Roots, TlsClient, TlsServer}};
+use futures_util::{StreamExt, stream};
+use sockety::{
+    ByteStream, File, Options, Server, Streaming,
+    client::ServiceClient,
+    config::Extension,
+    serve::BoxError,
+    service,
+    tls::{Identity, Roots, TlsClient, TlsServer},
+};
 
 use crate::{
     Result,
-    calls::Client,
+    calls::{Client, Held},
     contender::{About, Contender, Kind, Serving, Target},
     control,
     payloads::Record,
@@ -33,6 +43,10 @@ pub trait Bench {
     async fn stream(&self, bytes: ByteStream) -> u64;
 
     async fn store(&self, file: File) -> u64;
+
+    async fn echoes(&self, payloads: Streaming<Bytes>) -> Streaming<Bytes>;
+
+    async fn subscribe(&self, payload: Bytes) -> Streaming<Bytes>;
 }
 
 pub struct Sockety;
@@ -72,6 +86,15 @@ impl Bench for Desk {
     async fn store(&self, file: File) -> u64 {
         store(file, &self.directory).await.unwrap_or(0)
     }
+
+    async fn echoes(&self, payloads: Streaming<Bytes>) -> Streaming<Bytes> {
+        Streaming::from_items(payloads.inspect(|_| control::executed(1)))
+    }
+
+    async fn subscribe(&self, payload: Bytes) -> Streaming<Bytes> {
+        control::executed(1);
+        Streaming::from_stream(stream::iter([payload]).chain(stream::pending()))
+    }
 }
 
 /// Reads a stream to its end; gives its length.
@@ -105,7 +128,14 @@ pub async fn server(serving: Serving, options: Options) -> Result<Server> {
 
 /// A connection, or a typed client on one.
 pub async fn connect<C: ServiceClient + 'static>(target: &Target) -> Result<C> {
-    let connect = sockety::connect(target.address).options(Options::trusted());
+    connect_to(target.address(), target).await
+}
+
+pub async fn connect_to<C: ServiceClient + 'static>(
+    address: SocketAddr,
+    target: &Target,
+) -> Result<C> {
+    let connect = sockety::connect(address).options(Options::trusted());
     let connection = match target.tls {
         true => {
             let roots = Roots::from_pem(&target.certificate)?;
@@ -139,6 +169,9 @@ impl Contender for Sockety {
             Workload::W10,
             Workload::W11,
             Workload::W12,
+            Workload::W13,
+            Workload::W14,
+            Workload::W15,
             Workload::T1,
             Workload::T2,
             Workload::T3,
@@ -207,6 +240,21 @@ impl Client for BenchClient {
     async fn stream(&self, chunk: Bytes, count: u64) -> Result<u64> {
         let chunks = stream::iter((0..count).map(move |_| Ok(chunk.clone())));
         Ok(Self::stream(self, ByteStream::from_stream(chunks)).await?)
+    }
+
+    async fn hold(&self, payload: Bytes, both_ways: bool) -> Result<Held> {
+        let (mut items, sender) = match both_ways {
+            true => {
+                let (sender, payloads) = Streaming::channel(1);
+                sender.send(Ok(payload.clone())).await?;
+                (self.echoes(payloads).await?, Some(sender))
+            }
+            false => (self.subscribe(payload.clone()).await?, None),
+        };
+        match items.next().await.transpose()? {
+            Some(item) if item == payload => Ok(Box::new((sender, items))),
+            _ => Err("the item differs".into()),
+        }
     }
 
     async fn file(&self, path: PathBuf) -> Result<u64> {

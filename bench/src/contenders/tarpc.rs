@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tarpc::{
-    ClientMessage, Response, client, context, serde_transport,
+    ClientMessage, Response,
+    client::{self, stub::load_balance::RoundRobin},
+    context, serde_transport,
     server::{self, BaseChannel, Channel},
     tokio_serde::{Deserializer, Serializer},
 };
@@ -129,6 +131,7 @@ impl<F: Format> Contender for Tarpc<F> {
             Workload::W8,
             Workload::W11,
             Workload::W12,
+            Workload::W13,
         ],
         tls: true,
     };
@@ -153,13 +156,51 @@ impl<F: Format> Contender for Tarpc<F> {
     }
 
     async fn connect(target: &Target) -> Result<BenchClient> {
-        let link = Link::connect(target).await?;
-        let codec = F::codec::<Response<BenchResponse>, ClientMessage<BenchRequest>>();
-        let transport = serde_transport::new(frames().new_framed(link), codec);
-        let mut config = client::Config::default();
-        config.max_in_flight_requests = 4096;
-        config.pending_request_buffer = 4096;
-        Ok(BenchClient::new(config, transport).spawn())
+        Ok(stub::<F>(Link::connect(target).await?).into())
+    }
+}
+
+type Stub = client::Channel<BenchRequest, BenchResponse>;
+
+fn stub<F: Format>(link: Link) -> Stub {
+    let codec = F::codec::<Response<BenchResponse>, ClientMessage<BenchRequest>>();
+    let transport = serde_transport::new(frames().new_framed(link), codec);
+    let mut config = client::Config::default();
+    config.max_in_flight_requests = 4096;
+    config.pending_request_buffer = 4096;
+    client::new(config, transport).spawn()
+}
+
+/// Calls over several servers, in turn, by tarpc's balancer.
+pub struct TarpcBalance;
+
+impl Contender for TarpcBalance {
+    type Client = BenchClient<RoundRobin<Stub>>;
+
+    const ABOUT: About = About {
+        name: "tarpc-balance",
+        settings: "as tarpc-bincode, `RoundRobin` over a connection to each server",
+        workloads: &[Workload::W14],
+        tls: false,
+        ..Tarpc::<Bincode>::ABOUT
+    };
+
+    async fn serve(serving: Serving) -> Result<()> {
+        Tarpc::<Bincode>::serve(serving).await
+    }
+
+    async fn connect(target: &Target) -> Result<Self::Client> {
+        let mut stubs = Vec::new();
+        for &address in &target.addresses {
+            stubs.push(stub::<Bincode>(Link::connect_to(address, target).await?));
+        }
+        Ok(RoundRobin::new(stubs).into())
+    }
+}
+
+impl Client for BenchClient<RoundRobin<Stub>> {
+    async fn echo(&self, payload: Bytes) -> Result<Bytes> {
+        Ok(Self::echo(self, context::current(), payload).await?)
     }
 }
 

@@ -8,6 +8,8 @@ mod transport;
 
 use bytes::Bytes;
 use prost::Message;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Request, Response, Status, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel,
 };
@@ -15,12 +17,12 @@ use tonic_prost::ProstCodec;
 
 pub use self::streams::TonicStream;
 use self::{
-    methods::{ECHO, RECORDS, UPLOAD},
-    transport::{SETTINGS, channel, serve},
+    methods::{ECHO, ECHOES, RECORDS, SUBSCRIBE, UPLOAD},
+    transport::{SETTINGS, channel, endpoint, serve},
 };
 use crate::{
     Result,
-    calls::Client,
+    calls::{Client, Held},
     contender::{About, Contender, Kind, Serving, Target},
     contenders::protobuf::{Payload, Records, Total},
     payloads::Record,
@@ -48,6 +50,8 @@ impl Contender for Tonic {
             Workload::W8,
             Workload::W11,
             Workload::W12,
+            Workload::W13,
+            Workload::W15,
         ],
         tls: true,
     };
@@ -58,6 +62,32 @@ impl Contender for Tonic {
 
     async fn connect(target: &Target) -> Result<TonicClient> {
         let channel = channel(target).await?;
+        Ok(TonicClient { channel })
+    }
+}
+
+/// Calls over several servers, by tonic's balancer.
+pub struct TonicBalance;
+
+impl Contender for TonicBalance {
+    type Client = TonicClient;
+
+    const ABOUT: About = About {
+        name: "tonic-balance",
+        workloads: &[Workload::W14],
+        tls: false,
+        ..Tonic::ABOUT
+    };
+
+    async fn serve(serving: Serving) -> Result<()> {
+        serve(serving).await
+    }
+
+    async fn connect(target: &Target) -> Result<TonicClient> {
+        let endpoints: Vec<_> = (target.addresses.iter())
+            .map(|address| endpoint(*address, target))
+            .collect::<Result<_>>()?;
+        let channel = Channel::balance_list(endpoints.into_iter());
         Ok(TonicClient { channel })
     }
 }
@@ -93,6 +123,32 @@ impl Client for TonicClient {
     async fn upload(&self, data: Bytes) -> Result<u64> {
         let reply: Total = self.unary(UPLOAD, Payload { data }).await?;
         Ok(reply.bytes)
+    }
+
+    async fn hold(&self, data: Bytes, both_ways: bool) -> Result<Held> {
+        let payload = Payload { data: data.clone() };
+        let codec = ProstCodec::<Payload, Payload>::default();
+        let mut grpc = Grpc::new(self.channel.clone());
+        grpc.ready().await?;
+        let (items, sender) = match both_ways {
+            true => {
+                let (sender, payloads) = mpsc::channel(1);
+                sender.send(payload).await?;
+                let payloads = Request::new(ReceiverStream::new(payloads));
+                let path = PathAndQuery::from_static(ECHOES);
+                (grpc.streaming(payloads, path, codec).await?, Some(sender))
+            }
+            false => {
+                let path = PathAndQuery::from_static(SUBSCRIBE);
+                let items = grpc.server_streaming(Request::new(payload), path, codec);
+                (items.await?, None)
+            }
+        };
+        let mut items = items.into_inner();
+        match items.message().await? {
+            Some(item) if item.data == data => Ok(Box::new((sender, items))),
+            _ => Err("the item differs".into()),
+        }
     }
 
     async fn records(&self, records: Vec<Record>) -> Result<Vec<Record>> {

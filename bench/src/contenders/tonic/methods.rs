@@ -7,3 +7,4 @@ pub const ECHOES: &str = "/bench.Bench/Echoes";
 pub const NOTES: &str = "/bench.Bench/Notes";
 pub const STREAM: &str = "/bench.Bench/Stream";
 pub const STORE: &str = "/bench.Bench/Store";
+pub const SUBSCRIBE: &str = "/bench.Bench/Subscribe";

@@ -6,18 +6,24 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use prost::Message;
 use tokio::io::AsyncWriteExt;
 use tonic::{
     Request, Response, Status, Streaming,
     body::Body,
     codegen::{BoxFuture, Service, http},
-    server::{ClientStreamingService, Grpc, NamedService, StreamingService, UnaryService},
+    server::{
+        ClientStreamingService, Grpc, NamedService, ServerStreamingService, StreamingService,
+        UnaryService,
+    },
 };
 use tonic_prost::ProstCodec;
 
-use super::methods::{ECHO, ECHOES, NOTES, RECORDS, STORE, STREAM, UPLOAD};
+use super::methods::{ECHO, ECHOES, NOTES, RECORDS, STORE, STREAM, SUBSCRIBE, UPLOAD};
 use crate::{
     contenders::protobuf::{Payload, Records, Total},
     control,
@@ -70,6 +76,10 @@ impl Service<http::Request<Body>> for Desk {
             ECHOES => Box::pin(async {
                 let mut grpc = Grpc::new(ProstCodec::<Payload, Payload>::default());
                 Ok(grpc.streaming(Echoes, request).await)
+            }),
+            SUBSCRIBE => Box::pin(async {
+                let mut grpc = Grpc::new(ProstCodec::<Payload, Payload>::default());
+                Ok(grpc.server_streaming(Subscription, request).await)
             }),
             NOTES => Box::pin(collect(request, |payloads| Box::pin(notes(payloads)))),
             STREAM => Box::pin(collect(request, |payloads| Box::pin(count(payloads)))),
@@ -179,5 +189,20 @@ impl StreamingService<Payload> for Echoes {
     fn call(&mut self, request: Request<Streaming<Payload>>) -> Self::Future {
         let echoes = request.into_inner().inspect(|_| control::executed(1));
         std::future::ready(Ok(Response::new(echoes.boxed())))
+    }
+}
+
+/// A stream that has one item so far.
+struct Subscription;
+
+impl ServerStreamingService<Payload> for Subscription {
+    type Response = Payload;
+    type ResponseStream = BoxStream<'static, Result<Payload, Status>>;
+    type Future = std::future::Ready<Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: Request<Payload>) -> Self::Future {
+        control::executed(1);
+        let items = stream::iter([Ok(request.into_inner())]).chain(stream::pending());
+        std::future::ready(Ok(Response::new(items.boxed())))
     }
 }

@@ -1,5 +1,7 @@
 //! Serving and connecting, with the same settings for both contenders.
 
+use std::net::SocketAddr;
+
 use tonic::transport::{
     Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Server, ServerTlsConfig,
     server::TcpIncoming,
@@ -36,8 +38,12 @@ pub async fn serve(serving: Serving) -> Result<()> {
 }
 
 pub async fn channel(target: &Target) -> Result<Channel> {
+    Ok(endpoint(target.address(), target)?.connect().await?)
+}
+
+pub fn endpoint(address: SocketAddr, target: &Target) -> Result<Endpoint> {
     let scheme = if target.tls { "https" } else { "http" };
-    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", target.address))?
+    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .tcp_nodelay(true);
@@ -48,5 +54,5 @@ pub async fn channel(target: &Target) -> Result<Channel> {
             .domain_name(tls::NAME);
         endpoint = endpoint.tls_config(config)?;
     }
-    Ok(endpoint.connect().await?)
+    Ok(endpoint)
 }
