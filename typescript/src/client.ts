@@ -1,0 +1,215 @@
+import { type Socket, connect as connectTcp } from 'node:net';
+import { type ConnectionOptions as TlsOptions, connect as connectTls } from 'node:tls';
+
+import { type Address, parseAddress } from './address.js';
+import { Connection } from './connection.js';
+import { CallError, type CloseReason, ConnectError } from './errors.js';
+import type { Reply } from './message.js';
+import { type ConnectionOptions, resolve } from './options.js';
+import { type CallOptions, type NotifyOptions, type Request, type RequestOptions, valueOf } from './request.js';
+
+/** The protocol that TLS negotiates (ALPN). */
+export const ALPN = 'sockety/1';
+
+/** How a client connects. */
+export interface ConnectOptions extends ConnectionOptions {
+  /** Settings of TLS, which is then used whatever the address says: `ca`, `cert`, `key`, `servername`. */
+  readonly tls?: TlsOptions;
+  /** Gives up connecting. */
+  readonly signal?: AbortSignal;
+}
+
+/** Connects to a server. Resolves when both sides have said what they accept; rejects with a `ConnectError`. */
+export async function connect(address: Address, options: ConnectOptions = {}): Promise<Connection> {
+  const resolved = resolve(options);
+  const parsed = parseAddress(address);
+  const { signal } = options;
+  if (signal?.aborted === true) throw new ConnectError({ kind: 'cancelled', cause: signal.reason });
+  const isTls = options.tls !== undefined || (parsed.kind === 'tcp' && parsed.isTls);
+  const target = parsed.kind === 'unix' ? { path: parsed.path } : { host: parsed.host, port: parsed.port };
+  const socket = isTls
+    ? connectTls(tlsOptions(target, options.tls))
+    : connectTcp({ ...target, allowHalfOpen: true });
+  const millis = resolved.connectTimeout;
+  let onAbort: (() => void) | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let connection: Connection | undefined;
+  const given = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new ConnectError({ kind: 'timeout', millis })), millis);
+    onAbort = () => reject(new ConnectError({ kind: 'cancelled', cause: signal?.reason }));
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    await Promise.race([connected(socket, isTls ? 'secureConnect' : 'connect'), given]);
+    connection = new Connection(socket, resolved, false);
+    await Promise.race([connection.opened, given]);
+    return connection;
+  } catch (error) {
+    connection?.destroy();
+    socket.destroy();
+    if (error instanceof ConnectError) throw error;
+    if (error instanceof Error) throw new ConnectError({ kind: 'unreachable', error });
+    throw new ConnectError({ kind: 'handshake', reason: error as CloseReason });
+  } finally {
+    clearTimeout(timer);
+    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+function connected(socket: Socket, event: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onEvent = (): void => {
+      socket.off('error', onError);
+      resolve();
+    };
+    const onError = (error: Error): void => {
+      socket.off(event, onEvent);
+      // Later errors of a socket that is given up concern nobody.
+      socket.on('error', () => undefined);
+      reject(error);
+    };
+    socket.once(event, onEvent);
+    socket.once('error', onError);
+  });
+}
+
+/** How a client connects again. */
+export interface ReconnectOptions extends ConnectOptions {
+  /** Milliseconds before the second attempt; each further one waits twice as long. Default 100. */
+  readonly minDelay?: number;
+  /** The most of them. Default 30,000. */
+  readonly maxDelay?: number;
+}
+
+/**
+ * A client that connects when a message is to be sent, and again when its connection has ended. A message that was
+ * certainly not executed because its connection has ended is sent once more, on another one.
+ */
+export class Client {
+  private connection: Promise<Connection> | undefined;
+  private current: Connection | undefined;
+  private failures = 0;
+  private notBefore = 0;
+  private isClosed = false;
+  private readonly closing = new AbortController();
+
+  constructor(
+    private readonly address: Address,
+    private readonly options: ReconnectOptions = {},
+  ) {}
+
+  /** The open connection, or the one that is being made. Rejects with a `ConnectError`. */
+  async connected(): Promise<Connection> {
+    if (this.isClosed) throw new ConnectError({ kind: 'cancelled', cause: 'the client is closed' });
+    if (this.current?.isOpen === true) return this.current;
+    this.current = undefined;
+    this.connection ??= this.attempt();
+    return this.connection;
+  }
+
+  private async attempt(): Promise<Connection> {
+    try {
+      const wait = this.notBefore - performance.now();
+      if (wait > 0) await this.sleep(wait);
+      const { signal } = this.closing;
+      const connection = await connect(this.address, { ...this.options, signal });
+      this.failures = 0;
+      this.notBefore = 0;
+      this.current = connection;
+      connection.onPeerLeaving = ({ retryAfterMillis }) => {
+        // New messages go elsewhere; what is under way is finished there.
+        if (this.current === connection) this.current = undefined;
+        this.notBefore = performance.now() + Math.min(retryAfterMillis, this.options.maxDelay ?? 30_000);
+        void connection.close();
+      };
+      return connection;
+    } catch (error) {
+      const { minDelay = 100, maxDelay = 30_000 } = this.options;
+      const delay = Math.min(maxDelay, minDelay * 2 ** this.failures++);
+      this.notBefore = performance.now() + delay * (0.5 + Math.random() / 2);
+      throw error;
+    } finally {
+      this.connection = undefined;
+    }
+  }
+
+  private sleep(millis: number): Promise<void> {
+    const { signal } = this.closing;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(resolve, millis);
+      signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        reject(new ConnectError({ kind: 'cancelled', cause: 'the client is closed' }));
+      });
+    });
+  }
+
+  /** Like `Connection.call`. */
+  async call<T = unknown>(action: string, data?: unknown, options?: CallOptions): Promise<T> {
+    const send = async (): Promise<T> => (await this.reach(action)).call<T>(action, data, options);
+    try {
+      return await send();
+    } catch (error) {
+      if (isRepeatable(error) && isReusable(options)) return send();
+      throw error;
+    }
+  }
+
+  /** Like `Connection.request`. It is not sent again. */
+  async request(action: string, data?: unknown, options?: RequestOptions): Promise<Request> {
+    return (await this.reach(action)).request(action, data, options);
+  }
+
+  /** Like `Connection.notify`. */
+  async notify(action: string, data?: unknown, options?: NotifyOptions): Promise<void> {
+    const send = async (): Promise<void> => (await this.reach(action)).notify(action, data, options);
+    try {
+      await send();
+    } catch (error) {
+      if (!isRepeatable(error) || !isReusable(options)) throw error;
+      await send();
+    }
+  }
+
+  private async reach(action: string): Promise<Connection> {
+    try {
+      return await this.connected();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      throw new CallError(action, { kind: 'closed', reason: { kind: 'peer', message } }, 'not-sent');
+    }
+  }
+
+  /** Ends the connection in order, and makes no other. */
+  async close(grace?: number): Promise<void> {
+    this.isClosed = true;
+    this.closing.abort();
+    await this.current?.close(grace);
+  }
+}
+
+/** A source is read once, so that what it was read for cannot be sent again. */
+function isReusable(options: NotifyOptions | undefined): boolean {
+  return options?.stream === undefined && options?.files === undefined;
+}
+
+function isRepeatable(error: unknown): boolean {
+  if (!(error instanceof CallError) || error.reason.kind !== 'closed') return false;
+  return error.outcome === 'not-sent' || error.outcome === 'not-executed';
+}
+
+/** The value of a reply. Throws a `CallError` for one that is an error. */
+export function replyValue<T = unknown>(action: string, reply: Reply): T {
+  return valueOf(action, reply) as T;
+}
+
+/** The types of Node leave out that TLS has `allowHalfOpen` as well. */
+function tlsOptions(target: object, tls: TlsOptions | undefined): TlsOptions {
+  const options: TlsOptions & { allowHalfOpen: boolean } = {
+    ...target,
+    ALPNProtocols: [ALPN],
+    ...tls,
+    allowHalfOpen: true,
+  };
+  return options;
+}
