@@ -44,10 +44,11 @@ const WRITE_BYTES = 512 * 1024;
 const DONE_MILLIS = 2000;
 /** How long the end of a connection may take after everything was said. */
 const LINGER_MILLIS = 1000;
-/** Without credit: unread content of a message with which nothing more is read, unless its reader waits for other content. */
-const UNREAD_BYTES = 256 * 1024;
-/** The same where its reader waits for another part. */
-const UNREAD_MOST = 16 * 1024 * 1024;
+/** Without credit: the most unread content of a message, as a multiple of its window. */
+const UNREAD_WINDOWS = 16;
+/** Packets that nobody needs, at once and each second. */
+const USELESS = 600;
+const USELESS_RATE = 60;
 
 type Phase = 'opening' | 'open' | 'leaving' | 'closing' | 'closed';
 
@@ -103,7 +104,7 @@ export class Connection {
   private leaveDeadline = 0;
   private hasPeerEnded = false;
 
-  private readonly useless = new Bucket(1024, 100);
+  private readonly useless = new Bucket(USELESS, USELESS_RATE);
   private readonly refusals = new Bucket(4096, 512);
   private flowEntries = 0;
   private flowAt = performance.now();
@@ -486,7 +487,10 @@ export class Connection {
 
   private readonly onDrain = (): void => {
     this.isBlocked = false;
-    this.schedule();
+    if (this.isScheduled || this.phase === 'closed') return;
+    this.isScheduled = true;
+    // A fast peer drains the socket at once: what it sends is read in between.
+    setImmediate(this.flush);
   };
 
   // ---- Reading
@@ -508,12 +512,16 @@ export class Connection {
 
   /** Without credit, the socket alone holds back a peer that sends content that nobody reads. */
   private checkUnread(): void {
+    const { messageWindow, connectionWindow } = this.options.limits;
     let isFull = false;
+    let sum = 0;
     for (const arrival of this.arriving) {
       const { unread } = arrival;
-      if (unread <= UNREAD_BYTES) continue;
-      if (unread > UNREAD_MOST || !arrival.isAwaited) isFull = true;
+      sum += unread;
+      // A reader that waits for one part may have left another: it is waited for that one.
+      if (unread > UNREAD_WINDOWS * messageWindow && !arrival.isAwaited) isFull = true;
     }
+    isFull ||= sum > connectionWindow;
     if (isFull === this.pausedAt > 0) return;
     if (isFull) {
       this.pausedAt = performance.now();
@@ -823,7 +831,7 @@ export class Connection {
 
   /** @internal */
   onUseless(): void {
-    if (this.useless.add()) throw new LimitError('useless packets', 1025, 1024, 'limits.abuse');
+    if (this.useless.add()) throw new LimitError('useless packets', USELESS + 1, USELESS, 'limits.abuse');
   }
 
   // ---- Handlers
@@ -1373,11 +1381,13 @@ export class Connection {
       }
     }
     if (this.pausedAt === 0) return;
-    const patience = this.pending.size > 0 ? Math.min(5000, options.readTimeout) : options.readTimeout;
+    const hasOthers = this.pending.size > 0 || this.incoming.size > 1;
+    const patience = hasOthers ? Math.min(5000, options.readTimeout) : options.readTimeout;
     if (now - this.pausedAt <= patience) return;
     for (const arrival of [...this.arriving]) {
-      if (arrival.unread <= UNREAD_BYTES) continue;
-      this.refuseArrival(arrival, new LimitError('bytes that nobody reads', arrival.unread, UNREAD_BYTES), Code.SlowConsumer);
+      const limit = this.options.limits.messageWindow;
+      if (arrival.unread <= limit) continue;
+      this.refuseArrival(arrival, new LimitError('bytes that nobody reads', arrival.unread, limit), Code.SlowConsumer);
     }
   }
 }

@@ -216,6 +216,8 @@ export class Sender {
       return;
     }
     this.large.push(outgoing);
+    // At once if it can: with what is read next, the peer may refer to it.
+    if (this.large.length === 1) this.dequeue();
     this.onWork();
   }
 
