@@ -138,7 +138,7 @@ export class Connection {
     this.receiving = new Receiving(options.limits.messageWindow, options.limits.connectionWindow);
     this.decoder = new Decoder(new Events(this), options.limits, offers);
     const interval = Math.min(1000, Math.max(50, options.heartbeat / 4));
-    this.timer = setInterval(this.tick, interval).unref();
+    this.timer = setInterval(this.tick, interval);
 
     socket.setNoDelay(true);
     socket.on('data', this.onBytes);
@@ -588,7 +588,7 @@ export class Connection {
     this.sender.onSettings(settings);
     if (settings.idleMillis > 0 && settings.idleMillis / 3 < this.options.heartbeat) {
       clearInterval(this.timer);
-      this.timer = setInterval(this.tick, Math.max(50, Math.min(1000, settings.idleMillis / 12))).unref();
+      this.timer = setInterval(this.tick, Math.max(50, Math.min(1000, settings.idleMillis / 12)));
     }
     this.onOpen();
   }
@@ -993,6 +993,7 @@ export class Connection {
   /** Answers a message whose handler has failed. */
   private onThrown(message: IncomingMessage, error: unknown): void {
     const { onHandlerError } = this.options;
+    if (message.isCut) return;
     if (this.phase === 'closed' || message.isAnswered) {
       if (!(error instanceof ContentError) && this.phase !== 'closed') onHandlerError?.(error, message.action);
       return;
@@ -1209,6 +1210,8 @@ export class Connection {
       this.finish({ kind: 'closed' });
       return;
     }
+    // No credit comes any more.
+    if (this.isExtended && this.hasPeerEnded) this.sender.abandonBlocked();
     if (this.isExtended && !this.isPeerDone && !this.hasPeerEnded) {
       if (now - this.leaveAt < DONE_MILLIS) return;
       if (this.taken === Number.POSITIVE_INFINITY) {

@@ -510,6 +510,13 @@ export class Sender {
     for (const outgoing of this.blocked) this.wake(outgoing);
   }
 
+  /** Drops what waits for credit. */
+  abandonBlocked(): void {
+    for (const outgoing of [...this.blocked]) {
+      if (!outgoing.isActive) this.abort(outgoing, new ContentError({ kind: 'aborted' }));
+    }
+  }
+
   /** The peer does not want a part, or a message, any more. */
   stop(number: number, part: number | undefined): void {
     const outgoing = this.open.get(number);
