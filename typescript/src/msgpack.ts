@@ -7,7 +7,7 @@ export class DecodeError extends Error {
 
 /** How integers of 64 bits are read. */
 export type Int64 =
-  /** A `number` up to 2^53 - 1, and a `bigint` beyond. */
+  /** A `number` up to 2^53, and a `bigint` beyond. */
   | 'auto'
   /** Always a `bigint`, also for the small ones that were written in 64 bits. */
   | 'bigint';

@@ -1,0 +1,350 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import {
+  CallError,
+  Client,
+  Code,
+  ConnectError,
+  type Handlers,
+  LimitError,
+  Refusal,
+  ServiceError,
+  connect,
+  fastReply,
+  isCallError,
+  listen,
+  respond,
+} from 'sockety-runtime';
+
+import { BOTH, pair, raw, rawServer, until } from './support.js';
+
+type TransferError = { Insufficient: { missing: number } } | 'Locked';
+
+const handlers: Handlers = {
+  echo: (message) => message.data(),
+  nothing: () => undefined,
+  late: async (message) => {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    return message.data();
+  },
+  code: () => fastReply(1234),
+  refused: () => {
+    throw new Refusal(Code.Unauthorized);
+  },
+  broken: () => {
+    throw new TypeError('a fault');
+  },
+  poor: () => {
+    throw new ServiceError<TransferError>('Insufficient', 'too little', { Insufficient: { missing: 3 } });
+  },
+  thrice: async (message) => {
+    for (const place of [1, 2, 3]) await message.respond({ data: place });
+  },
+  forever: (message) => new Promise((_, reject) => {
+    message.signal.addEventListener('abort', () => reject(message.signal.reason as Error));
+  }),
+  back: async (message) => [await message.call('ask', 'server'), await message.call('ask', 'again')],
+  left: (message) => message.timeLeft ?? null,
+  meta: (message) =>
+    Object.fromEntries([...message.metadata].map(([name, { value }]) => [name, Buffer.from(value).toString()])),
+};
+
+async function reasonOf(call: Promise<unknown>): Promise<CallError> {
+  try {
+    await call;
+  } catch (error) {
+    if (isCallError(error)) return error;
+    throw error;
+  }
+  throw new Error('the call has not failed');
+}
+
+for (const { name, options } of BOTH) {
+  test(`${name}: calls return values`, async (t) => {
+    const { client } = await pair(t, { handlers, ...options }, options);
+    assert.equal(client.isExtensionActive, name === 'extended');
+    const value = { text: 'ä', list: [1, 2.5, null, true], big: 2n ** 64n - 1n, bytes: Uint8Array.of(1, 2) };
+    const echoed = await client.call<typeof value>('echo', value);
+    assert.deepEqual({ ...echoed, bytes: [...echoed.bytes] }, { ...value, bytes: [1, 2] });
+    assert.equal(await client.call('nothing'), null);
+    assert.equal(await client.call('late', 7), 7);
+    const all = await Promise.all(Array.from({ length: 2000 }, (_, place) => client.call('echo', place)));
+    assert.deepEqual(all, Array.from({ length: 2000 }, (_, place) => place));
+  });
+
+  test(`${name}: a large payload`, async (t) => {
+    const { client } = await pair(t, { handlers, ...options }, options);
+    const bytes = new Uint8Array(3 * 1024 * 1024).fill(7);
+    const back = await client.call<Uint8Array>('echo', bytes);
+    assert.equal(Buffer.compare(back, bytes), 0);
+  });
+
+  test(`${name}: errors are told apart`, async (t) => {
+    const seen: unknown[] = [];
+    const server = { handlers, ...options, onHandlerError: (error: unknown) => seen.push(error) };
+    const { client } = await pair(t, server, options);
+    const poor = await reasonOf(client.call('poor'));
+    assert.deepEqual(poor.reason, {
+      kind: 'service',
+      name: 'Insufficient',
+      message: 'too little',
+      error: { Insufficient: { missing: 3 } },
+    });
+    assert.equal(poor.outcome, 'executed');
+    assert.equal(poor.message, 'poor: Insufficient: too little');
+    const code = await reasonOf(client.call('code'));
+    assert.ok(code.reason.kind === 'refused' && code.reason.code === 1234);
+    const refused = await reasonOf(client.call('refused'));
+    assert.ok(refused.reason.kind === 'refused' && refused.reason.code === Code.Unauthorized);
+    const unknown = await reasonOf(client.call('no-such-action'));
+    assert.ok(unknown.reason.kind === 'refused' && unknown.reason.code === Code.NotImplemented);
+    assert.equal(unknown.outcome, 'not-executed');
+    assert.equal(seen.length, 0);
+    const broken = await reasonOf(client.call('broken'));
+    assert.equal(broken.reason.kind, 'remote');
+    assert.match(String(seen[0]), /a fault/);
+  });
+
+  test(`${name}: several responses to one request`, async (t) => {
+    const { client } = await pair(t, { handlers, ...options }, options);
+    const request = client.request('thrice');
+    const values: unknown[] = [];
+    for await (const reply of request) {
+      assert.equal(reply.kind, 'response');
+      if (reply.kind === 'response') values.push(reply.response.data());
+      if (values.length === 3) break;
+    }
+    assert.deepEqual(values, [1, 2, 3]);
+  });
+
+  test(`${name}: one-way messages arrive in order and are not answered`, async (t) => {
+    const seen: unknown[] = [];
+    const note: Handlers = {
+      ...handlers,
+      note: (message) => {
+        assert.equal(message.expectsReply, false);
+        seen.push(message.data());
+        return 'not sent';
+      },
+    };
+    const { client } = await pair(t, { handlers: note, ...options }, options);
+    for (let place = 0; place < 100; place++) void client.notify('note', place);
+    await client.call('nothing');
+    assert.deepEqual(seen, Array.from({ length: 100 }, (_, place) => place));
+  });
+
+  test(`${name}: the server calls the client on the same connection`, async (t) => {
+    const ask: Handlers = { ask: (message) => `client answers ${String(message.data())}` };
+    const { client } = await pair(t, { handlers, ...options }, { ...options, handlers: ask });
+    assert.deepEqual(await client.call('back'), ['client answers server', 'client answers again']);
+  });
+
+  test(`${name}: a timeout`, async (t) => {
+    let signal: AbortSignal | undefined;
+    const forever: Handlers = {
+      ...handlers,
+      forever: (message) => {
+        signal = message.signal;
+        return new Promise(() => undefined);
+      },
+    };
+    const { client } = await pair(t, { handlers: forever, ...options }, options);
+    const error = await reasonOf(client.call('forever', null, { timeout: 30 }));
+    assert.deepEqual(error.reason, { kind: 'timeout', millis: 30 });
+    assert.equal(error.outcome, 'unknown');
+    if (name === 'extended') await until(() => signal?.aborted === true, 'the handler learns of it');
+    assert.equal(await client.call('nothing'), null);
+  });
+
+  test(`${name}: a call that its caller cancels`, async (t) => {
+    let signal: AbortSignal | undefined;
+    const forever: Handlers = {
+      ...handlers,
+      forever: (message) => {
+        signal = message.signal;
+        return new Promise(() => undefined);
+      },
+    };
+    const { client } = await pair(t, { handlers: forever, ...options }, options);
+    const controller = new AbortController();
+    const call = client.call('forever', null, { signal: controller.signal });
+    await until(() => signal !== undefined, 'the handler begins');
+    controller.abort('enough');
+    const error = await reasonOf(call);
+    assert.deepEqual(error.reason, { kind: 'cancelled', cause: 'enough' });
+    if (name === 'extended') await until(() => signal?.aborted === true, 'the handler learns of it');
+    const before = await reasonOf(client.call('nothing', null, { signal: controller.signal }));
+    assert.equal(before.outcome, 'not-sent');
+    assert.equal(await client.call('nothing'), null);
+  });
+
+  test(`${name}: calls fail when their connection ends`, async (t) => {
+    const { client, server } = await pair(t, { handlers, ...options }, options);
+    const call = reasonOf(client.call('forever'));
+    await client.call('nothing');
+    for (const connection of server.connections) connection.destroy();
+    const error = await call;
+    assert.equal(error.reason.kind, 'closed');
+    assert.equal(error.outcome, 'unknown');
+    const late = await reasonOf(client.call('nothing'));
+    assert.equal(late.reason.kind, 'closed');
+    assert.equal(late.outcome, 'not-sent');
+    assert.notEqual((await client.closed).kind, 'closed');
+  });
+
+  test(`${name}: a server that closes finishes what is under way`, async (t) => {
+    const { client, server } = await pair(t, { handlers, ...options }, options);
+    const call = client.call('late', 'finished');
+    await client.call('nothing');
+    await server.close();
+    assert.equal(await call, 'finished');
+    await client.closed;
+    await assert.rejects(connect({ host: '127.0.0.1', port: await freePort() }), ConnectError);
+  });
+
+  test(`${name}: a client that closes finishes what is under way`, async (t) => {
+    const { client } = await pair(t, { handlers, ...options }, options);
+    const call = client.call('late', 'finished');
+    await client.close();
+    assert.equal(await call, 'finished');
+    assert.deepEqual(await client.closed, { kind: 'closed' });
+  });
+
+  test(`${name}: a client connects again`, async (t) => {
+    const server = await listen({ port: 0 }, { handlers, ...options });
+    const client = new Client({ host: '127.0.0.1', port: server.port }, { ...options, minDelay: 1 });
+    t.after(async () => {
+      await client.close(0);
+      await server.close(0);
+    });
+    assert.equal(await client.call('echo', 1), 1);
+    for (const connection of server.connections) connection.destroy();
+    await until(() => server.connections.size === 0, 'the connection ends');
+    assert.equal(await client.call('echo', 2), 2);
+    for (const connection of server.connections) void connection.close();
+    // Without the extension, a server cannot say which messages it has taken.
+    if (name === 'base') await until(() => server.connections.size === 0, 'the connection ends');
+    assert.equal(await client.call('echo', 3), 3);
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = await listen({ port: 0 });
+  const { port } = server;
+  await server.close();
+  return port;
+}
+
+test('a deadline travels, and what is left of it is that of a callback', async (t) => {
+  const left: Handlers = { left: (message) => message.timeLeft ?? null };
+  const nested: Handlers = { ...handlers, nested: (message) => message.call('left') };
+  const { client } = await pair(t, { handlers: nested, extension: 'required' }, { handlers: left });
+  const direct = await client.call<number>('left', null, { timeout: 5000 });
+  assert.ok(direct > 0 && direct <= 5000, String(direct));
+  const callback = await client.call<number>('nested', null, { timeout: 4000 });
+  assert.ok(callback > 0 && callback <= 4000, String(callback));
+  assert.equal(await client.call('left', null, { timeout: null }), null);
+  // The settings say the default of the connection.
+  const standard = await client.call<number>('left');
+  assert.ok(standard > 10_000 && standard <= 30_000, String(standard));
+});
+
+test('metadata arrives, also by names that were remembered', async (t) => {
+  const { client } = await pair(t, { handlers, extension: 'required' });
+  for (let round = 0; round < 3; round++) {
+    const entries = { tenant: 'acme', authorization: `Bearer ${round}` };
+    assert.deepEqual(await client.call('meta', null, { metadata: { entries } }), entries);
+  }
+  const wrong = await reasonOf(client.call('meta', null, { metadata: { entries: { 'A b': 'x' } } }));
+  assert.match(String(wrong.cause), /invalid name of metadata: "A b"/);
+  assert.equal(wrong.outcome, 'not-sent');
+});
+
+test('a message that the peer does not accept is not sent', async (t) => {
+  const { client } = await pair(t, { handlers, extension: 'required', limits: { payload: 1000 } });
+  await client.call('nothing');
+  const error = await reasonOf(client.call('echo', new Uint8Array(2000)));
+  assert.ok(error.reason.kind === 'limit' && error.reason.error instanceof LimitError);
+  assert.equal(error.outcome, 'not-sent');
+  assert.match(String(error.cause), /ext\.settings\.advisory: bytes of a payload of 2003 exceeds the limit of 1000/);
+});
+
+test('without the extension, a payload above the limit is refused and the connection goes on', async (t) => {
+  const { client } = await pair(t, { handlers, extension: 'off', limits: { payload: 1000 } });
+  const error = await reasonOf(client.call('echo', new Uint8Array(200_000)));
+  assert.ok(error.reason.kind === 'refused' && error.reason.code === Code.TooLarge);
+  assert.equal(error.outcome, 'not-executed');
+  assert.equal(await client.call('echo', 1), 1);
+});
+
+test('more requests than are executed at a time are refused', async (t) => {
+  const { client } = await pair(t, { handlers, limits: { requests: 3 } });
+  const held = [1, 2, 3].map(() => client.call('forever', null, { timeout: null }).catch(() => undefined));
+  await client.call('nothing').catch(() => undefined);
+  const error = await reasonOf(client.call('late', 1));
+  assert.ok(error.reason.kind === 'refused' && error.reason.code === Code.Overloaded);
+  client.destroy();
+  await Promise.all(held);
+});
+
+test('a violation names its rule and ends the connection', async (t) => {
+  const { server } = await pair(t, { handlers, extension: 'off' });
+  const peer = await raw(server.port);
+  await until(() => server.connections.size === 2, 'the connection is there');
+  const connection = [...server.connections][1];
+  peer.write(0xe0, 0x1f, 0xff);
+  const reason = await connection.closed;
+  assert.ok(reason.kind === 'protocol');
+  assert.equal(reason.error.message, 'packet.switch.range: channel 4095 of 256');
+});
+
+test('a peer that is no Sockety peer', async (t) => {
+  const port = await rawServer(t, (peer) => peer.write('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  await assert.rejects(connect({ host: '127.0.0.1', port }), (error: unknown) => {
+    assert.ok(error instanceof ConnectError && error.reason.kind === 'handshake');
+    assert.match(error.message, /header\.form/);
+    return true;
+  });
+});
+
+test('a peer that says nothing', async (t) => {
+  const port = await rawServer(t, () => undefined);
+  await assert.rejects(connect({ host: '127.0.0.1', port }, { connectTimeout: 50 }), /not connected within 50 ms/);
+});
+
+test('addresses', async () => {
+  for (const address of ['', 'host', 'host:99999', 'http://host:1', 'a b:1']) {
+    await assert.rejects(connect(address), (error: unknown) => error instanceof ConnectError && error.reason.kind === 'address');
+  }
+  const server = await listen({ port: 0 }, { handlers });
+  const client = await connect(`tcp://127.0.0.1:${server.port}`);
+  assert.equal(await client.call('echo', 1), 1);
+  await client.close();
+  await server.close();
+});
+
+test('a request can have a response that is answered', async (t) => {
+  const ask: Handlers = {
+    start: async (message) => {
+      const request = message.respondWithRequest({ data: 'and you?' });
+      const reply = await request.next();
+      assert.deepEqual(reply, { kind: 'code', code: 99, retryAfter: undefined });
+    },
+    raw: (message) => respond({ payload: message.payload }),
+  };
+  const failures: unknown[] = [];
+  const { client } = await pair(t, { handlers: ask, onHandlerError: (error) => failures.push(error) });
+  const response = await client.request('start').response();
+  assert.equal(response.data(), 'and you?');
+  assert.equal(response.expectsReply, true);
+  response.reply(99);
+  const raw = await client.request('raw', undefined, { payload: Uint8Array.of(1, 2, 3) }).response();
+  assert.deepEqual([...raw.payload], [1, 2, 3]);
+  assert.deepEqual(failures, []);
+});
+
+test('the time to the peer and back', async (t) => {
+  const { client } = await pair(t, { handlers, extension: 'required' });
+  assert.ok((await client.ping()) >= 0);
+});
