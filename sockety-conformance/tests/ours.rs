@@ -1,13 +1,11 @@
 //! The whole suite against the endpoint of this repository: no case fails, and only known ones are
 //! skipped.
 
-use std::{path::PathBuf, thread};
-
-use tempfile::TempDir;
+use std::thread;
 
 mod support;
 
-use support::{Client, Found, Server, endpoint, suite, suite_with};
+use support::{Certificate, Client, Server, assert_passed, endpoint, suite, suite_with};
 
 /// Limits for unknown peers, and clocks fast enough for a test.
 const ENDPOINT: [&str; 4] = ["--defaults", "--clocks", "5", "--extension"];
@@ -154,13 +152,6 @@ fn the_report_in_xml_has_every_case() {
     assert_eq!(xml.matches("<skipped").count(), 1, "{xml}");
 }
 
-#[track_caller]
-fn assert_passed(found: &Found, skipped: &[&str]) {
-    assert!(found.failed.is_empty(), "{}", found.report);
-    assert_eq!(found.exit_code, Some(0), "{}", found.report);
-    assert_eq!(found.skipped, skipped, "{}", found.report);
-}
-
 fn client(arguments: &[&str]) -> String {
     let program = endpoint();
     let program = program.to_str().expect("a path");
@@ -168,32 +159,4 @@ fn client(arguments: &[&str]) -> String {
         "'{program}' client {{port}} --serve {}",
         arguments.join(" ")
     )
-}
-
-/// A self-signed certificate for 127.0.0.1.
-struct Certificate {
-    folder: TempDir,
-}
-
-impl Certificate {
-    fn new() -> Self {
-        let made =
-            rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("server.pem"), made.cert.pem()).expect("a file");
-        std::fs::write(
-            folder.path().join("server.key"),
-            made.signing_key.serialize_pem(),
-        )
-        .expect("a file");
-        Self { folder }
-    }
-
-    fn paths(&self) -> (String, String) {
-        let text = |path: PathBuf| path.to_str().expect("text").to_owned();
-        (
-            text(self.folder.path().join("server.pem")),
-            text(self.folder.path().join("server.key")),
-        )
-    }
 }

@@ -9,6 +9,8 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
+use tempfile::TempDir;
+
 const SUITE: &str = env!("CARGO_BIN_EXE_sockety-conformance");
 
 /// The result of a run of the suite.
@@ -60,6 +62,14 @@ pub fn suite_with<A: AsRef<OsStr>, T>(
     }
 }
 
+/// No case failed, and only these were skipped.
+#[track_caller]
+pub fn assert_passed(found: &Found, skipped: &[&str]) {
+    assert!(found.failed.is_empty(), "{}", found.report);
+    assert_eq!(found.exit_code, Some(0), "{}", found.report);
+    assert_eq!(found.skipped, skipped, "{}", found.report);
+}
+
 /// The program of the `interop` example, as this package builds it.
 pub fn endpoint() -> PathBuf {
     let path = Path::new(SUITE)
@@ -82,9 +92,14 @@ pub struct Server {
 
 impl Server {
     pub fn start<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
-        let mut child = Command::new(endpoint())
-            .arg("server")
-            .args(arguments)
+        let mut command = Command::new(endpoint());
+        command.arg("server").args(arguments);
+        Self::run(&mut command)
+    }
+
+    /// Another program, which prints its port in the same way.
+    pub fn run(command: &mut Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             // It logs what the suite does to it.
             .stderr(Stdio::null())
@@ -141,4 +156,32 @@ impl Drop for Client {
 fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
+}
+
+/// A self-signed certificate for 127.0.0.1.
+pub struct Certificate {
+    folder: TempDir,
+}
+
+impl Certificate {
+    pub fn new() -> Self {
+        let made =
+            rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("server.pem"), made.cert.pem()).expect("a file");
+        std::fs::write(
+            folder.path().join("server.key"),
+            made.signing_key.serialize_pem(),
+        )
+        .expect("a file");
+        Self { folder }
+    }
+
+    pub fn paths(&self) -> (String, String) {
+        let text = |path: PathBuf| path.to_str().expect("text").to_owned();
+        (
+            text(self.folder.path().join("server.pem")),
+            text(self.folder.path().join("server.key")),
+        )
+    }
 }
