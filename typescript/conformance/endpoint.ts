@@ -12,12 +12,12 @@ import {
   Code,
   type ConnectionOptions,
   ConnectError,
-  DecodeError,
   type Handlers,
   type IncomingFile,
   type IncomingMessage,
   type IncomingPart,
   type Limits,
+  Msgpack,
   Refusal,
   type Reply,
   connect,
@@ -74,10 +74,11 @@ function array(items: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat([Uint8Array.from(head ?? [0xdd, 0, length >> 16, (length >> 8) & 255, length & 255]), ...items]);
 }
 
+const BOUNDS = new Msgpack({ values: 1_000_000, depth: 64 });
+
 /** Throws a `DecodeError` for a payload that is not one value. */
 function checked(message: IncomingMessage): Uint8Array {
-  if (message.payload.length === 0) throw new DecodeError('the payload is missing');
-  message.data();
+  BOUNDS.check(message.payload);
   return message.payload;
 }
 

@@ -653,13 +653,13 @@ export class Connection {
     return arrival;
   }
 
-  /** Nobody will read the content of a message any more. */
-  private dropContent(arrival: Arrival): void {
+  /** Nobody will read the content of a message any more. With the extension, one that is refused is stopped as a whole. */
+  private dropContent(arrival: Arrival, isRefused = true): void {
     if (arrival.isDiscarded) return;
     this.heldPayload -= arrival.heldPayload;
     arrival.dropPayload();
-    if (arrival.isWhole || (!arrival.head.hasStream && arrival.head.fileCount === 0)) return;
-    if (this.isExtended) {
+    if (!arrival.head.hasStream && arrival.head.fileCount === 0) return;
+    if (this.isExtended && isRefused && !arrival.isWhole) {
       this.receiving.stopMessage(arrival.head.number);
       this.creditIsDue();
     }
@@ -894,7 +894,8 @@ export class Connection {
     if (handler === undefined) {
       const code = head.action === '$sockety.present' ? Code.NotBegun : Code.NotImplemented;
       this.sendFastReply(message, new FastReply(code));
-      return this.end(message);
+      // The sender of a one-way message is not to be told that nobody knows it: its content just ends.
+      return this.end(message, head.expectsReply);
     }
     if (this.executing >= this.options.limits.requests) {
       // Most handlers end within the same turn of the event loop.
@@ -929,7 +930,7 @@ export class Connection {
       result = handler(message);
     } catch (error) {
       this.onThrown(message, error);
-      return this.end(message);
+      return this.end(message, false);
     }
     if (result instanceof Promise) {
       this.executing++;
@@ -947,7 +948,7 @@ export class Connection {
       this.watchDeadline(message);
       void this.awaitAnswer(answered, message);
     } else {
-      this.end(message);
+      this.end(message, false);
     }
   }
 
@@ -959,7 +960,7 @@ export class Connection {
       this.onThrown(message, error);
     }
     this.executing--;
-    this.end(message);
+    this.end(message, false);
   }
 
   private async awaitAnswer(answered: Promise<void>, message: IncomingMessage): Promise<void> {
@@ -969,7 +970,7 @@ export class Connection {
       this.onThrown(message, error);
     }
     this.executing--;
-    this.end(message);
+    this.end(message, false);
   }
 
   /** Sends what a handler has returned. Returns what is to be waited for, if anything. */
@@ -1021,13 +1022,13 @@ export class Connection {
   }
 
   /** A message is over: its handler has ended, or never begins. */
-  private end(message: IncomingMessage): void {
+  private end(message: IncomingMessage, isRefused = true): void {
     message.isRunning = false;
     clearTimeout(message.timer);
     message.timer = undefined;
     const { head } = message;
     if (head.hasStream || head.fileCount > 0) {
-      if (!message.isWhole || message.unread > 0) this.dropContent(message);
+      if (!message.isWhole || message.unread > 0) this.dropContent(message, isRefused);
       if (message.isWhole) this.arriving.delete(message);
     } else if (!message.isWhole) {
       this.dropContent(message);

@@ -58,6 +58,12 @@ export class Msgpack {
     }
   }
 
+  /** Throws a `DecodeError` unless the payload is one value, which may have extensions of any type. */
+  check(payload: Uint8Array): void {
+    const end = scan(payload, 0, this.bounds, true);
+    if (end !== payload.length) throw new DecodeError(`${payload.length - end} bytes after the value`);
+  }
+
   /** An error of a service: its name, text and data. */
   encodeError(name: string, message: string, error: unknown): Uint8Array {
     const array = this.packr.pack([name, message, error]);
@@ -115,7 +121,7 @@ class Incomplete extends DecodeError {}
  * Where a value ends. Checks, before anything is allocated, that everything is there that it announces, and that it
  * has no extension whose reading could be made expensive.
  */
-export function scan(bytes: Uint8Array, at: number, bounds: MsgpackBounds): number {
+export function scan(bytes: Uint8Array, at: number, bounds: MsgpackBounds, allowsAny = false): number {
   const open: number[] = [];
   let left = 1;
   let values = 0;
@@ -159,13 +165,13 @@ export function scan(bytes: Uint8Array, at: number, bounds: MsgpackBounds): numb
           at += 4 + number(bytes, at, 4);
           break;
         case 0xc7:
-          at = extension(bytes, at + 1, number(bytes, at, 1));
+          at = extension(bytes, at + 1, number(bytes, at, 1), allowsAny);
           break;
         case 0xc8:
-          at = extension(bytes, at + 2, number(bytes, at, 2));
+          at = extension(bytes, at + 2, number(bytes, at, 2), allowsAny);
           break;
         case 0xc9:
-          at = extension(bytes, at + 4, number(bytes, at, 4));
+          at = extension(bytes, at + 4, number(bytes, at, 4), allowsAny);
           break;
         case 0xcc:
         case 0xd0:
@@ -190,7 +196,7 @@ export function scan(bytes: Uint8Array, at: number, bounds: MsgpackBounds): numb
         case 0xd6:
         case 0xd7:
         case 0xd8:
-          at = extension(bytes, at, 1 << (first - 0xd4));
+          at = extension(bytes, at, 1 << (first - 0xd4), allowsAny);
           break;
         case 0xdc:
           inside = number(bytes, at, 2);
@@ -221,10 +227,10 @@ export function scan(bytes: Uint8Array, at: number, bounds: MsgpackBounds): numb
 }
 
 /** Timestamps (-1) and `undefined` (0) are the extensions that are read. */
-function extension(bytes: Uint8Array, at: number, length: number): number {
+function extension(bytes: Uint8Array, at: number, length: number, allowsAny: boolean): number {
   if (at >= bytes.length) throw new Incomplete('the value is incomplete');
   const type = bytes[at];
-  if (type !== 0xff && type !== 0) throw new DecodeError(`an extension of type ${type > 127 ? type - 256 : type}`);
+  if (!allowsAny && type !== 0xff && type !== 0) throw new DecodeError(`an extension of type ${type > 127 ? type - 256 : type}`);
   return at + 1 + length;
 }
 
