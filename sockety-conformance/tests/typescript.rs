@@ -48,7 +48,7 @@ fn client(arguments: &[&str]) -> String {
 #[ignore = "needs Node.js, and the built package"]
 fn its_own_tests_pass() {
     let output = Command::new("npm")
-        .arg("test")
+        .args(["run", "test:built"])
         .current_dir(folder())
         .output()
         .expect("npm");
