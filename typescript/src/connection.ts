@@ -107,12 +107,20 @@ export class Connection {
   private readonly useless = new Bucket(USELESS, USELESS_RATE);
   private readonly refusals = new Bucket(4096, 512);
   private flowEntries = 0;
-  private flowAt = performance.now();
-  private readAt = performance.now();
-  private writtenAt = performance.now();
-  private progressAt = performance.now();
+  private readonly startedAt = performance.now();
+  /**
+   * Milliseconds that this process has run, by its ticks. A late tick adds little, so that a process that was held up
+   * reads before it judges its peer.
+   */
+  private clock = 1;
+  private tickedAt = performance.now();
+  private interval: number;
+  private readAt = 1;
+  private writtenAt = 1;
+  private progressAt = 1;
   private lastBuffered = 0;
   private pausedAt = 0;
+  private headerSince = 0;
   private timer: NodeJS.Timeout;
 
   /** @internal */
@@ -137,8 +145,8 @@ export class Connection {
     this.sender = new Sender(this.schedule);
     this.receiving = new Receiving(options.limits.messageWindow, options.limits.connectionWindow);
     this.decoder = new Decoder(new Events(this), options.limits, offers);
-    const interval = Math.min(1000, Math.max(50, options.heartbeat / 4));
-    this.timer = setInterval(this.tick, interval);
+    this.interval = Math.min(1000, Math.max(50, options.heartbeat / 4));
+    this.timer = setInterval(this.tick, this.interval);
 
     socket.setNoDelay(true);
     socket.on('data', this.onBytes);
@@ -454,7 +462,7 @@ export class Connection {
       }
       if (this.outputBytes === 0) return;
       let left = WRITE_BYTES;
-      this.writtenAt = performance.now();
+      this.writtenAt = this.clock;
       if (output.length === 1 && this.outputBytes <= left) {
         this.written += this.outputBytes;
         this.outputBytes = 0;
@@ -497,7 +505,7 @@ export class Connection {
 
   private readonly onBytes = (bytes: Buffer): void => {
     if (this.reason !== undefined) return;
-    this.readAt = performance.now();
+    this.readAt = this.clock;
     try {
       this.decoder.push(bytes);
     } catch (error) {
@@ -524,11 +532,11 @@ export class Connection {
     isFull ||= sum > connectionWindow;
     if (isFull === this.pausedAt > 0) return;
     if (isFull) {
-      this.pausedAt = performance.now();
+      this.pausedAt = this.clock;
       this.socket.pause();
     } else {
       this.pausedAt = 0;
-      this.readAt = performance.now();
+      this.readAt = this.clock;
       this.socket.resume();
     }
   }
@@ -588,7 +596,8 @@ export class Connection {
     this.sender.onSettings(settings);
     if (settings.idleMillis > 0 && settings.idleMillis / 3 < this.options.heartbeat) {
       clearInterval(this.timer);
-      this.timer = setInterval(this.tick, Math.max(50, Math.min(1000, settings.idleMillis / 12)));
+      this.interval = Math.max(50, Math.min(1000, settings.idleMillis / 12));
+      this.timer = setInterval(this.tick, this.interval);
     }
     this.onOpen();
   }
@@ -859,7 +868,7 @@ export class Connection {
       millis = isPlain ? this.sender.settings?.deadlineMillis || undefined : undefined;
     }
     if (millis === undefined || millis === null) return;
-    message.deadlineAt = this.readAt + millis;
+    message.deadlineAt = performance.now() + millis;
     if (millis < 10_000 && !message.isWhole) this.watchDeadline(message);
   }
 
@@ -886,7 +895,7 @@ export class Connection {
     message.isBegun = true;
     const { head } = message;
     if (message.deadlineAt === undefined) this.setDeadline(message);
-    if (message.deadlineAt !== undefined && message.deadlineAt <= this.readAt) {
+    if (message.deadlineAt !== undefined && message.deadlineAt <= performance.now()) {
       this.sendFastReply(message, new FastReply(Code.NotBegun));
       return this.end(message);
     }
@@ -1091,7 +1100,7 @@ export class Connection {
     const now = performance.now();
     this.flowEntries += count;
     const { contentBytes, endedParts } = this.sender;
-    const budget = 1024 + ((now - this.flowAt) / 1000) * 10 + contentBytes / 1024 + endedParts;
+    const budget = 1024 + ((now - this.startedAt) / 1000) * 10 + contentBytes / 1024 + endedParts;
     if (this.flowEntries > budget) {
       throw new LimitError('entries of Flow packets', this.flowEntries, Math.floor(budget), 'ext.credit.budget');
     }
@@ -1322,10 +1331,13 @@ export class Connection {
 
   /** What waits for time. */
   private readonly tick = (): void => {
-    const now = performance.now();
+    const real = performance.now();
+    this.clock += Math.min(real - this.tickedAt, 2 * this.interval);
+    this.tickedAt = real;
+    const now = this.clock;
     const { options, sender } = this;
     if (this.phase === 'opening') {
-      if (now - this.flowAt > options.connectTimeout) {
+      if (now > options.connectTimeout) {
         this.fail({ kind: 'idle', millis: options.connectTimeout }, LeaveReason.Idle);
       }
       return;
@@ -1351,21 +1363,18 @@ export class Connection {
     const idleMillis = sender.settings?.idleMillis ?? 0;
     // ext.ping.use
     const heartbeat = idleMillis > 0 ? Math.min(options.heartbeat, idleMillis / 3) : options.heartbeat;
-    const interval = Math.min(1000, heartbeat / 4);
-    if (now - this.writtenAt >= heartbeat - interval && !this.isBlocked) {
+    if (now - this.writtenAt >= heartbeat - this.interval && !this.isBlocked) {
       sender.encoder.heartbeat();
       this.schedule();
     }
     for (const pending of this.pending.values()) {
-      if (pending.deadline <= now) pending.timeOut();
+      if (pending.deadline <= real) pending.timeOut();
     }
     for (const message of this.incoming.values()) this.watchDeadline(message);
     this.checkArriving(now);
     if (this.phase === 'leaving') this.advanceLeaving();
     if (this.isServer && this.phase === 'open' && sender.isWornOut) this.leave(LeaveReason.Shutdown, 10_000);
   };
-
-  private headerSince = 0;
 
   /** Headers, payloads and readers that take too long. */
   private checkArriving(now: number): void {

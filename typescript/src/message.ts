@@ -102,12 +102,18 @@ export abstract class Arrival {
 
   /** The payload as it came. */
   get payload(): Uint8Array {
+    const { chunks } = this;
+    if (chunks !== undefined && this.payloadLeft === 0) {
+      // Only if somebody asks for it.
+      this.bytes = Buffer.concat(chunks, this.head.payloadSize);
+      this.chunks = undefined;
+    }
     return this.bytes;
   }
 
   /** The payload as a MessagePack value; `null` without one. Throws a `DecodeError`. */
   data<T = unknown>(): T {
-    return this.connection.msgpack.decode(this.bytes) as T;
+    return this.connection.msgpack.decode(this.payload) as T;
   }
 
   /** Whether its sender expects a reply. */
@@ -146,15 +152,11 @@ export abstract class Arrival {
       this.chunks = [];
     }
     this.chunks.push(bytes);
-    if (this.payloadLeft === 0) {
-      this.bytes = Buffer.concat(this.chunks, this.head.payloadSize);
-      this.chunks = undefined;
-    }
   }
 
   /** @internal Bytes of an incomplete payload. */
   get heldPayload(): number {
-    return this.chunks === undefined ? 0 : this.head.payloadSize - this.payloadLeft;
+    return this.chunks === undefined || this.payloadLeft === 0 ? 0 : this.head.payloadSize - this.payloadLeft;
   }
 
   /** @internal */
