@@ -181,14 +181,14 @@ export class Connection {
       const call = new PendingCall(this, this.ids.next(), action, this.timeoutOf(options));
       call.resolve = resolve as (value: unknown) => void;
       call.reject = reject;
-      this.begin(call, '', action, { ...options, data }, options);
+      this.begin(call, '', action, data, options, options);
     });
   }
 
   /** Sends a message whose replies may be several, or have content. Its failure is that of its replies. */
   request(action: string, data?: unknown, options: RequestOptions = {}): Request {
     const request = new Request(this, this.ids.next(), action, this.timeoutOf(options));
-    this.begin(request, '', action, { ...options, data }, options);
+    this.begin(request, '', action, data, options, options);
     return request;
   }
 
@@ -201,7 +201,7 @@ export class Connection {
       try {
         const unsent = this.unsent();
         if (unsent !== undefined) return fail({ kind: 'closed', reason: unsent });
-        outgoing = this.outgoing('', this.ids.next(), action, { ...options, data }, false, undefined);
+        outgoing = this.outgoing('', this.ids.next(), action, data, options, false, undefined);
         const { signal } = options;
         const onAbort = (): void => this.sender.abort(outgoing, new DOMException('aborted', 'AbortError'));
         outgoing.onDone = (error) => {
@@ -274,33 +274,42 @@ export class Connection {
     pending: Pending,
     parent: string,
     action: string,
+    data: unknown,
     content: MessageContent,
     options: RequestOptions,
   ): void {
     const unsent = parent === '' ? this.unsent() : this.reason;
     if (unsent !== undefined) return pending.fail({ kind: 'closed', reason: unsent }, 'not-sent');
-    const now = performance.now();
     const { millis } = pending;
-    let deadline = millis === null ? undefined : now + millis;
-    let isDefault = millis === this.options.timeout;
-    const within = options.within?.deadlineAt;
-    // ext.meta.nested
-    if (within !== undefined && (deadline === undefined || within < deadline)) {
-      deadline = within;
-      isDefault = false;
-      if (within <= now) return pending.fail({ kind: 'timeout', millis: 0 }, 'not-sent');
+    const isDefault = millis === this.options.timeout && options.within === undefined;
+    const hasContent = content.stream !== undefined || (content.files !== undefined && content.files.length > 0);
+    let deadline: number | undefined;
+    if (isDefault && !hasContent && millis !== null && millis >= CLOCKED_MILLIS) {
+      // The settings have said it, and the clock of the connection is exact enough.
+      pending.deadline = this.clock + millis + this.interval;
+    } else {
+      const now = performance.now();
+      deadline = millis === null ? undefined : now + millis;
+      const within = options.within?.deadlineAt;
+      // ext.meta.nested
+      if (within !== undefined && (deadline === undefined || within < deadline)) {
+        deadline = within;
+        if (within <= now) return pending.fail({ kind: 'timeout', millis: 0 }, 'not-sent');
+      }
     }
-    const hasContent = (content.files?.length ?? 0) > 0 || content.stream !== undefined;
-    // The settings say the default deadline.
     const said = isDefault && !hasContent ? undefined : (deadline ?? null);
     try {
-      const outgoing = this.outgoing(parent, pending.id, action, content, true, said);
-      outgoing.onDone = (error) => {
-        if (error !== undefined) pending.fail(this.reasonOf(error), outgoing.number < 0 ? 'not-sent' : 'unknown');
-      };
+      const outgoing = this.outgoing(parent, pending.id, action, data, content, true, said);
       this.pending.set(pending.id, pending);
       pending.start(outgoing, deadline, options.signal);
-      if (!pending.isOver) this.sender.submit(outgoing);
+      if (pending.isOver) return;
+      this.sender.submit(outgoing);
+      if (outgoing.state === 'done') return;
+      const onDone = (error?: Error): void => {
+        if (error !== undefined) pending.fail(this.reasonOf(error), outgoing.number < 0 ? 'not-sent' : 'unknown');
+      };
+      if (outgoing.state === 'failed') onDone(outgoing.error);
+      else outgoing.onDone = onDone;
     } catch (error) {
       pending.fail(this.reasonOf(error as Error), 'not-sent');
     }
@@ -316,11 +325,12 @@ export class Connection {
     parent: string,
     id: string,
     action: string,
+    data: unknown,
     content: MessageContent,
     expectsReply: boolean,
     deadline: number | null | undefined,
   ): Outgoing {
-    const payload = content.payload ?? (content.data === undefined ? EMPTY : this.msgpack.encode(content.data));
+    const payload = content.payload ?? (data === undefined ? EMPTY : this.msgpack.encode(data));
     const files = content.files === undefined || content.files.length === 0 ? NO_FILES : content.files.map(sized);
     const head = {
       parent,
@@ -389,7 +399,7 @@ export class Connection {
 
   private response(arrival: Arrival, content: MessageContent, id: string, expectsReply: boolean): Outgoing {
     if (this.reason !== undefined) throw new Closed(this.reason);
-    return this.outgoing(arrival.head.id, id, '', content, expectsReply, undefined);
+    return this.outgoing(arrival.head.id, id, '', content.data, content, expectsReply, undefined);
   }
 
   private submitResponse(arrival: Arrival, outgoing: Outgoing): void {
@@ -402,7 +412,7 @@ export class Connection {
   sendResponseRequest(arrival: Arrival, content: MessageContent, options: RequestOptions = {}): Request {
     const request = new Request(this, this.ids.next(), 'a response', this.timeoutOf(options));
     arrival.isAnswered = true;
-    this.begin(request, arrival.head.id, '', content, options);
+    this.begin(request, arrival.head.id, '', content.data, content, options);
     return request;
   }
 
@@ -1368,7 +1378,7 @@ export class Connection {
       this.schedule();
     }
     for (const pending of this.pending.values()) {
-      if (pending.deadline <= real) pending.timeOut();
+      if (pending.deadline <= now) pending.timeOut();
     }
     for (const message of this.incoming.values()) this.watchDeadline(message);
     this.checkArriving(now);
@@ -1412,6 +1422,8 @@ class Closed extends Error {
   }
 }
 
+/** Deadlines of this and more are kept to the second. */
+const CLOCKED_MILLIS = 10_000;
 const CANCELLED = new Error('the message was cancelled');
 const NO_FILES: readonly [] = [];
 

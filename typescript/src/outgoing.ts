@@ -16,6 +16,8 @@ const CONTENT_BYTES = 128 * 1024;
 /** Above this, messages wait before they are encoded. */
 const QUEUE_BYTES = 1024 * 1024;
 
+const NO_PARTS: OutgoingPart[] = [];
+
 /** A message or response that is sent. */
 export class Outgoing {
   /** Its number once it has begun, otherwise -1. */
@@ -26,7 +28,9 @@ export class Outgoing {
   state: 'queued' | 'open' | 'done' | 'failed' = 'queued';
   /** Called when all of it was queued for the socket, or with why not. */
   onDone: ((error?: Error) => void) | undefined;
-  parts: OutgoingPart[] = [];
+  /** Why it has failed. */
+  error: Error | undefined;
+  parts: OutgoingPart[] = NO_PARTS;
   openParts = 0;
   /** The first file that has not ended. */
   next = 0;
@@ -277,7 +281,7 @@ export class Sender {
     }
     outgoing.state = 'open';
     if (this.isExtended) this.credit.begin(outgoing.number, head.hasStream, head.files.length);
-    const parts = outgoing.parts;
+    const parts: OutgoingPart[] = (outgoing.parts = []);
     if (head.hasStream) parts.push(new OutgoingPart(this, outgoing, STREAM, undefined, outgoing.stream));
     outgoing.files.forEach((file, index) => {
       parts.push(new OutgoingPart(this, outgoing, index, file.size, file.size === 0 ? undefined : file.content));
@@ -289,6 +293,7 @@ export class Sender {
 
   private finish(outgoing: Outgoing, error?: Error): void {
     outgoing.state = error === undefined ? 'done' : 'failed';
+    outgoing.error = error;
     const onDone = outgoing.onDone;
     outgoing.onDone = undefined;
     onDone?.(error);

@@ -31,7 +31,7 @@ export abstract class Pending {
   private onAbort: (() => void) | undefined;
   /** @internal */
   outgoing!: Outgoing;
-  /** @internal When it fails, by `performance.now()`, if the connection's clock looks after that. */
+  /** @internal When it fails, by the clock of the connection, if that looks after it. */
   deadline = Number.POSITIVE_INFINITY;
   /** @internal */
   isOver = false;
@@ -59,10 +59,7 @@ export abstract class Pending {
   start(outgoing: Outgoing, deadline: number | undefined, signal: AbortSignal | undefined): void {
     this.outgoing = outgoing;
     if (deadline !== undefined) {
-      const left = deadline - performance.now();
-      // The clock of the connection ticks once a second.
-      if (left >= 10_000) this.deadline = deadline;
-      else this.timer = setTimeout(() => this.timeOut(), Math.max(0, left)).unref();
+      this.timer = setTimeout(() => this.timeOut(), Math.max(0, deadline - performance.now())).unref();
     }
     if (signal !== undefined) {
       this.signal = signal;
