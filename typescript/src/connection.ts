@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
 import { Code } from './codes.js';
-import { Decoder, type Head, type Identity, type Sink, numberBelow } from './decoder.js';
+import { Decoder, numberBelow } from './decoder.js';
 import {
   CallError,
   type CallReason,
@@ -13,9 +13,10 @@ import {
   Refusal,
   ServiceError,
 } from './errors.js';
+import { Events } from './events.js';
 import { type FlowEntry, STREAM } from './extension/flow.js';
 import { type Leave, LeaveReason, encodeLeave } from './extension/leave.js';
-import { type Metadata, type MetadataEntry, isMetadataName } from './extension/metadata.js';
+import type { Metadata } from './extension/metadata.js';
 import { Receiving } from './extension/receiving.js';
 import { type Settings, encodeSettings, settingsOf } from './extension/settings.js';
 import { sized } from './files.js';
@@ -27,15 +28,16 @@ import {
   type Handler,
   IncomingMessage,
   type MessageContent,
-  type MetadataInit,
   Respond,
   Response,
   codeOfContentError,
+  metadataOf,
 } from './message.js';
 import { Msgpack } from './msgpack.js';
 import type { ResolvedOptions } from './options.js';
 import { Outgoing, Sender } from './outgoing.js';
 import { type CallOptions, type NotifyOptions, type Pending, PendingCall, Request, type RequestOptions } from './request.js';
+import type { Head, Identity } from './sink.js';
 import { EMPTY, OFFER_CHANNELS } from './wire.js';
 
 /** What is handed to the socket at a time. */
@@ -120,6 +122,8 @@ export class Connection {
   private progressAt = 1;
   private lastBuffered = 0;
   private pausedAt = 0;
+  private isOutputFull = false;
+  private isPaused = false;
   private headerSince = 0;
   private timer: NodeJS.Timeout;
 
@@ -373,13 +377,7 @@ export class Connection {
   sendFastReply(arrival: Arrival, reply: FastReply): void {
     if (!arrival.head.expectsReply || this.phase === 'closed' || isCut(arrival)) return;
     arrival.isAnswered = true;
-    if (reply.retryAfter !== undefined && this.isExtended) {
-      const { retryAfter } = reply;
-      this.sender.encoder.metadata(
-        retryAfter === null ? Uint8Array.of(11, 255, 255, 255, 255) : retryAfterOf(retryAfter),
-      );
-    }
-    this.sender.encoder.fastReply(arrival.head.id, reply.code);
+    this.sender.fastReply(arrival.head.id, reply.code, reply.retryAfter);
     this.schedule();
   }
 
@@ -449,6 +447,10 @@ export class Connection {
       }
     }
     this.write();
+    if (this.isOutputFull && !this.sender.isFull) {
+      this.isOutputFull = false;
+      this.updateReading();
+    }
     if (this.phase === 'leaving') this.advanceLeaving();
   };
 
@@ -525,6 +527,10 @@ export class Connection {
       return;
     }
     if (this.waiting.length > 0) setImmediate(this.runWaiting);
+    if (this.isBlocked && this.sender.isFull) {
+      this.isOutputFull = true;
+      this.updateReading();
+    }
     if (!this.isExtended) this.checkUnread();
   };
 
@@ -541,14 +547,18 @@ export class Connection {
     }
     isFull ||= sum > connectionWindow;
     if (isFull === this.pausedAt > 0) return;
-    if (isFull) {
-      this.pausedAt = this.clock;
-      this.socket.pause();
-    } else {
-      this.pausedAt = 0;
-      this.readAt = this.clock;
-      this.socket.resume();
-    }
+    this.pausedAt = isFull ? this.clock : 0;
+    this.updateReading();
+  }
+
+  /** Reads nothing while there is no room for what is read, or for the answers to it. */
+  private updateReading(): void {
+    const isPaused = this.pausedAt > 0 || this.isOutputFull;
+    if (isPaused === this.isPaused) return;
+    this.isPaused = isPaused;
+    this.readAt = this.clock;
+    if (isPaused) this.socket.pause();
+    else this.socket.resume();
   }
 
   /** @internal */
@@ -1366,7 +1376,7 @@ export class Connection {
       this.lastBuffered = 0;
     }
     const { idleTimeout } = options;
-    if (idleTimeout !== null && this.pausedAt === 0 && now - this.readAt > idleTimeout) {
+    if (idleTimeout !== null && !this.isPaused && now - this.readAt > idleTimeout) {
       this.fail({ kind: 'idle', millis: idleTimeout }, LeaveReason.Idle);
       return;
     }
@@ -1429,107 +1439,4 @@ const NO_FILES: readonly [] = [];
 
 function isCut(arrival: Arrival): boolean {
   return arrival instanceof IncomingMessage && arrival.isCut;
-}
-
-function retryAfterOf(millis: number): Uint8Array {
-  const value = Math.min(Math.max(0, Math.ceil(millis)), 0xffff_fffe);
-  const bytes = [8, value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24];
-  let length = 4;
-  while (length > 1 && bytes[length] === 0) length--;
-  bytes[0] = 8 | (length - 1);
-  return Uint8Array.from(bytes.slice(0, length + 1));
-}
-
-function metadataOf(init: MetadataInit): Metadata {
-  const entries = new Map<string, MetadataEntry>();
-  for (const [name, value] of Object.entries(init.entries ?? {})) {
-    if (!isMetadataName(name)) throw new RangeError(`invalid name of metadata: ${JSON.stringify(name)}`);
-    if (typeof value === 'string') entries.set(name, { value: Buffer.from(value, 'utf8'), isSecret: name === 'authorization' });
-    else if (value instanceof Uint8Array) entries.set(name, { value, isSecret: name === 'authorization' });
-    else entries.set(name, value);
-  }
-  return { trace: init.trace, attempt: init.attempt, entries };
-}
-
-/** From events of the decoder to the connection. */
-class Events implements Sink<Arrival> {
-  constructor(private readonly connection: Connection) {}
-  onHeader(channels: number, isExtended: boolean): void {
-    this.connection.onHeader(channels, isExtended);
-  }
-  onWhole(head: Head, payload: Uint8Array): void {
-    this.connection.onWhole(head, payload);
-  }
-  onHead(head: Head): Arrival {
-    return this.connection.onHead(head);
-  }
-  onFileHeader(target: Arrival, index: number, size: number, name: string): void {
-    this.connection.onFileHeader(target, index, size, name);
-  }
-  onData(target: Arrival, bytes: Uint8Array): void {
-    this.connection.onData(target, bytes);
-  }
-  onStream(target: Arrival, bytes: Uint8Array): void {
-    this.connection.onPart(target, STREAM, bytes);
-  }
-  onStreamEnd(target: Arrival): void {
-    this.connection.onPartEnd(target, STREAM, 0);
-  }
-  onFile(target: Arrival, index: number, bytes: Uint8Array): void {
-    this.connection.onPart(target, index, bytes);
-  }
-  onFileEnd(target: Arrival, index: number, missing: number): void {
-    this.connection.onPartEnd(target, index, missing);
-  }
-  onEnd(target: Arrival): void {
-    this.connection.onWholeContent(target);
-  }
-  onAbort(target: Arrival): void {
-    this.connection.onAbort(target);
-  }
-  onRefused(identity: Identity, error: LimitError | ProtocolError, target: Arrival | undefined): void {
-    this.connection.onRefused(identity, error, target);
-  }
-  onDropped(bytes: number, needsCredit: boolean): void {
-    this.connection.onDropped(bytes, needsCredit);
-  }
-  onFastReply(id: string, code: number): void {
-    this.connection.onFastReply(id, code);
-  }
-  onHeartbeat(): void {
-    this.connection.onUseless();
-  }
-  onGoAway(): void {
-    this.connection.onGoAway();
-  }
-  onUseless(): void {
-    this.connection.onUseless();
-  }
-  onSettings(settings: Settings): void {
-    this.connection.onSettings(settings);
-  }
-  onMetadata(metadata: Metadata): void {
-    this.connection.setMetadata(metadata);
-  }
-  onFlow(entries: FlowEntry[]): void {
-    this.connection.onFlow(entries);
-  }
-  onCancel(numbers: number[]): void {
-    this.connection.onCancel(numbers);
-  }
-  onLeave(leave: Leave): void {
-    this.connection.onLeave(leave);
-  }
-  onDone(): void {
-    this.connection.onDone();
-  }
-  onPing(bytes: Uint8Array): void {
-    this.connection.onPing(bytes);
-  }
-  onPong(bytes: Uint8Array): void {
-    this.connection.onPong(bytes);
-  }
-  onStatus(target: Arrival, code: number, error: Uint8Array): void {
-    target.setStatus(code, error);
-  }
 }

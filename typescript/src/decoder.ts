@@ -1,11 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 
+import { Body, Files } from './body.js';
 import { LimitError, ProtocolError } from './errors.js';
-import { type FlowEntry, decodeFlow } from './extension/flow.js';
-import { type Leave, decodeLeave } from './extension/leave.js';
-import { type Metadata, MetadataReader } from './extension/metadata.js';
-import { type Settings, decodeSettings } from './extension/settings.js';
+import { decodeFlow } from './extension/flow.js';
+import { decodeLeave } from './extension/leave.js';
+import { MetadataReader } from './extension/metadata.js';
+import { decodeSettings } from './extension/settings.js';
 import { type Limits, U48_MAX } from './limits.js';
+import { PartialHead, Stage } from './partial-head.js';
+import type { Head, Sink } from './sink.js';
 import {
   EMPTY,
   FILE_COUNT_WIDTH,
@@ -17,63 +20,6 @@ import {
   PAYLOAD_WIDTH,
   readUint,
 } from './wire.js';
-
-/** A header of a message or response, without its files. Ids are 16 characters, one for each byte. */
-export interface Head {
-  readonly channel: number;
-  /** The number of the message (`ext.number`). */
-  readonly number: number;
-  /** The id that a response answers; empty for a message. */
-  readonly parent: string;
-  readonly id: string;
-  readonly action: string;
-  readonly expectsReply: boolean;
-  readonly hasStream: boolean;
-  readonly payloadSize: number;
-  readonly fileCount: number;
-  readonly filesTotal: number;
-}
-
-/** Who a refused header came from, as far as it was read. */
-export type Identity = Pick<Head, 'number' | 'parent' | 'id' | 'action' | 'expectsReply' | 'hasStream' | 'fileCount'>;
-
-/** What a decoder tells. `T` is what the sink keeps for each message that is arriving. */
-export interface Sink<T> {
-  onHeader(channels: number, isExtended: boolean): void;
-  /** A message that is whole: it has neither files nor a stream. */
-  onWhole(head: Head, payload: Uint8Array): void;
-  /** A message whose content follows. */
-  onHead(head: Head): T;
-  onFileHeader(target: T, index: number, size: number, name: string): void;
-  onData(target: T, bytes: Uint8Array): void;
-  onStream(target: T, bytes: Uint8Array): void;
-  onStreamEnd(target: T): void;
-  onFile(target: T, index: number, bytes: Uint8Array): void;
-  /** `missing` are bytes that were announced and do not follow. */
-  onFileEnd(target: T, index: number, missing: number): void;
-  onEnd(target: T): void;
-  onAbort(target: T): void;
-  /** A message that is not taken. What comes of it is dropped. */
-  onRefused(identity: Identity, error: LimitError | ProtocolError, target: T | undefined): void;
-  /** Content of a message that is not taken. */
-  onDropped(bytes: number, needsCredit: boolean): void;
-  onFastReply(id: string, code: number): void;
-  onHeartbeat(): void;
-  onGoAway(): void;
-  /** Something harmless that nobody needs. */
-  onUseless(): void;
-  onSettings(settings: Settings): void;
-  onMetadata(metadata: Metadata): void;
-  onFlow(entries: FlowEntry[]): void;
-  /** Numbers of this direction's messages. */
-  onCancel(numbers: number[]): void;
-  onLeave(leave: Leave): void;
-  onDone(): void;
-  onPing(bytes: Uint8Array): void;
-  onPong(bytes: Uint8Array): void;
-  onStatus(target: T, code: number, error: Uint8Array): void;
-}
-
 const enum Reading {
   Header,
   Packet,
@@ -898,168 +844,4 @@ export function numberBelow(low: number, count: number): number {
 
 export function malformed(packet: string): ProtocolError {
   return new ProtocolError('ext.content.exact', `the content of a ${packet} packet is malformed`);
-}
-
-const EMPTY_BUFFER = Buffer.alloc(0);
-
-const enum Stage {
-  /** Everything before the file headers. */
-  Prefix,
-  /** The sizes after an action that was dropped. */
-  Sizes,
-  Files,
-}
-
-/** A header that comes in pieces, has files, or is not ordinary. */
-class PartialHead {
-  stage = Stage.Prefix;
-  flags = 0;
-  parent = '';
-  id = '';
-  action = '';
-  payload = 0;
-  count = 0;
-  total = 0;
-  bytes = 0;
-  pieces = 1;
-  age = 0;
-  /** Bytes of a text that is too long. */
-  dropping = 0;
-  isRefused = false;
-  isComplete = false;
-  body: Body<unknown> | undefined;
-  /** The part that is arriving. */
-  buffer: Buffer = EMPTY_BUFFER;
-  private room: Buffer = EMPTY_BUFFER;
-  hasPart = false;
-
-  constructor(
-    readonly isResponse: boolean,
-    readonly expectsReply: boolean,
-    readonly hasStream: boolean,
-    readonly number: number,
-  ) {}
-
-  /** Takes the part that is complete. */
-  take(): Buffer {
-    const part = this.buffer;
-    this.buffer = this.room = EMPTY_BUFFER;
-    return part;
-  }
-
-  /** Takes bytes of the next part. Returns how many. */
-  fill(input: Buffer, at: number, end: number, limits: Limits): number {
-    let used = 0;
-    for (;;) {
-      const missing = this.required(limits) - this.buffer.length;
-      if (missing === 0) {
-        this.hasPart = true;
-        return used;
-      }
-      const size = Math.min(missing, end - at - used);
-      if (size === 0) return used;
-      this.append(input, at + used, size);
-      used += size;
-    }
-  }
-
-  /** Grows by doubling, so that bytes that come one by one are not copied again for each of them. */
-  private append(input: Buffer, at: number, size: number): void {
-    const length = this.buffer.length;
-    if (length + size > this.room.length) {
-      const room = Buffer.allocUnsafe(Math.max(64, length + size, 2 * length));
-      this.buffer.copy(room);
-      this.room = room;
-    }
-    input.copy(this.room, length, at, at + size);
-    this.buffer = this.room.subarray(0, length + size);
-  }
-
-  /** How long the part is, or its beginning that says how long it is. */
-  private required(limits: Limits): number {
-    const buffer = this.buffer;
-    if (this.stage === Stage.Files) {
-      if (buffer.length === 0) return 1;
-      const fixed = 1 + FILE_SIZE_WIDTH[(buffer[0] >> 2) & 3] + ((buffer[0] & 2) !== 0 ? 2 : 1);
-      if (buffer.length < fixed) return fixed;
-      const width = (buffer[0] & 2) !== 0 ? 2 : 1;
-      const length = readUint(buffer, fixed - width, width);
-      return length > limits.fileNameBytes || this.isRefused ? fixed : fixed + length;
-    }
-    const flags = this.stage === Stage.Sizes ? this.flags : buffer[0];
-    if (flags === undefined) return 1;
-    const countWidth = FILE_COUNT_WIDTH[(flags >> 4) & 3];
-    const sizes =
-      PAYLOAD_WIDTH[flags >> 6] + countWidth + (countWidth > 0 ? FILES_TOTAL_WIDTH[(flags >> 2) & 3] : 0);
-    if (this.stage === Stage.Sizes) return sizes;
-    if (this.isResponse) return 33 + sizes;
-    const width = (flags & 2) !== 0 ? 2 : 1;
-    if (buffer.length < 17 + width) return 17 + width;
-    const length = readUint(buffer, 17, width);
-    return length > limits.actionBytes ? 17 + width : 17 + width + length + sizes;
-  }
-}
-
-/** What is still to come of a message. */
-class Body<T> {
-  payload: number;
-  isStreaming: boolean;
-  isRefused = false;
-  target: T | undefined;
-
-  constructor(
-    readonly head: Head,
-    readonly files: Files | undefined,
-  ) {
-    this.payload = head.payloadSize;
-    this.isStreaming = head.hasStream;
-  }
-}
-
-/** What is still to come of each file; -1 after its end. */
-class Files {
-  headers = 0;
-  ended = 0;
-  private sum = 0;
-  private readonly left: number[] = [];
-
-  constructor(
-    readonly count: number,
-    private readonly total: number,
-    /** Of too many files, only numbers are kept (`limits.files`). */
-    private readonly isKept: boolean,
-  ) {}
-
-  onHeader(size: number): number {
-    this.sum += size;
-    if (this.isKept) this.left.push(size);
-    return this.headers++;
-  }
-
-  /** Returns whether the file has that many bytes left. */
-  onContent(index: number, size: number): boolean {
-    if (!this.isKept) return true;
-    const left = this.left[index];
-    if (left < 0) throw new ProtocolError('content.file.once', `content of file ${index} after its end`);
-    this.left[index] = Math.max(0, left - size);
-    return size <= left;
-  }
-
-  /** Returns how many bytes are missing. */
-  onEnd(index: number): number {
-    const left = this.isKept ? this.left[index] : 0;
-    if (left < 0 || this.ended >= this.headers) {
-      throw new ProtocolError('content.file.once', `file ${index} ends again`);
-    }
-    if (this.isKept) this.left[index] = -1;
-    this.ended++;
-    return left;
-  }
-
-  // head.files.sum
-  mismatch(): ProtocolError | undefined {
-    const isWrong = this.sum > this.total || (this.headers === this.count && this.sum < this.total);
-    if (!isWrong) return undefined;
-    return new ProtocolError('head.files.sum', `the size of all files is ${this.total}, and their sum ${this.sum}`);
-  }
 }

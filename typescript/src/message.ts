@@ -1,12 +1,12 @@
 import { Code, MAX_CODE } from './codes.js';
 import type { Connection } from './connection.js';
-import type { Head } from './decoder.js';
 import { ContentError } from './errors.js';
-import type { Metadata, MetadataEntry, Trace } from './extension/metadata.js';
+import { type Metadata, type MetadataEntry, type Trace, isMetadataName } from './extension/metadata.js';
 import type { FileSource, Source } from './files.js';
 import { type IncomingFile, IncomingStream, type Readers } from './intake.js';
 import type { Outgoing } from './outgoing.js';
 import type { CallOptions, NotifyOptions, Request, RequestOptions } from './request.js';
+import type { Head } from './sink.js';
 import { EMPTY } from './wire.js';
 
 /** Metadata to send. Values that are text are sent as UTF-8. */
@@ -307,4 +307,15 @@ export function codeOfContentError(error: ContentError, isExtended: boolean): nu
   if (error.reason.kind === 'slow') return Code.SlowConsumer;
   if (error.reason.kind === 'aborted' && isExtended) return Code.Cancelled;
   return Code.BadRequest;
+}
+
+export function metadataOf(init: MetadataInit): Metadata {
+  const entries = new Map<string, MetadataEntry>();
+  for (const [name, value] of Object.entries(init.entries ?? {})) {
+    if (!isMetadataName(name)) throw new RangeError(`invalid name of metadata: ${JSON.stringify(name)}`);
+    if (typeof value === 'string') entries.set(name, { value: Buffer.from(value, 'utf8'), isSecret: name === 'authorization' });
+    else if (value instanceof Uint8Array) entries.set(name, { value, isSecret: name === 'authorization' });
+    else entries.set(name, value);
+  }
+  return { trace: init.trace, attempt: init.attempt, entries };
 }

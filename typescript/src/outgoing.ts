@@ -2,9 +2,10 @@ import { Code } from './codes.js';
 import { Encoder, type OutgoingHead } from './encoder.js';
 import { ContentError, LimitError } from './errors.js';
 import { STREAM } from './extension/flow.js';
-import { type Metadata, MetadataWriter } from './extension/metadata.js';
+import { type Metadata, MetadataWriter, NO_METADATA } from './extension/metadata.js';
 import { Sending } from './extension/sending.js';
 import type { Settings } from './extension/settings.js';
+import { Fifo } from './fifo.js';
 import type { SizedFile, Source } from './files.js';
 import { U48_MAX } from './limits.js';
 import { EMPTY } from './wire.js';
@@ -13,8 +14,14 @@ import { EMPTY } from './wire.js';
 const PART_BYTES = 64 * 1024;
 /** Content is cut into packets while less than this waits. */
 const CONTENT_BYTES = 128 * 1024;
+/** With this many bytes of answers that wait, nothing more is read. */
+const ANSWER_BYTES = 4 * 1024 * 1024;
 /** Above this, messages wait before they are encoded. */
 const QUEUE_BYTES = 1024 * 1024;
+
+function answerBytes(outgoing: Outgoing): number {
+  return outgoing.head.parent === '' ? 0 : outgoing.payload.length + 64;
+}
 
 const NO_PARTS: OutgoingPart[] = [];
 
@@ -160,8 +167,10 @@ export class Sender {
   /** Channels that a known reader would block for ever (`content.abort.retire`). */
   retired = 0;
   private isZeroBusy = false;
-  private readonly small: Outgoing[] = [];
-  private readonly large: Outgoing[] = [];
+  private readonly small = new Fifo<Outgoing>();
+  /** Bytes of responses in it. */
+  private answerBytes = 0;
+  private readonly large = new Fifo<Outgoing>();
   private active: Outgoing[] = [];
   private readonly open = new Map<number, Outgoing>();
   private readonly blocked = new Set<Outgoing>();
@@ -196,10 +205,15 @@ export class Sender {
     return this.small.length === 0 && this.large.length === 0 && this.open.size === 0 && this.encoder.queued === 0;
   }
 
+  /** Whether too many answers wait to cause more. Requests of this side do not count: their answers are to be read. */
+  get isFull(): boolean {
+    return this.encoder.queued >= ANSWER_BYTES || this.answerBytes >= ANSWER_BYTES;
+  }
+
   /** Whether messages of ours wait that have not begun. */
   get hasQueuedMessages(): boolean {
     const isMessage = (outgoing: Outgoing): boolean => outgoing.head.parent === '' && outgoing.state === 'queued';
-    return this.small.some(isMessage) || this.large.some(isMessage);
+    return [...this.small].some(isMessage) || [...this.large].some(isMessage);
   }
 
   /** How many of the channels are lost. */
@@ -216,6 +230,7 @@ export class Sender {
         this.onWork();
       } else {
         this.small.push(outgoing);
+        this.answerBytes += answerBytes(outgoing);
       }
       return;
     }
@@ -253,6 +268,15 @@ export class Sender {
     }
   }
 
+  /** Answers with a code; with the extension, after it was said when to try again. */
+  fastReply(id: string, code: number, retryAfter?: number | null): void {
+    if (retryAfter !== undefined && this.isExtended) {
+      const content = this.metadata.encode({ retryAfter, entries: NO_METADATA.entries }, undefined, 1024);
+      if (content instanceof Uint8Array) this.encoder.metadata(content);
+    }
+    this.encoder.fastReply(id, code);
+  }
+
   private begin(outgoing: Outgoing): void {
     const { encoder } = this;
     const { head } = outgoing;
@@ -260,7 +284,7 @@ export class Sender {
       const deadline =
         typeof outgoing.deadline === 'number' ? Math.max(1, outgoing.deadline - performance.now()) : outgoing.deadline;
       const limit = this.settings?.metadataBytes ?? 1024;
-      const metadata = outgoing.metadata ?? { entries: new Map() };
+      const metadata = outgoing.metadata ?? NO_METADATA;
       const content = this.metadata.encode(metadata, deadline, limit);
       if (content === 'too large') {
         this.finish(outgoing, new LimitError('bytes of metadata', limit + 1, limit, 'ext.meta.bound'));
@@ -303,7 +327,9 @@ export class Sender {
   private dequeue(): void {
     if (!this.isReady) return;
     while (this.small.length > 0 && !this.isZeroBusy && this.encoder.queued < QUEUE_BYTES) {
-      this.begin(this.small.shift() as Outgoing);
+      const outgoing = this.small.shift() as Outgoing;
+      this.answerBytes -= answerBytes(outgoing);
+      this.begin(outgoing);
     }
     while (this.large.length > 0 && this.encoder.queued < QUEUE_BYTES) {
       const channel = this.takeChannel();
@@ -475,8 +501,7 @@ export class Sender {
   abort(outgoing: Outgoing, error: Error, code: number = Code.Cancelled): void {
     if (outgoing.state === 'queued') {
       for (const queue of [this.small, this.large]) {
-        const place = queue.indexOf(outgoing);
-        if (place >= 0) queue.splice(place, 1);
+        if (queue.remove(outgoing) && queue === this.small) this.answerBytes -= answerBytes(outgoing);
       }
       this.finish(outgoing, error);
       return;
@@ -552,7 +577,9 @@ export class Sender {
   /** The connection is over. */
   close(error: Error): void {
     const all = [...this.small, ...this.large, ...this.open.values()];
-    this.small.length = this.large.length = this.active.length = 0;
+    this.small.clear();
+    this.large.clear();
+    this.active.length = 0;
     this.open.clear();
     this.blocked.clear();
     for (const outgoing of all) {

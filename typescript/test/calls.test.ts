@@ -348,3 +348,15 @@ test('the time to the peer and back', async (t) => {
   const { client } = await pair(t, { handlers, extension: 'required' });
   assert.ok((await client.ping()) >= 0);
 });
+
+test('both sides call each other with more than all buffers hold', async (t) => {
+  const big: Handlers = { ...handlers, burst: (message) => Promise.all(Array.from({ length: 300 }, () => message.call('echo', PAYLOAD))).then((all) => all.length) };
+  const limits = { requests: 2000 };
+  const { client } = await pair(t, { handlers: big, limits }, { handlers: big, limits });
+  const burst = client.call('burst');
+  const all = await Promise.all(Array.from({ length: 300 }, () => client.call<Uint8Array>('echo', PAYLOAD)));
+  assert.ok(all.every(({ length }) => length === PAYLOAD.length));
+  assert.equal(await burst, 300);
+});
+
+const PAYLOAD = new Uint8Array(10_000);

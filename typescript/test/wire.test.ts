@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 
-import { Decoder, type Head, type Sink } from '#dist/decoder.js';
+import { Decoder } from '#dist/decoder.js';
 import { Encoder } from '#dist/encoder.js';
 import { ProtocolError } from '#dist/errors.js';
 import { limitsWith } from '#dist/limits.js';
@@ -11,6 +11,7 @@ import { MetadataReader, MetadataWriter } from '#dist/extension/metadata.js';
 import { decodeSettings, encodeSettings, settingsOf } from '#dist/extension/settings.js';
 import { Receiving } from '#dist/extension/receiving.js';
 import { Sending } from '#dist/extension/sending.js';
+import type { Head, Sink } from '#dist/sink.js';
 import { type Handlers } from 'sockety-runtime';
 
 import { pair, raw, until } from './support.js';
@@ -296,4 +297,33 @@ test('a peer that sends useless packets is disconnected, and the reason says whi
   peer.write(0xe1, 16, new Uint8Array(5000).fill(0xa0));
   const reason = await connection.closed;
   assert.ok(reason.kind === 'limit' && reason.error.rule === 'limits.abuse', reason.kind);
+});
+
+test('a peer that reads none of its answers is not read any more', async (t) => {
+  let count = 0;
+  const handlers: Handlers = {
+    ping: () => {
+      count++;
+    },
+  };
+  const { server } = await pair(t, { handlers });
+  const peer = await raw(server.port);
+  peer.socket.pause();
+  const encoder = new Encoder();
+  encoder.connectionHeader(2, false);
+  const head = { parent: '', id: 'i'.repeat(16), action: 'ping', expectsReply: true, hasStream: false, payloadSize: 0, files: [] };
+  encoder.head(head);
+  const bytes = Buffer.concat(encoder.take());
+  peer.write(bytes);
+  const pings = Buffer.concat(Array.from({ length: 10_000 }, () => bytes.subarray(2)));
+  const total = 400 * 10_000;
+  for (let place = 0; place < 400; place++) peer.write(pings);
+  let before = -1;
+  while (before !== count) {
+    before = count;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  // Their answers fill the buffers of the sockets, and a little more.
+  assert.ok(count > 0 && count < total / 2, `${count} of ${total} were executed`);
+  peer.socket.destroy();
 });
