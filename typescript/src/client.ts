@@ -4,6 +4,7 @@ import { type ConnectionOptions as TlsOptions, connect as connectTls } from 'nod
 import { type Address, parseAddress } from './address.js';
 import { Connection } from './connection.js';
 import { CallError, type CloseReason, ConnectError } from './errors.js';
+import { Ids } from './ids.js';
 import type { Reply } from './message.js';
 import { type ConnectionOptions, resolve } from './options.js';
 import { type CallOptions, type NotifyOptions, type Request, type RequestOptions, valueOf } from './request.js';
@@ -92,6 +93,7 @@ export class Client {
   private notBefore = 0;
   private isClosed = false;
   private readonly closing = new AbortController();
+  private readonly ids = new Ids();
 
   constructor(
     private readonly address: Address,
@@ -146,11 +148,13 @@ export class Client {
 
   /** Like `Connection.call`. */
   async call<T = unknown>(action: string, data?: unknown, options?: CallOptions): Promise<T> {
-    const send = async (): Promise<T> => (await this.reach(action)).call<T>(action, data, options);
+    const id = this.ids.next();
+    const send = async (attempt: number): Promise<T> =>
+      (await this.reach(action)).call<T>(action, data, { ...options, resent: { id, attempt } });
     try {
-      return await send();
+      return await send(0);
     } catch (error) {
-      if (isRepeatable(error) && isReusable(options)) return send();
+      if (isRepeatable(error) && isReusable(options)) return send(1);
       throw error;
     }
   }
@@ -162,12 +166,14 @@ export class Client {
 
   /** Like `Connection.notify`. */
   async notify(action: string, data?: unknown, options?: NotifyOptions): Promise<void> {
-    const send = async (): Promise<void> => (await this.reach(action)).notify(action, data, options);
+    const id = this.ids.next();
+    const send = async (attempt: number): Promise<void> =>
+      (await this.reach(action)).notify(action, data, { ...options, resent: { id, attempt } });
     try {
-      await send();
+      await send(0);
     } catch (error) {
       if (!isRepeatable(error) || !isReusable(options)) throw error;
-      await send();
+      await send(1);
     }
   }
 

@@ -16,7 +16,7 @@ import {
 import { Events } from './events.js';
 import { type FlowEntry, STREAM } from './extension/flow.js';
 import { type Leave, LeaveReason, encodeLeave } from './extension/leave.js';
-import type { Metadata } from './extension/metadata.js';
+import { type Metadata, NO_METADATA } from './extension/metadata.js';
 import { Receiving } from './extension/receiving.js';
 import { type Settings, encodeSettings, settingsOf } from './extension/settings.js';
 import { sized } from './files.js';
@@ -182,7 +182,8 @@ export class Connection {
   /** Calls the peer. Resolves with the value of its answer, and rejects with a `CallError`. */
   call<T = unknown>(action: string, data?: unknown, options: CallOptions = {}): Promise<T> {
     return new Promise((resolve, reject) => {
-      const call = new PendingCall(this, this.ids.next(), action, this.timeoutOf(options));
+      const id = options.resent?.id ?? this.ids.next();
+      const call = new PendingCall(this, id, action, this.timeoutOf(options));
       call.resolve = resolve as (value: unknown) => void;
       call.reject = reject;
       this.begin(call, '', action, data, options, options);
@@ -205,7 +206,8 @@ export class Connection {
       try {
         const unsent = this.unsent();
         if (unsent !== undefined) return fail({ kind: 'closed', reason: unsent });
-        outgoing = this.outgoing('', this.ids.next(), action, data, options, false, undefined);
+        const id = options.resent?.id ?? this.ids.next();
+        outgoing = this.outgoing('', id, action, data, options, false, undefined);
         const { signal } = options;
         const onAbort = (): void => this.sender.abort(outgoing, new DOMException('aborted', 'AbortError'));
         outgoing.onDone = (error) => {
@@ -330,7 +332,7 @@ export class Connection {
     id: string,
     action: string,
     data: unknown,
-    content: MessageContent,
+    content: MessageContent & Pick<NotifyOptions, 'resent'>,
     expectsReply: boolean,
     deadline: number | null | undefined,
   ): Outgoing {
@@ -345,7 +347,10 @@ export class Connection {
       payloadSize: payload.length,
       files,
     };
-    const metadata = content.metadata === undefined ? undefined : metadataOf(content.metadata);
+    let metadata = content.metadata === undefined ? undefined : metadataOf(content.metadata);
+    if (content.resent !== undefined && content.resent.attempt > 0) {
+      metadata = { ...(metadata ?? NO_METADATA), attempt: content.resent.attempt };
+    }
     return new Outgoing(head, payload, files, content.stream, metadata, deadline);
   }
 

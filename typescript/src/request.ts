@@ -13,6 +13,8 @@ export interface NotifyOptions {
   /** A payload as it is, in place of a value. */
   readonly payload?: Uint8Array;
   readonly signal?: AbortSignal;
+  /** @internal The message was sent before, with this id and that often (`ext.meta.attempt`). */
+  readonly resent?: { readonly id: string; readonly attempt: number };
 }
 
 export interface RequestOptions extends NotifyOptions {
@@ -133,11 +135,7 @@ export function valueOf(action: string, reply: Reply): unknown {
     if (code === Code.InternalError) {
       throw new CallError(action, { kind: 'remote', code, message: 'the handler has failed' }, 'executed');
     }
-    const outcome: Outcome = isNotExecuted(code)
-      ? 'not-executed'
-      : code === Code.DeadlineExceeded || code === Code.Cancelled || code === Code.SlowConsumer
-        ? 'unknown'
-        : 'executed';
+    const outcome: Outcome = isNotExecuted(code) ? 'not-executed' : 'executed';
     throw new CallError(action, { kind: 'refused', code, retryAfter: reply.retryAfter }, outcome);
   }
   const { response } = reply;

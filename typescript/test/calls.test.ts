@@ -360,3 +360,24 @@ test('both sides call each other with more than all buffers hold', async (t) => 
 });
 
 const PAYLOAD = new Uint8Array(10_000);
+
+test('a message that is sent again has the same id, and says how often it was sent', async (t) => {
+  const ids: string[] = [];
+  const port = await rawServer(t, (peer) => {
+    void (async () => {
+      peer.write(0xe2, 0xee, 0, 0xf0, 1, 0);
+      // Its header, and settings with its deadline.
+      assert.equal((await peer.read(13)).toString('hex'), 'e2ee00f008000b307500000000');
+      if (ids.length === 1) assert.equal((await peer.read(4)).toString('hex'), 'f1020501');
+      const message = await peer.read(21);
+      ids.push(message.toString('latin1', 3, 19));
+      if (ids.length === 1) peer.write(0xf0, 16, 2, new Uint8Array(15));
+      else peer.write(0x30, ids[1]);
+    })();
+  });
+  const client = new Client({ host: '127.0.0.1', port });
+  t.after(() => client.close(0));
+  assert.equal(await client.call('x'), null);
+  assert.equal(ids.length, 2);
+  assert.equal(ids[0], ids[1]);
+});
