@@ -1,3 +1,4 @@
+import { Chunks } from './chunks.js';
 import { ContentError, type LimitError, type ProtocolError } from './errors.js';
 import { STREAM } from './extension/flow.js';
 
@@ -10,8 +11,7 @@ export interface Readers {
 
 /** Bytes that arrive, for one reader. */
 export abstract class IncomingPart implements AsyncIterable<Uint8Array> {
-  private readonly chunks: Uint8Array[] = [];
-  private first = 0;
+  private readonly chunks = new Chunks();
   private isOver = false;
   private isDiscarded = false;
   private error: ContentError | undefined;
@@ -65,8 +65,7 @@ export abstract class IncomingPart implements AsyncIterable<Uint8Array> {
   }
 
   private clear(): void {
-    this.chunks.length = 0;
-    this.first = 0;
+    this.chunks.clear();
     this.unread = 0;
   }
 
@@ -79,12 +78,8 @@ export abstract class IncomingPart implements AsyncIterable<Uint8Array> {
   /** The next chunk; `undefined` at the end. Throws a `ContentError` if there is no regular end. */
   async read(): Promise<Uint8Array | undefined> {
     for (;;) {
-      if (this.first < this.chunks.length) {
-        const chunk = this.chunks[this.first++];
-        if (this.first === this.chunks.length) {
-          this.chunks.length = 0;
-          this.first = 0;
-        }
+      const chunk = this.chunks.shift();
+      if (chunk !== undefined) {
         this.unread -= chunk.length;
         this.readers.onTaken(this.number, this.part, chunk.length);
         return chunk;

@@ -1,3 +1,4 @@
+import { Chunks } from './chunks.js';
 import { Code, MAX_CODE } from './codes.js';
 import type { Connection } from './connection.js';
 import { ContentError } from './errors.js';
@@ -67,7 +68,7 @@ export type Handlers = Readonly<Record<string, Handler>>;
 
 /** A message or response that arrives. */
 export abstract class Arrival {
-  private chunks: Uint8Array[] | undefined;
+  private chunks: Chunks | undefined;
   private bytes: Uint8Array = EMPTY;
   /** @internal */
   payloadLeft: number;
@@ -105,7 +106,7 @@ export abstract class Arrival {
     const { chunks } = this;
     if (chunks !== undefined && this.payloadLeft === 0) {
       // Only if somebody asks for it.
-      this.bytes = Buffer.concat(chunks, this.head.payloadSize);
+      this.bytes = chunks.join();
       this.chunks = undefined;
     }
     return this.bytes;
@@ -149,7 +150,7 @@ export abstract class Arrival {
         this.bytes = bytes;
         return;
       }
-      this.chunks = [];
+      this.chunks = new Chunks();
     }
     this.chunks.push(bytes);
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 
+import { Chunks } from '#dist/chunks.js';
 import { Decoder } from '#dist/decoder.js';
 import { Encoder } from '#dist/encoder.js';
 import { ProtocolError } from '#dist/errors.js';
@@ -14,7 +15,7 @@ import { Sending } from '#dist/extension/sending.js';
 import type { Head, Sink } from '#dist/sink.js';
 import { type Handlers } from 'sockety-runtime';
 
-import { pair, raw, until } from './support.js';
+import { content, pair, raw, until } from './support.js';
 
 
 /** Says what was decoded, without where content was cut. */
@@ -326,4 +327,27 @@ test('a peer that reads none of its answers is not read any more', async (t) => 
   // Their answers fill the buffers of the sockets, and a little more.
   assert.ok(count > 0 && count < total / 2, `${count} of ${total} were executed`);
   peer.socket.destroy();
+});
+
+test('small chunks are joined, and come in their order', () => {
+  const chunks = new Chunks();
+  const sizes = [1, 1, 2000, 1, 1023, 1, 5000, 0, 7, 9000, 1];
+  let at = 0;
+  for (let round = 0; round < 50; round++) {
+    for (const size of sizes) {
+      chunks.push(content(size, at));
+      at += size;
+    }
+  }
+  for (let place = 0; place < 20_000; place++) chunks.push(content(1, at++));
+  const found: Uint8Array[] = [];
+  for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) found.push(chunk);
+  const all = Buffer.concat(found);
+  assert.equal(all.length, at);
+  for (let place = 0; place < at; place += 100_000) {
+    assert.equal(Buffer.compare(all.subarray(place, place + 100_000), content(Math.min(100_000, at - place), place)), 0);
+  }
+  // Single bytes are no chunks of their own.
+  assert.ok(found.length < 600, `${found.length} chunks`);
+  assert.ok(found.reduce((sum, { buffer }) => sum + (buffer.byteLength > 4_000_000 ? 0 : buffer.byteLength), 0) < 2 * at);
 });
