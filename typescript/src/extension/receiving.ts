@@ -92,10 +92,10 @@ export class Receiving {
     record.lifeline -= free;
     const counts = message.stop === 'no' && isCounted(record);
     const isKept = counts && record.state === State.Open;
-    this.change(message, record, () => {
-      record.received += bytes;
-      if (isKept) record.unread += bytes;
-    });
+    this.leave(message, record);
+    record.received += bytes;
+    if (isKept) record.unread += bytes;
+    this.enter(message, record);
     if (isKept) this.unread += bytes;
     // ext.credit.message
     if (counts && message.used > this.window) {
@@ -131,9 +131,9 @@ export class Receiving {
     if (message === undefined || record === undefined) return;
     this.rest(message, record);
     const least = Math.min(bytes, record.unread);
-    this.change(message, record, () => {
-      record.unread -= least;
-    });
+    this.leave(message, record);
+    record.unread -= least;
+    this.enter(message, record);
     this.unread -= least;
     this.touch(number, message, record);
     this.forget(number, message);
@@ -167,10 +167,10 @@ export class Receiving {
     this.rest(message, record);
     const unread = record.unread;
     const isOpen = record.state === State.Open;
-    this.change(message, record, () => {
-      record.unread = 0;
-      if (isOpen) record.state = State.StopDue;
-    });
+    this.leave(message, record);
+    record.unread = 0;
+    if (isOpen) record.state = State.StopDue;
+    this.enter(message, record);
     this.unread -= unread;
     this.touched.add(number);
     this.forget(number, message);
@@ -193,9 +193,9 @@ export class Receiving {
     if (message.stop === 'no') {
       const record = this.record(message, part);
       this.rest(message, record);
-      this.change(message, record, () => {
-        record.state = record.state === State.Stopped ? State.Gone : State.Ended;
-      });
+      this.leave(message, record);
+      record.state = record.state === State.Stopped ? State.Gone : State.Ended;
+      this.enter(message, record);
       this.touch(number, message, record);
     }
     message.open--;
@@ -262,9 +262,9 @@ export class Receiving {
       const limit = Math.min(record.received + LIFELINE, U48_MAX);
       record.lifeline = limit - record.received;
       const message = this.messages.get(number) as Message;
-      this.change(message, record, () => {
-        record.limit = Math.max(record.limit, limit);
-      });
+      this.leave(message, record);
+      record.limit = Math.max(record.limit, limit);
+      this.enter(message, record);
       entries.push({ kind: 'part', number: number % 2 ** 32, part, limit, isLifeline: true });
     }
   }
@@ -290,9 +290,9 @@ export class Receiving {
     for (const [part, record] of message.parts) {
       if (record.state === State.StopDue) {
         // ext.stop.once
-        this.change(message, record, () => {
-          record.state = State.Stopped;
-        });
+        this.leave(message, record);
+        record.state = State.Stopped;
+        this.enter(message, record);
         entries.push({ kind: 'stop', number: short, part });
         continue;
       }
@@ -318,9 +318,9 @@ export class Receiving {
       const record = message.parts.get(below);
       if (record === undefined || record.state !== State.Ended || record.unread > 0) break;
       isWorth ||= record.received > record.limit;
-      this.change(message, record, () => {
-        record.limit = Math.max(record.limit, record.received);
-      });
+      this.leave(message, record);
+      record.limit = Math.max(record.limit, record.received);
+      this.enter(message, record);
     }
     if (isWorth) entries.push({ kind: 'files-below', number: short, index: below });
     for (let file = message.released; file < below; file++) message.parts.delete(file);
@@ -344,9 +344,9 @@ export class Receiving {
     entries: FlowEntry[],
   ): void {
     if (limit <= record.limit) return;
-    this.change(message, record, () => {
-      record.limit = limit;
-    });
+    this.leave(message, record);
+    record.limit = limit;
+    this.enter(message, record);
     entries.push({ kind: 'part', number, part, limit, isLifeline: false });
   }
 
@@ -382,12 +382,14 @@ export class Receiving {
     return record;
   }
 
-  /** Changes a record, and the sums over all with it. */
-  private change(message: Message, record: Received, change: () => void): void {
-    if (message.stop !== 'no') return change();
-    this.add(message, record, -1);
-    change();
-    this.add(message, record, 1);
+  /** Takes a record out of the sums over all of its message, to be changed. */
+  private leave(message: Message, record: Received): void {
+    if (message.stop === 'no') this.add(message, record, -1);
+  }
+
+  /** Puts it back. */
+  private enter(message: Message, record: Received): void {
+    if (message.stop === 'no') this.add(message, record, 1);
   }
 
   private add(message: Message, record: Received, sign: number): void {
