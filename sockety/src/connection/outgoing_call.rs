@@ -25,12 +25,11 @@ use super::{
     source::{ConnectionSource, Next, Tried, outcome_of},
 };
 #[cfg(feature = "fleet")]
-use crate::engine::{load::Verdict, loaded::Loaded};
+use crate::engine::{answered::Answered, load::Verdict, loaded::Loaded};
 use crate::{
     action::Traits,
     content::carrying::{Sending, Unwritten},
     engine::{
-        answered::Answered,
         call_clock::CallTimeout,
         inherited::{self, Along, NoTime},
         lease::Lease,
