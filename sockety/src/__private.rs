@@ -10,9 +10,14 @@ pub use crate::{
     connection::{Connection, service_client::ServiceClient},
     content::{byte_stream::ByteStream, file::File, streaming::Streaming},
     description::{
-        ServiceDescription, action::ActionDescription, error_variant::ErrorVariant,
-        limits::ActionLimits, parameter::ParameterDescription, part_kind::PartKind,
+        ServiceDescription,
+        action::ActionDescription,
+        error_variant::ErrorVariant,
+        limits::ActionLimits,
+        parameter::ParameterDescription,
+        part_kind::PartKind,
         returned::ReturnDescription,
+        service_types::{ActionTypes, ServiceTypes},
     },
     engine::{
         pending_reply::PendingReply,

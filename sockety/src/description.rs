@@ -10,12 +10,14 @@ pub(crate) mod limits;
 pub(crate) mod parameter;
 pub(crate) mod part_kind;
 pub(crate) mod returned;
+pub(crate) mod service_types;
 
 pub use self::action::ActionDescription;
 pub use self::limits::ActionLimits;
 pub use self::parameter::ParameterDescription;
 pub use self::part_kind::PartKind;
 pub use self::returned::ReturnDescription;
+pub use self::service_types::{ActionTypes, ServiceTypes};
 
 /// A service: its name, its documentation and its actions.
 ///

@@ -210,8 +210,8 @@ pub mod describe {
     pub use crate::{
         client::describe::describe,
         description::{
-            ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
-            ServiceDescription, error_variant::ErrorVariant,
+            ActionDescription, ActionLimits, ActionTypes, ParameterDescription, PartKind,
+            ReturnDescription, ServiceDescription, ServiceTypes, error_variant::ErrorVariant,
         },
     };
 }
