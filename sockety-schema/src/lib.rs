@@ -52,3 +52,6 @@ mod rename;
 pub use convert::RefusedType;
 #[cfg(feature = "specta")]
 pub use describe::{ActionList, TypeList, of};
+
+mod compare;
+pub use compare::{Allowed, Change, Direction, Report, Rule, UnknownRule, Verdict, compare};
