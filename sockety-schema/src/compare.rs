@@ -330,8 +330,8 @@ fn merge(changes: &mut Vec<Change>) {
 
 /// Opposite orders for one action, or for one type, are no order. For several ones there are several steps.
 fn conflicts(changes: &[Change]) -> Vec<Change> {
-    let mut wanted: BTreeMap<String, BTreeSet<Verdict>> = BTreeMap::new();
-    let mut all = BTreeSet::new();
+    let mut of_actions: BTreeMap<&str, BTreeSet<Verdict>> = BTreeMap::new();
+    let mut of_types: BTreeMap<&str, (BTreeSet<Verdict>, BTreeSet<&str>)> = BTreeMap::new();
     for change in changes {
         // Nobody calls a new action before it is there.
         let is_order = matches!(
@@ -341,22 +341,16 @@ fn conflicts(changes: &[Change]) -> Vec<Change> {
         if !is_order || change.rule == Rule::ActionNew {
             continue;
         }
-        all.insert(change.verdict);
         for path in std::iter::once(&change.path).chain(&change.also) {
             let mut parts = path.split('/');
             let action = parts.next().unwrap_or_default();
-            wanted
-                .entry(action.to_owned())
-                .or_default()
-                .insert(change.verdict);
+            of_actions.entry(action).or_default().insert(change.verdict);
             // Behind the action, the direction and the parameter are types, and what has changed of the last one.
-            let of_types: Vec<_> = parts.skip(2).collect();
-            if let Some(last) = of_types.last() {
+            if let Some(last) = parts.skip(2).last() {
                 let name = last.split(['.', '[', '{']).next().unwrap_or_default();
-                wanted
-                    .entry(name.to_owned())
-                    .or_default()
-                    .insert(change.verdict);
+                let (orders, actions) = of_types.entry(name).or_default();
+                orders.insert(change.verdict);
+                actions.insert(action);
             }
         }
     }
@@ -369,23 +363,27 @@ fn conflicts(changes: &[Change]) -> Vec<Change> {
         text: text.to_owned(),
         is_allowed: false,
     };
-    let mut found: Vec<_> = wanted
+    let text = "some changes need servers to be renewed first, others clients";
+    let is_conflict = |action: &&str| {
+        of_actions
+            .get(*action)
+            .is_some_and(|orders| orders.len() > 1)
+    };
+    let actions = of_actions.keys().copied().filter(is_conflict);
+    let types = of_types
         .iter()
-        .filter(|(_, orders)| orders.len() > 1)
-        .map(|(path, _)| {
-            conflict(
-                path,
-                Verdict::Breaking,
-                "some changes need servers to be renewed first, others clients",
-            )
+        .filter(|(_, (orders, actions))| {
+            orders.len() > 1 && !actions.iter().any(|it| is_conflict(&it))
         })
+        .map(|(name, _)| *name);
+    let mut found: Vec<_> = actions
+        .chain(types)
+        .map(|path| conflict(path, Verdict::Breaking, text))
         .collect();
+    let all: BTreeSet<_> = of_actions.values().flatten().collect();
     if found.is_empty() && all.len() > 1 {
-        found.push(conflict(
-            "services",
-            Verdict::Warning,
-            "some changes need servers to be renewed first, others clients: release them one after the other",
-        ));
+        let text = format!("{text}: release them one after the other");
+        found.push(conflict("services", Verdict::Warning, &text));
     }
     found
 }
