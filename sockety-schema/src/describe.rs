@@ -74,8 +74,8 @@ fn action(
         let is_option = matches!(ty, Some(Type::Option(_)));
         action.parameters.push(Parameter {
             name: name.to_string(),
-            aliases: Vec::new(),
-            optional: is_option && kind == PartKind::Payload,
+            aliases: parameter.aliases.iter().map(ToString::to_string).collect(),
+            optional: (is_option || parameter.has_default) && kind == PartKind::Payload,
             kind,
             ty,
         });

@@ -34,7 +34,7 @@ pub use crate::{
         typed::{Content, Received},
     },
     msgpack::{
-        __private::{Entries, Entry, Reader},
+        __private::{AliasedEntry, Entries, Entry, Reader},
         Bounds, DecodeError,
     },
     payload::{

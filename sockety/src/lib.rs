@@ -393,6 +393,27 @@ pub mod __private;
 /// # }
 /// ```
 ///
+/// # Arguments of `#[param]`
+///
+/// A method that has several parameters which are values sends them as a map by their names. So a parameter cannot be
+/// renamed, or added, without these:
+///
+/// `alias`: further keys that are read as the parameter, such as its earlier name. `default`: in calls that do not have
+/// it, the parameter is the default of its type. Without it, that is an error, but for an `Option`, which is `None`.
+///
+/// ```
+/// # use sockety::service;
+/// # #[service]
+/// # pub trait Media {
+/// async fn find(
+///     &self,
+///     #[param(alias = ["text"])] title: String,
+///     #[param(default)] limit: u32,
+/// ) -> Vec<String>;
+/// # }
+/// # assert!(MediaClient::DESCRIPTION.actions[0].parameters[1].has_default);
+/// ```
+///
 /// # Requests
 ///
 /// ```
