@@ -1,11 +1,18 @@
 //! What can be wrong with a schema.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io, path::PathBuf};
 
 /// A schema that cannot be read, or that contradicts itself.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SchemaError {
+    /// The file cannot be read.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// The text is longer than any schema may be.
     TooLong {
         /// Its length in bytes.
@@ -78,6 +85,7 @@ pub enum SchemaError {
 impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::File { path, .. } => write!(f, "cannot read {}", path.display()),
             Self::TooLong { bytes, limit } => {
                 write!(f, "schema of {bytes} bytes is over the limit of {limit}")
             }
@@ -117,6 +125,7 @@ impl fmt::Display for SchemaError {
 impl Error for SchemaError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
+            Self::File { error, .. } => Some(error),
             Self::Json(error) => Some(error),
             _ => None,
         }

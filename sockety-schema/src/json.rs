@@ -1,6 +1,6 @@
 //! Schemas as text: one line for each field, the same text for the same schema.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, fs, io, io::Read as _, path::Path};
 
 use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::Value;
@@ -45,6 +45,38 @@ impl Schema {
         text
     }
 
+    /// Writes [`to_json`](Self::to_json) to a file.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        fs::write(path, self.to_json())
+    }
+
+    /// Reads a schema that [`save`](Self::save) or `sockety describe --save` has written.
+    ///
+    /// # Errors
+    /// [`SchemaError::File`] if the file cannot be read, else the errors of [`from_json`](Self::from_json).
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, SchemaError> {
+        let path = path.as_ref();
+        let file = |error| SchemaError::File {
+            path: path.to_owned(),
+            error,
+        };
+        // A little more than what is read as a schema says that there is more.
+        let mut text = String::new();
+        let mut reader = fs::File::open(path)
+            .map_err(file)?
+            .take(MAX_TEXT as u64 + 1);
+        reader.read_to_string(&mut text).map_err(file)?;
+        Self::from_json(&text)
+    }
+
+    /// Adds the services of another schema, instead of those of the same names.
+    pub fn merge(&mut self, other: Self) {
+        self.services.extend(other.services);
+    }
+
     /// Reads a schema, from whatever source: sizes, numbers and depths are bounded, and names have to lead to types.
     ///
     /// # Errors
@@ -76,6 +108,21 @@ impl Schema {
         let schema = Self { services };
         validate(&schema)?;
         Ok(schema)
+    }
+}
+
+/// The services by name, each with its schema as JSON: what `Router::describe_with` of `sockety` takes.
+impl IntoIterator for &Schema {
+    type Item = (String, String);
+    type IntoIter = std::vec::IntoIter<(String, String)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let texts = self.services.iter().map(|(name, service)| {
+            let services = BTreeMap::from([(name.clone(), service.clone())]);
+            (name.clone(), Schema { services }.to_json())
+        });
+        let texts: Vec<_> = texts.collect();
+        texts.into_iter()
     }
 }
 

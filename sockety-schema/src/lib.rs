@@ -31,11 +31,13 @@ assert!(bank.types.contains_key(\"Transfer\"));
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod assert;
 mod error;
 mod json;
 mod model;
 mod valid;
 
+pub use assert::assert_compatible;
 pub use error::SchemaError;
 pub use model::{
     Action, Content, Definition, Enum, ErrorVariant, Field, Form, Limits, Parameter, Part,
