@@ -20,7 +20,9 @@ use specta::{
 };
 
 use crate::{
+    describe::Travelling,
     model::{Content, Definition, Enum, Field, Shape, Struct, Tagging, Type, Variant},
+    probe::Root,
     rename::Rule,
 };
 
@@ -48,6 +50,7 @@ type Result<T> = std::result::Result<T, RefusedType>;
 pub(crate) struct Converter {
     pub(crate) types: Types,
     pub(crate) definitions: BTreeMap<String, Definition>,
+    pub(crate) roots: Vec<Root>,
     names: HashMap<Identity, String>,
     /// From the action to the type at hand.
     path: Vec<String>,
@@ -72,17 +75,17 @@ impl Converter {
         Self {
             types: Types::default(),
             definitions: BTreeMap::new(),
+            roots: Vec::new(),
             names: HashMap::new(),
             path: Vec::new(),
         }
     }
 
     /// The type of a part of an action.
-    pub(crate) fn root(&mut self, path: String, ty: &DataType) -> Result<Type> {
-        self.path.push(path);
-        let converted = self.ty(ty, &Arguments::new());
-        self.path.pop();
-        converted
+    pub(crate) fn root(&mut self, path: String, of: &Travelling) -> Result<Type> {
+        let ty = self.within(path, |it| it.ty(&of.ty, &Arguments::new()))?;
+        self.roots.push((ty.clone(), of.reads));
+        Ok(ty)
     }
 
     fn refuse<T>(&self, reason: impl Into<String>) -> Result<T> {

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use sockety::describe::{
-    ActionDescription, ActionTypes, PartKind as Kind, ServiceDescription, ServiceTypes,
+use serde::de::DeserializeOwned;
+use sockety::{
+    describe::{
+        ActionDescription, ActionTypes, PartKind as Kind, ServiceDescription, ServiceTypes,
+    },
+    msgpack,
 };
 use specta::{Types, datatype::DataType};
 
 use crate::{
     convert::{Converter, RefusedType},
     model::{Action, ErrorVariant, Limits, Parameter, Part, PartKind, Schema, Service, Type},
+    probe,
 };
 
 /// The schema of the service that a generated client calls, such as `BankClient`.
@@ -42,6 +47,7 @@ fn service<A: ActionList>(description: &ServiceDescription) -> Result<Service, R
         service.actions.insert(description.name.to_string(), action);
     }
     service.types = converter.definitions;
+    probe::find_strict(&mut service.types, &converter.roots);
     Ok(service)
 }
 
@@ -110,7 +116,7 @@ fn action(
 /// The type of a part that has one.
 fn ty(
     kind: PartKind,
-    types: &mut impl Iterator<Item = DataType>,
+    types: &mut impl Iterator<Item = Travelling>,
     path: String,
     converter: &mut Converter,
 ) -> Result<Option<Type>, RefusedType> {
@@ -141,9 +147,18 @@ fn kind_of(kind: Kind) -> PartKind {
 #[expect(unnameable_types, reason = "only this crate makes and takes one")]
 #[derive(Debug)]
 pub struct TypesOfAction {
-    parameters: Vec<DataType>,
-    returns: Vec<DataType>,
-    errors: Vec<DataType>,
+    parameters: Vec<Travelling>,
+    returns: Vec<Travelling>,
+    errors: Vec<Travelling>,
+}
+
+/// A type that travels by itself, as specta has it, and whether bytes are read as it.
+#[doc(hidden)]
+#[expect(unnameable_types, reason = "only this crate makes and takes one")]
+#[derive(Debug)]
+pub struct Travelling {
+    pub(crate) ty: DataType,
+    pub(crate) reads: fn(&[u8]) -> bool,
 }
 
 /// The actions of a service, all of whose types derive `specta::Type`.
@@ -182,16 +197,19 @@ impl<P: TypeList, R: TypeList, E: TypeList> ActionList for ActionTypes<P, R, E> 
 /// Types that derive `specta::Type`, as nested pairs: `(A, (B, ()))`.
 pub trait TypeList {
     #[doc(hidden)]
-    fn collect(types: &mut Types, into: &mut Vec<DataType>);
+    fn collect(types: &mut Types, into: &mut Vec<Travelling>);
 }
 
 impl TypeList for () {
-    fn collect(_: &mut Types, _: &mut Vec<DataType>) {}
+    fn collect(_: &mut Types, _: &mut Vec<Travelling>) {}
 }
 
-impl<T: specta::Type, Rest: TypeList> TypeList for (T, Rest) {
-    fn collect(types: &mut Types, into: &mut Vec<DataType>) {
-        into.push(T::definition(types));
+impl<T: specta::Type + DeserializeOwned, Rest: TypeList> TypeList for (T, Rest) {
+    fn collect(types: &mut Types, into: &mut Vec<Travelling>) {
+        into.push(Travelling {
+            ty: T::definition(types),
+            reads: |bytes| msgpack::from_slice::<T>(bytes).is_ok(),
+        });
         Rest::collect(types, into);
     }
 }

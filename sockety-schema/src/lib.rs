@@ -49,6 +49,8 @@ mod convert;
 #[cfg(feature = "specta")]
 mod describe;
 #[cfg(feature = "specta")]
+mod probe;
+#[cfg(feature = "specta")]
 mod rename;
 #[cfg(feature = "specta")]
 pub use convert::RefusedType;

@@ -460,6 +460,33 @@ fixture! {
 }
 
 fixture! {
+    v23_unknown_fields_are_refused: "strict", Warning, Warning, (true, true),
+    { pub(super) struct T { a: u8 } }
+    { #[serde(deny_unknown_fields)] pub(super) struct T { a: u8 } }
+}
+
+fixture! {
+    v23_a_field_is_gone_and_refused: "field.gone" "strict", ClientsFirst, ServersFirst, (true, false),
+    { pub(super) struct T { u: Vec<Option<U>> } pub(super) struct U { a: u8, b: Option<u8> } }
+    {
+        pub(super) struct T { u: Vec<Option<U>> }
+        #[serde(deny_unknown_fields)] pub(super) struct U { a: u8 }
+    }
+}
+
+fixture! {
+    v23_a_new_field_is_refused: "field.new" "strict", ServersFirst, ClientsFirst, (false, true),
+    { #[serde(deny_unknown_fields)] pub(super) struct T { a: u8 } }
+    { #[serde(deny_unknown_fields)] pub(super) struct T { a: u8, b: Option<u8> } }
+}
+
+fixture! {
+    v23_a_new_field_of_a_variant_is_refused: "field.new" "strict", ServersFirst, ClientsFirst, (false, true),
+    { #[serde(deny_unknown_fields)] pub(super) enum T { A { a: u8 }, B } }
+    { #[serde(deny_unknown_fields)] pub(super) enum T { A { a: u8, b: Option<u8> }, B } }
+}
+
+fixture! {
     v24_names_and_orders_do_not_travel: , Compatible, Compatible, (true, true),
     { pub(super) struct U { x: u8 } /** Docs. */ pub(super) struct T { a: u8, b: U } }
     { pub(super) struct V { x: u8 } pub(super) struct W(V); pub(super) struct T { b: W, a: u8 } }
