@@ -59,3 +59,8 @@ pub use describe::{ActionList, TypeList, of};
 
 mod compare;
 pub use compare::{Allowed, Change, Direction, Report, Rule, UnknownRule, Verdict, compare};
+
+/// Compiles and runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
