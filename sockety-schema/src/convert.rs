@@ -139,6 +139,9 @@ impl Converter {
             DataType::Reference(Reference::Named(reference)) => {
                 self.reference(reference, arguments)?
             }
+            DataType::Reference(Reference::Opaque(opaque)) if opaque.type_name() == TIMESTAMP => {
+                Type::Timestamp
+            }
             DataType::Reference(Reference::Opaque(opaque)) => {
                 return self.refuse(format!(
                     "specta has it as {}, which says nothing of its values",
@@ -649,6 +652,9 @@ const RESERVED: [&str; 36] = [
     "Streaming",
 ];
 
+/// What `sockety-msgpack` tells specta of its `Timestamp`.
+const TIMESTAMP: &str = "sockety_msgpack::timestamp::OpaqueTimestamp";
+
 /// What is known of a type that specta implements its trait for.
 enum Foreign {
     Is(Type),
@@ -667,7 +673,6 @@ fn foreign(module: &str, name: &str) -> Foreign {
     match (krate, name) {
         ("std" | "core" | "alloc", _) => of_std(name),
         ("bytes", "Bytes" | "BytesMut") => Foreign::Is(Type::Bytes),
-        ("sockety_msgpack", "Timestamp") => Foreign::Is(Type::Timestamp),
         ("uuid", "Uuid") => text(name.to_owned()),
         (
             "chrono",

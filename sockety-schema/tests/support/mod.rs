@@ -56,7 +56,7 @@ impl<'a> Maker<'a> {
         Self {
             service,
             state: seed | 1,
-            depth: 8,
+            depth: 5,
         }
     }
 
@@ -133,9 +133,10 @@ impl<'a> Maker<'a> {
             }
             Type::Named(name) => {
                 let shape = &self.service.types[name].shape;
-                self.depth = self.depth.saturating_sub(1);
+                let depth = self.depth;
+                self.depth = depth.saturating_sub(1);
                 let made = self.shape(shape);
-                self.depth += 1;
+                self.depth = depth;
                 made
             }
             other => panic!("no values of {other}"),
