@@ -54,6 +54,6 @@ pub trait ServiceTypes {
 ///
 /// `P` has the types of the parameters that are values or streams of values, of which it has that of the items, in the
 /// order of the method. `R` has those of what it returns, likewise, and `E` the type of its error, if it has one.
-pub struct ActionTypes<P, R, E>(PhantomData<fn() -> (P, R, E)>, NoValues);
+pub struct ActionTypes<P, R, E>(PhantomData<(P, R, E)>, NoValues);
 
 enum NoValues {}
