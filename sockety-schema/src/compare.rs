@@ -372,9 +372,7 @@ fn conflicts(changes: &[Change]) -> Vec<Change> {
     let actions = of_actions.keys().copied().filter(is_conflict);
     let types = of_types
         .iter()
-        .filter(|(_, (orders, actions))| {
-            orders.len() > 1 && !actions.iter().any(|it| is_conflict(&it))
-        })
+        .filter(|(_, (orders, actions))| orders.len() > 1 && !actions.iter().any(is_conflict))
         .map(|(name, _)| *name);
     let mut found: Vec<_> = actions
         .chain(types)

@@ -1,5 +1,10 @@
 //! Each rule about actions: its verdict, and for those that a type cannot show, what a call does.
 
+#![allow(
+    clippy::use_self,
+    clippy::too_many_arguments,
+    reason = "specta has no `Self`, and a service here has all types"
+)]
 #![allow(dead_code, reason = "services that are only described")]
 
 use std::str::FromStr;

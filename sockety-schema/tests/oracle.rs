@@ -1,5 +1,10 @@
 //! Schemas, against what serde does: what it asks for when it reads a type, and what it writes.
 
+#![allow(
+    clippy::use_self,
+    clippy::too_many_arguments,
+    reason = "specta has no `Self`, and a service here has all types"
+)]
 #![allow(dead_code, reason = "types that are only described")]
 
 mod support;

@@ -1,5 +1,10 @@
 //! What specta cannot tell truly is refused, with the path to it.
 
+#![allow(
+    clippy::use_self,
+    clippy::too_many_arguments,
+    reason = "specta has no `Self`, and a service here has all types"
+)]
 #![allow(dead_code, reason = "types that are only described")]
 
 use std::{ffi::OsString, marker::PhantomData};

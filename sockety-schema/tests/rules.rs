@@ -3,6 +3,11 @@
 //! A fixture is a type `T` before and after a change. A schema is made of each, and the verdict on values of it in requests
 //! and in replies is compared with what is expected, and with what the types do.
 
+#![allow(
+    clippy::use_self,
+    clippy::too_many_arguments,
+    reason = "specta has no `Self`, and a service here has all types"
+)]
 #![allow(dead_code, missing_docs, reason = "types that only travel")]
 
 mod support;

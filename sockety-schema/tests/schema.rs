@@ -1,5 +1,11 @@
 //! From types to schemas, and schemas as text.
 
+#![allow(
+    clippy::use_self,
+    clippy::too_many_arguments,
+    reason = "specta has no `Self`, and a service here has all types"
+)]
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     net::{IpAddr, SocketAddr},
@@ -152,7 +158,7 @@ trait Bank {
     async fn note(&self, text: String, level: Option<u8>);
     #[cfg(any())]
     async fn never(&self, special: Never);
-    #[cfg(all())]
+    #[cfg(not(any()))]
     async fn enums(
         &self,
         external: External,
