@@ -24,6 +24,7 @@ mod guide {
         Cancellation: "cancellation.md",
         Metadata: "metadata.md",
         Versions: "versions.md",
+        Changing: "changing.md",
         Limits: "limits.md",
         Tls: "tls.md",
         Testing: "testing.md",

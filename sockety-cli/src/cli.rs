@@ -5,6 +5,7 @@ use clap_complete::Shell;
 use crate::{
     bench::BenchArgs,
     call::CallArgs,
+    check::CheckArgs,
     decode::DecodeArgs,
     describe::DescribeArgs,
     exit::{Exit, Failure},
@@ -69,6 +70,9 @@ pub enum Command {
     /// List the services and actions of a peer
     #[command(after_help = DESCRIBE_EXAMPLES)]
     Describe(DescribeArgs),
+    /// Compare two schemas: does a change break peers that have not changed yet?
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
     /// Ask a peer whether it is serving: for probes
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(HealthArgs),
@@ -135,8 +139,27 @@ const DESCRIBE_EXAMPLES: &str = "\
 Examples:
   sockety describe localhost:9000
   sockety describe localhost:9000 --output json | jq '.[].actions[].name'
+  sockety describe localhost:9000 --save bank.sockety.json
 
-A server answers if its router was built with `Router::describe`. Otherwise the exit code is 1.";
+A server answers if its router was built with `Router::describe`, and with types if with \
+`Router::describe_with`. Otherwise the exit code is 1.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  sockety check bank.sockety.json new.sockety.json
+  sockety check bank.sockety.json --against localhost:9000
+  sockety check old.json new.json --allow field.gone:Transfer.text --allow limit
+
+Each change has a verdict: compatible, warning, servers first (renew every server before any client \
+uses the change), clients first, or breaking.
+
+Exit codes:
+  0  no breaking change, other than those that are allowed
+  1  a breaking change, or the peer has no schema
+  2  invalid arguments
+  3  unreachable, or no connection in time
+  4  connected, but no answer in time
+  6  something failed locally, such as a file that is no schema";
 
 const HEALTH_EXAMPLES: &str = "\
 Examples:

@@ -1,4 +1,4 @@
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, path::PathBuf, time::Duration};
 
 use clap::Args;
 use sockety::{
@@ -7,11 +7,14 @@ use sockety::{
     error::NoError,
 };
 
+use sockety_schema::Schema;
+
 use crate::{
     exit::{Exit, Failure, exit_of, explain},
     out::{self, FAINT, NAME, OutputArgs, styled},
     shown::escaped,
     target::{Target, duration},
+    types,
 };
 
 /// Arguments of `describe`: asks a peer for its services.
@@ -21,6 +24,9 @@ pub struct DescribeArgs {
     target: Target,
     #[command(flatten)]
     output: OutputArgs,
+    /// Write the schema of all services to FILE too, for `check`
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
     /// Longest wait for the answer
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
@@ -28,43 +34,86 @@ pub struct DescribeArgs {
 
 /// Lists the services and actions of a peer.
 pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
-    let connection = args.target.connect().await?;
-    let asked = tokio::time::timeout(args.timeout, sockety::describe::describe(&connection)).await;
-    let what = args.target.naming("describe");
-    let asked = asked.map_err(|_| Failure::timed_out(&what, "no answer", args.timeout))?;
-    let services = asked.map_err(|error| args.failure(&error))?;
+    let services = ask(&args.target, args.timeout).await?;
+    if let Some(path) = &args.save {
+        let peer = args.target.address.to_string();
+        let schema = schema(&services).map_err(|failure| failure.about(&peer))?;
+        schema
+            .save(path)
+            .map_err(|error| Failure::local(format!("cannot write {}: {error}", path.display())))?;
+    }
     if args.output.is_json() {
         let json =
             serde_json::to_value(&services).map_err(|error| Failure::local(error.to_string()))?;
         out::object(&json)?;
     } else {
         for service in &services {
-            out::line(text(service))?;
+            let mut text = text(service);
+            if let Some(schema) = schema_of(service)? {
+                text += &types::text(&schema);
+            }
+            out::line(text)?;
         }
         if services.is_empty() {
             out::note("the peer has no services");
         }
     }
-    connection.close().await;
     Ok(Exit::Done)
 }
 
-impl DescribeArgs {
-    fn failure(&self, error: &CallError<NoError>) -> Failure {
-        let peer = &self.target.address;
-        let (text, outcome) = (explain(error), error.outcome());
-        match error {
-            CallError::Refused { code, .. } if *code == FastReply::NOT_IMPLEMENTED => Failure::new(
-                Exit::Refused,
-                format!("{peer} does not describe its services: code {code}"),
-            ),
-            CallError::Refused { code, .. } => Failure::new(
-                Exit::Refused,
-                format!("{peer}: {text}{}", self.target.hint(*code)),
-            ),
-            _ => Failure::new(exit_of(outcome), format!("{peer}: {text} ({outcome})")),
-        }
+/// Asks a peer for its services.
+pub async fn ask(target: &Target, timeout: Duration) -> Result<Vec<ServiceDescription>, Failure> {
+    let connection = target.connect().await?;
+    let asked = tokio::time::timeout(timeout, sockety::describe::describe(&connection)).await;
+    let what = target.naming("describe");
+    let asked = asked.map_err(|_| Failure::timed_out(&what, "no answer", timeout))?;
+    let services = asked.map_err(|error| failure(target, &error))?;
+    connection.close().await;
+    Ok(services)
+}
+
+fn failure(target: &Target, error: &CallError<NoError>) -> Failure {
+    let peer = &target.address;
+    let (text, outcome) = (explain(error), error.outcome());
+    match error {
+        CallError::Refused { code, .. } if *code == FastReply::NOT_IMPLEMENTED => Failure::new(
+            Exit::Refused,
+            format!("{peer} does not describe its services: code {code}"),
+        ),
+        CallError::Refused { code, .. } => Failure::new(
+            Exit::Refused,
+            format!("{peer}: {text}{}", target.hint(*code)),
+        ),
+        _ => Failure::new(exit_of(outcome), format!("{peer}: {text} ({outcome})")),
     }
+}
+
+/// The schemas of all services as one.
+pub fn schema(services: &[ServiceDescription]) -> Result<Schema, Failure> {
+    let mut all = Schema::default();
+    for service in services {
+        let of_one = schema_of(service)?.ok_or_else(|| {
+            let text = format!(
+                "service {} has no schema: `Router::describe_with` adds it",
+                service.name
+            );
+            Failure::new(Exit::Refused, text)
+        })?;
+        all.merge(of_one);
+    }
+    Ok(all)
+}
+
+/// The schema of a service, if the peer has sent one.
+fn schema_of(service: &ServiceDescription) -> Result<Option<Schema>, Failure> {
+    let Some(text) = &service.schema else {
+        return Ok(None);
+    };
+    let schema = Schema::from_json(text).map_err(|error| {
+        let text = format!("schema of service {}: {}", service.name, explain(&error));
+        Failure::new(Exit::Refused, text)
+    })?;
+    Ok(Some(schema))
 }
 
 fn text(service: &ServiceDescription) -> String {
@@ -84,7 +133,12 @@ fn describe(action: &ActionDescription, text: &mut String) {
         .iter()
         .map(|parameter| {
             let (name, ty) = (escaped(&parameter.name), escaped(&parameter.ty));
-            format!("{name}: {ty}{}", mark(parameter.kind))
+            let default = if parameter.has_default {
+                " = default"
+            } else {
+                ""
+            };
+            format!("{name}: {ty}{default}{}", mark(parameter.kind))
         })
         .collect();
     let _ = write!(

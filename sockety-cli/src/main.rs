@@ -7,6 +7,7 @@
 
 mod bench;
 mod call;
+mod check;
 mod cli;
 mod decode;
 mod describe;
@@ -36,6 +37,7 @@ mod streams;
 mod tap;
 mod target;
 mod tls;
+mod types;
 mod value;
 
 use std::process::ExitCode;
@@ -65,6 +67,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Pass(args) => pass::run(args).await,
         Command::Listen(args) => listen::run(args).await,
         Command::Describe(args) => describe::run(args).await,
+        Command::Check(args) => check::run(args).await,
         Command::Health(args) => health::run(args).await,
         Command::Ping(args) => ping::run(args).await,
         Command::Bench(args) => bench::run(args).await,

@@ -1,4 +1,4 @@
-//! The arguments of `#[service]`, `#[action]` and `#[service_error]`, and the attributes that are
+//! The arguments of `#[service]`, `#[action]`, `#[param]` and `#[service_error]`, and the attributes that are
 //! forwarded to generated items.
 
 use proc_macro2::TokenStream;
@@ -11,11 +11,13 @@ mod action;
 mod forwarded;
 mod known;
 mod limits;
+mod param;
 mod units;
 
 pub(crate) use action::ActionArguments;
 pub(crate) use forwarded::{ForwardedAttributes, without_deprecated};
 pub(crate) use limits::Limits;
+pub(crate) use param::ParamArguments;
 
 use known::KnownArguments;
 

@@ -9,6 +9,7 @@ use crate::model::{Action, Service};
 use crate::names::RESERVED;
 
 mod arguments;
+mod params;
 
 pub(crate) fn check(service: &Service, errors: &mut Errors) {
     for (index, action) in service.actions.iter().enumerate() {
@@ -19,6 +20,7 @@ pub(crate) fn check(service: &Service, errors: &mut Errors) {
         check_variant(service, &service.actions[..index], action, errors);
         check_duplicates(&service.actions[..index], action, errors);
         arguments::check(action, errors);
+        params::check(action, errors);
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod drafts;
 mod pointers;
 pub(crate) mod request;
 pub(crate) mod service_trait;
+pub(crate) mod service_types;
 mod signature;
 mod types;
 
@@ -29,6 +30,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     let request_implementations = request::implementations(service);
     let pointers = pointers::pointers(service);
     let description = description::description(service);
+    let service_types = service_types::service_types(service);
     let types = types::types(service);
     quote! {
         #item
@@ -41,6 +43,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
         #request_implementations
         #pointers
         #description
+        #service_types
         #types
     }
 }

@@ -11,7 +11,7 @@ use syn::ext::IdentExt;
 use syn::{ItemTrait, TraitItem};
 
 use crate::errors::Errors;
-use crate::expand::{client, dispatcher, drafts, request, service_trait};
+use crate::expand::{client, dispatcher, drafts, request, service_trait, service_types};
 use crate::model::{Action, Reply, Service};
 use crate::names::{RESERVED, generated, generated_tokens};
 use crate::types::check_owned;
@@ -92,6 +92,7 @@ fn stand_in_client(service: &Service) -> TokenStream {
         service.item.ident.unraw().to_string(),
     );
     let conditions = &service.forwarded.conditions;
+    let types = service_types::implementation(service, &quote!(()));
     quote! {
         #structure
 
@@ -113,6 +114,7 @@ fn stand_in_client(service: &Service) -> TokenStream {
         }
 
         #implementation
+        #types
     }
 }
 

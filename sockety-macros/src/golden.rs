@@ -29,6 +29,24 @@ fn a_basic_service() {
 }
 
 #[test]
+fn parameters_have_aliases_and_defaults() {
+    let item = quote! {
+        trait Media {
+            async fn find(
+                &self,
+                #[param(alias = ["text", "query"])] title: String,
+                #[param(default)] limit: u32,
+                #[param(default, alias = ["from"])] offset: u32,
+            );
+        }
+    };
+    check(
+        &service::expand(quote!(), item),
+        expect_file!["../tests/expand/parameters.rs"],
+    );
+}
+
+#[test]
 fn names_and_paths_are_replaced() {
     let item = quote! {
         pub(crate) trait Media: Send + Sync {

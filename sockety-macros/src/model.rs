@@ -5,7 +5,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{ItemTrait, LitStr, Type, parse_quote};
 
-use crate::attr::{ActionArguments, ForwardedAttributes};
+use crate::attr::{ActionArguments, ForwardedAttributes, ParamArguments};
 use crate::names::{self, Names};
 
 /// A service trait and its actions.
@@ -106,6 +106,7 @@ pub(crate) struct Param {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
     pub(crate) kind: ParamKind,
+    pub(crate) arguments: ParamArguments,
 }
 
 /// Where the value of a parameter comes from on the serving side.

@@ -98,7 +98,7 @@ fn action(method: &mut TraitItemFn, errors: &mut Errors) -> Action {
     let arguments = ActionArguments::take(&mut method.attrs, errors);
     let ident = method.sig.ident.clone();
     check_signature(&method.sig, errors);
-    let params = params::params(&method.sig, errors);
+    let params = params::params(&mut method.sig, errors);
     let (name, name_tokens) = match &arguments.name {
         Some(name) => (name.value(), name.to_token_stream()),
         None => (ident.unraw().to_string(), ident.to_token_stream()),

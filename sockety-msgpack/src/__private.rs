@@ -2,7 +2,7 @@
 
 pub use crate::decode::read_whole;
 pub use crate::encode::{encode_map_head, encode_measured, encode_name};
-pub use crate::entries::{Entries, Entry, missing, read_entries};
+pub use crate::entries::{AliasedEntry, Entries, Entry, missing, read_entries};
 pub use crate::error::Error;
 pub use crate::escaped::escaped;
 pub use crate::extension::is_service_error;

@@ -74,6 +74,25 @@ impl<T> Entry<T> {
         }
     }
 
+    /// The entry reads as the default of its type if it is missing.
+    #[inline]
+    pub fn or_default(mut self) -> Self
+    where
+        T: Default,
+    {
+        self.missing = |_| Ok(T::default());
+        self
+    }
+
+    /// The entry is read from these keys too.
+    #[inline]
+    pub fn or_named(self, aliases: &'static [&'static str]) -> AliasedEntry<T> {
+        AliasedEntry {
+            entry: self,
+            aliases,
+        }
+    }
+
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         if self.value.is_some() {
@@ -87,6 +106,20 @@ impl<T> Entry<T> {
             }
             Err(error) => Err(error.at(start).within(&Place::Name(self.name))),
         }
+    }
+}
+
+/// An entry with several keys. A separate type, so that other entries do not compare more.
+pub struct AliasedEntry<T> {
+    entry: Entry<T>,
+    aliases: &'static [&'static str],
+}
+
+impl<T> AliasedEntry<T> {
+    #[inline]
+    fn is_named(&self, name: &[u8]) -> bool {
+        let is_same = |known: &&str| known.as_bytes() == name;
+        is_same(&self.entry.name) || self.aliases.iter().any(is_same)
     }
 }
 
@@ -156,6 +189,45 @@ impl<T, Rest: Entries> Entries for (Entry<T>, Rest) {
             None => (entry.missing)(entry.name)?,
         };
         Ok((value, rest.into_values()?))
+    }
+}
+
+impl<T, Rest: Entries> Entries for (AliasedEntry<T>, Rest) {
+    type Values = (T, Rest::Values);
+    const COUNT: usize = 1 + Rest::COUNT;
+
+    #[inline]
+    fn read_named(&mut self, name: &[u8], reader: &mut Reader<'_>) -> Result<bool, Error> {
+        let (first, rest) = self;
+        if first.entry.value.is_some() || !first.is_named(name) {
+            return rest.read_named(name, reader);
+        }
+        first.entry.read(reader)?;
+        Ok(true)
+    }
+
+    fn check_unknown(&self, name: &[u8]) -> Result<(), Error> {
+        let (first, rest) = self;
+        if first.is_named(name) {
+            return Err(de::Error::duplicate_field(first.entry.name));
+        }
+        rest.check_unknown(name)
+    }
+
+    #[inline]
+    fn read_at(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<bool, Error> {
+        let (first, rest) = self;
+        if let Some(index) = index.checked_sub(1) {
+            return rest.read_at(index, reader);
+        }
+        first.entry.read(reader)?;
+        Ok(true)
+    }
+
+    #[inline]
+    fn into_values(self) -> Result<Self::Values, Error> {
+        let (first, rest) = self;
+        (first.entry, rest).into_values()
     }
 }
 

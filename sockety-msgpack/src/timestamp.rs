@@ -168,6 +168,19 @@ impl TryFrom<Timestamp> for SystemTime {
     }
 }
 
+/// What specta has of a [`Timestamp`]: nothing but that it is one.
+#[cfg(feature = "specta")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct OpaqueTimestamp;
+
+#[cfg(feature = "specta")]
+impl specta::Type for Timestamp {
+    fn definition(_: &mut specta::Types) -> specta::datatype::DataType {
+        let reference = specta::datatype::Reference::opaque(OpaqueTimestamp);
+        specta::datatype::DataType::Reference(reference)
+    }
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let data = Data::of(self);

@@ -10,9 +10,14 @@ pub use crate::{
     connection::{Connection, service_client::ServiceClient},
     content::{byte_stream::ByteStream, file::File, streaming::Streaming},
     description::{
-        ServiceDescription, action::ActionDescription, error_variant::ErrorVariant,
-        limits::ActionLimits, parameter::ParameterDescription, part_kind::PartKind,
+        ServiceDescription,
+        action::ActionDescription,
+        error_variant::ErrorVariant,
+        limits::ActionLimits,
+        parameter::ParameterDescription,
+        part_kind::PartKind,
         returned::ReturnDescription,
+        service_types::{ActionTypes, ServiceTypes},
     },
     engine::{
         pending_reply::PendingReply,
@@ -29,7 +34,7 @@ pub use crate::{
         typed::{Content, Received},
     },
     msgpack::{
-        __private::{Entries, Entry, Reader},
+        __private::{AliasedEntry, Entries, Entry, Reader},
         Bounds, DecodeError,
     },
     payload::{

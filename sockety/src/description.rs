@@ -10,12 +10,14 @@ pub(crate) mod limits;
 pub(crate) mod parameter;
 pub(crate) mod part_kind;
 pub(crate) mod returned;
+pub(crate) mod service_types;
 
 pub use self::action::ActionDescription;
 pub use self::limits::ActionLimits;
 pub use self::parameter::ParameterDescription;
 pub use self::part_kind::PartKind;
 pub use self::returned::ReturnDescription;
+pub use self::service_types::{ActionTypes, ServiceTypes};
 
 /// A service: its name, its documentation and its actions.
 ///
@@ -50,6 +52,10 @@ pub struct ServiceDescription {
     pub docs: Cow<'static, str>,
     /// Its actions, in the order of the trait.
     pub actions: Cow<'static, [ActionDescription]>,
+    /// How its values travel, as the JSON of the crate `sockety-schema`, if the peer says so; see
+    /// [`Router::describe_with`](crate::serve::Router::describe_with). Like all that a peer sends, it may be anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Cow<'static, str>>,
 }
 
 impl ServiceDescription {
@@ -59,6 +65,7 @@ impl ServiceDescription {
             name: Cow::Borrowed(name),
             docs: Cow::Borrowed(""),
             actions: Cow::Borrowed(&[]),
+            schema: None,
         }
     }
 

@@ -210,8 +210,8 @@ pub mod describe {
     pub use crate::{
         client::describe::describe,
         description::{
-            ActionDescription, ActionLimits, ParameterDescription, PartKind, ReturnDescription,
-            ServiceDescription, error_variant::ErrorVariant,
+            ActionDescription, ActionLimits, ActionTypes, ParameterDescription, PartKind,
+            ReturnDescription, ServiceDescription, ServiceTypes, error_variant::ErrorVariant,
         },
     };
 }
@@ -391,6 +391,27 @@ pub mod __private;
 /// #[action(long_poll, timeout = "1m")]
 /// async fn next(&self) -> String;
 /// # }
+/// ```
+///
+/// # Arguments of `#[param]`
+///
+/// A method that has several parameters which are values sends them as a map by their names. So a parameter cannot be
+/// renamed, or added, without these:
+///
+/// `alias`: further keys that are read as the parameter, such as its earlier name. `default`: in calls that do not have
+/// it, the parameter is the default of its type. Without it, that is an error, but for an `Option`, which is `None`.
+///
+/// ```
+/// # use sockety::service;
+/// # #[service]
+/// # pub trait Media {
+/// async fn find(
+///     &self,
+///     #[param(alias = ["text"])] title: String,
+///     #[param(default)] limit: u32,
+/// ) -> Vec<String>;
+/// # }
+/// # assert!(MediaClient::DESCRIPTION.actions[0].parameters[1].has_default);
 /// ```
 ///
 /// # Requests

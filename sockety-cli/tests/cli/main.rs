@@ -2,6 +2,7 @@
 
 mod authorizing;
 mod calls;
+mod checking;
 mod extension;
 mod fleet;
 mod health;

@@ -35,7 +35,7 @@ pub(crate) trait Media {
     async fn record(&self, sound: ByteStream) -> u64;
 }
 
-#[derive(Debug, serde::Serialize, serde::Deserialize, ServiceError)]
+#[derive(Debug, serde::Serialize, serde::Deserialize, specta::Type, ServiceError)]
 pub(crate) enum MediaError {
     /// There is no such clip.
     #[code(404)]
@@ -116,10 +116,11 @@ async fn authorize(first: FirstMessage) -> Authorization {
     }
 }
 
-fn start_router(
+/// The same, with a router that is changed.
+pub(crate) fn start_router(
     tls: Option<TlsServer>,
     options: Options,
-    change: fn(Router) -> Router,
+    change: impl FnOnce(Router) -> Router + Send + 'static,
 ) -> SocketAddr {
     let (sender, receiver) = std::sync::mpsc::channel();
     thread::spawn(move || {

@@ -55,7 +55,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 fn the_help_teaches() {
     let help = stdout(&mut sockety("--help"));
     for command in [
-        "call", "pass", "listen", "describe", "ping", "bench", "fleet", "tap", "decode",
+        "call", "pass", "listen", "describe", "check", "ping", "bench", "fleet", "tap", "decode",
     ] {
         assert!(help.contains(&format!("  {command} ")), "{help}");
         let help = stdout(&mut sockety(&format!("{command} --help")));

@@ -67,14 +67,26 @@ pub(super) fn parameters(service: &Service, action: &Action) -> Option<TokenStre
         names::parameters(&action.ident),
     );
     let sentence = format!(" The parameters of `{}`.", action.ident.unraw());
-    let types = list(
-        payload
-            .iter()
-            .map(|Param { ty, .. }| quote!(#private::Entry<#ty>)),
-    );
-    let parameters = list(payload.iter().map(|Param { ident, ty, .. }| {
+    let types = list(payload.iter().map(
+        |Param { ty, arguments, .. }| match arguments.aliases[..] {
+            [] => quote!(#private::Entry<#ty>),
+            _ => quote!(#private::AliasedEntry<#ty>),
+        },
+    ));
+    let parameters = list(payload.iter().map(|param| {
+        let Param {
+            ident,
+            ty,
+            arguments,
+            ..
+        } = param;
         let (name, format) = (ident.unraw().to_string(), format(service, ty));
-        quote!(#private::parameter(#name, #format))
+        let aliases = &arguments.aliases;
+        let aliases = (!aliases.is_empty()).then(|| quote!(.or_named(&[#(#aliases),*])));
+        // At the type, of which the compiler says that it has no default.
+        let default = arguments.default.as_ref();
+        let default = default.map(|_| quote_spanned!(generated_span(ty.span())=> .or_default()));
+        quote!(#private::parameter(#name, #format) #default #aliases)
     }));
     Some(quote! {
         #(#conditions)*

@@ -92,12 +92,21 @@ pub(super) fn limits(service: &Service, limits: &Limits) -> Option<TokenStream> 
 fn parameters(service: &Service, action: &Action) -> Option<TokenStream> {
     let private = &service.names.private;
     let parameters = action.params.iter().filter_map(|param| {
-        let Param { ident, ty, kind } = param;
+        let Param {
+            ident,
+            ty,
+            kind,
+            arguments,
+        } = param;
         let ParamKind::Part(part) = kind else {
             return None;
         };
         let (name, ty, kind) = (ident.unraw().to_string(), text(ty), kind_of(service, *part));
-        Some(quote!(#private::ParameterDescription::new(#name, #ty, #kind)))
+        let aliases = &arguments.aliases;
+        let aliases = (!aliases.is_empty())
+            .then(|| quote!(.aliases(const { &[#(::std::borrow::Cow::Borrowed(#aliases)),*] })));
+        let default = arguments.default.as_ref().map(|_| quote!(.with_default()));
+        Some(quote!(#private::ParameterDescription::new(#name, #ty, #kind) #aliases #default))
     });
     let parameters: Vec<_> = parameters.collect();
     (!parameters.is_empty()).then(|| quote!(.parameters(const { &[#(#parameters),*] })))

@@ -6,6 +6,7 @@ use syn::{
     Attribute, FnArg, Pat, PatIdent, PatType, PathSegment, ReceiverKind, Signature, Type, TypePath,
 };
 
+use crate::attr::ParamArguments;
 use crate::errors::Errors;
 use crate::model::{Param, ParamKind, Part};
 use crate::types::parts::{Direction, check_nested, part};
@@ -13,7 +14,8 @@ use crate::types::{bare, check_form, check_owned, is_context, last_segment};
 
 use super::parts::check_parts;
 
-pub(super) fn params(sig: &Signature, errors: &mut Errors) -> Vec<Param> {
+/// The parameters. Removes their `#[param]` attributes, which nothing would resolve.
+pub(super) fn params(sig: &mut Signature, errors: &mut Errors) -> Vec<Param> {
     if sig.receiver().is_none() {
         errors.at(
             &sig.ident,
@@ -24,11 +26,12 @@ pub(super) fn params(sig: &Signature, errors: &mut Errors) -> Vec<Param> {
         );
     }
     let mut params: Vec<Param> = Vec::new();
-    for (index, input) in sig.inputs.iter().enumerate() {
+    for (index, input) in sig.inputs.iter_mut().enumerate() {
         let FnArg::Typed(typed) = input else {
             check_receiver(input, errors);
             continue;
         };
+        let arguments = ParamArguments::take(&mut typed.attrs, errors);
         refuse_conditions(&typed.attrs, errors);
         let ident = param_ident(typed, errors).unwrap_or_else(|| format_ident!("__{index}"));
         let kind = param_kind(&ident, &typed.ty, errors);
@@ -42,6 +45,7 @@ pub(super) fn params(sig: &Signature, errors: &mut Errors) -> Vec<Param> {
             ident,
             ty: (*typed.ty).clone(),
             kind,
+            arguments,
         });
     }
     check_parts(&parts(&params), Direction::Call, &sig.ident, errors);

@@ -503,6 +503,28 @@ impl MediaClient {
         });
 }
 #[cfg(feature = "media")]
+const _: () = {
+    #[cfg(feature = "search")]
+    type __Action0 = ::sockety::__private::ActionTypes<
+        (String, (u32, ())),
+        (Vec<Clip>, ()),
+        (),
+    >;
+    #[cfg(not(all(feature = "search")))]
+    type __Action0 = ();
+    type __Action1 = ::sockety::__private::ActionTypes<
+        (String, ()),
+        (Vec<Clip>, ()),
+        (),
+    >;
+    #[cfg(feature = "media")]
+    #[automatically_derived]
+    impl ::sockety::__private::ServiceTypes for MediaClient {
+        const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
+        type Actions = (__Action0, __Action1);
+    }
+};
+#[cfg(feature = "media")]
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}
     #[cfg(feature = "search")] __sent::<String>();

@@ -674,6 +674,27 @@ impl MediaClient {
             ]
         });
 }
+#[automatically_derived]
+impl ::sockety::__private::ServiceTypes for MediaClient {
+    const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
+    type Actions = (
+        (
+            (
+                ::sockety::__private::ActionTypes<(String, ()), (), ()>,
+                ::sockety::__private::ActionTypes<
+                    (u64, ()),
+                    (Clip, ()),
+                    (MediaError, ()),
+                >,
+            ),
+            ::sockety::__private::ActionTypes<(u64, (String, ())), (), ()>,
+        ),
+        (
+            ::sockety::__private::ActionTypes<(u64, ()), (), (MediaError, ())>,
+            ::sockety::__private::ActionTypes<(), (usize, ()), ()>,
+        ),
+    );
+}
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}
     __sent::<String>();

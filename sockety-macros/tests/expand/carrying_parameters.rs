@@ -782,6 +782,24 @@ impl MediaClient {
             ]
         });
 }
+#[automatically_derived]
+impl ::sockety::__private::ServiceTypes for MediaClient {
+    const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
+    type Actions = (
+        (
+            ::sockety::__private::ActionTypes<
+                (String, ()),
+                (Clip, ()),
+                (MediaError, ()),
+            >,
+            ::sockety::__private::ActionTypes<(Line, (u64, (Kind, ()))), (), ()>,
+        ),
+        (
+            ::sockety::__private::ActionTypes<(), (), (MediaError, ())>,
+            ::sockety::__private::ActionTypes<(String, (Line, ())), (), ()>,
+        ),
+    );
+}
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}
     __sent::<String>();

@@ -379,6 +379,14 @@ impl MediaClient {
             ]
         });
 }
+#[automatically_derived]
+impl ::facade::rpc::__private::ServiceTypes for MediaClient {
+    const DESCRIPTION: &'static ::facade::rpc::__private::ServiceDescription = MediaClient::DESCRIPTION;
+    type Actions = (
+        ::facade::rpc::__private::ActionTypes<(u64, (Kind, ())), (Clip, ()), ()>,
+        ::facade::rpc::__private::ActionTypes<(), (), ()>,
+    );
+}
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}
     __sent::<u64>();

@@ -70,6 +70,11 @@ impl ::sockety::__private::ServiceClient for MediaClient {
         &self.connection
     }
 }
+#[automatically_derived]
+impl ::sockety::__private::ServiceTypes for MediaClient {
+    const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
+    type Actions = ();
+}
 /// Serves an implementation of [`Media`]. Add it to a router, or serve it alone.
 pub struct MediaServer<S> {
     service: ::std::sync::Arc<S>,

@@ -1,6 +1,6 @@
 //! The services, the handler, the hook and the middleware of connections.
 
-use std::{any::type_name, fmt, sync::Arc};
+use std::{any::type_name, borrow::Cow, fmt, sync::Arc};
 
 use rustc_hash::FxHashMap;
 use sockety_codec::FilesSummary;
@@ -52,6 +52,8 @@ pub struct Router {
     actions: FxHashMap<&'static str, Served>,
     handler: Option<MessageHandler>,
     describes: bool,
+    /// By the names of services.
+    schemas: FxHashMap<String, Arc<str>>,
     authorize: Option<Arc<dyn Authorize>>,
     pub(crate) middleware: Vec<Arc<dyn ServeMiddleware>>,
 }
@@ -117,6 +119,34 @@ impl Router {
     pub fn describe(mut self) -> Self {
         self.describes = true;
         self
+    }
+
+    /// Like [`describe`](Self::describe), and tells peers how the values of services travel too: `schemas` are names of
+    /// services, each with its schema. A second call adds to the first one.
+    ///
+    /// The crate `sockety-schema` makes them: `router.describe_with(&sockety_schema::of::<MediaClient>()?)`.
+    ///
+    /// ```
+    /// # use sockety::{Router, pair, serve::IntoRouter, service};
+    /// # #[service]
+    /// # trait Media { async fn count(&self) -> u64; }
+    /// # struct Store;
+    /// # impl Media for Store { async fn count(&self) -> u64 { 0 } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let schemas = [("Media".to_owned(), "{}".to_owned())];
+    /// let router = MediaServer::new(Store).into_router().describe_with(schemas);
+    /// let (client, _server) = pair(Router::new(), router).await?;
+    /// let media = &sockety::describe::describe(&client).await?[0];
+    /// assert_eq!(media.schema.as_deref(), Some("{}"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn describe_with(mut self, schemas: impl IntoIterator<Item = (String, String)>) -> Self {
+        let schemas = schemas.into_iter();
+        self.schemas
+            .extend(schemas.map(|(name, schema)| (name, schema.into())));
+        self.describe()
     }
 
     /// Sets the handler of the actions that no service has. A second call replaces the first handler:
@@ -274,10 +304,7 @@ impl Router {
             }
             (Handler::Description, _) => {
                 let (_, message, _) = incoming.into_parts();
-                let services = self.services.iter();
-                let descriptions = services.map(|(service, _)| service.description());
-                let descriptions: Vec<&'static ServiceDescription> = descriptions.collect();
-                let answer = message.reply.encoded(&descriptions);
+                let answer = message.reply.encoded(&self.descriptions());
                 Box::pin(message.reply.send(answer))
             }
             (Handler::Health, _) => {
@@ -289,6 +316,20 @@ impl Router {
             (Handler::Messages, Some(handler)) => handler.dispatch(Message::new(incoming)),
             (Handler::Messages, None) => Box::pin(incoming.refuse(FastReply::NOT_IMPLEMENTED)),
         }
+    }
+
+    fn descriptions(&self) -> Vec<Cow<'static, ServiceDescription>> {
+        let services = self.services.iter();
+        let descriptions = services.map(|(service, _)| {
+            let description = service.description();
+            let Some(schema) = self.schemas.get(&*description.name) else {
+                return Cow::Borrowed(description);
+            };
+            let mut description = description.clone();
+            description.schema = Some(schema.to_string().into());
+            Cow::Owned(description)
+        });
+        descriptions.collect()
     }
 
     #[inline]

@@ -1,0 +1,162 @@
+use std::{path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use clap::Args;
+use serde_json::json;
+use sockety::Address;
+use sockety_schema::{Allowed, Change, Schema, Verdict, compare};
+
+use crate::{
+    describe::{self, ask},
+    exit::{Exit, Failure, explain},
+    first::FirstArgs,
+    out::{self, BAD, FAINT, GOOD, OutputArgs, WARN, styled},
+    shown::escaped,
+    target::{Target, duration},
+    tls::ClientTls,
+};
+
+/// Arguments of `check`: compares two schemas.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Schema before the change: a file of `describe --save`
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// Schema after the change
+    #[arg(
+        value_name = "NEW",
+        required_unless_present = "against",
+        conflicts_with = "against"
+    )]
+    new: Option<PathBuf>,
+    /// Instead of NEW, what this peer serves
+    #[arg(long, value_name = "ADDR")]
+    against: Option<Address>,
+    /// Changes that are meant: RULE, or RULE:PATH
+    #[arg(long, value_name = "RULE")]
+    allow: Vec<Allowed>,
+    /// File with changes that are meant, one a line; # begins a comment
+    #[arg(long, value_name = "FILE")]
+    allow_from: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    tls: ClientTls,
+    #[command(flatten)]
+    first: FirstArgs,
+    /// Longest time to connect, and longest wait for the answer
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    timeout: Duration,
+}
+
+/// Compares two schemas.
+pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
+    let mut allowed = args.allow.clone();
+    if let Some(path) = &args.allow_from {
+        allowed.extend(read_allowed(path)?);
+    }
+    let old = load(&args.old)?;
+    let new = match (&args.new, &args.against) {
+        (Some(path), _) => load(path)?,
+        (None, Some(address)) => served(&args, address).await?,
+        (None, None) => return Err(Failure::usage("neither NEW nor --against")),
+    };
+    let mut report = compare(&old, &new);
+    for allowed in &allowed {
+        report.allow(allowed);
+    }
+    for change in &report.changes {
+        match args.output.is_json() {
+            true => out::object(&json(change))?,
+            false => out::line(text(change))?,
+        }
+    }
+    if !args.output.is_json() {
+        out::line(summary(report.verdict(), report.changes.is_empty()))?;
+    }
+    match report.is_breaking() {
+        true => Ok(Exit::Refused),
+        false => Ok(Exit::Done),
+    }
+}
+
+fn load(path: &PathBuf) -> Result<Schema, Failure> {
+    let what = path.display().to_string();
+    Schema::load(path).map_err(|error| match &error {
+        sockety_schema::SchemaError::File { .. } => Failure::local(explain(&error)),
+        _ => Failure::local(explain(&error)).about(&what),
+    })
+}
+
+fn read_allowed(path: &PathBuf) -> Result<Vec<Allowed>, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::local(format!("cannot read {}: {error}", path.display())))?;
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim());
+    let lines = lines.filter(|line| !line.is_empty());
+    let allowed = lines.map(|line| {
+        let parsed = line.parse();
+        parsed.map_err(|error: sockety_schema::UnknownRule| {
+            Failure::usage(error.to_string()).about(&path.display().to_string())
+        })
+    });
+    allowed.collect()
+}
+
+async fn served(args: &CheckArgs, address: &Address) -> Result<Schema, Failure> {
+    let target = Target {
+        address: address.clone(),
+        tls: args.tls.clone(),
+        connect_timeout: args.timeout,
+        max_payload: ByteSize::mib(64),
+        first: args.first.clone(),
+    };
+    let services = ask(&target, args.timeout).await?;
+    describe::schema(&services).map_err(|failure| failure.about(&address.to_string()))
+}
+
+fn text(change: &Change) -> String {
+    let style = match change.verdict {
+        _ if change.is_allowed => FAINT,
+        Verdict::Compatible => GOOD,
+        Verdict::Breaking => BAD,
+        _ => WARN,
+    };
+    let line = escaped(&change.to_string());
+    let verdict = change.verdict.to_string();
+    match line.strip_prefix(&verdict) {
+        Some(rest) => format!("{}{rest}", styled(style, verdict)),
+        None => line,
+    }
+}
+
+fn json(change: &Change) -> serde_json::Value {
+    json!({
+        "type": "change",
+        "verdict": change.verdict.to_string().replace(' ', "_"),
+        "rule": change.rule.id(),
+        "direction": change.direction.map(|direction| direction.to_string()),
+        "path": change.path,
+        "also": change.also,
+        "text": change.text,
+        "allowed": change.is_allowed,
+    })
+}
+
+fn summary(verdict: Verdict, is_same: bool) -> String {
+    match verdict {
+        _ if is_same => styled(GOOD, "nothing that travels has changed"),
+        Verdict::Compatible => styled(GOOD, "compatible"),
+        Verdict::Warning => styled(WARN, "compatible, with warnings"),
+        Verdict::ServersFirst => styled(
+            WARN,
+            "compatible: renew every server before any client uses the change",
+        ),
+        Verdict::ClientsFirst => styled(
+            WARN,
+            "compatible: renew every client before any server uses the change",
+        ),
+        Verdict::Breaking => styled(BAD, "breaking"),
+    }
+}

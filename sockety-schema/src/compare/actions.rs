@@ -1,0 +1,364 @@
+//! Actions side by side.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Change, Difference, Direction, Rule, Verdict,
+    types::{Definitions, View, Walk, view},
+};
+use crate::model::{Action, Field, Form, Limits, Parameter, Part, PartKind, Schema, Type};
+
+/// An action and the types that it names.
+#[derive(Clone, Copy)]
+struct Served<'a> {
+    name: &'a str,
+    action: &'a Action,
+    types: &'a Definitions,
+}
+
+pub(super) fn compare(old: &Schema, new: &Schema) -> Vec<Change> {
+    let (served_before, served) = (by_name(old), by_name(new));
+    let mut changes = Vec::new();
+    for (name, before) in &served_before {
+        match served.get(name) {
+            Some(after) if *name == before.name => action(*before, *after, &mut changes),
+            Some(_) => {}
+            None => changes.push(change(
+                Rule::ActionGone,
+                Verdict::Breaking,
+                name,
+                "is not served any more",
+            )),
+        }
+    }
+    for (name, after) in &served {
+        if !served_before.contains_key(name) {
+            let text = match *name == after.name {
+                true => "is new".to_owned(),
+                false => format!("is a new name of {}", after.name),
+            };
+            changes.push(change(Rule::ActionNew, Verdict::ServersFirst, name, text));
+        }
+    }
+    changes
+}
+
+fn by_name(schema: &Schema) -> BTreeMap<&str, Served<'_>> {
+    let mut served = BTreeMap::new();
+    for service in schema.services.values() {
+        for (name, action) in &service.actions {
+            let this = Served {
+                name,
+                action,
+                types: &service.types,
+            };
+            served.extend(action.names(name).map(|name| (name, this)));
+        }
+    }
+    served
+}
+
+fn change(rule: Rule, verdict: Verdict, path: &str, text: impl Into<String>) -> Change {
+    Change {
+        rule,
+        verdict,
+        direction: None,
+        path: path.to_owned(),
+        also: Vec::new(),
+        text: text.into(),
+        is_allowed: false,
+    }
+}
+
+fn action(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
+    let (name, before, after) = (old.name, old.action, new.action);
+    let mut say = |rule, verdict, text: String| changes.push(change(rule, verdict, name, text));
+    if before.one_way != after.one_way {
+        let text = match after.one_way {
+            true => "callers get no reply any more",
+            false => "callers wait for a reply now",
+        };
+        say(Rule::ReplyForm, Verdict::Breaking, text.to_owned());
+    }
+    if before.idempotent && !after.idempotent {
+        let text = "is not idempotent any more, and old clients repeat it";
+        say(Rule::IdempotentGone, Verdict::Breaking, text.to_owned());
+    }
+    if let Some(after) = after.timeout_ms {
+        if before.timeout_ms.is_none_or(|before| after < before) {
+            let text = match before.timeout_ms {
+                Some(before) => format!("callers wait {after} ms, before {before} ms"),
+                None => format!("callers wait {after} ms, before without end"),
+            };
+            say(Rule::Timeout, Verdict::Warning, text);
+        }
+    }
+    for text in lower_limits(&before.limits, &after.limits) {
+        say(Rule::Limit, Verdict::Warning, text);
+    }
+    let kinds = |parameters: &[Parameter]| contents(parameters.iter().map(|it| it.kind));
+    let (sent_before, sent) = (kinds(&before.parameters), kinds(&after.parameters));
+    if sent_before != sent {
+        let text = format!("callers send {sent}, before {sent_before}");
+        let mut change = change(Rule::ContentForm, Verdict::Breaking, name, text);
+        change.direction = Some(Direction::Request);
+        changes.push(change);
+    }
+    let kinds = |parts: &[Part]| contents(parts.iter().map(|it| it.kind));
+    let (got_before, got) = (kinds(&before.returns), kinds(&after.returns));
+    if got_before != got {
+        let text = format!("callers get {got}, before {got_before}");
+        let mut change = change(Rule::ContentForm, Verdict::Breaking, name, text);
+        change.direction = Some(Direction::Reply);
+        changes.push(change);
+    }
+    request(old, new, changes);
+    reply(old, new, changes);
+    errors(old, new, changes);
+}
+
+/// Files and streams, as text.
+fn contents(kinds: impl Iterator<Item = PartKind>) -> String {
+    let mut kinds: Vec<_> = kinds.filter(|kind| *kind != PartKind::Payload).collect();
+    // They travel in this order, wherever they are in the method.
+    kinds.sort_by_key(|kind| *kind as u8);
+    let texts: Vec<_> = kinds.iter().map(ToString::to_string).collect();
+    match texts.is_empty() {
+        true => "no files and no stream".to_owned(),
+        false => texts.join(", "),
+    }
+}
+
+fn lower_limits(before: &Limits, after: &Limits) -> Vec<String> {
+    let limits = [
+        ("bytes of the payload", before.payload, after.payload),
+        (
+            "files",
+            before.files.map(u64::from),
+            after.files.map(u64::from),
+        ),
+        ("bytes of a file", before.file, after.file),
+        ("bytes of all files", before.all_files, after.all_files),
+        ("bytes of the stream", before.stream, after.stream),
+    ];
+    let lower = limits.into_iter().filter_map(|(what, before, after)| {
+        let after = after?;
+        match before {
+            Some(before) if before <= after => None,
+            Some(before) => Some(format!("at most {after} {what}, before {before}")),
+            None => Some(format!("at most {after} {what}, before any number")),
+        }
+    });
+    lower.collect()
+}
+
+/// What differs on the way to servers or to clients, with the name of the part in front.
+fn add(
+    changes: &mut Vec<Change>,
+    (name, direction, part): (&str, Direction, &str),
+    found: Vec<Difference>,
+) {
+    for difference in found {
+        let verdict = difference.verdict(direction);
+        let mut path = format!("{name}/{direction}");
+        let mut parts = difference.path.iter();
+        // In front is what is at the part itself, and behind it types with their fields.
+        let first = parts.next().map_or("", String::as_str);
+        let part = format!("{part}{first}");
+        let part = part.strip_prefix('.').unwrap_or(&part);
+        for part in std::iter::once(part).chain(parts.map(String::as_str)) {
+            if !part.is_empty() {
+                path.push('/');
+                path.push_str(part);
+            }
+        }
+        changes.push(Change {
+            rule: difference.rule,
+            verdict,
+            direction: Some(direction),
+            path,
+            also: Vec::new(),
+            text: difference.text,
+            is_allowed: false,
+        });
+    }
+}
+
+fn request(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
+    let (before, after) = (old.action, new.action);
+    let direction = Direction::Request;
+    let place = |part| (old.name, direction, part);
+    let mut walk = Walk::new(old.types, new.types);
+    match (before.form(), after.form()) {
+        (Form::Empty, Form::Empty) => {}
+        (Form::Value, Form::Value) => {
+            let types = (
+                value(before.payload().next()),
+                value(after.payload().next()),
+            );
+            if let (Some(old), Some(new)) = types {
+                let name = after.payload().next().map_or("", |it| it.name.as_str());
+                walk.types(old, new);
+                add(changes, place(name), walk.finish());
+            }
+        }
+        (Form::Map, Form::Map) => {
+            let (old, new) = (fields(before), fields(after));
+            // The fields are made here, so they live shorter than the schemas.
+            let mut walk = Walk::new(walk.old, walk.new);
+            walk.fields((&old, false), (&new, false), "");
+            add(changes, place(""), walk.finish());
+        }
+        // Nothing is sent, which is read as nil.
+        (Form::Empty, Form::Value) => {
+            let parameter = after.payload().next();
+            let is_read = parameter.is_some_and(|it| it.optional);
+            walk.differ(Rule::FieldNew, "is new", true, is_read);
+            add(
+                changes,
+                place(parameter.map_or("", |it| &it.name)),
+                walk.finish(),
+            );
+        }
+        (Form::Value, Form::Empty) => {
+            let parameter = before.payload().next();
+            let is_read = parameter.is_some_and(|it| it.optional);
+            walk.differ(Rule::FieldGone, "is gone", is_read, true);
+            add(
+                changes,
+                place(parameter.map_or("", |it| &it.name)),
+                walk.finish(),
+            );
+        }
+        (Form::Empty, Form::Map) => {
+            walk.differ(Rule::FieldNew, "parameters are new", true, false);
+            add(changes, place(""), walk.finish());
+        }
+        (Form::Map, Form::Empty) => {
+            walk.differ(Rule::FieldGone, "all parameters are gone", false, true);
+            add(changes, place(""), walk.finish());
+        }
+        (before, after) => {
+            walk.breaks(Rule::ParametersForm, format!("{before} became {after}"));
+            add(changes, place(""), walk.finish());
+        }
+    }
+    let stream = |action: &'_ Action| {
+        let mut parameters = action.parameters.iter();
+        let stream = parameters.find(|it| it.kind == PartKind::Streaming);
+        stream.cloned()
+    };
+    if let (Some(before), Some(after)) = (stream(before), stream(after)) {
+        if let (Some(before), Some(now)) = (&before.ty, &after.ty) {
+            let mut walk = Walk::new(old.types, new.types);
+            walk.at("[]", |it| it.types(before, now));
+            add(changes, place(&after.name), walk.finish());
+        }
+    }
+}
+
+fn value(parameter: Option<&Parameter>) -> Option<&Type> {
+    parameter.and_then(|parameter| parameter.ty.as_ref())
+}
+
+/// The parameters as the fields that they travel like.
+fn fields(action: &Action) -> Vec<Field> {
+    let fields = action.payload().filter_map(|parameter| {
+        Some(Field {
+            name: parameter.name.clone(),
+            aliases: parameter.aliases.clone(),
+            docs: String::new(),
+            ty: parameter.ty.clone()?,
+            optional: parameter.optional,
+            omitted: false,
+            flatten: false,
+        })
+    });
+    fields.collect()
+}
+
+fn reply(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
+    let direction = Direction::Reply;
+    for kind in [PartKind::Payload, PartKind::Streaming] {
+        let part = |action: &'_ Action| {
+            let mut parts = action.returns.iter();
+            parts.find(|part| part.kind == kind).cloned()
+        };
+        let (before, after) = (part(old.action), part(new.action));
+        let ty = |part: &Option<Part>| part.as_ref().and_then(|part| part.ty.clone());
+        let (before, after) = (ty(&before), ty(&after));
+        let mut walk = Walk::new(old.types, new.types);
+        let part = match kind {
+            PartKind::Payload => "value",
+            _ => "items",
+        };
+        match (&before, &after) {
+            (Some(before), Some(after)) => walk.types(before, after),
+            // Streams are compared by their number, with files.
+            (None, Some(after)) if kind == PartKind::Payload => {
+                walk.breaks(Rule::Type, format!("nothing became {after}"));
+            }
+            (Some(before), None) if kind == PartKind::Payload => {
+                walk.breaks(Rule::Type, format!("{before} became nothing"));
+            }
+            _ => {}
+        }
+        add(changes, (old.name, direction, part), walk.finish());
+    }
+}
+
+fn errors(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
+    let (name, before, after) = (old.name, old.action, new.action);
+    let direction = Direction::Reply;
+    let mut say = |rule, verdict, error: &str, text: String| {
+        let path = format!("{name}/{direction}/error.{error}");
+        let mut change = change(rule, verdict, &path, text);
+        change.direction = Some(direction);
+        changes.push(change);
+    };
+    for error in &after.errors {
+        let same = |it: &&_| {
+            let it: &crate::model::ErrorVariant = it;
+            it.name == error.name || it.code == error.code
+        };
+        let known = before
+            .errors
+            .iter()
+            .find(|it| it.name == error.name)
+            .or_else(|| before.errors.iter().find(same));
+        let Some(known) = known else {
+            let text = format!(
+                "is new: old clients see code {} alone, or its text",
+                error.code
+            );
+            say(Rule::ErrorNew, Verdict::Compatible, &error.name, text);
+            continue;
+        };
+        let (code, was) = (error.code, known.code);
+        // Without data, an error is its code, and with data its name.
+        let breaks = if error.details != known.details {
+            Some("has data now, or none any more".to_owned())
+        } else if error.details && error.name != known.name {
+            Some(format!("was {:?}", known.name))
+        } else if code != was {
+            Some(format!("has code {code}, before {was}"))
+        } else {
+            None
+        };
+        if let Some(text) = breaks {
+            say(Rule::ErrorForm, Verdict::Breaking, &error.name, text);
+        }
+    }
+    let (Some(before), Some(after)) = (&before.error, &after.error) else {
+        return;
+    };
+    let mut walk = Walk::new(old.types, new.types);
+    match (view(old.types, before), view(new.types, after)) {
+        ((View::Enum(before), _), (View::Enum(after), Some(name))) => {
+            walk.path.push(name.to_owned());
+            walk.errors(before, after);
+        }
+        _ => walk.types(before, after),
+    }
+    add(changes, (name, direction, "error"), walk.finish());
+}

@@ -1,0 +1,167 @@
+//! Fields of structs and variants, and parameters, which are fields of a payload.
+
+use super::{
+    Rule,
+    types::{Definitions, View, Walk, view},
+};
+use crate::model::{Field, Type};
+
+/// Fields, and whether unknown ones are refused.
+type Fields<'a> = (&'a [Field], bool);
+
+/// Fields after those of flattened structs were put among them.
+struct Flat<'a> {
+    fields: Vec<&'a Field>,
+    /// The types of flattened fields of other kinds, which take and write entries of any name.
+    rest: Vec<&'a Type>,
+    /// Whether an entry of another name may fail to be read.
+    is_strict: bool,
+}
+
+/// The most levels of flattened structs that are put among the fields.
+const MAX_LEVELS: usize = 32;
+
+fn flat<'a>(types: &'a Definitions, (fields, is_strict): Fields<'a>) -> Flat<'a> {
+    let mut flat = Flat {
+        fields: Vec::new(),
+        rest: Vec::new(),
+        is_strict,
+    };
+    add(types, fields, MAX_LEVELS, &mut flat);
+    flat.is_strict |= !flat.rest.is_empty();
+    flat
+}
+
+fn add<'a>(types: &'a Definitions, fields: &'a [Field], levels: usize, into: &mut Flat<'a>) {
+    for field in fields {
+        if !field.flatten {
+            into.fields.push(field);
+            continue;
+        }
+        match view(types, &field.ty).0 {
+            View::Struct(fields, _) if levels > 0 => add(types, fields, levels - 1, into),
+            _ => into.rest.push(&field.ty),
+        }
+    }
+}
+
+fn reads(field: &Field, name: &str) -> bool {
+    field.name == name || field.aliases.iter().any(|alias| alias == name)
+}
+
+impl<'a> Walk<'a> {
+    /// `tag` is an entry that is none of the fields, of variants with an internal tag.
+    pub(super) fn fields(&mut self, old: Fields<'a>, new: Fields<'a>, tag: &str) {
+        if new.1 && !old.1 {
+            self.warn(Rule::Strict, "unknown fields are refused now");
+        }
+        let (old, new) = (flat(self.old, old), flat(self.new, new));
+        self.rest(&old, &new);
+        let mut gone = old.fields.clone();
+        let mut added = Vec::new();
+        for new in &new.fields {
+            let same = gone.iter().position(|old| old.name == new.name);
+            let paired = same.or_else(|| {
+                gone.iter()
+                    .position(|old| reads(new, &old.name) || reads(old, &new.name))
+            });
+            match paired {
+                Some(index) => {
+                    let old = gone.remove(index);
+                    self.at(&format!(".{}", new.name), |it| it.field(old, new));
+                }
+                None => added.push(*new),
+            }
+        }
+        self.twice(&old, &new);
+        for old in gone {
+            // A field of the same type is rather renamed than removed and added.
+            let renamed = added
+                .iter()
+                .position(|new| old.ty == new.ty || self.are_equal(&old.ty, &new.ty));
+            let part = format!(".{}", old.name);
+            match renamed {
+                Some(index) => {
+                    let name = &added.remove(index).name;
+                    self.at(&part, |it| {
+                        it.breaks(
+                            Rule::FieldName,
+                            format!("is {name:?} now, without an alias"),
+                        );
+                    });
+                }
+                None => self.at(&part, |it| {
+                    it.differ(Rule::FieldGone, "is gone", old.optional, true);
+                    if new.is_strict || old.name == tag {
+                        it.differ(Rule::Strict, "is refused", true, false);
+                    }
+                }),
+            }
+        }
+        for field in added {
+            self.at(&format!(".{}", field.name), |it| {
+                // An old peer that writes entries of any name may write one of this name.
+                let is_read = field.optional && old.rest.is_empty();
+                it.differ(Rule::FieldNew, "is new", true, is_read);
+                if old.is_strict || field.name == tag {
+                    it.differ(Rule::Strict, "is refused by old peers", false, true);
+                }
+            });
+        }
+    }
+
+    /// Flattened fields that are no structs.
+    fn rest(&mut self, old: &Flat<'a>, new: &Flat<'a>) {
+        if old.rest.len() != new.rest.len() {
+            return self.breaks(
+                Rule::Type,
+                "entries of any name are flattened into it, or not any more",
+            );
+        }
+        for (old, new) in old.rest.iter().zip(&new.rest) {
+            self.at(".*", |it| it.types(old, new));
+        }
+    }
+
+    /// Entries that a peer writes for two fields, and that the other one reads as one field.
+    fn twice(&mut self, old: &Flat<'a>, new: &Flat<'a>) {
+        let is_twice = |reader: &Field, written: &[&Field]| {
+            written
+                .iter()
+                .filter(|field| reads(reader, &field.name))
+                .count()
+                > 1
+        };
+        for reader in &new.fields {
+            if is_twice(reader, &old.fields) {
+                self.at(&format!(".{}", reader.name), |it| {
+                    it.differ(Rule::FieldName, "is two fields of old peers", true, false);
+                });
+            }
+        }
+        for reader in &old.fields {
+            if is_twice(reader, &new.fields) {
+                self.at(&format!(".{}", reader.name), |it| {
+                    it.differ(Rule::FieldName, "is two fields now", false, true);
+                });
+            }
+        }
+    }
+
+    fn field(&mut self, old: &'a Field, new: &'a Field) {
+        let old_reads_new = reads(old, &new.name);
+        let new_reads_old = reads(new, &old.name);
+        if !(old_reads_new && new_reads_old) {
+            let text = format!("was {:?}", old.name);
+            self.differ(Rule::FieldName, text, old_reads_new, new_reads_old);
+        }
+        let is_option = |ty: &Type| matches!(ty, Type::Option(_));
+        if old.optional && !new.optional && (!is_option(&old.ty) || is_option(&new.ty)) {
+            self.differ(Rule::FieldNew, "must be there now", true, false);
+        }
+        if new.omitted && !old.omitted && !old.optional {
+            self.differ(Rule::FieldGone, "may be left out now", false, true);
+        }
+        self.types(&old.ty, &new.ty);
+    }
+}

@@ -1,0 +1,215 @@
+//! The schema of a service, from its generated client.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use sockety::{
+    describe::{
+        ActionDescription, ActionTypes, PartKind as Kind, ServiceDescription, ServiceTypes,
+    },
+    msgpack,
+};
+use specta::{Types, datatype::DataType};
+
+use crate::{
+    convert::{Converter, RefusedType},
+    model::{Action, ErrorVariant, Limits, Parameter, Part, PartKind, Schema, Service, Type},
+    probe,
+};
+
+/// The schema of the service that a generated client calls, such as `BankClient`.
+///
+/// All types of its parameters, results, errors and streams derive `specta::Type`.
+///
+/// # Errors
+/// [`RefusedType`] if specta cannot tell how values of a type travel.
+pub fn of<C>() -> Result<Schema, RefusedType>
+where
+    C: ServiceTypes,
+    C::Actions: ActionList,
+{
+    let description = C::DESCRIPTION;
+    let service = service::<C::Actions>(description)?;
+    let services = BTreeMap::from([(description.name.to_string(), service)]);
+    Ok(Schema { services })
+}
+
+fn service<A: ActionList>(description: &ServiceDescription) -> Result<Service, RefusedType> {
+    let mut converter = Converter::new();
+    let mut actions = Vec::new();
+    A::collect(&mut converter.types, &mut actions);
+    let mut service = Service {
+        docs: description.docs.to_string(),
+        ..Service::default()
+    };
+    for (description, types) in description.actions.iter().zip(actions) {
+        let action = action(description, types, &mut converter)?;
+        service.actions.insert(description.name.to_string(), action);
+    }
+    service.types = converter.definitions;
+    probe::find_strict(&mut service.types, &converter.roots);
+    Ok(service)
+}
+
+fn action(
+    of: &ActionDescription,
+    types: TypesOfAction,
+    converter: &mut Converter,
+) -> Result<Action, RefusedType> {
+    let mut action = Action {
+        aliases: of.aliases.iter().map(ToString::to_string).collect(),
+        docs: of.docs.to_string(),
+        one_way: of.is_one_way,
+        idempotent: of.is_idempotent,
+        timeout_ms: of
+            .timeout
+            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        limits: Limits {
+            payload: of.limits.payload,
+            files: of.limits.files,
+            file: of.limits.file,
+            all_files: of.limits.all_files,
+            stream: of.limits.stream,
+        },
+        ..Action::default()
+    };
+    let mut sent = types.parameters.into_iter();
+    for parameter in &*of.parameters {
+        let (name, kind) = (&parameter.name, kind_of(parameter.kind));
+        let ty = ty(kind, &mut sent, format!("{}({name})", of.name), converter)?;
+        let is_option = matches!(ty, Some(Type::Option(_)));
+        action.parameters.push(Parameter {
+            name: name.to_string(),
+            aliases: parameter.aliases.iter().map(ToString::to_string).collect(),
+            optional: (is_option || parameter.has_default) && kind == PartKind::Payload,
+            kind,
+            ty,
+        });
+    }
+    let mut returned = types.returns.into_iter();
+    for kind in &*of.returns.kinds {
+        let kind = kind_of(*kind);
+        let ty = ty(
+            kind,
+            &mut returned,
+            format!("{} -> {kind}", of.name),
+            converter,
+        )?;
+        action.returns.push(Part { kind, ty });
+    }
+    if let Some(error) = types.errors.first() {
+        action.error = Some(converter.root(format!("{} error", of.name), error)?);
+    }
+    action.errors = of
+        .errors
+        .iter()
+        .map(|error| ErrorVariant {
+            name: error.name.to_string(),
+            code: error.code,
+            details: error.has_details,
+            docs: error.docs.to_string(),
+        })
+        .collect();
+    Ok(action)
+}
+
+/// The type of a part that has one.
+fn ty(
+    kind: PartKind,
+    types: &mut impl Iterator<Item = Travelling>,
+    path: String,
+    converter: &mut Converter,
+) -> Result<Option<Type>, RefusedType> {
+    match kind {
+        PartKind::Payload | PartKind::Streaming => match types.next() {
+            Some(ty) => converter.root(path, &ty).map(Some),
+            None => Err(RefusedType {
+                path,
+                reason: "the list of its types ends before it".to_owned(),
+            }),
+        },
+        PartKind::File | PartKind::Files | PartKind::ByteStream => Ok(None),
+    }
+}
+
+fn kind_of(kind: Kind) -> PartKind {
+    match kind {
+        Kind::File => PartKind::File,
+        Kind::Files => PartKind::Files,
+        Kind::Streaming => PartKind::Streaming,
+        Kind::ByteStream => PartKind::ByteStream,
+        _ => PartKind::Payload,
+    }
+}
+
+/// The types of an action, as specta has them.
+#[doc(hidden)]
+#[expect(unnameable_types, reason = "only this crate makes and takes one")]
+#[derive(Debug)]
+pub struct TypesOfAction {
+    parameters: Vec<Travelling>,
+    returns: Vec<Travelling>,
+    errors: Vec<Travelling>,
+}
+
+/// A type that travels by itself, as specta has it, and whether bytes are read as it.
+#[doc(hidden)]
+#[expect(unnameable_types, reason = "only this crate makes and takes one")]
+#[derive(Debug)]
+pub struct Travelling {
+    pub(crate) ty: DataType,
+    pub(crate) reads: fn(&[u8]) -> bool,
+}
+
+/// The actions of a service, all of whose types derive `specta::Type`.
+///
+/// Implemented for what generated clients have as [`ServiceTypes::Actions`].
+pub trait ActionList {
+    #[doc(hidden)]
+    fn collect(types: &mut Types, into: &mut Vec<TypesOfAction>);
+}
+
+impl ActionList for () {
+    fn collect(_: &mut Types, _: &mut Vec<TypesOfAction>) {}
+}
+
+impl<A: ActionList, B: ActionList> ActionList for (A, B) {
+    fn collect(types: &mut Types, into: &mut Vec<TypesOfAction>) {
+        A::collect(types, into);
+        B::collect(types, into);
+    }
+}
+
+impl<P: TypeList, R: TypeList, E: TypeList> ActionList for ActionTypes<P, R, E> {
+    fn collect(types: &mut Types, into: &mut Vec<TypesOfAction>) {
+        let mut action = TypesOfAction {
+            parameters: Vec::new(),
+            returns: Vec::new(),
+            errors: Vec::new(),
+        };
+        P::collect(types, &mut action.parameters);
+        R::collect(types, &mut action.returns);
+        E::collect(types, &mut action.errors);
+        into.push(action);
+    }
+}
+
+/// Types that derive `specta::Type`, as nested pairs: `(A, (B, ()))`.
+pub trait TypeList {
+    #[doc(hidden)]
+    fn collect(types: &mut Types, into: &mut Vec<Travelling>);
+}
+
+impl TypeList for () {
+    fn collect(_: &mut Types, _: &mut Vec<Travelling>) {}
+}
+
+impl<T: specta::Type + DeserializeOwned, Rest: TypeList> TypeList for (T, Rest) {
+    fn collect(types: &mut Types, into: &mut Vec<Travelling>) {
+        into.push(Travelling {
+            ty: T::definition(types),
+            reads: |bytes| msgpack::from_slice::<T>(bytes).is_ok(),
+        });
+        Rest::collect(types, into);
+    }
+}

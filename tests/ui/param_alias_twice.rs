@@ -1,0 +1,8 @@
+use sockety::service;
+
+#[service]
+pub trait Media {
+    async fn find(&self, #[param(alias = ["year"])] title: String, year: u16);
+}
+
+fn main() {}
