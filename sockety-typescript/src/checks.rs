@@ -1,0 +1,199 @@
+//! Guards: what says at run time whether a value is of a type.
+
+use std::collections::BTreeSet;
+
+use sockety_schema::{Content, Definition, Enum, Field, Shape, Tagging, Type, Variant};
+
+use crate::{
+    layout::{Doc, Item},
+    names::quoted,
+    types::{Flattened, Key, Result, Types, checked_key, inside, unknown},
+};
+
+/// Writes guards. Those that are declared already can be named; others only later.
+pub(crate) struct Checks<'a> {
+    pub(crate) types: &'a Types<'a>,
+    pub(crate) declared: BTreeSet<String>,
+}
+
+impl Checks<'_> {
+    pub(crate) fn declaration(&mut self, name: &str, of: &Definition) -> Result<String> {
+        let names = self.types.names(name, name)?.clone();
+        let check = match &of.shape {
+            Shape::Unit => Doc::call("sockety.tuple", Vec::new()),
+            Shape::Newtype(ty) => self.check(ty, name)?,
+            Shape::Tuple(items) => Doc::call("sockety.tuple", self.items(items, name)?),
+            Shape::Struct(of) => self.object(Vec::new(), &of.fields, name)?,
+            Shape::Enum(of) => {
+                let variants = of.variants.iter();
+                let variants = variants.map(|variant| Ok(self.variant(of, variant, name)?.into()));
+                Doc::call("sockety.oneOf", variants.collect::<Result<_>>()?)
+            }
+            _ => return Err(unknown(name)),
+        };
+        self.declared.insert(names.check.clone());
+        Ok(format!(
+            "/** Whether a value is of the type `{ty}`. */\nexport const {check_name}: sockety.Check<{ty}> = {};\n",
+            check.text(0),
+            ty = names.ty,
+            check_name = names.check,
+        ))
+    }
+
+    pub(crate) fn check(&self, ty: &Type, path: &str) -> Result<Doc> {
+        Ok(match ty {
+            Type::Nil => "sockety.nil".into(),
+            Type::Bool => "sockety.bool".into(),
+            Type::U8 => "sockety.u8".into(),
+            Type::U16 => "sockety.u16".into(),
+            Type::U32 => "sockety.u32".into(),
+            Type::U64 => "sockety.u64".into(),
+            Type::I8 => "sockety.i8".into(),
+            Type::I16 => "sockety.i16".into(),
+            Type::I32 => "sockety.i32".into(),
+            Type::I64 => "sockety.i64".into(),
+            Type::U128 | Type::I128 => "sockety.int128".into(),
+            Type::F32 | Type::F64 => "sockety.float".into(),
+            Type::Char => "sockety.char".into(),
+            Type::String | Type::Text(_) => "sockety.text".into(),
+            Type::Bytes => "sockety.bytes".into(),
+            Type::Timestamp => "sockety.date".into(),
+            Type::Duration => "sockety.duration".into(),
+            Type::SystemTime => "sockety.systemTime".into(),
+            Type::Nonzero(of) => Doc::call("sockety.nonzero", vec![self.check(of, path)?.into()]),
+            Type::Option(of) => Doc::call("sockety.option", vec![self.check(of, path)?.into()]),
+            Type::Sequence(of) => Doc::call("sockety.list", vec![self.check(of, path)?.into()]),
+            Type::Array(of, length) => {
+                let length = Doc::from(length.to_string());
+                let items = vec![self.check(of, path)?.into(), length.into()];
+                Doc::call("sockety.array", items)
+            }
+            Type::Tuple(items) => Doc::call("sockety.tuple", self.items(items, path)?),
+            Type::Map(by, of) => {
+                let key = match self.types.key(by, path)? {
+                    Key::Text => "sockety.text".into(),
+                    Key::Bool => {
+                        "sockety.oneOf(sockety.literal('true'), sockety.literal('false'))".into()
+                    }
+                    Key::Integer(of) | Key::Long(of) => {
+                        Doc::call("sockety.key", vec![self.check(of, path)?.into()])
+                    }
+                    Key::Names(name) => self.named(name, path)?,
+                };
+                Doc::call(
+                    "sockety.map",
+                    vec![key.into(), self.check(of, path)?.into()],
+                )
+            }
+            Type::Named(name) => self.named(name, path)?,
+            _ => return Err(unknown(path)),
+        })
+    }
+
+    fn named(&self, name: &str, path: &str) -> Result<Doc> {
+        let check = &self.types.names(name, path)?.check;
+        Ok(match self.declared.contains(check) {
+            true => check.as_str().into(),
+            false => format!("sockety.lazy(() => {check})").into(),
+        })
+    }
+
+    fn items(&self, items: &[Type], path: &str) -> Result<Vec<Item>> {
+        let items = items.iter().map(|ty| Ok(self.check(ty, path)?.into()));
+        items.collect()
+    }
+
+    fn object(&self, mut entries: Vec<Item>, fields: &[Field], path: &str) -> Result<Doc> {
+        let mut flattened = Vec::new();
+        for field in fields {
+            let path = format!("{path}.{}", field.name);
+            if field.flatten {
+                if let Flattened::Fields(name) = self.types.flattened(&field.ty, &path)? {
+                    flattened.push(self.named(name, &path)?.into());
+                }
+                continue;
+            }
+            let mut check = self.check(&field.ty, &path)?;
+            if field.optional || field.omitted {
+                check = Doc::call("sockety.optional", vec![check.into()]);
+            }
+            entries.push(entry(&checked_key(&field.name, &path)?, check));
+        }
+        Ok(structure(entries, flattened))
+    }
+
+    pub(crate) fn variant(&self, of: &Enum, variant: &Variant, path: &str) -> Result<Doc> {
+        let path = &format!("{path}::{}", variant.name);
+        let tagging = match variant.untagged {
+            true => &Tagging::Untagged,
+            false => &of.tagging,
+        };
+        // A variant that stands for names of later versions: none of the known ones, but for its own.
+        let name = match variant.other {
+            false => Doc::call(
+                "sockety.literal",
+                vec![Doc::from(quoted(&variant.name)).into()],
+            ),
+            true => {
+                let others = of.variants.iter().filter(|other| !other.other);
+                let others = others.map(|other| Doc::from(quoted(&other.name)).into());
+                Doc::call("sockety.otherThan", others.collect())
+            }
+        };
+        Ok(match tagging {
+            Tagging::External => match self.content(&variant.content, path)? {
+                None => name,
+                Some(content) => {
+                    let name = checked_key(&variant.name, path)?;
+                    structure(vec![entry(&name, content)], Vec::new())
+                }
+            },
+            Tagging::Internal { tag } => {
+                let entries = vec![entry(&checked_key(tag, path)?, name)];
+                match &variant.content {
+                    Content::Unit => structure(entries, Vec::new()),
+                    Content::Struct(fields) => self.object(entries, fields, path)?,
+                    Content::Newtype(ty) => match self.types.flattened(ty, path) {
+                        Ok(Flattened::Fields(name)) => {
+                            structure(entries, vec![self.named(name, path)?.into()])
+                        }
+                        Ok(_) => structure(entries, Vec::new()),
+                        Err(_) => return Err(inside(path)),
+                    },
+                    _ => return Err(inside(path)),
+                }
+            }
+            Tagging::Adjacent { tag, content } => {
+                let mut entries = vec![entry(&checked_key(tag, path)?, name)];
+                if let Some(value) = self.content(&variant.content, path)? {
+                    entries.push(entry(&checked_key(content, path)?, value));
+                }
+                structure(entries, Vec::new())
+            }
+            Tagging::Untagged => match self.content(&variant.content, path)? {
+                Some(content) => content,
+                None => "sockety.nil".into(),
+            },
+            _ => return Err(unknown(path)),
+        })
+    }
+
+    fn content(&self, content: &Content, path: &str) -> Result<Option<Doc>> {
+        Ok(Some(match content {
+            Content::Unit => return Ok(None),
+            Content::Newtype(ty) => self.check(ty, path)?,
+            Content::Tuple(items) => Doc::call("sockety.tuple", self.items(items, path)?),
+            Content::Struct(fields) => self.object(Vec::new(), fields, path)?,
+            _ => return Err(unknown(path)),
+        }))
+    }
+}
+
+fn entry(key: &str, check: Doc) -> Item {
+    Doc::row([format!("{key}: ").into(), check]).into()
+}
+
+fn structure(entries: Vec<Item>, mut flattened: Vec<Item>) -> Doc {
+    flattened.insert(0, Doc::object(entries).into());
+    Doc::call("sockety.struct", flattened)
+}

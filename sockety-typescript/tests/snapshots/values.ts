@@ -1,0 +1,390 @@
+/** Written by sockety-typescript from the schema of 'Values'. Changes belong there. */
+import * as sockety from 'sockety-runtime/generated';
+
+export type Adjacent =
+  | { t: 'empty' }
+  | { t: 'filled'; c: string }
+  | { t: 'both'; c: [number, string] };
+
+export interface Containers {
+  list: (number | bigint | null)[];
+  array: number[];
+  tuple: [number, string, boolean | null];
+  set: number[];
+  by_name: { [key: string]: Id[] };
+  by_small: { [key: number]: boolean };
+  by_long: { [key: string]: number };
+  by_id: { [key: string]: number };
+  by_flag: { [K in 'true' | 'false']?: number };
+  by_char: { [key: string]: number };
+  by_uuid: { [key: string]: number };
+  by_side: { [K in Side]?: number };
+  pair: Pair;
+  tree: NodeUnit;
+}
+
+export type External =
+  /** Nothing else. */
+  | 'ONE'
+  | { ONE_VALUE: Id }
+  | { TWO_VALUES: [number, Uint8Array] }
+  | {
+      FIELDS: {
+        'some-field': boolean;
+        /** May be missing. */
+        other?: number | null;
+      };
+    };
+
+export type Flat = { name: string } & Page & Internal;
+
+export type Id = number | bigint;
+
+export interface Id2 {
+  id: number;
+}
+
+export interface Integers {
+  u8: number;
+  u16: number;
+  u32: number;
+  u64: number | bigint;
+  u128: Uint8Array;
+  i8: number;
+  i16: number;
+  i32: number;
+  i64: number | bigint;
+  i128: Uint8Array;
+  usize: number | bigint;
+  some: number | bigint;
+  less: number;
+}
+
+export type Internal =
+  | { kind: 'A'; x: number }
+  | { kind: 'B' } & Id2
+  | { kind: 'C' }
+  /** What later versions have. */
+  | { kind: 'Other' };
+
+/** A `Timestamp`, which does not derive `specta::Type`: see [`schema_of`]. */
+export type Moment = Date;
+
+export interface NodeUnit {
+  value: Unit;
+  children: NodeUnit[];
+  parent?: NodeU8 | null;
+}
+
+export interface NodeU8 {
+  value: number;
+  children: NodeU8[];
+  parent?: NodeU8 | null;
+}
+
+export type Open = { name: string } & { [key: string]: unknown };
+
+export interface Page {
+  first: number;
+  rest: { [key: string]: Uint8Array };
+}
+
+export type Pair = [Id, number[]];
+
+export type ResultU8String =
+  | { Ok: number }
+  | { Err: string };
+
+export interface Scalars {
+  f32: number;
+  f64: number;
+  bool: boolean;
+  char: string;
+  string: string;
+  nothing: null;
+  unit: Unit;
+  bytes: Uint8Array;
+  numbers: number[];
+  boxed: string;
+}
+
+export type Side =
+  | 'left_hand'
+  | 'right_hand';
+
+export interface Special {
+  id: string;
+  ip: string;
+  socket: string;
+  at: sockety.SystemTime;
+  span: sockety.Duration;
+  time: Moment;
+  url: string;
+  day: string;
+  moment: string;
+  result: ResultU8String;
+}
+
+export type Unit = [];
+
+export type Untagged =
+  | number
+  | string[]
+  | { a: boolean };
+
+/** Values of all kinds. */
+export interface Values {
+  containers(it: Containers, options?: sockety.Options): Promise<Containers>;
+  enums(external: External, internal: Internal, adjacent: Adjacent, untagged: Untagged, options?: sockety.Options): Promise<void>;
+  flat(flat: Flat, open: Open, side: Side, options?: sockety.Options): Promise<void>;
+  integers(it: Integers, options?: sockety.Options): Promise<Integers>;
+  scalars(it: Scalars, options?: sockety.Options): Promise<Scalars>;
+  special(it: Special, options?: sockety.Options): Promise<Special>;
+}
+
+/** Calls `Values` through a connection, or a client that connects again. */
+export class ValuesClient implements Values {
+  readonly #peer: sockety.Peer;
+
+  constructor(peer: sockety.Peer) {
+    this.#peer = peer;
+  }
+
+  containers(it: Containers, options?: sockety.Options): Promise<Containers> {
+    return sockety.call(this.#peer, valuesActions.containers, [it], options);
+  }
+
+  enums(external: External, internal: Internal, adjacent: Adjacent, untagged: Untagged, options?: sockety.Options): Promise<void> {
+    return sockety.call(this.#peer, valuesActions.enums, [external, internal, adjacent, untagged], options);
+  }
+
+  flat(flat: Flat, open: Open, side: Side, options?: sockety.Options): Promise<void> {
+    return sockety.call(this.#peer, valuesActions.flat, [flat, open, side], options);
+  }
+
+  integers(it: Integers, options?: sockety.Options): Promise<Integers> {
+    return sockety.call(this.#peer, valuesActions.integers, [it], options);
+  }
+
+  scalars(it: Scalars, options?: sockety.Options): Promise<Scalars> {
+    return sockety.call(this.#peer, valuesActions.scalars, [it], options);
+  }
+
+  special(it: Special, options?: sockety.Options): Promise<Special> {
+    return sockety.call(this.#peer, valuesActions.special, [it], options);
+  }
+}
+
+/** What a service `Values` does. */
+export interface ValuesHandlers {
+  containers(it: Containers, message: sockety.IncomingMessage): sockety.Result<Containers>;
+  enums(
+    external: External,
+    internal: Internal,
+    adjacent: Adjacent,
+    untagged: Untagged,
+    message: sockety.IncomingMessage,
+  ): sockety.Result<void>;
+  flat(flat: Flat, open: Open, side: Side, message: sockety.IncomingMessage): sockety.Result<void>;
+  integers(it: Integers, message: sockety.IncomingMessage): sockety.Result<Integers>;
+  scalars(it: Scalars, message: sockety.IncomingMessage): sockety.Result<Scalars>;
+  special(it: Special, message: sockety.IncomingMessage): sockety.Result<Special>;
+}
+
+/** Handlers for the options of a server, or of a connection. */
+export function valuesHandlers(service: ValuesHandlers): sockety.Handlers {
+  return sockety.handlers(valuesActions, service);
+}
+
+/** Calls of `Values` to be sent later. */
+export const valuesDrafts = {
+  containers: (it: Containers): sockety.Draft<Containers> =>
+    sockety.draft(valuesActions.containers, [it]),
+  enums: (external: External, internal: Internal, adjacent: Adjacent, untagged: Untagged): sockety.Draft<void> =>
+    sockety.draft(valuesActions.enums, [external, internal, adjacent, untagged]),
+  flat: (flat: Flat, open: Open, side: Side): sockety.Draft<void> =>
+    sockety.draft(valuesActions.flat, [flat, open, side]),
+  integers: (it: Integers): sockety.Draft<Integers> =>
+    sockety.draft(valuesActions.integers, [it]),
+  scalars: (it: Scalars): sockety.Draft<Scalars> =>
+    sockety.draft(valuesActions.scalars, [it]),
+  special: (it: Special): sockety.Draft<Special> =>
+    sockety.draft(valuesActions.special, [it]),
+};
+
+/** Whether a value is of the type `Adjacent`. */
+export const isAdjacent: sockety.Check<Adjacent> = sockety.oneOf(
+  sockety.struct({ t: sockety.literal('empty') }),
+  sockety.struct({ t: sockety.literal('filled'), c: sockety.char }),
+  sockety.struct({ t: sockety.literal('both'), c: sockety.tuple(sockety.u8, sockety.text) }),
+);
+
+/** Whether a value is of the type `Containers`. */
+export const isContainers: sockety.Check<Containers> = sockety.struct({
+  list: sockety.list(sockety.option(sockety.u64)),
+  array: sockety.array(sockety.i8, 3),
+  tuple: sockety.tuple(sockety.u8, sockety.text, sockety.option(sockety.bool)),
+  set: sockety.list(sockety.u32),
+  by_name: sockety.map(sockety.text, sockety.list(sockety.lazy(() => isId))),
+  by_small: sockety.map(sockety.key(sockety.i16), sockety.bool),
+  by_long: sockety.map(sockety.key(sockety.u64), sockety.u8),
+  by_id: sockety.map(sockety.key(sockety.u64), sockety.u8),
+  by_flag: sockety.map(sockety.oneOf(sockety.literal('true'), sockety.literal('false')), sockety.u8),
+  by_char: sockety.map(sockety.text, sockety.u8),
+  by_uuid: sockety.map(sockety.text, sockety.u8),
+  by_side: sockety.map(sockety.lazy(() => isSide), sockety.u8),
+  pair: sockety.lazy(() => isPair),
+  tree: sockety.lazy(() => isNodeUnit),
+});
+
+/** Whether a value is of the type `External`. */
+export const isExternal: sockety.Check<External> = sockety.oneOf(
+  sockety.literal('ONE'),
+  sockety.struct({ ONE_VALUE: sockety.lazy(() => isId) }),
+  sockety.struct({ TWO_VALUES: sockety.tuple(sockety.u8, sockety.int128) }),
+  sockety.struct({
+    FIELDS: sockety.struct({ 'some-field': sockety.bool, other: sockety.optional(sockety.option(sockety.u8)) }),
+  }),
+);
+
+/** Whether a value is of the type `Flat`. */
+export const isFlat: sockety.Check<Flat> = sockety.struct({ name: sockety.text }, sockety.lazy(() => isPage), sockety.lazy(() => isInternal));
+
+/** Whether a value is of the type `Id`. */
+export const isId: sockety.Check<Id> = sockety.u64;
+
+/** Whether a value is of the type `Id2`. */
+export const isId2: sockety.Check<Id2> = sockety.struct({ id: sockety.u8 });
+
+/** Whether a value is of the type `Integers`. */
+export const isIntegers: sockety.Check<Integers> = sockety.struct({
+  u8: sockety.u8,
+  u16: sockety.u16,
+  u32: sockety.u32,
+  u64: sockety.u64,
+  u128: sockety.int128,
+  i8: sockety.i8,
+  i16: sockety.i16,
+  i32: sockety.i32,
+  i64: sockety.i64,
+  i128: sockety.int128,
+  usize: sockety.u64,
+  some: sockety.nonzero(sockety.u64),
+  less: sockety.nonzero(sockety.i8),
+});
+
+/** Whether a value is of the type `Internal`. */
+export const isInternal: sockety.Check<Internal> = sockety.oneOf(
+  sockety.struct({ kind: sockety.literal('A'), x: sockety.float }),
+  sockety.struct({ kind: sockety.literal('B') }, isId2),
+  sockety.struct({ kind: sockety.literal('C') }),
+  sockety.struct({ kind: sockety.otherThan('A', 'B', 'C') }),
+);
+
+/** Whether a value is of the type `Moment`. */
+export const isMoment: sockety.Check<Moment> = sockety.date;
+
+/** Whether a value is of the type `NodeUnit`. */
+export const isNodeUnit: sockety.Check<NodeUnit> = sockety.struct({
+  value: sockety.lazy(() => isUnit),
+  children: sockety.list(sockety.lazy(() => isNodeUnit)),
+  parent: sockety.optional(sockety.option(sockety.lazy(() => isNodeU8))),
+});
+
+/** Whether a value is of the type `NodeU8`. */
+export const isNodeU8: sockety.Check<NodeU8> = sockety.struct({
+  value: sockety.u8,
+  children: sockety.list(sockety.lazy(() => isNodeU8)),
+  parent: sockety.optional(sockety.option(sockety.lazy(() => isNodeU8))),
+});
+
+/** Whether a value is of the type `Open`. */
+export const isOpen: sockety.Check<Open> = sockety.struct({ name: sockety.text });
+
+/** Whether a value is of the type `Page`. */
+export const isPage: sockety.Check<Page> = sockety.struct({ first: sockety.u32, rest: sockety.map(sockety.text, sockety.bytes) });
+
+/** Whether a value is of the type `Pair`. */
+export const isPair: sockety.Check<Pair> = sockety.tuple(isId, sockety.array(sockety.u16, 2));
+
+/** Whether a value is of the type `ResultU8String`. */
+export const isResultU8String: sockety.Check<ResultU8String> = sockety.oneOf(sockety.struct({ Ok: sockety.u8 }), sockety.struct({ Err: sockety.text }));
+
+/** Whether a value is of the type `Scalars`. */
+export const isScalars: sockety.Check<Scalars> = sockety.struct({
+  f32: sockety.float,
+  f64: sockety.float,
+  bool: sockety.bool,
+  char: sockety.char,
+  string: sockety.text,
+  nothing: sockety.nil,
+  unit: sockety.lazy(() => isUnit),
+  bytes: sockety.bytes,
+  numbers: sockety.list(sockety.u8),
+  boxed: sockety.text,
+});
+
+/** Whether a value is of the type `Side`. */
+export const isSide: sockety.Check<Side> = sockety.oneOf(sockety.literal('left_hand'), sockety.literal('right_hand'));
+
+/** Whether a value is of the type `Special`. */
+export const isSpecial: sockety.Check<Special> = sockety.struct({
+  id: sockety.text,
+  ip: sockety.text,
+  socket: sockety.text,
+  at: sockety.systemTime,
+  span: sockety.duration,
+  time: isMoment,
+  url: sockety.text,
+  day: sockety.text,
+  moment: sockety.text,
+  result: isResultU8String,
+});
+
+/** Whether a value is of the type `Unit`. */
+export const isUnit: sockety.Check<Unit> = sockety.tuple();
+
+/** Whether a value is of the type `Untagged`. */
+export const isUntagged: sockety.Check<Untagged> = sockety.oneOf(sockety.float, sockety.list(sockety.text), sockety.struct({ a: sockety.bool }));
+
+const valuesActions = {
+  containers: {
+    name: 'containers',
+    parameters: [{ kind: 'payload', name: 'it', check: isContainers }],
+    returns: [{ kind: 'payload', check: isContainers }],
+  },
+  enums: {
+    name: 'enums',
+    parameters: [
+      { kind: 'payload', name: 'external', check: isExternal },
+      { kind: 'payload', name: 'internal', check: isInternal },
+      { kind: 'payload', name: 'adjacent', check: isAdjacent },
+      { kind: 'payload', name: 'untagged', check: isUntagged },
+    ],
+    returns: [],
+  },
+  flat: {
+    name: 'flat',
+    parameters: [
+      { kind: 'payload', name: 'flat', check: isFlat },
+      { kind: 'payload', name: 'open', check: isOpen },
+      { kind: 'payload', name: 'side', check: isSide },
+    ],
+    returns: [],
+  },
+  integers: {
+    name: 'integers',
+    parameters: [{ kind: 'payload', name: 'it', check: isIntegers }],
+    returns: [{ kind: 'payload', check: isIntegers }],
+  },
+  scalars: {
+    name: 'scalars',
+    parameters: [{ kind: 'payload', name: 'it', check: isScalars }],
+    returns: [{ kind: 'payload', check: isScalars }],
+  },
+  special: {
+    name: 'special',
+    parameters: [{ kind: 'payload', name: 'it', check: isSpecial }],
+    returns: [{ kind: 'payload', check: isSpecial }],
+  },
+} satisfies Record<string, sockety.Action>;
