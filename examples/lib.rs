@@ -25,6 +25,7 @@ mod guide {
         Metadata: "metadata.md",
         Versions: "versions.md",
         Changing: "changing.md",
+        Typescript: "typescript.md",
         Limits: "limits.md",
         Tls: "tls.md",
         Testing: "testing.md",

@@ -16,6 +16,7 @@ use crate::{
     pass::PassArgs,
     ping::PingArgs,
     tap::TapArgs,
+    typescript::TypescriptArgs,
 };
 
 /// Talks to peers of the Sockety protocol.
@@ -73,6 +74,9 @@ pub enum Command {
     /// Compare two schemas: does a change break peers that have not changed yet?
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Write TypeScript for the services of a peer: types, a client, handlers
+    #[command(after_help = TYPESCRIPT_EXAMPLES)]
+    Typescript(TypescriptArgs),
     /// Ask a peer whether it is serving: for probes
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(HealthArgs),
@@ -143,6 +147,20 @@ Examples:
 
 A server answers if its router was built with `Router::describe`, and with types if with \
 `Router::describe_with`. Otherwise the exit code is 1.";
+
+const TYPESCRIPT_EXAMPLES: &str = "\
+Examples:
+  sockety typescript localhost:9000 --out src/bank.ts
+
+The file needs the package sockety-runtime. Nothing that the peer says becomes code.
+
+Exit codes:
+  0  written
+  1  refused, the peer has no schema, or a type has no counterpart in TypeScript
+  2  invalid arguments
+  3  unreachable, or no connection in time
+  4  connected, but no answer in time
+  6  the file cannot be written";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

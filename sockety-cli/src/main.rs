@@ -38,6 +38,7 @@ mod tap;
 mod target;
 mod tls;
 mod types;
+mod typescript;
 mod value;
 
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Listen(args) => listen::run(args).await,
         Command::Describe(args) => describe::run(args).await,
         Command::Check(args) => check::run(args).await,
+        Command::Typescript(args) => typescript::run(args).await,
         Command::Health(args) => health::run(args).await,
         Command::Ping(args) => ping::run(args).await,
         Command::Bench(args) => bench::run(args).await,

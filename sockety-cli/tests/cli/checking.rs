@@ -19,6 +19,29 @@ fn described() -> std::net::SocketAddr {
 }
 
 #[test]
+fn typescript_is_written_for_a_server() {
+    let address = described();
+    let expected = sockety_typescript::typescript(&of::<MediaClient>().unwrap()).unwrap();
+    assert!(expected.contains("find(title: string, deep: boolean, options?: sockety.Options)"));
+    assert_eq!(
+        stdout(&mut sockety(&format!("typescript {address}"))),
+        expected
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("media.ts");
+    let command = format!("typescript {address} --out {}", file.to_str().unwrap());
+    assert_eq!(stdout(&mut sockety(&command)), "");
+    assert_eq!(fs::read_to_string(&file).unwrap(), expected);
+
+    let (_, said) = failed(&mut sockety(&format!("{command}/nowhere")), 6);
+    assert!(said.contains("cannot write"), "{said}");
+    // Without a schema there are no types.
+    let address = server::start();
+    let (_, said) = failed(&mut sockety(&format!("typescript {address}")), 1);
+    assert!(said.contains("has no schema"), "{said}");
+}
+
+#[test]
 fn the_types_of_a_server_are_shown_saved_and_compared() {
     let address = described();
     let folder = tempfile::tempdir().unwrap();
