@@ -9,7 +9,7 @@ const WIDTH: usize = 116;
 #[derive(Debug, Clone)]
 pub(crate) enum Doc {
     Text(String),
-    Row(Vec<Doc>),
+    Row(Vec<Self>),
     Group(Group),
 }
 
@@ -161,21 +161,14 @@ impl Group {
         }
         *out += &self.open;
         // The brackets of the only argument are enough.
-        if let (
-            [
-                Item {
-                    docs,
-                    doc: only @ Doc::Group(_),
-                },
-            ],
-            true,
-        ) = (&self.items[..], self.open.ends_with('('))
+        if let [Item { docs, doc }] = &self.items[..]
+            && self.open.ends_with('(')
+            && docs.is_empty()
+            && matches!(doc, Doc::Group(_))
         {
-            if docs.is_empty() {
-                only.write(indent, out);
-                *out += &self.close;
-                return;
-            }
+            doc.write(indent, out);
+            *out += &self.close;
+            return;
         }
         out.push('\n');
         for item in &self.items {

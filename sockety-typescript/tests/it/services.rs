@@ -99,6 +99,10 @@ pub(crate) trait Bank {
     async fn ping(&self);
 }
 
+#[expect(
+    clippy::use_self,
+    reason = "the derive of specta names the type in another item"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 pub(crate) struct Node<T> {
     pub(crate) value: T,
