@@ -91,12 +91,13 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
     found
 }
 
-/// The lines below `[dependencies]`, by the name of the package.
+/// The lines below `[dependencies]` or `[dev-dependencies]`, by the name of the package.
 fn dependencies(text: &str) -> BTreeMap<String, String> {
     let blocks = blocks(text, "toml");
-    let lines = blocks
-        .iter()
-        .filter_map(|block| block.strip_prefix("[dependencies]\n"));
+    let lines = blocks.iter().filter_map(|block| {
+        let heads = ["[dependencies]\n", "[dev-dependencies]\n"];
+        heads.iter().find_map(|head| block.strip_prefix(head))
+    });
     let root = root();
     let root = root.to_str().expect("a path of text");
     lines

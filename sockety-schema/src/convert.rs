@@ -71,9 +71,9 @@ struct Identity {
 type Arguments = HashMap<String, Type>;
 
 impl Converter {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(types: Types) -> Self {
         Self {
-            types: Types::default(),
+            types,
             definitions: BTreeMap::new(),
             roots: Vec::new(),
             names: HashMap::new(),

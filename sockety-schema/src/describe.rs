@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use sockety::{
     describe::{
         ActionDescription, ActionTypes, PartKind as Kind, ServiceDescription, ServiceTypes,
+        VisitTypes,
     },
     msgpack,
 };
@@ -23,26 +24,41 @@ use crate::{
 ///
 /// # Errors
 /// [`RefusedType`] if specta cannot tell how values of a type travel.
-pub fn of<C>() -> Result<Schema, RefusedType>
-where
-    C: ServiceTypes,
-    C::Actions: ActionList,
-{
+pub fn of<C: ServiceTypes<TypeCollector>>() -> Result<Schema, RefusedType> {
     let description = C::DESCRIPTION;
-    let service = service::<C::Actions>(description)?;
+    let mut collector = TypeCollector {
+        types: Types::default(),
+        actions: Vec::new(),
+    };
+    C::visit_types(&mut collector);
+    let service = service(description, collector)?;
     let services = BTreeMap::from([(description.name.to_string(), service)]);
     Ok(Schema { services })
 }
 
-fn service<A: ActionList>(description: &ServiceDescription) -> Result<Service, RefusedType> {
-    let mut converter = Converter::new();
-    let mut actions = Vec::new();
-    A::collect(&mut converter.types, &mut actions);
+/// Visits services all of whose types derive `specta::Type`.
+#[derive(Debug)]
+pub struct TypeCollector {
+    types: Types,
+    actions: Vec<TypesOfAction>,
+}
+
+impl<A: ActionList> VisitTypes<A> for TypeCollector {
+    fn visit(&mut self) {
+        A::collect(&mut self.types, &mut self.actions);
+    }
+}
+
+fn service(
+    description: &ServiceDescription,
+    collected: TypeCollector,
+) -> Result<Service, RefusedType> {
+    let mut converter = Converter::new(collected.types);
     let mut service = Service {
         docs: description.docs.to_string(),
         ..Service::default()
     };
-    for (description, types) in description.actions.iter().zip(actions) {
+    for (description, types) in description.actions.iter().zip(collected.actions) {
         let action = action(description, types, &mut converter)?;
         service.actions.insert(description.name.to_string(), action);
     }
@@ -163,7 +179,7 @@ pub struct Travelling {
 
 /// The actions of a service, all of whose types derive `specta::Type`.
 ///
-/// Implemented for what generated clients have as [`ServiceTypes::Actions`].
+/// Implemented for what generated clients have visited: [`VisitTypes`].
 pub trait ActionList {
     #[doc(hidden)]
     fn collect(types: &mut Types, into: &mut Vec<TypesOfAction>);

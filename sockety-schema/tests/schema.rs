@@ -185,3 +185,23 @@ fn a_schema_says_how_every_type_travels() {
     expect_file!["bank.json"].assert_eq(&text);
     assert_eq!(Schema::from_json(&text).expect("read"), schema);
 }
+
+/// In Rust, what a public trait names may be private.
+#[service]
+pub trait Mint {
+    async fn forge(&self, coin: Coin) -> Coin;
+    #[cfg(not(any()))]
+    async fn melt(&self, coin: Coin);
+}
+
+#[derive(Serialize, Deserialize, Type)]
+struct Coin {
+    cents: u64,
+}
+
+#[test]
+fn types_may_be_less_visible_than_the_service() {
+    let schema = of::<MintClient>().expect("described");
+    assert!(schema.services["Mint"].types.contains_key("Coin"));
+    assert_eq!(schema.services["Mint"].actions.len(), 2);
+}

@@ -58,8 +58,7 @@ pub use error::{ExportError, Unsupported};
 #[cfg(feature = "specta")]
 pub fn export<C>(path: impl AsRef<Path>) -> Result<(), ExportError>
 where
-    C: sockety::describe::ServiceTypes,
-    C::Actions: sockety_schema::ActionList,
+    C: sockety::describe::ServiceTypes<sockety_schema::TypeCollector>,
 {
     export_schema(&sockety_schema::of::<C>()?, path)
 }
@@ -71,8 +70,7 @@ where
 #[cfg(feature = "specta")]
 pub fn check<C>(path: impl AsRef<Path>) -> Result<(), ExportError>
 where
-    C: sockety::describe::ServiceTypes,
-    C::Actions: sockety_schema::ActionList,
+    C: sockety::describe::ServiceTypes<sockety_schema::TypeCollector>,
 {
     check_schema(&sockety_schema::of::<C>()?, path)
 }

@@ -17,7 +17,7 @@ pub use crate::{
         parameter::ParameterDescription,
         part_kind::PartKind,
         returned::ReturnDescription,
-        service_types::{ActionTypes, ServiceTypes},
+        service_types::{ActionTypes, ServiceTypes, VisitTypes},
     },
     engine::{
         pending_reply::PendingReply,

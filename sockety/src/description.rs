@@ -17,7 +17,7 @@ pub use self::limits::ActionLimits;
 pub use self::parameter::ParameterDescription;
 pub use self::part_kind::PartKind;
 pub use self::returned::ReturnDescription;
-pub use self::service_types::{ActionTypes, ServiceTypes};
+pub use self::service_types::{ActionTypes, ServiceTypes, VisitTypes};
 
 /// A service: its name, its documentation and its actions.
 ///

@@ -211,7 +211,8 @@ pub mod describe {
         client::describe::describe,
         description::{
             ActionDescription, ActionLimits, ActionTypes, ParameterDescription, PartKind,
-            ReturnDescription, ServiceDescription, ServiceTypes, error_variant::ErrorVariant,
+            ReturnDescription, ServiceDescription, ServiceTypes, VisitTypes,
+            error_variant::ErrorVariant,
         },
     };
 }

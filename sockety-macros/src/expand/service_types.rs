@@ -78,10 +78,18 @@ pub(crate) fn implementation(service: &Service, actions: &TokenStream) -> TokenS
     let conditions = &service.forwarded.conditions;
     quote! {
         #(#conditions)*
+        // In a bound, types may be less visible than the service.
         #[automatically_derived]
-        impl #private::ServiceTypes for #client {
+        #[allow(private_bounds)]
+        impl<__V> #private::ServiceTypes<__V> for #client
+        where
+            __V: #private::VisitTypes<#actions>,
+        {
             const DESCRIPTION: &'static #private::ServiceDescription = #client::DESCRIPTION;
-            type Actions = #actions;
+
+            fn visit_types(visitor: &mut __V) {
+                #private::VisitTypes::<#actions>::visit(visitor);
+            }
         }
     }
 }

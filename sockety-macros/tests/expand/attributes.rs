@@ -519,9 +519,15 @@ const _: () = {
     >;
     #[cfg(feature = "media")]
     #[automatically_derived]
-    impl ::sockety::__private::ServiceTypes for MediaClient {
+    #[allow(private_bounds)]
+    impl<__V> ::sockety::__private::ServiceTypes<__V> for MediaClient
+    where
+        __V: ::sockety::__private::VisitTypes<(__Action0, __Action1)>,
+    {
         const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-        type Actions = (__Action0, __Action1);
+        fn visit_types(visitor: &mut __V) {
+            ::sockety::__private::VisitTypes::<(__Action0, __Action1)>::visit(visitor);
+        }
     }
 };
 #[cfg(feature = "media")]

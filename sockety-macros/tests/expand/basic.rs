@@ -675,25 +675,51 @@ impl MediaClient {
         });
 }
 #[automatically_derived]
-impl ::sockety::__private::ServiceTypes for MediaClient {
-    const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    type Actions = (
+#[allow(private_bounds)]
+impl<__V> ::sockety::__private::ServiceTypes<__V> for MediaClient
+where
+    __V: ::sockety::__private::VisitTypes<
         (
             (
-                ::sockety::__private::ActionTypes<(String, ()), (), ()>,
-                ::sockety::__private::ActionTypes<
-                    (u64, ()),
-                    (Clip, ()),
-                    (MediaError, ()),
-                >,
+                (
+                    ::sockety::__private::ActionTypes<(String, ()), (), ()>,
+                    ::sockety::__private::ActionTypes<
+                        (u64, ()),
+                        (Clip, ()),
+                        (MediaError, ()),
+                    >,
+                ),
+                ::sockety::__private::ActionTypes<(u64, (String, ())), (), ()>,
             ),
-            ::sockety::__private::ActionTypes<(u64, (String, ())), (), ()>,
+            (
+                ::sockety::__private::ActionTypes<(u64, ()), (), (MediaError, ())>,
+                ::sockety::__private::ActionTypes<(), (usize, ()), ()>,
+            ),
         ),
-        (
-            ::sockety::__private::ActionTypes<(u64, ()), (), (MediaError, ())>,
-            ::sockety::__private::ActionTypes<(), (usize, ()), ()>,
-        ),
-    );
+    >,
+{
+    const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
+    fn visit_types(visitor: &mut __V) {
+        ::sockety::__private::VisitTypes::<
+            (
+                (
+                    (
+                        ::sockety::__private::ActionTypes<(String, ()), (), ()>,
+                        ::sockety::__private::ActionTypes<
+                            (u64, ()),
+                            (Clip, ()),
+                            (MediaError, ()),
+                        >,
+                    ),
+                    ::sockety::__private::ActionTypes<(u64, (String, ())), (), ()>,
+                ),
+                (
+                    ::sockety::__private::ActionTypes<(u64, ()), (), (MediaError, ())>,
+                    ::sockety::__private::ActionTypes<(), (usize, ()), ()>,
+                ),
+            ),
+        >::visit(visitor);
+    }
 }
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}

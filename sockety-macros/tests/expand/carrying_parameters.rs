@@ -783,22 +783,45 @@ impl MediaClient {
         });
 }
 #[automatically_derived]
-impl ::sockety::__private::ServiceTypes for MediaClient {
+#[allow(private_bounds)]
+impl<__V> ::sockety::__private::ServiceTypes<__V> for MediaClient
+where
+    __V: ::sockety::__private::VisitTypes<
+        (
+            (
+                ::sockety::__private::ActionTypes<
+                    (String, ()),
+                    (Clip, ()),
+                    (MediaError, ()),
+                >,
+                ::sockety::__private::ActionTypes<(Line, (u64, (Kind, ()))), (), ()>,
+            ),
+            (
+                ::sockety::__private::ActionTypes<(), (), (MediaError, ())>,
+                ::sockety::__private::ActionTypes<(String, (Line, ())), (), ()>,
+            ),
+        ),
+    >,
+{
     const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    type Actions = (
-        (
-            ::sockety::__private::ActionTypes<
-                (String, ()),
-                (Clip, ()),
-                (MediaError, ()),
-            >,
-            ::sockety::__private::ActionTypes<(Line, (u64, (Kind, ()))), (), ()>,
-        ),
-        (
-            ::sockety::__private::ActionTypes<(), (), (MediaError, ())>,
-            ::sockety::__private::ActionTypes<(String, (Line, ())), (), ()>,
-        ),
-    );
+    fn visit_types(visitor: &mut __V) {
+        ::sockety::__private::VisitTypes::<
+            (
+                (
+                    ::sockety::__private::ActionTypes<
+                        (String, ()),
+                        (Clip, ()),
+                        (MediaError, ()),
+                    >,
+                    ::sockety::__private::ActionTypes<(Line, (u64, (Kind, ()))), (), ()>,
+                ),
+                (
+                    ::sockety::__private::ActionTypes<(), (), (MediaError, ())>,
+                    ::sockety::__private::ActionTypes<(String, (Line, ())), (), ()>,
+                ),
+            ),
+        >::visit(visitor);
+    }
 }
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}

@@ -908,35 +908,75 @@ impl MediaClient {
         });
 }
 #[automatically_derived]
-impl ::sockety::__private::ServiceTypes for MediaClient {
+#[allow(private_bounds)]
+impl<__V> ::sockety::__private::ServiceTypes<__V> for MediaClient
+where
+    __V: ::sockety::__private::VisitTypes<
+        (
+            (
+                (
+                    ::sockety::__private::ActionTypes<
+                        (u64, ()),
+                        (Clip, ()),
+                        (MediaError, ()),
+                    >,
+                    ::sockety::__private::ActionTypes<
+                        (u64, ()),
+                        (Clip, ()),
+                        (MediaError, ()),
+                    >,
+                ),
+                (
+                    ::sockety::__private::ActionTypes<(), (), ()>,
+                    ::sockety::__private::ActionTypes<(u64, (u64, ())), (Line, ()), ()>,
+                ),
+            ),
+            (
+                (
+                    ::sockety::__private::ActionTypes<(), (Vec<Clip>, ()), ()>,
+                    ::sockety::__private::ActionTypes<(), (), (MediaError, ())>,
+                ),
+                ::sockety::__private::ActionTypes<(), ((u64, String), ()), ()>,
+            ),
+        ),
+    >,
+{
     const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    type Actions = (
-        (
+    fn visit_types(visitor: &mut __V) {
+        ::sockety::__private::VisitTypes::<
             (
-                ::sockety::__private::ActionTypes<
-                    (u64, ()),
-                    (Clip, ()),
-                    (MediaError, ()),
-                >,
-                ::sockety::__private::ActionTypes<
-                    (u64, ()),
-                    (Clip, ()),
-                    (MediaError, ()),
-                >,
+                (
+                    (
+                        ::sockety::__private::ActionTypes<
+                            (u64, ()),
+                            (Clip, ()),
+                            (MediaError, ()),
+                        >,
+                        ::sockety::__private::ActionTypes<
+                            (u64, ()),
+                            (Clip, ()),
+                            (MediaError, ()),
+                        >,
+                    ),
+                    (
+                        ::sockety::__private::ActionTypes<(), (), ()>,
+                        ::sockety::__private::ActionTypes<
+                            (u64, (u64, ())),
+                            (Line, ()),
+                            (),
+                        >,
+                    ),
+                ),
+                (
+                    (
+                        ::sockety::__private::ActionTypes<(), (Vec<Clip>, ()), ()>,
+                        ::sockety::__private::ActionTypes<(), (), (MediaError, ())>,
+                    ),
+                    ::sockety::__private::ActionTypes<(), ((u64, String), ()), ()>,
+                ),
             ),
-            (
-                ::sockety::__private::ActionTypes<(), (), ()>,
-                ::sockety::__private::ActionTypes<(u64, (u64, ())), (Line, ()), ()>,
-            ),
-        ),
-        (
-            (
-                ::sockety::__private::ActionTypes<(), (Vec<Clip>, ()), ()>,
-                ::sockety::__private::ActionTypes<(), (), (MediaError, ())>,
-            ),
-            ::sockety::__private::ActionTypes<(), ((u64, String), ()), ()>,
-        ),
-    );
+        >::visit(visitor);
+    }
 }
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}

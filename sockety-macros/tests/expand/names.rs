@@ -380,12 +380,25 @@ impl MediaClient {
         });
 }
 #[automatically_derived]
-impl ::facade::rpc::__private::ServiceTypes for MediaClient {
+#[allow(private_bounds)]
+impl<__V> ::facade::rpc::__private::ServiceTypes<__V> for MediaClient
+where
+    __V: ::facade::rpc::__private::VisitTypes<
+        (
+            ::facade::rpc::__private::ActionTypes<(u64, (Kind, ())), (Clip, ()), ()>,
+            ::facade::rpc::__private::ActionTypes<(), (), ()>,
+        ),
+    >,
+{
     const DESCRIPTION: &'static ::facade::rpc::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    type Actions = (
-        ::facade::rpc::__private::ActionTypes<(u64, (Kind, ())), (Clip, ()), ()>,
-        ::facade::rpc::__private::ActionTypes<(), (), ()>,
-    );
+    fn visit_types(visitor: &mut __V) {
+        ::facade::rpc::__private::VisitTypes::<
+            (
+                ::facade::rpc::__private::ActionTypes<(u64, (Kind, ())), (Clip, ()), ()>,
+                ::facade::rpc::__private::ActionTypes<(), (), ()>,
+            ),
+        >::visit(visitor);
+    }
 }
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}

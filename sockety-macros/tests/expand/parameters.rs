@@ -367,9 +367,19 @@ impl MediaClient {
         });
 }
 #[automatically_derived]
-impl ::sockety::__private::ServiceTypes for MediaClient {
+#[allow(private_bounds)]
+impl<__V> ::sockety::__private::ServiceTypes<__V> for MediaClient
+where
+    __V: ::sockety::__private::VisitTypes<
+        ::sockety::__private::ActionTypes<(String, (u32, (u32, ()))), (), ()>,
+    >,
+{
     const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    type Actions = ::sockety::__private::ActionTypes<(String, (u32, (u32, ()))), (), ()>;
+    fn visit_types(visitor: &mut __V) {
+        ::sockety::__private::VisitTypes::<
+            ::sockety::__private::ActionTypes<(String, (u32, (u32, ()))), (), ()>,
+        >::visit(visitor);
+    }
 }
 const _: fn() = || {
     fn __sent<T: ::core::marker::Send>() {}

@@ -71,9 +71,15 @@ impl ::sockety::__private::ServiceClient for MediaClient {
     }
 }
 #[automatically_derived]
-impl ::sockety::__private::ServiceTypes for MediaClient {
+#[allow(private_bounds)]
+impl<__V> ::sockety::__private::ServiceTypes<__V> for MediaClient
+where
+    __V: ::sockety::__private::VisitTypes<()>,
+{
     const DESCRIPTION: &'static ::sockety::__private::ServiceDescription = MediaClient::DESCRIPTION;
-    type Actions = ();
+    fn visit_types(visitor: &mut __V) {
+        ::sockety::__private::VisitTypes::<()>::visit(visitor);
+    }
 }
 /// Serves an implementation of [`Media`]. Add it to a router, or serve it alone.
 pub struct MediaServer<S> {

@@ -11,26 +11,17 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sockety::{ByteStream, File, ServiceError, Streaming, describe::ServiceTypes, service};
 use sockety_msgpack::Timestamp;
-use sockety_schema::{ActionList, Schema, Shape, of};
+use sockety_schema::{Schema, TypeCollector, of};
 use specta::Type;
 
-/// A `Timestamp`, which does not derive `specta::Type`: see [`schema_of`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
-pub(crate) struct Moment(#[specta(type = u8)] pub(crate) Timestamp);
+pub(crate) struct Moment(pub(crate) Timestamp);
 
-/// The schema of a service, in which a moment is a timestamp.
 pub(crate) fn schema_of<C>() -> Schema
 where
-    C: ServiceTypes,
-    C::Actions: ActionList,
+    C: ServiceTypes<TypeCollector>,
 {
-    let mut schema = of::<C>().expect("described");
-    for service in schema.services.values_mut() {
-        if let Some(moment) = service.types.get_mut("Moment") {
-            moment.shape = Shape::Newtype(sockety_schema::Type::Timestamp);
-        }
-    }
-    schema
+    of::<C>().expect("described")
 }
 
 /// An order to move money.

@@ -1,7 +1,6 @@
 /** Written by sockety-typescript from the schema of 'Bank'. Changes belong there. */
 import * as sockety from 'sockety-runtime/generated';
 
-/** A `Timestamp`, which does not derive `specta::Type`: see [`schema_of`]. */
 export type Moment = Date;
 
 export interface Receipt {

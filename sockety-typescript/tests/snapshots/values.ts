@@ -67,7 +67,6 @@ export type Internal =
   /** What later versions have. */
   | { kind: 'Other' };
 
-/** A `Timestamp`, which does not derive `specta::Type`: see [`schema_of`]. */
 export type Moment = Date;
 
 export interface NodeUnit {

@@ -4,14 +4,14 @@ use super::ServiceDescription;
 
 /// The types of a service, for code that is generic over all of them: exporters, generators, checks.
 ///
-/// Generated clients, such as `MediaClient`, implement it. It asks nothing of the types: traits that are
-/// implemented for the lists of [`Actions`](ServiceTypes::Actions) do, and so only users of these traits need types that
-/// implement more than what travels has to.
+/// Generated clients, such as `MediaClient`, implement it for each visitor `V` that is a [`VisitTypes`] of their types. So a service
+/// asks nothing of its types, which may be private: only users of a visitor need types that implement more than what
+/// travels has to.
 ///
 /// ```
 /// use std::any::type_name;
 ///
-/// use sockety::{describe::{ActionTypes, ServiceTypes}, service};
+/// use sockety::{describe::{ActionTypes, ServiceTypes, VisitTypes}, service};
 ///
 /// #[service]
 /// pub trait Media {
@@ -34,20 +34,35 @@ use super::ServiceDescription;
 ///     }
 /// }
 ///
-/// fn parameters<P: Names, R, E>(_: fn() -> Option<ActionTypes<P, R, E>>) -> Vec<&'static str> {
-///     P::names()
-/// }
+/// #[derive(Default)]
+/// struct Parameters(Vec<&'static str>);
 ///
 /// // The service has one action, which is the whole tree.
-/// assert_eq!(parameters(|| None::<<MediaClient as ServiceTypes>::Actions>).len(), 1);
+/// impl<P: Names, R, E> VisitTypes<ActionTypes<P, R, E>> for Parameters {
+///     fn visit(&mut self) {
+///         self.0 = P::names();
+///     }
+/// }
+///
+/// let mut parameters = Parameters::default();
+/// MediaClient::visit_types(&mut parameters);
+/// assert_eq!(parameters.0, [type_name::<String>()]);
 /// ```
-pub trait ServiceTypes {
+pub trait ServiceTypes<V> {
     /// What the service is.
     const DESCRIPTION: &'static ServiceDescription;
 
-    /// [`ActionTypes`] of each action, as a tree of pairs whose leaves are in the order of
-    /// [`ServiceDescription::actions`]: `((A, B), C)`. A leaf may also be `()`, which is no action.
-    type Actions;
+    /// Has the types of the service visited.
+    fn visit_types(visitor: &mut V);
+}
+
+/// A visitor of the types of a service.
+///
+/// `Actions` is [`ActionTypes`] of each action, as a tree of pairs whose leaves are in the order of
+/// [`ServiceDescription::actions`]: `((A, B), C)`. A leaf may also be `()`, which is no action.
+pub trait VisitTypes<Actions> {
+    /// Visits them all.
+    fn visit(&mut self);
 }
 
 /// The types of an action, each a list as nested pairs: `(A, (B, ()))`. It has no values.
