@@ -186,22 +186,27 @@ fn a_schema_says_how_every_type_travels() {
     assert_eq!(Schema::from_json(&text).expect("read"), schema);
 }
 
-/// In Rust, what a public trait names may be private.
-#[service]
-pub trait Mint {
-    async fn forge(&self, coin: Coin) -> Coin;
-    #[cfg(not(any()))]
-    async fn melt(&self, coin: Coin);
-}
+#[expect(private_interfaces, unnameable_types, reason = "that is tested")]
+mod mint {
+    use super::*;
 
-#[derive(Serialize, Deserialize, Type)]
-struct Coin {
-    cents: u64,
+    /// What nobody sees of a public trait may be private.
+    #[service]
+    pub trait Mint {
+        async fn forge(&self, coin: Coin) -> Coin;
+        #[cfg(not(any()))]
+        async fn melt(&self, coin: Coin);
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    struct Coin {
+        cents: u64,
+    }
 }
 
 #[test]
 fn types_may_be_less_visible_than_the_service() {
-    let schema = of::<MintClient>().expect("described");
+    let schema = of::<mint::MintClient>().expect("described");
     assert!(schema.services["Mint"].types.contains_key("Coin"));
     assert_eq!(schema.services["Mint"].actions.len(), 2);
 }
