@@ -186,7 +186,12 @@ fn a_schema_says_how_every_type_travels() {
     assert_eq!(Schema::from_json(&text).expect("read"), schema);
 }
 
-#[expect(private_interfaces, unnameable_types, reason = "that is tested")]
+#[expect(
+    private_bounds,
+    private_interfaces,
+    unnameable_types,
+    reason = "that is tested"
+)]
 mod mint {
     use super::*;
 
