@@ -24,7 +24,7 @@ use crate::{
 /// not see it: the outcome is [`NotExecuted`](crate::Outcome::NotExecuted). A message that waits occupies a slot of
 /// [`Options::max_requests_executing`](crate::Options::max_requests_executing) of its connection. It waits no longer when its connection ends.
 ///
-/// The answer does not say when to call again, unlike that of a [`RateLimit`](super::RateLimit): a turn becomes free when a
+/// The answer does not say when to call again, unlike that of a [`RateLimit`](crate::serve::RateLimit): a turn becomes free when a
 /// handler ends, and nobody knows when that is.
 ///
 /// A handler counts until it has ended, not until files or a stream of its reply have been sent.

@@ -41,7 +41,7 @@ pub(crate) struct Transmission {
     /// their order.
     pub(super) file: usize,
     pub(super) state: Sending,
-    /// Who may still ask for the entry: the [`Queued`](super::queue::Queued) of the message,
+    /// Who may still ask for the entry: the [`Queued`](crate::engine::send::queue::Queued) of the message,
     /// counted when the transmission begins, and each writer, counted when it is made.
     pub(super) holders: usize,
     pub(super) watcher: Option<Waker>,
