@@ -66,7 +66,7 @@ where
 /// Checks that a file is what [`export`] would write.
 ///
 /// # Errors
-/// [`ExportError::Differs`] if it is not, and as [`export`].
+/// [`ExportError::Differs`] if it is not, and the errors of [`export`].
 #[cfg(feature = "specta")]
 pub fn check<C>(path: impl AsRef<Path>) -> Result<(), ExportError>
 where

@@ -23,7 +23,7 @@ pub(crate) const ACTION: &str = "$sockety.health";
 ///
 /// All is serving until something else is said, and nothing is any more once the server
 /// [drains](crate::server::ServerHandle::drain), shuts down or stops. Calls are executed all the same:
-/// it is up to whoever asks, such as a fleet client or Kubernetes, to send them elsewhere.
+/// it is up to the caller, such as a fleet client or Kubernetes, to send them elsewhere.
 ///
 /// ```no_run
 /// # use sockety::{Router, Server};
