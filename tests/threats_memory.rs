@@ -45,8 +45,20 @@ struct Attack {
 impl Attack {
     /// What was allocated before counts no more: the connection has answered a ping, and its pipe was full once.
     async fn begin(options: Options) -> Self {
+        Self::begin_with(&[0xE2, 0, 1], &[], options).await
+    }
+
+    /// Like [`Attack::begin`], with the extension.
+    async fn begin_extended(options: Options) -> Self {
+        // The settings of our default options.
+        let settings = bytes("F0 08 00 0B 307500000000");
+        Self::begin_with(&[0xE2, 0xEE, 0, 0xF0, 1, 0], &settings, options).await
+    }
+
+    /// With the connection header of the peer and what follows, and what is answered after ours.
+    async fn begin_with(header: &[u8], settings: &[u8], options: Options) -> Self {
         let (near, mut peer) = tokio::io::duplex(PIPE);
-        peer.write_all(&[0xE2, 0, 1]).await.expect("open");
+        peer.write_all(header).await.expect("open");
         let connection = Connection::over(near, handler(), options).await;
         let mut attack = Self {
             connection: connection.expect("a connection"),
@@ -58,10 +70,11 @@ impl Attack {
             .send(&format!("21 18 80 {ID} 04 70696e67 0010 E8 001000"))
             .await;
         attack.peer.write_all(&payload).await.expect("open");
-        // The connection header, and the code.
-        let mut answer = [0; 3 + 17];
+        // The connection header, the settings, and the code.
+        let mut answer = vec![0; 3 + settings.len() + 17];
         let reading = attack.peer.read_exact(&mut answer);
         reading.await.expect("an answer");
+        assert_eq!(answer[3..3 + settings.len()], *settings);
         attack.count();
         attack
     }
@@ -234,6 +247,33 @@ fn t_m16_headers_begun_on_all_channels_cost_no_more_than_their_bytes() {
         assert!(!attack.connection.is_closed());
         // Buffers that double, a table, and what is kept of each header.
         attack.costs_at_most(2 * headers.len() + 64 * KIB);
+    });
+}
+
+/// Metadata goes with the header that it belongs to.
+#[test]
+fn t_e9_metadata_of_aborted_headers_costs_nothing() {
+    run(async {
+        let mut attack = Attack::begin_extended(Options::default()).await;
+        // 8 KiB of metadata, a header that breaks off, and an abort.
+        let mut message = bytes("F5 0020 58 01 6B FB1F");
+        message.resize(3 + 8_192, 7);
+        message.extend(bytes("21 02 00 50 90"));
+        attack.count();
+        let sent = attack.send_often(&message, 512).await;
+        assert_eq!(sent, 512);
+        attack.settle().await;
+        assert!(!attack.connection.is_closed());
+        attack.costs_at_most(64 * KIB);
+        // All of those that are not aborted share one limit.
+        for channel in 1..=255 {
+            let mut begun = vec![0x10, channel];
+            begun.extend(&message[..message.len() - 1]);
+            attack.send_often(&begun, 1).await;
+        }
+        attack.settle().await;
+        assert!(attack.connection.is_closed());
+        attack.costs_at_most(3 * MIB);
     });
 }
 

@@ -17,6 +17,8 @@ pub enum Extended {
         /// The content of the packet.
         content: Vec<u8>,
     },
+    /// The number of a message that was aborted before it was announced.
+    Unannounced(u64),
     /// Requests that nobody awaits.
     Cancel(Vec<u64>),
     /// Why a stream or a message ends.
@@ -60,6 +62,7 @@ impl Extended {
                 number,
                 content: content.into(),
             },
+            Event::Unannounced { number } => Self::Unannounced(number),
             Event::Cancel(numbers) => Self::Cancel(numbers.collect()),
             Event::Status { channel, status } => Self::Status {
                 channel: channel.get(),
@@ -137,7 +140,8 @@ fn head() -> MessageHead<'static> {
 
 fn put(encoder: &mut Encoder, dst: &mut Vec<u8>, event: &Extended) {
     let written = match event {
-        Extended::Settings(_) | Extended::Done => Ok(()),
+        // What was aborted is not said again.
+        Extended::Settings(_) | Extended::Done | Extended::Unannounced(_) => Ok(()),
         Extended::Metadata {
             number: None,
             content,

@@ -138,6 +138,7 @@ fn comparable(events: &[Extended]) -> Vec<Extended> {
         match event {
             Extended::Settings(_) => settings = event.clone(),
             Extended::Done => is_done = true,
+            Extended::Unannounced(_) => {}
             // Many may take several packets.
             Extended::Cancel(numbers) => cancelled.extend_from_slice(numbers),
             Extended::Metadata { number, content } => comparable.push(Extended::Metadata {

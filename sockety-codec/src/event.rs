@@ -152,10 +152,17 @@ pub enum Event<'a> {
     /// next event.
     Metadata {
         /// The number of the message; `None` for a fast reply. If its header is split, others may be
-        /// announced before it. If it is aborted before it is announced, it never is.
+        /// announced before it. If it is aborted before it is announced, it is
+        /// [unannounced](Self::Unannounced).
         number: Option<u64>,
         /// The entries: see [`metadata::Reader`](crate::extension::metadata::Reader).
         content: &'a [u8],
+    },
+    /// The message or response with this number was aborted before its header was complete enough to
+    /// announce or refuse it: no other event is about it, except that of its metadata.
+    Unannounced {
+        /// Its number.
+        number: u64,
     },
     /// The peer wants no answer to some of its requests.
     Cancel(Cancels<'a>),

@@ -288,13 +288,18 @@ impl Machine {
         Ok(())
     }
 
-    fn extension_event<'b>(&self, kind: Kind, content: &'b [u8]) -> Result<Event<'b>, Violation> {
+    fn extension_event<'b>(
+        &mut self,
+        kind: Kind,
+        content: &'b [u8],
+    ) -> Result<Event<'b>, Violation> {
         Ok(match kind {
             Kind::Flow => Event::Flow(FlowEntries::decode(content)?),
-            Kind::Metadata => Event::Metadata {
-                number: self.described,
-                content,
-            },
+            Kind::Metadata => {
+                self.described_bytes = content.len();
+                let number = self.described;
+                Event::Metadata { number, content }
+            }
             Kind::Control => {
                 let Some((&control, content)) = content.split_first() else {
                     return Err(malformed("Control"));

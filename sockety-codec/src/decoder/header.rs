@@ -33,7 +33,7 @@ impl Machine {
         match part {
             Part::Incomplete if head.is_whole() => self.settle(head).map(|()| None),
             Part::Incomplete => {
-                self.await_header(head, left);
+                self.await_header(head, left)?;
                 Ok(None)
             }
             Part::Direct(part) if head.is_refused() => self.on_dropped_part(head, part),
@@ -70,11 +70,15 @@ impl Machine {
         event.map(Some)
     }
 
-    fn await_header(&mut self, head: Box<PartialHead>, left: u32) {
-        self.channels.put(self.channel, Channel::Head(head));
+    fn await_header(&mut self, mut head: Box<PartialHead>, left: u32) -> Result<(), Violation> {
         if left == 0 {
             self.reading = Reading::Packet;
+            let held = head.held();
+            head.hold_metadata();
+            self.hold(held, head.held())?;
         }
+        self.channels.put(self.channel, Channel::Head(head));
+        Ok(())
     }
 
     // r[impl limits.held]
@@ -134,6 +138,7 @@ impl Machine {
             self.limits.action_bytes(),
         );
         let prefix = prefix.ok_or_else(|| head.abuse(channel))?;
+        self.held = self.held.saturating_sub(head.take_metadata());
         if prefix.flags.has_reserved_bits(head.kind) {
             self.on_reserved_bits(prefix.flags.byte())?;
         }

@@ -51,6 +51,8 @@ pub(super) struct Machine {
     /// The number of the message that the last metadata belongs to; `None` if it belongs to a fast
     /// reply.
     pub(super) described: Option<u64>,
+    /// The size of that metadata.
+    pub(super) described_bytes: usize,
 }
 
 /// The position in the input.
@@ -128,6 +130,7 @@ impl Machine {
             requests: 0,
             cancels: 0,
             described: None,
+            described_bytes: 0,
         }
     }
 
@@ -454,7 +457,14 @@ impl Machine {
             self.on_empty()?;
         }
         // A header is as old as the packet in which it starts.
-        let head = Box::new(PartialHead::new(kind, opening, number, self.cut_age));
+        let is_described = self.described.take() == Some(number);
+        let metadata = if is_described {
+            self.described_bytes
+        } else {
+            0
+        };
+        let age = self.cut_age;
+        let head = Box::new(PartialHead::new(kind, opening, number, age, metadata));
         self.channels.put(self.channel, Channel::Head(head));
         self.reading = Reading::Header { left: opening.size };
         Ok(None)
@@ -572,7 +582,9 @@ impl Machine {
                     return Ok(Some(Event::Abort { channel }));
                 }
                 count(&mut self.tolerated.aborted_headers);
-                Ok(None)
+                let number = head.number;
+                let is_extended = self.extension == Extension::Active;
+                Ok(is_extended.then_some(Event::Unannounced { number }))
             }
             Channel::Body(_) => Ok(Some(Event::Abort { channel })),
         }

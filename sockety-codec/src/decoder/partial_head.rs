@@ -27,6 +27,11 @@ pub(super) struct PartialHead {
     pub(super) pieces: u32,
     /// Units of time since it started.
     age: u32,
+    /// The size of its metadata, until that is held.
+    described: usize,
+    /// Bytes of its metadata that are held until it is announced: from the end of its first packet on,
+    /// as there is only one packet at a time.
+    metadata: usize,
     /// The start of the incomplete part.
     buffer: Vec<u8>,
 }
@@ -65,7 +70,13 @@ pub(super) enum Part<'i> {
 }
 
 impl PartialHead {
-    pub(super) fn new(kind: Kind, opening: Opening, number: u64, age: u32) -> Self {
+    pub(super) fn new(
+        kind: Kind,
+        opening: Opening,
+        number: u64,
+        age: u32,
+        described: usize,
+    ) -> Self {
         Self {
             kind,
             opening,
@@ -74,6 +85,8 @@ impl PartialHead {
             bytes: 0,
             pieces: 1,
             age,
+            described,
+            metadata: 0,
             buffer: Vec::new(),
         }
     }
@@ -126,9 +139,22 @@ impl PartialHead {
         }
     }
 
-    /// The number of bytes held of the incomplete part.
+    /// The number of bytes held of the incomplete part, and of the metadata before the header.
     pub(super) fn held(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len().saturating_add(self.metadata)
+    }
+
+    /// Other packets come before it is announced.
+    // r[impl limits.held]
+    pub(super) fn hold_metadata(&mut self) {
+        let described = core::mem::take(&mut self.described);
+        self.metadata = self.metadata.saturating_add(described);
+    }
+
+    /// It is announced now, and its metadata is no longer held for it. Returns the size of that.
+    pub(super) fn take_metadata(&mut self) -> usize {
+        self.described = 0;
+        core::mem::take(&mut self.metadata)
     }
 
     /// The body, as soon as the head is announced: content may arrive before the last file header.

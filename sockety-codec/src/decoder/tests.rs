@@ -147,6 +147,7 @@ fn describe(event: &Event<'_>) -> String {
         Event::GoAway => "go away".into(),
         Event::Settings(settings) => format!("settings {}", settings.message_window()),
         Event::Metadata { number, content } => format!("metadata {number:?} {content:02x?}"),
+        Event::Unannounced { number } => format!("unannounced {number}"),
         Event::Cancel(numbers) => format!("cancel {:?}", numbers.collect::<Vec<_>>()),
         Event::Status { channel, status } => {
             format!("status {channel} {} {:02x?}", status.code, status.error)

@@ -430,6 +430,39 @@ fn a_packet_that_is_cut_is_no_part_of_a_header() {
     }
 }
 
+#[test]
+fn metadata_of_a_header_that_is_aborted_is_of_no_message() {
+    let first = "metadata Some(0) [00, fa]";
+    let begun = "F1 02 00FA 21 05 00 0A1B2C3D";
+    check(&format!("{begun} 90"), &[first, "unannounced 0"]);
+    // The other one goes on.
+    check(
+        &format!("{begun} 05 21 00 90 00 90"),
+        &[first, "unannounced 1", "unannounced 0"],
+    );
+}
+
+// r[verify limits.held]
+#[test]
+fn metadata_of_incomplete_headers_is_held() {
+    let metadata = format!("F1 1E 48 01 6B 1A {}", "78".repeat(26));
+    // The rest of the header follows in the same packet, or after others.
+    for (script, held) in [
+        (format!("{metadata} {REQUEST}"), None),
+        (format!("{metadata} 21 05 00 0A1B2C3D"), Some(35)),
+    ] {
+        let script = bytes(&format!("{SETTINGS} {script}"));
+        for size in [1, 1000] {
+            let mut decoder = extended_with(Limits::default().max_held_header_bytes(20));
+            let violations = script
+                .chunks(size)
+                .filter_map(|it| events(&mut decoder, it).1);
+            let expected = held.map(|held| Violation::HeldHeaders { held, limit: 20 });
+            assert_eq!(violations.last(), expected, "in pieces of {size}");
+        }
+    }
+}
+
 // r[verify ext.status]
 // r[verify ext.status.content]
 #[test]

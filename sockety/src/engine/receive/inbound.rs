@@ -236,6 +236,7 @@ impl<S: Serve> Inbound<S> {
                 Verdict::Keep
             }
             Event::Metadata { number, content } => self.on_metadata(number, content),
+            Event::Unannounced { number } => self.on_unannounced(number),
             Event::Status {
                 channel,
                 ref status,

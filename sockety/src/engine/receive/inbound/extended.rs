@@ -36,8 +36,8 @@ use crate::{
 pub(super) struct Extended {
     metadata: metadata::Reader,
     /// What was said of messages that were not announced yet, by their numbers: of more than one only
-    /// if their headers are split.
-    described: Vec<(u64, Said)>,
+    /// if their headers are split, of which the decoder bounds the bytes.
+    described: FxHashMap<u64, Said>,
     /// What was said of another attempt before the fast reply that is next.
     retry: Option<RetryAfter>,
     /// Why the stream ends that is next to end, or the message that is next to be aborted.
@@ -146,10 +146,6 @@ struct Said {
     described: Option<Arc<Described>>,
 }
 
-/// The most messages that metadata is kept for: as many as there can be channels. Headers that were
-/// aborted never ask for theirs.
-const DESCRIBED: usize = 4_096;
-
 impl<S: Serve> Inbound<S> {
     /// What a peer with the extension has said about itself.
     pub(crate) fn settings(&self) -> Option<&Settings> {
@@ -201,11 +197,22 @@ impl<S: Serve> Inbound<S> {
             decides_deadline: metadata.deadline.is_some(),
             described: is_something.then(|| Arc::new(described)),
         };
-        if extended.described.len() >= DESCRIBED {
-            extended.described.remove(0);
-        }
-        extended.described.push((number, said));
+        extended.described.insert(number, said);
         Verdict::Keep
+    }
+
+    /// A message was aborted before it was announced.
+    #[cold]
+    pub(super) fn on_unannounced(&mut self, number: u64) -> Verdict {
+        self.forget_said(number);
+        Verdict::Keep
+    }
+
+    /// No message with this number will ask for what was said of it.
+    fn forget_said(&mut self, number: u64) {
+        if let Some(extended) = &mut self.extended {
+            extended.described.remove(&number);
+        }
     }
 
     /// What may end a message early that is announced now.
@@ -375,6 +382,7 @@ impl<S: Serve> Inbound<S> {
     /// The decoder refuses a message, perhaps before it was announced.
     pub(super) fn on_refused_content(&mut self, channel: ChannelId, number: Option<u64>) {
         if let Some(number) = number.filter(|_| self.shared.is_extended) {
+            self.forget_said(number);
             // What it has is not known. If it has nothing, it is over before its sender is asked to stop.
             let files = FilesSummary::new(0, 0);
             self.begin_credited(channel, number, true, files);
@@ -636,10 +644,6 @@ impl Extended {
     }
 
     fn take_said(&mut self, number: u64) -> Said {
-        let mut described = self.described.iter();
-        match described.position(|(described, _)| *described == number) {
-            Some(place) => self.described.swap_remove(place).1,
-            None => Said::default(),
-        }
+        self.described.remove(&number).unwrap_or_default()
     }
 }
