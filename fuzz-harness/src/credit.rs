@@ -33,7 +33,7 @@ enum Step {
     Over(Place),
     Taken(Place, Size),
     Waits(Place),
-    Rests(Place),
+    RefusePart(Place),
     Stop(Place),
     StopMessage(Place),
     Due {
@@ -161,6 +161,8 @@ struct Receiver {
     begun: u64,
     /// What each message may have: whether a stream, and how many files.
     announced: Vec<(bool, u32)>,
+    /// Parts of which any content came.
+    came: BTreeSet<(u64, Part)>,
     ended: BTreeSet<(u64, Part)>,
     limits: BTreeMap<(u64, Part), u64>,
     limit: u64,
@@ -182,6 +184,7 @@ impl Receiver {
             peer,
             begun: 0,
             announced: Vec::new(),
+            came: BTreeSet::new(),
             ended: BTreeSet::new(),
             limits: BTreeMap::new(),
             lifelines: 0,
@@ -201,6 +204,9 @@ impl Receiver {
         }
         for number in 0..self.begun {
             self.receiving.over(number);
+        }
+        for (number, part) in self.came {
+            self.receiving.stop(number, part);
         }
         assert_eq!(self.receiving.unread(), 0);
     }
@@ -235,7 +241,9 @@ impl Receiver {
             Step::Waits(place) => {
                 receiving.waits(number(place, begun), part(place));
             }
-            Step::Rests(place) => receiving.rests(number(place, begun), part(place)),
+            Step::RefusePart(place) => {
+                receiving.refuse(number(place, begun), part(place));
+            }
             Step::Stop(place) => {
                 receiving.stop(number(place, begun), part(place));
             }
@@ -293,6 +301,7 @@ impl Receiver {
             _ if is_over => 0,
             _ => size.get().min(credit),
         };
+        self.came.insert((number, part));
         let result = self.receiving.received(number, part, bytes);
         self.peer.sent(number, part, bytes);
         match result {

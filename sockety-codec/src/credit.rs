@@ -43,9 +43,10 @@
 //! | content was read | [`Receiving::received`], before a reader can see it | drop it, or hand it on |
 //! | content was read and dropped, as its message was refused | [`Receiving::dropped`] | |
 //! | a reader took content | [`Receiving::taken`] | wake the driver if `true` |
-//! | a reader found nothing to read and waits; it gave that up | [`Receiving::waits`]; [`Receiving::rests`] | wake the driver if `true` |
+//! | a reader found nothing to read and waits | [`Receiving::waits`] | wake the driver if `true` |
 //! | a reader was dropped | [`Receiving::stop`] | wake the driver if `true` |
-//! | a message was refused, or its handler has ended | [`Receiving::stop_message`] | wake the driver if `true` |
+//! | what still comes of a part is not wanted | [`Receiving::refuse`] | wake the driver if `true` |
+//! | what still comes of a message is not wanted | [`Receiving::stop_message`] | wake the driver if `true` |
 //! | a Stream End or File End was read | [`Receiving::end`] | |
 //! | an Abort was read | [`Receiving::over`] | |
 //! | the driver has read what there was, and is about to write or to sleep | [`Receiving::due`] | write the entries |

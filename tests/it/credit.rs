@@ -136,6 +136,61 @@ async fn t_e1_one_byte_beyond_the_limit_of_the_connection_breaks_it() {
     assert_eq!(violation(&connection).await, expected);
 }
 
+/// Their readers still have what has come.
+// r[verify ext.credit.dropped]
+#[tokio::test(start_paused = true)]
+async fn t_e1_what_is_unread_of_aborted_messages_counts() {
+    let (connection, mut peer) = scripted(holding(), SETTINGS).await;
+    for number in 0..32 {
+        peer.send_bytes(&head(id(number), "hold", Asks::Reply, 0, true, &[]))
+            .await;
+        peer.send_bytes(&stream(WINDOW)).await;
+        peer.send("90").await;
+    }
+    settled().await;
+    assert!(!connection.is_closed());
+    peer.expect_silence().await;
+    peer.send_bytes(&head(id(33), "hold", Asks::Reply, 0, true, &[]))
+        .await;
+    peer.send("70 01 07").await;
+    let limit = 32 * WINDOW as u64;
+    let total = limit + 1;
+    let expected = Violation::ConnectionCredit { total, limit };
+    assert_eq!(violation(&connection).await, expected);
+}
+
+// r[verify ext.stop.when]
+#[tokio::test(start_paused = true)]
+async fn a_stream_over_the_limit_of_its_action_is_stopped() {
+    #[sockety::service]
+    trait Notes {
+        #[action(limit(stream = "10 KiB"))]
+        async fn keep(&self, notes: ByteStream);
+    }
+    struct Keeps;
+    impl Notes for Keeps {
+        async fn keep(&self, notes: ByteStream) {
+            std::future::pending::<()>().await;
+            drop(notes);
+        }
+    }
+    let there = (NotesServer::new(Keeps), extended());
+    let (near, _far) = pair_with((Router::new(), extended()), there, PIPE).await;
+    let (request, mut writer) = send_stream(&near, "keep").await;
+    let mut written = 0;
+    let error = loop {
+        match writer.write_all(&[7; 1_000]).await {
+            Ok(()) => written += 1,
+            Err(error) => break error,
+        }
+        assert!(written < 10_000, "it goes on");
+        settled().await;
+    };
+    let reason = error.get_ref().and_then(|error| error.downcast_ref());
+    assert!(matches!(reason, Some(SourceError::Unwanted)), "{error:?}");
+    assert_eq!(code_of(request).await, 4);
+}
+
 // r[verify ext.settings.before]
 // r[verify ext.credit.exact]
 // r[verify ext.credit.grows]
@@ -221,7 +276,8 @@ async fn t_e3_a_flood_of_credit_ends_the_connection() {
         .await
         .expect("sent");
     peer.expect("01 22 13 00 <id> 01 78").await;
-    for limit in 1..=1_024_u32 {
+    // One for the stream, which has begun.
+    for limit in 1..=1_025_u32 {
         let [a, b, ..] = limit.to_le_bytes();
         peer.send_bytes(&[0xF2, 7, 0, 0, 0, 0, 0, a, b]).await;
     }
@@ -229,7 +285,7 @@ async fn t_e3_a_flood_of_credit_ends_the_connection() {
     assert!(!connection.is_closed());
     // Ten more each second.
     advance(SECOND).await;
-    for limit in 1_025..=1_034_u32 {
+    for limit in 1_026..=1_035_u32 {
         let [a, b, ..] = limit.to_le_bytes();
         peer.send_bytes(&[0xF2, 7, 0, 0, 0, 0, 0, a, b]).await;
     }

@@ -91,7 +91,8 @@ struct Message {
     parts: Parts<Received>,
 }
 
-/// Sums over the parts of a message, without those whose sender was asked to stop.
+/// Sums over the parts of a message, of which those whose sender was asked to stop have only what is
+/// unread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sums {
     /// Bytes received beyond the limit.
@@ -180,7 +181,10 @@ impl Received {
     #[inline]
     fn sums(&self) -> Sums {
         if !self.counts() {
-            return Sums::default();
+            return Sums {
+                unread: self.unread.into(),
+                ..Sums::default()
+            };
         }
         let taken = self.taken();
         Sums {
@@ -199,7 +203,7 @@ impl Received {
 
     /// Whether nothing more will arrive or be taken.
     fn is_done(&self) -> bool {
-        self.state == State::Gone || (self.state == State::Ended && self.unread == 0)
+        matches!(self.state, State::Ended | State::Gone) && self.unread == 0
     }
 
     /// Whether its reader waits for bytes of the sender.
@@ -528,9 +532,10 @@ impl Receiving {
     /// A reader took content of a part. It does not wait any more.
     pub fn taken(&mut self, number: u64, part: Part, bytes: u64) -> bool {
         let windows = self.windows;
-        let Some(message) = self.wanted(number) else {
+        let Some(message) = self.messages.get_mut(&number) else {
             return self.is_due();
         };
+        let is_wanted = message.stop == Stop::No;
         message.rest(part);
         let Some(record) = message.parts.existing(part) else {
             return self.is_due();
@@ -544,8 +549,8 @@ impl Receiving {
         if record.is_done() {
             message.settle();
         }
-        let is_due = rises && !message.is_covered(windows.message, 0);
-        let owes = message.owes(windows.message);
+        let is_due = is_wanted && rises && !message.is_covered(windows.message, 0);
+        let owes = is_wanted && message.owes(windows.message);
         let is_over = message.is_over();
         self.unread = self.unread.saturating_sub(bytes);
         if is_due {
@@ -567,8 +572,7 @@ impl Receiving {
     }
 
     /// The reader of a part has found nothing to read, and waits until content or the end arrives. For
-    /// credit, it waits until [`taken`](Self::taken), [`rests`](Self::rests), [`stop`](Self::stop) or
-    /// [`end`](Self::end).
+    /// credit, it waits until [`taken`](Self::taken), [`stop`](Self::stop) or [`end`](Self::end).
     pub fn waits(&mut self, number: u64, part: Part) -> bool {
         let window = self.windows.message;
         let Some(message) = self.wanted(number) else {
@@ -595,64 +599,54 @@ impl Receiving {
         self.is_due()
     }
 
-    /// The reader of a part does not wait any more, though it may read later.
-    pub fn rests(&mut self, number: u64, part: Part) {
-        if let Some(message) = self.wanted(number) {
-            message.rest(part);
-        }
-    }
-
     /// The reader of a part was dropped. What is unread counts as taken, and so will what arrives. If the
     /// part has not ended, its sender is asked to stop it.
     // r[impl ext.credit.dropped]
     pub fn stop(&mut self, number: u64, part: Part) -> bool {
+        self.refuse(number, part);
+        self.taken(number, part, u64::MAX)
+    }
+
+    /// Nobody wants what still comes of a part, which will count as taken; what is unread may still be
+    /// read. If the part has not ended, its sender is asked to stop it.
+    pub fn refuse(&mut self, number: u64, part: Part) -> bool {
         let window = self.windows.message;
-        let Some(message) = self.wanted(number) else {
+        let message = self.wanted(number);
+        // Of a message that was aborted, parts that have not begun have not ended either.
+        let Some(message) = message.filter(|message| message.open > 0) else {
             return self.is_due();
         };
         message.rest(part);
         let Some(record) = message.parts.use_of(part).record() else {
             return self.is_due();
         };
-        let unread = record.unread;
         let is_open = record.state == State::Open;
-        Message::change(&mut message.sums, record, |record| {
-            record.unread = 0;
-            if is_open {
+        if is_open {
+            Message::change(&mut message.sums, record, |record| {
                 record.state = State::StopDue;
-            }
-        });
-        message.settle();
+            });
+        }
         let owes = message.owes(window);
-        let is_over = message.is_over();
-        self.unread = self.unread.saturating_sub(unread.into());
         if is_open {
             self.touch((number, Some(part)));
         }
         if owes {
             self.touch((number, None));
         }
-        if is_over {
-            numbers::remove(&mut self.messages, number);
-        }
         self.is_due()
     }
 
-    /// Nobody will read a message: it was refused, or its handler has ended. What is unread counts as
-    /// taken, and so will what arrives. If it has not ended, its sender is asked to stop all of it.
+    /// Nobody wants what still comes of a message, which will count as taken: it was refused, or is
+    /// lost. What is unread counts until its readers have taken it, or are dropped. If it has not
+    /// ended, its sender is asked to stop all of it.
     // r[impl ext.credit.dropped]
     pub fn stop_message(&mut self, number: u64) -> bool {
         let Some(message) = self.wanted(number) else {
             return self.is_due();
         };
-        let unread = core::mem::take(&mut message.sums).unread;
         message.stop = Stop::Due;
-        let is_open = message.open > 0;
-        self.unread = self.unread.saturating_sub(unread);
-        if is_open {
+        if message.open > 0 {
             self.touch((number, None));
-        } else {
-            numbers::remove(&mut self.messages, number);
         }
         self.is_due()
     }
@@ -681,11 +675,27 @@ impl Receiving {
         }
     }
 
-    /// A message was aborted by its sender, and what is unread was dropped: it counts as taken.
-    // r[impl ext.credit.dropped]
+    /// A message was aborted by its sender: nothing more of it arrives. What is unread counts until its
+    /// readers have taken it, or are dropped.
     pub fn over(&mut self, number: u64) {
-        if let Some(message) = numbers::remove(&mut self.messages, number) {
-            self.unread = self.unread.saturating_sub(message.sums.unread);
+        let Some(message) = self.messages.get_mut(&number) else {
+            return;
+        };
+        (message.open, message.to_come, message.waiting) = (0, 0, 0);
+        let sums = &mut message.sums;
+        for record in message.parts.records_mut() {
+            Message::change(sums, record, |record| {
+                record.is_waiting = false;
+                record.lifeline = 0;
+                record.state = match record.state {
+                    State::Open | State::StopDue | State::Ended => State::Ended,
+                    State::Stopped | State::Gone => State::Gone,
+                };
+            });
+        }
+        message.settle();
+        if message.is_over() {
+            numbers::remove(&mut self.messages, number);
         }
     }
 
@@ -934,6 +944,8 @@ impl Receiving {
         };
         match message.stop {
             Stop::No => {}
+            // It has ended, though not all of it was read.
+            Stop::Due if message.open == 0 => return Visit::Done,
             // r[impl ext.stop.once]
             Stop::Due => {
                 message.stop = Stop::Sent;

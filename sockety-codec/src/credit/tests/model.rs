@@ -140,7 +140,7 @@ impl Message {
     }
 
     fn is_read(&self) -> bool {
-        self.is_over || self.is_refused || self.pieces.iter().all(|it| it.is_done)
+        self.is_refused || self.pieces.iter().all(|it| it.is_done)
     }
 }
 
@@ -629,12 +629,14 @@ impl Model {
             Packet::Abort(at) => {
                 let message = &mut self.messages[at];
                 message.is_over = true;
-                if self.mistake != Mistake::ForgetsAborted {
-                    self.receiving.over(message.number);
-                }
+                self.receiving.over(message.number);
+                // Its readers may take what has come, or drop it.
                 for piece in &mut message.pieces {
-                    piece.taken = piece.received;
+                    piece.is_whole = true;
                     piece.is_waiting = false;
+                    if self.mistake == Mistake::ForgetsAborted {
+                        (piece.taken, piece.is_done) = (piece.received, true);
+                    }
                 }
             }
         }
@@ -646,8 +648,8 @@ impl Model {
         let mut readable = Vec::new();
         for (at, message) in self.messages.iter().enumerate() {
             let waits = |after: usize| !self.messages[after].is_read();
-            let is_over = message.is_over || message.is_refused;
-            if !message.has_arrived || is_over || message.after.is_some_and(waits) {
+            let is_refused = message.is_refused;
+            if !message.has_arrived || is_refused || message.after.is_some_and(waits) {
                 continue;
             }
             let open = |index: &usize| !message.pieces[*index].is_done;
@@ -679,10 +681,6 @@ impl Model {
         } else if !piece.is_waiting {
             piece.is_waiting = true;
             self.receiving.waits(number, piece.part)
-        } else if self.rng.f64() < 0.01 {
-            piece.is_waiting = false;
-            self.receiving.rests(number, piece.part);
-            false
         } else {
             return false;
         };
@@ -709,7 +707,11 @@ impl Model {
             message.pieces[index].is_dropped = false;
             false
         } else if all {
-            self.receiving.stop_message(number)
+            let wakes = self.receiving.stop_message(number);
+            for piece in &message.pieces {
+                self.receiving.stop(number, piece.part);
+            }
+            wakes
         } else {
             self.receiving.stop(number, part)
         };

@@ -754,7 +754,6 @@ fn x33_the_window_doubles_while_the_reader_waits_at_the_edge() {
     assert!(receiving.is_held());
     assert_eq!(due(&mut receiving), [credit(0, STREAM, 512 * KIB)]);
     // Once, until the sender was seen to use it.
-    receiving.rests(0, STREAM);
     receiving.waits(0, STREAM);
     assert_eq!(due(&mut receiving), []);
 }
@@ -863,9 +862,15 @@ fn x34_content_that_is_dropped_counts_as_taken() {
         ..DEFAULT
     };
     let ways: [fn(&mut Receiving); 5] = [
-        |it| it.over(0),
+        |it| {
+            it.over(0);
+            it.stop(0, STREAM);
+            it.stop(0, file(0));
+        },
         |it| {
             it.stop_message(0);
+            it.stop(0, STREAM);
+            it.stop(0, file(0));
         },
         |it| {
             it.stop(0, STREAM);
@@ -875,6 +880,8 @@ fn x34_content_that_is_dropped_counts_as_taken() {
             it.end(0, STREAM);
             it.end(0, file(0));
             it.stop_message(0);
+            it.stop(0, STREAM);
+            it.stop(0, file(0));
         },
         |it| {
             it.end(0, STREAM);
@@ -899,6 +906,61 @@ fn x34_content_that_is_dropped_counts_as_taken() {
         receiving.taken(0, STREAM, 10_000);
         assert_eq!(receiving.limit(), receiving.total() + 16_384);
     }
+}
+
+/// Its readers still have what has come, so it takes memory.
+#[test]
+fn x34_what_is_unread_of_a_message_that_is_over_counts_until_it_is_taken() {
+    let ways: [fn(&mut Receiving); 3] = [
+        |it| it.over(0),
+        |it| {
+            it.stop_message(0);
+            it.over(0);
+        },
+        |it| {
+            it.refuse(0, STREAM);
+            it.refuse(0, file(0));
+            due(it);
+            it.end(0, STREAM);
+            it.end(0, file(0));
+        },
+    ];
+    for (way, over) in ways.into_iter().enumerate() {
+        let mut receiving = receiver(Windows {
+            connection: 16_384,
+            ..DEFAULT
+        });
+        receiving.begin(0, true, endless(1));
+        receive(&mut receiving, 0, STREAM, 10_000);
+        receive(&mut receiving, 0, file(0), 6_384);
+        over(&mut receiving);
+        assert_eq!(receiving.unread(), 16_384, "way {way}");
+        assert_eq!(due(&mut receiving), [], "way {way}");
+        receiving.taken(0, STREAM, 4_000);
+        assert_eq!(receiving.unread(), 12_384, "way {way}");
+        receiving.taken(0, STREAM, 6_000);
+        receiving.stop(0, file(0));
+        assert_eq!(receiving.unread(), 0, "way {way}");
+        assert_eq!(due(&mut receiving), [connection(32_768)], "way {way}");
+        assert_eq!(receiving.kept().0, 0, "way {way}");
+    }
+}
+
+#[test]
+fn x40_a_part_that_is_refused_is_stopped_and_can_be_read_to_there() {
+    let mut receiving = receiver(DEFAULT);
+    receiving.begin(0, true, endless(0));
+    receive(&mut receiving, 0, STREAM, 10_000);
+    assert!(receiving.refuse(0, STREAM));
+    assert_eq!(due(&mut receiving), [stop(0, STREAM)]);
+    assert_eq!(receiving.received(0, STREAM, 5_000), Ok(Fate::Drop));
+    assert_eq!(receiving.unread(), 10_000);
+    receiving.taken(0, STREAM, 10_000);
+    assert!(!receiving.refuse(0, STREAM));
+    assert!(!receiving.stop(0, STREAM));
+    assert_eq!(receiving.unread(), 0);
+    receiving.end(0, STREAM);
+    assert_eq!(receiving.kept().0, 0);
 }
 
 #[test]
@@ -1047,6 +1109,7 @@ fn x37_nothing_grows_while_one_message_stays_open() {
         }
         sending.over(number);
         receiving.over(number);
+        receiving.stop(number, file(1));
         if number % 64 == 0 {
             due(&mut receiving);
         }

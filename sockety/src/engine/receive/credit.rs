@@ -94,13 +94,13 @@ impl Credit {
         self.note(receiving.is_due());
     }
 
-    /// Nobody reads this message: its sender is asked to stop, unless it has ended.
+    /// Nobody wants what still comes of this message: its sender is asked to stop, unless it has ended.
     pub(crate) fn stop_message(&self, number: u64) {
         let is_due = self.lock().stop_message(number);
         self.note(is_due);
     }
 
-    /// A message was aborted, or ended after it was stopped.
+    /// A message was aborted, or ended after it was stopped. Its readers may still have what has come.
     pub(crate) fn over(&self, number: u64) {
         let mut receiving = self.lock();
         receiving.over(number);
@@ -170,6 +170,14 @@ impl MessageCredit {
         }
         let is_due = receiving.waits(self.number, part);
         drop(receiving);
+        self.credit.note(is_due)
+    }
+
+    /// What still comes of a part is not wanted.
+    // r[impl ext.stop.when]
+    #[must_use]
+    pub(crate) fn refuse(&self, part: Part) -> bool {
+        let is_due = self.credit.lock().refuse(self.number, part);
         self.credit.note(is_due)
     }
 

@@ -399,18 +399,22 @@ impl Intake {
 
     fn fail_parts(&self, error: &ReadError, is_failing: impl Fn(&Part) -> bool) {
         let mut state = self.lock();
-        let mut dropped = 0;
+        let mut dropped = Vec::new();
         let mut readers = Vec::new();
-        for part in &mut state.parts {
+        for (index, part) in state.parts.iter_mut().enumerate() {
             if is_failing(part) {
                 part.state = PartState::Failed(error.clone());
-                dropped += part.chunks.len();
+                dropped.push((index, part.chunks.len()));
                 part.chunks.clear();
             }
             readers.extend(part.reader.take());
         }
-        let driver = self.count_taken(&mut state, dropped);
+        let count = dropped.iter().map(|(_, count)| count).sum();
+        let mut driver = self.count_taken(&mut state, count);
         drop(state);
+        for (part, count) in dropped {
+            driver = driver.or(self.tell_taken(part, count as u64));
+        }
         readers.into_iter().for_each(Waker::wake);
         self.wake(driver);
     }

@@ -242,6 +242,9 @@ impl<S: Serve> Inbound<S> {
         let pushed = rest.intake.push(rest.part(part), bytes);
         if let (Some(credit), Pushed::Dropped | Pushed::OverLimit(_)) = (credited, &pushed) {
             let _ = credit.taken(part, bytes.len() as u64);
+            if let Pushed::OverLimit(_) = pushed {
+                let _ = credit.refuse(part);
+            }
         }
         match pushed {
             // Content that waits for a verdict has no reader yet.
@@ -271,7 +274,7 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    /// What still comes of the stream is dropped. If its message has a handler already, that learns it
+    /// What still comes of the stream is dropped, and its sender is asked to stop. If its message has a handler already, that learns it
     /// from the stream, and may have done anything before.
     #[cold]
     fn on_stream_over_limit(&mut self, channel: ChannelId, limit: &StreamLimit) -> Verdict {

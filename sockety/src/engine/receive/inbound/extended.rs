@@ -417,7 +417,8 @@ impl<S: Serve> Inbound<S> {
             if let Some(credit) = &extended.credit {
                 credit.over(content.number);
             }
-        } else if let Some(rest) = self.slots.get(channel).and_then(Slot::rest) {
+        }
+        if let Some(rest) = self.slots.get(channel).and_then(Slot::rest) {
             // What is unread waits for its readers.
             extended.unread.add(&rest.intake);
         }
