@@ -299,6 +299,35 @@ async fn t_e3_a_flood_of_credit_ends_the_connection() {
     );
 }
 
+/// Thousands of files that nobody reads are stopped one by one.
+// r[verify ext.credit.budget]
+#[tokio::test(start_paused = true)]
+async fn each_part_of_a_message_can_be_stopped() {
+    const FILES: u32 = 3_000;
+    // A window of 4,096 bytes, and as many files.
+    let settings = "F0 0F 00 01 001000000000 06 B80B00000000";
+    let (connection, mut peer) = scripted(ping_handler(), settings).await;
+    let file = |index| File::from_bytes(format!("{index}"), vec![7; 1_000]);
+    let message = Draft::new("x").with_files((0..FILES).map(file)).create();
+    let request = connection.send(message).await.expect("sent");
+    settled().await;
+    let indexes: Vec<u32> = (0..FILES).collect();
+    let mut stops = Vec::new();
+    for indexes in indexes.chunks(500) {
+        let size = (8 * indexes.len() as u16).to_le_bytes();
+        stops.extend([0xF6, size[0], size[1]]);
+        for index in indexes {
+            let [a, b, c, _] = index.to_le_bytes();
+            stops.extend([0x88, 0, 0, 0, 0, a, b, c]);
+        }
+    }
+    peer.send_bytes(&stops).await;
+    settled().await;
+    assert!(!connection.is_closed(), "{:?}", connection.closed().await);
+    peer.reply(request.id(), 0).await;
+    assert_eq!(code_of(request).await, 0);
+}
+
 /// The busiest reader that there may be pays for each of its entries.
 #[tokio::test(start_paused = true)]
 async fn a_reader_of_small_pieces_is_within_the_budget_of_credit() {

@@ -1124,8 +1124,8 @@ export class Connection {
   private checkFlow(count: number): void {
     const now = performance.now();
     this.flowEntries += count;
-    const { contentBytes, endedParts } = this.sender;
-    const budget = 1024 + ((now - this.startedAt) / 1000) * 10 + contentBytes / 1024 + endedParts;
+    const { contentBytes, begunParts } = this.sender;
+    const budget = 1024 + ((now - this.startedAt) / 1000) * 10 + contentBytes / 1024 + begunParts;
     if (this.flowEntries > budget) {
       throw new LimitError('entries of Flow packets', this.flowEntries, Math.floor(budget), 'ext.credit.budget');
     }

@@ -174,9 +174,9 @@ export class Sender {
   private active: Outgoing[] = [];
   private readonly open = new Map<number, Outgoing>();
   private readonly blocked = new Set<Outgoing>();
-  /** Content that was sent, in bytes, and parts that have ended. */
+  /** Content that was sent, in bytes, and parts that have begun. */
   contentBytes = 0;
-  endedParts = 0;
+  begunParts = 0;
 
   constructor(
     /** Something is to be written. */
@@ -304,6 +304,7 @@ export class Sender {
       return;
     }
     outgoing.state = 'open';
+    this.begunParts += head.files.length + (head.hasStream ? 1 : 0);
     if (this.isExtended) this.credit.begin(outgoing.number, head.hasStream, head.files.length);
     const parts: OutgoingPart[] = (outgoing.parts = []);
     if (head.hasStream) parts.push(new OutgoingPart(this, outgoing, STREAM, undefined, outgoing.stream));
@@ -477,7 +478,6 @@ export class Sender {
   private end(outgoing: Outgoing, part: OutgoingPart): void {
     part.close();
     outgoing.openParts--;
-    this.endedParts++;
     this.encoder.switchTo(outgoing.channel);
     if (part.index === STREAM) this.encoder.streamEnd();
     else this.encoder.fileEnd(part.index);

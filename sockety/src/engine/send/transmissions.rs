@@ -54,8 +54,8 @@ pub(crate) struct Transmissions {
     credit: Option<Box<credit::Sending>>,
     /// Parts that have something to send and no credit.
     blocked: usize,
-    /// Parts that have ended so far.
-    parts_ended: u64,
+    /// Parts that have begun so far.
+    parts_begun: u64,
 }
 
 /// When more than this many bytes wait for credit, the response whose reader has taken nothing for
@@ -71,7 +71,7 @@ impl Transmissions {
             channels: Channels::new(negotiated),
             credit: None,
             blocked: 0,
-            parts_ended: 0,
+            parts_begun: 0,
         }
     }
 
@@ -154,6 +154,7 @@ impl Transmissions {
         parts: Vec<NewPart>,
     ) -> u64 {
         let key = number + 1;
+        self.parts_begun += parts.len() as u64;
         if let Some(credit) = &mut self.credit {
             let is_file = |part: &&NewPart| part.kind != PartKind::Stream;
             let files = parts.iter().filter(is_file).count();
@@ -376,7 +377,6 @@ impl Transmissions {
                 },
             };
             let turn = transmission.turn(key, quantum, due);
-            self.parts_ended += u64::from(turn.is_end);
             if let Some(credit) = &mut self.credit {
                 transmission.count(key, credit, &turn);
             }
@@ -480,9 +480,9 @@ impl Transmissions {
         });
     }
 
-    /// Parts that have ended so far.
-    pub(crate) fn parts_ended(&self) -> u64 {
-        self.parts_ended
+    /// Parts that have begun so far.
+    pub(crate) fn parts_begun(&self) -> u64 {
+        self.parts_begun
     }
 
     /// A tick of the driver has passed. Returns a response that holds memory though its reader takes

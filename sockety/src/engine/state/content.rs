@@ -29,7 +29,7 @@ impl State {
             entries: 0,
             useless: 0,
             content_sent: self.outbox.place().content,
-            parts_ended: self.transmissions.parts_ended(),
+            parts_begun: self.transmissions.parts_begun(),
         };
         if let Some(credit) = self.credit() {
             credit.packet();
@@ -177,6 +177,6 @@ pub(crate) struct Applied {
     pub(crate) useless: u64,
     /// Bytes of files and streams that were sent before.
     pub(crate) content_sent: u64,
-    /// Files and streams that had ended before.
-    pub(crate) parts_ended: u64,
+    /// Files and streams that had begun before.
+    pub(crate) parts_begun: u64,
 }

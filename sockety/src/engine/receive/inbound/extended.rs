@@ -126,8 +126,9 @@ impl Default for EntriesRead {
 
 impl EntriesRead {
     /// Returns whether all of them are paid for. `content`: bytes of content that were sent so far.
-    fn pay(&mut self, count: u64, content: u64, parts_ended: u64) -> bool {
-        let earned = (content / BYTES_PER_ENTRY).saturating_add(parts_ended);
+    /// Each part can be stopped once, or released after its end.
+    fn pay(&mut self, count: u64, content: u64, parts_begun: u64) -> bool {
+        let earned = (content / BYTES_PER_ENTRY).saturating_add(parts_begun);
         let paid = count.min(earned.saturating_sub(self.paid));
         self.paid = self.paid.saturating_add(paid);
         self.bucket.take(count.saturating_sub(paid))
@@ -526,7 +527,7 @@ impl<S: Serve> Inbound<S> {
             }
         };
         let is_paid =
-            (extended.entries_read).pay(applied.entries, applied.content_sent, applied.parts_ended);
+            (extended.entries_read).pay(applied.entries, applied.content_sent, applied.parts_begun);
         self.abuse.on_flow(is_paid, applied.useless);
         Verdict::Keep
     }
