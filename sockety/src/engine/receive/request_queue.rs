@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use sockety_codec::MessageHead;
 
 use super::{
@@ -28,11 +29,21 @@ use crate::{
 /// the [`Overflow`], and others are refused.
 #[derive(Default)]
 pub(crate) struct RequestQueue {
-    requests: VecDeque<QueuedRequest>,
+    /// Any of them may be taken out, which leaves a gap. The first is none.
+    requests: VecDeque<Option<QueuedRequest>>,
+    /// How many wait.
+    count: usize,
+    /// The place of the first, counted from the first that ever waited.
+    first: u64,
+    /// Places of those that may be cancelled, by number.
+    by_number: FxHashMap<Number, u64>,
     bytes: usize,
     /// One was taken although there was no room.
     is_overfull: bool,
 }
+
+/// Gaps that may be there in any case.
+const LEAST_GAPS: usize = 64;
 
 /// A request that has arrived.
 pub(crate) struct QueuedRequest {
@@ -43,6 +54,10 @@ pub(crate) struct QueuedRequest {
 }
 
 impl QueuedRequest {
+    fn is_cancellable(&self) -> bool {
+        self.reply.expects_response && self.reply.number != Number::NONE
+    }
+
     /// Whether nobody waits for it any longer.
     fn is_over(&self) -> bool {
         let described = self.reply.described.as_ref();
@@ -54,7 +69,7 @@ impl QueuedRequest {
         let number = self.reply.number;
         Steering {
             number,
-            is_cancellable: self.reply.expects_response && number != Number::NONE,
+            is_cancellable: self.is_cancellable(),
             default_millis: None,
             described: self.reply.described.clone(),
         }
@@ -63,11 +78,11 @@ impl QueuedRequest {
 
 impl RequestQueue {
     pub(crate) fn is_empty(&self) -> bool {
-        self.requests.is_empty()
+        self.count == 0
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.requests.len()
+        self.count
     }
 
     pub(crate) fn is_full(&self, options: &Options) -> bool {
@@ -76,7 +91,7 @@ impl RequestQueue {
 
     /// Whether as many wait as may.
     pub(crate) fn has_many(&self, options: &Options) -> bool {
-        self.requests.len() >= options.queued_requests
+        self.count >= options.queued_requests
     }
 
     /// Whether reading waits until there is room.
@@ -88,41 +103,72 @@ impl RequestQueue {
     pub(crate) fn push(&mut self, request: QueuedRequest, options: &Options) {
         self.is_overfull |= self.is_full(options);
         self.bytes += request.payload.len();
-        self.requests.push_back(request);
+        let place = self.first + self.requests.len() as u64;
+        if request.is_cancellable() {
+            self.by_number.insert(request.reply.number, place);
+        }
+        self.requests.push_back(Some(request));
+        self.count += 1;
     }
 
     /// Takes the request with this number out, if it waits.
     pub(crate) fn take(&mut self, number: Number) -> Option<QueuedRequest> {
-        let is_it = |request: &QueuedRequest| {
-            request.reply.number == number && request.reply.expects_response
-        };
-        let place = self.requests.iter().position(is_it)?;
-        let request = self.requests.remove(place)?;
-        self.bytes -= request.payload.len();
-        Some(request)
+        let place = *self.by_number.get(&number)?;
+        let taken = self.take_from(place);
+        self.close_gaps();
+        taken
     }
 
     /// Takes out the requests whose deadlines have passed while they waited.
     pub(crate) fn take_overdue(&mut self) -> Vec<QueuedRequest> {
-        if !self.requests.iter().any(QueuedRequest::is_over) {
-            return Vec::new();
-        }
-        let requests = std::mem::take(&mut self.requests).into_iter();
-        let (overdue, waiting): (Vec<_>, Vec<_>) = requests.partition(QueuedRequest::is_over);
-        self.requests = waiting.into();
-        let bytes = overdue.iter().map(|request| request.payload.len());
-        self.bytes -= bytes.sum::<usize>();
-        overdue
+        let is_over = |request: &Option<QueuedRequest>| {
+            request.as_ref().is_some_and(|request| request.is_over())
+        };
+        let places = (self.first..).zip(&self.requests);
+        let overdue = places.filter(|(_, request)| is_over(request));
+        let overdue: Vec<_> = overdue.map(|(place, _)| place).collect();
+        let taken = overdue
+            .into_iter()
+            .filter_map(|place| self.take_from(place))
+            .collect();
+        self.close_gaps();
+        taken
     }
 
     pub(crate) fn pop(&mut self) -> Option<QueuedRequest> {
-        let request = self.requests.pop_front()?;
+        self.take_from(self.first)
+    }
+
+    fn take_from(&mut self, place: u64) -> Option<QueuedRequest> {
+        let index = usize::try_from(place.checked_sub(self.first)?).ok()?;
+        let request = self.requests.get_mut(index)?.take()?;
+        self.count -= 1;
         self.bytes -= request.payload.len();
-        if self.requests.is_empty() {
+        if request.is_cancellable() {
+            self.by_number.remove(&request.reply.number);
+        }
+        while let Some(None) = self.requests.front() {
+            self.requests.pop_front();
+            self.first += 1;
+        }
+        if self.count == 0 {
             // A burst leaves no memory behind.
-            self.requests = VecDeque::new();
+            (self.requests, self.by_number) = Default::default();
         }
         Some(request)
+    }
+
+    /// Closes the gaps, when there are more of them than requests.
+    fn close_gaps(&mut self) {
+        if self.requests.len() <= 2 * self.count + LEAST_GAPS {
+            return;
+        }
+        self.requests.retain(Option::is_some);
+        let places = (self.first..).zip(self.requests.iter().flatten());
+        let places = places.filter(|(_, request)| request.is_cancellable());
+        self.by_number = places
+            .map(|(place, request)| (request.reply.number, place))
+            .collect();
     }
 
     /// There was no room for a request.
