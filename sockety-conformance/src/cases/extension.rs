@@ -81,6 +81,7 @@ pub fn section() -> Section {
     cancel::cases(&mut section);
     texts::cases(&mut section);
     leave::cases(&mut section);
+    waiting(&mut section);
     section
 }
 
@@ -444,6 +445,31 @@ fn metadata(section: &mut Section) {
             };
             ignores(&t, [with(&[0x20, 2, 1, 2]), with(&[0x3F, 0])]).await?;
             ends_after(&t, [with(&[0x10]), with(&[0x80])]).await
+        },
+    );
+}
+
+fn waiting(section: &mut Section) {
+    section.case(
+        "ext.cancel.answer",
+        "a request that is aborted while it waits for its turn is not executed",
+        async |t: Trial| {
+            let mut peer = t.extended().await?;
+            let places = peer.setting(9, 256).await?.min(400) as u32;
+            let all: Vec<_> = (0..places).map(|_| long()).collect();
+            let sum = Message::ask("stream-sum").stream();
+            let mut script: Vec<_> = all.iter().map(Message::bytes).collect();
+            script.extend([sum.first(), packet::stream(b"some"), packet::ABORT.to_vec()]);
+            peer.send(script.concat()).await?;
+            // It may be refused as one too many.
+            let code = peer.expect_refusal(&sum.id).await?;
+            ensure([3_840, 3_847].contains(&code), format!("code {code}"))?;
+            let numbers: Vec<_> = (0..places).collect();
+            peer.send(packet::cancel(&numbers)).await?;
+            for request in &all {
+                peer.expect_refusal(&request.id).await?;
+            }
+            peer.alive().await
         },
     );
 }

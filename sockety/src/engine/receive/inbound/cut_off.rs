@@ -7,6 +7,7 @@ use sockety_codec::{ChannelId, Refusal, RefusalReason, Uuid};
 use super::{Inbound, Verdict, replies::lost};
 use crate::{
     engine::{
+        early_end::Number,
         receive::{
             intake::Intake,
             slot::{Role, Slot},
@@ -111,29 +112,35 @@ impl<S: Serve> Inbound<S> {
     }
 
     pub(super) fn on_abort(&mut self, channel: ChannelId) -> Verdict {
+        let number = self.content_number(channel);
         if !self.on_content_over(channel, true) {
             self.abuse.on_aborted(1);
         }
         if self.shared.is_extended {
-            self.on_aborted_request(channel);
+            self.on_aborted_request(channel, number);
         }
         let status = self.take_status(channel);
         self.lose(channel, &status.unwrap_or(ReadError::Aborted));
         self.on_end(channel)
     }
 
-    /// A request that had not begun is answered, so that its caller learns that. Another one may be over
-    /// sooner for it.
+    /// A request that had not begun is answered, so that its caller learns that, also if it waits for its
+    /// turn. Another one may be over sooner for it.
     // r[impl ext.cancel.answer]
     #[cold]
-    fn on_aborted_request(&mut self, channel: ChannelId) {
+    fn on_aborted_request(&mut self, channel: ChannelId, number: Option<Number>) {
         match self.slots.get(channel) {
             Some(Slot::Open(open)) => {
                 if let Some(id) = open.owed() {
                     self.shared.fast_reply(id, FrameworkCode::NotBegun.reply());
                 }
             }
-            Some(Slot::Rest(rest)) => rest.intake.is_aborted.store(true, Ordering::Relaxed),
+            Some(Slot::Rest(rest)) => {
+                rest.intake.is_aborted.store(true, Ordering::Relaxed);
+                if let Some(number) = number {
+                    self.end_waiting(number);
+                }
+            }
             None => {}
         }
     }

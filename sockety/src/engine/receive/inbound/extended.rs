@@ -303,15 +303,31 @@ impl<S: Serve> Inbound<S> {
 
     /// Returns whether the request had not begun.
     fn cancel_unbegun(&mut self, number: Number) -> bool {
-        if let Some(request) = self.queue.take(number) {
-            self.end_unbegun(number, request);
+        if self.end_waiting(number) {
             return true;
         }
-        if let Some(channel) = self.slots.arriving(number) {
-            self.end_arriving(channel);
-            return true;
+        let Some(channel) = self.slots.arriving(number) else {
+            return false;
+        };
+        self.end_arriving(channel);
+        true
+    }
+
+    /// Ends a request that waits for its turn, or for a verdict. Returns whether it does.
+    pub(super) fn end_waiting(&mut self, number: Number) -> bool {
+        match self.queue.take(number) {
+            Some(request) => {
+                self.end_unbegun(number, request);
+                true
+            }
+            None => self.cancel_unjudged(number),
         }
-        self.cancel_unjudged(number)
+    }
+
+    /// The number of the message whose content arrives on a channel, with the extension.
+    pub(super) fn content_number(&self, channel: ChannelId) -> Option<Number> {
+        let content = self.extended.as_ref()?.content.get(&channel)?;
+        Some(Number::new(content.number))
     }
 
     /// Ends a message before all of it has come that its handler needs to begin.
