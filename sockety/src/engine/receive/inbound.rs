@@ -228,7 +228,7 @@ impl<S: Serve> Inbound<S> {
                 ref refusal,
             } => {
                 self.on_refused_content(channel, number);
-                self.on_refused(channel, action, refusal)
+                self.on_refused(channel, number.is_some(), action, refusal)
             }
             Event::GoAway => self.on_go_away(),
             Event::Heartbeat => {

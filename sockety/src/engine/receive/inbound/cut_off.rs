@@ -145,9 +145,11 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
+    /// `is_new`: it was not announced before.
     pub(super) fn on_refused(
         &mut self,
         channel: ChannelId,
+        is_new: bool,
         action: Option<&str>,
         refusal: &Refusal,
     ) -> Verdict {
@@ -155,12 +157,13 @@ impl<S: Serve> Inbound<S> {
         if refusal.parent.is_none() {
             self.warn_of_refusal(channel, action, refusal.reason);
         }
-        let is_handed_on = matches!(self.slots.get(channel), Some(Slot::Rest(_)));
+        // Otherwise it was handed on, or is over and was answered.
+        let is_owed = is_new || matches!(self.slots.get(channel), Some(Slot::Open(_)));
         self.lose(channel, &ReadError::NotAccepted(refusal.reason));
         if let Some(parent) = refusal.parent {
             return self.on_reply(&parent, lost(ReadError::NotAccepted(refusal.reason)));
         }
-        if refusal.expects_response && !is_handed_on {
+        if refusal.expects_response && is_owed {
             let code = match refusal.reason {
                 RefusalReason::TooLarge { .. } => FrameworkCode::TooLarge,
                 _ => FrameworkCode::BadHeader,
