@@ -376,7 +376,7 @@ impl State {
     }
 
     fn can_cancel(&self) -> bool {
-        self.is_extended && !matches!(self.phase, Phase::Ended(_))
+        self.is_extended && matches!(self.phase, Phase::Open | Phase::Draining { .. })
     }
 
     // r[impl ext.cancel]
