@@ -39,6 +39,8 @@ pub(crate) struct Cancellation(Mutex<Request>);
 #[derive(Default)]
 struct Request {
     code: Option<FastReply>,
+    /// Its deadline does not count any more.
+    is_untimed: bool,
     /// The connection that looked at it is gone, so that the handler has to.
     deadline: Option<Instant>,
     waker: Option<Waker>,
@@ -57,10 +59,20 @@ impl Cancellation {
         }
     }
 
+    /// The deadline has passed.
+    fn cancel_overdue(&self) {
+        if !self.lock().is_untimed {
+            self.cancel(FrameworkCode::DeadlineExceeded);
+        }
+    }
+
     /// Leaves the deadline to the handler, which makes a timer of it.
     fn leave_deadline(&self, deadline: Instant) {
         let waker = {
             let mut request = self.lock();
+            if request.is_untimed {
+                return;
+            }
             request.deadline = Some(deadline);
             request.waker.take()
         };
@@ -96,6 +108,8 @@ pub(crate) struct Cancellable {
     message: Which,
     cancellation: Arc<Cancellation>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whether its deadline is that of all requests that have none.
+    has_default_deadline: bool,
     /// What calls of the handler take along.
     inherited: Inherited,
 }
@@ -119,7 +133,22 @@ impl Future for Cancellable {
         let Some(handler) = &mut this.handler else {
             return Poll::Ready(());
         };
-        inherited::with(this.inherited, || handler.as_mut().poll(cx))
+        let polled = inherited::with(this.inherited, || handler.as_mut().poll(cx));
+        if this.has_default_deadline && this.message.was_answered() {
+            this.forget_deadline();
+        }
+        polled
+    }
+}
+
+impl Cancellable {
+    /// It has answered, and may answer again: its caller waits as long for each answer.
+    #[cold]
+    fn forget_deadline(&mut self) {
+        self.has_default_deadline = false;
+        (self.timer, self.inherited.deadline) = (None, None);
+        let mut request = self.cancellation.lock();
+        (request.is_untimed, request.deadline) = (true, None);
     }
 }
 
@@ -147,7 +176,9 @@ impl Running {
         message: Which,
         handler: Dispatch,
     ) -> Dispatch {
-        let deadline = steering.deadline();
+        let has_default_deadline = steering.has_default_deadline();
+        let is_answered = has_default_deadline && message.was_answered();
+        let deadline = steering.deadline().filter(|_| !is_answered);
         let number = Some(steering.number).filter(|_| steering.is_cancellable);
         let mut inherited = steering.inherited();
         inherited.deadline = deadline;
@@ -171,6 +202,7 @@ impl Running {
             message,
             cancellation,
             timer,
+            has_default_deadline,
             inherited,
         })
     }
@@ -217,7 +249,7 @@ impl Running {
             };
             let is_over = task.deadline.is_some_and(|deadline| deadline <= now);
             if is_over {
-                cancellation.cancel(FrameworkCode::DeadlineExceeded);
+                cancellation.cancel_overdue();
             }
             has_deadlines |= task.deadline.is_some() && !is_over;
             !is_over

@@ -47,6 +47,8 @@ impl Default for Number {
 pub(crate) struct Described {
     /// When nobody waits for it any longer.
     pub(crate) deadline: Option<Instant>,
+    /// Whether it is that of all requests of the peer that have none.
+    pub(crate) is_default: bool,
     pub(crate) metadata: Option<Metadata>,
     /// Of an answer.
     pub(crate) retry: Option<RetryAfter>,
@@ -90,6 +92,14 @@ impl Steering {
         deadline.or_else(|| self.default_millis.map(after))
     }
 
+    /// Whether its deadline is the default, which limits the time before the first answer only.
+    pub(crate) fn has_default_deadline(&self) -> bool {
+        match &self.described {
+            Some(described) if described.deadline.is_some() => described.is_default,
+            _ => self.default_millis.is_some(),
+        }
+    }
+
     /// From now on, the default counts: the message waits, or is still arriving.
     // r[impl ext.meta.deadline]
     pub(crate) fn fix_deadline(&mut self) {
@@ -102,6 +112,7 @@ impl Steering {
         }
         self.described = Some(Arc::new(Described {
             deadline: Some(after(millis)),
+            is_default: true,
             metadata: described.and_then(|described| described.metadata.clone()),
             ..Described::default()
         }));
@@ -127,6 +138,8 @@ pub(crate) fn after(millis: u32) -> Instant {
 thread_local! {
     /// While a handler is dropped that was cancelled.
     static ENDING: Cell<Option<Ending>> = const { Cell::new(None) };
+    /// The message that was answered last by code that may answer again.
+    static ANSWERED: Cell<Option<Which>> = const { Cell::new(None) };
 }
 
 /// A message that is ended early, and its answer.
@@ -148,6 +161,16 @@ impl Which {
     pub(crate) fn new<C>(number: Number, connection: &C) -> Self {
         let connection = ptr::from_ref(connection).addr();
         Self { number, connection }
+    }
+
+    /// Its handler answers it, and may go on.
+    pub(crate) fn note_answered(self) {
+        ANSWERED.set(Some(self));
+    }
+
+    /// Whether its handler has answered it, when that was polled just now.
+    pub(crate) fn was_answered(self) -> bool {
+        ANSWERED.get() == Some(self)
     }
 }
 

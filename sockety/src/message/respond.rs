@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     content::carrying::{Sending, Unwritten, parcel},
-    engine::{pending::ReplyClock, pending_reply::PendingReply, send::queue, state::State},
+    engine::{
+        early_end::Which, pending::ReplyClock, pending_reply::PendingReply, send::queue,
+        state::State,
+    },
     error::send::SendError,
     fast_reply::FastReply,
     metadata::Metadata,
@@ -23,6 +26,7 @@ pub(crate) async fn respond(
     check_expected(reply)?;
     let (id, sending) =
         send_response(reply, response.content(), response.metadata(), false).await?;
+    note_answered(reply);
     Ok(Sent::new(id, sending))
 }
 
@@ -33,13 +37,16 @@ pub(crate) async fn respond_expecting(
 ) -> Result<Request, SendError> {
     check_expected(reply)?;
     let (id, sending) = send_response(reply, response.content(), response.metadata(), true).await?;
+    note_answered(reply);
     Ok(Request::new(id, sending))
 }
 
 /// Like [`respond`], with a code.
 pub(crate) async fn fast_reply(reply: &PendingReply, code: FastReply) -> Result<(), SendError> {
     check_expected(reply)?;
-    reply.fast_reply(code).await
+    reply.fast_reply(code).await?;
+    note_answered(reply);
+    Ok(())
 }
 
 // r[impl reply.only-when-expected]
@@ -49,6 +56,11 @@ fn check_expected(reply: &PendingReply) -> Result<(), SendError> {
     } else {
         Err(SendError::NotExpected)
     }
+}
+
+/// The message was answered by code that may go on, and answer again.
+fn note_answered(reply: &PendingReply) {
+    Which::new(reply.number, &*reply.lease.shared).note_answered();
 }
 
 /// Answers a message, whether it expects a reply or not.

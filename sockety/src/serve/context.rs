@@ -66,9 +66,11 @@ impl Context {
     /// it has one of its own, or inherits one. It is known only if the connection [uses the
     /// extension](Connection::is_extended). When it is over, the handler is dropped where it waits.
     ///
-    /// So it is after the caller's [`Options::call_timeout`](crate::Options::call_timeout), 30 s by
-    /// default. No call carries that, and the clock is not read for it before a message waits, so that it is not
-    /// returned here unless the message waited for its turn: `None` does not mean that there is any amount of time.
+    /// A call without a timeout has [`Options::call_timeout`](crate::Options::call_timeout) of its caller as its
+    /// deadline, 30 s by default, until it has an answer. No call carries that, and the clock is not read for it
+    /// before a message waits: it is returned here only if the message waited for its turn, and calls that the
+    /// handler makes before it first waits do not inherit it. So `None` does not mean that there is any amount
+    /// of time.
     ///
     /// Calls that the handler makes have no more time than this, by themselves. Those of tasks that it
     /// spawns have, if the tasks are in its [`scope`](Self::scope).

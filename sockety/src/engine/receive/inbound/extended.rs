@@ -189,6 +189,7 @@ impl<S: Serve> Inbound<S> {
         // It counts from now, when it is read.
         let described = Described {
             deadline: metadata.deadline.flatten().map(early_end::after),
+            is_default: false,
             metadata: Metadata::of_wire(&metadata),
             retry,
         };
