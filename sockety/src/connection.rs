@@ -179,7 +179,7 @@ impl Connection {
     pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Request, SendError> {
         let message = message.into();
         let mut terms = Terms::new(Unwritten::Waits);
-        let along = inherited::along(message.deadline());
+        let along = inherited::along(message.deadline().and_then(inherited::from_now));
         terms.along = along.map_err(|NoTime| SendError::NoTime)?;
         self.request(message.request_id(), message, terms).await
     }

@@ -217,11 +217,11 @@ impl Exchange {
         let Stage::Unsent(content) = &self.stage else {
             unreachable!("only an unsent call is sent");
         };
-        let (clock, timeout) = match &self.extra {
-            Some(extra) => (extra.clock(), extra.timeout()),
+        let (clock, deadline) = match &self.extra {
+            Some(extra) => (extra.clock(), extra.deadline()),
             None => (ReplyClock::Default, None),
         };
-        let along = match inherited::along(timeout) {
+        let along = match inherited::along(deadline) {
             Ok(along) => along,
             Err(NoTime) => return Poll::Ready(Err(SendError::NoTime.into())),
         };

@@ -6,6 +6,7 @@ use std::{
 };
 
 use sockety_codec::MessageHead;
+use tokio::time::Instant;
 
 use crate::{
     action::Action,
@@ -148,11 +149,10 @@ impl Extra {
         }
     }
 
-    /// The timeout of the call, if the peer may know it: with files or a stream, its timer stands
-    /// still while they move.
-    pub(super) fn timeout(&self) -> Option<Duration> {
-        let timer = self.timer.as_ref()?;
-        (!timer.has_content()).then(|| timer.limit())
+    /// When the call is over, if the peer may know it: with files or a stream, its timer is stopped
+    /// while they move.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.timer.as_ref()?.deadline()
     }
 
     /// It has no place in the queue any longer.

@@ -242,7 +242,6 @@ impl OutgoingCall {
         };
         let (mut before, mut attempts) = (Before::default(), 0);
         let mut tried = None;
-        let (begun, along) = (Instant::now(), self.kind.along());
         let mut attempt = self.message.metadata().map_or(0, Metadata::attempt);
         if let Some(earlier) = self.earlier.take() {
             let Earlier {
@@ -263,9 +262,6 @@ impl OutgoingCall {
             }
             let on = Arc::clone(self.connection.shared());
             self.tracker.status.set_on(Some(on));
-            if let Some(along) = along {
-                self.kind.set_along(along.after(begun.elapsed()));
-            }
             #[cfg(feature = "fleet")]
             let loaded = {
                 let has_content = self.message.content().carrying.is_some();
@@ -429,19 +425,6 @@ impl OutgoingCall {
 }
 
 impl Kind {
-    fn along(&self) -> Option<Along> {
-        match self {
-            Self::Call { terms, .. } | Self::Request(terms, _) => terms.along,
-            Self::Pass | Self::PassStream(_) | Self::HandedOut => None,
-        }
-    }
-
-    fn set_along(&mut self, along: Along) {
-        if let Self::Call { terms, .. } | Self::Request(terms, _) = self {
-            terms.along = Some(along);
-        }
-    }
-
     fn terms(&self, message: &Outgoing) -> Terms {
         match self {
             Self::Call { terms, .. } | Self::Request(terms, _) => *terms,
@@ -496,7 +479,8 @@ pub(crate) async fn call(
     let has_content = message.content().carrying.is_some();
     let spent = earlier.as_ref().map(|earlier| earlier.took);
     let left = |limit: Duration| limit.saturating_sub(spent.unwrap_or_default());
-    let along = inherited::along(limit.filter(|_| !has_content).map(left));
+    let own = limit.filter(|_| !has_content).map(left);
+    let along = inherited::along(own.and_then(inherited::from_now));
     let along = along.map_err(|NoTime| SendError::NoTime)?;
     let terms = Terms {
         along,

@@ -6,8 +6,8 @@
 //! a call's own ───── a timer of that call, polled by its caller
 //! ```
 //!
-//! Both run on the runtime of the connection, so that calls can be awaited on any thread. Both stand
-//! still while the files or the stream of the call move, or their source has nothing to send, and
+//! Both run on the runtime of the connection, so that calls can be awaited on any thread. Both are
+//! stopped while the files or the stream of the call move, or their source has nothing to send, and
 //! begin anew after that.
 
 use std::{
@@ -139,9 +139,15 @@ impl CallTimeout {
         running.is_some_and(|running| running.deadline() <= soon)
     }
 
-    /// Whether the call has files or a stream.
-    pub(crate) fn has_content(&self) -> bool {
-        self.has_content
+    /// When the call is over, if that is known: its content may move. From now on, unless it runs.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.has_content {
+            return None;
+        }
+        match &self.running {
+            Some(running) => Some(running.deadline()),
+            None => Instant::now().checked_add(self.limit),
+        }
     }
 
     /// Ready when the call has run out of time.

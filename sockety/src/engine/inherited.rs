@@ -19,21 +19,26 @@ pub(crate) struct Inherited {
     pub(crate) trace: Option<Trace>,
 }
 
-/// What a call takes along: a deadline, in milliseconds for the peer, and a trace.
+/// What a call takes along. A moment, because the call may wait in middleware or for room.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Along {
-    pub(crate) deadline: Option<u32>,
+    pub(crate) deadline: Option<Instant>,
     pub(crate) trace: Option<Trace>,
 }
 
 impl Along {
-    /// The same, for a message that is sent later.
-    pub(crate) fn after(mut self, passed: Duration) -> Self {
-        let passed = u32::try_from(passed.as_millis()).unwrap_or(u32::MAX);
-        let rest = |deadline: u32| deadline.saturating_sub(passed).max(1);
-        self.deadline = self.deadline.map(rest);
-        self
+    /// What is left before the deadline, in milliseconds, for the peer. What is longer than 49 days has no deadline.
+    pub(crate) fn millis(&self) -> Option<u32> {
+        let left = self.deadline?.saturating_duration_since(Instant::now());
+        // Rounded up, because a call with a fraction of a millisecond has time. One that has none is
+        // about to be ended by its caller.
+        u32::try_from(left.as_nanos().div_ceil(1_000_000).max(1)).ok()
     }
+}
+
+/// The end of a time that begins now, unless there is none.
+pub(crate) fn from_now(time: Duration) -> Option<Instant> {
+    Instant::now().checked_add(time)
 }
 
 thread_local! {
@@ -62,11 +67,11 @@ pub(crate) fn with<T>(inherited: Inherited, run: impl FnOnce() -> T) -> T {
     }
 }
 
-/// What a call takes along that has a timeout of its own, or none. `Err` if the handler that makes it
+/// What a call takes along that has a deadline of its own, or none. `Err` if the handler that makes it
 /// has no time left.
 // r[impl ext.meta.nested]
 #[inline]
-pub(crate) fn along(own: Option<Duration>) -> Result<Option<Along>, NoTime> {
+pub(crate) fn along(own: Option<Instant>) -> Result<Option<Along>, NoTime> {
     match (own, CURRENT.get()) {
         (None, None) => Ok(None),
         (own, current) => along_of(own, current.unwrap_or_default()).map(Some),
@@ -83,7 +88,7 @@ pub(crate) fn along_one_way(own: Option<Duration>) -> Option<Along> {
     };
     match (own, inherited.trace) {
         (None, None) => None,
-        _ => along_of(own, inherited).ok(),
+        _ => along_of(own.and_then(from_now), inherited).ok(),
     }
 }
 
@@ -100,21 +105,16 @@ pub(crate) fn trace() -> Option<Trace> {
 
 #[cold]
 #[inline(never)]
-fn along_of(own: Option<Duration>, current: Inherited) -> Result<Along, NoTime> {
-    let rest = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
-    let rest = current.deadline.map(rest);
-    if rest.is_some_and(|rest| rest.is_zero()) {
+fn along_of(own: Option<Instant>, current: Inherited) -> Result<Along, NoTime> {
+    if current.deadline.is_some_and(|end| end <= Instant::now()) {
         return Err(NoTime);
     }
-    let least = match (own, rest) {
-        (Some(own), Some(rest)) => Some(own.min(rest)),
-        (own, rest) => own.or(rest),
+    let least = match (own, current.deadline) {
+        (Some(own), Some(inherited)) => Some(own.min(inherited)),
+        (own, inherited) => own.or(inherited),
     };
-    // Rounded up, because a call with a fraction of a millisecond has time. What is longer than 49
-    // days has no deadline.
-    let millis = |left: Duration| left.as_nanos().div_ceil(1_000_000).max(1);
     Ok(Along {
-        deadline: least.and_then(|left| u32::try_from(millis(left)).ok()),
+        deadline: least,
         trace: current.trace,
     })
 }
@@ -175,8 +175,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_has_the_lesser_of_its_own_time_and_the_rest() {
         let deadline = |own: Option<u64>| {
-            let along = along(own.map(Duration::from_millis));
-            let deadline = |along: Option<Along>| along.and_then(|along| along.deadline);
+            let along = along(own.map(Duration::from_millis).and_then(from_now));
+            let deadline = |along: Option<Along>| along.and_then(|along| along.millis());
             along.map(deadline).ok()
         };
         assert_eq!(deadline(None), Some(None));

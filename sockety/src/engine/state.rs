@@ -7,7 +7,6 @@ mod replies;
 
 use super::{
     early_end::Number,
-    inherited::Along,
     leaving::Leaving,
     pending::{Cancelling, PendingRequests, Waiter},
     ping::Pings,
@@ -480,11 +479,11 @@ impl State {
             }
             return self.put(parcel);
         }
-        let Along { deadline, trace } = parcel.along.copied().unwrap_or_default();
+        let along = parcel.along.copied().unwrap_or_default();
         let own = parcel.metadata.and_then(Metadata::trace);
         let mark = self.outbox.describe(&metadata::Metadata {
-            deadline: deadline.map(Some),
-            trace: own.or(trace),
+            deadline: along.millis().map(Some),
+            trace: own.or(along.trace),
             attempt: parcel.metadata.map_or(0, Metadata::attempt),
             retry_after: parcel.retry.map(RetryAfter::to_wire),
             entries: parcel.metadata.map(Metadata::to_wire).unwrap_or_default(),
