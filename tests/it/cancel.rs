@@ -140,6 +140,25 @@ fn known<E: std::fmt::Debug>(cancelled: Cancelled<Result<u32, E>>) -> (Outcome, 
     (outcome, value)
 }
 
+/// Its handler learns that the upload has broken off, and answers.
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_an_upload_that_failed_is_no_unexpected_reply() {
+    let (books, bank, [near, _far]) = bank(Options::default()).await;
+    for _ in 0..3 {
+        let (writer, content) = ByteStream::pipe(1_024);
+        let call = bank.upload(content).start();
+        settled().await;
+        // Without its end.
+        drop(writer);
+        call.await.expect_err("its source has failed");
+        books.released.notify_one();
+        settled().await;
+    }
+    assert_eq!(books.counts(), [3, 0, 3]);
+    let stats = near.stats();
+    assert_eq!((stats.unexpected_replies, stats.late_replies), (0, 3));
+}
+
 // r[verify ext.cancel.when]
 // r[verify ext.codes]
 #[tokio::test(start_paused = true)]

@@ -190,6 +190,14 @@ impl PendingRequests {
         }
     }
 
+    /// A request is about to fail, though its peer will answer.
+    pub(crate) fn expect_answer(&mut self, id: &Uuid) {
+        let waiter = self.requests.get(&id.as_u128());
+        if waiter.is_some_and(|waiter| !waiter.is_answered()) {
+            self.late.expect(*id, false);
+        }
+    }
+
     /// A request is cancelled, and its caller waits for what the peer says of it. Returns what the peer
     /// is told, unless nothing can follow. Cancelled again, nothing is told.
     pub(crate) fn cancel(&mut self, id: &Uuid, due: &mut WakeList) -> Option<Cancelling> {

@@ -366,14 +366,22 @@ impl State {
             let cancelled = FrameworkCode::Cancelled.reply();
             self.outbox.abort_with(channel, cancelled);
             self.on_channel_aborted(channel);
-            let delivered = self.pending.deliver(&id, Err(RequestError::Source(error)));
-            if let Some(waker) = delivered.waker {
-                self.outbox.due.wake(waker);
-            }
+            self.fail_sending(&id, error);
             self.outbox.wake_space();
         }
     }
 
+    /// The files or the stream of a message could not be sent to their end. Its peer answers all the same.
+    fn fail_sending(&mut self, id: &Uuid, error: SourceError) {
+        self.pending.expect_answer(id);
+        let delivered = self.pending.deliver(id, Err(RequestError::Source(error)));
+        if let Some(waker) = delivered.waker {
+            self.outbox.due.wake(waker);
+        }
+    }
+
+    /// Not once the connection is being closed, which leaves the peer's handlers alone: callers learn of
+    /// that before or after the driver has ended.
     fn can_cancel(&self) -> bool {
         self.is_extended && matches!(self.phase, Phase::Open | Phase::Draining { .. })
     }

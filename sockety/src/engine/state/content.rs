@@ -9,7 +9,7 @@ use sockety_codec::{
 use super::State;
 use crate::{
     engine::send::{pacing::Pacing, payload::Payload, transmissions::PartKey},
-    error::{request::RequestError, source::SourceError},
+    error::source::SourceError,
     fast_reply::{FrameworkCode, PRESENT_ACTION},
 };
 
@@ -118,10 +118,7 @@ impl State {
             return;
         };
         self.on_aborted(channel);
-        let delivered = self.pending.deliver(&id, Err(RequestError::Source(error)));
-        if let Some(waker) = delivered.waker {
-            self.outbox.due.wake(waker);
-        }
+        self.fail_sending(&id, error);
         self.outbox.wake_space();
     }
 
