@@ -326,6 +326,88 @@ async fn errors_say_when_to_try_again_and_values_do_not() {
     assert_eq!(said, [None, second, second]);
 }
 
+/// Also when the caller leaves meanwhile, and when the message is dropped.
+// r[verify ext.meta.retry]
+#[tokio::test(start_paused = true)]
+async fn every_answer_but_a_value_says_when_to_try_again() {
+    for (leaves, drops, code) in [(true, false, 1), (false, true, 5), (true, true, 5)] {
+        let handler = MessageHandler::new().action("x", move |message: Message| async move {
+            tokio::time::sleep(MILLIS(100)).await;
+            message.set_retry_after(MILLIS(9));
+            if drops {
+                drop(message);
+                return None;
+            }
+            Some(FastReply::REJECT)
+        });
+        let (connection, mut peer) = scripted(handler).await;
+        peer.ask(id(1), "x", b"").await;
+        if leaves {
+            peer.send("F0 10 02 FFFFFFFFFFFF 00 10270000 00000000")
+                .await;
+            peer.expect("F0 01 03").await;
+        }
+        peer.expect("F1 02 08 09").await;
+        peer.expect_code(id(1), code).await;
+        drop(connection);
+    }
+}
+
+/// What is said of it is not kept for another message with the same id.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_for_messages_that_are_not_answered() {
+    #[service]
+    trait Tea {
+        #[action(one_way)]
+        async fn spill(&self, cx: &Context);
+        async fn drink(&self) -> Result<(), BusyError>;
+    }
+    struct Pot;
+    impl Tea for Pot {
+        async fn spill(&self, cx: &Context) {
+            cx.set_retry_after(MILLIS(9));
+        }
+        async fn drink(&self) -> Result<(), BusyError> {
+            Err(BusyError::Busy)
+        }
+    }
+    let (near, far) = duplex(PIPE);
+    let mut peer = Peer::silent(far);
+    peer.send(OFFER).await;
+    let connection = Connection::over(near, TeaServer::new(Pot), extended()).await;
+    let _connection = connection.expect("connected");
+    peer.expect(OFFER).await;
+    peer.expect(OURS).await;
+    peer.send(SETTINGS).await;
+    peer.tell(id(1), "spill", b"").await;
+    peer.ask(id(1), "drink", b"").await;
+    peer.expect_code(id(1), 16).await;
+}
+
+/// What is left counts when a call is sent, not when it is made.
+// r[verify ext.meta.nested]
+#[tokio::test(start_paused = true)]
+async fn time_in_middleware_is_not_time_for_the_handler() {
+    #[service]
+    trait Timed {
+        async fn left(&self, cx: &Context) -> Option<u64>;
+    }
+    struct Clock;
+    impl Timed for Clock {
+        async fn left(&self, cx: &Context) -> Option<u64> {
+            cx.deadline().map(|left| left.as_millis() as u64)
+        }
+    }
+    let there = (TimedServer::new(Clock), extended());
+    let (near, _far) = pair_with((Router::new(), extended()), there, PIPE).await;
+    let timed = TimedClient::new(near).layer(|call: OutgoingCall, next: CallNext| async move {
+        tokio::time::sleep(MILLIS(1_500)).await;
+        next.run(call).await
+    });
+    let left = timed.left().timeout(MILLIS(2_000)).await;
+    assert_eq!(left.expect("in time"), Some(500));
+}
+
 // r[verify ext.meta.retry]
 #[tokio::test(start_paused = true)]
 async fn a_code_says_when_to_try_again() {

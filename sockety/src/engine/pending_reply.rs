@@ -181,11 +181,7 @@ impl PendingReply {
 
     fn put_code(&self, state: &mut State, reply: FastReply) -> Result<(), SendError> {
         self.check_not_cut_off()?;
-        let retry = state.take_retry(&self.id);
-        match retry {
-            None => state.outbox.fast_reply(self.id, reply),
-            Some(retry) => state.fast_reply_with(self.id, reply, retry),
-        }
+        state.fast_reply(self.id, reply);
         self.mark_answered(|| Answered::Code(reply));
         Ok(())
     }

@@ -215,7 +215,7 @@ impl Shared {
     pub(crate) fn fast_reply(&self, id: Uuid, reply: FastReply) {
         self.change(|state| {
             if !matches!(state.phase, Phase::Ended(_)) {
-                state.outbox.unasked_reply(id, reply);
+                state.unasked_reply(id, reply);
             }
         });
     }

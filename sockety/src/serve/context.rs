@@ -42,6 +42,7 @@ pub struct Context {
     described: Option<Arc<Described>>,
     /// Whether it is the handler's own, which is dropped with the handler.
     is_handlers: bool,
+    expects_response: bool,
 }
 
 impl Context {
@@ -51,6 +52,7 @@ impl Context {
         action: Action,
         record: Record,
         described: Option<Arc<Described>>,
+        expects_response: bool,
     ) -> Self {
         Self {
             connection,
@@ -59,6 +61,7 @@ impl Context {
             record,
             described,
             is_handlers: true,
+            expects_response,
         }
     }
 
@@ -102,8 +105,10 @@ impl Context {
     /// Sets what the answer to the message says of another attempt, if that is an error or a refusal: how long to wait
     /// before it, or [that there should be none](RetryAfter::NEVER). Left out if the connection does not use the extension.
     pub fn set_retry_after(&self, retry: impl Into<RetryAfter>) {
-        let (shared, retry) = (self.connection.shared(), retry.into());
-        shared.change(|state| state.set_retry(self.id, retry));
+        if self.expects_response {
+            let (shared, retry) = (self.connection.shared(), retry.into());
+            shared.change(|state| state.set_retry(self.id, retry));
+        }
     }
 
     /// Ready when what the handler has spawned should end, because nobody needs it any longer: the call was
@@ -293,6 +298,7 @@ impl Clone for Context {
             record: self.record.begin(),
             described: self.described.clone(),
             is_handlers: false,
+            expects_response: self.expects_response,
         }
     }
 }

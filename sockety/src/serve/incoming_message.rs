@@ -64,7 +64,15 @@ impl IncomingMessage<ReceivedPayload<'_>> {
         let record = self.reply.record.clone();
         let action = self.reply.action.clone();
         let described = self.reply.described.clone();
-        Context::new(self.connection(), self.reply.id, action, record, described)
+        let (id, expects_response) = (self.reply.id, self.reply.expects_response);
+        Context::new(
+            self.connection(),
+            id,
+            action,
+            record,
+            described,
+            expects_response,
+        )
     }
 
     /// The encoded parameters.

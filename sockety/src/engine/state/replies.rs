@@ -8,7 +8,7 @@ use super::{Retries, State};
 use crate::{
     engine::{
         pending::{Delivered, RawReply},
-        send::{payload::Payload, wait_queue::Line},
+        send::{outbox::Outbox, payload::Payload, wait_queue::Line},
     },
     error::{
         refusal::{self, reads_reasons},
@@ -134,7 +134,7 @@ impl State {
     /// What the answer to a message will say of another attempt, if it is a code or an error. Of more than
     /// a number of messages the oldest is forgotten: those that are never answered would stay.
     pub(crate) fn set_retry(&mut self, id: Uuid, retry: RetryAfter) {
-        if self.is_extended && self.check_open().is_ok() {
+        if self.is_extended && self.check_replies().is_ok() {
             self.take_retry(&id);
             let Retries(retries) = &mut **self.retries.get_or_insert_default();
             if retries.len() >= MOST_RETRIES {
@@ -164,15 +164,31 @@ impl State {
         Some(retry)
     }
 
-    /// Queues a code that says this of another attempt.
+    /// Queues a code, with what was set to be said of another attempt.
+    #[inline]
+    pub(crate) fn fast_reply(&mut self, id: Uuid, code: FastReply) {
+        match self.take_retry(&id) {
+            None => self.outbox.fast_reply(id, code),
+            Some(retry) => self.with_retry(retry, |outbox| outbox.fast_reply(id, code)),
+        }
+    }
+
+    /// Like [`State::fast_reply`], for an answer of the connection itself, even if the outbox is full.
+    pub(crate) fn unasked_reply(&mut self, id: Uuid, code: FastReply) {
+        match self.take_retry(&id) {
+            None => self.outbox.unasked_reply(id, code),
+            Some(retry) => self.with_retry(retry, |outbox| outbox.unasked_reply(id, code)),
+        }
+    }
+
     // r[impl ext.meta.retry]
     #[cold]
-    pub(crate) fn fast_reply_with(&mut self, id: Uuid, code: FastReply, retry: RetryAfter) {
+    fn with_retry(&mut self, retry: RetryAfter, put: impl FnOnce(&mut Outbox)) {
         let described = self.outbox.describe(&metadata::Metadata {
             retry_after: Some(retry.to_wire()),
             ..metadata::Metadata::default()
         });
-        self.outbox.fast_reply(id, code);
+        put(&mut self.outbox);
         if let Ok(mark) = described {
             self.outbox.end_description(mark, true);
         }
