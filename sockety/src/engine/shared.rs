@@ -351,52 +351,41 @@ impl Shared {
         }
     }
 
-    /// Waits until the end of the connection is in sight, in another way than `known`.
-    pub(crate) async fn until_end_in_sight(&self, known: Option<Sign>) -> Sign {
+    /// Waits until the state has this, as far as [`Shared::ended`] is notified of it.
+    async fn until<T>(&self, has: impl Fn(&State) -> Option<T>) -> T {
         loop {
             let mut notified = std::pin::pin!(self.ended.notified());
             // Registered before the state is read, so that a change in between is not missed.
             notified.as_mut().enable();
-            let sign = self.lock().end_in_sight();
-            if let Some(sign) = sign.filter(|_| sign != known) {
-                return sign;
+            let found = has(&self.lock());
+            if let Some(found) = found {
+                return found;
             }
             notified.await;
         }
+    }
+
+    /// Waits until the end of the connection is in sight, in another way than `known`.
+    pub(crate) async fn until_end_in_sight(&self, known: Option<Sign>) -> Sign {
+        let is_new = |sign: &Sign| Some(*sign) != known;
+        self.until(|state| state.end_in_sight().filter(is_new))
+            .await
     }
 
     /// Waits until the peer has begun to serve the connection, as far as that can be known: until its settings have
     /// come. A peer without the extension says nothing of it. Returns whether it has; otherwise, the connection has ended.
     #[cfg(feature = "fleet")]
     pub(crate) async fn until_begun(&self) -> bool {
-        loop {
-            let mut notified = std::pin::pin!(self.ended.notified());
-            // Registered before the state is read, so that a change in between is not missed.
-            notified.as_mut().enable();
-            {
-                let state = self.lock();
-                if !state.is_extended || state.accepts.is_some() {
-                    return true;
-                }
-                if state.ended().is_some() {
-                    return false;
-                }
-            }
-            notified.await;
-        }
+        self.until(|state| {
+            let has_begun = !state.is_extended || state.accepts.is_some();
+            (has_begun || state.ended().is_some()).then_some(has_begun)
+        })
+        .await
     }
 
     /// Waits until the connection has ended. Returns why it has.
     pub(crate) async fn until_ended(&self) -> ConnectionError {
-        loop {
-            let mut notified = std::pin::pin!(self.ended.notified());
-            // Registered before the state is read, so that an end in between is not missed.
-            notified.as_mut().enable();
-            if let Some(error) = self.lock().ended() {
-                return error;
-            }
-            notified.await;
-        }
+        self.until(State::ended).await
     }
 
     /// Waits until the socket is closed.
