@@ -61,7 +61,7 @@ impl Decoder {
     /// of [held headers](Limits::max_held_header_bytes).
     #[must_use]
     pub fn whole_messages(mut self) -> Self {
-        self.machine.gives_whole = true;
+        self.machine.returns_whole = true;
         self
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Machine {
     pub(super) limits: Limits,
     pub(super) reading: Reading,
     /// Whether a message that is complete in the input is one event.
-    pub(super) gives_whole: bool,
+    pub(super) returns_whole: bool,
     /// The current channel, to which packets belong.
     pub(super) channel: ChannelId,
     pub(super) channels: Channels,
@@ -111,7 +111,7 @@ impl Machine {
         Self {
             limits,
             reading: Reading::ConnectionHeader(Cut::default()),
-            gives_whole: false,
+            returns_whole: false,
             // r[impl packet.switch.initial]
             channel: ChannelId::ZERO,
             channels: Channels::default(),
@@ -432,7 +432,7 @@ impl Machine {
             Kind::Response => "",
         };
         *input = rest;
-        if self.gives_whole && !opening.has_stream {
+        if self.returns_whole && !opening.has_stream {
             if let Some(payload) = take_payload(sizes.payload, input) {
                 let announced = announce(self.channel, number, opening, &prefix, action);
                 return Ok(Some(whole(announced, payload)));

@@ -503,7 +503,7 @@ impl PendingRequests {
     }
 }
 
-/// The result of delivering a reply. Both fields are used after the connection's lock is released:
+/// The result of delivering a reply. The waker and the reply are used after the connection's lock is released:
 /// a waker runs code of any executor, and the destructors of a reply's parts take that lock.
 #[must_use]
 pub(crate) struct Delivered {

@@ -286,7 +286,7 @@ pub(super) fn cases(section: &mut Section) {
     );
     section.case(
         "ext.credit.connection",
-        "a byte of another part beside a lifeline ends the connection",
+        "a byte of another part than that with the lifeline ends the connection",
         async |t: Trial| {
             let mut peer = t.extended().await?;
             let number = fill(&mut peer).await?;

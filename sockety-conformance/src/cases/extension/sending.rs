@@ -208,7 +208,7 @@ pub(super) fn cases(section: &mut Section) {
     );
     section.case(
         "ext.credit.lifeline",
-        "a lifeline is credit beside the limit of the connection",
+        "a lifeline is credit in addition to the limit of the connection",
         async |t: Trial| {
             let mut peer = t.extended_with(&[(2, CONNECTION)]).await?;
             let (first, second) = (

@@ -112,9 +112,9 @@ struct Part {
     spilled: Spilled,
     /// Bytes on their way to the disk, between the two.
     spilling: usize,
-    /// Bytes that its reader has taken and that credit was not told of.
+    /// Bytes that its reader has taken and that were not reported to the credit.
     untold: u64,
-    /// Whether credit was told that its reader waits.
+    /// Whether it was reported to the credit that its reader waits.
     is_known_to_wait: bool,
 }
 
@@ -518,7 +518,8 @@ impl Intake {
         WirePart::File(index.unwrap_or(FileIndex::MAX))
     }
 
-    /// A reader takes bytes of a part. Returns how many credit is to be told of now.
+    /// A reader takes bytes of a part. Returns how many are to be reported to
+    /// the credit now.
     fn note_taken(&self, part: &mut Part, count: usize) -> u64 {
         let Some(credit) = &self.credit else {
             return 0;

@@ -1,11 +1,13 @@
 //! Messages whose files or streams are not read as fast as they come.
 //!
-//! The protocol cannot tell the peer to send less of one message, so all reading pauses until a
+//! A peer without the extension cannot be told to send less of one message, so all reading pauses until a
 //! slow reader has taken something: a reader that goes on only slows the peer down, as TCP would,
 //! at whatever rate it reads. A reader that takes nothing would hold up everything behind its
 //! message, perhaps the very reply that it waits for. What it has not taken is moved to disk, at
 //! once when calls of this side wait for replies, else after a second. Only when the room there is
 //! used up, and it goes on taking nothing, it loses its message.
+//!
+//! With a peer that has the extension this happens only while all connections hold too much.
 
 use std::{
     pin::Pin,
@@ -176,13 +178,13 @@ impl SlowReaders {
         next
     }
 
-    /// Whether a reader is waited for, as of the last look.
     /// Whether nobody is slow, and no timer is left of those who were.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.readers.is_empty() && self.timer.is_none()
     }
 
+    /// Whether a reader is waited for, as of the last look.
     pub(crate) fn is_paused(&self) -> bool {
         self.readers.iter().any(|reader| reader.is_awaited)
     }
