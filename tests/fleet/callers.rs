@@ -51,7 +51,7 @@ impl History {
         self.replied.load(Ordering::SeqCst)
     }
 
-    /// Waits until so many more calls are answered.
+    /// Waits until this number of further calls is answered.
     pub(crate) async fn more(&self, calls: u64) {
         let goal = self.replied() + calls;
         until("calls are answered", || self.replied() >= goal).await;

@@ -186,7 +186,7 @@ async fn outcomes_of_a_fleet_are_true_whatever_happens_to_its_servers() {
     let callers = site.callers("stopped");
     site.history.more(500).await;
     site.servers[3].signal(Signal::STOP);
-    until("no calls are sent to a server that stands still", || {
+    until("no calls are sent to a server that is stopped", || {
         site.state(3) != EndpointState::Ready
     })
     .await;
