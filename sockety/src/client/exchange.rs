@@ -279,7 +279,10 @@ impl Exchange {
         let timeout = extra.timer.map(|timer| timer.limit());
         let message = Outgoing::with_content(Action::Known(self.action), content)
             .with_all_metadata(extra.metadata);
-        let (tracker, caller) = CallStatus::begin();
+        let (mut tracker, caller) = CallStatus::begin();
+        if earlier.as_ref().is_some_and(|it| it.may_have_run()) {
+            tracker.set_sent();
+        }
         let status = tracker.status.clone();
         let reply = outgoing_call::call(
             self.connection.clone(),

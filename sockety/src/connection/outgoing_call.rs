@@ -64,6 +64,13 @@ pub(crate) struct Earlier {
     pub(crate) pause: Duration,
 }
 
+impl Earlier {
+    /// Whether its peer may have executed it.
+    pub(crate) fn may_have_run(&self) -> bool {
+        outcome_of(&self.result) == Outcome::Unknown
+    }
+}
+
 /// What is sent, and what its caller gets before the reply.
 enum Kind {
     Call {
@@ -480,8 +487,16 @@ pub(crate) async fn call(
     let spent = earlier.as_ref().map(|earlier| earlier.took);
     let left = |limit: Duration| limit.saturating_sub(spent.unwrap_or_default());
     let own = limit.filter(|_| !has_content).map(left);
-    let along = inherited::along(own.and_then(inherited::from_now));
-    let along = along.map_err(|NoTime| SendError::NoTime)?;
+    let along = match inherited::along(own.and_then(inherited::from_now)) {
+        Ok(along) => along,
+        // What came of an attempt says more than that there is no time for another one.
+        Err(NoTime) => {
+            return match earlier {
+                Some(earlier) => earlier.result?.into_raw(),
+                None => Err(SendError::NoTime.into()),
+            };
+        }
+    };
     let terms = Terms {
         along,
         unwritten: Unwritten::Ends,
@@ -620,5 +635,45 @@ impl fmt::Debug for OutgoingCall {
             .field("action", &self.action())
             .field("id", &self.id)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        error::{ClosedBy, ConnectionError, refusal::new_call_id},
+        message::Draft,
+        pair,
+        serve::router::Router,
+    };
+
+    #[tokio::test]
+    async fn a_call_without_time_for_another_attempt_has_the_result_of_the_first() {
+        let (near, _far) = pair(Router::new(), Router::new()).await.expect("a pair");
+        let over = inherited::Inherited {
+            deadline: Some(Instant::now()),
+            trace: None,
+        };
+        for (earlier, expected) in [(true, Outcome::Unknown), (false, Outcome::NotSent)] {
+            let earlier = earlier.then(|| {
+                Box::new(Earlier {
+                    result: Err(RequestError::Disconnected {
+                        peer: None,
+                        error: ConnectionError::Closed(ClosedBy::Peer),
+                        outcome: Outcome::Unknown,
+                    }),
+                    tried: near.clone(),
+                    took: Duration::ZERO,
+                    pause: Duration::ZERO,
+                })
+            });
+            let message = Outgoing::from(&Draft::new("a"));
+            let (traits, known) = (Traits::default(), CallStatus::begin());
+            let (near, id) = (near.clone(), new_call_id());
+            let call = call(near, id, message, None, traits, earlier, known);
+            let result = inherited::Inheriting::new(over, call).await;
+            assert_eq!(result.map(drop).map_err(|it| it.outcome()), Err(expected));
+        }
     }
 }
