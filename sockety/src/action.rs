@@ -12,8 +12,8 @@ pub(crate) enum Action {
 pub(crate) struct Traits {
     /// Executing it twice has the same effect as once.
     pub(crate) is_idempotent: bool,
-    /// Its reply comes when something happens, so the time to it says nothing about the server.
-    pub(crate) is_long_poll: bool,
+    /// The time to its reply says nothing about the server: it comes when something happens, or its caller looks at it late.
+    pub(crate) is_untimed: bool,
 }
 
 impl Deref for Action {

@@ -56,7 +56,7 @@ impl<T, E> CallDraft<T, E> {
     /// Marks the action as a long poll: its reply comes when something happens. How long that takes is not counted
     /// as the load of a server of a fleet.
     pub fn long_poll(mut self) -> Self {
-        self.traits.is_long_poll = true;
+        self.traits.is_untimed = true;
         self
     }
 

@@ -385,6 +385,8 @@ impl Exchange {
         let Stage::Unsent(_) = self.stage else {
             return;
         };
+        // Its caller may look at the reply long after it has come: until when says nothing about the server.
+        self.traits.is_untimed = true;
         let mut cx = Context::from_waker(Waker::noop());
         if let Poll::Ready(reply) = self.poll(&mut cx) {
             self.stage = Stage::Over(Box::new(reply));

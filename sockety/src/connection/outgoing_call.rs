@@ -272,10 +272,10 @@ impl OutgoingCall {
             #[cfg(feature = "fleet")]
             let loaded = {
                 let has_content = self.message.content().carrying.is_some();
-                Loaded::begin(
-                    self.connection.shared(),
-                    !has_content && !traits.is_long_poll,
-                )
+                // Who sends a request looks at its reply when it likes, and a one-way message has none.
+                let is_call = matches!(self.kind, Kind::Call { .. });
+                let is_timed = is_call && !has_content && !traits.is_untimed;
+                Loaded::begin(self.connection.shared(), is_timed)
             };
             let result = self.queue_and_wait().await;
             #[cfg(feature = "fleet")]

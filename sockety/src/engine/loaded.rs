@@ -66,7 +66,7 @@ impl Drop for Loaded {
 pub(crate) fn end(load: &Load, now: u64, took: Duration, is_timed: bool, verdict: Verdict) {
     let sample = match verdict {
         // A failure that comes at once must not look fast.
-        Verdict::Failure => (took > FAILED).then_some(took),
+        Verdict::Failure => (is_timed && took > FAILED).then_some(took),
         Verdict::Success => is_timed.then_some(took),
         // A caller that waits no longer must not look like a reply, but the reply would have come later.
         Verdict::Neutral => (is_timed && took > load.mean()).then_some(took),
@@ -125,6 +125,24 @@ mod tests {
             load.mean().as_millis()
         };
         assert_eq!((mean(1), mean(50)), (10, 50));
+    }
+
+    #[test]
+    fn a_failure_costs_its_time_only_if_that_says_something() {
+        let mean = |took, is_timed| {
+            let load = Load::new(0);
+            load.begin();
+            end(
+                &load,
+                1,
+                Duration::from_secs(took),
+                is_timed,
+                Verdict::Failure,
+            );
+            load.mean().as_secs_f64().round()
+        };
+        assert_eq!((mean(600, true), mean(600, false)), (600.0, 1.0));
+        assert_eq!((mean(0, true), mean(0, false)), (1.0, 1.0));
     }
 
     #[test]

@@ -27,11 +27,12 @@ use crate::{
     error::request::RequestError,
 };
 
-/// When a call was sent. Not every call is timed: one that is not was sent after the last one that was, or a little earlier.
+/// When a call was sent, and whether the time to its reply is a sample. The time of calls that are many is not read: they were sent after
+/// the last one that was timed, or a little earlier.
 #[derive(Clone, Copy)]
 pub(super) struct Begun(NonZeroU32);
 
-/// 1 if it is timed. The bits above are the time in [`UNIT_BITS`]. They come round after 73 minutes: such a call would count as a short
+/// 1 if its time is a sample. The bits above are the time in [`UNIT_BITS`]. They come round after 73 minutes: such a call would count as a short
 /// one.
 const IS_TIMED: u32 = 1;
 
@@ -116,14 +117,13 @@ impl Exchange {
     #[inline]
     fn begin_load(&mut self) {
         let load = self.connection.shared().load.get();
-        // What is left of the caller's time, if it is sent again, must be known better than to a second.
-        let untimed = load.filter(|load| {
-            let is_timed = load.begin() || self.extra.is_some();
-            !is_timed || self.traits.is_long_poll
-        });
-        self.begun = Some(match untimed {
-            Some(load) => Begun::new(load.sampled_at(), false),
-            None => Begun::new(loaded::now(), true),
+        let is_wanted = load.is_none_or(|load| load.begin());
+        // What is left of the caller's time, if it is sent again, must be known better than to a second. And the last sample of a server
+        // that has only calls which are never timed is old.
+        let is_read = is_wanted || self.extra.is_some() || self.traits.is_untimed;
+        self.begun = Some(match load {
+            Some(load) if !is_read => Begun::new(load.sampled_at(), false),
+            _ => Begun::new(loaded::now(), !self.traits.is_untimed),
         });
     }
 
