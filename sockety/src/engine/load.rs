@@ -10,7 +10,8 @@
 //!   fastest one and attract the calls of all others, which is a known fault of `tower::load::PeakEwma`.
 //! - An endpoint that looks slow gets no calls, so nothing would ever show that it has recovered. Once a second, [`settle`](Load::settle)
 //!   therefore lowers the means of endpoints without samples, with a time constant of 10 s and from at most 128 × the lowest mean: each
-//!   is asked again within a minute. It does so only while others are sampled. Without traffic nothing changes.
+//!   is asked again within a minute. It does so only while others are sampled, or, if no call is timed, while calls to others end. Without
+//!   traffic nothing changes.
 //! - An endpoint that answers many calls need not have all of them timed, because reading the clock is the most expensive part of a
 //!   sample: after the first 64 replies of a second, every eighth is enough ([`begin`](Load::begin)). One that becomes slow has fewer replies,
 //!   and from the next second on each is a sample.
@@ -195,14 +196,15 @@ impl Load {
         self.inverse_weight.store(weight.recip().to_bits(), Relaxed);
     }
 
-    /// Begins anew with the mean of other endpoints, for an endpoint that is new or comes back: it is neither avoided nor flooded until
+    /// Begins again with the mean of other endpoints, for an endpoint that is new or comes back: it is neither avoided nor flooded until
     /// it has a mean of its own. Failures in a row are forgotten.
     pub(crate) fn seed(&self, now: u64, mean: Duration) {
         self.failures.fetch_and(!LOW, Relaxed);
         self.mean.store(Mean::new(nanos(mean), now).pack(), Relaxed);
     }
 
-    /// Lowers the means of endpoints without samples. To be called once a second; `elapsed` is the time since the last call.
+    /// Lowers the means of endpoints without samples. To be called once a second, before [`look`](Self::look); `elapsed` is the time since
+    /// the last call.
     pub(crate) fn settle<'a>(
         loads: impl Iterator<Item = &'a Self> + Clone,
         now: u64,
@@ -213,7 +215,13 @@ impl Load {
             .map(|load| Mean::unpack(load.mean.load(Relaxed)));
         let sampled = means.filter(|mean| mean.since(now) < nanos(elapsed));
         let lowest = sampled.map(|mean| mean.nanos).reduce(f32::min);
+        let is_called = |load: &&Self| lowest.is_none() && load.has_counted();
+        let called = loads.clone().filter(is_called);
+        let called = called.map(|load| Mean::unpack(load.mean.load(Relaxed)).nanos);
+        let lowest_called = lowest.or_else(|| called.reduce(f32::min));
         for load in loads {
+            // Else what is called would fall below itself, again and again.
+            let lowest = lowest_called.filter(|_| !is_called(&load));
             load.fall(now, elapsed, lowest);
         }
     }
@@ -550,12 +558,13 @@ mod tests {
         assert_eq!(load.failures_in_a_row(), 0);
     }
 
-    /// Asks only the first one, and settles once a second.
-    fn seconds_until_cheaper(slow: &Load, fast: &Load) -> u64 {
+    /// Asks only the fast one, and settles once a second.
+    fn seconds_until_cheaper(slow: &Load, fast: &Load, sample: Option<Duration>) -> u64 {
         for second in 1..=1_000 {
             let now = second * SECOND;
-            call(fast, now, millis(1), Verdict::Success);
+            call(fast, now, sample, Verdict::Success);
             Load::settle([slow, fast].into_iter(), now + 1, Duration::from_secs(1));
+            fast.look();
             if slow.cost() < fast.cost() {
                 return second;
             }
@@ -566,8 +575,16 @@ mod tests {
     #[test]
     fn what_is_not_asked_becomes_cheaper_within_a_minute() {
         let seconds = [2, 20, 1_000, 3_600_000]
-            .map(|slow| seconds_until_cheaper(&load(0, slow), &load(0, 1)));
+            .map(|slow| seconds_until_cheaper(&load(0, slow), &load(0, 1), millis(1)));
         assert_eq!(seconds, [8, 31, 50, 50]);
+    }
+
+    /// As with files and long polls.
+    #[test]
+    fn what_is_not_asked_becomes_cheaper_though_no_call_is_timed() {
+        let (slow, fast) = (load(0, 1_000), load(0, 1));
+        assert_eq!(seconds_until_cheaper(&slow, &fast, None), 50);
+        assert_near(mean(&fast), 1.0);
     }
 
     #[test]
