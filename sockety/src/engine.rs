@@ -15,6 +15,7 @@ pub(crate) mod health;
 pub(crate) mod holders;
 pub(crate) mod inherited;
 pub(crate) mod late_replies;
+pub(crate) mod later;
 pub(crate) mod lease;
 pub(crate) mod leaving;
 #[cfg(feature = "fleet")]

@@ -32,6 +32,7 @@ use crate::{
     engine::{
         call_clock::CallTimeout,
         inherited::{self, Along, NoTime},
+        later::later,
         lease::Lease,
         pending::{RawReply, ReplyClock},
     },
@@ -242,7 +243,7 @@ impl OutgoingCall {
             Kind::Call { .. } => None,
             _ => handle.shared().options.call_timeout,
         };
-        let deadline = patience.map(|patience| (Instant::now() + patience, patience));
+        let deadline = patience.map(|patience| (later(Instant::now(), patience), patience));
         let traits = match self.kind {
             Kind::Call { traits, .. } => traits,
             _ => Traits::default(),

@@ -8,7 +8,7 @@
 //!
 //! Both run on the runtime of the connection, so that calls can be awaited on any thread. Both are
 //! stopped while the files or the stream of the call move, or their source has nothing to send, and
-//! begin anew after that.
+//! begin again after that.
 
 use std::{
     pin::{Pin, pin},
@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep},
 };
 
-use super::{shared::Shared, state::Phase};
+use super::{later::later, shared::Shared, state::Phase};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -169,7 +169,7 @@ impl CallTimeout {
             };
             // Its content has the whole time since it last moved, or from now on if it has nothing to move.
             let now = Instant::now();
-            let end = waits_since.unwrap_or(now) + limit;
+            let end = later(waits_since.unwrap_or(now), limit);
             if end <= now {
                 return Poll::Ready(());
             }

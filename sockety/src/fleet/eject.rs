@@ -1,29 +1,29 @@
 //! Which endpoints of a fleet are left out for a while because too many of their calls fail: outlier detection as in gRFC A50
 //! (grpc/proposal, A50-xds-outlier-detection.md), with its numbers.
 //!
-//! All here is arithmetic. The task of a fleet calls [`Eject::look_at_rows`] once a second and [`Eject::look_at_counts`] once an
-//! interval, keeps a [`Standing`] for each endpoint, and probes those that are [due](Standing::is_due) before it readmits them.
+//! All here is arithmetic. The task of a fleet calls [`Eject::look_at_rows`] once a second and when a row has become long enough,
+//! [`Eject::look_at_counts`] once an interval, keeps a [`Standing`] for each endpoint, and probes those that are [due](Standing::is_due) before it readmits them.
 //!
 //! What differs from A50, and why:
 //!
 //! - Failures in a row eject as well, as in Envoy and Finagle: that is faster where there are few calls. A50 leaves them out because
 //!   Envoy counts codes of HTTP there.
 //! - The failure share needs no five endpoints: of two, one that fails nearly all calls is no less broken.
-//! - A success rate must be 5 points below the mean, besides its deviations. Among endpoints that hardly ever fail the deviation is so
+//! - A success rate must be 5 points below the mean, in addition to its deviations. Among endpoints that hardly ever fail the deviation is so
 //!   small that a few failed calls of a thousand would eject.
 //! - Time alone brings nobody back: a probe has to pass first.
 //! - A server that was started again comes back sooner. A50 knows no way but time; Envoy readmits a host whose health check passes, however often
 //!   (`successful_active_health_check_uneject_host`). Here it makes the ejection as long as the one before: the first one is over at once, and a
 //!   server that crashes again and again is left out for longer and longer.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::engine::load::Counts;
 
 /// Calls that an endpoint needs within the interval so that its success rate is compared.
 const RATE_CALLS: u32 = 100;
 
-/// Endpoints with so many calls that are needed to compare success rates. Of four, none can be more than √3 deviations below the mean.
+/// Endpoints with [`RATE_CALLS`] that are needed to compare success rates. Of four, none can be more than √3 deviations below the mean.
 const RATE_ENDPOINTS: usize = 5;
 
 /// Standard deviations below the mean.
@@ -151,13 +151,26 @@ impl Eject {
             *until = since.saturating_add(self.length(standing.times.saturating_sub(1)));
             return false;
         }
-        // It would have been ejected, if not so many were.
-        let is_over = self.failures_in_a_row.is_some_and(|limit| row >= limit);
-        let is_first = is_over && standing.times == 0;
-        if is_first {
+        let is_first = standing.times == 0;
+        // It would have been ejected, if fewer were.
+        if is_first && self.is_over(row) {
             standing.times = 1;
         }
         is_first
+    }
+
+    /// Whether this number of failures in a row ejects.
+    fn is_over(&self, row: u32) -> bool {
+        self.failures_in_a_row.is_some_and(|limit| row >= limit)
+    }
+
+    /// Whether to look at the rows now, because one has become this long. Not at each failure of an endpoint that cannot be ejected: looking
+    /// takes time in proportion to the number of endpoints.
+    pub(crate) fn is_to_look(&self, row: u32) -> bool {
+        // Several calls may fail at once, of which none sees the limit itself.
+        const AT_ONCE: u32 = 16;
+        let limit = self.failures_in_a_row;
+        limit.is_some_and(|limit| (limit..limit.saturating_add(AT_ONCE)).contains(&row))
     }
 
     /// How long an ejection is.
@@ -178,13 +191,10 @@ impl Eject {
         now: Duration,
         endpoints: &mut [(u32, &mut Standing)],
     ) -> Vec<usize> {
-        let Some(limit) = self.failures_in_a_row else {
-            return Vec::new();
-        };
         let mut room = self.room(endpoints.iter().map(|(_, standing)| &**standing));
         let mut ejected = Vec::new();
         for (index, (row, standing)) in endpoints.iter_mut().enumerate() {
-            if *row >= limit && !standing.is_ejected() && room > 0 {
+            if self.is_over(*row) && !standing.is_ejected() && room > 0 {
                 standing.eject(self, now);
                 ejected.push(index);
                 room -= 1;
@@ -207,7 +217,7 @@ impl Eject {
             for (index, (counts, standing)) in endpoints.iter_mut().enumerate() {
                 let is_outlier = match reason {
                     Reason::SuccessRate => is_below(least, *counts),
-                    Reason::FailureShare => self.is_mostly_failure(*counts),
+                    _ => self.is_mostly_failure(*counts),
                 };
                 if is_outlier && !standing.is_ejected() && room > 0 {
                     standing.eject(self, now);
@@ -239,11 +249,22 @@ impl Eject {
     }
 }
 
-/// Why an endpoint was ejected at the end of an interval.
+/// Why an endpoint was ejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
+    Row,
     SuccessRate,
     FailureShare,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Row => "its calls failed one after another",
+            Self::SuccessRate => "more of its calls fail than of others",
+            Self::FailureShare => "most of its calls fail",
+        })
+    }
 }
 
 /// Whether and how often one endpoint was ejected.
@@ -266,7 +287,7 @@ impl Standing {
         self.ejected.is_some_and(|(_, until)| until <= now)
     }
 
-    /// Ejects it, also anew: when its probe has failed.
+    /// Ejects it, or ejects it again when its probe has failed.
     pub(crate) fn eject(&mut self, settings: &Eject, now: Duration) {
         self.times = self.times.saturating_add(1);
         self.ejected = Some((now, now.saturating_add(settings.length(self.times))));
@@ -562,12 +583,16 @@ mod tests {
     fn a_restart_forgives_failures_that_nobody_was_ejected_for_once() {
         let settings = Eject::default();
         let mut standing = Standing::default();
-        assert!(!settings.on_restart(4, &mut standing));
+        // These would have ejected nobody.
+        assert!(settings.on_restart(4, &mut standing));
+        assert!(settings.on_restart(4, &mut standing));
         assert!(settings.on_restart(5, &mut standing));
-        assert!(!settings.on_restart(5, &mut standing));
+        for row in [4, 5] {
+            assert!(!settings.on_restart(row, &mut standing));
+        }
         standing.eject(&settings, SECOND);
         assert!(!standing.is_due(60 * SECOND));
-        assert!(!Eject::off().on_restart(5, &mut Standing::default()));
+        assert!(Eject::off().on_restart(5, &mut Standing::default()));
     }
 
     #[test]

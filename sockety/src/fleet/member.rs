@@ -7,6 +7,7 @@ use tokio::{task::AbortHandle, time::Instant};
 use super::{
     discover::Endpoint,
     eject::Standing,
+    health::Answer,
     pause::Pauses,
     status::{EndpointState, Shown},
 };
@@ -15,6 +16,7 @@ use crate::{
     engine::{
         load::{Counts, Load},
         loaded,
+        shared::Shared,
     },
     error::ConnectError,
 };
@@ -26,8 +28,8 @@ pub(super) struct Member {
     pub(super) links: Vec<Link>,
     pub(super) standing: Standing,
     pub(super) health: Answer,
-    /// Whether a probe of it is under way.
-    pub(super) is_probed: bool,
+    /// The connection on which a probe of it is under way.
+    pub(super) probed: Option<Arc<Shared>>,
     /// When a probe of it is due, if nothing else comes from it until then.
     pub(super) probe_at: Instant,
     /// Since when it gets calls.
@@ -41,15 +43,6 @@ pub(super) struct Member {
     /// How many bytes had come from it at the last look.
     pub(super) received: u64,
     pub(super) error: Option<Arc<ConnectError>>,
-}
-
-/// What a server says about itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    Serving,
-    NotServing,
-    /// There was no answer in time.
-    Silent,
 }
 
 /// A connection to a server, or the place of one.
@@ -91,7 +84,7 @@ impl Member {
             links: Vec::new(),
             standing: Standing::default(),
             health: Answer::Serving,
-            is_probed: false,
+            probed: None,
             probe_at: now,
             ready_since: None,
             counts: Counts::default(),

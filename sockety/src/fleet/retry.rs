@@ -12,11 +12,11 @@
 
 use std::{fmt, time::Duration};
 
-use super::budget::Budget;
+use super::{budget::Budget, health::is_for_now};
 use crate::{
     connection::source::Tried,
-    error::{RequestError, SendError},
-    fast_reply::{FastReply, FrameworkCode},
+    engine::{answered::Answered, load::Verdict},
+    error::RequestError,
     metadata::RetryAfter,
     outcome::Outcome,
 };
@@ -142,26 +142,10 @@ impl Retries {
 
 /// Whether another server, or this one later, may take it.
 fn is_refused_for_now(tried: &Tried<'_>) -> bool {
-    use crate::engine::answered::Answered;
     match tried.result {
         Ok(reply) => matches!(reply.answered(), Answered::Code(code) if is_for_now(code)),
-        Err(error) => is_leaving(error),
+        Err(error) => matches!(error, RequestError::PeerGoingAway { .. }),
     }
-}
-
-fn is_for_now(code: FastReply) -> bool {
-    let known = FrameworkCode::of(code);
-    matches!(
-        known,
-        Some(FrameworkCode::Overloaded | FrameworkCode::GoingAway)
-    )
-}
-
-fn is_leaving(error: &RequestError) -> bool {
-    matches!(
-        error,
-        RequestError::PeerGoingAway { .. } | RequestError::Send(SendError::PeerGoingAway)
-    )
 }
 
 /// The pause before the attempt that follows this many others, of a random length (full jitter).

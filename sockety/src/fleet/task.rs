@@ -28,9 +28,10 @@ use tracing::{debug, info, warn};
 
 use super::{
     discover::{Change, Changes, Endpoint},
-    eject::is_panic,
+    eject::{Reason, is_panic},
+    health::{Answer, ask},
     inner::Inner,
-    member::{Answer, Attempt, Link, LinkState, Member},
+    member::{Attempt, Link, LinkState, Member},
     pause::Pauses,
     ready::{Entry, Ready},
     subset::subset,
@@ -39,10 +40,8 @@ use super::{
 use crate::{
     client::Connect,
     connection::Connection,
-    engine::{health, leaving::Sign, load::Load, loaded, shared::Shared},
+    engine::{later::later, leaving::Sign, load::Load, loaded, shared::Shared},
     error::{ConnectError, chain},
-    fast_reply::FastReply,
-    message::Draft,
 };
 
 /// How many connections are made at a time. An attempt that nobody needs any more gives its place back.
@@ -81,8 +80,8 @@ type LinkId = (Arc<str>, u64);
 enum Event {
     /// The end of an open connection is in sight.
     Leaving(LinkId, Sign),
-    /// A probe has ended.
-    Probed(Arc<str>, Answer),
+    /// A probe on this connection has ended: with an answer, unless the connection kept it from one.
+    Probed(Arc<str>, Arc<Shared>, Option<Answer>),
 }
 
 impl Task {
@@ -91,7 +90,7 @@ impl Task {
         let mut rng = fastrand::Rng::new();
         Self {
             next_second: now + SECOND,
-            next_interval: now + inner.settings.eject.every(),
+            next_interval: later(now, inner.settings.eject.every()),
             inner,
             connect,
             changes: Some(changes),
@@ -291,11 +290,8 @@ impl Task {
                 };
                 let _ = shared.load.set(Arc::clone(&member.load));
                 member.error = None;
-                member.probe_at = Instant::now() + self.inner.settings.health.interval;
                 self.events.push(Box::pin(leaving));
-                if std::mem::take(&mut member.is_lost) {
-                    self.on_restart(&key);
-                }
+                self.on_connected(&key);
             }
             Err(error) => {
                 let pause = link.pauses.next(&mut self.rng, Duration::ZERO);
@@ -309,21 +305,33 @@ impl Task {
         true
     }
 
-    /// There is a connection to a server again, after all had ended: it was probably started again.
-    fn on_restart(&mut self, key: &str) {
+    /// There is another connection to a server. If all before had ended, the server was probably started again.
+    fn on_connected(&mut self, key: &str) {
         let mean = self.median();
         let Some(member) = self.members.get_mut(key) else {
             return;
         };
-        let (now, row) = (loaded::now(), member.load.failures_in_a_row());
-        let time = Duration::from_nanos(now);
-        let eject = &self.inner.settings.eject;
-        if eject.on_restart(row, &mut member.standing) {
-            let mean = mean.unwrap_or_else(|| member.load.mean());
-            member.load.seed(now, mean);
+        let now = loaded::now();
+        if std::mem::take(&mut member.is_lost) {
+            // What was known is that of the process before.
+            (member.health, member.probed) = (Answer::Serving, None);
+            let row = member.load.failures_in_a_row();
+            let eject = &self.inner.settings.eject;
+            if eject.on_restart(row, &mut member.standing) {
+                let mean = mean.unwrap_or_else(|| member.load.mean());
+                member.load.seed(now, mean);
+            }
         }
-        if member.standing.is_due(time) {
-            self.probe(Instant::now());
+        let serves = member.health == Answer::Serving;
+        let is_due = member.standing.is_due(Duration::from_nanos(now));
+        let now = Instant::now();
+        member.probe_at = match serves {
+            true => later(now, self.inner.settings.health.interval),
+            // Or connections that end soon would put it off again and again.
+            false => now,
+        };
+        if !serves || is_due {
+            self.probe(now);
         }
     }
 
@@ -331,7 +339,7 @@ impl Task {
         match event {
             Event::Leaving(of, Sign::LameDuck) => self.on_lame_duck(of),
             Event::Leaving((key, id), Sign::GoingAway | Sign::Ended) => self.on_leaving(&key, id),
-            Event::Probed(key, health) => self.on_probed(&key, health),
+            Event::Probed(key, on, answer) => self.on_probed(&key, &on, answer),
         }
     }
 
@@ -422,7 +430,7 @@ impl Task {
         self.inner.retries.turn(elapsed.as_secs(), calls);
         let mut has_changed = self.eject_rows() || is_new;
         if now >= self.next_interval {
-            self.next_interval = now + self.inner.settings.eject.every();
+            self.next_interval = later(now, self.inner.settings.eject.every());
             has_changed |= self.eject_counts();
         }
         self.probe(now);
@@ -438,7 +446,8 @@ impl Task {
             .map(|member| (member.load.failures_in_a_row(), &mut member.standing))
             .collect();
         let ejected = self.inner.settings.eject.look_at_rows(now, &mut rows);
-        self.on_ejected(ejected)
+        let ejected = ejected.into_iter();
+        self.on_ejected(ejected.map(|index| (index, Reason::Row)).collect())
     }
 
     /// Takes what calls have counted since the last second. Returns how many have ended, and whether an endpoint had its first ones, which
@@ -464,14 +473,14 @@ impl Task {
             .map(|member| (std::mem::take(&mut member.counts), &mut member.standing))
             .collect();
         let ejected = self.inner.settings.eject.look_at_counts(now, &mut counts);
-        self.on_ejected(ejected.into_iter().map(|(index, _)| index).collect())
+        self.on_ejected(ejected)
     }
 
-    fn on_ejected(&mut self, ejected: Vec<usize>) -> bool {
-        for index in &ejected {
+    fn on_ejected(&mut self, ejected: Vec<(usize, Reason)>) -> bool {
+        for (index, reason) in &ejected {
             let mut used = self.members.values().filter(|it| it.is_used());
             let member = used.nth(*index).expect("one of them");
-            info!(fleet = %self.inner.name, endpoint = %member.endpoint, "endpoint is ejected: too many of its calls fail");
+            info!(fleet = %self.inner.name, endpoint = %member.endpoint, "endpoint is ejected: {reason}");
             self.inner.counters.ejection();
         }
         !ejected.is_empty()
@@ -489,41 +498,50 @@ impl Task {
             let is_quiet = received == std::mem::replace(&mut member.received, received);
             // Bytes say that a server is alive, not that it serves again.
             if member.health == Answer::Serving && !is_quiet {
-                member.probe_at = member.probe_at.max(now + health.interval);
+                member.probe_at = member.probe_at.max(later(now, health.interval));
             }
             let is_return = member.standing.is_due(time);
             let is_due = is_return || (health.is_on && now >= member.probe_at);
-            if member.is_probed || !is_due {
+            if member.probed.is_some() || !is_due {
                 continue;
             }
-            let Some(connection) = member.open().next().map(|(open, _)| open.clone()) else {
+            // A lame duck may be the process before.
+            let open = member.open().min_by_key(|(_, is_lame)| *is_lame);
+            let Some(connection) = open.map(|(open, _)| open.clone()) else {
                 continue;
             };
-            member.is_probed = true;
+            let on = Arc::clone(connection.shared());
+            member.probed = Some(Arc::clone(&on));
             let (key, limit) = (Arc::clone(key), health.timeout);
             self.events.push(Box::pin(async move {
                 let answer = timeout(limit, ask(connection)).await;
-                Event::Probed(key, answer.unwrap_or(Answer::Silent))
+                Event::Probed(key, on, answer.unwrap_or(Some(Answer::Silent)))
             }));
         }
     }
 
-    fn on_probed(&mut self, key: &str, health: Answer) -> bool {
+    fn on_probed(&mut self, key: &str, on: &Arc<Shared>, answer: Option<Answer>) -> bool {
         let settings = &self.inner.settings;
         let mean = self.median();
         let Some(member) = self.members.get_mut(key) else {
             return false;
         };
+        // The process that was asked may be gone, and its key that of another server.
+        let probed = member.probed.take_if(|probed| Arc::ptr_eq(probed, on));
+        if probed.is_none() {
+            return false;
+        }
         let now = Instant::now();
-        member.is_probed = false;
+        let Some(health) = answer else {
+            member.probe_at = now + AGAIN;
+            return false;
+        };
         let was = (member.health, member.standing.is_ejected());
         member.health = health;
-        member.probe_at = now
-            + if health == Answer::Serving {
-                settings.health.interval
-            } else {
-                AGAIN
-            };
+        member.probe_at = match health {
+            Answer::Serving => later(now, settings.health.interval),
+            Answer::NotServing | Answer::Silent => now + AGAIN,
+        };
         let time = Duration::from_nanos(loaded::now());
         if member.standing.is_due(time) {
             if health == Answer::Serving {
@@ -655,20 +673,4 @@ async fn next(changes: &mut Option<Changes>) -> Option<Result<Change, super::Dis
 async fn leaving(of: LinkId, shared: Arc<Shared>, known: Option<Sign>) -> Event {
     let sign = shared.until_end_in_sight(known).await;
     Event::Leaving(of, sign)
-}
-
-/// Asks a server whether it serves. One that does not know the question does.
-async fn ask(connection: Connection) -> Answer {
-    let answer = async {
-        let mut request = connection.send(&Draft::new(health::ACTION)).await?;
-        let reply = request.response().await?;
-        Ok::<_, crate::error::RequestError>(reply.code())
-    };
-    match answer.await {
-        Ok(Some(code)) if code == FastReply::ACCEPT || code == FastReply::NOT_IMPLEMENTED => {
-            Answer::Serving
-        }
-        Ok(_) => Answer::NotServing,
-        Err(_) => Answer::Silent,
-    }
 }

@@ -15,7 +15,10 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::handle::{Ending, ServerHandle};
-use crate::{engine::shared::Shared, error::chain::chain};
+use crate::{
+    engine::{later::later, shared::Shared},
+    error::chain::chain,
+};
 
 /// How a server leaves: see [`ServerHandle::drain`].
 ///
@@ -212,7 +215,7 @@ impl ServerHandle {
     /// Tells all connections, and those to come.
     fn be_lame_duck(&self, linger: Duration, retry_after: Duration) {
         let lame_duck = LameDuck {
-            until: far(linger),
+            until: later(Instant::now(), linger),
             retry_after,
         };
         // Before the list is read: a connection that is added after that is told there.
@@ -226,12 +229,6 @@ impl ServerHandle {
     pub(super) fn lame_duck(&self) -> Option<LameDuck> {
         self.draining().lame_duck
     }
-}
-
-/// The moment after this time; a century is as good as for ever.
-fn far(after: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-    Instant::now() + after.min(CENTURY)
 }
 
 async fn run_hooks(hooks: Vec<Hook>, limit: Duration) {
