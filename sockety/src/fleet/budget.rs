@@ -5,7 +5,7 @@
 //! the share of their calls and the reserve, as with tower's `TpsBudget`; that takes a lock for each call and reads the clock.
 
 use std::sync::atomic::{
-    AtomicI64, AtomicUsize,
+    AtomicI64, AtomicU64, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 
@@ -27,6 +27,9 @@ pub(super) struct Budget {
     seconds: [AtomicI64; SECONDS],
     /// The current one.
     second: AtomicUsize,
+    /// How many messages were sent again since the last turn. They are counted among the calls, and earn nothing: otherwise
+    /// repetitions would allow repetitions.
+    repeated: AtomicU64,
 }
 
 impl Budget {
@@ -38,11 +41,12 @@ impl Budget {
             left: AtomicI64::new(0),
             seconds: Default::default(),
             second: AtomicUsize::new(0),
+            repeated: AtomicU64::new(0),
         }
     }
 
-    /// These seconds have passed, with this many calls. Called by one task.
-    pub(super) fn turn(&self, seconds: u64, calls: u64) {
+    /// These seconds have passed, in which this many attempts of calls have ended. Called by one task.
+    pub(super) fn turn(&self, seconds: u64, attempts: u64) {
         let mut second = self.second.load(Relaxed);
         for _ in 0..seconds.min(SECONDS as u64) {
             second = (second + 1) % SECONDS;
@@ -50,9 +54,12 @@ impl Budget {
             self.left.fetch_sub(forgotten, AcqRel);
         }
         self.second.store(second, Relaxed);
-        let calls = i64::try_from(calls).unwrap_or(i64::MAX);
+        let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        // Less than 0 if some of the repetitions go on.
+        let calls = count(attempts).saturating_sub(count(self.repeated.swap(0, AcqRel)));
         // So that the sum of all seconds is in range.
-        let added = calls.saturating_mul(self.share).min(i64::MAX / 32);
+        const MOST: i64 = i64::MAX / 32;
+        let added = calls.saturating_mul(self.share).clamp(-MOST, MOST);
         self.seconds[second].fetch_add(added, AcqRel);
         self.left.fetch_add(added, AcqRel);
     }
@@ -63,8 +70,20 @@ impl Budget {
         let is_taken = self.left.fetch_update(AcqRel, Acquire, take).is_ok();
         if is_taken {
             self.seconds[self.second.load(Relaxed)].fetch_sub(ONE, AcqRel);
+            self.repeat_free();
         }
         is_taken
+    }
+
+    /// How many repetitions there are now.
+    pub(super) fn left(&self) -> u64 {
+        let left = self.left.load(Acquire).saturating_add(self.reserve);
+        u64::try_from(left / ONE).unwrap_or(0)
+    }
+
+    /// A message is sent again that no server has seen, although its attempt is counted.
+    pub(super) fn repeat_free(&self) {
+        self.repeated.fetch_add(1, AcqRel);
     }
 }
 
@@ -77,11 +96,37 @@ mod tests {
     }
 
     #[test]
+    fn repetitions_earn_none() {
+        for (share, attempts) in [(0.2, 3), (0.5, 10), (1.0, 10)] {
+            let budget = Budget::new(share, 0);
+            let (mut calls, mut sent) = (0, 0);
+            for _ in 0..60 {
+                let mut ended = 0;
+                for _ in 0..1_000 {
+                    // Every attempt is refused.
+                    let repeated = (1..attempts).take_while(|_| budget.withdraw()).count();
+                    (calls, ended) = (calls + 1, ended + 1 + repeated as u64);
+                    // Nobody has seen this one.
+                    budget.repeat_free();
+                    ended += 1;
+                }
+                sent += ended - 1_000;
+                budget.turn(1, ended);
+            }
+            let times = sent as f64 / f64::from(calls);
+            let most = 1.0 + f64::from(share);
+            assert!((most - 0.1..=most).contains(&times), "{times} of {most}");
+        }
+    }
+
+    #[test]
     fn a_share_of_the_calls_of_ten_seconds_may_be_repeated() {
         let budget = Budget::new(0.2, 0);
         assert_eq!(granted(&budget), 0);
         budget.turn(1, 1000);
         assert!((199..=200).contains(&granted(&budget)));
+        // The repetitions have ended, too.
+        budget.turn(0, 200);
         for _ in 0..5 {
             budget.turn(1, 100);
         }

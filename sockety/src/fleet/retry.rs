@@ -102,14 +102,25 @@ impl Retries {
         Self { settings, budget }
     }
 
-    /// These seconds have passed, with this many calls, a share of which may be repeated.
-    pub(super) fn turn(&self, seconds: u64, calls: u64) {
-        self.budget.turn(seconds, calls);
+    /// These seconds have passed, in which this many attempts of calls have ended. A share of the calls may be repeated.
+    pub(super) fn turn(&self, seconds: u64, attempts: u64) {
+        self.budget.turn(seconds, attempts);
+    }
+
+    /// How many messages the budget allows to be repeated now.
+    pub(super) fn left(&self) -> u64 {
+        self.budget.left()
     }
 
     pub(super) fn next(&self, tried: &Tried<'_>) -> Repeat {
         match tried.outcome() {
-            Outcome::NotSent if tried.is_of_connection() => Repeat::After(Duration::ZERO),
+            Outcome::NotSent if tried.is_of_connection() => {
+                let counts = |error| Verdict::of_error(error) == Verdict::Failure;
+                if tried.result.as_ref().is_err_and(counts) {
+                    self.budget.repeat_free();
+                }
+                Repeat::After(Duration::ZERO)
+            }
             Outcome::NotExecuted if is_refused_for_now(tried) => match tried.retry_after() {
                 None => self.again(tried, pause(tried.before)),
                 Some(after) => match self.asked(after) {
