@@ -231,18 +231,17 @@ impl Drop for Balanced {
 impl ConnectionSource for Balanced {
     fn current(&self) -> Option<Connection> {
         let ready = self.inner.ready.load();
-        ready.pick_open(None).map(|entry| entry.connection.clone())
+        ready.pick_open(None).cloned()
     }
 
     fn current_but(&self, tried: &Connection) -> Option<Connection> {
         let ready = self.inner.ready.load();
-        let entry = ready.pick_open(Some(tried));
-        entry.map(|entry| entry.connection.clone())
+        ready.pick_open(Some(tried)).cloned()
     }
 
     fn pick(&self) -> Option<Connection> {
         let ready = self.inner.ready.load();
-        ready.pick().map(|entry| entry.connection.clone())
+        ready.pick().cloned()
     }
 
     async fn connection(&self) -> Result<Connection, Arc<ConnectError>> {

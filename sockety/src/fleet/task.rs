@@ -33,7 +33,7 @@ use super::{
     inner::Inner,
     member::{Attempt, Link, LinkState, Member},
     pause::Pauses,
-    ready::{Entry, Ready},
+    ready::{Ready, Server},
     subset::subset,
     weight::{Candidate, SLOW_START, weights},
 };
@@ -564,7 +564,6 @@ impl Task {
     /// Publishes which connections take calls, and what is known about all members.
     fn publish(&mut self) {
         let now = Instant::now();
-        let settings = &self.inner.settings;
         // Servers outside of the subset do not fail.
         let used = || self.members.values().filter(|it| it.is_used());
         let count = |is: fn(&Member) -> bool| used().filter(|it| is(it)).count();
@@ -593,18 +592,18 @@ impl Task {
         let is_last_resort = self.is_last_resort();
         let members = self.members.values().zip(&weights);
         let ready = members.filter(|(_, weight)| **weight > 0.0);
-        let ready = ready.flat_map(|(member, _)| {
+        let ready = ready.map(|(member, _)| {
             let open = member
                 .open()
                 .filter(|(_, is_lame)| is_last_resort || !is_lame);
-            open.map(|(connection, _)| Entry {
-                connection: connection.clone(),
+            Server {
                 load: Arc::clone(&member.load),
-            })
+                connections: open.map(|(connection, _)| connection.clone()).collect(),
+            }
         });
         let ready: Vec<_> = ready.collect();
         let shown = self.members.values().map(Member::shown).collect();
-        debug!(fleet = %self.inner.name, known = self.members.len(), ready = ready.len(), ejected, settings = ?settings.zone, "published");
+        debug!(fleet = %self.inner.name, known = self.members.len(), ready = ready.len(), ejected, "published");
         self.inner
             .publish(Ready::new(ready), shown, self.is_discovered);
     }
