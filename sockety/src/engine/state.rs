@@ -272,8 +272,18 @@ impl State {
     }
 
     pub(crate) fn takes_calls(&self) -> bool {
+        self.check_open().is_ok() && !self.lacks_channels()
+    }
+
+    /// Whether it takes no calls only because too many channels are lost, which its peer may not know.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.check_open().is_ok() && self.lacks_channels()
+    }
+
+    fn lacks_channels(&self) -> bool {
         let channels = &self.transmissions.channels;
-        self.check_open().is_ok() && !channels.is_exhausted() && !channels.is_running_low()
+        channels.is_exhausted() || channels.is_running_low()
     }
 
     /// Whether a server ends the connection in order, so that its peer connects again before there are

@@ -417,6 +417,34 @@ impl Task {
         true
     }
 
+    /// Replaces connections on which too many channels are lost. No sign says so, because their servers do not know.
+    fn replace_used_up(&mut self) -> bool {
+        let mut has_changed = false;
+        let links = self.members.values_mut().flat_map(|it| &mut it.links);
+        for link in links {
+            let LinkState::Open {
+                connection,
+                since,
+                is_replaced: false,
+                ..
+            } = &link.state
+            else {
+                continue;
+            };
+            if !connection.shared().lock().is_used_up() {
+                continue;
+            }
+            // What still comes of the connection is not about the next one.
+            self.last_id += 1;
+            link.id = self.last_id;
+            link.pauses.lost(since.elapsed());
+            let pause = link.pauses.next(&mut self.rng, Duration::ZERO);
+            link.state = LinkState::Waiting(Instant::now() + pause);
+            has_changed = true;
+        }
+        has_changed
+    }
+
     fn on_time(&mut self) -> bool {
         let now = Instant::now();
         if now < self.next_second {
@@ -433,6 +461,7 @@ impl Task {
             self.next_interval = later(now, self.inner.settings.eject.every());
             has_changed |= self.eject_counts();
         }
+        has_changed |= self.replace_used_up();
         self.probe(now);
         self.set_weights(now);
         has_changed
