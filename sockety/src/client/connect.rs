@@ -115,7 +115,8 @@ impl<C> Connect<C> {
     /// Runs this on each new connection before the client is returned, for instance to authorize it. If it returns
     /// an error, connecting fails with [`ConnectProblem::OnConnect`], and the connection is closed.
     ///
-    /// It has no time limit except those of its calls, and is dropped when the connection ends. It must not wait for
+    /// It has no time limit except those of its calls; in a fleet, it has
+    /// [`Options::handshake_timeout`](crate::config::Options::handshake_timeout). It is dropped when the connection ends. It must not wait for
     /// the client that it makes way for. A second hook replaces the first.
     ///
     /// ```no_run
@@ -201,17 +202,22 @@ impl<C> Connect<C> {
     }
 
     /// Connects to this address, and waits until the server has begun to serve the connection: one that stops
-    /// meanwhile may close it after its header, and calls would be lost.
+    /// meanwhile may close it after its header, and calls would be lost. Then the hook has the time of a handshake: one that never ends
+    /// would take one of a few places for ever.
     pub(crate) async fn dial_begun(
         &self,
         address: Address,
         tls_name: Option<&str>,
     ) -> Result<Connection, ConnectError> {
         let addresses = address.into();
-        let connection = self.dial_to(&addresses, tls_name).await?;
+        let (connection, _) = self.dial_to(&addresses, tls_name).await?;
         let limit = self.common.options.handshake_timeout;
         let problem = match timeout(limit, connection.shared().until_begun()).await {
-            Ok(true) => return Ok(connection),
+            Ok(true) => match timeout(limit, self.run_hook(&connection)).await {
+                Ok(Ok(())) => return Ok(connection),
+                Ok(Err(problem)) => problem,
+                Err(_) => ConnectProblem::OnConnect(format!("not ready within {limit:?}").into()),
+            },
             Ok(false) => ConnectProblem::ClosedSilently,
             Err(_) => ConnectProblem::HandshakeTimedOut(limit),
         };
@@ -279,16 +285,20 @@ impl<C> Connect<C> {
 
     pub(crate) async fn dial(&self) -> Result<Connection, ConnectError> {
         let addresses = self.addresses.as_ref().map_err(AddressError::clone)?;
-        self.dial_to(addresses, None).await
+        let (connection, address) = self.dial_to(addresses, None).await?;
+        match self.run_hook(&connection).await {
+            Ok(()) => Ok(connection),
+            Err(problem) => Err(ConnectError::new(problem, address, connection.peer_addr())),
+        }
     }
 
-    /// Connects to these addresses instead of its own. The certificate must have this name, if there is one and the TLS
-    /// configuration has none.
+    /// Connects to these addresses instead of its own, and returns which of them it was. The certificate must have this name, if there is
+    /// one and the TLS configuration has none.
     pub(crate) async fn dial_to(
         &self,
         addresses: &Addresses,
         tls_name: Option<&str>,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<(Connection, Address), ConnectError> {
         // Before anything is tried: an address that cannot be used is a mistake of the configuration.
         for address in addresses {
             let checked = self.check(address, tls_name);
@@ -300,10 +310,13 @@ impl<C> Connect<C> {
             dialled.map_err(|problem| ConnectError::new(problem, addresses.clone(), None))?;
         let peer_addr = link.peer_addr();
         let established = self.establish(link, address, tls_name).await;
-        established.map_err(|problem| ConnectError::new(problem, address.clone(), peer_addr))
+        match established {
+            Ok(connection) => Ok((connection, address.clone())),
+            Err(problem) => Err(ConnectError::new(problem, address.clone(), peer_addr)),
+        }
     }
 
-    /// Makes a connection of a link to this address, and runs the hook on it.
+    /// Makes a connection of a link to this address.
     async fn establish(
         &self,
         link: Link,
@@ -314,16 +327,19 @@ impl<C> Connect<C> {
         let (router, common) = (Arc::clone(&self.router), self.common.clone());
         let setup = Setup::new(router, common, drop as fn(Connection));
         let setup = setup.to(Some(address.server_name()));
-        let connection = start(link, handshake, setup).await?;
-        if let Some(hook) = &self.on_connect {
-            tokio::select! {
-                biased;
-                result = hook(connection.clone()) => result?,
-                // Or all callers would wait for a hook that waits for what cannot come any more.
-                ended = connection.closed() => return Err(ConnectProblem::OnConnect(ended.into())),
-            }
+        start(link, handshake, setup).await
+    }
+
+    async fn run_hook(&self, connection: &Connection) -> Result<(), ConnectProblem> {
+        let Some(hook) = &self.on_connect else {
+            return Ok(());
+        };
+        tokio::select! {
+            biased;
+            result = hook(connection.clone()) => result,
+            // Or all callers would wait for a hook that waits for what cannot come any more.
+            ended = connection.closed() => Err(ConnectProblem::OnConnect(ended.into())),
         }
-        Ok(connection)
     }
 }
 
