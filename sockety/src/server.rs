@@ -220,8 +220,9 @@ impl Server {
     /// Shuts each connection down at about this age (default: no limit), within `grace`; see
     /// [`Connection::shutdown`]. Calls under way are finished first. Peers connect again, so behind
     /// a load balancer or a name with several addresses they come to servers that were started
-    /// meanwhile. [Reconnecting](crate::client::Reconnecting) clients do so by themselves, and lose
-    /// no call if `grace` is longer than the longest call.
+    /// meanwhile. [Reconnecting](crate::client::Reconnecting) clients and fleets do so by themselves, and lose
+    /// no call if `grace` is longer than the longest call. With the extension, peers are told 2 s before
+    /// that another connection is better, so calls do not wait for one.
     ///
     /// Each connection has a random age from 90 to 110 % of `age`, so that peers that connected
     /// together do not come again together. It counts from the end of the handshake. Minutes to

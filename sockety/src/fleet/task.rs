@@ -409,7 +409,7 @@ impl Task {
         let pause = link.pauses.next(&mut self.rng, retry_after);
         // The server is there: it only wants another connection.
         let is_replaced = why.is_some_and(|why| why.is_for_connection());
-        let is_quick = is_replaced && since.elapsed() >= SECOND;
+        let is_quick = is_replaced && since.elapsed() >= SECOND && retry_after.is_zero();
         let pause = if is_quick { Duration::ZERO } else { pause };
         link.state = LinkState::Waiting(Instant::now() + pause);
         member.is_lost |= !is_replaced && member.open().next().is_none();

@@ -15,12 +15,16 @@ pub(super) struct MaxAge {
     pub(super) grace: Duration,
 }
 
+/// How long before that a peer is told that another connection is better: as long as it takes to make one, so that its calls do not wait.
+const NOTICE: Duration = Duration::from_secs(2);
+
 /// Ends the wait for a connection's age when its connection has ended.
 #[derive(Debug)]
 pub(super) struct Aging(AbortHandle);
 
 impl MaxAge {
-    /// Shuts the connection down at this age, give or take a tenth.
+    /// Shuts the connection down at this age, give or take a tenth. A peer with the extension is told then, and has 2 s for
+    /// another connection.
     pub(super) fn begin(self, connection: &Connection) -> Aging {
         // Not a handle, which would keep the connection open.
         let shared = Arc::clone(connection.shared());
@@ -32,6 +36,10 @@ impl MaxAge {
                 ?age,
                 "connection has reached its greatest age"
             );
+            if shared.is_extended {
+                shared.be_lame_duck(NOTICE, Duration::ZERO);
+                sleep(NOTICE).await;
+            }
             shared.drain(self.grace, LeaveReason::Age);
         });
         Aging(aging.abort_handle())
