@@ -53,7 +53,8 @@ pub(super) struct Inner {
     /// How often something was published, for those who wait.
     published: watch::Sender<u64>,
     shown: Mutex<Vec<Shown>>,
-    problems: Mutex<Problems>,
+    /// What discovery reported last, if it has found nothing since.
+    discover_error: Mutex<Option<DiscoverError>>,
     /// Whether discovery has answered, if only with an error, and what it said was published.
     is_discovered: AtomicBool,
     is_closed: AtomicBool,
@@ -64,13 +65,6 @@ pub(super) struct Inner {
     pub(super) failures: Notify,
     /// Changed when a connection was lost or its server leaves, for discovery.
     lost: watch::Sender<()>,
-}
-
-/// What went wrong last.
-#[derive(Default)]
-struct Problems {
-    connect: Option<Arc<ConnectError>>,
-    discover: Option<DiscoverError>,
 }
 
 impl Inner {
@@ -87,7 +81,7 @@ impl Inner {
             ready: ArcSwap::default(),
             published: watch::Sender::default(),
             shown: Mutex::default(),
-            problems: Mutex::default(),
+            discover_error: Mutex::default(),
             is_discovered: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             counters: Counters::default(),
@@ -148,21 +142,23 @@ impl Inner {
     }
 
     pub(super) fn set_discovered(&self) {
-        lock(&self.problems).discover = None;
+        *lock(&self.discover_error) = None;
     }
 
     pub(super) fn set_discover_error(&self, error: DiscoverError) {
         self.counters.discover_error();
-        lock(&self.problems).discover = Some(error);
-    }
-
-    pub(super) fn set_connect_error(&self, error: Arc<ConnectError>) {
-        self.counters.failed_connect();
-        lock(&self.problems).connect = Some(error);
+        *lock(&self.discover_error) = Some(error);
     }
 
     pub(super) fn discover_error(&self) -> Option<DiscoverError> {
-        lock(&self.problems).discover.clone()
+        lock(&self.discover_error).clone()
+    }
+
+    pub(super) fn stats(&self) -> FleetStats {
+        FleetStats {
+            retries_left: self.retries.left(),
+            ..self.counters.stats()
+        }
     }
 
     /// Why no server is ready.
@@ -173,18 +169,18 @@ impl Inner {
         if !self.is_discovered.load(Ordering::SeqCst) {
             return NoServer::NotDiscovered(Arc::clone(&self.name));
         }
-        let shown = lock(&self.shown).len();
-        let problems = lock(&self.problems);
-        let source: Option<Arc<dyn std::error::Error + Send + Sync>> =
-            match (&problems.connect, &problems.discover) {
-                (_, Some(error)) if shown == 0 => Some(Arc::new(error.clone())),
-                (Some(error), _) => Some(Arc::clone(error) as _),
-                (None, Some(error)) => Some(Arc::new(error.clone())),
-                (None, None) => None,
-            };
+        let (known, connect) = {
+            let shown = lock(&self.shown);
+            let error = shown.iter().find_map(|it| it.error.clone());
+            (shown.len(), error)
+        };
+        let source: Option<Arc<dyn std::error::Error + Send + Sync>> = match connect {
+            Some(error) => Some(error),
+            None => self.discover_error().map(|error| Arc::new(error) as _),
+        };
         NoServer::NotReady {
             fleet: Arc::clone(&self.name),
-            known: shown,
+            known,
             source: source.map(Source),
         }
     }

@@ -148,7 +148,9 @@ impl Task {
             Some(Ok(Change::Snapshot(all))) => {
                 let mut known = std::mem::take(&mut self.members);
                 for endpoint in all {
-                    let before = known.remove(endpoint.key());
+                    let key = endpoint.key();
+                    // One that is listed twice was inserted already.
+                    let before = known.remove(key).or_else(|| self.members.remove(key));
                     self.insert(endpoint, before);
                 }
                 self.inner.set_discovered();
@@ -297,9 +299,8 @@ impl Task {
                 let pause = link.pauses.next(&mut self.rng, Duration::ZERO);
                 link.state = LinkState::Waiting(Instant::now() + pause);
                 debug!(fleet = %self.inner.name, endpoint, "{}", chain(&error));
-                let error = Arc::new(error);
-                member.error = Some(Arc::clone(&error));
-                self.inner.set_connect_error(error);
+                member.error = Some(Arc::new(error));
+                self.inner.counters.failed_connect();
             }
         }
         true
