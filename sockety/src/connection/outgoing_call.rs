@@ -290,7 +290,7 @@ impl OutgoingCall {
                 };
                 loaded.end(verdict);
                 if verdict == Verdict::Failure {
-                    source.on_failure();
+                    source.on_failure(&self.connection);
                 }
             }
             let attempted = Tried {

@@ -51,9 +51,9 @@ pub(crate) trait ConnectionSource: Send + Sync {
         self.current().into_iter().collect()
     }
 
-    /// A message has failed.
+    /// A message on this connection has failed.
     #[cfg(feature = "fleet")]
-    fn on_failure(&self) {}
+    fn on_failure(&self, _on: &Connection) {}
 
     /// Another handle with this source.
     #[cfg(feature = "fleet")]

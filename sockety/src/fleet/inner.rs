@@ -267,8 +267,11 @@ impl ConnectionSource for Balanced {
         }
     }
 
-    fn on_failure(&self) {
-        self.inner.failures.notify_one();
+    fn on_failure(&self, on: &Connection) {
+        let row = on.shared().load.get().map(|load| load.failures_in_a_row());
+        if row.is_some_and(|row| self.inner.settings.eject.is_to_look(row)) {
+            self.inner.failures.notify_one();
+        }
     }
 
     fn on_close(&self) {

@@ -165,7 +165,7 @@ impl Exchange {
     #[cold]
     fn note_failure(&self) {
         if let Some(source) = self.connection.balanced() {
-            source.on_failure();
+            source.on_failure(&self.connection);
         }
     }
 
