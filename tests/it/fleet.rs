@@ -1,6 +1,9 @@
 //! Fleets: one client for many servers.
 
 mod bank;
+mod lost;
+mod shown;
+mod waiting;
 
 use std::{
     collections::HashMap,
