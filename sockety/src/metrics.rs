@@ -78,8 +78,10 @@
 //! | `sockety.fleet.connections` | gauge | open connections to them |
 //! | `sockety.fleet.connections.made`, `sockety.fleet.connections.failed` | counters | attempts to connect that succeeded, and that failed |
 //! | `sockety.fleet.requests.waiting` | gauge | requests that wait for replies |
+//! | `sockety.fleet.attempts` | counter | attempts of calls that have ended, counted once a second: each time that a message was sent to a server |
 //! | `sockety.fleet.retries` | counter | messages sent again, with the label `sockety.outcome` of the attempt before: `not_sent`, `not_executed`, `unknown` |
 //! | `sockety.fleet.retries.over_budget` | counter | failed attempts that were not repeated because the budget was used up |
+//! | `sockety.fleet.retries.left` | gauge | messages that the budget allows to be sent again now |
 //! | `sockety.fleet.ejections` | counter | ejections of servers |
 //! | `sockety.fleet.panic` | gauge | 1 while ejection is ignored because more than half of the servers fail, otherwise 0 |
 //! | `sockety.fleet.discover.errors` | counter | errors that discovery reported |

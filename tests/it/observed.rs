@@ -932,6 +932,7 @@ async fn the_servers_of_a_fleet_are_counted_by_state_and_its_retries_by_outcome(
             0.0,
         ),
         ("sockety.fleet.retries.over_budget fleet=tea", 0.0, 5.0),
+        ("sockety.fleet.retries.left fleet=tea", 10.0, 0.0),
         ("sockety.fleet.ejections fleet=tea", 0.0, 1.0),
         ("sockety.fleet.panic fleet=tea", 0.0, 1.0),
         ("sockety.fleet.discover.errors fleet=tea", 1.0, 1.0),
@@ -941,6 +942,8 @@ async fn the_servers_of_a_fleet_are_counted_by_state_and_its_retries_by_outcome(
         assert_eq!(after.get(name), Some(&last), "{name} in {after:#?}");
     }
     assert!(before["sockety.fleet.connections.failed fleet=tea"] >= 1.0);
+    // The first call has not ended, and others are counted once a second.
+    assert_eq!(before["sockety.fleet.attempts fleet=tea"], 0.0);
 
     // The metrics do not keep it open.
     drop((tea, fleet));

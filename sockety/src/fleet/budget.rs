@@ -131,6 +131,7 @@ mod tests {
             budget.turn(1, 100);
         }
         assert!((99..=101).contains(&granted(&budget)));
+        budget.turn(0, 100);
         for _ in 0..7 {
             budget.turn(1, 1);
         }
@@ -149,7 +150,7 @@ mod tests {
     fn some_a_second_may_be_repeated_without_calls() {
         let budget = Budget::new(0.2, 10);
         assert_eq!(granted(&budget), 100);
-        budget.turn(9, 0);
+        budget.turn(9, 100);
         assert_eq!(granted(&budget), 0);
         budget.turn(1, 0);
         assert_eq!(granted(&budget), 100);
@@ -162,7 +163,7 @@ mod tests {
             budget.turn(1, u64::MAX);
         }
         assert!(budget.withdraw());
-        budget.turn(u64::MAX, 0);
+        budget.turn(u64::MAX, 1);
         assert_eq!(budget.left.load(Relaxed), 0);
         assert!(!Budget::new(0.0, 0).withdraw());
     }

@@ -76,7 +76,8 @@ impl<C> FleetBuilder<C> {
         }
     }
 
-    /// Sets what the fleet is called in logs, metrics and errors: by default the text of its target, or `fleet` if that is no text.
+    /// Sets what the fleet is called in logs, metrics and errors: by default the text of its target, or what its
+    /// [`Discover::name`](super::Discover::name) says.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
@@ -91,7 +92,7 @@ impl<C> FleetBuilder<C> {
 
     /// Connects to this many servers only, at least 1, chosen at random for each process; by default to all. Of 100 clients with
     /// 20 of 100 servers each, every server gets about 20. Servers of the subset that fail are not replaced by others. Of the reserve,
-    /// which are the servers of weight 0, it connects to this many besides.
+    /// which are the servers of weight 0, it connects to this many more.
     pub fn subset(mut self, servers: usize) -> Self {
         self.settings.subset = Some(servers.max(1));
         self

@@ -39,6 +39,12 @@ pub trait Discover: Send + 'static {
     /// Returns the stream of changes. Nothing is looked up before it is polled.
     fn changes(self) -> Changes;
 
+    /// What the fleet is called in logs, metrics and errors, unless it is given a name: `fleet` by default. Metrics of two fleets with one
+    /// name are mixed up.
+    fn name(&self) -> Option<Arc<str>> {
+        None
+    }
+
     /// Takes the signal by which the fleet says that it has lost a connection, before [`changes`](Self::changes) is called:
     /// a reason to look again at once, for a source that is asked from time to time. Ignored by default.
     fn watch_losses(&mut self, losses: Losses) {
@@ -137,8 +143,8 @@ impl Endpoint {
         self
     }
 
-    /// Sets the name that its certificate must have, instead of the host of its address. That of the client's TLS configuration goes
-    /// before it, because a discovery must not choose whom a client trusts.
+    /// Sets the name that its certificate must have, instead of the host of its address. That of the client's TLS configuration has
+    /// precedence, because a discovery must not choose whom a client trusts.
     pub fn with_tls_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.tls_name = Some(name.into());
         self

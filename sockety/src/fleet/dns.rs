@@ -1,6 +1,6 @@
 //! Servers at the addresses of a name.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 #[cfg(feature = "dns")]
 use super::resolve::hickory::Addresses;
@@ -82,6 +82,10 @@ impl Discover for Dns {
                 resolve::changes(target.into(), Addresses::of(&name, port), self.losses)
             }
         }
+    }
+
+    fn name(&self) -> Option<Arc<str>> {
+        Some(self.to_string().into())
     }
 
     fn watch_losses(&mut self, losses: Losses) {

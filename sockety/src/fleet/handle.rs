@@ -60,7 +60,7 @@ impl<C> Fleet<C> {
         &self.source.inner
     }
 
-    /// Its name: the text of the target, or `fleet`, unless the builder has set another.
+    /// Its name: the text of the target, or what [`Discover::name`](super::Discover::name) says, unless the builder has set another.
     pub fn name(&self) -> &str {
         &self.inner().name
     }
@@ -77,7 +77,7 @@ impl<C> Fleet<C> {
 
     /// What has happened since it was made: connections, retries, ejections.
     pub fn stats(&self) -> FleetStats {
-        self.inner().counters.stats()
+        self.inner().stats()
     }
 
     /// A view of it that does not keep it open.
@@ -127,8 +127,8 @@ impl<C> Fleet<C> {
         }
     }
 
-    /// Closes it: nothing new is sent, calls under way and messages that servers have sent are finished, within this time. Its clients
-    /// are closed then. Calls on servers that discovery has removed are not waited for; they go on by themselves.
+    /// Closes it. Calls that begin in the next moment may still be sent; then nothing new is, and calls under way and messages that servers
+    /// have sent are finished, within this time. Its clients are closed then. Calls on servers that discovery has removed are not waited for; they go on by themselves.
     ///
     /// # Cancel safety
     /// Dropping the future does not stop the closing.
@@ -188,6 +188,6 @@ impl Watched {
     }
 
     pub(crate) fn stats(&self) -> FleetStats {
-        self.0.counters.stats()
+        self.0.stats()
     }
 }

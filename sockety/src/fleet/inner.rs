@@ -19,7 +19,7 @@ use super::{
     health::Health,
     ready::Ready,
     retry::{Repeat, Retries},
-    stats::Counters,
+    stats::{Counters, FleetStats},
     status::{EndpointStatus, Shown},
 };
 use crate::{

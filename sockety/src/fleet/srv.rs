@@ -14,7 +14,7 @@ use super::{
 ///
 /// - Servers of the lowest priority are used, in proportion to their weights. Where all of them have the weight 0, they count the same.
 /// - Servers of the next priority are a reserve, for the time in which none of those before is ready. So is a server of weight 0
-///   beside others with weights. Servers of further priorities are not used.
+///   among others with weights. Servers of further priorities are not used.
 /// - With TLS, the certificate of a server must be for its name in the record, or for that of `TlsClient::server_name`. Whoever can
 ///   forge answers of DNS can name servers of their own in records: set a name where that is possible.
 ///
@@ -63,6 +63,10 @@ impl Discover for Srv {
     fn changes(self) -> Changes {
         let target = self.to_string();
         resolve::changes(target.into(), Services::of(&self.name), self.losses)
+    }
+
+    fn name(&self) -> Option<Arc<str>> {
+        Some(self.to_string().into())
     }
 
     fn watch_losses(&mut self, losses: Losses) {

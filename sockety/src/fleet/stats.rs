@@ -9,6 +9,8 @@ use crate::outcome::Outcome;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FleetStats {
+    /// Attempts of calls that have ended, as it was a second ago at most: each time that a message was sent to a server counts.
+    pub attempts: u64,
     /// Connections that were made.
     pub connected: u64,
     /// Attempts to connect that failed.
@@ -19,6 +21,8 @@ pub struct FleetStats {
     pub retries: FleetRetries,
     /// Failed attempts that would have been repeated if the budget had not been used up.
     pub over_budget: u64,
+    /// How many messages may be sent again now: what is left of the budget.
+    pub retries_left: u64,
     /// Errors that discovery reported.
     pub discover_errors: u64,
     /// Whether ejection is ignored now, because more than half of the servers fail.
@@ -52,6 +56,7 @@ impl FleetRetries {
 /// The same while it is counted.
 #[derive(Default)]
 pub(super) struct Counters {
+    attempts: AtomicU64,
     connected: AtomicU64,
     failed_connects: AtomicU64,
     ejections: AtomicU64,
@@ -64,6 +69,10 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    pub(super) fn attempts(&self, ended: u64) {
+        self.attempts.fetch_add(ended, Relaxed);
+    }
+
     pub(super) fn connected(&self) {
         self.connected.fetch_add(1, Relaxed);
     }
@@ -96,9 +105,11 @@ impl Counters {
         counter.fetch_add(1, Relaxed);
     }
 
+    /// What is not counted here is 0.
     pub(super) fn stats(&self) -> FleetStats {
         let get = |counter: &AtomicU64| counter.load(Relaxed);
         FleetStats {
+            attempts: get(&self.attempts),
             connected: get(&self.connected),
             failed_connects: get(&self.failed_connects),
             ejections: get(&self.ejections),
@@ -108,6 +119,7 @@ impl Counters {
                 unknown: get(&self.unknown),
             },
             over_budget: get(&self.over_budget),
+            retries_left: 0,
             discover_errors: get(&self.discover_errors),
             is_panicking: self.is_panicking.load(Relaxed),
         }

@@ -29,7 +29,7 @@ pub trait IntoDiscover {
     /// [`TargetError`] with the text and what is wrong with it.
     fn into_changes(self, losses: Losses) -> Result<Changes, TargetError>;
 
-    /// What the fleet is called in logs and errors, unless it is given a name.
+    /// What the fleet is called in logs, metrics and errors, unless it is given a name.
     fn name(&self) -> Option<Arc<str>> {
         None
     }
@@ -39,6 +39,10 @@ impl<D: Discover> IntoDiscover for D {
     fn into_changes(mut self, losses: Losses) -> Result<Changes, TargetError> {
         self.watch_losses(losses);
         Ok(self.changes())
+    }
+
+    fn name(&self) -> Option<Arc<str>> {
+        Discover::name(self)
     }
 }
 
@@ -107,6 +111,12 @@ fn parse(text: &str, losses: Losses) -> Result<Changes, TargetError> {
 impl Discover for Vec<Endpoint> {
     fn changes(self) -> Changes {
         Box::pin(Fixed(Some(self)))
+    }
+
+    /// Their addresses, as a text that names the fleet.
+    fn name(&self) -> Option<Arc<str>> {
+        let addresses: Vec<_> = self.iter().map(Endpoint::to_string).collect();
+        Some(addresses.join(",").into())
     }
 }
 

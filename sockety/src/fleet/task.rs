@@ -455,8 +455,9 @@ impl Task {
         self.next_second = now + SECOND;
         let loads = self.members.values().map(|member| &*member.load);
         Load::settle(loads, loaded::now(), elapsed);
-        let (calls, is_new) = self.count();
-        self.inner.retries.turn(elapsed.as_secs(), calls);
+        let (attempts, is_new) = self.count();
+        self.inner.counters.attempts(attempts);
+        self.inner.retries.turn(elapsed.as_secs(), attempts);
         let mut has_changed = self.eject_rows() || is_new;
         if now >= self.next_interval {
             self.next_interval = later(now, self.inner.settings.eject.every());

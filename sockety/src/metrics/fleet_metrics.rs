@@ -26,13 +26,15 @@ const CONNECTIONS: &str = "sockety.fleet.connections";
 const CONNECTED: &str = "sockety.fleet.connections.made";
 const FAILED: &str = "sockety.fleet.connections.failed";
 const WAITING: &str = "sockety.fleet.requests.waiting";
+const ATTEMPTS: &str = "sockety.fleet.attempts";
 const RETRIES: &str = "sockety.fleet.retries";
+const RETRIES_LEFT: &str = "sockety.fleet.retries.left";
 const OVER_BUDGET: &str = "sockety.fleet.retries.over_budget";
 const EJECTIONS: &str = "sockety.fleet.ejections";
 const PANIC: &str = "sockety.fleet.panic";
 const DISCOVER_ERRORS: &str = "sockety.fleet.discover.errors";
 
-/// All of them, so that one that nobody is in is recorded as 0.
+/// All of them, so that a state without servers is recorded as 0.
 const STATES: [EndpointState; 7] = [
     EndpointState::Unused,
     EndpointState::Connecting,
@@ -63,6 +65,11 @@ impl FleetMetrics {
         describe_counter!(CONNECTED, "Connections that were made");
         describe_counter!(FAILED, "Attempts to connect that failed");
         describe_gauge!(WAITING, "Requests that wait for replies");
+        describe_counter!(ATTEMPTS, "Attempts of calls that have ended");
+        describe_gauge!(
+            RETRIES_LEFT,
+            "Messages that the budget allows to be sent again"
+        );
         describe_counter!(RETRIES, "Messages sent again, by the outcome before");
         describe_counter!(OVER_BUDGET, "Retries for which the budget had nothing left");
         describe_counter!(EJECTIONS, "Ejections of servers");
@@ -85,6 +92,10 @@ impl FleetMetrics {
             WAITING,
             endpoints.iter().map(|it| it.in_flight as usize).sum(),
         );
+        set(
+            RETRIES_LEFT,
+            usize::try_from(stats.retries_left).unwrap_or(usize::MAX),
+        );
         set(PANIC, stats.is_panicking.into());
         for state in STATES {
             let count = endpoints.iter().filter(|it| it.state == state).count();
@@ -97,6 +108,7 @@ impl FleetMetrics {
         let count = |name: &'static str, value: u64| {
             counter!(name, vec![fleet.clone()]).absolute(value);
         };
+        count(ATTEMPTS, stats.attempts);
         count(CONNECTED, stats.connected);
         count(FAILED, stats.failed_connects);
         count(OVER_BUDGET, stats.over_budget);
