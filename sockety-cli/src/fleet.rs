@@ -53,7 +53,7 @@ const STEP: Duration = Duration::from_millis(50);
 /// Questions at a time.
 const MOST_QUESTIONS: usize = 256;
 
-/// The payload of the first message is at most so large.
+/// The size limit of the payload of the first message, in bytes.
 const MOST_FIRST: u64 = 4 << 20;
 
 /// Lists the servers of a fleet; it fails if none is ready.
@@ -80,8 +80,7 @@ impl FleetArgs {
         let mut fleet = Fleet::<Connection>::of(&self.fleet)
             .options(options)
             .retry(Retry::none())
-            // The interval is also that in which latencies are noticed.
-            .eject(Eject::off().interval(SECOND));
+            .eject(Eject::off());
         if self.tls.is_wanted() {
             fleet = fleet.tls(self.tls.client()?);
         }

@@ -52,7 +52,7 @@ impl RegistrationBuilder {
     /// Sets after how long without a sign of life etcd removes the entry: 15 s by default, between 1 s and a day, in whole
     /// seconds, rounded up. etcd may choose more: with its default settings 2 s is the least.
     ///
-    /// The lease is renewed three times in that time. After a restart of etcd the time begins anew, so
+    /// The lease is renewed three times in that time. After a restart of etcd the time begins again, so
     /// that the entry of a dead server stays for up to this time after it.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;

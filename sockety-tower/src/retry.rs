@@ -30,7 +30,7 @@ pub struct RetryByOutcome {
 const LONGEST: Duration = Duration::from_secs(10);
 
 impl RetryByOutcome {
-    /// Repeats a call at most so often. The first pause is at most this long.
+    /// Repeats a call at most this number of times. The first pause is at most this long.
     pub fn new(repetitions: u32, pause: Duration) -> Self {
         Self {
             left: repetitions,

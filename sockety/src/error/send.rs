@@ -122,8 +122,8 @@ pub enum SendError {
     /// The peer is about to close the connection, and accepts no new messages.
     #[error("peer is about to close the connection")]
     PeerGoingAway,
-    /// The handle is one that [reconnects](crate::client::Reconnecting::client), and there was no
-    /// connection in time; or connecting failed in a way that time does not mend, such as the
+    /// The handle is one that [reconnects](crate::client::Reconnecting::client), or of a fleet, and there was no
+    /// connection in time; or the fleet fails fast, or has ended; or connecting failed in a way that time does not mend, such as the
     /// configuration of TLS or the hook on new connections.
     #[error("no connection")]
     NotConnected(#[source] Arc<ConnectError>),

@@ -20,7 +20,7 @@ const FIRST: Duration = Duration::from_millis(100);
 /// How much longer each of the following may be.
 const GROWTH: f64 = 1.6;
 
-/// What any pause is at most, besides what the server says.
+/// What any pause is at most, apart from what the server says.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// How long a connection has to live to count as one.
@@ -149,7 +149,7 @@ mod tests {
         accepted: Vec<Duration>,
     }
 
-    /// The server is gone at 0. `accepts` says whether the server accepts somebody at this time, after it has accepted so many.
+    /// The server is gone at 0. `accepts` says whether the server accepts somebody at this time, after it has accepted this number of clients.
     fn restart(retry_after: Duration, mut accepts: impl FnMut(Duration, usize) -> bool) -> Return {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut clients: Vec<_> = (0..CLIENTS).map(|_| Pauses { attempts: 7 }).collect();

@@ -2,7 +2,7 @@
 //! A68-random-subsetting.md).
 //!
 //! Each endpoint has the hash of its key and the seed of the process as its score, and the *k* highest are used. An endpoint that comes or
-//! goes so changes at most one member. Each process has its own seed, so that together they use all servers. Their numbers of
+//! goes therefore changes at most one member. Each process has its own seed, so that together they use all servers. Their numbers of
 //! clients are distributed binomially: with 100 clients that use 20 of 100 servers, a server has 20 ± 4.
 //! Deterministic subsets spread better, but there each client has to know its place among all clients.
 //!

@@ -44,7 +44,7 @@ use crate::{
     error::{ConnectError, chain},
 };
 
-/// How many connections are made at a time. An attempt that nobody needs any more gives its place back.
+/// How many connections are made at a time. An attempt that nobody needs any more ends, so that another one can begin.
 const ATTEMPTS: usize = 32;
 
 /// How often loads are settled and weights are set while calls are made.

@@ -1,4 +1,4 @@
-//! A scripted resolver, and a clock that stands still until all wait.
+//! A scripted resolver, and a clock that does not advance until all wait.
 
 #[cfg(feature = "dns")]
 mod real;
