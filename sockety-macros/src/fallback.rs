@@ -140,7 +140,7 @@ fn stand_in_server(service: &Service) -> TokenStream {
                 Self::DESCRIPTION
             }
 
-            fn dispatch(&self, _: usize, _: #private::IncomingMessage<#private::ReceivedPayload<'_>>) -> #private::Dispatch {
+            fn dispatch(&self, _: usize, _: #private::IncomingMessage<#private::ReceivedPayload<'_>>, _: #private::Start<'_, '_>) -> #private::Begun {
                 ::core::unreachable!()
             }
         }

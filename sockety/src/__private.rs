@@ -21,7 +21,8 @@ pub use crate::{
     },
     engine::{
         pending_reply::PendingReply,
-        serve::{Dispatch, ReceivedPayload},
+        serve::ReceivedPayload,
+        start::{Begun, OneWay, Start},
     },
     error::{
         connect::ConnectError,

@@ -37,6 +37,7 @@ pub(crate) mod round_trip;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod shared;
+pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod ticks;
 pub(crate) mod transfer;

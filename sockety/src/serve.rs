@@ -13,6 +13,7 @@ pub(crate) mod incoming_message;
 pub(crate) mod message;
 pub(crate) mod middleware;
 pub(crate) mod router;
+mod run;
 pub(crate) mod service;
 pub(crate) mod transfer;
 

@@ -11,6 +11,14 @@ use crate::model::{Action, Element, Output, Param, ParamKind, Part, Parts, Servi
 use crate::names::{self, generated, generated_span, local, local_at};
 use crate::types::parts::{element, streamed};
 
+/// What answers a message.
+pub(super) struct Answer {
+    /// For what the method returns.
+    pub(super) pattern: TokenStream,
+    /// The answer that is made of it.
+    pub(super) answer: TokenStream,
+}
+
 /// Builds the content of a call from its parameters: the payload, then files, then the stream.
 pub(super) fn of_params(service: &Service, action: &Action) -> TokenStream {
     let content = of_payload(service, action);
@@ -210,8 +218,10 @@ fn take_param(
 /// Ends the handling: `method` of the pending reply answers that the parameters cannot be read.
 pub(super) fn refuse(action: &Action, reply: &TokenStream, method: &TokenStream) -> TokenStream {
     let error = local("error");
-    let wait = action.is_spawned().then(|| quote!(.await));
-    quote!(return #reply.#method(#error) #wait)
+    match action.is_spawned() {
+        true => quote!(return #reply.#method(#error).await),
+        false => quote!(return ::core::convert::From::from(#reply.#method(#error))),
+    }
 }
 
 /// Binds the value of `taken`, or ends the handling with its error.
@@ -231,31 +241,23 @@ fn or_refuse(
     }
 }
 
-/// Evaluates `called`, the call of the method, and sends what it returns.
-pub(super) fn respond(
-    service: &Service,
-    parts: &Parts,
-    error: Option<&Type>,
-    called: &TokenStream,
-) -> TokenStream {
-    let (output, answer, reply) = (local("output"), local("answer"), local("reply"));
+/// What answers a message, of what a method with content returns.
+pub(super) fn answer(service: &Service, parts: &Parts, error: Option<&Type>) -> Answer {
+    let (output, reply) = (local("output"), local("reply"));
     let (pattern, content) = unpack(service, parts);
     let Some(error) = error else {
-        return quote! {
-            let #pattern = #called;
-            let #answer = #reply.content(#content);
-            #reply.send(#answer).await
+        return Answer {
+            pattern,
+            answer: quote!(#reply.content(#content)),
         };
     };
     let format = error_format(service, error);
-    let send = quote_spanned! {generated_span(error.span())=>
-        let #output = ::core::result::Result::map(#output, |#pattern| #content);
-        let #answer = #reply.content_result(#format, #output);
+    let answer = quote_spanned! {generated_span(error.span())=>
+        #reply.content_result(#format, ::core::result::Result::map(#output, |#pattern| #content))
     };
-    quote! {
-        let #output = #called;
-        #send
-        #reply.send(#answer).await
+    Answer {
+        pattern: output.into_token_stream(),
+        answer,
     }
 }
 

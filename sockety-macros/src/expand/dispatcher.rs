@@ -5,9 +5,9 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::attributes::{deprecated, describe_generated};
-use super::content;
+use super::content::{self, Answer};
 use super::signature::{error_format, format};
-use crate::model::{Action, Output, Param, ParamKind, Service};
+use crate::model::{Action, Output, Param, ParamKind, Reply, Service};
 use crate::names::{generated, generated_span, generated_tokens, local};
 use crate::types::referenced;
 
@@ -72,7 +72,7 @@ pub(super) fn implementation(service: &Service) -> TokenStream {
     let (server, private) = (&service.names.server, &service.names.private);
     let trait_ident = &service.item.ident;
     let conditions = &service.forwarded.conditions;
-    let dispatch = dispatch(service);
+    let (dispatch, one_way) = (dispatch(service), one_way(service));
     quote! {
         #(#conditions)*
         #[automatically_derived]
@@ -85,18 +85,83 @@ pub(super) fn implementation(service: &Service) -> TokenStream {
             }
 
             #dispatch
+
+            #one_way
         }
     }
 }
 
-/// The function that selects a method by index.
+/// The function that calls a method and answers.
+fn dispatch(service: &Service) -> TokenStream {
+    let private = &service.names.private;
+    let (index, message, start) = (local("action"), local("message"), local("start"));
+    let selection = select(service, |action| handle(service, action));
+    quote! {
+        fn dispatch(&self, #index: usize, #message: #private::IncomingMessage<#private::ReceivedPayload<'_>>, #start: #private::Start<'_, '_>) -> #private::Begun {
+            #selection
+        }
+    }
+}
+
+/// The function for one-way messages that nobody has to answer, if any action takes them: their
+/// handlers run in memory that was used before.
+fn one_way(service: &Service) -> Option<TokenStream> {
+    let private = &service.names.private;
+    let takes_them = |action: &Action| {
+        let is_one_way = matches!(action.reply, Reply::OneWay);
+        let has_context = action
+            .params
+            .iter()
+            .any(|param| param.kind == ParamKind::Context);
+        is_one_way && !has_context && !action.takes_content() && !action.is_spawned()
+    };
+    if !service.actions.iter().any(takes_them) {
+        return None;
+    }
+    let (index, message) = (local("action"), local("message"));
+    let selection = select(service, |action| match takes_them(action) {
+        true => handle_one_way(service, action),
+        false => quote!(::core::option::Option::None),
+    });
+    Some(quote! {
+        fn one_way(&self, #index: usize, #message: #private::OneWay<'_, '_>) -> ::core::option::Option<#private::Begun> {
+            #selection
+        }
+    })
+}
+
+/// The arm of an action for messages that nobody has to answer. The handler returns the reference to
+/// the service.
+fn handle_one_way(service: &Service, action: &Action) -> TokenStream {
+    let trait_ident = &service.item.ident;
+    let (message, this, value) = (local("message"), local("service"), local("value"));
+    let decode = decoding(service, action).map(|decode| {
+        let (pattern, _) = content::pattern(action);
+        quote! {
+            let #pattern = match #decode {
+                ::core::result::Result::Ok(#value) => #value,
+                ::core::result::Result::Err(_) => return ::core::option::Option::None,
+            };
+        }
+    });
+    let arguments = called_with(service, action);
+    let ident = generated(&action.ident);
+    quote! {
+        #decode
+        ::core::option::Option::Some(#message.run(&self.service, |#this| async move {
+            <__S as #trait_ident>::#ident(&*#this, #(#arguments),*).await;
+            (#this, ())
+        }))
+    }
+}
+
+/// Selects an action by its index.
 ///
 /// The index counts the actions that exist in this build. The macro does not know which those are
 /// if methods have a `#[cfg]`, so the compiler counts them: each variant of a local enum, and each
 /// element of its list, has the `#[cfg]` of its method.
-fn dispatch(service: &Service) -> TokenStream {
-    let private = &service.names.private;
-    let (index, message, this) = (local("action"), local("message"), local("service"));
+fn select(service: &Service, arm: impl Fn(&Action) -> TokenStream) -> TokenStream {
+    let index = local("action");
     let variants: Vec<_> = service
         .actions
         .iter()
@@ -107,21 +172,18 @@ fn dispatch(service: &Service) -> TokenStream {
         .iter()
         .map(|action| &action.forwarded.conditions)
         .collect();
-    let bodies = service.actions.iter().map(|action| handle(service, action));
+    let bodies = service.actions.iter().map(arm);
     quote! {
-        fn dispatch(&self, #index: usize, #message: #private::IncomingMessage<#private::ReceivedPayload<'_>>) -> #private::Dispatch {
-            enum __Action {
-                #(#(#conditions)* #variants,)*
-            }
-            const __ACTIONS: &[__Action] = &[#(#(#conditions)* __Action::#variants),*];
+        enum __Action {
+            #(#(#conditions)* #variants,)*
+        }
+        const __ACTIONS: &[__Action] = &[#(#(#conditions)* __Action::#variants),*];
 
-            let #this = ::core::clone::Clone::clone(&self.service);
-            match __ACTIONS[#index] {
-                #(
-                    #(#conditions)*
-                    __Action::#variants => { #bodies }
-                )*
-            }
+        match __ACTIONS[#index] {
+            #(
+                #(#conditions)*
+                __Action::#variants => { #bodies }
+            )*
         }
     }
 }
@@ -149,26 +211,41 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
     };
     let arguments = called_with(service, action);
     let ident = generated(&action.ident);
-    let respond = respond(
-        service,
-        action,
-        &quote!(<__S as #trait_ident>::#ident(&*#this, #(#arguments),*).await),
-    );
+    let called = quote!(<__S as #trait_ident>::#ident(&*#this, #(#arguments),*).await);
+    let (output, reply, start) = (local("output"), local("reply"), local("start"));
+    let Answer { pattern, answer } = answer(service, action);
     if action.is_spawned() {
+        let private = &service.names.private;
         // The future outlives the buffer of the connection, so the payload is copied first.
         return quote! {
             let #message = #message.into_owned();
-            ::std::boxed::Box::pin(async move {
+            let #this = ::core::clone::Clone::clone(&self.service);
+            #private::Begun::later(::std::boxed::Box::pin(async move {
                 #context
                 #decode
-                #respond
-            })
+                let #pattern = #called;
+                let __answer = #answer;
+                #reply.send(__answer).await
+            }))
         };
     }
+    // A method that returns nothing is called by a statement.
+    let called = match (action.reply.output(), action.reply.error()) {
+        (Output::Unit, None) => quote!(#called; let #output = ();),
+        _ => quote!(let #output = #called;),
+    };
     quote! {
         #context
         #decode
-        ::std::boxed::Box::pin(async move { #respond })
+        #reply.run(
+            #start,
+            &self.service,
+            |#this| async move {
+                #called
+                (#this, #output)
+            },
+            |#reply, #pattern| #answer,
+        )
     }
 }
 
@@ -176,17 +253,7 @@ fn handle(service: &Service, action: &Action) -> TokenStream {
 fn decode(service: &Service, action: &Action) -> TokenStream {
     let (message, error, reply) = (local("message"), local("error"), local("reply"));
     let refuse = content::refuse(action, &quote!(#message.into_reply()), &quote!(bad_request));
-    let decode = match action.payload().len() {
-        1 => {
-            let reading = content::reading(service, action);
-            Some(quote!(#message.decode(#reading)))
-        }
-        0 => None,
-        _ => {
-            let reading = content::reading(service, action);
-            Some(quote!(#message.decode_all(#reading)))
-        }
-    };
+    let decode = decoding(service, action);
     let (value, (pattern, _)) = (local("value"), content::pattern(action));
     let decode = decode.map(|decode| {
         quote! {
@@ -204,6 +271,23 @@ fn decode(service: &Service, action: &Action) -> TokenStream {
     }
 }
 
+/// Reads the parameters of an action without content out of its message, if it has any.
+fn decoding(service: &Service, action: &Action) -> Option<TokenStream> {
+    let message = local("message");
+    let reading = || content::reading(service, action);
+    match action.payload().len() {
+        0 => None,
+        1 => {
+            let reading = reading();
+            Some(quote!(#message.decode(#reading)))
+        }
+        _ => {
+            let reading = reading();
+            Some(quote!(#message.decode_all(#reading)))
+        }
+    }
+}
+
 /// The arguments of the method, in its own order.
 fn called_with(service: &Service, action: &Action) -> Vec<TokenStream> {
     let (context, private) = (local("context"), &service.names.private);
@@ -217,16 +301,15 @@ fn called_with(service: &Service, action: &Action) -> Vec<TokenStream> {
     action.params.iter().enumerate().map(argument).collect()
 }
 
-/// Calls the method and sends what it returns. A type that cannot be sent is reported at its place
-/// in the signature.
-fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStream {
-    let (output, answer, reply) = (local("output"), local("answer"), local("reply"));
+/// What answers a message, of what the method returns. A type that cannot be sent is reported at its
+/// place in the signature.
+fn answer(service: &Service, action: &Action) -> Answer {
+    let (output, reply) = (local("output"), local("reply"));
     let (method, span) = match (action.reply.output(), action.reply.error()) {
         (Output::Unit, None) => {
-            return quote! {
-                #called;
-                let #answer = #reply.unit();
-                #reply.send(#answer).await
+            return Answer {
+                pattern: quote!(()),
+                answer: quote!(#reply.unit()),
             };
         }
         (Output::Value(ty), None) => {
@@ -242,14 +325,10 @@ fn respond(service: &Service, action: &Action, called: &TokenStream) -> TokenStr
             let method = quote!(value_result(#format, #error_format, #output));
             (method, error.span())
         }
-        (Output::Parts(parts), error) => {
-            return content::respond(service, parts, error, called);
-        }
+        (Output::Parts(parts), error) => return content::answer(service, parts, error),
     };
-    let answer_with = quote_spanned!(generated_span(span)=> #reply.#method);
-    quote! {
-        let #output = #called;
-        let #answer = #answer_with;
-        #reply.send(#answer).await
+    Answer {
+        pattern: output.into_token_stream(),
+        answer: quote_spanned!(generated_span(span)=> #reply.#method),
     }
 }

@@ -195,53 +195,66 @@ where
         __message: ::sockety::__private::IncomingMessage<
             ::sockety::__private::ReceivedPayload<'_>,
         >,
-    ) -> ::sockety::__private::Dispatch {
+        __start: ::sockety::__private::Start<'_, '_>,
+    ) -> ::sockety::__private::Begun {
         enum __Action {
             get,
             upload,
         }
         const __ACTIONS: &[__Action] = &[__Action::get, __Action::upload];
-        let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::get => {
                 let __0 = match __message.decode(::sockety::__private::payload::<u64>())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::get(&*__service, __0).await;
-                    let __answer = __reply
-                        .value_result(
-                            ::sockety::__private::payload::<Clip>(),
-                            ::sockety::__private::error::<MediaError>(),
-                            __output,
-                        );
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::get(&*__service, __0).await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .value_result(
+                                    ::sockety::__private::payload::<Clip>(),
+                                    ::sockety::__private::error::<MediaError>(),
+                                    __output,
+                                )
+                        },
+                    )
             }
             __Action::upload => {
                 let __message = __message.into_owned();
-                ::std::boxed::Box::pin(async move {
-                    let (mut __received, __reply) = __message.into_received();
-                    let (__0, (__1, ())) = match __received
-                        .parameters(MediaRequest::__upload())
-                    {
-                        ::core::result::Result::Ok(__value) => __value,
-                        ::core::result::Result::Err(__error) => {
-                            return __reply.bad_content(__error).await;
-                        }
-                    };
-                    let __2: Vec<File> = ::sockety::__private::named_file::<File>()
-                        .take_all(__received.files());
-                    ::core::mem::drop(__received);
-                    <__S as Media>::upload(&*__service, __0, __1, __2).await;
-                    let __answer = __reply.unit();
-                    __reply.send(__answer).await
-                })
+                let __service = ::core::clone::Clone::clone(&self.service);
+                ::sockety::__private::Begun::later(
+                    ::std::boxed::Box::pin(async move {
+                        let (mut __received, __reply) = __message.into_received();
+                        let (__0, (__1, ())) = match __received
+                            .parameters(MediaRequest::__upload())
+                        {
+                            ::core::result::Result::Ok(__value) => __value,
+                            ::core::result::Result::Err(__error) => {
+                                return __reply.bad_content(__error).await;
+                            }
+                        };
+                        let __2: Vec<File> = ::sockety::__private::named_file::<File>()
+                            .take_all(__received.files());
+                        ::core::mem::drop(__received);
+                        let () = <__S as Media>::upload(&*__service, __0, __1, __2)
+                            .await;
+                        let __answer = __reply.unit();
+                        __reply.send(__answer).await
+                    }),
+                )
             }
         }
     }

@@ -224,7 +224,8 @@ where
         __message: ::sockety::__private::IncomingMessage<
             ::sockety::__private::ReceivedPayload<'_>,
         >,
-    ) -> ::sockety::__private::Dispatch {
+        __start: ::sockety::__private::Start<'_, '_>,
+    ) -> ::sockety::__private::Begun {
         enum __Action {
             #[cfg(feature = "search")]
             find,
@@ -235,7 +236,6 @@ where
             __Action::find,
             __Action::findOld,
         ];
-        let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             #[cfg(feature = "search")]
             __Action::find => {
@@ -243,16 +243,29 @@ where
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::find(&*__service, __0, __1).await;
-                    let __answer = __reply
-                        .value(::sockety::__private::payload::<Vec<Clip>>(), __output);
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::find(&*__service, __0, __1)
+                                .await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .value(
+                                    ::sockety::__private::payload::<Vec<Clip>>(),
+                                    __output,
+                                )
+                        },
+                    )
             }
             __Action::findOld => {
                 let __0 = match __message
@@ -260,16 +273,29 @@ where
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::findOld(&*__service, __0).await;
-                    let __answer = __reply
-                        .value(::sockety::__private::payload::<Vec<Clip>>(), __output);
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::findOld(&*__service, __0)
+                                .await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .value(
+                                    ::sockety::__private::payload::<Vec<Clip>>(),
+                                    __output,
+                                )
+                        },
+                    )
             }
         }
     }

@@ -249,7 +249,8 @@ where
         __message: ::sockety::__private::IncomingMessage<
             ::sockety::__private::ReceivedPayload<'_>,
         >,
-    ) -> ::sockety::__private::Dispatch {
+        __start: ::sockety::__private::Start<'_, '_>,
+    ) -> ::sockety::__private::Begun {
         enum __Action {
             track,
             get,
@@ -264,7 +265,6 @@ where
             __Action::remove,
             __Action::count,
         ];
-        let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::track => {
                 let __0 = match __message
@@ -272,35 +272,52 @@ where
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    <__S as Media>::track(&*__service, __0).await;
-                    let __answer = __reply.unit();
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            <__S as Media>::track(&*__service, __0).await;
+                            let __output = ();
+                            (__service, __output)
+                        },
+                        |__reply, ()| __reply.unit(),
+                    )
             }
             __Action::get => {
                 let __0 = match __message.decode(::sockety::__private::payload::<u64>())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::get(&*__service, __0).await;
-                    let __answer = __reply
-                        .value_result(
-                            ::sockety::__private::payload::<Clip>(),
-                            ::sockety::__private::error::<MediaError>(),
-                            __output,
-                        );
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::get(&*__service, __0).await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .value_result(
+                                    ::sockety::__private::payload::<Clip>(),
+                                    ::sockety::__private::error::<MediaError>(),
+                                    __output,
+                                )
+                        },
+                    )
             }
             __Action::rename => {
                 let __context = __message.context();
@@ -309,50 +326,119 @@ where
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    <__S as Media>::rename(
-                            &*__service,
-                            __0,
-                            ::sockety::__private::context::<Context>(&__context),
-                            __2,
-                        )
-                        .await;
-                    let __answer = __reply.unit();
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            <__S as Media>::rename(
+                                    &*__service,
+                                    __0,
+                                    ::sockety::__private::context::<Context>(&__context),
+                                    __2,
+                                )
+                                .await;
+                            let __output = ();
+                            (__service, __output)
+                        },
+                        |__reply, ()| __reply.unit(),
+                    )
             }
             __Action::remove => {
                 let __0 = match __message.decode(::sockety::__private::payload::<u64>())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::remove(&*__service, __0).await;
-                    let __answer = __reply
-                        .unit_result(
-                            ::sockety::__private::error::<MediaError>(),
-                            __output,
-                        );
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::remove(&*__service, __0)
+                                .await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .unit_result(
+                                    ::sockety::__private::error::<MediaError>(),
+                                    __output,
+                                )
+                        },
+                    )
             }
             __Action::count => {
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::count(&*__service).await;
-                    let __answer = __reply
-                        .value(::sockety::__private::payload::<usize>(), __output);
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::count(&*__service).await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .value(::sockety::__private::payload::<usize>(), __output)
+                        },
+                    )
             }
+        }
+    }
+    fn one_way(
+        &self,
+        __action: usize,
+        __message: ::sockety::__private::OneWay<'_, '_>,
+    ) -> ::core::option::Option<::sockety::__private::Begun> {
+        enum __Action {
+            track,
+            get,
+            rename,
+            remove,
+            count,
+        }
+        const __ACTIONS: &[__Action] = &[
+            __Action::track,
+            __Action::get,
+            __Action::rename,
+            __Action::remove,
+            __Action::count,
+        ];
+        match __ACTIONS[__action] {
+            __Action::track => {
+                let __0 = match __message
+                    .decode(::sockety::__private::payload::<String>())
+                {
+                    ::core::result::Result::Ok(__value) => __value,
+                    ::core::result::Result::Err(_) => return ::core::option::Option::None,
+                };
+                ::core::option::Option::Some(
+                    __message
+                        .run(
+                            &self.service,
+                            |__service| async move {
+                                <__S as Media>::track(&*__service, __0).await;
+                                (__service, ())
+                            },
+                        ),
+                )
+            }
+            __Action::get => ::core::option::Option::None,
+            __Action::rename => ::core::option::Option::None,
+            __Action::remove => ::core::option::Option::None,
+            __Action::count => ::core::option::Option::None,
         }
     }
 }

@@ -267,7 +267,8 @@ where
         __message: ::sockety::__private::IncomingMessage<
             ::sockety::__private::ReceivedPayload<'_>,
         >,
-    ) -> ::sockety::__private::Dispatch {
+        __start: ::sockety::__private::Start<'_, '_>,
+    ) -> ::sockety::__private::Begun {
         enum __Action {
             upload,
             store,
@@ -280,7 +281,6 @@ where
             __Action::keep,
             __Action::ingest,
         ];
-        let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::upload => {
                 let __context = __message.context();
@@ -290,7 +290,7 @@ where
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __reply.bad_content(__error);
+                        return ::core::convert::From::from(__reply.bad_content(__error));
                     }
                 };
                 let __2: File = match ::sockety::__private::named_file::<File>()
@@ -298,29 +298,36 @@ where
                 {
                     ::core::result::Result::Ok(__2) => __2,
                     ::core::result::Result::Err(__error) => {
-                        return __reply.bad_content(__error);
+                        return ::core::convert::From::from(__reply.bad_content(__error));
                     }
                 };
                 let __3: Vec<File> = ::sockety::__private::named_file::<File>()
                     .take_all(__received.files());
                 ::core::mem::drop(__received);
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::upload(
-                            &*__service,
-                            ::sockety::__private::context::<Context>(&__context),
-                            __1,
-                            __2,
-                            __3,
-                        )
-                        .await;
-                    let __answer = __reply
-                        .value_result(
-                            ::sockety::__private::payload::<Clip>(),
-                            ::sockety::__private::error::<MediaError>(),
-                            __output,
-                        );
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::upload(
+                                    &*__service,
+                                    ::sockety::__private::context::<Context>(&__context),
+                                    __1,
+                                    __2,
+                                    __3,
+                                )
+                                .await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .value_result(
+                                    ::sockety::__private::payload::<Clip>(),
+                                    ::sockety::__private::error::<MediaError>(),
+                                    __output,
+                                )
+                        },
+                    )
             }
             __Action::store => {
                 let (mut __received, __reply) = __message.into_received();
@@ -329,7 +336,7 @@ where
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __reply.bad_content(__error);
+                        return ::core::convert::From::from(__reply.bad_content(__error));
                     }
                 };
                 let __0: sockety::File = match ::sockety::__private::named_file::<
@@ -339,7 +346,7 @@ where
                 {
                     ::core::result::Result::Ok(__0) => __0,
                     ::core::result::Result::Err(__error) => {
-                        return __reply.bad_content(__error);
+                        return ::core::convert::From::from(__reply.bad_content(__error));
                     }
                 };
                 let __3: File = match ::sockety::__private::named_file::<File>()
@@ -347,7 +354,7 @@ where
                 {
                     ::core::result::Result::Ok(__3) => __3,
                     ::core::result::Result::Err(__error) => {
-                        return __reply.bad_content(__error);
+                        return ::core::convert::From::from(__reply.bad_content(__error));
                     }
                 };
                 let __1: Streaming<Line, LogError> = match __received
@@ -355,30 +362,44 @@ where
                 {
                     ::core::result::Result::Ok(__1) => __1,
                     ::core::result::Result::Err(__error) => {
-                        return __reply.bad_content(__error);
+                        return ::core::convert::From::from(__reply.bad_content(__error));
                     }
                 };
                 ::core::mem::drop(__received);
-                ::std::boxed::Box::pin(async move {
-                    <__S as Media>::store(&*__service, __0, __1, __2, __3, __4).await;
-                    let __answer = __reply.unit();
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            <__S as Media>::store(&*__service, __0, __1, __2, __3, __4)
+                                .await;
+                            let __output = ();
+                            (__service, __output)
+                        },
+                        |__reply, ()| __reply.unit(),
+                    )
             }
             __Action::keep => {
                 let (mut __received, __reply) = __message.into_received();
                 let __0: Vec<File> = ::sockety::__private::named_file::<File>()
                     .take_all(__received.files());
                 ::core::mem::drop(__received);
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::keep(&*__service, __0).await;
-                    let __answer = __reply
-                        .unit_result(
-                            ::sockety::__private::error::<MediaError>(),
-                            __output,
-                        );
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::keep(&*__service, __0).await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .unit_result(
+                                    ::sockety::__private::error::<MediaError>(),
+                                    __output,
+                                )
+                        },
+                    )
             }
             __Action::ingest => {
                 let (mut __received, __reply) = __message.into_received();
@@ -387,7 +408,7 @@ where
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __reply.bad_content(__error);
+                        return ::core::convert::From::from(__reply.bad_content(__error));
                     }
                 };
                 let __2: Vec<File> = ::sockety::__private::named_file::<File>()
@@ -395,15 +416,21 @@ where
                 let __1: Streaming<Line> = match __received.streaming::<Line, _>() {
                     ::core::result::Result::Ok(__1) => __1,
                     ::core::result::Result::Err(__error) => {
-                        return __reply.bad_content(__error);
+                        return ::core::convert::From::from(__reply.bad_content(__error));
                     }
                 };
                 ::core::mem::drop(__received);
-                ::std::boxed::Box::pin(async move {
-                    <__S as Media>::ingest(&*__service, __0, __1, __2).await;
-                    let __answer = __reply.unit();
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            <__S as Media>::ingest(&*__service, __0, __1, __2).await;
+                            let __output = ();
+                            (__service, __output)
+                        },
+                        |__reply, ()| __reply.unit(),
+                    )
             }
         }
     }

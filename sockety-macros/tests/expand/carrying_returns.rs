@@ -331,7 +331,8 @@ where
         __message: ::sockety::__private::IncomingMessage<
             ::sockety::__private::ReceivedPayload<'_>,
         >,
-    ) -> ::sockety::__private::Dispatch {
+        __start: ::sockety::__private::Start<'_, '_>,
+    ) -> ::sockety::__private::Begun {
         enum __Action {
             search,
             download,
@@ -350,60 +351,75 @@ where
             __Action::covers,
             __Action::plain,
         ];
-        let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::search => {
                 let (mut __received, __reply) = __message.into_received();
                 let __0: Streaming<u64> = match __received.streaming::<u64, _>() {
                     ::core::result::Result::Ok(__0) => __0,
                     ::core::result::Result::Err(__error) => {
-                        return __reply.bad_content(__error);
+                        return ::core::convert::From::from(__reply.bad_content(__error));
                     }
                 };
                 ::core::mem::drop(__received);
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::search(&*__service, __0).await;
-                    let __output = ::core::result::Result::map(
-                        __output,
-                        |__0| {
-                            ::sockety::__private::Content::new()
-                                .streaming::<Clip, _>(__0)
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::search(&*__service, __0)
+                                .await;
+                            (__service, __output)
                         },
-                    );
-                    let __answer = __reply
-                        .content_result(
-                            ::sockety::__private::error::<MediaError>(),
-                            __output,
-                        );
-                    __reply.send(__answer).await
-                })
+                        |__reply, __output| {
+                            __reply
+                                .content_result(
+                                    ::sockety::__private::error::<MediaError>(),
+                                    ::core::result::Result::map(
+                                        __output,
+                                        |__0| {
+                                            ::sockety::__private::Content::new()
+                                                .streaming::<Clip, _>(__0)
+                                        },
+                                    ),
+                                )
+                        },
+                    )
             }
             __Action::download => {
                 let __0 = match __message.decode(::sockety::__private::payload::<u64>())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::download(&*__service, __0).await;
-                    let __output = ::core::result::Result::map(
-                        __output,
-                        |(__0, __1)| {
-                            ::sockety::__private::Content::new()
-                                .payload(::sockety::__private::payload::<Clip>(), &__0)
-                                .file(::sockety::__private::named_file::<File>().give(__1))
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::download(&*__service, __0)
+                                .await;
+                            (__service, __output)
                         },
-                    );
-                    let __answer = __reply
-                        .content_result(
-                            ::sockety::__private::error::<MediaError>(),
-                            __output,
-                        );
-                    __reply.send(__answer).await
-                })
+                        |__reply, __output| {
+                            __reply
+                                .content_result(
+                                    ::sockety::__private::error::<MediaError>(),
+                                    ::core::result::Result::map(
+                                        __output,
+                                        |(__0, __1)| {
+                                            ::sockety::__private::Content::new()
+                                                .payload(::sockety::__private::payload::<Clip>(), &__0)
+                                                .file(::sockety::__private::named_file::<File>().give(__1))
+                                        },
+                                    ),
+                                )
+                        },
+                    )
             }
             __Action::shell => {
                 let (mut __received, __reply) = __message.into_received();
@@ -414,92 +430,129 @@ where
                 {
                     ::core::result::Result::Ok(__0) => __0,
                     ::core::result::Result::Err(__error) => {
-                        return __reply.bad_content(__error);
+                        return ::core::convert::From::from(__reply.bad_content(__error));
                     }
                 };
                 ::core::mem::drop(__received);
-                ::std::boxed::Box::pin(async move {
-                    let __0 = <__S as Media>::shell(&*__service, __0).await;
-                    let __answer = __reply
-                        .content(
-                            ::sockety::__private::Content::new()
-                                .bytes(
-                                    ::sockety::__private::named_bytes::<ByteStream>().give(__0),
-                                ),
-                        );
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::shell(&*__service, __0).await;
+                            (__service, __output)
+                        },
+                        |__reply, __0| {
+                            __reply
+                                .content(
+                                    ::sockety::__private::Content::new()
+                                        .bytes(
+                                            ::sockety::__private::named_bytes::<ByteStream>().give(__0),
+                                        ),
+                                )
+                        },
+                    )
             }
             __Action::logs => {
                 let (__0, (__1, ())) = match __message.decode_all(MediaRequest::__logs())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __0 = <__S as Media>::logs(&*__service, __0, __1).await;
-                    let __answer = __reply
-                        .content(
-                            ::sockety::__private::Content::new()
-                                .streaming::<Line, LogError>(__0),
-                        );
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::logs(&*__service, __0, __1)
+                                .await;
+                            (__service, __output)
+                        },
+                        |__reply, __0| {
+                            __reply
+                                .content(
+                                    ::sockety::__private::Content::new()
+                                        .streaming::<Line, LogError>(__0),
+                                )
+                        },
+                    )
             }
             __Action::export => {
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let (__0, __1, __2, __3) = <__S as Media>::export(&*__service).await;
-                    let __answer = __reply
-                        .content(
-                            ::sockety::__private::Content::new()
-                                .payload(::sockety::__private::payload::<Vec<Clip>>(), &__2)
-                                .file(::sockety::__private::named_file::<File>().give(__0))
-                                .files(
-                                    ::sockety::__private::named_file::<File>().give_all(__3),
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::export(&*__service).await;
+                            (__service, __output)
+                        },
+                        |__reply, (__0, __1, __2, __3)| {
+                            __reply
+                                .content(
+                                    ::sockety::__private::Content::new()
+                                        .payload(::sockety::__private::payload::<Vec<Clip>>(), &__2)
+                                        .file(::sockety::__private::named_file::<File>().give(__0))
+                                        .files(
+                                            ::sockety::__private::named_file::<File>().give_all(__3),
+                                        )
+                                        .bytes(
+                                            ::sockety::__private::named_bytes::<ByteStream>().give(__1),
+                                        ),
                                 )
-                                .bytes(
-                                    ::sockety::__private::named_bytes::<ByteStream>().give(__1),
-                                ),
-                        );
-                    __reply.send(__answer).await
-                })
+                        },
+                    )
             }
             __Action::covers => {
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::covers(&*__service).await;
-                    let __output = ::core::result::Result::map(
-                        __output,
-                        |__0| {
-                            ::sockety::__private::Content::new()
-                                .files(
-                                    ::sockety::__private::named_file::<File>().give_all(__0),
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::covers(&*__service).await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .content_result(
+                                    ::sockety::__private::error::<MediaError>(),
+                                    ::core::result::Result::map(
+                                        __output,
+                                        |__0| {
+                                            ::sockety::__private::Content::new()
+                                                .files(
+                                                    ::sockety::__private::named_file::<File>().give_all(__0),
+                                                )
+                                        },
+                                    ),
                                 )
                         },
-                    );
-                    let __answer = __reply
-                        .content_result(
-                            ::sockety::__private::error::<MediaError>(),
-                            __output,
-                        );
-                    __reply.send(__answer).await
-                })
+                    )
             }
             __Action::plain => {
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::plain(&*__service).await;
-                    let __answer = __reply
-                        .value(
-                            ::sockety::__private::payload::<(u64, String)>(),
-                            __output,
-                        );
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::plain(&*__service).await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .value(
+                                    ::sockety::__private::payload::<(u64, String)>(),
+                                    __output,
+                                )
+                        },
+                    )
             }
         }
     }

@@ -181,37 +181,56 @@ where
         __message: ::facade::rpc::__private::IncomingMessage<
             ::facade::rpc::__private::ReceivedPayload<'_>,
         >,
-    ) -> ::facade::rpc::__private::Dispatch {
+        __start: ::facade::rpc::__private::Start<'_, '_>,
+    ) -> ::facade::rpc::__private::Begun {
         enum __Action {
             get,
             r#move,
         }
         const __ACTIONS: &[__Action] = &[__Action::get, __Action::r#move];
-        let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::get => {
                 let (__0, (__1, ())) = match __message.decode_all(MediaRequest::__get())
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    let __output = <__S as Media>::get(&*__service, __0, __1).await;
-                    let __answer = __reply
-                        .value(::facade::rpc::__private::payload::<Clip>(), __output);
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            let __output = <__S as Media>::get(&*__service, __0, __1)
+                                .await;
+                            (__service, __output)
+                        },
+                        |__reply, __output| {
+                            __reply
+                                .value(
+                                    ::facade::rpc::__private::payload::<Clip>(),
+                                    __output,
+                                )
+                        },
+                    )
             }
             __Action::r#move => {
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    <__S as Media>::r#move(&*__service).await;
-                    let __answer = __reply.unit();
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            <__S as Media>::r#move(&*__service).await;
+                            let __output = ();
+                            (__service, __output)
+                        },
+                        |__reply, ()| __reply.unit(),
+                    )
             }
         }
     }

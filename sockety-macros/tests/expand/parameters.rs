@@ -171,12 +171,12 @@ where
         __message: ::sockety::__private::IncomingMessage<
             ::sockety::__private::ReceivedPayload<'_>,
         >,
-    ) -> ::sockety::__private::Dispatch {
+        __start: ::sockety::__private::Start<'_, '_>,
+    ) -> ::sockety::__private::Begun {
         enum __Action {
             find,
         }
         const __ACTIONS: &[__Action] = &[__Action::find];
-        let __service = ::core::clone::Clone::clone(&self.service);
         match __ACTIONS[__action] {
             __Action::find => {
                 let (__0, (__1, (__2, ()))) = match __message
@@ -184,15 +184,23 @@ where
                 {
                     ::core::result::Result::Ok(__value) => __value,
                     ::core::result::Result::Err(__error) => {
-                        return __message.into_reply().bad_request(__error);
+                        return ::core::convert::From::from(
+                            __message.into_reply().bad_request(__error),
+                        );
                     }
                 };
                 let __reply = __message.into_reply();
-                ::std::boxed::Box::pin(async move {
-                    <__S as Media>::find(&*__service, __0, __1, __2).await;
-                    let __answer = __reply.unit();
-                    __reply.send(__answer).await
-                })
+                __reply
+                    .run(
+                        __start,
+                        &self.service,
+                        |__service| async move {
+                            <__S as Media>::find(&*__service, __0, __1, __2).await;
+                            let __output = ();
+                            (__service, __output)
+                        },
+                        |__reply, ()| __reply.unit(),
+                    )
             }
         }
     }

@@ -125,7 +125,8 @@ impl<
         _: ::sockety::__private::IncomingMessage<
             ::sockety::__private::ReceivedPayload<'_>,
         >,
-    ) -> ::sockety::__private::Dispatch {
+        _: ::sockety::__private::Start<'_, '_>,
+    ) -> ::sockety::__private::Begun {
         ::core::unreachable!()
     }
 }

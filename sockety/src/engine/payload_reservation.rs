@@ -30,6 +30,12 @@ pub(crate) enum Purpose {
 /// The limits on the number of messages bound what payloads up to this size take.
 const LITTLE: u64 = 16 * 1024;
 
+/// Whether a payload needs no room.
+#[inline]
+pub(crate) fn is_little(size: usize) -> bool {
+    size as u64 <= LITTLE
+}
+
 /// What one read may bring beyond the limit before it is noticed, and then one more payload.
 const EXCESS: u64 = 256 * 1024;
 

@@ -40,7 +40,8 @@ use crate::{
 /// request is answered.
 pub struct PendingReply {
     /// Occupies the slot of the request until its handler has dropped everything.
-    pub(crate) lease: Lease,
+    /// `None` only while it is dropped.
+    lease: Option<Lease>,
     pub(crate) id: Uuid,
     /// Set once the message has found its handler.
     pub(crate) action: Action,
@@ -69,7 +70,7 @@ impl PendingReply {
         intake: Option<Arc<Intake>>,
     ) -> Self {
         Self {
-            lease,
+            lease: Some(lease),
             id,
             action: Action::Known(""),
             expects_response,
@@ -85,7 +86,7 @@ impl PendingReply {
     /// For a response that itself expects a response: dropped without a reply, it sends nothing.
     pub(crate) fn optional(lease: Lease, id: Uuid, expects_response: bool) -> Self {
         Self {
-            lease,
+            lease: Some(lease),
             id,
             action: Action::Known(""),
             expects_response,
@@ -96,6 +97,22 @@ impl PendingReply {
             intake: None,
             _reservation: None,
         }
+    }
+
+    #[inline]
+    pub(crate) fn lease(&self) -> &Lease {
+        match &self.lease {
+            Some(lease) => lease,
+            None => unreachable!("it is there until this is dropped"),
+        }
+    }
+
+    /// Drops it, and returns the lease if another message of the connection may use it: not if there may
+    /// be more to do about this one.
+    #[inline]
+    pub(crate) fn into_lease(mut self) -> Option<Lease> {
+        let is_done = !self.is_awaited() && self.intake.is_none() && !self.record.is_used();
+        self.lease.take_if(|_| is_done)
     }
 
     /// Its message may be ended early by this.
@@ -110,7 +127,7 @@ impl PendingReply {
     /// What the answer will say of another attempt, unless it is a value.
     pub(crate) fn set_retry_after(&self, retry: RetryAfter) {
         if self.is_awaited() {
-            self.lease
+            self.lease()
                 .shared
                 .change(|state| state.set_retry(self.id, retry));
         }
@@ -142,7 +159,7 @@ impl PendingReply {
     #[cold]
     #[inline(never)]
     fn on_dropped(&mut self) -> Option<FastReply> {
-        let cancelled = Ending::answer(self.number, &*self.lease.shared);
+        let cancelled = Ending::answer(self.number, &*self.lease().shared);
         // It may outlive its handler.
         let cancelled = cancelled.or_else(|| self.record.early_answer());
         // Its handler had begun and is ended, or could not go on, as its message was aborted.
@@ -152,7 +169,9 @@ impl PendingReply {
             (None, None) => false,
         };
         if is_ended_early {
-            self.lease.end_early();
+            if let Some(lease) = &mut self.lease {
+                lease.end_early();
+            }
         }
         cancelled
     }
@@ -170,13 +189,13 @@ impl PendingReply {
 
     pub(crate) async fn fast_reply(&self, reply: FastReply) -> Result<(), SendError> {
         let put = |state: &mut State| self.put_code(state, reply);
-        queue::put(&self.lease.shared, Line::Code, put).await
+        queue::put(&self.lease().shared, Line::Code, put).await
     }
 
     /// Like [`PendingReply::fast_reply`], but returns `None` instead of waiting for room.
     pub(crate) fn try_fast_reply(&self, reply: FastReply) -> Option<Result<(), SendError>> {
         let put = |state: &mut State| self.put_code(state, reply);
-        at_once(queue::try_put(&self.lease.shared, Line::Code, put))
+        at_once(queue::try_put(&self.lease().shared, Line::Code, put))
     }
 
     fn put_code(&self, state: &mut State, reply: FastReply) -> Result<(), SendError> {
@@ -217,7 +236,7 @@ impl PendingReply {
     /// Answers with a response. The buffer of its payload is used again, unless it is large.
     pub(crate) async fn respond_with(&self, payload: Buffer) -> Result<(), SendError> {
         let Buffer { bytes, depth } = payload;
-        queue::check_encoded(&self.lease.shared, &bytes, depth)?;
+        queue::check_encoded(&self.lease().shared, &bytes, depth)?;
         if bytes.len() >= REFERENCED_FROM {
             let payload = Encoding::from(Bytes::from(bytes));
             return self.respond(Payload::of(&payload)).await;
@@ -228,7 +247,7 @@ impl PendingReply {
     }
 
     async fn respond(&self, payload: Payload<'_>) -> Result<(), SendError> {
-        let shared = &self.lease.shared;
+        let shared = &self.lease().shared;
         let mut response = self.response(payload);
         let put = |state: &mut State| self.submit(state, &mut response).map(drop);
         queue::put(shared, Line::Response, put).await
@@ -242,7 +261,7 @@ impl PendingReply {
         if payload.bytes.len() >= REFERENCED_FROM {
             return Err(payload);
         }
-        let shared = &self.lease.shared;
+        let shared = &self.lease().shared;
         let put = |state: &mut State| {
             queue::check_encoded(shared, &payload.bytes, payload.depth)?;
             let mut response = self.response(Payload::Copied(&payload.bytes));
@@ -288,12 +307,15 @@ fn at_once(sent: Result<(), SendError>) -> Option<Result<(), SendError>> {
 // r[impl reply.expected]
 impl Drop for PendingReply {
     fn drop(&mut self) {
+        if self.lease.is_none() {
+            return;
+        }
         let cancelled = match self.number {
             Number::NONE => None,
             _ => self.on_dropped(),
         };
         if self.is_awaited() {
-            let shared = &self.lease.shared;
+            let shared = &self.lease().shared;
             if std::thread::panicking() {
                 shared.counters.count(|all| &all.handler_panics);
             } else if cancelled.is_none() && shared.lock().check_replies().is_ok() {

@@ -57,6 +57,12 @@ impl Record {
         self.clone()
     }
 
+    /// Whether anything may be attached.
+    #[inline]
+    pub(crate) fn is_used(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     pub(crate) fn extensions(&self) -> &Extensions {
         &self.known().extensions
     }

@@ -4,6 +4,7 @@ use super::{
     attempt::Attempt,
     pending_reply::PendingReply,
     receive::{intake::StreamLimit, parts::ReceivedParts},
+    start::{Begun, OneWay, Start},
 };
 use crate::{
     action::Action,
@@ -16,7 +17,7 @@ use std::{ops::Deref, pin::Pin};
 
 /// The handling of one message. It is polled once where the message was read, and becomes a task if
 /// it is not done then.
-pub type Dispatch = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
+pub(crate) type Dispatch = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
 /// What is served on a connection.
 pub(crate) trait Serve: Send + Sync + 'static {
@@ -29,14 +30,19 @@ pub(crate) trait Serve: Send + Sync + 'static {
     /// Where a message goes, or why it goes nowhere.
     fn route(&self, action: &str, payload: u64, files: FilesSummary) -> Result<Route, Unrouted>;
 
-    /// The handling of a message.
+    /// Begins the handling of a message.
     fn dispatch(
         &self,
         route: Route,
         payload: ReceivedPayload<'_>,
         parts: ReceivedParts,
         reply: PendingReply,
-    ) -> Dispatch;
+        start: Start<'_, '_>,
+    ) -> Begun;
+
+    /// Begins the handling of a one-way message to a service. `None` leaves it to [`dispatch`](Self::dispatch):
+    /// nothing was called.
+    fn one_way(&self, served: Served, message: OneWay<'_, '_>) -> Option<Begun>;
 }
 
 /// The payload of a received message.

@@ -70,7 +70,7 @@ pub(crate) async fn send_response(
     metadata: Option<&Metadata>,
     expects_response: bool,
 ) -> Result<(Uuid, Sending), SendError> {
-    let shared = &reply.lease.shared;
+    let shared = &reply.lease().shared;
     let (payload, mut taken) = content.prepare(shared, Unwritten::Waits)?;
     let head = reply.head(expects_response);
     let mut parcel = parcel(head, payload, &mut taken, ReplyClock::Default);
@@ -78,7 +78,7 @@ pub(crate) async fn send_response(
     let (id, line) = (parcel.id(), parcel.line());
     let put = |state: &mut State| reply.submit(state, &mut parcel);
     let submitted = queue::put(shared, line, put).await?;
-    let sending = Sending::start(reply.lease.clone(), submitted, taken);
+    let sending = Sending::start(reply.lease().clone(), submitted, taken);
     reply.record.set_content(|| sending.queued.content());
     Ok((id, sending))
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     description::error_variant::ErrorVariant,
-    engine::{answered::Answered, pending_reply::PendingReply, serve::Dispatch, warnings::Warning},
+    engine::{
+        answered::Answered, lease::Lease, pending_reply::PendingReply, serve::Dispatch,
+        warnings::Warning,
+    },
     error::{
         chain::chain,
         content::ContentError,
@@ -82,7 +85,7 @@ impl PendingReply {
     #[cold]
     pub fn bad_content(self, error: ContentError) -> Dispatch {
         let reason = chain(&error).to_string();
-        self.lease
+        self.lease()
             .shared
             .warn(Warning::BadRequest, &self.action, &reason);
         Box::pin(async move { self.refuse(FastReply::BAD_REQUEST, &reason).await })
@@ -161,35 +164,42 @@ impl PendingReply {
     /// Sends the answer if the caller waits for one: at once, if there is room.
     #[inline]
     pub fn send(self, answer: Answer) -> Answering {
+        Answering(self.send_now(answer).err())
+    }
+
+    /// Like [`send`](Self::send). When it is sent, returns the lease of the message if another may use
+    /// it; else what is left to do.
+    #[inline]
+    pub(crate) fn send_now(self, answer: Answer) -> Result<Option<Lease>, Dispatch> {
         if !self.is_awaited() {
-            return Answering::DONE;
+            return Ok(self.into_lease());
         }
         match answer {
-            Answer::Nothing => Answering::DONE,
+            Answer::Nothing => Ok(self.into_lease()),
             Answer::Code(code) => match self.try_fast_reply(code) {
                 Some(sent) => {
                     self.log_unsent(sent);
-                    Answering::DONE
+                    Ok(self.into_lease())
                 }
-                None => Answering::later(async move { self.answer_with_code(code).await }),
+                None => later(async move { self.answer_with_code(code).await }),
             },
             Answer::Payload(Ok(payload)) => match self.try_respond_with(payload) {
-                Ok(Ok(())) => Answering::DONE,
-                Ok(error) => Answering::later(async move { self.after_response(error).await }),
-                Err(payload) => Answering::later(async move {
+                Ok(Ok(())) => Ok(self.into_lease()),
+                Ok(error) => later(async move { self.after_response(error).await }),
+                Err(payload) => later(async move {
                     let sent = self.respond_with(payload).await;
                     self.after_response(sent).await;
                 }),
             },
             Answer::Payload(Err(error)) => {
-                Answering::later(async move { self.after_response(Err(error)).await })
+                later(async move { self.after_response(Err(error)).await })
             }
             Answer::Content(content) => {
                 let content = content.into_outgoing();
-                Answering::later(async move { self.answer_with_content(&content, None).await })
+                later(async move { self.answer_with_content(&content, None).await })
             }
             Answer::Response(response) => {
-                Answering::later(async move { self.answer_with_response(&response).await })
+                later(async move { self.answer_with_response(&response).await })
             }
         }
     }
@@ -283,7 +293,7 @@ impl PendingReply {
 
     #[cold]
     fn warn_unsent(&self, error: &SendError) {
-        let shared = &self.lease.shared;
+        let shared = &self.lease().shared;
         let warning = match error {
             SendError::PayloadTooLarge { .. }
             | SendError::TooDeep { .. }
@@ -299,13 +309,9 @@ impl PendingReply {
 /// own.
 pub struct Answering(Option<Dispatch>);
 
-impl Answering {
-    const DONE: Self = Self(None);
-
-    #[cold]
-    fn later(sending: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(Some(Box::pin(sending)))
-    }
+#[cold]
+fn later(sending: impl Future<Output = ()> + Send + 'static) -> Result<Option<Lease>, Dispatch> {
+    Err(Box::pin(sending))
 }
 
 impl Future for Answering {

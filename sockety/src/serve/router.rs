@@ -24,6 +24,7 @@ use crate::{
         pending_reply::PendingReply,
         receive::parts::ReceivedParts,
         serve::{Dispatch, Handler, ReceivedPayload, Route, Serve, Served, Target, Unrouted},
+        start::{Begun, OneWay, Start},
     },
     fast_reply::FastReply,
 };
@@ -300,7 +301,8 @@ impl Router {
         match (incoming.handler(), &self.handler) {
             (Handler::Service(served), _) => {
                 let (_, message, _) = incoming.into_parts();
-                self.serve(served, message.into())
+                let begun = self.serve(served, message.into(), Start::later());
+                begun.into_rest()
             }
             (Handler::Description, _) => {
                 let (_, message, _) = incoming.into_parts();
@@ -309,7 +311,7 @@ impl Router {
             }
             (Handler::Health, _) => {
                 let (_, message, _) = incoming.into_parts();
-                let health = message.reply.lease.shared.health.as_ref();
+                let health = message.reply.lease().shared.health.as_ref();
                 let code = health::answer(health, &message.payload, |name| self.names(name));
                 Box::pin(async move { message.reply.answer_with_code(code).await })
             }
@@ -333,9 +335,14 @@ impl Router {
     }
 
     #[inline]
-    fn serve(&self, served: Served, message: IncomingMessage<ReceivedPayload<'_>>) -> Dispatch {
+    fn serve(
+        &self,
+        served: Served,
+        message: IncomingMessage<ReceivedPayload<'_>>,
+        start: Start<'_, '_>,
+    ) -> Begun {
         let (service, _) = &self.services[served.service];
-        service.dispatch(served.action, message)
+        service.dispatch(served.action, message, start)
     }
 }
 
@@ -353,23 +360,33 @@ impl Serve for Arc<Router> {
     }
 
     #[inline]
+    fn one_way(&self, served: Served, message: OneWay<'_, '_>) -> Option<Begun> {
+        let (service, _) = &self.services[served.service];
+        match self.middleware.is_empty() {
+            true => service.one_way(served.action, message),
+            false => None,
+        }
+    }
+
+    #[inline]
     fn dispatch(
         &self,
         route: Route,
         payload: ReceivedPayload<'_>,
         parts: ReceivedParts,
         mut reply: PendingReply,
-    ) -> Dispatch {
+        start: Start<'_, '_>,
+    ) -> Begun {
         reply.action = route.action;
         let message = IncomingMessage {
             payload,
-            carried: Carried::new(parts, &reply.lease),
+            carried: Carried::new(parts, reply.lease()),
             reply,
         };
-        match route.target {
+        Begun::later(match route.target {
             // Without middleware the payload is read where it lies.
             Target::Handle(Handler::Service(served)) if self.middleware.is_empty() => {
-                self.serve(served, message)
+                return self.serve(served, message, start);
             }
             Target::Handle(handler) => self.begin(handler, message.into_bytes()),
             Target::Authorize(attempt) => {
@@ -379,7 +396,7 @@ impl Serve for Arc<Router> {
                     None => Box::pin(async move { drop(first) }),
                 }
             }
-        }
+        })
     }
 }
 

@@ -1,7 +1,10 @@
 use super::incoming_message::IncomingMessage;
 use crate::{
     description::ServiceDescription,
-    engine::serve::{Dispatch, ReceivedPayload},
+    engine::{
+        serve::ReceivedPayload,
+        start::{Begun, OneWay, Start},
+    },
 };
 
 /// A service that `#[sockety::service]` generated from a trait, such as `MediaServer`.
@@ -21,5 +24,18 @@ pub trait Service: Send + Sync + 'static {
     ///
     /// It decodes what it needs before it returns; the future borrows nothing of the message.
     #[doc(hidden)]
-    fn dispatch(&self, action: usize, message: IncomingMessage<ReceivedPayload<'_>>) -> Dispatch;
+    fn dispatch(
+        &self,
+        action: usize,
+        message: IncomingMessage<ReceivedPayload<'_>>,
+        start: Start<'_, '_>,
+    ) -> Begun;
+
+    /// Handles a one-way message. `None` leaves it to [`dispatch`](Self::dispatch): the action does not
+    /// take messages this way, or its parameters could not be read.
+    #[doc(hidden)]
+    fn one_way(&self, action: usize, message: OneWay<'_, '_>) -> Option<Begun> {
+        let _ = (action, message);
+        None
+    }
 }

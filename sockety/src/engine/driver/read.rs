@@ -120,16 +120,33 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
     }
 
-    fn handle(&mut self, mut bytes: &[u8], cx: &mut Context<'_>) -> Result<(), ConnectionError> {
-        let (size, mut events) = (bytes.len(), 0);
+    fn handle(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), ConnectionError> {
         self.inbound.has_large_content = false;
         let received = &self.shared.received;
-        received.fetch_add(size as u64, Ordering::Relaxed);
+        received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let events = self.handle_events(bytes, cx);
+        self.inbound.end_read();
+        let events = events?;
+        let drained = self.inbound.on_drained(self.decoder.drained_credit());
+        drained.map_err(ConnectionError::Protocol)?;
+        self.pace.on_read(bytes.len(), events);
+        self.clocks.on_received();
+        Ok(self.inbound.abuse.check(&self.decoder)?)
+    }
+
+    /// Returns how many there were.
+    #[inline]
+    fn handle_events(
+        &mut self,
+        mut bytes: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<usize, ConnectionError> {
+        let mut events = 0;
         loop {
             // One `match`, because events are large, and `?` and `let` would each copy them.
             let event = match self.decoder.decode(&mut bytes) {
                 Ok(Some(event)) => event,
-                Ok(None) => break,
+                Ok(None) => return Ok(events),
                 Err(violation) => return Err(ConnectionError::Protocol(violation)),
             };
             events += 1;
@@ -144,11 +161,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
                 }
             }
         }
-        let drained = self.inbound.on_drained(self.decoder.drained_credit());
-        drained.map_err(ConnectionError::Protocol)?;
-        self.pace.on_read(size, events);
-        self.clocks.on_received();
-        Ok(self.inbound.abuse.check(&self.decoder)?)
     }
 
     /// The peer has said what it is as a receiver: after which time without a byte it takes this side

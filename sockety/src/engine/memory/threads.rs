@@ -11,7 +11,7 @@ use std::{cell::Cell, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{payloads, recycled};
+use super::{handlers, payloads, recycled};
 
 /// The minimum time between two checks: there may be many quiet connections, and each asks at any
 /// time.
@@ -27,6 +27,7 @@ pub(crate) fn give_back_unused() {
     let now = Instant::now();
     if LOOKED.get().is_none_or(|looked| now >= looked + PAUSE) {
         LOOKED.set(Some(now));
+        handlers::give_back_unused();
         payloads::give_back_unused();
         recycled::give_back_unused();
     }

@@ -5,6 +5,7 @@ mod cut_off;
 mod extended;
 mod leaving;
 mod messages;
+mod one_way;
 mod replies;
 mod unjudged;
 
@@ -12,7 +13,7 @@ use std::{sync::Arc, task::Context};
 
 use sockety_codec::{ChannelId, Event, Part, extension::Settings};
 
-use self::{extended::Extended, unjudged::Unjudged};
+use self::{extended::Extended, one_way::Following, unjudged::Unjudged};
 use super::{
     abuse::AbuseMeter,
     request_queue::{Overflow, RequestQueue},
@@ -37,6 +38,7 @@ pub(crate) struct Inbound<S> {
     /// Messages from this number on are not executed, as their sender was told.
     taken: u64,
     queue: RequestQueue,
+    following: Following,
     /// Whether reading pauses until requests that wait have had their turn.
     pub(crate) is_held_back: bool,
     overflow: Overflow,
@@ -108,6 +110,7 @@ impl<S: Serve> Inbound<S> {
             looks: true,
             taken: u64::MAX,
             queue: RequestQueue::default(),
+            following: Following::default(),
             is_held_back: false,
             overflow,
             unjudged: Unjudged::default(),
@@ -169,14 +172,23 @@ impl<S: Serve> Inbound<S> {
         self.slow.room()
     }
 
+    /// What was read is handled, or what waited for its turn.
+    pub(crate) fn end_read(&mut self) {
+        self.following.end();
+    }
+
     pub(crate) fn on_event(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Verdict {
+        if let Event::WholeMessage {
+            number,
+            ref head,
+            payload,
+            ..
+        } = *event
+        {
+            return self.on_whole_message(number, head, payload, cx);
+        }
+        self.following.release();
         match *event {
-            Event::WholeMessage {
-                number,
-                ref head,
-                payload,
-                ..
-            } => self.on_whole_message(number, head, payload, cx),
             Event::WholeResponse {
                 number,
                 ref head,

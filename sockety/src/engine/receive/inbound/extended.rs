@@ -221,17 +221,13 @@ impl<S: Serve> Inbound<S> {
     // r[impl ext.meta.deadline]
     #[inline]
     pub(super) fn steering(&mut self, number: u64, head: &MessageHead<'_>) -> Steering {
-        match self.settings {
-            None => Steering::default(),
-            Some(_) => self.steering_of(number, head),
+        if self.settings.is_none() {
+            return Steering::default();
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn steering_of(&mut self, number: u64, head: &MessageHead<'_>) -> Steering {
-        let said = self.extended.as_mut().map(|it| it.take_said(number));
-        let said = said.unwrap_or_default();
+        let said = match &mut self.extended {
+            Some(extended) if !extended.described.is_empty() => extended.take_said(number),
+            _ => Said::default(),
+        };
         let default = || self.default_deadline(head);
         Steering {
             number: Number::new(number),
@@ -662,6 +658,8 @@ impl Extended {
         has_messages && !is_counting && retry.is_none() && violation.is_none()
     }
 
+    #[cold]
+    #[inline(never)]
     fn take_said(&mut self, number: u64) -> Said {
         self.described.remove(&number).unwrap_or_default()
     }

@@ -31,6 +31,7 @@ use crate::{
         },
         serve::{Dispatch, Handler, ReceivedPayload, Route, Serve, Target, Unrouted},
         shared::Shared,
+        start::{Reached, Start},
         warnings::Warning,
     },
     error::refusal::reads_reasons,
@@ -110,6 +111,10 @@ impl<S: Serve> Inbound<S> {
             Ok(route) => route,
             Err(refused) => return self.refuse_whole(head, payload, &refused),
         };
+        let is_plain = !head.expects_response && steering.described.is_none();
+        if is_plain && self.run_one_way(&route, payload, cx) {
+            return Verdict::Keep;
+        }
         let Some((lease, reservation)) = self.admit_whole(head, payload) else {
             if self.keep_overflowing(&steering, head, payload) {
                 return Verdict::Keep;
@@ -147,7 +152,7 @@ impl<S: Serve> Inbound<S> {
 
     #[inline]
     fn admit_whole(
-        &self,
+        &mut self,
         head: &MessageHead<'_>,
         payload: &[u8],
     ) -> Option<(Lease, Option<Box<PayloadReservation>>)> {
@@ -172,8 +177,15 @@ impl<S: Serve> Inbound<S> {
 
     /// A slot for a request: it will be executed at once, or wait for its turn.
     #[inline]
-    fn admit_request(&self, head: &MessageHead<'_>, holder: Holder) -> Option<Lease> {
-        let (lease, before) = Lease::of_request(&self.shared, holder)?;
+    fn admit_request(&mut self, head: &MessageHead<'_>, holder: Holder) -> Option<Lease> {
+        let kept = match holder {
+            Holder::Executing => self.following.take_lease(),
+            Holder::Handle | Holder::Arriving => None,
+        };
+        let (lease, before) = match kept {
+            Some(lease) => (lease, self.shared.holders.requests() - 1),
+            None => Lease::of_request(&self.shared, holder)?,
+        };
         let has_turn = self.queue.is_empty() && self.shared.may_execute(before);
         (has_turn || self.has_queue_room(head.expects_response)).then_some(lease)
     }
@@ -240,6 +252,7 @@ impl<S: Serve> Inbound<S> {
             if let Some(message) = self.overflow.pop() {
                 let steering = message.steering.clone();
                 let _ = self.handle_whole(steering, &message.head(), &message.payload, cx);
+                self.end_read();
             }
             if self.overflow.len() >= before {
                 // The budget of all connections has no room: it is looked at every second.
@@ -274,6 +287,7 @@ impl<S: Serve> Inbound<S> {
                 request.reply,
                 cx,
             );
+            self.end_read();
         }
         // The rest after other tasks of the thread have had their turn.
         cx.waker().wake_by_ref();
@@ -362,8 +376,16 @@ impl<S: Serve> Inbound<S> {
             };
         }
         let files = head.files;
+        if let Some((served, route)) = self.following.route(head.action) {
+            if served.description.limits.allow(head.payload_size, files) {
+                return Ok(route);
+            }
+        }
         let unrouted = match self.serve.route(head.action, head.payload_size, files) {
-            Ok(route) => return Ok(route),
+            Ok(route) => {
+                self.following.note(&route);
+                return Ok(route);
+            }
             Err(unrouted) => unrouted,
         };
         let code = unrouted.code();
@@ -387,7 +409,7 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    fn admit(&self, head: &MessageHead<'_>) -> Option<(Lease, Assembly)> {
+    fn admit(&mut self, head: &MessageHead<'_>) -> Option<(Lease, Assembly)> {
         let lease = self.admit_request(head, Holder::Arriving)?;
         let reservation = self.reserve(head.payload_size)?;
         let files = head.files.count as usize;
@@ -491,16 +513,24 @@ impl<S: Serve> Inbound<S> {
             reply.number = Number::NONE;
         }
         let begin = || {
-            let mut handler = self.serve.dispatch(route, payload, parts, reply);
-            if is_spawned {
-                return Some(handler);
+            let start = Start::in_place(self.following.memory.take(), cx);
+            let begin = || self.serve.dispatch(route, payload, parts, reply, start);
+            match inherited::with(inherited, begin).0 {
+                Reached::Ended(lease) => Ok(lease),
+                Reached::Waits(handler) => Err(handler),
+                Reached::Later(handler) if is_spawned => Err(handler),
+                Reached::Later(mut handler) => {
+                    let polled = inherited::with(inherited, || handler.as_mut().poll(cx));
+                    match polled.is_pending() {
+                        true => Err(handler),
+                        false => Ok(None),
+                    }
+                }
             }
-            let polled = inherited::with(inherited, || handler.as_mut().poll(cx));
-            polled.is_pending().then_some(handler)
         };
         match catch_unwind(AssertUnwindSafe(begin)) {
-            Ok(None) => {}
-            Ok(Some(handler)) => {
+            Ok(Ok(lease)) => self.following.keep_lease(lease),
+            Ok(Err(handler)) => {
                 let handler = match is_no_cancel {
                     true if inherited == Inherited::default() => handler,
                     true => Box::pin(Inheriting::new(inherited, handler)),
@@ -513,7 +543,7 @@ impl<S: Serve> Inbound<S> {
     }
 
     /// The slot of the request is inside the handler, so the number of such tasks is bounded.
-    fn spawn(&self, action: Action, handler: Dispatch) {
+    pub(super) fn spawn(&self, action: Action, handler: Dispatch) {
         let tasks = Arc::clone(self.shared.budgets.waiting());
         let share = Share::none(tasks).charge(1);
         let shared = Arc::clone(&self.shared);
@@ -552,7 +582,7 @@ async fn caught(handler: Dispatch) -> Result<(), Box<dyn Any + Send>> {
 
 /// The reply went out when the message was dropped.
 #[cold]
-fn on_panic(shared: &Shared, action: &Action, panic: &(dyn Any + Send)) {
+pub(super) fn on_panic(shared: &Shared, action: &Action, panic: &(dyn Any + Send)) {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let text = text.unwrap_or("a value that is not a text");

@@ -204,8 +204,12 @@ impl<S: Serve> Inbound<S> {
                     self.unjudged.bytes -= message.bytes();
                     let steering = message.steering.clone();
                     let _ = self.handle_whole(steering, &message.head(), &message.payload, cx);
+                    self.end_read();
                 }
-                Waiting::Carrying(message) => self.handle_carrying(*message, cx),
+                Waiting::Carrying(message) => {
+                    self.handle_carrying(*message, cx);
+                    self.end_read();
+                }
             }
         }
     }
