@@ -120,14 +120,14 @@ impl Connection {
     fn read<R>(&self, read: impl FnOnce(&Shared) -> R) -> R {
         match self.source().and_then(|source| source.current()) {
             Some(current) => read(current.shared()),
-            None => read(&self.lease.shared),
+            None => read(self.lease.shared()),
         }
     }
 
     /// What it shares with its driver and all other handles.
     #[inline]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.lease.shared
+        self.lease.shared()
     }
 
     pub(crate) fn lease(&self) -> &Lease {
@@ -290,7 +290,7 @@ impl Connection {
             return Ok(None);
         }
         let put = |state: &mut State| state.submit_encoded(block);
-        let submitted = queue::put(&self.lease.shared, Line::Message, put).await?;
+        let submitted = queue::put(self.lease.shared(), Line::Message, put).await?;
         block.clear();
         Ok(Some(Queued::new(self.lease.clone(), submitted)))
     }
@@ -330,16 +330,16 @@ impl Connection {
                 one.begin_shutdown(deadline);
             }
             for one in all {
-                one.lease.shared.until_gone().await;
+                one.lease.shared().until_gone().await;
             }
             return;
         }
         self.begin_shutdown(deadline);
-        self.lease.shared.until_gone().await;
+        self.lease.shared().until_gone().await;
     }
 
     fn begin_shutdown(&self, deadline: Duration) {
-        self.lease.shared.drain(deadline, LeaveReason::Shutdown);
+        self.lease.shared().drain(deadline, LeaveReason::Shutdown);
     }
 
     /// Counters of tolerated, refused and cut-off peer behaviour.
@@ -368,20 +368,20 @@ impl Connection {
             self.end_without_socket();
             source.on_close();
             for one in &all {
-                one.lease.shared.close(ClosedBy::Local);
+                one.lease.shared().close(ClosedBy::Local);
             }
             for one in all {
-                one.lease.shared.until_gone().await;
+                one.lease.shared().until_gone().await;
             }
             return;
         }
-        self.lease.shared.close(ClosedBy::Local);
-        self.lease.shared.until_gone().await;
+        self.lease.shared().close(ClosedBy::Local);
+        self.lease.shared().until_gone().await;
     }
 
     /// Ends a handle that has a source: nothing is sent through it from now on.
     fn end_without_socket(&self) {
-        let shared = &self.lease.shared;
+        let shared = self.lease.shared();
         shared.close(ClosedBy::Local);
         let error = ConnectionError::Closed(ClosedBy::Local);
         shared.end(&error, state::Unwritten::Dropped);
@@ -394,7 +394,7 @@ impl Connection {
     /// # Cancel safety
     /// May be dropped and called again.
     pub async fn closed(&self) -> ConnectionError {
-        self.lease.shared.until_ended().await
+        self.lease.shared().until_ended().await
     }
 
     /// Waits until this side has begun to end the connection, or the connection has ended: a server
@@ -407,9 +407,9 @@ impl Connection {
     /// May be dropped and called again.
     pub async fn shutting_down(&self) {
         loop {
-            let mut notified = std::pin::pin!(self.lease.shared.ended.notified());
+            let mut notified = std::pin::pin!(self.lease.shared().ended.notified());
             notified.as_mut().enable();
-            if self.lease.shared.is_ending() || self.is_closed() {
+            if self.lease.shared().is_ending() || self.is_closed() {
                 return;
             }
             notified.await;
@@ -418,12 +418,12 @@ impl Connection {
 
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
-        self.lease.shared.lock().ended().is_some()
+        self.lease.shared().lock().ended().is_some()
     }
 
     /// Whether new messages of any kind may be sent on it, now or when there is room.
     pub(crate) fn takes_calls(&self) -> bool {
-        self.lease.shared.lock().takes_calls()
+        self.lease.shared().lock().takes_calls()
     }
 
     /// Whether the connection uses the negotiated extension of the protocol: see
@@ -481,7 +481,7 @@ impl Connection {
     /// ```
     pub async fn round_trip(&self) -> Result<Duration, RoundTripError> {
         let Some(source) = self.source() else {
-            return round_trip::measure(&self.lease.shared).await;
+            return round_trip::measure(self.lease.shared()).await;
         };
         match source.current() {
             Some(current) => round_trip::measure(current.shared()).await,
@@ -508,7 +508,7 @@ impl Connection {
     #[cfg(feature = "_tls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {
-        self.lease.shared.peer.identity.as_ref()
+        self.lease.shared().peer.identity.as_ref()
     }
 
     /// The user and process of the peer, if the connection is one of a Unix socket: those that connected or
@@ -520,7 +520,7 @@ impl Connection {
 
     /// Values attached to the connection.
     pub fn extensions(&self) -> &Extensions {
-        &self.lease.shared.extensions
+        &self.lease.shared().extensions
     }
 
     /// Whether the peer may call: always, unless what is served asks for
@@ -542,7 +542,7 @@ impl Connection {
             along,
         } = terms;
         let head = message.head(id, expects_response);
-        let shared = &self.lease.shared;
+        let shared = self.lease.shared();
         let (payload, mut taken) = message.content().prepare(shared, unwritten)?;
         let mut parcel = parcel(head, payload, &mut taken, clock);
         parcel.along = along.as_ref();
@@ -553,7 +553,7 @@ impl Connection {
 
     /// Appends a one-way message to a block.
     pub(crate) fn encode(&self, message: &Outgoing, into: &mut Block) -> Result<(), SendError> {
-        let payload = message.content().checked_payload(&self.lease.shared)?;
+        let payload = message.content().checked_payload(self.lease.shared())?;
         into.add(message.head(Uuid::new_v4(), false), payload.whole())?;
         Ok(())
     }
@@ -561,13 +561,13 @@ impl Connection {
     /// Queues one-way messages that are encoded already, unless that would have to wait.
     pub(crate) fn try_pass_encoded(&self, block: &Block) -> Result<(), SendError> {
         let put = |state: &mut State| state.submit_encoded(block).map(drop);
-        queue::try_put(&self.lease.shared, Line::Message, put)
+        queue::try_put(self.lease.shared(), Line::Message, put)
     }
 
     /// Queues a one-way message, with its files and its stream, unless that would have to wait.
     pub(crate) fn try_pass(&self, message: &Outgoing) -> Result<(), SendError> {
         let head = message.head(Uuid::new_v4(), false);
-        let shared = &self.lease.shared;
+        let shared = self.lease.shared();
         let (payload, mut taken) = message.content().prepare(shared, Unwritten::Ends)?;
         let mut parcel = parcel(head, payload, &mut taken, ReplyClock::Default);
         let along = inherited::along_one_way(message.deadline());

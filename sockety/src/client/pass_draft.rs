@@ -12,6 +12,7 @@ pub struct PassDraft {
 }
 
 impl PassDraft {
+    #[inline]
     pub(crate) fn new(action: &'static str, content: Content) -> Self {
         let content = content.into_outgoing();
         Self {
@@ -27,6 +28,7 @@ impl PassDraft {
     }
 
     /// Returns the message. Files and a stream can be added to it.
+    #[inline]
     pub fn into_outgoing(self) -> Outgoing {
         self.unsent.into_outgoing()
     }
@@ -38,6 +40,7 @@ impl PassDraft {
 }
 
 impl From<PassDraft> for Outgoing {
+    #[inline]
     fn from(draft: PassDraft) -> Self {
         draft.into_outgoing()
     }

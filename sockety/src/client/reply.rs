@@ -41,7 +41,7 @@ pub(crate) fn read_reply<T, E: ServiceError>(
     read: Read<T>,
     lease: &Lease,
 ) -> Result<T, CallError<E>> {
-    let limits = lease.shared.payload_limits();
+    let limits = lease.shared().payload_limits();
     let unreadable = |error| CallError::Content { action, error };
     match reply {
         RawReply::Fast(FastReply::ACCEPT, _) => {

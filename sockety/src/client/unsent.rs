@@ -49,6 +49,7 @@ pub(super) struct Extra {
 }
 
 impl Unsent {
+    #[inline]
     pub(super) fn into_outgoing(self) -> Outgoing {
         Outgoing::with_content(Action::Known(self.action), self.content)
     }

@@ -260,7 +260,7 @@ impl Drop for Pump {
         if let Some((lease, transmission)) = &self.message {
             let error = SourceError::GivenUp;
             lease
-                .shared
+                .shared()
                 .change(|state| state.abort(*transmission, error));
         }
     }

@@ -22,7 +22,7 @@ pub(crate) struct SendingContent {
 impl SendingContent {
     /// Somebody else holds the entry of the transmission.
     pub(crate) fn new(lease: Lease, transmission: u64) -> Self {
-        lease.shared.lock().transmissions.hold(transmission);
+        lease.shared().lock().transmissions.hold(transmission);
         Self {
             lease,
             transmission,
@@ -35,7 +35,7 @@ impl SendingContent {
     }
 
     fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<(ContentBytes, TransferEnd)> {
-        self.lease.shared.change(|state| {
+        self.lease.shared().change(|state| {
             let due = &mut state.outbox.due;
             let transmissions = &mut state.transmissions;
             transmissions.poll_observed(self.transmission, cx.waker(), due)
@@ -65,7 +65,7 @@ impl MeasuredContent {
 
 impl Drop for SendingContent {
     fn drop(&mut self) {
-        let mut state = self.lease.shared.lock_to_wake();
+        let mut state = self.lease.shared().lock_to_wake();
         let state = &mut *state;
         let due = &mut state.outbox.due;
         state.transmissions.unobserve(self.transmission, due);

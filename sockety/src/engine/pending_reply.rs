@@ -128,7 +128,7 @@ impl PendingReply {
     pub(crate) fn set_retry_after(&self, retry: RetryAfter) {
         if self.is_awaited() {
             self.lease()
-                .shared
+                .shared()
                 .change(|state| state.set_retry(self.id, retry));
         }
     }
@@ -159,7 +159,7 @@ impl PendingReply {
     #[cold]
     #[inline(never)]
     fn on_dropped(&mut self) -> Option<FastReply> {
-        let cancelled = Ending::answer(self.number, &*self.lease().shared);
+        let cancelled = Ending::answer(self.number, &**self.lease().shared());
         // It may outlive its handler.
         let cancelled = cancelled.or_else(|| self.record.early_answer());
         // Its handler had begun and is ended, or could not go on, as its message was aborted.
@@ -189,13 +189,13 @@ impl PendingReply {
 
     pub(crate) async fn fast_reply(&self, reply: FastReply) -> Result<(), SendError> {
         let put = |state: &mut State| self.put_code(state, reply);
-        queue::put(&self.lease().shared, Line::Code, put).await
+        queue::put(self.lease().shared(), Line::Code, put).await
     }
 
     /// Like [`PendingReply::fast_reply`], but returns `None` instead of waiting for room.
     pub(crate) fn try_fast_reply(&self, reply: FastReply) -> Option<Result<(), SendError>> {
         let put = |state: &mut State| self.put_code(state, reply);
-        at_once(queue::try_put(&self.lease().shared, Line::Code, put))
+        at_once(queue::try_put(self.lease().shared(), Line::Code, put))
     }
 
     fn put_code(&self, state: &mut State, reply: FastReply) -> Result<(), SendError> {
@@ -236,7 +236,7 @@ impl PendingReply {
     /// Answers with a response. The buffer of its payload is used again, unless it is large.
     pub(crate) async fn respond_with(&self, payload: Buffer) -> Result<(), SendError> {
         let Buffer { bytes, depth } = payload;
-        queue::check_encoded(&self.lease().shared, &bytes, depth)?;
+        queue::check_encoded(self.lease().shared(), &bytes, depth)?;
         if bytes.len() >= REFERENCED_FROM {
             let payload = Encoding::from(Bytes::from(bytes));
             return self.respond(Payload::of(&payload)).await;
@@ -247,7 +247,7 @@ impl PendingReply {
     }
 
     async fn respond(&self, payload: Payload<'_>) -> Result<(), SendError> {
-        let shared = &self.lease().shared;
+        let shared = self.lease().shared();
         let mut response = self.response(payload);
         let put = |state: &mut State| self.submit(state, &mut response).map(drop);
         queue::put(shared, Line::Response, put).await
@@ -261,7 +261,7 @@ impl PendingReply {
         if payload.bytes.len() >= REFERENCED_FROM {
             return Err(payload);
         }
-        let shared = &self.lease().shared;
+        let shared = self.lease().shared();
         let put = |state: &mut State| {
             queue::check_encoded(shared, &payload.bytes, payload.depth)?;
             let mut response = self.response(Payload::Copied(&payload.bytes));
@@ -315,7 +315,7 @@ impl Drop for PendingReply {
             _ => self.on_dropped(),
         };
         if self.is_awaited() {
-            let shared = &self.lease().shared;
+            let shared = self.lease().shared();
             if std::thread::panicking() {
                 shared.counters.count(|all| &all.handler_panics);
             } else if cancelled.is_none() && shared.lock().check_replies().is_ok() {

@@ -111,7 +111,7 @@ impl Request {
     /// Dropping the future is like dropping the request: it is cancelled without waiting, unless a reply was
     /// taken.
     pub async fn cancel(mut self) -> Cancelled<Reply> {
-        let shared = Arc::clone(&self.lease().shared);
+        let shared = Arc::clone(self.lease().shared());
         let is_to_be_answered = shared.change(|state| state.cancel(&self.id));
         let mut patience = CallTimeout::new(CANCEL_PATIENCE, false);
         let id = self.id;
@@ -158,7 +158,7 @@ impl Request {
                 self.passage = None;
                 reply
             }
-            None => ready!(self.lease().shared.lock().pending.poll(&self.id, cx)),
+            None => ready!(self.lease().shared().lock().pending.poll(&self.id, cx)),
         };
         if reply.is_ok() {
             // The answer may come before all of the message was sent: the rest follows.
@@ -174,7 +174,7 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let shared = &self.lease().shared;
+        let shared = self.lease().shared();
         let replies = shared.change(|state| state.give_up(&self.id));
         // Readers of their parts take the same lock: dropped after it was given back.
         drop(replies);

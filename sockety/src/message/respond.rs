@@ -70,7 +70,7 @@ pub(crate) async fn send_response(
     metadata: Option<&Metadata>,
     expects_response: bool,
 ) -> Result<(Uuid, Sending), SendError> {
-    let shared = &reply.lease().shared;
+    let shared = reply.lease().shared();
     let (payload, mut taken) = content.prepare(shared, Unwritten::Waits)?;
     let head = reply.head(expects_response);
     let mut parcel = parcel(head, payload, &mut taken, ReplyClock::Default);

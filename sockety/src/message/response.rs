@@ -95,7 +95,7 @@ impl Response {
     /// # Errors
     /// [`DecodeError`] when it is no MessagePack, or not of this type.
     pub fn msgpack<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        let bounds = &self.reply.lease().shared.options.bounds;
+        let bounds = &self.reply.lease().shared().options.bounds;
         msgpack::from_slice_with(or_nil(&self.payload), bounds)
     }
 

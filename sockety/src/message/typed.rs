@@ -34,6 +34,7 @@ impl From<outgoing::Content> for Content {
 
 impl Content {
     /// Nothing yet.
+    #[inline]
     pub fn new() -> Self {
         Self {
             outgoing: Encoding::from(PayloadBytes::EMPTY).into(),
@@ -41,6 +42,7 @@ impl Content {
     }
 
     /// The payload.
+    #[inline]
     pub fn payload<T>(mut self, format: Format<T>, value: &T) -> Self {
         self.outgoing.payload = format.encoding(value).map_err(Box::new);
         self
@@ -79,6 +81,7 @@ impl Content {
         self.bytes(stream.into_bytes())
     }
 
+    #[inline]
     pub(crate) fn into_outgoing(self) -> outgoing::Content {
         self.outgoing
     }

@@ -86,7 +86,7 @@ impl PendingReply {
     pub fn bad_content(self, error: ContentError) -> Dispatch {
         let reason = chain(&error).to_string();
         self.lease()
-            .shared
+            .shared()
             .warn(Warning::BadRequest, &self.action, &reason);
         Box::pin(async move { self.refuse(FastReply::BAD_REQUEST, &reason).await })
     }
@@ -171,35 +171,52 @@ impl PendingReply {
     /// it; else what is left to do.
     #[inline]
     pub(crate) fn send_now(self, answer: Answer) -> Result<Option<Lease>, Dispatch> {
+        match self.try_send(answer) {
+            Ok(()) => Ok(self.into_lease()),
+            Err(rest) => Err(self.send_rest(rest)),
+        }
+    }
+
+    fn try_send(&self, answer: Answer) -> Result<(), Rest> {
         if !self.is_awaited() {
-            return Ok(self.into_lease());
+            return Ok(());
         }
         match answer {
-            Answer::Nothing => Ok(self.into_lease()),
+            Answer::Nothing => Ok(()),
             Answer::Code(code) => match self.try_fast_reply(code) {
                 Some(sent) => {
                     self.log_unsent(sent);
-                    Ok(self.into_lease())
+                    Ok(())
                 }
-                None => later(async move { self.answer_with_code(code).await }),
+                None => Err(Rest::Code(code)),
             },
             Answer::Payload(Ok(payload)) => match self.try_respond_with(payload) {
-                Ok(Ok(())) => Ok(self.into_lease()),
-                Ok(error) => later(async move { self.after_response(error).await }),
-                Err(payload) => later(async move {
-                    let sent = self.respond_with(payload).await;
-                    self.after_response(sent).await;
-                }),
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(Rest::Failed(error)),
+                Err(payload) => Err(Rest::Payload(payload)),
             },
-            Answer::Payload(Err(error)) => {
-                later(async move { self.after_response(Err(error)).await })
-            }
-            Answer::Content(content) => {
+            Answer::Payload(Err(error)) => Err(Rest::Failed(error)),
+            Answer::Content(content) => Err(Rest::Content(content)),
+            Answer::Response(response) => Err(Rest::Response(response)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_rest(self, rest: Rest) -> Dispatch {
+        match rest {
+            Rest::Code(code) => Box::pin(async move { self.answer_with_code(code).await }),
+            Rest::Failed(error) => Box::pin(async move { self.after_response(Err(error)).await }),
+            Rest::Payload(payload) => Box::pin(async move {
+                let sent = self.respond_with(payload).await;
+                self.after_response(sent).await;
+            }),
+            Rest::Content(content) => {
                 let content = content.into_outgoing();
-                later(async move { self.answer_with_content(&content, None).await })
+                Box::pin(async move { self.answer_with_content(&content, None).await })
             }
-            Answer::Response(response) => {
-                later(async move { self.answer_with_response(&response).await })
+            Rest::Response(response) => {
+                Box::pin(async move { self.answer_with_response(&response).await })
             }
         }
     }
@@ -293,7 +310,7 @@ impl PendingReply {
 
     #[cold]
     fn warn_unsent(&self, error: &SendError) {
-        let shared = &self.lease().shared;
+        let shared = self.lease().shared();
         let warning = match error {
             SendError::PayloadTooLarge { .. }
             | SendError::TooDeep { .. }
@@ -309,9 +326,14 @@ impl PendingReply {
 /// own.
 pub struct Answering(Option<Dispatch>);
 
-#[cold]
-fn later(sending: impl Future<Output = ()> + Send + 'static) -> Result<Option<Lease>, Dispatch> {
-    Err(Box::pin(sending))
+/// An answer that could not be sent at once.
+enum Rest {
+    Code(FastReply),
+    /// A response that cannot be sent.
+    Failed(SendError),
+    Payload(Buffer),
+    Content(Content),
+    Response(Box<OutgoingResponse>),
 }
 
 impl Future for Answering {

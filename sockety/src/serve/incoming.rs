@@ -185,7 +185,7 @@ impl Incoming {
 
     /// Counts and logs that it is refused because there is too much.
     pub(super) fn note_overload(&self, reason: &str) {
-        let shared = &self.message.reply.lease().shared;
+        let shared = self.message.reply.lease().shared();
         shared.counters.count(|all| &all.overloaded);
         shared.warn(Warning::Overloaded, self.action(), &reason);
     }

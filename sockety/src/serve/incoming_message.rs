@@ -87,7 +87,7 @@ impl IncomingMessage<ReceivedPayload<'_>> {
     /// [`DecodeError`] if the payload is not of this type.
     #[inline]
     pub fn decode<T>(&self, format: Format<T>) -> Result<T, DecodeError> {
-        let bounds = &self.reply.lease().shared.options.bounds;
+        let bounds = &self.reply.lease().shared().options.bounds;
         match &self.payload {
             // No large buffer, which would be worth sharing.
             ReceivedPayload::Borrowed(bytes) => format.decode_slice(bytes, bounds),
@@ -101,7 +101,7 @@ impl IncomingMessage<ReceivedPayload<'_>> {
     /// [`DecodeError`] if the payload is something else.
     #[inline]
     pub fn decode_all<P: Entries>(&self, parameters: P) -> Result<P::Values, DecodeError> {
-        let bounds = &self.reply.lease().shared.options.bounds;
+        let bounds = &self.reply.lease().shared().options.bounds;
         decode_within(&self.payload, bounds, parameters)
     }
 
@@ -113,7 +113,7 @@ impl IncomingMessage<ReceivedPayload<'_>> {
 
     /// For a method that takes files or a stream: what it takes, and what answers the message.
     pub fn into_received(self) -> (Received, PendingReply) {
-        let limits = self.reply.lease().shared.payload_limits();
+        let limits = self.reply.lease().shared().payload_limits();
         let payload = self.payload.into_bytes().into();
         let received = Received::new(payload, self.carried, limits);
         (received, self.reply)

@@ -133,13 +133,13 @@ impl Message {
     /// Dropping it does nothing. Another one can be made while the handler runs.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
         let reply = &self.inner.reply;
-        cancelled(&reply.lease().shared, &reply.record)
+        cancelled(reply.lease().shared(), &reply.record)
     }
 
     /// The handler was ended early. Others may have the message still.
     pub(super) fn end_early(&self) {
         let reply = &self.inner.reply;
-        if let Some(code) = Ending::of_handler(&*reply.lease().shared) {
+        if let Some(code) = Ending::of_handler(&**reply.lease().shared()) {
             reply.record.end_early(code);
         }
     }
@@ -154,7 +154,7 @@ impl Message {
     /// # Errors
     /// [`DecodeError`] when it is no MessagePack, or not of this type.
     pub fn msgpack<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        let bounds = &self.inner.reply.lease().shared.options.bounds;
+        let bounds = &self.inner.reply.lease().shared().options.bounds;
         msgpack::from_slice_with(or_nil(&self.inner.payload), bounds)
     }
 

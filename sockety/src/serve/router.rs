@@ -311,7 +311,7 @@ impl Router {
             }
             (Handler::Health, _) => {
                 let (_, message, _) = incoming.into_parts();
-                let health = message.reply.lease().shared.health.as_ref();
+                let health = message.reply.lease().shared().health.as_ref();
                 let code = health::answer(health, &message.payload, |name| self.names(name));
                 Box::pin(async move { message.reply.answer_with_code(code).await })
             }

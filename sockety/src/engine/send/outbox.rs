@@ -603,18 +603,24 @@ pub(crate) struct Block {
     pub(crate) payload: u64,
     pub(crate) action: usize,
     pub(crate) header: u32,
+    /// The action and the payload of the message whose header was measured last: that of a message
+    /// with no more of both is no larger.
+    measured: (usize, u64),
 }
 
 impl Block {
     /// Encodes another message.
     pub(crate) fn add(&mut self, head: MessageHead<'_>, payload: &[u8]) -> Result<(), UsageError> {
-        let size = payload.len() as u64;
-        let header = Encoder::header_size(head.with_payload_size(size), &[])?;
+        let (action, size) = (head.action.len(), payload.len() as u64);
+        if self.header == 0 || action > self.measured.0 || size > self.measured.1 {
+            let header = Encoder::header_size(head.with_payload_size(size), &[])?;
+            self.header = self.header.max(header);
+            self.measured = (action, size);
+        }
         sockety_codec::encode_message(&mut self.bytes, head, payload)?;
         self.messages += 1;
         self.payload = self.payload.max(size);
-        self.action = self.action.max(head.action.len());
-        self.header = self.header.max(header);
+        self.action = self.action.max(action);
         Ok(())
     }
 

@@ -27,7 +27,7 @@ const DISK_CHUNK_BESIDE_CALLS: usize = 64 * 1024;
 impl PartWriter {
     /// The caller holds the entry of the transmission. From now on, the writer holds it too.
     pub(crate) fn new(lease: Lease, key: PartKey) -> Self {
-        lease.shared.lock().transmissions.hold(key.transmission);
+        lease.shared().lock().transmissions.hold(key.transmission);
         Self {
             lease,
             key,
@@ -38,7 +38,7 @@ impl PartWriter {
     /// How many bytes of a file on disk are read at a time. Reading them, and copying what was
     /// read, occupies a processor that calls may need.
     pub(crate) fn disk_chunk(&self) -> usize {
-        if self.lease.shared.lock().is_beside_calls() {
+        if self.lease.shared().lock().is_beside_calls() {
             DISK_CHUNK_BESIDE_CALLS
         } else {
             DISK_CHUNK
@@ -51,7 +51,7 @@ impl PartWriter {
         cx: &mut Context<'_>,
         add: impl FnOnce(&mut Chunks),
     ) -> Poll<Result<(), SourceError>> {
-        let shared = &self.lease.shared;
+        let shared = self.lease.shared();
         shared.change(|state| {
             let due = &mut state.outbox.due;
             state
@@ -74,7 +74,7 @@ impl PartWriter {
 
     /// Adds to the part without waiting, after [`PartWriter::poll_add`] has found room.
     pub(crate) fn add_now(&mut self, chunk: Bytes) -> Result<(), SourceError> {
-        self.lease.shared.change(|state| {
+        self.lease.shared().change(|state| {
             state
                 .transmissions
                 .push(self.key, |chunks| chunks.push(chunk))
@@ -83,7 +83,7 @@ impl PartWriter {
 
     /// Ready when the part can no longer be written. Until then, the task is woken once for that.
     pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<SourceError> {
-        self.lease.shared.change(|state| {
+        self.lease.shared().change(|state| {
             let due = &mut state.outbox.due;
             state.transmissions.poll_over(self.key, cx.waker(), due)
         })
@@ -92,7 +92,7 @@ impl PartWriter {
     /// Waits until everything that was pushed is on its way.
     pub(crate) async fn drain(&mut self) -> Result<(), SourceError> {
         std::future::poll_fn(|cx| {
-            self.lease.shared.change(|state| {
+            self.lease.shared().change(|state| {
                 let due = &mut state.outbox.due;
                 state.transmissions.poll_drained(self.key, cx.waker(), due)
             })
@@ -107,7 +107,7 @@ impl PartWriter {
         }
         self.is_finished = true;
         self.lease
-            .shared
+            .shared()
             .change(|state| state.transmissions.finish(self.key))
     }
 
@@ -118,14 +118,14 @@ impl PartWriter {
         if end.code() == FastReply::ACCEPT {
             return self.finish();
         }
-        if !self.lease.shared.is_extended {
+        if !self.lease.shared().is_extended {
             self.drain().await?;
             self.abort(SourceError::GivenUp);
             return Ok(());
         }
         self.is_finished = true;
         self.lease
-            .shared
+            .shared()
             .change(|state| state.transmissions.finish_with(self.key, end))
     }
 
@@ -133,14 +133,14 @@ impl PartWriter {
     pub(crate) fn abort(&mut self, error: SourceError) {
         self.is_finished = true;
         self.lease
-            .shared
+            .shared()
             .change(|state| state.abort_part(self.key, error));
     }
 
     /// Ready with the number of a file of this message whose source is to be read now, as the peer waits
     /// for it.
     pub(crate) fn poll_wanted(&self, cx: &mut Context<'_>) -> Poll<usize> {
-        self.lease.shared.change(|state| {
+        self.lease.shared().change(|state| {
             let due = &mut state.outbox.due;
             let key = self.key.transmission;
             state.transmissions.poll_wanted(key, cx.waker(), due)
@@ -154,7 +154,7 @@ impl PartWriter {
 
     /// Whether parts wait for credit, each by itself.
     pub(crate) fn needs_credit(&self) -> bool {
-        self.lease.shared.is_extended
+        self.lease.shared().is_extended
     }
 }
 
@@ -164,7 +164,7 @@ impl Drop for PartWriter {
             self.abort(SourceError::GivenUp);
         }
         self.lease
-            .shared
+            .shared()
             .lock()
             .transmissions
             .release(self.key.transmission);

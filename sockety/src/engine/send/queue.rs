@@ -156,7 +156,7 @@ impl Queued {
     /// Like [`sent`](Self::sent). A waker stays registered until the message was written, or this
     /// is dropped.
     pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
-        let mut state = self.lease.shared.lock_to_wake();
+        let mut state = self.lease.shared().lock_to_wake();
         let state = &mut *state;
         let end = match self.submitted.transmission {
             None => self.submitted.end,
@@ -199,7 +199,7 @@ impl Queued {
             return;
         }
         self.lease
-            .shared
+            .shared()
             .lock_to_wake()
             .forget_wait(position, self.submitted.transmission);
     }
@@ -207,7 +207,7 @@ impl Queued {
     fn disconnected(&self, state: &State, error: ConnectionError) -> RequestError {
         let outcome = state.outcome_from(self.submitted.start);
         RequestError::Disconnected {
-            peer: self.lease.shared.peer.peer_addr.map(Arc::new),
+            peer: self.lease.shared().peer.peer_addr.map(Arc::new),
             error,
             outcome,
         }
@@ -218,7 +218,7 @@ impl Drop for Queued {
     fn drop(&mut self) {
         self.forget_wakers();
         if let Some(key) = self.submitted.transmission {
-            self.lease.shared.lock().transmissions.release(key);
+            self.lease.shared().lock().transmissions.release(key);
         }
     }
 }
