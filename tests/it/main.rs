@@ -35,6 +35,7 @@ mod middleware;
 mod msgpack;
 mod multiplexing;
 mod observed;
+mod one_way;
 mod outcomes;
 mod producers;
 mod product;
