@@ -120,16 +120,31 @@ impl Row {
     /// A figure of this row as a multiple of that of another one, each repetition with its like, as those were measured at about the
     /// same time.
     pub fn ratio(&self, other: &Self, figure: Figure) -> Option<Spread> {
-        let of = |row: &Self, repetition| {
-            let found = (row.outcomes.iter()).find(|(number, _)| *number == repetition);
-            found.and_then(|(_, outcome)| figure(outcome))
-        };
-        let ratios = self
-            .outcomes
-            .iter()
-            .filter_map(|&(repetition, _)| Some(of(self, repetition)? / of(other, repetition)?));
+        let ratios = self.outcomes.iter().filter_map(|&(repetition, _)| {
+            Some(self.of(repetition, figure)? / other.of(repetition, figure)?)
+        });
         Spread::of(ratios)
     }
+
+    /// A figure of one repetition.
+    fn of(&self, repetition: usize, figure: Figure) -> Option<f64> {
+        let mut outcomes = self.outcomes.iter();
+        let (_, outcome) = outcomes.find(|(number, _)| *number == repetition)?;
+        figure(outcome)
+    }
+}
+
+/// The ratio of two rows as a multiple of that of two others, likewise by repetition.
+pub fn ratio_of_ratios(
+    (row, base): (&Row, &Row),
+    (other, its_base): (&Row, &Row),
+    figure: Figure,
+) -> Option<Spread> {
+    let ratios = row.outcomes.iter().filter_map(|&(repetition, _)| {
+        let ratio = |a: &Row, b: &Row| Some(a.of(repetition, figure)? / b.of(repetition, figure)?);
+        Some(ratio(row, base)? / ratio(other, its_base)?)
+    });
+    Spread::of(ratios)
 }
 
 impl<'a> Figures<'a> {

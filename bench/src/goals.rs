@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     contender::Kind,
-    figures::{Figure, Figures, Row, Spread},
+    figures::{self, Figure, Figures, Row, Spread},
     outcome::Outcome,
     plan::Placement,
     workload::Workload,
@@ -96,10 +96,10 @@ pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
         Workload::W1 => {
             let p50 = |outcome: &Outcome| Some(outcome.latency?.p50 as f64);
             let ratio = ratio(beside("limit-raw"), p50);
-            vec![goal("x p50 of limit-raw", ratio, AtMost(1.1))]
+            vec![goal("x p50 of limit-raw", ratio, AtMost(1.05))]
         }
         Workload::W2 => vec![
-            goal("x limit-mux", times(beside("limit-mux")), AtLeast(0.75)),
+            goal("x limit-mux", times(beside("limit-mux")), AtLeast(0.9)),
             goal(
                 "x fastest peer",
                 times(fastest(&[Kind::Peer])),
@@ -107,26 +107,22 @@ pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
             ),
         ],
         Workload::W3 => vec![
-            goal("x limit-mux", times(beside("limit-mux")), AtLeast(0.7)),
+            goal("x limit-mux", times(beside("limit-mux")), AtLeast(0.9)),
             goal(
                 "x fastest peer",
                 times(fastest(&[Kind::Peer])),
                 AtLeast(9.0),
             ),
         ],
-        Workload::W4 => vec![
-            goal("M/s", Some(row.value.divided_by(1e6)), AtLeast(15.0)),
-            goal(
-                "x fastest peer",
-                times(fastest(&[Kind::Peer, Kind::Streams])),
-                AtLeast(1.0),
-            ),
-        ],
-        Workload::W5 => vec![goal(
-            "x limit-raw",
-            times(beside("limit-raw")),
-            AtLeast(0.95),
+        Workload::W4 => vec![goal(
+            "x fastest peer",
+            times(fastest(&[Kind::Peer, Kind::Streams])),
+            AtLeast(1.0),
         )],
+        Workload::W5 => vec![
+            goal("x limit-raw", times(beside("limit-raw")), AtLeast(0.95)),
+            goal("x capnp-rpc", times(beside("capnp-rpc")), AtLeast(1.0)),
+        ],
         Workload::W6 => vec![goal(
             "x limit-bulk-1m",
             times(beside("limit-bulk-1m")),
@@ -148,7 +144,7 @@ pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
                     true => copy,
                     false => bulk,
                 });
-            vec![goal("x slower limit", times(slower), AtLeast(0.9))]
+            vec![goal("x slower limit", times(slower), AtLeast(0.95))]
         }
         Workload::W10 => vec![goal("x p99 alone", row.beside_alone, AtMost(2.0))],
         Workload::W11 => {
@@ -156,13 +152,30 @@ pub fn of(row: &Row, figures: &Figures<'_>) -> Vec<Goal> {
             let plain = figures.row(&row.contender, &plain, row.placement);
             vec![goal("x W2", times(plain), AtLeast(0.85))]
         }
-        Workload::W12 if row.case.connections == 10_000 => {
-            let mut fewer = row.case;
-            fewer.connections = 100;
-            let fewer = figures.row(&row.contender, &fewer, row.placement);
-            vec![goal("x 100 connections", times(fewer), AtLeast(0.7))]
+        Workload::W12 => {
+            let fewer = |row: &Row| {
+                let mut fewer = row.case;
+                fewer.connections = 100;
+                figures.row(&row.contender, &fewer, row.placement)
+            };
+            let kept = (row.case.connections == 10_000).then(|| {
+                let limit = beside("limit-mux")?;
+                let (ours, its) = ((row, fewer(row)?), (limit, fewer(limit)?));
+                figures::ratio_of_ratios(ours, its, |outcome| Some(outcome.value))
+            });
+            vec![
+                goal(
+                    "x what limit-mux keeps of its calls with 100",
+                    kept.flatten(),
+                    AtLeast(1.0),
+                ),
+                goal(
+                    "x fastest peer",
+                    times(fastest(&[Kind::Peer])),
+                    AtLeast(1.0),
+                ),
+            ]
         }
-        Workload::W12 => vec![],
         Workload::W13 => {
             let mut single = row.case;
             single.workers = 1;
