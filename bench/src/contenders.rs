@@ -3,6 +3,7 @@ mod jsonrpsee;
 mod limit_bulk;
 mod limit_mux;
 mod limit_raw;
+mod memcpy;
 mod protobuf;
 mod remoc;
 mod sockety_dyn;
@@ -44,8 +45,10 @@ contenders![
     limit_bulk::LimitBulk<{ 64 * 1024 }>,
     limit_bulk::LimitBulk<{ 1024 * 1024 }>,
     limit_bulk::Copy,
+    memcpy::Memcpy,
     sockety_typed::Sockety,
     sockety_typed::SocketyBase,
+    sockety_typed::SocketyRead,
     sockety_dyn::SocketyDyn,
     sockety_fleet::SocketyFleet,
     sockety_fleet::SocketySpread,

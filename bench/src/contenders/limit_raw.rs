@@ -79,6 +79,7 @@ impl Contender for LimitRaw {
             Workload::W5,
             Workload::W7,
             Workload::W12,
+            Workload::T4,
         ],
         tls: false,
     };
@@ -238,8 +239,19 @@ impl Client for RawClient {
     }
 
     async fn upload_load(clients: &[Self], in_flight: usize, window: Window) -> Result<Tally> {
-        let mut stream = clients[0].stream.lock().await;
-        uploads(&mut stream, in_flight, window).await
+        let tally = SharedTally::default();
+        let mut tasks = JoinSet::new();
+        for client in clients.iter().cloned() {
+            let tally = tally.clone();
+            tasks.spawn(async move {
+                let mut stream = client.stream.lock().await;
+                uploads(&mut stream, in_flight, window, tally).await
+            });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended??;
+        }
+        Ok(tally.into_tally())
     }
 }
 
@@ -291,7 +303,12 @@ async fn pipeline(
 }
 
 /// Writes and reads at the same time, as large requests do not fit in the buffers of the system.
-async fn uploads(stream: &mut TcpStream, in_flight: usize, window: Window) -> Result<Tally> {
+async fn uploads(
+    stream: &mut TcpStream,
+    in_flight: usize,
+    window: Window,
+    tally: SharedTally,
+) -> Result<()> {
     let mut request = Vec::new();
     put_request(&mut request, Ask::Upload, 0, &large(MIB));
     let (mut reader, mut writer) = stream.split();
@@ -310,18 +327,17 @@ async fn uploads(stream: &mut TcpStream, in_flight: usize, window: Window) -> Re
         }
     };
     let read = async {
-        let mut tally = Tally::new();
         let mut reply = [0; REPLY_HEAD + 8];
         while let Some(begun) = begun.recv().await {
             reader.read_exact(&mut reply).await?;
             if reply[REPLY_HEAD..] != (MIB as u64).to_le_bytes() {
                 return Err("not all arrived".into());
             }
-            tally.record(&window, begun, Instant::now());
+            tally.lock().record(&window, begun, Instant::now());
             permits.add_permits(1);
         }
-        Ok::<_, Error>(tally)
+        Ok::<_, Error>(())
     };
-    let ((), tally) = tokio::try_join!(write, read)?;
-    Ok(tally)
+    tokio::try_join!(write, read)?;
+    Ok(())
 }

@@ -15,13 +15,14 @@ use sockety::{
     service,
     tls::{Identity, Roots, TlsClient, TlsServer},
 };
+use tokio::io::AsyncReadExt;
 
 use crate::{
     Result,
     calls::{Client, Held},
     contender::{About, Contender, Kind, Serving, Target},
     control,
-    payloads::Record,
+    payloads::{MIB, Record},
     plan::Runtime,
     tls,
     workload::Workload,
@@ -53,6 +54,16 @@ pub struct Sockety;
 
 struct Desk {
     directory: PathBuf,
+    reading: Reading,
+}
+
+/// What the server does with a stream.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// Takes chunks, and counts their bytes.
+    Counts,
+    /// Reads into one buffer again and again, as `limit-bulk` does.
+    Discards,
 }
 
 impl Bench for Desk {
@@ -80,7 +91,10 @@ impl Bench for Desk {
     }
 
     async fn stream(&self, bytes: ByteStream) -> u64 {
-        count(bytes).await
+        match self.reading {
+            Reading::Counts => count(bytes).await,
+            Reading::Discards => discard(bytes).await,
+        }
     }
 
     async fn store(&self, file: File) -> u64 {
@@ -102,6 +116,16 @@ pub async fn count(mut bytes: ByteStream) -> u64 {
     let mut sum = 0;
     while let Ok(Some(chunk)) = bytes.next_chunk().await {
         sum += chunk.len() as u64;
+    }
+    sum
+}
+
+/// The same, into one buffer.
+async fn discard(mut bytes: ByteStream) -> u64 {
+    let mut buffer = vec![0; MIB];
+    let mut sum = 0;
+    while let Ok(read @ 1..) = bytes.read(&mut buffer).await {
+        sum += read as u64;
     }
     sum
 }
@@ -181,9 +205,7 @@ impl Contender for Sockety {
     };
 
     async fn serve(serving: Serving) -> Result<()> {
-        let directory = serving.directory.clone();
-        let server = server(serving, Options::trusted()).await?;
-        Ok(server.serve(BenchServer::new(Desk { directory })).await?)
+        serve(serving, Options::trusted(), Reading::Counts).await
     }
 
     async fn connect(target: &Target) -> Result<BenchClient> {
@@ -204,15 +226,42 @@ impl Contender for SocketyBase {
     };
 
     async fn serve(serving: Serving) -> Result<()> {
-        let directory = serving.directory.clone();
         let options = Options::trusted().extension(Extension::Off);
-        let server = server(serving, options).await?;
-        Ok(server.serve(BenchServer::new(Desk { directory })).await?)
+        serve(serving, options, Reading::Counts).await
     }
 
     async fn connect(target: &Target) -> Result<BenchClient> {
         connect(target).await
     }
+}
+
+/// With another reader of W6.
+pub struct SocketyRead;
+
+impl Contender for SocketyRead {
+    type Client = BenchClient;
+
+    const ABOUT: About = About {
+        name: "sockety-read",
+        settings: "as `sockety`; the server reads the stream into one buffer, instead of taking chunks",
+        workloads: &[Workload::W6],
+        ..Sockety::ABOUT
+    };
+
+    async fn serve(serving: Serving) -> Result<()> {
+        serve(serving, Options::trusted(), Reading::Discards).await
+    }
+
+    async fn connect(target: &Target) -> Result<BenchClient> {
+        connect(target).await
+    }
+}
+
+async fn serve(serving: Serving, options: Options, reading: Reading) -> Result<()> {
+    let directory = serving.directory.clone();
+    let server = server(serving, options).await?;
+    let desk = Desk { directory, reading };
+    Ok(server.serve(BenchServer::new(desk)).await?)
 }
 
 impl Client for BenchClient {
