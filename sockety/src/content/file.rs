@@ -1,4 +1,5 @@
 pub(crate) mod disk;
+pub(crate) mod disk_reader;
 pub(crate) mod file_name;
 pub(crate) mod partial;
 pub(crate) mod save;
@@ -15,6 +16,7 @@ use bytes::{Buf, Bytes};
 use sync_wrapper::SyncWrapper;
 use tokio::io::{AsyncRead, ReadBuf};
 
+use self::disk_reader::DiskReader;
 use crate::{
     engine::{receive::intake::PartReader, send::part_writer::DISK_CHUNK},
     error::{read::ReadError, source::SourceError},
@@ -40,11 +42,16 @@ pub struct File {
 enum Content {
     Memory(Bytes),
     Path(PathBuf),
-    Opening(SyncWrapper<Pin<Box<dyn Future<Output = io::Result<tokio::fs::File>> + Send>>>),
+    OnDisk(Disk),
     Reader(SyncWrapper<Pin<Box<dyn AsyncRead + Send>>>),
     Received(PartReader),
-    /// It could not be opened.
-    Failed(Arc<io::Error>),
+}
+
+/// A file on disk of which something was read.
+struct Disk {
+    reader: DiskReader,
+    /// What was read and not taken.
+    rest: Bytes,
 }
 
 impl File {
@@ -159,7 +166,7 @@ impl File {
     /// What reading fails with; of a received file [`ReadError`], inside the [`io::Error`].
     ///
     /// # Cancel safety
-    /// Nothing is lost of a received file; of one on disk the part that is being read is.
+    /// Nothing is lost of a received file, nor of one on disk.
     pub async fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
         self.next_chunk_of(DISK_CHUNK).await
     }
@@ -174,9 +181,28 @@ impl File {
                 let chunk = std::future::poll_fn(|cx| reader.poll_chunk(usize::MAX, cx)).await;
                 Ok(chunk.transpose()?)
             }
-            Content::Path(_) | Content::Opening(_) | Content::Reader(_) | Content::Failed(_) => {
-                self.read_chunk(most).await
+            Content::Path(_) | Content::OnDisk(_) => {
+                let disk = self.disk();
+                if disk.rest.is_empty() {
+                    return std::future::poll_fn(|cx| disk.reader.poll_chunk(most, cx)).await;
+                }
+                Ok(Some(std::mem::take(&mut disk.rest)))
             }
+            Content::Reader(_) => self.read_chunk(most).await,
+        }
+    }
+
+    /// What reads a file on disk, from now on.
+    fn disk(&mut self) -> &mut Disk {
+        if let Content::Path(path) = &mut self.content {
+            self.content = Content::OnDisk(Disk {
+                reader: DiskReader::new(std::mem::take(path), self.size),
+                rest: Bytes::new(),
+            });
+        }
+        match &mut self.content {
+            Content::OnDisk(disk) => disk,
+            _ => unreachable!("it is asked of files on disk only"),
         }
     }
 
@@ -190,11 +216,9 @@ impl File {
     pub(crate) fn in_memory(&self) -> Option<Bytes> {
         match &self.content {
             Content::Memory(bytes) => Some(bytes.clone()),
-            Content::Path(_)
-            | Content::Opening(_)
-            | Content::Reader(_)
-            | Content::Received(_)
-            | Content::Failed(_) => None,
+            Content::Path(_) | Content::OnDisk(_) | Content::Reader(_) | Content::Received(_) => {
+                None
+            }
         }
     }
 
@@ -203,10 +227,7 @@ impl File {
         let content = match &self.content {
             Content::Memory(bytes) => Content::Memory(bytes.clone()),
             Content::Path(path) => Content::Path(path.clone()),
-            Content::Opening(_)
-            | Content::Reader(_)
-            | Content::Received(_)
-            | Content::Failed(_) => return None,
+            Content::OnDisk(_) | Content::Reader(_) | Content::Received(_) => return None,
         };
         Some(Self {
             name: Arc::clone(&self.name),
@@ -251,35 +272,28 @@ impl AsyncRead for File {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        loop {
-            match &mut self.content {
-                Content::Memory(bytes) => {
-                    let length = bytes.len().min(into.remaining());
-                    into.put_slice(&bytes[..length]);
-                    bytes.advance(length);
-                    return Poll::Ready(Ok(()));
+        match &mut self.content {
+            Content::Memory(bytes) => put(bytes, into),
+            Content::Path(_) | Content::OnDisk(_) => {
+                let disk = self.disk();
+                if disk.rest.is_empty() {
+                    let chunk = ready!(disk.reader.poll_chunk(DISK_CHUNK, cx))?;
+                    disk.rest = chunk.unwrap_or_default();
                 }
-                Content::Path(path) => {
-                    let opening = tokio::fs::File::open(std::mem::take(path));
-                    self.content = Content::Opening(SyncWrapper::new(Box::pin(opening)));
-                }
-                Content::Opening(opening) => {
-                    self.content = match ready!(opening.get_mut().as_mut().poll(cx)) {
-                        Ok(mut file) => {
-                            file.set_max_buf_size(DISK_CHUNK);
-                            Content::Reader(SyncWrapper::new(Box::pin(file)))
-                        }
-                        Err(error) => Content::Failed(Arc::new(error)),
-                    };
-                }
-                Content::Reader(reader) => return reader.get_mut().as_mut().poll_read(cx, into),
-                Content::Received(reader) => return Pin::new(reader).poll_read(cx, into),
-                Content::Failed(error) => {
-                    return Poll::Ready(Err(io::Error::new(error.kind(), Arc::clone(error))));
-                }
+                put(&mut disk.rest, into);
             }
+            Content::Reader(reader) => return reader.get_mut().as_mut().poll_read(cx, into),
+            Content::Received(reader) => return Pin::new(reader).poll_read(cx, into),
         }
+        Poll::Ready(Ok(()))
     }
+}
+
+/// Moves as many bytes as there is room for.
+fn put(bytes: &mut Bytes, into: &mut ReadBuf<'_>) {
+    let length = bytes.len().min(into.remaining());
+    into.put_slice(&bytes[..length]);
+    bytes.advance(length);
 }
 
 impl fmt::Debug for File {
