@@ -5,6 +5,7 @@ pub(crate) mod carrying;
 pub(crate) mod file;
 pub(crate) mod pipe;
 pub(crate) mod received;
+pub(crate) mod stream_pump;
 pub(crate) mod stream_sender;
 pub(crate) mod stream_writer;
 pub(crate) mod streaming;

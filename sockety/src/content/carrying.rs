@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    io,
     sync::{Arc, Mutex, PoisonError},
     task::Poll,
 };
@@ -12,7 +11,12 @@ use bytes::Bytes;
 use sockety_codec::Head;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::{byte_stream::ByteStream, file::File, stream_writer::StreamWriter};
+use super::{
+    byte_stream::ByteStream,
+    file::File,
+    stream_pump::{StreamPump, log_unsent},
+    stream_writer::StreamWriter,
+};
 use crate::{
     engine::{
         lease::Lease,
@@ -26,9 +30,7 @@ use crate::{
             transmissions::PartKey,
         },
     },
-    error::{
-        chain::chain, read::ReadError, send::SendError, source::SourceError, stream_end::StreamEnd,
-    },
+    error::{send::SendError, source::SourceError},
     payload::encoding::Encoding,
 };
 
@@ -235,7 +237,7 @@ impl Pump {
             match source {
                 Source::File(file) => files.push((file, writer)),
                 Source::Stream(from) => {
-                    tasks.push(tokio::spawn(send_stream(from, writer)).abort_handle());
+                    tasks.push(tokio::spawn(StreamPump::new(from, writer)).abort_handle());
                 }
                 Source::Sender => stream = Some(StreamWriter::new(writer)),
             }
@@ -334,29 +336,12 @@ async fn send_or_abort(file: File, mut writer: PartWriter) -> Result<(), Aborted
         Err(error) => {
             // Other errors say what became of the message, and are not the source's.
             if let SourceError::Read { .. } | SourceError::SizeChanged { .. } = error {
-                log("file", &error);
+                log_unsent("file", &error);
             }
             writer.abort(error);
             Err(Aborted)
         }
     }
-}
-
-/// Logs why a source was not sent to its end: the peer learns only that it broke off.
-fn log(part: &str, error: &SourceError) {
-    // What comes from another peer may break off at any time, and peers must not fill the log.
-    if is_read_error(error) {
-        tracing::debug!(error = %chain(error), part, "not sent to its end");
-    } else {
-        tracing::warn!(error = %chain(error), part, "not sent to its end");
-    }
-}
-
-fn is_read_error(error: &SourceError) -> bool {
-    let SourceError::Read { error, .. } = error else {
-        return false;
-    };
-    error.get_ref().is_some_and(|inner| inner.is::<ReadError>())
 }
 
 async fn send_file(mut file: File, writer: &mut PartWriter) -> Result<(), SourceError> {
@@ -376,85 +361,4 @@ async fn send_file(mut file: File, writer: &mut PartWriter) -> Result<(), Source
         return Err(file.size_changed(found));
     }
     writer.finish()
-}
-
-async fn send_stream(stream: ByteStream, mut writer: PartWriter) {
-    if let Err(error) = send_chunks(stream, &mut writer).await {
-        writer.abort(error);
-    }
-}
-
-async fn send_chunks(mut stream: ByteStream, writer: &mut PartWriter) -> Result<(), SourceError> {
-    let mut watch = Watch::default();
-    loop {
-        match watch.next_chunk(&mut stream, writer).await? {
-            Ok(Some(chunk)) => writer.push(chunk).await?,
-            Ok(None) => return writer.finish(),
-            Err(error) => {
-                if let Some(end) = ended_with(&error) {
-                    return writer.finish_with(end).await;
-                }
-                let error = stream_error(error);
-                log("stream", &error);
-                // What was read before the failure arrives before it.
-                writer.drain().await?;
-                return Err(error);
-            }
-        }
-    }
-}
-
-/// Notices that a message is aborted while its stream has nothing to send.
-#[derive(Default)]
-struct Watch {
-    /// The task is woken when the message is aborted.
-    is_registered: bool,
-}
-
-impl Watch {
-    /// The next chunk, or why no more is sent.
-    async fn next_chunk(
-        &mut self,
-        stream: &mut ByteStream,
-        writer: &mut PartWriter,
-    ) -> Result<io::Result<Option<Bytes>>, SourceError> {
-        let mut has_waited = false;
-        poll_fn(|cx| {
-            if let Poll::Ready(chunk) = stream.poll_chunk(cx) {
-                return Poll::Ready(Ok(chunk.transpose()));
-            }
-            // It takes the lock of the connection, so not for each chunk: the task has one waker
-            // for all its life, and when that is woken, what has waited before looks again.
-            if self.is_registered && !std::mem::replace(&mut has_waited, true) {
-                return Poll::Pending;
-            }
-            (self.is_registered, has_waited) = (true, true);
-            writer.poll_over(cx).map(Err)
-        })
-        .await
-    }
-}
-
-/// The error with which the producer of a stream has ended it, here or on another connection.
-fn ended_with(error: &io::Error) -> Option<Arc<StreamEnd>> {
-    match error.get_ref()?.downcast_ref()? {
-        ReadError::Ended(end) => Some(Arc::clone(end)),
-        _ => None,
-    }
-}
-
-/// Items of a typed stream are encoded while it is read, and producers may break off: reading may
-/// fail for that.
-fn stream_error(error: io::Error) -> SourceError {
-    let inner = error.get_ref();
-    if let Some(SendError::Encode(error)) = inner.and_then(|inner| inner.downcast_ref()) {
-        return SourceError::Encode(Arc::clone(error));
-    }
-    if let Some(SourceError::GivenUp) = inner.and_then(|inner| inner.downcast_ref()) {
-        return SourceError::GivenUp;
-    }
-    SourceError::Read {
-        name: "".into(),
-        error: Arc::new(error),
-    }
 }

@@ -342,7 +342,11 @@ impl<T: Serialize, E: ServiceError> Stream for Encoded<T, E> {
             .filter(|_| this.buffer.len() < JOINED_BYTES)
         {
             match items.as_mut().poll_next(cx) {
-                Poll::Pending if this.buffer.is_empty() => return Poll::Pending,
+                Poll::Pending if this.buffer.is_empty() => {
+                    // Perhaps no item comes for a long time.
+                    this.buffer = BytesMut::new();
+                    return Poll::Pending;
+                }
                 Poll::Pending => break,
                 Poll::Ready(None) => this.items = None,
                 Poll::Ready(Some(item)) => {

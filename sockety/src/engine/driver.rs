@@ -149,8 +149,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         self.shared.end(&error, Unwritten::of(&error));
         self.inbound.end(&error);
         self.shared.ended.notify_waiters();
-        // The peer may be gone or stuck, so the farewell has a time limit.
-        let _ = timeout(FAREWELL, self.say_goodbye(&error)).await;
+        // The peer may be gone or stuck, so the farewell has a time limit. It has separate memory,
+        // because otherwise it would be part of every connection's task.
+        let _ = Box::pin(timeout(FAREWELL, self.say_goodbye(&error))).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionError> {

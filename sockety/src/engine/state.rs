@@ -12,7 +12,7 @@ use super::{
     ping::Pings,
     send::{
         outbox::{Block, Outbox, Place},
-        pacing::Pacing,
+        pacing::Pacer,
         parcel::{Parcel, Submitted},
         transmissions::Transmissions,
         wait_queue::Line,
@@ -50,8 +50,7 @@ pub(crate) struct State {
     pub(crate) pending: PendingRequests,
     /// The position in the outbox of the newest request without files or a stream.
     pub(crate) newest_request: u64,
-    /// Exists while files or streams were sent recently.
-    pub(crate) pacing: Option<Box<Pacing>>,
+    pub(crate) pacing: Pacer,
     pub(crate) phase: Phase,
     /// After the end: no byte from this position on was or will be sent.
     pub(crate) last_sent: u64,
@@ -180,13 +179,13 @@ impl State {
 
     /// Whether files and streams have to wait until the peer has read more.
     pub(crate) fn is_held(&self) -> bool {
-        let pacing = self.pacing.as_ref();
+        let pacing = self.pacing.active();
         pacing.is_some_and(|pacing| pacing.is_holding(self.outbox.place()))
     }
 
     /// Whether calls are made while files or streams are sent.
     pub(crate) fn is_beside_calls(&self) -> bool {
-        let pacing = self.pacing.as_ref();
+        let pacing = self.pacing.active();
         pacing.is_some_and(|pacing| pacing.is_beside_calls())
     }
 
@@ -196,14 +195,14 @@ impl State {
         if !self.transmissions.has_ready() || !self.is_held() {
             return None;
         }
-        let pacing = self.pacing.as_mut()?;
+        let pacing = self.pacing.active_mut()?;
         pacing.on_held();
         pacing.deadline()
     }
 
     /// The time that [`State::held_until`] returned has come.
     pub(crate) fn hold_no_longer(&mut self) {
-        if let Some(pacing) = &mut self.pacing {
+        if let Some(pacing) = self.pacing.active_mut() {
             pacing.on_deadline(Instant::now());
         }
     }
@@ -224,7 +223,7 @@ impl State {
     /// Returns memory to the allocator, after nothing was written for a while.
     pub(crate) fn give_back_memory(&mut self) {
         self.outbox.give_back_memory();
-        self.pacing = None;
+        self.pacing = Pacer::Idle;
         self.pending.give_back_memory();
     }
 
@@ -462,9 +461,7 @@ impl State {
                 self.pending.mark_response(&id);
             } else if transmission.is_none() {
                 self.newest_request = place.position;
-                if let Some(pacing) = &mut self.pacing {
-                    pacing.on_request(place);
-                }
+                self.pacing.on_request(place);
             }
         }
         Ok(Submitted {

@@ -13,8 +13,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::stream;
-use sockety::{ByteStream, File, Server, service};
+use futures_util::{StreamExt, stream};
+use sockety::{ByteStream, File, Server, Streaming, service};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{usage, workload::Link};
@@ -41,6 +41,10 @@ trait Costs {
     async fn stream(&self, bytes: ByteStream) -> u64;
 
     async fn store(&self, file: File) -> u64;
+
+    async fn subscribe(&self, payload: Bytes) -> Streaming<Bytes>;
+
+    async fn echoes(&self, payloads: Streaming<Bytes>) -> Streaming<Bytes>;
 }
 
 struct Desk {
@@ -79,6 +83,14 @@ impl Costs for Desk {
         let saved = file.save_in(&self.folder).await.expect("saved");
         std::fs::metadata(saved.path).expect("it is there").len()
     }
+
+    async fn subscribe(&self, payload: Bytes) -> Streaming<Bytes> {
+        Streaming::from_stream(stream::iter([payload]).chain(stream::pending()))
+    }
+
+    async fn echoes(&self, payloads: Streaming<Bytes>) -> Streaming<Bytes> {
+        Streaming::from_items(payloads)
+    }
 }
 
 /// What is done, so often.
@@ -108,7 +120,17 @@ pub(crate) enum Calls {
         in_flight: u64,
     },
     /// Connections that stay, after one call each. The process ends with them.
+    Kept(Kept),
+}
+
+/// The one call of a connection that stays.
+#[derive(Clone, Copy)]
+pub(crate) enum Kept {
     Idle,
+    /// It has a stream from the server, which stays open after one item of 32 bytes.
+    Stream,
+    /// It has a stream in each direction; likewise.
+    Streams,
 }
 
 impl Calls {
@@ -124,8 +146,8 @@ impl Calls {
             std::fs::write(&source, vec![7; (times as usize) << 20]).expect("written");
         }
         runtime().block_on(async {
-            if let Self::Idle = self {
-                return idle(serve(desk), times).await;
+            if let Self::Kept(kept) = self {
+                return keep(serve(desk), kept, times).await;
             }
             let client = match (self, link) {
                 (Self::Balanced { servers, .. }, _) => balanced(desk, servers, link).await,
@@ -196,7 +218,7 @@ impl Calls {
                 let file = File::open(source).await.expect("it is there");
                 assert_eq!(client.store(file).await.expect("a reply"), times << 20);
             }
-            Self::Idle => unreachable!("it has connections of its own"),
+            Self::Kept(_) => unreachable!("it has connections of its own"),
         }
     }
 }
@@ -222,11 +244,33 @@ where
     }
 }
 
-async fn idle(server: SocketAddr, connections: u64) {
-    let mut clients = Vec::new();
+async fn keep(server: SocketAddr, kept: Kept, connections: u64) {
+    let (mut clients, mut streams, mut senders) = (Vec::new(), Vec::new(), Vec::new());
+    let payload = Bytes::from_static(&[b'x'; 32]);
     for _ in 0..connections {
         let client = CostsClient::connect(server).await.expect("connected");
-        client.nothing().await.expect("a reply");
+        let stream = match kept {
+            Kept::Idle => {
+                client.nothing().await.expect("a reply");
+                None
+            }
+            Kept::Stream => Some(client.subscribe(payload.clone()).await),
+            Kept::Streams => {
+                let (sender, sent) = Streaming::channel(1);
+                sender
+                    .send(Ok(payload.clone()))
+                    .await
+                    .expect("there is room");
+                senders.push(sender);
+                Some(client.echoes(sent).await)
+            }
+        };
+        if let Some(stream) = stream {
+            let mut stream = stream.expect("a reply");
+            let item = stream.next().await.expect("an item");
+            assert_eq!(item.expect("an item"), payload);
+            streams.push(stream);
+        }
         clients.push(client);
     }
     // So that nothing is freed.

@@ -6,7 +6,10 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{Result, workload::IDLE};
+use crate::{
+    Result,
+    workload::{KEPT, Workload},
+};
 
 /// What the program's counter of allocations writes: where something was allocated, and what of it was left at the end.
 #[derive(Deserialize)]
@@ -31,15 +34,23 @@ struct Place {
 /// Less than that for a connection is allocated once for all of them, or is next to nothing.
 const SHOWN_BYTES: f64 = 8.0;
 
-/// Prints what both sides of an idle connection hold allocated, by who allocated it, in Markdown.
+/// Prints what both sides of a connection hold allocated, by what allocated it, in Markdown.
 pub(crate) fn print() -> Result<()> {
+    for workload in KEPT {
+        println!("\n{}:\n", workload.name);
+        print_kept(workload)?;
+    }
+    Ok(())
+}
+
+fn print_kept(workload: &Workload) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("allocated");
     let run = Command::new("valgrind")
         .args(["--tool=dhat", "--num-callers=24"])
         .arg(format!("--dhat-out-file={}", file.display()))
         .arg(env::current_exe()?)
-        .args(["run", IDLE.name, "tcp", &IDLE.times.to_string()])
+        .args(["run", workload.name, "tcp", &workload.times.to_string()])
         .stderr(Stdio::null())
         .status()?;
     if !run.success() {
@@ -49,8 +60,8 @@ pub(crate) fn print() -> Result<()> {
     let mut parts: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
     for place in &allocated.places {
         let part = parts.entry(part(place, &allocated.frames)).or_default();
-        part.0 += place.bytes / IDLE.times as f64;
-        part.1 += place.blocks / IDLE.times as f64;
+        part.0 += place.bytes / workload.times as f64;
+        part.1 += place.blocks / workload.times as f64;
     }
     let mut parts: Vec<_> = parts.into_iter().collect();
     parts.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));

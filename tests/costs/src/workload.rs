@@ -1,5 +1,5 @@
 use crate::{
-    calls::Calls,
+    calls::{Calls, Kept},
     codec::{self, Packet},
     records,
 };
@@ -152,11 +152,23 @@ pub(crate) const FLEETS: &[Workload] = &[
 pub(crate) const FLEETS: &[Workload] = &[];
 
 /// What stays allocated for a connection.
-pub(crate) const IDLE: Workload = calls("idle connection", Calls::Idle, 400);
+pub(crate) const KEPT: &[Workload] = &[
+    calls("idle connection", Calls::Kept(Kept::Idle), 400),
+    calls(
+        "connection with an open stream from the server",
+        Calls::Kept(Kept::Stream),
+        400,
+    ),
+    calls(
+        "connection with an open stream in each direction",
+        Calls::Kept(Kept::Streams),
+        400,
+    ),
+];
 
 impl Workload {
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
-        let all = [GUARDED, IN_FLIGHT, PAYLOADS, FLEETS, &[IDLE]];
+        let all = [GUARDED, IN_FLIGHT, PAYLOADS, FLEETS, KEPT];
         all.into_iter()
             .flatten()
             .find(|workload| workload.name == name)

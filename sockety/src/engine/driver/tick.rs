@@ -135,7 +135,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         let mut state = self.shared.lock_to_wake();
         state.tick();
         // Before the clocks, which may queue a heartbeat: then not everything is written.
-        if !has_written && state.is_all_written() {
+        // Streams may be open, and silent.
+        if !has_written && state.outbox.waiting() == 0 {
             state.give_back_memory();
             self.writing.give_back_memory();
         }

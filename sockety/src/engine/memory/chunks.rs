@@ -62,6 +62,9 @@ impl Chunks {
 
     /// The next chunk, at most this long.
     pub(crate) fn pop(&mut self, limit: usize) -> Option<Bytes> {
+        if self.whole.is_empty() && self.joined.len() <= limit {
+            return self.pop_joined();
+        }
         if self.whole.is_empty() {
             self.close();
         }
@@ -73,6 +76,18 @@ impl Chunks {
         };
         self.bytes -= chunk.len();
         Some(chunk)
+    }
+
+    /// All that was joined, which is the whole queue. Of a queue with so few bytes nothing stays
+    /// allocated: perhaps no more come for a long time.
+    fn pop_joined(&mut self) -> Option<Bytes> {
+        let chunk = match self.joined.len() {
+            0 => return None,
+            few if few < JOINED_BELOW => std::mem::take(&mut self.joined),
+            _ => self.joined.split(),
+        };
+        self.bytes -= chunk.len();
+        Some(chunk.freeze())
     }
 
     /// Puts chunks back that were popped, before all others.

@@ -138,8 +138,10 @@ impl Intake {
         about: Uuid,
     ) -> Arc<Self> {
         account.add_parts(files, usize::from(has_stream));
+        // Of many files that are announced, none may ever come.
+        let known = usize::from(has_stream) + usize::from(files > 0);
         let state = State {
-            parts: Vec::new(),
+            parts: Vec::with_capacity(known),
             unread: 0,
             received: ContentBytes::default(),
             stream_limit: None,

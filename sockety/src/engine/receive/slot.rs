@@ -23,7 +23,8 @@ pub(crate) struct Slots(FxHashMap<ChannelId, Slot>);
 /// head ──▶ Open ── payload and file headers whole ──▶ Rest ── files and stream whole ──▶ removed
 /// ```
 pub(crate) enum Slot {
-    Open(Open),
+    /// In separate memory, which it needs for a moment, so that a place in the map is small.
+    Open(Box<Open>),
     Rest(Rest),
 }
 
@@ -163,7 +164,7 @@ impl Slots {
     /// Messages that arrive while another is judged.
     pub(crate) fn unjudged(&self) -> impl Iterator<Item = (ChannelId, &Open)> {
         self.0.iter().filter_map(|(channel, slot)| match slot {
-            Slot::Open(open) if open.role.is_unjudged() => Some((*channel, open)),
+            Slot::Open(open) if open.role.is_unjudged() => Some((*channel, &**open)),
             Slot::Open(_) | Slot::Rest(_) => None,
         })
     }
@@ -186,7 +187,7 @@ impl Slots {
     }
 
     pub(crate) fn open(&mut self, channel: ChannelId, open: Open) {
-        self.0.insert(channel, Slot::Open(open));
+        self.0.insert(channel, Slot::Open(Box::new(open)));
     }
 
     /// Takes a message that is complete, with its payload. Where content is still to come, that
@@ -209,7 +210,7 @@ impl Slots {
             None => (entry.remove(), ReceivedParts::default()),
         };
         match slot {
-            (Slot::Open(open), carried) => Some((open, carried)),
+            (Slot::Open(open), carried) => Some((*open, carried)),
             (Slot::Rest(_), _) => None,
         }
     }

@@ -14,6 +14,57 @@ use tokio::time::Instant;
 
 use super::outbox::Place;
 
+/// The pacing of a connection. It is allocated for the first request that is made while files or
+/// streams are sent: before that, there is only a place to note.
+#[derive(Default)]
+pub(crate) enum Pacer {
+    /// No files or streams were sent recently.
+    #[default]
+    Idle,
+    /// They were, from this place on, and no request was made since.
+    Begun(Place),
+    Active(Box<Pacing>),
+}
+
+impl Pacer {
+    /// Files or streams are sent from here on, unless that was said before.
+    pub(crate) fn begin(&mut self, end: Place) {
+        if let Self::Idle = self {
+            *self = Self::Begun(end);
+        }
+    }
+
+    /// A request was queued here whose reply may follow as soon as it is read.
+    #[inline]
+    pub(crate) fn on_request(&mut self, start: Place) {
+        match self {
+            Self::Idle => {}
+            Self::Begun(begun) => {
+                let mut pacing = Box::new(Pacing::new(*begun));
+                pacing.on_request(start);
+                *self = Self::Active(pacing);
+            }
+            Self::Active(pacing) => pacing.on_request(start),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn active(&self) -> Option<&Pacing> {
+        match self {
+            Self::Idle | Self::Begun(_) => None,
+            Self::Active(pacing) => Some(pacing),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn active_mut(&mut self) -> Option<&mut Pacing> {
+        match self {
+            Self::Idle | Self::Begun(_) => None,
+            Self::Active(pacing) => Some(pacing),
+        }
+    }
+}
+
 /// How far files and streams may be ahead of what the peer is known to have read.
 pub(crate) struct Pacing {
     /// Where the newest request begins.
@@ -86,7 +137,7 @@ const LOOK_BYTES: u64 = 16 * 1024;
 
 impl Pacing {
     /// Starts at this place.
-    pub(crate) fn new(end: Place) -> Self {
+    fn new(end: Place) -> Self {
         Self {
             newest: end.position,
             read: end,

@@ -44,8 +44,8 @@ pub(crate) use self::transmission::{PartKey, Progress, Sending, Transmission, Tu
 /// how they have.
 pub(crate) struct Transmissions {
     /// By key: the number of the message, plus 1. The hash needs no secret, because no peer chooses
-    /// these numbers.
-    by_number: FxHashMap<u64, Transmission>,
+    /// these numbers. Each is in separate memory, so that an empty place is small.
+    by_number: FxHashMap<u64, Box<Transmission>>,
     /// Parts that have something to send, in the order of their turns.
     ready: VecDeque<PartKey>,
     pub(crate) channels: Channels,
@@ -169,7 +169,7 @@ impl Transmissions {
             .unwrap_or(0);
         let has_content = |(part, new): (usize, &Part)| new.has_content().then_some(part);
         let ready: Vec<_> = parts.iter().enumerate().filter_map(has_content).collect();
-        let transmission = Transmission {
+        let transmission = Box::new(Transmission {
             id,
             about: parent.unwrap_or(id),
             answers: Number::NONE,
@@ -191,7 +191,7 @@ impl Transmissions {
             turns_before: 0,
             wanted: Vec::new(),
             file_source: None,
-        };
+        });
         self.by_number.insert(key, transmission);
         ready.into_iter().for_each(|part| {
             self.make_ready(PartKey {
@@ -639,7 +639,7 @@ impl Transmissions {
         let is_over = |transmission: &Transmission| {
             transmission.holders == 0 && !matches!(transmission.state, Sending::Open)
         };
-        if self.by_number.get(&key).is_some_and(is_over) {
+        if self.by_number.get(&key).is_some_and(|known| is_over(known)) {
             self.by_number.remove(&key);
         }
     }

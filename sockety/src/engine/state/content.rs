@@ -8,7 +8,7 @@ use sockety_codec::{
 
 use super::State;
 use crate::{
-    engine::send::{pacing::Pacing, payload::Payload, transmissions::PartKey},
+    engine::send::{payload::Payload, transmissions::PartKey},
     error::source::SourceError,
     fast_reply::{FrameworkCode, PRESENT_ACTION},
 };
@@ -73,10 +73,8 @@ impl State {
             if end.content >= until {
                 return;
             }
-            let pacing = self
-                .pacing
-                .get_or_insert_with(|| Box::new(Pacing::new(end)));
-            if pacing.is_holding(end) {
+            self.pacing.begin(end);
+            if self.is_held() {
                 return;
             }
             let Some(turn) = self.transmissions.turn(&mut self.outbox.due) else {

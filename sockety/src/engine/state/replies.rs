@@ -46,7 +46,7 @@ impl State {
                 }
             }
         }
-        if let Some(pacing) = &mut self.pacing {
+        if let Some(pacing) = self.pacing.active_mut() {
             if let Some(start) = self.pending.start(parent) {
                 pacing.on_reply(start);
             }
