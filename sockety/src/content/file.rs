@@ -202,7 +202,9 @@ impl File {
         }
         match &mut self.content {
             Content::OnDisk(disk) => disk,
-            _ => unreachable!("it is asked of files on disk only"),
+            Content::Memory(_) | Content::Path(_) | Content::Reader(_) | Content::Received(_) => {
+                unreachable!("it is asked of files on disk only")
+            }
         }
     }
 
