@@ -118,7 +118,7 @@ export class Client {
       this.failures = 0;
       this.notBefore = 0;
       this.current = connection;
-      connection.onPeerLeaving = ({ retryAfterMillis }) => {
+      connection.leaving.onPeerLeaving = ({ retryAfterMillis }) => {
         // New messages go elsewhere; what is under way is finished there.
         if (this.current === connection) this.current = undefined;
         this.notBefore = performance.now() + Math.min(retryAfterMillis, this.options.maxDelay ?? 30_000);

@@ -148,6 +148,13 @@ export class Refusal extends Error {
   }
 }
 
+/** The end of a connection as an error. */
+export class Closed extends Error {
+  constructor(readonly reason: CloseReason) {
+    super(`the connection has ended: ${reason.kind}`);
+  }
+}
+
 export function describeClose(reason: CloseReason): string {
   switch (reason.kind) {
     case 'closed':

@@ -7,83 +7,83 @@ import type { Settings } from './extension/settings.js';
 import type { Arrival } from './message.js';
 import type { Head, Identity, Sink } from './sink.js';
 
-/** From events of the decoder to the connection. */
+/** From events of the decoder to what handles them. */
 export class Events implements Sink<Arrival> {
   constructor(private readonly connection: Connection) {}
   onHeader(channels: number, isExtended: boolean): void {
     this.connection.onHeader(channels, isExtended);
   }
   onWhole(head: Head, payload: Uint8Array): void {
-    this.connection.onWhole(head, payload);
+    this.connection.arrivals.onWhole(head, payload);
   }
   onHead(head: Head): Arrival {
-    return this.connection.onHead(head);
+    return this.connection.arrivals.onHead(head);
   }
   onFileHeader(target: Arrival, index: number, size: number, name: string): void {
-    this.connection.onFileHeader(target, index, size, name);
+    this.connection.arrivals.onFileHeader(target, index, size, name);
   }
   onData(target: Arrival, bytes: Uint8Array): void {
-    this.connection.onData(target, bytes);
+    this.connection.arrivals.onData(target, bytes);
   }
   onStream(target: Arrival, bytes: Uint8Array): void {
-    this.connection.onPart(target, STREAM, bytes);
+    this.connection.arrivals.onPart(target, STREAM, bytes);
   }
   onStreamEnd(target: Arrival): void {
-    this.connection.onPartEnd(target, STREAM, 0);
+    this.connection.arrivals.onPartEnd(target, STREAM, 0);
   }
   onFile(target: Arrival, index: number, bytes: Uint8Array): void {
-    this.connection.onPart(target, index, bytes);
+    this.connection.arrivals.onPart(target, index, bytes);
   }
   onFileEnd(target: Arrival, index: number, missing: number): void {
-    this.connection.onPartEnd(target, index, missing);
+    this.connection.arrivals.onPartEnd(target, index, missing);
   }
   onEnd(target: Arrival): void {
-    this.connection.onWholeContent(target);
+    this.connection.arrivals.onWholeContent(target);
   }
   onAbort(target: Arrival): void {
-    this.connection.onAbort(target);
+    this.connection.arrivals.onAbort(target);
   }
   onRefused(identity: Identity, error: LimitError | ProtocolError, target: Arrival | undefined): void {
-    this.connection.onRefused(identity, error, target);
+    this.connection.arrivals.onRefused(identity, error, target);
   }
   onDropped(bytes: number, needsCredit: boolean): void {
-    this.connection.onDropped(bytes, needsCredit);
+    this.connection.arrivals.onDropped(bytes, needsCredit);
   }
   onFastReply(id: string, code: number): void {
-    this.connection.onFastReply(id, code);
+    this.connection.arrivals.onFastReply(id, code);
   }
   onHeartbeat(): void {
-    this.connection.onUseless();
+    this.connection.reading.onUseless();
   }
   onGoAway(): void {
-    this.connection.onGoAway();
+    this.connection.leaving.onGoAway();
   }
   onUseless(): void {
-    this.connection.onUseless();
+    this.connection.reading.onUseless();
   }
   onSettings(settings: Settings): void {
     this.connection.onSettings(settings);
   }
   onMetadata(metadata: Metadata): void {
-    this.connection.setMetadata(metadata);
+    this.connection.arrivals.setMetadata(metadata);
   }
   onFlow(entries: FlowEntry[]): void {
-    this.connection.onFlow(entries);
+    this.connection.credit.onFlow(entries);
   }
   onCancel(numbers: number[]): void {
-    this.connection.onCancel(numbers);
+    this.connection.serving.onCancel(numbers);
   }
   onLeave(leave: Leave): void {
-    this.connection.onLeave(leave);
+    this.connection.leaving.onLeave(leave);
   }
   onDone(): void {
-    this.connection.onDone();
+    this.connection.leaving.onDone();
   }
   onPing(bytes: Uint8Array): void {
-    this.connection.onPing(bytes);
+    this.connection.pings.onPing(bytes);
   }
   onPong(bytes: Uint8Array): void {
-    this.connection.onPong(bytes);
+    this.connection.pings.onPong(bytes);
   }
   onStatus(target: Arrival, code: number, error: Uint8Array): void {
     target.setStatus(code, error);

@@ -213,7 +213,7 @@ export abstract class Arrival {
 
   /** Answers with a code. Has no effect if no reply is expected. */
   reply(code: number, retryAfter?: number | null): void {
-    this.connection.sendFastReply(this, new FastReply(code, retryAfter));
+    this.connection.serving.sendFastReply(this, new FastReply(code, retryAfter));
   }
 
   /**
@@ -221,12 +221,12 @@ export abstract class Arrival {
    * if no reply is expected.
    */
   respond(content: MessageContent): Promise<void> {
-    return this.connection.sendResponse(this, content);
+    return this.connection.serving.sendResponse(this, content);
   }
 
   /** Sends a response that expects a reply. */
   respondWithRequest(content: MessageContent, options?: RequestOptions): Request {
-    return this.connection.sendResponseRequest(this, content, options);
+    return this.connection.serving.sendResponseRequest(this, content, options);
   }
 }
 

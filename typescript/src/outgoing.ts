@@ -24,6 +24,8 @@ function answerBytes(outgoing: Outgoing): number {
 }
 
 const NO_PARTS: OutgoingPart[] = [];
+/** Why a message is aborted that its caller has given up. */
+export const CANCELLED = new Error('the message was cancelled');
 
 /** A message or response that is sent. */
 export class Outgoing {

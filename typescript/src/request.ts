@@ -1,5 +1,5 @@
+import type { Calls } from './calls.js';
 import { Code, isNotExecuted } from './codes.js';
-import type { Connection } from './connection.js';
 import { CallError, type CallReason, type Outcome } from './errors.js';
 import type { FileSource, Source } from './files.js';
 import type { IncomingMessage, MetadataInit, Reply, Response } from './message.js';
@@ -43,7 +43,7 @@ export abstract class Pending {
   /** @internal */
   constructor(
     /** @internal */
-    readonly owner: Connection,
+    readonly owner: Calls,
     /** @internal */
     readonly id: string,
     /** @internal */

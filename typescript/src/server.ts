@@ -98,7 +98,7 @@ export class Server {
     const closed = new Promise<void>((resolve) => {
       this.net.close(() => resolve());
     });
-    for (const connection of this.connections) connection.leave(LeaveReason.Shutdown, grace);
+    for (const connection of this.connections) connection.leaving.leave(LeaveReason.Shutdown, grace);
     await Promise.all([...this.connections].map((connection) => connection.close(grace)));
     const rest = setTimeout(() => {
       for (const socket of this.sockets) socket.destroy();
