@@ -3,7 +3,7 @@ import type { Connection } from './connection.js';
 import { type CallReason, ContentError, LimitError, ProtocolError } from './errors.js';
 import { STREAM } from './extension/flow.js';
 import type { Metadata } from './extension/metadata.js';
-import { Bucket } from './ids.js';
+import { Bucket, type Id } from './ids.js';
 import { IncomingFile, refusedContent } from './intake.js';
 import { type Arrival, FastReply, IncomingMessage, Response } from './message.js';
 import type { Head, Identity } from './sink.js';
@@ -31,7 +31,7 @@ export class Arrivals {
   onWhole(head: Head, payload: Uint8Array): void {
     const { connection } = this;
     const metadata = this.metadata === undefined ? undefined : this.takeMetadata();
-    if (head.parent !== '') {
+    if (head.parent !== undefined) {
       const pending = connection.calls.pending.get(head.parent);
       if (pending === undefined) return;
       const response = new Response(connection, head, metadata, connection.credit.readers);
@@ -52,7 +52,7 @@ export class Arrivals {
     const metadata = this.metadata === undefined ? undefined : this.takeMetadata();
     if (connection.isExtended) connection.credit.receiving.begin(head.number, head.hasStream, head.fileCount, head.filesTotal);
     let arrival: Arrival;
-    if (head.parent !== '') {
+    if (head.parent !== undefined) {
       arrival = new Response(connection, head, metadata, connection.credit.readers);
       const pending = connection.calls.pending.get(head.parent);
       if (pending === undefined) this.dropContent(arrival);
@@ -88,7 +88,7 @@ export class Arrivals {
 
   onFileHeader(arrival: Arrival, index: number, size: number, name: string): void {
     const file = new IncomingFile(this.connection.credit.readers, arrival.head.number, index, name, size);
-    arrival.files.push(file);
+    arrival.addFile(file);
     if (arrival.isDiscarded) file.discard();
     if (arrival.files.length === arrival.head.fileCount && arrival.payloadLeft === 0) this.beginArrival(arrival);
   }
@@ -163,8 +163,7 @@ export class Arrivals {
   }
 
   private failPending(response: Response, error: Error): void {
-    const pending = this.connection.calls.pending.get(response.head.parent);
-    pending?.fail({ kind: 'content', error }, 'executed');
+    this.connection.calls.answered(response)?.fail({ kind: 'content', error }, 'executed');
   }
 
   onRefused(identity: Identity, error: LimitError | ProtocolError, arrival: Arrival | undefined): void {
@@ -185,7 +184,7 @@ export class Arrivals {
       arrival.isWhole = true;
       arrival.failContent(refusedContent(error));
     }
-    if (identity.parent !== '') {
+    if (identity.parent !== undefined) {
       if (arrival === undefined || !arrival.isBegun) {
         const reason: CallReason = error instanceof LimitError ? { kind: 'limit', error } : { kind: 'content', error };
         connection.calls.pending.get(identity.parent)?.fail(reason, 'executed');
@@ -233,7 +232,7 @@ export class Arrivals {
     }
   }
 
-  onFastReply(id: string, code: number): void {
+  onFastReply(id: Id, code: number): void {
     const metadata = this.metadata === undefined ? undefined : this.takeMetadata();
     this.connection.calls.pending.get(id)?.onReply({ kind: 'code', code, retryAfter: metadata?.retryAfter });
   }
@@ -243,7 +242,7 @@ export class Arrivals {
     arrival.isBegun = true;
     if (arrival.isDiscarded) return connection.serving.settle(arrival);
     if (arrival instanceof Response) {
-      const pending = connection.calls.pending.get(arrival.head.parent);
+      const pending = connection.calls.answered(arrival);
       if (pending === undefined) this.dropContent(arrival);
       else pending.onReply({ kind: 'response', response: arrival });
     } else {

@@ -2,41 +2,43 @@ import type { Connection } from './connection.js';
 import { CallError, type CallReason, Closed, LimitError, type Outcome } from './errors.js';
 import { NO_METADATA } from './extension/metadata.js';
 import { sized } from './files.js';
-import { type MessageContent, metadataOf } from './message.js';
+import type { Id } from './ids.js';
+import { type MessageContent, type Response, metadataOf } from './message.js';
 import { CANCELLED, Outgoing } from './outgoing.js';
+import { PendingTable } from './pending.js';
 import { type CallOptions, type NotifyOptions, type Pending, PendingCall, Request, type RequestOptions } from './request.js';
 import { EMPTY } from './wire.js';
 
 /** Deadlines of this and more are kept to the second. */
 const CLOCKED_MILLIS = 10_000;
 const NO_FILES: readonly [] = [];
+const NO_OPTIONS: RequestOptions = {};
 
 /** Messages of this side, and those of them that wait for replies. */
 export class Calls {
-  readonly pending = new Map<string, Pending>();
+  readonly pending = new PendingTable();
 
   constructor(private readonly connection: Connection) {}
 
   /** Calls the peer. Resolves with the value of its answer, and rejects with a `CallError`. */
-  call<T = unknown>(action: string, data?: unknown, options: CallOptions = {}): Promise<T> {
+  call<T = unknown>(action: string, data?: unknown, options: CallOptions = NO_OPTIONS): Promise<T> {
     return new Promise((resolve, reject) => {
       const id = options.resent?.id ?? this.connection.ids.next();
-      const call = new PendingCall(this, id, action, this.timeoutOf(options));
-      call.resolve = resolve as (value: unknown) => void;
-      call.reject = reject;
-      this.begin(call, '', action, data, options, options);
+      const millis = this.timeoutOf(options);
+      const call = new PendingCall(this, id, action, millis, resolve as (value: unknown) => void, reject);
+      this.begin(call, undefined, action, data, options, options);
     });
   }
 
   /** Sends a message whose replies may be several, or have content. Its failure is that of its replies. */
-  request(action: string, data?: unknown, options: RequestOptions = {}): Request {
+  request(action: string, data?: unknown, options: RequestOptions = NO_OPTIONS): Request {
     const request = new Request(this, this.connection.ids.next(), action, this.timeoutOf(options));
-    this.begin(request, '', action, data, options, options);
+    this.begin(request, undefined, action, data, options, options);
     return request;
   }
 
   /** Sends a message that is not answered. Resolves when all of it was queued for the socket. */
-  notify(action: string, data?: unknown, options: NotifyOptions = {}): Promise<void> {
+  notify(action: string, data?: unknown, options: NotifyOptions = NO_OPTIONS): Promise<void> {
     const { connection } = this;
     return new Promise((resolve, reject) => {
       let outgoing: Outgoing;
@@ -46,7 +48,7 @@ export class Calls {
         const unsent = connection.leaving.unsent();
         if (unsent !== undefined) return fail({ kind: 'closed', reason: unsent });
         const id = options.resent?.id ?? connection.ids.next();
-        outgoing = this.outgoing('', id, action, data, options, false, undefined);
+        outgoing = this.outgoing(undefined, id, action, data, options, false, undefined);
         const { signal } = options;
         const onAbort = (): void => connection.sender.abort(outgoing, new DOMException('aborted', 'AbortError'));
         outgoing.onDone = (error) => {
@@ -70,14 +72,14 @@ export class Calls {
 
   begin(
     pending: Pending,
-    parent: string,
+    parent: Id | undefined,
     action: string,
     data: unknown,
     content: MessageContent,
     options: RequestOptions,
   ): void {
     const { connection } = this;
-    const unsent = parent === '' ? connection.leaving.unsent() : connection.reason;
+    const unsent = parent === undefined ? connection.leaving.unsent() : connection.reason;
     if (unsent !== undefined) return pending.fail({ kind: 'closed', reason: unsent }, 'not-sent');
     const { millis } = pending;
     const isDefault = millis === connection.options.timeout && options.within === undefined;
@@ -99,7 +101,7 @@ export class Calls {
     const said = isDefault && !hasContent ? undefined : (deadline ?? null);
     try {
       const outgoing = this.outgoing(parent, pending.id, action, data, content, true, said);
-      this.pending.set(pending.id, pending);
+      this.pending.add(pending);
       pending.start(outgoing, deadline, options.signal);
       if (pending.isOver) return;
       connection.sender.submit(outgoing);
@@ -121,8 +123,8 @@ export class Calls {
   }
 
   outgoing(
-    parent: string,
-    id: string,
+    parent: Id | undefined,
+    id: Id,
     action: string,
     data: unknown,
     content: MessageContent & Pick<NotifyOptions, 'resent'>,
@@ -131,20 +133,17 @@ export class Calls {
   ): Outgoing {
     const payload = content.payload ?? (data === undefined ? EMPTY : this.connection.msgpack.encode(data));
     const files = content.files === undefined || content.files.length === 0 ? NO_FILES : content.files.map(sized);
-    const head = {
-      parent,
-      id,
-      action,
-      expectsReply,
-      hasStream: content.stream !== undefined,
-      payloadSize: payload.length,
-      files,
-    };
     let metadata = content.metadata === undefined ? undefined : metadataOf(content.metadata);
     if (content.resent !== undefined && content.resent.attempt > 0) {
       metadata = { ...(metadata ?? NO_METADATA), attempt: content.resent.attempt };
     }
-    return new Outgoing(head, payload, files, content.stream, metadata, deadline);
+    return new Outgoing(parent, id, action, expectsReply, payload, files, content.stream, metadata, deadline);
+  }
+
+  /** The request that a response answers, if it still waits. */
+  answered(response: Response): Pending | undefined {
+    const { parent } = response.head;
+    return parent === undefined ? undefined : this.pending.get(parent);
   }
 
   /** A caller waits no more. Returns whether its message may have been executed. */
@@ -167,7 +166,7 @@ export class Calls {
   }
 
   forget(pending: Pending): void {
-    if (this.pending.get(pending.id) === pending) this.pending.delete(pending.id);
+    this.pending.delete(pending);
     if (this.pending.size === 0 && this.connection.phase === 'leaving') this.connection.writing.schedule();
   }
 }

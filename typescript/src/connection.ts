@@ -103,7 +103,7 @@ export class Connection {
     this.pings = new Pings(this);
     this.leaving = new Leaving(this);
     this.sender = new Sender(this.writing.schedule);
-    this.decoder = new Decoder(new Events(this), options.limits, offers);
+    this.decoder = new Decoder(new Events(this), options.limits, offers, options.names);
     this.clock = new Clock(this);
 
     socket.setNoDelay(true);

@@ -6,7 +6,9 @@ import { decodeFlow } from './extension/flow.js';
 import { decodeLeave } from './extension/leave.js';
 import { MetadataReader } from './extension/metadata.js';
 import { decodeSettings } from './extension/settings.js';
+import { Id } from './ids.js';
 import { type Limits, U48_MAX } from './limits.js';
+import { Names } from './names.js';
 import { PartialHead, Stage } from './partial-head.js';
 import type { Head, Sink } from './sink.js';
 import {
@@ -44,6 +46,7 @@ const enum Content {
 
 /** How much of a refused header is dropped before the connection ends, as a multiple of the limit. */
 const ABUSE = 4;
+const NO_NAMES = new Names([]);
 
 /** From bytes to what they mean. Whatever breaks a rule throws a `ProtocolError`. */
 export class Decoder<T> {
@@ -82,6 +85,8 @@ export class Decoder<T> {
     private readonly sink: Sink<T>,
     private readonly limits: Limits,
     private readonly isOffering: boolean,
+    /** Actions that are expected. */
+    private readonly names: Names = NO_NAMES,
   ) {
     this.channels = limits.channels;
   }
@@ -258,10 +263,10 @@ export class Decoder<T> {
         return this.onOpening(first, size, input, next);
       }
       case 0x3:
-        this.sink.onFastReply(bytes.toString('latin1', at + 1, at + 17), first & 15);
+        this.sink.onFastReply(Id.read(bytes, at + 1), first & 15);
         return next;
       case 0x4:
-        this.sink.onFastReply(bytes.toString('latin1', at + 2, at + 18), ((first & 15) << 8) | bytes[at + 1]);
+        this.sink.onFastReply(Id.read(bytes, at + 2), ((first & 15) << 8) | bytes[at + 1]);
         return next;
       case 0x6:
         this.onContinue(readUint(bytes, at + 1, ((first >> 2) & 3) + 1));
@@ -347,24 +352,29 @@ export class Decoder<T> {
     const flags = input[at];
     const payloadWidth = PAYLOAD_WIDTH[flags >> 6];
     if ((flags & 0x31) !== 0 || (isResponse && (flags & 2) !== 0)) return -1;
-    let parent = '';
+    let parent: Id | undefined;
     let place = at + 1;
     if (isResponse) {
       if (place + 32 + payloadWidth !== end) return -1;
-      parent = input.toString('latin1', place, place + 16);
+      parent = Id.read(input, place);
       place += 16;
     } else if (place + 17 > end) {
       return -1;
     }
-    const id = input.toString('latin1', place, place + 16);
+    const id = Id.read(input, place);
     place += 16;
     let action = '';
     if (!isResponse) {
       let length = input[place++];
       if ((flags & 2) !== 0) length |= input[place++] << 8;
       if (length > this.limits.actionBytes || place + length + payloadWidth !== end) return -1;
-      action = input.toString('utf8', place, place + length);
-      if (action.includes('\ufffd') && !isUtf8(input.subarray(place, place + length))) return -1;
+      const known = this.names.find(input, place, length);
+      if (known !== undefined) {
+        action = known;
+      } else {
+        action = input.toString('utf8', place, place + length);
+        if (action.includes('\ufffd') && !isUtf8(input.subarray(place, place + length))) return -1;
+      }
       place += length;
     }
     const payloadSize = readUint(input, place, payloadWidth);
@@ -478,10 +488,10 @@ export class Decoder<T> {
     if (head.stage === Stage.Prefix) {
       head.flags = part[at++];
       if (head.isResponse) {
-        head.parent = part.toString('latin1', at, at + 16);
+        head.parent = Id.read(part, at);
         at += 16;
       }
-      head.id = part.toString('latin1', at, at + 16);
+      head.id = Id.read(part, at);
       at += 16;
       let problem: ProtocolError | undefined;
       if (!head.isResponse) {

@@ -1,4 +1,5 @@
 import { type FlowEntry, MAX_ENTRY, writeFlow } from './extension/flow.js';
+import type { Id } from './ids.js';
 import {
   FILES_TOTAL_WIDTH,
   FILE_COUNT_WIDTH,
@@ -10,10 +11,10 @@ import {
   writeUint,
 } from './wire.js';
 
-/** What a header says. Ids are 16 characters, one for each byte; a response has a parent, a message an action. */
+/** What a header says. A response has a parent, a message an action. */
 export interface OutgoingHead {
-  readonly parent: string;
-  readonly id: string;
+  readonly parent: Id | undefined;
+  readonly id: Id;
   readonly action: string;
   readonly expectsReply: boolean;
   readonly hasStream: boolean;
@@ -24,6 +25,10 @@ export interface OutgoingHead {
 const SLAB = 64 * 1024;
 /** Payloads up to this size are copied next to their headers, which saves a chunk of the write. */
 const COPIED = 4096;
+/** Bytes up to this number are copied one by one, which is faster than a call that copies. */
+const FEW = 48;
+/** The longest action of which a header is written at once. */
+const SHORT_ACTION = 64;
 
 /** Writes packets, each in its smallest form. Chunks of content are not copied, unless they are small. */
 export class Encoder {
@@ -79,8 +84,10 @@ export class Encoder {
     const length = bytes.length;
     if (length <= COPIED) {
       this.reserve(length);
-      this.slab.set(bytes, this.at);
-      this.at += length;
+      const { slab, at } = this;
+      if (length > FEW) slab.set(bytes, at);
+      else for (let place = 0; place < length; place++) slab[at + place] = bytes[place];
+      this.at = at + length;
     } else {
       this.cutSlab();
       this.chunks.push(bytes);
@@ -121,8 +128,40 @@ export class Encoder {
 
   /** Writes a whole header, and returns the number of its message. */
   head(head: OutgoingHead): number {
-    const { files, action, payloadSize } = head;
-    const isResponse = head.parent !== '';
+    if (head.files.length > 0 || head.action.length > SHORT_ACTION || !this.shortHead(head)) this.longHead(head);
+    return this.begun++;
+  }
+
+  /** A header without files, whose action is short and ASCII: nearly all are. Returns whether it was written. */
+  private shortHead(head: OutgoingHead): boolean {
+    const { parent, action, payloadSize } = head;
+    const { length } = action;
+    const payloadBits = payloadSize === 0 ? 0 : payloadSize < 0x100 ? 1 : payloadSize < 0x1_0000 ? 2 : 3;
+    const size = 17 + PAYLOAD_WIDTH[payloadBits] + (parent === undefined ? 1 + length : 16);
+    this.reserve(2 + size);
+    const { slab } = this;
+    let { at } = this;
+    slab[at] = (parent === undefined ? 0x20 : 0x50) | (head.hasStream ? 2 : 0) | (head.expectsReply ? 1 : 0);
+    slab[at + 1] = size;
+    slab[at + 2] = payloadBits << 6;
+    at += 3;
+    if (parent !== undefined) at = parent.write(slab, at);
+    at = head.id.write(slab, at);
+    if (parent === undefined) {
+      slab[at++] = length;
+      for (let place = 0; place < length; place++) {
+        const unit = action.charCodeAt(place);
+        if (unit > 0x7f) return false;
+        slab[at++] = unit;
+      }
+    }
+    this.at = writeUint(slab, at, PAYLOAD_WIDTH[payloadBits], payloadSize);
+    return true;
+  }
+
+  private longHead(head: OutgoingHead): void {
+    const { files, action, payloadSize, parent } = head;
+    const isResponse = parent !== undefined;
     const actionLength = isResponse ? 0 : Buffer.byteLength(action);
     const payloadBits = payloadSize === 0 ? 0 : Math.max(1, smallest(PAYLOAD_WIDTH, payloadSize));
     const longAction = actionLength > 255;
@@ -145,12 +184,8 @@ export class Encoder {
     const slab = this.slab;
     let at = this.at;
     slab[at++] = (payloadBits << 6) | (countBits << 4) | (totalBits << 2) | (longAction ? 2 : 0);
-    if (isResponse) {
-      slab.write(head.parent, at, 16, 'latin1');
-      at += 16;
-    }
-    slab.write(head.id, at, 16, 'latin1');
-    at += 16;
+    if (isResponse) at = parent.write(slab, at);
+    at = head.id.write(slab, at);
     if (!isResponse) {
       at = writeUint(slab, at, longAction ? 2 : 1, actionLength);
       at += slab.write(action, at, actionLength, 'utf8');
@@ -169,7 +204,6 @@ export class Encoder {
       }
     }
     this.at = at;
-    return this.begun++;
   }
 
   /** How many bytes a header has. */
@@ -185,7 +219,7 @@ export class Encoder {
     this.push(payload);
   }
 
-  fastReply(id: string, code: number): void {
+  fastReply(id: Id, code: number): void {
     this.reserve(18);
     if (code < 16) {
       this.slab[this.at++] = 0x30 | code;
@@ -193,7 +227,7 @@ export class Encoder {
       this.slab[this.at++] = 0x40 | (code >> 8);
       this.slab[this.at++] = code & 0xff;
     }
-    this.at += this.slab.write(id, this.at, 16, 'latin1');
+    this.at = id.write(this.slab, this.at);
   }
 
   /** A Stream packet, whose `size` bytes are pushed with `content`. */

@@ -4,6 +4,7 @@ import { type FlowEntry, STREAM } from './extension/flow.js';
 import type { Leave } from './extension/leave.js';
 import type { Metadata } from './extension/metadata.js';
 import type { Settings } from './extension/settings.js';
+import type { Id } from './ids.js';
 import type { Arrival } from './message.js';
 import type { Head, Identity, Sink } from './sink.js';
 
@@ -49,7 +50,7 @@ export class Events implements Sink<Arrival> {
   onDropped(bytes: number, needsCredit: boolean): void {
     this.connection.arrivals.onDropped(bytes, needsCredit);
   }
-  onFastReply(id: string, code: number): void {
+  onFastReply(id: Id, code: number): void {
     this.connection.arrivals.onFastReply(id, code);
   }
   onHeartbeat(): void {

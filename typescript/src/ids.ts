@@ -2,21 +2,65 @@ import { randomFillSync } from 'node:crypto';
 
 const POOL = 256;
 
-/** Random UUIDs of version 4, as 16 characters, one for each byte (`head.id.version`). */
+/** The id of a message: 16 bytes, as four numbers of 32 bits, the first bytes first. */
+export class Id {
+  constructor(
+    readonly a: number,
+    readonly b: number,
+    readonly c: number,
+    readonly d: number,
+  ) {}
+
+  static read(bytes: Uint8Array, at: number): Id {
+    return new Id(int32(bytes, at), int32(bytes, at + 4), int32(bytes, at + 8), int32(bytes, at + 12));
+  }
+
+  /** Returns where it ends. */
+  write(bytes: Uint8Array, at: number): number {
+    writeInt32(bytes, at, this.a);
+    writeInt32(bytes, at + 4, this.b);
+    writeInt32(bytes, at + 8, this.c);
+    writeInt32(bytes, at + 12, this.d);
+    return at + 16;
+  }
+
+  equals(other: Id): boolean {
+    return this.a === other.a && this.b === other.b && this.c === other.c && this.d === other.d;
+  }
+
+  /** In hexadecimal digits. */
+  toString(): string {
+    const bytes = Buffer.alloc(16);
+    this.write(bytes, 0);
+    return bytes.toString('hex');
+  }
+}
+
+function int32(bytes: Uint8Array, at: number): number {
+  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+}
+
+function writeInt32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >> 8;
+  bytes[at + 2] = value >> 16;
+  bytes[at + 3] = value >> 24;
+}
+
+/** Random UUIDs of version 4 (`head.id.version`). */
 export class Ids {
-  private readonly pool = Buffer.allocUnsafeSlow(16 * POOL);
+  private readonly pool = new Int32Array(4 * POOL);
   private at = this.pool.length;
 
-  next(): string {
+  next(): Id {
     if (this.at === this.pool.length) {
       randomFillSync(this.pool);
       this.at = 0;
     }
     const { pool, at } = this;
-    pool[at + 6] = (pool[at + 6] & 0x0f) | 0x40;
-    pool[at + 8] = (pool[at + 8] & 0x3f) | 0x80;
-    this.at = at + 16;
-    return pool.toString('latin1', at, at + 16);
+    this.at = at + 4;
+    // The high halves of bytes 6 and 8 say version and variant.
+    return new Id(pool[at], (pool[at + 1] & ~0xf0_0000) | 0x40_0000, (pool[at + 2] & ~0xc0) | 0x80, pool[at + 3]);
   }
 }
 

@@ -80,11 +80,9 @@ export abstract class Arrival {
   isDiscarded = false;
   /** @internal When something of it arrived last, in ticks of the connection. */
   touched = 0;
-  private code: number | undefined;
-  private codeError: Uint8Array = EMPTY;
+  private status: { readonly code: number; readonly error: Uint8Array } | undefined;
 
-  /** Its files, in order. */
-  readonly files: IncomingFile[] = [];
+  private fileList: IncomingFile[] | undefined;
   /** Its stream, if it has one. */
   readonly stream: IncomingStream | undefined;
 
@@ -99,6 +97,16 @@ export abstract class Arrival {
   ) {
     this.payloadLeft = head.payloadSize;
     if (head.hasStream) this.stream = new IncomingStream(readers, head.number);
+  }
+
+  /** Its files, in order. */
+  get files(): readonly IncomingFile[] {
+    return this.fileList ?? NO_FILES;
+  }
+
+  /** @internal */
+  addFile(file: IncomingFile): void {
+    (this.fileList ??= []).push(file);
   }
 
   /** The payload as it came. */
@@ -180,18 +188,18 @@ export abstract class Arrival {
 
   /** @internal */
   setStatus(code: number, error: Uint8Array): void {
-    this.code = code;
-    this.codeError = error;
+    this.status = { code, error };
   }
 
   /** @internal */
   endStream(): void {
-    if (this.code !== undefined && this.code !== 0) {
-      this.stream?.failAfterRest(new ContentError({ kind: 'ended', code: this.code, error: this.codeError }));
+    const { status } = this;
+    if (status !== undefined && status.code !== 0) {
+      this.stream?.failAfterRest(new ContentError({ kind: 'ended', ...status }));
     } else {
       this.stream?.end();
     }
-    this.code = undefined;
+    this.status = undefined;
   }
 
   /** @internal */
@@ -202,10 +210,8 @@ export abstract class Arrival {
 
   /** @internal */
   abortContent(): void {
-    const { code } = this;
-    this.failContent(
-      new ContentError(code === undefined ? { kind: 'aborted' } : { kind: 'ended', code, error: this.codeError }),
-    );
+    const { status } = this;
+    this.failContent(new ContentError(status === undefined ? { kind: 'aborted' } : { kind: 'ended', ...status }));
   }
 
   /** @internal */
@@ -231,6 +237,7 @@ export abstract class Arrival {
 }
 
 const NO_ENTRIES: ReadonlyMap<string, MetadataEntry> = new Map();
+const NO_FILES: readonly IncomingFile[] = [];
 
 /** A message that a handler answers. Its content can be read until the handler is done and has answered. */
 export class IncomingMessage extends Arrival {

@@ -1,6 +1,7 @@
 import { type Limits, limitsWith } from './limits.js';
 import type { Handler, Handlers } from './message.js';
 import type { Int64 } from './msgpack.js';
+import { Names } from './names.js';
 
 /** How connections behave. */
 export interface ConnectionOptions {
@@ -46,11 +47,15 @@ export interface ResolvedOptions extends Omit<Required<ConnectionOptions>, 'fall
   readonly fallback: Handler | undefined;
   readonly onHandlerError: ((error: unknown, action: string) => void) | undefined;
   readonly limits: Limits;
+  /** Actions that have a handler. */
+  readonly names: Names;
 }
 
 export function resolve(options: ConnectionOptions): ResolvedOptions {
+  const handlers = new Map(Object.entries(options.handlers ?? {}));
   return {
-    handlers: new Map(Object.entries(options.handlers ?? {})),
+    handlers,
+    names: new Names(handlers.keys()),
     fallback: options.fallback,
     extension: options.extension ?? 'auto',
     limits: limitsWith(options.limits),

@@ -7,6 +7,7 @@ import { Sending } from './extension/sending.js';
 import type { Settings } from './extension/settings.js';
 import { Fifo } from './fifo.js';
 import type { SizedFile, Source } from './files.js';
+import type { Id } from './ids.js';
 import { U48_MAX } from './limits.js';
 import { EMPTY } from './wire.js';
 
@@ -18,9 +19,11 @@ const CONTENT_BYTES = 128 * 1024;
 const ANSWER_BYTES = 4 * 1024 * 1024;
 /** Above this, messages wait before they are encoded. */
 const QUEUE_BYTES = 1024 * 1024;
+/** What one Data packet can have (`content.data.single`). */
+const MAX_PAYLOAD = 0xffff_ffff;
 
 function answerBytes(outgoing: Outgoing): number {
-  return outgoing.head.parent === '' ? 0 : outgoing.payload.length + 64;
+  return outgoing.parent === undefined ? 0 : outgoing.payload.length + 64;
 }
 
 const NO_PARTS: OutgoingPart[] = [];
@@ -28,7 +31,7 @@ const NO_PARTS: OutgoingPart[] = [];
 export const CANCELLED = new Error('the message was cancelled');
 
 /** A message or response that is sent. */
-export class Outgoing {
+export class Outgoing implements OutgoingHead {
   /** Its number once it has begun, otherwise -1. */
   number = -1;
   /** Where it begins, in bytes since the beginning of the connection. */
@@ -46,7 +49,10 @@ export class Outgoing {
   isActive = false;
 
   constructor(
-    readonly head: OutgoingHead,
+    readonly parent: Id | undefined,
+    readonly id: Id,
+    readonly action: string,
+    readonly expectsReply: boolean,
     readonly payload: Uint8Array,
     readonly files: readonly SizedFile[],
     readonly stream: Source | undefined,
@@ -55,8 +61,16 @@ export class Outgoing {
     readonly deadline: number | null | undefined,
   ) {}
 
+  get payloadSize(): number {
+    return this.payload.length;
+  }
+
+  get hasStream(): boolean {
+    return this.stream !== undefined;
+  }
+
   get hasContent(): boolean {
-    return this.files.length > 0 || this.head.hasStream;
+    return this.stream !== undefined || this.files.length > 0;
   }
 }
 
@@ -162,6 +176,9 @@ export class Sender {
   isExtended = false;
   /** What the peer accepts, once it has said so. */
   settings: Settings | undefined;
+  /** Actions with no more characters, and payloads with no more bytes, need no closer look. */
+  private shortAction = Math.floor(0xffff / 3);
+  private acceptedPayload = MAX_PAYLOAD;
   /** The channels of the peer, and those of them that are in use. */
   private channels = 0;
   private readonly free: number[] = [];
@@ -196,6 +213,9 @@ export class Sender {
 
   onSettings(settings: Settings): void {
     this.settings = settings;
+    // A character has three bytes at most.
+    this.shortAction = Math.floor(Math.min(settings.actionBytes, settings.headerBytes - 40, 0xffff) / 3);
+    this.acceptedPayload = Math.min(settings.payload, MAX_PAYLOAD);
     this.channels = settings.channels;
     this.credit.open(settings.messageWindow, settings.connectionWindow);
     this.unblock();
@@ -214,7 +234,7 @@ export class Sender {
 
   /** Whether messages of ours wait that have not begun. */
   get hasQueuedMessages(): boolean {
-    const isMessage = (outgoing: Outgoing): boolean => outgoing.head.parent === '' && outgoing.state === 'queued';
+    const isMessage = (outgoing: Outgoing): boolean => outgoing.parent === undefined && outgoing.state === 'queued';
     return [...this.small].some(isMessage) || [...this.large].some(isMessage);
   }
 
@@ -244,18 +264,24 @@ export class Sender {
 
   /** What the protocol can express, and what the peer accepts (`ext.settings.advisory`). */
   private check(outgoing: Outgoing): void {
-    const { head } = outgoing;
+    // Nearly all are far below all limits.
+    const { action, payload, files } = outgoing;
+    if (files.length === 0 && action.length <= this.shortAction && payload.length <= this.acceptedPayload) return;
+    this.checkEach(outgoing);
+  }
+
+  private checkEach(outgoing: Outgoing): void {
     const settings = this.settings;
     const limit = (what: string, size: number, most: number, rule = 'ext.settings.advisory'): void => {
       if (size > most) throw new LimitError(what, size, most, rule);
     };
-    const action = head.action.length > 255 || settings !== undefined ? Buffer.byteLength(head.action) : 0;
+    const action = Buffer.byteLength(outgoing.action);
     limit('bytes of an action', action, 0xffff, 'head.action');
-    limit('bytes of a payload', head.payloadSize, 0xffff_ffff, 'head.payload');
-    if (head.files.length > 0) {
-      limit('files of a message', head.files.length, 0xff_ffff, 'head.files.count');
+    limit('bytes of a payload', outgoing.payloadSize, MAX_PAYLOAD, 'head.payload');
+    if (outgoing.files.length > 0) {
+      limit('files of a message', outgoing.files.length, 0xff_ffff, 'head.files.count');
       let total = 0;
-      for (const file of head.files) {
+      for (const file of outgoing.files) {
         total += file.size;
         limit("bytes of a file's name", Buffer.byteLength(file.name), 0xffff, 'head.file');
       }
@@ -263,15 +289,15 @@ export class Sender {
     }
     if (settings === undefined) return;
     limit('bytes of an action', action, settings.actionBytes);
-    limit('bytes of a payload', head.payloadSize, settings.payload);
-    limit('files of a message', head.files.length, settings.files);
-    if (action + 40 > settings.headerBytes || head.files.length > 0) {
-      limit('bytes of a header', Encoder.headLength(head), Math.max(settings.headerBytes, 64));
+    limit('bytes of a payload', outgoing.payloadSize, settings.payload);
+    limit('files of a message', outgoing.files.length, settings.files);
+    if (action + 40 > settings.headerBytes || outgoing.files.length > 0) {
+      limit('bytes of a header', Encoder.headLength(outgoing), Math.max(settings.headerBytes, 64));
     }
   }
 
   /** Answers with a code; with the extension, after it was said when to try again. */
-  fastReply(id: string, code: number, retryAfter?: number | null): void {
+  fastReply(id: Id, code: number, retryAfter?: number | null): void {
     if (retryAfter !== undefined && this.isExtended) {
       const content = this.metadata.encode({ retryAfter, entries: NO_METADATA.entries }, undefined, 1024);
       if (content instanceof Uint8Array) this.encoder.metadata(content);
@@ -281,7 +307,6 @@ export class Sender {
 
   private begin(outgoing: Outgoing): void {
     const { encoder } = this;
-    const { head } = outgoing;
     if (this.isExtended && (outgoing.metadata !== undefined || outgoing.deadline !== undefined)) {
       const deadline =
         typeof outgoing.deadline === 'number' ? Math.max(1, outgoing.deadline - performance.now()) : outgoing.deadline;
@@ -299,17 +324,17 @@ export class Sender {
     }
     if (outgoing.position < 0) outgoing.position = encoder.position;
     encoder.switchTo(outgoing.channel);
-    outgoing.number = encoder.head(head);
+    outgoing.number = encoder.head(outgoing);
     encoder.data(outgoing.payload);
     if (!outgoing.hasContent) {
       this.finish(outgoing);
       return;
     }
     outgoing.state = 'open';
-    this.begunParts += head.files.length + (head.hasStream ? 1 : 0);
-    if (this.isExtended) this.credit.begin(outgoing.number, head.hasStream, head.files.length);
+    this.begunParts += outgoing.files.length + (outgoing.hasStream ? 1 : 0);
+    if (this.isExtended) this.credit.begin(outgoing.number, outgoing.hasStream, outgoing.files.length);
     const parts: OutgoingPart[] = (outgoing.parts = []);
-    if (head.hasStream) parts.push(new OutgoingPart(this, outgoing, STREAM, undefined, outgoing.stream));
+    if (outgoing.hasStream) parts.push(new OutgoingPart(this, outgoing, STREAM, undefined, outgoing.stream));
     outgoing.files.forEach((file, index) => {
       parts.push(new OutgoingPart(this, outgoing, index, file.size, file.size === 0 ? undefined : file.content));
     });
@@ -393,7 +418,7 @@ export class Sender {
   /** One packet of the stream, and one of the files. Returns whether there may be more at once. */
   private turn(outgoing: Outgoing): boolean {
     const { parts } = outgoing;
-    const hasStream = outgoing.head.hasStream;
+    const hasStream = outgoing.hasStream;
     let isProgress = false;
     if (hasStream && !parts[0].hasEnded) isProgress = this.send(outgoing, parts[0]);
     if (outgoing.state !== 'open') return false;
@@ -570,7 +595,7 @@ export class Sender {
     const taken: Outgoing[] = [];
     for (const queue of [this.small, this.large]) {
       for (const outgoing of queue) {
-        if (outgoing.head.parent === '') taken.push(outgoing);
+        if (outgoing.parent === undefined) taken.push(outgoing);
       }
     }
     return taken;

@@ -1,4 +1,5 @@
 import type { Body } from './body.js';
+import type { Id } from './ids.js';
 import type { Limits } from './limits.js';
 import { FILES_TOTAL_WIDTH, FILE_COUNT_WIDTH, FILE_SIZE_WIDTH, PAYLOAD_WIDTH, readUint } from './wire.js';
 
@@ -16,8 +17,8 @@ export const enum Stage {
 export class PartialHead {
   stage = Stage.Prefix;
   flags = 0;
-  parent = '';
-  id = '';
+  parent: Id | undefined;
+  id!: Id;
   action = '';
   payload = 0;
   count = 0;

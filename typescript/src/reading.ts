@@ -12,7 +12,10 @@ const USELESS_RATE = 60;
 /** Hands what the socket reads to the decoder, and holds the socket back when there is no room for more. */
 export class Reading {
   private readonly useless = new Bucket(USELESS, USELESS_RATE);
+  /** When the socket was read last, by the clock of the connection. */
   readAt = 1;
+  /** The same by `performance.now()`, with the extension. */
+  arrivedAt = 0;
   pausedAt = 0;
   isOutputFull = false;
   isPaused = false;
@@ -23,6 +26,7 @@ export class Reading {
     const { connection } = this;
     if (connection.reason !== undefined) return;
     this.readAt = connection.clock.now;
+    if (connection.isExtended) this.arrivedAt = performance.now();
     try {
       connection.decoder.push(bytes);
     } catch (error) {
@@ -42,6 +46,7 @@ export class Reading {
   /** Without credit, the socket alone holds back a peer that sends content that nobody reads. */
   checkUnread(): void {
     const { connection } = this;
+    if (connection.arrivals.arriving.size === 0 && this.pausedAt === 0) return;
     const { messageWindow, connectionWindow } = connection.options.limits;
     let isFull = false;
     let sum = 0;

@@ -2,6 +2,7 @@ import type { Calls } from './calls.js';
 import { Code, isNotExecuted } from './codes.js';
 import { CallError, type CallReason, type Outcome } from './errors.js';
 import type { FileSource, Source } from './files.js';
+import type { Id } from './ids.js';
 import type { IncomingMessage, MetadataInit, Reply, Response } from './message.js';
 import type { Outgoing } from './outgoing.js';
 
@@ -14,7 +15,7 @@ export interface NotifyOptions {
   readonly payload?: Uint8Array;
   readonly signal?: AbortSignal;
   /** @internal The message was sent before, with this id and that often (`ext.meta.attempt`). */
-  readonly resent?: { readonly id: string; readonly attempt: number };
+  readonly resent?: { readonly id: Id; readonly attempt: number };
 }
 
 export interface RequestOptions extends NotifyOptions {
@@ -37,6 +38,8 @@ export abstract class Pending {
   deadline = Number.POSITIVE_INFINITY;
   /** @internal */
   isOver = false;
+  /** @internal Another request whose id begins with the same bits. */
+  sibling: Pending | undefined;
   /** @internal */
   hasReply = false;
 
@@ -45,7 +48,7 @@ export abstract class Pending {
     /** @internal */
     readonly owner: Calls,
     /** @internal */
-    readonly id: string,
+    readonly id: Id,
     /** @internal */
     readonly target: string,
     /** @internal */
@@ -97,7 +100,7 @@ export abstract class Pending {
   /** @internal */
   finish(): void {
     this.isOver = true;
-    clearTimeout(this.timer);
+    if (this.timer !== undefined) clearTimeout(this.timer);
     if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort);
     this.owner.forget(this);
   }
@@ -105,16 +108,20 @@ export abstract class Pending {
 
 /** A call, which has one reply. */
 export class PendingCall extends Pending {
-  resolve!: (value: unknown) => void;
-  reject!: (error: Error) => void;
-  isRaw = false;
+  /** @internal */
+  constructor(
+    owner: Calls,
+    id: Id,
+    target: string,
+    millis: number | null,
+    private readonly resolve: (value: unknown) => void,
+    private readonly reject: (error: Error) => void,
+  ) {
+    super(owner, id, target, millis);
+  }
 
   onReply(reply: Reply): void {
     this.finish();
-    if (this.isRaw) {
-      this.resolve(reply);
-      return;
-    }
     try {
       this.resolve(valueOf(this.target, reply));
     } catch (error) {
@@ -150,56 +157,97 @@ export function valueOf(action: string, reply: Reply): unknown {
   throw new CallError(action, { kind: 'service', ...error }, 'executed');
 }
 
-/** A request, which may have several replies. Iterate over it, or take them with `next`. */
+interface Waiter {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: CallError) => void;
+}
+
+/**
+ * A request, which may have several replies. Take one with `response` or `value`, which end it; take several by
+ * iterating over it, or with `next` until `cancel`.
+ */
 export class Request extends Pending implements AsyncIterable<Reply> {
-  private readonly replies: Reply[] = [];
-  private waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void }[] = [];
+  private replies: Reply[] | undefined;
+  private waiting: Waiter[] | undefined;
   private error: CallError | undefined;
-  /** @internal */
-  resolveSent: ((error?: Error) => void) | undefined;
 
   /** @internal */
   onReply(reply: Reply): void {
     this.hasReply = true;
-    const waiter = this.waiting.shift();
+    const waiter = this.waiting?.shift();
     if (waiter !== undefined) waiter.resolve(reply);
-    else this.replies.push(reply);
+    else (this.replies ??= []).push(reply);
+    // No other follows a code.
+    if (reply.kind === 'code') this.end();
     // A peer that sends replies that nobody takes cannot fill the memory.
-    if (this.replies.length > MAX_REPLIES) this.cancel(new RangeError(`more than ${MAX_REPLIES} replies wait`));
+    else if (this.replies !== undefined && this.replies.length > MAX_REPLIES) {
+      this.cancel(new RangeError(`more than ${MAX_REPLIES} replies wait`));
+    }
   }
 
   /** @internal */
   protected onFail(error: CallError): void {
     this.error = error;
-    for (const waiter of this.waiting) waiter.reject(error);
-    this.waiting = [];
+    const { waiting } = this;
+    this.waiting = undefined;
+    for (const waiter of waiting ?? []) waiter.reject(error);
+  }
+
+  /** Takes no more replies than those that are there. */
+  private end(): void {
+    if (!this.isOver) this.finish();
+    const { waiting } = this;
+    this.waiting = undefined;
+    for (const waiter of waiting ?? []) waiter.reject(this.over());
+  }
+
+  private over(): CallError {
+    return this.error ?? new CallError(this.target, { kind: 'cancelled', cause: 'the request is over' }, 'executed');
+  }
+
+  private take(resolve: (reply: Reply) => void, reject: (error: CallError) => void): void {
+    const reply = this.replies?.shift();
+    if (reply !== undefined) resolve(reply);
+    else if (this.isOver) reject(this.over());
+    else (this.waiting ??= []).push({ resolve, reject });
   }
 
   /** The next reply. Rejects with a `CallError` when there is none. */
   next(): Promise<Reply> {
-    const reply = this.replies.shift();
-    if (reply !== undefined) return Promise.resolve(reply);
-    if (this.error !== undefined) return Promise.reject(this.error);
-    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+    return new Promise((resolve, reject) => this.take(resolve, reject));
   }
 
-  /** The next reply, which has to be a response. */
-  async response(): Promise<Response> {
-    const reply = await this.next();
-    if (reply.kind === 'response') return reply.response;
-    valueOf(this.target, reply);
-    throw new CallError(this.target, { kind: 'refused', code: reply.code }, 'executed');
+  /** The next reply, which has to be a response. It ends the request. */
+  response(): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      this.take((reply) => {
+        this.end();
+        if (reply.kind === 'response') return resolve(reply.response);
+        try {
+          valueOf(this.target, reply);
+        } catch (error) {
+          return reject(error as Error);
+        }
+        reject(new CallError(this.target, { kind: 'refused', code: reply.code }, 'executed'));
+      }, reject);
+    });
   }
 
-  /** The value of the next reply. */
+  /** The value of the next reply. It ends the request. */
   async value<T = unknown>(): Promise<T> {
-    return valueOf(this.target, await this.next()) as T;
+    const reply = await this.next();
+    this.end();
+    return valueOf(this.target, reply) as T;
   }
 
-  /** Replies as they come, until the loop is left or the request fails. */
+  /** Replies as they come, until the loop is left or the request fails. A code ends it. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Reply, void, undefined> {
     try {
-      for (;;) yield await this.next();
+      for (;;) {
+        const reply = await this.next();
+        yield reply;
+        if (reply.kind === 'code') return;
+      }
     } finally {
       this.cancel();
     }

@@ -23,36 +23,47 @@ export class Serving {
   constructor(private readonly connection: Connection) {}
 
   sendFastReply(arrival: Arrival, reply: FastReply): void {
+    this.sendCode(arrival, reply.code, reply.retryAfter);
+  }
+
+  private sendCode(arrival: Arrival, code: number, retryAfter?: number | null): void {
     const { connection } = this;
     if (!arrival.head.expectsReply || connection.phase === 'closed' || isCut(arrival)) return;
     arrival.isAnswered = true;
-    connection.sender.fastReply(arrival.head.id, reply.code, reply.retryAfter);
+    connection.sender.fastReply(arrival.head.id, code, retryAfter);
     connection.writing.schedule();
   }
 
-  sendResponse(arrival: Arrival, content: MessageContent): Promise<void> {
+  /** Resolves when all of the response was queued for the socket. */
+  async sendResponse(arrival: Arrival, content: MessageContent): Promise<void> {
+    const outgoing = this.respond(arrival, content);
+    if (outgoing === undefined || outgoing.state === 'done') return;
+    await this.sent(arrival, outgoing);
+  }
+
+  /** Sends a response, if a reply is expected. Throws if it cannot be sent. */
+  private respond(arrival: Arrival, content: MessageContent): Outgoing | undefined {
+    const { connection } = this;
+    const { head } = arrival;
+    if (!head.expectsReply || isCut(arrival)) return undefined;
+    if (connection.reason !== undefined) throw new Closed(connection.reason);
+    const id = connection.ids.next();
+    const outgoing = connection.calls.outgoing(head.id, id, '', content.data, content, false, undefined);
+    connection.sender.submit(outgoing);
+    if (outgoing.state === 'failed') throw outgoing.error as Error;
+    arrival.isAnswered = true;
+    if (outgoing.state !== 'done' && arrival instanceof IncomingMessage) arrival.response = outgoing;
+    return outgoing;
+  }
+
+  private sent(arrival: Arrival, outgoing: Outgoing): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (!arrival.head.expectsReply || isCut(arrival)) return resolve();
-      const outgoing = this.response(arrival, content, this.connection.ids.next(), false);
       outgoing.onDone = (error) => {
         if (arrival instanceof IncomingMessage && arrival.response === outgoing) arrival.response = undefined;
         if (error === undefined) resolve();
         else reject(error);
       };
-      this.submitResponse(arrival, outgoing);
     });
-  }
-
-  private response(arrival: Arrival, content: MessageContent, id: string, expectsReply: boolean): Outgoing {
-    const { connection } = this;
-    if (connection.reason !== undefined) throw new Closed(connection.reason);
-    return connection.calls.outgoing(arrival.head.id, id, '', content.data, content, expectsReply, undefined);
-  }
-
-  private submitResponse(arrival: Arrival, outgoing: Outgoing): void {
-    this.connection.sender.submit(outgoing);
-    arrival.isAnswered = true;
-    if (arrival instanceof IncomingMessage && outgoing.state !== 'done') arrival.response = outgoing;
   }
 
   sendResponseRequest(arrival: Arrival, content: MessageContent, options: RequestOptions = {}): Request {
@@ -80,7 +91,7 @@ export class Serving {
       millis = isPlain ? this.connection.sender.settings?.deadlineMillis || undefined : undefined;
     }
     if (millis === undefined || millis === null) return;
-    message.deadlineAt = performance.now() + millis;
+    message.deadlineAt = this.connection.reading.arrivedAt + millis;
     if (millis < 10_000 && !message.isWhole) this.watchDeadline(message);
   }
 
@@ -108,7 +119,7 @@ export class Serving {
     message.isBegun = true;
     const { head } = message;
     if (message.deadlineAt === undefined) this.setDeadline(message);
-    if (message.deadlineAt !== undefined && message.deadlineAt <= performance.now()) {
+    if (message.deadlineAt !== undefined && message.deadlineAt <= connection.reading.arrivedAt) {
       this.sendFastReply(message, new FastReply(Code.NotBegun));
       return this.end(message);
     }
@@ -148,45 +159,26 @@ export class Serving {
   };
 
   private run(handler: Handler, message: IncomingMessage): void {
-    let result: unknown;
+    let answered: Promise<void> | undefined;
     try {
-      result = handler(message);
-    } catch (error) {
-      this.onThrown(message, error);
-      return this.end(message, false);
-    }
-    if (result instanceof Promise) {
-      this.executing++;
-      message.isRunning = true;
-      this.incoming.set(message.head.number, message);
-      this.watchDeadline(message);
-      void this.await(result, message);
-      return;
-    }
-    const answered = this.answer(message, result);
-    if (answered !== undefined) {
-      this.executing++;
-      message.isRunning = true;
-      this.incoming.set(message.head.number, message);
-      this.watchDeadline(message);
-      void this.awaitAnswer(answered, message);
-    } else {
-      this.end(message, false);
-    }
-  }
-
-  private async await(result: Promise<unknown>, message: IncomingMessage): Promise<void> {
-    try {
-      const value = await result;
-      await this.answer(message, value);
+      const result = handler(message);
+      answered = isThenable(result) ? this.answerLater(message, result) : this.answer(message, result);
     } catch (error) {
       this.onThrown(message, error);
     }
-    this.executing--;
-    this.end(message, false);
+    if (answered === undefined) return this.end(message, false);
+    this.executing++;
+    message.isRunning = true;
+    this.incoming.set(message.head.number, message);
+    this.watchDeadline(message);
+    void this.endAfter(answered, message);
   }
 
-  private async awaitAnswer(answered: Promise<void>, message: IncomingMessage): Promise<void> {
+  private async answerLater(message: IncomingMessage, result: PromiseLike<unknown>): Promise<void> {
+    await this.answer(message, await result);
+  }
+
+  private async endAfter(answered: Promise<void>, message: IncomingMessage): Promise<void> {
     try {
       await answered;
     } catch (error) {
@@ -198,19 +190,24 @@ export class Serving {
 
   /** Sends what a handler has returned. Returns what is to be waited for, if anything. */
   private answer(message: IncomingMessage, result: unknown): Promise<void> | undefined {
-    const { head } = message;
-    if (!head.expectsReply || isCut(message)) return undefined;
+    if (!message.head.expectsReply || message.isCut) return undefined;
+    if (result === undefined) {
+      if (!message.isAnswered) this.sendCode(message, Code.Accept);
+      return undefined;
+    }
     if (result instanceof FastReply) {
       this.sendFastReply(message, result);
-    } else if (result === undefined) {
-      if (!message.isAnswered) this.sendFastReply(message, new FastReply(Code.Accept));
-    } else if (result instanceof Respond) {
-      return this.sendResponse(message, result.content);
-    } else {
-      const payload = this.connection.msgpack.encode(result);
-      const outgoing = this.response(message, { payload }, this.connection.ids.next(), false);
-      this.submitResponse(message, outgoing);
+      return undefined;
     }
+    const outgoing = this.respond(message, result instanceof Respond ? result.content : { data: result });
+    if (outgoing === undefined || outgoing.state === 'done') return undefined;
+    if (outgoing.hasContent) return this.sent(message, outgoing);
+    // Nobody waits until it has its turn: a peer that does not read its answers is not read.
+    outgoing.onDone = (error) => {
+      if (error === undefined || error === CANCELLED || error instanceof Closed) return;
+      message.isAnswered = false;
+      this.onThrown(message, error);
+    };
     return undefined;
   }
 
@@ -226,8 +223,7 @@ export class Serving {
     if (error instanceof ServiceError) {
       if (!message.head.expectsReply) return;
       try {
-        const payload = connection.msgpack.encodeError(error.name, error.message, error.error);
-        this.submitResponse(message, this.response(message, { payload }, connection.ids.next(), false));
+        this.respond(message, { payload: connection.msgpack.encodeError(error.name, error.message, error.error) });
         return;
       } catch (problem) {
         error = problem;
@@ -302,4 +298,9 @@ export class Serving {
 
 function isCut(arrival: Arrival): boolean {
   return arrival instanceof IncomingMessage && arrival.isCut;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if (value instanceof Promise) return true;
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

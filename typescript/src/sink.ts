@@ -3,15 +3,16 @@ import type { FlowEntry } from './extension/flow.js';
 import type { Leave } from './extension/leave.js';
 import type { Metadata } from './extension/metadata.js';
 import type { Settings } from './extension/settings.js';
+import type { Id } from './ids.js';
 
-/** A header of a message or response, without its files. Ids are 16 characters, one for each byte. */
+/** A header of a message or response, without its files. */
 export interface Head {
   readonly channel: number;
   /** The number of the message (`ext.number`). */
   readonly number: number;
-  /** The id that a response answers; empty for a message. */
-  readonly parent: string;
-  readonly id: string;
+  /** The id that a response answers; a message has none. */
+  readonly parent: Id | undefined;
+  readonly id: Id;
   readonly action: string;
   readonly expectsReply: boolean;
   readonly hasStream: boolean;
@@ -43,7 +44,7 @@ export interface Sink<T> {
   onRefused(identity: Identity, error: LimitError | ProtocolError, target: T | undefined): void;
   /** Content of a message that is not taken. */
   onDropped(bytes: number, needsCredit: boolean): void;
-  onFastReply(id: string, code: number): void;
+  onFastReply(id: Id, code: number): void;
   onHeartbeat(): void;
   onGoAway(): void;
   /** Something harmless that nobody needs. */

@@ -6,6 +6,7 @@ import { Chunks } from '#dist/chunks.js';
 import { Decoder } from '#dist/decoder.js';
 import { Encoder } from '#dist/encoder.js';
 import { ProtocolError } from '#dist/errors.js';
+import { Id } from '#dist/ids.js';
 import { limitsWith } from '#dist/limits.js';
 import { writeFlow, decodeFlow, type FlowEntry } from '#dist/extension/flow.js';
 import { MetadataReader, MetadataWriter } from '#dist/extension/metadata.js';
@@ -38,8 +39,7 @@ class Listener implements Sink<string> {
     this.onEnd(target);
   }
   onHead(head: Head): string {
-    const ids = [head.parent, head.id].map((id) => Buffer.from(id, 'latin1').toString('hex'));
-    this.lines.push(`head ${JSON.stringify({ ...head, parent: ids[0], id: ids[1] })}`);
+    this.lines.push(`head ${JSON.stringify({ ...head, parent: String(head.parent), id: String(head.id) })}`);
     return `${head.number}`;
   }
   onFileHeader(target: string, index: number, size: number, name: string): void {
@@ -70,8 +70,8 @@ class Listener implements Sink<string> {
     this.lines.push(`refused ${error.message}`);
   }
   onDropped(): void {}
-  onFastReply(id: string, code: number): void {
-    this.lines.push(`reply ${Buffer.from(id, 'latin1').toString('hex')} ${code}`);
+  onFastReply(id: Id, code: number): void {
+    this.lines.push(`reply ${id} ${code}`);
   }
   onHeartbeat(): void {
     this.lines.push('heartbeat');
@@ -91,6 +91,11 @@ class Listener implements Sink<string> {
   onPing(): void {}
   onPong(): void {}
   onStatus(): void {}
+}
+
+/** 16 times the same character. */
+function idOf(character: string): Id {
+  return Id.read(Buffer.alloc(16, character), 0);
 }
 
 const WIDE = limitsWith({ channels: 4096, actionBytes: 65_535, headerBytes: 2 ** 31, payload: 2 ** 40, fileNameBytes: 65_535, files: 0xff_ffff });
@@ -129,9 +134,9 @@ test('recorded transcripts mean the same however they are cut', () => {
 
 test('what is encoded is decoded', () => {
   const encoder = new Encoder();
-  const id = 'i'.repeat(16);
+  const id = idOf('i');
   encoder.connectionHeader(300, false);
-  const head = { parent: '', id, action: 'x'.repeat(300), expectsReply: true, hasStream: true, payloadSize: 70_000, files: [] };
+  const head = { parent: undefined, id, action: 'x'.repeat(300), expectsReply: true, hasStream: true, payloadSize: 70_000, files: [] };
   encoder.switchTo(300 - 1);
   assert.equal(encoder.head(head), 0);
   encoder.data(new Uint8Array(70_000).fill(1));
@@ -140,7 +145,7 @@ test('what is encoded is decoded', () => {
   encoder.streamEnd();
   encoder.switchTo(3);
   const files = [{ name: 'ä', size: 0 }, { name: 'n'.repeat(300), size: 2 ** 40 }];
-  assert.equal(encoder.head({ ...head, parent: 'p'.repeat(16), action: '', hasStream: false, payloadSize: 0, files }), 1);
+  assert.equal(encoder.head({ ...head, parent: idOf('p'), action: '', hasStream: false, payloadSize: 0, files }), 1);
   encoder.fileEnd(0);
   encoder.file(1, 1);
   encoder.content(Uint8Array.of(9));
@@ -276,7 +281,7 @@ test('a request that comes byte by byte is answered', async (t) => {
   const peer = await raw(server.port);
   const encoder = new Encoder();
   encoder.connectionHeader(2, false);
-  const head = { parent: '', id: 'i'.repeat(16), action: 'echo', expectsReply: true, hasStream: false, payloadSize: 3, files: [] };
+  const head = { parent: undefined, id: idOf('i'), action: 'echo', expectsReply: true, hasStream: false, payloadSize: 3, files: [] };
   encoder.head(head);
   encoder.data(Uint8Array.of(0xa2, 0x68, 0x69));
   for (const byte of Buffer.concat(encoder.take())) {
@@ -312,7 +317,7 @@ test('a peer that reads none of its answers is not read any more', async (t) => 
   peer.socket.pause();
   const encoder = new Encoder();
   encoder.connectionHeader(2, false);
-  const head = { parent: '', id: 'i'.repeat(16), action: 'ping', expectsReply: true, hasStream: false, payloadSize: 0, files: [] };
+  const head = { parent: undefined, id: idOf('i'), action: 'ping', expectsReply: true, hasStream: false, payloadSize: 0, files: [] };
   encoder.head(head);
   const bytes = Buffer.concat(encoder.take());
   peer.write(bytes);
