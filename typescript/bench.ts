@@ -3,7 +3,7 @@
  * own, and all in the same run: rounds of all implementations follow one another.
  *
  *     npm run build && npm run build:tests
- *     SOCKETY_JS=…/sockety-js/packages/sockety GRPC_JS=…/node_modules/@grpc/grpc-js node build/bench.js [rounds]
+ *     SOCKETY_JS=…/sockety-js/packages/sockety GRPC_JS=…/node_modules/@grpc/grpc-js node build/bench.js [rounds] [case…]
  *
  * What is not given is left out. Prints microseconds of processor time per operation, of client and server together:
  * the least of all rounds, because other programs only add to it.
@@ -206,7 +206,9 @@ async function run(operation: Operation, { operations, parallel }: Case): Promis
 function ask(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('message', (answer) => resolve(Number(answer)));
-    child.once('exit', () => reject(new Error('the server has ended')));
+    const onExit = (): void => reject(new Error('the server has ended'));
+    child.once('exit', onExit);
+    child.once('message', () => child.off('exit', onExit));
     child.send('cpu');
   });
 }
@@ -216,7 +218,7 @@ function micros(): number {
   return user + system;
 }
 
-const [mode, name] = process.argv.slice(2);
+const [mode, name, ...names] = process.argv.slice(2);
 if (mode === 'serve') {
   const port = await implementations[name].serve();
   process.on('message', () => process.send?.(micros()));
@@ -230,9 +232,11 @@ if (mode === 'serve') {
     const port = await new Promise<number>((resolve) => child.once('message', (first) => resolve(Number(first))));
     peers.push({ name: key, child, operations: await implementation.connect(port) });
   }
+  const wanted = name === undefined ? Object.keys(CASES) : [name, ...names];
   const least = new Map<string, number>();
   for (let round = 0; round <= rounds; round++) {
-    for (const [key, each] of Object.entries(CASES)) {
+    for (const key of wanted) {
+      const each = CASES[key];
       for (const peer of peers) {
         const operation = peer.operations[key];
         if (operation === undefined) continue;
@@ -252,7 +256,7 @@ if (mode === 'serve') {
   const ratio = (value: number, base: number): string => `${value.toFixed(1)} (${(value / base).toFixed(2)})`;
   console.log(`| µs of processor time, and ratio to base | ${peers.map((peer) => peer.name).join(' | ')} |`);
   console.log(`| --- | ${peers.map(() => '---').join(' | ')} |`);
-  for (const key of Object.keys(CASES)) {
+  for (const key of wanted) {
     const base = least.get(`${key}/base`) ?? Number.NaN;
     const cells = peers.map((peer) => {
       const value = least.get(`${key}/${peer.name}`);
