@@ -1,7 +1,11 @@
 import type { Connection } from './connection.js';
 
-/** What is handed to the socket at a time. */
+/**
+ * What is handed to the socket at a time: what a slow peer takes before it is considered stalled, and more for one that
+ * has taken that at once, as each write costs a turn of the event loop.
+ */
 const WRITE_BYTES = 512 * 1024;
+const MOST_WRITE_BYTES = 2 * 1024 * 1024;
 
 /** Hands what is queued to the socket, in one write for all that a turn of the event loop queues. */
 export class Writing {
@@ -11,6 +15,7 @@ export class Writing {
   written = 0;
   private isScheduled = false;
   isBlocked = false;
+  private most = WRITE_BYTES;
   writtenAt = 1;
   progressAt = 1;
   lastBuffered = 0;
@@ -49,7 +54,7 @@ export class Writing {
     const { sender, socket } = connection;
     const { encoder } = sender;
     while (!this.isBlocked) {
-      if (this.outputBytes < WRITE_BYTES) {
+      if (this.outputBytes < this.most) {
         sender.pump();
         const bytes = encoder.queued;
         if (bytes > 0) {
@@ -64,7 +69,8 @@ export class Writing {
         continue;
       }
       if (this.outputBytes === 0) return;
-      let left = WRITE_BYTES;
+      const { most } = this;
+      let left = most;
       this.writtenAt = connection.clock.now;
       if (output.length === 1 && this.outputBytes <= left) {
         this.written += this.outputBytes;
@@ -85,7 +91,7 @@ export class Writing {
           this.isBlocked = !socket.write(chunk);
         }
         output.splice(0, count);
-        const bytes = WRITE_BYTES - left;
+        const bytes = most - left;
         this.written += bytes;
         this.outputBytes -= bytes;
         socket.uncork();
@@ -98,6 +104,8 @@ export class Writing {
 
   readonly onDrain = (): void => {
     this.isBlocked = false;
+    const isFast = this.connection.clock.now === this.progressAt;
+    this.most = isFast ? Math.min(2 * this.most, MOST_WRITE_BYTES) : WRITE_BYTES;
     if (this.isScheduled || this.connection.phase === 'closed') return;
     this.isScheduled = true;
     // A fast peer drains the socket at once: what it sends is read in between.
