@@ -217,11 +217,11 @@ export class Request extends Pending implements AsyncIterable<Reply> {
     return new Promise((resolve, reject) => this.take(resolve, reject));
   }
 
-  /** The next reply, which has to be a response. It ends the request. */
+  /** The next reply, which has to be a response. It ends the request: others are dropped. */
   response(): Promise<Response> {
     return new Promise((resolve, reject) => {
       this.take((reply) => {
-        this.end();
+        this.close();
         if (reply.kind === 'response') return resolve(reply.response);
         try {
           valueOf(this.target, reply);
@@ -233,11 +233,27 @@ export class Request extends Pending implements AsyncIterable<Reply> {
     });
   }
 
-  /** The value of the next reply. It ends the request. */
-  async value<T = unknown>(): Promise<T> {
-    const reply = await this.next();
+  /** The value of the next reply. It ends the request: others are dropped. */
+  value<T = unknown>(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.take((reply) => {
+        this.close();
+        try {
+          resolve(valueOf(this.target, reply) as T);
+        } catch (error) {
+          reject(error as Error);
+        }
+      }, reject);
+    });
+  }
+
+  private close(): void {
     this.end();
-    return valueOf(this.target, reply) as T;
+    const { replies } = this;
+    this.replies = undefined;
+    for (const reply of replies ?? []) {
+      if (reply.kind === 'response') reply.response.discard();
+    }
   }
 
   /** Replies as they come, until the loop is left or the request fails. A code ends it. */
@@ -250,6 +266,7 @@ export class Request extends Pending implements AsyncIterable<Reply> {
       }
     } finally {
       this.cancel();
+      this.close();
     }
   }
 }

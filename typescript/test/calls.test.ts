@@ -345,6 +345,39 @@ test('a request can have a response that is answered', async (t) => {
   assert.deepEqual(failures, []);
 });
 
+test('a request ends with the one reply that is taken, and with a code', async (t) => {
+  const { client } = await pair(t, { handlers });
+  const request = client.request('thrice');
+  assert.equal(await request.value(), 1);
+  const late = await reasonOf(request.next());
+  assert.deepEqual(late.reason, { kind: 'cancelled', cause: 'the request is over' });
+  const coded = client.request('code');
+  const [first, second] = await Promise.allSettled([coded.next(), coded.next()]);
+  assert.ok(first.status === 'fulfilled' && first.value.kind === 'code' && first.value.code === 1234);
+  assert.ok(second.status === 'rejected' && isCallError(second.reason));
+  // Nothing is left that the end would have to wait for.
+  await client.close();
+});
+
+test('an answer that cannot be sent is an error of its handler', async (t) => {
+  const failures: unknown[] = [];
+  const large: Handlers = {
+    large: () => new Uint8Array(2000),
+    later: async () => new Uint8Array(2000),
+    respond: () => respond({ payload: new Uint8Array(2000) }),
+    symbol: () => Symbol('no value'),
+    nothing: () => undefined,
+  };
+  const server = { handlers: large, onHandlerError: (error: unknown) => failures.push(error) };
+  const { client } = await pair(t, server, { limits: { payload: 1000 } });
+  for (const action of ['large', 'later', 'respond', 'symbol']) {
+    const error = await reasonOf(client.call(action));
+    assert.equal(error.reason.kind, 'remote', action);
+  }
+  assert.equal(failures.length, 4);
+  assert.equal(await client.call('nothing'), null);
+});
+
 test('the time to the peer and back', async (t) => {
   const { client } = await pair(t, { handlers, extension: 'required' });
   assert.ok((await client.ping()) >= 0);
