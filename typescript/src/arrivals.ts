@@ -156,6 +156,7 @@ export class Arrivals {
         if (connection.isExtended && !arrival.isAnswered) connection.serving.sendFastReply(arrival, new FastReply(Code.NotBegun));
         connection.serving.end(arrival);
       } else {
+        arrival.isEndedEarly = arrival.isRunning;
         arrival.cancel(new ContentError({ kind: 'aborted' }));
       }
       connection.serving.settle(arrival);

@@ -1,6 +1,6 @@
 import { Code } from './codes.js';
 import type { Connection } from './connection.js';
-import { LimitError } from './errors.js';
+import { ContentError, LimitError } from './errors.js';
 import { LeaveReason } from './extension/leave.js';
 
 /** What waits for time: of the peer, of readers, of callers. */
@@ -75,6 +75,8 @@ export class Clock {
       if (pending.deadline <= now) pending.timeOut();
     }
     for (const message of connection.serving.incoming.values()) connection.serving.watchDeadline(message);
+    const stalled = sender.stalled(now);
+    if (stalled !== undefined) sender.abort(stalled, new ContentError({ kind: 'slow' }), Code.SlowConsumer);
     this.checkArriving(now);
     if (connection.phase === 'leaving') connection.leaving.advance();
     if (connection.isServer && connection.phase === 'open' && sender.isWornOut) connection.leaving.leave(LeaveReason.Shutdown, 10_000);

@@ -261,6 +261,7 @@ export class Connection {
     }
     this.serving.incoming.clear();
     this.serving.waiting = [];
+    this.serving.late.end();
     for (const ping of this.pings.waiting) ping.resolve(Number.NaN);
     if (wasOpening) this.rejectOpened(reason);
     this.resolveClosed(reason);

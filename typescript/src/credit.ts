@@ -14,8 +14,8 @@ export class Credit {
   private readonly startedAt = performance.now();
 
   constructor(private readonly connection: Connection) {
-    const { messageWindow, connectionWindow } = connection.options.limits;
-    this.receiving = new Receiving(messageWindow, connectionWindow);
+    const { messageWindow, messageWindowMax, connectionWindow } = connection.options.limits;
+    this.receiving = new Receiving({ message: messageWindow, messageMax: messageWindowMax, connection: connectionWindow });
   }
 
   readonly readers: Readers = {
@@ -50,7 +50,7 @@ export class Credit {
     const { encoder } = this.connection.sender;
     if (this.hasCredit) {
       this.hasCredit = false;
-      const entries = this.receiving.due();
+      const entries = this.receiving.due(this.connection.reading.isDrained);
       if (entries.length > 0) encoder.flow(entries);
     }
     if (this.stops.length > 0) {

@@ -26,7 +26,12 @@ export interface Limits {
   readonly requests: number;
   /** Bytes of a message's files and stream that wait for their readers. Default 262,144. */
   readonly messageWindow: number;
-  /** The same of all messages of a connection. Default 8 MiB. */
+  /**
+   * What that grows to, with the extension, while readers are faster than the peer learns of it. No more than
+   * `messageWindow` for none. Default 4 MiB.
+   */
+  readonly messageWindowMax: number;
+  /** The bytes of all messages of a connection that wait for their readers. Default 8 MiB. */
   readonly connectionWindow: number;
   /** Values in one MessagePack payload. Default 100,000. */
   readonly msgpackValues: number;
@@ -50,6 +55,7 @@ export const DEFAULT_LIMITS: Limits = {
   metadataBytes: 8192,
   requests: 256,
   messageWindow: 256 * 1024,
+  messageWindowMax: 4 * 1024 * 1024,
   connectionWindow: 8 * 1024 * 1024,
   msgpackValues: 100_000,
   msgpackDepth: 128,
@@ -65,6 +71,7 @@ export function limitsWith(some: Partial<Limits> = {}): Limits {
     payload: clamp(limits.payload, 0, U48_MAX),
     files: clamp(limits.files, 0, 0xff_ffff),
     messageWindow: clamp(limits.messageWindow, 4096, 2 ** 31),
+    messageWindowMax: clamp(limits.messageWindowMax, 0, 2 ** 31),
     connectionWindow: clamp(limits.connectionWindow, 16_384, 2 ** 40),
   };
 }

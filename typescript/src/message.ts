@@ -252,6 +252,8 @@ export class IncomingMessage extends Arrival {
   isRunning = false;
   /** @internal Its answer was given in place of its handler: what that answers is dropped. */
   isCut = false;
+  /** @internal It was cancelled or aborted, or its deadline has passed, while its handler ran. */
+  isEndedEarly = false;
   /** @internal The response whose content is being sent. */
   response: Outgoing | undefined;
 

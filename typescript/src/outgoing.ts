@@ -17,6 +17,9 @@ const PART_BYTES = 64 * 1024;
 const CONTENT_BYTES = 128 * 1024;
 /** With this many bytes of answers that wait, nothing more is read. */
 const ANSWER_BYTES = 4 * 1024 * 1024;
+/** What responses may hold that wait for credit, in bytes, and how long the peer may take nothing of one that does. */
+const BLOCKED_BYTES = 8 * 1024 * 1024;
+const STALL_MILLIS = 60_000;
 /** Above this, messages wait before they are encoded. */
 const QUEUE_BYTES = 1024 * 1024;
 /** What one Data packet can have (`content.data.single`). */
@@ -47,6 +50,10 @@ export class Outgoing implements OutgoingHead {
   /** The first file that has not ended. */
   next = 0;
   isActive = false;
+  /** Bytes of its content that were sent, now and when it was last looked at, and since when it has not moved. */
+  moved = 0;
+  movedBefore = -1;
+  stalledAt = 0;
 
   constructor(
     readonly parent: Id | undefined,
@@ -480,6 +487,7 @@ export class Sender {
       }
       part.queued -= size;
       part.sent += size;
+      outgoing.moved += size;
       this.contentBytes += size;
       if (this.isExtended) this.credit.sent(outgoing.number, part.index, size);
       part.pull();
@@ -565,6 +573,27 @@ export class Sender {
   /** Credit for the connection. */
   unblock(): void {
     for (const outgoing of this.blocked) this.wake(outgoing);
+  }
+
+  /**
+   * The response to give up, if responses that wait for credit hold too much: that of which the peer has taken nothing
+   * for longest (`ext.credit.stall`). `now` is the time in milliseconds.
+   */
+  stalled(now: number): Outgoing | undefined {
+    let bytes = 0;
+    let longest: Outgoing | undefined;
+    for (const outgoing of this.blocked) {
+      if (outgoing.parent === undefined) continue;
+      const waiting = outgoing.parts.reduce((sum, part) => sum + part.queued, 0);
+      if (outgoing.moved !== outgoing.movedBefore || waiting === 0) {
+        outgoing.movedBefore = outgoing.moved;
+        outgoing.stalledAt = now;
+      }
+      bytes += waiting;
+      if (longest === undefined || outgoing.stalledAt < longest.stalledAt) longest = outgoing;
+    }
+    if (longest === undefined || bytes <= BLOCKED_BYTES || now - longest.stalledAt < STALL_MILLIS) return undefined;
+    return longest;
   }
 
   /** Drops what waits for credit. */

@@ -1,7 +1,13 @@
 import type { Connection } from './connection.js';
+import { Bucket } from './ids.js';
+
+/** Pings of the peer that are needed, at once and each second (`ext.ping`). */
+const PINGS = 16;
+const PINGS_RATE = 10;
 
 /** The time to the peer and back, and the pings of the peer. */
 export class Pings {
+  private readonly received = new Bucket(PINGS, PINGS_RATE);
   private pong: Uint8Array | undefined;
 
   waiting: { bytes: Uint8Array; at: number; resolve: (millis: number) => void }[] = [];
@@ -34,7 +40,7 @@ export class Pings {
   }
 
   onPing(bytes: Uint8Array): void {
-    if (this.pong !== undefined) this.connection.reading.onUseless();
+    if (this.received.add()) this.connection.reading.onUseless();
     this.pong = bytes;
     this.connection.writing.schedule();
   }

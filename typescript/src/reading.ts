@@ -5,6 +5,8 @@ import { Bucket } from './ids.js';
 
 /** Without credit: the most unread content of a message, as a multiple of its window. */
 const UNREAD_WINDOWS = 16;
+/** What is read from a socket at a time. */
+const READ_BYTES = 64 * 1024;
 /** Packets that nobody needs, at once and each second. */
 const USELESS = 600;
 const USELESS_RATE = 60;
@@ -17,6 +19,8 @@ export class Reading {
   /** The same by `performance.now()`, with the extension. */
   arrivedAt = 0;
   pausedAt = 0;
+  /** Whether the socket had no more than what was read last. */
+  isDrained = true;
   isOutputFull = false;
   isPaused = false;
 
@@ -26,6 +30,7 @@ export class Reading {
     const { connection } = this;
     if (connection.reason !== undefined) return;
     this.readAt = connection.clock.now;
+    this.isDrained = bytes.length < READ_BYTES;
     if (connection.isExtended) this.arrivedAt = performance.now();
     try {
       connection.decoder.push(bytes);

@@ -11,13 +11,19 @@ import {
   codeOfContentError,
 } from './message.js';
 import { CANCELLED, type Outgoing } from './outgoing.js';
+import { LatePlaces } from './places.js';
 import { Request, type RequestOptions } from './request.js';
 
 /** Messages of the peer that are executed: their handlers, answers and deadlines. */
 export class Serving {
   /** Requests that are executed, and messages whose content arrives, by number. */
   readonly incoming = new Map<number, IncomingMessage>();
+  /** Places that are taken by requests. */
   executing = 0;
+  readonly late = new LatePlaces((places) => {
+    this.executing -= places;
+    if (this.connection.phase === 'leaving') this.connection.writing.schedule();
+  });
   waiting: IncomingMessage[] = [];
 
   constructor(private readonly connection: Connection) {}
@@ -184,7 +190,8 @@ export class Serving {
     } catch (error) {
       this.onThrown(message, error);
     }
-    this.executing--;
+    if (message.isEndedEarly && this.connection.isExtended) this.late.leave();
+    else this.executing--;
     this.end(message, false);
   }
 
@@ -273,7 +280,7 @@ export class Serving {
     } else if (!message.isAnswered) {
       this.sendFastReply(message, new FastReply(code));
     }
-    message.isCut = true;
+    message.isCut = message.isEndedEarly = true;
     message.cancel(new DOMException(cause, code === Code.DeadlineExceeded ? 'TimeoutError' : 'AbortError'));
     if (!message.isWhole || message.unread > 0) {
       message.failContent(new ContentError({ kind: 'aborted' }));

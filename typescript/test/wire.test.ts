@@ -10,9 +10,11 @@ import { Id } from '#dist/ids.js';
 import { limitsWith } from '#dist/limits.js';
 import { writeFlow, decodeFlow, type FlowEntry } from '#dist/extension/flow.js';
 import { MetadataReader, MetadataWriter } from '#dist/extension/metadata.js';
-import { decodeSettings, encodeSettings, settingsOf } from '#dist/extension/settings.js';
+import { DEFAULT_SETTINGS, decodeSettings, encodeSettings, settingsOf } from '#dist/extension/settings.js';
 import { Receiving } from '#dist/extension/receiving.js';
 import { Sending } from '#dist/extension/sending.js';
+import { Outgoing, Sender } from '#dist/outgoing.js';
+import { LatePlaces } from '#dist/places.js';
 import type { Head, Sink } from '#dist/sink.js';
 import { type Handlers } from 'sockety-runtime';
 
@@ -220,7 +222,8 @@ test('credit of both sides fits: everything arrives, whatever the readers do', (
   };
   for (let round = 0; round < 200; round++) {
     const [window, connection] = [4096 + random(20_000), 16_384 + random(40_000)];
-    const [sending, receiving] = [new Sending(), new Receiving(window, connection)];
+    const messageMax = random(4) * window;
+    const [sending, receiving] = [new Sending(), new Receiving({ message: window, messageMax, connection })];
     sending.open(window, connection);
     const messages = Array.from({ length: 1 + random(6) }, (_, number) => {
       const files = random(5);
@@ -260,7 +263,7 @@ test('credit of both sides fits: everything arrives, whatever the readers do', (
           receiving.waits(number, reading.part);
         }
       }
-      for (const entry of receiving.due()) {
+      for (const entry of receiving.due(random(3) > 0)) {
         entries++;
         if (entry.kind === 'connection') sending.connection(entry.limit);
         else if (entry.kind === 'files-below') sending.release(entry.number, entry.index);
@@ -273,6 +276,100 @@ test('credit of both sides fits: everything arrives, whatever the readers do', (
     // ext.credit.budget
     assert.ok(entries <= 1024 + bytes / 1024 + ended, `${entries} entries for ${bytes} bytes`);
   }
+});
+
+/** Sends and reads a file of a message for as many turns, in each of which all arrives that may be sent. Returns the bytes of each turn. */
+function turns(count: number, messageMax: number, isRead: (turn: number) => boolean, connection = 8 * 1024 * 1024): number[] {
+  const window = 64 * 1024;
+  const [sending, receiving] = [new Sending(), new Receiving({ message: window, messageMax, connection })];
+  sending.open(window, connection);
+  sending.begin(0, false, 1);
+  receiving.begin(0, false, 1, 2 ** 40);
+  receiving.waits(0, 0);
+  let unread = 0;
+  return Array.from({ length: count }, (_, turn) => {
+    const bytes = sending.credit(0, 0);
+    sending.sent(0, 0, bytes);
+    if (bytes > 0) receiving.received(0, 0, bytes);
+    unread += bytes;
+    if (isRead(turn)) {
+      receiving.taken(0, 0, unread);
+      receiving.waits(0, 0);
+      unread = 0;
+    }
+    for (const entry of receiving.due(true)) {
+      if (entry.kind === 'connection') sending.connection(entry.limit);
+      else if (entry.kind === 'part') sending.grow(0, 0, entry.limit, entry.isLifeline);
+      else assert.fail(entry.kind);
+    }
+    return bytes;
+  });
+}
+
+test('the window of a message grows while its reader waits for credit, and shrinks when it is slow', () => {
+  const max = 512 * 1024;
+  const grown = turns(40, max, () => true);
+  assert.equal(grown[0], 64 * 1024);
+  assert.ok(Math.max(...grown) > 128 * 1024, String(grown));
+  assert.ok(Math.max(...grown) <= max, String(grown));
+  // A reader that waits may always get 4,096 bytes.
+  assert.ok(Math.max(...turns(40, 0, () => true)) <= 64 * 1024 + 4096);
+  // With little room on the connection, it does not grow beyond that.
+  assert.ok(Math.max(...turns(40, max, () => true, 128 * 1024)) <= 128 * 1024);
+  // A reader that takes something only now and then has no more unread than the window that it has grown to.
+  let unread = 0;
+  turns(200, max, (turn) => turn < 20 || turn % 10 === 0).forEach((bytes, turn) => {
+    unread = turn <= 20 || turn % 10 === 1 ? bytes : unread + bytes;
+    assert.ok(unread <= max, `${unread} bytes are unread in turn ${turn}`);
+  });
+});
+
+test('a response that is not read is given up only when much waits for credit', () => {
+  const sender = new Sender(() => undefined);
+  sender.start(16, true);
+  sender.onSettings({ ...DEFAULT_SETTINGS, messageWindow: 4096 });
+  const files = [{ name: 'f', size: 5_000_000, content: new Uint8Array(5_000_000) }];
+  const response = (): Outgoing => {
+    const outgoing = new Outgoing(idOf('p'), idOf('i'), '', false, new Uint8Array(0), files, undefined, undefined, undefined);
+    sender.submit(outgoing);
+    for (let turn = 0; turn < 5; turn++) sender.pump();
+    return outgoing;
+  };
+  const first = response();
+  assert.equal(sender.stalled(1000), undefined);
+  assert.equal(sender.stalled(1_000_000), undefined);
+  const second = response();
+  assert.equal(sender.stalled(1_000_000), first);
+  // It has moved.
+  sender.credit.grow(first.number, 0, 10_000, false);
+  sender.grant(first.number);
+  sender.pump();
+  assert.equal(sender.stalled(1_001_000), undefined);
+  assert.equal(sender.stalled(1_060_500), second);
+  sender.abort(second, new Error('given up'), 3845);
+  assert.equal(sender.stalled(2_000_000), undefined);
+});
+
+test('places of requests that were ended early become free at a bounded rate', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  let [free, now] = [0, 0];
+  const places = new LatePlaces(
+    (count) => (free += count),
+    () => now,
+  );
+  for (let place = 0; place < 5000; place++) places.leave();
+  assert.equal(free, 1024);
+  now += 10;
+  t.mock.timers.tick(10);
+  assert.equal(free, 1024 + 10);
+  now += 60_000;
+  t.mock.timers.tick(10);
+  assert.equal(free, 1024 + 10 + 1024);
+  // Nothing is free out of turn while others are held.
+  places.leave();
+  assert.equal(free, 1024 + 10 + 1024);
+  places.end();
+  assert.equal(free, 5001);
 });
 
 test('a request that comes byte by byte is answered', async (t) => {

@@ -16,8 +16,15 @@ const enum State {
 
 interface Received {
   received: number;
+  /** The largest limit that was sent. */
   limit: number;
+  /** The largest limit that the sender is known to have had. */
+  known: number;
   unread: number;
+  /** By how much limits are ahead of the reader. */
+  extra: number;
+  /** Whether that has grown since `known` changed. */
+  hasGrown: boolean;
   lifeline: number;
   state: State;
   isWaiting: boolean;
@@ -29,6 +36,10 @@ interface Message {
   readonly parts: Map<number, Received>;
   /** Bytes beyond the limits of the parts. */
   used: number;
+  /** Bytes beyond the limits that the sender is known to have had. */
+  known: number;
+  /** Bytes that limits are, or may be, ahead of readers. */
+  ahead: number;
   /** Bytes that readers have taken beyond the limits. */
   owed: number;
   unread: number;
@@ -42,22 +53,31 @@ interface Message {
   released: number;
 }
 
+/** How much the peer may send before readers have taken it, in bytes. */
+export interface Windows {
+  /** The content of a message beyond the limits of its parts, as Settings announce it. */
+  readonly message: number;
+  /** The same with what limits are ahead of readers. It grows to this while a reader is faster than credit arrives. */
+  readonly messageMax: number;
+  /** The content of all messages, as Settings announce it. */
+  readonly connection: number;
+}
+
 /** The credit of the content that a side receives (`ext.credit`). Arithmetic alone. */
 export class Receiving {
+  private readonly window: number;
   private total = 0;
   private limit: number;
   private unread = 0;
   private slack = 0;
   private readonly messages = new Map<number, Message>();
   /** Messages for which something may be due. */
-  private readonly touched = new Set<number>();
+  private touched = new Set<number>();
   private starving: [number, number][] = [];
 
-  constructor(
-    private readonly window: number,
-    private readonly connection: number,
-  ) {
-    this.limit = connection;
+  constructor(private readonly windows: Windows) {
+    this.window = windows.message;
+    this.limit = windows.connection;
   }
 
   begin(number: number, hasStream: boolean, files: number, toCome: number): void {
@@ -68,6 +88,8 @@ export class Receiving {
       files,
       parts: new Map(),
       used: 0,
+      known: 0,
+      ahead: 0,
       owed: 0,
       unread: 0,
       toCome,
@@ -92,6 +114,7 @@ export class Receiving {
     record.lifeline -= free;
     const counts = message.stop === 'no' && isCounted(record);
     const isKept = counts && record.state === State.Open;
+    const { known } = message;
     this.leave(message, record);
     record.received += bytes;
     if (isKept) record.unread += bytes;
@@ -105,7 +128,9 @@ export class Receiving {
       );
     }
     this.count(bytes - free);
-    if (message.waiting > 0 && message.used >= this.window) this.touched.add(number);
+    if (message.known > this.window) this.knowLimits(message);
+    // Other parts of this message may be blocked now while their readers wait.
+    if (message.waiting > 0 && message.known > known && message.known >= this.window) this.touched.add(number);
     return isKept;
   }
 
@@ -149,7 +174,7 @@ export class Receiving {
       message.waiting++;
     }
     if (record.unread > 0 || record.state !== State.Open) return;
-    if (message.used >= this.window) this.touched.add(number);
+    if (message.known >= this.window && record.received >= record.known) this.touched.add(number);
     if (record.lifeline === 0) this.starving.push([number, part]);
   }
 
@@ -181,7 +206,7 @@ export class Receiving {
     const message = this.wanted(number);
     if (message === undefined) return;
     this.unread -= message.unread;
-    message.unread = message.used = message.owed = 0;
+    message.unread = message.used = message.known = message.ahead = message.owed = 0;
     message.stop = 'due';
     if (message.open > 0) this.touched.add(number);
     else this.messages.delete(number);
@@ -216,26 +241,39 @@ export class Receiving {
     if (message.open === 0 && (message.stop !== 'no' || message.unread === 0)) this.messages.delete(number);
   }
 
-  /** The entries that are due. Each is granted, so it must be written. */
-  due(): FlowEntry[] {
+  /** The sender has used limits beyond the known ones, so it has had them all. */
+  private knowLimits(message: Message): void {
+    for (const record of message.parts.values()) {
+      record.known = record.limit;
+      record.hasGrown = false;
+    }
+    message.known = message.used;
+  }
+
+  /**
+   * The entries that are due. Each is granted, so it must be written. `isIdle` says that the socket has nothing more
+   * to read, so that a reader that waits does so for the peer.
+   */
+  due(isIdle: boolean): FlowEntry[] {
     const entries: FlowEntry[] = [];
     // ext.credit.when
-    const quarter = Math.ceil(this.connection / 4);
+    const quarter = Math.ceil(this.windows.connection / 4);
     this.raise(quarter, entries);
     this.feed(entries);
     if (this.touched.size > 0) {
-      for (const number of this.touched) {
+      const { touched } = this;
+      this.touched = new Set();
+      for (const number of touched) {
         const message = this.messages.get(number);
-        if (message !== undefined) this.visit(number, message, entries);
+        if (message !== undefined && this.visit(number, message, isIdle, entries)) this.touched.add(number);
       }
-      this.touched.clear();
     }
     if (entries.length > 0) this.raise(Math.ceil(quarter / 2), entries);
     return entries;
   }
 
   private raise(least: number, entries: FlowEntry[]): boolean {
-    const limit = Math.min(this.total + this.connection - this.unread, U48_MAX);
+    const limit = Math.min(this.total + this.windows.connection - this.unread, U48_MAX);
     if (limit - this.limit < least) return false;
     this.limit = limit;
     entries.push({ kind: 'connection', limit });
@@ -279,14 +317,18 @@ export class Receiving {
     return isStarved && !hasArrived ? record : undefined;
   }
 
-  private visit(number: number, message: Message, entries: FlowEntry[]): void {
+  /** Returns whether it is to be visited again when the socket has nothing more to read. */
+  private visit(number: number, message: Message, isIdle: boolean, entries: FlowEntry[]): boolean {
     const short = number % 2 ** 32;
     if (message.stop !== 'no') {
       if (message.stop === 'due') entries.push({ kind: 'stop', number: short, part: undefined });
       message.stop = 'sent';
-      return;
+      return false;
     }
+    // What is unread of all messages leaves room for more.
+    const isRoomy = this.unread * 2 <= this.windows.connection;
     let isStarved = false;
+    let isHeld = false;
     for (const [part, record] of message.parts) {
       if (record.state === State.StopDue) {
         // ext.stop.once
@@ -299,14 +341,55 @@ export class Receiving {
       if (record.state !== State.Open) continue;
       const own = Math.max(0, record.limit - record.received) + Math.max(0, this.window - message.used);
       if (this.isCovered(message, own)) continue;
-      const isBlocked = record.isWaiting && record.unread === 0 && own === 0;
-      const taken = record.received - record.unread;
-      if (!isBlocked && taken - record.limit < this.half) continue;
+      const waits = record.isWaiting && record.unread === 0;
+      const isBlocked = waits && own === 0;
       isStarved ||= isBlocked;
-      const limit = Math.min(Math.max(record.limit, isBlocked ? taken + LIFELINE : taken), U48_MAX);
-      this.grant(short, message, part, record, limit, entries);
+      let grows = false;
+      // ext.credit.growth
+      if (!isRoomy) {
+        this.setExtra(message, record, 0);
+      } else if (
+        waits &&
+        !record.hasGrown &&
+        this.total < this.limit &&
+        message.known >= this.window &&
+        record.received >= record.known
+      ) {
+        if (isIdle) grows = this.grow(message, record);
+        else isHeld = true;
+      }
+      // ext.credit.when
+      let isDue = rise(record) >= this.step(record);
+      if (isDue && record.unread * 2 >= this.window + record.extra) {
+        this.setExtra(message, record, Math.floor(record.extra / 2));
+        isDue = rise(record) >= this.step(record);
+      }
+      let { limit } = record;
+      if (isDue || grows || isBlocked) limit = Math.max(limit, target(record));
+      // ext.credit.starved
+      if (isBlocked) limit = Math.max(limit, record.received - record.unread + LIFELINE);
+      this.grant(short, message, part, record, Math.min(limit, U48_MAX), entries);
     }
     if (isStarved || message.owed >= this.half) this.release(short, message, entries);
+    return isHeld;
+  }
+
+  /** Doubles the window of a part, as far as the other parts of its message leave room. Returns whether it grew. */
+  private grow(message: Message, record: Received): boolean {
+    record.hasGrown = true;
+    const others = message.ahead - aheadOf(record);
+    const window = Math.min(2 * (this.window + record.extra), this.windows.messageMax) - others;
+    const extra = window - this.window;
+    if (extra <= record.extra) return false;
+    this.setExtra(message, record, extra);
+    return true;
+  }
+
+  private setExtra(message: Message, record: Received, extra: number): void {
+    if (extra === record.extra) return;
+    this.leave(message, record);
+    record.extra = extra;
+    this.enter(message, record);
   }
 
   /** Releases what readers have taken of all parts. */
@@ -327,10 +410,9 @@ export class Receiving {
     message.released = below;
     for (const [part, record] of message.parts) {
       if (record.state !== State.Open && record.state !== State.Ended) continue;
-      const taken = record.received - record.unread;
       const isDone = record.state === State.Ended && record.unread === 0;
-      if (taken - record.limit >= LIFELINE / 2 || (isDone && taken > record.limit)) {
-        this.grant(short, message, part, record, taken, entries);
+      if (rise(record) >= LIFELINE / 2 || (isDone && rise(record) > 0)) {
+        this.grant(short, message, part, record, target(record), entries);
       }
     }
   }
@@ -362,10 +444,14 @@ export class Receiving {
     return Math.ceil(this.window / 2);
   }
 
+  /** By how much the limit of a part has to rise to be worth an entry. */
+  private step(record: Received): number {
+    return Math.max(Math.floor((this.window + record.extra) / 8), this.half);
+  }
+
   private touch(number: number, message: Message, record: Received): void {
-    if (record.received - record.unread - record.limit >= this.half || message.owed >= this.half) {
-      this.touched.add(number);
-    }
+    const rises = record.state === State.Open && rise(record) >= this.step(record);
+    if (rises || message.owed >= this.half) this.touched.add(number);
   }
 
   private wanted(number: number): Message | undefined {
@@ -376,7 +462,17 @@ export class Receiving {
   private record(message: Message, part: number): Received {
     let record = message.parts.get(part);
     if (record === undefined) {
-      record = { received: 0, limit: 0, unread: 0, lifeline: 0, state: State.Open, isWaiting: false };
+      record = {
+        received: 0,
+        limit: 0,
+        known: 0,
+        unread: 0,
+        extra: 0,
+        hasGrown: false,
+        lifeline: 0,
+        state: State.Open,
+        isWaiting: false,
+      };
       message.parts.set(part, record);
     }
     return record;
@@ -395,6 +491,8 @@ export class Receiving {
   private add(message: Message, record: Received, sign: number): void {
     if (!isCounted(record)) return;
     message.used += sign * Math.max(0, record.received - record.limit);
+    message.known += sign * Math.max(0, record.received - record.known);
+    message.ahead += sign * aheadOf(record);
     message.owed += sign * Math.max(0, record.received - record.unread - record.limit);
     message.unread += sign * record.unread;
   }
@@ -403,4 +501,23 @@ export class Receiving {
 /** Whether a part counts to the window of its message. */
 function isCounted(record: Received): boolean {
   return record.state === State.Open || record.state === State.StopDue || record.state === State.Ended;
+}
+
+/** Bytes that the limit of a part is, or may be, ahead of its reader. */
+function aheadOf(record: Received): number {
+  const taken = record.received - record.unread;
+  if (record.state === State.Open) return Math.max(record.limit - taken, record.extra);
+  // All of it has arrived, or will be dropped.
+  return Math.max(0, Math.min(record.limit, record.received) - taken);
+}
+
+/** What the limit of a part can be raised to. */
+function target(record: Received): number {
+  const extra = record.state === State.Open ? record.extra : 0;
+  return Math.min(record.received - record.unread + extra, U48_MAX);
+}
+
+/** By how much it can be raised. */
+function rise(record: Received): number {
+  return target(record) - record.limit;
 }
