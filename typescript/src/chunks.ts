@@ -3,8 +3,8 @@ const SMALL = 1024;
 const JOINED = 8192;
 
 /**
- * Bytes that arrived and were not taken, in order. Small chunks are copied together, so that a peer that sends single
- * bytes costs no more memory than their number.
+ * Bytes that arrived and were not taken, in order. Small chunks are copied together, and those that are less than half
+ * of the memory that they are in are copied out of it, so that a peer costs no more memory than twice what it sent.
  */
 export class Chunks {
   private items: Uint8Array[] = [];
@@ -21,7 +21,7 @@ export class Chunks {
     const { length } = bytes;
     if (length >= SMALL || this.isEmpty) {
       this.seal();
-      this.items.push(bytes);
+      this.items.push(owned(bytes));
       return;
     }
     if (this.tail === undefined || this.tailLength + length > JOINED) {
@@ -69,4 +69,11 @@ export class Chunks {
     this.first = 0;
     this.tail = undefined;
   }
+}
+
+function owned(bytes: Uint8Array): Uint8Array {
+  if (bytes.length * 2 >= bytes.buffer.byteLength) return bytes;
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }

@@ -6,16 +6,20 @@ import { Chunks } from '#dist/chunks.js';
 import { Decoder } from '#dist/decoder.js';
 import { Encoder } from '#dist/encoder.js';
 import { ProtocolError } from '#dist/errors.js';
-import { Id } from '#dist/ids.js';
+import { Id, Ids } from '#dist/ids.js';
 import { limitsWith } from '#dist/limits.js';
 import { writeFlow, decodeFlow, type FlowEntry } from '#dist/extension/flow.js';
 import { MetadataReader, MetadataWriter } from '#dist/extension/metadata.js';
 import { DEFAULT_SETTINGS, decodeSettings, encodeSettings, settingsOf } from '#dist/extension/settings.js';
 import { Receiving } from '#dist/extension/receiving.js';
 import { Sending } from '#dist/extension/sending.js';
+import { Names } from '#dist/names.js';
 import { Outgoing, Sender } from '#dist/outgoing.js';
+import { PendingTable } from '#dist/pending.js';
 import { LatePlaces } from '#dist/places.js';
+import type { Pending } from '#dist/request.js';
 import type { Head, Sink } from '#dist/sink.js';
+import { EMPTY } from '#dist/wire.js';
 import { type Handlers } from 'sockety-runtime';
 
 import { content, pair, raw, until } from './support.js';
@@ -330,7 +334,7 @@ test('a response that is not read is given up only when much waits for credit', 
   sender.onSettings({ ...DEFAULT_SETTINGS, messageWindow: 4096 });
   const files = [{ name: 'f', size: 5_000_000, content: new Uint8Array(5_000_000) }];
   const response = (): Outgoing => {
-    const outgoing = new Outgoing(idOf('p'), idOf('i'), '', false, new Uint8Array(0), files, undefined, undefined, undefined);
+    const outgoing = new Outgoing(idOf('p'), idOf('i'), '', false, EMPTY, EMPTY, files, undefined, undefined, undefined);
     sender.submit(outgoing);
     for (let turn = 0; turn < 5; turn++) sender.pump();
     return outgoing;
@@ -429,6 +433,52 @@ test('a peer that reads none of its answers is not read any more', async (t) => 
   // Their answers fill the buffers of the sockets, and a little more.
   assert.ok(count > 0 && count < total / 2, `${count} of ${total} were executed`);
   peer.socket.destroy();
+});
+
+test('requests whose ids begin with the same bits are told apart', () => {
+  const table = new PendingTable();
+  const ids = [1, 2, 3].map((d) => new Id(7, 0, 0, d));
+  const all = ids.map((id) => ({ id, sibling: undefined }) as unknown as Pending);
+  for (const each of all) table.add(each);
+  assert.equal(table.size, 3);
+  ids.forEach(({ d }, place) => assert.equal(table.get(new Id(7, 0, 0, d)), all[place]));
+  assert.equal(table.get(new Id(7, 0, 0, 4)), undefined);
+  assert.ok(table.delete(all[1]));
+  assert.ok(!table.delete(all[1]));
+  assert.deepEqual(new Set(table.values()), new Set([all[0], all[2]]));
+  for (const each of table.values()) assert.ok(table.delete(each));
+  assert.equal(table.size, 0);
+});
+
+test('ids are random UUIDs of version 4', () => {
+  const ids = new Ids();
+  const all = new Set(Array.from({ length: 1000 }, () => String(ids.next())));
+  assert.equal(all.size, 1000);
+  for (const id of all) assert.match(id, /^.{12}4.{3}[89ab].{15}$/);
+});
+
+test('names are found by their bytes', () => {
+  const known = ['', 'a', 'bank.transfer', 'ä', 'x'.repeat(100)];
+  const names = new Names(known);
+  for (const name of known) {
+    const bytes = Buffer.from(`..${name}..`);
+    const found = names.find(bytes, 2, bytes.length - 4);
+    assert.equal(found, name.length > 64 ? undefined : name);
+  }
+  assert.equal(names.find(Buffer.from('b'), 0, 1), undefined);
+});
+
+test('chunks keep no memory of what was read with them', () => {
+  const read = Buffer.allocUnsafeSlow(64 * 1024);
+  for (const size of [1, 1023, 1024, 30_000, 40_000]) {
+    const chunks = new Chunks();
+    chunks.push(read.subarray(7, 7 + size));
+    chunks.push(read.subarray(100, 100 + size));
+    for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
+      assert.equal(chunk.length, size);
+      assert.ok(chunk.buffer.byteLength <= 2 * size, `${chunk.buffer.byteLength} bytes for ${size}`);
+    }
+  }
 });
 
 test('small chunks are joined, and come in their order', () => {
