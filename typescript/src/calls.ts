@@ -131,13 +131,17 @@ export class Calls {
     expectsReply: boolean,
     deadline: number | null | undefined,
   ): Outgoing {
-    const payload = content.payload ?? (data === undefined ? EMPTY : this.connection.msgpack.encode(data));
+    let payload = content.payload ?? EMPTY;
+    let rest = EMPTY;
+    if (content.payload === undefined && data !== undefined) {
+      [payload, rest] = this.connection.msgpack.encodeParts(data);
+    }
     const files = content.files === undefined || content.files.length === 0 ? NO_FILES : content.files.map(sized);
     let metadata = content.metadata === undefined ? undefined : metadataOf(content.metadata);
     if (content.resent !== undefined && content.resent.attempt > 0) {
       metadata = { ...(metadata ?? NO_METADATA), attempt: content.resent.attempt };
     }
-    return new Outgoing(parent, id, action, expectsReply, payload, files, content.stream, metadata, deadline);
+    return new Outgoing(parent, id, action, expectsReply, payload, rest, files, content.stream, metadata, deadline);
   }
 
   /** The request that a response answers, if it still waits. */

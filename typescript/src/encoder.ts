@@ -1,6 +1,7 @@
 import { type FlowEntry, MAX_ENTRY, writeFlow } from './extension/flow.js';
 import type { Id } from './ids.js';
 import {
+  EMPTY,
   FILES_TOTAL_WIDTH,
   FILE_COUNT_WIDTH,
   FILE_SIZE_WIDTH,
@@ -213,10 +214,13 @@ export class Encoder {
     return size;
   }
 
-  data(payload: Uint8Array): void {
-    if (payload.length === 0) return;
-    this.sized(0xe0, payload.length);
+  /** A Data packet with two parts of a payload. */
+  data(payload: Uint8Array, rest: Uint8Array = EMPTY): void {
+    const size = payload.length + rest.length;
+    if (size === 0) return;
+    this.sized(0xe0, size);
     this.push(payload);
+    if (rest.length > 0) this.push(rest);
   }
 
   fastReply(id: Id, code: number): void {

@@ -1,4 +1,6 @@
-import { Packr } from 'msgpackr';
+import { Packr, Unpackr } from 'msgpackr';
+
+import { EMPTY } from './wire.js';
 
 /** A payload that is not one MessagePack value, or exceeds a limit. */
 export class DecodeError extends Error {
@@ -23,9 +25,14 @@ export const DEFAULT_BOUNDS: MsgpackBounds = { values: 100_000, depth: 128 };
 /** The first bytes of an error of a service, which an array follows: its name, its text, its data. */
 const SERVICE_ERROR: readonly number[] = [0xd4, 0x65, 0x00];
 
+/** Bytes from this number on are not copied: they are sent as they are in memory, and read as a part of their payload. */
+export const LARGE = 64 * 1024;
+
 /** Values to MessagePack and back. Structs are maps, `undefined` fields are left out. */
 export class Msgpack {
   private readonly packr: Packr;
+  /** Reads bytes as parts of their payload. */
+  private readonly sharing: Unpackr;
 
   constructor(
     private readonly bounds: MsgpackBounds = DEFAULT_BOUNDS,
@@ -40,19 +47,29 @@ export class Msgpack {
       copyBuffers: true,
     };
     this.packr = new Packr(options);
+    this.sharing = new Unpackr({ ...options, copyBuffers: false });
   }
 
   encode(value: unknown): Uint8Array {
     return this.packr.pack(value);
   }
 
-  /** The value of a payload; an empty payload is `null`. */
+  /** @internal A value in two parts, the second of which is memory of the caller if that is large. */
+  encodeParts(value: unknown): readonly [Uint8Array, Uint8Array] {
+    if (!(value instanceof Uint8Array) || value.length < LARGE) return [this.encode(value), EMPTY];
+    const head = Buffer.allocUnsafe(5);
+    head[0] = 0xc6;
+    head.writeUInt32BE(value.length, 1);
+    return [head, value];
+  }
+
+  /** The value of a payload; an empty payload is `null`. Of large payloads, bytes are parts of it. */
   decode(payload: Uint8Array): unknown {
     if (payload.length === 0) return null;
     const end = scan(payload, 0, this.bounds);
     if (end !== payload.length) throw new DecodeError(`${payload.length - end} bytes after the value`);
     try {
-      return this.packr.unpack(payload);
+      return (payload.length < LARGE ? this.packr : this.sharing).unpack(payload);
     } catch (error) {
       throw new DecodeError(error instanceof Error ? error.message : String(error));
     }

@@ -26,7 +26,7 @@ const QUEUE_BYTES = 1024 * 1024;
 const MAX_PAYLOAD = 0xffff_ffff;
 
 function answerBytes(outgoing: Outgoing): number {
-  return outgoing.parent === undefined ? 0 : outgoing.payload.length + 64;
+  return outgoing.parent === undefined ? 0 : outgoing.payloadSize + 64;
 }
 
 const NO_PARTS: OutgoingPart[] = [];
@@ -60,7 +60,9 @@ export class Outgoing implements OutgoingHead {
     readonly id: Id,
     readonly action: string,
     readonly expectsReply: boolean,
-    readonly payload: Uint8Array,
+    private readonly payload: Uint8Array,
+    /** The rest of the payload. */
+    private readonly payloadRest: Uint8Array,
     readonly files: readonly SizedFile[],
     readonly stream: Source | undefined,
     readonly metadata: Metadata | undefined,
@@ -69,7 +71,11 @@ export class Outgoing implements OutgoingHead {
   ) {}
 
   get payloadSize(): number {
-    return this.payload.length;
+    return this.payload.length + this.payloadRest.length;
+  }
+
+  writePayload(encoder: Encoder): void {
+    encoder.data(this.payload, this.payloadRest);
   }
 
   get hasStream(): boolean {
@@ -272,8 +278,8 @@ export class Sender {
   /** What the protocol can express, and what the peer accepts (`ext.settings.advisory`). */
   private check(outgoing: Outgoing): void {
     // Nearly all are far below all limits.
-    const { action, payload, files } = outgoing;
-    if (files.length === 0 && action.length <= this.shortAction && payload.length <= this.acceptedPayload) return;
+    const { action, payloadSize, files } = outgoing;
+    if (files.length === 0 && action.length <= this.shortAction && payloadSize <= this.acceptedPayload) return;
     this.checkEach(outgoing);
   }
 
@@ -332,7 +338,7 @@ export class Sender {
     if (outgoing.position < 0) outgoing.position = encoder.position;
     encoder.switchTo(outgoing.channel);
     outgoing.number = encoder.head(outgoing);
-    encoder.data(outgoing.payload);
+    outgoing.writePayload(encoder);
     if (!outgoing.hasContent) {
       this.finish(outgoing);
       return;

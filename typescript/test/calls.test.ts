@@ -17,6 +17,8 @@ import {
   respond,
 } from 'sockety-runtime';
 
+import { LARGE } from '#dist/msgpack.js';
+
 import { BOTH, pair, raw, rawServer, until } from './support.js';
 
 type TransferError = { Insufficient: { missing: number } } | 'Locked';
@@ -78,6 +80,12 @@ for (const { name, options } of BOTH) {
     const bytes = new Uint8Array(3 * 1024 * 1024).fill(7);
     const back = await client.call<Uint8Array>('echo', bytes);
     assert.equal(Buffer.compare(back, bytes), 0);
+    for (const size of [LARGE - 1, LARGE, LARGE + 1]) {
+      const some = bytes.subarray(0, size);
+      assert.equal(Buffer.compare(await client.call<Uint8Array>('echo', some), some), 0);
+      const inside = await client.call<{ some: Uint8Array; text: string }>('echo', { some, text: 'ä' });
+      assert.ok(Buffer.compare(inside.some, some) === 0 && inside.text === 'ä');
+    }
   });
 
   test(`${name}: errors are told apart`, async (t) => {
