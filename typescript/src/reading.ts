@@ -16,7 +16,7 @@ export class Reading {
   private readonly useless = new Bucket(USELESS, USELESS_RATE);
   /** When the socket was read last, by the clock of the connection. */
   readAt = 1;
-  /** The same by `performance.now()`, with the extension. */
+  /** The same by `performance.now()`, if the extension is offered. */
   arrivedAt = 0;
   pausedAt = 0;
   /** Whether the socket had no more than what was read last. */
@@ -31,7 +31,8 @@ export class Reading {
     if (connection.reason !== undefined) return;
     this.readAt = connection.clock.now;
     this.isDrained = bytes.length < READ_BYTES;
-    if (connection.isExtended) this.arrivedAt = performance.now();
+    // Before it is known: a request may come with the header that says it.
+    if (connection.options.extension !== 'off') this.arrivedAt = performance.now();
     try {
       connection.decoder.push(bytes);
     } catch (error) {

@@ -20,7 +20,7 @@ import { LatePlaces } from '#dist/places.js';
 import type { Pending } from '#dist/request.js';
 import type { Head, Sink } from '#dist/sink.js';
 import { EMPTY } from '#dist/wire.js';
-import { type Handlers } from 'sockety-runtime';
+import { type Handlers, fastReply } from 'sockety-runtime';
 
 import { content, pair, raw, until } from './support.js';
 
@@ -393,6 +393,23 @@ test('a request that comes byte by byte is answered', async (t) => {
   const answer = await peer.read(3 + 2 + 34 + 2 + 3);
   assert.equal(answer[3] >> 4, 5);
   assert.equal(answer.subarray(-3).toString('latin1'), '\xa2hi');
+  peer.socket.destroy();
+});
+
+test('a deadline counts from its arrival, also with the first bytes of the peer', async (t) => {
+  const { server } = await pair(t, { handlers: { ping: ({ timeLeft = 0 }) => fastReply(timeLeft > 0 ? 7 : 8) } });
+  const peer = await raw(server.port);
+  const encoder = new Encoder();
+  encoder.connectionHeader(238, true);
+  encoder.control(Uint8Array.of(0));
+  // 200 ms: this process has run for longer.
+  encoder.metadata(Uint8Array.of(0, 200));
+  const head = { parent: undefined, id: idOf('i'), action: 'ping', expectsReply: true, hasStream: false, payloadSize: 0, files: [] };
+  encoder.head(head);
+  peer.write(Buffer.concat(encoder.take()));
+  // The header and the settings of the server, and the code.
+  const answer = await peer.read(13 + 17);
+  assert.equal(answer.subarray(13).toString('hex'), `37${'69'.repeat(16)}`);
   peer.socket.destroy();
 });
 
