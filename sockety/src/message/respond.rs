@@ -60,7 +60,7 @@ fn check_expected(reply: &PendingReply) -> Result<(), SendError> {
 
 /// The message was answered by code that may go on, and answer again.
 fn note_answered(reply: &PendingReply) {
-    Which::new(reply.number, &*reply.lease.shared).note_answered();
+    Which::new(reply.number, &**reply.lease().shared()).note_answered();
 }
 
 /// Answers a message, whether it expects a reply or not.
