@@ -1,3 +1,5 @@
+import { Code } from './codes.js';
+
 /** Whether the peer may have executed a message. */
 export type Outcome =
   /** Not a byte of it was written. */
@@ -124,18 +126,44 @@ export class ContentError extends Error {
   }
 }
 
-/** Thrown by a handler: the caller gets it with its name, its message and its data. */
+/** Why a stream of values has ended early. `E` is the type of the error that its service declares. */
+export type StreamReason<E = unknown> =
+  /** The service has ended it with its error. */
+  | { readonly kind: 'service'; readonly name: string; readonly message: string; readonly error: E }
+  /** The service has ended it with an error that this side does not know. */
+  | { readonly kind: 'remote'; readonly message: string }
+  /** It broke off (a `ContentError`), or an item cannot be read (a `DecodeError`). */
+  | { readonly kind: 'content'; readonly error: Error };
+
+/** A stream of values that has ended early. No further item follows. */
+export class StreamError<E = unknown> extends Error {
+  override readonly name = 'StreamError';
+
+  constructor(readonly reason: StreamReason<E>) {
+    super(describeStream(reason), { cause: reason.kind === 'remote' ? undefined : reason.error });
+  }
+}
+
+/**
+ * An error of a service. Thrown by a handler, the caller gets it with its name, its message and its data; thrown by the
+ * source of a stream, the reader of the stream does. A reader of a stream of values gets one thrown.
+ */
 export class ServiceError<E = unknown> extends Error {
+  /** @param code Of a stream of bytes that it ends. Answers and streams of values have none. */
   constructor(
     override readonly name: string,
     message: string,
     readonly error: E,
+    readonly code: number = Code.InternalError,
   ) {
     super(message);
   }
 }
 
-/** Thrown by a handler: the message is answered with a code. */
+/**
+ * Thrown by a handler: the message is answered with a code. Thrown by the source of a stream of bytes: the stream ends
+ * with it.
+ */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 
@@ -152,6 +180,17 @@ export class Refusal extends Error {
 export class Closed extends Error {
   constructor(readonly reason: CloseReason) {
     super(`the connection has ended: ${reason.kind}`);
+  }
+}
+
+function describeStream(reason: StreamReason): string {
+  switch (reason.kind) {
+    case 'service':
+      return `${reason.name}: ${reason.message}`;
+    case 'remote':
+      return reason.message;
+    case 'content':
+      return 'the stream broke off, or cannot be read';
   }
 }
 

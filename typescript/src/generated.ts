@@ -5,16 +5,16 @@
 import type { Client } from './client.js';
 import { Code } from './codes.js';
 import type { Connection } from './connection.js';
-import { CallError, Refusal, ServiceError } from './errors.js';
+import { CallError, ContentError, Refusal, ServiceError, StreamError } from './errors.js';
 import type { FileSource, Source } from './files.js';
 import type { IncomingFile, IncomingStream } from './intake.js';
 import { type Handler, type Handlers, type IncomingMessage, type Reply, type Response, respond } from './message.js';
 import { DecodeError, Msgpack } from './msgpack.js';
 import { type CallOptions, valueOf } from './request.js';
-import type { Check } from './check.js';
+import { type Check, received } from './check.js';
 
 export * from './check.js';
-export { CallError } from './errors.js';
+export { CallError, StreamError } from './errors.js';
 export type { FileSource, Source } from './files.js';
 export type { IncomingFile, IncomingStream } from './intake.js';
 export type { Handlers, IncomingMessage } from './message.js';
@@ -31,7 +31,7 @@ export type NotifyOptions = Pick<CallOptions, 'signal' | 'metadata'>;
 /** What a handler may return: the value, or a promise of it. */
 export type Result<T> = T | Promise<T>;
 
-/** Values to send as a stream. */
+/** Values to send as a stream. If their source throws a failure of the service, that ends the stream for its reader. */
 export type Items<T> = AsyncIterable<T> | Iterable<T>;
 
 /** A parameter, or a part of a reply. */
@@ -46,7 +46,7 @@ export type Part =
     }
   | { readonly kind: 'file' }
   | { readonly kind: 'files' }
-  | { readonly kind: 'items'; readonly check: Check<unknown> }
+  | { readonly kind: 'items'; readonly check: Check<unknown>; readonly errors?: ErrorVariants }
   | { readonly kind: 'bytes' };
 
 /** A variant of an error. One without details travels as its code alone. */
@@ -75,10 +75,12 @@ export interface Action {
   readonly errors?: ErrorVariants;
 }
 
-/** Thrown by a handler: a variant of the error of its action. */
+/** Thrown by a handler, or by the source of a stream: a variant of an error of the service. */
 export class Failure<E = unknown> extends Error {
   override readonly name: string = 'Failure';
-  /** @internal */
+  /** @internal As an item of a stream, which has the value always. */
+  readonly item: ServiceError;
+  /** @internal As an answer, or the end of a stream of bytes. */
   readonly answer: ServiceError | Refusal;
 
   constructor(
@@ -88,15 +90,53 @@ export class Failure<E = unknown> extends Error {
     const variant = variants.find(({ check }) => check(error));
     if (variant === undefined) throw new TypeError('the value is no variant of the error');
     super(variant.message);
-    this.answer = variant.hasDetails ? new ServiceError(variant.name, variant.message, error) : new Refusal(variant.code);
+    this.item = new ServiceError(variant.name, variant.message, error, variant.code);
+    this.answer = variant.hasDetails ? this.item : new Refusal(variant.code);
   }
 }
 
-/** The error that the service has returned to a call; `undefined` if the call has failed in another way. */
+/** The error that the service has answered a call with, or ended a stream with; `undefined` for any other problem. */
 export function errorOf<E>(error: unknown, variants: ErrorVariants): E | undefined {
-  if (!(error instanceof CallError) || error.reason.kind !== 'service') return undefined;
+  if (error instanceof ContentError) return ended(error, variants)?.error as E | undefined;
+  if (!(error instanceof CallError || error instanceof StreamError) || error.reason.kind !== 'service') return undefined;
   const { error: value } = error.reason;
   return variants.some(({ check }) => check(value)) ? (value as E) : undefined;
+}
+
+/** An error of the service, as it is shown to callers and readers. */
+interface ServiceReason {
+  readonly kind: 'service';
+  readonly name: string;
+  readonly message: string;
+  readonly error: unknown;
+}
+
+/** An error that has arrived as a value. `undefined` for one of a later version. */
+function known(variants: ErrorVariants, name: string, message: string, error: unknown): ServiceReason | undefined {
+  const variant = variants.find((each) => each.name === name);
+  const own = variant === undefined ? undefined : received(variant.check, error);
+  return own === undefined ? undefined : { kind: 'service', name, message, error: own.value };
+}
+
+/** An error that has arrived as its code. */
+function coded(variants: ErrorVariants, code: number): ServiceReason | undefined {
+  const variant = variants.find((each) => !each.hasDetails && each.code === code);
+  if (variant === undefined) return undefined;
+  const { name, message, value } = variant;
+  return { kind: 'service', name, message, error: value };
+}
+
+/** The error with which a stream of bytes was ended. */
+function ended({ reason }: ContentError, variants: ErrorVariants): ServiceReason | undefined {
+  if (reason.kind !== 'ended') return undefined;
+  if (reason.error.length === 0) return coded(variants, reason.code);
+  try {
+    const error = msgpack.decodeError(reason.error);
+    return error === undefined ? undefined : known(variants, error.name, error.message, error.error);
+  } catch (problem) {
+    if (problem instanceof DecodeError) return undefined;
+    throw problem;
+  }
 }
 
 /** A message that can be sent later, and several times unless it has files or a stream. */
@@ -128,8 +168,10 @@ export async function call<T>(peer: Peer, action: Action, values: readonly unkno
       const value = await peer.call(name, data, all);
       const [part] = returns;
       if (part === undefined) return undefined as T;
-      if (part.kind === 'payload' && !part.check(value)) throw mismatch(name, 'the value of the reply');
-      return value as T;
+      if (part.kind !== 'payload') return value as T;
+      const own = received(part.check, value);
+      if (own === undefined) throw mismatch(name, 'the value of the reply');
+      return own.value as T;
     }
     const request = await peer.request(name, data, all);
     const reply = await request.next();
@@ -150,14 +192,13 @@ function typed(error: unknown, variants: ErrorVariants = []): unknown {
   if (!(error instanceof CallError)) return error;
   const { action, reason, outcome } = error;
   if (reason.kind === 'refused') {
-    const variant = variants.find(({ code, hasDetails }) => !hasDetails && code === reason.code);
-    if (variant === undefined) return error;
-    const { name, message, value } = variant;
-    return new CallError(action, { kind: 'service', name, message, error: value }, outcome);
+    const own = coded(variants, reason.code);
+    return own === undefined ? error : new CallError(action, own, outcome);
   }
   if (reason.kind !== 'service') return error;
-  const variant = variants.find(({ name, hasDetails }) => hasDetails && name === reason.name);
-  if (variant?.check(reason.error) === true) return error;
+  const detailed = variants.filter(({ hasDetails }) => hasDetails);
+  const own = known(detailed, reason.name, reason.message, reason.error);
+  if (own !== undefined) return new CallError(action, own, outcome);
   const message = `${reason.name}: ${reason.message}`;
   return new CallError(action, { kind: 'remote', code: Code.InternalError, message }, outcome);
 }
@@ -185,10 +226,10 @@ function contentOf(parts: readonly Part[], values: readonly unknown[]) {
         (files ??= []).push(...(value as FileSource[]));
         break;
       case 'items':
-        stream = msgpack.encodeStream(value as Items<unknown>);
+        stream = msgpack.encodeStream(failing(value as Items<unknown>, ({ item }) => item));
         break;
       case 'bytes':
-        stream = value as Source;
+        stream = failing(value as Source, ({ answer }) => answer);
         break;
     }
   });
@@ -198,20 +239,43 @@ function contentOf(parts: readonly Part[], values: readonly unknown[]) {
   return { data, rest };
 }
 
-/** Values that arrive as a stream, for one reader. */
-export class ItemStream<T> implements AsyncIterable<T> {
+/** The same source, which throws failures as what they are sent as. */
+async function* failing<T>(source: AsyncIterable<T> | Iterable<T>, sent: (failure: Failure) => Error): AsyncGenerator<T> {
+  try {
+    yield* source;
+  } catch (error) {
+    throw error instanceof Failure ? sent(error) : error;
+  }
+}
+
+/** Values that arrive as a stream, for one reader. Iterating over them throws a `StreamError<E>` if the stream ends early. */
+export class ItemStream<T, E = never> implements AsyncIterable<T> {
+  private end: StreamError<E> | undefined;
+
   constructor(
     private readonly stream: IncomingStream | undefined,
     private readonly connection: Connection,
     private readonly check: Check<unknown>,
+    private readonly errors: ErrorVariants = [],
   ) {}
+
+  /** Why it has ended early; `undefined` before that, and after a regular end. */
+  get error(): StreamError<E> | undefined {
+    return this.end;
+  }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     // A stream that did not come has no items.
     if (this.stream === undefined) return;
-    for await (const item of this.connection.msgpack.decodeStream(this.stream)) {
-      if (!this.check(item)) throw new DecodeError('an item of the stream is not of its type');
-      yield item as T;
+    try {
+      for await (const item of this.connection.msgpack.decodeStream(this.stream)) {
+        const own = received(this.check, item);
+        if (own === undefined) throw new DecodeError('an item of the stream is not of its type');
+        yield own.value as T;
+      }
+    } catch (error) {
+      this.end = streamError(error, this.errors) as StreamError<E>;
+      throw this.end;
     }
   }
 
@@ -219,6 +283,16 @@ export class ItemStream<T> implements AsyncIterable<T> {
   discard(): void {
     this.stream?.discard();
   }
+}
+
+function streamError(error: unknown, variants: ErrorVariants): StreamError {
+  if (error instanceof ServiceError) {
+    const { name, message } = error;
+    const own = known(variants, name, message, error.error);
+    return new StreamError(own ?? { kind: 'remote', message: `${name}: ${message}` });
+  }
+  const own = error instanceof ContentError ? ended(error, variants) : undefined;
+  return new StreamError(own ?? { kind: 'content', error: error as Error });
 }
 
 /** Files and streams of what has arrived, and what `payload` makes of the parts of its payload. */
@@ -244,7 +318,7 @@ function arrived(
         return rest;
       }
       case 'items':
-        return new ItemStream(stream, connection, part.check);
+        return new ItemStream(stream, connection, part.check, part.errors);
       case 'bytes':
         if (stream === undefined) throw new DecodeError('the stream is missing');
         return stream;
@@ -267,9 +341,9 @@ function partsOf(action: Action, reply: Reply): unknown {
     const error = response.connection.msgpack.decodeError(response.payload);
     if (error !== undefined) throw new CallError(name, { kind: 'service', ...error }, 'executed');
     const values = arrived(response, returns, ({ check }) => {
-      const value = response.data();
-      if (!check(value)) throw new DecodeError('the value of the reply is not of its type');
-      return value;
+      const own = received(check, response.data());
+      if (own === undefined) throw new DecodeError('the value of the reply is not of its type');
+      return own.value;
     });
     return returns.length === 1 ? values[0] : values;
   } catch (error) {
@@ -319,8 +393,8 @@ function argumentsOf(message: IncomingMessage, parameters: readonly Part[], isMa
   return arrived(message, parameters, ({ check, name, aliases = [] }) => {
     const entries = data as Record<string, unknown>;
     const key = [name as string, ...aliases].find((key) => isMap && Object.hasOwn(entries, key));
-    const value = isMap ? (key === undefined ? undefined : entries[key]) : data;
-    if (!check(value)) throw new Refusal(Code.BadRequest);
-    return value;
+    const own = received(check, isMap ? (key === undefined ? undefined : entries[key]) : data);
+    if (own === undefined) throw new Refusal(Code.BadRequest);
+    return own.value;
   });
 }

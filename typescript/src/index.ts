@@ -13,6 +13,8 @@ export {
   ProtocolError,
   Refusal,
   ServiceError,
+  StreamError,
+  type StreamReason,
   isCallError,
 } from './errors.js';
 export { type Leave, LeaveReason } from './extension/leave.js';

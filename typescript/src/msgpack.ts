@@ -2,6 +2,8 @@ import { Packr, Unpackr } from 'msgpackr';
 
 import { EMPTY } from './wire.js';
 
+import { ServiceError } from './errors.js';
+
 /** A payload that is not one MessagePack value, or exceeds a limit. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
@@ -99,15 +101,24 @@ export class Msgpack {
     return { name: String(name), message: String(message), error };
   }
 
-  /** The values of a stream, each as soon as it is whole. `limit` is the length of one in bytes. */
+  /**
+   * The values of a stream, each as soon as it is whole. Throws a `ServiceError` when the stream ends with one, and a
+   * `DecodeError` for what is no value. `limit` is the length of one in bytes.
+   */
   async *decodeStream(stream: AsyncIterable<Uint8Array>, limit = 4 * 1024 * 1024): AsyncGenerator<unknown> {
     let rest: Uint8Array = new Uint8Array(0);
     for await (const chunk of stream) {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       let at = 0;
       while (at < rest.length) {
-        const end = scanPart(rest, at, this.bounds);
+        const marker = markerAt(rest, at);
+        if (marker === undefined) break;
+        const end = scanPart(rest, at + marker, this.bounds);
         if (end === undefined) break;
+        if (marker > 0) {
+          const decoded = this.decodeError(rest.subarray(at, end));
+          if (decoded !== undefined) throw new ServiceError(decoded.name, decoded.message, decoded.error);
+        }
         yield this.decode(rest.subarray(at, end));
         at = end;
       }
@@ -117,10 +128,26 @@ export class Msgpack {
     if (rest.length > 0) throw new DecodeError(`the stream ends ${rest.length} bytes into a value`);
   }
 
-  /** A stream of values. */
+  /** A stream of values. A `ServiceError` that their source throws ends it: the reader gets all values, then the error. */
   async *encodeStream(values: AsyncIterable<unknown> | Iterable<unknown>): AsyncGenerator<Uint8Array> {
-    for await (const value of values) yield this.encode(value);
+    let failure;
+    try {
+      for await (const value of values) yield this.encode(value);
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      failure = error;
+    }
+    if (failure !== undefined) yield this.encodeError(failure.name, failure.message, failure.error);
   }
+}
+
+/** The length of the marker of an error, if there is one; `undefined` if more bytes have to say so. */
+function markerAt(bytes: Uint8Array, at: number): number | undefined {
+  for (let place = 0; place < SERVICE_ERROR.length; place++) {
+    if (at + place >= bytes.length) return undefined;
+    if (bytes[at + place] !== SERVICE_ERROR[place]) return 0;
+  }
+  return SERVICE_ERROR.length;
 }
 
 function scanPart(bytes: Uint8Array, at: number, bounds: MsgpackBounds): number | undefined {

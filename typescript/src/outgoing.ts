@@ -9,6 +9,7 @@ import { Fifo } from './fifo.js';
 import type { SizedFile, Source } from './files.js';
 import type { Id } from './ids.js';
 import { U48_MAX } from './limits.js';
+import { type StreamEnd, endOf } from './stream-end.js';
 import { EMPTY } from './wire.js';
 
 /** What is queued of a part before its source is asked for more, and the most of one packet. */
@@ -94,6 +95,8 @@ class OutgoingPart {
   /** The source has ended. */
   isOver = false;
   error: Error | undefined;
+  /** How the stream ends, with the error that the source has thrown. */
+  ending: { readonly status: StreamEnd; readonly error: Error } | undefined;
   queue: Uint8Array[] = [];
   queued = 0;
   private iterator: AsyncIterator<Uint8Array> | Iterator<Uint8Array> | undefined;
@@ -160,6 +163,12 @@ class OutgoingPart {
   }
 
   private fail(error: unknown): void {
+    const status = this.index === STREAM && error instanceof Error ? endOf(error) : undefined;
+    if (status !== undefined) {
+      this.ending = { status, error: error as Error };
+      this.isOver = true;
+      return;
+    }
     this.error = error instanceof Error ? error : new ContentError({ kind: 'source', message: String(error) });
     this.isOver = true;
   }
@@ -517,9 +526,16 @@ export class Sender {
   }
 
   private end(outgoing: Outgoing, part: OutgoingPart): void {
+    const { ending } = part;
+    if (ending !== undefined && !this.isExtended) {
+      // ext.status.base
+      this.abort(outgoing, ending.error);
+      return;
+    }
     part.close();
     outgoing.openParts--;
     this.encoder.switchTo(outgoing.channel);
+    if (ending !== undefined) this.encoder.status(ending.status.code, ending.status.error);
     if (part.index === STREAM) this.encoder.streamEnd();
     else this.encoder.fileEnd(part.index);
     if (this.isExtended) this.credit.end(outgoing.number, part.index);

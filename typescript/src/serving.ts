@@ -1,6 +1,6 @@
 import { Code } from './codes.js';
 import type { Connection } from './connection.js';
-import { Closed, ContentError, Refusal, ServiceError } from './errors.js';
+import { Closed, ContentError, Refusal, ServiceError, StreamError } from './errors.js';
 import {
   type Arrival,
   FastReply,
@@ -223,8 +223,10 @@ export class Serving {
     const { connection } = this;
     const { onHandlerError } = connection.options;
     if (message.isCut) return;
+    if (error instanceof StreamError && error.reason.kind === 'content') error = error.reason.error;
     if (connection.phase === 'closed' || message.isAnswered) {
-      if (!(error instanceof ContentError) && connection.phase !== 'closed') onHandlerError?.(error, message.action);
+      const isMeant = error instanceof ContentError || error instanceof ServiceError || error instanceof Refusal;
+      if (!isMeant && connection.phase !== 'closed') onHandlerError?.(error, message.action);
       return;
     }
     if (error instanceof ServiceError) {
