@@ -106,23 +106,26 @@ export class Msgpack {
    * `DecodeError` for what is no value. `limit` is the length of one in bytes.
    */
   async *decodeStream(stream: AsyncIterable<Uint8Array>, limit = 4 * 1024 * 1024): AsyncGenerator<unknown> {
-    let rest: Uint8Array = new Uint8Array(0);
+    const rest = new Rest();
+    let scan = new Scan(this.bounds);
     for await (const chunk of stream) {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      let at = 0;
-      while (at < rest.length) {
-        const marker = markerAt(rest, at);
-        if (marker === undefined) break;
-        const end = scanPart(rest, at + marker, this.bounds);
-        if (end === undefined) break;
-        if (marker > 0) {
-          const decoded = this.decodeError(rest.subarray(at, end));
-          if (decoded !== undefined) throw new ServiceError(decoded.name, decoded.message, decoded.error);
+      rest.push(chunk);
+      while (rest.length > 0) {
+        const bytes = rest.bytes;
+        if (scan.at === 0) {
+          const marker = markerOf(bytes);
+          if (marker === undefined) break;
+          scan.at = marker;
         }
-        yield this.decode(rest.subarray(at, end));
-        at = end;
+        const isError = bytes[0] === SERVICE_ERROR[0] && bytes[1] === SERVICE_ERROR[1];
+        if (!scan.resume(bytes)) break;
+        const item = bytes.subarray(0, scan.at);
+        rest.take(scan.at);
+        scan = new Scan(this.bounds);
+        const error = isError ? this.decodeError(item) : undefined;
+        if (error !== undefined) throw new ServiceError(error.name, error.message, error.error);
+        yield this.decode(item);
       }
-      rest = rest.subarray(at);
       if (rest.length > limit) throw new DecodeError(`a value of ${rest.length} bytes or more: the limit is ${limit}`);
     }
     if (rest.length > 0) throw new DecodeError(`the stream ends ${rest.length} bytes into a value`);
@@ -141,43 +144,119 @@ export class Msgpack {
   }
 }
 
-/** The length of the marker of an error, if there is one; `undefined` if more bytes have to say so. */
-function markerAt(bytes: Uint8Array, at: number): number | undefined {
+/** Bytes of a stream that are not taken yet. Joining small chunks costs in proportion to their sizes. */
+class Rest {
+  private memory: Uint8Array = new Uint8Array(0);
+  private isOwn = false;
+  private start = 0;
+  private end = 0;
+
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  get bytes(): Uint8Array {
+    return this.memory.subarray(this.start, this.end);
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.length === 0) {
+      this.memory = chunk;
+      this.isOwn = false;
+      this.start = 0;
+      this.end = chunk.length;
+      return;
+    }
+    if (!this.isOwn || this.end + chunk.length > this.memory.length) {
+      const larger = new Uint8Array(2 * (this.length + chunk.length));
+      larger.set(this.bytes);
+      this.end = this.length;
+      this.start = 0;
+      this.memory = larger;
+      this.isOwn = true;
+    }
+    this.memory.set(chunk, this.end);
+    this.end += chunk.length;
+  }
+
+  take(length: number): void {
+    this.start += length;
+  }
+}
+
+/** The length of the marker of an error at the beginning; `undefined` if more bytes have to say whether it is one. */
+function markerOf(bytes: Uint8Array): number | undefined {
   for (let place = 0; place < SERVICE_ERROR.length; place++) {
-    if (at + place >= bytes.length) return undefined;
-    if (bytes[at + place] !== SERVICE_ERROR[place]) return 0;
+    if (place >= bytes.length) return undefined;
+    if (bytes[place] !== SERVICE_ERROR[place]) return 0;
   }
   return SERVICE_ERROR.length;
 }
 
-function scanPart(bytes: Uint8Array, at: number, bounds: MsgpackBounds): number | undefined {
-  try {
-    return scan(bytes, at, bounds);
-  } catch (error) {
-    if (error instanceof Incomplete) return undefined;
-    throw error;
-  }
+/** Thrown where bytes are missing. There is one, as it may happen for each chunk of a stream. */
+const INCOMPLETE = new DecodeError('the value is incomplete');
+
+/** Where a value ends, which begins at `at`. Throws a `DecodeError` also if it does not end. */
+export function scan(bytes: Uint8Array, at: number, bounds: MsgpackBounds, allowsAny = false): number {
+  const scan = new Scan(bounds, at, allowsAny);
+  if (!scan.resume(bytes)) throw new DecodeError(INCOMPLETE.message);
+  return scan.at;
 }
 
-class Incomplete extends DecodeError {}
-
 /**
- * Where a value ends. Checks, before anything is allocated, that everything is there that it announces, and that it
- * has no extension whose reading could be made expensive.
+ * Looks for the end of a value. Checks, before anything is allocated, that everything is there that it announces, and
+ * that it has no extension whose reading could be made expensive.
  */
-export function scan(bytes: Uint8Array, at: number, bounds: MsgpackBounds, allowsAny = false): number {
-  const open: number[] = [];
-  let left = 1;
-  let values = 0;
-  const end = bytes.length;
-  for (;;) {
-    while (left === 0) {
-      if (open.length === 0) return at;
-      left = open.pop() as number;
+class Scan {
+  private readonly open: number[] = [];
+  private left = 1;
+  private values = 0;
+
+  constructor(
+    private readonly bounds: MsgpackBounds,
+    /** What was scanned: the end of the value, once it is found. */
+    public at = 0,
+    private readonly allowsAny = false,
+  ) {}
+
+  /** Goes on with the same bytes and perhaps more. Returns whether the value is whole. */
+  resume(bytes: Uint8Array): boolean {
+    try {
+      this.run(bytes);
+      return true;
+    } catch (error) {
+      if (error === INCOMPLETE) return false;
+      throw error;
     }
-    left--;
-    if (++values > bounds.values) throw new DecodeError(`more than ${bounds.values} values`);
-    if (at >= end) throw new Incomplete('the value is incomplete');
+  }
+
+  private run(bytes: Uint8Array): void {
+    for (;;) {
+      while (this.left === 0) {
+        const left = this.open.pop();
+        if (left === undefined) return;
+        this.left = left;
+      }
+      // Where it is incomplete, nothing of it is noted.
+      const inside = this.token(bytes);
+      this.left--;
+      if (++this.values > this.bounds.values || inside > this.bounds.values) {
+        throw new DecodeError(`more than ${this.bounds.values} values`);
+      }
+      if (inside > 0) {
+        if (this.open.length >= this.bounds.depth) throw new DecodeError(`nested deeper than ${this.bounds.depth}`);
+        this.open.push(this.left);
+        this.left = inside;
+      }
+    }
+  }
+
+  /** Goes to the end of what is no container, or into one. Returns how many values are inside. */
+  private token(bytes: Uint8Array): number {
+    const { allowsAny } = this;
+    const end = bytes.length;
+    let { at } = this;
+    if (at >= end) throw INCOMPLETE;
     const first = bytes[at++];
     let inside = 0;
     if (first < 0x80 || first >= 0xe0) {
@@ -260,26 +339,22 @@ export function scan(bytes: Uint8Array, at: number, bounds: MsgpackBounds, allow
           break;
       }
     }
-    if (at > end) throw new Incomplete('the value is incomplete');
-    if (inside > 0) {
-      if (inside > bounds.values) throw new DecodeError(`more than ${bounds.values} values`);
-      if (open.length >= bounds.depth) throw new DecodeError(`nested deeper than ${bounds.depth}`);
-      open.push(left);
-      left = inside;
-    }
+    if (at > end) throw INCOMPLETE;
+    this.at = at;
+    return inside;
   }
 }
 
 /** Timestamps (-1) and `undefined` (0) are the extensions that are read. */
 function extension(bytes: Uint8Array, at: number, length: number, allowsAny: boolean): number {
-  if (at >= bytes.length) throw new Incomplete('the value is incomplete');
+  if (at >= bytes.length) throw INCOMPLETE;
   const type = bytes[at];
   if (!allowsAny && type !== 0xff && type !== 0) throw new DecodeError(`an extension of type ${type > 127 ? type - 256 : type}`);
   return at + 1 + length;
 }
 
 function number(bytes: Uint8Array, at: number, width: number): number {
-  if (at + width > bytes.length) throw new Incomplete('the value is incomplete');
+  if (at + width > bytes.length) throw INCOMPLETE;
   let value = 0;
   for (let place = 0; place < width; place++) value = value * 256 + bytes[at + place];
   return value;

@@ -157,6 +157,30 @@ test('an error in a stream is recognized, whatever its pieces', async () => {
   }
 });
 
+test('an item of a stream is copied a few times at most, whatever its pieces', async () => {
+  const msgpack = new Msgpack();
+  const { set } = Uint8Array.prototype;
+  for (const item of [new Uint8Array(20_000), Array.from({ length: 20_000 }, (_, place) => place % 100)]) {
+    const bytes = msgpack.encode(item);
+    async function* single(): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < bytes.length; at++) yield bytes.subarray(at, at + 1);
+    }
+    let copied = 0;
+    Uint8Array.prototype.set = function (from, at) {
+      copied += from.length;
+      set.call(this, from, at);
+    };
+    try {
+      const { all, error } = await drained(msgpack.decodeStream(single()));
+      assert.equal(error, undefined);
+      assert.equal((all[0] as { length: number }).length, item.length);
+    } finally {
+      Uint8Array.prototype.set = set;
+    }
+    assert.ok(copied >= bytes.length && copied < 5 * bytes.length, `${copied} bytes`);
+  }
+});
+
 test('values are brought into the form of their type, and stay as they are themselves', () => {
   const of = struct(
     {
