@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use sockety::{
+    ServiceError,
     describe::{
-        ActionDescription, ActionTypes, PartKind as Kind, ServiceDescription, ServiceTypes,
+        self, ActionDescription, ActionTypes, PartKind as Kind, ServiceDescription, ServiceTypes,
         VisitTypes,
     },
     msgpack,
@@ -94,12 +95,16 @@ fn action(
         let (name, kind) = (&parameter.name, kind_of(parameter.kind));
         let ty = ty(kind, &mut sent, format!("{}({name})", of.name), converter)?;
         let is_option = matches!(ty, Some(Type::Option(_)));
+        let path = format!("{}({name}) error", of.name);
+        let (error, errors) = end(kind, types.sent_error.as_ref(), path, converter)?;
         action.parameters.push(Parameter {
             name: name.to_string(),
             aliases: parameter.aliases.iter().map(ToString::to_string).collect(),
             optional: (is_option || parameter.has_default) && kind == PartKind::Payload,
             kind,
             ty,
+            error,
+            errors,
         });
     }
     let mut returned = types.returns.into_iter();
@@ -111,22 +116,46 @@ fn action(
             format!("{} -> {kind}", of.name),
             converter,
         )?;
-        action.returns.push(Part { kind, ty });
+        let path = format!("{} -> {kind} error", of.name);
+        let (error, errors) = end(kind, types.returned_error.as_ref(), path, converter)?;
+        action.returns.push(Part {
+            kind,
+            ty,
+            error,
+            errors,
+        });
     }
     if let Some(error) = types.errors.first() {
         action.error = Some(converter.root(format!("{} error", of.name), error)?);
     }
-    action.errors = of
-        .errors
-        .iter()
-        .map(|error| ErrorVariant {
-            name: error.name.to_string(),
-            code: error.code,
-            details: error.has_details,
-            docs: error.docs.to_string(),
-        })
-        .collect();
+    action.errors = variants(&of.errors);
     Ok(action)
+}
+
+fn variants(of: &[describe::ErrorVariant]) -> Vec<ErrorVariant> {
+    let variants = of.iter().map(|error| ErrorVariant {
+        name: error.name.to_string(),
+        code: error.code,
+        details: error.has_details,
+        docs: error.docs.to_string(),
+    });
+    variants.collect()
+}
+
+/// The error of a stream of values, and its variants.
+fn end(
+    kind: PartKind,
+    error: Option<&TravellingError>,
+    path: String,
+    converter: &mut Converter,
+) -> Result<(Option<Type>, Vec<ErrorVariant>), RefusedType> {
+    // A message has one stream at most, so an error is that of the stream.
+    match error {
+        Some(TravellingError { ty, variants: of }) if kind == PartKind::Streaming => {
+            Ok((Some(converter.root(path, ty)?), variants(of)))
+        }
+        _ => Ok((None, Vec::new())),
+    }
 }
 
 /// The type of a part that has one.
@@ -166,6 +195,18 @@ pub struct TypesOfAction {
     parameters: Vec<Travelling>,
     returns: Vec<Travelling>,
     errors: Vec<Travelling>,
+    /// Of the stream that callers send, and of the one that they get.
+    sent_error: Option<TravellingError>,
+    returned_error: Option<TravellingError>,
+}
+
+/// The type of an error that may end a stream, and its variants.
+#[doc(hidden)]
+#[expect(unnameable_types, reason = "only this crate makes and takes one")]
+#[derive(Debug)]
+pub struct TravellingError {
+    ty: Travelling,
+    variants: &'static [describe::ErrorVariant],
 }
 
 /// A type that travels by itself, as specta has it, and whether bytes are read as it.
@@ -196,12 +237,21 @@ impl<A: ActionList, B: ActionList> ActionList for (A, B) {
     }
 }
 
-impl<P: TypeList, R: TypeList, E: TypeList> ActionList for ActionTypes<P, R, E> {
+impl<P, R, E, S, O> ActionList for ActionTypes<P, R, E, S, O>
+where
+    P: TypeList,
+    R: TypeList,
+    E: TypeList,
+    S: StreamErrorType,
+    O: StreamErrorType,
+{
     fn collect(types: &mut Types, into: &mut Vec<TypesOfAction>) {
         let mut action = TypesOfAction {
             parameters: Vec::new(),
             returns: Vec::new(),
             errors: Vec::new(),
+            sent_error: S::collect(types),
+            returned_error: O::collect(types),
         };
         P::collect(types, &mut action.parameters);
         R::collect(types, &mut action.returns);
@@ -222,10 +272,35 @@ impl TypeList for () {
 
 impl<T: specta::Type + DeserializeOwned, Rest: TypeList> TypeList for (T, Rest) {
     fn collect(types: &mut Types, into: &mut Vec<Travelling>) {
-        into.push(Travelling {
-            ty: T::definition(types),
-            reads: |bytes| msgpack::from_slice::<T>(bytes).is_ok(),
-        });
+        into.push(travelling::<T>(types));
         Rest::collect(types, into);
+    }
+}
+
+fn travelling<T: specta::Type + DeserializeOwned>(types: &mut Types) -> Travelling {
+    Travelling {
+        ty: T::definition(types),
+        reads: |bytes| msgpack::from_slice::<T>(bytes).is_ok(),
+    }
+}
+
+/// The error that may end a stream, which derives `specta::Type`: `(E, ())`, or `()` for none.
+pub trait StreamErrorType {
+    #[doc(hidden)]
+    fn collect(types: &mut Types) -> Option<TravellingError>;
+}
+
+impl StreamErrorType for () {
+    fn collect(_: &mut Types) -> Option<TravellingError> {
+        None
+    }
+}
+
+impl<E: specta::Type + ServiceError> StreamErrorType for (E, ()) {
+    fn collect(types: &mut Types) -> Option<TravellingError> {
+        Some(TravellingError {
+            ty: travelling::<E>(types),
+            variants: E::VARIANTS,
+        })
     }
 }

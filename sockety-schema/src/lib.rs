@@ -55,7 +55,7 @@ mod rename;
 #[cfg(feature = "specta")]
 pub use convert::RefusedType;
 #[cfg(feature = "specta")]
-pub use describe::{ActionList, TypeCollector, TypeList, of};
+pub use describe::{ActionList, StreamErrorType, TypeCollector, TypeList, of};
 
 mod compare;
 pub use compare::{Allowed, Change, Direction, Report, Rule, UnknownRule, Verdict, compare};

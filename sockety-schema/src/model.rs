@@ -128,6 +128,12 @@ pub struct Parameter {
     /// The type of the value, or of each item of a stream of values. None for files and bytes.
     #[serde(default, rename = "type", skip_serializing_if = "is_default")]
     pub ty: Option<Type>,
+    /// The type of the error that may end a stream of values, if it has one. It travels as a value, in place of an item.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub error: Option<Type>,
+    /// The variants of that error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ErrorVariant>,
 }
 
 /// A part of a reply.
@@ -140,6 +146,12 @@ pub struct Part {
     /// The type of the value, or of each item of a stream of values. None for files and bytes.
     #[serde(default, rename = "type", skip_serializing_if = "is_default")]
     pub ty: Option<Type>,
+    /// The type of the error that may end a stream of values, if it has one. It travels as a value, in place of an item.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub error: Option<Type>,
+    /// The variants of that error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ErrorVariant>,
 }
 
 /// Where a [`Parameter`] or a [`Part`] of a reply travels.

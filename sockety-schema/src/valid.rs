@@ -1,10 +1,15 @@
 //! Whether a schema of an unknown origin is one: its size, and what its names lead to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use crate::{
     error::SchemaError,
-    model::{Content, Definition, Field, PartKind, Schema, Service, Shape, Tagging, Type},
+    model::{
+        Content, Definition, ErrorVariant, Field, PartKind, Schema, Service, Shape, Tagging, Type,
+    },
 };
 
 /// The most bytes of a schema as text.
@@ -18,6 +23,9 @@ const MAX_ENTRIES: usize = 4096;
 
 /// The most parameters of an action, fields of a struct, variants of an enum, and items of a tuple.
 const MAX_ITEMS: usize = 1024;
+
+/// Codes of errors of a service.
+const CODES: RangeInclusive<u16> = 16..=3839;
 
 /// The most bytes of a name.
 const MAX_NAME: usize = 512;
@@ -59,32 +67,19 @@ fn check_service(service: &Service) -> Result<(), SchemaError> {
             }
             let path = format!("{name}({})", parameter.name);
             check.part(&path, parameter.kind, parameter.ty.as_ref())?;
+            let errors = (&parameter.error, &parameter.errors[..]);
+            check.stream_errors(&path, parameter.kind, errors)?;
         }
         count("parts of a reply", action.returns.len(), MAX_ITEMS)?;
         for part in &action.returns {
-            check.part(
-                &format!("{name} -> {}", part.kind),
-                part.kind,
-                part.ty.as_ref(),
-            )?;
+            let path = format!("{name} -> {}", part.kind);
+            check.part(&path, part.kind, part.ty.as_ref())?;
+            check.stream_errors(&path, part.kind, (&part.error, &part.errors))?;
         }
         let kinds = action.parameters.iter().map(|it| it.kind);
         one_of_each(name, kinds, false)?;
         one_of_each(name, action.returns.iter().map(|it| it.kind), true)?;
-        if let Some(error) = &action.error {
-            check.ty(&format!("{name} error"), error)?;
-        }
-        count("errors of an action", action.errors.len(), MAX_ENTRIES)?;
-        let mut errors = BTreeSet::new();
-        for error in &action.errors {
-            distinct(&mut errors, &format!("{name} error"), &error.name)?;
-            if error.details && action.error.is_none() {
-                return Err(unfit(
-                    name,
-                    "an error has details, but the errors have no type",
-                ));
-            }
-        }
+        check.errors(name, (&action.error, &action.errors))?;
     }
     for (name, definition) in &service.types {
         check_name(name)?;
@@ -132,6 +127,45 @@ impl Check<'_> {
         }
     }
 
+    fn stream_errors(
+        &self,
+        path: &str,
+        kind: PartKind,
+        errors: (&Option<Type>, &[ErrorVariant]),
+    ) -> Result<(), SchemaError> {
+        match (kind, errors) {
+            (PartKind::Streaming, _) => self.errors(path, errors),
+            (_, (None, [])) => Ok(()),
+            _ => Err(unfit(path, "only a stream of values ends with an error")),
+        }
+    }
+
+    fn errors(
+        &self,
+        path: &str,
+        (ty, errors): (&Option<Type>, &[ErrorVariant]),
+    ) -> Result<(), SchemaError> {
+        let own = format!("{path} error");
+        if let Some(ty) = ty {
+            self.ty(&own, ty)?;
+        }
+        count("errors of an action", errors.len(), MAX_ENTRIES)?;
+        let mut names = BTreeSet::new();
+        for error in errors {
+            distinct(&mut names, &own, &error.name)?;
+            if !CODES.contains(&error.code) {
+                return Err(unfit(path, "the code of an error is not from 16 to 3,839"));
+            }
+            if error.details && ty.is_none() {
+                return Err(unfit(
+                    path,
+                    "an error has details, but the errors have no type",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn definition(&self, name: &str, definition: &Definition) -> Result<(), SchemaError> {
         match &definition.shape {
             Shape::Unit => Ok(()),
@@ -144,9 +178,21 @@ impl Check<'_> {
                     Tagging::Internal { tag } => Some(tag.as_str()),
                     _ => None,
                 };
+                if let Some(tag) = tag {
+                    check_name(tag)?;
+                }
                 if let Tagging::Adjacent { tag, content } = &of.tagging {
                     check_name(tag)?;
                     check_name(content)?;
+                    if tag == content {
+                        return Err(unfit(
+                            name,
+                            "an enum has its tag and its content at one key",
+                        ));
+                    }
+                }
+                if of.variants.iter().filter(|variant| variant.other).count() > 1 {
+                    return Err(unfit(name, "two variants stand for all unknown names"));
                 }
                 let mut names = BTreeSet::new();
                 for variant in &of.variants {

@@ -398,6 +398,42 @@ judged! {
 }
 
 judged! {
+    v15_errors_of_a_stream_are_new: "error.new", Compatible,
+    { async fn get(&self, items: Streaming<u8, errors::Old>) -> Streaming<u8>; }
+    { async fn get(&self, items: Streaming<u8, errors::More>) -> Streaming<u8, errors::Old>; }
+}
+
+judged! {
+    v15_errors_of_a_stream_are_gone: , Compatible,
+    { async fn get(&self) -> Streaming<u8, errors::More>; }
+    { async fn get(&self) -> Streaming<u8, errors::Old>; }
+}
+
+judged! {
+    v16_an_error_of_a_stream_has_another_code: , Compatible,
+    { async fn get(&self) -> Streaming<u8, errors::Old>; }
+    { async fn get(&self) -> Streaming<u8, errors::Recoded>; }
+}
+
+judged! {
+    v16_an_error_of_a_stream_has_another_name: "error.form", Breaking,
+    { async fn get(&self, items: Streaming<u8, errors::Old>); }
+    { async fn get(&self, items: Streaming<u8, errors::Renamed>); }
+}
+
+judged! {
+    v16_an_error_of_a_stream_has_data_now: "enum.form", Breaking,
+    { async fn get(&self) -> Streaming<u8, errors::Old>; }
+    { async fn get(&self) -> Streaming<u8, errors::Detailed>; }
+}
+
+judged! {
+    v16_data_of_an_error_of_a_stream_has_a_new_field: "field.new", ServersFirst,
+    { async fn get(&self) -> Streaming<u8, errors::Old>; }
+    { async fn get(&self) -> Streaming<u8, errors::Grown>; }
+}
+
+judged! {
     v16_data_of_an_error_has_a_new_field: "field.new", ServersFirst,
     { async fn get(&self) -> Result<(), errors::Old>; }
     { async fn get(&self) -> Result<(), errors::Grown>; }

@@ -129,9 +129,34 @@ fn what_contradicts_itself_is_refused() {
             "a: an error has details, but the errors have no type",
         ),
         (
+            "",
+            r#""a":{"errors":[{"name":"E","code":4}]}"#,
+            "a: the code of an error is not from 16 to 3,839",
+        ),
+        (
+            "",
+            r#""a":{"returns":[{"kind":"byte_stream","error":"string"}]}"#,
+            "a -> a stream of bytes: only a stream of values ends with an error",
+        ),
+        (
+            "",
+            r#""a":{"parameters":[{"name":"x","kind":"streaming","type":"u8","errors":[{"name":"E","code":16,"details":true}]}]}"#,
+            "a(x): an error has details, but the errors have no type",
+        ),
+        (
             r#""T":{"shape":{"newtype":{"nonzero":"string"}}}"#,
             "",
             "T: only integers can be other than 0",
+        ),
+        (
+            r#""T":{"shape":{"enum":{"tagging":{"adjacent":{"tag":"t","content":"t"}},"variants":[]}}}"#,
+            "",
+            "T: an enum has its tag and its content at one key",
+        ),
+        (
+            r#""T":{"shape":{"enum":{"variants":[{"name":"A","other":true},{"name":"B","other":true}]}}}"#,
+            "",
+            "T: two variants stand for all unknown names",
         ),
     ] {
         assert_eq!(refused(&schema(types, actions)), said);

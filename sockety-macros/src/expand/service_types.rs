@@ -6,7 +6,7 @@ use syn::punctuated::Punctuated;
 use syn::{Meta, Token, Type};
 
 use crate::model::{Action, Output, ParamKind, Part, Service};
-use crate::types::parts::streamed;
+use crate::types::{last_segment, parts::streamed};
 
 pub(super) fn service_types(service: &Service) -> TokenStream {
     let actions = &service.actions;
@@ -119,7 +119,38 @@ fn types(service: &Service, action: &Action) -> TokenStream {
             .into_iter()
             .map(ToTokens::to_token_stream),
     );
-    quote!(#private::ActionTypes<#params, #returned, #error>)
+    let parts = action.params.iter().filter_map(|param| match param.kind {
+        ParamKind::Context => None,
+        ParamKind::Part(part) => Some((part, &param.ty)),
+    });
+    let sent: Vec<_> = parts.filter_map(ends_with).collect();
+    let got: Vec<_> = match action.reply.output() {
+        Output::Parts(parts) => {
+            let elements = parts.elements.iter();
+            let ends = elements.filter_map(|element| ends_with((element.part, &element.ty)));
+            ends.collect()
+        }
+        Output::Unit | Output::Value(_) => Vec::new(),
+    };
+    let stream_errors = (!sent.is_empty() || !got.is_empty()).then(|| {
+        let sent = list(sent.into_iter().map(ToTokens::to_token_stream));
+        let got = list(got.into_iter().map(ToTokens::to_token_stream));
+        quote!(, #sent, #got)
+    });
+    quote!(#private::ActionTypes<#params, #returned, #error #stream_errors>)
+}
+
+/// The type of the error that may end a stream of values, if it has one.
+fn ends_with((part, ty): (Part, &Type)) -> Option<&Type> {
+    match part {
+        Part::Streaming => streamed(ty).1.filter(|error| !is_no_error(error)),
+        Part::Payload | Part::File | Part::Files | Part::ByteStream => None,
+    }
+}
+
+/// Whether it is the default, written out: the error that never happens.
+fn is_no_error(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == "NoError")
 }
 
 /// The type of a value, or of the items of a stream of values.

@@ -821,7 +821,13 @@ where
                     (Clip, ()),
                     (MediaError, ()),
                 >,
-                ::sockety::__private::ActionTypes<(Line, (u64, (Kind, ()))), (), ()>,
+                ::sockety::__private::ActionTypes<
+                    (Line, (u64, (Kind, ()))),
+                    (),
+                    (),
+                    (LogError, ()),
+                    (),
+                >,
             ),
             (
                 ::sockety::__private::ActionTypes<(), (), (MediaError, ())>,
@@ -840,7 +846,13 @@ where
                         (Clip, ()),
                         (MediaError, ()),
                     >,
-                    ::sockety::__private::ActionTypes<(Line, (u64, (Kind, ()))), (), ()>,
+                    ::sockety::__private::ActionTypes<
+                        (Line, (u64, (Kind, ()))),
+                        (),
+                        (),
+                        (LogError, ()),
+                        (),
+                    >,
                 ),
                 (
                     ::sockety::__private::ActionTypes<(), (), (MediaError, ())>,

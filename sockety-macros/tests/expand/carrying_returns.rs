@@ -981,7 +981,13 @@ where
                 ),
                 (
                     ::sockety::__private::ActionTypes<(), (), ()>,
-                    ::sockety::__private::ActionTypes<(u64, (u64, ())), (Line, ()), ()>,
+                    ::sockety::__private::ActionTypes<
+                        (u64, (u64, ())),
+                        (Line, ()),
+                        (),
+                        (),
+                        (LogError, ()),
+                    >,
                 ),
             ),
             (
@@ -1017,6 +1023,8 @@ where
                             (u64, (u64, ())),
                             (Line, ()),
                             (),
+                            (),
+                            (LogError, ()),
                         >,
                     ),
                 ),

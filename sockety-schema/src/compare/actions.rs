@@ -6,7 +6,9 @@ use super::{
     Change, Difference, Direction, Rule, Verdict,
     types::{Definitions, View, Walk, view},
 };
-use crate::model::{Action, Field, Form, Limits, Parameter, Part, PartKind, Schema, Type};
+use crate::model::{
+    Action, ErrorVariant, Field, Form, Limits, Parameter, Part, PartKind, Schema, Type,
+};
 
 /// An action and the types that it names.
 #[derive(Clone, Copy)]
@@ -254,6 +256,12 @@ fn request(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
             walk.at("[]", |it| it.types(before, now));
             add(changes, place(&after.name), walk.finish());
         }
+        let part = format!("{}.error", after.name);
+        let errors = (
+            (&before.error, &before.errors[..]),
+            (&after.error, &after.errors[..]),
+        );
+        stream_errors((old, new), errors, place(&part), changes);
     }
 }
 
@@ -285,6 +293,14 @@ fn reply(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
             parts.find(|part| part.kind == kind).cloned()
         };
         let (before, after) = (part(old.action), part(new.action));
+        if let (PartKind::Streaming, Some(before), Some(after)) = (kind, &before, &after) {
+            let errors = (
+                (&before.error, &before.errors[..]),
+                (&after.error, &after.errors[..]),
+            );
+            let place = (old.name, direction, "items.error");
+            stream_errors((old, new), errors, place, changes);
+        }
         let ty = |part: &Option<Part>| part.as_ref().and_then(|part| part.ty.clone());
         let (before, after) = (ty(&before), ty(&after));
         let mut walk = Walk::new(old.types, new.types);
@@ -308,39 +324,68 @@ fn reply(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
 }
 
 fn errors(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
-    let (name, before, after) = (old.name, old.action, new.action);
-    let direction = Direction::Reply;
+    let (before, after) = (old.action, new.action);
+    let sides = (
+        (&before.error, &before.errors[..]),
+        (&after.error, &after.errors[..]),
+    );
+    let place = (old.name, Direction::Reply, "error");
+    variants(sides, place, true, changes);
+    details((old, new), (&before.error, &after.error), place, changes);
+}
+
+/// An error that may end a stream travels as a value with the name of its variant: its code does not matter.
+fn stream_errors(
+    served: (Served<'_>, Served<'_>),
+    sides: (Errors<'_>, Errors<'_>),
+    place: (&str, Direction, &str),
+    changes: &mut Vec<Change>,
+) {
+    let (before, after) = sides;
+    variants(sides, place, false, changes);
+    details(served, (before.0, after.0), place, changes);
+}
+
+/// The type of an error, and its variants.
+type Errors<'a> = (&'a Option<Type>, &'a [ErrorVariant]);
+
+fn variants(
+    ((_, before), (_, after)): (Errors<'_>, Errors<'_>),
+    (name, direction, part): (&str, Direction, &str),
+    is_coded: bool,
+    changes: &mut Vec<Change>,
+) {
     let mut say = |rule, verdict, error: &str, text: String| {
-        let path = format!("{name}/{direction}/error.{error}");
+        let path = format!("{name}/{direction}/{part}.{error}");
         let mut change = change(rule, verdict, &path, text);
         change.direction = Some(direction);
         changes.push(change);
     };
-    for error in &after.errors {
-        let same = |it: &&_| {
-            let it: &crate::model::ErrorVariant = it;
-            it.name == error.name || it.code == error.code
-        };
+    for error in after {
+        let same = |it: &&ErrorVariant| it.name == error.name || it.code == error.code;
         let known = before
-            .errors
             .iter()
             .find(|it| it.name == error.name)
-            .or_else(|| before.errors.iter().find(same));
+            .or_else(|| before.iter().find(same));
         let Some(known) = known else {
-            let text = format!(
-                "is new: old clients see code {} alone, or its text",
-                error.code
-            );
+            let text = match is_coded {
+                true => format!(
+                    "is new: old clients see code {} alone, or its text",
+                    error.code
+                ),
+                false => "is new: old readers of the stream see its text".to_owned(),
+            };
             say(Rule::ErrorNew, Verdict::Compatible, &error.name, text);
             continue;
         };
         let (code, was) = (error.code, known.code);
         // Without data, an error is its code, and with data its name.
-        let breaks = if error.details != known.details {
+        let is_named = error.details || !is_coded;
+        let breaks = if is_coded && error.details != known.details {
             Some("has data now, or none any more".to_owned())
-        } else if error.details && error.name != known.name {
+        } else if is_named && error.name != known.name {
             Some(format!("was {:?}", known.name))
-        } else if code != was {
+        } else if is_coded && code != was {
             Some(format!("has code {code}, before {was}"))
         } else {
             None
@@ -349,7 +394,16 @@ fn errors(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
             say(Rule::ErrorForm, Verdict::Breaking, &error.name, text);
         }
     }
-    let (Some(before), Some(after)) = (&before.error, &after.error) else {
+}
+
+/// What the values of errors consist of. Of a variant that only one side knows, the other reads the text.
+fn details(
+    (old, new): (Served<'_>, Served<'_>),
+    errors: (&Option<Type>, &Option<Type>),
+    place: (&str, Direction, &str),
+    changes: &mut Vec<Change>,
+) {
+    let (Some(before), Some(after)) = errors else {
         return;
     };
     let mut walk = Walk::new(old.types, new.types);
@@ -360,5 +414,5 @@ fn errors(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
         }
         _ => walk.types(before, after),
     }
-    add(changes, (name, direction, "error"), walk.finish());
+    add(changes, place, walk.finish());
 }

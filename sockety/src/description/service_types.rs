@@ -38,7 +38,7 @@ use super::ServiceDescription;
 /// struct Parameters(Vec<&'static str>);
 ///
 /// // The service has one action, which is the whole tree.
-/// impl<P: Names, R, E> VisitTypes<ActionTypes<P, R, E>> for Parameters {
+/// impl<P: Names, R, E, S, O> VisitTypes<ActionTypes<P, R, E, S, O>> for Parameters {
 ///     fn visit(&mut self) {
 ///         self.0 = P::names();
 ///     }
@@ -68,7 +68,8 @@ pub trait VisitTypes<Actions> {
 /// The types of an action, each a list as nested pairs: `(A, (B, ()))`. It has no values.
 ///
 /// `P` has the types of the parameters that are values or streams of values, of which it has that of the items, in the
-/// order of the method. `R` has those of what it returns, likewise, and `E` the type of its error, if it has one.
-pub struct ActionTypes<P, R, E>(PhantomData<(P, R, E)>, NoValues);
+/// order of the method. `R` has those of what it returns, likewise, and `E` the type of its error, if it has one. `S` has the type of
+/// the error that may end the stream of values among the parameters, and `O` that of the stream which it returns.
+pub struct ActionTypes<P, R, E, S = (), O = ()>(PhantomData<(P, R, E, S, O)>, NoValues);
 
 enum NoValues {}
