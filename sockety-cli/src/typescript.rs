@@ -1,6 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use sockety_typescript::{BigInts, Generator};
 
 use crate::{
     describe::{self, ask},
@@ -17,9 +18,19 @@ pub struct TypescriptArgs {
     /// Write to FILE instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// What integers of 64 bits are: bigint beyond 2^53, or always
+    #[arg(long, value_name = "WHEN", default_value = "large")]
+    bigint: When,
     /// Longest wait for the answer
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
+}
+
+/// When integers of 64 bits are a `bigint`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum When {
+    Large,
+    Always,
 }
 
 /// Writes types, a client and handlers for the services of a peer.
@@ -27,7 +38,13 @@ pub async fn run(args: TypescriptArgs) -> Result<Exit, Failure> {
     let peer = args.target.address.to_string();
     let services = ask(&args.target, args.timeout).await?;
     let schema = describe::schema(&services).map_err(|failure| failure.about(&peer))?;
-    let text = sockety_typescript::typescript(&schema)
+    let bigints = match args.bigint {
+        When::Large => BigInts::Large,
+        When::Always => BigInts::Always,
+    };
+    let text = Generator::new()
+        .bigints(bigints)
+        .typescript(&schema)
         .map_err(|error| Failure::new(Exit::Refused, explain(&error)).about(&peer))?;
     match &args.out {
         None => out::raw(text.as_bytes())?,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sockety_schema::{Content, Definition, Enum, Field, Shape, Tagging, Type, Variant};
 
 use crate::{
+    BigInts,
     layout::{Doc, Item},
     names::quoted,
     types::{Flattened, Key, Result, Types, checked_key, inside, unknown},
@@ -47,19 +48,19 @@ impl Checks<'_> {
             Type::U8 => "sockety.u8".into(),
             Type::U16 => "sockety.u16".into(),
             Type::U32 => "sockety.u32".into(),
-            Type::U64 => "sockety.u64".into(),
+            Type::U64 => self.long("sockety.u64", "sockety.bigU64"),
             Type::I8 => "sockety.i8".into(),
             Type::I16 => "sockety.i16".into(),
             Type::I32 => "sockety.i32".into(),
-            Type::I64 => "sockety.i64".into(),
+            Type::I64 => self.long("sockety.i64", "sockety.bigI64"),
             Type::U128 | Type::I128 => "sockety.int128".into(),
             Type::F32 | Type::F64 => "sockety.float".into(),
             Type::Char => "sockety.char".into(),
             Type::String | Type::Text(_) => "sockety.text".into(),
             Type::Bytes => "sockety.bytes".into(),
             Type::Timestamp => "sockety.date".into(),
-            Type::Duration => "sockety.duration".into(),
-            Type::SystemTime => "sockety.systemTime".into(),
+            Type::Duration => self.long("sockety.duration", "sockety.bigDuration"),
+            Type::SystemTime => self.long("sockety.systemTime", "sockety.bigSystemTime"),
             Type::Nonzero(of) => Doc::call("sockety.nonzero", vec![self.check(of, path)?.into()]),
             Type::Option(of) => Doc::call("sockety.option", vec![self.check(of, path)?.into()]),
             Type::Sequence(of) => Doc::call("sockety.list", vec![self.check(of, path)?.into()]),
@@ -90,6 +91,14 @@ impl Checks<'_> {
         })
     }
 
+    /// The check of what has integers of 64 bits.
+    fn long(&self, large: &str, always: &str) -> Doc {
+        match self.types.bigints {
+            BigInts::Large => large.into(),
+            BigInts::Always => always.into(),
+        }
+    }
+
     fn named(&self, name: &str, path: &str) -> Result<Doc> {
         let check = &self.types.names(name, path)?.check;
         Ok(match self.declared.contains(check) {
@@ -117,6 +126,7 @@ impl Checks<'_> {
             if field.optional || field.omitted {
                 check = Doc::call("sockety.optional", vec![check.into()]);
             }
+            check = aliased(check, &field.aliases, &path)?;
             entries.push(entry(&checked_key(&field.name, &path)?, check));
         }
         Ok(structure(entries, flattened))
@@ -130,14 +140,10 @@ impl Checks<'_> {
         };
         // A variant that stands for names of later versions: none of the known ones, but for its own.
         let name = match variant.other {
-            false => Doc::call(
-                "sockety.literal",
-                vec![Doc::from(quoted(&variant.name)).into()],
-            ),
+            false => Doc::call("sockety.literal", literals(names(variant))),
             true => {
                 let others = of.variants.iter().filter(|other| !other.other);
-                let others = others.map(|other| Doc::from(quoted(&other.name)).into());
-                Doc::call("sockety.otherThan", others.collect())
+                Doc::call("sockety.otherThan", literals(others.flat_map(names)))
             }
         };
         Ok(match tagging {
@@ -145,6 +151,7 @@ impl Checks<'_> {
                 None => name,
                 Some(content) => {
                     let name = checked_key(&variant.name, path)?;
+                    let content = aliased(content, &variant.aliases, path)?;
                     structure(vec![entry(&name, content)], Vec::new())
                 }
             },
@@ -187,6 +194,29 @@ impl Checks<'_> {
             _ => return Err(unknown(path)),
         }))
     }
+}
+
+/// The check of a field that is also read by other names.
+fn aliased(check: Doc, aliases: &[String], path: &str) -> Result<Doc> {
+    if aliases.is_empty() {
+        return Ok(check);
+    }
+    for alias in aliases {
+        checked_key(alias, path)?;
+    }
+    let mut items = literals(aliases);
+    items.insert(0, check.into());
+    Ok(Doc::call("sockety.aliased", items))
+}
+
+/// All names by which a variant is read, its own first.
+fn names(variant: &Variant) -> impl Iterator<Item = &String> {
+    std::iter::once(&variant.name).chain(&variant.aliases)
+}
+
+fn literals<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<Item> {
+    let literals = texts.into_iter().map(|text| Doc::from(quoted(text)).into());
+    literals.collect()
 }
 
 fn entry(key: &str, check: Doc) -> Item {

@@ -24,13 +24,13 @@ pub(crate) struct Failure<'a> {
 impl<'a> Failure<'a> {
     /// Finds the errors of a type among those that are there already, or adds them.
     pub(crate) fn find(
-        ty: &'a Type,
+        ty: Option<&'a Type>,
         variants: &'a [ErrorVariant],
         known: &mut Vec<Self>,
         types: &Types<'_>,
         names: &mut Names,
     ) -> Result<Option<usize>> {
-        let Type::Named(name) = ty else {
+        let Some(ty @ Type::Named(name)) = ty else {
             return Ok(None);
         };
         if variants.is_empty() || types.enumeration(ty, name)?.is_none() {
@@ -59,20 +59,25 @@ impl<'a> Failure<'a> {
         &self.class
     }
 
+    /// The name of its type in the file.
+    pub(crate) fn ty<'b>(&self, types: &'b Types<'_>) -> Result<&'b str> {
+        Ok(&types.names(self.ty, self.ty)?.ty)
+    }
+
     /// What users see: a class and a function.
     pub(crate) fn declaration(&self, types: &Types<'_>) -> Result<String> {
         let Self {
             class, of, table, ..
         } = self;
-        let ty = &types.names(self.ty, self.ty)?.ty;
+        let ty = self.ty(types)?;
         Ok(format!(
-            "/** Thrown by handlers: their caller gets the `{ty}`. */\n\
+            "/** Thrown by handlers, and by the sources of streams: their caller, or reader, gets the `{ty}`. */\n\
              export class {class} extends sockety.Failure<{ty}> {{\n\
              \x20 constructor(error: {ty}) {{\n\
              \x20   super(error, {table});\n\
              \x20 }}\n\
              }}\n\n\
-             /** The `{ty}` with which the service has answered a call; `undefined` if the call has failed otherwise. */\n\
+             /** The `{ty}` with which a call was answered, or a stream was ended; `undefined` for any other problem. */\n\
              export function {of}(error: unknown): {ty} | undefined {{\n\
              \x20 return sockety.errorOf<{ty}>(error, {table});\n\
              }}\n"

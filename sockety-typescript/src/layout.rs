@@ -123,39 +123,41 @@ impl Doc {
         match self {
             Self::Text(text) => out.push_str(text),
             Self::Row(parts) => return parts.iter().all(|part| part.flat(room, out)),
-            Self::Group(group) => {
-                if group.is_spread && !group.items.is_empty() {
-                    return false;
-                }
-                let blank = match group.is_spaced && !group.items.is_empty() {
-                    true => " ",
-                    false => "",
-                };
-                *out += &group.open;
-                *out += blank;
-                for (index, item) in group.items.iter().enumerate() {
-                    if index > 0 {
-                        *out += group.separator;
-                        *out += " ";
-                    }
-                    if !item.doc.flat(room, out) {
-                        return false;
-                    }
-                }
-                *out += blank;
-                *out += &group.close;
-            }
+            Self::Group(group) => return group.flat(room, out),
         }
         out.len() <= room
     }
 }
 
 impl Group {
+    fn flat(&self, room: usize, out: &mut String) -> bool {
+        if self.is_spread && !self.items.is_empty() {
+            return false;
+        }
+        let blank = match self.is_spaced && !self.items.is_empty() {
+            true => " ",
+            false => "",
+        };
+        *out += &self.open;
+        *out += blank;
+        for (index, item) in self.items.iter().enumerate() {
+            if index > 0 {
+                *out += self.separator;
+                *out += " ";
+            }
+            if !item.doc.flat(room, out) {
+                return false;
+            }
+        }
+        *out += blank;
+        *out += &self.close;
+        out.len() <= room
+    }
+
     fn write(&self, indent: usize, out: &mut String) {
         let column = out.len() - out.rfind('\n').map_or(0, |end| end + 1);
         let mut flat = String::new();
-        let doc = Doc::Group(self.clone());
-        if doc.flat(WIDTH.saturating_sub(column), &mut flat) {
+        if self.flat(WIDTH.saturating_sub(column), &mut flat) {
             *out += &flat;
             return;
         }

@@ -1,31 +1,45 @@
 //! Names and texts of a schema, as TypeScript has them. They may be any text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most characters of a name, without the number that tells it apart from others. The names of a schema may be longer.
+const MAX_NAME: usize = 100;
 
 /// Names of one scope, each once.
 #[derive(Clone, Default)]
-pub(crate) struct Names(BTreeSet<String>);
+pub(crate) struct Names {
+    taken: BTreeSet<String>,
+    /// The number that the next item of this name is tried with, as a schema may have many of one name.
+    next: BTreeMap<String, u64>,
+}
 
 impl Names {
     pub(crate) fn with(taken: &[&str]) -> Self {
-        Self(taken.iter().map(ToString::to_string).collect())
+        Self {
+            taken: taken.iter().map(ToString::to_string).collect(),
+            next: BTreeMap::new(),
+        }
     }
 
     /// This name, or if another item has it, one with a number.
     pub(crate) fn claim(&mut self, name: &str) -> String {
-        if !RESERVED.contains(&name) && self.0.insert(name.to_owned()) {
+        if !RESERVED.contains(&name) && self.taken.insert(name.to_owned()) {
             return name.to_owned();
         }
-        let numbered = (2u64..).map(|number| format!("{name}{number}"));
-        let mut free = numbered.filter(|name| !self.0.contains(name));
-        let name = free.next().unwrap_or_default();
-        self.0.insert(name.clone());
-        name
+        let number = self.next.entry(name.to_owned()).or_insert(2);
+        loop {
+            let numbered = format!("{name}{number}");
+            *number += 1;
+            if self.taken.insert(numbered.clone()) {
+                return numbered;
+            }
+        }
     }
 }
 
-/// Words that cannot name something, and names that generated code, or JavaScript, uses.
-const RESERVED: [&str; 94] = [
+/// Words that cannot name something, and names that generated code, or JavaScript, uses. Among these are methods that
+/// JavaScript itself calls, or finds in every object.
+const RESERVED: [&str; 103] = [
     "Array",
     "ArrayBuffer",
     "AsyncIterable",
@@ -38,6 +52,7 @@ const RESERVED: [&str; 94] = [
     "Function",
     "Infinity",
     "Iterable",
+    "K",
     "Map",
     "Math",
     "NaN",
@@ -46,14 +61,15 @@ const RESERVED: [&str; 94] = [
     "Partial",
     "Promise",
     "Proxy",
+    "Record",
     "Reflect",
     "RegExp",
     "Set",
     "String",
     "Symbol",
     "Uint8Array",
-    "any",
     "abstract",
+    "any",
     "arguments",
     "as",
     "async",
@@ -82,12 +98,14 @@ const RESERVED: [&str; 94] = [
     "for",
     "function",
     "globalThis",
+    "hasOwnProperty",
     "if",
     "implements",
     "import",
     "in",
     "instanceof",
     "interface",
+    "isPrototypeOf",
     "let",
     "never",
     "new",
@@ -96,6 +114,7 @@ const RESERVED: [&str; 94] = [
     "object",
     "package",
     "private",
+    "propertyIsEnumerable",
     "protected",
     "prototype",
     "public",
@@ -109,12 +128,16 @@ const RESERVED: [&str; 94] = [
     "then",
     "this",
     "throw",
+    "toJSON",
+    "toLocaleString",
+    "toString",
     "true",
     "try",
     "type",
     "typeof",
     "undefined",
     "unknown",
+    "valueOf",
     "var",
     "void",
     "while",
@@ -136,13 +159,15 @@ pub(crate) fn lower_camel(name: &str) -> String {
     begun(joined, "item")
 }
 
+/// The parts of a name that identifiers can have.
 fn words(name: &str) -> impl Iterator<Item = &str> {
     let words = name.split(|character: char| !character.is_ascii_alphanumeric());
     words.filter(|word| !word.is_empty())
 }
 
-/// A name that begins as names have to.
-fn begun(name: String, otherwise: &str) -> String {
+/// A name that begins as names have to, and ends where it gets too long.
+fn begun(mut name: String, otherwise: &str) -> String {
+    name.truncate(MAX_NAME);
     match name.chars().next() {
         None => otherwise.to_owned(),
         Some(first) if first.is_ascii_digit() => format!("{otherwise}{name}"),
@@ -219,7 +244,25 @@ fn visible(line: &str) -> String {
             _ => character,
         })
         .collect();
-    visible.replace("*/", "*\\/")
+    // Nothing that the compiler obeys.
+    visible.replace("*/", "*\\/").replace("@ts-", "@ts\u{fffd}")
+}
+
+/// A text in the message of an error: what is not seen is escaped, and what is long is cut off.
+pub(crate) fn shown(text: &str) -> String {
+    const MOST: usize = 300;
+    let mut shown = String::new();
+    for (place, character) in text.chars().enumerate() {
+        if place == MOST {
+            shown.push('…');
+            break;
+        }
+        match is_invisible(character) {
+            true => shown.extend(character.escape_unicode()),
+            false => shown.push(character),
+        }
+    }
+    shown
 }
 
 /// Characters that are not seen, end a line, or change the order of others.
@@ -249,6 +292,16 @@ mod tests {
         assert_eq!(names.claim("options"), "options2");
         assert_eq!(names.claim("a"), "a");
         assert_eq!(names.claim("a"), "a2");
+        assert_eq!(names.claim("a2"), "a22");
+        assert_eq!(names.claim("a"), "a3");
+        assert_eq!(upper_camel(&"n".repeat(500)).len(), MAX_NAME);
+    }
+
+    #[test]
+    fn words_of_javascript_name_nothing() {
+        for word in RESERVED {
+            assert_ne!(Names::default().claim(word), word);
+        }
     }
 
     #[test]
@@ -263,6 +316,9 @@ mod tests {
         assert_eq!(comment("", 0), "");
         assert_eq!(comment("a */ b\u{202e}", 1), "  /** a *\\/ b\u{fffd} */\n");
         assert_eq!(comment("a *\u{0}/", 0), "/** a * / */\n");
+        assert_eq!(comment("@ts-ignore", 0), "/** @ts\u{fffd}ignore */\n");
+        assert_eq!(shown("a\u{1b}[0m\u{202e}"), "a\\u{1b}[0m\\u{202e}");
+        assert_eq!(shown(&"a".repeat(400)).chars().count(), 301);
         assert_eq!(comment("a\n\nb*", 0), "/**\n * a\n *\n * b*\n */\n");
     }
 }

@@ -1,6 +1,6 @@
 //! The client, handlers and drafts of a service.
 
-use sockety_schema::{Action, PartKind, Type};
+use sockety_schema::{Action, ErrorVariant, PartKind, Type};
 
 use crate::{
     checks::Checks,
@@ -52,6 +52,8 @@ struct Method<'a> {
     parameters: Vec<Parameter<'a>>,
     /// The place of its error among those of the service.
     failure: Option<usize>,
+    /// The same of the error that may end the stream that it returns.
+    stream_failure: Option<usize>,
 }
 
 struct Parameter<'a> {
@@ -61,6 +63,8 @@ struct Parameter<'a> {
     aliases: &'a [String],
     kind: PartKind,
     ty: Option<&'a Type>,
+    /// The place of the error that may end it, if it is a stream.
+    failure: Option<usize>,
     is_optional: bool,
     /// Whether a call may end before it.
     is_trailing: bool,
@@ -81,16 +85,25 @@ impl<'a> Written<'a> {
         let prefix = prefix(service.actions.keys());
         let mut method_names = Names::default();
         for (action_name, action) in &service.actions {
-            let failure = match &action.error {
-                Some(ty) => Failure::find(ty, &action.errors, &mut failures, &types, names)?,
-                None => None,
+            let mut failure = |ty: &'a Option<Type>, variants: &'a [ErrorVariant]| {
+                Failure::find(ty.as_ref(), variants, &mut failures, &types, names)
             };
+            let own_failure = failure(&action.error, &action.errors)?;
+            let mut parameters = parameters(action, &own.actions);
+            for (parameter, of) in parameters.iter_mut().zip(&action.parameters) {
+                parameter.failure = failure(&of.error, &of.errors)?;
+            }
+            let mut stream_failure = None;
+            for part in &action.returns {
+                stream_failure = failure(&part.error, &part.errors)?.or(stream_failure);
+            }
             methods.push(Method {
                 name: method_names.claim(&lower_camel(&action_name[prefix..])),
                 action_name,
                 action,
-                parameters: parameters(action),
-                failure,
+                parameters,
+                failure: own_failure,
+                stream_failure,
             });
         }
         Ok(Self {
@@ -164,7 +177,7 @@ impl<'a> Written<'a> {
         for method in &self.methods {
             let mut parameters = Vec::new();
             for parameter in &method.parameters {
-                let mut ty = self.part(parameter.kind, parameter.ty, Side::Receives, method)?;
+                let mut ty = self.parameter(parameter, Side::Receives, method)?;
                 if parameter.is_optional {
                     ty += " | undefined";
                 }
@@ -212,26 +225,30 @@ impl<'a> Written<'a> {
         ))
     }
 
-    pub(crate) fn failures(&self) -> Result<Vec<String>> {
-        let failures = self.failures.iter();
-        failures.map(|it| it.declaration(&self.types)).collect()
+    pub(crate) fn failures(&self, mut add: impl FnMut(String) -> Result<()>) -> Result<()> {
+        let mut failures = self.failures.iter();
+        failures.try_for_each(|it| add(it.declaration(&self.types)?))
     }
 
     /// What is known of errors and actions at run time.
-    pub(crate) fn tables(&self, checks: &Checks<'_>) -> Result<Vec<String>> {
-        let tables = self.failures.iter().map(|it| it.table(checks));
-        let mut tables: Vec<_> = tables.collect::<Result<_>>()?;
+    pub(crate) fn tables(
+        &self,
+        checks: &Checks<'_>,
+        mut add: impl FnMut(String) -> Result<()>,
+    ) -> Result<()> {
+        for failure in &self.failures {
+            add(failure.table(checks)?)?;
+        }
         let mut items = Vec::new();
         for method in &self.methods {
             let table = self.table(method, checks)?;
             items.push(Doc::row([format!("{}: ", method.name).into(), table]).into());
         }
-        tables.push(format!(
+        add(format!(
             "const {} = {} satisfies Record<string, sockety.Action>;\n",
             self.names.actions,
             Doc::object(items).spread().text(0)
-        ));
-        Ok(tables)
+        ))
     }
 
     fn table(&self, method: &Method<'_>, checks: &Checks<'_>) -> Result<Doc> {
@@ -271,14 +288,19 @@ impl<'a> Written<'a> {
                 }
                 names = &all;
             }
-            parameters.push(part(parameter.kind, names, check, &path)?);
+            let errors = self.variants(parameter.failure);
+            parameters.push(part(parameter.kind, names, check, errors, &path)?);
         }
         entries.push(Doc::row(["parameters: ".into(), Doc::list(parameters)]).into());
         let mut returns = Vec::new();
         for part_of in &action.returns {
-            let path = method.path("");
+            let path = method.returned();
             let check = part_of.ty.as_ref().map(|ty| checks.check(ty, &path));
-            returns.push(part(part_of.kind, &[], check.transpose()?, &path)?);
+            let errors = match part_of.kind {
+                PartKind::Streaming => self.variants(method.stream_failure),
+                _ => None,
+            };
+            returns.push(part(part_of.kind, &[], check.transpose()?, errors, &path)?);
         }
         entries.push(Doc::row(["returns: ".into(), Doc::list(returns)]).into());
         if let Some(index) = method.failure {
@@ -302,7 +324,7 @@ impl<'a> Written<'a> {
 
     fn sent(&self, method: &Method<'_>) -> Result<Vec<Item>> {
         let parameters = method.parameters.iter().map(|parameter| {
-            let ty = self.part(parameter.kind, parameter.ty, Side::Sends, method)?;
+            let ty = self.parameter(parameter, Side::Sends, method)?;
             let name = &parameter.name;
             Ok(
                 Doc::from(match (parameter.is_optional, parameter.is_trailing) {
@@ -318,7 +340,14 @@ impl<'a> Written<'a> {
 
     fn returned(&self, method: &Method<'_>, side: Side) -> Result<String> {
         let parts = method.action.returns.iter();
-        let parts = parts.map(|it| self.part(it.kind, it.ty.as_ref(), side, method));
+        let parts = parts.map(|it| {
+            let ty = it.ty.as_ref();
+            self.part(
+                (it.kind, ty, method.stream_failure),
+                side,
+                &method.returned(),
+            )
+        });
         let parts: Vec<_> = parts.collect::<Result<_>>()?;
         Ok(match &parts[..] {
             [] => "void".to_owned(),
@@ -327,17 +356,20 @@ impl<'a> Written<'a> {
         })
     }
 
+    fn parameter(&self, of: &Parameter<'_>, side: Side, method: &Method<'_>) -> Result<String> {
+        self.part((of.kind, of.ty, of.failure), side, &method.path(of.key))
+    }
+
+    /// The type of a value, file or stream; of a stream with the error that may end it.
     fn part(
         &self,
-        kind: PartKind,
-        ty: Option<&Type>,
+        (kind, ty, failure): (PartKind, Option<&Type>, Option<usize>),
         side: Side,
-        method: &Method<'_>,
+        path: &str,
     ) -> Result<String> {
-        let path = method.path("");
         let value = || match ty {
-            Some(ty) => Ok(self.types.ty(ty, &path)?.text(1)),
-            None => Err(unsupported(&path, "a value has no type")),
+            Some(ty) => Ok(self.types.ty(ty, path)?.text(1)),
+            None => Err(unsupported(path, "a value has no type")),
         };
         Ok(match (kind, side) {
             (PartKind::Payload, _) => value()?,
@@ -346,37 +378,61 @@ impl<'a> Written<'a> {
             (PartKind::Files, Side::Sends) => "readonly sockety.FileSource[]".to_owned(),
             (PartKind::Files, Side::Receives) => "sockety.IncomingFile[]".to_owned(),
             (PartKind::Streaming, Side::Sends) => format!("sockety.Items<{}>", value()?),
-            (PartKind::Streaming, Side::Receives) => format!("sockety.ItemStream<{}>", value()?),
+            (PartKind::Streaming, Side::Receives) => {
+                let mut arguments = value()?;
+                if let Some(index) = failure {
+                    arguments = format!("{arguments}, {}", self.failures[index].ty(&self.types)?);
+                }
+                format!("sockety.ItemStream<{arguments}>")
+            }
             (PartKind::ByteStream, Side::Sends) => "sockety.Source".to_owned(),
             (PartKind::ByteStream, Side::Receives) => "sockety.IncomingStream".to_owned(),
-            _ => return Err(unknown(&path)),
+            _ => return Err(unknown(path)),
         })
     }
 
-    fn error(&self, method: &Method<'_>) -> Result<Option<String>> {
-        let (Some(ty), Some(_)) = (&method.action.error, method.failure) else {
-            return Ok(None);
-        };
-        Ok(Some(self.types.ty(ty, &method.path(""))?.text(0)))
+    /// The constant with the variants of an error.
+    fn variants(&self, failure: Option<usize>) -> Option<&str> {
+        failure.map(|index| &*self.failures[index].table)
+    }
+
+    fn class(&self, failure: Option<usize>) -> Option<&str> {
+        failure.map(|index| self.failures[index].class())
     }
 
     fn docs(&self, method: &Method<'_>) -> Result<String> {
-        let docs = &method.action.docs;
-        Ok(match self.error(method)? {
-            None => docs.clone(),
-            Some(error) if docs.is_empty() => format!("@throws CallError<{error}>"),
-            Some(error) => format!("{docs}\n\n@throws CallError<{error}>"),
-        })
+        let mut notes = Vec::new();
+        for parameter in &method.parameters {
+            if let Some(class) = self.class(parameter.failure) {
+                notes.push(format!("`{}` may throw a `{class}`.", parameter.name));
+            }
+        }
+        if let Some(index) = method.failure {
+            let error = self.failures[index].ty(&self.types)?;
+            notes.push(format!("@throws CallError<{error}>"));
+        }
+        Ok(documented(&method.action.docs, &notes))
     }
 
     fn docs_of_handler(&self, method: &Method<'_>) -> String {
-        let docs = &method.action.docs;
-        match method.failure.map(|index| self.failures[index].class()) {
-            None => docs.clone(),
-            Some(class) if docs.is_empty() => format!("@throws {class}"),
-            Some(class) => format!("{docs}\n\n@throws {class}"),
+        let mut notes = Vec::new();
+        if let Some(class) = self.class(method.stream_failure) {
+            notes.push(format!("What it returns may throw a `{class}`."));
         }
+        if let Some(class) = self.class(method.failure) {
+            notes.push(format!("@throws {class}"));
+        }
+        documented(&method.action.docs, &notes)
     }
+}
+
+/// Documentation with notes below it.
+fn documented(docs: &str, notes: &[String]) -> String {
+    let blank = match docs.is_empty() || notes.is_empty() {
+        true => "",
+        false => "\n\n",
+    };
+    format!("{docs}{blank}{}", notes.join("\n"))
 }
 
 impl Method<'_> {
@@ -385,6 +441,10 @@ impl Method<'_> {
             "" => self.action_name.to_owned(),
             _ => format!("{}({parameter})", self.action_name),
         }
+    }
+
+    fn returned(&self) -> String {
+        format!("{} -> value", self.action_name)
     }
 
     fn arguments(&self) -> String {
@@ -411,8 +471,9 @@ fn prefix<'a>(mut names: impl Iterator<Item = &'a String>) -> usize {
     shared
 }
 
-fn parameters(action: &Action) -> Vec<Parameter<'_>> {
-    let mut names = Names::with(&["options", "message"]);
+fn parameters<'a>(action: &'a Action, actions: &str) -> Vec<Parameter<'a>> {
+    // What the body of a method calls by its name must not be hidden.
+    let mut names = Names::with(&["options", "message", actions]);
     let mut parameters: Vec<_> = action
         .parameters
         .iter()
@@ -422,6 +483,7 @@ fn parameters(action: &Action) -> Vec<Parameter<'_>> {
             aliases: &parameter.aliases,
             kind: parameter.kind,
             ty: parameter.ty.as_ref(),
+            failure: None,
             is_optional: parameter.optional && parameter.kind == PartKind::Payload,
             is_trailing: false,
         })
@@ -435,7 +497,13 @@ fn parameters(action: &Action) -> Vec<Parameter<'_>> {
     parameters
 }
 
-fn part(kind: PartKind, names: &[&str], check: Option<Doc>, path: &str) -> Result<Item> {
+fn part(
+    kind: PartKind,
+    names: &[&str],
+    check: Option<Doc>,
+    errors: Option<&str>,
+    path: &str,
+) -> Result<Item> {
     let kind = match kind {
         PartKind::Payload => "payload",
         PartKind::File => "file",
@@ -454,6 +522,9 @@ fn part(kind: PartKind, names: &[&str], check: Option<Doc>, path: &str) -> Resul
     }
     if let Some(check) = check {
         entries.push(Doc::row(["check: ".into(), check]).into());
+    }
+    if let Some(errors) = errors {
+        entries.push(Doc::from(format!("errors: {errors}")).into());
     }
     Ok(Doc::object(entries).into())
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use sockety_schema::{Content, Definition, Enum, Field, Service, Shape, Tagging, Type, Variant};
 
 use crate::{
+    BigInts,
     error::Unsupported,
     layout::{Doc, Item},
-    names::{comment, key, quoted},
+    names::{comment, key, quoted, shown},
 };
 
 pub(crate) type Result<T> = std::result::Result<T, Unsupported>;
@@ -16,6 +17,7 @@ pub(crate) type Result<T> = std::result::Result<T, Unsupported>;
 pub(crate) struct Types<'a> {
     pub(crate) service: &'a Service,
     pub(crate) names: BTreeMap<&'a str, TypeNames>,
+    pub(crate) bigints: BigInts,
 }
 
 /// How a type is called in the file.
@@ -99,6 +101,7 @@ impl<'a> Types<'a> {
             Type::U64 | Type::I64 => Key::Long(resolved),
             Type::Named(name) if self.is_names(name, path)? => Key::Names(name),
             _ => {
+                let ty = shown(&ty.to_string());
                 return Err(unsupported(
                     path,
                     format!(
@@ -157,16 +160,25 @@ impl<'a> Types<'a> {
             | Type::I32
             | Type::F32
             | Type::F64 => "number".into(),
-            Type::U64 | Type::I64 => "number | bigint".into(),
+            Type::U64 | Type::I64 => match self.bigints {
+                BigInts::Large => "number | bigint".into(),
+                BigInts::Always => "bigint".into(),
+            },
             Type::U128 | Type::I128 | Type::Bytes => "Uint8Array".into(),
             Type::Nonzero(of) => self.ty(of, path)?,
             Type::Char | Type::String | Type::Text(_) => "string".into(),
             Type::Timestamp => "Date".into(),
-            Type::Duration => "sockety.Duration".into(),
-            Type::SystemTime => "sockety.SystemTime".into(),
+            Type::Duration => match self.bigints {
+                BigInts::Large => "sockety.Duration".into(),
+                BigInts::Always => "sockety.Duration<bigint>".into(),
+            },
+            Type::SystemTime => match self.bigints {
+                BigInts::Large => "sockety.SystemTime".into(),
+                BigInts::Always => "sockety.SystemTime<bigint>".into(),
+            },
             Type::Option(of) if matches!(**of, Type::Option(_) | Type::Nil) => self.ty(of, path)?,
             Type::Option(of) => Doc::row([self.ty(of, path)?, " | null".into()]),
-            Type::Sequence(of) | Type::Array(of, _) => match is_union(of) {
+            Type::Sequence(of) | Type::Array(of, _) => match self.is_union(of) {
                 true => Doc::row(["(".into(), self.ty(of, path)?, ")[]".into()]),
                 false => Doc::row([self.ty(of, path)?, "[]".into()]),
             },
@@ -184,6 +196,16 @@ impl<'a> Types<'a> {
             Type::Named(name) => self.names(name, path)?.ty.as_str().into(),
             _ => return Err(unknown(path)),
         })
+    }
+
+    /// Whether its type has several alternatives, without brackets around them.
+    fn is_union(&self, ty: &Type) -> bool {
+        match ty {
+            Type::U64 | Type::I64 => self.bigints == BigInts::Large,
+            Type::Option(_) => true,
+            Type::Nonzero(of) => self.is_union(of),
+            _ => false,
+        }
     }
 
     fn items(&self, items: &[Type], path: &str) -> Result<Vec<Item>> {
@@ -331,15 +353,6 @@ impl<'a> Types<'a> {
     }
 }
 
-/// Whether its type has several alternatives, without brackets around them.
-fn is_union(ty: &Type) -> bool {
-    match ty {
-        Type::U64 | Type::I64 | Type::Option(_) => true,
-        Type::Nonzero(of) => is_union(of),
-        _ => false,
-    }
-}
-
 /// A key of an object, other than the one that JavaScript has for something else.
 pub(crate) fn checked_key(name: &str, path: &str) -> Result<String> {
     match name {
@@ -353,7 +366,7 @@ pub(crate) fn checked_key(name: &str, path: &str) -> Result<String> {
 
 pub(crate) fn unsupported(path: &str, reason: impl Into<String>) -> Unsupported {
     Unsupported {
-        path: path.to_owned(),
+        path: shown(path),
         reason: reason.into(),
     }
 }

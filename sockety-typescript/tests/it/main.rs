@@ -6,3 +6,4 @@ mod node;
 mod refused;
 mod services;
 mod snapshots;
+mod streams;

@@ -15,15 +15,15 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use sockety_msgpack::{Timestamp, from_slice, to_vec};
 use sockety_schema::Schema;
-use sockety_typescript::{export_schema, typescript};
+use sockety_typescript::{BigInts, Generator, export_schema, typescript};
 use tempfile::TempDir;
 
 use crate::{
-    hostile::hostile,
+    hostile::{hostile, words},
     services::{
-        Adjacent, BankClient, Containers, ErrorsClient, External, Flat, Id, Id2, Integers,
-        Internal, Moment, Node, NothingClient, Open, Page, Pair, Scalars, Side, Special, Unit,
-        Untagged, ValuesClient, WordsClient, schema_of,
+        Adjacent, BankClient, Containers, DoubtsClient, ErrorsClient, External, Flat, Id, Id2,
+        Integers, Internal, Moment, Node, NothingClient, Open, Page, Pair, Scalars, Side, Special,
+        StreamsClient, Unit, Untagged, ValuesClient, WordsClient, schema_of,
     },
 };
 
@@ -33,7 +33,10 @@ fn runtime() -> &'static Path {
     BUILT.get_or_init(|| {
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../typescript");
         let package = package.canonicalize().expect("the package in TypeScript");
-        if !package.join("node_modules/.bin/tsc").exists() {
+        if COMPILERS
+            .iter()
+            .any(|it| !package.join("node_modules").join(it).exists())
+        {
             run(Command::new("npm")
                 .args(["ci", "--silent", "--no-audit", "--no-fund"])
                 .current_dir(&package));
@@ -44,6 +47,9 @@ fn runtime() -> &'static Path {
         package
     })
 }
+
+/// TypeScript as it is pinned, and the oldest that accepts what is written.
+const COMPILERS: [&str; 2] = ["typescript", "typescript-oldest"];
 
 fn run(command: &mut Command) {
     let output = command.output().expect("the command runs");
@@ -93,10 +99,18 @@ impl Project {
         self
     }
 
-    /// What the compiler complains about.
     fn complaints(&self, arguments: &[&str]) -> String {
-        let tsc = runtime().join("node_modules/.bin/tsc");
-        let output = Command::new(tsc)
+        self.complaints_of(COMPILERS[0], arguments)
+    }
+
+    /// What a compiler complains about.
+    fn complaints_of(&self, compiler: &str, arguments: &[&str]) -> String {
+        let tsc = runtime()
+            .join("node_modules")
+            .join(compiler)
+            .join("bin/tsc");
+        let output = Command::new("node")
+            .arg(tsc)
             .args(arguments)
             .current_dir(self.0.path())
             .output();
@@ -130,12 +144,21 @@ fn the_compiler_accepts_what_is_written() {
         .add("errors.ts", &schema_of::<ErrorsClient>())
         .add("words.ts", &schema_of::<WordsClient>())
         .add("nothing.ts", &schema_of::<NothingClient>())
-        .add("hostile.ts", &hostile());
+        .add("streams.ts", &schema_of::<StreamsClient>())
+        .add("doubts.ts", &schema_of::<DoubtsClient>())
+        .add("hostile.ts", &hostile())
+        .add("odd.ts", &words());
     let mut all = schema_of::<BankClient>();
     all.services.extend(schema_of::<ValuesClient>().services);
     all.services.extend(schema_of::<WordsClient>().services);
     project.add("all.ts", &all);
-    assert_eq!(project.complaints(&["--noEmit"]), "");
+    let always = Generator::new().bigints(BigInts::Always);
+    let text = always.typescript(&schema_of::<ValuesClient>());
+    project.write("always.ts", &text.expect("written"));
+    for compiler in COMPILERS {
+        let said = project.complaints_of(compiler, &["--noEmit"]);
+        assert_eq!(said, "", "{compiler}");
+    }
 }
 
 /// Calls that are right, but for what stands in place of `WRONG`.

@@ -314,3 +314,66 @@ pub(crate) trait Words {
 /// A service with nothing.
 #[service]
 pub(crate) trait Nothing {}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type, ServiceError)]
+pub(crate) enum CountError {
+    /// it was stopped
+    #[code(16)]
+    Stopped,
+    /// that are too many
+    #[code(17)]
+    TooMany { limit: u64 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub(crate) struct Order {
+    #[serde(alias = "recipient", alias = "to_account")]
+    pub(crate) to: u64,
+    #[serde(default, alias = "how")]
+    pub(crate) kind: Option<OrderKind>,
+    pub(crate) after: Duration,
+    pub(crate) parts: BTreeMap<String, Vec<(i64, Option<NonZeroU64>)>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub(crate) enum OrderKind {
+    #[serde(alias = "quick")]
+    Fast,
+    #[serde(alias = "lazy")]
+    Slow {
+        #[serde(alias = "d")]
+        days: u64,
+    },
+}
+
+/// Streams that end with errors, and other names of fields.
+#[service(prefix = "streams.")]
+pub(crate) trait Streams {
+    /// Counts to 3, and ends with an error: none, one without data, or one with.
+    async fn count(&self, ends: u8) -> Streaming<u64, CountError>;
+    /// The sum, and the error after it.
+    async fn sum(&self, numbers: Streaming<u64, CountError>) -> String;
+    /// Bytes that end with an error likewise.
+    async fn read(&self, ends: u8) -> Result<ByteStream, CountError>;
+    /// The number of bytes, and the error after them.
+    async fn write(&self, bytes: ByteStream) -> Result<String, CountError>;
+    async fn order(&self, #[param(alias = ["it"])] order: Order, times: u64) -> Order;
+}
+
+/// As many of it as `u64` has, in each of its forms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(untagged)]
+#[expect(
+    clippy::use_self,
+    reason = "the derive of specta names the type in another item"
+)]
+pub(crate) enum Ambiguous {
+    Some(Vec<Ambiguous>),
+    Same(Vec<Ambiguous>),
+    Number(u8),
+}
+
+#[service]
+pub(crate) trait Doubts {
+    async fn solve(&self, it: Ambiguous) -> u8;
+}

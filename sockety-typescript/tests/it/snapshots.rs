@@ -7,7 +7,7 @@ use sockety_schema::Schema;
 use sockety_typescript::{ExportError, check, export, typescript};
 
 use crate::services::{
-    BankClient, ErrorsClient, NothingClient, ValuesClient, WordsClient, schema_of,
+    BankClient, ErrorsClient, NothingClient, StreamsClient, ValuesClient, WordsClient, schema_of,
 };
 
 macro_rules! same {
@@ -19,12 +19,13 @@ macro_rules! same {
 }
 
 #[test]
-fn five_services_are_written_as_before() {
+fn services_are_written_as_before() {
     same!(BankClient, "bank.ts");
     same!(ValuesClient, "values.ts");
     same!(ErrorsClient, "errors.ts");
     same!(WordsClient, "words.ts");
     same!(NothingClient, "nothing.ts");
+    same!(StreamsClient, "streams.ts");
 }
 
 #[test]

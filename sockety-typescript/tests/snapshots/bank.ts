@@ -133,14 +133,14 @@ export const bankDrafts = {
     sockety.draft(bankActions.upload, [year, files]),
 };
 
-/** Thrown by handlers: their caller gets the `TransferError`. */
+/** Thrown by handlers, and by the sources of streams: their caller, or reader, gets the `TransferError`. */
 export class TransferFailure extends sockety.Failure<TransferError> {
   constructor(error: TransferError) {
     super(error, transferErrorVariants);
   }
 }
 
-/** The `TransferError` with which the service has answered a call; `undefined` if the call has failed otherwise. */
+/** The `TransferError` with which a call was answered, or a stream was ended; `undefined` for any other problem. */
 export function transferErrorOf(error: unknown): TransferError | undefined {
   return sockety.errorOf<TransferError>(error, transferErrorVariants);
 }

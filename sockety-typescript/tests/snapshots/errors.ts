@@ -66,26 +66,26 @@ export const errorsDrafts = {
     sockety.draft(errorsActions.taggedAgain, []),
 };
 
-/** Thrown by handlers: their caller gets the `AdjacentError`. */
+/** Thrown by handlers, and by the sources of streams: their caller, or reader, gets the `AdjacentError`. */
 export class AdjacentFailure extends sockety.Failure<AdjacentError> {
   constructor(error: AdjacentError) {
     super(error, adjacentErrorVariants);
   }
 }
 
-/** The `AdjacentError` with which the service has answered a call; `undefined` if the call has failed otherwise. */
+/** The `AdjacentError` with which a call was answered, or a stream was ended; `undefined` for any other problem. */
 export function adjacentErrorOf(error: unknown): AdjacentError | undefined {
   return sockety.errorOf<AdjacentError>(error, adjacentErrorVariants);
 }
 
-/** Thrown by handlers: their caller gets the `TaggedError`. */
+/** Thrown by handlers, and by the sources of streams: their caller, or reader, gets the `TaggedError`. */
 export class TaggedFailure extends sockety.Failure<TaggedError> {
   constructor(error: TaggedError) {
     super(error, taggedErrorVariants);
   }
 }
 
-/** The `TaggedError` with which the service has answered a call; `undefined` if the call has failed otherwise. */
+/** The `TaggedError` with which a call was answered, or a stream was ended; `undefined` for any other problem. */
 export function taggedErrorOf(error: unknown): TaggedError | undefined {
   return sockety.errorOf<TaggedError>(error, taggedErrorVariants);
 }
