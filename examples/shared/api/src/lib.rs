@@ -1,8 +1,12 @@
 //! What a key-value store and its clients agree on. Both depend on this crate, and not on each
 //! other.
+//!
+//! Types derive `specta::Type` for `tests/typescript.rs`, which holds what the programs in Node.js
+//! know of the services against these traits.
 
 use serde::{Deserialize, Serialize};
-use sockety::{Context, ServiceError, Streaming, service};
+use sockety::{Context, File, ServiceError, Streaming, service};
+use specta::Type;
 
 /// What the store does.
 #[service(prefix = "store.")]
@@ -18,6 +22,15 @@ pub trait Store {
     /// caller, and is not sent.
     #[action(idempotent, limit(payload = "64 KiB"))]
     async fn put(&self, cx: &Context, key: String, value: String) -> Result<(), StoreError>;
+
+    /// Stores the lines of a file, each a key and its value with `=` between them, and returns how
+    /// many there are. Those before a line that is refused are stored.
+    #[action(limit(file = "1 MiB"))]
+    async fn load(&self, lines: File) -> Result<u64, LoadError>;
+
+    /// Returns all keys and values as a file for `load`, in the order of the keys.
+    #[action(idempotent)]
+    async fn dump(&self) -> File;
 
     /// Streams changes of keys that begin with `prefix`, from now on until the caller ends
     /// `listening`.
@@ -37,7 +50,7 @@ pub trait Visitor {
 }
 
 /// A key has a new value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Change {
     /// The key.
     pub key: String,
@@ -48,7 +61,7 @@ pub struct Change {
 }
 
 /// Why the store refuses a call.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ServiceError)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, Type, ServiceError)]
 pub enum StoreError {
     /// there is no such key
     #[code(16)]
@@ -61,8 +74,28 @@ pub enum StoreError {
     },
 }
 
+/// Why a file is not loaded to its end.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, Type, ServiceError)]
+pub enum LoadError {
+    /// the file is not text, or too large
+    #[code(16)]
+    NoText,
+    /// a line has no `=`
+    #[code(17)]
+    NoValue {
+        /// Its number, from 1.
+        line: u64,
+    },
+    /// the store has no room for further keys
+    #[code(18)]
+    Full {
+        /// The number of the line that had none.
+        line: u64,
+    },
+}
+
 /// Why a watch ends.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ServiceError)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, Type, ServiceError)]
 pub enum WatchError {
     /// the watcher was too slow
     #[code(16)]

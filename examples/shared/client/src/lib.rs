@@ -1,7 +1,9 @@
 //! A client of the store: one command over one connection.
 
-use sockety::{CallError, Streaming, serve::BoxError};
-use sockety_shared_api::{Change, StoreClient, StoreError, Visitor, VisitorServer};
+use std::path::PathBuf;
+
+use sockety::{CallError, File, Streaming, serve::BoxError};
+use sockety_shared_api::{Change, LoadError, StoreClient, StoreError, Visitor, VisitorServer};
 
 /// A command for the store.
 #[derive(Debug)]
@@ -18,6 +20,13 @@ pub enum Command {
         /// The value.
         value: String,
     },
+    /// Stores the keys and values of a file.
+    Load {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// Shows all keys and values.
+    Dump,
     /// Shows changes.
     Watch {
         /// The prefix of the keys.
@@ -26,6 +35,9 @@ pub enum Command {
         changes: usize,
     },
 }
+
+/// Bytes of a dump that is shown.
+const DUMP: u64 = 64 << 20;
 
 /// Connects under a name and executes a command; `say` receives the output, line by line.
 ///
@@ -55,6 +67,19 @@ pub async fn run(
             }
             Err(error) => return Err(error.into()),
         },
+        Command::Load { path } => match store.load(File::open(path).await?).await {
+            Ok(lines) => say(format!("stored {lines} lines")),
+            Err(CallError::Service(LoadError::NoValue { line })) => {
+                say(format!("line {line} has no value"));
+            }
+            Err(error) => return Err(error.into()),
+        },
+        Command::Dump => {
+            let bytes = store.dump().await?.bytes(DUMP).await?;
+            String::from_utf8_lossy(&bytes)
+                .lines()
+                .for_each(|line| say(line.to_owned()));
+        }
         Command::Watch { prefix, changes } => watch(&store, prefix, changes, say).await?,
     }
     store.connection().close().await;

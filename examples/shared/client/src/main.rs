@@ -12,6 +12,8 @@ use sockety_shared_client::{Command, run};
 const USAGE: &str = "\
 Usage: sockety-shared-client ADDRESS NAME get KEY
        sockety-shared-client ADDRESS NAME put KEY VALUE
+       sockety-shared-client ADDRESS NAME load FILE
+       sockety-shared-client ADDRESS NAME dump
        sockety-shared-client ADDRESS NAME watch PREFIX COUNT";
 
 #[tokio::main]
@@ -44,6 +46,8 @@ fn parse(arguments: &[String]) -> Option<(&str, &str, Command)> {
             key: key.into(),
             value: value.into(),
         },
+        ["load", path] => Command::Load { path: path.into() },
+        ["dump"] => Command::Dump,
         ["watch", prefix, changes] => Command::Watch {
             prefix: prefix.into(),
             changes: changes.parse().ok()?,

@@ -1,12 +1,13 @@
 //! The store, as a service.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
+    fmt::Write as _,
     sync::{Mutex, PoisonError},
 };
 
-use sockety::{Context, Streaming, content::StreamSender, serve::BoxError};
-use sockety_shared_api::{Change, Store, StoreError, VisitorClient, WatchError};
+use sockety::{Context, File, Streaming, content::StreamSender, serve::BoxError};
+use sockety_shared_api::{Change, LoadError, Store, StoreError, VisitorClient, WatchError};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// The largest number of keys.
@@ -15,12 +16,15 @@ const KEYS: usize = 1_000;
 /// Number of changes that can wait for a slow watcher. Beyond that, it misses some.
 const WAITING: usize = 256;
 
+/// Bytes of a file that is loaded.
+const FILE: u64 = 1 << 20;
+
 /// Number of characters of a visitor's name that are announced.
 const NAME: usize = 40;
 
 /// Keys and values. Calls run concurrently, so they share them through a lock.
 pub(crate) struct Memory {
-    values: Mutex<HashMap<String, String>>,
+    values: Mutex<BTreeMap<String, String>>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -30,6 +34,19 @@ impl Memory {
             values: Mutex::default(),
             changes: broadcast::Sender::new(WAITING),
         }
+    }
+
+    /// Stores a value and announces it, unless there is no room.
+    fn store(&self, key: String, value: String, by: Option<String>) -> Result<(), StoreError> {
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        match values.get(&key) {
+            Some(present) if *present == value => return Ok(()),
+            None if values.len() == KEYS => return Err(StoreError::Full { keys: KEYS as u64 }),
+            _ => values.insert(key.clone(), value.clone()),
+        };
+        // Under the lock, so that changes are announced in their order. There may be no watchers.
+        let _ = self.changes.send(Change { key, value, by });
+        Ok(())
     }
 }
 
@@ -44,16 +61,31 @@ impl Store for Memory {
         // too.
         let name = cx.peer::<VisitorClient>().name().await.ok();
         let by = name.map(|name| name.chars().take(NAME).collect());
+        self.store(key, value, by)
+    }
 
-        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
-        match values.get(&key) {
-            Some(present) if *present == value => return Ok(()),
-            None if values.len() == KEYS => return Err(StoreError::Full { keys: KEYS as u64 }),
-            _ => values.insert(key.clone(), value.clone()),
-        };
-        // Under the lock, so that changes are announced in their order. There may be no watchers.
-        let _ = self.changes.send(Change { key, value, by });
-        Ok(())
+    async fn load(&self, lines: File) -> Result<u64, LoadError> {
+        let bytes = lines.bytes(FILE).await.map_err(|_| LoadError::NoText)?;
+        let text = str::from_utf8(&bytes).map_err(|_| LoadError::NoText)?;
+        let mut number = 0;
+        for line in text.lines() {
+            number += 1;
+            let (key, value) = line
+                .split_once('=')
+                .ok_or(LoadError::NoValue { line: number })?;
+            self.store(key.to_owned(), value.to_owned(), None)
+                .map_err(|_| LoadError::Full { line: number })?;
+        }
+        Ok(number)
+    }
+
+    async fn dump(&self) -> File {
+        let mut text = String::new();
+        let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in &*values {
+            let _ = writeln!(text, "{key}={value}");
+        }
+        File::from_bytes("store.txt", text)
     }
 
     async fn watch(
