@@ -151,6 +151,7 @@ A server answers if its router was built with `Router::describe`, and with types
 const TYPESCRIPT_EXAMPLES: &str = "\
 Examples:
   sockety typescript localhost:9000 --out src/bank.ts
+  sockety typescript localhost:9000 --out src/bank.ts --bigint always
 
 The file needs the package sockety-runtime. Nothing that the peer says becomes code.
 
