@@ -360,7 +360,7 @@ pub(crate) trait Streams {
     async fn order(&self, #[param(alias = ["it"])] order: Order, times: u64) -> Order;
 }
 
-/// As many of it as `u64` has, in each of its forms.
+/// Lists fit two of its variants, so that a nested one could be tried in many ways.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 #[serde(untagged)]
 #[expect(
