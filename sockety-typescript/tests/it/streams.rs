@@ -306,7 +306,7 @@ async fn a_client_in_rust_reads_streams_of_node() {
             let bytes = streams.read(ends).await.expect("read");
             assert_eq!(drained(bytes).await, (100_000, error(ends)));
 
-            let shown = error(ends).map_or("None".to_owned(), |error| format!("{error:?}"));
+            let shown = error(ends).map_or_else(|| "None".to_owned(), |error| format!("{error:?}"));
             let sent = Counter.count(ends).await;
             assert_eq!(
                 streams.sum(sent).await.expect("summed"),
