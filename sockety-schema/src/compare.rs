@@ -207,6 +207,8 @@ rules! {
     ReplyForm "reply.form",
     /// An action must not be repeated any more.
     IdempotentGone "idempotent.gone",
+    /// An action may be repeated now, where old servers are prepared for it.
+    IdempotentNew "idempotent.new",
     /// A limit is lower.
     Limit "limit",
     /// A timeout is shorter.

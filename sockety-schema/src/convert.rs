@@ -310,11 +310,26 @@ impl Converter {
                 [field] => Ok(Shape::Newtype(self.item(field, "0", arguments)?)),
                 several => Ok(Shape::Tuple(self.items(several, arguments)?)),
             },
+            Fields::Named(fields) if attributes.contains_key("serde:container:transparent") => {
+                for (name, field) in &fields.fields {
+                    if !self.is_skipped(field, name)? {
+                        return Ok(Shape::Newtype(self.item(field, name, arguments)?));
+                    }
+                }
+                self.refuse("it travels like a field that it does not have")
+            }
             Fields::Named(fields) => {
                 let rules = Rules::of(attributes, "serde:container:rename_all");
                 let rules = self.rules(rules)?;
                 let has_default = attributes.contains_key("serde:container:default");
-                let fields = self.fields(&fields.fields, rules, has_default, arguments)?;
+                let mut fields = self.fields(&fields.fields, rules, has_default, arguments)?;
+                // The tag of a struct is written, and not read.
+                if let Some(tag) = attributes.get_named_as::<String>("serde:container:tag") {
+                    let mut field = Field::new(tag, Type::String);
+                    "The name of the type.".clone_into(&mut field.docs);
+                    field.optional = true;
+                    fields.insert(0, field);
+                }
                 Ok(Shape::Struct(Struct { fields, strict }))
             }
         }

@@ -1,8 +1,18 @@
 //! Schemas as text: one line for each field, the same text for the same schema.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, io, io::Read as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    fs,
+    io::{self, Read as _},
+    marker::PhantomData,
+    path::Path,
+};
 
-use serde::{Deserialize, Serialize, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, Visitor},
+};
 use serde_json::Value;
 
 use crate::{
@@ -22,12 +32,43 @@ struct Written<'a> {
 
 #[derive(Deserialize)]
 struct Read {
+    #[serde(deserialize_with = "distinct")]
     services: BTreeMap<String, Service>,
 }
 
 #[derive(Deserialize)]
 struct Head {
     format: Option<u64>,
+}
+
+/// Reads a map whose keys are all different, which one that was merged by hand may not have.
+pub(crate) fn distinct<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Distinct<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Distinct<T> {
+        type Value = BTreeMap<String, T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut read = BTreeMap::new();
+            while let Some(key) = map.next_key::<String>()? {
+                if read.contains_key(&key) {
+                    return Err(A::Error::custom(format_args!("{key:?} is there twice")));
+                }
+                read.insert(key, map.next_value()?);
+            }
+            Ok(read)
+        }
+    }
+
+    deserializer.deserialize_map(Distinct(PhantomData))
 }
 
 impl Schema {
@@ -63,12 +104,20 @@ impl Schema {
             path: path.to_owned(),
             error,
         };
-        // A little more than what is read as a schema says that there is more.
-        let mut text = String::new();
-        let mut reader = fs::File::open(path)
-            .map_err(file)?
-            .take(MAX_TEXT as u64 + 1);
-        reader.read_to_string(&mut text).map_err(file)?;
+        let opened = fs::File::open(path).map_err(file)?;
+        let size = opened.metadata().map_err(file)?.len();
+        // What is no file has no size, and more than what is read as a schema says that there is more.
+        let mut bytes = Vec::new();
+        let mut reader = opened.take(MAX_TEXT as u64 + 1);
+        reader.read_to_end(&mut bytes).map_err(file)?;
+        if bytes.len() > MAX_TEXT {
+            return Err(SchemaError::TooLong {
+                bytes: usize::try_from(size).unwrap_or(usize::MAX).max(bytes.len()),
+                limit: MAX_TEXT,
+            });
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|error| file(io::Error::new(io::ErrorKind::InvalidData, error)))?;
         Self::from_json(&text)
     }
 
@@ -159,30 +208,8 @@ fn print(value: &Value, indent: usize, into: &mut String) {
     match value {
         Value::Object(entries) if is_spread(value) => {
             let entries = sorted(entries);
-            lines(('{', '}'), entries, indent, into, |(key, value), into| {
-                let _ = write!(into, "{}: ", Value::from(key.as_str()));
-                match value {
-                    Value::Array(items) if SPREAD.contains(&key.as_str()) && !items.is_empty() => {
-                        lines(('[', ']'), items, indent + 1, into, |item, into| {
-                            print(item, indent + 2, into);
-                        });
-                    }
-                    Value::Object(entries)
-                        if SPREAD.contains(&key.as_str()) && !entries.is_empty() =>
-                    {
-                        lines(
-                            ('{', '}'),
-                            entries,
-                            indent + 1,
-                            into,
-                            |(key, value), into| {
-                                let _ = write!(into, "{}: ", Value::from(key.as_str()));
-                                print(value, indent + 2, into);
-                            },
-                        );
-                    }
-                    _ => print(value, indent + 1, into),
-                }
+            lines(('{', '}'), entries, indent, into, |entry, into| {
+                print_entry(entry, indent + 1, into);
             });
         }
         Value::Object(entries) => {
@@ -210,6 +237,24 @@ fn print(value: &Value, indent: usize, into: &mut String) {
         _ => {
             let _ = write!(into, "{value}");
         }
+    }
+}
+
+/// An entry of an object that is written on several lines.
+fn print_entry((key, value): (&String, &Value), indent: usize, into: &mut String) {
+    let _ = write!(into, "{}: ", Value::from(key.as_str()));
+    match value {
+        Value::Array(items) if SPREAD.contains(&key.as_str()) && !items.is_empty() => {
+            lines(('[', ']'), items, indent, into, |item, into| {
+                print(item, indent + 1, into);
+            });
+        }
+        Value::Object(entries) if SPREAD.contains(&key.as_str()) && !entries.is_empty() => {
+            lines(('{', '}'), sorted(entries), indent, into, |entry, into| {
+                print_entry(entry, indent + 1, into);
+            });
+        }
+        _ => print(value, indent, into),
     }
 }
 

@@ -23,9 +23,14 @@ pub struct Service {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub docs: String,
     /// The actions by the name that peers call.
+    #[serde(deserialize_with = "crate::json::distinct")]
     pub actions: BTreeMap<String, Action>,
     /// What [`Type::Named`] refers to, by that name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "crate::json::distinct"
+    )]
     pub types: BTreeMap<String, Definition>,
 }
 
@@ -103,9 +108,9 @@ pub enum Form {
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "no parameter",
-            Self::Value => "one parameter, a bare value",
-            Self::Map => "several parameters, a map by name",
+            Self::Empty => "nothing",
+            Self::Value => "the bare value of one parameter",
+            Self::Map => "a map of several parameters",
         })
     }
 }
@@ -299,9 +304,10 @@ impl Type {
             Self::I16 => (i16::MIN.into(), i16::MAX.into()),
             Self::I32 => (i32::MIN.into(), i32::MAX.into()),
             Self::I64 => (i64::MIN.into(), i64::MAX.into()),
-            Self::Nonzero(of) => of
-                .range()
-                .map(|(least, most)| (least.max(i128::from(least == 0)), most))?,
+            Self::Nonzero(of) => match of.range()? {
+                (0, most) => (1, most),
+                range => range,
+            },
             _ => return None,
         })
     }
@@ -427,6 +433,21 @@ pub struct Field {
     /// Whether the entries of its value are entries of the map around it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub flatten: bool,
+}
+
+impl Field {
+    /// A field that is always there, with nothing but its name and type.
+    pub(crate) fn new(name: &str, ty: Type) -> Self {
+        Self {
+            name: name.to_owned(),
+            aliases: Vec::new(),
+            docs: String::new(),
+            ty,
+            optional: false,
+            omitted: false,
+            flatten: false,
+        }
+    }
 }
 
 /// An enum.

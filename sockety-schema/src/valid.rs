@@ -27,6 +27,9 @@ const MAX_ITEMS: usize = 1024;
 /// Codes of errors of a service.
 const CODES: RangeInclusive<u16> = 16..=3839;
 
+/// The most types that a type flattens, directly and by others.
+const MAX_WIDTH: usize = 4096;
+
 /// The most bytes of a name.
 const MAX_NAME: usize = 512;
 
@@ -85,7 +88,8 @@ fn check_service(service: &Service) -> Result<(), SchemaError> {
         check_name(name)?;
         check.definition(name, definition)?;
     }
-    check.all_end()
+    check.all_end()?;
+    check.widths()
 }
 
 /// At most one stream, one list of files, and one payload of a reply.
@@ -292,6 +296,27 @@ impl Check<'_> {
                         path.pop();
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fields with those of flattened structs, which types that flatten each other could multiply.
+    fn widths(&self) -> Result<(), SchemaError> {
+        let mut widths: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in self.types.keys() {
+            // Each before those that flatten it; that this comes to an end is known.
+            let mut open = vec![name.as_str()];
+            while let Some(name) = open.last().copied() {
+                let inner = self.same(name);
+                if let Some(unknown) = inner.iter().find(|it| !widths.contains_key(**it)) {
+                    open.push(unknown);
+                    continue;
+                }
+                open.pop();
+                let width = 1 + inner.iter().map(|it| widths[*it]).sum::<usize>();
+                count("fields of a type with flattened ones", width, MAX_WIDTH)?;
+                widths.insert(name, width);
             }
         }
         Ok(())

@@ -159,6 +159,30 @@ judged! {
 }
 
 judged! {
+    v17_files_have_another_order: "content.form", Breaking,
+    { async fn get(&self, image: File, thumb: File); }
+    { async fn get(&self, thumb: File, image: File); }
+}
+
+judged! {
+    v17_a_file_has_another_name: , Compatible,
+    { async fn get(&self, image: File, thumb: File); }
+    { async fn get(&self, picture: File, thumb: File); }
+}
+
+judged! {
+    v1_an_alias_is_another_action_now: "parameters.form", Breaking,
+    { #[action(alias = ["find"])] async fn get(&self, id: u64); }
+    { async fn get(&self, id: u64); async fn find(&self, a: u8, b: u8); }
+}
+
+judged! {
+    v1_an_alias_belongs_to_another_action_now: "type", Breaking,
+    { #[action(alias = ["find"])] async fn get(&self, id: u64); async fn all(&self, name: String); }
+    { async fn get(&self, id: u64); #[action(alias = ["find"])] async fn all(&self, name: String); }
+}
+
+judged! {
     v18_callers_get_no_reply_any_more: "reply.form", Breaking,
     { async fn get(&self); }
     { #[action(one_way)] async fn get(&self); }
@@ -170,8 +194,9 @@ judged! {
     { async fn get(&self); }
 }
 
+// New clients repeat it, and old servers are not prepared for that.
 judged! {
-    v19_an_action_is_idempotent_now: , Compatible,
+    v19_an_action_is_idempotent_now: "idempotent.new", ServersFirst,
     { async fn get(&self); }
     { #[action(idempotent)] async fn get(&self); }
 }
@@ -262,6 +287,15 @@ fn changes_of_one_type_are_one_change() {
 }
 
 #[test]
+fn every_use_of_a_type_is_said() {
+    let old = judged!(@schema async fn get(&self, a: u8, b: u8, c: Vec<i8>););
+    let new = judged!(@schema async fn get(&self, a: u16, b: u16, c: Vec<i16>););
+    let report = compare(&old, &new);
+    let paths: Vec<_> = report.changes.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(paths, ["get/request/a", "get/request/b", "get/request/c[]"]);
+}
+
+#[test]
 fn changes_can_be_allowed_by_rule_and_place() {
     let old = judged!(@schema async fn get(&self, a: u8, b: u8); async fn put(&self); );
     let new = judged!(@schema async fn get(&self, a: u8, b: String););
@@ -344,6 +378,15 @@ mod errors {
         Missing,
         #[code(17)]
         TooPoor { missing: u64 },
+    }
+
+    #[derive(Debug, Serialize, Deserialize, Type, ServiceError)]
+    pub(crate) enum RenamedOnTheWire {
+        #[code(16)]
+        Missing,
+        #[code(17)]
+        #[serde(rename = "poor")]
+        Poor { missing: u64 },
     }
 
     #[derive(Debug, Serialize, Deserialize, Type, ServiceError)]
@@ -431,6 +474,12 @@ judged! {
     v16_data_of_an_error_of_a_stream_has_a_new_field: "field.new", ServersFirst,
     { async fn get(&self) -> Streaming<u8, errors::Old>; }
     { async fn get(&self) -> Streaming<u8, errors::Grown>; }
+}
+
+judged! {
+    v16_data_of_an_error_has_another_name: "error.form", Breaking,
+    { async fn get(&self) -> Result<(), errors::Old>; }
+    { async fn get(&self) -> Result<(), errors::RenamedOnTheWire>; }
 }
 
 judged! {

@@ -209,3 +209,104 @@ fn many_types_are_compared() {
     };
     assert!(compare(&wide("a"), &wide("b")).is_breaking());
 }
+
+/// Types that flatten each other twice have twice as many fields at each level.
+#[test]
+fn flattened_types_do_not_multiply() {
+    let types: Vec<_> = (0..40)
+        .map(|it| {
+            let next = format!(
+                r#"{{"name":"a","flatten":true,"type":{{"named":"T{}"}}}}"#,
+                it + 1
+            );
+            format!(r#""T{it}":{{"shape":{{"struct":{{"fields":[{next},{next}]}}}}}}"#)
+        })
+        .collect();
+    let types = format!(r#"{},"T40":{{"shape":"unit"}}"#, types.join(","));
+    let said = refused(&schema(&types, ""));
+    let expected = "fields of a type with flattened ones: maximum is 4096";
+    assert!(said.ends_with(expected), "{said}");
+}
+
+/// Many actions that lead to many types which all differ are compared in a bounded number of steps.
+#[test]
+fn many_actions_are_compared() {
+    let made = |last: &str| {
+        let types: Vec<_> = (0..1000)
+            .map(|it| {
+                let fields: Vec<_> = (0..10)
+                    .map(|field| format!(r#"{{"name":"f{field}","type":"{last}"}}"#))
+                    .collect();
+                let next = (it + 1) % 1000;
+                format!(
+                    r#""T{it}":{{"shape":{{"struct":{{"fields":[{},{{"name":"next","type":{{"sequence":{{"named":"T{next}"}}}}}}]}}}}}}"#,
+                    fields.join(",")
+                )
+            })
+            .collect();
+        let actions: Vec<_> = (0..1000)
+            .map(|it| {
+                format!(
+                    r#""a{it}":{{"parameters":[{{"name":"x","kind":"payload","type":{{"named":"T{it}"}}}}]}}"#
+                )
+            })
+            .collect();
+        Schema::from_json(&schema(&types.join(","), &actions.join(","))).expect("a schema")
+    };
+    let report = compare(&made("u8"), &made("string"));
+    assert!(report.is_breaking());
+    let is_said =
+        |change: &sockety_schema::Change| change.text.contains("too large to be compared");
+    assert!(report.changes.iter().any(is_said));
+}
+
+/// What is merged by hand may have one name twice, of which one would be lost.
+#[test]
+fn names_are_there_once() {
+    for (types, actions, said) in [
+        (
+            "",
+            r#""a":{},"a":{"one_way":true}"#,
+            r#""a" is there twice"#,
+        ),
+        (
+            r#""T":{"shape":"unit"},"T":{"shape":"unit"}"#,
+            "",
+            r#""T" is there twice"#,
+        ),
+    ] {
+        let found = refused(&schema(types, actions));
+        assert!(found.contains(said), "{found}");
+    }
+    let found = refused(r#"{"format":1,"services":{"A":{"actions":{}},"A":{"actions":{}}}}"#);
+    assert!(found.contains(r#""A" is there twice"#), "{found}");
+}
+
+#[test]
+fn files_that_are_no_schemas_say_why() {
+    let path = std::env::temp_dir().join(format!("sockety-schema-{}.json", std::process::id()));
+    let load = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("written");
+        let error = Schema::load(&path).expect_err("refused");
+        match std::error::Error::source(&error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        }
+    };
+    // Its limit is in the middle of a letter.
+    let long = format!("x{}", "\u{e9}".repeat(3 << 20));
+    let said = "schema of 6291457 bytes is over the limit of 4194304";
+    assert_eq!(load(long.as_bytes()), said);
+    assert!(load(b"\xff").ends_with("invalid utf-8 sequence of 1 bytes from index 0"));
+    let whole = schema(r#""T":{"shape":"unit"}"#, r#""a":{}"#);
+    for length in [1, whole.len() / 2, whole.len() - 1] {
+        let said = load(&whole.as_bytes()[..length]);
+        assert!(
+            said.starts_with("invalid schema: EOF while parsing"),
+            "{said}"
+        );
+    }
+    let said = load(b"<<<<<<< HEAD\n{}");
+    assert_eq!(said, "invalid schema: expected value at line 1 column 1");
+    std::fs::remove_file(&path).expect("removed");
+}

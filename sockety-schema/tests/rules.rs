@@ -553,6 +553,73 @@ fixture! {
     { pub(super) struct T { a: u64, b: String } }
 }
 
+fixture! {
+    a_type_that_is_a_list_of_itself_comes_to_an_end: "option", ServersFirst, ClientsFirst, (false, true),
+    { pub(super) struct T(Vec<T>); }
+    { pub(super) struct T(Vec<Option<T>>); }
+}
+
+fixture! {
+    a_field_of_itself_may_be_nothing: "option", ServersFirst, ClientsFirst, (false, true),
+    { pub(super) struct T { children: Vec<T> } }
+    { pub(super) struct T { children: Vec<Option<T>> } }
+}
+
+fixture! {
+    a_field_of_itself_is_renamed: "field.name", Breaking, Breaking, (false, false),
+    { pub(super) struct T { children: Vec<T> } }
+    { pub(super) struct T { parts: Vec<T> } }
+}
+
+fixture! {
+    v14_what_has_no_tag_may_contain_itself: "enum.form", Breaking, Breaking, (false, true),
+    { #[serde(untagged)] pub(super) enum T { A(u8), L(Vec<T>) } }
+    { #[serde(untagged)] pub(super) enum T { A(u16), L(Vec<T>) } }
+}
+
+// A value of one variant is read as another one.
+fixture! {
+    v14_what_has_no_tag_may_be_left_out_now: "enum.form", Breaking, Breaking, (true, true),
+    { #[serde(untagged)] pub(super) enum T { A { x: u8 }, B { y: u8 } } }
+    { #[serde(untagged)] pub(super) enum T { A { #[serde(default)] x: u8 }, B { y: u8 } } }
+}
+
+fixture! {
+    v14_what_has_no_tag_has_an_alias_now: "enum.form", Breaking, Breaking, (true, true),
+    { #[serde(untagged)] pub(super) enum T { A { x: u8 }, B { y: u8 } } }
+    { #[serde(untagged)] pub(super) enum T { A { #[serde(alias = "y")] x: u8 }, B { y: u8 } } }
+}
+
+fixture! {
+    v12_a_variant_is_new_that_a_value_without_a_tag_may_be: "order" "variant.new", Breaking, Breaking, (true, true),
+    { pub(super) enum T { A, #[serde(untagged)] E(String) } }
+    { pub(super) enum T { A, C, #[serde(untagged)] E(String) } }
+}
+
+fixture! {
+    v4_a_field_that_is_left_out_is_an_option_by_another_type: "field.new", ClientsFirst, ServersFirst, (true, false),
+    { pub(super) struct T { #[serde(skip_serializing_if = "Option::is_none")] a: Option<u8> } }
+    { pub(super) struct N(Option<u8>); pub(super) struct T { a: N } }
+}
+
+fixture! {
+    v7_two_fields_change_names_by_aliases: "field.name" "field.new" "order" "type", Breaking, Breaking, (false, false),
+    { pub(super) struct T { #[serde(alias = "c")] a: u8 } }
+    { pub(super) struct T { c: u8, a: String } }
+}
+
+fixture! {
+    a_transparent_struct_is_its_field: , Compatible, Compatible, (true, true),
+    { pub(super) struct U(u8); pub(super) struct T { a: U } }
+    { #[serde(transparent)] pub(super) struct U { x: u8 } pub(super) struct T { a: U } }
+}
+
+fixture! {
+    the_tag_of_a_struct_is_a_field: "field.new" "strict", ServersFirst, ClientsFirst, (false, true),
+    { #[serde(deny_unknown_fields)] pub(super) struct T { a: u8 } }
+    { #[serde(tag = "kind")] pub(super) struct T { a: u8 } }
+}
+
 /// All rules that are about types have a fixture; what is about actions is in `tests/actions.rs`.
 #[test]
 fn every_rule_has_a_fixture() {
@@ -564,4 +631,10 @@ fn every_rule_has_a_fixture() {
             "{rule}"
         );
     }
+}
+
+fixture! {
+    v8_every_use_of_a_type_is_said: "number.range", ServersFirst, ClientsFirst, (false, true),
+    { pub(super) struct I(u8); pub(super) struct T { a: I, b: I, c: u8, d: u8 } }
+    { pub(super) struct I(u16); pub(super) struct T { a: I, b: I, c: u16, d: u16 } }
 }

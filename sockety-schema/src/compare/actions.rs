@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     Change, Difference, Direction, Rule, Verdict,
-    types::{Definitions, View, Walk, view},
+    types::{Budget, Definitions, View, Walk, view},
 };
 use crate::model::{
-    Action, ErrorVariant, Field, Form, Limits, Parameter, Part, PartKind, Schema, Type,
+    Action, Enum, ErrorVariant, Field, Form, Limits, Parameter, Part, PartKind, Schema, Tagging,
+    Type, Variant,
 };
 
 /// An action and the types that it names.
@@ -20,11 +21,20 @@ struct Served<'a> {
 
 pub(super) fn compare(old: &Schema, new: &Schema) -> Vec<Change> {
     let (served_before, served) = (by_name(old), by_name(new));
+    let budget = Budget::new();
     let mut changes = Vec::new();
     for (name, before) in &served_before {
+        // An alias of an action that is another action now is one that has changed.
+        let is_compared = |after: &Served<'_>| {
+            let main = served.get(before.name);
+            *name != before.name && main.is_some_and(|main| std::ptr::eq(main.action, after.action))
+        };
         match served.get(name) {
-            Some(after) if *name == before.name => action(*before, *after, &mut changes),
-            Some(_) => {}
+            Some(after) if is_compared(after) => {}
+            Some(after) => {
+                let before = Served { name, ..*before };
+                action(before, *after, &budget, &mut changes);
+            }
             None => changes.push(change(
                 Rule::ActionGone,
                 Verdict::Breaking,
@@ -41,6 +51,10 @@ pub(super) fn compare(old: &Schema, new: &Schema) -> Vec<Change> {
             };
             changes.push(change(Rule::ActionNew, Verdict::ServersFirst, name, text));
         }
+    }
+    if budget.is_over() {
+        let text = "the schemas are too large to be compared to the end";
+        changes.push(change(Rule::Type, Verdict::Breaking, "services", text));
     }
     changes
 }
@@ -72,7 +86,7 @@ fn change(rule: Rule, verdict: Verdict, path: &str, text: impl Into<String>) -> 
     }
 }
 
-fn action(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
+fn action(old: Served<'_>, new: Served<'_>, budget: &Budget, changes: &mut Vec<Change>) {
     let (name, before, after) = (old.name, old.action, new.action);
     let mut say = |rule, verdict, text: String| changes.push(change(rule, verdict, name, text));
     if before.one_way != after.one_way {
@@ -85,6 +99,10 @@ fn action(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
     if before.idempotent && !after.idempotent {
         let text = "is not idempotent any more, and old clients repeat it";
         say(Rule::IdempotentGone, Verdict::Breaking, text.to_owned());
+    }
+    if after.idempotent && !before.idempotent {
+        let text = "is idempotent now, and new clients repeat it";
+        say(Rule::IdempotentNew, Verdict::ServersFirst, text.to_owned());
     }
     if let Some(after) = after.timeout_ms {
         if before.timeout_ms.is_none_or(|before| after < before) {
@@ -114,9 +132,15 @@ fn action(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
         change.direction = Some(Direction::Reply);
         changes.push(change);
     }
-    request(old, new, changes);
-    reply(old, new, changes);
-    errors(old, new, changes);
+    if have_another_order(&before.parameters, &after.parameters) {
+        let text = "callers send the files in another order";
+        let mut change = change(Rule::ContentForm, Verdict::Breaking, name, text);
+        change.direction = Some(Direction::Request);
+        changes.push(change);
+    }
+    request(old, new, budget, changes);
+    reply(old, new, budget, changes);
+    errors(old, new, budget, changes);
 }
 
 /// Files and streams, as text.
@@ -129,6 +153,19 @@ fn contents(kinds: impl Iterator<Item = PartKind>) -> String {
         true => "no files and no stream".to_owned(),
         false => texts.join(", "),
     }
+}
+
+/// Whether the same files are in another order, by which they are told apart.
+fn have_another_order(before: &[Parameter], after: &[Parameter]) -> bool {
+    let names = |parameters: &'_ [Parameter]| -> Vec<String> {
+        let files = parameters.iter().filter(|it| it.kind == PartKind::File);
+        files.map(|it| it.name.clone()).collect()
+    };
+    let (mut before, mut after) = (names(before), names(after));
+    let is_changed = before != after;
+    before.sort();
+    after.sort();
+    is_changed && before == after
 }
 
 fn lower_limits(before: &Limits, after: &Limits) -> Vec<String> {
@@ -186,11 +223,11 @@ fn add(
     }
 }
 
-fn request(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
+fn request(old: Served<'_>, new: Served<'_>, budget: &Budget, changes: &mut Vec<Change>) {
     let (before, after) = (old.action, new.action);
     let direction = Direction::Request;
     let place = |part| (old.name, direction, part);
-    let mut walk = Walk::new(old.types, new.types);
+    let mut walk = Walk::new(old.types, new.types, budget);
     match (before.form(), after.form()) {
         (Form::Empty, Form::Empty) => {}
         (Form::Value, Form::Value) => {
@@ -207,7 +244,7 @@ fn request(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
         (Form::Map, Form::Map) => {
             let (old, new) = (fields(before), fields(after));
             // The fields are made here, so they live shorter than the schemas.
-            let mut walk = Walk::new(walk.old, walk.new);
+            let mut walk = Walk::new(walk.old, walk.new, budget);
             walk.fields((&old, false), (&new, false), "");
             add(changes, place(""), walk.finish());
         }
@@ -241,7 +278,10 @@ fn request(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
             add(changes, place(""), walk.finish());
         }
         (before, after) => {
-            walk.breaks(Rule::ParametersForm, format!("{before} became {after}"));
+            walk.breaks(
+                Rule::ParametersForm,
+                format!("the payload was {before}, and is {after} now"),
+            );
             add(changes, place(""), walk.finish());
         }
     }
@@ -252,7 +292,7 @@ fn request(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
     };
     if let (Some(before), Some(after)) = (stream(before), stream(after)) {
         if let (Some(before), Some(now)) = (&before.ty, &after.ty) {
-            let mut walk = Walk::new(old.types, new.types);
+            let mut walk = Walk::new(old.types, new.types, budget);
             walk.at("[]", |it| it.types(before, now));
             add(changes, place(&after.name), walk.finish());
         }
@@ -261,7 +301,7 @@ fn request(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
             (&before.error, &before.errors[..]),
             (&after.error, &after.errors[..]),
         );
-        stream_errors((old, new), errors, place(&part), changes);
+        stream_errors((old, new), errors, place(&part), budget, changes);
     }
 }
 
@@ -272,20 +312,15 @@ fn value(parameter: Option<&Parameter>) -> Option<&Type> {
 /// The parameters as the fields that they travel like.
 fn fields(action: &Action) -> Vec<Field> {
     let fields = action.payload().filter_map(|parameter| {
-        Some(Field {
-            name: parameter.name.clone(),
-            aliases: parameter.aliases.clone(),
-            docs: String::new(),
-            ty: parameter.ty.clone()?,
-            optional: parameter.optional,
-            omitted: false,
-            flatten: false,
-        })
+        let mut field = Field::new(&parameter.name, parameter.ty.clone()?);
+        field.aliases.clone_from(&parameter.aliases);
+        field.optional = parameter.optional;
+        Some(field)
     });
     fields.collect()
 }
 
-fn reply(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
+fn reply(old: Served<'_>, new: Served<'_>, budget: &Budget, changes: &mut Vec<Change>) {
     let direction = Direction::Reply;
     for kind in [PartKind::Payload, PartKind::Streaming] {
         let part = |action: &'_ Action| {
@@ -299,11 +334,11 @@ fn reply(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
                 (&after.error, &after.errors[..]),
             );
             let place = (old.name, direction, "items.error");
-            stream_errors((old, new), errors, place, changes);
+            stream_errors((old, new), errors, place, budget, changes);
         }
         let ty = |part: &Option<Part>| part.as_ref().and_then(|part| part.ty.clone());
         let (before, after) = (ty(&before), ty(&after));
-        let mut walk = Walk::new(old.types, new.types);
+        let mut walk = Walk::new(old.types, new.types, budget);
         let part = match kind {
             PartKind::Payload => "value",
             _ => "items",
@@ -323,15 +358,16 @@ fn reply(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
     }
 }
 
-fn errors(old: Served<'_>, new: Served<'_>, changes: &mut Vec<Change>) {
+fn errors(old: Served<'_>, new: Served<'_>, budget: &Budget, changes: &mut Vec<Change>) {
     let (before, after) = (old.action, new.action);
     let sides = (
         (&before.error, &before.errors[..]),
         (&after.error, &after.errors[..]),
     );
     let place = (old.name, Direction::Reply, "error");
-    variants(sides, place, true, changes);
-    details((old, new), (&before.error, &after.error), place, changes);
+    variants((old, new), sides, place, true, changes);
+    let types = (&before.error, &after.error);
+    details((old, new), types, place, budget, changes);
 }
 
 /// An error that may end a stream travels as a value with the name of its variant: its code does not matter.
@@ -339,18 +375,20 @@ fn stream_errors(
     served: (Served<'_>, Served<'_>),
     sides: (Errors<'_>, Errors<'_>),
     place: (&str, Direction, &str),
+    budget: &Budget,
     changes: &mut Vec<Change>,
 ) {
     let (before, after) = sides;
-    variants(sides, place, false, changes);
-    details(served, (before.0, after.0), place, changes);
+    variants(served, sides, place, false, changes);
+    details(served, (before.0, after.0), place, budget, changes);
 }
 
 /// The type of an error, and its variants.
 type Errors<'a> = (&'a Option<Type>, &'a [ErrorVariant]);
 
 fn variants(
-    ((_, before), (_, after)): (Errors<'_>, Errors<'_>),
+    (old, new): (Served<'_>, Served<'_>),
+    ((old_type, before), (new_type, after)): (Errors<'_>, Errors<'_>),
     (name, direction, part): (&str, Direction, &str),
     is_coded: bool,
     changes: &mut Vec<Change>,
@@ -361,7 +399,13 @@ fn variants(
         change.direction = Some(direction);
         changes.push(change);
     };
-    for error in after {
+    let enums = match (old_type, new_type) {
+        (Some(old_type), Some(new_type)) => {
+            (view(old.types, old_type).0, view(new.types, new_type).0)
+        }
+        _ => (View::Unknown, View::Unknown),
+    };
+    for (index, error) in after.iter().enumerate() {
         let same = |it: &&ErrorVariant| it.name == error.name || it.code == error.code;
         let known = before
             .iter()
@@ -385,6 +429,9 @@ fn variants(
             Some("has data now, or none any more".to_owned())
         } else if is_named && error.name != known.name {
             Some(format!("was {:?}", known.name))
+        } else if is_named && !are_details_read(known, (before, &enums.0), index, (after, &enums.1))
+        {
+            Some("has data under another name".to_owned())
         } else if is_coded && code != was {
             Some(format!("has code {code}, before {was}"))
         } else {
@@ -401,12 +448,13 @@ fn details(
     (old, new): (Served<'_>, Served<'_>),
     errors: (&Option<Type>, &Option<Type>),
     place: (&str, Direction, &str),
+    budget: &Budget,
     changes: &mut Vec<Change>,
 ) {
     let (Some(before), Some(after)) = errors else {
         return;
     };
-    let mut walk = Walk::new(old.types, new.types);
+    let mut walk = Walk::new(old.types, new.types, budget);
     match (view(old.types, before), view(new.types, after)) {
         ((View::Enum(before), _), (View::Enum(after), Some(name))) => {
             walk.path.push(name.to_owned());
@@ -415,4 +463,39 @@ fn details(
         _ => walk.types(before, after),
     }
     add(changes, place, walk.finish());
+}
+
+/// Whether the data of an error names the variant as old peers read it: that is what serde has for it.
+fn are_details_read(
+    known: &ErrorVariant,
+    (before, old): (&[ErrorVariant], &View<'_>),
+    index: usize,
+    (after, new): (&[ErrorVariant], &View<'_>),
+) -> bool {
+    let (View::Enum(old), View::Enum(new)) = (old, new) else {
+        // Types that are compared as a whole.
+        return true;
+    };
+    if new.tagging == Tagging::Untagged {
+        return true;
+    }
+    let known = before.iter().position(|it| it == known);
+    let known = known.and_then(|index| variant_of(before, index, old));
+    match (known, variant_of(after, index, new)) {
+        (Some(known), Some(variant)) => {
+            known.name == variant.name || known.aliases.contains(&variant.name)
+        }
+        _ => false,
+    }
+}
+
+/// The variant that an error is in the type of all errors: at the same place, unless some do not travel.
+fn variant_of<'a>(errors: &[ErrorVariant], index: usize, of: &'a Enum) -> Option<&'a Variant> {
+    match errors.len() == of.variants.len() {
+        true => of.variants.get(index),
+        false => {
+            let name = &errors.get(index)?.name;
+            of.variants.iter().find(|it| it.name == *name)
+        }
+    }
 }

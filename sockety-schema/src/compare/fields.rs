@@ -45,6 +45,23 @@ fn add<'a>(types: &'a Definitions, fields: &'a [Field], levels: usize, into: &mu
     }
 }
 
+/// Takes the pairs of old and new fields that are the same.
+fn pairs<'f>(
+    gone: &mut Vec<&'f Field>,
+    added: &mut Vec<&'f Field>,
+    are_same: impl Fn(&Field, &Field) -> bool,
+) -> Vec<(&'f Field, &'f Field)> {
+    let mut pairs = Vec::new();
+    added.retain(|new| {
+        let Some(index) = gone.iter().position(|old| are_same(old, new)) else {
+            return true;
+        };
+        pairs.push((gone.remove(index), *new));
+        false
+    });
+    pairs
+}
+
 fn reads(field: &Field, name: &str) -> bool {
     field.name == name || field.aliases.iter().any(|alias| alias == name)
 }
@@ -55,30 +72,33 @@ impl<'a> Walk<'a> {
         if new.1 && !old.1 {
             self.warn(Rule::Strict, "unknown fields are refused now");
         }
+        if self.is_exact && new.1 != old.1 {
+            self.warn(Rule::Strict, "unknown fields are not refused any more");
+        }
         let (old, new) = (flat(self.old, old), flat(self.new, new));
         self.rest(&old, &new);
-        let mut gone = old.fields.clone();
-        let mut added = Vec::new();
-        for new in &new.fields {
-            let same = gone.iter().position(|old| old.name == new.name);
-            let paired = same.or_else(|| {
-                gone.iter()
-                    .position(|old| reads(new, &old.name) || reads(old, &new.name))
+        // Each is looked for among all others.
+        if !self.budget.take(old.fields.len() * new.fields.len() / 64) {
+            return;
+        }
+        let (mut gone, mut added) = (old.fields.clone(), new.fields.clone());
+        // By name first: a field that has the name of another one of the old ones is that one.
+        let is_same = |old: &Field, new: &Field| old.name == new.name;
+        let is_alias = |old: &Field, new: &Field| reads(new, &old.name) || reads(old, &new.name);
+        let mut pairs = pairs(&mut gone, &mut added, is_same);
+        pairs.extend(self::pairs(&mut gone, &mut added, is_alias));
+        for (before, after) in pairs {
+            self.at(&format!(".{}", after.name), |it| {
+                it.field(before, after);
+                it.aliases((before, &old), (after, &new));
             });
-            match paired {
-                Some(index) => {
-                    let old = gone.remove(index);
-                    self.at(&format!(".{}", new.name), |it| it.field(old, new));
-                }
-                None => added.push(*new),
-            }
         }
         self.twice(&old, &new);
         for old in gone {
             // A field of the same type is rather renamed than removed and added.
-            let renamed = added
-                .iter()
-                .position(|new| old.ty == new.ty || self.are_equal(&old.ty, &new.ty));
+            let renamed = added.iter().position(|new| {
+                !self.is_exact && (old.ty == new.ty || self.are_equal(&old.ty, &new.ty))
+            });
             let part = format!(".{}", old.name);
             match renamed {
                 Some(index) => {
@@ -148,6 +168,19 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// An entry of any name may have one that only one side knows as an alias, and that it then reads as the field.
+    fn aliases(&mut self, (before, old): (&Field, &Flat<'a>), (after, new): (&Field, &Flat<'a>)) {
+        let is_more = |of: &Field, other: &Field| of.aliases.iter().any(|it| !reads(other, it));
+        if !old.rest.is_empty() && is_more(after, before) {
+            let text = "has an alias that may be the name of another entry";
+            self.differ(Rule::FieldName, text, true, false);
+        }
+        if !new.rest.is_empty() && is_more(before, after) {
+            let text = "had an alias that may be the name of another entry";
+            self.differ(Rule::FieldName, text, false, true);
+        }
+    }
+
     fn field(&mut self, old: &'a Field, new: &'a Field) {
         let old_reads_new = reads(old, &new.name);
         let new_reads_old = reads(new, &old.name);
@@ -155,9 +188,13 @@ impl<'a> Walk<'a> {
             let text = format!("was {:?}", old.name);
             self.differ(Rule::FieldName, text, old_reads_new, new_reads_old);
         }
-        let is_option = |ty: &Type| matches!(ty, Type::Option(_));
-        if old.optional && !new.optional && (!is_option(&old.ty) || is_option(&new.ty)) {
+        // That it may not be nothing any more says the same.
+        let is_said = Self::is_option(self.old, &old.ty) && !Self::is_option(self.new, &new.ty);
+        if old.optional && !new.optional && !is_said {
             self.differ(Rule::FieldNew, "must be there now", true, false);
+        }
+        if self.is_exact && (&old.aliases, old.optional) != (&new.aliases, new.optional) {
+            self.warn(Rule::FieldName, "is read otherwise");
         }
         if new.omitted && !old.omitted && !old.optional {
             self.differ(Rule::FieldGone, "may be left out now", false, true);

@@ -1,14 +1,44 @@
 //! Types side by side.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, HashSet, VecDeque},
+};
 
 use super::{Difference, Rule};
 use crate::model::{Definition, Enum, Field, Shape, Type};
 
 pub(super) type Definitions = BTreeMap<String, Definition>;
 
-/// The most pairs of types that are compared. Schemas of an unknown origin could have more.
-const MAX_STEPS: usize = 1 << 18;
+/// How much is compared of two schemas. Those of an unknown origin could have more pairs of types, and more differences.
+#[derive(Debug)]
+pub(super) struct Budget(Cell<usize>);
+
+impl Budget {
+    pub(super) const fn new() -> Self {
+        Self(Cell::new(1 << 23))
+    }
+
+    /// Takes this much of it, and returns whether there was as much.
+    pub(super) fn take(&self, much: usize) -> bool {
+        let left = self.0.get().checked_sub(much);
+        self.0.set(left.unwrap_or_default());
+        left.is_some()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.0.get() == 0
+    }
+}
+
+/// What a difference takes of the budget, as it is kept.
+const DIFFERENCE: usize = 256;
+
+/// The most structs around one value that are followed by recursion.
+const MOST_AROUND: usize = 32;
+
+/// The most types on the way to a difference.
+const LONGEST_PATH: usize = 32;
 
 /// A comparison of types, those that they lead to included.
 pub(super) struct Walk<'a> {
@@ -17,10 +47,15 @@ pub(super) struct Walk<'a> {
     pub(super) found: Vec<Difference>,
     /// The types on the way, and where in the last one.
     pub(super) path: Vec<String>,
-    /// Pairs of named types that were compared, or wait for it. They are no recursion, which a schema could make deep.
-    seen: HashSet<(&'a str, &'a str)>,
-    waiting: VecDeque<(Vec<String>, View<'a>, View<'a>)>,
-    pub(super) steps: usize,
+    /// Pairs of named types that were compared, or wait for it.
+    seen: HashSet<(&'a Type, &'a Type)>,
+    /// Structs around one value in which the value at hand is.
+    around: Vec<(&'a Type, &'a Type)>,
+    /// Pairs with a named type, which are no recursion, as a schema could make that deep.
+    waiting: VecDeque<(Vec<String>, &'a Type, &'a Type)>,
+    pub(super) budget: &'a Budget,
+    /// Whether any difference counts, also one that changes nothing for old and new peers by itself. It ends with the first.
+    pub(super) is_exact: bool,
 }
 
 /// A type without its name, and without structs around one value.
@@ -79,23 +114,28 @@ pub(super) fn view<'a>(types: &'a Definitions, ty: &'a Type) -> (View<'a>, Optio
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(old: &'a Definitions, new: &'a Definitions) -> Self {
+    pub(super) fn new(old: &'a Definitions, new: &'a Definitions, budget: &'a Budget) -> Self {
         Self {
             old,
             new,
             found: Vec::new(),
             path: vec![String::new()],
             seen: HashSet::new(),
+            around: Vec::new(),
             waiting: VecDeque::new(),
-            steps: 0,
+            budget,
+            is_exact: false,
         }
     }
 
     /// Compares what waits, until nothing does.
     pub(super) fn finish(&mut self) -> Vec<Difference> {
         while let Some((path, old, new)) = self.waiting.pop_front() {
+            if self.is_exact && !self.found.is_empty() {
+                break;
+            }
             self.path = path;
-            self.views(&old, &new);
+            self.views_of(old, new);
         }
         std::mem::take(&mut self.found)
     }
@@ -107,6 +147,10 @@ impl<'a> Walk<'a> {
         old_reads_new: bool,
         new_reads_old: bool,
     ) {
+        // One is enough to say that two types differ, and when the budget is over, that is said at the end.
+        if self.is_exact && !self.found.is_empty() || !self.budget.take(DIFFERENCE) {
+            return;
+        }
         self.found.push(Difference {
             rule,
             path: self.path.clone(),
@@ -122,9 +166,10 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn warn(&mut self, rule: Rule, text: impl Into<String>) {
+        let count = self.found.len();
         self.differ(rule, text, true, true);
-        if let Some(last) = self.found.last_mut() {
-            last.is_warning = true;
+        if let Some(added) = self.found.get_mut(count) {
+            added.is_warning = true;
         }
     }
 
@@ -141,34 +186,82 @@ impl<'a> Walk<'a> {
         result
     }
 
+    /// A comparison that says whether types travel alike in all respects.
+    pub(super) fn exact(&self) -> Self {
+        let mut walk = Walk::new(self.old, self.new, self.budget);
+        walk.is_exact = true;
+        walk
+    }
+
+    /// Whether nothing differs after all. What was not compared to the end may.
+    pub(super) fn is_equal(mut self) -> bool {
+        self.finish().is_empty() && !self.budget.is_over()
+    }
+
     /// Whether two types travel alike in all respects.
-    pub(super) fn are_equal(&mut self, old: &'a Type, new: &'a Type) -> bool {
-        let mut walk = Walk::new(self.old, self.new);
-        walk.steps = self.steps;
+    pub(super) fn are_equal(&self, old: &'a Type, new: &'a Type) -> bool {
+        let mut walk = self.exact();
         walk.types(old, new);
-        let is_equal = walk.finish().is_empty();
-        self.steps = walk.steps;
-        is_equal
+        walk.is_equal()
     }
 
     pub(super) fn types(&mut self, old: &'a Type, new: &'a Type) {
-        self.steps += 1;
-        if self.steps > MAX_STEPS {
-            if self.steps == MAX_STEPS + 1 {
-                self.breaks(Rule::Type, "the schemas are too large to be compared");
+        // Of what is not compared any more, it is said at the end that it was not.
+        if !self.budget.take(1) {
+            return;
+        }
+        let is_named = |ty: &Type| matches!(ty, Type::Named(_));
+        if !is_named(old) && !is_named(new) {
+            return self.views_of(old, new);
+        }
+        let names = (view(self.old, old).1, view(self.new, new).1);
+        if let (Some(_), Some(name)) = names {
+            if self.seen.insert((old, new)) {
+                let mut path = self.path.clone();
+                path.push(name.to_owned());
+                // Of a long way, the beginning and the end say enough.
+                if path.len() > LONGEST_PATH {
+                    "…".clone_into(&mut path[LONGEST_PATH / 2]);
+                    path.remove(LONGEST_PATH / 2 + 1);
+                }
+                self.waiting.push_back((path, old, new));
             }
             return;
         }
-        let (old_view, old_name) = view(self.old, old);
-        let (new_view, new_name) = view(self.new, new);
-        let (Some(old_name), Some(new_name)) = (old_name, new_name) else {
-            return self.views(&old_view, &new_view);
-        };
-        if self.seen.insert((old_name, new_name)) {
-            let mut path = self.path.clone();
-            path.push(new_name.to_owned());
-            self.waiting.push_back((path, old_view, new_view));
+        // A struct around one value is that value wherever it is used, and may be around itself.
+        if self.around.contains(&(old, new)) {
+            return;
         }
+        if self.around.len() == MOST_AROUND {
+            if self.seen.insert((old, new)) {
+                self.waiting.push_back((self.path.clone(), old, new));
+            }
+            return;
+        }
+        self.around.push((old, new));
+        self.views_of(old, new);
+        self.around.pop();
+    }
+
+    fn views_of(&mut self, old: &'a Type, new: &'a Type) {
+        let ((old_view, _), (new_view, _)) = (view(self.old, old), view(self.new, new));
+        match (&old_view, &new_view) {
+            (View::Type(Type::Option(old)), View::Type(Type::Option(new))) => self.types(old, new),
+            (View::Type(Type::Option(of)), _) => {
+                self.differ(Rule::Option, "may not be nothing any more", true, false);
+                self.types(of, new);
+            }
+            (_, View::Type(Type::Option(of))) => {
+                self.differ(Rule::Option, "may be nothing now", false, true);
+                self.types(old, of);
+            }
+            _ => self.views(&old_view, &new_view),
+        }
+    }
+
+    /// Whether a type is an option, whatever is around it.
+    pub(super) fn is_option(types: &'a Definitions, ty: &'a Type) -> bool {
+        matches!(view(types, ty).0, View::Type(Type::Option(_)))
     }
 
     pub(super) fn views(&mut self, old: &View<'a>, new: &View<'a>) {
@@ -180,34 +273,8 @@ impl<'a> Walk<'a> {
                 self.fields((old, *old_strict), (new, *new_strict), "");
             }
             (View::Enum(old), View::Enum(new)) => self.enums(old, new),
-            (View::Type(Type::Option(of)), _) => {
-                self.option_gone();
-                self.view_and_type(new, of, false);
-            }
-            (_, View::Type(Type::Option(of))) => {
-                self.option_new();
-                self.view_and_type(old, of, true);
-            }
             _ => self.breaks(Rule::Type, format!("{} became {}", old.name(), new.name())),
         }
-    }
-
-    /// Compares what has a view with what is in an option.
-    fn view_and_type(&mut self, known: &View<'a>, of: &'a Type, is_old: bool) {
-        let types = if is_old { self.new } else { self.old };
-        let (of, _) = view(types, of);
-        match is_old {
-            true => self.views(known, &of),
-            false => self.views(&of, known),
-        }
-    }
-
-    fn option_new(&mut self) {
-        self.differ(Rule::Option, "may be nothing now", false, true);
-    }
-
-    fn option_gone(&mut self) {
-        self.differ(Rule::Option, "may not be nothing any more", true, false);
     }
 
     fn tuples(&mut self, old: &'a [Type], new: &'a [Type]) {
@@ -230,18 +297,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Types without a name, and no tuples.
+    /// Types without a name, and neither tuples nor options.
     fn plain(&mut self, old: &'a Type, new: &'a Type) {
         match (old, new) {
-            (Type::Option(old), Type::Option(new)) => self.types(old, new),
-            (Type::Option(old), new) => {
-                self.option_gone();
-                self.types(old, new);
-            }
-            (old, Type::Option(new)) => {
-                self.option_new();
-                self.types(old, new);
-            }
             (Type::Sequence(old), Type::Sequence(new)) => self.at("[]", |it| it.types(old, new)),
             (Type::Array(old, old_length), Type::Array(new, new_length)) => {
                 if old_length != new_length {

@@ -25,6 +25,23 @@ fn split(of: &Enum) -> (Vec<(usize, &Variant)>, Vec<&Variant>) {
     (tagged, untagged)
 }
 
+/// Takes the pairs of old and new variants that are the same.
+fn pairs<'a>(
+    gone: &mut Vec<(usize, &'a Variant)>,
+    added: &mut Vec<(usize, &'a Variant)>,
+    are_same: impl Fn(&Variant, &Variant) -> bool,
+) -> Vec<(&'a Variant, &'a Variant)> {
+    let mut pairs = Vec::new();
+    added.retain(|(_, new)| {
+        let Some(index) = gone.iter().position(|(_, old)| are_same(old, new)) else {
+            return true;
+        };
+        pairs.push((gone.remove(index).1, *new));
+        false
+    });
+    pairs
+}
+
 impl<'a> Walk<'a> {
     pub(super) fn enums(&mut self, old: &'a Enum, new: &'a Enum) {
         self.variants(old, new, true);
@@ -42,26 +59,30 @@ impl<'a> Walk<'a> {
                 "says in another way which variant a value is",
             );
         }
-        let ((mut gone, old_untagged), (tagged, new_untagged)) = (split(old), split(new));
-        let mut added = Vec::new();
-        for (place, variant) in tagged {
-            let same = gone.iter().position(|(_, old)| old.name == variant.name);
-            let paired = same.or_else(|| {
-                gone.iter()
-                    .position(|(_, old)| reads(variant, &old.name) || reads(old, &variant.name))
+        let ((mut gone, old_untagged), (mut added, new_untagged)) = (split(old), split(new));
+        // Each is looked for among all others.
+        if !self.budget.take(gone.len() * added.len() / 64) {
+            return;
+        }
+        // By name first: a variant that has the name of another one of the old ones is that one.
+        let is_same = |old: &Variant, new: &Variant| old.name == new.name;
+        let is_alias =
+            |old: &Variant, new: &Variant| reads(new, &old.name) || reads(old, &new.name);
+        let mut pairs = pairs(&mut gone, &mut added, is_same);
+        pairs.extend(self::pairs(&mut gone, &mut added, is_alias));
+        for (before, after) in pairs {
+            self.at(&format!(".{}", after.name), |it| {
+                it.variant((before, old), (after, new));
             });
-            match paired {
-                Some(index) => {
-                    let (_, before) = gone.remove(index);
-                    self.at(&format!(".{}", variant.name), |it| {
-                        it.variant((before, old), (variant, new));
-                    });
-                }
-                None => added.push((place, variant)),
-            }
         }
         if all {
+            // What had no name that was known may be read as a variant that is new.
+            let is_mistaken = !old_untagged.is_empty() && !added.is_empty();
             self.gone_and_added(old, new, gone, added);
+            if is_mistaken {
+                let text = "values without a tag may be read as variants that are new";
+                self.differ(Rule::VariantNew, text, true, false);
+            }
         }
         self.untagged((&old_untagged, old), (&new_untagged, new));
     }
@@ -76,7 +97,9 @@ impl<'a> Walk<'a> {
         for (place, variant) in gone {
             // Of the same content at the same place, it is rather renamed than removed and added.
             let renamed = added.iter().position(|(new_place, new_variant)| {
-                place == *new_place && self.is_content_equal((variant, old), (new_variant, new))
+                !self.is_exact
+                    && place == *new_place
+                    && self.is_content_equal((variant, old), (new_variant, new))
             });
             self.at(&format!(".{}", variant.name), |it| match renamed {
                 Some(index) => {
@@ -108,6 +131,9 @@ impl<'a> Walk<'a> {
         if !(old_reads_new && new_reads_old) {
             let text = format!("was {:?}", before.name);
             self.differ(Rule::EnumForm, text, old_reads_new, new_reads_old);
+        }
+        if self.is_exact && before.aliases != after.aliases {
+            self.warn(Rule::EnumForm, "has other aliases");
         }
         if before.other != after.other {
             self.warn(
@@ -154,16 +180,13 @@ impl<'a> Walk<'a> {
     }
 
     fn is_content_equal(
-        &mut self,
+        &self,
         before: (&'a Variant, &'a Enum),
         after: (&'a Variant, &'a Enum),
     ) -> bool {
-        let mut walk = Walk::new(self.old, self.new);
-        walk.steps = self.steps;
+        let mut walk = self.exact();
         walk.contents(before, after);
-        let is_equal = walk.finish().is_empty();
-        self.steps = walk.steps;
-        is_equal
+        walk.is_equal()
     }
 
     /// Variants without a name are tried one after the other, so any change of one can change what the next one gets.
@@ -172,10 +195,19 @@ impl<'a> Walk<'a> {
         (before, old): (&[&'a Variant], &'a Enum),
         (after, new): (&[&'a Variant], &'a Enum),
     ) {
-        let pairs = before.iter().zip(after);
-        let is_equal = pairs
-            .into_iter()
-            .all(|(before, after)| self.is_content_equal((before, old), (after, new)));
+        let mut pairs = before.iter().zip(after);
+        // In an exact comparison, what they contain is compared in that one: they may contain themselves.
+        if self.is_exact {
+            for (before, after) in pairs {
+                self.contents((before, old), (after, new));
+            }
+            if before.len() != after.len() {
+                self.breaks(Rule::EnumForm, "has other variants without a tag");
+            }
+            return;
+        }
+        let is_equal =
+            pairs.all(|(before, after)| self.is_content_equal((before, old), (after, new)));
         if !is_equal {
             return self.breaks(Rule::EnumForm, "variants without a tag have changed");
         }
