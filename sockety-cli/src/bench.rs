@@ -25,6 +25,7 @@ use crate::{
     interrupt::interrupted,
     out::{self, BAD, FAINT, OutputArgs, WARN, styled},
     payload::{self, Form, PayloadArgs},
+    schema::SchemaArgs,
     shown::escaped,
     target::{Target, duration, some_duration},
 };
@@ -39,6 +40,8 @@ pub struct BenchArgs {
     action: String,
     #[command(flatten)]
     payload: PayloadArgs,
+    #[command(flatten)]
+    schema: SchemaArgs,
     /// Number of connections
     #[arg(long, value_name = "N", default_value = "1")]
     connections: NonZeroU16,
@@ -69,9 +72,19 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
         (args.payload.is_stdin(), "payload"),
     ])?;
     let limit = args.target.max_payload.as_u64();
-    let form = args.payload.form(&args.action, limit)?;
+    let input = args.payload.read(limit)?;
     let mut connections = Vec::new();
     let dial = args.target.dial()?;
+    let types = match input.is_json() {
+        true => {
+            args.schema
+                .of(&args.target, &args.action)
+                .before(&dial)
+                .await?
+        }
+        false => None,
+    };
+    let form = input.form(&args.action, types.as_deref())?;
     for _ in 0..args.connections.get() {
         connections.push(dial.connect().await?);
     }

@@ -3,6 +3,7 @@ use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
     pin::pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -25,10 +26,12 @@ use crate::{
     payload::{self, Form, PayloadArgs},
     progress::Progress,
     saving::{Arrived, SaveArgs},
+    schema::{ActionTypes, SchemaArgs},
     serving::{self, ServeArgs},
     shown::{escaped, escaped_json},
     streams::{self, Sink},
     target::{Target, duration},
+    typed::Typed,
     value::Shown,
 };
 
@@ -41,6 +44,8 @@ pub struct CallArgs {
     action: String,
     #[command(flatten)]
     payload: PayloadArgs,
+    #[command(flatten)]
+    schema: SchemaArgs,
     #[command(flatten)]
     metadata: MetadataArgs,
     /// Send this file with the message; can be repeated
@@ -89,7 +94,7 @@ enum Output {
 pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
     args.check().await?;
     let limit = args.target.max_payload.as_u64();
-    let form = args.payload.form(&args.action, limit)?;
+    let input = args.payload.read(limit)?;
     let metadata = args.metadata.read()?;
     let handler = serving::calls_back(
         args.serve.read(limit)?,
@@ -99,24 +104,46 @@ pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
     let dial = args.target.dial()?.serve(handler);
     let dial = dial.extension(metadata.extension());
     let what = args.target.naming(&args.action);
+    let types = args.schema.of(&args.target, &args.action);
+    let connecting = async {
+        let known = match input.is_json() || args.stream.is_some() && args.items {
+            true => types.before(&dial).await?,
+            false => None,
+        };
+        let form = input.form(&args.action, known.as_deref())?;
+        Ok::<_, Failure>((form, dial.connect().await?))
+    };
     let mut interrupted = pin!(interrupted());
-    let connection = tokio::select! {
-        connection = dial.connect() => connection?,
+    let (form, connection) = tokio::select! {
+        connected = connecting => connected?,
         () = &mut interrupted => return Err(Failure::interrupted(&what, Outcome::NotSent)),
     };
     metadata.check(&connection);
-    let form = form.with_metadata(metadata);
-    let known = Cell::new(Outcome::NotSent);
+    let run = Run {
+        form: form.with_metadata(metadata),
+        connection: &connection,
+        types: &types,
+        known: Cell::new(Outcome::NotSent),
+    };
     let ended = tokio::select! {
-        ended = args.calls(&connection, &form, &known) => ended,
+        ended = args.calls(&run) => ended,
         () = interrupted => {
             give_up(&connection).await;
-            return Err(Failure::interrupted(&what, known.get()));
+            return Err(Failure::interrupted(&what, run.known.get()));
         }
     };
     let worst = ended?;
     connection.close().await;
     Ok(worst)
+}
+
+/// What the calls of one connection have in common.
+struct Run<'a> {
+    form: Form,
+    connection: &'a Connection,
+    types: &'a ActionTypes<'a>,
+    /// What is known of the last call, for when this is interrupted.
+    known: Cell<Outcome>,
 }
 
 impl CallArgs {
@@ -135,40 +162,29 @@ impl CallArgs {
         self.save.prepare().await
     }
 
-    /// `known` is what is known of the last call, for when this is interrupted.
-    async fn calls(
-        &self,
-        connection: &Connection,
-        form: &Form,
-        known: &Cell<Outcome>,
-    ) -> Result<Exit, Failure> {
+    async fn calls(&self, run: &Run<'_>) -> Result<Exit, Failure> {
         let mut worst = Exit::Done;
         for _ in 0..self.repeat.get() {
-            worst = worst.max(self.once(connection, form, known).await?);
+            worst = worst.max(self.once(run).await?);
         }
         Ok(worst)
     }
 
-    async fn once(
-        &self,
-        connection: &Connection,
-        form: &Form,
-        known: &Cell<Outcome>,
-    ) -> Result<Exit, Failure> {
+    async fn once(&self, run: &Run<'_>) -> Result<Exit, Failure> {
         let progress = Progress::default();
         let files = payload::files(&self.files).await?;
         let mut message =
-            (form.create().asking_for_reasons()).with_files(watched(files, &progress));
+            (run.form.create().asking_for_reasons()).with_files(watched(files, &progress));
         if let Some(path) = &self.stream {
-            message =
-                message.with_stream_from(streams::outgoing(path, self.form_of_streams()).await?);
+            let form = self.form_of_streams(run.types.known());
+            message = message.with_stream_from(streams::outgoing(path, form).await?);
         }
         let begun = Instant::now();
         let what = self.target.naming(&self.action);
-        known.set(Outcome::Unknown);
-        let request = connection.send(message).await;
+        run.known.set(Outcome::Unknown);
+        let request = run.connection.send(message).await;
         let mut request = request.map_err(|error| Failure::unsent(&what, error))?;
-        let exit = match self.replies(&mut request, begun, &progress, known).await {
+        let exit = match self.replies(&mut request, begun, &progress, run).await {
             Ok(exit) => exit,
             // If one of our files or streams failed, that is the cause of everything else.
             Err(failure) => match request.sent().now_or_never() {
@@ -191,7 +207,7 @@ impl CallArgs {
         request: &mut Request,
         begun: Instant,
         progress: &Progress,
-        known: &Cell<Outcome>,
+        run: &Run<'_>,
     ) -> Result<Exit, Failure> {
         let what = self.target.naming(&self.action);
         let mut worst = Exit::Done;
@@ -200,7 +216,7 @@ impl CallArgs {
             let reply = reply.map_err(|_| Failure::timed_out(&what, "no reply", self.timeout))?;
             let reply = reply.map_err(|error| Failure::request(&what, &error))?;
             let elapsed = begun.elapsed();
-            known.set(Outcome::Replied);
+            run.known.set(Outcome::Replied);
             match reply {
                 Reply::Fast(code) => {
                     self.show_code(code, None, request.retry_after(), elapsed)?;
@@ -212,7 +228,7 @@ impl CallArgs {
                     return Ok(worst.max(Exit::Refused));
                 }
                 Reply::Response(response) => {
-                    worst = worst.max(self.show(response, elapsed, progress).await?);
+                    worst = worst.max(self.show(response, elapsed, progress, run).await?);
                 }
             }
         }
@@ -266,6 +282,7 @@ impl CallArgs {
         mut response: Response,
         elapsed: Duration,
         progress: &Progress,
+        run: &Run<'_>,
     ) -> Result<Exit, Failure> {
         let (files, stream) = (response.take_files(), response.take_stream());
         let sink = match self.output {
@@ -278,13 +295,23 @@ impl CallArgs {
             false => Place::Stdout,
         };
         let payload = response.payload();
-        let shown = (!payload.is_empty()).then(|| Shown::of(payload));
+        let has_items = stream.is_some() && self.items;
+        let types = match has_items || !payload.is_empty() && self.output != Output::Raw {
+            true => run.types.after(run.connection).await,
+            false => None,
+        };
+        let shown = (!payload.is_empty()).then(|| match &types {
+            Some(types) => types.shown(payload),
+            None => Shown::of(payload),
+        });
         if let Some(shown) = &shown {
             self.print_payload(payload, shown, place)?;
         }
         // Concurrently, because the peer may interleave them.
-        let (files, stream_bytes) =
-            tokio::join!(self.save.take(files, progress), self.copy(stream, &sink));
+        let (files, stream_bytes) = tokio::join!(
+            self.save.take(files, progress),
+            self.copy(stream, &sink, types)
+        );
         let shown = ShownResponse {
             payload: shown,
             files,
@@ -310,19 +337,24 @@ impl CallArgs {
         }
     }
 
-    async fn copy(&self, stream: Option<ByteStream>, sink: &Sink) -> Result<Option<u64>, Failure> {
+    async fn copy(
+        &self,
+        stream: Option<ByteStream>,
+        sink: &Sink,
+        types: Option<Arc<Typed>>,
+    ) -> Result<Option<u64>, Failure> {
         let Some(stream) = stream else {
             return Ok(None);
         };
         let what = self.target.naming(&self.action);
-        let copied = streams::copy(stream, &what, sink, self.form_of_streams()).await;
+        let copied = streams::copy(stream, &what, sink, self.form_of_streams(types)).await;
         copied.map(Some)
     }
 
-    fn form_of_streams(&self) -> streams::Form {
+    fn form_of_streams(&self, types: Option<Arc<Typed>>) -> streams::Form {
         let limit = usize::try_from(self.target.max_payload.as_u64()).unwrap_or(usize::MAX);
         match self.items {
-            true => streams::Form::Items { limit },
+            true => streams::Form::Items { limit, types },
             false => streams::Form::Bytes,
         }
     }

@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde_json::json;
 use sockety::Address;
-use sockety_schema::{Allowed, Change, Schema, Verdict, compare};
+use sockety_schema::{Allowed, Change, Report, Schema, Verdict, compare};
 
 use crate::{
     describe::{self, ask},
@@ -72,7 +72,7 @@ pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         }
     }
     if !args.output.is_json() {
-        out::line(summary(report.verdict(), report.changes.is_empty()))?;
+        out::line(summary(&report))?;
     }
     match report.is_breaking() {
         true => Ok(Exit::Refused),
@@ -144,9 +144,18 @@ fn json(change: &Change) -> serde_json::Value {
     })
 }
 
-fn summary(verdict: Verdict, is_same: bool) -> String {
-    match verdict {
-        _ if is_same => styled(GOOD, "nothing that travels has changed"),
+fn summary(report: &Report) -> String {
+    let is_there = |verdict| {
+        let mut changes = report.changes.iter().filter(|it| !it.is_allowed);
+        changes.any(|it| it.verdict == verdict)
+    };
+    let has_two_orders = is_there(Verdict::ServersFirst) && is_there(Verdict::ClientsFirst);
+    match report.verdict() {
+        _ if report.changes.is_empty() => styled(GOOD, "nothing that travels has changed"),
+        Verdict::ClientsFirst if has_two_orders => styled(
+            WARN,
+            "compatible in two releases: what needs servers first, and what needs clients first",
+        ),
         Verdict::Compatible => styled(GOOD, "compatible"),
         Verdict::Warning => styled(WARN, "compatible, with warnings"),
         Verdict::ServersFirst => styled(

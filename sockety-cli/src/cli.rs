@@ -145,7 +145,7 @@ Examples:
   sockety describe localhost:9000 --output json | jq '.[].actions[].name'
   sockety describe localhost:9000 --save bank.sockety.json
 
-A server answers if its router was built with `Router::describe`, and with types if with \
+A server answers if its router was built with `Router::describe`, and with types and examples of calls if with \
 `Router::describe_with`. Otherwise the exit code is 1.";
 
 const TYPESCRIPT_EXAMPLES: &str = "\

@@ -7,14 +7,15 @@ use sockety::{
     error::NoError,
 };
 
-use sockety_schema::Schema;
+use serde_json::Value as Json;
+use sockety_schema::{Action, Part, Schema, Service};
 
 use crate::{
     exit::{Exit, Failure, exit_of, explain},
     out::{self, FAINT, NAME, OutputArgs, styled},
-    shown::escaped,
+    shown::{escaped, escaped_json},
     target::{Target, duration},
-    types,
+    typed, types,
 };
 
 /// Arguments of `describe`: asks a peer for its services.
@@ -48,9 +49,13 @@ pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
         out::object(&json)?;
     } else {
         for service in &services {
-            let mut text = text(service);
-            if let Some(schema) = schema_of(service)? {
-                text += &types::text(&schema);
+            let schema = schema_of(service)?;
+            let schema = schema
+                .as_ref()
+                .and_then(|it| it.services.get(&*service.name));
+            let mut text = text(service, schema, &args.target.address.to_string());
+            if let Some(schema) = schema {
+                text += &types::text(schema);
             }
             out::line(text)?;
         }
@@ -116,23 +121,75 @@ fn schema_of(service: &ServiceDescription) -> Result<Option<Schema>, Failure> {
     Ok(Some(schema))
 }
 
-fn text(service: &ServiceDescription) -> String {
+fn text(service: &ServiceDescription, schema: Option<&Service>, peer: &str) -> String {
     let mut text = docs(&service.docs, "");
     let _ = writeln!(text, "service {}", styled(NAME, escaped(&service.name)));
     for action in &*service.actions {
         text += "\n";
-        describe(action, &mut text);
+        let typed = schema.and_then(|schema| schema.actions.get(&*action.name));
+        describe(action, typed, &mut text);
+        if let Some((typed, schema)) = typed.zip(schema) {
+            let call = call(
+                peer,
+                &action.name,
+                typed,
+                typed::example(typed, &schema.types),
+            );
+            let _ = writeln!(text, "        {}", styled(FAINT, call));
+        }
     }
     text
 }
 
-fn describe(action: &ActionDescription, text: &mut String) {
+/// A call for people to change.
+fn call(peer: &str, name: &str, action: &Action, payload: Option<Json>) -> String {
+    let command = if action.one_way { "pass" } else { "call" };
+    let (peer, name) = (quoted(&escaped(peer)), quoted(&escaped(name)));
+    let mut call = format!("$ sockety {command} {peer} {name}");
+    if let Some(payload) = payload {
+        call += &format!(" --json {}", quoted(&escaped_json(&payload.to_string())));
+    }
+    for parameter in &action.parameters {
+        call += match parameter.kind {
+            sockety_schema::PartKind::File | sockety_schema::PartKind::Files => " --file PATH",
+            sockety_schema::PartKind::Streaming => " --items --stream PATH",
+            sockety_schema::PartKind::ByteStream => " --stream PATH",
+            _ => "",
+        };
+    }
+    let returns = |kind| action.returns.iter().any(|part| part.kind == kind);
+    if returns(sockety_schema::PartKind::Streaming) && !call.contains(" --items") {
+        call += " --items";
+    }
+    if returns(sockety_schema::PartKind::File) || returns(sockety_schema::PartKind::Files) {
+        call += " --save DIR";
+    }
+    call
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.:/[]@%+".contains(it);
+    match !argument.is_empty() && argument.chars().all(is_plain) {
+        true => argument.to_owned(),
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    }
+}
+
+fn describe(action: &ActionDescription, typed: Option<&Action>, text: &mut String) {
     *text += &docs(&action.docs, "    ");
     let parameters: Vec<_> = action
         .parameters
         .iter()
         .map(|parameter| {
-            let (name, ty) = (escaped(&parameter.name), escaped(&parameter.ty));
+            let mut known = typed.iter().flat_map(|it| &it.parameters);
+            let known = known.find(|it| it.name == *parameter.name);
+            let ty = match known.and_then(|it| it.ty.as_ref()) {
+                Some(ty) if parameter.kind == PartKind::Streaming => format!("Streaming<{ty}>"),
+                Some(ty) => ty.to_string(),
+                None => parameter.ty.to_string(),
+            };
+            let (name, ty) = (escaped(&parameter.name), escaped(&ty));
             let default = if parameter.has_default {
                 " = default"
             } else {
@@ -148,7 +205,8 @@ fn describe(action: &ActionDescription, text: &mut String) {
         parameters.join(", ")
     );
     if !action.returns.kinds.is_empty() {
-        let _ = write!(text, " -> {}", escaped(&action.returns.ty));
+        let ty = typed.map_or_else(|| action.returns.ty.to_string(), |it| returned(it));
+        let _ = write!(text, " -> {}", escaped(&ty));
     }
     *text += "\n";
     for line in traits(action) {
@@ -159,7 +217,28 @@ fn describe(action: &ActionDescription, text: &mut String) {
             escaped(&error.name),
             escaped(error.docs.lines().next().unwrap_or_default()),
         );
-        let _ = writeln!(text, "        error {} {name}: {docs}", error.code);
+        let data = match (error.has_details, typed.and_then(|it| it.error.as_ref())) {
+            (true, Some(ty)) => format!(", with data of {}", escaped(&ty.to_string())),
+            _ => String::new(),
+        };
+        let _ = writeln!(text, "        error {} {name}: {docs}{data}", error.code);
+    }
+}
+
+/// What an action returns, by its schema.
+fn returned(action: &Action) -> String {
+    let part = |part: &Part| match (part.kind, &part.ty) {
+        (sockety_schema::PartKind::Streaming, Some(ty)) => format!("Streaming<{ty}>"),
+        (sockety_schema::PartKind::File, _) => "File".to_owned(),
+        (sockety_schema::PartKind::Files, _) => "Vec<File>".to_owned(),
+        (sockety_schema::PartKind::ByteStream, _) => "ByteStream".to_owned(),
+        (_, Some(ty)) => ty.to_string(),
+        (kind, None) => kind.to_string(),
+    };
+    let parts: Vec<_> = action.returns.iter().map(part).collect();
+    match &parts[..] {
+        [one] => one.clone(),
+        several => format!("({})", several.join(", ")),
     }
 }
 

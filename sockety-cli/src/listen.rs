@@ -58,6 +58,9 @@ fn code(text: &str) -> Result<FastReply, String> {
     FastReply::new(code).map_err(|error| error.to_string())
 }
 
+/// The action under which peers describe their services, which this one has none of.
+const DESCRIBE: &str = "$sockety.describe";
+
 /// State shared by all handlers.
 struct Listening {
     args: ListenArgs,
@@ -142,6 +145,10 @@ async fn enough(
 
 impl Listening {
     async fn take(&self, message: Message) -> Result<Option<FastReply>, BoxError> {
+        // What tools ask before they send what they were told to is no message to show.
+        if message.action() == DESCRIBE {
+            return Ok(Some(FastReply::NOT_IMPLEMENTED));
+        }
         let received = Received::take(message, &self.args.save).await;
         // Answer before reporting the message: the program ends after the last report.
         let answered = self.answer(&received).await;

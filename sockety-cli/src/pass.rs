@@ -19,6 +19,7 @@ use crate::{
     out::{self, OutputArgs},
     payload::{self, Form, PayloadArgs},
     progress::Progress,
+    schema::{ActionTypes, SchemaArgs},
     streams,
     target::{Target, duration},
 };
@@ -32,6 +33,8 @@ pub struct PassArgs {
     action: String,
     #[command(flatten)]
     payload: PayloadArgs,
+    #[command(flatten)]
+    schema: SchemaArgs,
     #[command(flatten)]
     metadata: MetadataArgs,
     /// Send this file with the message; can be repeated
@@ -62,20 +65,29 @@ pub async fn run(args: PassArgs) -> Result<Exit, Failure> {
         (stream_is_stdin, "stream"),
     ])?;
     let limit = args.target.max_payload.as_u64();
-    let form = args.payload.form(&args.action, limit)?;
+    let input = args.payload.read(limit)?;
     let metadata = args.metadata.read()?;
     let dial = args.target.dial()?.extension(metadata.extension());
     let what = args.target.naming(&args.action);
+    let types = args.schema.of(&args.target, &args.action);
+    let connecting = async {
+        let known = match input.is_json() || args.stream.is_some() && args.items {
+            true => types.before(&dial).await?,
+            false => None,
+        };
+        let form = input.form(&args.action, known.as_deref())?;
+        Ok::<_, Failure>((form, dial.connect().await?))
+    };
     let mut interrupted = pin!(interrupted());
-    let connection = tokio::select! {
-        connection = dial.connect() => connection?,
+    let (form, connection) = tokio::select! {
+        connected = connecting => connected?,
         () = &mut interrupted => return Err(Failure::interrupted(&what, Outcome::NotSent)),
     };
     metadata.check(&connection);
     let form = form.with_metadata(metadata);
     let known = Cell::new(Outcome::NotSent);
     let ended = tokio::select! {
-        ended = args.messages(&connection, &form, &known) => ended,
+        ended = args.messages(&connection, &form, &types, &known) => ended,
         () = interrupted => {
             give_up(&connection).await;
             return Err(Failure::interrupted(&what, known.get()));
@@ -92,10 +104,11 @@ impl PassArgs {
         &self,
         connection: &Connection,
         form: &Form,
+        types: &ActionTypes<'_>,
         known: &Cell<Outcome>,
     ) -> Result<(), Failure> {
         for _ in 0..self.repeat.get() {
-            self.once(connection, form, known).await?;
+            self.once(connection, form, types, known).await?;
         }
         Ok(())
     }
@@ -104,6 +117,7 @@ impl PassArgs {
         &self,
         connection: &Connection,
         form: &Form,
+        types: &ActionTypes<'_>,
         known: &Cell<Outcome>,
     ) -> Result<(), Failure> {
         let files = payload::files(&self.files).await?;
@@ -113,7 +127,10 @@ impl PassArgs {
         if let Some(path) = &self.stream {
             let limit = usize::try_from(self.target.max_payload.as_u64()).unwrap_or(usize::MAX);
             let form = match self.items {
-                true => streams::Form::Items { limit },
+                true => {
+                    let types = types.known();
+                    streams::Form::Items { limit, types }
+                }
                 false => streams::Form::Bytes,
             };
             message = message.with_stream_from(streams::outgoing(path, form).await?);

@@ -4,6 +4,7 @@ use std::{
 };
 
 use clap::Args;
+use serde_json::Value as Json;
 use sockety::{
     File,
     message::{Draft, Outgoing},
@@ -12,6 +13,7 @@ use sockety::{
 use crate::{
     exit::{Failure, explain},
     metadata::Metadata,
+    typed::{Problem, Typed},
     value,
 };
 
@@ -21,7 +23,9 @@ use crate::{
 pub struct PayloadArgs {
     /// The payload as JSON, sent as MessagePack; @FILE reads it from a file, @- from standard input
     ///
-    /// Values without a JSON form are objects with one key: {"$bin": "base64"}, {"$time":
+    /// If the peer has a schema, the JSON is of the types that `describe` shows: bytes are base64
+    /// or "hex:00ff", times "2026-01-31T12:00:00Z", durations "1m 30s", and mistakes are said
+    /// before anything is sent. Otherwise, and with --no-schema, values without a JSON form are objects with one key: {"$bin": "base64"}, {"$time":
     /// "2026-01-31T12:00:00Z"}, {"$ext": [type, "base64"]}, {"$float": "NaN"} ("Infinity",
     /// "-Infinity"), {"$map": [[key, value], …]} for keys that are not strings. Replies are shown
     /// in the same way. A number with a decimal point is a float.
@@ -33,6 +37,15 @@ pub struct PayloadArgs {
     /// Read the payload from this file and send it unchanged; - is standard input
     #[arg(long, value_name = "FILE")]
     raw: Option<PathBuf>,
+}
+
+/// A payload that was read, before it is known of which types it is.
+#[derive(Debug)]
+pub enum Input {
+    None,
+    Json(Json),
+    /// Sent unchanged.
+    Bytes(Vec<u8>),
 }
 
 /// The message that the arguments describe.
@@ -101,16 +114,48 @@ impl PayloadArgs {
         is_stdin(self.source())
     }
 
-    /// The message with this action and payload. More than `limit` bytes are an error.
-    pub fn form(&self, action: &str, limit: u64) -> Result<Form, Failure> {
-        let payload = match self.source() {
-            Some(source) => source.read(limit)?,
-            None => Vec::new(),
+    /// Reads the payload. More than `limit` bytes are an error.
+    pub fn read(&self, limit: u64) -> Result<Input, Failure> {
+        Ok(match self.source() {
+            None => Input::None,
+            Some(Source::Json(argument)) => {
+                let json = value::parse(&text(argument, limit)?);
+                Input::Json(json.map_err(|error| Failure::usage(error.to_string()))?)
+            }
+            Some(source) => Input::Bytes(source.read(limit)?),
+        })
+    }
+}
+
+impl Input {
+    /// Whether it is of the types of the action.
+    pub fn is_json(&self) -> bool {
+        matches!(self, Self::Json(_))
+    }
+
+    /// The message with this action and payload. `types` are those of the action, if they are known.
+    pub fn form(self, action: &str, types: Option<&Typed>) -> Result<Form, Failure> {
+        let payload = match (self, types) {
+            (Self::Bytes(bytes), _) => bytes,
+            (Self::None, None) => Vec::new(),
+            (Self::Json(json), None) => {
+                value::to_msgpack(json).map_err(|error| Failure::usage(error.to_string()))?
+            }
+            (Self::None, Some(types)) => typed(types.payload(None))?,
+            (Self::Json(json), Some(types)) => typed(types.payload(Some(&json)))?,
         };
         let draft = Draft::new(action).with_data(payload);
         let metadata = Metadata::default();
         Ok(Form { draft, metadata })
     }
+}
+
+fn typed(packed: Result<Vec<u8>, Problem>) -> Result<Vec<u8>, Failure> {
+    packed.map_err(|problem| {
+        Failure::usage(format!(
+            "{problem}; `sockety describe` shows the types of the peer"
+        ))
+    })
 }
 
 /// Standard input can be read only once: fails if several of these arguments want it.

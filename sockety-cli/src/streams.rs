@@ -5,12 +5,13 @@ use std::{
     io,
     path::{Path, PathBuf},
     pin::Pin,
+    sync::Arc,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use sockety::{
     ByteStream,
     msgpack::{ItemScanner, Scanned},
@@ -21,11 +22,12 @@ use crate::{
     exit::{Exit, Failure, explain},
     out,
     shown::{escaped_json, escaped_stream},
+    typed::Typed,
     value::{self, Shown},
 };
 
 /// How the bytes of a stream are read and shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Form {
     /// Unchanged.
     Bytes,
@@ -33,6 +35,8 @@ pub enum Form {
     Items {
         /// The largest value, in bytes.
         limit: usize,
+        /// The types of the action, if they are known.
+        types: Option<Arc<Typed>>,
     },
 }
 
@@ -68,20 +72,28 @@ pub async fn outgoing(path: &Path, form: Form) -> Result<ByteStream, Failure> {
     };
     Ok(match form {
         Form::Bytes => ByteStream::from_reader(reader),
-        Form::Items { limit } => {
+        Form::Items { limit, types } => {
             let lines = BufReader::new(reader);
-            let items = stream::try_unfold(lines, move |lines| next_line(lines, limit));
+            let items = stream::try_unfold((lines, 0), move |(lines, number)| {
+                next_line(lines, number, limit, types.clone())
+            });
             ByteStream::from_stream(items)
         }
     })
 }
 
-/// Reads the next line of JSON that is not blank, as MessagePack.
-async fn next_line<R>(mut lines: R, limit: usize) -> io::Result<Option<(Bytes, R)>>
+/// Reads the next line of JSON that is not blank, as MessagePack. `number` lines were read before.
+async fn next_line<R>(
+    mut lines: R,
+    mut number: u64,
+    limit: usize,
+    types: Option<Arc<Typed>>,
+) -> io::Result<Option<(Bytes, (R, u64))>>
 where
     R: tokio::io::AsyncBufRead + Unpin,
 {
     loop {
+        number += 1;
         let mut line = Vec::new();
         let one_more = (limit as u64).saturating_add(1);
         (&mut lines)
@@ -98,9 +110,19 @@ where
         }
         let text = str::from_utf8(&line).map_err(|_| invalid("a line is not UTF-8".into()))?;
         if !text.trim().is_empty() {
-            let item = value::from_json(text).map_err(|error| invalid(error.to_string()))?;
-            return Ok(Some((item.into(), lines)));
+            let item = item(text, types.as_deref());
+            let item = item.map_err(|problem| invalid(format!("line {number}: {problem}")))?;
+            return Ok(Some((item.into(), (lines, number))));
         }
+    }
+}
+
+/// A line of JSON as MessagePack, by its type if that is known.
+fn item(text: &str, types: Option<&Typed>) -> Result<Vec<u8>, String> {
+    let json = value::parse(text).map_err(|error| error.to_string())?;
+    match types.and_then(|types| types.item(&json)) {
+        Some(item) => item.map_err(|problem| problem.to_string()),
+        None => value::to_msgpack(json).map_err(|error| error.to_string()),
     }
 }
 
@@ -116,7 +138,11 @@ pub async fn copy(
     form: Form,
 ) -> Result<u64, Failure> {
     let mut writer = Writer::open(sink).await?;
-    let mut items = Items::new(form);
+    let types = match &form {
+        Form::Bytes => None,
+        Form::Items { types, .. } => types.clone(),
+    };
+    let mut items = Items::new(&form);
     let mut count = 0;
     loop {
         let chunk = stream.next_chunk().await.map_err(|error| {
@@ -135,7 +161,11 @@ pub async fn copy(
             Some(items) => {
                 items.bytes.extend_from_slice(&chunk);
                 while let Some(item) = items.next(what)? {
-                    writer.item(&item).await?;
+                    let shown = match &types {
+                        Some(types) => types.shown_item(&item),
+                        None => Shown::of(&item),
+                    };
+                    writer.item(&shown.into_item()).await?;
                 }
             }
         }
@@ -155,12 +185,12 @@ struct Items {
 }
 
 impl Items {
-    fn new(form: Form) -> Option<Self> {
+    fn new(form: &Form) -> Option<Self> {
         match form {
             Form::Bytes => None,
-            Form::Items { limit } => Some(Self {
+            Form::Items { limit, .. } => Some(Self {
                 bytes: BytesMut::new(),
-                limit,
+                limit: *limit,
                 scanner: ItemScanner::new(value::BOUNDS),
             }),
         }
@@ -230,8 +260,7 @@ impl Writer {
         }
     }
 
-    async fn item(&mut self, item: &[u8]) -> Result<(), Failure> {
-        let item = Shown::of(item).into_item();
+    async fn item(&mut self, item: &Json) -> Result<(), Failure> {
         let line = escaped_json(&item.to_string()) + "\n";
         match self {
             Self::Terminal | Self::Output => out::raw(line.as_bytes()),

@@ -97,30 +97,51 @@ pub fn bytes_to_json(bytes: &[u8]) -> Json {
     json!({ "$bin": BASE64_STANDARD.encode(bytes) })
 }
 
-fn read(payload: &[u8]) -> Result<Shown, Problem> {
-    // Checks the structure first, so that nothing unbounded is built.
-    let checked = msgpack::check(payload, &BOUNDS).map_err(|error| Problem::from(&error))?;
-    let mut rest = payload;
-    let mut next = || {
-        rmpv::decode::read_value_ref(&mut rest).map_err(|error| Problem::Invalid(error.to_string()))
-    };
-    if !checked.service_error {
-        return Ok(Shown::Value(to_json(&next()?)));
-    }
-    next()?; // The marker.
-    let ValueRef::Array(parts) = next()? else {
-        return Err(Problem::Invalid(
-            "the error of a service is not an array".into(),
-        ));
-    };
-    let mut parts = parts.iter().map(to_json);
-    let mut part = || parts.next().unwrap_or(Json::Null);
-    Ok(Shown::Error(
-        json!({ "name": part(), "message": part(), "details": part() }),
-    ))
+/// What a payload consists of.
+pub enum Parts<'a> {
+    Value(ValueRef<'a>),
+    /// The name, message and details of an error of a service.
+    Error([ValueRef<'a>; 3]),
 }
 
-fn to_json(value: &ValueRef<'_>) -> Json {
+impl<'a> Parts<'a> {
+    /// Reads a payload, which must not be empty.
+    pub fn of(payload: &'a [u8]) -> Result<Self, Problem> {
+        // Checks the structure first, so that nothing unbounded is built.
+        let checked = msgpack::check(payload, &BOUNDS).map_err(|error| Problem::from(&error))?;
+        let mut rest = payload;
+        let mut next = || {
+            rmpv::decode::read_value_ref(&mut rest)
+                .map_err(|error| Problem::Invalid(error.to_string()))
+        };
+        if !checked.service_error {
+            return next().map(Self::Value);
+        }
+        next()?; // The marker.
+        let ValueRef::Array(parts) = next()? else {
+            return Err(Problem::Invalid(
+                "the error of a service is not an array".into(),
+            ));
+        };
+        let mut parts = parts.into_iter();
+        let mut part = || parts.next().unwrap_or(ValueRef::Nil);
+        Ok(Self::Error([(); 3].map(|()| part())))
+    }
+}
+
+fn read(payload: &[u8]) -> Result<Shown, Problem> {
+    Ok(match Parts::of(payload)? {
+        Parts::Value(value) => Shown::Value(to_json(&value)),
+        Parts::Error(parts) => Shown::Error(error_to_json(parts.each_ref().map(to_json))),
+    })
+}
+
+/// The name, message and details of an error of a service.
+pub fn error_to_json([name, message, details]: [Json; 3]) -> Json {
+    json!({ "name": name, "message": message, "details": details })
+}
+
+pub fn to_json(value: &ValueRef<'_>) -> Json {
     match value {
         ValueRef::Nil => Json::Null,
         ValueRef::Boolean(value) => (*value).into(),
@@ -241,7 +262,16 @@ impl fmt::Display for InvalidJson {
 
 /// Converts JSON text to MessagePack.
 pub fn from_json(text: &str) -> Result<Vec<u8>, InvalidJson> {
-    let json: Json = serde_json::from_str(text).map_err(InvalidJson::Syntax)?;
+    to_msgpack(parse(text)?)
+}
+
+/// Reads JSON text.
+pub fn parse(text: &str) -> Result<Json, InvalidJson> {
+    serde_json::from_str(text).map_err(InvalidJson::Syntax)
+}
+
+/// Converts JSON to MessagePack.
+pub fn to_msgpack(json: Json) -> Result<Vec<u8>, InvalidJson> {
     let mut bytes = Vec::new();
     let packed = pack(json)?;
     rmpv::encode::write_value(&mut bytes, &packed).expect("a vector takes everything");

@@ -251,7 +251,7 @@ fn items_of_streams_are_lines_of_json() {
     let mut call = sockety(&format!("call {address} stream --items --stream -"));
     let (_, said) = failed(call.write_stdin("{"), 6);
     assert!(
-        said.contains("reading the stream failed: not JSON"),
+        said.contains("reading the stream failed: line 1: not JSON"),
         "{said}"
     );
 }

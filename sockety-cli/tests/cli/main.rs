@@ -15,6 +15,7 @@ mod server;
 mod tapping;
 mod terminal;
 mod tls;
+mod typing;
 
 use std::{
     io::{BufRead, BufReader, Read},

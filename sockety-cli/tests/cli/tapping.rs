@@ -23,7 +23,10 @@ fn both_directions_are_shown_and_recorded() {
         "--pcap",
         capture.to_str().unwrap(),
     ]);
-    let mut call = sockety(&format!("call {} stream --stream -", tap.address));
+    let mut call = sockety(&format!(
+        "call {} stream --no-schema --stream -",
+        tap.address
+    ));
     assert_eq!(stdout(call.write_stdin("hello")), "hello");
     let packets: Vec<Value> = tap
         .lines(13)
@@ -65,7 +68,10 @@ fn items_of_streams_are_shown() {
     let tapped = |options: &[&str], count: usize| {
         let arguments = [&["tap", "127.0.0.1:0", &address, "--items"], options].concat();
         let mut tap = Running::start(&arguments);
-        let mut call = sockety(&format!("call {} stream --items --stream -", tap.address));
+        let mut call = sockety(&format!(
+            "call {} stream --no-schema --items --stream -",
+            tap.address
+        ));
         assert_eq!(
             stdout(call.write_stdin("{\"x\":1}\n\"two\"\n")),
             "{\"x\":1}\n\"two\"\n"
@@ -125,7 +131,11 @@ fn lines_are_for_people() {
     let address = server::start().to_string();
     let mut tap = Running::start(&["tap", "127.0.0.1:0", &address]);
     failed(
-        sockety(&format!("call {} a\x1b[2Jb --json", tap.address)).arg(r#"{"a":"\u0007"}"#),
+        sockety(&format!(
+            "call {} a\x1b[2Jb --no-schema --json",
+            tap.address
+        ))
+        .arg(r#"{"a":"\u0007"}"#),
         1,
     );
     let lines = tap.lines(8);
