@@ -205,7 +205,7 @@ fn describe(action: &ActionDescription, typed: Option<&Action>, text: &mut Strin
         parameters.join(", ")
     );
     if !action.returns.kinds.is_empty() {
-        let ty = typed.map_or_else(|| action.returns.ty.to_string(), |it| returned(it));
+        let ty = typed.map_or_else(|| action.returns.ty.to_string(), returned);
         let _ = write!(text, " -> {}", escaped(&ty));
     }
     *text += "\n";

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use sockety_schema::Type;
 
 use crate::shown::cut;
@@ -83,11 +83,9 @@ impl Problem {
 
     /// The only parameter is sent without its name, which is easily forgotten.
     pub fn hint_of_name(mut self, json: &Json, name: &str) -> Self {
-        if let Json::Object(object) = json {
-            if self.path.is_empty() && object.len() == 1 && object.contains_key(name) {
-                self.reason +=
-                    &format!("; the only parameter is written without its name {name:?}");
-            }
+        let is_named = |object: &Map<String, Json>| object.len() == 1 && object.contains_key(name);
+        if self.path.is_empty() && json.as_object().is_some_and(is_named) {
+            self.reason += &format!("; the only parameter is written without its name {name:?}");
         }
         self
     }

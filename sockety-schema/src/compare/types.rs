@@ -194,7 +194,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether nothing differs after all. What was not compared to the end may.
-    pub(super) fn is_equal(mut self) -> bool {
+    pub(super) fn finds_nothing(mut self) -> bool {
         self.finish().is_empty() && !self.budget.is_over()
     }
 
@@ -202,7 +202,7 @@ impl<'a> Walk<'a> {
     pub(super) fn are_equal(&self, old: &'a Type, new: &'a Type) -> bool {
         let mut walk = self.exact();
         walk.types(old, new);
-        walk.is_equal()
+        walk.finds_nothing()
     }
 
     pub(super) fn types(&mut self, old: &'a Type, new: &'a Type) {

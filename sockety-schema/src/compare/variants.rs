@@ -186,7 +186,7 @@ impl<'a> Walk<'a> {
     ) -> bool {
         let mut walk = self.exact();
         walk.contents(before, after);
-        walk.is_equal()
+        walk.finds_nothing()
     }
 
     /// Variants without a name are tried one after the other, so any change of one can change what the next one gets.
