@@ -82,7 +82,7 @@ async fn each_fault_is_found_by_the_cases_about_it() {
             Fault::SwallowsCancels,
             &[
                 "X/15", "X/19", "X/21", "X/22", "X/23", "X/88", "X/101", "X/102", "X/103", "X/104",
-                "X/105", "X/107", "X/108", "X/109", "X/110", "X/113", "X/119"
+                "X/105", "X/107", "X/108", "X/109", "X/110", "X/113", "X/119", "X/163"
             ]
         ),
         expect(

@@ -78,7 +78,7 @@ fn a_server_with_the_limits_of_the_wire_passes_byte_by_byte() {
         "2/15", "3/9", "4/5", "8/11", "15/5", "15/6", "16/1", "16/2", "16/3", "16/4", "16/5",
         "16/6",
     ];
-    let extension = (5..=162).filter(|number| *number != 88);
+    let extension = (5..=163).filter(|number| *number != 88);
     let extension = extension.map(|number| format!("X/{number}"));
     let skips: Vec<_> = skips
         .map(str::to_owned)
