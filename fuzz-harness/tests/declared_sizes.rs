@@ -4,7 +4,7 @@ use sockety_codec::{Decoder, Limits};
 use sockety_fuzz_harness::{from_lines, held_by};
 
 /// Large numbers are kept apart from the table of channels, which is as small as most messages.
-const LARGE: usize = 128;
+const LARGE: usize = 160;
 
 // r[verify limits.files]
 #[test]
