@@ -21,7 +21,8 @@ const MIB: usize = 1024 * 1024;
 
 const FILE_BYTES: usize = 256 * MIB;
 
-const HEAP_BYTES: usize = 8 * MIB;
+/// A window that has grown to 4 MiB, what is being sent, and what each thread keeps to use again.
+const HEAP_BYTES: usize = 12 * MIB;
 
 /// A file of the test's own; removed when dropped.
 struct OnDisk(PathBuf);

@@ -15,6 +15,7 @@ use specta::Type;
 use crate::{failed, server::start_router, sockety, stdout};
 
 /// One of everything.
+#[expect(clippy::use_self, reason = "a derive copies the types of fields")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 struct Item {
     id: uuid::Uuid,
