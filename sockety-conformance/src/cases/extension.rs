@@ -455,7 +455,11 @@ fn waiting(section: &mut Section) {
         "a request that is aborted while it waits for its turn is not executed",
         async |t: Trial| {
             let mut peer = t.extended().await?;
-            let places = peer.setting(9, 256).await?.min(400) as u32;
+            let places = peer.setting(9, 256).await?;
+            if places > 400 {
+                return skip("the endpoint executes more requests at a time than this case makes");
+            }
+            let places = places as u32;
             let all: Vec<_> = (0..places).map(|_| long()).collect();
             let sum = Message::ask("stream-sum").stream();
             let mut script: Vec<_> = all.iter().map(Message::bytes).collect();
