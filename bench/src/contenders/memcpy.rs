@@ -1,4 +1,4 @@
-//! What copying alone takes: each byte once into memory that stands for the buffers of the system, and once out of it, by two
+//! What copying alone takes: each byte once into memory in place of the buffers of the system, and once out of it, by two
 //! threads. Nothing that carries payloads over a socket copies less.
 
 use std::{

@@ -45,7 +45,7 @@ impl DiskReader {
         }
     }
 
-    /// The next chunk, of `most` bytes if there are so many; `None` at the end. An error comes again each time.
+    /// The next chunk, of up to `most` bytes; `None` at the end. An error comes again each time.
     ///
     /// When this is not polled to its end, the chunk is returned the next time.
     pub(super) fn poll_chunk(
