@@ -138,13 +138,23 @@ async fn a_call_that_a_killed_server_may_have_executed_is_repeated_only_if_it_is
     for server in &servers {
         server.worker.hangs.store(true, Ordering::SeqCst);
     }
+    let note = |number| {
+        let bank = bank.clone();
+        tokio::spawn(async move { bank.note(format!("note {number}")).await })
+    };
+    let find = |number| {
+        let bank = bank.clone();
+        tokio::spawn(async move { bank.find(format!("find {number}")).await })
+    };
     let calls: Vec<_> = (0..40)
         .map(|number| {
-            let bank = bank.clone();
-            let (note, find) = (format!("note {number}"), format!("find {number}"));
-            let note = tokio::spawn(async move { bank.note(note).await });
-            let bank = fleet.client();
-            (note, tokio::spawn(async move { bank.find(find).await }))
+            // Equal servers are called in turn, and each gets both.
+            if number % 2 == 0 {
+                (note(number), find(number))
+            } else {
+                let find = find(number);
+                (note(number), find)
+            }
         })
         .collect();
     let begun = |server: &Running| server.worker.log.events().len();
