@@ -3,7 +3,7 @@
 mod snapshot;
 mod watch;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use etcd_client::Client;
 use futures_util::stream;
@@ -40,6 +40,10 @@ impl Discover for Etcd {
             let change = follower.next().await;
             Some((change, follower))
         }))
+    }
+
+    fn name(&self) -> Option<Arc<str>> {
+        Some(self.target().clone())
     }
 }
 

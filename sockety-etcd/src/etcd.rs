@@ -26,6 +26,8 @@ use crate::{
 /// lost data, it reads all keys again, after pauses of random length up to 10 s. Each attempt that fails is
 /// reported once, and the servers stay as they are. If etcd returns with less than it had (its revision went back: a wiped
 /// disk, a backup), they stay for another 15 s, in which servers register again.
+///
+/// A fleet is called like the text of [`connect`](Self::connect), or like the prefix of [`new`](Self::new).
 #[derive(Clone)]
 pub struct Etcd {
     source: Source,

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use etcd_client::{Client, Event, EventType, WatchOptions, WatchResponse, WatchStream};
 use sockety::fleet::{Change, DiscoverError};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{read, snapshot::range};
 use crate::{
@@ -18,6 +18,9 @@ const QUIET: Duration = Duration::from_secs(10);
 /// How often it is asked. A newer etcd does not answer while a watch catches up with what has changed.
 const QUESTIONS: u32 = 3;
 
+/// How long a member that is behind has to catch up until it is asked again.
+const LAG: Duration = Duration::from_secs(1);
+
 const QUESTION: &str = "whether it watches";
 
 /// A watch of the servers. A message leaves it in a state to go on from only if there was no error.
@@ -25,6 +28,8 @@ pub(super) struct Watch {
     stream: WatchStream,
     /// The revision from which it watches.
     from: i64,
+    /// How often the member has said that it has not reached that revision.
+    behind: u32,
 }
 
 impl Watch {
@@ -39,10 +44,14 @@ impl Watch {
         let options = WatchOptions::new().with_range(end).with_fragment();
         let options = options.with_start_revision(from);
         let stream = within(ANSWER, "the watch", client.watch(first, Some(options))).await?;
-        Ok(Self { stream, from })
+        Ok(Self {
+            stream,
+            from,
+            behind: 0,
+        })
     }
 
-    /// Waits for a message, and adds its changes.
+    /// Waits for a message, and adds its changes. May add none.
     pub(super) async fn next(
         &mut self,
         revision: &mut i64,
@@ -59,14 +68,21 @@ impl Watch {
             });
         }
         let at = message.header().map_or(0, |header| header.revision());
-        // etcd watches from a revision that it has not reached yet, too: in silence, until then.
+        // etcd watches from a revision that it has not reached yet, too: in silence, until then. A member that lags behind
+        // the others is there soon; one that has lost its data is not.
         if at < self.from - 1 {
-            let known = *revision;
-            return Err(EtcdError::Behind {
-                revision: at,
-                known,
-            });
+            if self.behind == QUESTIONS {
+                let known = *revision;
+                return Err(EtcdError::Behind {
+                    revision: at,
+                    known,
+                });
+            }
+            self.behind += 1;
+            sleep(LAG).await;
+            return within(ANSWER, QUESTION, self.stream.request_progress()).await;
         }
+        self.behind = 0;
         *revision = at.max(*revision);
         for event in message.events() {
             add(event, changes);
@@ -150,6 +166,26 @@ mod tests {
             known: 10,
         };
         assert_eq!(error.to_string(), expected.to_string());
+    }
+
+    /// Like that of a member that lags behind the one that was read.
+    #[tokio::test]
+    async fn a_watch_from_a_revision_that_is_reached_soon_watches() {
+        let server = EtcdServer::start().await;
+        let mut client = server.client().await;
+        let mut watch = Watch::begin(&mut client, "bank", 4).await.unwrap();
+        let (mut revision, mut changes) = (3, VecDeque::new());
+        let first = watch.next(&mut revision, &mut changes);
+        timeout(PATIENCE, first).await.unwrap().unwrap();
+        assert_eq!((revision, watch.behind), (3, 1));
+        for number in 0..3 {
+            server.put_server(&format!("bank/{number}"), "a:1").await;
+        }
+        while changes.is_empty() {
+            let next = watch.next(&mut revision, &mut changes);
+            timeout(PATIENCE, next).await.unwrap().unwrap();
+        }
+        assert_eq!((revision, changes.len(), watch.behind), (4, 1, 0));
     }
 
     /// etcd sends all that was missed in one message, which would be too long.
