@@ -408,11 +408,12 @@ async fn a_server_that_does_not_answer_gets_no_calls_even_if_no_other_does() {
     let fleet = BankClient::fleet(server.address())
         .health(
             Health::default()
-                .timeout(Duration::ZERO)
+                .timeout(Duration::from_millis(100))
                 .interval(Duration::from_secs(1)),
         )
         .await
         .expect("a fleet");
+    let _hanging = server.hang();
     until("no answer is in time", || {
         count(&fleet, EndpointState::NotServing) == 1
     })

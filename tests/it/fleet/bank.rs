@@ -159,6 +159,15 @@ impl Running {
         self.handle.traffic().requests_executing
     }
 
+    /// It does nothing until the result is dropped.
+    pub(super) fn hang(&self) -> std::sync::mpsc::Sender<()> {
+        let (release, hanging) = std::sync::mpsc::channel();
+        let runtime = self.runtime.as_ref().expect("it runs");
+        // It has one thread.
+        runtime.spawn(async move { hanging.recv() });
+        release
+    }
+
     /// Cuts all its connections, and closes its port.
     pub(super) fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
