@@ -82,21 +82,24 @@ export class Calls {
     const unsent = parent === undefined ? connection.leaving.unsent() : connection.reason;
     if (unsent !== undefined) return pending.fail({ kind: 'closed', reason: unsent }, 'not-sent');
     const { millis } = pending;
-    const isDefault = millis === connection.options.timeout && options.within === undefined;
+    const spent = options.since === undefined ? 0 : performance.now() - options.since;
+    // Less than its interval is nothing to the clock.
+    const isDefault = millis === connection.options.timeout && options.within === undefined && spent < connection.clock.interval;
     const hasContent = content.stream !== undefined || (content.files !== undefined && content.files.length > 0);
     let deadline: number | undefined;
     if (isDefault && !hasContent && millis !== null && millis >= CLOCKED_MILLIS) {
       // The settings have said it, and the clock of the connection is exact enough.
-      pending.deadline = connection.clock.now + millis + connection.clock.interval;
+      pending.deadline = connection.clock.now + millis - spent + connection.clock.interval;
     } else {
       const now = performance.now();
-      deadline = millis === null ? undefined : now + millis;
+      deadline = millis === null ? undefined : now - spent + millis;
       const within = options.within?.deadlineAt;
       // ext.meta.nested
       if (within !== undefined && (deadline === undefined || within < deadline)) {
         deadline = within;
         if (within <= now) return pending.fail({ kind: 'timeout', millis: 0 }, 'not-sent');
       }
+      if (spent > 0 && deadline !== undefined && deadline <= now) return pending.timeOut();
     }
     const said = isDefault && !hasContent ? undefined : (deadline ?? null);
     try {

@@ -3,11 +3,12 @@ import { type ConnectionOptions as TlsOptions, connect as connectTls } from 'nod
 
 import { type Address, parseAddress } from './address.js';
 import { Connection } from './connection.js';
-import { CallError, type CloseReason, ConnectError } from './errors.js';
+import { CallError, type CallReason, type CloseReason, ConnectError, type Outcome } from './errors.js';
 import { Ids } from './ids.js';
 import type { Reply } from './message.js';
-import { type ConnectionOptions, resolve } from './options.js';
+import { type ConnectionOptions, DEFAULT_TIMEOUT, resolve } from './options.js';
 import { type CallOptions, type NotifyOptions, type Request, type RequestOptions, valueOf } from './request.js';
+import { LONGEST_TIMER } from './timers.js';
 
 /** The protocol that TLS negotiates (ALPN). */
 export const ALPN = 'sockety/1';
@@ -146,43 +147,77 @@ export class Client {
     });
   }
 
-  /** Like `Connection.call`. */
-  async call<T = unknown>(action: string, data?: unknown, options?: CallOptions): Promise<T> {
+  /** Like `Connection.call`. Its time limit and its signal hold while the client connects, too. */
+  async call<T = unknown>(action: string, data?: unknown, options: CallOptions = {}): Promise<T> {
     const id = this.ids.next();
-    const send = async (attempt: number): Promise<T> =>
-      (await this.reach(action)).call<T>(action, data, { ...options, resent: { id, attempt } });
+    const since = performance.now();
+    const send = async (attempt: number, outcome: Outcome): Promise<T> => {
+      const connection = await this.reach(action, options, since, outcome);
+      return connection.call<T>(action, data, { ...options, since, resent: { id, attempt } });
+    };
     try {
-      return await send(0);
+      return await send(0, 'not-sent');
     } catch (error) {
-      if (isRepeatable(error) && isReusable(options)) return send(1);
+      if (isRepeatable(error) && isReusable(options)) return send(1, error.outcome);
       throw error;
     }
   }
 
   /** Like `Connection.request`. It is not sent again. */
-  async request(action: string, data?: unknown, options?: RequestOptions): Promise<Request> {
-    return (await this.reach(action)).request(action, data, options);
+  async request(action: string, data?: unknown, options: RequestOptions = {}): Promise<Request> {
+    const since = performance.now();
+    const connection = await this.reach(action, options, since, 'not-sent');
+    return connection.request(action, data, { ...options, since });
   }
 
   /** Like `Connection.notify`. */
-  async notify(action: string, data?: unknown, options?: NotifyOptions): Promise<void> {
+  async notify(action: string, data?: unknown, options: NotifyOptions = {}): Promise<void> {
     const id = this.ids.next();
-    const send = async (attempt: number): Promise<void> =>
-      (await this.reach(action)).notify(action, data, { ...options, resent: { id, attempt } });
+    const since = performance.now();
+    const send = async (attempt: number, outcome: Outcome): Promise<void> => {
+      const connection = await this.reach(action, { signal: options.signal, timeout: null }, since, outcome);
+      return connection.notify(action, data, { ...options, resent: { id, attempt } });
+    };
     try {
-      await send(0);
+      await send(0, 'not-sent');
     } catch (error) {
       if (!isRepeatable(error) || !isReusable(options)) throw error;
-      await send(1);
+      await send(1, error.outcome);
     }
   }
 
-  private async reach(action: string): Promise<Connection> {
+  /**
+   * The connection for a message whose caller waits since then, and no longer than it wants to. `outcome` is that of the
+   * message if there is none.
+   */
+  private async reach(action: string, options: RequestOptions, since: number, outcome: Outcome): Promise<Connection> {
+    const { current } = this;
+    if (current?.isOpen === true) return current;
+    const { signal, within, timeout = this.options.timeout } = options;
+    const fail = (reason: CallReason): CallError => new CallError(action, reason, outcome);
+    const cancelled = (): CallError => fail({ kind: 'cancelled', cause: signal?.reason });
+    if (signal?.aborted === true) throw cancelled();
+    const millis = timeout === undefined ? DEFAULT_TIMEOUT : timeout;
+    const deadline = Math.min(millis === null ? Number.POSITIVE_INFINITY : since + millis, within?.deadlineAt ?? Number.POSITIVE_INFINITY);
+    const left = deadline - performance.now();
+    const timedOut = (): CallError => fail({ kind: 'timeout', millis: millis ?? 0 });
+    if (left <= 0) throw timedOut();
+    let timer: NodeJS.Timeout | undefined;
+    let onAbort: (() => void) | undefined;
+    const givenUp = new Promise<never>((_, reject) => {
+      if (left <= LONGEST_TIMER) timer = setTimeout(() => reject(timedOut()), left);
+      onAbort = () => reject(cancelled());
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
     try {
-      return await this.connected();
+      return await Promise.race([this.connected(), givenUp]);
     } catch (error) {
+      if (error instanceof CallError) throw error;
       const message = error instanceof Error ? error.message : String(error);
-      throw new CallError(action, { kind: 'closed', reason: { kind: 'peer', message } }, 'not-sent');
+      throw fail({ kind: 'closed', reason: { kind: 'peer', message } });
+    } finally {
+      clearTimeout(timer);
+      if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -195,11 +230,11 @@ export class Client {
 }
 
 /** A source is read once, so that what it was read for cannot be sent again. */
-function isReusable(options: NotifyOptions | undefined): boolean {
-  return options?.stream === undefined && options?.files === undefined;
+function isReusable(options: NotifyOptions): boolean {
+  return options.stream === undefined && options.files === undefined;
 }
 
-function isRepeatable(error: unknown): boolean {
+function isRepeatable(error: unknown): error is CallError {
   if (!(error instanceof CallError) || error.reason.kind !== 'closed') return false;
   return error.outcome === 'not-sent' || error.outcome === 'not-executed';
 }

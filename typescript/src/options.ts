@@ -3,6 +3,9 @@ import type { Handler, Handlers } from './message.js';
 import type { Int64 } from './msgpack.js';
 import { Names } from './names.js';
 
+/** Milliseconds until a call fails that says nothing else. */
+export const DEFAULT_TIMEOUT = 30_000;
+
 /** How connections behave. */
 export interface ConnectionOptions {
   /** Handlers of messages of the peer, by action. */
@@ -59,7 +62,7 @@ export function resolve(options: ConnectionOptions): ResolvedOptions {
     fallback: options.fallback,
     extension: options.extension ?? 'auto',
     limits: limitsWith(options.limits),
-    timeout: options.timeout === undefined ? 30_000 : options.timeout,
+    timeout: options.timeout === undefined ? DEFAULT_TIMEOUT : options.timeout,
     connectTimeout: options.connectTimeout ?? 10_000,
     heartbeat: options.heartbeat ?? 20_000,
     idleTimeout: options.idleTimeout === undefined ? 90_000 : options.idleTimeout,

@@ -23,6 +23,8 @@ export interface RequestOptions extends NotifyOptions {
   readonly timeout?: number | null;
   /** A message whose deadline is that of the request too, if it is earlier. */
   readonly within?: IncomingMessage;
+  /** @internal Since when its caller waits, by `performance.now()`, if it has waited for a connection. */
+  readonly since?: number;
 }
 
 export type CallOptions = RequestOptions;
