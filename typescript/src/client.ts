@@ -1,4 +1,4 @@
-import { type Socket, connect as connectTcp } from 'node:net';
+import { type Socket, connect as connectTcp, isIP } from 'node:net';
 import { type ConnectionOptions as TlsOptions, connect as connectTls } from 'node:tls';
 
 import { type Address, parseAddress } from './address.js';
@@ -245,9 +245,11 @@ export function replyValue<T = unknown>(action: string, reply: Reply): T {
 }
 
 /** The types of Node leave out that TLS has `allowHalfOpen` as well. */
-function tlsOptions(target: object, tls: TlsOptions | undefined): TlsOptions {
+function tlsOptions(target: { readonly host?: string }, tls: TlsOptions | undefined): TlsOptions {
   const options: TlsOptions & { allowHalfOpen: boolean } = {
     ...target,
+    // Node names the server (SNI) only if it is told to. An address is no name.
+    servername: target.host === undefined || isIP(target.host) !== 0 ? undefined : target.host,
     ALPNProtocols: [ALPN],
     ...tls,
     allowHalfOpen: true,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import test from 'node:test';
 
-import { CallError, Client, type Handlers, type IncomingMessage, listen } from 'sockety-runtime';
+import { CallError, Client, ConnectError, type Handlers, type IncomingMessage, connect, listen } from 'sockety-runtime';
 
 import { rawServer } from './support.js';
 
@@ -66,4 +66,24 @@ test('what a client takes to connect is part of the time of a call', async (t) =
   });
   const left = await client.call<number>('left', null, { timeout: 5000 });
   assert.ok(left > 0 && left < 4900, `${left} ms are left`);
+});
+
+test('with TLS, the server is told by which name it was reached', async (t) => {
+  const hellos: string[] = [];
+  const server = createServer((socket) => {
+    socket.once('data', (hello: Buffer) => {
+      hellos.push(hello.toString('latin1'));
+      socket.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  t.after(() => server.close());
+  const { address, port } = server.address() as AddressInfo;
+  await assert.rejects(connect(`tls://localhost:${port}`), ConnectError);
+  await assert.rejects(connect({ host: 'localhost', port }, { tls: { servername: 'other.example' } }), ConnectError);
+  await assert.rejects(connect({ host: address, port, tls: true }), ConnectError);
+  assert.equal(hellos.length, 3);
+  assert.ok(hellos[0].includes('\0\x09localhost'));
+  assert.ok(hellos[1].includes('\0\x0dother.example') && !hellos[1].includes('localhost'));
+  assert.ok(!hellos[2].includes(address));
 });
