@@ -174,6 +174,6 @@ export class Calls {
 
   forget(pending: Pending): void {
     this.pending.delete(pending);
-    if (this.pending.size === 0 && this.connection.phase === 'leaving') this.connection.writing.schedule();
+    if (this.pending.size === 0 && this.connection.leaving.isUnderWay) this.connection.writing.schedule();
   }
 }

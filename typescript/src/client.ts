@@ -4,6 +4,7 @@ import { type ConnectionOptions as TlsOptions, connect as connectTls } from 'nod
 import { type Address, parseAddress } from './address.js';
 import { Connection } from './connection.js';
 import { CallError, type CallReason, type CloseReason, ConnectError, type Outcome } from './errors.js';
+import { type Leave, LeaveReason } from './extension/leave.js';
 import { Ids } from './ids.js';
 import type { Reply } from './message.js';
 import { type ConnectionOptions, DEFAULT_TIMEOUT, resolve } from './options.js';
@@ -83,6 +84,11 @@ export interface ReconnectOptions extends ConnectOptions {
   readonly maxDelay?: number;
 }
 
+/** A connection whose server announces its end sooner than this is not replaced: its address leads to that server. */
+const SHORTEST_LIFE_MILLIS = 1000;
+/** Over how many milliseconds clients of one server spread their attempts to replace it. */
+const SPREAD_MILLIS = 100;
+
 /**
  * A client that connects when a message is to be sent, and again when its connection has ended. A message that was
  * certainly not executed because its connection has ended is sent once more, on another one.
@@ -90,6 +96,8 @@ export interface ReconnectOptions extends ConnectOptions {
 export class Client {
   private connection: Promise<Connection> | undefined;
   private current: Connection | undefined;
+  /** Connections on which only what is under way is finished. */
+  private readonly left = new Set<Connection>();
   private failures = 0;
   private notBefore = 0;
   private isClosed = false;
@@ -105,7 +113,7 @@ export class Client {
   async connected(): Promise<Connection> {
     if (this.isClosed) throw new ConnectError({ kind: 'cancelled', cause: 'the client is closed' });
     if (this.current?.isOpen === true) return this.current;
-    this.current = undefined;
+    if (this.current !== undefined) this.leave(this.current);
     this.connection ??= this.attempt();
     return this.connection;
   }
@@ -116,15 +124,22 @@ export class Client {
       if (wait > 0) await this.sleep(wait);
       const { signal } = this.closing;
       const connection = await connect(this.address, { ...this.options, signal });
+      if (this.isClosed) {
+        connection.destroy();
+        throw new ConnectError({ kind: 'cancelled', cause: 'the client is closed' });
+      }
       this.failures = 0;
       this.notBefore = 0;
-      this.current = connection;
-      connection.leaving.onPeerLeaving = ({ retryAfterMillis }) => {
-        // New messages go elsewhere; what is under way is finished there.
-        if (this.current === connection) this.current = undefined;
-        this.notBefore = performance.now() + Math.min(retryAfterMillis, this.options.maxDelay ?? 30_000);
-        void connection.close();
-      };
+      const openedAt = performance.now();
+      const { leaving } = connection;
+      leaving.onPeerLeaving = (leave) => this.onPeerLeaving(connection, leave, openedAt);
+      // It may have come with the first bytes.
+      if (leaving.peerLeave !== undefined) this.onPeerLeaving(connection, leaving.peerLeave, openedAt);
+      if (connection.isOpen) {
+        const { current } = this;
+        this.current = connection;
+        if (current !== undefined) this.leave(current);
+      }
       return connection;
     } catch (error) {
       const { minDelay = 100, maxDelay = 30_000 } = this.options;
@@ -134,6 +149,30 @@ export class Client {
     } finally {
       this.connection = undefined;
     }
+  }
+
+  private onPeerLeaving(connection: Connection, { reason, retryAfterMillis }: Leave, openedAt: number): void {
+    const now = performance.now();
+    const absence = Math.min(retryAfterMillis, this.options.maxDelay ?? 30_000);
+    this.notBefore = Math.max(this.notBefore, now + absence);
+    if (connection.leaving.isPeerLeaving || reason !== LeaveReason.LameDuck) return this.leave(connection);
+    // It still serves. One that wants nobody to connect again now is not left before it goes.
+    if (absence > 0 || now - openedAt < SHORTEST_LIFE_MILLIS) return;
+    setTimeout(() => {
+      if (this.isClosed || this.current !== connection || !connection.isOpen) return;
+      this.connection ??= this.attempt();
+      // It is used as long as there is no other.
+      this.connection.catch(() => undefined);
+    }, SPREAD_MILLIS * Math.random()).unref();
+  }
+
+  /** New messages go elsewhere; what is under way is finished there. */
+  private leave(connection: Connection): void {
+    if (this.current === connection) this.current = undefined;
+    if (this.left.has(connection)) return;
+    this.left.add(connection);
+    void connection.closed.then(() => this.left.delete(connection));
+    connection.leaving.follow();
   }
 
   private sleep(millis: number): Promise<void> {
@@ -221,11 +260,12 @@ export class Client {
     }
   }
 
-  /** Ends the connection in order, and makes no other. */
+  /** Ends its connections in order, and makes no other. */
   async close(grace?: number): Promise<void> {
     this.isClosed = true;
     this.closing.abort();
-    await this.current?.close(grace);
+    if (this.current !== undefined) this.leave(this.current);
+    await Promise.all([...this.left].map((connection) => connection.close(grace)));
   }
 }
 

@@ -78,7 +78,7 @@ export class Clock {
     const stalled = sender.stalled(now);
     if (stalled !== undefined) sender.abort(stalled, new ContentError({ kind: 'slow' }), Code.SlowConsumer);
     this.checkArriving(now);
-    if (connection.phase === 'leaving') connection.leaving.advance();
+    connection.leaving.advance();
     if (connection.isServer && connection.phase === 'open' && sender.isWornOut) connection.leaving.leave(LeaveReason.Shutdown, 10_000);
   };
 

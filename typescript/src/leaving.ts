@@ -8,7 +8,10 @@ const DONE_MILLIS = 2000;
 /** What both sides say about the end of a connection. */
 export class Leaving {
   isPeerLeaving = false;
-  private peerLeave: Leave | undefined;
+  /** What the peer has said last. */
+  peerLeave: Leave | undefined;
+  /** This side leaves as soon as it waits for no reply. */
+  private isFollowing = false;
   owesDone = false;
   hasSentDone = false;
   hasSentLeave = false;
@@ -45,10 +48,13 @@ export class Leaving {
       throw new ProtocolError('ext.leave.taken', `${taken} messages are taken of ${sent} that were sent`);
     }
     this.peerLeave = leave;
-    const isLameDuck = leave.reason === LeaveReason.LameDuck && taken === undefined && !this.isPeerLeaving;
-    this.notifyLeaving();
-    if (isLameDuck) return;
+    // ext.leave.lame-duck
+    if (leave.reason === LeaveReason.LameDuck && taken === undefined && !this.isPeerLeaving) {
+      this.onPeerLeaving?.(leave);
+      return;
+    }
     this.isPeerLeaving = true;
+    this.onPeerLeaving?.(leave);
     const reason: CloseReason = this.unsent() as CloseReason;
     // Messages that wait for room or a channel never begin.
     for (const outgoing of connection.sender.takeQueuedMessages()) connection.sender.abort(outgoing, new Closed(reason));
@@ -65,12 +71,8 @@ export class Leaving {
     connection.writing.schedule();
   }
 
-  /** Called when the peer says that it leaves. */
+  /** Called when the peer says that it leaves, or will. */
   onPeerLeaving: ((leave: Leave) => void) | undefined;
-
-  private notifyLeaving(): void {
-    if (this.peerLeave !== undefined) this.onPeerLeaving?.(this.peerLeave);
-  }
 
   onDone(): void {
     if (!this.hasSentLeave) throw new ProtocolError('ext.leave.done', 'Done comes without a Leave of this side');
@@ -81,7 +83,13 @@ export class Leaving {
   /** Says that this side leaves, and ends the connection when nothing is under way. */
   leave(reason: number, grace: number, text = ''): void {
     const { connection } = this;
-    if (this.hasSentLeave || connection.phase === 'closed' || connection.phase === 'opening') return;
+    if (connection.phase === 'closed' || connection.phase === 'opening') return;
+    if (this.hasSentLeave) {
+      // Whoever closes it again may be less patient.
+      this.leaveDeadline = Math.min(this.leaveDeadline, performance.now() + grace);
+      connection.writing.schedule();
+      return;
+    }
     this.hasSentLeave = true;
     connection.phase = 'leaving';
     this.leaveAt = performance.now();
@@ -95,8 +103,27 @@ export class Leaving {
     connection.writing.schedule();
   }
 
+  /**
+   * Ends the connection when no reply is awaited any more, however long that takes: the peer decides for how long it
+   * goes on, and each call has its own time limit.
+   */
+  follow(): void {
+    this.isFollowing = true;
+    this.connection.writing.schedule();
+  }
+
+  /** Whether this side leaves, or waits to. */
+  get isUnderWay(): boolean {
+    return this.isFollowing || this.connection.phase === 'leaving';
+  }
+
   advance(): void {
     const { connection } = this;
+    if (connection.phase === 'open') {
+      if (this.isFollowing && connection.calls.pending.size === 0) this.leave(LeaveReason.Shutdown, Number.POSITIVE_INFINITY);
+      return;
+    }
+    if (connection.phase !== 'leaving') return;
     const now = performance.now();
     if (now >= this.leaveDeadline) {
       connection.finish({ kind: 'closed' });

@@ -46,7 +46,7 @@ export class Writing {
       connection.reading.isOutputFull = false;
       connection.reading.update();
     }
-    if (connection.phase === 'leaving') connection.leaving.advance();
+    connection.leaving.advance();
   };
 
   write(): void {

@@ -4,7 +4,7 @@ import test from 'node:test';
 
 import { CallError, Client, ConnectError, type Handlers, type IncomingMessage, connect, listen } from 'sockety-runtime';
 
-import { rawServer } from './support.js';
+import { type RawPeer, rawServer, until } from './support.js';
 
 const handlers: Handlers = {
   nothing: () => undefined,
@@ -86,4 +86,166 @@ test('with TLS, the server is told by which name it was reached', async (t) => {
   assert.ok(hellos[0].includes('\0\x09localhost'));
   assert.ok(hellos[1].includes('\0\x0dother.example') && !hellos[1].includes('localhost'));
   assert.ok(!hellos[2].includes(address));
+});
+
+/** The side of a server with the extension. Calls of action `x` without a value come, and are answered with code 0. */
+class Scripted {
+  constructor(readonly peer: RawPeer) {}
+
+  async open(): Promise<void> {
+    this.peer.write(0xe2, 0xee, 0, 0xf0, 1, 0);
+    assert.equal((await this.peer.read(13)).toString('hex'), 'e2ee00f008000b307500000000');
+  }
+
+  /** The id of a call. */
+  async call(): Promise<Buffer> {
+    return (await this.peer.read(21)).subarray(3, 19);
+  }
+
+  answer(id: Buffer): void {
+    this.peer.write(0x30, id);
+  }
+
+  leave(reason: number, grace: number, retryAfter: number): void {
+    const content = Buffer.alloc(16, 0xff);
+    content[0] = 2;
+    content[7] = reason;
+    content.writeUInt32LE(grace, 8);
+    content.writeUInt32LE(retryAfter, 12);
+    this.peer.write(0xf0, 16, content);
+  }
+
+  async expect(hex: string): Promise<void> {
+    assert.equal((await this.peer.read(hex.length / 2)).toString('hex'), hex);
+  }
+
+  /** Ends the connection after the client has left. */
+  async end(): Promise<void> {
+    this.peer.write(0xf0, 1, 3);
+    await this.peer.rest();
+    this.peer.socket.end();
+  }
+}
+
+/** The Leave of a client that ends its connection when all is done. */
+const LEAVE = 'f01002ffffffffffff00ffffffff00000000';
+const DONE = 'f00103';
+const LAME_DUCK = 8;
+
+test('a client stays with a server that leaves until its calls are answered', async (t) => {
+  const peers: Scripted[] = [];
+  const port = await rawServer(t, (peer) => peers.push(new Scripted(peer)));
+  const client = new Client({ host: '127.0.0.1', port });
+  t.after(() => client.close(0));
+  const call = client.call('x');
+  await until(() => peers.length === 1, 'the client connects');
+  const [server] = peers;
+  await server.open();
+  const id = await server.call();
+  server.leave(0, 60_000, 0);
+  await server.expect(DONE);
+  // Nothing more comes before the answer. Another call goes elsewhere.
+  const other = client.call('x');
+  await until(() => peers.length === 2, 'the client connects again');
+  await peers[1].open();
+  peers[1].answer(await peers[1].call());
+  assert.equal(await other, null);
+  server.answer(id);
+  assert.equal(await call, null);
+  await server.expect(LEAVE);
+  await server.end();
+  const closed = client.close();
+  await peers[1].peer.read(18);
+  await peers[1].end();
+  await closed;
+});
+
+test('without the extension, a client stays until its calls are answered, too', async (t) => {
+  const peers: RawPeer[] = [];
+  const port = await rawServer(t, (peer) => peers.push(peer));
+  const client = new Client({ host: '127.0.0.1', port }, { extension: 'off' });
+  t.after(() => client.close(0));
+  const call = client.call('x');
+  await until(() => peers.length === 1, 'the client connects');
+  const [peer] = peers;
+  peer.write(0xe0);
+  assert.equal((await peer.read(3)).toString('hex'), 'e20001');
+  const message = await peer.read(21);
+  peer.write(0xb0);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  peer.write(0x30, message.subarray(3, 19));
+  assert.equal(await call, null);
+  assert.equal((await peer.rest()).toString('hex'), 'b0');
+  peer.socket.end();
+});
+
+test('a client that closes ends the connections that it has left, too', async (t) => {
+  const peers: Scripted[] = [];
+  const port = await rawServer(t, (peer) => peers.push(new Scripted(peer)));
+  const client = new Client({ host: '127.0.0.1', port });
+  const call = reasonOf(client.call('x'));
+  await until(() => peers.length === 1, 'the client connects');
+  await peers[0].open();
+  await peers[0].call();
+  peers[0].leave(0, 60_000, 0);
+  await peers[0].expect(DONE);
+  await client.close(0);
+  assert.equal((await call).outcome, 'unknown');
+  await peers[0].peer.rest();
+  peers[0].peer.socket.end();
+});
+
+test('a server that announces its end is left when there is another connection', async (t) => {
+  const peers: Scripted[] = [];
+  const port = await rawServer(t, (peer) => peers.push(new Scripted(peer)));
+  const client = new Client({ host: '127.0.0.1', port });
+  t.after(() => client.close(0));
+  const first = client.call('x');
+  await until(() => peers.length === 1, 'the client connects');
+  const [old] = peers;
+  await old.open();
+  old.answer(await old.call());
+  await first;
+  // Its address leads to another server by now, as it is not a lame duck from the beginning.
+  await new Promise((resolve) => setTimeout(resolve, 1050));
+  old.leave(LAME_DUCK, 60_000, 0);
+  await until(() => peers.length === 2, 'the client connects again');
+  const second = client.call('x');
+  const id = await old.call();
+  await peers[1].open();
+  const third = (async () => {
+    await until(() => client['current'] !== undefined && client['left'].size === 1, 'the old connection is left');
+    return client.call('x');
+  })();
+  peers[1].answer(await peers[1].call());
+  await third;
+  old.answer(id);
+  await second;
+  await old.expect(LEAVE);
+  await old.end();
+  // This one is such a server from the beginning.
+  peers[1].leave(LAME_DUCK, 60_000, 0);
+  const fourth = client.call('x');
+  peers[1].answer(await peers[1].call());
+  await fourth;
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.equal(peers.length, 2);
+  peers[1].peer.socket.destroy();
+});
+
+test('a server that wants nobody to connect again is not left before it goes', async (t) => {
+  const peers: Scripted[] = [];
+  const port = await rawServer(t, (peer) => peers.push(new Scripted(peer)));
+  const client = new Client({ host: '127.0.0.1', port });
+  t.after(() => client.close(0));
+  for (let count = 0; count < 3; count++) {
+    const call = client.call('x');
+    await until(() => peers.length === 1, 'the client connects');
+    if (count === 0) await peers[0].open();
+    peers[0].answer(await peers[0].call());
+    await call;
+    peers[0].leave(LAME_DUCK, 60_000, 60_000);
+  }
+  assert.equal(peers.length, 1);
+  peers[0].peer.socket.destroy();
 });
