@@ -182,8 +182,10 @@ class OutgoingPart {
     this.iterator = this.source = undefined;
     if (iterator !== undefined && !this.isOver && iterator.return !== undefined) {
       this.isOver = true;
-      // Its failure concerns nobody any more.
-      void Promise.resolve(iterator.return()).catch(() => undefined);
+      // Its failure concerns nobody any more. A generator that runs at this moment throws at once.
+      void Promise.resolve()
+        .then(() => iterator.return?.())
+        .catch(() => undefined);
     }
     this.isOver = true;
   }

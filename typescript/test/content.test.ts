@@ -195,6 +195,30 @@ for (const { name, options } of BOTH) {
   });
 }
 
+for (const { name, options } of BOTH) {
+  test(`${name}: a source that cancels its message, or ends its connection`, async (t) => {
+    const { client } = await pair(t, { handlers, ...options }, options);
+    const controller = new AbortController();
+    let ended = 0;
+    function* source(end: () => void): Generator<Uint8Array> {
+      try {
+        yield content(10);
+        end();
+        yield content(10);
+      } finally {
+        ended++;
+      }
+    }
+    const cancelled = client.call('sum', null, { stream: source(() => controller.abort()), signal: controller.signal });
+    await assert.rejects(cancelled, (error: unknown) => isCallError(error) && error.reason.kind === 'cancelled');
+    await until(() => ended === 1, 'the source is ended');
+    const closed = client.call('sum', null, { stream: source(() => client.destroy()) });
+    await assert.rejects(closed, (error: unknown) => isCallError(error) && error.reason.kind === 'closed');
+    assert.deepEqual(await client.closed, { kind: 'closed' });
+    await until(() => ended === 2, 'the source is ended');
+  });
+}
+
 test('content of a connection that ends fails', async (t) => {
   let failure: unknown;
   const waiting: Handlers = {
