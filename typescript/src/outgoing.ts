@@ -101,6 +101,8 @@ class OutgoingPart {
   queued = 0;
   private iterator: AsyncIterator<Uint8Array> | Iterator<Uint8Array> | undefined;
   private isPulling = false;
+  /** The iterator has said that it has ended, or has thrown: it needs no `return`. */
+  private isExhausted = false;
 
   constructor(
     private readonly sender: Sender,
@@ -136,7 +138,14 @@ class OutgoingPart {
   private async run(iterator: AsyncIterator<Uint8Array> | Iterator<Uint8Array>): Promise<void> {
     try {
       while (this.queued < PART_BYTES && !this.isOver) {
-        const next = await iterator.next();
+        let next: IteratorResult<Uint8Array>;
+        try {
+          next = await iterator.next();
+        } catch (error) {
+          this.isExhausted = true;
+          throw error;
+        }
+        this.isExhausted = next.done === true;
         if (this.hasEnded) break;
         if (next.done === true) {
           this.isOver = true;
@@ -180,8 +189,7 @@ class OutgoingPart {
     this.queued = 0;
     const iterator = this.iterator;
     this.iterator = this.source = undefined;
-    if (iterator !== undefined && !this.isOver && iterator.return !== undefined) {
-      this.isOver = true;
+    if (iterator !== undefined && !this.isExhausted) {
       // Its failure concerns nobody any more. A generator that runs at this moment throws at once.
       void Promise.resolve()
         .then(() => iterator.return?.())

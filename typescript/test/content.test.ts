@@ -219,6 +219,33 @@ for (const { name, options } of BOTH) {
   });
 }
 
+for (const { name, options } of BOTH) {
+  test(`${name}: a source is ended that has more than its file, or no bytes`, async (t) => {
+    const { client } = await pair(t, { handlers, ...options }, options);
+    const ended: string[] = [];
+    async function* grown(): AsyncGenerator<Uint8Array> {
+      try {
+        for (;;) yield content(10);
+      } finally {
+        ended.push('grown');
+      }
+    }
+    function* text(): Generator<Uint8Array> {
+      try {
+        for (;;) yield 'text' as unknown as Uint8Array;
+      } finally {
+        ended.push('text');
+      }
+    }
+    for (const source of [grown(), text()]) {
+      const call = client.call('upload', null, { files: [{ name: 'f', size: 25, content: source }] });
+      await assert.rejects(call, (error: unknown) => isCallError(error) && error.reason.kind === 'content');
+    }
+    await until(() => ended.length === 2, 'the sources are ended');
+    assert.deepEqual(ended, ['grown', 'text']);
+  });
+}
+
 test('content of a connection that ends fails', async (t) => {
   let failure: unknown;
   const waiting: Handlers = {
