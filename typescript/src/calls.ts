@@ -66,6 +66,11 @@ export class Calls {
     });
   }
 
+  /** How many bytes of replies to one request may wait. */
+  get heldPayloadBytes(): number {
+    return this.connection.options.limits.heldPayloadBytes;
+  }
+
   timeoutOf(options: RequestOptions): number | null {
     return options.timeout === undefined ? this.connection.options.timeout : options.timeout;
   }

@@ -12,7 +12,10 @@ export interface Limits {
   readonly heldHeaderBytes: number;
   /** Bytes of a payload. Default 4 MiB. */
   readonly payload: number;
-  /** Bytes of incomplete payloads on all channels. Default 64 MiB. */
+  /**
+   * Bytes of incomplete payloads on all channels, and of the replies to one request that nobody has taken, if there are
+   * several. Default 64 MiB.
+   */
   readonly heldPayloadBytes: number;
   /** Files of a message. Default 1,024. */
   readonly files: number;

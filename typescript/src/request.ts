@@ -170,6 +170,8 @@ interface Waiter {
  */
 export class Request extends Pending implements AsyncIterable<Reply> {
   private replies: Reply[] | undefined;
+  /** Bytes of the payloads of these. */
+  private held = 0;
   private waiting: Waiter[] | undefined;
   private error: CallError | undefined;
 
@@ -177,14 +179,22 @@ export class Request extends Pending implements AsyncIterable<Reply> {
   onReply(reply: Reply): void {
     this.hasReply = true;
     const waiter = this.waiting?.shift();
-    if (waiter !== undefined) waiter.resolve(reply);
-    else (this.replies ??= []).push(reply);
+    if (waiter !== undefined) {
+      waiter.resolve(reply);
+    } else {
+      (this.replies ??= []).push(reply);
+      this.held += payloadSize(reply);
+    }
     // No other follows a code.
     if (reply.kind === 'code') this.end();
     // A peer that sends replies that nobody takes cannot fill the memory.
-    else if (this.replies !== undefined && this.replies.length > MAX_REPLIES) {
-      this.cancel(new RangeError(`more than ${MAX_REPLIES} replies wait`));
-    }
+    else if (this.replies !== undefined && this.replies.length > 1) this.checkHeld(this.replies.length);
+  }
+
+  private checkHeld(count: number): void {
+    if (count > MAX_REPLIES) this.cancel(new RangeError(`more than ${MAX_REPLIES} replies wait`));
+    const limit = this.owner.heldPayloadBytes;
+    if (this.held > limit) this.cancel(new RangeError(`replies with ${this.held} bytes wait: maximum is ${limit}`));
   }
 
   /** @internal */
@@ -209,8 +219,10 @@ export class Request extends Pending implements AsyncIterable<Reply> {
 
   private take(resolve: (reply: Reply) => void, reject: (error: CallError) => void): void {
     const reply = this.replies?.shift();
-    if (reply !== undefined) resolve(reply);
-    else if (this.isOver) reject(this.over());
+    if (reply !== undefined) {
+      this.held -= payloadSize(reply);
+      resolve(reply);
+    } else if (this.isOver) reject(this.over());
     else (this.waiting ??= []).push({ resolve, reject });
   }
 
@@ -274,3 +286,7 @@ export class Request extends Pending implements AsyncIterable<Reply> {
 }
 
 const MAX_REPLIES = 1024;
+
+function payloadSize(reply: Reply): number {
+  return reply.kind === 'response' ? reply.response.head.payloadSize : 0;
+}

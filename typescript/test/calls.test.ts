@@ -367,6 +367,33 @@ test('a request ends with the one reply that is taken, and with a code', async (
   await client.close();
 });
 
+test('a request whose replies nobody takes holds a bounded number of bytes', async (t) => {
+  let ended = 0;
+  const many: Handlers = {
+    many: async (message) => {
+      for (let count = 0; count < message.data<number>(); count++) await message.respond({ payload: PAYLOAD });
+      ended++;
+    },
+  };
+  const { client } = await pair(t, { handlers: many }, { limits: { heldPayloadBytes: 25_000 } });
+  const request = client.request('many', 10);
+  // The last of them takes it above the limit.
+  await until(() => ended === 1, 'all were sent');
+  await client.ping();
+  for (let count = 0; count < 3; count++) assert.equal((await request.next()).kind, 'response');
+  const error = await reasonOf(request.next());
+  assert.equal(error.reason.kind, 'cancelled');
+  assert.match(String(error.cause), /RangeError: replies with 30000 bytes wait: maximum is 25000/);
+  assert.equal(error.outcome, 'executed');
+  // Taken ones do not count, nor does a single one that waits.
+  const taken = client.request('many', 10);
+  for (const reply of await Promise.all(Array.from({ length: 10 }, () => taken.next()))) assert.equal(reply.kind, 'response');
+  const single = await pair(t, { handlers: many }, { limits: { heldPayloadBytes: 5000 } });
+  const one = single.client.request('many', 1);
+  await single.client.ping();
+  assert.equal((await one.response()).payload.length, 10_000);
+});
+
 test('an answer that cannot be sent is an error of its handler', async (t) => {
   const failures: unknown[] = [];
   const large: Handlers = {
