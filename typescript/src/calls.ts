@@ -7,6 +7,7 @@ import { type MessageContent, type Response, metadataOf } from './message.js';
 import { CANCELLED, Outgoing } from './outgoing.js';
 import { PendingTable } from './pending.js';
 import { type CallOptions, type NotifyOptions, type Pending, PendingCall, Request, type RequestOptions } from './request.js';
+import { LONGEST_TIMER, withoutInfinity } from './timers.js';
 import { EMPTY } from './wire.js';
 
 /** Deadlines of this and more are kept to the second. */
@@ -72,7 +73,7 @@ export class Calls {
   }
 
   timeoutOf(options: RequestOptions): number | null {
-    return options.timeout === undefined ? this.connection.options.timeout : options.timeout;
+    return options.timeout === undefined ? this.connection.options.timeout : withoutInfinity(options.timeout);
   }
 
   begin(
@@ -92,6 +93,7 @@ export class Calls {
     const isDefault = millis === connection.options.timeout && options.within === undefined && spent < connection.clock.interval;
     const hasContent = content.stream !== undefined || (content.files !== undefined && content.files.length > 0);
     let deadline: number | undefined;
+    let isClocked = false;
     if (isDefault && !hasContent && millis !== null && millis >= CLOCKED_MILLIS) {
       // The settings have said it, and the clock of the connection is exact enough.
       pending.deadline = connection.clock.now + millis - spent + connection.clock.interval;
@@ -105,12 +107,16 @@ export class Calls {
         if (within <= now) return pending.fail({ kind: 'timeout', millis: 0 }, 'not-sent');
       }
       if (spent > 0 && deadline !== undefined && deadline <= now) return pending.timeOut();
+      if (deadline !== undefined && deadline - now > LONGEST_TIMER) {
+        pending.deadline = connection.clock.now + (deadline - now);
+        isClocked = true;
+      }
     }
     const said = isDefault && !hasContent ? undefined : (deadline ?? null);
     try {
       const outgoing = this.outgoing(parent, pending.id, action, data, content, true, said);
       this.pending.add(pending);
-      pending.start(outgoing, deadline, options.signal);
+      pending.start(outgoing, isClocked ? undefined : deadline, options.signal);
       if (pending.isOver) return;
       connection.sender.submit(outgoing);
       if (outgoing.state === 'done') return;

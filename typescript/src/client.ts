@@ -178,7 +178,7 @@ export class Client {
   private sleep(millis: number): Promise<void> {
     const { signal } = this.closing;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(resolve, millis);
+      const timer = setTimeout(resolve, Math.min(millis, LONGEST_TIMER));
       signal.addEventListener('abort', () => {
         clearTimeout(timer);
         reject(new ConnectError({ kind: 'cancelled', cause: 'the client is closed' }));

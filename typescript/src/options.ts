@@ -2,6 +2,7 @@ import { type Limits, limitsWith } from './limits.js';
 import type { Handler, Handlers } from './message.js';
 import type { Int64 } from './msgpack.js';
 import { Names } from './names.js';
+import { LONGEST_TIMER, withoutInfinity } from './timers.js';
 
 /** Milliseconds until a call fails that says nothing else. */
 export const DEFAULT_TIMEOUT = 30_000;
@@ -62,8 +63,8 @@ export function resolve(options: ConnectionOptions): ResolvedOptions {
     fallback: options.fallback,
     extension: options.extension ?? 'auto',
     limits: limitsWith(options.limits),
-    timeout: options.timeout === undefined ? DEFAULT_TIMEOUT : options.timeout,
-    connectTimeout: options.connectTimeout ?? 10_000,
+    timeout: options.timeout === undefined ? DEFAULT_TIMEOUT : withoutInfinity(options.timeout),
+    connectTimeout: Math.min(options.connectTimeout ?? 10_000, LONGEST_TIMER),
     heartbeat: options.heartbeat ?? 20_000,
     idleTimeout: options.idleTimeout === undefined ? 90_000 : options.idleTimeout,
     headerTimeout: options.headerTimeout ?? 15_000,

@@ -317,6 +317,21 @@ test('a peer that is no Sockety peer', async (t) => {
   });
 });
 
+for (const { name, options } of BOTH) {
+  test(`${name}: time limits above those of timers, and none`, async (t) => {
+    const unlimited = { timeout: Number.POSITIVE_INFINITY, connectTimeout: Number.POSITIVE_INFINITY };
+    const { client } = await pair(t, { handlers, ...unlimited, ...options }, { ...unlimited, ...options });
+    const days = 86_400_000;
+    assert.equal(await client.call('late', 1), 1);
+    assert.equal(await client.call('late', 2, { timeout: 30 * days }), 2);
+    assert.equal(await client.call('late', 3, { timeout: Number.POSITIVE_INFINITY }), 3);
+    if (name === 'base') return;
+    assert.equal(await client.call('left', null, { timeout: Number.POSITIVE_INFINITY }), null);
+    const left = await client.call<number>('left', null, { timeout: 30 * days });
+    assert.ok(left > 29 * days && left <= 30 * days, `${left} ms are left`);
+  });
+}
+
 test('a peer that says nothing', async (t) => {
   const port = await rawServer(t, () => undefined);
   await assert.rejects(connect({ host: '127.0.0.1', port }, { connectTimeout: 50 }), /not connected within 50 ms/);

@@ -249,3 +249,16 @@ test('a server that wants nobody to connect again is not left before it goes', a
   assert.equal(peers.length, 1);
   peers[0].peer.socket.destroy();
 });
+
+test('a client whose time limits are above those of timers', async (t) => {
+  const server = await listen({ port: 0 }, { handlers });
+  const { port } = server;
+  await server.close();
+  const client = new Client({ host: '127.0.0.1', port }, { minDelay: 2 ** 32, maxDelay: 2 ** 33 });
+  t.after(() => client.close(0));
+  const call = reasonOf(client.call('nothing', null, { timeout: 2 ** 32 }));
+  const gone = await Promise.race([call, new Promise((resolve) => setTimeout(resolve, 50))]);
+  assert.equal(gone, undefined);
+  await client.close();
+  assert.equal((await call).reason.kind, 'closed');
+});
