@@ -19,6 +19,12 @@ export const Code = {
 /** The largest code of a fast reply. */
 export const MAX_CODE = 4095;
 
+export function checkCode(code: number): void {
+  if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
+    throw new RangeError(`invalid fast reply code ${code}: maximum is ${MAX_CODE}`);
+  }
+}
+
 /** Whether a message that was answered with this code was certainly not executed. */
 export function isNotExecuted(code: number): boolean {
   switch (code) {

@@ -1,4 +1,4 @@
-import { Code } from './codes.js';
+import { Code, checkCode } from './codes.js';
 
 /** Whether the peer may have executed a message. */
 export type Outcome =
@@ -173,6 +173,7 @@ export class Refusal extends Error {
     readonly retryAfter?: number | null,
   ) {
     super(`refused with code ${code}`);
+    checkCode(code);
   }
 }
 

@@ -1,5 +1,5 @@
 import { Chunks } from './chunks.js';
-import { Code, MAX_CODE } from './codes.js';
+import { Code, checkCode } from './codes.js';
 import type { Connection } from './connection.js';
 import { ContentError } from './errors.js';
 import { type Metadata, type MetadataEntry, type Trace, isMetadataName } from './extension/metadata.js';
@@ -36,9 +36,7 @@ export class FastReply {
     /** Milliseconds before another attempt; `null` if there should be none. */
     readonly retryAfter?: number | null,
   ) {
-    if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
-      throw new RangeError(`invalid fast reply code ${code}: maximum is ${MAX_CODE}`);
-    }
+    checkCode(code);
   }
 }
 

@@ -189,10 +189,11 @@ export class Serving {
       await answered;
     } catch (error) {
       this.onThrown(message, error);
+    } finally {
+      if (message.isEndedEarly && this.connection.isExtended) this.late.leave();
+      else this.executing--;
+      this.end(message, false);
     }
-    if (message.isEndedEarly && this.connection.isExtended) this.late.leave();
-    else this.executing--;
-    this.end(message, false);
   }
 
   /** Sends what a handler has returned. Returns what is to be waited for, if anything. */

@@ -409,6 +409,28 @@ test('a request whose replies nobody takes holds a bounded number of bytes', asy
   assert.equal((await one.response()).payload.length, 10_000);
 });
 
+test('a refusal with a code that there is not is an error of its handler', async (t) => {
+  const errors: unknown[] = [];
+  const wrong: Handlers = {
+    ...handlers,
+    wrong: async (message) => {
+      await Promise.resolve();
+      throw new Refusal(message.data<number>());
+    },
+  };
+  const options = { handlers: wrong, limits: { requests: 1 }, onHandlerError: (error: unknown) => errors.push(error) };
+  const { client } = await pair(t, options);
+  for (const code of [5000, -1, 1.5]) {
+    assert.equal((await reasonOf(client.call('wrong', code))).reason.kind, 'remote');
+  }
+  assert.deepEqual(
+    errors.map(String),
+    [5000, -1, 1.5].map((code) => `RangeError: invalid fast reply code ${code}: maximum is 4095`),
+  );
+  // Its place is free again.
+  assert.equal(await client.call('late', 1), 1);
+});
+
 test('an answer that cannot be sent is an error of its handler', async (t) => {
   const failures: unknown[] = [];
   const large: Handlers = {

@@ -126,7 +126,10 @@ for (const { name, options } of BOTH) {
     source = () => ending(chunks, new ContentError({ kind: 'ended', code: 16, error: new Uint8Array() }));
     assert.deepEqual(errorOf((await end()).error, errors), isExtended ? 'Gone' : undefined);
     for (const refusal of [18, 0, 5000, 0.5]) {
-      source = () => ending(chunks, new Refusal(refusal));
+      source = async function* () {
+        yield* chunks;
+        throw new Refusal(refusal);
+      };
       const { error } = await end();
       assert.ok(error instanceof ContentError && errorOf(error, errors) === undefined);
       assert.equal(error.reason.kind, isExtended ? 'ended' : 'aborted');
