@@ -112,7 +112,7 @@ export class Client {
   /** The open connection, or the one that is being made. Rejects with a `ConnectError`. */
   async connected(): Promise<Connection> {
     if (this.isClosed) throw new ConnectError({ kind: 'cancelled', cause: 'the client is closed' });
-    if (this.current?.isOpen === true) return this.current;
+    if (this.current !== undefined && isUsable(this.current)) return this.current;
     if (this.current !== undefined) this.leave(this.current);
     this.connection ??= this.attempt();
     return this.connection;
@@ -231,7 +231,7 @@ export class Client {
    */
   private async reach(action: string, options: RequestOptions, since: number, outcome: Outcome): Promise<Connection> {
     const { current } = this;
-    if (current?.isOpen === true) return current;
+    if (current !== undefined && isUsable(current)) return current;
     const { signal, within, timeout = this.options.timeout } = options;
     const fail = (reason: CallReason): CallError => new CallError(action, reason, outcome);
     const cancelled = (): CallError => fail({ kind: 'cancelled', cause: signal?.reason });
@@ -267,6 +267,11 @@ export class Client {
     if (this.current !== undefined) this.leave(this.current);
     await Promise.all([...this.left].map((connection) => connection.close(grace)));
   }
+}
+
+/** Whether a message is to be sent over it, rather than over another one. */
+function isUsable(connection: Connection): boolean {
+  return connection.isOpen && !connection.sender.isWornOut;
 }
 
 /** A source is read once, so that what it was read for cannot be sent again. */

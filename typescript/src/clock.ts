@@ -2,6 +2,7 @@ import { Code } from './codes.js';
 import type { Connection } from './connection.js';
 import { ContentError, LimitError } from './errors.js';
 import { LeaveReason } from './extension/leave.js';
+import { GRACE_MILLIS } from './leaving.js';
 
 /** What waits for time: of the peer, of readers, of callers. */
 export class Clock {
@@ -79,7 +80,7 @@ export class Clock {
     if (stalled !== undefined) sender.abort(stalled, new ContentError({ kind: 'slow' }), Code.SlowConsumer);
     this.checkArriving(now);
     connection.leaving.advance();
-    if (connection.isServer && connection.phase === 'open' && sender.isWornOut) connection.leaving.leave(LeaveReason.Shutdown, 10_000);
+    if (connection.isServer && connection.phase === 'open' && sender.isWornOut) connection.leaving.leave(LeaveReason.Shutdown, GRACE_MILLIS);
   };
 
   /** Headers, payloads and readers that take too long. */

@@ -124,7 +124,8 @@ export class Connection {
 
   /** Whether requests may be sent. */
   get isOpen(): boolean {
-    return (this.phase === 'open' || this.phase === 'opening') && !this.leaving.isPeerLeaving && !this.hasPeerEnded;
+    if (this.phase !== 'open' && this.phase !== 'opening') return false;
+    return !this.leaving.isPeerLeaving && !this.hasPeerEnded && !this.sender.isExhausted;
   }
 
   /** The address of the peer, if it has one. */

@@ -4,6 +4,8 @@ import { type Leave, LeaveReason, encodeLeave } from './extension/leave.js';
 
 /** How long the peer may take for its Done (`ext.leave.course`). */
 const DONE_MILLIS = 2000;
+/** How long what is under way may take when channels are lost. */
+export const GRACE_MILLIS = 10_000;
 
 /** What both sides say about the end of a connection. */
 export class Leaving {
@@ -32,7 +34,7 @@ export class Leaving {
       return { kind: 'peer', message: text === undefined || text === '' ? 'the peer is going away' : `the peer is going away: ${text}` };
     }
     if (connection.hasPeerEnded) return { kind: 'peer', message: 'the peer has ended the connection' };
-    if (this.hasSentLeave) return { kind: 'closed' };
+    if (this.hasSentLeave || connection.sender.isExhausted) return { kind: 'closed' };
     return undefined;
   }
 
@@ -56,8 +58,7 @@ export class Leaving {
     this.isPeerLeaving = true;
     this.onPeerLeaving?.(leave);
     const reason: CloseReason = this.unsent() as CloseReason;
-    // Messages that wait for room or a channel never begin.
-    for (const outgoing of connection.sender.takeQueuedMessages()) connection.sender.abort(outgoing, new Closed(reason));
+    this.endQueued(reason);
     if (taken !== undefined) {
       for (const pending of [...connection.calls.pending.values()]) {
         const { number, state } = pending.outgoing;
@@ -69,6 +70,12 @@ export class Leaving {
     }
     if (connection.isExtended && !this.hasSentDone) this.owesDone = true;
     connection.writing.schedule();
+  }
+
+  /** Messages that wait for room or a channel never begin. */
+  private endQueued(reason: CloseReason): void {
+    const { sender } = this.connection;
+    for (const outgoing of sender.takeQueuedMessages()) sender.abort(outgoing, new Closed(reason));
   }
 
   /** Called when the peer says that it leaves, or will. */
@@ -114,13 +121,17 @@ export class Leaving {
 
   /** Whether this side leaves, or waits to. */
   get isUnderWay(): boolean {
-    return this.isFollowing || this.connection.phase === 'leaving';
+    return this.isFollowing || this.connection.phase === 'leaving' || this.connection.sender.isExhausted;
   }
 
   advance(): void {
     const { connection } = this;
     if (connection.phase === 'open') {
-      if (this.isFollowing && connection.calls.pending.size === 0) this.leave(LeaveReason.Shutdown, Number.POSITIVE_INFINITY);
+      const { isExhausted } = connection.sender;
+      if (isExhausted) this.endQueued({ kind: 'closed' });
+      if (!(this.isFollowing || isExhausted) || connection.calls.pending.size > 0) return;
+      // Answers that have no channel would wait for ever.
+      this.leave(LeaveReason.Shutdown, isExhausted ? GRACE_MILLIS : Number.POSITIVE_INFINITY);
       return;
     }
     if (connection.phase !== 'leaving') return;

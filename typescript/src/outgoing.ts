@@ -270,9 +270,14 @@ export class Sender {
     return [...this.small].some(isMessage) || [...this.large].some(isMessage);
   }
 
-  /** How many of the channels are lost. */
+  /** Whether so many of the channels are lost that another connection is better. */
   get isWornOut(): boolean {
     return this.retired > 0 && this.retired >= this.channels / 2;
+  }
+
+  /** Whether no channel is left for content. With one channel, that is one for anything. */
+  get isExhausted(): boolean {
+    return this.retired > 0 && this.retired >= Math.max(1, this.channels - 1);
   }
 
   /** Sends a message, now if possible. Throws a `LimitError` for one that cannot be sent. */

@@ -2,13 +2,16 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import test from 'node:test';
 
-import { CallError, Client, ConnectError, type Handlers, type IncomingMessage, connect, listen } from 'sockety-runtime';
+import { CallError, Client, ConnectError, type Connection, type Handlers, type IncomingMessage, connect, listen } from 'sockety-runtime';
 
 import { type RawPeer, rawServer, until } from './support.js';
 
 const handlers: Handlers = {
   nothing: () => undefined,
   left: (message) => message.timeLeft ?? null,
+  swallow: async (message) => {
+    await message.stream?.bytes();
+  },
 };
 
 async function reasonOf(call: Promise<unknown>): Promise<CallError> {
@@ -261,4 +264,63 @@ test('a client whose time limits are above those of timers', async (t) => {
   assert.equal(gone, undefined);
   await client.close();
   assert.equal((await call).reason.kind, 'closed');
+});
+
+/** An upload that is cancelled when it has begun, and after that what was to be done meanwhile. */
+async function cancelled(peer: Client | Connection, meanwhile: () => void = () => undefined): Promise<void> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  async function* stream(): AsyncGenerator<Uint8Array> {
+    yield new Uint8Array(10);
+    setTimeout(() => {
+      meanwhile();
+      setTimeout(() => controller.abort(), 10);
+    }, 10);
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  }
+  const { reason } = await reasonOf(peer.call('swallow', null, { stream: stream(), signal }));
+  assert.equal(reason.kind, 'cancelled');
+}
+
+test('a connection whose only channel is lost takes no message any more', async (t) => {
+  const server = await listen({ port: 0 }, { handlers, extension: 'off', limits: { channels: 1 } });
+  const address = { host: '127.0.0.1', port: server.port };
+  const connection = await connect(address, { extension: 'off' });
+  const client = new Client(address, { extension: 'off' });
+  t.after(async () => {
+    await client.close(0);
+    connection.destroy();
+    await server.close(0);
+  });
+  const first = await client.connected();
+  let waiting: Promise<unknown> | undefined;
+  await cancelled(client, () => (waiting = client.call('nothing', null, { timeout: 5000 })));
+  assert.equal(await waiting, null);
+  assert.equal(await client.call('nothing', null, { timeout: 5000 }), null);
+  assert.notEqual(await client.connected(), first);
+
+  await cancelled(connection, () => (waiting = reasonOf(connection.call('nothing', null, { timeout: 5000 }))));
+  assert.equal(connection.isOpen, false);
+  for (const error of [await waiting, await reasonOf(connection.call('nothing', null, { timeout: 5000 }))]) {
+    assert.ok(error instanceof CallError);
+    assert.equal(error.reason.kind, 'closed');
+    assert.equal(error.outcome, 'not-sent');
+  }
+  await Promise.all([connection.closed, first.closed]);
+});
+
+test('a client leaves a connection that has lost half of its channels', async (t) => {
+  const server = await listen({ port: 0 }, { handlers, extension: 'off', limits: { channels: 4 } });
+  const client = new Client({ host: '127.0.0.1', port: server.port }, { extension: 'off' });
+  t.after(async () => {
+    await client.close(0);
+    await server.close(0);
+  });
+  const first = await client.connected();
+  await cancelled(client);
+  assert.equal(await client.connected(), first);
+  await cancelled(client);
+  assert.equal(await client.call('nothing'), null);
+  assert.notEqual(await client.connected(), first);
+  await first.closed;
 });
