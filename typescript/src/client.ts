@@ -78,6 +78,8 @@ function connected(socket: Socket, event: string): Promise<void> {
 
 /** How a client connects again. */
 export interface ReconnectOptions extends ConnectOptions {
+  /** Gives up connecting, for ever. A connection that is open goes on. */
+  readonly signal?: AbortSignal;
   /** Milliseconds before the second attempt; each further one waits twice as long. Default 100. */
   readonly minDelay?: number;
   /** The most of them. Default 30,000. */
@@ -101,7 +103,8 @@ export class Client {
   private failures = 0;
   private notBefore = 0;
   private isClosed = false;
-  private readonly closing = new AbortController();
+  /** Gives up the attempt that is under way. */
+  private attempting: AbortController | undefined;
   private readonly ids = new Ids();
 
   constructor(
@@ -119,10 +122,15 @@ export class Client {
   }
 
   private async attempt(): Promise<Connection> {
+    const attempting = (this.attempting = new AbortController());
+    const { signal } = attempting;
+    const given = this.options.signal;
+    const onAbort = (): void => attempting.abort(given?.reason);
+    given?.addEventListener('abort', onAbort);
+    if (given?.aborted === true) onAbort();
     try {
       const wait = this.notBefore - performance.now();
-      if (wait > 0) await this.sleep(wait);
-      const { signal } = this.closing;
+      if (wait > 0) await sleep(wait, signal);
       const connection = await connect(this.address, { ...this.options, signal });
       if (this.isClosed) {
         connection.destroy();
@@ -147,7 +155,8 @@ export class Client {
       this.notBefore = performance.now() + delay * (0.5 + Math.random() / 2);
       throw error;
     } finally {
-      this.connection = undefined;
+      this.connection = this.attempting = undefined;
+      given?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -173,17 +182,6 @@ export class Client {
     this.left.add(connection);
     void connection.closed.then(() => this.left.delete(connection));
     connection.leaving.follow();
-  }
-
-  private sleep(millis: number): Promise<void> {
-    const { signal } = this.closing;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(resolve, Math.min(millis, LONGEST_TIMER));
-      signal.addEventListener('abort', () => {
-        clearTimeout(timer);
-        reject(new ConnectError({ kind: 'cancelled', cause: 'the client is closed' }));
-      });
-    });
   }
 
   /** Like `Connection.call`. Its time limit and its signal hold while the client connects, too. */
@@ -263,10 +261,25 @@ export class Client {
   /** Ends its connections in order, and makes no other. */
   async close(grace?: number): Promise<void> {
     this.isClosed = true;
-    this.closing.abort();
+    this.attempting?.abort('the client is closed');
     if (this.current !== undefined) this.leave(this.current);
     await Promise.all([...this.left].map((connection) => connection.close(grace)));
   }
+}
+
+function sleep(millis: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(new ConnectError({ kind: 'cancelled', cause: signal.reason }));
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, Math.min(millis, LONGEST_TIMER));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 /** Whether a message is to be sent over it, rather than over another one. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import test from 'node:test';
 
@@ -323,4 +324,39 @@ test('a client leaves a connection that has lost half of its channels', async (t
   assert.equal(await client.call('nothing'), null);
   assert.notEqual(await client.connected(), first);
   await first.closed;
+});
+
+test('the signal of a client gives up connecting, also while it waits, and has no listener afterwards', async (t) => {
+  const port = await rawServer(t, (peer) => void peer.rest().then(() => peer.socket.end()));
+  const controller = new AbortController();
+  const { signal } = controller;
+  const client = new Client({ host: '127.0.0.1', port }, { signal });
+  const call = reasonOf(client.call('x'));
+  await until(() => getEventListeners(signal, 'abort').length === 1, 'the client connects');
+  controller.abort('enough');
+  const { reason, outcome } = await call;
+  assert.equal(reason.kind, 'closed');
+  assert.equal(outcome, 'not-sent');
+  await assert.rejects(client.connected(), (error: unknown) => {
+    return error instanceof ConnectError && error.reason.kind === 'cancelled' && error.reason.cause === 'enough';
+  });
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  await client.close();
+
+  const server = await listen({ port: 0 }, { handlers });
+  const other = new AbortController();
+  const again = new Client({ host: '127.0.0.1', port: server.port }, { signal: other.signal, minDelay: 1, maxDelay: 1 });
+  const address = { host: '127.0.0.1', port: server.port };
+  await again.call('nothing');
+  await server.close();
+  // It is refused, waits, and is refused once more.
+  await reasonOf(again.call('nothing'));
+  const reopened = await listen(address, { handlers });
+  await again.call('nothing');
+  assert.equal(getEventListeners(other.signal, 'abort').length, 0);
+  // What is open goes on.
+  other.abort();
+  await again.call('nothing');
+  await again.close();
+  await reopened.close();
 });
