@@ -219,6 +219,15 @@ for (const { name, options } of BOTH) {
     assert.deepEqual(await client.closed, { kind: 'closed' });
   });
 
+  test(`${name}: a connection that is closed again ends as soon as that says`, async (t) => {
+    const { client } = await pair(t, { handlers, ...options }, options);
+    const call = reasonOf(client.call('forever'));
+    const patient = client.close(60_000);
+    await client.close(0);
+    await patient;
+    assert.equal((await call).reason.kind, 'closed');
+  });
+
   test(`${name}: a client connects again`, async (t) => {
     const server = await listen({ port: 0 }, { handlers, ...options });
     const client = new Client({ host: '127.0.0.1', port: server.port }, { ...options, minDelay: 1 });
