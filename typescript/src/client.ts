@@ -166,7 +166,7 @@ export class Client {
     this.notBefore = Math.max(this.notBefore, now + absence);
     if (connection.leaving.isPeerLeaving || reason !== LeaveReason.LameDuck) return this.leave(connection);
     // It still serves. One that wants nobody to connect again now is not left before it goes.
-    if (absence > 0 || now - openedAt < SHORTEST_LIFE_MILLIS) return;
+    if (retryAfterMillis > 0 || now - openedAt < SHORTEST_LIFE_MILLIS) return;
     setTimeout(() => {
       if (this.isClosed || this.current !== connection || !connection.isOpen) return;
       this.connection ??= this.attempt();
