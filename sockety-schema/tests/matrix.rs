@@ -173,6 +173,54 @@ cases! {
         #[serde(tag = "t")] pub(super) enum U { B { b: u8 }, C }
         pub(super) struct T { a: u8, #[serde(flatten)] u: U }
     }
+    flattened_units {
+        pub(super) enum U { B, C }
+        pub(super) struct T { a: u8, #[serde(flatten)] u: U }
+    }
+    flattened_units_in_a_strict_struct {
+        pub(super) enum U { B, C }
+        #[serde(deny_unknown_fields)] pub(super) struct T { a: u8, #[serde(flatten)] u: U }
+    }
+    flattened_strict_struct {
+        pub(super) struct U { b: u8 }
+        #[serde(deny_unknown_fields)] pub(super) struct T { a: u8, #[serde(flatten)] u: U }
+    }
+    flattened_and_further_in {
+        #[serde(deny_unknown_fields)] pub(super) struct A { x: u8 }
+        pub(super) struct O { #[serde(flatten)] a: A }
+        pub(super) struct E { a: A }
+        pub(super) struct D { e: E }
+        pub(super) struct T { o: O, d: D }
+    }
+    flattened_and_more_further_in {
+        #[serde(deny_unknown_fields)] pub(super) struct A { x: u8, #[serde(default)] y: u8 }
+        pub(super) struct O { #[serde(flatten)] a: A }
+        pub(super) struct E { a: A }
+        pub(super) struct D { e: E }
+        pub(super) struct T { o: O, d: D }
+    }
+    strict_in_flattened {
+        #[serde(deny_unknown_fields)] pub(super) struct V { x: u8 }
+        pub(super) struct U { v: V }
+        pub(super) struct T { a: u8, #[serde(flatten)] u: U }
+    }
+    strict_and_more_in_flattened {
+        #[serde(deny_unknown_fields)] pub(super) struct V { x: u8, #[serde(default)] y: u8 }
+        pub(super) struct U { v: V }
+        pub(super) struct T { a: u8, #[serde(flatten)] u: U }
+    }
+    flattened_strict_enum {
+        #[serde(deny_unknown_fields)] pub(super) enum U { C { x: u8 } }
+        pub(super) struct T { a: u8, #[serde(flatten)] u: U }
+    }
+    flattened_strict_enum_of_more {
+        #[serde(deny_unknown_fields)] pub(super) enum U { C { x: u8, #[serde(default)] y: u8 } }
+        pub(super) struct T { a: u8, #[serde(flatten)] u: U }
+    }
+    flattened_more_in_a_strict_struct {
+        pub(super) struct U { b: u8, #[serde(default)] c: u8 }
+        #[serde(deny_unknown_fields)] pub(super) struct T { a: u8, #[serde(flatten)] u: U }
+    }
     external { pub(super) enum T { A, B(u8) } }
     external_wider { pub(super) enum T { A, B(u16) } }
     external_more { pub(super) enum T { A, B(u8), C { x: u8 }, D(u8, u8) } }
@@ -198,6 +246,18 @@ cases! {
     internal_strict_struct {
         #[serde(deny_unknown_fields)] pub(super) struct U { x: u8 }
         #[serde(tag = "t")] pub(super) enum T { A, B(U) }
+    }
+    internal_units {
+        pub(super) enum U { B, C }
+        #[serde(tag = "t")] pub(super) enum T { A, B(U) }
+    }
+    internal_unit {
+        pub(super) struct U;
+        #[serde(tag = "t")] pub(super) enum T { A, B(U) }
+    }
+    internal_strict_with_flattened {
+        pub(super) struct U { x: u8 }
+        #[serde(tag = "t", deny_unknown_fields)] pub(super) enum T { A, B { #[serde(flatten)] u: U } }
     }
     internal_map { #[serde(tag = "t")] pub(super) enum T { A, B(BTreeMap<String, u8>) } }
     adjacent { #[serde(tag = "t", content = "c")] pub(super) enum T { A, B(u8) } }

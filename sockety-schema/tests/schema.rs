@@ -17,7 +17,7 @@ use bytes::Bytes;
 use expect_test::expect_file;
 use serde::{Deserialize, Serialize};
 use sockety::{ByteStream, File, ServiceError, Streaming, service};
-use sockety_schema::{Schema, of};
+use sockety_schema::{Schema, Shape, of};
 use specta::Type;
 
 /// Moves money.
@@ -214,4 +214,62 @@ fn types_may_be_less_visible_than_the_service() {
     let schema = of::<mint::MintClient>().expect("described");
     assert!(schema.services["Mint"].types.contains_key("Coin"));
     assert_eq!(schema.services["Mint"].actions.len(), 2);
+}
+
+/// Where the entries of a struct are among others, or another variant reads the value, nothing is refused.
+#[test]
+fn a_type_is_strict_if_it_refuses_unknown_fields_anywhere() {
+    #[derive(Serialize, Deserialize, Type)]
+    #[serde(deny_unknown_fields)]
+    struct A {
+        x: u8,
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    struct Flattened {
+        #[serde(flatten)]
+        a: A,
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    #[serde(deny_unknown_fields)]
+    struct B {
+        x: u8,
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    #[serde(untagged)]
+    enum Untagged {
+        B(B),
+        Open { x: u8 },
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    struct Open {
+        y: u8,
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        #[serde(flatten)]
+        open: Open,
+    }
+
+    #[service]
+    trait Bank {
+        async fn a_flattened(&self, it: Flattened);
+        async fn b_direct(&self, it: A);
+        async fn c_untagged(&self, it: Untagged);
+        async fn d_direct(&self, it: B);
+        async fn e_strict(&self, it: Strict);
+    }
+    let schema = of::<BankClient>().expect("described");
+    let strict = |name: &str| match &schema.services["Bank"].types[name].shape {
+        Shape::Struct(of) => of.strict,
+        Shape::Enum(of) => of.strict,
+        other => panic!("{other:?}"),
+    };
+    assert!(strict("A") && strict("B") && strict("Strict"));
+    assert!(!strict("Flattened") && !strict("Untagged") && !strict("Open"));
 }

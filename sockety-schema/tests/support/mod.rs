@@ -168,6 +168,8 @@ impl<'a> Maker<'a> {
             if field.flatten {
                 match self.make(&field.ty) {
                     Wire::Map(flattened) => entries.extend(flattened),
+                    // The name of a variant without content.
+                    name @ Wire::Text(_) => entries.push((name, Wire::Nil)),
                     Wire::Nil => {}
                     other => panic!("flattened {other:?}"),
                 }
@@ -209,6 +211,7 @@ impl<'a> Maker<'a> {
                 let mut entries = vec![(Wire::Text(tag.clone()), name)];
                 match content {
                     Some(Wire::Map(fields)) => entries.extend(fields),
+                    Some(name @ Wire::Text(_)) => entries.push((name, Wire::Nil)),
                     Some(Wire::Array(items)) if items.is_empty() => {}
                     Some(other) => panic!("a tag inside of {other:?}"),
                     None => {}
