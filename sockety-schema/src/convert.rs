@@ -24,10 +24,11 @@ use self::{
 use crate::{
     describe::Travelling,
     model::{Definition, Shape, Type},
-    probe::Root,
+    probe::{self, Root},
 };
 
 mod attributes;
+mod buffered;
 mod enums;
 mod foreign;
 mod structs;
@@ -55,8 +56,10 @@ type Result<T> = std::result::Result<T, RefusedType>;
 /// The named types of a service, as they are found.
 pub(crate) struct Converter {
     pub(crate) types: Types,
-    pub(crate) definitions: BTreeMap<String, Definition>,
-    pub(crate) roots: Vec<Root>,
+    definitions: BTreeMap<String, Definition>,
+    roots: Vec<Root>,
+    /// Structs of one field that travel like its value, and the way to each.
+    newtypes: Vec<(String, String)>,
     names: HashMap<Identity, String>,
     /// From the action to the type at hand.
     path: Vec<String>,
@@ -82,6 +85,7 @@ impl Converter {
             types,
             definitions: BTreeMap::new(),
             roots: Vec::new(),
+            newtypes: Vec::new(),
             names: HashMap::new(),
             path: Vec::new(),
         }
@@ -89,9 +93,31 @@ impl Converter {
 
     /// The type of a part of an action.
     pub(crate) fn root(&mut self, path: String, of: &Travelling) -> Result<Type> {
-        let ty = self.within(path, |it| it.ty(&of.ty, &Arguments::new()))?;
-        self.roots.push((ty.clone(), of.reads));
+        let ty = self.within(path.clone(), |it| it.ty(&of.ty, &Arguments::new()))?;
+        self.roots.push(Root {
+            path,
+            ty: ty.clone(),
+            reads: of.reads,
+        });
         Ok(ty)
+    }
+
+    /// The definitions of all named types, which are asked for what specta does not tell.
+    pub(crate) fn finish(mut self) -> Result<BTreeMap<String, Definition>> {
+        buffered::check_buffered(&self.definitions, &self.roots)?;
+        let (names, paths): (Vec<_>, Vec<_>) = self.newtypes.into_iter().unzip();
+        let wrapped = probe::is_wrapped(&self.definitions, &self.roots, &names);
+        let mut refused = paths.into_iter().zip(wrapped);
+        if let Some((path, _)) = refused.find(|(_, is_wrapped)| *is_wrapped) {
+            return Err(RefusedType {
+                path,
+                reason: "specta takes `#[repr(transparent)]` as `#[serde(transparent)]`, and serde does not: write \
+                         `#[serde(transparent)]` or `#[specta(transparent = false)]`"
+                    .to_owned(),
+            });
+        }
+        probe::find_strict(&mut self.definitions, &self.roots);
+        Ok(self.definitions)
     }
 
     fn refuse<T>(&self, reason: impl Into<String>) -> Result<T> {

@@ -16,7 +16,6 @@ use specta::{Types, datatype::DataType};
 use crate::{
     convert::{Converter, RefusedType},
     model::{Action, ErrorVariant, Limits, Parameter, Part, PartKind, Schema, Service, Type},
-    probe,
 };
 
 /// The schema of the service that a generated client calls, such as `BankClient`.
@@ -63,8 +62,7 @@ fn service(
         let action = action(description, types, &mut converter)?;
         service.actions.insert(description.name.to_string(), action);
     }
-    service.types = converter.definitions;
-    probe::find_strict(&mut service.types, &converter.roots);
+    service.types = converter.finish()?;
     Ok(service)
 }
 

@@ -1,4 +1,5 @@
-//! Which structs and enums refuse unknown fields: serde knows, and specta does not tell.
+//! What serde knows of types, and specta does not tell: which of them refuse unknown fields, and which structs are around
+//! their value.
 //!
 //! So the types are asked. From the schema a value is made in which the struct in question has one field more, and is read
 //! as what it should be. A type that does not read its values without that field either, as those that read certain texts
@@ -14,10 +15,16 @@ use crate::model::{Content, Definition, Field, Shape, Tagging, Type, Variant};
 mod sample;
 mod wire;
 
-type Definitions = BTreeMap<String, Definition>;
+pub(crate) type Definitions = BTreeMap<String, Definition>;
 
-/// A type that travels by itself, and whether bytes are read as it.
-pub(crate) type Root = (Type, fn(&[u8]) -> bool);
+/// A type that travels by itself.
+pub(crate) struct Root {
+    /// From the action to it.
+    pub(crate) path: String,
+    pub(crate) ty: Type,
+    /// Whether bytes are read as it.
+    pub(crate) reads: fn(&[u8]) -> bool,
+}
 
 /// Notes which of the definitions refuse unknown fields.
 pub(crate) fn find_strict(definitions: &mut Definitions, roots: &[Root]) {
@@ -42,11 +49,26 @@ fn is_strict(definitions: &Definitions, heights: &Heights<'_>, roots: &[Root], n
     [false, true].into_iter().any(|through_doubt| {
         let sample = Sample::new(definitions, heights, name, through_doubt);
         let mut roots = roots.iter();
-        roots.any(|(root, reads)| {
-            is_read(&sample, root, *reads, Change::None) == Some(true)
-                && is_read(&sample, root, *reads, Change::UnknownField) == Some(false)
+        roots.any(|root| {
+            is_read(&sample, root, Change::None) == Some(true)
+                && is_read(&sample, root, Change::UnknownField) == Some(false)
         })
     })
+}
+
+/// Whether what specta has as the bare value in a struct of one field is read only with the struct around it. A struct is
+/// read from a list of its fields too, so that their names need not be known.
+pub(crate) fn is_wrapped(definitions: &Definitions, roots: &[Root], names: &[String]) -> Vec<bool> {
+    let heights = Heights::of(definitions);
+    let is_wrapped = |name: &String| {
+        let sample = Sample::new(definitions, &heights, name, false);
+        let mut roots = roots.iter();
+        roots.any(|root| {
+            is_read(&sample, root, Change::None) == Some(false)
+                && is_read(&sample, root, Change::InList) == Some(true)
+        })
+    };
+    names.iter().map(is_wrapped).collect()
 }
 
 /// Whether there is a place for an unknown field.
@@ -112,13 +134,8 @@ fn types_of_flattened(fields: &[Field]) -> Vec<&Type> {
 }
 
 /// Whether a sample is read, if there is one with the type in question.
-fn is_read(
-    sample: &Sample<'_>,
-    root: &Type,
-    reads: fn(&[u8]) -> bool,
-    change: Change,
-) -> Option<bool> {
-    let value = sample.of(root, change)?;
+fn is_read(sample: &Sample<'_>, root: &Root, change: Change) -> Option<bool> {
+    let value = sample.of(&root.ty, change)?;
     let bytes = msgpack::to_vec(&value).ok()?;
-    Some(reads(&bytes))
+    Some((root.reads)(&bytes))
 }

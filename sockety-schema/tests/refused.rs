@@ -136,6 +136,161 @@ refused! {
     }
 }
 
+refused! {
+    a_struct_that_is_transparent_in_memory_alone: "go(value) › T › a › Meters" "specta takes `#[repr(transparent)]`",
+    #[derive(Serialize, Deserialize, Type)]
+    #[repr(transparent)]
+    struct Meters {
+        value: f64,
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    struct T {
+        a: Vec<Meters>,
+    }
+}
+
+refused! {
+    a_tuple_that_is_transparent_in_memory_alone: "go(value) › T" "specta takes `#[repr(transparent)]`",
+    #[derive(Serialize, Deserialize, Type)]
+    #[repr(transparent)]
+    struct T(f64, #[serde(skip)] PhantomData<u8>);
+}
+
+refused! {
+    large_integers_in_a_flattened_struct: "go(value) › T › u › U › b" "serde does not read integers of 128 bits",
+    #[derive(Serialize, Deserialize, Type)]
+    struct U {
+        b: Option<u128>,
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    struct T {
+        a: u128,
+        #[serde(flatten)]
+        u: Option<U>,
+    }
+}
+
+refused! {
+    large_integers_next_to_an_internal_tag: "go(value) › T › A › b" "serde does not read integers of 128 bits",
+    #[derive(Serialize, Deserialize, Type)]
+    #[serde(tag = "t")]
+    enum T {
+        A { b: Vec<std::num::NonZeroI128> },
+    }
+}
+
+refused! {
+    large_integers_in_a_variant_without_a_tag: "go(value) › T › A" "serde does not read integers of 128 bits",
+    #[derive(Serialize, Deserialize, Type)]
+    enum T {
+        A(i128),
+        #[serde(untagged)]
+        B(u8),
+    }
+}
+
+refused! {
+    a_struct_without_fields_in_an_enum_without_a_tag: "go(value) › T › A › U" "serde does not read structs without fields",
+    #[derive(Serialize, Deserialize, Type)]
+    struct U;
+
+    #[derive(Serialize, Deserialize, Type)]
+    #[serde(untagged)]
+    enum T {
+        A(U),
+        B(u8),
+    }
+}
+
+refused! {
+    a_struct_without_fields_in_a_flattened_map: "go(value) › T › rest › U" "serde does not read structs without fields",
+    #[derive(Serialize, Deserialize, Type)]
+    struct U;
+
+    #[derive(Serialize, Deserialize, Type)]
+    struct T {
+        #[serde(flatten)]
+        rest: std::collections::BTreeMap<String, U>,
+    }
+}
+
+/// What looks like a type that is refused, and is read.
+#[test]
+fn what_serde_reads_is_described() {
+    #[derive(Serialize, Deserialize, Type)]
+    struct Unit;
+
+    #[derive(Serialize, Deserialize, Type)]
+    #[serde(tag = "t", content = "c")]
+    enum Adjacent {
+        A(u128),
+        B { b: Unit },
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    #[serde(tag = "t")]
+    enum Internal {
+        A(Unit),
+        B { b: Unit },
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    struct Flattened {
+        b: Unit,
+        #[serde(flatten)]
+        unit: Unit,
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    struct Outer {
+        a: u128,
+        #[serde(flatten)]
+        external: External,
+        #[serde(flatten)]
+        unit: Unit,
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    enum External {
+        A(Unit),
+        B { b: Unit },
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    #[repr(transparent)]
+    struct Meters(f64);
+
+    #[derive(Serialize, Deserialize, Type)]
+    #[repr(transparent)]
+    #[specta(transparent = false)]
+    struct Feet {
+        value: f64,
+    }
+
+    #[derive(Serialize, Deserialize, Type)]
+    #[serde(transparent)]
+    struct Miles {
+        value: f64,
+    }
+
+    #[service]
+    trait Bank {
+        async fn adjacent(&self, it: Adjacent);
+        async fn internal(&self, it: Internal);
+        async fn flattened(&self, it: Flattened);
+        async fn outer(&self, it: Outer);
+        async fn lengths(&self, meters: Meters, feet: Feet, miles: Miles);
+    }
+    let schema = of::<BankClient>().expect("described");
+    let text = schema.to_json();
+    for name in ["Meters", "Miles"] {
+        let definition = format!("\"{name}\": {{\"shape\": {{\"newtype\": \"f64\"}}}}");
+        assert!(text.contains(&definition), "{text}");
+    }
+}
+
 #[test]
 fn a_codec_travels_like_the_type_that_is_named() {
     #[derive(Serialize, Deserialize, Type)]

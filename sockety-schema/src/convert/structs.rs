@@ -26,7 +26,11 @@ impl Converter {
         match &of.fields {
             Fields::Unit => Ok(Shape::Unit),
             Fields::Unnamed(fields) => match &fields.fields[..] {
-                [field] => Ok(Shape::Newtype(self.item(field, "0", arguments)?)),
+                [field] => {
+                    let name = self.path.last().cloned().unwrap_or_default();
+                    self.newtypes.push((name, self.path.join(" › ")));
+                    Ok(Shape::Newtype(self.item(field, "0", arguments)?))
+                }
                 several => Ok(Shape::Tuple(self.items(several, arguments)?)),
             },
             Fields::Named(fields) if attributes.contains_key("serde:container:transparent") => {

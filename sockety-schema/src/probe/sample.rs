@@ -20,6 +20,8 @@ pub(super) enum Change {
     None,
     /// It has a field that it does not know.
     UnknownField,
+    /// Its value is in a list.
+    InList,
 }
 
 /// The levels of the smallest value of each definition that has one.
@@ -247,7 +249,11 @@ impl<'a> Sample<'a> {
                 let shape = &self.definitions.get(name)?.shape;
                 let is_goal = toward && self.is_goal(name, flatten);
                 state.is_there |= is_goal;
-                self.shape(shape, flatten, toward, is_goal, state)?
+                let value = self.shape(shape, flatten, toward, is_goal, state)?;
+                match is_goal && state.change == Change::InList {
+                    true => Wire::Array(vec![value]),
+                    false => value,
+                }
             }
             // Integers.
             _ => Wire::Unsigned(1),
