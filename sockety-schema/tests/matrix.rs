@@ -53,6 +53,12 @@ impl Case {
 
 const VALUES: u64 = 64;
 
+/// Whether a value is left out, which is about every other one.
+fn ends_even<T: Serialize>(value: &T) -> bool {
+    let bytes = to_vec(value).expect("encoded");
+    bytes.last().is_some_and(|byte| byte % 2 == 0)
+}
+
 macro_rules! cases {
     ($($name:ident { $($item:item)* })*) => {
         $(mod $name {
@@ -153,6 +159,14 @@ cases! {
     flattened_struct {
         pub(super) struct U { b: u8 }
         pub(super) struct T { a: u8, #[serde(flatten)] u: U }
+    }
+    flattened_struct_of_a_default {
+        pub(super) struct U { #[serde(default)] b: u8 }
+        pub(super) struct T { a: u8, #[serde(flatten)] u: U }
+    }
+    flattened_struct_that_is_left_out {
+        pub(super) struct U { #[serde(default)] b: u8 }
+        pub(super) struct T { a: u8, #[serde(flatten, skip_serializing_if = "crate::ends_even")] u: U }
     }
     flattened_option {
         pub(super) struct U { b: u8 }

@@ -1,5 +1,7 @@
 //! Fields of structs and variants, and parameters, which are fields of a payload.
 
+use std::ops::Deref;
+
 use super::{
     Rule,
     types::{Definitions, View, Walk, view},
@@ -11,11 +13,27 @@ type Fields<'a> = (&'a [Field], bool);
 
 /// Fields after those of flattened structs were put among them.
 struct Flat<'a> {
-    fields: Vec<&'a Field>,
-    /// The types of flattened fields of other kinds, which take and write entries of any name.
-    rest: Vec<&'a Type>,
+    fields: Vec<Entry<'a>>,
+    /// Flattened fields of other kinds, which take and write entries of any name.
+    rest: Vec<Entry<'a>>,
     /// Whether an entry of another name may fail to be read.
     is_strict: bool,
+}
+
+/// A field, as it is among the others.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    field: &'a Field,
+    /// Whether it may be left out when it is written, by itself or with all of a flattened struct.
+    is_omitted: bool,
+}
+
+impl Deref for Entry<'_> {
+    type Target = Field;
+
+    fn deref(&self) -> &Field {
+        self.field
+    }
 }
 
 /// The most levels of flattened structs that are put among the fields.
@@ -27,30 +45,39 @@ fn flat<'a>(types: &'a Definitions, (fields, is_strict): Fields<'a>) -> Flat<'a>
         rest: Vec::new(),
         is_strict,
     };
-    add(types, fields, MAX_LEVELS, &mut flat);
+    add(types, (fields, false), MAX_LEVELS, &mut flat);
     flat.is_strict |= !flat.rest.is_empty();
     flat
 }
 
-fn add<'a>(types: &'a Definitions, fields: &'a [Field], levels: usize, into: &mut Flat<'a>) {
+fn add<'a>(
+    types: &'a Definitions,
+    (fields, is_omitted): (&'a [Field], bool),
+    levels: usize,
+    into: &mut Flat<'a>,
+) {
     for field in fields {
+        let is_omitted = is_omitted || field.omitted;
+        let entry = Entry { field, is_omitted };
         if !field.flatten {
-            into.fields.push(field);
+            into.fields.push(entry);
             continue;
         }
         match view(types, &field.ty).0 {
-            View::Struct(fields, _) if levels > 0 => add(types, fields, levels - 1, into),
-            _ => into.rest.push(&field.ty),
+            View::Struct(fields, _) if levels > 0 => {
+                add(types, (fields, is_omitted), levels - 1, into);
+            }
+            _ => into.rest.push(entry),
         }
     }
 }
 
 /// Takes the pairs of old and new fields that are the same.
 fn pairs<'f>(
-    gone: &mut Vec<&'f Field>,
-    added: &mut Vec<&'f Field>,
+    gone: &mut Vec<Entry<'f>>,
+    added: &mut Vec<Entry<'f>>,
     are_same: impl Fn(&Field, &Field) -> bool,
-) -> Vec<(&'f Field, &'f Field)> {
+) -> Vec<(Entry<'f>, Entry<'f>)> {
     let mut pairs = Vec::new();
     added.retain(|new| {
         let Some(index) = gone.iter().position(|old| are_same(old, new)) else {
@@ -84,25 +111,26 @@ impl<'a> Walk<'a> {
         let (mut gone, mut added) = (old.fields.clone(), new.fields.clone());
         // By name first: a field that has the name of another one of the old ones is that one.
         let is_same = |old: &Field, new: &Field| old.name == new.name;
-        let is_alias = |old: &Field, new: &Field| reads(new, &old.name) || reads(old, &new.name);
+        let is_alias = |old: &Field, new: &Field| reads(new, &old.name) || reads(&old, &new.name);
         let mut pairs = pairs(&mut gone, &mut added, is_same);
         pairs.extend(self::pairs(&mut gone, &mut added, is_alias));
         for (before, after) in pairs {
             self.at(&format!(".{}", after.name), |it| {
                 it.field(before, after);
-                it.aliases((before, &old), (after, &new));
+                it.aliases((&before, &old), (&after, &new));
             });
         }
         self.twice(&old, &new);
         for old in gone {
             // A field of the same type is rather renamed than removed and added.
             let renamed = added.iter().position(|new| {
-                !self.is_exact && (old.ty == new.ty || self.are_equal(&old.ty, &new.ty))
+                let (old, new) = (&old.field.ty, &new.field.ty);
+                !self.is_exact && (old == new || self.are_equal(old, new))
             });
             let part = format!(".{}", old.name);
             match renamed {
                 Some(index) => {
-                    let name = &added.remove(index).name;
+                    let name = &added.remove(index).field.name;
                     self.at(&part, |it| {
                         it.breaks(
                             Rule::FieldName,
@@ -139,13 +167,18 @@ impl<'a> Walk<'a> {
             );
         }
         for (old, new) in old.rest.iter().zip(&new.rest) {
-            self.at(".*", |it| it.types(old, new));
+            self.at(".*", |it| {
+                if new.is_omitted && !old.is_omitted && !takes_nothing(it.old, &old.field.ty) {
+                    it.differ(Rule::FieldGone, "may be left out now", false, true);
+                }
+                it.types(&old.field.ty, &new.field.ty);
+            });
         }
     }
 
     /// Entries that a peer writes for two fields, and that the other one reads as one field.
     fn twice(&mut self, old: &Flat<'a>, new: &Flat<'a>) {
-        let is_twice = |reader: &Field, written: &[&Field]| {
+        let is_twice = |reader: &Field, written: &[Entry<'_>]| {
             written
                 .iter()
                 .filter(|field| reads(reader, &field.name))
@@ -181,24 +214,33 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn field(&mut self, old: &'a Field, new: &'a Field) {
-        let old_reads_new = reads(old, &new.name);
-        let new_reads_old = reads(new, &old.name);
+    fn field(&mut self, old: Entry<'a>, new: Entry<'a>) {
+        let old_reads_new = reads(&old, &new.name);
+        let new_reads_old = reads(&new, &old.name);
         if !(old_reads_new && new_reads_old) {
             let text = format!("was {:?}", old.name);
             self.differ(Rule::FieldName, text, old_reads_new, new_reads_old);
         }
         // That it may not be nothing any more says the same.
-        let is_said = Self::is_option(self.old, &old.ty) && !Self::is_option(self.new, &new.ty);
+        let (old_type, new_type) = (&old.field.ty, &new.field.ty);
+        let is_said = Self::is_option(self.old, old_type) && !Self::is_option(self.new, new_type);
         if old.optional && !new.optional && !is_said {
             self.differ(Rule::FieldNew, "must be there now", true, false);
         }
         if self.is_exact && (&old.aliases, old.optional) != (&new.aliases, new.optional) {
             self.warn(Rule::FieldName, "is read otherwise");
         }
-        if new.omitted && !old.omitted && !old.optional {
+        if new.is_omitted && !old.is_omitted && !old.optional {
             self.differ(Rule::FieldGone, "may be left out now", false, true);
         }
-        self.types(&old.ty, &new.ty);
+        self.types(old_type, new_type);
     }
+}
+
+/// Whether a flattened value may have no entries at all.
+fn takes_nothing(types: &Definitions, ty: &Type) -> bool {
+    matches!(
+        view(types, ty).0,
+        View::Type(Type::Option(_) | Type::Map(..))
+    )
 }

@@ -166,6 +166,9 @@ impl<'a> Maker<'a> {
         let mut entries = Vec::new();
         for field in fields {
             if field.flatten {
+                if field.omitted && self.is_readable_without(&field.ty) && self.below(2) == 0 {
+                    continue;
+                }
                 match self.make(&field.ty) {
                     Wire::Map(flattened) => entries.extend(flattened),
                     // The name of a variant without content.
@@ -181,6 +184,22 @@ impl<'a> Maker<'a> {
             entries.push((Wire::Text(field.name.clone()), self.make(&field.ty)));
         }
         entries
+    }
+
+    /// Whether the entries of a flattened value may be left out.
+    fn is_readable_without(&self, ty: &Type) -> bool {
+        match ty {
+            Type::Option(_) | Type::Map(..) => true,
+            Type::Named(name) => match &self.service.types[name].shape {
+                Shape::Newtype(ty) => self.is_readable_without(ty),
+                Shape::Struct(of) => of.fields.iter().all(|field| match field.flatten {
+                    true => self.is_readable_without(&field.ty),
+                    false => field.optional,
+                }),
+                _ => false,
+            },
+            _ => false,
+        }
     }
 
     fn enumeration(&mut self, of: &Enum) -> Wire {
