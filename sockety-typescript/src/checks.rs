@@ -8,7 +8,7 @@ use crate::{
     BigInts,
     layout::{Doc, Item},
     names::quoted,
-    types::{Flattened, Key, Result, Types, checked_key, inside, unknown},
+    types::{Flattened, Key, Result, Types, checked_key, inside, is_name, unknown},
 };
 
 /// Writes guards. Those that are declared already can be named; others only later.
@@ -117,9 +117,8 @@ impl Checks<'_> {
         for field in fields {
             let path = format!("{path}.{}", field.name);
             if field.flatten {
-                if let Flattened::Fields(name) = self.types.flattened(&field.ty, &path)? {
-                    flattened.push(self.named(name, &path)?.into());
-                }
+                let of = self.types.flattened(&field.ty, &path)?;
+                flattened.extend(self.flattened(of, &path)?.map(Item::from));
                 continue;
             }
             let mut check = self.check(&field.ty, &path)?;
@@ -130,6 +129,30 @@ impl Checks<'_> {
             entries.push(entry(&checked_key(&field.name, &path)?, check));
         }
         Ok(structure(entries, flattened))
+    }
+
+    /// The check of what a flattened value adds, if it adds something that can be wrong.
+    fn flattened(&self, of: Flattened<'_>, path: &str) -> Result<Option<Doc>> {
+        Ok(match of {
+            Flattened::Nothing | Flattened::Map => None,
+            Flattened::Entries(name) => Some(self.named(name, path)?),
+            Flattened::Variant(name, of) => {
+                let mut variants = Vec::new();
+                for variant in of.variants.iter().filter(|it| is_name(of, it)) {
+                    let name = checked_key(&variant.name, path)?;
+                    let content = aliased("sockety.nil".into(), &variant.aliases, path)?;
+                    variants.push(structure(vec![entry(&name, content)], Vec::new()).into());
+                }
+                if variants.len() < of.variants.len() {
+                    variants.push(self.named(name, path)?.into());
+                }
+                Some(Doc::call("sockety.oneOf", variants))
+            }
+            Flattened::Optional(of) => {
+                let check = self.flattened(*of, path)?;
+                check.map(|check| Doc::call("sockety.perhaps", vec![check.into()]))
+            }
+        })
     }
 
     pub(crate) fn variant(&self, of: &Enum, variant: &Variant, path: &str) -> Result<Doc> {
@@ -160,13 +183,11 @@ impl Checks<'_> {
                 match &variant.content {
                     Content::Unit => structure(entries, Vec::new()),
                     Content::Struct(fields) => self.object(entries, fields, path)?,
-                    Content::Newtype(ty) => match self.types.flattened(ty, path) {
-                        Ok(Flattened::Fields(name)) => {
-                            structure(entries, vec![self.named(name, path)?.into()])
-                        }
-                        Ok(_) => structure(entries, Vec::new()),
-                        Err(_) => return Err(inside(path)),
-                    },
+                    Content::Newtype(ty) => {
+                        let of = self.types.flattened(ty, path).map_err(|_| inside(path))?;
+                        let rest = self.flattened(of, path)?.map(Item::from);
+                        structure(entries, rest.into_iter().collect())
+                    }
                     _ => return Err(inside(path)),
                 }
             }

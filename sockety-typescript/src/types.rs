@@ -40,11 +40,15 @@ pub(crate) enum Key<'a> {
     Names(&'a str),
 }
 
-/// What a flattened field adds to the map around it.
+/// What a flattened value adds to the map around it.
 pub(crate) enum Flattened<'a> {
-    Fields(&'a str),
+    Nothing,
+    /// The entries of a type.
+    Entries(&'a str),
+    /// The entry that a variant is, also of those that are mere names where they are no entries.
+    Variant(&'a str, &'a Enum),
     /// Perhaps.
-    OptionalFields(&'a str),
+    Optional(Box<Self>),
     /// Entries of any name.
     Map,
 }
@@ -133,19 +137,60 @@ impl<'a> Types<'a> {
                 "only structs, enums and maps can be flattened: remove `#[serde(flatten)]`",
             )
         };
-        Ok(match ty {
-            Type::Option(of) => match self.flattened(of, path)? {
-                Flattened::Fields(name) => Flattened::OptionalFields(name),
-                other => other,
-            },
-            Type::Map(..) => Flattened::Map,
-            Type::Named(name) => match self.resolved(ty, path)? {
-                Type::Map(..) => Flattened::Map,
-                Type::Named(_) => Flattened::Fields(name),
-                _ => return Err(refused()),
-            },
+        let resolved = self.resolved(ty, path)?;
+        let name = match resolved {
+            Type::Option(of) => {
+                return Ok(match self.flattened(of, path)? {
+                    Flattened::Map => Flattened::Map,
+                    other => Flattened::Optional(Box::new(other)),
+                });
+            }
+            Type::Map(..) => return Ok(Flattened::Map),
+            Type::Nil => return Ok(Flattened::Nothing),
+            Type::Named(name) => name,
+            _ => return Err(refused()),
+        };
+        let shape = &self.definition(name, path)?.shape;
+        // By the name that the field has for it.
+        let name = match ty {
+            Type::Named(name) => name,
+            _ => name,
+        };
+        Ok(match shape {
+            Shape::Unit => Flattened::Nothing,
+            Shape::Enum(of) if of.variants.iter().any(|it| is_name(of, it)) => {
+                Flattened::Variant(name, of)
+            }
+            Shape::Struct(_) | Shape::Enum(_) => Flattened::Entries(name),
             _ => return Err(refused()),
         })
+    }
+
+    /// The type of what a flattened value adds, if it adds something.
+    fn flattened_type(&self, of: Flattened<'_>, path: &str) -> Result<Option<Doc>> {
+        Ok(Some(match of {
+            Flattened::Nothing => return Ok(None),
+            Flattened::Entries(name) => self.names(name, path)?.ty.as_str().into(),
+            Flattened::Variant(name, of) => {
+                let (names, others): (Vec<_>, Vec<_>) =
+                    of.variants.iter().partition(|it| is_name(of, it));
+                let mut alternatives = Vec::new();
+                for variant in names {
+                    let name = checked_key(&variant.name, path)?;
+                    alternatives.push(format!("{{ {name}: null }}"));
+                }
+                if !others.is_empty() {
+                    let own = &self.names(name, path)?.ty;
+                    alternatives.push(format!("Exclude<{own}, string>"));
+                }
+                format!("({})", alternatives.join(" | ")).into()
+            }
+            Flattened::Optional(of) => match self.flattened_type(*of, path)? {
+                Some(of) => Doc::row(["Partial<".into(), of, ">".into()]),
+                None => return Ok(None),
+            },
+            Flattened::Map => "{ [key: string]: unknown }".into(),
+        }))
     }
 
     pub(crate) fn ty(&self, ty: &Type, path: &str) -> Result<Doc> {
@@ -261,14 +306,10 @@ impl<'a> Types<'a> {
         for field in fields {
             let path = format!("{path}.{}", field.name);
             if field.flatten {
-                flattened.push(" & ".into());
-                flattened.push(match self.flattened(&field.ty, &path)? {
-                    Flattened::Fields(name) => self.names(name, &path)?.ty.as_str().into(),
-                    Flattened::OptionalFields(name) => {
-                        format!("Partial<{}>", self.names(name, &path)?.ty).into()
-                    }
-                    Flattened::Map => "{ [key: string]: unknown }".into(),
-                });
+                let of = self.flattened(&field.ty, &path)?;
+                if let Some(ty) = self.flattened_type(of, &path)? {
+                    flattened.extend([" & ".into(), ty]);
+                }
                 continue;
             }
             let mark = match field.optional || field.omitted {
@@ -315,12 +356,15 @@ impl<'a> Types<'a> {
                     Content::Unit => Doc::object_type(entries),
                     Content::Struct(fields) => self.object(entries, fields, path)?,
                     Content::Newtype(ty) => {
-                        let rest = match self.flattened(ty, path).map_err(|_| inside(path))? {
-                            Flattened::Fields(name) => self.names(name, path)?.ty.as_str().into(),
-                            Flattened::Map => "{ [key: string]: unknown }".into(),
-                            Flattened::OptionalFields(_) => return Err(inside(path)),
-                        };
-                        Doc::row([Doc::object_type(entries), " & ".into(), rest])
+                        let of = self.flattened(ty, path).map_err(|_| inside(path))?;
+                        if matches!(of, Flattened::Optional(_)) {
+                            return Err(inside(path));
+                        }
+                        let entries = Doc::object_type(entries);
+                        match self.flattened_type(of, path)? {
+                            Some(rest) => Doc::row([entries, " & ".into(), rest]),
+                            None => entries,
+                        }
                     }
                     _ => return Err(inside(path)),
                 }
@@ -351,6 +395,11 @@ impl<'a> Types<'a> {
             _ => return Err(unknown(path)),
         }))
     }
+}
+
+/// Whether it is a variant that is a mere name where it is no entry of a map.
+pub(crate) fn is_name(of: &Enum, variant: &Variant) -> bool {
+    of.tagging == Tagging::External && variant.content == Content::Unit && !variant.untagged
 }
 
 /// A key of an object, other than the one that JavaScript has for something else.

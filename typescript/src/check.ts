@@ -146,6 +146,19 @@ export function optional(of: Any): Any {
   );
 }
 
+/** Flattened entries that may be there: what does not fit is none of them, and stays as it is. */
+export function perhaps(of: Any): Any {
+  const { normalize } = of;
+  return check(
+    () => true,
+    normalize !== undefined &&
+      ((value) => {
+        const own = normalize(value);
+        return of(own) ? own : value;
+      }),
+  );
+}
+
 /** A field that has other names too. */
 export function aliased(of: Any, ...aliases: readonly string[]): Any {
   return Object.assign(check((value) => of(value), of.normalize), { aliases });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { CallError, type CallReason, Code, ServiceError, fastReply, respond } from 'sockety-runtime';
-import { type Action, type ErrorVariants, Failure, call, errorOf, handlers, key, literal, nonzero, optional, struct, text, u64, u8 } from 'sockety-runtime/generated';
+import { type Action, type ErrorVariants, Failure, bigU64, call, errorOf, handlers, key, literal, nonzero, optional, perhaps, received, struct, text, u64, u8 } from 'sockety-runtime/generated';
 
 import { BOTH, pair } from './support.js';
 
@@ -119,4 +119,11 @@ test('keys are integers of their type', () => {
   for (const wrong of ['18446744073709551616', '-1', '1.5', '', 'a', '1'.repeat(30)]) assert.ok(!accepts(u64, wrong), wrong);
   assert.ok(key(u8)('255') && !key(u8)('256'));
   assert.ok(key(nonzero(u8))('1') && !key(nonzero(u8))('0'));
+});
+
+test('flattened entries that may be there get the form of their type', () => {
+  const of = struct({ name: text }, perhaps(struct({ at: bigU64 })));
+  assert.deepEqual(received(of, { name: 'a', at: 5 }), { value: { name: 'a', at: 5n } });
+  assert.deepEqual(received(of, { name: 'a' }), { value: { name: 'a' } });
+  assert.deepEqual(received(of, { name: 'a', at: 'b' }), { value: { name: 'a', at: 'b' } });
 });

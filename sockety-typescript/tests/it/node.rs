@@ -21,9 +21,10 @@ use tempfile::TempDir;
 use crate::{
     hostile::{hostile, words},
     services::{
-        Adjacent, BankClient, Containers, DoubtsClient, ErrorsClient, External, Flat, Id, Id2,
-        Integers, Internal, Moment, Node, NothingClient, Open, Page, Pair, Scalars, Side, Special,
-        StreamsClient, Unit, Untagged, ValuesClient, WordsClient, schema_of,
+        Adjacent, Among, BankClient, Choice, Containers, DoubtsClient, ErrorsClient, Extent,
+        External, Flat, Id, Id2, Integers, Internal, Labelled, Moment, Node, NothingClient, Open,
+        Page, Pair, Scalars, Side, Special, StreamsClient, Unit, Untagged, ValuesClient,
+        WordsClient, schema_of,
     },
 };
 
@@ -524,6 +525,20 @@ fn values_of_every_kind_survive_the_way_through_node() {
             kind: Internal::B(Id2 { id: 9 }),
         },
     );
+    for choice in [Choice::None, Choice::Amount(5), Choice::Point { x: 1 }] {
+        for extent in [None, Some(Extent { length: 7 })] {
+            let it = Among {
+                name: "n".to_owned(),
+                choice: choice.clone(),
+                unit: Unit,
+                extent,
+            };
+            echo.same("Among", &it);
+        }
+        echo.same("Labelled", &Labelled::Choice(choice));
+    }
+    echo.same("Labelled", &Labelled::Unit(Unit));
+    echo.same("Labelled", &Labelled::Nil(()));
     echo.same(
         "Open",
         &Open {
@@ -551,6 +566,9 @@ fn guards_refuse_what_is_of_another_type() {
     echo.refused("Id2", &[("id", 256)]);
     echo.refused("Id2", &[("other", 1)]);
     echo.refused("Id2", &());
+    echo.refused("Among", &[("name", "n"), ("None", "n")]);
+    echo.refused("Among", &[("name", "n")]);
+    echo.refused("Labelled", &[("label", "Choice")]);
 }
 
 #[test]

@@ -70,6 +70,9 @@ fn names_that_javascript_has_for_prototypes_are_refused() {
 fn entries_of_what_has_none_are_refused() {
     let field = r#""Odd": {"shape": {"struct": {"fields": [{"name": "a", "flatten": true, "type": "u8"}]}}}"#;
     assert!(refused(r#"{"named": "Odd"}"#, field).contains("can be flattened"));
+    let field = r#""Odd": {"shape": {"struct": {"fields": [{"name": "a", "flatten": true, "type": {"named": "Two"}}]}}},
+        "Two": {"shape": {"tuple": ["u8", "u8"]}}"#;
+    assert!(refused(r#"{"named": "Odd"}"#, field).contains("can be flattened"));
     let variant = r#""Odd": {"shape": {"enum": {"tagging": {"internal": {"tag": "t"}},
         "variants": [{"name": "A", "content": {"newtype": "u8"}}]}}}"#;
     assert!(refused(r#"{"named": "Odd"}"#, variant).contains("write a variant with fields"));

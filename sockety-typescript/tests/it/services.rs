@@ -132,6 +132,40 @@ pub(crate) struct Open {
     pub(crate) others: BTreeMap<String, u32>,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub(crate) enum Choice {
+    #[serde(alias = "Nil")]
+    None,
+    Amount(u64),
+    Point {
+        x: u8,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub(crate) struct Among {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) choice: Choice,
+    #[serde(flatten)]
+    pub(crate) unit: Unit,
+    #[serde(flatten)]
+    pub(crate) extent: Option<Extent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub(crate) struct Extent {
+    pub(crate) length: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "label")]
+pub(crate) enum Labelled {
+    Choice(Choice),
+    Unit(Unit),
+    Nil(()),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Type)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Side {
@@ -265,6 +299,7 @@ pub(crate) trait Values {
         untagged: Untagged,
     );
     async fn flat(&self, flat: Flat, open: Open, side: Side);
+    async fn among(&self, among: Among, labelled: Labelled);
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type, ServiceError)]

@@ -6,6 +6,13 @@ export type Adjacent =
   | { t: 'filled'; c: string }
   | { t: 'both'; c: [number, string] };
 
+export type Among = { name: string } & ({ None: null } | Exclude<Choice, string>) & Partial<Extent>;
+
+export type Choice =
+  | 'None'
+  | { Amount: number | bigint }
+  | { Point: { x: number } };
+
 export interface Containers {
   list: (number | bigint | null)[];
   array: number[];
@@ -21,6 +28,10 @@ export interface Containers {
   by_side: { [K in Side]?: number };
   pair: Pair;
   tree: NodeUnit;
+}
+
+export interface Extent {
+  length: number | bigint;
 }
 
 export type External =
@@ -66,6 +77,11 @@ export type Internal =
   | { kind: 'C' }
   /** What later versions have. */
   | { kind: 'Other' };
+
+export type Labelled =
+  | { label: 'Choice' } & ({ None: null } | Exclude<Choice, string>)
+  | { label: 'Unit' }
+  | { label: 'Nil' };
 
 export type Moment = Date;
 
@@ -133,6 +149,7 @@ export type Untagged =
 
 /** Values of all kinds. */
 export interface Values {
+  among(among: Among, labelled: Labelled, options?: sockety.Options): Promise<void>;
   containers(it: Containers, options?: sockety.Options): Promise<Containers>;
   enums(external: External, internal: Internal, adjacent: Adjacent, untagged: Untagged, options?: sockety.Options): Promise<void>;
   flat(flat: Flat, open: Open, side: Side, options?: sockety.Options): Promise<void>;
@@ -147,6 +164,10 @@ export class ValuesClient implements Values {
 
   constructor(peer: sockety.Peer) {
     this.#peer = peer;
+  }
+
+  among(among: Among, labelled: Labelled, options?: sockety.Options): Promise<void> {
+    return sockety.call(this.#peer, valuesActions.among, [among, labelled], options);
   }
 
   containers(it: Containers, options?: sockety.Options): Promise<Containers> {
@@ -176,6 +197,7 @@ export class ValuesClient implements Values {
 
 /** What a service `Values` does. */
 export interface ValuesHandlers {
+  among(among: Among, labelled: Labelled, message: sockety.IncomingMessage): sockety.Result<void>;
   containers(it: Containers, message: sockety.IncomingMessage): sockety.Result<Containers>;
   enums(
     external: External,
@@ -197,6 +219,8 @@ export function valuesHandlers(service: ValuesHandlers): sockety.Handlers {
 
 /** Calls of `Values` to be sent later. */
 export const valuesDrafts = {
+  among: (among: Among, labelled: Labelled): sockety.Draft<void> =>
+    sockety.draft(valuesActions.among, [among, labelled]),
   containers: (it: Containers): sockety.Draft<Containers> =>
     sockety.draft(valuesActions.containers, [it]),
   enums: (external: External, internal: Internal, adjacent: Adjacent, untagged: Untagged): sockety.Draft<void> =>
@@ -218,6 +242,20 @@ export const isAdjacent: sockety.Check<Adjacent> = sockety.oneOf(
   sockety.struct({ t: sockety.literal('both'), c: sockety.tuple(sockety.u8, sockety.text) }),
 );
 
+/** Whether a value is of the type `Among`. */
+export const isAmong: sockety.Check<Among> = sockety.struct(
+  { name: sockety.text },
+  sockety.oneOf(sockety.struct({ None: sockety.aliased(sockety.nil, 'Nil') }), sockety.lazy(() => isChoice)),
+  sockety.perhaps(sockety.lazy(() => isExtent)),
+);
+
+/** Whether a value is of the type `Choice`. */
+export const isChoice: sockety.Check<Choice> = sockety.oneOf(
+  sockety.literal('None', 'Nil'),
+  sockety.struct({ Amount: sockety.u64 }),
+  sockety.struct({ Point: sockety.struct({ x: sockety.u8 }) }),
+);
+
 /** Whether a value is of the type `Containers`. */
 export const isContainers: sockety.Check<Containers> = sockety.struct({
   list: sockety.list(sockety.option(sockety.u64)),
@@ -235,6 +273,9 @@ export const isContainers: sockety.Check<Containers> = sockety.struct({
   pair: sockety.lazy(() => isPair),
   tree: sockety.lazy(() => isNodeUnit),
 });
+
+/** Whether a value is of the type `Extent`. */
+export const isExtent: sockety.Check<Extent> = sockety.struct({ length: sockety.u64 });
 
 /** Whether a value is of the type `External`. */
 export const isExternal: sockety.Check<External> = sockety.oneOf(
@@ -278,6 +319,16 @@ export const isInternal: sockety.Check<Internal> = sockety.oneOf(
   sockety.struct({ kind: sockety.literal('B') }, isId2),
   sockety.struct({ kind: sockety.literal('C') }),
   sockety.struct({ kind: sockety.otherThan('A', 'B', 'C') }),
+);
+
+/** Whether a value is of the type `Labelled`. */
+export const isLabelled: sockety.Check<Labelled> = sockety.oneOf(
+  sockety.struct(
+    { label: sockety.literal('Choice') },
+    sockety.oneOf(sockety.struct({ None: sockety.aliased(sockety.nil, 'Nil') }), isChoice),
+  ),
+  sockety.struct({ label: sockety.literal('Unit') }),
+  sockety.struct({ label: sockety.literal('Nil') }),
 );
 
 /** Whether a value is of the type `Moment`. */
@@ -347,6 +398,14 @@ export const isUnit: sockety.Check<Unit> = sockety.tuple();
 export const isUntagged: sockety.Check<Untagged> = sockety.oneOf(sockety.float, sockety.list(sockety.text), sockety.struct({ a: sockety.bool }));
 
 const valuesActions = {
+  among: {
+    name: 'among',
+    parameters: [
+      { kind: 'payload', name: 'among', check: isAmong },
+      { kind: 'payload', name: 'labelled', check: isLabelled },
+    ],
+    returns: [],
+  },
   containers: {
     name: 'containers',
     parameters: [{ kind: 'payload', name: 'it', check: isContainers }],
