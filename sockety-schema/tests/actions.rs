@@ -208,6 +208,18 @@ judged! {
 }
 
 judged! {
+    v20_a_long_timeout_is_gone: "timeout", Warning,
+    { #[action(timeout = "5m")] async fn get(&self, id: u8); }
+    { async fn get(&self, id: u8); }
+}
+
+judged! {
+    v20_a_timeout_like_that_of_callers_is_gone: , Compatible,
+    { #[action(timeout = "30s")] async fn get(&self, id: u8); }
+    { async fn get(&self, id: u8); }
+}
+
+judged! {
     v20_limits_are_new: "limit" "timeout", Warning,
     { async fn get(&self, id: u8); }
     { #[action(timeout = "1s", limit(payload = "1KiB"))] async fn get(&self, id: u8); }
@@ -429,7 +441,7 @@ judged! {
 }
 
 judged! {
-    v16_an_error_that_is_a_code_has_another_name: , Compatible,
+    v16_an_error_that_is_a_code_has_another_name: "error.form", Warning,
     { async fn get(&self) -> Result<(), errors::Old>; }
     { async fn get(&self) -> Result<(), errors::Renamed>; }
 }

@@ -239,6 +239,8 @@ cases! {
     external_wider { pub(super) enum T { A, B(u16) } }
     external_more { pub(super) enum T { A, B(u8), C { x: u8 }, D(u8, u8) } }
     external_other { pub(super) enum T { A, #[serde(other)] Z } }
+    external_other_and_two { pub(super) enum T { A(u8), B, #[serde(other)] Z } }
+    external_other_and_an_alias { pub(super) enum T { #[serde(alias = "B")] A(u8), #[serde(other)] Z } }
     external_other_and_more { pub(super) enum T { A, C, D(u8), #[serde(other)] Z } }
     external_and_one_without_a_tag { pub(super) enum T { A, #[serde(untagged)] E(String) } }
     external_more_and_one_without_a_tag { pub(super) enum T { A, C, #[serde(untagged)] E(String) } }

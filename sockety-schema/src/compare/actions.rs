@@ -74,6 +74,9 @@ fn by_name(schema: &Schema) -> BTreeMap<&str, Served<'_>> {
     served
 }
 
+/// How long callers wait if neither the action nor they say.
+const TIMEOUT_MS: u64 = 30_000;
+
 fn change(rule: Rule, verdict: Verdict, path: &str, text: impl Into<String>) -> Change {
     Change {
         rule,
@@ -104,14 +107,18 @@ fn action(old: Served<'_>, new: Served<'_>, budget: &Budget, changes: &mut Vec<C
         let text = "is idempotent now, and new clients repeat it";
         say(Rule::IdempotentNew, Verdict::ServersFirst, text.to_owned());
     }
-    if let Some(after) = after.timeout_ms {
-        if before.timeout_ms.is_none_or(|before| after < before) {
-            let text = match before.timeout_ms {
-                Some(before) => format!("callers wait {after} ms, before {before} ms"),
-                None => format!("callers wait {after} ms, before without end"),
-            };
-            say(Rule::Timeout, Verdict::Warning, text);
+    let text = match (before.timeout_ms, after.timeout_ms) {
+        (Some(before), Some(after)) if after < before => {
+            Some(format!("callers wait {after} ms, before {before} ms"))
         }
+        (None, Some(after)) => Some(format!("callers wait {after} ms, before their own timeout")),
+        (Some(before), None) if before > TIMEOUT_MS => Some(format!(
+            "callers wait their own timeout, by default {TIMEOUT_MS} ms, before {before} ms"
+        )),
+        _ => None,
+    };
+    if let Some(text) = text {
+        say(Rule::Timeout, Verdict::Warning, text);
     }
     for text in lower_limits(&before.limits, &after.limits) {
         say(Rule::Limit, Verdict::Warning, text);
@@ -439,6 +446,11 @@ fn variants(
         };
         if let Some(text) = breaks {
             say(Rule::ErrorForm, Verdict::Breaking, &error.name, text);
+        } else if error.name != known.name {
+            // Renamed, or the code of one that is gone.
+            let was = &known.name;
+            let text = format!("was {was:?}: old clients read code {code} as that");
+            say(Rule::ErrorForm, Verdict::Warning, &error.name, text);
         }
     }
 }
