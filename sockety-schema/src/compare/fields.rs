@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
         let (mut gone, mut added) = (old.fields.clone(), new.fields.clone());
         // By name first: a field that has the name of another one of the old ones is that one.
         let is_same = |old: &Field, new: &Field| old.name == new.name;
-        let is_alias = |old: &Field, new: &Field| reads(new, &old.name) || reads(&old, &new.name);
+        let is_alias = |old: &Field, new: &Field| reads(new, &old.name) || reads(old, &new.name);
         let mut pairs = pairs(&mut gone, &mut added, is_same);
         pairs.extend(self::pairs(&mut gone, &mut added, is_alias));
         for (before, after) in pairs {
