@@ -24,7 +24,10 @@ impl Checks<'_> {
             Shape::Unit => Doc::call("sockety.tuple", Vec::new()),
             Shape::Newtype(ty) => self.check(ty, name)?,
             Shape::Tuple(items) => Doc::call("sockety.tuple", self.items(items, name)?),
-            Shape::Struct(of) => self.object(Vec::new(), &of.fields, name)?,
+            Shape::Struct(of) => {
+                let check = self.object(Vec::new(), &of.fields, name)?;
+                self.closed(check, (&of.fields, of.strict), name)?
+            }
             Shape::Enum(of) => {
                 let variants = of.variants.iter();
                 let variants = variants.map(|variant| Ok(self.variant(of, variant, name)?.into()));
@@ -131,6 +134,20 @@ impl Checks<'_> {
         Ok(structure(entries, flattened))
     }
 
+    /// The check of fields, next to which other entries may be refused.
+    fn closed(&self, check: Doc, (fields, strict): (&[Field], bool), path: &str) -> Result<Doc> {
+        if !strict {
+            return Ok(check);
+        }
+        for field in fields.iter().filter(|field| field.flatten) {
+            let path = format!("{path}.{}", field.name);
+            if matches!(self.types.flattened(&field.ty, &path)?, Flattened::Map) {
+                return Ok(check);
+            }
+        }
+        Ok(Doc::call("sockety.strict", vec![check.into()]))
+    }
+
     /// The check of what a flattened value adds, if it adds something that can be wrong.
     fn flattened(&self, of: Flattened<'_>, path: &str) -> Result<Option<Doc>> {
         Ok(match of {
@@ -170,7 +187,7 @@ impl Checks<'_> {
             }
         };
         Ok(match tagging {
-            Tagging::External => match self.content(&variant.content, path)? {
+            Tagging::External => match self.content(of, &variant.content, path)? {
                 None => name,
                 Some(content) => {
                     let name = checked_key(&variant.name, path)?;
@@ -179,26 +196,51 @@ impl Checks<'_> {
                 }
             },
             Tagging::Internal { tag } => {
-                let entries = vec![entry(&checked_key(tag, path)?, name)];
+                let key = checked_key(tag, path)?;
                 match &variant.content {
-                    Content::Unit => structure(entries, Vec::new()),
-                    Content::Struct(fields) => self.object(entries, fields, path)?,
+                    Content::Unit => structure(vec![entry(&key, name)], Vec::new()),
+                    Content::Struct(fields) => {
+                        let entries = vec![entry(&key, name)];
+                        let check = self.object(entries, fields, path)?;
+                        self.closed(check, (fields, of.strict), path)?
+                    }
                     Content::Newtype(ty) => {
                         let of = self.types.flattened(ty, path).map_err(|_| inside(path))?;
-                        let rest = self.flattened(of, path)?.map(Item::from);
-                        structure(entries, rest.into_iter().collect())
+                        match of {
+                            // What it refuses does not include the tag.
+                            Flattened::Entries(of) => {
+                                let tag = Doc::from(quoted(tag));
+                                let of = self.named(of, path)?;
+                                let items = vec![tag.into(), name.into(), of.into()];
+                                Doc::call("sockety.tagged", items)
+                            }
+                            of => {
+                                let rest = self.flattened(of, path)?.map(Item::from);
+                                structure(vec![entry(&key, name)], rest.into_iter().collect())
+                            }
+                        }
                     }
                     _ => return Err(inside(path)),
                 }
             }
             Tagging::Adjacent { tag, content } => {
                 let mut entries = vec![entry(&checked_key(tag, path)?, name)];
-                if let Some(value) = self.content(&variant.content, path)? {
-                    entries.push(entry(&checked_key(content, path)?, value));
+                let mut others = Vec::new();
+                match self.content(of, &variant.content, path)? {
+                    Some(value) => entries.push(entry(&checked_key(content, path)?, value)),
+                    // Serde reads that there is nothing.
+                    None => others.push(Doc::from(quoted(content)).into()),
                 }
-                structure(entries, Vec::new())
+                let check = structure(entries, Vec::new());
+                match of.strict {
+                    true => {
+                        others.insert(0, check.into());
+                        Doc::call("sockety.strict", others)
+                    }
+                    false => check,
+                }
             }
-            Tagging::Untagged => match self.content(&variant.content, path)? {
+            Tagging::Untagged => match self.content(of, &variant.content, path)? {
                 Some(content) => content,
                 None => "sockety.nil".into(),
             },
@@ -206,12 +248,15 @@ impl Checks<'_> {
         })
     }
 
-    fn content(&self, content: &Content, path: &str) -> Result<Option<Doc>> {
+    fn content(&self, of: &Enum, content: &Content, path: &str) -> Result<Option<Doc>> {
         Ok(Some(match content {
             Content::Unit => return Ok(None),
             Content::Newtype(ty) => self.check(ty, path)?,
             Content::Tuple(items) => Doc::call("sockety.tuple", self.items(items, path)?),
-            Content::Struct(fields) => self.object(Vec::new(), fields, path)?,
+            Content::Struct(fields) => {
+                let check = self.object(Vec::new(), fields, path)?;
+                self.closed(check, (fields, of.strict), path)?
+            }
             _ => return Err(unknown(path)),
         }))
     }

@@ -5,6 +5,10 @@ export interface Check<T> {
   readonly normalize?: Normalize;
   /** @internal Other names of a field that has this type. */
   readonly aliases?: readonly string[];
+  /** @internal The names of the entries that it knows. */
+  readonly keys?: () => readonly string[];
+  /** @internal The same check for entries among others, where those are not refused. */
+  readonly loose?: () => Any;
 }
 
 type Normalize = (value: unknown) => unknown;
@@ -15,6 +19,14 @@ type Any = Check<any>;
 
 function check(accepts: (value: unknown) => boolean, normalize?: Normalize | false): Any {
   return (typeof normalize === 'function' ? Object.assign(accepts, { normalize }) : accepts) as Any;
+}
+
+function keysOf(of: Any): readonly string[] {
+  return of.keys?.() ?? [];
+}
+
+function looseOf(of: Any): Any {
+  return of.loose?.() ?? of;
 }
 
 /** What a value becomes that was decoded: with names in place of their aliases, and a `bigint` where the type says so. */
@@ -148,15 +160,16 @@ export function optional(of: Any): Any {
 
 /** Flattened entries that may be there: what does not fit is none of them, and stays as it is. */
 export function perhaps(of: Any): Any {
-  const { normalize } = of;
-  return check(
+  const perhaps = check(
     () => true,
-    normalize !== undefined &&
+    isNormalizing(of) &&
       ((value) => {
-        const own = normalize(value);
-        return of(own) ? own : value;
+        const loose = looseOf(of);
+        const own = normalized(loose, value);
+        return loose(own) ? own : value;
       }),
   );
+  return Object.assign(perhaps, { keys: () => keysOf(of) });
 }
 
 /** A field that has other names too. */
@@ -235,18 +248,53 @@ export function struct(fields: Readonly<Record<string, Any>>, ...flattened: read
       if (key !== name) delete own[key];
       own[name] = field;
     }
-    return flattened.reduce<unknown>((map, of) => normalized(of, map), own ?? value);
+    return flattened.reduce<unknown>((map, of) => normalized(looseOf(of), map), own ?? value);
   };
-  return check(
+  const struct = check(
     (value) => {
       if (!isMap(value)) return false;
       for (const [name, of] of entries) {
         if (!of(Object.hasOwn(value, name) ? value[name] : undefined)) return false;
       }
-      return flattened.every((of) => of(value));
+      return flattened.every((of) => looseOf(of)(value));
     },
     (normalizing.length > 0 || flattened.some(isNormalizing)) && normalize,
   );
+  return Object.assign(struct, { keys: () => [...Object.keys(fields), ...flattened.flatMap(keysOf)] });
+}
+
+/** A map with no other entries than those that `of` knows, and these. */
+export function strict(of: Any, ...others: readonly string[]): Any {
+  let known: Set<string> | undefined;
+  const strict = check((value) => {
+    if (!of(value)) return false;
+    const names = (known ??= new Set([...keysOf(of), ...others]));
+    return Object.entries(value as object).every(([name, item]) => item === undefined || names.has(name));
+  }, of.normalize);
+  return Object.assign(strict, { keys: () => keysOf(of), loose: () => of });
+}
+
+/** A map with a tag, the other entries of which are what `of` accepts. */
+export function tagged(tag: string, name: Any, of: Any): Any {
+  const rest = (value: Record<string, unknown>): Record<string, unknown> => {
+    const rest = { ...value };
+    delete rest[tag];
+    return rest;
+  };
+  const tagOf = (value: Record<string, unknown>): unknown => (Object.hasOwn(value, tag) ? value[tag] : undefined);
+  const tagged = check(
+    (value) => isMap(value) && name(tagOf(value)) && of(rest(value)),
+    (isNormalizing(name) || isNormalizing(of)) &&
+      ((value) => {
+        if (!isMap(value)) return value;
+        const own = normalized(name, tagOf(value));
+        if (!name(own)) return value;
+        const content = normalized(of, rest(value));
+        return isMap(content) ? { [tag]: own, ...content } : value;
+      }),
+  );
+  const loose = struct({ [tag]: name }, of);
+  return Object.assign(tagged, { keys: () => keysOf(loose), loose: () => loose });
 }
 
 /** This text alone, which may be written in other ways. */
@@ -263,6 +311,15 @@ export function otherThan(...names: readonly string[]): Any {
 }
 
 export function oneOf(...variants: readonly Any[]): Any {
+  let loose: Any | undefined;
+  const oneOf = anyOf(variants);
+  return Object.assign(oneOf, {
+    keys: () => variants.flatMap(keysOf),
+    loose: () => (loose ??= variants.some((of) => of.loose !== undefined) ? anyOf(variants.map(looseOf)) : oneOf),
+  });
+}
+
+function anyOf(variants: readonly Any[]): Any {
   return check(
     (value) => {
       for (const of of variants) {
@@ -289,5 +346,6 @@ export function oneOf(...variants: readonly Any[]): Any {
 
 /** What is declared later. */
 export function lazy(of: () => Any): Any {
-  return check((value) => of()(value), (value) => normalized(of(), value));
+  const lazy = check((value) => of()(value), (value) => normalized(of(), value));
+  return Object.assign(lazy, { keys: () => keysOf(of()), loose: () => looseOf(of()) });
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { CallError, type CallReason, Code, ServiceError, fastReply, respond } from 'sockety-runtime';
-import { type Action, type ErrorVariants, Failure, bigU64, call, errorOf, handlers, key, literal, nonzero, optional, perhaps, received, struct, text, u64, u8 } from 'sockety-runtime/generated';
+import { type Action, type ErrorVariants, Failure, aliased, bigU64, call, errorOf, handlers, key, lazy, literal, nonzero, oneOf, optional, perhaps, received, strict, struct, tagged, text, u64, u8 } from 'sockety-runtime/generated';
 
 import { BOTH, pair } from './support.js';
 
@@ -126,4 +126,27 @@ test('flattened entries that may be there get the form of their type', () => {
   assert.deepEqual(received(of, { name: 'a', at: 5 }), { value: { name: 'a', at: 5n } });
   assert.deepEqual(received(of, { name: 'a' }), { value: { name: 'a' } });
   assert.deepEqual(received(of, { name: 'a', at: 'b' }), { value: { name: 'a', at: 'b' } });
+});
+
+test('other entries are refused where serde refuses them', () => {
+  const extent = struct({ length: u8 });
+  const closed = strict(struct({ a: aliased(bigU64, 'first'), b: optional(u8) }, lazy(() => extent)));
+  assert.deepEqual(received(closed, { first: 1, length: 2 }), { value: { a: 1n, length: 2 } });
+  assert.deepEqual(received(closed, { a: 1, b: undefined, c: undefined, length: 2 })?.value, { a: 1n, b: undefined, c: undefined, length: 2 });
+  for (const wrong of [{ a: 1, length: 2, c: 3 }, { a: 1, first: 1, length: 2 }, { a: 1 }, null]) {
+    assert.equal(received(closed, wrong), undefined, JSON.stringify(wrong));
+  }
+  // Among the entries of another type, it refuses none.
+  const around = struct({ name: text }, lazy(() => closed));
+  assert.deepEqual(received(around, { name: 'n', first: 1, length: 2, c: 3 }), { value: { name: 'n', a: 1n, length: 2, c: 3 } });
+  // Its tag is not one of them.
+  const kinds = oneOf(tagged('kind', literal('A', 'a'), lazy(() => closed)), strict(struct({ kind: literal('B') })));
+  assert.deepEqual(received(kinds, { kind: 'a', first: 1, length: 2 }), { value: { kind: 'A', a: 1n, length: 2 } });
+  for (const wrong of [{ kind: 'A', a: 1, length: 2, c: 3 }, { kind: 'B', a: 1 }, { a: 1, length: 2 }, {}, []]) {
+    assert.equal(received(kinds, wrong), undefined, JSON.stringify(wrong));
+  }
+  const nested = tagged('outer', literal('K'), kinds);
+  assert.ok(nested({ outer: 'K', kind: 'B' }) && !nested({ outer: 'K', kind: 'B', c: 1 }));
+  const name = { outer: 'K', kind: 'a', name: 'n', first: 1, length: 2 };
+  assert.deepEqual(received(struct({ name: text }, nested), name), { value: { name: 'n', outer: 'K', kind: 'A', a: 1n, length: 2 } });
 });

@@ -13,6 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
 use sockety_msgpack::{Timestamp, from_slice, to_vec};
 use sockety_schema::Schema;
 use sockety_typescript::{BigInts, Generator, export_schema, typescript};
@@ -21,10 +22,11 @@ use tempfile::TempDir;
 use crate::{
     hostile::{hostile, words},
     services::{
-        Adjacent, Among, BankClient, Choice, Containers, DoubtsClient, ErrorsClient, Extent,
-        External, Flat, Id, Id2, Integers, Internal, Labelled, Moment, Node, NothingClient, Open,
-        Page, Pair, Scalars, Side, Special, StreamsClient, Unit, Untagged, ValuesClient,
-        WordsClient, schema_of,
+        Adjacent, Among, AroundClosed, AroundInternal, AroundSealed, BankClient, Choice, Closed,
+        ClosedAdjacent, ClosedExternal, ClosedInternal, Containers, DoubtsClient, ErrorsClient,
+        Extent, External, Flat, Id, Id2, Integers, Internal, Labelled, Moment, Node, NothingClient,
+        Open, Page, Pair, Scalars, Sealed, Side, Special, StreamsClient, TwoTags, Unit, Untagged,
+        ValuesClient, WordsClient, schema_of,
     },
 };
 
@@ -358,6 +360,13 @@ impl Echo {
             "refused"
         );
     }
+
+    /// The same, of a value that serde refuses too.
+    fn refused_like_serde<T: DeserializeOwned>(&mut self, guard: &str, value: &serde_json::Value) {
+        let sent = to_vec(value).expect("encoded");
+        assert!(from_slice::<T>(&sent).is_err(), "{guard}: {value}");
+        self.refused(guard, value);
+    }
 }
 
 impl Drop for Echo {
@@ -539,6 +548,30 @@ fn values_of_every_kind_survive_the_way_through_node() {
     }
     echo.same("Labelled", &Labelled::Unit(Unit));
     echo.same("Labelled", &Labelled::Nil(()));
+    let closed = |b| Closed {
+        a: 1,
+        b,
+        extent: Extent { length: 2 },
+    };
+    echo.same("Closed", &closed(None));
+    echo.same("Closed", &closed(Some(3)));
+    let around = AroundClosed {
+        name: "n".to_owned(),
+        closed: closed(Some(3)),
+    };
+    echo.same("AroundClosed", &around);
+    for internal in [
+        ClosedInternal::Closed(closed(None)),
+        ClosedInternal::Fields { x: 1 },
+    ] {
+        echo.same("ClosedInternal", &internal);
+        echo.same("TwoTags", &TwoTags::Inner(internal.clone()));
+        let name = "n".to_owned();
+        echo.same("AroundInternal", &AroundInternal { internal, name });
+    }
+    echo.same("ClosedAdjacent", &ClosedAdjacent::Empty);
+    echo.same("ClosedAdjacent", &ClosedAdjacent::Fields { x: 1 });
+    echo.same("ClosedExternal", &ClosedExternal::Fields { x: 1 });
     echo.same(
         "Open",
         &Open {
@@ -569,6 +602,35 @@ fn guards_refuse_what_is_of_another_type() {
     echo.refused("Among", &[("name", "n"), ("None", "n")]);
     echo.refused("Among", &[("name", "n")]);
     echo.refused("Labelled", &[("label", "Choice")]);
+    let more = json!({"a": 1, "length": 2, "other": 3});
+    echo.refused_like_serde::<Closed>("Closed", &more);
+    echo.refused_like_serde::<Closed>("Closed", &json!({"a": 1}));
+    let more = json!({"name": "n", "a": 1, "length": 2, "other": 3});
+    echo.refused_like_serde::<AroundClosed>("AroundClosed", &more);
+    for mut more in [
+        json!({"kind": "Closed", "a": 1, "length": 2, "other": 3}),
+        json!({"kind": "Fields", "x": 1, "other": 3}),
+    ] {
+        echo.refused_like_serde::<ClosedInternal>("ClosedInternal", &more);
+        more["outer"] = json!("Inner");
+        echo.refused_like_serde::<TwoTags>("TwoTags", &more);
+    }
+    for more in [
+        json!({"t": "Empty", "other": 3}),
+        json!({"t": "Fields", "c": {"x": 1, "other": 3}}),
+    ] {
+        echo.refused_like_serde::<ClosedAdjacent>("ClosedAdjacent", &more);
+    }
+    let more = json!({"Fields": {"x": 1, "other": 3}});
+    echo.refused_like_serde::<ClosedExternal>("ClosedExternal", &more);
+    echo.refused_like_serde::<Sealed>("Sealed", &json!({"id": 1, "other": 3}));
+    // Serde takes the entries of the inner struct, and ignores the others.
+    let around = to_vec(&json!({"id": 1, "name": "n", "other": 3})).expect("encoded");
+    assert!(from_slice::<AroundSealed>(&around).is_ok());
+    assert_eq!(
+        echo.ask(&format!("AroundSealed refuse {}", hex(&around))),
+        "accepted: AroundSealed"
+    );
 }
 
 #[test]

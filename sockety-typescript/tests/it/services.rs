@@ -159,6 +159,72 @@ pub(crate) struct Extent {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Closed {
+    #[serde(alias = "first")]
+    pub(crate) a: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) b: Option<u8>,
+    #[serde(flatten)]
+    pub(crate) extent: Extent,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sealed {
+    pub(crate) id: u8,
+}
+
+/// Where its entries are among others, it refuses none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub(crate) struct AroundSealed {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) sealed: Sealed,
+}
+
+/// Unless serde looks for its entries among copies of all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub(crate) struct AroundClosed {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) closed: Closed,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "kind", deny_unknown_fields)]
+pub(crate) enum ClosedInternal {
+    Closed(Closed),
+    Fields { x: u8 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub(crate) struct AroundInternal {
+    #[serde(flatten)]
+    pub(crate) internal: ClosedInternal,
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "outer")]
+pub(crate) enum TwoTags {
+    Inner(ClosedInternal),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "t", content = "c", deny_unknown_fields)]
+pub(crate) enum ClosedAdjacent {
+    Empty,
+    Fields { x: u8 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(deny_unknown_fields)]
+pub(crate) enum ClosedExternal {
+    Fields { x: u8 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 #[serde(tag = "label")]
 pub(crate) enum Labelled {
     Choice(Choice),
@@ -300,6 +366,15 @@ pub(crate) trait Values {
     );
     async fn flat(&self, flat: Flat, open: Open, side: Side);
     async fn among(&self, among: Among, labelled: Labelled);
+    async fn closed(
+        &self,
+        closed: Closed,
+        internal: ClosedInternal,
+        adjacent: ClosedAdjacent,
+        external: ClosedExternal,
+    );
+    async fn around(&self, closed: AroundClosed, internal: AroundInternal, tags: TwoTags);
+    async fn sealed(&self, sealed: Sealed, around: AroundSealed);
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type, ServiceError)]

@@ -8,10 +8,31 @@ export type Adjacent =
 
 export type Among = { name: string } & ({ None: null } | Exclude<Choice, string>) & Partial<Extent>;
 
+/** Unless serde looks for its entries among copies of all. */
+export type AroundClosed = { name: string } & Closed;
+
+export type AroundInternal = { name: string } & ClosedInternal;
+
+/** Where its entries are among others, it refuses none. */
+export type AroundSealed = { name: string } & Sealed;
+
 export type Choice =
   | 'None'
   | { Amount: number | bigint }
   | { Point: { x: number } };
+
+export type Closed = { a: number | bigint; b?: number | null } & Extent;
+
+export type ClosedAdjacent =
+  | { t: 'Empty' }
+  | { t: 'Fields'; c: { x: number } };
+
+export type ClosedExternal =
+  | { Fields: { x: number } };
+
+export type ClosedInternal =
+  | { kind: 'Closed' } & Closed
+  | { kind: 'Fields'; x: number };
 
 export interface Containers {
   list: (number | bigint | null)[];
@@ -123,6 +144,10 @@ export interface Scalars {
   boxed: string;
 }
 
+export interface Sealed {
+  id: number;
+}
+
 export type Side =
   | 'left_hand'
   | 'right_hand';
@@ -140,6 +165,9 @@ export interface Special {
   result: ResultU8String;
 }
 
+export type TwoTags =
+  | { outer: 'Inner' } & ClosedInternal;
+
 export type Unit = [];
 
 export type Untagged =
@@ -150,11 +178,20 @@ export type Untagged =
 /** Values of all kinds. */
 export interface Values {
   among(among: Among, labelled: Labelled, options?: sockety.Options): Promise<void>;
+  around(closed: AroundClosed, internal: AroundInternal, tags: TwoTags, options?: sockety.Options): Promise<void>;
+  closed(
+    closed: Closed,
+    internal: ClosedInternal,
+    adjacent: ClosedAdjacent,
+    external: ClosedExternal,
+    options?: sockety.Options,
+  ): Promise<void>;
   containers(it: Containers, options?: sockety.Options): Promise<Containers>;
   enums(external: External, internal: Internal, adjacent: Adjacent, untagged: Untagged, options?: sockety.Options): Promise<void>;
   flat(flat: Flat, open: Open, side: Side, options?: sockety.Options): Promise<void>;
   integers(it: Integers, options?: sockety.Options): Promise<Integers>;
   scalars(it: Scalars, options?: sockety.Options): Promise<Scalars>;
+  sealed(sealed: Sealed, around: AroundSealed, options?: sockety.Options): Promise<void>;
   special(it: Special, options?: sockety.Options): Promise<Special>;
 }
 
@@ -168,6 +205,20 @@ export class ValuesClient implements Values {
 
   among(among: Among, labelled: Labelled, options?: sockety.Options): Promise<void> {
     return sockety.call(this.#peer, valuesActions.among, [among, labelled], options);
+  }
+
+  around(closed: AroundClosed, internal: AroundInternal, tags: TwoTags, options?: sockety.Options): Promise<void> {
+    return sockety.call(this.#peer, valuesActions.around, [closed, internal, tags], options);
+  }
+
+  closed(
+    closed: Closed,
+    internal: ClosedInternal,
+    adjacent: ClosedAdjacent,
+    external: ClosedExternal,
+    options?: sockety.Options,
+  ): Promise<void> {
+    return sockety.call(this.#peer, valuesActions.closed, [closed, internal, adjacent, external], options);
   }
 
   containers(it: Containers, options?: sockety.Options): Promise<Containers> {
@@ -190,6 +241,10 @@ export class ValuesClient implements Values {
     return sockety.call(this.#peer, valuesActions.scalars, [it], options);
   }
 
+  sealed(sealed: Sealed, around: AroundSealed, options?: sockety.Options): Promise<void> {
+    return sockety.call(this.#peer, valuesActions.sealed, [sealed, around], options);
+  }
+
   special(it: Special, options?: sockety.Options): Promise<Special> {
     return sockety.call(this.#peer, valuesActions.special, [it], options);
   }
@@ -198,6 +253,14 @@ export class ValuesClient implements Values {
 /** What a service `Values` does. */
 export interface ValuesHandlers {
   among(among: Among, labelled: Labelled, message: sockety.IncomingMessage): sockety.Result<void>;
+  around(closed: AroundClosed, internal: AroundInternal, tags: TwoTags, message: sockety.IncomingMessage): sockety.Result<void>;
+  closed(
+    closed: Closed,
+    internal: ClosedInternal,
+    adjacent: ClosedAdjacent,
+    external: ClosedExternal,
+    message: sockety.IncomingMessage,
+  ): sockety.Result<void>;
   containers(it: Containers, message: sockety.IncomingMessage): sockety.Result<Containers>;
   enums(
     external: External,
@@ -209,6 +272,7 @@ export interface ValuesHandlers {
   flat(flat: Flat, open: Open, side: Side, message: sockety.IncomingMessage): sockety.Result<void>;
   integers(it: Integers, message: sockety.IncomingMessage): sockety.Result<Integers>;
   scalars(it: Scalars, message: sockety.IncomingMessage): sockety.Result<Scalars>;
+  sealed(sealed: Sealed, around: AroundSealed, message: sockety.IncomingMessage): sockety.Result<void>;
   special(it: Special, message: sockety.IncomingMessage): sockety.Result<Special>;
 }
 
@@ -221,6 +285,10 @@ export function valuesHandlers(service: ValuesHandlers): sockety.Handlers {
 export const valuesDrafts = {
   among: (among: Among, labelled: Labelled): sockety.Draft<void> =>
     sockety.draft(valuesActions.among, [among, labelled]),
+  around: (closed: AroundClosed, internal: AroundInternal, tags: TwoTags): sockety.Draft<void> =>
+    sockety.draft(valuesActions.around, [closed, internal, tags]),
+  closed: (closed: Closed, internal: ClosedInternal, adjacent: ClosedAdjacent, external: ClosedExternal): sockety.Draft<void> =>
+    sockety.draft(valuesActions.closed, [closed, internal, adjacent, external]),
   containers: (it: Containers): sockety.Draft<Containers> =>
     sockety.draft(valuesActions.containers, [it]),
   enums: (external: External, internal: Internal, adjacent: Adjacent, untagged: Untagged): sockety.Draft<void> =>
@@ -231,6 +299,8 @@ export const valuesDrafts = {
     sockety.draft(valuesActions.integers, [it]),
   scalars: (it: Scalars): sockety.Draft<Scalars> =>
     sockety.draft(valuesActions.scalars, [it]),
+  sealed: (sealed: Sealed, around: AroundSealed): sockety.Draft<void> =>
+    sockety.draft(valuesActions.sealed, [sealed, around]),
   special: (it: Special): sockety.Draft<Special> =>
     sockety.draft(valuesActions.special, [it]),
 };
@@ -249,11 +319,44 @@ export const isAmong: sockety.Check<Among> = sockety.struct(
   sockety.perhaps(sockety.lazy(() => isExtent)),
 );
 
+/** Whether a value is of the type `AroundClosed`. */
+export const isAroundClosed: sockety.Check<AroundClosed> = sockety.strict(sockety.struct({ name: sockety.text }, sockety.lazy(() => isClosed)));
+
+/** Whether a value is of the type `AroundInternal`. */
+export const isAroundInternal: sockety.Check<AroundInternal> = sockety.strict(sockety.struct({ name: sockety.text }, sockety.lazy(() => isClosedInternal)));
+
+/** Whether a value is of the type `AroundSealed`. */
+export const isAroundSealed: sockety.Check<AroundSealed> = sockety.struct({ name: sockety.text }, sockety.lazy(() => isSealed));
+
 /** Whether a value is of the type `Choice`. */
 export const isChoice: sockety.Check<Choice> = sockety.oneOf(
   sockety.literal('None', 'Nil'),
   sockety.struct({ Amount: sockety.u64 }),
   sockety.struct({ Point: sockety.struct({ x: sockety.u8 }) }),
+);
+
+/** Whether a value is of the type `Closed`. */
+export const isClosed: sockety.Check<Closed> = sockety.strict(sockety.struct(
+  { a: sockety.aliased(sockety.u64, 'first'), b: sockety.optional(sockety.option(sockety.u8)) },
+  sockety.lazy(() => isExtent),
+));
+
+/** Whether a value is of the type `ClosedAdjacent`. */
+export const isClosedAdjacent: sockety.Check<ClosedAdjacent> = sockety.oneOf(
+  sockety.strict(sockety.struct({ t: sockety.literal('Empty') }), 'c'),
+  sockety.strict(sockety.struct({
+    t: sockety.literal('Fields'),
+    c: sockety.strict(sockety.struct({ x: sockety.u8 })),
+  })),
+);
+
+/** Whether a value is of the type `ClosedExternal`. */
+export const isClosedExternal: sockety.Check<ClosedExternal> = sockety.oneOf(sockety.struct({ Fields: sockety.strict(sockety.struct({ x: sockety.u8 })) }));
+
+/** Whether a value is of the type `ClosedInternal`. */
+export const isClosedInternal: sockety.Check<ClosedInternal> = sockety.oneOf(
+  sockety.tagged('kind', sockety.literal('Closed'), isClosed),
+  sockety.strict(sockety.struct({ kind: sockety.literal('Fields'), x: sockety.u8 })),
 );
 
 /** Whether a value is of the type `Containers`. */
@@ -316,7 +419,7 @@ export const isIntegers: sockety.Check<Integers> = sockety.struct({
 /** Whether a value is of the type `Internal`. */
 export const isInternal: sockety.Check<Internal> = sockety.oneOf(
   sockety.struct({ kind: sockety.literal('A'), x: sockety.float }),
-  sockety.struct({ kind: sockety.literal('B') }, isId2),
+  sockety.tagged('kind', sockety.literal('B'), isId2),
   sockety.struct({ kind: sockety.literal('C') }),
   sockety.struct({ kind: sockety.otherThan('A', 'B', 'C') }),
 );
@@ -374,6 +477,9 @@ export const isScalars: sockety.Check<Scalars> = sockety.struct({
   boxed: sockety.text,
 });
 
+/** Whether a value is of the type `Sealed`. */
+export const isSealed: sockety.Check<Sealed> = sockety.strict(sockety.struct({ id: sockety.u8 }));
+
 /** Whether a value is of the type `Side`. */
 export const isSide: sockety.Check<Side> = sockety.oneOf(sockety.literal('left_hand'), sockety.literal('right_hand'));
 
@@ -391,6 +497,9 @@ export const isSpecial: sockety.Check<Special> = sockety.struct({
   result: isResultU8String,
 });
 
+/** Whether a value is of the type `TwoTags`. */
+export const isTwoTags: sockety.Check<TwoTags> = sockety.oneOf(sockety.tagged('outer', sockety.literal('Inner'), isClosedInternal));
+
 /** Whether a value is of the type `Unit`. */
 export const isUnit: sockety.Check<Unit> = sockety.tuple();
 
@@ -403,6 +512,25 @@ const valuesActions = {
     parameters: [
       { kind: 'payload', name: 'among', check: isAmong },
       { kind: 'payload', name: 'labelled', check: isLabelled },
+    ],
+    returns: [],
+  },
+  around: {
+    name: 'around',
+    parameters: [
+      { kind: 'payload', name: 'closed', check: isAroundClosed },
+      { kind: 'payload', name: 'internal', check: isAroundInternal },
+      { kind: 'payload', name: 'tags', check: isTwoTags },
+    ],
+    returns: [],
+  },
+  closed: {
+    name: 'closed',
+    parameters: [
+      { kind: 'payload', name: 'closed', check: isClosed },
+      { kind: 'payload', name: 'internal', check: isClosedInternal },
+      { kind: 'payload', name: 'adjacent', check: isClosedAdjacent },
+      { kind: 'payload', name: 'external', check: isClosedExternal },
     ],
     returns: [],
   },
@@ -439,6 +567,14 @@ const valuesActions = {
     name: 'scalars',
     parameters: [{ kind: 'payload', name: 'it', check: isScalars }],
     returns: [{ kind: 'payload', check: isScalars }],
+  },
+  sealed: {
+    name: 'sealed',
+    parameters: [
+      { kind: 'payload', name: 'sealed', check: isSealed },
+      { kind: 'payload', name: 'around', check: isAroundSealed },
+    ],
+    returns: [],
   },
   special: {
     name: 'special',
