@@ -94,15 +94,15 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 /// The lines below `[dependencies]` or `[dev-dependencies]`, by the name of the package.
 fn dependencies(text: &str) -> BTreeMap<String, String> {
     let blocks = blocks(text, "toml");
-    let lines = blocks.iter().filter_map(|block| {
-        let heads = ["[dependencies]\n", "[dev-dependencies]\n"];
-        heads.iter().find_map(|head| block.strip_prefix(head))
-    });
+    let heads = ["[dependencies]", "[dev-dependencies]"];
+    let tables = blocks
+        .iter()
+        .filter(|block| heads.iter().any(|head| block.starts_with(head)));
     let root = root();
     let root = root.to_str().expect("a path of text");
-    lines
-        .flat_map(str::lines)
-        .filter(|line| !line.starts_with('#'))
+    tables
+        .flat_map(|block| block.lines())
+        .filter(|line| !line.is_empty() && !line.starts_with('#') && !heads.contains(line))
         .map(|line| {
             let (name, value) = line.split_once(" = ").expect("a dependency");
             (name.to_owned(), value.replace(REPOSITORY, root))

@@ -19,9 +19,9 @@ use crate::{
 /// Arguments of `check`: compares two schemas.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Schema before the change: a file of `describe --save`
+    /// Schema before the change: a file of `describe --save`. With --against, the schema after it
     #[arg(value_name = "OLD")]
-    old: PathBuf,
+    first_schema: PathBuf,
     /// Schema after the change
     #[arg(
         value_name = "NEW",
@@ -29,7 +29,7 @@ pub struct CheckArgs {
         conflicts_with = "against"
     )]
     new: Option<PathBuf>,
-    /// Instead of NEW, what this peer serves
+    /// The schema before the change is what this peer serves
     #[arg(long, value_name = "ADDR")]
     against: Option<Address>,
     /// Changes that are meant: RULE, or RULE:PATH
@@ -55,10 +55,10 @@ pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     if let Some(path) = &args.allow_from {
         allowed.extend(read_allowed(path)?);
     }
-    let old = load(&args.old)?;
-    let new = match (&args.new, &args.against) {
-        (Some(path), _) => load(path)?,
-        (None, Some(address)) => served(&args, address).await?,
+    let schema = load(&args.first_schema)?;
+    let (old, new) = match (&args.new, &args.against) {
+        (Some(path), _) => (schema, load(path)?),
+        (None, Some(address)) => (served(&args, address).await?, schema),
         (None, None) => return Err(Failure::usage("neither NEW nor --against")),
     };
     let mut report = compare(&old, &new);

@@ -166,7 +166,7 @@ Exit codes:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   sockety check bank.sockety.json new.sockety.json
-  sockety check bank.sockety.json --against localhost:9000
+  sockety check new.sockety.json --against localhost:9000
   sockety check old.json new.json --allow field.gone:Transfer.text --allow limit
 
 Each change has a verdict: compatible, warning, servers first (renew every server before any client \

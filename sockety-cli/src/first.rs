@@ -36,6 +36,7 @@ pub struct FirstArgs {
         long,
         value_name = "JSON",
         requires = "first",
+        allow_negative_numbers = true,
         conflicts_with_all = ["first_data", "first_raw"]
     )]
     first_json: Option<String>,

@@ -32,7 +32,12 @@ pub struct ListenArgs {
     #[arg(long, value_name = "CODE", default_value = "0", value_parser = code)]
     reply: FastReply,
     /// Answer with a response that has this payload instead
-    #[arg(long, value_name = "JSON", conflicts_with = "reply")]
+    #[arg(
+        long,
+        value_name = "JSON",
+        allow_negative_numbers = true,
+        conflicts_with = "reply"
+    )]
     reply_json: Option<String>,
     #[command(flatten)]
     serve: ServeArgs,

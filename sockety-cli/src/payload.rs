@@ -29,7 +29,7 @@ pub struct PayloadArgs {
     /// "2026-01-31T12:00:00Z"}, {"$ext": [type, "base64"]}, {"$float": "NaN"} ("Infinity",
     /// "-Infinity"), {"$map": [[key, value], …]} for keys that are not strings. Replies are shown
     /// in the same way. A number with a decimal point is a float.
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
     json: Option<String>,
     /// The payload as text, sent unchanged; @FILE and @- work as in --json
     #[arg(long, value_name = "TEXT")]

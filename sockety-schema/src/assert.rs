@@ -11,10 +11,11 @@ use crate::{
 /// The variable that makes [`assert_compatible`] write the file instead.
 const UPDATE: &str = "SOCKETY_SCHEMA";
 
-/// Fails a test if a service has changed in a way that breaks peers that have not changed yet.
+/// Fails a test if a service has changed in a way that breaks peers that have not changed yet. Changes that do not, such as those
+/// that need servers to be renewed first, are written to the standard error output, which `cargo test -- --nocapture` shows.
 ///
 /// `path` is a file with the schema that is in use, which belongs into version control. With `SOCKETY_SCHEMA=update` in the
-/// environment it is written instead, which is also how it begins. `allowed` are changes that are meant, as
+/// environment it is written instead, which is also how it begins, and all changes are shown. `allowed` are changes that are meant, as
 /// `field.gone:Transfer.cents`; see [`Allowed`].
 ///
 /// ```no_run
@@ -34,17 +35,22 @@ const UPDATE: &str = "SOCKETY_SCHEMA";
 pub fn assert_compatible(path: impl AsRef<Path>, schema: &Schema, allowed: &[&str]) {
     let path = path.as_ref();
     if env::var_os(UPDATE).is_some_and(|it| it == "update") {
+        if let Ok(old) = Schema::load(path) {
+            eprint!("{}", compare(&old, schema));
+        }
         if let Err(error) = schema.save(path) {
             panic!("cannot write {}: {error}", path.display());
         }
         return;
     }
-    if let Err(text) = check(path, schema, allowed) {
-        panic!("{text}");
+    match check(path, schema, allowed) {
+        Ok(changes) => eprint!("{changes}"),
+        Err(text) => panic!("{text}"),
     }
 }
 
-fn check(path: &Path, schema: &Schema, allowed: &[&str]) -> Result<(), String> {
+/// Returns the changes that break nobody, a line each.
+fn check(path: &Path, schema: &Schema, allowed: &[&str]) -> Result<String, String> {
     let hint = format!(
         "run the test with {UPDATE}=update to write {}",
         path.display()
@@ -58,7 +64,7 @@ fn check(path: &Path, schema: &Schema, allowed: &[&str]) -> Result<(), String> {
         report.allow(&Allowed::from_str(text).map_err(|error| error.to_string())?);
     }
     if report.verdict() < Verdict::Breaking {
-        return Ok(());
+        return Ok(report.to_string());
     }
     let mut text = format!("the service breaks peers with {}:\n", path.display());
     let _ = write!(text, "{report}{hint} if that is meant");

@@ -63,17 +63,23 @@ fn the_types_of_a_server_are_shown_saved_and_compared() {
         .replace("\"timeout_ms\": 2000", "\"timeout_ms\": 1000");
     fs::write(&new, changed).unwrap();
     let new = new.to_str().unwrap();
-    let (said, _) = failed(&mut sockety(&format!("check {old} {new}")), 1);
-    let lines: Vec<_> = said.lines().collect();
-    assert_eq!(
-        lines,
-        [
-            "breaking: media.count: is not served any more [action.gone]",
-            "servers first: media.size: is new [action.new]",
-            "warning: media.find: callers wait 1000 ms, before 2000 ms [timeout]",
-            "breaking",
-        ]
-    );
+    for both in [
+        format!("{old} {new}"),
+        // What is served is what is in use.
+        format!("{new} --against {address}"),
+    ] {
+        let (said, _) = failed(&mut sockety(&format!("check {both}")), 1);
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "breaking: media.count: is not served any more [action.gone]",
+                "servers first: media.size: is new [action.new]",
+                "warning: media.find: callers wait 1000 ms, before 2000 ms [timeout]",
+                "breaking",
+            ]
+        );
+    }
     let allowed = format!("check {old} {new} --allow action.gone:media.count");
     let said = stdout(&mut sockety(&allowed));
     assert!(

@@ -392,3 +392,8 @@ fn calls_that_are_shown_are_taken() {
         assert!(text.contains(expected), "{expected}: {text}");
     }
 }
+
+#[test]
+fn a_negative_number_is_a_value() {
+    failed(&mut sockety("call 127.0.0.1:1 media.find --json -5"), 3);
+}
