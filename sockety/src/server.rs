@@ -1,6 +1,13 @@
 //! Accepting connections.
 
-use std::{io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tracing::debug;
 
@@ -78,6 +85,27 @@ pub struct Server {
     without_tls: Option<AddressError>,
     handle: ServerHandle,
     takes_links: TakesLinks,
+}
+
+/// The future of [`Server::serve`].
+///
+/// It has no type parameter, so the compiler reports what cannot be served once, at the argument, and
+/// not at each `.await` again.
+#[must_use = "a server accepts no connection until this is awaited or spawned"]
+pub struct Serve(Boxed<'static, io::Result<()>>);
+
+impl Future for Serve {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Serve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve").finish_non_exhaustive()
+    }
 }
 
 impl Default for Server {
@@ -284,15 +312,15 @@ impl Server {
     ///
     /// # Cancel safety
     /// Dropping the future stops accepting. Established connections continue.
-    pub async fn serve(self, serve: impl IntoRouter) -> io::Result<()> {
-        self.serve_boxed(Arc::new(serve.into_router())).await
+    pub fn serve(self, serve: impl IntoRouter) -> Serve {
+        self.serve_boxed(Arc::new(serve.into_router()))
     }
 
     /// Boxed by a function that is not generic, so that it is compiled with the library: the code of
     /// an `async fn` is generated in the crate that polls it, and would be again in each build of a
     /// program.
-    fn serve_boxed(self, router: Arc<Router>) -> Boxed<'static, io::Result<()>> {
-        Box::pin(self.serve_router(router))
+    fn serve_boxed(self, router: Arc<Router>) -> Serve {
+        Serve(Box::pin(self.serve_router(router)))
     }
 
     async fn serve_router(self, router: Arc<Router>) -> io::Result<()> {

@@ -399,11 +399,14 @@ async fn channels_of_messages_that_were_given_up_are_not_used_again() {
     }
     let draft = Draft::new("a").with_stream();
     let error = near.send(&draft).await.expect_err("no channel");
-    assert!(matches!(error, SendError::ChannelsExhausted), "{error:?}");
+    assert!(
+        matches!(error, SendError::ChannelsExhausted { .. }),
+        "{error:?}"
+    );
     let error = near.pass(&draft).await.expect_err("no channel");
     assert!(matches!(
         error,
-        RequestError::Send(SendError::ChannelsExhausted)
+        RequestError::Send(SendError::ChannelsExhausted { .. })
     ));
     // Small messages need none of those.
     near.pass(&Draft::new("b")).await.expect("passed");
@@ -449,7 +452,7 @@ async fn channels_are_not_used_again_with_a_peer_that_does_not_know_the_question
     gives_up(&near, &mut packets, 2).await;
     gives_up(&near, &mut packets, 3).await;
     let error = near.send(&Draft::new("a").with_stream()).await;
-    assert!(matches!(error, Err(SendError::ChannelsExhausted)));
+    assert!(matches!(error, Err(SendError::ChannelsExhausted { .. })));
 }
 
 #[tokio::test(start_paused = true)]
@@ -609,7 +612,7 @@ async fn a_message_that_waits_for_a_channel_learns_that_there_will_be_none() {
     assert!(is_pending(&mut waiting).await);
     drop(first);
     let error = waiting.await.expect_err("no channel");
-    assert!(matches!(error, SendError::ChannelsExhausted));
+    assert!(matches!(error, SendError::ChannelsExhausted { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -620,7 +623,7 @@ async fn after_an_abort_towards_a_peer_with_one_channel_messages_fail_instead_of
     let draft = Draft::new("b");
     let sending = tokio::time::timeout(std::time::Duration::from_secs(600), near.send(&draft));
     let error = sending.await.expect("no waiting").expect_err("no channel");
-    assert!(matches!(error, SendError::ChannelsExhausted));
+    assert!(matches!(error, SendError::ChannelsExhausted { .. }));
 }
 
 #[tokio::test(start_paused = true)]

@@ -294,7 +294,7 @@ async fn t_e3_a_flood_of_credit_ends_the_connection() {
     peer.send("F2 07 00 00000000 FFFF").await;
     let error = connection.closed().await;
     assert!(
-        matches!(error, ConnectionError::Limit(LimitExceeded::Flow)),
+        matches!(error, ConnectionError::Limit(LimitExceeded::Flow { .. })),
         "{error:?}"
     );
 }

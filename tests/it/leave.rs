@@ -254,7 +254,11 @@ async fn the_last_leave_says_why() {
     let (_connection, mut peer) = scripted(ping_handler(), options).await;
     peer.expect(OURS).await;
     peer.send("A0 A0 A0").await;
-    let useless = LimitExceeded::UselessPackets.to_string();
+    let useless = LimitExceeded::UselessPackets {
+        burst: 2,
+        per_second: 1,
+    };
+    let useless = useless.to_string();
     peer.expect(&leave_with(0, 4, &useless)).await;
     peer.expect_end().await;
 
@@ -667,7 +671,10 @@ async fn t_e4_a_flood_of_pings_is_answered_in_constant_memory_until_it_is_too_mu
     peer.send("F0 09 04 0000000000000002").await;
     let error = connection.closed().await;
     assert!(
-        matches!(error, ConnectionError::Limit(LimitExceeded::UselessPackets)),
+        matches!(
+            error,
+            ConnectionError::Limit(LimitExceeded::UselessPackets { .. })
+        ),
         "{error:?}"
     );
     // An honest one may send one ping after another.
@@ -725,7 +732,10 @@ async fn t_e4_leaves_and_unknown_controls_are_useless_packets() {
         peer.send(packet).await;
         let error = connection.closed().await;
         assert!(
-            matches!(error, ConnectionError::Limit(LimitExceeded::UselessPackets)),
+            matches!(
+                error,
+                ConnectionError::Limit(LimitExceeded::UselessPackets { .. })
+            ),
             "{error:?}"
         );
     }

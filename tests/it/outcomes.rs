@@ -594,7 +594,7 @@ async fn without_a_channel_nothing_is_sent() {
     assert!(matches!(
         upload,
         Err(CallError::Request {
-            error: RequestError::Send(SendError::ChannelsExhausted),
+            error: RequestError::Send(SendError::ChannelsExhausted { .. }),
             ..
         })
     ));

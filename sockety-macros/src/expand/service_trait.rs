@@ -35,11 +35,15 @@ fn note_on_unimplemented(service: &Service) -> Option<TokenStream> {
         return None;
     }
     let (name, client) = (service.item.ident.unraw(), &service.names.client);
-    let note = format!(
-        "`{client}` calls a server, and does not implement `{name}`: take a `&{client}`, or write \
-         `impl {name} for` a type that holds one"
+    let message = format!("`{{Self}}` does not implement the service `{name}`");
+    let server = format!("to serve calls, write `impl {name} for` a type of your own");
+    let client = format!(
+        "`{client}` calls a server and does not serve: take a `&{client}`, or implement `{name}` for \
+         a type that holds one"
     );
-    Some(quote!(#[diagnostic::on_unimplemented(note = #note)]))
+    Some(quote!(
+        #[diagnostic::on_unimplemented(message = #message, note = #server, note = #client)]
+    ))
 }
 
 /// Whether the trait may be in a module with `#![no_implicit_prelude]`, where `diagnostic` means

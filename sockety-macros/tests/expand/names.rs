@@ -1,5 +1,7 @@
 #[diagnostic::on_unimplemented(
-    note = "`MediaClient` calls a server, and does not implement `Media`: take a `&MediaClient`, or write `impl Media for` a type that holds one"
+    message = "`{Self}` does not implement the service `Media`",
+    note = "to serve calls, write `impl Media for` a type of your own",
+    note = "`MediaClient` calls a server and does not serve: take a `&MediaClient`, or implement `Media` for a type that holds one"
 )]
 pub(crate) trait Media: Send + Sync {
     fn get(

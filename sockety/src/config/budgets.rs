@@ -121,6 +121,11 @@ impl Share {
         Self { budget, amount: 0 }
     }
 
+    /// The limit of all shares together.
+    pub(crate) fn limit(&self) -> u64 {
+        self.budget.limit
+    }
+
     /// Takes more, if that much is left.
     pub(crate) fn grow(&mut self, amount: u64) -> bool {
         let is_taken = self.budget.take(amount);

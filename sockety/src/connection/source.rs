@@ -123,7 +123,7 @@ impl Tried<'_> {
                 error,
                 SendError::Disconnected { .. }
                     | SendError::PeerGoingAway
-                    | SendError::ChannelsExhausted
+                    | SendError::ChannelsExhausted { .. }
             ),
             Err(RequestError::Disconnected { .. } | RequestError::PeerGoingAway { .. }) => true,
             _ => false,

@@ -15,7 +15,10 @@ pub(crate) struct PayloadReservation {
 }
 
 /// There is no room for another payload.
-pub(crate) struct NoRoom;
+pub(crate) struct NoRoom {
+    /// What all payloads may hold, in bytes.
+    pub(crate) limit: u64,
+}
 
 /// What a payload belongs to. Responses count apart: handlers that hold all room for messages may
 /// wait for them.
@@ -67,7 +70,7 @@ impl PayloadReservation {
         if is_room {
             Ok(Some(reservation))
         } else {
-            Err(NoRoom)
+            Err(NoRoom { limit })
         }
     }
 
@@ -76,7 +79,9 @@ impl PayloadReservation {
         if self.share.grow(bytes as u64) {
             Ok(())
         } else {
-            Err(NoRoom)
+            Err(NoRoom {
+                limit: self.share.limit(),
+            })
         }
     }
 }

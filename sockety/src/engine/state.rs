@@ -257,17 +257,25 @@ impl State {
     #[inline]
     fn has_whole_channel(&self) -> Result<bool, SendError> {
         let is_free = self.outbox.is_free(ChannelId::ZERO);
-        if !is_free && self.transmissions.channels.is_exhausted() {
-            return Err(SendError::ChannelsExhausted);
+        if !is_free {
+            self.check_channels()?;
         }
         Ok(is_free)
     }
 
     fn has_carrying_channel(&self) -> Result<bool, SendError> {
-        if self.transmissions.channels.is_exhausted() {
-            return Err(SendError::ChannelsExhausted);
-        }
+        self.check_channels()?;
         Ok(self.transmissions.channels.is_available())
+    }
+
+    #[inline]
+    fn check_channels(&self) -> Result<(), SendError> {
+        let channels = &self.transmissions.channels;
+        if channels.is_exhausted() {
+            let channels = channels.usable();
+            return Err(SendError::ChannelsExhausted { channels });
+        }
+        Ok(())
     }
 
     pub(crate) fn takes_calls(&self) -> bool {

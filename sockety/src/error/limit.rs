@@ -13,15 +13,32 @@ pub enum LimitExceeded {
     AuthorizationTimeout(Duration),
     /// Too many useless packets: empty ones, needless channel switches, floods of heartbeats,
     /// replies to no request.
-    #[error("too many useless packets")]
-    UselessPackets,
-    /// The peer sends more credit for files and streams than their content can need: 1,024 entries, 10
-    /// more each second, and one for each 1,024 bytes (`ext.credit.budget`).
-    #[error("too many flow control entries")]
-    Flow,
+    #[error("too many useless packets: limit is {burst} at once and {per_second} per second")]
+    UselessPackets {
+        /// How many at once.
+        burst: u64,
+        /// How many per second, in the long run.
+        per_second: u64,
+    },
+    /// The peer sends more credit for files and streams than their content can need: 1,024 bytes of
+    /// content pay for an entry, and further ones up to this rate are free (`ext.credit.budget`).
+    #[error(
+        "too many flow control entries: limit is {burst} at once and {per_second} per second, and one for each 1024 bytes"
+    )]
+    Flow {
+        /// How many at once.
+        burst: u64,
+        /// How many per second, in the long run.
+        per_second: u64,
+    },
     /// Messages whose content stopped arriving hold more than a quarter of the channels.
-    #[error("too many messages whose content stopped arriving")]
-    StalledMessages,
+    #[error("content of {messages} messages stopped arriving: limit is {limit}")]
+    StalledMessages {
+        /// The number of such messages.
+        messages: usize,
+        /// The limit, a quarter of the channels.
+        limit: usize,
+    },
     /// The peer sends requests, but did not read their replies for this time.
     #[error("replies not read for {0:?}")]
     ReplyBacklog(Duration),

@@ -29,10 +29,14 @@ pub enum ReadError {
     /// Its message exceeds a limit of this side, or breaks a rule that does not end the connection.
     #[error("message not accepted")]
     NotAccepted(#[source] sockety_codec::RefusalReason),
-    /// Payloads on all connections that share [`Budgets`](crate::config::Budgets) hold as much
-    /// memory as they may.
-    #[error("too many payloads are arriving at once")]
-    OverBudget,
+    /// Payloads hold as much memory as they may: those on its connection
+    /// ([`Options::max_payload_bytes`](crate::config::Options::max_payload_bytes)), or those on all
+    /// connections that share [`Budgets`](crate::config::Budgets).
+    #[error("too many payloads are arriving at once: limit is {limit} bytes")]
+    OverBudget {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// It is larger than the reader accepts, such as in
     /// [`File::bytes`](crate::content::file::File::bytes).
     #[error("more than {limit} bytes")]
@@ -62,7 +66,7 @@ impl From<ReadError> for io::Error {
             ReadError::Overrun | ReadError::Stalled(_) => io::ErrorKind::TimedOut,
             ReadError::TooShort { .. } | ReadError::NotAccepted(_) => io::ErrorKind::InvalidData,
             ReadError::TooLarge { .. } => io::ErrorKind::FileTooLarge,
-            ReadError::OverBudget => io::ErrorKind::OutOfMemory,
+            ReadError::OverBudget { .. } => io::ErrorKind::OutOfMemory,
             ReadError::Spill(error) => error.kind(),
         };
         Self::new(kind, error)

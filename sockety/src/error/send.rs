@@ -87,8 +87,13 @@ pub enum SendError {
     },
     /// Messages with files or streams that were abandoned half-way have used up all channels: some
     /// peers never free the channel of such a message. A new connection has all channels again.
-    #[error("no channels left for files or streams on this connection")]
-    ChannelsExhausted,
+    #[error(
+        "no channels left for files or streams: abandoned messages hold all {channels} of the connection"
+    )]
+    ChannelsExhausted {
+        /// The number of channels.
+        channels: usize,
+    },
     /// The message has metadata, and the connection does not use the extension; see
     /// [`Connection::is_extended`](crate::connection::Connection::is_extended) and
     /// [`MetadataKey::optional`](crate::metadata::MetadataKey::optional).

@@ -51,7 +51,10 @@ fn remote() -> RemoteError {
 }
 
 fn limit() -> LimitExceeded {
-    LimitExceeded::UselessPackets
+    LimitExceeded::UselessPackets {
+        burst: 128,
+        per_second: 10,
+    }
 }
 
 fn errors() -> Vec<Box<dyn Error>> {

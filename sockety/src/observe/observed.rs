@@ -232,7 +232,7 @@ fn unsent_type(error: &SendError) -> &'static str {
         SendError::Busy { .. } => "busy",
         SendError::NoTime => "no_time",
         SendError::MetadataNotSupported { .. } => "metadata_not_supported",
-        SendError::ChannelsExhausted => "channels_exhausted",
+        SendError::ChannelsExhausted { .. } => "channels_exhausted",
         SendError::ContentTaken => "content_taken",
         SendError::RejectedByMiddleware(_) => "rejected_by_middleware",
         SendError::Full => "full",

@@ -17,7 +17,10 @@ use crate::support::{
     response, settled, waiting_handler,
 };
 
-const USELESS: LimitExceeded = LimitExceeded::UselessPackets;
+const USELESS: LimitExceeded = LimitExceeded::UselessPackets {
+    burst: 128,
+    per_second: 10,
+};
 
 /// A peer may send this a number of times at once, and then as often as is said per second, but not once more. What the
 /// connection answers is not looked at.

@@ -101,7 +101,10 @@ async fn t_s2_messages_that_stop_on_a_quarter_of_the_channels_end_the_connection
             .await;
     }
     let error = connection.closed().await;
-    let stalled = LimitExceeded::StalledMessages;
+    let stalled = LimitExceeded::StalledMessages {
+        messages: 65,
+        limit: 64,
+    };
     assert!(
         matches!(error, ConnectionError::Limit(limit) if limit == stalled),
         "{error:?}"

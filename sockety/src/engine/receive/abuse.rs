@@ -96,12 +96,9 @@ impl AbuseMeter {
         self.pause_for(pause);
     }
 
-    /// The peer sent credit for content.
-    pub(crate) fn on_flow(&mut self, is_paid: bool, useless: u64) {
-        if !is_paid {
-            self.exceeded = Some(LimitExceeded::Flow);
-        }
-        self.on_useless(useless);
+    /// The peer exceeded a limit.
+    pub(crate) fn exceed(&mut self, limit: LimitExceeded) {
+        self.exceeded = Some(limit);
     }
 
     fn pause_for(&mut self, pause: Duration) {
@@ -134,11 +131,6 @@ impl AbuseMeter {
         ready!(timer.as_mut().poll(cx));
         (self.paused_until, self.timer) = (None, None);
         Poll::Ready(())
-    }
-
-    /// More than a quarter of the channels are occupied by messages that make no progress.
-    pub(crate) fn on_stalled(&mut self) {
-        self.exceeded = Some(LimitExceeded::StalledMessages);
     }
 
     /// Called after each read and at each tick. Fails if a limit was exceeded.
@@ -185,7 +177,8 @@ impl AbuseMeter {
 
     pub(crate) fn on_useless(&mut self, packets: u64) {
         if packets > 0 && !self.buckets().useless.take(packets) {
-            self.exceeded = Some(LimitExceeded::UselessPackets);
+            let Rate { burst, per_second } = self.shared.options.useless_packets;
+            self.exceeded = Some(LimitExceeded::UselessPackets { burst, per_second });
         }
     }
 }

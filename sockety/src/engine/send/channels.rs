@@ -90,7 +90,8 @@ impl Channels {
         self.retired > 0 && usize::from(self.retired) * 2 >= self.usable()
     }
 
-    fn usable(&self) -> usize {
+    /// How many can have files or a stream.
+    pub(crate) fn usable(&self) -> usize {
         usize::from(self.count - u16::from(self.count > 1))
     }
 

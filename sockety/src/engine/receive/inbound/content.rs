@@ -146,8 +146,8 @@ impl<S: Serve> Inbound<S> {
             return Verdict::Keep;
         };
         open.progress.on_content();
-        if let Err(NoRoom) = add(&mut open.payload) {
-            return self.on_no_room(channel);
+        if let Err(no_room) = add(&mut open.payload) {
+            return self.on_no_room(channel, no_room);
         }
         if open.is_complete() {
             self.hand_on(channel, cx);
@@ -156,9 +156,9 @@ impl<S: Serve> Inbound<S> {
     }
 
     /// All connections together hold as much as they may.
-    fn on_no_room(&mut self, channel: ChannelId) -> Verdict {
+    fn on_no_room(&mut self, channel: ChannelId, NoRoom { limit }: NoRoom) -> Verdict {
         self.shared.counters.count(|all| &all.overloaded);
-        let reason = ReadError::OverBudget.to_string();
+        let reason = ReadError::OverBudget { limit }.to_string();
         match self.slots.open_mut(channel).map(|open| &open.role) {
             Some(Role::Message { route, .. }) => {
                 self.shared
@@ -168,7 +168,7 @@ impl<S: Serve> Inbound<S> {
                 self.shared.warn(Warning::Overloaded, action, &reason);
             }
             Some(&Role::Response { parent }) => {
-                self.deliver(&parent, lost(ReadError::OverBudget));
+                self.deliver(&parent, lost(ReadError::OverBudget { limit }));
             }
             None => {}
         }

@@ -17,7 +17,7 @@ use crate::{
         ticks,
         warnings::Warning,
     },
-    error::{read::ReadError, refusal},
+    error::{limit::LimitExceeded, read::ReadError, refusal},
     fast_reply::{FastReply, FrameworkCode},
 };
 
@@ -59,8 +59,10 @@ impl<S: Serve> Inbound<S> {
         }
         self.stalled.extend(&stalled);
         let channels = usize::from(self.shared.options.limits.channels().get());
-        if self.stalled.len() * 4 > channels {
-            self.abuse.on_stalled();
+        let (messages, limit) = (self.stalled.len(), channels / 4);
+        if messages > limit {
+            let exceeded = LimitExceeded::StalledMessages { messages, limit };
+            self.abuse.exceed(exceeded);
         }
     }
 

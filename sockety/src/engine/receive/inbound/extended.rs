@@ -24,7 +24,7 @@ use crate::{
         },
         serve::{Dispatch, Serve},
     },
-    error::{read::ReadError, stream_end::StreamEnd},
+    error::{limit::LimitExceeded, read::ReadError, stream_end::StreamEnd},
     fast_reply::FrameworkCode,
     metadata::{Metadata, RetryAfter},
 };
@@ -541,7 +541,11 @@ impl<S: Serve> Inbound<S> {
         };
         let is_paid =
             (extended.entries_read).pay(applied.entries, applied.content_sent, applied.parts_begun);
-        self.abuse.on_flow(is_paid, applied.useless);
+        if !is_paid {
+            let Rate { burst, per_second } = FREE_ENTRIES;
+            self.abuse.exceed(LimitExceeded::Flow { burst, per_second });
+        }
+        self.abuse.on_useless(applied.useless);
         Verdict::Keep
     }
 

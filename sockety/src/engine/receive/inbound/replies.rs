@@ -8,7 +8,7 @@ use super::{Inbound, Verdict};
 use crate::{
     engine::{
         early_end::Steering,
-        payload_reservation::{PayloadReservation, Purpose},
+        payload_reservation::{NoRoom, PayloadReservation, Purpose},
         pending::RawReply,
         receive::{
             parts::ReceivedParts,
@@ -65,11 +65,14 @@ impl<S: Serve> Inbound<S> {
                 Verdict::Keep
             };
         }
-        let Ok(reservation) =
-            PayloadReservation::reserve(&self.shared, head.payload_size, Purpose::Response)
-        else {
-            self.deliver(&head.parent, lost(ReadError::OverBudget));
-            return Verdict::Refuse(channel);
+        let reserved =
+            PayloadReservation::reserve(&self.shared, head.payload_size, Purpose::Response);
+        let reservation = match reserved {
+            Ok(reservation) => reservation,
+            Err(NoRoom { limit }) => {
+                self.deliver(&head.parent, lost(ReadError::OverBudget { limit }));
+                return Verdict::Refuse(channel);
+            }
         };
         let open = Open {
             role: Role::Response {
