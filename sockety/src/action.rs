@@ -7,6 +7,11 @@ pub(crate) enum Action {
     Named(Arc<str>),
 }
 
+/// Whether the action is one that implementations ask each other for, and no service may have.
+pub(crate) fn is_reserved(action: &str) -> bool {
+    action.starts_with("$sockety.")
+}
+
 /// What callers know of an action besides its name.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Traits {

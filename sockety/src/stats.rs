@@ -68,12 +68,15 @@ stats! {
     refused_messages,
     /// Messages for actions that nobody serves.
     not_implemented,
-    /// Messages refused because too many were executing, or too many bytes waited.
+    /// Messages refused because too many were executing, or too many bytes waited, also by a
+    /// [`ConcurrencyLimit`](crate::serve::ConcurrencyLimit) or [`RateLimit`](crate::serve::RateLimit).
     overloaded,
     /// Messages refused because this side is shutting down.
     going_away,
     /// Messages refused because the peer was not authorized.
     unauthorized,
+    /// Messages refused by an [`AccessCheck`](crate::serve::AccessCheck).
+    access_denied,
     /// Messages whose files or stream were not read in time, so that others had to wait.
     overrun_messages,
     /// Messages whose payload or files stopped coming.

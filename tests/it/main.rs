@@ -29,6 +29,7 @@ mod leave;
 mod life;
 mod limits;
 mod links;
+mod logs;
 mod messages;
 mod metadata;
 mod middleware;

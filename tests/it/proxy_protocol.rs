@@ -180,14 +180,19 @@ async fn t_h13_a_header_from_a_peer_that_is_no_proxy_is_refused() {
             let error = refused(server(), Some(STRANGER), header).await;
             assert_eq!(
                 error.to_string(),
-                "PROXY protocol header from 192.0.2.9:5000, which is no known proxy: add its \
-                 network to ProxyProtocol::from_networks if it is one"
+                "PROXY protocol header from 192.0.2.9:5000, which is no known proxy: if it is \
+                 one, add its network to ProxyProtocol::from_networks"
             );
             let peer = Some(address(STRANGER));
             assert_eq!(reason(error), ProxyProtocolError::Untrusted { peer });
         }
     }
     let error = refused(server(), None, V1).await;
+    assert_eq!(
+        error.to_string(),
+        "PROXY protocol header from a peer without an IP address, which is no known proxy: if it is \
+         one, add ProxyProtocol::with_unix_sockets"
+    );
     assert_eq!(reason(error), ProxyProtocolError::Untrusted { peer: None });
 }
 
@@ -205,7 +210,7 @@ async fn peers_that_are_no_proxies_need_no_header() {
 
 #[tokio::test]
 async fn a_proxy_without_a_header_is_refused_unless_it_is_optional() {
-    let peer = address(PROXY);
+    let peer = Some(address(PROXY));
     for header in [&b""[..], b"POST / HTTP/1.1\r\n", b"\r\n\r\n\r\n"] {
         let error = refused(server(), Some(PROXY), header).await;
         assert_eq!(
@@ -225,8 +230,29 @@ async fn a_proxy_without_a_header_is_refused_unless_it_is_optional() {
 }
 
 #[tokio::test]
+async fn proxies_of_unix_sockets_name_their_clients() {
+    let server = || Server::new().proxy_protocol(proxies().with_unix_sockets());
+    for header in [V1, &v2(PROXY_TCP4, &bytes(V2_ADDRESSES))] {
+        let known = believed(server(), None, header).await;
+        assert_eq!(known.as_deref(), Some(CLIENT));
+    }
+    assert_eq!(believed(server(), None, &v2(LOCAL, b"")).await, None);
+    let error = refused(server(), None, b"").await;
+    assert_eq!(
+        error.to_string(),
+        "no PROXY protocol header from a peer without an IP address: make the proxy send one, or \
+         allow connections without it with ProxyProtocol::optional"
+    );
+    assert_eq!(reason(error), ProxyProtocolError::Missing { peer: None });
+    // Peers with an address are judged by it.
+    let error = refused(server(), Some(STRANGER), V1).await;
+    let peer = Some(address(STRANGER));
+    assert_eq!(reason(error), ProxyProtocolError::Untrusted { peer });
+}
+
+#[tokio::test]
 async fn t_h14_long_headers_are_refused() {
-    let peer = address(PROXY);
+    let peer = Some(address(PROXY));
     let endless = [&b"PROXY UNKNOWN "[..], &[b'x'; 200]].concat();
     let error = refused(server(), Some(PROXY), &endless).await;
     assert_eq!(
@@ -245,7 +271,7 @@ async fn t_h14_long_headers_are_refused() {
 
 #[tokio::test]
 async fn t_h14_malformed_headers_are_refused() {
-    let peer = address(PROXY);
+    let peer = Some(address(PROXY));
     let short = v2(PROXY_TCP4, &[1, 2, 3]);
     let version = v2([0x11, 0x11], &bytes(V2_ADDRESSES));
     let family = v2([0x21, 0xFF], &bytes(V2_ADDRESSES));
@@ -278,10 +304,30 @@ async fn t_h14_a_header_that_never_ends_has_the_time_of_a_handshake() {
         let taken = handle.serve_link(near, address(PROXY)).await;
         far.write_all(begun).await.expect("sent");
         let error = taken.expect("taken").await.expect_err("too slow");
-        let is_timeout = matches!(error.problem(), ConnectProblem::HandshakeTimedOut(_));
-        assert!(is_timeout, "{error:?}");
+        assert_eq!(
+            error.to_string(),
+            "PROXY protocol header from 10.1.2.3:5000 is incomplete after 3s"
+        );
+        let (peer, within) = (Some(address(PROXY)), Duration::from_secs(3));
+        assert_eq!(
+            reason(error),
+            ProxyProtocolError::Incomplete { peer, within }
+        );
+        assert_eq!(handle.stats().failures.proxy_header, 1);
         handle.stop();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_missing_behind_a_header_is_not_the_header() {
+    let handle = start(server());
+    let (near, mut far) = duplex(PIPE);
+    let taken = handle.serve_link(near, address(PROXY)).await;
+    far.write_all(V1).await.expect("sent");
+    let error = taken.expect("taken").await.expect_err("too slow");
+    let is_timeout = matches!(error.problem(), ConnectProblem::HandshakeTimedOut(_));
+    assert!(is_timeout, "{error:?}");
+    handle.stop();
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use super::{
     auth_state::{ATTEMPTS, PAYLOAD_BYTES},
     receive::intake::WakeDriver,
     shared::Shared,
+    warnings::Warning,
 };
-use crate::{error::connection::ClosedBy, shown};
+use crate::error::connection::ClosedBy;
 use sockety_codec::{MessageHead, extension::LeaveReason};
 use std::sync::{Arc, atomic::Ordering};
-use tracing::warn;
 
 /// A message that is being judged, from its head on. Dropped without a verdict, it has failed.
 pub(crate) struct Attempt {
@@ -57,9 +57,9 @@ impl Drop for Attempt {
             self.shared.wake_driver();
             return;
         }
-        warn!(
-            peer = shown::address(self.shared.peer.peer_addr),
-            "connection closed: not authorized"
+        self.shared.warn_of_peer(
+            Warning::NotAuthorized,
+            &format_args!("{ATTEMPTS} messages did not authorize it"),
         );
         let reason = LeaveReason::Unauthorized;
         self.shared.close_for(ClosedBy::Local, reason);

@@ -16,6 +16,7 @@ use std::{
 
 use sockety_codec::{Uuid, extension::LeaveReason};
 use tokio::{runtime::Handle, sync::Notify};
+use tracing::debug;
 
 use super::{
     account::Account,
@@ -35,6 +36,7 @@ use super::{
     warnings::{Warning, Warnings},
 };
 use crate::{
+    action::is_reserved,
     config::{budgets::Budgets, options::Options},
     error::{
         chain::chain,
@@ -156,6 +158,18 @@ impl Shared {
     pub(crate) fn warn(&self, warning: Warning, action: &str, reason: &dyn fmt::Display) {
         let peer = self.peer.peer_addr;
         self.warnings.of_message(warning, action, peer, reason);
+    }
+
+    /// Counts and logs a message for an action that nobody serves. Reserved actions are asked for by
+    /// tools and by peers that do without an answer: they are no sign of another version.
+    #[cold]
+    pub(crate) fn note_not_implemented(&self, action: &str, reason: &dyn fmt::Display) {
+        if is_reserved(action) {
+            debug!(action, "a reserved action is not served");
+            return;
+        }
+        self.counters.count(|all| &all.not_implemented);
+        self.warn(Warning::NotImplemented, action, reason);
     }
 
     /// Like [`Shared::warn`], about a message whose action is not known.

@@ -1,4 +1,4 @@
-//! Warnings about single messages and peers: at most one in a second of each kind.
+//! Warnings about single messages, connections and peers: at most one in a second of each kind.
 //!
 //! A peer that sends bad messages all day must not fill the log, and the first of them must be in
 //! it. How many were not logged is said with the next one.
@@ -26,13 +26,21 @@ pub(crate) enum Warning {
     BadHeader,
     NotImplemented,
     Overloaded,
+    RateLimited,
+    AccessDenied,
     HandlerPanicked,
+    HandlerFailed,
     HandshakeFailed,
+    /// The peer broke a rule or a limit.
+    Ended,
+    /// The peer, or the way to it, has vanished.
+    TimedOut,
+    NotAuthorized,
     NoTemporaryFile,
 }
 
 impl Warning {
-    const COUNT: usize = 11;
+    const COUNT: usize = 17;
 
     fn text(self) -> &'static str {
         match self {
@@ -44,8 +52,13 @@ impl Warning {
             Self::BadHeader => "request refused: its header is invalid",
             Self::NotImplemented => "request refused: nothing serves its action",
             Self::Overloaded => "request refused: too many are executing or waiting",
+            Self::RateLimited => "request refused: its action is called too often",
+            Self::AccessDenied => "request refused: its caller may not call the action",
             Self::HandlerPanicked => "handler panicked",
+            Self::HandlerFailed => "message handler failed",
             Self::HandshakeFailed => "handshake failed",
+            Self::Ended | Self::TimedOut => "connection ended",
+            Self::NotAuthorized => "connection closed: not authorized",
             Self::NoTemporaryFile => {
                 "no temporary file: set TMPDIR to a folder that can be written to"
             }
@@ -58,13 +71,19 @@ impl Warning {
             Self::ReplyTooLarge
             | Self::ReplyUnencodable
             | Self::ReplyUnsent
-            | Self::HandlerPanicked => true,
+            | Self::HandlerPanicked
+            | Self::HandlerFailed => true,
             Self::BadRequest
             | Self::TooLarge
             | Self::BadHeader
             | Self::NotImplemented
             | Self::Overloaded
+            | Self::RateLimited
+            | Self::AccessDenied
             | Self::HandshakeFailed
+            | Self::Ended
+            | Self::TimedOut
+            | Self::NotAuthorized
             | Self::NoTemporaryFile => false,
         }
     }

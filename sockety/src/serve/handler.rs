@@ -2,15 +2,12 @@
 
 use std::{error::Error, fmt, pin::Pin, sync::Arc};
 
-use tracing::error;
-
 use super::message::Message;
 use crate::{
     engine::{serve::Dispatch, warnings::Warning},
     error::chain::chain,
     fast_reply::FastReply,
     message::{outgoing::OutgoingResponse, reply::OutgoingReply, sent::Sent},
-    shown::Shown,
 };
 
 /// Handles messages by their actions, without a typed service.
@@ -213,14 +210,14 @@ impl Passage {
             State::Handled => {}
             State::Open => {
                 let shared = self.message.connection().shared();
-                shared.counters.count(|all| &all.not_implemented);
-                let reason = "the handler has no part for it";
-                shared.warn(Warning::NotImplemented, self.message.action(), &reason);
+                shared
+                    .note_not_implemented(self.message.action(), &"the handler has no part for it");
                 self.message.settle(FastReply::NOT_IMPLEMENTED.into()).await;
             }
             State::Failed(error) => {
-                let action = Shown::new(self.message.action());
-                error!(%action, error = %chain(&***error), "message handler failed");
+                let shared = self.message.connection().shared();
+                let action = self.message.action();
+                shared.warn(Warning::HandlerFailed, action, &chain(&***error));
                 self.message.settle(FastReply::INTERNAL_ERROR.into()).await;
             }
         }

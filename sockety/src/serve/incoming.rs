@@ -184,10 +184,17 @@ impl Incoming {
     }
 
     /// Counts and logs that it is refused because there is too much.
-    pub(super) fn note_overload(&self, reason: &str) {
+    pub(super) fn note_overload(&self, warning: Warning, reason: &str) {
         let shared = self.message.reply.lease().shared();
         shared.counters.count(|all| &all.overloaded);
-        shared.warn(Warning::Overloaded, self.action(), &reason);
+        shared.warn(warning, self.action(), &reason);
+    }
+
+    /// Counts and logs that it is refused because of who sent it.
+    pub(super) fn note_access_denied(&self, reason: &str) {
+        let shared = self.message.reply.lease().shared();
+        shared.counters.count(|all| &all.access_denied);
+        shared.warn(Warning::AccessDenied, self.action(), &reason);
     }
 
     /// Measures its files and its stream, and those of its reply, which may be sent long after

@@ -1,8 +1,11 @@
 //! The PROXY protocol: a proxy names its client in front of the client's bytes.
 
 use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 pub use ipnet::IpNet;
@@ -34,6 +37,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct ProxyProtocol {
     networks: Arc<[IpNet]>,
+    has_unix_sockets: bool,
     is_optional: bool,
 }
 
@@ -42,54 +46,78 @@ impl ProxyProtocol {
     /// proxies may be there: such a peer can claim to be any address.
     ///
     /// An IPv4 network contains the IPv4-mapped IPv6 addresses too. Peers of Unix sockets are in no
-    /// network.
+    /// network: see [`with_unix_sockets`](Self::with_unix_sockets).
     pub fn from_networks(networks: impl IntoIterator<Item = IpNet>) -> Self {
         Self {
             networks: networks.into_iter().collect(),
+            has_unix_sockets: false,
             is_optional: false,
         }
     }
 
-    /// Accepts connections without a header from these networks too, for example while proxies are
-    /// being reconfigured. Such a connection has the address of its socket.
+    /// Requires a header also from peers without an IP address: those of Unix sockets, and of links
+    /// that [`ServerHandle::serve_link`](super::ServerHandle::serve_link) is given without an
+    /// address. Only proxies may be able to connect to the socket; the permissions of its folder
+    /// decide who can.
+    ///
+    /// ```
+    /// use sockety::server::ProxyProtocol;
+    ///
+    /// // All peers are proxies on this machine.
+    /// let proxies = ProxyProtocol::from_networks([]).with_unix_sockets();
+    /// ```
+    pub fn with_unix_sockets(mut self) -> Self {
+        self.has_unix_sockets = true;
+        self
+    }
+
+    /// Accepts connections without a header from these networks and sockets too, for example while
+    /// proxies are being reconfigured. Such a connection has the address of its socket.
     pub fn optional(mut self) -> Self {
         self.is_optional = true;
         self
     }
 
-    fn trusts(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        self.networks.iter().any(|network| network.contains(&ip))
+    fn trusts(&self, peer: Option<SocketAddr>) -> bool {
+        match peer.map(|peer| peer.ip().to_canonical()) {
+            Some(ip) => self.networks.iter().any(|network| network.contains(&ip)),
+            None => self.has_unix_sockets,
+        }
     }
 
     /// Reads the header, if there has to be one, and nothing beyond it. Returns the address that it
-    /// names. The caller limits the time.
+    /// names. The caller limits the time: `is_reading` is set while a header has begun and is
+    /// incomplete.
     pub(super) async fn client_address(
         &self,
         io: &mut impl Accepted,
         peer: Option<SocketAddr>,
+        is_reading: &AtomicBool,
     ) -> Result<Option<SocketAddr>, ConnectProblem> {
         let first = io.first_byte().await.map_err(unheard)?;
         let first = first.ok_or(ConnectProblem::ClosedSilently)?;
-        let proxy = peer.filter(|peer| self.trusts(peer.ip()));
-        let required = proxy.filter(|_| !self.is_optional);
-        let missing = required.map(|peer| ProxyProtocolError::Missing { peer }.into());
+        let is_proxy = self.trusts(peer);
+        let is_required = is_proxy && !self.is_optional;
+        let missing = is_required.then(|| ProxyProtocolError::Missing { peer }.into());
         let Some(version) = Version::begun_by(first) else {
             return missing.map_or(Ok(None), Err);
         };
+        is_reading.store(is_proxy, Ordering::Relaxed);
         let mut header = Vec::with_capacity(V1_MAX);
         // What begins like a header begins no connection of ours, so it may be read.
         if !read_signature(io, version, &mut header).await? {
             let not_sockety = Violation::NotSockety { byte: first };
             return Err(missing.unwrap_or(ConnectProblem::Handshake(not_sockety)));
         }
-        let Some(peer) = proxy else {
+        if !is_proxy {
             return Err(ProxyProtocolError::Untrusted { peer }.into());
-        };
-        match version {
+        }
+        let client = match version {
             Version::One => read_v1(io, header, peer).await,
             Version::Two => read_v2(io, header, peer).await,
-        }
+        };
+        is_reading.store(false, Ordering::Relaxed);
+        client
     }
 }
 
@@ -165,7 +193,7 @@ async fn read_signature(
 async fn read_v1(
     io: &mut (impl AsyncRead + Unpin),
     mut header: Vec<u8>,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
 ) -> Result<Option<SocketAddr>, ConnectProblem> {
     while !header.ends_with(b"\r\n") {
         if header.len() == V1_MAX {
@@ -181,7 +209,7 @@ async fn read_v1(
 async fn read_v2(
     io: &mut (impl AsyncRead + Unpin),
     mut header: Vec<u8>,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
 ) -> Result<Option<SocketAddr>, ConnectProblem> {
     let [command, _, high, low] = header[V2_FIXED - 4..] else {
         return Err(ProxyProtocolError::Malformed { peer }.into());
@@ -205,7 +233,7 @@ async fn read_v2(
     }
 }
 
-fn parse(header: &[u8], peer: SocketAddr) -> Result<Option<SocketAddr>, ConnectProblem> {
+fn parse(header: &[u8], peer: Option<SocketAddr>) -> Result<Option<SocketAddr>, ConnectProblem> {
     let config = ParseConfig {
         include_tlvs: false,
         ..ParseConfig::default()

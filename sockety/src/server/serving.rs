@@ -90,9 +90,11 @@ impl Serving {
         let mut is_counted = false;
         let under_way = handle.begin_handshake();
         let has_begun = AtomicBool::new(false);
+        let is_in_proxy_header = AtomicBool::new(false);
         let establishing = within(limit, async {
             has_begun.store(true, Ordering::Relaxed);
-            self.read_proxy_header(&mut io, &mut address).await?;
+            self.read_proxy_header(&mut io, &mut address, &is_in_proxy_header)
+                .await?;
             peer.peer_addr = address;
             let host = self.gate.host_place(address)?;
             handle.on_accepted();
@@ -126,6 +128,16 @@ impl Serving {
             );
             return Err(ConnectProblem::ServerStopped);
         };
+        let established = established.map_err(|error| match error {
+            #[cfg(feature = "proxy-protocol")]
+            ConnectProblem::HandshakeTimedOut(within)
+                if is_in_proxy_header.load(Ordering::Relaxed) =>
+            {
+                let peer = address;
+                crate::error::proxy_protocol::ProxyProtocolError::Incomplete { peer, within }.into()
+            }
+            error => error,
+        });
         established.inspect_err(|error| {
             // It failed before its host was known. Those of a host with too many are not accepted.
             if !is_counted && !matches!(error, ConnectProblem::AtLimit(_)) {
@@ -141,9 +153,10 @@ impl Serving {
         &self,
         io: &mut impl Accepted,
         address: &mut Option<SocketAddr>,
+        is_reading: &AtomicBool,
     ) -> Result<(), ConnectProblem> {
         if let Some(proxies) = &self.proxy_protocol {
-            let client = proxies.client_address(io, *address).await?;
+            let client = proxies.client_address(io, *address, is_reading).await?;
             *address = client.or(*address);
         }
         Ok(())
@@ -154,6 +167,7 @@ impl Serving {
         &self,
         _: &mut impl Accepted,
         _: &mut Option<SocketAddr>,
+        _: &AtomicBool,
     ) -> Result<(), ConnectProblem> {
         Ok(())
     }

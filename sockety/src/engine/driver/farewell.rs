@@ -4,11 +4,11 @@ use std::{future::poll_fn, io::ErrorKind, task::Context};
 
 use sockety_codec::extension::LeaveReason;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::{Driver, write::Written};
 use crate::{
-    engine::{serve::Serve, state::Unwritten},
+    engine::{serve::Serve, state::Unwritten, warnings::Warning},
     error::{
         chain::chain,
         connection::{ClosedBy, ConnectionError},
@@ -39,11 +39,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     pub(super) fn log(&self, error: &ConnectionError) {
         let peer = self.shared.peer.peer_addr;
         match error {
-            error if is_timeout(error) => warn!(
-                peer = shown::address(peer),
-                "connection ended: {}",
-                chain(error)
-            ),
+            error if is_timeout(error) => {
+                self.shared.warn_of_peer(Warning::TimedOut, &chain(error));
+            }
             // Nobody ends calls in flight on purpose: something has cut the connection, or the
             // peer's process has died. Without calls, the process may just have finished.
             ConnectionError::Closed(by @ ClosedBy::PeerWithoutGoAway) if self.was_at_work => {
@@ -58,11 +56,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             ConnectionError::Io(source) => {
                 debug!(peer = shown::address(peer), source = %chain(&**source), "connection failed");
             }
-            error => warn!(
-                peer = shown::address(peer),
-                "connection ended: {}",
-                chain(error)
-            ),
+            error => self.shared.warn_of_peer(Warning::Ended, &chain(error)),
         }
     }
 

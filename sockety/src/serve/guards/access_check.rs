@@ -17,7 +17,9 @@ use crate::{
 ///
 /// The function returns `Ok(())`, or the reason for a refusal. A refused message is answered with code
 /// 3, Unauthorized, and its handler does not see it. Callers of this implementation get the reason.
-/// Their outcome is [`Replied`](crate::Outcome::Replied): there is no point in another attempt.
+/// Their outcome is [`Replied`](crate::Outcome::Replied): there is no point in another attempt. The
+/// server logs refusals, at most one a second, and counts them in
+/// [`Stats::access_denied`](crate::connection::Stats::access_denied).
 ///
 /// ```
 /// use sockety::{CallError, Router, pair, serve::{AccessCheck, Incoming, IntoRouter}, service};
@@ -90,6 +92,7 @@ impl ServeMiddleware for AccessCheck {
     async fn handle(&self, incoming: Incoming, next: ServeNext) {
         if self.scope.has(incoming.action()) {
             if let Err(reason) = (self.check)(&incoming) {
+                incoming.note_access_denied(&reason);
                 return incoming
                     .refuse_because(FastReply::UNAUTHORIZED, reason)
                     .await;

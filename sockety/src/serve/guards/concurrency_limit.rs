@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::Scope;
 use crate::{
     description::ServiceDescription,
+    engine::warnings::Warning,
     fast_reply::FrameworkCode,
     serve::{
         incoming::Incoming,
@@ -138,7 +139,7 @@ impl ServeMiddleware for ConcurrencyLimit {
                 );
                 // A caller that is gone is no sign of overload, and reads no answer.
                 if let NoTurn::TooMany = no_turn {
-                    incoming.note_overload(&reason);
+                    incoming.note_overload(Warning::Overloaded, &reason);
                 }
                 let code = FrameworkCode::Overloaded.reply();
                 incoming.refuse_because(code, reason).await;

@@ -14,7 +14,7 @@ use crate::{
     config::rate::Rate,
     connection::Connection,
     description::ServiceDescription,
-    engine::receive::bucket::Bucket,
+    engine::{receive::bucket::Bucket, warnings::Warning},
     fast_reply::FrameworkCode,
     metadata::RetryAfter,
     serve::{
@@ -132,7 +132,7 @@ impl ServeMiddleware for RateLimit {
             let reason = format!(
                 "too many calls{whose}: at most {burst} at once, then {per_second} a second"
             );
-            incoming.note_overload(&reason);
+            incoming.note_overload(Warning::RateLimited, &reason);
             incoming.set_retry_after(retry);
             let code = FrameworkCode::Overloaded.reply();
             return incoming.refuse_because(code, reason).await;

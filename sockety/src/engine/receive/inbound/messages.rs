@@ -391,10 +391,8 @@ impl<S: Serve> Inbound<S> {
         let code = unrouted.code();
         match unrouted {
             Unrouted::NotImplemented => {
-                counters.count(|all| &all.not_implemented);
                 let reason = "no service and no handler has it";
-                self.shared
-                    .warn(Warning::NotImplemented, head.action, &reason);
+                self.shared.note_not_implemented(head.action, &reason);
                 Err(code.into())
             }
             Unrouted::TooLarge(limits) => {
