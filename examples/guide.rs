@@ -12,8 +12,8 @@ use std::{
     process::Command,
 };
 
-/// Where the guide says that the repository is.
-const REPOSITORY: &str = "../sockety-rust";
+/// Where the guide says that the packages are: each is in the folder of its name.
+const REPOSITORY: &str = r#"git = "https://github.com/sockety/sockety-rust""#;
 
 #[test]
 fn each_page_builds_with_the_dependencies_that_it_names() {
@@ -105,7 +105,8 @@ fn dependencies(text: &str) -> BTreeMap<String, String> {
         .filter(|line| !line.is_empty() && !line.starts_with('#') && !heads.contains(line))
         .map(|line| {
             let (name, value) = line.split_once(" = ").expect("a dependency");
-            (name.to_owned(), value.replace(REPOSITORY, root))
+            let local = format!("path = \"{root}/{name}\"");
+            (name.to_owned(), value.replace(REPOSITORY, &local))
         })
         .collect()
 }
