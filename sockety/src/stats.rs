@@ -60,13 +60,13 @@ stats! {
     aborts_without_message,
     /// Messages and responses that their sender abandoned (`content.abort`).
     aborted_messages,
-    /// Replies to nothing that waits for one.
+    /// Replies that answer no request.
     unexpected_replies,
-    /// Replies to requests for which nobody waits any longer.
+    /// Replies to requests that no longer wait for one.
     late_replies,
     /// Messages and responses above a limit, or against a rule that ends only the message.
     refused_messages,
-    /// Messages for actions that nobody serves.
+    /// Messages for actions that are not served.
     not_implemented,
     /// Messages refused because too many were executing, or too many bytes waited, also by a
     /// [`ConcurrencyLimit`](crate::serve::ConcurrencyLimit) or [`RateLimit`](crate::serve::RateLimit).
