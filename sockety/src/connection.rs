@@ -201,8 +201,8 @@ impl Connection {
 
     /// Sends a message that expects no reply.
     ///
-    /// Ready when it was handed to the socket, with its files and its stream. That says nothing about
-    /// its arrival. A stream that the sender was to write ends at once: see
+    /// Completes when the message was handed to the socket, with its files and its stream. Whether it arrives is
+    /// not known. A stream that the sender was to write ends at once: see
     /// [`Connection::pass_stream`].
     ///
     /// # Errors
@@ -211,8 +211,8 @@ impl Connection {
     /// not be sent to its end.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the message may go out or not; with files or a stream, it is given
-    /// up.
+    /// If it is dropped before it completes, the message may be sent or not; with files or a stream, it is
+    /// aborted.
     pub async fn pass(&self, message: impl Into<Outgoing>) -> Result<(), RequestError> {
         let (id, message) = (Uuid::new_v4(), message.into());
         if self.middleware.is_some() {
@@ -504,7 +504,7 @@ impl Connection {
         self.read(|shared| shared.peer.local_addr)
     }
 
-    /// Who the peer is by its TLS certificate, if it showed one. It was checked during the handshake.
+    /// The identity of the peer by its TLS certificate, if it showed one. It was checked during the handshake.
     #[cfg(feature = "_tls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {

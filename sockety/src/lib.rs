@@ -1,6 +1,7 @@
 //! Typed RPC over the Sockety protocol: many calls at a time over one connection, from either side.
 //!
-//! Annotate a trait with [`#[sockety::service]`](macro@service), implement it, serve it, call it:
+//! Write a trait with [`#[sockety::service]`](macro@service), implement it, serve the implementation, and call it with the
+//! generated client:
 //!
 //! ```
 //! use sockety::{Context, Server, ServiceError, service};
@@ -51,7 +52,7 @@
 //! # }
 //! ```
 //!
-//! Below the typed layer is a dynamic one, with the vocabulary of the TypeScript library:
+//! The typed layer is built on a dynamic one, for messages without a trait. Its names are those of the TypeScript library:
 //!
 //! ```
 //! use sockety::{FastReply, Server, message::{Draft, Reply, ResponseDraft}, serve::MessageHandler};
@@ -79,23 +80,26 @@
 //!
 //! # What to know
 //!
-//! - A [`Connection`] has no client and no server side once it is established: both serve what they are given
-//!   ([`Connect::serve`](crate::client::Connect::serve), [`Server::serve`]), and both may send. A typed method reaches its caller with
+//! - Once a [`Connection`] is established, both sides have the same rights: both can serve services
+//!   ([`Connect::serve`](crate::client::Connect::serve), [`Server::serve`]), and both can call. A typed method calls its caller back with
 //!   [`Context::peer`].
-//! - Every failed call says what is known about its execution: [`CallError::outcome`].
-//! - Everybody who connects may call, unless [`Router::authorize`] asks who is there. [Middleware](serve::ServeMiddleware)
-//!   times, traces, refuses what is served; [`CallMiddleware`](crate::client::CallMiddleware) does so for calls.
-//! - Spans around calls, with the attributes of OpenTelemetry, are in [`trace`]; [`ServerHandle::stats`](crate::server::ServerHandle::stats) and
-//!   [`ServerHandle::traffic`](crate::server::ServerHandle::traffic) count what peers do and what is under way.
-//! - Limits and clocks are in [`Options`]; their defaults are safe towards a peer that is not trusted.
-//! - Handlers run where their message was read until they first wait, then as a task. Code that
-//!   computes long or blocks should use `tokio::task::spawn_blocking`.
-//! - A handler that panics costs its own request only, as long as panics unwind.
+//! - The error of a failed call says whether the call may have run: [`CallError::outcome`].
+//! - Calls wait 30 s for their replies by default ([`Options::call_timeout`]). A handler whose caller gives up is dropped where it
+//!   waits, if the connection [uses the extension](crate::config::Extension) of the protocol, as those between peers of this version do.
+//! - Every peer that connects can make calls, unless [`Router::authorize`] is set.
+//! - [`ServeMiddleware`](serve::ServeMiddleware) wraps everything that is served, [`CallMiddleware`](crate::client::CallMiddleware)
+//!   the calls of a client. Ready-made middleware makes spans and metrics, see [`trace`] and the module `metrics`.
+//! - [`ServerHandle::stats`](crate::server::ServerHandle::stats) and [`ServerHandle::traffic`](crate::server::ServerHandle::traffic)
+//!   count what peers do, and what is in progress.
+//! - Limits and timeouts are in [`Options`]; the defaults are safe for untrusted peers.
+//! - A handler runs on the task that read its message until it first waits, then on its own task. Long computations and blocking
+//!   code belong in `tokio::task::spawn_blocking`.
+//! - A handler that panics fails only its own request, as long as panics unwind.
 //! - An [`Address`] says how a peer is reached: TCP, TLS or a Unix socket.
 //! - The protocol itself is in the crate [`sockety_codec`].
 //!
-//! The guide in the folder `docs` of the repository goes through all of it, task by task; the folder `examples` has
-//! whole programs.
+//! The [guide](https://github.com/sockety/sockety-rust/blob/main/docs/src/introduction.md) explains all of this, task by task. The
+//! [examples](https://github.com/sockety/sockety-rust/blob/main/examples/README.md) are complete programs.
 //!
 //! # Features
 //!
@@ -109,7 +113,7 @@
 //! | `proxy-protocol` | `Server::proxy_protocol`: the address of a client behind a proxy, by version 1 or 2 of the PROXY protocol |
 //! | `serde` | [`Options`] are `Deserialize`: from configuration files, with sizes and durations as people write them |
 //! | `fleet` | the module `fleet`: one client for many servers, found by a list, DNS or a registry, chosen by load |
-//! | `dns` | DNS for `fleet` by a resolver of its own, hickory: SRV records, and TTLs; without it, names are looked up every 10 s; needs Rust 1.88 |
+//! | `dns` | for `fleet`, a separate DNS resolver, hickory: SRV records, and lookups repeated by their TTLs; without it, names are looked up every 10 s; needs Rust 1.88 |
 //! | `test` | the module `testing`: broken and slow links, peers with a faked identity, recorded calls; for `[dev-dependencies]` |
 //!
 //! No feature changes the bytes on the wire.
@@ -217,9 +221,9 @@ pub mod describe {
     };
 }
 
-/// Whether a server wants new calls: what it says, and how a peer is asked.
+/// Whether a server wants new calls: how a server says so, and how a peer asks.
 ///
-/// The action `$sockety.health` is answered by every connection, see [`check`](health::check()). A server that
+/// Every connection answers the action `$sockety.health`, see [`check`](health::check()). A server that
 /// [drains](crate::server::ServerHandle::drain) is not serving.
 pub mod health {
     pub use crate::{
@@ -233,8 +237,8 @@ pub mod __private;
 
 /// Makes a trait a service: typed clients, servers, drafts and requests.
 ///
-/// All methods are `async fn` with `&self`; an implementation uses plain `async fn` too. Beside the trait `Media`,
-/// which stays as written, it generates
+/// All methods are `async fn` with `&self`; an implementation uses plain `async fn` too. In addition to the trait `Media`,
+/// which stays as written, the macro generates
 /// - `MediaClient`, made by `MediaClient::new(connection)` or `MediaClient::connect(address)`, with a method for
 ///   each action that returns a [`Call`](crate::client::Call) or, when one-way, a [`Pass`](crate::client::Pass); `MediaClient::local(implementation)` calls an
 ///   implementation in this process, for tests and mocks;
@@ -246,7 +250,7 @@ pub mod __private;
 /// - `MediaClient::DESCRIPTION`, the service as plain data ([`ServiceDescription`](crate::describe::ServiceDescription));
 /// - implementations of the trait for `&S`, `Box<S>` and `Arc<S>`.
 ///
-/// The trait may stand in a crate that several programs share.
+/// The trait can be in a crate that several programs share.
 ///
 /// # On the wire
 ///
@@ -265,9 +269,8 @@ pub mod __private;
 /// | `Err(E)`, variant without data | a fast reply with its code |
 /// | `Err(E)`, variant with data | a response with an error value, which TypeScript peers see as an `Error` |
 ///
-/// The macro sees the names of types: the special ones above must be written by their names, not as
-/// an alias. `Vec<u8>`, `Option<Option<T>>` and `Option<()>` are refused, because they would arrive
-/// as something else or be slow.
+/// The macro sees names, not types: write the special types above by their names, not as an alias. `Vec<u8>`,
+/// `Option<Option<T>>` and `Option<()>` are refused, because they would arrive as something else or be slow.
 ///
 /// # Arguments of the service
 ///
@@ -288,8 +291,8 @@ pub mod __private;
 ///
 /// All are written in `#[action(…)]` on a method.
 ///
-/// `name = "…"` is the action's name instead of the method's; `alias = ["…"]` are further names by which it is
-/// served, for peers that know it by those. The prefix of the service is put before them too.
+/// `name = "…"` is the name of the action, in place of the name of the method. `alias = ["…"]` lists further names by which the
+/// action is served, such as its earlier ones. The prefix of the service is put before them too.
 ///
 /// ```
 /// # use sockety::service;
@@ -303,7 +306,7 @@ pub mod __private;
 /// assert_eq!(names, ["get clip", "get", "fetch"]);
 /// ```
 ///
-/// `one_way`: the caller expects no reply, and learns nothing of the method.
+/// `one_way`: the caller expects no reply, and does not learn what the method did.
 ///
 /// ```
 /// # use sockety::service;
@@ -314,8 +317,8 @@ pub mod __private;
 /// # }
 /// ```
 ///
-/// `timeout = "2s"`: how long callers wait, unless they say otherwise ([`Call::timeout`](crate::client::Call::timeout)); the units are ms, s, m
-/// and h. Without it, [`Options::call_timeout`] holds.
+/// `timeout = "2s"`: how long callers wait for the reply, unless they set another timeout ([`Call::timeout`](crate::client::Call::timeout)). The
+/// units are ms, s, m and h. Without it, [`Options::call_timeout`] applies.
 ///
 /// ```
 /// # use sockety::service;
@@ -326,12 +329,11 @@ pub mod __private;
 /// # }
 /// ```
 ///
-/// `limit(payload = "1 MiB", files = 8, file = "2 GiB", all_files = "8 GiB", stream = "1 GiB")`, or some of these:
-/// a message with a larger payload, more files, a larger file or larger files together is answered with the
-/// framework's code 3,842, Too Large, before its content is read, and the method is not called. A stream that turns
-/// out to be larger breaks off: its reader gets [`ReadError::TooLarge`](crate::error::ReadError::TooLarge), and the caller code 4, Bad
-/// Request, whatever the method returns then. The units are B, KB, MB and GB of 1,000, KiB, MiB and GiB of 1,024. A limit cannot
-/// raise those of the connection, [`Options::limits`].
+/// `limit(payload = "1 MiB", files = 8, file = "2 GiB", all_files = "8 GiB", stream = "1 GiB")`, or some of these: a message with a
+/// larger payload, more files, a larger file or larger files together is answered with code 3,842, Too Large, before its content is
+/// read, and the method is not called. A stream that turns out to be larger breaks off: its reader gets
+/// [`ReadError::TooLarge`](crate::error::ReadError::TooLarge), and the caller code 4, Bad Request, whatever the method returns. The units
+/// are B, KB, MB and GB of 1,000, KiB, MiB and GiB of 1,024. A limit cannot be higher than that of the connection, [`Options::limits`].
 ///
 /// ```
 /// # use sockety::{File, service};
@@ -342,8 +344,9 @@ pub mod __private;
 /// # }
 /// ```
 ///
-/// `idempotent`: executing it twice is as good as once. Its calls and its description say so
-/// ([`Call::is_idempotent`](crate::client::Call::is_idempotent)). What has a stream cannot be repeated.
+/// `idempotent`: executing it twice has the same effect as executing it once. A client that [reconnects](crate::client::Reconnecting::client)
+/// repeats such calls when their connection is lost, and retry policies can ask [`Call::is_idempotent`](crate::client::Call::is_idempotent). A
+/// method with a stream cannot be idempotent.
 ///
 /// ```
 /// # use sockety::service;
@@ -355,8 +358,8 @@ pub mod __private;
 /// # assert!(MediaDraft::get(7).is_idempotent());
 /// ```
 ///
-/// `spawn`: each call is spawned as a task at once. Without it, a call runs where its message was read
-/// until it first waits, which is cheaper for short ones.
+/// `spawn`: each call starts as a separate task. Without it, a call runs on the task that read its message until it first waits,
+/// which is cheaper for short calls.
 ///
 /// ```
 /// # use sockety::service;
@@ -367,10 +370,9 @@ pub mod __private;
 /// # }
 /// ```
 ///
-/// `no_cancel`: once begun, the handler runs to its end and its answer is sent, though its caller has
-/// cancelled or its deadline has passed. Without it, the handler is dropped at its next `.await` then, if
-/// both sides have the [extension](crate::config::Extension). One whose deadline has passed before it begins
-/// does not begin.
+/// `no_cancel`: once begun, the handler runs to its end and its answer is sent, even if its caller has cancelled or its deadline has
+/// passed. Without it, the handler is dropped where it waits, if the connection uses the [extension](crate::config::Extension). A
+/// handler whose deadline has passed before it begins does not begin in either case.
 ///
 /// ```
 /// # use sockety::service;
@@ -382,8 +384,8 @@ pub mod __private;
 /// # assert!(BankClient::DESCRIPTION.actions[0].is_no_cancel);
 /// ```
 ///
-/// `long_poll`: the reply comes when something happens. A fleet (feature `fleet`) does not count the time to it as
-/// the load of a server. Calls with files or streams are never timed so.
+/// `long_poll`: the reply comes when something happens, so a fleet (feature `fleet`) does not take the time to it for the load of
+/// its server. It never does for calls with files or streams.
 ///
 /// ```
 /// # use sockety::service;
@@ -396,11 +398,11 @@ pub mod __private;
 ///
 /// # Arguments of `#[param]`
 ///
-/// A method that has several parameters which are values sends them as a map by their names. So a parameter cannot be
-/// renamed, or added, without these:
+/// A method with several values as parameters sends them as a map, by their names. Use these to rename or add a parameter:
 ///
-/// `alias`: further keys that are read as the parameter, such as its earlier name. `default`: in calls that do not have
-/// it, the parameter is the default of its type. Without it, that is an error, but for an `Option`, which is `None`.
+/// - `alias`: further keys that are read as the parameter, such as its earlier name.
+/// - `default`: if a call does not have the parameter, it is the default of its type. Without it, that is an error, except for an
+///   `Option`, which is `None`.
 ///
 /// ```
 /// # use sockety::service;
@@ -416,6 +418,8 @@ pub mod __private;
 /// ```
 ///
 /// # Requests
+///
+/// `MediaRequest` has a variant for each action. It can be read from any message, and sent like one:
 ///
 /// ```
 /// # use sockety::{FastReply, message::Outgoing, serve::{Message, MessageHandler}, service};

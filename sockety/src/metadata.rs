@@ -120,7 +120,7 @@ impl MetadataKey {
     }
 }
 
-/// What an answer says of another attempt: after what time, or that there should be none.
+/// What an answer says about another attempt: after what time, or that there should be none.
 ///
 /// ```
 /// use std::time::Duration;

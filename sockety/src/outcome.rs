@@ -1,26 +1,27 @@
-/// What is known about a message after its call: whether the peer may have executed it.
+/// What is known about the execution of a call: whether the peer may have executed it.
 ///
-/// Every error of a call carries exactly one, see [`CallError::outcome`](crate::error::call::CallError::outcome) and
-/// [`RequestError::outcome`](crate::error::request::RequestError::outcome). Without types, a reply may be a code, and the code has one:
-/// [`FastReply::outcome`](crate::fast_reply::FastReply::outcome). It is a promise, and the first that applies in this table:
+/// Every error of a call has exactly one, see [`CallError::outcome`](crate::error::call::CallError::outcome) and
+/// [`RequestError::outcome`](crate::error::request::RequestError::outcome). In the dynamic layer, a reply may be a code, which has one too:
+/// [`FastReply::outcome`](crate::fast_reply::FastReply::outcome). It is a promise. The first row of this table that applies decides:
 ///
-/// | Outcome | given when | the peer's handler | safe to call again |
+/// | Outcome | When | The peer's handler | Safe to call again |
 /// | --- | --- | --- | --- |
 /// | [`Replied`](Self::Replied) | a complete reply came: a response, an error of the service, a code not named below | as the reply says | – |
-/// | [`Executed`](Self::Executed) | a response began, but was lost or cannot be read; code 5, Internal Error; code 3,845, Slow Consumer | began, once | no |
+/// | [`Executed`](Self::Executed) | a response began, but was lost or cannot be read; code 5, Internal Error; this framework's 3,843, Deadline Exceeded, 3,844, Cancelled, 3,845, Slow Consumer | began, once | no |
 /// | [`NotExecuted`](Self::NotExecuted) | the peer says so: code 2, Not Implemented; this framework's 3,840, Overloaded, 3,841, Going Away, 3,842, Too Large, 3,846, Bad Header, 3,847, Not Begun; [`RequestError::PeerGoingAway`](crate::error::request::RequestError::PeerGoingAway) | did not begin, and will not | yes |
 /// | [`NotSent`](Self::NotSent) | no byte of the message was handed to the socket, and none will be: [`SendError`](crate::error::send::SendError); the connection ended, or the call's own time, while the message still waited | did not begin, and will not | yes |
 /// | [`Unknown`](Self::Unknown) | anything else: the connection ended, time ran out or the call was dropped after a byte may have left; a file or stream of the message failed | began once or not at all, perhaps still runs | only if twice does no harm |
 ///
-/// One byte decides, and when in doubt, it left: what a system accepts, it may deliver. Connecting that fails sends nothing.
+/// A message counts as sent once any byte of it may have reached the socket, because the system may deliver what it has accepted. Nothing
+/// is sent while connecting.
 ///
-/// A message that is sent once is never sent again by itself, unless a client that
-/// [reconnects](crate::client::Reconnecting::client) calls an idempotent action; and one that came once is never handed to a handler twice. No
-/// message is remembered when its connection has ended: a message that is sent again is another one.
+/// A call that may have run is sent again only by a client that [reconnects](crate::client::Reconnecting::client) or a fleet, and only if
+/// its action is idempotent. A received message is never handed to a handler twice. No message is remembered after its connection has
+/// ended, so a message that is sent again counts as another one.
 ///
 /// # What a reply says
 ///
-/// A reply is the word of the peer's application. Codes 1, 3 and 4 are [`Replied`](Self::Replied) too, as handlers may choose
+/// A reply is made by the peer's application. Codes 1, 3 and 4 are [`Replied`](Self::Replied) too, as handlers may choose
 /// them after they have begun. Where this framework sends them itself, no handler ran: 3, Unauthorized, for a connection that is
 /// not [authorized](crate::serve::authorize::Authorize); 4, Bad Request, for parameters that cannot be read. In the same way a handler that itself answers
 /// with code 2 says that it did nothing, and [middleware](crate::serve::middleware::ServeMiddleware) that answers in the place of a handler, or drops a
@@ -29,13 +30,13 @@
 /// # Calling again
 ///
 /// - [`NotSent`](Self::NotSent): at once, on another connection if this one has ended.
-/// - [`NotExecuted`](Self::NotExecuted): after a pause that grows, and not forever: the peer has its reasons. Not Implemented and Too
-///   Large are the same next time, on any connection to the same peer.
-/// - [`Unknown`](Self::Unknown): only what may run twice, [`Call::is_idempotent`](crate::client::call::Call::is_idempotent).
-/// - [`Executed`](Self::Executed) and [`Replied`](Self::Replied): it is done.
+/// - [`NotExecuted`](Self::NotExecuted): after pauses that grow, a limited number of times. Not Implemented and Too Large are the same next
+///   time, on any connection to the same peer.
+/// - [`Unknown`](Self::Unknown): only actions that may run twice, [`Call::is_idempotent`](crate::client::call::Call::is_idempotent).
+/// - [`Executed`](Self::Executed) and [`Replied`](Self::Replied): do not repeat it because of the failure.
 ///
-/// A one-way message is never answered: that [`Connection::pass`](crate::connection::Connection::pass) succeeded says that it was handed to the
-/// socket, and nothing about its arrival.
+/// A one-way message is never answered. If [`Connection::pass`](crate::connection::Connection::pass) succeeds, the message was handed to the
+/// socket; whether it arrives is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// No byte of the message was handed to the socket, nor will be.
@@ -44,7 +45,7 @@ pub enum Outcome {
     NotExecuted,
     /// A byte may have left, and no reply began.
     Unknown,
-    /// The handler began, but what it answered is lost or unreadable.
+    /// The handler began, but its answer was lost or cannot be read, or it was ended early.
     Executed,
     /// A complete reply arrived.
     Replied,

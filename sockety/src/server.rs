@@ -134,7 +134,7 @@ impl Server {
 
     /// Listens on an address. Port 0 selects a free port.
     ///
-    /// The file of a Unix socket must not exist, or must be a socket that nobody listens on any
+    /// The file of a Unix socket must not exist, or must be a socket that no process listens on any
     /// longer, which is replaced. The file is removed when the server has stopped or is dropped.
     ///
     /// An address with `tls://` requires a call to `tls`: without it, nothing is served.

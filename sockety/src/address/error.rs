@@ -12,7 +12,7 @@ impl AddressError {
         Self { text, problem }
     }
 
-    /// Returns the text, as it was given.
+    /// Returns the text, as it was passed.
     pub fn text(&self) -> &str {
         &self.text
     }

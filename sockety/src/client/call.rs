@@ -112,23 +112,24 @@ impl<T, E> Call<T, E> {
     /// ```
     ///
     /// # Panics
-    /// Outside of a Tokio runtime, if it has files or a stream.
+    /// Panics outside of a Tokio runtime, if it has files or a stream.
     pub fn start(mut self) -> Self {
         self.exchange.start();
         self
     }
 
-    /// Cancels the call, and waits until it is known what became of it: for 30 s at most. It is not sent
-    /// if it was not sent yet. Protocol rules `ext.cancel` and `ext.cancel.answer`.
+    /// Cancels the call, and waits for the peer to answer whether it was executed, for 30 s at most. A call that was
+    /// not sent yet is not sent at all. Protocol rules `ext.cancel` and `ext.cancel.answer`.
     ///
     /// A peer that [uses the extension](Connection::is_extended) drops the handler where it waits, and
     /// answers in any case: [`Cancelled::NotExecuted`] and [`Cancelled::Executed`] say whether the
-    /// handler had begun, and [`Cancelled::Replied`] has the reply if that was given before. Handlers of
+    /// handler had begun, and [`Cancelled::Replied`] has the reply if it came before the cancellation. Handlers of
     /// actions with `#[action(no_cancel)]` run to their ends, and their reply is the answer. A peer without
-    /// the extension cannot be told, and its handler runs on: then the result is there at once, and is
+    /// the extension cannot be told, and its handler runs on: then this completes at once, with
     /// [`Cancelled::Unknown`] unless the reply has come already.
     ///
-    /// Middleware sees the answer like any other, and what it returns decides. It cannot send the call again.
+    /// Middleware sees the answer like any other, and its result is the result of the call. It cannot send the call
+    /// again.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -20,11 +20,11 @@ use crate::{
 
 /// Connects to a server, over TCP, TLS or a Unix socket: the [`Address`] says which.
 ///
-/// `tls://` without a configuration trusts whom the operating system trusts, see
+/// `tls://` without a configuration trusts the root certificates of the operating system, see
 /// `TlsClient::system_roots`; [`Connect`] has a method `tls` for any other configuration. Both need the feature `tls`.
 ///
-/// The result is awaited as it is, or given options and services for the server to call first. A
-/// generated client has its own `connect`, which returns the client.
+/// Await the result, after setting options, or services for the server to call. A generated client has its own
+/// `connect`, which returns the client.
 ///
 /// ```no_run
 /// # use sockety::{Options, serve::MessageHandler};
@@ -39,10 +39,10 @@ use crate::{
 /// ```
 ///
 /// # Several addresses
-/// A name may have several addresses, and a list may be given. They are tried in this order, families of one name in turn:
-/// the next one 250 ms after the last, or at once when one fails. The first that answers wins, and the others are
-/// dropped (RFC 8305). All of it has the time of [`Options::connect_timeout`], and the error says what each address answered.
-/// TLS checks the name of the address that won.
+/// `connect` takes a list of addresses too, and a name may have several. They are tried in order, IPv6 and IPv4 addresses of one
+/// name in turn: the next one 250 ms after the last, or at once when one fails. The first that answers is used, and the others
+/// are dropped (RFC 8305). All attempts together may take [`Options::connect_timeout`]. The error says what each address
+/// answered. TLS checks the name that belongs to the address in use.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), sockety::error::ConnectError> {
@@ -96,8 +96,8 @@ impl<C> Connect<C> {
         self
     }
 
-    /// Holds what it holds within these budgets, together with other connections that have them. By
-    /// default each client has budgets that it shares with nobody.
+    /// Limits what the connection holds by these budgets, which it shares with other connections that have them. By
+    /// default each client has separate budgets.
     pub fn budgets(mut self, budgets: Budgets) -> Self {
         self.common.set_budgets(budgets);
         self

@@ -10,7 +10,7 @@ use crate::{
     payload::{encoding::Encoding, payload_bytes::PayloadBytes},
 };
 
-/// What a peer says of itself, or of one of its services.
+/// What a peer says about itself, or about one of its services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HealthStatus {
     /// New calls are welcome. Also a peer that does not know the question: code 2, Not Implemented.

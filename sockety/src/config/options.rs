@@ -44,10 +44,10 @@ use crate::msgpack::Bounds;
 /// | [`max_useless_packets`](Self::max_useless_packets) | 128, then 10/s | packets without effect |
 /// | [`max_refused_messages`](Self::max_refused_messages) | 1,024, then 256/s | messages that break limits, and replies to nothing |
 /// | [`max_aborted_messages`](Self::max_aborted_messages) | 512, then 256/s | messages that the peer abandons |
-/// | [`max_dropped_content`](Self::max_dropped_content) | 64 MiB, then 64 MiB/s | content that nobody takes |
+/// | [`max_dropped_content`](Self::max_dropped_content) | 64 MiB, then 64 MiB/s | content that is not read |
 ///
 /// With the feature `serde`, options are read from configuration in any format of serde. The keys are
-/// the names of the setters, and what is not given is as in [`Options::default`]. Durations have a
+/// the names of the setters, and options that are missing are as in [`Options::default`]. Durations have a
 /// unit, ms, s, m or h. Sizes are a number of bytes or have a unit: B, KB, MB, GB of 1,000, KiB, MiB,
 /// GiB of 1,024. `"none"` means `None`, `"unlimited"` for [`Rate::UNLIMITED`], and `base =
 /// "trusted"` begins with [`Options::trusted`]. Unknown keys are errors. `limits`, `bounds` and `tcp`
@@ -120,8 +120,8 @@ impl Options {
     }
 
     /// Sets how deep arrays and maps of a payload may be nested, and how many values it may have
-    /// (default: 200 levels, 4,194,304 values; see [`Bounds`]). They hold for the payloads, returned
-    /// values and stream items of typed methods, and for what is read as MessagePack elsewhere.
+    /// (default: 200 levels, 4,194,304 values; see [`Bounds`]). They apply to payloads, returned
+    /// values and stream items of typed methods, and for other values that are read as MessagePack.
     ///
     /// Payloads of this side that exceed them are not sent either: [`SendError::TooDeep`],
     /// [`SendError::TooManyValues`].
@@ -237,7 +237,7 @@ impl Options {
     }
 
     /// Limits messages of the peer that are refused because they are too large or break a rule, and
-    /// replies that nobody waits for (default: 1,024 at once, then 256 a second). Beyond that, the
+    /// replies that answer no waiting request (default: 1,024 at once, then 256 a second). Beyond that, the
     /// connection is read at that rate. It does not end.
     pub fn max_refused_messages(mut self, rate: Rate) -> Self {
         self.refused_messages = rate;
@@ -251,7 +251,7 @@ impl Options {
         self
     }
 
-    /// Limits content that nobody reads, in bytes: of refused messages, and of replies that nobody
+    /// Limits content that is thrown away, in bytes: of refused messages, and of replies that no request
     /// waits for (default: 64 MiB at once, then 64 MiB a second). Beyond that, the connection is
     /// read at that rate. It does not end.
     pub fn max_dropped_content(mut self, bytes: Rate) -> Self {
@@ -268,7 +268,7 @@ impl Options {
         self
     }
 
-    /// Limits bytes that peers sent and nobody has read, and payloads that arrive or are being
+    /// Limits bytes that peers sent and that are not read yet, and payloads that arrive or are being
     /// handled, over all connections that share [`Budgets`](crate::config::Budgets) (default: 512
     /// MiB). Payloads of up to 16 KiB do not count.
     ///
@@ -324,14 +324,14 @@ impl Options {
         self
     }
 
-    /// Limits requests of the peer that have arrived and wait for their turn (default: 16,384, and
+    /// Limits requests of the peer that have arrived and wait for their turn (default: 16,384, with
     /// [`max_unread_bytes`](Self::max_unread_bytes) of payloads). They begin in the order of
     /// their arrival, however long that takes; the timeouts of callers limit the wait.
     ///
-    /// One more that expects a reply is answered with code 3,840, Overloaded, and does not run. That answer does not
-    /// say when to call again: how long handlers take is not measured, so that any time would be a guess. The
-    /// sender of a one-way message would not learn of the refusal. For those, nothing more is read from
-    /// the connection until there is room. The same applies when there are too many bytes.
+    /// One more that expects a reply is answered with code 3,840, Overloaded, and does not run. The answer does not
+    /// say when to call again, because the time that handlers take is not measured. The sender of a one-way message
+    /// would not learn of a refusal, so after one of those, or beyond the limit of bytes, nothing more is read from
+    /// the connection until there is room.
     ///
     /// Reading continues while a call of this side waits for its reply, or when every request that is
     /// executed may wait for files or a stream. One-way messages that arrive meanwhile are kept,
@@ -380,8 +380,8 @@ impl Options {
     /// It begins with [`max_unread_per_message`](Self::max_unread_per_message) and doubles while the
     /// reader of a file or of a stream is faster than the round trip that its sender waits for. One
     /// transfer reaches at most the window divided by the round trip: 4 MiB at 50 ms are 80 MB/s. On
-    /// longer or faster lines more is needed, and [`max_unread_bytes`](Self::max_unread_bytes) at twice
-    /// that. Less than `max_unread_per_message`: it never grows.
+    /// longer or faster lines, set more, and [`max_unread_bytes`](Self::max_unread_bytes) to twice as much. If it is
+    /// less than `max_unread_per_message`, the window never grows.
     // r[impl ext.credit.growth]
     pub fn max_message_window(mut self, bytes: usize) -> Self {
         self.message_window_max = bytes;

@@ -98,7 +98,7 @@ impl TcpOptions {
     /// streams of the same side are fast anyway. If replies come from a side that also sends files
     /// or streams, over a short and fast link, 128 KiB here keep the replies fast, at a higher cost
     /// for bulk. Over a long link a small buffer makes bulk slow, because no more than its size is
-    /// in flight at a time. 0 counts as 1; the system has a minimum of its own, on Linux about 2 KiB.
+    /// in flight at a time. 0 counts as 1; the system has its own minimum, on Linux about 2 KiB.
     pub fn receive_buffer(mut self, bytes: impl Into<Option<u32>>) -> Self {
         self.receive_buffer = bytes.into().map(|bytes| bytes.max(1));
         self

@@ -88,7 +88,7 @@ impl CallReply {
         reply.map_or(Answered::Nothing, |(reply, _)| Answered::of(reply))
     }
 
-    /// What it says of another attempt, if it says anything.
+    /// What it says about another attempt, if anything.
     pub fn retry_after(&self) -> Option<RetryAfter> {
         let (reply, _) = self.0.as_ref()?;
         reply.retry_after()

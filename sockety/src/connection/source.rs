@@ -110,7 +110,7 @@ impl Tried<'_> {
         outcome_of(self.result)
     }
 
-    /// What the peer says of another attempt.
+    /// What the peer says about another attempt.
     #[cfg(feature = "fleet")]
     pub(crate) fn retry_after(&self) -> Option<crate::metadata::RetryAfter> {
         self.result.as_ref().ok()?.retry_after()

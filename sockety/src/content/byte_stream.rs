@@ -84,14 +84,14 @@ impl ByteStream {
         (writer, Self::from_reader(reader))
     }
 
-    /// What a new task writes; `capacity` bytes may wait between the two.
+    /// The bytes that a new task writes. Up to `capacity` bytes wait between the task and the stream.
     ///
     /// The result of the task ends the stream, after the bytes that were written: `Ok(())` ends it
     /// cleanly, whether the writer was shut down or not; an error or a panic ends it with an error.
     /// The error is not sent: the reader learns that the stream broke off, and this side logs why.
     ///
-    /// The task is aborted when the stream is dropped, which also happens when its message is given
-    /// up or its connection ends.
+    /// The task is aborted when the stream is dropped, which also happens when its message is
+    /// abandoned or its connection ends.
     ///
     /// # Panics
     /// Outside of a tokio runtime.

@@ -121,8 +121,8 @@ impl File {
         self
     }
 
-    /// Its name. That of a received file is whatever the peer chose: data, not a path. To save it,
-    /// use [`File::save_in`], which checks it; [`File::safe_name`] does the same.
+    /// The name. The peer chooses the name of a received file, so treat it as data, not as a path.
+    /// [`File::safe_name`] checks it, and so does [`File::save_in`].
     pub fn name(&self) -> &str {
         &self.name
     }

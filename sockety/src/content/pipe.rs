@@ -28,7 +28,7 @@ use crate::{
 /// the writer is dropped without that, for example because its task panics, is aborted or returns
 /// early, the stream ends with an error after the bytes that were written: it never looks complete.
 ///
-/// If nobody reads the stream any longer, writing fails with [`io::ErrorKind::BrokenPipe`].
+/// If the stream is no longer read, writing fails with [`io::ErrorKind::BrokenPipe`].
 #[derive(Debug)]
 #[must_use = "dropping the writer before it was shut down ends the stream with an error"]
 pub struct PipeWriter {

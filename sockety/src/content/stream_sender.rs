@@ -46,7 +46,7 @@ impl<T, E> StreamSender<T, E> {
     /// Sends an item, or the error of the service that ends the stream, as soon as there is room.
     ///
     /// # Errors
-    /// [`SourceError::GivenUp`]: nobody reads the stream any longer, or it has ended with an error.
+    /// [`SourceError::GivenUp`]: the stream is no longer read, or has ended with an error.
     ///
     /// # Cancel safety
     /// If it is dropped before it is ready, the item is not sent.
@@ -72,12 +72,12 @@ impl<T, E> StreamSender<T, E> {
         self.end = End::Finished;
     }
 
-    /// Whether nobody reads the stream any longer, or it has ended with an error.
+    /// Whether the stream is no longer read, or has ended with an error.
     pub fn is_closed(&self) -> bool {
         self.items.is_closed()
     }
 
-    /// Waits until nobody reads the stream any longer, or it has ended with an error.
+    /// Waits until the stream is no longer read, or has ended with an error.
     ///
     /// # Cancel safety
     /// Nothing is lost.

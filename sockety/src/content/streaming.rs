@@ -75,7 +75,7 @@ enum Source<T, E> {
 }
 
 impl<T, E> Streaming<T, E> {
-    /// The items of a stream. Its end is the end.
+    /// The items of a `Stream`, whose end counts as a clean end.
     pub fn from_stream(stream: impl Stream<Item = T> + Send + 'static) -> Self
     where
         T: 'static,
@@ -87,7 +87,7 @@ impl<T, E> Streaming<T, E> {
         })
     }
 
-    /// The items of a stream, until an error of the service, which ends it.
+    /// The items of a `Stream` of results, up to an error of the service, which ends it.
     pub fn from_results(stream: impl Stream<Item = Result<T, E>> + Send + 'static) -> Self
     where
         T: 'static,
@@ -99,8 +99,8 @@ impl<T, E> Streaming<T, E> {
         })
     }
 
-    /// The items of a stream that may break off, until an error, which ends it: those of another
-    /// `Streaming`, changed by an adapter.
+    /// The items of a `Stream` that may break off, such as another `Streaming` that an adapter has changed, up to an
+    /// error, which ends it.
     ///
     /// ```
     /// use futures_util::TryStreamExt;
@@ -109,7 +109,7 @@ impl<T, E> Streaming<T, E> {
     /// let lengths: Streaming<usize> = Streaming::from_items(words.map_ok(|word| word.len()));
     /// ```
     ///
-    /// [`StreamError::Service`] travels as the error of the service. Any other error is not sent:
+    /// [`StreamError::Service`] is sent as the error of the service. Any other error is not sent:
     /// the reader learns that the stream broke off, and this side logs why.
     pub fn from_items(
         stream: impl Stream<Item = Result<T, StreamError<E>>> + Send + 'static,

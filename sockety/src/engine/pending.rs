@@ -572,7 +572,7 @@ impl RawReply {
         self
     }
 
-    /// What it says of another attempt.
+    /// What it says about another attempt.
     pub(crate) fn retry_after(&self) -> Option<RetryAfter> {
         match self {
             Self::Fast(_, retry) => *retry,

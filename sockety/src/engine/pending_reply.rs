@@ -124,7 +124,7 @@ impl PendingReply {
         }
     }
 
-    /// What the answer will say of another attempt, unless it is a value.
+    /// What the answer will say about another attempt, unless it is a value.
     pub(crate) fn set_retry_after(&self, retry: RetryAfter) {
         if self.is_awaited() {
             self.lease()

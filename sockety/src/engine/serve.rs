@@ -156,7 +156,7 @@ impl Route {
         }
     }
 
-    /// Whether its handler runs to its end, though nobody waits for it any longer.
+    /// Whether its handler runs to its end, even if its caller no longer waits.
     // r[impl ext.cancel.never]
     pub(crate) fn is_no_cancel(&self) -> bool {
         self.description()

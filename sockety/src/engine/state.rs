@@ -65,7 +65,7 @@ pub(crate) struct State {
     pub(crate) is_extended: bool,
     /// What its peer accepts then, once it has said so. The driver has them, too.
     pub(crate) accepts: Option<Arc<Settings>>,
-    /// What answers will say of another attempt, by the ids of the messages that they answer. `None` if
+    /// What answers will say about another attempt, by the ids of the messages that they answer. `None` if
     /// there is nothing to say.
     pub(crate) retries: Option<Box<Retries>>,
     /// Its address, for errors.
@@ -606,7 +606,7 @@ impl State {
     }
 }
 
-/// What answers will say of another attempt, by the ids of the messages.
+/// What answers will say about another attempt, by the ids of the messages.
 #[derive(Default)]
 pub(crate) struct Retries(Vec<(Uuid, RetryAfter)>);
 

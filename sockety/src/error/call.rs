@@ -32,7 +32,7 @@ pub enum CallError<E> {
         /// What was wrong, such as a parameter or a limit, if the peer says so: at most 200 bytes,
         /// escaped. It is text for people: only `code` decides what happened.
         reason: Option<Box<str>>,
-        /// What the peer says of another attempt, if it says anything.
+        /// What the peer says about another attempt, if anything.
         retry_after: Option<RetryAfter>,
     },
     /// The reply does not have the form of what the method returns.
@@ -67,7 +67,7 @@ impl<E> CallError<E> {
         self.outcome().is_retryable()
     }
 
-    /// Returns what the peer says of another attempt, if it refused the call or goes away, and says anything: how long to wait
+    /// Returns what the peer says about another attempt, if it refused the call or goes away, and says anything: how long to wait
     /// before it, or that there should be none. The connection must [use the extension](crate::Connection::is_extended).
     ///
     /// It says nothing of what was executed: see [`outcome`](Self::outcome).

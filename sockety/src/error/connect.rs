@@ -22,7 +22,7 @@ use std::{
 /// # async fn main() {
 /// let error = sockety::connect("localhost:1").await.unwrap_err();
 /// match error.problem() {
-///     ConnectProblem::Unreachable(_) => println!("nobody listens: {error}"),
+///     ConnectProblem::Unreachable(_) => println!("not reachable: {error}"),
 ///     _ => println!("{error}"),
 /// }
 /// assert_eq!(error.to_string(), "cannot connect to localhost:1");
@@ -63,9 +63,9 @@ impl ConnectError {
         &self.problem
     }
 
-    /// Returns the addresses that this side connected to, as they were given: all that were tried if
+    /// Returns the addresses that this side connected to, as they were passed: all that were tried if
     /// none answered, otherwise the one that did. `None` if this side accepted the connection or was
-    /// given a link, or if the text is no address.
+    /// passed a link, or if the text is no address.
     pub fn addresses(&self) -> Option<&Addresses> {
         self.to.as_ref().map(|to| &to.addresses)
     }
@@ -137,7 +137,7 @@ pub enum ConnectProblem {
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     #[error("invalid TLS configuration")]
     TlsConfig(#[from] crate::error::tls::TlsError),
-    /// No address could be resolved, or nobody listens there. If several were tried, the source says
+    /// No address could be resolved, or nothing listens there. If several were tried, the source says
     /// what each of them answered.
     #[error("cannot connect")]
     Unreachable(#[source] io::Error),

@@ -63,7 +63,7 @@ impl From<io::Error> for ConnectionError {
     }
 }
 
-/// Who closed a connection.
+/// Which side closed a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClosedBy {

@@ -13,7 +13,7 @@ pub enum ReadError {
     /// Its sender has ended it with an error. All that was sent before can be read.
     #[error("ended by its sender with an error")]
     Ended(#[source] Arc<StreamEnd>),
-    /// It was cut off because nobody read it while other messages on the connection had to wait.
+    /// It was cut off because it was not read while other messages on the connection had to wait.
     #[error("dropped because it was not read in time and blocked other messages")]
     Overrun,
     /// Nothing more of its message arrived for this time, see

@@ -31,7 +31,7 @@ pub struct Refusal {
     /// What was wrong, such as a parameter or a limit: at most 200 bytes, escaped. It is text for
     /// people: only `code` decides what happened.
     pub reason: Box<str>,
-    /// What the peer says of another attempt, if it says anything.
+    /// What the peer says about another attempt, if anything.
     pub retry_after: Option<RetryAfter>,
 }
 

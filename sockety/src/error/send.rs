@@ -102,7 +102,7 @@ pub enum SendError {
         /// The name of an entry.
         name: Box<str>,
     },
-    /// The deadline of the handler that sends the message has passed: nobody waits for what it does.
+    /// The deadline of the handler that sends the message has passed: its caller no longer waits.
     #[error("deadline of the handler has passed")]
     NoTime,
     /// A file or stream of the message comes from a reader, and was already sent with another
@@ -120,15 +120,15 @@ pub enum SendError {
     /// The sender of the message does not expect a reply, so none may be sent.
     #[error("message expects no reply")]
     NotExpected,
-    /// The message was already answered: with code 3,845, Slow Consumer, because nobody read its
-    /// content, or with code 4, Bad Request, because its stream exceeded a limit of its action.
+    /// The message was already answered: with code 3,845, Slow Consumer, because its content was not
+    /// read, or with code 4, Bad Request, because its stream exceeded a limit of its action.
     #[error("message already answered: its content was cut off")]
     CutOff,
     /// The peer is about to close the connection, and accepts no new messages.
     #[error("peer is about to close the connection")]
     PeerGoingAway,
     /// The handle is one that [reconnects](crate::client::Reconnecting::client), or of a fleet, and there was no
-    /// connection in time; or the fleet fails fast, or has ended; or connecting failed in a way that time does not mend, such as the
+    /// connection in time; or the fleet fails fast, or has ended; or connecting failed for a reason that does not go away, such as the
     /// configuration of TLS or the hook on new connections.
     #[error("no connection")]
     NotConnected(#[source] Arc<ConnectError>),

@@ -39,7 +39,7 @@ pub trait Discover: Send + 'static {
     /// Returns the stream of changes. Nothing is looked up before it is polled.
     fn changes(self) -> Changes;
 
-    /// What the fleet is called in logs, metrics and errors, unless it is given a name: `fleet` by default. Metrics of two fleets with one
+    /// The name of the fleet in logs, metrics and errors, unless the builder sets one: `fleet` by default. Metrics of two fleets with one
     /// name are mixed up.
     fn name(&self) -> Option<Arc<str>> {
         None
@@ -144,7 +144,7 @@ impl Endpoint {
     }
 
     /// Sets the name that its certificate must have, instead of the host of its address. That of the client's TLS configuration has
-    /// precedence, because a discovery must not choose whom a client trusts.
+    /// precedence, because discovery must not decide which servers a client trusts.
     pub fn with_tls_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.tls_name = Some(name.into());
         self

@@ -11,7 +11,7 @@
 //! - The failure share needs no five endpoints: of two, one that fails nearly all calls is no less broken.
 //! - A success rate must be 5 points below the mean, in addition to its deviations. Among endpoints that hardly ever fail the deviation is so
 //!   small that a few failed calls of a thousand would eject.
-//! - Time alone brings nobody back: a probe has to pass first.
+//! - An ejection does not end by time alone: a probe has to pass first.
 //! - A server that was started again comes back sooner. A50 knows no way but time; Envoy readmits a host whose health check passes, however often
 //!   (`successful_active_health_check_uneject_host`). Here it makes the ejection as long as the one before: the first one is over at once, and a
 //!   server that crashes again and again is left out for longer and longer.
@@ -90,7 +90,7 @@ impl Default for Eject {
 }
 
 impl Eject {
-    /// Ejects nobody. Endpoints whose calls fail still get fewer of them, because failures count as slow replies.
+    /// Ejects no endpoint. Endpoints whose calls fail still get fewer of them, because failures count as slow replies.
     pub fn off() -> Self {
         Self::default()
             .failures_in_a_row(None)

@@ -78,7 +78,7 @@ impl TargetError {
         Self { text, problem }
     }
 
-    /// Returns the text, as it was given.
+    /// Returns the text, as it was passed.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -2,7 +2,7 @@
 //!
 //! | Outcome | Sent again |
 //! | --- | --- |
-//! | not sent, because the connection ended or takes no messages | at once, as often as it takes: nobody has seen it |
+//! | not sent, because the connection ended or takes no messages | at once, as often as it takes: no server has seen it |
 //! | not executed, because the server is overloaded or goes away | at once, then after pauses; from the budget |
 //! | unknown, because the connection ended | only an idempotent action; like the one above |
 //! | not executed for another reason, executed, replied | never: it would come to the same, or run twice |

@@ -15,8 +15,8 @@ use super::{
 /// - Servers of the lowest priority are used, in proportion to their weights. Where all of them have the weight 0, they count the same.
 /// - Servers of the next priority are a reserve, for the time in which none of those before is ready. So is a server of weight 0
 ///   among others with weights. Servers of further priorities are not used.
-/// - With TLS, the certificate of a server must be for its name in the record, or for that of `TlsClient::server_name`. Whoever can
-///   forge answers of DNS can name servers of their own in records: set a name where that is possible.
+/// - With TLS, the certificate of a server must be for its name in the record, or for that of `TlsClient::server_name`. An attacker who
+///   can forge answers of DNS can put other servers into the records: set a name where that is possible.
 ///
 /// The name of a server is looked up when it is connected to, by the operating system. It is one server of the fleet, even if it has several
 /// addresses.

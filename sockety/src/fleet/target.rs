@@ -29,7 +29,7 @@ pub trait IntoDiscover {
     /// [`TargetError`] with the text and what is wrong with it.
     fn into_changes(self, losses: Losses) -> Result<Changes, TargetError>;
 
-    /// What the fleet is called in logs, metrics and errors, unless it is given a name.
+    /// The name of the fleet in logs, metrics and errors, unless the builder sets one.
     fn name(&self) -> Option<Arc<str>> {
         None
     }

@@ -12,10 +12,10 @@ use crate::{
     payload::{encoding::Encoding, payload_bytes::PayloadBytes, scratch},
 };
 
-/// A form for messages: an action, and what each message of it carries. Prepare it once, send it often.
+/// A template for messages: an action, and what each message carries. Prepare it once, send it often.
 ///
-/// What never changes is encoded once, with [`Draft::with_data`] or [`Draft::with_msgpack`]; what each message
-/// brings is named by [`Draft::data`] or [`Draft::msgpack`] and given to `create`.
+/// A payload that never changes is encoded once, with [`Draft::with_data`] or [`Draft::with_msgpack`]. With [`Draft::data`] or
+/// [`Draft::msgpack`], each message has its own payload, which is passed to `create`.
 ///
 /// ```
 /// use sockety::message::Draft;
@@ -36,7 +36,7 @@ pub struct Draft<P = NoPayload> {
     carrying: Option<Box<OutgoingParts>>,
 }
 
-/// A form for responses; as [`Draft`], but without an action.
+/// A template for responses: like [`Draft`], but without an action.
 ///
 /// ```
 /// use sockety::message::ResponseDraft;
@@ -58,11 +58,11 @@ pub struct NoPayload;
 #[derive(Debug, Clone)]
 pub struct Fixed(Encoding);
 
-/// A draft whose payload is given as bytes.
+/// A draft whose payload is passed to `create` as bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Data;
 
-/// A draft whose payload is given as a value, and written as MessagePack.
+/// A draft whose payload is passed to `create` as a value, and written as MessagePack.
 #[derive(Debug)]
 pub struct Msgpack<T: ?Sized>(PhantomData<fn(&T)>);
 

@@ -68,7 +68,7 @@ impl Request {
         Some(writer)
     }
 
-    /// Waits until all of it was handed to the socket. That says nothing about its arrival.
+    /// Waits until all of it was handed to the socket. Whether it arrives is not known.
     ///
     /// # Errors
     /// [`RequestError::Disconnected`], or [`RequestError::Source`] when a file or a stream could not be
@@ -100,11 +100,11 @@ impl Request {
         Ok(Reply::new(self.lease(), self.id, raw))
     }
 
-    /// Cancels the request, and waits until it is known what became of it: for 30 s at most. What is
+    /// Cancels the request, and waits for the peer to answer whether it was executed, for 30 s at most. What is
     /// still being sent of it is aborted. See [`Call::cancel`](crate::client::Call::cancel).
     ///
     /// A reply that has come and was not taken is the result. If one was taken already, the peer sends
-    /// no further ones and aborts what it is sending, and the result is there at once: [`Cancelled::Executed`], or
+    /// no further ones and aborts what it is sending, and this completes at once: [`Cancelled::Executed`], or
     /// [`Cancelled::Unknown`] after a code.
     ///
     /// # Cancel safety
@@ -135,7 +135,7 @@ impl Request {
         }
     }
 
-    /// What the last reply says of another attempt, if it says anything; or the peer, if it goes away instead of replying.
+    /// What the last reply says about another attempt, or the peer, if it goes away instead of replying.
     pub fn retry_after(&self) -> Option<RetryAfter> {
         self.retry
     }

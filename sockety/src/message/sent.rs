@@ -31,7 +31,7 @@ impl Sent {
         self.sending.stream.take()
     }
 
-    /// Waits until all of it was handed to the socket. That says nothing about its arrival.
+    /// Waits until all of it was handed to the socket. Whether it arrives is not known.
     ///
     /// # Errors
     /// [`RequestError::Disconnected`], or [`RequestError::Source`] when a file or a stream could not be

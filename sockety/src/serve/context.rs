@@ -65,29 +65,28 @@ impl Context {
         }
     }
 
-    /// How much time is left before nobody waits for the reply any longer: the timeout of the call, if
-    /// it has one of its own, or inherits one. It is known only if the connection [uses the
-    /// extension](Connection::is_extended). When it is over, the handler is dropped where it waits.
+    /// How much of the time is left that the caller waits for the reply: the rest of the timeout that the call has set
+    /// or inherited. It is known only if the connection [uses the extension](Connection::is_extended). When it is over, the
+    /// handler is dropped where it waits.
     ///
-    /// A call without a timeout has [`Options::call_timeout`](crate::Options::call_timeout) of its caller as its
-    /// deadline, 30 s by default, until it has an answer. No call carries that, and the clock is not read for it
-    /// before a message waits: it is returned here only if the message waited for its turn, and calls that the
-    /// handler makes before it first waits do not inherit it. So `None` does not mean that there is any amount
-    /// of time.
+    /// `None` does not mean that there is no limit. A call without a timeout has
+    /// [`Options::call_timeout`](crate::Options::call_timeout) of its caller as its deadline, 30 s by default, until it has
+    /// an answer. Calls do not carry that, so it is returned here only if the message waited for its turn, and calls that
+    /// the handler makes before it first waits do not inherit it.
     ///
-    /// Calls that the handler makes have no more time than this, by themselves. Those of tasks that it
-    /// spawns have, if the tasks are in its [`scope`](Self::scope).
+    /// Calls that the handler makes have no more time than this. So do those of tasks that it spawns, if the tasks are in its
+    /// [`scope`](Self::scope).
     pub fn deadline(&self) -> Option<Duration> {
         self.described.as_ref()?.time_left()
     }
 
-    /// The value of an entry of [metadata](crate::metadata) that travelled with the message.
+    /// The value of an entry of [metadata](crate::metadata) that came with the message.
     pub fn metadata(&self, key: MetadataKey) -> Option<&[u8]> {
         self.described.as_ref()?.metadata.as_ref()?.get(key)
     }
 
-    /// The trace that the message belongs to. Calls that the handler makes belong to it by themselves;
-    /// those of spawned tasks in its [`scope`](Self::scope).
+    /// The trace that the message belongs to. Calls that the handler makes belong to it too, and so do those of
+    /// spawned tasks in its [`scope`](Self::scope).
     pub fn trace(&self) -> Option<Trace> {
         self.described.as_ref()?.metadata.as_ref()?.trace()
     }
@@ -95,15 +94,15 @@ impl Context {
     /// How often the caller sent the message before, with the same [id](Self::id): 0 for the first attempt, and if
     /// the connection does not [use the extension](Connection::is_extended).
     ///
-    /// What was sent before may have been executed. A handler that must not do its work twice can look the id up.
+    /// An earlier attempt may have been executed. A handler that must not do its work twice can look up the id.
     pub fn attempt(&self) -> u8 {
         let described = self.described.as_ref();
         let metadata = described.and_then(|described| described.metadata.as_ref());
         metadata.map_or(0, Metadata::attempt)
     }
 
-    /// Sets what the answer to the message says of another attempt, if that is an error or a refusal: how long to wait
-    /// before it, or [that there should be none](RetryAfter::NEVER). Left out if the connection does not use the extension.
+    /// Sets what the answer to the message says about another attempt, if the answer is an error or a refusal: how long to
+    /// wait before it, or [that there should be none](RetryAfter::NEVER). Left out if the connection does not use the extension.
     pub fn set_retry_after(&self, retry: impl Into<RetryAfter>) {
         if self.expects_response {
             let (shared, retry) = (self.connection.shared(), retry.into());
@@ -111,17 +110,16 @@ impl Context {
         }
     }
 
-    /// Ready when what the handler has spawned should end, because nobody needs it any longer: the call was
-    /// cancelled or its deadline has passed while the handler ran, or the connection has ended. Protocol
-    /// rule `ext.cancel.cx`.
+    /// Returns a future for tasks that the handler spawns. It is ready when their work is no longer needed: the call was
+    /// cancelled or its deadline has passed while the handler ran, or the connection has ended. Protocol rule
+    /// `ext.cancel.cx`.
     ///
-    /// The handler itself does not need it: it is dropped then. The future is for tasks, which nobody drops, and
-    /// keeps neither the handler's borrows nor the connection. It is not ready when the handler has come to
-    /// its end, after which the call cannot be cancelled, nor because of a cancel if the action is one with
-    /// `#[action(no_cancel)]`. Without the [extension](Connection::is_extended) only the end of the connection
-    /// makes it ready.
+    /// The handler itself does not need it, because it is dropped then; tasks are not. The future keeps neither the handler's
+    /// borrows nor the connection. It is not ready when the handler has ended, after which the call cannot be cancelled, nor
+    /// because of a cancellation if the action has `#[action(no_cancel)]`. Without the
+    /// [extension](Connection::is_extended), only the end of the connection makes it ready.
     ///
-    /// Handlers that do not call it pay nothing for it.
+    /// It costs nothing unless it is called.
     ///
     /// ```
     /// # use sockety::{Context, service};
@@ -208,14 +206,14 @@ impl Context {
         self.connection.peer_addr()
     }
 
-    /// Who the peer is by its TLS certificate, if it showed one.
+    /// The identity of the peer by its TLS certificate, if it showed one.
     #[cfg(feature = "_tls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]
     pub fn peer_identity(&self) -> Option<&crate::tls::PeerIdentity> {
         self.connection.peer_identity()
     }
 
-    /// Waits until the caller is gone: the connection has ended, so that nobody can get the reply.
+    /// Waits until the caller is gone: the connection has ended, so the reply cannot arrive.
     ///
     /// A caller that has closed its side may still wait for replies, for 5 s. One that only cancels
     /// the call, by a timeout or by dropping it, is noticed only if the connection [uses the

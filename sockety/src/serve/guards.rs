@@ -14,8 +14,8 @@ pub(super) mod rate_limit;
 struct Scope(Option<HashSet<&'static str>>);
 
 impl Scope {
-    /// Also these actions of the service, by all their names. Nobody gets past a guard by an alias, or
-    /// because its name is misspelt.
+    /// Also these actions of the service, by all their names, so that an alias does not get past a
+    /// guard. A misspelt name panics.
     #[track_caller]
     fn add(&mut self, service: &'static ServiceDescription, actions: &[&str]) {
         let scope = self.0.get_or_insert_default();

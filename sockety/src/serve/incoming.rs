@@ -162,7 +162,7 @@ impl Incoming {
         self.message.reply.refuse(code, &reason).await;
     }
 
-    /// Sets what its answer says of another attempt, if that is a code, a refusal or an error of the service: how long to wait
+    /// Sets what its answer says about another attempt, if that is a code, a refusal or an error of the service: how long to wait
     /// before it, or [that there should be none](RetryAfter::NEVER). Left out if the connection does not use the extension.
     ///
     /// ```

@@ -115,7 +115,7 @@ impl Message {
         self.said().map_or(0, Metadata::attempt)
     }
 
-    /// How much time is left before nobody waits for the reply any longer, if its sender has said so; see
+    /// How much time is left that its sender waits for the reply, if it has said so; see
     /// [`Context::deadline`](crate::serve::context::Context::deadline).
     pub fn deadline(&self) -> Option<Duration> {
         self.inner.reply.described.as_ref()?.time_left()
@@ -125,7 +125,7 @@ impl Message {
         self.inner.reply.described.as_ref()?.metadata.as_ref()
     }
 
-    /// Ready when what its handler has spawned should end, because nobody needs it any longer; see
+    /// Ready when tasks that its handler has spawned should end; see
     /// [`Context::cancelled`](super::context::Context::cancelled). The handler itself is dropped then. A task that
     /// keeps the message answers it, or drops it: it is answered with code 3,844, Cancelled, then.
     ///
@@ -208,7 +208,7 @@ impl Message {
         respond::fast_reply(&self.inner.reply, code.into()).await
     }
 
-    /// Sets what its answer says of another attempt, if that is a code, a refusal or an error of the service: how long to wait
+    /// Sets what its answer says about another attempt, if that is a code, a refusal or an error of the service: how long to wait
     /// before it, or [that there should be none](RetryAfter::NEVER). Left out if the connection does not use the extension.
     pub fn set_retry_after(&self, retry: impl Into<RetryAfter>) {
         self.inner.reply.set_retry_after(retry.into());

@@ -31,7 +31,7 @@ use crate::{
 
 /// Several services, and a [`MessageHandler`] for the rest, on one connection.
 ///
-/// An action that nobody serves is answered with code 2, Not Implemented.
+/// An action that is not served is answered with code 2, Not Implemented.
 ///
 /// Clones share the services, the handler, the hook and the middleware, so that several servers can
 /// serve the same.

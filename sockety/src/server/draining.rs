@@ -130,7 +130,7 @@ impl ServerHandle {
     /// Dropping the future does not stop the drain, once it was polled.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime.
+    /// Panics outside of a Tokio runtime.
     ///
     /// ```no_run
     /// # use sockety::{Router, Server, server::Drain};
@@ -170,7 +170,7 @@ impl ServerHandle {
     /// holds.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime, if the server drains already.
+    /// Panics outside of a Tokio runtime, if the server drains already.
     ///
     /// ```no_run
     /// # use std::io;

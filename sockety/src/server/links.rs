@@ -138,7 +138,7 @@ impl ServerHandle {
 ///
 /// # Errors
 /// [`ConnectError`] if a handshake failed, the peer's host has too many connections, or the server
-/// was stopped meanwhile. The server counts and logs it, so nobody needs to wait for it.
+/// was stopped meanwhile. The server counts and logs it, so the result need not be awaited.
 ///
 /// # Cancel safety
 /// Dropping it changes nothing: the handshakes continue.

@@ -103,7 +103,7 @@ impl Pair {
         self
     }
 
-    /// Sets who the client seems to be by its TLS certificate (default: nobody). There is no TLS, and
+    /// Sets the identity that the client seems to have by its TLS certificate (default: none). There is no TLS, and
     /// nothing is checked. See [`PeerIdentity::from_pem`](crate::tls::PeerIdentity::from_pem).
     #[cfg(feature = "_tls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-ring"))))]

@@ -175,12 +175,11 @@ impl<D: Directory> Target<D> {
     }
 }
 
-/// Removes the files that were being saved into a directory when a process was killed, and returns their number.
+/// Removes the incomplete files that a killed process left behind in a directory, and returns their number.
 ///
-/// A file that is being saved is named `.sockety-partial-` and something random until it is whole. It is removed
-/// when saving fails or is abandoned; it is left behind only when its process ends abruptly. Files that are
-/// being saved right now, by this or another process, are recognised by a lock and stay. So it may be called at
-/// any time; a good one is before a server begins.
+/// While a file is being saved, its name is `.sockety-partial-` and something random. It is removed when saving fails or is
+/// abandoned, and left behind only if its process ends abruptly. Files that this or another process is saving right now
+/// are recognized by a lock, and stay. So this may be called at any time, for instance before a server starts.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -195,13 +194,13 @@ impl<D: Directory> Target<D> {
 /// ```
 ///
 /// # Errors
-/// Those of the operating system, about the directory. A file that cannot be opened, locked or removed stays.
+/// Errors of the operating system about the directory. A file that cannot be opened, locked or removed stays.
 ///
 /// # Cancel safety
-/// Dropped before it is ready, it goes on.
+/// If it is dropped before it completes, it goes on.
 ///
 /// # Panics
-/// Outside of a Tokio runtime.
+/// Panics outside of a Tokio runtime.
 pub async fn sweep_partial_files(directory: impl AsRef<Path>) -> io::Result<usize> {
     let directory = directory.as_ref().to_owned();
     spawn_blocking(move || sweep::<SystemDirectory>(&directory))

@@ -18,13 +18,12 @@ use super::{
 use crate::error::{read::ReadError, save::SaveError};
 
 impl File {
-    /// Saves it in a directory, under its own name, if that is [safe](Self::safe_name) and free there.
+    /// Saves it in a directory under the name that it has, if that is [safe](Self::safe_name) and no file has it.
     ///
-    /// The directory must exist. On Unix it is opened once, when saving begins: what is moved or linked
-    /// later changes nothing. Windows finds it by its path, and does not let anybody rename it until the
-    /// file is saved. No link inside the directory is followed. The file is written under a temporary
-    /// name, and has its own only when it is whole; nothing is ever overwritten. On Unix its owner alone
-    /// may read and write it (mode `0600`).
+    /// The directory must exist. On Unix it is opened once, when saving begins, so moving or linking it later changes
+    /// nothing. On Windows it is found by its path, and cannot be renamed until the file is saved. No link inside the
+    /// directory is followed. The file is written under a temporary name, and gets its name when it is complete. No file is
+    /// ever overwritten. On Unix, only the owner may read and write the file (mode `0600`).
     ///
     /// ```
     /// # use sockety::File;
@@ -44,9 +43,9 @@ impl File {
         Save::new(self, Target::Directory(directory.as_ref().to_owned()))
     }
 
-    /// Saves it under a path that the caller chose, if that is free. The peer's name for it does not matter.
+    /// Saves it under a path of your choice, if no file is there. The name that the peer chose does not matter.
     ///
-    /// Links may lead to the directory that the path names, but the last component is never followed. Else as
+    /// Links on the way to the directory of the path are followed, but not one in its last component. Otherwise it is like
     /// [`save_in`](Self::save_in).
     ///
     /// ```
@@ -68,19 +67,18 @@ impl File {
 
 /// A file to be saved; made by [`File::save_in`] and [`File::save_as`]. Nothing happens until it is awaited.
 ///
-/// The disk is used off the async threads, for at most 32 files of the process at a time. When the disk is
-/// slow, so is the sender: about half a megabyte of a file is in memory.
+/// Files are written on threads that may block, at most 32 files of the process at a time. A slow disk slows the sender down:
+/// about half a megabyte of a file is in memory.
 ///
 /// # Errors
-/// [`SaveError`]; nothing is left on disk then, and the connection goes on.
+/// [`SaveError`]. Then nothing is left on disk, and the connection goes on.
 ///
 /// # Cancel safety
-/// Dropped before it is ready, it removes what was written, off the async threads and so perhaps a moment later.
-/// When all was written already, the file may still appear, whole. What was not read of a received file is
-/// dropped, and its message goes on.
+/// If it is dropped before it completes, the written part is removed, perhaps a moment later. If everything was written
+/// already, the complete file may still appear. The unread rest of a received file is dropped, and its message goes on.
 ///
 /// # Panics
-/// When it is awaited outside of a Tokio runtime.
+/// Panics if it is awaited outside of a Tokio runtime.
 #[must_use = "a file is not saved until this is awaited"]
 pub struct Save {
     file: File,
@@ -94,7 +92,7 @@ pub struct Save {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Saved {
-    /// Where it is: its name in the directory, as the caller named that.
+    /// Its path: the directory as it was passed, and the name.
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
@@ -126,22 +124,22 @@ impl Save {
         }
     }
 
-    /// How large the file may be, in bytes; 1 GiB. One that is announced with more is refused before anything
-    /// of it is on disk, and no file has more than was announced.
+    /// Limits the size of the file, in bytes (default: 1 GiB). A file that is announced with more is refused before anything is
+    /// written, and no file can have more bytes than announced.
     pub fn limit(mut self, bytes: u64) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// Has the content on the disk itself before the file gets its name, and then the name too: once this was
-    /// awaited, the file outlives a power failure. Without it the operating system writes when it likes.
+    /// Synchronizes the file, and then its directory, with the disk before it completes, so that the file survives a power
+    /// failure. Without this, the operating system decides when to write.
     pub fn sync(mut self) -> Self {
         self.durability = Durability::Synced;
         self
     }
 
-    /// Is told, after each part that was written, how many bytes are saved and how many it will be. It runs
-    /// where the file is awaited, and should be quick.
+    /// Calls a function after each part that was written, with the number of bytes that are saved and the size of the file. It
+    /// runs where the file is awaited, and should be quick.
     pub fn on_progress(mut self, on_progress: impl FnMut(u64, u64) + Send + 'static) -> Self {
         self.on_progress = Box::new(on_progress);
         self

@@ -20,7 +20,7 @@ pub(crate) struct Parcel<'a> {
     /// What goes before it to a peer that has the extension.
     pub(crate) along: Option<&'a Along>,
     pub(crate) metadata: Option<&'a Metadata>,
-    /// What an answer says of another attempt.
+    /// What an answer says about another attempt.
     pub(crate) retry: Option<RetryAfter>,
 }
 

@@ -131,7 +131,7 @@ impl State {
         self.outbox.unasked_reply(id, code);
     }
 
-    /// What the answer to a message will say of another attempt, if it is a code or an error. Of more than
+    /// What the answer to a message will say about another attempt, if it is a code or an error. Of more than
     /// a number of messages the oldest is forgotten: those that are never answered would stay.
     pub(crate) fn set_retry(&mut self, id: Uuid, retry: RetryAfter) {
         if self.is_extended && self.check_replies().is_ok() {
@@ -195,7 +195,7 @@ impl State {
     }
 }
 
-/// For how many messages it is kept what their answers will say of another attempt.
+/// For how many messages it is kept what their answers will say about another attempt.
 const MOST_RETRIES: usize = 1_024;
 
 /// A handler may answer with code 4, and read on. With a reason it is the framework's: parameters

@@ -75,8 +75,8 @@ impl AccessCheck {
         }
     }
 
-    /// Checks only messages of these actions, by their names with the prefix, and of those that were
-    /// given before. Aliases of an action are included.
+    /// Checks only messages of these actions, by their names with the prefix, and of those of earlier
+    /// calls of this method. Aliases of an action are included.
     ///
     /// # Panics
     /// If the service does not have one of the actions.

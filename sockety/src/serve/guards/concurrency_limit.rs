@@ -25,8 +25,8 @@ use crate::{
 /// not see it: the outcome is [`NotExecuted`](crate::Outcome::NotExecuted). A message that waits occupies a slot of
 /// [`Options::max_requests_executing`](crate::Options::max_requests_executing) of its connection. It waits no longer when its connection ends.
 ///
-/// The answer does not say when to call again, unlike that of a [`RateLimit`](crate::serve::RateLimit): a turn becomes free when a
-/// handler ends, and nobody knows when that is.
+/// The answer does not say when to call again, unlike that of a [`RateLimit`](crate::serve::RateLimit), because it is not known
+/// when a handler ends.
 ///
 /// A handler counts until it has ended, not until files or a stream of its reply have been sent.
 ///
@@ -71,7 +71,7 @@ impl ConcurrencyLimit {
         self
     }
 
-    /// Limits only these actions, by their names with the prefix, and those that were given before,
+    /// Limits only these actions, by their names with the prefix, and those of earlier calls of this method,
     /// all of them together. Aliases of an action are included.
     ///
     /// # Panics

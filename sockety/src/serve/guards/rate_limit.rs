@@ -85,7 +85,7 @@ impl RateLimit {
         }
     }
 
-    /// Limits only these actions, by their names with the prefix, and those that were given before,
+    /// Limits only these actions, by their names with the prefix, and those of earlier calls of this method,
     /// all of them together. Aliases of an action are included.
     ///
     /// # Panics

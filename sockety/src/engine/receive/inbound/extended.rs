@@ -237,7 +237,7 @@ impl<S: Serve> Inbound<S> {
         }
     }
 
-    /// What the fast reply that is next says of another attempt.
+    /// What the fast reply that is next says about another attempt.
     // r[impl ext.meta.retry]
     #[inline]
     pub(super) fn retry_after(&mut self) -> Option<RetryAfter> {
