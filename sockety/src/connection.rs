@@ -167,7 +167,7 @@ impl Connection {
     /// [`SendError`]: nothing was sent.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the message is not sent.
+    /// If it is dropped before it completes, the message is not sent.
     ///
     /// ```no_run
     /// # async fn example(connection: sockety::Connection) -> Result<(), Box<dyn std::error::Error>> {
@@ -229,7 +229,7 @@ impl Connection {
     /// [`SendError`]: nothing was sent.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the message is not sent.
+    /// If it is dropped before it completes, the message is not sent.
     pub async fn pass_stream(&self, message: impl Into<Outgoing>) -> Result<Sent, SendError> {
         let (id, message) = (Uuid::new_v4(), message.into().with_stream());
         if self.middleware.is_some() {
@@ -254,7 +254,7 @@ impl Connection {
     /// is that of this message, or of its block: messages before it may have been sent.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, some of the messages may be sent.
+    /// If it is dropped before it completes, some of the messages may be sent.
     pub async fn pass_all<M: Into<Outgoing>>(
         &self,
         messages: impl IntoIterator<Item = M>,

@@ -160,7 +160,7 @@ impl File {
         Ok(all.freeze())
     }
 
-    /// The next part of its content, as large as is at hand; `None` at the end.
+    /// The next part of its content, as large as is available; `None` at the end.
     ///
     /// # Errors
     /// What reading fails with; of a received file [`ReadError`], inside the [`io::Error`].

@@ -39,7 +39,7 @@ impl StreamWriter {
     /// [`SourceError`]: the message was abandoned, or the connection is gone.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the chunk is not written.
+    /// If it is dropped before it completes, the chunk is not written.
     pub async fn write_chunk(&mut self, chunk: impl Into<Bytes>) -> Result<(), SourceError> {
         self.part.push(chunk.into()).await
     }
@@ -63,7 +63,7 @@ impl StreamWriter {
     /// [`SourceError`]: the message was abandoned before, or the connection is gone.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the message is abandoned.
+    /// If it is dropped before it completes, the message is abandoned.
     // r[impl ext.status]
     pub async fn end_with(mut self, error: impl Into<StreamEnd>) -> Result<(), SourceError> {
         self.part.finish_with(Arc::new(error.into())).await

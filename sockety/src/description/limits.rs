@@ -8,7 +8,7 @@ use sockety_codec::FilesSummary;
 /// [`ReadError::TooLarge`](crate::error::ReadError::TooLarge) after the bytes that were allowed, and its
 /// sender code 4, Bad Request, unless the handler has answered.
 ///
-/// The limits of the connection, [`Options::limits`](crate::config::options::Options::limits), hold all the same.
+/// The limits of the connection, [`Options::limits`](crate::config::options::Options::limits), apply too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ActionLimits {

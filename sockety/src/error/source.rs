@@ -14,8 +14,8 @@ pub enum SourceError {
     /// The peer refused the message with a code, which is the reply.
     #[error("message refused by the peer before it was fully sent")]
     Refused,
-    /// The receiver reads no more of this file or stream, though the message goes on: its reply comes
-    /// all the same. Only a peer with the [extension](crate::config::Extension) says so (`ext.stop`).
+    /// The receiver does not read this file or stream any further. The message itself goes on, and its reply still
+    /// comes. Only a peer with the [extension](crate::config::Extension) says so (`ext.stop`).
     #[error("not read further by the receiver")]
     Unwanted,
     /// The peer has cancelled the request that the message answers.

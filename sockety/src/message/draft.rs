@@ -89,12 +89,12 @@ impl Draft {
         self.outgoing(Ok(Bytes::new().into()))
     }
 
-    /// Each message brings its payload as bytes.
+    /// Each message has its own payload, as bytes.
     pub fn data(self) -> Draft<Data> {
         self.with(Data)
     }
 
-    /// Each message brings its payload as a value.
+    /// Each message has its own payload, as a value.
     pub fn msgpack<T: Serialize + ?Sized>(self) -> Draft<Msgpack<T>> {
         self.with(Msgpack(PhantomData))
     }
@@ -130,7 +130,7 @@ impl<P> Draft<P> {
         &self.action
     }
 
-    /// All messages carry these files, before those that each brings itself. A file from a reader can be sent
+    /// All messages carry these files, before its own files. A file from a reader can be sent
     /// only once.
     pub fn with_files(mut self, files: impl IntoIterator<Item = File>) -> Self {
         for file in files {
@@ -151,7 +151,7 @@ impl<P> Draft<P> {
 }
 
 impl<P> ResponseDraft<P> {
-    /// All responses carry these files, before those that each brings itself. A file from a reader can be sent
+    /// All responses carry these files, before its own files. A file from a reader can be sent
     /// only once.
     pub fn with_files(mut self, files: impl IntoIterator<Item = File>) -> Self {
         for file in files {
@@ -215,12 +215,12 @@ impl ResponseDraft {
         self.outgoing(Ok(Bytes::new().into()))
     }
 
-    /// Each response brings its payload as bytes.
+    /// Each response has its own payload, as bytes.
     pub fn data(self) -> ResponseDraft<Data> {
         self.with(Data)
     }
 
-    /// Each response brings its payload as a value.
+    /// Each response has its own payload, as a value.
     pub fn msgpack<T: Serialize + ?Sized>(self) -> ResponseDraft<Msgpack<T>> {
         self.with(Msgpack(PhantomData))
     }

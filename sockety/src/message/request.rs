@@ -140,8 +140,8 @@ impl Request {
         self.retry
     }
 
-    /// All replies, one after another. The protocol does not say which is the last: a code ends them,
-    /// else the caller decides.
+    /// All replies, one after another. A code ends them. The protocol does not say which response is the last, so
+    /// otherwise the caller decides.
     pub fn responses(self) -> Responses {
         Responses {
             request: Some(self),

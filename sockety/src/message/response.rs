@@ -117,7 +117,7 @@ impl Response {
         respond::respond(&self.reply, &response.into()).await
     }
 
-    /// Answers it with a response that expects an answer in its turn.
+    /// Answers it with a response that itself expects an answer.
     ///
     /// # Errors
     /// Same as [`Message::respond`](crate::serve::message::Message::respond).

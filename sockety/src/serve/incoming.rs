@@ -131,7 +131,7 @@ impl Incoming {
     /// Answers it with this code, if its sender waits for a reply. It goes no further.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the message is answered with code 5, Internal Error.
+    /// If it is dropped before it completes, the message is answered with code 5, Internal Error.
     pub async fn refuse(self, code: FastReply) {
         self.message.reply.answer_with_code(code).await;
     }

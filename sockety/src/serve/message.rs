@@ -184,12 +184,12 @@ impl Message {
     /// [`SendError::PayloadTooLarge`], [`SendError::Encode`], [`SendError::Disconnected`].
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the response is not sent.
+    /// If it is dropped before it completes, the response is not sent.
     pub async fn respond(&self, response: impl Into<OutgoingResponse>) -> Result<Sent, SendError> {
         respond::respond(&self.inner.reply, &response.into()).await
     }
 
-    /// Answers with a response that expects an answer in its turn.
+    /// Answers with a response that itself expects an answer.
     ///
     /// # Errors
     /// Same as [`Message::respond`], and [`SendError::Busy`].
