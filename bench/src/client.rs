@@ -368,7 +368,7 @@ impl Content {
         let (streams, files) = (self.streaming.await??, self.storing.await??);
         match streams > 0 && files > 0 {
             true => Ok(()),
-            false => Err("nothing was sent beside the calls".into()),
+            false => Err("nothing was sent alongside the calls".into()),
         }
     }
 }

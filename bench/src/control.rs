@@ -1,4 +1,4 @@
-//! What the two processes say to each other beside what is measured: a line of JSON for a line.
+//! What the two processes tell each other apart from what is measured: a line of JSON is answered by a line.
 
 use std::{
     io::{BufRead, BufReader, Write},

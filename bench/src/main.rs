@@ -1,4 +1,4 @@
-//! Measures Sockety beside its peers, and beside what the machine allows at most. See the README.
+//! Measures Sockety, its peers, and the limits of the machine. See the README.
 
 mod calls;
 mod client;

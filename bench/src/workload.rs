@@ -140,7 +140,7 @@ impl Workload {
             Self::W7 => "server memory of an idle connection",
             Self::W8 => "echo of 8 records, 64 in flight",
             Self::W9 => "file, disk to disk",
-            Self::W10 => "W2 beside a stream and files",
+            Self::W10 => "W2 alongside a stream and files",
             Self::W11 => "W2 over TLS",
             Self::W12 => "32-byte echo on many connections",
             Self::W13 => "32-byte echo, 8 x 64 in flight",

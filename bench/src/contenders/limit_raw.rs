@@ -35,7 +35,7 @@ use crate::{
 pub struct LimitRaw;
 
 /// Before the payload of a request: kind, length, and id, which the reply repeats. The rest stands for what Sockety says
-/// beside that.
+/// in addition.
 pub const REQUEST_HEAD: usize = 29;
 /// Before the payload of a reply: length, id, and what stands for the rest.
 pub const REPLY_HEAD: usize = 40;
