@@ -212,7 +212,7 @@ async fn call_everything(connection: Connection) -> Result<(), Box<dyn Error>> {
     archive.add(document).await?;
     let mut pages = archive.read(5).await?;
     copy(&mut pages, &mut sink()).await?;
-    // Nobody reads the rest of these.
+    // The rest of these is not read.
     let mut pages = archive.read(1_000).await?;
     pages.next_chunk().await?;
     drop(pages);

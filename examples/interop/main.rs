@@ -45,7 +45,7 @@
 //! times as fast, for tests that wait for them.
 //!
 //! `client PORT --serve` is for tests of clients: it connects, serves the same actions on the
-//! connection, and connects again when it has ended, until nobody listens any longer.
+//! connection, and connects again when it has ended, until the server no longer listens.
 #![allow(unreachable_pub, reason = "a program has no public items")]
 
 use std::{

@@ -32,7 +32,7 @@ pub async fn run(port: u16, tls: Option<&Files>, profile: &Profile) -> Result<()
     Ok(server.serve(handler()).await?)
 }
 
-/// Serves on connections that it opens itself, one after another, until nobody listens.
+/// Serves on connections that it opens itself, one after another, until the peer no longer listens.
 pub async fn run_on_client(port: u16, tls: Option<Tls>, profile: &Profile) {
     let handler = handler();
     loop {

@@ -109,7 +109,7 @@ impl Client {
 /// Dropping it ends it on both sides.
 pub struct Tail {
     pub lines: Streaming<Line, TailError>,
-    /// The sender of a stream without items, whose end tells the server that nobody listens.
+    /// The sender of a stream without items, whose end tells the server to stop.
     listening: Option<StreamSender<(), NoError>>,
 }
 

@@ -10,8 +10,8 @@ pub trait Bench {
     /// Returns the lines of a file from the first one on, and those that are appended as long as
     /// `listening` is open.
     ///
-    /// A sender is not told if the receiver drops a stream, because the protocol has no packet for
-    /// that. So the caller of a method with an endless stream passes a stream along, and ends it
+    /// Without the extension of the protocol, a sender is not told if the receiver drops a stream. So
+    /// that the tail can be ended over any connection, the caller passes a stream along, and ends it
     /// when it has enough. It also ends when the caller is gone.
     async fn tail(
         &self,

@@ -69,7 +69,7 @@ fn server_of(mut passed: ListenFd) -> io::Result<Server> {
     }
     let mut server = Server::new();
     for index in 0..passed.len() {
-        // What is no socket for TCP stays in its place.
+        // Sockets that are not TCP stay in their places.
         server = match passed.take_tcp_listener(index) {
             Ok(Some(listener)) => server.listen_on(listener)?,
             _ => match passed.take_unix_listener(index)? {

@@ -1,8 +1,8 @@
 //! What a key-value store and its clients agree on. Both depend on this crate, and not on each
 //! other.
 //!
-//! Types derive `specta::Type` for `tests/typescript.rs`, which holds what the programs in Node.js
-//! know of the services against these traits.
+//! Types derive `specta::Type` for `tests/typescript.rs`, which checks that the programs in Node.js
+//! know the services as these traits define them.
 
 use serde::{Deserialize, Serialize};
 use sockety::{Context, File, ServiceError, Streaming, service};
@@ -56,7 +56,7 @@ pub struct Change {
     pub key: String,
     /// Its new value.
     pub value: String,
-    /// Who changed it, unless the client has no name.
+    /// The name of the client that changed it, if it has one.
     pub by: Option<String>,
 }
 

@@ -7,7 +7,7 @@ export interface Change {
   key: string;
   /** Its new value. */
   value: string;
-  /** Who changed it, unless the client has no name. */
+  /** The name of the client that changed it, if it has one. */
   by?: string | null;
 }
 
